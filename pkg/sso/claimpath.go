@@ -1,0 +1,78 @@
+package sso
+
+import "strings"
+
+// clientPlaceholder in a path stands for every configured client and audience in turn.
+const clientPlaceholder = "<client>"
+
+// ClaimPaths says where tenant and roles stand in a token. A path is a claim's name, or names joined by dots that lead
+// into objects (realm_access.roles). A path with "://" in it is one name, dots and all (https://claims/roles).
+// The step <client> stands for every configured client and audience in turn (resource_access.<client>.roles).
+type ClaimPaths struct {
+	Tenant        []string // empty means tenant_id and https://claims/tenant_id
+	Roles         []string // empty means roles, https://claims/roles, realm_access.roles, resource_access.<client>.roles, groups
+	RoleDelimiter string   // splits a roles claim that is one text; empty means that it is one role
+}
+
+func (p ClaimPaths) withDefaults() ClaimPaths {
+	if len(p.Tenant) == 0 {
+		p.Tenant = []string{"tenant_id", "https://claims/tenant_id"}
+	}
+	if len(p.Roles) == 0 {
+		p.Roles = []string{
+			"roles", "https://claims/roles", "realm_access.roles",
+			"resource_access." + clientPlaceholder + ".roles", "groups",
+		}
+	}
+	return p
+}
+
+// claimPath is a parsed path: member names from the outside in, at least one.
+type claimPath []string
+
+// String is the path as it is configured and logged.
+func (p claimPath) String() string { return strings.Join(p, ".") }
+
+// parsePath splits a configured path; ok is false when a step is empty.
+func parsePath(s string) (p claimPath, ok bool) {
+	if strings.Contains(s, "://") {
+		return claimPath{s}, true
+	}
+	p = strings.Split(s, ".")
+	for _, step := range p {
+		if step == "" {
+			return nil, false
+		}
+	}
+	return p, true
+}
+
+// expand puts each client in the placeholder's stead.
+func (p claimPath) expand(clients []string) []claimPath {
+	for i, step := range p {
+		if step != clientPlaceholder {
+			continue
+		}
+		var out []claimPath
+		for _, c := range clients {
+			q := append(claimPath{}, p...)
+			q[i] = c
+			out = append(out, q)
+		}
+		return out
+	}
+	return []claimPath{p}
+}
+
+// expandAll parses and expands configured paths; bad holds those that cannot be parsed.
+func expandAll(paths, clients []string) (out []claimPath, bad []string) {
+	for _, s := range paths {
+		p, ok := parsePath(s)
+		if !ok {
+			bad = append(bad, s)
+			continue
+		}
+		out = append(out, p.expand(clients)...)
+	}
+	return out, bad
+}

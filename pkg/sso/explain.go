@@ -1,0 +1,62 @@
+package sso
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// Check is one line of an explanation.
+type Check struct {
+	Name    string
+	OK      bool
+	Skipped bool   // an earlier check has to pass first
+	Reason  Reason // set when this is why Verify refuses the token; a failed check without one only limits its use
+	Detail  string // what was found
+	Hint    string // what to change; "" when OK
+}
+
+// Explain walks the steps of Verify to the end instead of stopping at the first refusal. The two cannot disagree:
+// Verify accepts a token exactly when no Check has a Reason and none failed for want of keys.
+func (v *Verifier) Explain(ctx context.Context, rawToken string) []Check {
+	in := &inspection{raw: rawToken}
+	var checks []Check
+	var passed []string
+	for _, s := range v.steps {
+		if slices.ContainsFunc(s.needs, func(n string) bool { return !slices.Contains(passed, n) }) {
+			checks = append(checks, Check{Name: s.name, Skipped: true, Detail: "not checked"})
+			continue
+		}
+		detail, err := s.check(ctx, v, in)
+		c := explained(s.name, detail, err)
+		if c.OK {
+			passed = append(passed, s.name)
+		}
+		checks = append(checks, c)
+	}
+	return checks
+}
+
+// explained puts a step's outcome into words.
+func explained(name, detail string, err error) Check {
+	var refused *TokenError
+	var limited *advice
+	switch {
+	case err == nil:
+		return Check{Name: name, OK: true, Detail: detail}
+	case errors.As(err, &refused):
+		return Check{Name: name, Reason: refused.Reason, Detail: refused.Detail, Hint: refused.Hint}
+	case errors.As(err, &limited):
+		return Check{Name: name, Detail: limited.detail, Hint: limited.hint}
+	}
+	return Check{Name: name, Reason: ReasonNoKeys, Detail: err.Error(), Hint: orText(fault.Hint(err), "`leadctl sso discover` shows what the provider answers")}
+}
+
+func orText(s, fallback string) string {
+	if s == "" {
+		return fallback
+	}
+	return s
+}

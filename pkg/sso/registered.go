@@ -1,0 +1,173 @@
+package sso
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// registeredNames are the claims whose meaning is fixed. A member that differs from one by letter case only is refused,
+// because looser readers of the same token would take it for the claim.
+func registeredNames() []string {
+	return []string{
+		"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "azp", "typ", "events", "cnf", "nonce", "at_hash", "sid",
+		"email", "email_verified", "preferred_username",
+	}
+}
+
+// maxSubject is the longest sub, in characters.
+const maxSubject = 255
+
+func checkNames(c members, paths []claimPath) *TokenError {
+	known := registeredNames()
+	for _, p := range paths {
+		known = append(known, p[0])
+	}
+	if have, meant := c.foldsTo(known); have != "" {
+		return refuse(ReasonMalformed, "claim %s in place of %s", quote(have), meant)
+	}
+	return nil
+}
+
+// kindOf tells access tokens from ID tokens, and both from everything else the same key may have signed.
+func kindOf(c members, h header) (string, *TokenError) {
+	for _, name := range []string{"events", "cnf"} {
+		if c.has(name) {
+			return "", refuse(ReasonTokenKind, "claim %s: a logout, event or sender-constrained token", name).
+				hint("send the access token or the ID token; switch DPoP and mTLS binding off for this client")
+		}
+	}
+	typ, isText := c.text("typ")
+	switch {
+	case c.has("typ") && (!isText || typ != "Bearer" && typ != "ID"):
+		return "", refuse(ReasonTokenKind, "claim typ is %s, not Bearer or ID", quote(typ)).
+			hint("send the access token or the ID token, not the refresh token")
+	case typ == "ID":
+		return KindID, nil
+	case typ == "Bearer" || h.access:
+		return KindAccess, nil
+	case c.has("nonce") || c.has("at_hash"):
+		return KindID, nil
+	}
+	return KindAccess, nil
+}
+
+// readAudience takes a text or a list of texts.
+func readAudience(c members) ([]string, error) {
+	v := c["aud"]
+	switch {
+	case v == nil:
+		return nil, nil
+	case v.Kind() == '"':
+		return []string{unquoted(v)}, nil
+	}
+	return textList(v)
+}
+
+// checkAudience wants one of ours in aud. With no audience configured it only wants aud to be readable.
+func (v *Verifier) checkAudience(aud []string) *TokenError {
+	accepted := v.cfg.Audiences
+	if len(accepted) == 0 || slices.ContainsFunc(aud, func(a string) bool { return slices.Contains(accepted, a) }) {
+		return nil
+	}
+	return refuse(ReasonAudience, "aud is %s, accepted: %s", quote(strings.Join(aud, ", ")), strings.Join(accepted, ", ")).
+		hint("add an audience mapper for %s at the identity provider, or set NEXIUS_AUDIENCE to what it sends", accepted[0])
+}
+
+// checkParty judges azp: a client we know, and in an ID token one of its audiences. An ID token for several audiences
+// must say which of them it was made for.
+func (v *Verifier) checkParty(c members, kind string, aud []string) (string, *TokenError) {
+	azp, isText := c.text("azp")
+	switch {
+	case !c.has("azp") && kind == KindID && len(aud) > 1:
+		return "", refuse(ReasonParty, "an ID token for %d audiences without azp", len(aud))
+	case !c.has("azp"):
+		return "", nil
+	case !isText:
+		return "", refuse(ReasonParty, "azp is not a text")
+	case kind == KindID && !slices.Contains(aud, azp):
+		return "", refuse(ReasonParty, "azp %s is not in the ID token's aud", quote(azp))
+	case len(v.parties) > 0 && !slices.Contains(v.parties, azp):
+		return "", refuse(ReasonParty, "azp %s is none of %s", quote(azp), strings.Join(v.parties, ", ")).
+			hint("sign in with a client of this installation, or add the client to NEXIUS_CLIENT_ID")
+	}
+	return azp, nil
+}
+
+// lifetime is when a token counts.
+type lifetime struct{ issued, expires time.Time }
+
+// checkLifetime applies exp, iat and nbf with the leeway both ways.
+func (v *Verifier) checkLifetime(c members) (lifetime, *TokenError) {
+	times := map[string]time.Time{}
+	for _, name := range []string{"exp", "iat", "nbf"} {
+		if name == "nbf" && !c.has(name) {
+			continue
+		}
+		t, err := instant(c, name)
+		if err != nil {
+			return lifetime{}, refuse(ReasonLifetime, "%s %v", name, err)
+		}
+		times[name] = t
+	}
+	exp, iat, now := times["exp"], times["iat"], v.cfg.Now()
+	skew := "compare the clocks: `leadctl sso discover` prints the difference; run NTP on both hosts"
+	switch {
+	case exp.Before(iat) || exp.Sub(iat) > v.cfg.MaxLifetime:
+		return lifetime{}, refuse(ReasonLifetime, "%s from iat to exp, allowed: 0 to %s", exp.Sub(iat), v.cfg.MaxLifetime).
+			hint("shorten the token lifespan at the identity provider")
+	case !now.Before(exp.Add(v.cfg.Leeway)):
+		return lifetime{}, refuse(ReasonExpired, "expired at %s, %s ago", stamp(exp), now.Sub(exp).Round(time.Second)).
+			hint("sign in again or refresh; if it is new, %s", skew)
+	case iat.After(now.Add(v.cfg.Leeway)):
+		return lifetime{}, refuse(ReasonIssuedAhead, "issued at %s, in %s", stamp(iat), iat.Sub(now).Round(time.Second)).hint("%s", skew)
+	case times["nbf"].After(now.Add(v.cfg.Leeway)):
+		nbf := times["nbf"]
+		return lifetime{}, refuse(ReasonNotYetValid, "valid from %s, in %s", stamp(nbf), nbf.Sub(now).Round(time.Second)).hint("%s", skew)
+	}
+	return lifetime{issued: iat, expires: exp}, nil
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// lastInstant is the end of the year 9999, in seconds since 1970.
+const lastInstant = 253402300799
+
+// instant reads a NumericDate from its JSON text: seconds since 1970, whole or with a fraction, no exponent.
+func instant(c members, name string) (time.Time, error) {
+	v := c[name]
+	if v == nil {
+		return time.Time{}, fmt.Errorf("is missing")
+	}
+	if v.Kind() != '0' {
+		return time.Time{}, fmt.Errorf("is %s, not a number", kindName(v))
+	}
+	whole, fraction, _ := strings.Cut(string(v), ".")
+	seconds, err := strconv.ParseInt(whole, 10, 64)
+	if err != nil || seconds < 0 || seconds > lastInstant || whole[0] == '-' {
+		return time.Time{}, fmt.Errorf("is not a time in seconds since 1970")
+	}
+	nanos, err := strconv.ParseInt((fraction + "000000000")[:9], 10, 64)
+	if err != nil || strings.ContainsAny(fraction, "eE") {
+		return time.Time{}, fmt.Errorf("has a fraction that is not decimal")
+	}
+	return time.Unix(seconds, nanos), nil
+}
+
+// checkSubject wants 1 to 255 characters that are not all spaces.
+func checkSubject(c members) (string, *TokenError) {
+	sub, ok := c.text("sub")
+	switch n := utf8.RuneCountInString(sub); {
+	case !c.has("sub"):
+		return "", refuse(ReasonSubject, "sub is missing")
+	case !ok:
+		return "", refuse(ReasonSubject, "sub is %s, not a text", kindName(c["sub"]))
+	case n == 0 || n > maxSubject || strings.TrimFunc(sub, unicode.IsSpace) == "":
+		return "", refuse(ReasonSubject, "sub has %d characters, allowed: 1 to %d, not only spaces", n, maxSubject)
+	}
+	return sub, nil
+}

@@ -1,0 +1,101 @@
+package sso
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Role is what a caller may do. Names are matched exactly: "Admin" or "admin " is nobody.
+type Role string
+
+// The roles, each including those before it.
+const (
+	Viewer Role = "viewer" // reads
+	Ops    Role = "ops"    // also edits ICP rules, starts runs, retries provisioning
+	Admin  Role = "admin"  // also manages users and keys
+)
+
+// rank orders the roles; 0 is no role.
+func (r Role) rank() int {
+	return slices.Index([]Role{Viewer, Ops, Admin}, r) + 1
+}
+
+// Valid reports whether r is one of the three.
+func (r Role) Valid() bool { return r.rank() > 0 }
+
+// AtLeast reports whether r is least or stands above it. An unknown role is below every known one, and nothing
+// reaches an unknown least.
+func (r Role) AtLeast(least Role) bool { return least.Valid() && r.rank() >= least.rank() }
+
+// roleSet is what all configured roles claims of one token say together.
+type roleSet struct {
+	roles   []Role
+	ignored int // names that mean nothing here
+	present bool
+}
+
+// readRoles unites the roles of every configured source. A source that is neither a text nor a list of texts is an error.
+func readRoles(c members, paths []claimPath, delimiter string) (roleSet, error) {
+	var set roleSet
+	for _, p := range paths {
+		names, present, err := rolesAt(c, p, delimiter)
+		if err != nil {
+			return roleSet{present: true}, fmt.Errorf("claim %s: %w", p, err)
+		}
+		set.present = set.present || present
+		set.add(names)
+	}
+	slices.SortFunc(set.roles, func(a, b Role) int { return a.rank() - b.rank() })
+	return set, nil
+}
+
+func (s *roleSet) add(names []string) {
+	for _, n := range names {
+		r := Role(n)
+		switch {
+		case !r.Valid():
+			s.ignored++
+		case !slices.Contains(s.roles, r):
+			s.roles = append(s.roles, r)
+		}
+	}
+}
+
+// rolesAt reads one source. Absent and null are the same.
+func rolesAt(c members, p claimPath, delimiter string) ([]string, bool, error) {
+	v, err := c.at(p)
+	if err != nil || v == nil || v.Kind() == 'n' {
+		return nil, false, err
+	}
+	if v.Kind() == '"' {
+		return splitRoles(unquoted(v), delimiter), true, nil
+	}
+	names, err := textList(v)
+	return names, true, err
+}
+
+func splitRoles(s, delimiter string) []string {
+	if delimiter == "" {
+		return []string{s}
+	}
+	return strings.Split(s, delimiter)
+}
+
+// textList reads a JSON array that holds texts only.
+func textList(v jsontext.Value) ([]string, error) {
+	items, err := elements(v)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]string, 0, len(items))
+	for _, e := range items {
+		if e.Kind() != '"' {
+			return nil, fmt.Errorf("a list element that is %s, not a text", kindName(e))
+		}
+		out = append(out, unquoted(e))
+	}
+	return out, nil
+}
