@@ -1,0 +1,107 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/schema"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+// TenantTx is a transaction that sees one tenant's rows. Only InTenant makes one.
+type TenantTx struct {
+	statements
+	tenant tenantid.ID
+}
+
+// Tenant is whose rows this transaction sees.
+func (t TenantTx) Tenant() tenantid.ID { return t.tenant }
+
+// SystemTx is a transaction of the control plane. Only InSystem makes one.
+type SystemTx struct{ statements }
+
+// Tx is the transaction itself, for libraries that insert into their own tables with it (River).
+func (s SystemTx) Tx() pgx.Tx { return s.tx }
+
+// CopyFrom streams rows in COPY text format into table, which must be one without row security.
+func (s SystemTx) CopyFrom(ctx context.Context, rows interface{ Read([]byte) (int, error) }, sql string) (int64, error) {
+	tag, err := s.tx.Conn().PgConn().CopyFrom(ctx, rows, sql)
+	return tag.RowsAffected(), err
+}
+
+// statements is what a transaction can be asked. It cannot be committed, rolled back or nested from inside.
+type statements struct{ tx pgx.Tx }
+
+// Exec runs one statement.
+func (s statements) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	return s.tx.Exec(ctx, sql, args...)
+}
+
+// Query runs one statement and streams its rows.
+func (s statements) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	return s.tx.Query(ctx, sql, args...)
+}
+
+// QueryRow runs one statement for its first row.
+func (s statements) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return s.tx.QueryRow(ctx, sql, args...)
+}
+
+// SendBatch runs several statements in one round trip.
+func (s statements) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	return s.tx.SendBatch(ctx, b)
+}
+
+// openDoor marks a context that is inside a transaction. A second door inside the first would wait for a second
+// connection (a deadlock when the pool is small) and could mix two tenants in one piece of work.
+type openDoor struct{}
+
+// InTenant runs fn in a transaction as leadctl_app that sees the rows of tenant id. It commits when fn returns nil.
+// The role and the tenant are set for this transaction only, in the message that begins it, so the connection goes back
+// to the pool without either. Faults: those of fn, Unavailable, Conflict; Internal for an invalid id or a nested door.
+func (db *DB) InTenant(ctx context.Context, id tenantid.ID, fn func(ctx context.Context, tx TenantTx) error) error {
+	return db.inTenant(ctx, id, "", fn)
+}
+
+// ReadTenant is InTenant for reading: one snapshot for all statements of fn, and no write is possible.
+func (db *DB) ReadTenant(ctx context.Context, id tenantid.ID, fn func(ctx context.Context, tx TenantTx) error) error {
+	return db.inTenant(ctx, id, " isolation level repeatable read read only", fn)
+}
+
+func (db *DB) inTenant(ctx context.Context, id tenantid.ID, mode string, fn func(context.Context, TenantTx) error) error {
+	if !id.Valid() {
+		return fault.New(fault.Internal, "tenant id %d: not a tenant", id)
+	}
+	begin := fmt.Sprintf(`begin%s; select set_config('request.tenant_id', '%d', true), set_config('role', '%s', true)`, mode, id, schema.AppRole)
+	return db.run(ctx, begin, func(ctx context.Context, tx pgx.Tx) error {
+		return fn(ctx, TenantTx{statements{tx}, id})
+	})
+}
+
+// InSystem runs fn in a transaction as leadctl_system. The reason is a short constant ("resolve tenant"); it is logged at
+// debug level, so that every use of the control plane can be accounted for.
+func (db *DB) InSystem(ctx context.Context, reason string, fn func(ctx context.Context, tx SystemTx) error) error {
+	start := time.Now()
+	begin := fmt.Sprintf(`begin; select set_config('role', '%s', true)`, schema.SystemRole)
+	err := db.run(ctx, begin, func(ctx context.Context, tx pgx.Tx) error {
+		return fn(ctx, SystemTx{statements{tx}})
+	})
+	db.opts.Log.DebugContext(ctx, "control plane", "reason", reason, "took", time.Since(start), "ok", err == nil)
+	return err
+}
+
+// run is the one place where transactions begin and end. A panic in fn rolls back and goes on.
+func (db *DB) run(ctx context.Context, begin string, fn func(context.Context, pgx.Tx) error) error {
+	if ctx.Value(openDoor{}) != nil {
+		return fault.New(fault.Internal, "transaction inside a transaction: pass the one you have")
+	}
+	err := pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{BeginQuery: begin}, func(tx pgx.Tx) error {
+		return fn(context.WithValue(ctx, openDoor{}, true), tx)
+	})
+	return classify(err, "database")
+}

@@ -1,0 +1,43 @@
+package schema
+
+import (
+	"context"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// countAdopted reports what adoption set aside, so that an operator sees every row accounted for.
+func countAdopted(ctx context.Context, conn *pgx.Conn, res *Result) error {
+	rows, err := conn.Query(ctx, `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname LIKE '%\_unassigned' ORDER BY 1`)
+	if err != nil {
+		return wrap(err, "unassigned rows")
+	}
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return wrap(err, "unassigned rows")
+	}
+	if _, err := conn.Exec(ctx, `SET ROLE `+OwnerRole); err != nil {
+		return wrap(err, "unassigned rows")
+	}
+	for _, t := range tables {
+		var n int64
+		if err := conn.QueryRow(ctx, `SELECT count(*) FROM `+pgx.Identifier{"public", t}.Sanitize()).Scan(&n); err != nil {
+			return wrap(err, "unassigned rows")
+		}
+		if res.Unassigned == nil {
+			res.Unassigned = map[string]int64{}
+		}
+		res.Unassigned[strings.TrimSuffix(t, "_unassigned")] = n
+	}
+	return countPlaintext(ctx, conn, res)
+}
+
+// countPlaintext runs as the control plane: row security hides the rows from the owner.
+func countPlaintext(ctx context.Context, conn *pgx.Conn, res *Result) error {
+	if _, err := conn.Exec(ctx, `SET ROLE `+SystemRole); err != nil {
+		return wrap(err, "plaintext secrets")
+	}
+	err := conn.QueryRow(ctx, `SELECT count(*) FROM public.odoo_connections WHERE secret NOT LIKE 'v1:%'`).Scan(&res.PlaintextSecrets)
+	return wrap(err, "plaintext secrets")
+}
