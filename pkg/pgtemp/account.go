@@ -1,0 +1,58 @@
+//go:build unix
+
+package pgtemp
+
+import (
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// durableTemp is where things that outlive a process and a reboot are kept for a user that has no home.
+const durableTemp = "/var/tmp"
+
+// account is the user that the server runs as.
+type account struct {
+	uid        int
+	credential *syscall.Credential // nil: as this process
+}
+
+// serverAccount is this process's own user, or for root, whom PostgreSQL refuses, the user postgres, else nobody.
+func serverAccount() (account, error) {
+	if uid := os.Geteuid(); uid != 0 {
+		return account{uid: uid}, nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, errUID := strconv.ParseUint(u.Uid, 10, 32)
+		gid, errGID := strconv.ParseUint(u.Gid, 10, 32)
+		if errUID == nil && errGID == nil && uid != 0 {
+			return account{int(uid), &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}, nil
+		}
+	}
+	return account{}, fault.New(fault.Operator, "users postgres and nobody: neither exists, and PostgreSQL refuses to run as root").
+		WithHint("run leadctl as an ordinary user, add a user named postgres, or set POSTGRES_DSN")
+}
+
+// templateFor is the archive of a fresh cluster of version v, or "" where somebody else's file has taken its name.
+func templateFor(a account, v version) string {
+	path := filepath.Join(durableTemp, "leadctl-pgtpl-"+strconv.Itoa(a.uid)+"-"+v.String()+".tar")
+	info, err := os.Lstat(path)
+	if err == nil && (!info.Mode().IsRegular() || info.Mode().Perm() != 0o600 || !ownedBy(info, a.uid)) {
+		return ""
+	}
+	return path
+}
+
+func ownedBy(info fs.FileInfo, uid int) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) == uid
+}

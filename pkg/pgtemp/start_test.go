@@ -1,0 +1,247 @@
+//go:build unix
+
+package pgtemp
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+func start(t *testing.T, o Options) *Server {
+	t.Helper()
+	s, err := Start(t.Context(), o)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Stop()) })
+	return s
+}
+
+func connect(t *testing.T, dsn string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+func show(t *testing.T, conn *pgx.Conn, setting string) (value string) {
+	t.Helper()
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT current_setting($1)`, setting).Scan(&value))
+	return value
+}
+
+// family lists the process ids of root and all its living descendants.
+func family(t *testing.T, root int) map[int]bool {
+	t.Helper()
+	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=,stat=").Output()
+	require.NoError(t, err)
+	found := map[int]bool{}
+	for grew := true; grew; {
+		grew = false
+		for line := range strings.Lines(string(out)) {
+			f := strings.Fields(line)
+			pid, _ := strconv.Atoi(f[0])
+			parent, _ := strconv.Atoi(f[1])
+			if !found[pid] && !strings.HasPrefix(f[2], "Z") && (pid == root || found[parent]) {
+				found[pid], grew = true, true
+			}
+		}
+	}
+	return found
+}
+
+// requireGone waits for every process of the family and the directory to vanish.
+func requireGone(t *testing.T, dir string, processes map[int]bool) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		for pid := range processes {
+			if family(t, pid)[pid] {
+				return false
+			}
+		}
+		_, err := os.Stat(dir)
+		return os.IsNotExist(err)
+	}, 30*time.Second, 20*time.Millisecond, "processes or directory %s left behind", dir)
+}
+
+func TestServesItsSuperuserOnASocketOnly(t *testing.T) {
+	t.Parallel()
+	s := start(t, Options{})
+	require.NotEmpty(t, s.Version())
+	conn := connect(t, s.DSN("postgres"))
+
+	var user, encoding string
+	var super bool
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT current_user, rolsuper, pg_encoding_to_char(encoding)
+		FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()`).Scan(&user, &super, &encoding))
+	require.Equal(t, "leadctl", user)
+	require.True(t, super)
+	require.Equal(t, "UTF8", encoding)
+	require.Equal(t, "UTC", show(t, conn, "timezone"))
+	require.Equal(t, "off", show(t, conn, "fsync"))
+	require.Empty(t, show(t, conn, "listen_addresses"))
+	require.Contains(t, show(t, conn, "server_version"), s.Version())
+
+	info, err := os.Stat(s.Dir())
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
+}
+
+func TestDurableAndSettings(t *testing.T) {
+	t.Parallel()
+	var said []string
+	s := start(t, Options{
+		Durable:  true,
+		Settings: map[string]string{"work_mem": "7MB", "max_connections": "20", "cluster_name": `it's "two" words`},
+		Log:      func(format string, _ ...any) { said = append(said, format) },
+	})
+	conn := connect(t, s.DSN("postgres"))
+	for name, want := range map[string]string{
+		"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on",
+		"work_mem": "7MB", "max_connections": "20", "cluster_name": `it's "two" words`,
+	} {
+		require.Equal(t, want, show(t, conn, name), name)
+	}
+	require.NotEmpty(t, said)
+}
+
+func TestStopTakesEverythingAndMayBeRepeated(t *testing.T) {
+	t.Parallel()
+	s := start(t, Options{})
+	connect(t, s.DSN("postgres")) // an open session does not hold it up
+	processes := family(t, s.pid)
+	require.Greater(t, len(processes), 3, "supervisor, watcher, postmaster and its children")
+
+	require.NoError(t, s.Stop())
+	require.NoDirExists(t, s.Dir())
+	requireGone(t, s.Dir(), processes)
+	require.NoError(t, s.Stop())
+}
+
+func TestStartsAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	who, err := serverAccount()
+	require.NoError(t, err)
+	bin, err := findBinaries(t.Context(), Options{}, systemPlaces(t.Context()))
+	require.NoError(t, err)
+	template := filepath.Join(writableBy(t, who), "template.tar") // not there yet: all of them make and publish it
+	servers := make([]*Server, 3)
+	var group errgroup.Group
+	for i := range servers {
+		group.Go(func() (err error) {
+			if servers[i], err = launch(who, bin, template, Options{}); err != nil {
+				return err
+			}
+			return servers[i].awaitReady(t.Context())
+		})
+	}
+	require.NoError(t, group.Wait())
+	last, err := launch(who, bin, template, Options{}) // and one that unpacks what they published
+	require.NoError(t, err)
+	require.NoError(t, last.awaitReady(t.Context()))
+	for _, s := range append(servers, last) {
+		require.NoError(t, s.Stop())
+		require.NoDirExists(t, s.Dir())
+	}
+	left, err := filepath.Glob(template + "*")
+	require.NoError(t, err)
+	require.Equal(t, []string{template}, left)
+}
+
+func TestDamagedTemplateIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	who, err := serverAccount()
+	require.NoError(t, err)
+	bin, err := findBinaries(t.Context(), Options{}, systemPlaces(t.Context()))
+	require.NoError(t, err)
+	template := filepath.Join(writableBy(t, who), "template.tar")
+	require.NoError(t, os.WriteFile(template, []byte("not an archive"), 0o644))
+	s, err := launch(who, bin, template, Options{})
+	require.NoError(t, err)
+	require.NoError(t, s.awaitReady(t.Context()))
+	require.NoError(t, s.Stop())
+	info, err := os.Stat(template)
+	require.NoError(t, err)
+	require.Greater(t, info.Size(), int64(1<<20))
+}
+
+func TestForeignTemplateIsNotUsed(t *testing.T) {
+	t.Parallel()
+	mine := account{uid: os.Geteuid()}
+	v := version{text: "0.test-" + strconv.Itoa(os.Getpid())}
+	path := templateFor(mine, v)
+	require.NotEmpty(t, path)
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	t.Cleanup(func() { _ = os.Remove(path) })
+	require.Equal(t, path, templateFor(mine, v))
+
+	require.NoError(t, os.Chmod(path, 0o640))
+	require.Empty(t, templateFor(mine, v), "readable by others")
+	require.NoError(t, os.Remove(path))
+	require.NoError(t, os.Symlink("/etc/hostname", path))
+	require.Empty(t, templateFor(mine, v), "a symbolic link")
+}
+
+func TestServerThatEndsByItselfLeavesNothing(t *testing.T) {
+	t.Parallel()
+	s := start(t, Options{})
+	processes := family(t, s.pid)
+	first, err := os.ReadFile(filepath.Join(s.Dir(), "data", "postmaster.pid"))
+	require.NoError(t, err)
+	line, _, _ := strings.Cut(string(first), "\n")
+	postmaster, err := strconv.Atoi(line)
+	require.NoError(t, err)
+
+	require.NoError(t, syscall.Kill(postmaster, syscall.SIGKILL))
+	requireGone(t, s.Dir(), processes)
+	require.NoError(t, s.Stop())
+}
+
+func TestStartThatFailsSaysWhyAndLeavesNothing(t *testing.T) {
+	t.Parallel()
+	_, err := Start(t.Context(), Options{Settings: map[string]string{"no_such_setting": "1"}})
+	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
+	require.ErrorContains(t, err, "no_such_setting")
+	require.NotEmpty(t, fault.Hint(err))
+}
+
+func TestCancelledStart(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := Start(ctx, Options{})
+	require.True(t, fault.Is(err, fault.Interrupted), "%v", err)
+
+	who, err := serverAccount()
+	require.NoError(t, err)
+	bin, err := findBinaries(t.Context(), Options{}, systemPlaces(t.Context()))
+	require.NoError(t, err)
+	s, err := launch(who, bin, "", Options{})
+	require.NoError(t, err)
+	require.True(t, fault.Is(s.awaitReady(ctx), fault.Interrupted))
+	processes := family(t, s.pid)
+	require.NoError(t, s.Stop())
+	requireGone(t, s.Dir(), processes)
+}
+
+// writableBy is a fresh directory that the server's user may write to, which a test's own directory is not under root.
+func writableBy(t *testing.T, who account) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "pgtemp-test-")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	require.NoError(t, os.Chown(dir, who.uid, -1))
+	return dir
+}
