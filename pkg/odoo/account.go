@@ -1,0 +1,116 @@
+package odoo
+
+import (
+	"context"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// Account is leadctl's own user in a workspace.
+type Account struct {
+	Login string
+	UID   int64
+}
+
+// EnsureServiceAccount sees to it that the workspace's secret opens leadctl's account, and that Odoo's default password does
+// not open the administrator's. A refused secret is installed again where the cluster's DSN allows that; otherwise the answer
+// is fault.Denied with CodeAccessDenied. It never tries any other credentials to get in.
+func (p *Provisioner) EnsureServiceAccount(ctx context.Context, w Workspace) (Account, error) {
+	s, ok, err := p.signIn(ctx, w)
+	if err != nil {
+		return Account{}, err
+	}
+	if !ok {
+		if s, err = p.reinstall(ctx, w); err != nil {
+			return Account{}, err
+		}
+	}
+	if err := p.assertNoDefault(ctx, w.Database); err != nil {
+		return Account{}, err
+	}
+	return Account{ServiceLogin, s.uid}, nil
+}
+
+func (p *Provisioner) reinstall(ctx context.Context, w Workspace) (*Session, error) {
+	if err := p.maker.install(ctx, w); err != nil {
+		return nil, err
+	}
+	s, err := p.Session(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.forgetSecrets(ctx)
+}
+
+// Rotate replaces the secret of leadctl's account: w carries the one in force, next the one to come, and both are stored by
+// the caller, so that a crash on either side of the change loses neither. It is done when next opens the account and the old
+// one does not, whether this call did it or an earlier one.
+func (p *Provisioner) Rotate(ctx context.Context, w Workspace, next Secret) error {
+	after := w
+	after.Secret = next
+	if w.Secret == next {
+		return fault.New(fault.Internal, "tenant %s: rotation to the same secret", w.Tenant)
+	}
+	s, done, err := p.signIn(ctx, after)
+	if err != nil {
+		return err
+	}
+	if !done {
+		if s, err = p.exchange(ctx, w, after); err != nil {
+			return err
+		}
+	}
+	if err := s.forgetSecrets(ctx); err != nil {
+		return err
+	}
+	if _, still, err := p.signIn(ctx, w); err != nil {
+		return err
+	} else if still {
+		return fault.New(fault.Unavailable, "Odoo account %s in %s: the old secret still opens it", ServiceLogin, w.Database)
+	}
+	return nil
+}
+
+// exchange installs the new secret: through the cluster where there is one, else as the account itself.
+func (p *Provisioner) exchange(ctx context.Context, w, after Workspace) (*Session, error) {
+	err := p.maker.install(ctx, after)
+	if fault.Code(err) != CodeAccessDenied {
+		if err != nil {
+			return nil, err
+		}
+		return p.Session(ctx, after)
+	}
+	s, err := p.Session(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.setPassword(ctx, s.uid, after.Secret); err != nil {
+		return nil, err
+	}
+	return p.Session(ctx, after)
+}
+
+func (s *Session) setPassword(ctx context.Context, uid int64, next Secret) error {
+	_, err := s.Call(ctx, Call{Model: "res.users", Method: "write", IDs: []int64{uid},
+		Args: []Arg{{"vals", Record{"password": string(next)}}}, Secrets: []Secret{next}})
+	return err
+}
+
+// forgetSecrets makes the Odoo processes drop their caches of accepted secrets: over XML-RPC a deleted key keeps working until
+// something is written on its user.
+func (s *Session) forgetSecrets(ctx context.Context) error {
+	return s.Write(ctx, "res.users", []int64{s.uid}, Record{"active": true}, nil)
+}
+
+// assertNoDefault makes sure that the database is not one of those that Odoo leaves behind with admin/admin.
+func (p *Provisioner) assertNoDefault(ctx context.Context, db string) error {
+	_, open, err := p.server.Authenticate(ctx, db, "admin", "admin")
+	if err != nil {
+		return err
+	}
+	if open {
+		return fault.New(fault.Operator, "Odoo database %s: admin/admin opens it", db).WithCode(CodeMisconfig).
+			WithHint("the template was not prepared by leadctl odoo template prepare")
+	}
+	return nil
+}

@@ -1,0 +1,240 @@
+package odoo
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// cluster makes databases by raw clone on Odoo's PostgreSQL. Each step opens its connections and closes them again: Odoo's
+// own processes need the cluster's connection slots more than an idle pool of ours would.
+type cluster struct {
+	admin        *pgx.ConnConfig
+	template     string
+	installation string
+	making       chan struct{} // clones at once; they compete for the same disk
+}
+
+func newCluster(p Provisioning) (*cluster, error) {
+	cfg, err := pgx.ParseConfig(string(p.ClusterDSN))
+	if err != nil {
+		// pgx repeats parts of the DSN, so its words stay out.
+		return nil, fault.New(fault.Operator, "ODOO_POSTGRES_DSN: not a PostgreSQL connection string").WithCode(CodeMisconfig)
+	}
+	cfg.RuntimeParams["application_name"] = "leadctl"
+	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
+	return &cluster{cfg, p.Template, p.Installation, make(chan struct{}, 4)}, nil
+}
+
+// connect opens one database of the cluster; "" is the one that the DSN names.
+func (c *cluster) connect(ctx context.Context, database string) (*pgx.Conn, error) {
+	cfg := c.admin.Copy()
+	if database != "" {
+		cfg.Database = database
+	}
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return nil, clusterFault("connection", err)
+	}
+	return conn, nil
+}
+
+func (c *cluster) ensure(ctx context.Context, w Workspace) (bool, error) {
+	select {
+	case c.making <- struct{}{}:
+		defer func() { <-c.making }()
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	admin, err := c.connect(ctx, "")
+	if err != nil {
+		return false, err
+	}
+	defer admin.Close(context.WithoutCancel(ctx))
+	// Held by the session: replicas take turns at one workspace, and a killed one lets go when its connection dies.
+	if _, err := admin.Exec(ctx, `SELECT pg_advisory_lock(hashtextextended($1, 0))`, "leadctl workspace "+w.Database); err != nil {
+		return false, clusterFault("lock of "+w.Database, err)
+	}
+	found, err := lookup(ctx, admin, w.Database)
+	if err != nil {
+		return false, err
+	}
+	if found.exists {
+		return false, c.demandOurs(ctx, w)
+	}
+	return true, c.make(ctx, admin, w)
+}
+
+// make clones, gives the clone its identity and commits it by renaming.
+func (c *cluster) make(ctx context.Context, admin *pgx.Conn, w Workspace) error {
+	half, err := lookup(ctx, admin, w.provisional())
+	if err != nil {
+		return err
+	}
+	if !half.exists {
+		if err := c.clone(ctx, admin, w.provisional()); err != nil {
+			return err
+		}
+	}
+	if err := c.identify(ctx, w); err != nil {
+		return err
+	}
+	return commitName(ctx, admin, w.provisional(), w.Database)
+}
+
+// clone copies the template, which must be locked: otherwise Odoo's own sessions on it make the copy fail, and it might not
+// be a template at all but a database in use.
+func (c *cluster) clone(ctx context.Context, admin *pgx.Conn, name string) error {
+	t, err := lookup(ctx, admin, c.template)
+	if err != nil {
+		return err
+	}
+	if !t.exists || !t.locked {
+		return notPrepared(c.template)
+	}
+	_, err = admin.Exec(ctx, "CREATE DATABASE "+quote(name)+" TEMPLATE "+quote(c.template)+" OWNER "+quote(t.owner))
+	return clusterFault("clone "+name, err)
+}
+
+// commitName is the moment a workspace comes to exist. Odoo lists every database its role owns and may have opened the
+// provisional one meanwhile; its sessions are ended, as PostgreSQL demands for a rename.
+func commitName(ctx context.Context, admin *pgx.Conn, from, to string) error {
+	if err := endSessions(ctx, admin, from); err != nil {
+		return err
+	}
+	_, err := admin.Exec(ctx, "ALTER DATABASE "+quote(from)+" RENAME TO "+quote(to))
+	return clusterFault("rename to "+to, err)
+}
+
+func endSessions(ctx context.Context, admin *pgx.Conn, database string) error {
+	_, err := admin.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE datname = $1 AND pid <> pg_backend_pid()`, database)
+	return clusterFault("sessions of "+database, err)
+}
+
+// demandOurs opens the final database and compares its marker.
+func (c *cluster) demandOurs(ctx context.Context, w Workspace) error {
+	conn, err := c.open(ctx, w)
+	if err != nil {
+		return err
+	}
+	return conn.Close(ctx)
+}
+
+// open connects to the final database and returns the connection only when the marker is ours.
+func (c *cluster) open(ctx context.Context, w Workspace) (*pgx.Conn, error) {
+	conn, err := c.connect(ctx, w.Database)
+	if err != nil {
+		if pgCode(err) == "55000" {
+			return nil, foreign(w, "accepts no connections")
+		}
+		return nil, err
+	}
+	switch owner, err := parameter(ctx, conn, markerKey); {
+	case err != nil:
+		conn.Close(ctx)
+		return nil, err
+	case owner == "":
+		conn.Close(ctx)
+		return nil, foreign(w, "carries no marker of leadctl")
+	case owner != marker(c.installation, w.Tenant):
+		conn.Close(ctx)
+		return nil, foreign(w, "its marker names another owner")
+	}
+	return conn, nil
+}
+
+func (c *cluster) install(ctx context.Context, w Workspace) error {
+	conn, err := c.open(ctx, w)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return clusterFault("account in "+w.Database, pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		return installKey(ctx, tx, w.Secret)
+	}))
+}
+
+func (c *cluster) drop(ctx context.Context, w Workspace) (bool, error) {
+	admin, err := c.connect(ctx, "")
+	if err != nil {
+		return false, err
+	}
+	defer admin.Close(context.WithoutCancel(ctx))
+	dropped := false
+	for _, name := range []string{w.Database, w.provisional()} {
+		found, err := lookup(ctx, admin, name)
+		if err != nil || !found.exists {
+			if err != nil {
+				return dropped, err
+			}
+			continue
+		}
+		if name == w.Database {
+			if err := c.demandOurs(ctx, w); err != nil {
+				return dropped, err
+			}
+		}
+		if _, err := admin.Exec(ctx, "DROP DATABASE IF EXISTS "+quote(name)+" WITH (FORCE)"); err != nil {
+			return dropped, clusterFault("drop "+name, err)
+		}
+		dropped = true
+	}
+	return dropped, nil
+}
+
+// found is what the catalog says about a database.
+type found struct {
+	exists, locked bool
+	owner          string
+	comment        string
+}
+
+func lookup(ctx context.Context, conn *pgx.Conn, name string) (found, error) {
+	var f found
+	err := conn.QueryRow(ctx, `SELECT true, datistemplate AND NOT datallowconn, pg_get_userbyid(datdba),
+			coalesce(shobj_description(oid, 'pg_database'), '')
+		FROM pg_database WHERE datname = $1`, name).Scan(&f.exists, &f.locked, &f.owner, &f.comment)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return found{}, nil
+	}
+	return f, clusterFault("catalog", err)
+}
+
+func quote(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+func pgCode(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code
+	}
+	return ""
+}
+
+// clusterFault classifies a failure of Odoo's PostgreSQL; nil stays nil and what is classified already stays as it is.
+func clusterFault(what string, err error) error {
+	var f *fault.Error
+	if err == nil || errors.As(err, &f) {
+		return err
+	}
+	operator := func(hint string) error {
+		return fault.New(fault.Operator, "Odoo PostgreSQL: %s: %w", what, err).WithCode(CodeMisconfig).WithHint("%s", hint)
+	}
+	switch code := pgCode(err); {
+	case errors.Is(err, context.Canceled):
+		return err
+	case code == "42501":
+		return operator("the role of ODOO_POSTGRES_DSN needs CREATEDB and membership in Odoo's role")
+	case code == "28P01" || code == "28000":
+		return operator("check the role and password of ODOO_POSTGRES_DSN")
+	case code == "3D000":
+		return operator("check the database that ODOO_POSTGRES_DSN names")
+	case code == "42P01" || code == "42703":
+		return operator("this is not a database of a supported Odoo version")
+	}
+	return fault.New(fault.Unavailable, "Odoo PostgreSQL: %s: %w", what, err).WithCode(CodeUnreachable)
+}

@@ -1,0 +1,149 @@
+package odoo
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// Codes of the failures that callers tell apart (fault.Code).
+const (
+	CodeUnreachable  = "ODOO_UNREACHABLE"      // no usable answer; trying again can help
+	CodeAccessDenied = "ODOO_ACCESS_DENIED"    // the credentials are refused; trying again cannot help
+	CodeForbidden    = "ODOO_FORBIDDEN"        // known user, not allowed to do this
+	CodeRejected     = "ODOO_REJECTED"         // Odoo understood and refused the content
+	CodeMisconfig    = "ODOO_MISCONFIGURED"    // something an operator has to put right
+	CodeForeign      = "ODOO_DATABASE_FOREIGN" // a database without this installation's marker: never touched
+)
+
+// CallError is one call that did not succeed. It is the cause inside the fault a caller gets: meant for logs, cut to one
+// line of the server's words and free of the call's secrets. It is never part of fault.Text.
+type CallError struct {
+	Op        string // service or model, and method: "common.authenticate", "res.partner.create"
+	Database  string // "" for calls that name none
+	Status    int    // HTTP status, 0 when there was no answer
+	Code      int    // XML-RPC fault code, 0 when there was none
+	Detail    string // what the server said, at most 300 bytes, no traceback
+	Ambiguous bool   // the request went out and its outcome is unknown
+	cause     error
+}
+
+// Error implements error.
+func (e *CallError) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Op)
+	if e.Database != "" {
+		fmt.Fprintf(&b, " on %s", e.Database)
+	}
+	if e.Status != 0 && e.Status != http.StatusOK {
+		fmt.Fprintf(&b, ": HTTP %d", e.Status)
+	}
+	if e.Code != 0 {
+		fmt.Fprintf(&b, ": fault %d", e.Code)
+	}
+	if e.Detail != "" {
+		b.WriteString(": " + e.Detail)
+	}
+	if e.Ambiguous {
+		b.WriteString(" (outcome unknown)")
+	}
+	return b.String()
+}
+
+// Unwrap gives the transport's error, if any.
+func (e *CallError) Unwrap() error { return e.cause }
+
+// Ambiguous reports whether err comes from a call that the server may have carried out although no answer arrived: before a
+// write is repeated, look whether it took effect.
+func Ambiguous(err error) bool {
+	var e *CallError
+	return errors.As(err, &e) && e.Ambiguous
+}
+
+// unreachable is a call without a usable answer.
+func unreachable(e *CallError) *fault.Error {
+	return fault.New(fault.Unavailable, "Odoo %s: no usable answer: %w", e.Op, e).WithCode(CodeUnreachable)
+}
+
+// xmlFault classifies an XML-RPC fault. Codes decide; texts differ between versions and languages, except for the class of a
+// Python exception at the start of a traceback's last line, which code 1 alone makes necessary.
+func xmlFault(e *CallError, text string) error {
+	switch e.Code {
+	case 2:
+		return rejected(e)
+	case 3:
+		return accessDenied(e)
+	case 4:
+		return fault.New(fault.Denied, "Odoo %s: not permitted: %w", e.Op, e).WithCode(CodeForbidden)
+	}
+	return exception(e, text)
+}
+
+func rejected(e *CallError) error {
+	return fault.New(fault.Unprocessable, "Odoo %s: refused: %w", e.Op, e).WithCode(CodeRejected)
+}
+
+func accessDenied(e *CallError) error {
+	return fault.New(fault.Denied, "Odoo %s: credentials refused: %w", e.Op, e).WithCode(CodeAccessDenied)
+}
+
+// exception classifies an unexpected Python exception by its class.
+func exception(e *CallError, text string) error {
+	last := lastLine(text)
+	switch {
+	case strings.Contains(last, "DuplicateDatabase"), strings.Contains(last, "already exists!"):
+		return fault.New(fault.Conflict, "Odoo %s: name taken: %w", e.Op, e)
+	case strings.Contains(last, "InvalidCatalogName"),
+		strings.Contains(text, "FATAL") && strings.Contains(text, "database") && strings.Contains(text, "does not exist"):
+		return fault.New(fault.NotFound, "Odoo database: %w", e).WithCode("ODOO_DATABASE_MISSING")
+	case strings.Contains(last, "SerializationFailure"), strings.Contains(last, "LockNotAvailable"),
+		strings.Contains(text, "OperationalError"), strings.Contains(last, "PoolError"),
+		strings.Contains(last, "InterfaceError"), strings.Contains(last, "ObjectInUse"):
+		return unreachable(e)
+	}
+	return rejected(e)
+}
+
+// statusFault classifies an answer whose HTTP status says that the call was not served.
+func statusFault(e *CallError) error {
+	switch s := e.Status; {
+	case s == http.StatusTooManyRequests || s == http.StatusRequestTimeout || s >= 500:
+		return unreachable(e)
+	case s == http.StatusRequestEntityTooLarge:
+		return fault.New(fault.TooLarge, "Odoo %s: request too large: %w", e.Op, e)
+	case s >= 300 && s < 400:
+		return fault.New(fault.Operator, "Odoo address: answers with a redirect: %w", e).
+			WithCode(CodeMisconfig).WithHint("set ODOO_SERVER_URL to the address it redirects to")
+	default:
+		return fault.New(fault.Operator, "Odoo address: no Odoo answers there (HTTP %d): %w", s, e).
+			WithCode(CodeMisconfig).WithHint("check ODOO_SERVER_URL, and that no proxy blocks /xmlrpc and /json")
+	}
+}
+
+// detail cuts an upstream's words to what a log may hold: the last line, without the secrets of the call.
+func detail(text string, secrets []Secret) string {
+	line := lastLine(text)
+	for _, s := range secrets {
+		if len(s) > 3 {
+			line = strings.ReplaceAll(line, string(s), masked)
+		}
+	}
+	line = strings.ToValidUTF8(line, "?")
+	if len(line) <= 300 {
+		return line
+	}
+	cut := 300
+	for !utf8.RuneStart(line[cut]) {
+		cut--
+	}
+	return line[:cut] + "…"
+}
+
+func lastLine(text string) string {
+	text = strings.TrimSpace(text)
+	return strings.TrimSpace(text[strings.LastIndexByte(text, '\n')+1:])
+}

@@ -1,0 +1,229 @@
+package odoo
+
+import (
+	"context"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// manager makes databases through Odoo's own database service, for installations whose PostgreSQL is out of reach. It signs
+// in to a clone with the template's administrator once, and closes that door before the clone gets its final name.
+type manager struct {
+	server       *Server
+	databases    *Databases
+	template     string
+	installation string
+	login        string
+	secret       Secret
+}
+
+func newManager(s *Server, p Provisioning) *manager {
+	if p.TemplateLogin == "" {
+		p.TemplateLogin = "admin"
+	}
+	return &manager{s, s.Databases(p.Master), p.Template, p.Installation, p.TemplateLogin, p.TemplateSecret}
+}
+
+func (m *manager) ensure(ctx context.Context, w Workspace) (bool, error) {
+	exists, err := m.databases.Exists(ctx, w.Database)
+	if err != nil {
+		return false, err
+	}
+	if exists {
+		_, err := m.open(ctx, w)
+		return false, err
+	}
+	if err := m.clone(ctx, w.provisional()); err != nil {
+		return false, err
+	}
+	if err := m.identify(ctx, w); err != nil {
+		return false, err
+	}
+	if err := m.databases.Rename(ctx, w.provisional(), w.Database); err != nil {
+		// Another attempt may have renamed it, or this one did and the answer got lost.
+		if done, look := m.databases.Exists(ctx, w.Database); look != nil || !done {
+			return false, err
+		}
+	}
+	_, err = m.open(ctx, w)
+	return true, err
+}
+
+// clone copies the template unless a broken attempt already did.
+func (m *manager) clone(ctx context.Context, name string) error {
+	exists, err := m.databases.Exists(ctx, name)
+	if err != nil || exists {
+		return err
+	}
+	err = m.databases.Duplicate(ctx, m.template, name)
+	switch {
+	case err == nil || fault.Is(err, fault.Conflict):
+		return nil
+	case fault.Is(err, fault.NotFound):
+		return notPrepared(m.template)
+	}
+	return m.serviceFault(err)
+}
+
+// serviceFault: a refusal by the database service is for an operator to put right, whichever of the two reasons it has.
+func (m *manager) serviceFault(err error) error {
+	if fault.Code(err) != CodeAccessDenied {
+		return err
+	}
+	return fault.New(fault.Operator, "Odoo database service: refuses: %w", err).WithCode(CodeMisconfig).
+		WithHint("check ODOO_MASTER_PASSWORD and that Odoo runs with list_db on, or set ODOO_POSTGRES_DSN")
+}
+
+// identify does over RPC what cluster.identify does in SQL. The order matters for a crash in between: leadctl's account gets
+// its secret first, and the template's administrator loses his last.
+func (m *manager) identify(ctx context.Context, w Workspace) error {
+	db := w.provisional()
+	own, ok, err := m.own(ctx, db, w.Secret)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		if own, err = m.openAccount(ctx, db, w.Secret); err != nil {
+			return err
+		}
+	}
+	if prepared, err := own.parameter(ctx, templateKey); err != nil {
+		return err
+	} else if prepared == "" {
+		return notPrepared(m.template)
+	}
+	for _, p := range [][2]string{{"database.uuid", newUUID()}, {"database.secret", newUUID()},
+		{markerKey, marker(m.installation, w.Tenant)}} {
+		if err := own.setParameter(ctx, p[0], p[1]); err != nil {
+			return err
+		}
+	}
+	return m.closeAdministrator(ctx, own, w)
+}
+
+// own signs in as leadctl's account.
+func (m *manager) own(ctx context.Context, db string, secret Secret) (*Session, bool, error) {
+	uid, ok, err := m.server.Authenticate(ctx, db, ServiceLogin, secret)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	return m.server.Session(db, uid, secret), true, nil
+}
+
+// openAccount signs in as the template's administrator and gives leadctl's account its secret, as a password: over RPC Odoo
+// does not let a key be chosen, and the caller's stored secret must be the one that works.
+func (m *manager) openAccount(ctx context.Context, db string, secret Secret) (*Session, error) {
+	uid, ok, err := m.server.Authenticate(ctx, db, m.login, m.secret)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, fault.New(fault.Operator, "Odoo template account %s: credentials refused by the clone %s", m.login, db).
+			WithCode(CodeMisconfig).WithHint("check the template's administrator login and password")
+	}
+	admin := m.server.Session(db, uid, m.secret)
+	users, err := admin.SearchRead(ctx, "res.users", Query{Domain: Domain{Where("login", "=", ServiceLogin)}, Fields: []string{"login"}})
+	if err != nil {
+		return nil, err
+	}
+	if len(users) != 1 {
+		return nil, fault.New(fault.Operator, "Odoo account %s: missing in template %s", ServiceLogin, m.template).
+			WithCode(CodeMisconfig).WithHint("prepare it with: leadctl odoo template prepare")
+	}
+	if err := admin.setPassword(ctx, users[0].ID(), secret); err != nil {
+		return nil, err
+	}
+	s, ok, err := m.own(ctx, db, secret)
+	if err == nil && !ok {
+		err = fault.New(fault.Unavailable, "Odoo account %s in %s: the password just set is refused", ServiceLogin, db)
+	}
+	return s, err
+}
+
+// closeAdministrator gives the template's administrator a login of its own and a password nobody knows, and makes sure that
+// the old ones are refused.
+func (m *manager) closeAdministrator(ctx context.Context, own *Session, w Workspace) error {
+	users, err := own.SearchRead(ctx, "res.users", Query{Domain: Domain{Where("login", "=", m.login)}, Fields: []string{"login"}})
+	if err != nil {
+		return err
+	}
+	if len(users) == 1 {
+		if err := own.setPassword(ctx, users[0].ID(), NewSecret()); err != nil {
+			return err
+		}
+		if err := own.Write(ctx, "res.users", []int64{users[0].ID()}, Record{"login": "admin@" + w.Database}, nil); err != nil {
+			return err
+		}
+	}
+	_, open, err := m.server.Authenticate(ctx, own.db, m.login, m.secret)
+	if err == nil && open {
+		err = fault.New(fault.Unavailable, "Odoo database %s: the template's credentials still open it", own.db)
+	}
+	return err
+}
+
+// open signs in to the final database and demands the marker.
+func (m *manager) open(ctx context.Context, w Workspace) (*Session, error) {
+	s, ok, err := m.own(ctx, w.Database, w.Secret)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, foreign(w, "refuses leadctl's account")
+	}
+	switch owner, err := s.parameter(ctx, markerKey); {
+	case err != nil:
+		return nil, err
+	case owner == "":
+		return nil, foreign(w, "carries no marker of leadctl")
+	case owner != marker(m.installation, w.Tenant):
+		return nil, foreign(w, "its marker names another owner")
+	}
+	return s, nil
+}
+
+// install cannot open an account from outside: it only tells whether the secret already does.
+func (m *manager) install(ctx context.Context, w Workspace) error {
+	_, ok, err := m.own(ctx, w.Database, w.Secret)
+	if err == nil && !ok {
+		return refused(w)
+	}
+	return err
+}
+
+func (m *manager) drop(ctx context.Context, w Workspace) (bool, error) {
+	dropped := false
+	for _, name := range []string{w.Database, w.provisional()} {
+		exists, err := m.databases.Exists(ctx, name)
+		if err != nil {
+			return dropped, err
+		}
+		if !exists {
+			continue
+		}
+		if name == w.Database {
+			if _, err := m.open(ctx, w); err != nil {
+				return dropped, err
+			}
+		}
+		gone, err := m.databases.Drop(ctx, name)
+		if err != nil {
+			return dropped, err
+		}
+		dropped = dropped || gone
+	}
+	return dropped, nil
+}
+
+func (s *Session) parameter(ctx context.Context, key string) (string, error) {
+	found, err := s.SearchRead(ctx, "ir.config_parameter", Query{Domain: Domain{Where("key", "=", key)}, Fields: []string{"value"}})
+	if err != nil || len(found) == 0 {
+		return "", err
+	}
+	return found[0].Text("value"), nil
+}
+
+func (s *Session) setParameter(ctx context.Context, key, value string) error {
+	_, err := s.Call(ctx, Call{Model: "ir.config_parameter", Method: "set_param", Args: []Arg{{"key", key}, {"value", value}}})
+	return err
+}

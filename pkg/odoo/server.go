@@ -1,0 +1,105 @@
+package odoo
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// Options says where an Odoo server is and how hard it may be used. Only BaseURL is required.
+type Options struct {
+	BaseURL       string        // http(s)://host[:port][/prefix], no credentials in it
+	HTTPClient    *http.Client  // nil: one with its own pool and dial timeouts; redirects are never followed
+	Timeout       time.Duration // of one call, waiting for a slot included; 60 s by default (Odoo itself retries conflicts for seconds)
+	MaxConcurrent int           // calls at once to this server, over all databases; 8 by default
+	MaxAnswer     int64         // bytes of one answer; 32 MiB by default
+	Log           *slog.Logger  // one debug line per call, without arguments; discarded by default
+}
+
+// Server is one Odoo installation. It is safe for concurrent use and holds nothing that needs closing.
+type Server struct {
+	base      string
+	http      *http.Client
+	timeout   time.Duration
+	maxAnswer int64
+	slots     chan struct{}
+	log       *slog.Logger
+}
+
+// New checks the options and makes no call. fault.Operator: an address that cannot be one.
+func New(o Options) (*Server, error) {
+	base, err := baseURL(o.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = time.Minute
+	}
+	if o.MaxConcurrent <= 0 {
+		o.MaxConcurrent = 8
+	}
+	if o.MaxAnswer <= 0 {
+		o.MaxAnswer = 32 << 20
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Server{base: base, http: httpClient(o.HTTPClient, o.MaxConcurrent), timeout: o.Timeout,
+		maxAnswer: o.MaxAnswer, slots: make(chan struct{}, o.MaxConcurrent), log: o.Log}, nil
+}
+
+// BaseURL is the server's address without a trailing slash.
+func (s *Server) BaseURL() string { return s.base }
+
+func baseURL(raw string) (string, error) {
+	u, err := url.Parse(strings.TrimSpace(raw))
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return "", fault.New(fault.Operator, "Odoo address: not an http(s) URL").
+			WithCode(CodeMisconfig).WithHint("set ODOO_SERVER_URL to something like https://odoo.example.com")
+	}
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return "", fault.New(fault.Operator, "Odoo address %s: credentials, a query or a fragment in it", u.Host).
+			WithCode(CodeMisconfig)
+	}
+	return u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"), nil
+}
+
+// Version is what a server says it is.
+type Version struct {
+	Name  string // "19.0"
+	Major int    // 19; 0 when the answer does not say
+}
+
+// Version asks without signing in.
+func (s *Server) Version(ctx context.Context) (Version, error) {
+	v, err := s.rpc(ctx, rpcCall{service: "common", method: "version"})
+	if err != nil {
+		return Version{}, err
+	}
+	answer := asRecord(v)
+	out := Version{Name: answer.Text("server_version")}
+	if info, ok := answer["server_version_info"].([]any); ok && len(info) > 0 {
+		out.Major = int(asInt(info[0]))
+	}
+	if out.Name == "" {
+		return Version{}, unreachable(&CallError{Op: "common.version", Detail: "answer without server_version"})
+	}
+	return out, nil
+}
+
+// Authenticate asks whether login and secret open database db. A refusal is ok == false and no error; an unknown database is
+// fault.NotFound. Logins are compared byte by byte by Odoo, so callers lower-case e-mail addresses first.
+func (s *Server) Authenticate(ctx context.Context, db, login string, secret Secret) (uid int64, ok bool, err error) {
+	v, err := s.rpc(ctx, rpcCall{service: "common", method: "authenticate", db: db, secrets: []Secret{secret},
+		args: []any{db, login, string(secret), map[string]any{}}})
+	if err != nil {
+		return 0, false, err
+	}
+	uid = asInt(v)
+	return uid, uid > 0, nil
+}

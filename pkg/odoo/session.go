@@ -1,0 +1,206 @@
+package odoo
+
+import (
+	"context"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// Session speaks to one database as one user. It is a value of names and a secret: opening one makes no call, and Odoo
+// checks the secret on every call.
+type Session struct {
+	db    string
+	uid   int64
+	proto protocol
+}
+
+// protocol is one way to call a method of a model: XML-RPC for every version to date, JSON-2 for 19 and later.
+type protocol interface {
+	call(ctx context.Context, db string, c Call) (any, error)
+}
+
+// Call is one method of one model. XML-RPC sends IDs and Args by position and Named by name; JSON-2 sends all by name.
+type Call struct {
+	Model   string
+	Method  string
+	IDs     []int64        // the records it is called on; nil for a method of the model itself
+	Args    []Arg          // in the order of the method's signature
+	Named   map[string]any // optional parameters
+	Context map[string]any
+	Secrets []Secret      // those among the values, kept out of errors
+	Timeout time.Duration // 0: the server's
+}
+
+// Arg is a parameter with the name it has in Odoo's source.
+type Arg struct {
+	Name  string
+	Value any
+}
+
+// Session opens db as user uid with a password or an API key, over XML-RPC.
+func (s *Server) Session(db string, uid int64, secret Secret) *Session {
+	return &Session{db: db, uid: uid, proto: &xmlProtocol{s, uid, secret}}
+}
+
+// Database is the name of the session's database.
+func (s *Session) Database() string { return s.db }
+
+// UID is the session's user.
+func (s *Session) UID() int64 { return s.uid }
+
+// Call makes a call that has no method of its own here.
+func (s *Session) Call(ctx context.Context, c Call) (any, error) { return s.proto.call(ctx, s.db, c) }
+
+type xmlProtocol struct {
+	server *Server
+	uid    int64
+	secret Secret
+}
+
+func (p *xmlProtocol) call(ctx context.Context, db string, c Call) (any, error) {
+	var args []any
+	if c.IDs != nil {
+		args = append(args, c.IDs)
+	}
+	for _, a := range c.Args {
+		args = append(args, a.Value)
+	}
+	named := map[string]any{}
+	for k, v := range c.Named {
+		named[k] = v
+	}
+	if c.Context != nil {
+		named["context"] = c.Context
+	}
+	if args == nil {
+		args = []any{}
+	}
+	return p.server.rpc(ctx, rpcCall{service: "object", method: "execute_kw", op: c.Model + "." + c.Method, db: db,
+		args:    []any{db, p.uid, string(p.secret), c.Model, c.Method, args, named},
+		secrets: append([]Secret{p.secret}, c.Secrets...), timeout: c.Timeout})
+}
+
+// Domain is an Odoo search condition: Domain{Where("x_uen", "=", "T1")}. Conditions are joined by "and".
+type Domain []any
+
+// Where is one condition of a Domain.
+func Where(field, op string, value any) []any { return []any{field, op, value} }
+
+// Query narrows a search.
+type Query struct {
+	Domain   Domain
+	Fields   []string // nil: all fields, rarely wanted
+	Order    string
+	Limit    int // 0: no limit; answers above a few thousand records do not fit an answer
+	Offset   int
+	Archived bool // include archived records
+}
+
+func (q Query) named() map[string]any {
+	named := map[string]any{}
+	if q.Fields != nil {
+		named["fields"] = q.Fields
+	}
+	if q.Order != "" {
+		named["order"] = q.Order
+	}
+	if q.Limit > 0 {
+		named["limit"] = q.Limit
+	}
+	if q.Offset > 0 {
+		named["offset"] = q.Offset
+	}
+	return named
+}
+
+func (q Query) call(model, method string) Call {
+	c := Call{Model: model, Method: method, Args: []Arg{{"domain", []any(q.Domain)}}}
+	if q.Domain == nil {
+		c.Args[0].Value = []any{}
+	}
+	if q.Archived {
+		c.Context = map[string]any{"active_test": false}
+	}
+	return c
+}
+
+// SearchRead returns the records of model that q selects.
+func (s *Session) SearchRead(ctx context.Context, model string, q Query) ([]Record, error) {
+	c := q.call(model, "search_read")
+	c.Named = q.named()
+	return s.records(ctx, c)
+}
+
+// SearchCount counts the records of model that q selects.
+func (s *Session) SearchCount(ctx context.Context, model string, q Query) (int64, error) {
+	v, err := s.Call(ctx, q.call(model, "search_count"))
+	return asInt(v), err
+}
+
+// Read returns the named fields of the records that exist among ids.
+func (s *Session) Read(ctx context.Context, model string, ids []int64, fields []string) ([]Record, error) {
+	c := Call{Model: model, Method: "read", IDs: ids, Named: map[string]any{"fields": fields}}
+	return s.records(ctx, c)
+}
+
+// FieldsGet returns the definition ("type", "string", …) of those of the named fields that exist; nil names ask for all.
+func (s *Session) FieldsGet(ctx context.Context, model string, names []string) (map[string]Record, error) {
+	c := Call{Model: model, Method: "fields_get", Named: map[string]any{"attributes": []string{"type", "string", "required"}}}
+	if names != nil {
+		c.Named["allfields"] = names
+	}
+	v, err := s.Call(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]Record{}
+	for name, def := range asRecord(v) {
+		out[name] = asRecord(def)
+	}
+	return out, nil
+}
+
+// Create makes records, all or none, and returns their ids in the same order. An Ambiguous failure may have made them.
+func (s *Session) Create(ctx context.Context, model string, values []Record, with map[string]any) ([]int64, error) {
+	c := Call{Model: model, Method: "create", Args: []Arg{{"vals_list", values}}, Context: with}
+	v, err := s.Call(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := asIDs(v)
+	if err != nil || len(ids) != len(values) {
+		return nil, odd(c, err)
+	}
+	return ids, nil
+}
+
+// Write sets values on all of ids.
+func (s *Session) Write(ctx context.Context, model string, ids []int64, values Record, with map[string]any) error {
+	_, err := s.Call(ctx, Call{Model: model, Method: "write", IDs: ids, Args: []Arg{{"vals", values}}, Context: with})
+	return err
+}
+
+// Unlink deletes records.
+func (s *Session) Unlink(ctx context.Context, model string, ids []int64) error {
+	_, err := s.Call(ctx, Call{Model: model, Method: "unlink", IDs: ids})
+	return err
+}
+
+func (s *Session) records(ctx context.Context, c Call) ([]Record, error) {
+	v, err := s.Call(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	list, err := asRecords(v)
+	if err != nil {
+		return nil, odd(c, err)
+	}
+	return list, nil
+}
+
+// odd is an answer of a shape that the method does not have.
+func odd(c Call, err error) error {
+	e := &CallError{Op: c.Model + "." + c.Method, Detail: "answer of an unknown shape", Ambiguous: true, cause: err}
+	return fault.New(fault.Unavailable, "Odoo %s: no usable answer: %w", e.Op, e).WithCode(CodeUnreachable)
+}

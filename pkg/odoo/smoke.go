@@ -1,0 +1,112 @@
+package odoo
+
+import (
+	"context"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// Check is one thing that was tried, as `odoo test` and the smoke test report it.
+type Check struct {
+	Name   string        `json:"name"`
+	Detail string        `json:"detail,omitempty"` // what was found; safe to show
+	Took   time.Duration `json:"took_ns"`
+	Err    error         `json:"-"`
+	Closed bool          `json:"closed,omitempty"` // a way of provisioning that is not open here; no failure by itself
+}
+
+// smokeRef marks the partners of smoke tests, so that what a crash left behind is found and removed.
+const smokeRef = "leadctl-smoke-"
+
+// SmokeTest proves that the workspace can be used: it signs in, finds the CRM and the fields of Fields, and makes, reads, changes
+// and deletes one marked partner. The checks made so far are returned with the error of the one that failed.
+func (p *Provisioner) SmokeTest(ctx context.Context, w Workspace) ([]Check, error) {
+	var s *Session
+	t := trial{}
+	t.do("sign in", func() (err error) { s, err = p.Session(ctx, w); return })
+	if t.err == nil {
+		s.smoke(ctx, &t)
+	}
+	return t.checks, t.err
+}
+
+// trial runs checks one after the other until one fails.
+type trial struct {
+	checks []Check
+	err    error
+}
+
+func (t *trial) do(name string, check func() error) {
+	if t.err != nil {
+		return
+	}
+	start := time.Now()
+	t.err = check()
+	t.checks = append(t.checks, Check{Name: name, Took: time.Since(start), Err: t.err})
+}
+
+func (s *Session) smoke(ctx context.Context, t *trial) {
+	t.do("crm and fields", func() error { return s.demandFields(ctx) })
+	s.roundTrip(ctx, t)
+}
+
+// roundTrip takes one marked partner through its life.
+func (s *Session) roundTrip(ctx context.Context, t *trial) {
+	ref := smokeRef + string(NewSecret())
+	var ids []int64
+	t.do("write", func() (err error) {
+		ids, err = s.Create(ctx, "res.partner", []Record{{"name": "leadctl smoke test", "ref": ref}}, quiet())
+		return
+	})
+	t.do("read", func() error { return s.demandPartner(ctx, ref, 1) })
+	t.do("change", func() error {
+		return s.Write(ctx, "res.partner", ids, Record{"comment": "leadctl smoke test"}, quiet())
+	})
+	t.do("delete", func() error {
+		if err := s.Unlink(ctx, "res.partner", ids); err != nil {
+			return err
+		}
+		return s.demandPartner(ctx, ref, 0)
+	})
+	t.do("tidy", func() error { return s.removeSmoke(ctx) })
+}
+
+// quiet keeps Odoo from writing followers and log notes for records that a machine makes; it also makes writes several times
+// faster.
+func quiet() map[string]any {
+	return map[string]any{"tracking_disable": true, "mail_create_nosubscribe": true, "mail_create_nolog": true}
+}
+
+func (s *Session) demandFields(ctx context.Context) error {
+	missing, err := s.missingFields(ctx)
+	if err == nil && len(missing) > 0 {
+		err = fault.New(fault.Operator, "Odoo database %s: field %s.%s: missing", s.db, missing[0].Model, missing[0].Name).
+			WithCode(CodeMisconfig)
+	}
+	return err
+}
+
+func (s *Session) demandPartner(ctx context.Context, ref string, want int64) error {
+	n, err := s.SearchCount(ctx, "res.partner", Query{Domain: Domain{Where("ref", "=", ref)}, Archived: true})
+	if err == nil && n != want {
+		err = fault.New(fault.Unprocessable, "Odoo database %s: %d partners instead of %d after a write", s.db, n, want).
+			WithCode(CodeRejected)
+	}
+	return err
+}
+
+// removeSmoke deletes the partners of tests that crashed more than ten minutes ago; younger ones may belong to a running test.
+func (s *Session) removeSmoke(ctx context.Context) error {
+	before := time.Now().UTC().Add(-10 * time.Minute).Format("2006-01-02 15:04:05")
+	left, err := s.SearchRead(ctx, "res.partner", Query{Fields: []string{"ref"}, Archived: true,
+		Domain: Domain{Where("ref", "=like", smokeRef+"%"), Where("create_date", "<", before)}})
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	ids := make([]int64, len(left))
+	for i, r := range left {
+		ids[i] = r.ID()
+	}
+	return s.Unlink(ctx, "res.partner", ids)
+}

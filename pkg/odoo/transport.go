@@ -1,0 +1,129 @@
+package odoo
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// httpClient is given or made, and in both cases follows no redirect: a redirected POST would lose its body, and a secret
+// must not travel to an address nobody configured.
+func httpClient(given *http.Client, conns int) *http.Client {
+	c := http.Client{Transport: &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout:   10 * time.Second,
+		IdleConnTimeout:       30 * time.Second,
+		MaxIdleConnsPerHost:   conns,
+		ExpectContinueTimeout: time.Second,
+	}}
+	if given != nil {
+		c = *given
+	}
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &c
+}
+
+// answer is what came back over HTTP, whole.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// roundTrip sends req within the server's limits. failed is filled in with what is known about the call when it fails, and is
+// what the returned fault is made of.
+func (s *Server) roundTrip(ctx context.Context, req *http.Request, timeout time.Duration, failed *CallError) (answer, error) {
+	if timeout <= 0 {
+		timeout = s.timeout
+	}
+	parent := ctx
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	start := time.Now()
+	got, err := s.exchange(ctx, req, failed)
+	s.log.LogAttrs(parent, slog.LevelDebug, "odoo call", slogCall(failed, got.status, time.Since(start), err)...)
+	if err == nil {
+		return got, nil
+	}
+	failed.cause = err
+	if parent.Err() != nil && errors.Is(parent.Err(), context.Canceled) {
+		failed.Detail = "interrupted"
+		return answer{}, fault.New(fault.Interrupted, "Odoo %s: interrupted: %w", failed.Op, failed)
+	}
+	failed.Detail = transportDetail(err)
+	return answer{}, unreachable(failed)
+}
+
+func (s *Server) exchange(ctx context.Context, req *http.Request, failed *CallError) (answer, error) {
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-ctx.Done():
+		return answer{}, ctx.Err()
+	}
+	var sent atomic.Bool
+	trace := &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }}
+	resp, err := s.http.Do(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
+	failed.Ambiguous = sent.Load()
+	if err != nil {
+		return answer{}, err
+	}
+	defer resp.Body.Close()
+	failed.Status = resp.StatusCode
+	body, err := io.ReadAll(io.LimitReader(resp.Body, s.maxAnswer+1))
+	if err == nil && int64(len(body)) > s.maxAnswer {
+		err = errTooBig
+	}
+	return answer{resp.StatusCode, resp.Header, body}, err
+}
+
+var errTooBig = errors.New("answer larger than allowed")
+
+// transportDetail names the failure without the URL, which http.Client repeats in every error.
+func transportDetail(err error) string {
+	var timeout net.Error
+	var op *net.OpError
+	switch {
+	case errors.Is(err, errTooBig):
+		return errTooBig.Error()
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "no answer in time"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "connection closed before the answer was complete"
+	case errors.As(err, &op):
+		return op.Op + ": " + op.Err.Error()
+	}
+	return detail(err.Error(), nil)
+}
+
+// unserved turns a non-2xx answer into a fault; 5xx leaves the outcome open, since a proxy may have given up on a call that
+// Odoo went on with.
+func unserved(got answer, failed *CallError) error {
+	failed.Status = got.status
+	failed.Ambiguous = got.status >= 500
+	err := statusFault(failed)
+	var f *fault.Error
+	if d := retryAfter(got.header.Get("Retry-After")); d > 0 && errors.As(err, &f) {
+		return f.WithRetryAfter(d)
+	}
+	return err
+}
+
+// retryAfter reads the header's seconds form, which is all that proxies in front of Odoo send, capped at ten minutes.
+func retryAfter(header string) time.Duration {
+	n, err := strconv.Atoi(header)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return min(time.Duration(n)*time.Second, 10*time.Minute)
+}

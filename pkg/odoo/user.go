@@ -1,0 +1,120 @@
+package odoo
+
+import (
+	"context"
+	"strings"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// User is a person who works in a tenant's workspace. They sign in through SSO, so leadctl sets no password.
+type User struct {
+	Email string // becomes the login, in lower case
+	Name  string // "" shows the e-mail address
+}
+
+// ownerGroups is what the person of a workspace may do: all leads, all contacts, no settings.
+var ownerGroups = []string{"base.group_user", "base.group_partner_manager", "sales_team.group_sale_manager"}
+
+// EnsureUser sees to it that the person has a user and returns its id. Groups are set only when the user is made: what the
+// tenant changed since stays. An archived user is fault.Conflict, since somebody took that access away on purpose.
+func (p *Provisioner) EnsureUser(ctx context.Context, w Workspace, u User) (int64, error) {
+	u.Email = strings.ToLower(strings.TrimSpace(u.Email))
+	if !strings.Contains(u.Email, "@") {
+		return 0, fault.New(fault.Invalid, "user %q of tenant %s: not an e-mail address", u.Email, w.Tenant)
+	}
+	if u.Name == "" {
+		u.Name = u.Email
+	}
+	s, err := p.Session(ctx, w)
+	if err != nil {
+		return 0, err
+	}
+	if uid, err := s.userID(ctx, u.Email); err != nil || uid != 0 {
+		return uid, err
+	}
+	made := s.createUser(ctx, u.Email, u.Name, ownerGroups)
+	uid, err := s.userID(ctx, u.Email)
+	switch {
+	case uid != 0: // also when the answer got lost or another attempt was faster
+		return uid, nil
+	case made != nil:
+		return 0, made
+	}
+	return 0, err
+}
+
+// userID finds a user by login, 0 when there is none.
+func (s *Session) userID(ctx context.Context, login string) (int64, error) {
+	found, err := s.SearchRead(ctx, "res.users", Query{Domain: Domain{Where("login", "=", login)},
+		Fields: []string{"login", "active"}, Archived: true})
+	if err != nil || len(found) == 0 {
+		return 0, err
+	}
+	if !found[0].Bool("active") {
+		return 0, fault.New(fault.Conflict, "Odoo user %s in %s: archived", login, s.db).WithCode("ODOO_USER_ARCHIVED").
+			WithHint("unarchive the user in Odoo if that person shall have access")
+	}
+	return found[0].ID(), nil
+}
+
+// createUser makes a user in exactly the named groups. Without groups Odoo 14 would make a sales administrator and 19 a user
+// who sees no lead.
+func (s *Session) createUser(ctx context.Context, login, name string, groups []string) error {
+	ids := make([]int64, len(groups))
+	for i, g := range groups {
+		id, err := s.xmlID(ctx, g)
+		if err != nil {
+			return err
+		}
+		ids[i] = id
+	}
+	field, err := s.groupsField(ctx)
+	if err != nil {
+		return err
+	}
+	user := Record{"login": login, "name": name, "notification_type": "email", field: []any{[]any{6, 0, ids}}}
+	if strings.Contains(login, "@") {
+		user["email"] = login
+	}
+	_, err = s.Create(ctx, "res.users", []Record{user}, map[string]any{"no_reset_password": true})
+	return err
+}
+
+// groupsField is the name of a user's groups, which changed between 14 and 19.
+func (s *Session) groupsField(ctx context.Context) (string, error) {
+	have, err := s.FieldsGet(ctx, "res.users", []string{"group_ids", "groups_id"})
+	if err != nil {
+		return "", err
+	}
+	if _, ok := have["group_ids"]; ok {
+		return "group_ids", nil
+	}
+	return "groups_id", nil
+}
+
+// xmlID resolves "module.name" to a record id. fault.Operator: the module that brings it is not installed.
+func (s *Session) xmlID(ctx context.Context, id string) (int64, error) {
+	ids, err := s.xmlIDs(ctx, []string{id})
+	if err == nil && ids[id] == 0 {
+		err = fault.New(fault.Operator, "Odoo record %s in %s: missing, its module is not installed", id, s.db).
+			WithCode(CodeMisconfig).WithHint("prepare the template again with: leadctl odoo template prepare")
+	}
+	return ids[id], err
+}
+
+// xmlIDs resolves those ids that exist.
+func (s *Session) xmlIDs(ctx context.Context, ids []string) (map[string]int64, error) {
+	out := map[string]int64{}
+	var modules, shortNames []string
+	for _, id := range ids {
+		module, name, _ := strings.Cut(id, ".")
+		modules, shortNames = append(modules, module), append(shortNames, name)
+	}
+	found, err := s.SearchRead(ctx, "ir.model.data", Query{Fields: []string{"module", "name", "res_id"},
+		Domain: Domain{Where("module", "in", modules), Where("name", "in", shortNames)}})
+	for _, r := range found {
+		out[r.Text("module")+"."+r.Text("name")] = r.Int("res_id")
+	}
+	return out, err
+}

@@ -1,0 +1,121 @@
+package odoo
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Record is one Odoo record, or the values to write to one. Odoo sends false for an empty value of any type but numbers,
+// booleans and lists; the readers below turn that into the zero value.
+type Record map[string]any
+
+// ID is the record's id, 0 when absent.
+func (r Record) ID() int64 { return asInt(r["id"]) }
+
+// Int reads a number or the id of a many2one.
+func (r Record) Int(field string) int64 { return asInt(r[field]) }
+
+// Text reads a char, text, selection, date or datetime.
+func (r Record) Text(field string) string {
+	s, _ := r[field].(string)
+	return s
+}
+
+// Bool reads a boolean.
+func (r Record) Bool(field string) bool {
+	b, _ := r[field].(bool)
+	return b
+}
+
+// Float reads a number.
+func (r Record) Float(field string) float64 {
+	if f, ok := r[field].(float64); ok {
+		return f
+	}
+	return float64(asInt(r[field]))
+}
+
+// Label reads the name of a many2one.
+func (r Record) Label(field string) string {
+	pair, _ := r[field].([]any)
+	if len(pair) < 2 {
+		return ""
+	}
+	s, _ := pair[1].(string)
+	return s
+}
+
+// asInt reads whole numbers as either protocol sends them, and the id of a many2one pair.
+func asInt(v any) int64 {
+	switch v := v.(type) {
+	case int64:
+		return v
+	case int:
+		return int64(v)
+	case float64:
+		return int64(v)
+	case []any:
+		if len(v) > 0 {
+			return asInt(v[0])
+		}
+	}
+	return 0
+}
+
+func asRecord(v any) Record {
+	m, _ := v.(map[string]any)
+	return m
+}
+
+func asRecords(v any) ([]Record, error) {
+	list, ok := v.([]any)
+	if !ok {
+		return nil, fmt.Errorf("%T instead of a list", v)
+	}
+	out := make([]Record, len(list))
+	for i, e := range list {
+		if out[i] = asRecord(e); out[i] == nil {
+			return nil, fmt.Errorf("%T instead of a record", e)
+		}
+	}
+	return out, nil
+}
+
+// asIDs reads a list of ids, or the single id that create answers for a single record.
+func asIDs(v any) ([]int64, error) {
+	list, ok := v.([]any)
+	if !ok {
+		if id := asInt(v); id > 0 {
+			return []int64{id}, nil
+		}
+		return nil, fmt.Errorf("%T instead of ids", v)
+	}
+	ids := make([]int64, len(list))
+	for i, e := range list {
+		if ids[i] = asInt(e); ids[i] <= 0 {
+			return nil, fmt.Errorf("%T instead of an id", e)
+		}
+	}
+	return ids, nil
+}
+
+// exact gives JSON numbers the types that XML-RPC has: int64 when whole, float64 otherwise.
+func exact(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return n
+		}
+		f, _ := v.Float64()
+		return f
+	case []any:
+		for i := range v {
+			v[i] = exact(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = exact(v[k])
+		}
+	}
+	return v
+}

@@ -1,0 +1,172 @@
+package odoo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/kolo/xmlrpc"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// rpcCall is one XML-RPC call. secrets are those among args, so that no error repeats them.
+type rpcCall struct {
+	service string // "common", "db", "object"
+	method  string
+	op      string // for errors and logs; service.method by default
+	db      string
+	args    []any
+	secrets []Secret
+	timeout time.Duration // 0: the server's
+}
+
+// rpc makes the call and returns the decoded answer: nil, bool, int64, float64, string, []any or map[string]any. kolo/xmlrpc
+// serves as codec only; its own client has no deadlines and dies of one bad answer.
+func (s *Server) rpc(ctx context.Context, c rpcCall) (any, error) {
+	if c.op == "" {
+		c.op = c.service + "." + c.method
+	}
+	failed := &CallError{Op: c.op, Database: c.db}
+	args, err := wire(c.args)
+	if err != nil {
+		return nil, fault.New(fault.Internal, "Odoo %s: argument: %w", c.op, err)
+	}
+	req, err := xmlrpc.NewRequest(s.base+"/xmlrpc/2/"+c.service, c.method, args)
+	if err != nil {
+		return nil, fault.New(fault.Internal, "Odoo %s: request not encodable", c.op)
+	}
+	got, err := s.roundTrip(ctx, req, c.timeout, failed)
+	if err != nil {
+		return nil, err
+	}
+	if got.status != 200 {
+		return nil, unserved(got, failed)
+	}
+	return decodeXML(got.body, failed, c.secrets)
+}
+
+// marshalNone is what Odoo's XML-RPC says when a method returned nothing, after committing what it did.
+const marshalNone = "cannot marshal None unless allow_none is enabled"
+
+func decodeXML(body []byte, failed *CallError, secrets []Secret) (any, error) {
+	unreadable := func(why string) error {
+		failed.Detail = why
+		return unreachable(failed)
+	}
+	if !bytes.Contains(body, []byte("<methodResponse")) {
+		return nil, unreadable("answer is not XML-RPC")
+	}
+	if tooDeep(body) {
+		return nil, unreadable("answer nested too deeply")
+	}
+	err := xmlrpc.Response(body).Err()
+	var f xmlrpc.FaultError
+	if errors.As(err, &f) {
+		if strings.Contains(f.String, marshalNone) {
+			return nil, nil
+		}
+		failed.Code, failed.Ambiguous, failed.Detail = f.Code, false, detail(f.String, secrets)
+		return nil, xmlFault(failed, f.String)
+	}
+	var v any
+	if err == nil {
+		err = xmlrpc.Response(body).Unmarshal(&v)
+	}
+	if err != nil {
+		return nil, unreadable("answer is not well-formed XML-RPC")
+	}
+	return v, nil
+}
+
+// tooDeep guards the codec, which recurses per level, against an answer made to exhaust the stack.
+func tooDeep(body []byte) bool {
+	const limit = 64
+	depth := 0
+	for {
+		i := bytes.Index(body, []byte("value"))
+		if i < 0 {
+			return false
+		}
+		switch {
+		case i >= 2 && body[i-1] == '/' && body[i-2] == '<':
+			depth--
+		case i >= 1 && body[i-1] == '<':
+			depth++
+		}
+		if depth > limit {
+			return true
+		}
+		body = body[i+len("value"):]
+	}
+}
+
+var plainKey = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
+
+// wire prepares arguments for the codec, which turns nil into an empty string and does not escape the keys of a map: nil
+// becomes false, as Odoo means it, and a key that would need escaping is refused.
+func wire(v any) (any, error) {
+	switch v := v.(type) {
+	case nil:
+		return false, nil
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			var err error
+			if out[i], err = wire(v[i]); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	case Record:
+		return wire(map[string]any(v))
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			if !plainKey.MatchString(k) {
+				return nil, fmt.Errorf("key %q: not a name", k)
+			}
+			var err error
+			if out[k], err = wire(e); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	case []Record:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = map[string]any(v[i])
+		}
+		return wire(out)
+	}
+	return wireScalar(v)
+}
+
+func wireScalar(v any) (any, error) {
+	t := reflect.TypeOf(v)
+	if t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.Bool, reflect.String, reflect.Int, reflect.Int32, reflect.Int64, reflect.Float64:
+		return v, nil
+	}
+	return nil, fmt.Errorf("%T: no wire form", v)
+}
+
+func slogCall(c *CallError, status int, took time.Duration, err error) []slog.Attr {
+	attrs := []slog.Attr{slog.String("op", c.Op), slog.Int("status", status), slog.Duration("took", took)}
+	if c.Database != "" {
+		attrs = append(attrs, slog.String("database", c.Database))
+	}
+	if err != nil {
+		attrs = append(attrs, slog.Bool("failed", true))
+	}
+	return attrs
+}
