@@ -16,7 +16,22 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asChild) != "" {
 		child()
 	}
-	os.Exit(m.Run())
+	os.Exit(run(m))
+}
+
+// run gives the tests a temporary directory of their own, since the fetching library leaves an empty log in it.
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "pgtemp-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Setenv("TMPDIR", dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
 }
 
 // child prints the server's directory and its supervisor's process id, and never ends by itself.

@@ -1,0 +1,147 @@
+//go:build unix
+
+package pgtemp
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+func TestParseVersion(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]version{
+		"postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)\n": {15, 14, "15.14"},
+		"postgres (PostgreSQL) 18.3\n":                           {18, 3, "18.3"},
+		"postgres (PostgreSQL) 19beta1\n":                        {19, -1, "19beta1"},
+	} {
+		got, err := parseVersion(answer)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	for _, answer := range []string{"", "psql 15", "postgres (PostgreSQL) ", "postgres (PostgreSQL) devel"} {
+		_, err := parseVersion(answer)
+		require.Error(t, err, answer)
+	}
+}
+
+// installed pretends that PostgreSQL of that version is installed, and returns its directory.
+func installed(t *testing.T, v string) string {
+	t.Helper()
+	dir := t.TempDir()
+	script := "#!/bin/sh\necho 'postgres (PostgreSQL) " + v + "'\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "postgres"), []byte(script), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "initdb"), nil, 0o755))
+	return dir
+}
+
+func TestNewestOfTheFirstUsablePlace(t *testing.T) {
+	t.Parallel()
+	old, nine, ten, newer := installed(t, "14.20"), installed(t, "16.9"), installed(t, "16.10"), installed(t, "17.1")
+	clientOnly := t.TempDir()
+
+	b, err := findBinaries(t.Context(), Options{}, [][]string{{old, clientOnly, "/nonexistent"}, {nine, ten, old}, {newer}})
+	require.NoError(t, err)
+	require.Equal(t, ten, b.dir)
+
+	b, err = findBinaries(t.Context(), Options{BinDir: nine}, [][]string{{newer}})
+	require.NoError(t, err)
+	require.Equal(t, nine, b.dir)
+}
+
+func TestBinDirThatCannotServe(t *testing.T) {
+	t.Parallel()
+	for _, dir := range []string{t.TempDir(), installed(t, "14.20")} {
+		_, err := Start(t.Context(), Options{BinDir: dir})
+		require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
+		require.ErrorContains(t, err, dir)
+		require.NotEmpty(t, fault.Hint(err))
+	}
+}
+
+// repository serves a jar with tiny.txz, which holds a bin folder with a postgres that knows its version, and the
+// checksum of what it is told to have served.
+func repository(t *testing.T, checksummed func(jar []byte) []byte) (url string) {
+	t.Helper()
+	archive, err := os.ReadFile("testdata/tiny.txz")
+	require.NoError(t, err)
+	var jar bytes.Buffer
+	w := zip.NewWriter(&jar)
+	f, err := w.Create("postgres.txz")
+	require.NoError(t, err)
+	_, err = f.Write(archive)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		switch {
+		case !strings.Contains(r.URL.Path, string(fetchedVersion)):
+			http.NotFound(rw, r)
+		case strings.HasSuffix(r.URL.Path, ".jar.sha256"):
+			fmt.Fprintf(rw, "%x", sha256.Sum256(checksummed(jar.Bytes())))
+		default:
+			_, _ = rw.Write(jar.Bytes())
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func TestFetchedOnceThenCached(t *testing.T) {
+	t.Parallel()
+	cache := filepath.Join(t.TempDir(), "not", "there", "yet")
+	url := repository(t, func(jar []byte) []byte { return jar })
+	var both errgroup.Group
+	for range 2 {
+		both.Go(func() error {
+			b, err := fetchedBinaries(t.Context(), Options{CacheDir: cache}, url)
+			if err == nil && b.version.String() != "18.3" {
+				err = fmt.Errorf("version %s", b.version)
+			}
+			return err
+		})
+	}
+	require.NoError(t, both.Wait())
+
+	b, err := fetchedBinaries(t.Context(), Options{CacheDir: cache, Log: t.Fatalf}, "http://127.0.0.1:1")
+	require.NoError(t, err, "cached, so nothing is asked for")
+	info, err := os.Stat(filepath.Join(b.dir, "postgres"))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o755), info.Mode().Perm())
+}
+
+func TestFetchRefusesWhatDoesNotMatchItsChecksum(t *testing.T) {
+	t.Parallel()
+	cache := t.TempDir()
+	url := repository(t, func(jar []byte) []byte { return jar[1:] })
+	_, err := fetchedBinaries(t.Context(), Options{CacheDir: cache}, url)
+	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
+	require.ErrorContains(t, err, "checksum")
+	require.Contains(t, fault.Hint(err), "POSTGRES_DSN")
+	left, err := os.ReadDir(cache)
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+func TestCacheThatOthersCanWriteIsNotRun(t *testing.T) {
+	t.Parallel()
+	cache := t.TempDir()
+	home := filepath.Join(cache, "postgres-"+string(fetchedVersion))
+	require.NoError(t, os.Mkdir(home, 0o700))
+	require.NoError(t, os.Chmod(home, 0o777))
+	require.NoError(t, os.Rename(installed(t, "18.3"), filepath.Join(home, "bin")))
+	_, err := fetchedBinaries(t.Context(), Options{CacheDir: cache}, repository(t, func(jar []byte) []byte { return jar }))
+	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
+}
