@@ -35,6 +35,7 @@ func (p *Provisioner) SmokeTest(ctx context.Context, w Workspace) ([]Check, erro
 type trial struct {
 	checks []Check
 	err    error
+	after  func(Check) // told after each check; may be nil
 }
 
 func (t *trial) do(name string, check func() error) {
@@ -43,7 +44,11 @@ func (t *trial) do(name string, check func() error) {
 	}
 	start := time.Now()
 	t.err = check()
-	t.checks = append(t.checks, Check{Name: name, Took: time.Since(start), Err: t.err})
+	done := Check{Name: name, Took: time.Since(start), Err: t.err}
+	t.checks = append(t.checks, done)
+	if t.after != nil {
+		t.after(done)
+	}
 }
 
 func (s *Session) smoke(ctx context.Context, t *trial) {

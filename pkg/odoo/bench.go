@@ -1,0 +1,263 @@
+package odoo
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// bench is one run of PrepareTemplate.
+type bench struct {
+	server  *Server
+	t       Template
+	cluster *cluster // nil without ClusterDSN
+	service *Databases
+	trial   trial
+
+	db      string // the database worked on: the final name when it exists already, else the provisional one
+	ready   bool
+	session *Session
+}
+
+func newBench(server *Server, t Template) (*bench, error) {
+	b := &bench{server: server, t: t, service: server.Databases(t.Master)}
+	if !databaseName.MatchString(t.Name) {
+		return nil, fault.New(fault.Operator, "Odoo template database %q: not of the form [a-z][a-z0-9_]{1,50}", t.Name).WithCode(CodeMisconfig)
+	}
+	if t.ClusterDSN != "" {
+		var err error
+		if b.cluster, err = newCluster(Provisioning{ClusterDSN: t.ClusterDSN, Template: t.Name}); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// templateComment is what a locked template says about itself, since nobody can open it to ask.
+const templateComment = "leadctl template " + templateVersion
+
+// look finds out which database to work on and opens a locked template of ours that is out of date.
+func (b *bench) look(ctx context.Context) error {
+	exists, err := b.exists(ctx, b.t.Name)
+	if err != nil {
+		return err
+	}
+	b.db = b.t.Name
+	if !exists.exists {
+		b.db += provisionalSuffix
+		return nil
+	}
+	if !exists.locked {
+		return nil
+	}
+	if b.ready = exists.comment == templateComment; b.ready {
+		return nil
+	}
+	if exists.comment == "" && !b.t.Adopt {
+		return b.foreign("is locked and does not say that leadctl made it")
+	}
+	return b.onCluster(ctx, func(admin *pgx.Conn) error {
+		_, err := admin.Exec(ctx, "ALTER DATABASE "+quote(b.db)+" IS_TEMPLATE false ALLOW_CONNECTIONS true")
+		return err
+	})
+}
+
+func (b *bench) foreign(why string) error {
+	return fault.New(fault.Operator, "Odoo template database %s: exists, but %s", b.t.Name, why).WithCode(CodeForeign).
+		WithHint("give another name, or --adopt to prepare that database")
+}
+
+// exists asks the catalog, which also knows locked databases, or else Odoo.
+func (b *bench) exists(ctx context.Context, name string) (f found, err error) {
+	if b.cluster == nil {
+		f.exists, err = b.service.Exists(ctx, name)
+		return f, err
+	}
+	err = b.onCluster(ctx, func(admin *pgx.Conn) error {
+		f, err = lookup(ctx, admin, name)
+		return err
+	})
+	return f, err
+}
+
+func (b *bench) onCluster(ctx context.Context, work func(*pgx.Conn) error) error {
+	admin, err := b.cluster.connect(ctx, "")
+	if err != nil {
+		return err
+	}
+	defer admin.Close(context.WithoutCancel(ctx))
+	return clusterFault("template "+b.t.Name, work(admin))
+}
+
+// ensureDatabase makes the provisional database, after dropping one whose making Odoo did not finish: such a one accepts
+// admin/admin and cannot be repaired.
+func (b *bench) ensureDatabase(ctx context.Context) error {
+	there, err := b.exists(ctx, b.db)
+	if err != nil {
+		return err
+	}
+	if there.exists {
+		begun, err := b.begun(ctx)
+		if err != nil {
+			return err
+		}
+		switch {
+		case begun || b.t.Adopt && b.db == b.t.Name:
+			return nil
+		case b.db == b.t.Name:
+			return b.foreign("leadctl did not make it")
+		}
+		if _, err := b.service.Drop(ctx, b.db); err != nil {
+			return err
+		}
+	}
+	password := b.t.Secret
+	if password == "" {
+		password = NewSecret() // nobody needs it again: the cluster opens the database
+	}
+	if err := b.service.Create(ctx, b.db, b.t.Language, b.t.Login, password); err != nil {
+		return err
+	}
+	return b.demandWhole(ctx, password)
+}
+
+// demandWhole finds out whether Odoo's "true" means that the database was made to the end.
+func (b *bench) demandWhole(ctx context.Context, password Secret) error {
+	_, ok, err := b.server.Authenticate(ctx, b.db, b.t.Login, password)
+	if err == nil && !ok {
+		err = fault.New(fault.Unavailable, "Odoo database %s: made, but not whole; the next attempt drops it", b.db)
+	}
+	return err
+}
+
+// begun reads the mark of a database that an earlier run began to work on. A database without it that cannot even be asked
+// was left half made.
+func (b *bench) begun(ctx context.Context) (bool, error) {
+	if b.cluster == nil {
+		s, ok, err := b.administrator(ctx)
+		if err != nil || !ok {
+			return false, err
+		}
+		mark, err := s.parameter(ctx, begunKey)
+		return mark != "", err
+	}
+	conn, err := b.cluster.connect(ctx, b.db)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	mark, err := parameter(ctx, conn, begunKey)
+	return mark != "", err
+}
+
+func (b *bench) administrator(ctx context.Context) (*Session, bool, error) {
+	uid, ok, err := b.server.Authenticate(ctx, b.db, b.t.Login, b.t.Secret)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	return b.server.Session(b.db, uid, b.t.Secret), true, nil
+}
+
+// signIn opens the database as its administrator: with a key put there for the time of the work where the cluster is at hand,
+// else with the configured password.
+func (b *bench) signIn(ctx context.Context) error {
+	if b.cluster != nil {
+		return b.signInByKey(ctx)
+	}
+	s, ok, err := b.administrator(ctx)
+	if err == nil && !ok {
+		err = fault.New(fault.Operator, "Odoo template account %s: credentials refused by %s", b.t.Login, b.db).WithCode(CodeMisconfig)
+	}
+	b.session = s
+	return err
+}
+
+const benchKeyName = "leadctl template"
+
+func (b *bench) signInByKey(ctx context.Context) error {
+	key := NewSecret()
+	hash, err := hashSecret(key, keyRounds)
+	if err != nil {
+		return err
+	}
+	conn, err := b.cluster.connect(ctx, b.db)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	var uid int64
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if err := tx.QueryRow(ctx, `SELECT res_id FROM ir_model_data WHERE module = 'base' AND name = 'user_admin'`).Scan(&uid); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `INSERT INTO res_users_apikeys (name, user_id, scope, key, index, create_date)
+			VALUES ($1, $2, NULL, $3, $4, now() AT TIME ZONE 'utc')`, benchKeyName, uid, hash, string(key[:keyIndexLength]))
+		return err
+	})
+	b.session = b.server.Session(b.db, uid, key)
+	return clusterFault("account of "+b.db, err)
+}
+
+// close brings the finished template under its final name and, where the cluster is at hand, locks it.
+func (b *bench) close(ctx context.Context) error {
+	if b.cluster == nil {
+		if b.db == b.t.Name {
+			return nil
+		}
+		return b.service.Rename(ctx, b.db, b.t.Name)
+	}
+	if err := b.finishInside(ctx); err != nil {
+		return err
+	}
+	return b.onCluster(ctx, func(admin *pgx.Conn) error {
+		if b.db != b.t.Name {
+			if err := commitName(ctx, admin, b.db, b.t.Name); err != nil {
+				return err
+			}
+		}
+		return lock(ctx, admin, b.t.Name)
+	})
+}
+
+// finishInside does what only SQL can: the backstop against two partners of one company, and the end of the accounts that the
+// work needed.
+func (b *bench) finishInside(ctx context.Context) error {
+	conn, err := b.cluster.connect(ctx, b.db)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	var password *string
+	if b.t.Secret != "" {
+		hash, err := hashSecret(b.t.Secret, 25000)
+		if err != nil {
+			return err
+		}
+		password = &hash
+	}
+	return clusterFault("template "+b.db, pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		for _, sql := range []string{
+			`CREATE UNIQUE INDEX IF NOT EXISTS leadctl_partner_uen_uniq ON res_partner (x_uen) WHERE x_uen IS NOT NULL AND x_uen <> ''`,
+			`UPDATE res_users SET password = NULL`, `DELETE FROM res_users_apikeys`} {
+			if _, err := tx.Exec(ctx, sql); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(ctx, `UPDATE res_users SET password = $1 WHERE login = $2`, password, b.t.Login)
+		return err
+	}))
+}
+
+// lock keeps everybody out. The order matters: sessions opened before the lock outlive it and are ended after it.
+func lock(ctx context.Context, admin *pgx.Conn, name string) error {
+	for _, sql := range []string{
+		"COMMENT ON DATABASE " + quote(name) + " IS '" + templateComment + "'",
+		"ALTER DATABASE " + quote(name) + " IS_TEMPLATE true ALLOW_CONNECTIONS false"} {
+		if _, err := admin.Exec(ctx, sql); err != nil {
+			return err
+		}
+	}
+	return endSessions(ctx, admin, name)
+}

@@ -1,0 +1,109 @@
+package odoo
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// SessionJSON2 opens db with an API key over JSON-2, which Odoo has since 19. It needs no user id, takes no password, and a
+// revoked key is refused at once.
+func (s *Server) SessionJSON2(db string, key Secret) *Session {
+	return &Session{db: db, proto: &jsonProtocol{s, key}}
+}
+
+type jsonProtocol struct {
+	server *Server
+	key    Secret
+}
+
+func (p *jsonProtocol) call(ctx context.Context, db string, c Call) (any, error) {
+	failed := &CallError{Op: c.Model + "." + c.Method, Database: db}
+	body, err := c.json()
+	if err != nil {
+		return nil, fault.New(fault.Internal, "Odoo %s: argument: %w", failed.Op, err)
+	}
+	req, err := http.NewRequest(http.MethodPost, p.server.base+"/json/2/"+c.Model+"/"+c.Method, bytes.NewReader(body))
+	if err != nil {
+		return nil, fault.New(fault.Internal, "Odoo %s: not a model and method", failed.Op)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+string(p.key))
+	req.Header.Set("X-Odoo-Database", db)
+	got, err := p.server.roundTrip(ctx, req, c.Timeout, failed)
+	if err != nil {
+		return nil, err
+	}
+	return decodeJSON(got, failed, append([]Secret{p.key}, c.Secrets...))
+}
+
+// json is the body: every parameter by name, the record ids and the context among them.
+func (c Call) json() ([]byte, error) {
+	body := map[string]any{}
+	for _, a := range c.Args {
+		body[a.Name] = a.Value
+	}
+	for k, v := range c.Named {
+		body[k] = v
+	}
+	if c.IDs != nil {
+		body["ids"] = c.IDs
+	}
+	if c.Context != nil {
+		body["context"] = c.Context
+	}
+	plain, err := wire(body)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(plain)
+}
+
+func decodeJSON(got answer, failed *CallError, secrets []Secret) (any, error) {
+	isJSON := strings.HasPrefix(got.header.Get("Content-Type"), "application/json")
+	if got.status != http.StatusOK {
+		if !isJSON {
+			return nil, htmlRefusal(got, failed)
+		}
+		return nil, jsonFault(got, failed, secrets)
+	}
+	dec := json.NewDecoder(bytes.NewReader(got.body))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil || !isJSON {
+		failed.Detail = "answer is not JSON"
+		return nil, unreachable(failed)
+	}
+	return exact(v), nil
+}
+
+// htmlRefusal: Odoo answers 404 in HTML when it does not know the database, everything else comes from a proxy.
+func htmlRefusal(got answer, failed *CallError) error {
+	if got.status == http.StatusNotFound && bytes.Contains(got.body, []byte("X-Odoo-Database")) {
+		failed.Status, failed.Ambiguous = got.status, false
+		return fault.New(fault.NotFound, "Odoo database: %w", failed).WithCode("ODOO_DATABASE_MISSING")
+	}
+	return unserved(got, failed)
+}
+
+func jsonFault(got answer, failed *CallError, secrets []Secret) error {
+	var body struct{ Name, Message string }
+	if err := json.Unmarshal(got.body, &body); err != nil {
+		return unserved(got, failed)
+	}
+	failed.Ambiguous = false
+	failed.Detail = detail(body.Name+": "+lastLine(body.Message), secrets)
+	switch got.status {
+	case http.StatusUnauthorized:
+		return accessDenied(failed)
+	case http.StatusForbidden:
+		return fault.New(fault.Denied, "Odoo %s: not permitted: %w", failed.Op, failed).WithCode(CodeForbidden)
+	case http.StatusRequestEntityTooLarge, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return unserved(got, failed)
+	}
+	return exception(failed, body.Name+": "+body.Message)
+}

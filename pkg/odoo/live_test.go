@@ -1,0 +1,55 @@
+//go:build live
+
+package odoo_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/odoo"
+)
+
+// env demands a setting: with the tag and without a server these tests are red, not skipped.
+func env(t *testing.T, name string) string {
+	t.Helper()
+	v := os.Getenv(name)
+	require.NotEmpty(t, v, "%s is not set; scripts/live sets it", name)
+	return v
+}
+
+// liveRig reads the server that the variables prefix_URL, prefix_DSN and prefix_MASTER_FILE describe. Each rig has a template of
+// its own, which stays for the next run.
+func liveRig(t *testing.T, variables, name string, cluster bool) rig {
+	t.Helper()
+	secret, err := os.ReadFile(env(t, variables+"_MASTER_FILE"))
+	require.NoError(t, err)
+	r := rig{server: client(t, env(t, variables+"_URL"), 2*time.Minute), prefix: "lct_" + name}
+	r.how = odoo.Provisioning{Installation: "live", Template: "lct_template_" + name, Master: odoo.Secret(strings.TrimSpace(string(secret)))}
+	if cluster {
+		r.how.ClusterDSN = odoo.Secret(env(t, variables+"_DSN"))
+	} else {
+		r.how.TemplateSecret = adminPassword
+	}
+	r.prepare(t)
+	return r
+}
+
+func TestLiveOdoo19Cluster(t *testing.T) {
+	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO", "c19", true))
+}
+
+func TestLiveOdoo19Service(t *testing.T) {
+	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO", "s19", false))
+}
+
+func TestLiveOdoo14Cluster(t *testing.T) {
+	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO14", "c14", true))
+}
+
+func TestLiveOdoo14Service(t *testing.T) {
+	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO14", "s14", false))
+}

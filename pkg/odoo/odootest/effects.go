@@ -1,0 +1,255 @@
+package odootest
+
+import (
+	"strings"
+)
+
+// create makes one record for a dict and all or none for a list of them.
+func (r request) create() (any, error) {
+	values, single := r.param(0, "vals_list"), false
+	list, ok := values.([]any)
+	if !ok {
+		list, single = []any{values}, true
+	}
+	recs := make([]row, len(list))
+	for i, e := range list {
+		vals, ok := e.(map[string]any)
+		if !ok {
+			return nil, exception("TypeError: create() values are no dict")
+		}
+		rec, err := r.prepare(vals)
+		if err == nil {
+			err = r.admit(rec, 0)
+		}
+		if err != nil {
+			return nil, err
+		}
+		recs[i] = rec
+	}
+	ids := make([]int64, len(recs))
+	for i, rec := range recs {
+		ids[i] = r.insert(rec)
+	}
+	if single {
+		return ids[0], nil
+	}
+	return anys(ids), nil
+}
+
+// prepare checks the fields of values and gives them the stored form.
+func (r request) prepare(vals map[string]any) (row, error) {
+	rec := row{}
+	for name, v := range vals {
+		typ, known := r.db.fields[r.model][name]
+		if !known {
+			return nil, exception("ValueError: Invalid field '%s' on model '%s'", name, r.model)
+		}
+		if typ == "many2many" {
+			v = relations(v)
+		}
+		if n, ok := v.(int64); ok && (typ == "float" || typ == "monetary") {
+			v = float64(n)
+		}
+		if _, text := v.(string); text && (typ == "integer" || typ == "float" || typ == "boolean") {
+			return nil, exception("ValueError: could not convert string to %s: %v", typ, v)
+		}
+		rec[name] = v
+	}
+	return rec, nil
+}
+
+// relations reads the commands (4, id) and (6, 0, ids); others are not used by leadctl.
+func relations(v any) any {
+	out := []any{}
+	commands, _ := v.([]any)
+	for _, c := range commands {
+		switch cmd, _ := c.([]any); {
+		case len(cmd) == 3 && cmd[0] == any(int64(6)):
+			out, _ = cmd[2].([]any)
+		case len(cmd) >= 2 && cmd[0] == any(int64(4)):
+			out = append(out, cmd[1])
+		}
+	}
+	return out
+}
+
+// admit checks what Odoo's constraints check; id is the record written to, 0 for a new one.
+func (r request) admit(rec row, id int64) error {
+	switch r.model {
+	case "res.users":
+		for other, u := range r.db.table(r.model).rows {
+			if login, set := rec["login"]; set && u["login"] == login && other != id {
+				return userError("The operation cannot be completed: You can not have two users with the same login!")
+			}
+		}
+	case "ir.model.fields":
+		return r.admitField(rec, id)
+	}
+	if id != 0 {
+		return nil
+	}
+	for _, field := range []string{"name", "login", "body"} {
+		if _, has := r.db.fields[r.model][field]; has && str(rec[field]) == "" && r.model != "ir.config_parameter" {
+			return userError("The operation cannot be completed: Missing required value for the field '%s' (%s)", field, r.model)
+		}
+	}
+	return nil
+}
+
+func (r request) admitField(rec row, id int64) error {
+	if id != 0 {
+		return nil
+	}
+	name := str(rec["name"])
+	model := r.db.table("ir.model").rows[toInt(rec["model_id"])]
+	if model == nil {
+		return userError("Missing required value for the field 'Model' (model_id)")
+	}
+	if !strings.HasPrefix(name, "x_") {
+		return userError("Custom fields must have a name that starts with 'x_'!")
+	}
+	rec["model"] = model["model"]
+	if _, taken := r.db.fields[str(model["model"])][name]; taken {
+		return userError("Field names must be unique per model.")
+	}
+	return nil
+}
+
+// insert stores a record with the side effects that Odoo has.
+func (r request) insert(rec row) int64 {
+	at := r.s.now().UTC()
+	if _, has := r.db.fields[r.model]["active"]; has && rec["active"] == nil {
+		rec["active"] = true
+	}
+	password := str(rec["password"])
+	delete(rec, "password")
+	var id int64
+	switch r.model {
+	case "res.users":
+		id = r.db.addUser(rec, password, at)
+	case "ir.model.fields":
+		id = r.db.add(r.model, rec, at)
+		r.addField(str(rec["model"]), str(rec["name"]), str(rec["ttype"]))
+	case "crm.lead":
+		if rec["type"] == nil {
+			rec["type"] = "opportunity"
+		}
+		id = r.db.add(r.model, rec, at)
+	default:
+		id = r.db.add(r.model, rec, at)
+	}
+	r.effect("create", id)
+	return id
+}
+
+func (r request) addField(model, name, typ string) {
+	r.db.fields[model][name] = typ
+	for _, rec := range r.db.table(model).rows {
+		rec[name] = empty(typ)
+	}
+}
+
+func (r request) effect(do string, id int64) {
+	rec := r.db.table(r.model).rows[id]
+	name := str(rec["name"])
+	for _, f := range []string{"key", "login"} {
+		if s := str(rec[f]); s != "" {
+			name = s
+		}
+	}
+	r.s.record(Effect{Do: do, Database: r.name, Model: r.model, ID: id, Name: name})
+}
+
+func (r request) write() error {
+	vals, ok := r.param(1, "vals").(map[string]any)
+	if !ok {
+		return exception("TypeError: write() values are no dict")
+	}
+	rec, err := r.prepare(vals)
+	if err != nil {
+		return err
+	}
+	password, changed := rec["password"]
+	delete(rec, "password")
+	for _, id := range r.ids() {
+		have := r.db.table(r.model).rows[id]
+		if have == nil {
+			return userError("Record does not exist or has been deleted.\n(Record: %s(%d,), User: 2)", r.model, id)
+		}
+		if err := r.admit(rec, id); err != nil {
+			return err
+		}
+		for k, v := range rec {
+			have[k] = v
+		}
+		if changed {
+			r.db.passwords[id] = str(password)
+		}
+		r.effect("write", id)
+	}
+	return nil
+}
+
+func (r request) unlink() error {
+	for _, id := range r.ids() {
+		if rec := r.db.table(r.model).rows[id]; rec != nil {
+			r.effect("unlink", id)
+			delete(r.db.table(r.model).rows, id)
+			if r.model == "ir.model.fields" {
+				delete(r.db.fields[str(rec["model"])], str(rec["name"]))
+			}
+		}
+	}
+	return nil
+}
+
+// special are the methods that belong to one model.
+func (r request) special() (any, error) {
+	switch r.model + "." + r.method {
+	case "ir.config_parameter.get_param":
+		for _, p := range r.db.table(r.model).rows {
+			if p["key"] == r.param(0, "key") {
+				return p["value"], nil
+			}
+		}
+		return false, nil
+	case "ir.config_parameter.set_param":
+		return true, r.setParam()
+	case "ir.module.module.button_immediate_install":
+		r.install()
+		return map[string]any{"type": "ir.actions.act_url", "target": "self", "url": "/odoo"}, nil
+	case "ir.attachment.force_storage", "res.config.settings.execute":
+		return nil, nil
+	}
+	return nil, exception("AttributeError: The method '%s.%s' does not exist", r.model, r.method)
+}
+
+func (r request) setParam() error {
+	key, value := str(r.param(0, "key")), r.param(1, "value")
+	for id, p := range r.db.table(r.model).rows {
+		if p["key"] == key {
+			p["value"] = value
+			r.effect("write", id)
+			return nil
+		}
+	}
+	r.insert(row{"key": key, "value": value})
+	return nil
+}
+
+func (r request) install() {
+	for _, id := range r.ids() {
+		m := r.db.table(r.model).rows[id]
+		if m == nil || m["state"] == "installed" {
+			continue
+		}
+		m["state"] = "installed"
+		r.db.install(str(m["name"]), r.s.now().UTC())
+		r.s.record(Effect{Do: "install", Database: r.name, Model: r.model, ID: id, Name: str(m["name"])})
+	}
+}
+
+func toInt(v any) int64 {
+	n, _ := v.(int64)
+	return n
+}

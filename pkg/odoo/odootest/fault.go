@@ -1,0 +1,125 @@
+package odootest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Trouble is how a call goes wrong.
+type Trouble int
+
+// The troubles. Those after Refuse leave the caller without a usable answer.
+const (
+	Refuse   Trouble = iota // an XML-RPC fault with Code and Text (over JSON-2: its status)
+	Status                  // an HTML page with HTTP status Code, as proxies send
+	Slow                    // Delay first, then the true answer
+	Hang                    // no answer until the caller gives up
+	Reset                   // the connection is reset
+	Truncate                // the answer breaks off in the middle
+	Garbage                 // HTTP 200 with something that is no XML-RPC
+	Huge                    // an answer of Code MiB
+)
+
+// Fault is a script for some calls.
+type Fault struct {
+	Op       string // "res.partner.create", "db.duplicate_database", "common.authenticate"; "*" at the end matches any rest
+	Database string // "" matches any
+	Skip     int    // matching calls that go well first
+	Times    int    // calls that go wrong then; 0: all
+	Do       Trouble
+	Execute  bool // the call is carried out before its answer goes wrong
+	Code     int
+	Text     string
+	Delay    time.Duration
+}
+
+// Inject adds a script; the first that matches a call decides.
+func (s *Server) Inject(f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = append(s.faults, &script{Fault: f})
+}
+
+// Heal forgets all scripts.
+func (s *Server) Heal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+}
+
+type script struct {
+	Fault
+	seen int
+}
+
+func (s *Server) faultFor(op, db string) *Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.faults {
+		rest, any := strings.CutSuffix(f.Op, "*")
+		if !(f.Op == op || any && strings.HasPrefix(op, rest)) || f.Database != "" && f.Database != db {
+			continue
+		}
+		f.seen++
+		if f.seen > f.Skip && (f.Times == 0 || f.seen <= f.Skip+f.Times) {
+			return &f.Fault
+		}
+	}
+	return nil
+}
+
+// spoil answers the call badly, unless the trouble is one that ends with the true answer (false).
+func (f *Fault) spoil(w http.ResponseWriter, r *http.Request, answer func(io.Writer)) bool {
+	switch f.Do {
+	case Status:
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(f.Code)
+		fmt.Fprintf(w, "<html><h1>%d</h1>%s</html>", f.Code, f.Text)
+	case Slow:
+		pause(r.Context(), f.Delay)
+		return false
+	case Hang:
+		<-r.Context().Done()
+	case Reset:
+		reset(w)
+	case Truncate:
+		var b strings.Builder
+		answer(&b)
+		w.Header().Set("Content-Length", fmt.Sprint(b.Len()))
+		_, _ = io.WriteString(w, b.String()[:b.Len()/2])
+	case Garbage:
+		_, _ = io.WriteString(w, "<html>"+f.Text+"</html>")
+	case Huge:
+		w.Header().Set("Content-Type", "text/xml")
+		for range f.Code {
+			_, _ = io.WriteString(w, strings.Repeat(" ", 1<<20))
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// reset closes the connection so that the peer sees a reset, not an end.
+func reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
+}

@@ -1,0 +1,34 @@
+package odootest
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Effect is one thing that was done to the server, whether or not its answer reached the caller. Secrets are not part of it.
+type Effect struct {
+	Seq      int       `json:"seq"` // from 1, without gaps
+	At       time.Time `json:"at"`
+	Do       string    `json:"do"` // "create_database", "duplicate_database", "rename", "drop", "install", "create", "write", "unlink"
+	Database string    `json:"database"`
+	Model    string    `json:"model,omitempty"` // for the last three
+	ID       int64     `json:"id,omitempty"`
+	Name     string    `json:"name,omitempty"` // the record's name or login, the source or target of a database
+}
+
+// Ledger is a copy of all effects so far, oldest first.
+func (s *Server) Ledger() []Effect {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]Effect(nil), s.ledger...)
+}
+
+// record appends one effect; the caller holds the lock.
+func (s *Server) record(e Effect) {
+	e.Seq, e.At = len(s.ledger)+1, s.now().UTC()
+	s.ledger = append(s.ledger, e)
+	if s.file != nil {
+		// A demo whose ledger file is full goes on; the ledger in memory is whole.
+		_ = json.NewEncoder(s.file).Encode(e)
+	}
+}

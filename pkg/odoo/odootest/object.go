@@ -1,0 +1,203 @@
+package odootest
+
+import (
+	"slices"
+	"strings"
+)
+
+// request is a method call on a model, the same for both protocols. Parameters are looked up by name, or by their place among
+// the positional ones.
+type request struct {
+	s      *Server
+	db     *database
+	name   string // the database's
+	model  string
+	method string
+	args   []any
+	named  map[string]any
+}
+
+// object is execute_kw(db, uid, secret, model, method, args, named).
+func (s *Server) object(c call) (any, error) {
+	if c.method != "execute_kw" || len(c.args) < 6 {
+		return nil, exception("TypeError: unsupported call of %s", c.method)
+	}
+	db, err := s.find(str(c.args[0]))
+	if err != nil {
+		return nil, err
+	}
+	uid, _ := c.args[1].(int64)
+	if u := db.table("res.users").rows[uid]; u == nil || u["active"] != true || !db.opens(uid, str(c.args[2])) {
+		return nil, accessDenied()
+	}
+	r := request{s: s, db: db, name: str(c.args[0]), model: str(c.args[3]), method: str(c.args[4]), named: map[string]any{}}
+	r.args, _ = c.args[5].([]any)
+	if len(c.args) > 6 {
+		r.named, _ = c.args[6].(map[string]any)
+	}
+	return r.run()
+}
+
+// param is the parameter called name, or the one at place.
+func (r request) param(place int, name string) any {
+	if v, ok := r.named[name]; ok {
+		return v
+	}
+	if place >= 0 && place < len(r.args) {
+		return r.args[place]
+	}
+	return nil
+}
+
+func (r request) ids() []int64 {
+	list, ok := r.param(0, "ids").([]any)
+	if !ok {
+		list = []any{r.param(0, "ids")}
+	}
+	var ids []int64
+	for _, e := range list {
+		if id, ok := e.(int64); ok {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func (r request) run() (any, error) {
+	if strings.HasPrefix(r.method, "_") {
+		return nil, &fault{4, "Private methods (such as '" + r.model + "." + r.method + "') cannot be called remotely."}
+	}
+	if _, known := r.db.tables[r.model]; !known {
+		return nil, userError("Object %s doesn't exist", r.model)
+	}
+	switch r.method {
+	case "create":
+		return r.create()
+	case "write":
+		return true, r.write()
+	case "unlink":
+		return true, r.unlink()
+	case "read":
+		return r.read(r.ids(), r.param(1, "fields"))
+	case "search_read":
+		ids, err := r.search(4)
+		if err != nil {
+			return nil, err
+		}
+		return r.read(ids, r.param(1, "fields"))
+	case "search":
+		ids, err := r.search(3)
+		return anys(ids), err
+	case "search_count":
+		ids, err := r.search(-1)
+		return len(ids), err
+	case "fields_get":
+		return r.fieldsGet(), nil
+	}
+	return r.special()
+}
+
+// search evaluates domain, offset, limit and order; order is a place after offset and limit, which differ by method.
+func (r request) search(orderPlace int) ([]int64, error) {
+	domain, _ := r.param(0, "domain").([]any)
+	all := r.contextValue("active_test") == any(false) || r.db.fields[r.model]["active"] == ""
+	for _, c := range domain {
+		if cond, ok := c.([]any); ok && len(cond) == 3 && cond[0] == "active" {
+			all = true
+		}
+	}
+	t := r.db.table(r.model)
+	var ids []int64
+	for _, id := range t.ids() {
+		ok, err := r.db.matches(r.model, t.rows[id], domain)
+		if err != nil {
+			return nil, err
+		}
+		if ok && (all || t.rows[id]["active"] == true) {
+			ids = append(ids, id)
+		}
+	}
+	if order := str(r.param(orderPlace, "order")); strings.HasSuffix(order, "id desc") {
+		slices.Reverse(ids)
+	}
+	return page(ids, r.param(orderPlace-2, "offset"), r.param(orderPlace-1, "limit")), nil
+}
+
+func page(ids []int64, offset, limit any) []int64 {
+	if n, ok := offset.(int64); ok {
+		ids = ids[min(int(n), len(ids)):]
+	}
+	if n, ok := limit.(int64); ok && n > 0 {
+		ids = ids[:min(int(n), len(ids))]
+	}
+	return ids
+}
+
+func (r request) contextValue(key string) any {
+	c, _ := r.param(-1, "context").(map[string]any)
+	return c[key]
+}
+
+func (r request) read(ids []int64, fields any) (any, error) {
+	names := texts(fields)
+	if len(names) == 0 {
+		names = sortedKeys(r.db.fields[r.model])
+	}
+	out := []any{}
+	for _, id := range ids {
+		rec := r.db.table(r.model).rows[id]
+		if rec == nil {
+			return nil, userError("Record does not exist or has been deleted.\n(Record: %s(%d,), User: 2)", r.model, id)
+		}
+		shown := map[string]any{"id": id}
+		for _, f := range names {
+			typ, known := r.db.fields[r.model][f]
+			if !known {
+				return nil, exception("ValueError: Invalid field '%s' on '%s'", f, r.model)
+			}
+			shown[f] = r.db.show(typ, rec[f])
+		}
+		out = append(out, shown)
+	}
+	return out, nil
+}
+
+// show gives a value the form it has in an answer: a many2one comes with its name, a password not at all.
+func (d *database) show(typ string, v any) any {
+	target, isRef := strings.CutPrefix(typ, "many2one/")
+	id, set := v.(int64)
+	if !isRef || !set {
+		return v
+	}
+	label := d.table(target).rows[id]["name"]
+	return []any{id, str(label)}
+}
+
+func (r request) fieldsGet() any {
+	wanted := texts(r.param(0, "allfields"))
+	out := map[string]any{}
+	for name, typ := range r.db.fields[r.model] {
+		if len(wanted) == 0 || slices.Contains(wanted, name) {
+			kind, _, _ := strings.Cut(typ, "/")
+			out[name] = map[string]any{"type": kind, "string": name, "required": false}
+		}
+	}
+	return out
+}
+
+func texts(v any) []string {
+	list, _ := v.([]any)
+	out := make([]string, 0, len(list))
+	for _, e := range list {
+		out = append(out, str(e))
+	}
+	return out
+}
+
+func anys(ids []int64) []any {
+	out := make([]any, len(ids))
+	for i, id := range ids {
+		out[i] = id
+	}
+	return out
+}

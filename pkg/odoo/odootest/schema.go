@@ -1,0 +1,118 @@
+package odootest
+
+import (
+	"strings"
+	"time"
+)
+
+// A model is declared as "field:type field:type"; many2one types carry their target as "many2one/res.partner".
+const (
+	partnerFields = "name:char email:char phone:char ref:char comment:html website:char vat:char street:char city:char zip:char " +
+		"is_company:boolean active:boolean parent_id:many2one/res.partner company_id:many2one/res.company function:char lang:char"
+	leadFields = "name:char type:selection partner_id:many2one/res.partner partner_name:char email_from:char phone:char website:char " +
+		"description:html probability:float expected_revenue:monetary user_id:many2one/res.users company_id:many2one/res.company active:boolean"
+	userFields = "login:char name:char email:char active:boolean partner_id:many2one/res.partner company_id:many2one/res.company " +
+		"company_ids:many2many notification_type:selection password:char"
+	providerFields = "name:char client_id:char auth_endpoint:char scope:char validation_endpoint:char data_endpoint:char body:char " +
+		"enabled:boolean css_class:char sequence:integer"
+	fieldFields = "name:char model:char model_id:many2one/ir.model field_description:char ttype:selection state:selection index:boolean " +
+		"relation:char"
+)
+
+func baseModels(major int) map[string]string {
+	groups := " group_ids:many2many"
+	if major < 19 {
+		groups = " groups_id:many2many"
+	}
+	return map[string]string{
+		"res.partner": partnerFields, "res.company": "name:char partner_id:many2one/res.partner", "res.users": userFields + groups,
+		"res.groups": "name:char", "ir.model": "model:char name:char", "ir.model.fields": fieldFields,
+		"ir.model.data":       "module:char name:char model:char res_id:integer",
+		"ir.config_parameter": "key:char value:text", "ir.cron": "name:char active:boolean",
+		"ir.module.module": "name:char state:selection", "ir.attachment": "name:char", "res.config.settings": "group_use_lead:boolean",
+	}
+}
+
+// newDatabase is a fresh database with Odoo's base modules: one company, one administrator with the given login and password.
+func newDatabase(major int, login, password string, at time.Time) *database {
+	d := &database{major: major, tables: map[string]*table{}, fields: map[string]map[string]string{},
+		passwords: map[int64]string{}, keys: map[string]int64{}}
+	models := baseModels(major)
+	for _, m := range sortedKeys(models) {
+		d.declare(m, models[m])
+	}
+	for _, m := range sortedKeys(models) {
+		d.add("ir.model", row{"model": m, "name": m}, at)
+	}
+	own := d.add("res.partner", row{"name": "My Company", "is_company": true, "active": true}, at)
+	company := d.add("res.company", row{"name": "My Company", "partner_id": own}, at)
+	d.named("base.main_company", "res.company", company, at)
+	for _, g := range []string{"base.group_user", "base.group_system", "base.group_erp_manager", "base.group_partner_manager"} {
+		d.named(g, "res.groups", d.add("res.groups", row{"name": g}, at), at)
+	}
+	d.addUser(row{"login": "__system__", "name": "OdooBot", "active": false}, "", at)
+	admin := d.addUser(row{"login": login, "name": "Administrator", "active": true}, password, at)
+	d.named("base.user_admin", "res.users", admin, at)
+	for key, value := range map[string]string{"database.uuid": "stand-in", "database.secret": "stand-in", "web.base.url": "http://localhost"} {
+		d.add("ir.config_parameter", row{"key": key, "value": value}, at)
+	}
+	for _, m := range []string{"base", "web", "contacts", "crm", "auth_oauth"} {
+		state := "uninstalled"
+		if m == "base" || m == "web" {
+			state = "installed"
+		}
+		d.add("ir.module.module", row{"name": m, "state": state}, at)
+	}
+	return d
+}
+
+func (d *database) declare(model, fields string) {
+	d.tables[model] = &table{rows: map[int64]row{}}
+	d.fields[model] = map[string]string{"id": "integer", "create_date": "datetime"}
+	for _, f := range strings.Fields(fields) {
+		name, typ, _ := strings.Cut(f, ":")
+		d.fields[model][name] = typ
+	}
+}
+
+// named gives a record its external id.
+func (d *database) named(id, model string, res int64, at time.Time) {
+	module, name, _ := strings.Cut(id, ".")
+	d.add("ir.model.data", row{"module": module, "name": name, "model": model, "res_id": res}, at)
+}
+
+// addUser makes a user with his partner, as Odoo does.
+func (d *database) addUser(u row, password string, at time.Time) int64 {
+	u["partner_id"] = d.add("res.partner", row{"name": u["name"], "email": u["login"], "active": u["active"]}, at)
+	u["company_id"], u["company_ids"] = int64(1), []any{int64(1)}
+	id := d.add("res.users", u, at)
+	if password != "" {
+		d.passwords[id] = password
+	}
+	return id
+}
+
+// install makes a module's models and records appear.
+func (d *database) install(module string, at time.Time) {
+	switch module {
+	case "crm":
+		d.declare("crm.lead", leadFields)
+		d.add("ir.model", row{"model": "crm.lead", "name": "Lead"}, at)
+		for _, g := range []string{"sales_team.group_sale_salesman_all_leads", "sales_team.group_sale_manager"} {
+			d.named(g, "res.groups", d.add("res.groups", row{"name": g}, at), at)
+		}
+		for _, c := range []string{"crm_iap_enrich.ir_cron_lead_enrichment", "mail.ir_cron_module_update_notification"} {
+			d.named(c, "ir.cron", d.add("ir.cron", row{"name": c, "active": true}, at), at)
+		}
+	case "auth_oauth":
+		d.declare("auth.oauth.provider", providerFields)
+		d.add("ir.model", row{"model": "auth.oauth.provider", "name": "OAuth"}, at)
+		d.add("auth.oauth.provider", row{"name": "Odoo.com Accounts", "body": "Log in with Odoo.com", "enabled": true,
+			"auth_endpoint": "https://accounts.odoo.com/oauth2/auth", "validation_endpoint": "https://accounts.odoo.com/oauth2/tokeninfo"}, at)
+		d.fields["res.users"]["oauth_provider_id"] = "many2one/auth.oauth.provider"
+		d.fields["res.users"]["oauth_uid"] = "char"
+		for _, u := range d.tables["res.users"].rows {
+			u["oauth_provider_id"], u["oauth_uid"] = false, false
+		}
+	}
+}

@@ -1,0 +1,197 @@
+package odootest
+
+import (
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Options of a stand-in. The zero value is an empty Odoo 19 whose master password is "admin".
+type Options struct {
+	Major  int              // 14 or 19
+	Master string           // the master password
+	Closed bool             // list_db = False: the database service refuses everything but existence
+	Ledger io.Writer        // every effect as one JSON line
+	Now    func() time.Time // the clock
+}
+
+// Server is the stand-in.
+type Server struct {
+	major  int
+	master string
+	closed bool
+	file   io.Writer
+	now    func() time.Time
+
+	mu        sync.Mutex
+	databases map[string]*database
+	ledger    []Effect
+	faults    []*script
+}
+
+// New makes a stand-in without databases. It holds nothing that needs closing.
+func New(o Options) *Server {
+	s := &Server{major: o.Major, master: o.Master, closed: o.Closed, file: o.Ledger, now: o.Now, databases: map[string]*database{}}
+	if s.major == 0 {
+		s.major = 19
+	}
+	if s.master == "" {
+		s.master = "admin"
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	return s
+}
+
+// ServeHTTP answers /xmlrpc/2/{common,db,object}, /json/2/<model>/<method> and a page that says what this is.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch path := r.URL.Path; {
+	case strings.HasPrefix(path, "/xmlrpc/2/"):
+		s.serveXML(w, r, strings.TrimPrefix(path, "/xmlrpc/2/"))
+	case strings.HasPrefix(path, "/json/2/") && s.major >= 19:
+		s.serveJSON(w, r, strings.TrimPrefix(path, "/json/2/"))
+	case path == "/" || strings.HasPrefix(path, "/web"):
+		s.servePage(w, r)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+func (s *Server) serveXML(w http.ResponseWriter, r *http.Request, service string) {
+	if r.Method != http.MethodPost {
+		http.Error(w, "POST only", http.StatusMethodNotAllowed)
+		return
+	}
+	method, args, err := decodeCall(r.Body)
+	c := call{service: service, method: method, args: args}
+	op, db := c.label()
+	answer := func(w io.Writer) {
+		var v any
+		if err == nil {
+			v, err = s.dispatch(c)
+		}
+		if err != nil {
+			encodeFault(w, err)
+			return
+		}
+		encodeAnswer(w, v)
+	}
+	if f := s.faultFor(op, db); f != nil {
+		if f.Execute {
+			var done strings.Builder
+			answer(&done)
+			answer = func(w io.Writer) { _, _ = io.WriteString(w, done.String()) }
+		}
+		if f.Do == Refuse {
+			answer = func(w io.Writer) { encodeFault(w, &fault{f.Code, f.Text}) }
+		} else if f.spoil(w, r, answer) {
+			return
+		}
+	}
+	w.Header().Set("Content-Type", "text/xml")
+	answer(w)
+}
+
+// call is one XML-RPC call.
+type call struct {
+	service, method string
+	args            []any
+}
+
+// label is the call's name in scripts and the database it is about.
+func (c call) label() (op, db string) {
+	op = c.service + "." + c.method
+	switch {
+	case c.service == "object" && len(c.args) >= 5:
+		return fmt.Sprint(c.args[3], ".", c.args[4]), fmt.Sprint(c.args[0])
+	case c.service == "common" && len(c.args) > 0:
+		return op, fmt.Sprint(c.args[0])
+	case c.service == "db" && len(c.args) > 0:
+		return op, fmt.Sprint(c.args[len(c.args)-1])
+	}
+	return op, ""
+}
+
+func (s *Server) dispatch(c call) (any, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch c.service {
+	case "common":
+		return s.common(c)
+	case "db":
+		return s.db(c)
+	case "object":
+		return s.object(c)
+	}
+	return nil, exception("KeyError: '%s'", c.service)
+}
+
+func (s *Server) common(c call) (any, error) {
+	switch c.method {
+	case "version":
+		name := fmt.Sprintf("%d.0", s.major)
+		return map[string]any{"server_version": name, "server_serie": name, "protocol_version": 1,
+			"server_version_info": []any{s.major, 0, 0, "final", 0, ""}}, nil
+	case "authenticate":
+		if len(c.args) != 4 {
+			return nil, exception("TypeError: exp_authenticate() missing 1 required positional argument: 'user_agent_env'")
+		}
+		db, err := s.find(str(c.args[0]))
+		if err != nil {
+			return nil, err
+		}
+		for id, u := range db.table("res.users").rows {
+			if u["login"] == c.args[1] && u["active"] == true && db.opens(id, str(c.args[2])) {
+				return id, nil
+			}
+		}
+		return false, nil
+	}
+	return nil, exception("Exception: Method not found: %s", c.method)
+}
+
+// AddKey gives a user an API key, which over the network only a person at Odoo's own pages can make.
+func (s *Server) AddKey(db, login, key string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d, err := s.find(db)
+	if err != nil {
+		return err
+	}
+	for id, u := range d.table("res.users").rows {
+		if u["login"] == login {
+			d.keys[key] = id
+			return nil
+		}
+	}
+	return userError("user %s does not exist", login)
+}
+
+func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	fmt.Fprint(w, "<!doctype html><title>Odoo stand-in</title><h1>Stand-in for Odoo</h1>",
+		"<p>leadctl speaks to it as to a real server; a salesperson would see Odoo's CRM here.</p><table>",
+		"<tr><th>database</th><th>company</th><th>partners</th><th>leads</th></tr>")
+	wanted := r.URL.Query().Get("db")
+	for _, name := range sortedKeys(s.databases) {
+		if wanted != "" && wanted != name {
+			continue
+		}
+		db := s.databases[name]
+		fmt.Fprintf(w, "<tr><td>%s</td><td>%s</td><td>%d</td><td>%d</td></tr>", html.EscapeString(name),
+			html.EscapeString(str(db.table("res.company").rows[1]["name"])), len(db.table("res.partner").rows), len(db.table("crm.lead").rows))
+	}
+	fmt.Fprint(w, "</table>")
+}
+
+func str(v any) string {
+	s, _ := v.(string)
+	return s
+}

@@ -1,0 +1,92 @@
+package odootest
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// row is one record; relations hold ids (int64, or []any of int64), empty values are false.
+type row map[string]any
+
+// table holds a model's records by id.
+type table struct {
+	rows map[int64]row
+	next int64
+}
+
+// ids are the table's ids in ascending order.
+func (t *table) ids() []int64 { return slices.Sorted(maps.Keys(t.rows)) }
+
+// database is one Odoo database.
+type database struct {
+	major     int
+	tables    map[string]*table
+	fields    map[string]map[string]string // model → field → type
+	passwords map[int64]string
+	keys      map[string]int64 // API key → user
+}
+
+// table is the model's table, nil when the model does not exist.
+func (d *database) table(model string) *table {
+	if t := d.tables[model]; t != nil {
+		return t
+	}
+	return &table{}
+}
+
+// add puts a record where a call would have to pass checks.
+func (d *database) add(model string, r row, at time.Time) int64 {
+	t := d.tables[model]
+	t.next++
+	r["create_date"] = at.Format(time.DateTime)
+	for field, typ := range d.fields[model] {
+		if _, set := r[field]; !set {
+			r[field] = empty(typ)
+		}
+	}
+	r["id"] = t.next
+	t.rows[t.next] = r
+	return t.next
+}
+
+// opens reports whether secret is the user's password or one of his keys.
+func (d *database) opens(uid int64, secret string) bool {
+	if secret == "" {
+		return false
+	}
+	if owner, ok := d.keys[secret]; ok && owner == uid {
+		return true
+	}
+	password, ok := d.passwords[uid]
+	return ok && password == secret
+}
+
+func (d *database) clone() *database {
+	out := &database{major: d.major, tables: map[string]*table{}, fields: map[string]map[string]string{},
+		passwords: maps.Clone(d.passwords), keys: maps.Clone(d.keys)}
+	for model, t := range d.tables {
+		copied := &table{rows: map[int64]row{}, next: t.next}
+		for id, r := range t.rows {
+			copied.rows[id] = maps.Clone(r)
+		}
+		out.tables[model] = copied
+	}
+	for model, f := range d.fields {
+		out.fields[model] = maps.Clone(f)
+	}
+	return out
+}
+
+// empty is what Odoo answers for an unset value of a type.
+func empty(typ string) any {
+	switch typ {
+	case "integer":
+		return int64(0)
+	case "float", "monetary":
+		return 0.0
+	case "many2many", "one2many":
+		return []any{}
+	}
+	return false
+}

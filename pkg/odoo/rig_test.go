@@ -1,0 +1,97 @@
+package odoo_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+// rig is a server with a prepared template and a way of making workspaces on it: the stand-in here, real servers under the tag
+// "live". What is tested on one is tested on the others by the same code.
+type rig struct {
+	server *odoo.Server
+	how    odoo.Provisioning
+	prov   *odoo.Provisioner
+	stand  *odootest.Server // nil on a real server
+	url    string
+	prefix string
+}
+
+const (
+	master        = "the-master-password"
+	adminPassword = "the-template-password"
+)
+
+// standIn is a rig over a fresh stand-in, which costs microseconds.
+func standIn(t *testing.T, o odootest.Options) rig {
+	t.Helper()
+	o.Master = master
+	r := rig{stand: odootest.New(o), prefix: "lct"}
+	web := httptest.NewServer(r.stand)
+	t.Cleanup(web.Close)
+	r.url = web.URL
+	r.server = client(t, web.URL, 20*time.Second)
+	r.how = odoo.Provisioning{Installation: "test", Template: "tmpl", Master: master, TemplateSecret: adminPassword}
+	r.prepare(t)
+	return r
+}
+
+func client(t *testing.T, url string, timeout time.Duration) *odoo.Server {
+	t.Helper()
+	s, err := odoo.New(odoo.Options{BaseURL: url, Timeout: timeout})
+	require.NoError(t, err)
+	return s
+}
+
+func (r rig) template() odoo.Template {
+	return odoo.Template{Name: r.how.Template, Master: r.how.Master, ClusterDSN: r.how.ClusterDSN, Secret: r.how.TemplateSecret}
+}
+
+// prepare makes the template and the provisioner.
+func (r *rig) prepare(t *testing.T) {
+	t.Helper()
+	checks, err := odoo.PrepareTemplate(context.Background(), r.server, r.template())
+	for _, c := range checks {
+		t.Logf("template: %-24s %6.2fs %v", c.Name, c.Took.Seconds(), c.Err)
+	}
+	require.NoError(t, err)
+	r.prov, err = odoo.NewProvisioner(r.server, r.how)
+	require.NoError(t, err)
+}
+
+// workspace names a tenant's workspace and removes it after the test.
+func (r rig) workspace(t *testing.T, id tenantid.ID) odoo.Workspace {
+	t.Helper()
+	w := odoo.Workspace{Tenant: id, Database: odoo.DatabaseName(r.prefix, id), Secret: odoo.NewSecret()}
+	if r.stand == nil {
+		r.drop(t, w.Database)
+		t.Cleanup(func() { r.drop(t, w.Database) })
+	}
+	return w
+}
+
+// drop removes a database whoever made it, so that a test begins and ends without one.
+func (r rig) drop(t *testing.T, name string) {
+	t.Helper()
+	for _, n := range []string{name, name + "__new"} {
+		_, err := r.server.Databases(r.how.Master).Drop(context.Background(), n)
+		require.NoError(t, err)
+	}
+}
+
+// provisioned makes a workspace whole.
+func (r rig) provisioned(t *testing.T, id tenantid.ID) odoo.Workspace {
+	t.Helper()
+	w := r.workspace(t, id)
+	created, err := r.prov.EnsureDatabase(context.Background(), w)
+	require.NoError(t, err)
+	require.True(t, created)
+	return w
+}

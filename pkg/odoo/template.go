@@ -1,0 +1,185 @@
+package odoo
+
+import (
+	"context"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// templateVersion changes when a workspace needs something that an older template lacks.
+const templateVersion = "1"
+
+// Template says how the database that all workspaces are cloned from is made.
+type Template struct {
+	Name     string // ODOO_TEMPLATE_DB
+	Master   Secret // ODOO_MASTER_PASSWORD; needed only to make the database
+	Adopt    bool   // take an existing database of that name, made by somebody else: its accounts are closed, its data kept
+	Language string // "en_US" by default
+
+	// With ClusterDSN the template is locked when it is ready: nobody can open it, Odoo does not see it, and clones of it never
+	// wait for anybody. It then has no usable account at all, unless Secret is given too.
+	ClusterDSN Secret
+
+	// The template's administrator, "admin" by default, for installations without ClusterDSN: workspaces are then made through
+	// the database service, which needs an account to begin with.
+	Login  string
+	Secret Secret
+
+	Progress func(Check) // told after each step
+}
+
+// PrepareTemplate makes the template, or brings an existing one up to date: the CRM, contacts and OAuth modules, Fields,
+// leadctl's account, files kept inside the database, free sign-up closed and the scheduled jobs that report to odoo.com off.
+// It takes about 30 s, during which Odoo serves no other database: an operator runs it, never a tenant's sign-in.
+//
+// It may be repeated: every step looks first. A new template is made under the name "<name>__new" and renamed when it is whole;
+// what a broken attempt left under that name is finished, or dropped where Odoo itself broke off. fault.Operator with
+// CodeForeign: a database of the final name exists, is not leadctl's, and Adopt was not given.
+func PrepareTemplate(ctx context.Context, server *Server, t Template) ([]Check, error) {
+	if t.Login == "" {
+		t.Login = "admin"
+	}
+	if t.Language == "" {
+		t.Language = "en_US"
+	}
+	if t.ClusterDSN == "" && t.Secret == "" {
+		return nil, fault.New(fault.Operator, "Odoo template %s: neither the cluster nor an administrator password is configured", t.Name).
+			WithCode(CodeMisconfig)
+	}
+	b, err := newBench(server, t)
+	if err != nil {
+		return nil, err
+	}
+	b.trial.after = t.Progress
+	b.run(ctx)
+	return b.trial.checks, b.trial.err
+}
+
+// templateModules are what a workspace is made of.
+var templateModules = []string{"crm", "contacts", "auth_oauth"}
+
+// run is the order of the work. A locked template of this version needs none.
+func (b *bench) run(ctx context.Context) {
+	t := &b.trial
+	t.do("look", func() error { return b.look(ctx) })
+	if t.err != nil || b.ready {
+		return
+	}
+	t.do("database", func() error { return b.ensureDatabase(ctx) })
+	t.do("sign in", func() error { return b.signIn(ctx) })
+	t.do("begin", func() error { return b.session.setParameterTo(ctx, begunKey, templateVersion) })
+	t.do("files in the database", func() error { return b.session.setParameterTo(ctx, "ir_attachment.location", "db") })
+	t.do("modules", func() error { return b.session.ensureModules(ctx, templateModules) })
+	t.do("move files", func() error { return b.session.moveFiles(ctx) })
+	t.do("quiet", func() error { return b.session.quieten(ctx) })
+	t.do("fields", func() error { _, err := b.session.EnsureFields(ctx); return err })
+	t.do("service account", func() error { return b.session.ensureService(ctx) })
+	t.do("mark", func() error { return b.session.setParameterTo(ctx, templateKey, templateVersion) })
+	t.do("close", func() error { return b.close(ctx) })
+}
+
+// begunKey says that Odoo's own making of the database came to its end, and that leadctl asked for it.
+const begunKey = "leadctl.template.begun"
+
+// ensureModules installs what is not installed. Odoo refuses while one of its scheduled jobs runs in that database, so a refusal
+// is tried again a few times.
+func (s *Session) ensureModules(ctx context.Context, modules []string) error {
+	var err error
+	for try := range 5 {
+		var missing []int64
+		if missing, err = s.missingModules(ctx, modules); err != nil || len(missing) == 0 {
+			return err
+		}
+		_, err = s.Call(ctx, Call{Model: "ir.module.module", Method: "button_immediate_install", IDs: missing, Timeout: databaseWork})
+		if err != nil && fault.Code(err) != CodeRejected {
+			return err
+		}
+		if err != nil {
+			pause(ctx, time.Duration(try+1)*2*time.Second)
+		}
+	}
+	return err
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+func (s *Session) missingModules(ctx context.Context, modules []string) ([]int64, error) {
+	found, err := s.SearchRead(ctx, "ir.module.module", Query{Domain: Domain{Where("name", "in", modules)}, Fields: []string{"name", "state"}})
+	if err != nil {
+		return nil, err
+	}
+	if len(found) < len(modules) {
+		return nil, fault.New(fault.Operator, "Odoo modules %v: not all available on this server", modules).WithCode(CodeMisconfig)
+	}
+	var missing []int64
+	for _, m := range found {
+		if m.Text("state") != "installed" {
+			missing = append(missing, m.ID())
+		}
+	}
+	return missing, nil
+}
+
+// moveFiles brings files that Odoo stored on disk before into the database, so that a clone needs no copy of its folder.
+func (s *Session) moveFiles(ctx context.Context) error {
+	_, err := s.Call(ctx, Call{Model: "ir.attachment", Method: "force_storage", Timeout: databaseWork})
+	return err
+}
+
+// noisy are scheduled jobs that report to odoo.com, mail customers of nobody, or burn time in every workspace.
+var noisy = []string{"crm_iap_enrich.ir_cron_lead_enrichment", "mail.ir_cron_module_update_notification",
+	"partner_autocomplete.ir_cron_partner_autocomplete", "digest.ir_cron_digest_scheduler_action"}
+
+// quieten switches off what a fresh Odoo does unasked.
+func (s *Session) quieten(ctx context.Context) error {
+	parameters := append(ssoParameters(), [2]string{"crm.iap.lead.enrich.setting", "manual"})
+	for _, p := range parameters {
+		if err := s.setParameterTo(ctx, p[0], p[1]); err != nil {
+			return err
+		}
+	}
+	jobs, err := s.xmlIDs(ctx, noisy)
+	if err != nil {
+		return err
+	}
+	for _, id := range noisy {
+		if jobs[id] == 0 {
+			continue
+		}
+		if err := s.Write(ctx, "ir.cron", []int64{jobs[id]}, Record{"active": false}, nil); err != nil {
+			return err
+		}
+	}
+	return s.disableProviders(ctx)
+}
+
+// disableProviders switches off "Odoo.com Accounts", which is on after the installation.
+func (s *Session) disableProviders(ctx context.Context) error {
+	enabled, err := s.SearchRead(ctx, "auth.oauth.provider", Query{Domain: Domain{Where("enabled", "=", true)}, Fields: []string{"name"}})
+	if err != nil || len(enabled) == 0 {
+		return err
+	}
+	ids := make([]int64, len(enabled))
+	for i, r := range enabled {
+		ids[i] = r.ID()
+	}
+	return s.Write(ctx, "auth.oauth.provider", ids, Record{"enabled": false}, nil)
+}
+
+// serviceGroups let leadctl's account make users and fields and set parameters; deleting leads needs the sales manager.
+var serviceGroups = []string{"base.group_user", "base.group_system", "base.group_partner_manager", "sales_team.group_sale_manager"}
+
+// ensureService makes leadctl's account. It gets no password: each clone installs the key of its workspace.
+func (s *Session) ensureService(ctx context.Context) error {
+	uid, err := s.userID(ctx, ServiceLogin)
+	if err != nil || uid != 0 {
+		return err
+	}
+	return s.createUser(ctx, ServiceLogin, "leadctl", serviceGroups)
+}

@@ -1,0 +1,239 @@
+package odoo_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+)
+
+func TestWorkspaceOnStandIn(t *testing.T) {
+	t.Parallel()
+	for _, major := range []int{14, 19} {
+		t.Run(fmt.Sprint(major), func(t *testing.T) {
+			t.Parallel()
+			testWorkspace(t, standIn(t, odootest.Options{Major: major}))
+		})
+	}
+}
+
+// testWorkspace is the whole of what a rig must pass.
+func testWorkspace(t *testing.T, r rig) {
+	t.Run("first sign-in, twice", func(t *testing.T) { t.Parallel(); testSteps(t, r) })
+	t.Run("two workspaces share nothing", func(t *testing.T) { t.Parallel(); testApart(t, r) })
+	t.Run("foreign database", func(t *testing.T) { t.Parallel(); testForeign(t, r) })
+	t.Run("rotation", func(t *testing.T) { t.Parallel(); testRotate(t, r) })
+	t.Run("racing attempts", func(t *testing.T) { t.Parallel(); testRace(t, r) })
+	t.Run("template again", func(t *testing.T) { t.Parallel(); testTemplateAgain(t, r) })
+	t.Run("sign-on link", func(t *testing.T) { t.Parallel(); testSSO(t, r) })
+	t.Run("report", func(t *testing.T) { t.Parallel(); testReport(t, r) })
+	t.Run("drop", func(t *testing.T) { t.Parallel(); testDrop(t, r) })
+}
+
+// testSteps runs all steps in onboarding's order, and again: the second time nothing changes.
+func testSteps(t *testing.T, r rig) {
+	ctx := context.Background()
+	w := r.workspace(t, 101)
+	var first int64
+	for round := range 2 {
+		created, err := r.prov.EnsureDatabase(ctx, w)
+		require.NoError(t, err)
+		require.Equal(t, round == 0, created)
+		account, err := r.prov.EnsureServiceAccount(ctx, w)
+		require.NoError(t, err)
+		require.Equal(t, odoo.ServiceLogin, account.Login)
+		made, err := r.prov.EnsureFields(ctx, w)
+		require.NoError(t, err)
+		require.Empty(t, made, "the template has them")
+		uid, err := r.prov.EnsureUser(ctx, w, odoo.User{Email: "Tan.Ah.Kow@Example.com ", Name: "Tan Ah Kow"})
+		require.NoError(t, err)
+		if round == 0 {
+			first = uid
+		}
+		require.Equal(t, first, uid)
+		require.NoError(t, r.prov.EnsureBaseline(ctx, w, "Kow & Sons <Pte> Ltd"))
+		checks, err := r.prov.SmokeTest(ctx, w)
+		require.NoError(t, err)
+		require.Len(t, checks, 7)
+		for _, c := range checks {
+			t.Logf("smoke: %-16s %6.3fs", c.Name, c.Took.Seconds())
+		}
+	}
+	s, err := r.prov.Session(ctx, w)
+	require.NoError(t, err)
+	company, err := s.SearchRead(ctx, "res.company", odoo.Query{Fields: []string{"name"}})
+	require.NoError(t, err)
+	require.Equal(t, "Kow & Sons <Pte> Ltd", company[0].Text("name"))
+	users, err := s.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "=", first)}, Fields: []string{"login", "email"}})
+	require.NoError(t, err)
+	require.Equal(t, "tan.ah.kow@example.com", users[0].Text("login"))
+	leftovers, err := s.SearchCount(ctx, "res.partner", odoo.Query{Domain: odoo.Domain{odoo.Where("ref", "=like", "leadctl-smoke-%")}, Archived: true})
+	require.NoError(t, err)
+	require.Zero(t, leftovers)
+	for _, c := range [][2]string{{"admin", "admin"}, {"admin", adminPassword}, {odoo.ServiceLogin, adminPassword}} {
+		_, open, err := r.server.Authenticate(ctx, w.Database, c[0], odoo.Secret(c[1]))
+		require.NoError(t, err)
+		require.False(t, open, "%v opens a workspace", c)
+	}
+}
+
+// testApart: another tenant's secret, identity and rows are not in this one's workspace.
+func testApart(t *testing.T, r rig) {
+	ctx := context.Background()
+	a, b := r.provisioned(t, 102), r.provisioned(t, 103)
+	uuid := map[string]bool{}
+	for _, w := range []odoo.Workspace{a, b} {
+		s, err := r.prov.Session(ctx, w)
+		require.NoError(t, err)
+		rows, err := s.SearchRead(ctx, "ir.config_parameter", odoo.Query{Fields: []string{"value"},
+			Domain: odoo.Domain{odoo.Where("key", "in", []string{"database.uuid", "database.secret"})}})
+		require.NoError(t, err)
+		for _, row := range rows {
+			require.False(t, uuid[row.Text("value")], "one identity for two workspaces")
+			uuid[row.Text("value")] = true
+		}
+	}
+	require.Len(t, uuid, 4)
+	stolen := b
+	stolen.Secret = a.Secret
+	_, err := r.prov.Session(ctx, stolen)
+	require.Equal(t, odoo.CodeAccessDenied, fault.Code(err))
+	// B-057: a job of A with B's database gets nowhere, because the marker says whose it is.
+	mixed := a
+	mixed.Database = b.Database
+	_, err = r.prov.EnsureDatabase(ctx, mixed)
+	require.Equal(t, odoo.CodeForeign, fault.Code(err))
+	_, err = r.prov.DropDatabase(ctx, mixed)
+	require.Equal(t, odoo.CodeForeign, fault.Code(err))
+}
+
+// testForeign: a database that somebody else made under our name is left as it is.
+func testForeign(t *testing.T, r rig) {
+	ctx := context.Background()
+	w := r.workspace(t, 104)
+	other := r.provisioned(t, 105)
+	require.NoError(t, r.server.Databases(r.how.Master).Duplicate(ctx, other.Database, w.Database))
+	for range 2 {
+		_, err := r.prov.EnsureDatabase(ctx, w)
+		require.Equal(t, odoo.CodeForeign, fault.Code(err))
+		require.Equal(t, fault.Operator, fault.KindOf(err))
+		require.NotEmpty(t, fault.Hint(err))
+	}
+	_, err := r.prov.DropDatabase(ctx, w)
+	require.Equal(t, odoo.CodeForeign, fault.Code(err))
+	_, open, err := r.server.Authenticate(ctx, w.Database, odoo.ServiceLogin, other.Secret)
+	require.NoError(t, err)
+	require.True(t, open, "the foreign database was changed")
+}
+
+func testRotate(t *testing.T, r rig) {
+	ctx := context.Background()
+	w := r.provisioned(t, 106)
+	_, err := r.prov.EnsureServiceAccount(ctx, w)
+	require.NoError(t, err)
+	next := odoo.NewSecret()
+	for range 2 { // the second finds the work done, as after a crash before the caller stored the outcome
+		require.NoError(t, r.prov.Rotate(ctx, w, next))
+		_, open, err := r.server.Authenticate(ctx, w.Database, odoo.ServiceLogin, w.Secret)
+		require.NoError(t, err)
+		require.False(t, open, "the old secret still opens the workspace")
+	}
+	w.Secret = next
+	_, err = r.prov.SmokeTest(ctx, w)
+	require.NoError(t, err)
+}
+
+// testRace: several attempts at one workspace make one, and each ends well or may be repeated.
+func testRace(t *testing.T, r rig) {
+	ctx := context.Background()
+	w := r.workspace(t, 107)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if _, err := r.prov.EnsureDatabase(ctx, w); err != nil {
+				assert.NotEqual(t, odoo.CodeForeign, fault.Code(err))
+				t.Logf("an attempt to be repeated: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	_, err := r.prov.EnsureDatabase(ctx, w)
+	require.NoError(t, err)
+	_, err = r.prov.SmokeTest(ctx, w)
+	require.NoError(t, err)
+	if r.stand != nil {
+		require.Equal(t, 1, effects(r.stand, "rename", w.Database), "made once")
+		require.Equal(t, 1, effects(r.stand, "duplicate_database", w.Database+"__new"))
+	}
+}
+
+func testTemplateAgain(t *testing.T, r rig) {
+	for range 2 {
+		_, err := odoo.PrepareTemplate(context.Background(), r.server, r.template())
+		require.NoError(t, err)
+	}
+}
+
+func testSSO(t *testing.T, r rig) {
+	ctx := context.Background()
+	w := r.provisioned(t, 108)
+	uid, err := r.prov.EnsureUser(ctx, w, odoo.User{Email: "a@example.com"})
+	require.NoError(t, err)
+	sso := odoo.SSO{Name: "Keycloak", Button: "Sign in", ClientID: "odoo", AuthEndpoint: "https://id.example.com/auth", UserInfo: "https://id.example.com/userinfo"}
+	for range 2 {
+		require.NoError(t, r.prov.EnsureSSO(ctx, w, sso, uid, "subject-1"))
+	}
+	sso.ClientID = "odoo-2"
+	require.NoError(t, r.prov.EnsureSSO(ctx, w, sso, uid, "subject-1"))
+	s, err := r.prov.Session(ctx, w)
+	require.NoError(t, err)
+	on, err := s.SearchRead(ctx, "auth.oauth.provider", odoo.Query{Domain: odoo.Domain{odoo.Where("enabled", "=", true)}, Fields: []string{"name", "client_id"}})
+	require.NoError(t, err)
+	require.Len(t, on, 1)
+	require.Equal(t, "odoo-2", on[0].Text("client_id"))
+	err = r.prov.EnsureSSO(ctx, w, sso, uid, "subject-2")
+	require.Equal(t, fault.Conflict, fault.KindOf(err))
+}
+
+func testReport(t *testing.T, r rig) {
+	ctx := context.Background()
+	w := r.provisioned(t, 109)
+	report := r.server.Test(ctx, &odoo.Login{Database: w.Database, Login: odoo.ServiceLogin, Secret: w.Secret}, r.prov)
+	require.NoError(t, report.Err())
+	require.NotEmpty(t, report.Version)
+	require.Len(t, report.Checks, 7)
+	require.Len(t, report.Paths, 1)
+	require.NoError(t, report.Paths[0].Err)
+	report = r.server.Test(ctx, &odoo.Login{Database: w.Database, Login: odoo.ServiceLogin, Secret: "wrong"})
+	require.Equal(t, odoo.CodeAccessDenied, fault.Code(report.Err()))
+}
+
+func testDrop(t *testing.T, r rig) {
+	ctx := context.Background()
+	w := r.provisioned(t, 110)
+	for _, there := range []bool{true, false} {
+		gone, err := r.prov.DropDatabase(ctx, w)
+		require.NoError(t, err)
+		require.Equal(t, there, gone)
+	}
+	_, err := r.prov.Session(ctx, w)
+	require.Equal(t, fault.NotFound, fault.KindOf(err))
+}
+
+// effects counts the ledger's entries of one kind about one database.
+func effects(s *odootest.Server, do, db string) int {
+	n := 0
+	for _, e := range s.Ledger() {
+		if e.Do == do && e.Database == db {
+			n++
+		}
+	}
+	return n
+}
