@@ -1,0 +1,105 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// runCheck holds a value that was given against the check its tag names. An empty value passes: whether a setting may be missing
+// depends on what is to be done with it.
+func runCheck(name string, raw any) error {
+	s := text(raw)
+	if name == "" || s == "" {
+		return nil
+	}
+	switch name {
+	case "environment":
+		return oneOf(s, "production", "development", "dev")
+	case "logformat":
+		return oneOf(s, "auto", "text", "json")
+	case "policy":
+		return oneOf(s, "open", "domains", "invite", "closed")
+	case "claimpolicy":
+		return oneOf(s, "create", "existing")
+	case "odoomode":
+		return oneOf(s, "database", "company")
+	case "odooprotocol":
+		return oneOf(s, "auto", "xmlrpc", "json2")
+	case "natural":
+		return unless(!strings.HasPrefix(s, "-"), "below zero")
+	case "positive":
+		return unless(!strings.HasPrefix(s, "-") && strings.Trim(s, "0") != "", "not above zero")
+	case "bypass":
+		return unless(!slices.Contains([]string{"no", "off"}, strings.ToLower(s)), "neither 0 nor false, which alone switch the bypass off")
+	case "address":
+		return checkAddress(s)
+	case "url":
+		return checkURL(s)
+	case "origins":
+		return each(words(raw), checkOrigin)
+	case "networks":
+		return each(words(raw), checkNetwork)
+	case "cookie":
+		return unless((&http.Cookie{Name: s}).Valid() == nil, "not a cookie name")
+	case "prefix":
+		return unless(regexp.MustCompile(`^[a-z][a-z0-9_]{0,19}$`).MatchString(s), "not 1 to 20 lower-case letters, digits and underscores after a letter")
+	}
+	panic("config: no check named " + name)
+}
+
+func unless(ok bool, problem string) error {
+	if ok {
+		return nil
+	}
+	return errors.New(problem)
+}
+
+func oneOf(s string, allowed ...string) error {
+	return unless(slices.Contains(allowed, s), "not one of "+strings.Join(allowed, ", "))
+}
+
+func each(items []string, check func(string) error) error {
+	for _, item := range items {
+		if err := check(item); err != nil {
+			return fmt.Errorf("wrong at %q: %w", item, err)
+		}
+	}
+	return nil
+}
+
+func checkAddress(s string) error {
+	_, port, err := net.SplitHostPort(s)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	return unless(err == nil, "not host:port")
+}
+
+func checkURL(s string) error {
+	u, err := url.Parse(s)
+	ok := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.Fragment == ""
+	return unless(ok, "not an http or https URL without user name and fragment")
+}
+
+// checkOrigin wants what a browser sends: no path, no final slash, no wildcard.
+func checkOrigin(s string) error {
+	u, err := url.Parse(s)
+	ok := err == nil && u.Scheme+"://"+u.Host == s && checkURL(s) == nil && !strings.Contains(s, "*")
+	return unless(ok, "not scheme://host[:port]")
+}
+
+func checkNetwork(s string) error {
+	_, err := netip.ParsePrefix(s)
+	if err != nil {
+		_, err = netip.ParseAddr(s)
+	}
+	return unless(err == nil, "neither an address nor a CIDR range")
+}

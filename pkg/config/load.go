@@ -1,0 +1,231 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// FileName is the configuration file that is looked for.
+const FileName = "leadctl.yaml"
+
+// Source says where to read from. The zero Source reads the environment, the usual folders and no flags.
+type Source struct {
+	File   string                      // the file to read, which must then exist; "" looks in Dirs
+	Dirs   []string                    // folders to look for FileName in, first match only; nil means SearchDirs
+	Flags  *pflag.FlagSet              // flags made by AddFlags; may hold others
+	Lookup func(string) (string, bool) // environment; nil means os.LookupEnv
+}
+
+// SearchDirs are the folders that may hold FileName, strongest first.
+func SearchDirs() []string {
+	dirs := []string{"."}
+	if user, err := os.UserConfigDir(); err == nil {
+		dirs = append(dirs, filepath.Join(user, "leadctl"))
+	}
+	return append(dirs, "/etc/leadctl")
+}
+
+// loaded is a setting with the value it got.
+type loaded struct {
+	Setting
+	value  any    // as its origin wrote it: text from flags and environment, anything from the file
+	origin string // "--listen", "env POSTGRES_DSN", "file leadctl.yaml" or "default"
+}
+
+// Load fills a Config. All problems come at once, as one fault.Invalid that names each setting as its origin spells it;
+// the Config is returned even then, for config show. An empty environment variable counts as absent.
+func Load(src Source) (Config, error) {
+	if src.Lookup == nil {
+		src.Lookup = os.LookupEnv
+	}
+	l := &loader{Source: src, viper: viper.New(), file: viper.New()}
+	l.readFile()
+	for _, s := range Settings() {
+		l.config.settings = append(l.config.settings, l.find(s))
+	}
+	l.decode()
+	return l.config, l.config.fault(fault.Invalid)
+}
+
+type loader struct {
+	Source
+	viper  *viper.Viper // all layers
+	file   *viper.Viper // the file alone
+	config Config
+}
+
+func (l *loader) problem(format string, args ...any) {
+	l.config.problems = append(l.config.problems, fmt.Sprintf(format, args...))
+}
+
+// readFile reads the configuration file, if there is one, and reports every key in it that means nothing.
+func (l *loader) readFile() {
+	path, err := l.findFile()
+	if err == nil && path == "" {
+		return
+	}
+	if err == nil {
+		l.file.SetConfigFile(path)
+		l.file.SetConfigType("yaml")
+		err = l.file.ReadInConfig()
+	}
+	if err != nil {
+		l.problem("%v", err)
+		return
+	}
+	l.reportUnknown(path)
+	if err := l.viper.MergeConfigMap(l.file.AllSettings()); err != nil {
+		l.problem("%s: %v", path, err)
+	}
+}
+
+// findFile does the looking itself: viper would also take a file named leadctl, which is what the program is called.
+func (l *loader) findFile() (string, error) {
+	if l.File != "" {
+		return l.File, nil
+	}
+	dirs := l.Dirs
+	if dirs == nil {
+		dirs = SearchDirs()
+	}
+	for _, dir := range dirs {
+		path := filepath.Join(dir, FileName)
+		switch _, err := os.Stat(path); {
+		case err == nil:
+			return path, nil
+		case !errors.Is(err, fs.ErrNotExist):
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// reportUnknown holds the file against the table. A key with nothing under it is a section commented out, not an error.
+func (l *loader) reportUnknown(path string) {
+	var known []string
+	for _, s := range Settings() {
+		known = append(known, s.Key)
+		if s.Secret != "" {
+			known = append(known, s.Key+"_file")
+		}
+	}
+	for _, key := range l.file.AllKeys() {
+		if l.file.Get(key) != nil && !slices.Contains(known, key) {
+			l.problem("%s: unknown key %s; did you mean %s?", path, key, nearest(key, known))
+		}
+	}
+}
+
+// find hands one setting's layers to viper and asks it for the strongest.
+func (l *loader) find(s Setting) loaded {
+	origin := "default"
+	l.viper.SetDefault(s.Key, s.Default)
+	if l.inFile(s) {
+		origin = "file " + l.file.ConfigFileUsed()
+	}
+	if value, name := l.fromEnv(s); name != "" {
+		l.viper.Set(s.Key, value)
+		origin = "env " + name
+	}
+	if value, ok := l.fromFlag(s); ok {
+		l.viper.Set(s.Key, value)
+		origin = "--" + s.Flag
+	}
+	return loaded{Setting: s, value: l.viper.Get(s.Key), origin: origin}
+}
+
+// inFile reports whether the file has a say, and follows <key>_file.
+func (l *loader) inFile(s Setting) bool {
+	at := l.file.GetString(s.Key + "_file")
+	switch {
+	case s.Secret == "" || at == "":
+		return l.file.InConfig(s.Key)
+	case l.file.InConfig(s.Key):
+		l.problem("%s and %[1]s_file: both are set", s.Key)
+	default:
+		l.viper.Set(s.Key, l.readSecret(s.Key+"_file", at))
+	}
+	return true
+}
+
+// fromEnv is the value of the first of the setting's names that is set, and that name.
+func (l *loader) fromEnv(s Setting) (value, name string) {
+	for _, name := range s.Env {
+		value, _ := l.Lookup(name)
+		var file string
+		if s.Secret != "" {
+			file, _ = l.Lookup(name + "_FILE")
+		}
+		switch {
+		case value != "" && file != "":
+			l.problem("%s and %[1]s_FILE: both are set", name)
+			return value, name
+		case value != "":
+			return value, name
+		case file != "":
+			return l.readSecret(name+"_FILE", file), name + "_FILE"
+		}
+	}
+	return "", ""
+}
+
+func (l *loader) readSecret(setting, path string) string {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		l.problem("%s: %v", setting, err)
+	}
+	return strings.TrimRight(string(content), "\r\n")
+}
+
+func (l *loader) fromFlag(s Setting) (string, bool) {
+	if l.Flags == nil || s.Flag == "" || !l.Flags.Changed(s.Flag) {
+		return "", false
+	}
+	return l.Flags.Lookup(s.Flag).Value.String(), true
+}
+
+// decode puts every value into its field. A value that does not fit leaves the field zero and is a problem.
+func (l *loader) decode() {
+	into := reflect.ValueOf(&l.config).Elem()
+	for _, s := range l.config.settings {
+		err := parse(into.FieldByIndex(s.index).Addr().Interface(), s.value)
+		if err == nil {
+			err = runCheck(s.check, s.value)
+		}
+		if err != nil {
+			l.problem("%s", s.describe(err))
+		}
+	}
+}
+
+// describe names the setting as whoever has to mend it wrote it, with the value unless that is secret.
+func (s loaded) describe(err error) string {
+	name := strings.TrimPrefix(s.origin, "env ")
+	if path, ok := strings.CutPrefix(s.origin, "file "); ok {
+		name = path + ": " + s.Key
+	}
+	if s.Secret != "" {
+		return fmt.Sprintf("%s: %v", name, err)
+	}
+	return fmt.Sprintf("%s: %q is %v", name, text(s.value), err)
+}
+
+// fault is every problem so far as one error of kind k, nil when there is none.
+func (c Config) fault(k fault.Kind) error {
+	if len(c.problems) == 0 {
+		return nil
+	}
+	return fault.New(k, "configuration: %s", strings.Join(c.problems, "\n  and ")).
+		WithHint("leadctl config show prints every setting with its origin")
+}

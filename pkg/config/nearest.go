@@ -1,0 +1,40 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// nearest is the word closest to typed. A word with the same last part (dsn for database.dsn) counts as close.
+func nearest(typed string, words []string) string {
+	return slices.MinFunc(words, func(a, b string) int { return distance(typed, a) - distance(typed, b) })
+}
+
+func distance(typed, word string) int {
+	d := edits(typed, word)
+	if tail := word[strings.LastIndexByte(word, '.')+1:]; !strings.Contains(typed, ".") {
+		return min(d, 1+edits(typed, tail))
+	}
+	return d
+}
+
+// edits is the Levenshtein distance in bytes.
+func edits(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,109 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+// parse writes raw, a text or what YAML makes of one, into field. Its errors complete the sentence `"raw" is …`
+// and never repeat the value, which may be secret.
+func parse(field, raw any) (err error) {
+	switch f := field.(type) {
+	case *string:
+		*f = text(raw)
+	case *[]string:
+		*f = words(raw)
+	case *bool:
+		*f, err = parseBool(text(raw))
+	case *int:
+		*f, err = parseInt(text(raw))
+	case *time.Duration:
+		*f, err = parseDuration(text(raw))
+	case *tenantid.ID:
+		*f, err = parseTenant(text(raw))
+	case *slog.Level:
+		if f.UnmarshalText([]byte(text(raw))) != nil {
+			err = errors.New("not one of debug, info, warn, error")
+		}
+	default:
+		panic(fmt.Sprintf("config: no parser for %T", field))
+	}
+	return err
+}
+
+// text is raw as it would be written in the environment.
+func text(raw any) string {
+	switch v := raw.(type) {
+	case nil:
+		return ""
+	case []any:
+		return strings.Join(words(v), ",")
+	}
+	return fmt.Sprint(raw)
+}
+
+// words splits a comma list, or takes a YAML list as it is. Space around a word and empty words are dropped.
+func words(raw any) []string {
+	parts := []string{}
+	if list, ok := raw.([]any); ok {
+		for _, item := range list {
+			parts = append(parts, text(item))
+		}
+	} else {
+		parts = strings.Split(text(raw), ",")
+	}
+	var out []string
+	for _, p := range parts {
+		if p = strings.TrimSpace(p); p != "" {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func parseBool(s string) (bool, error) {
+	switch strings.ToLower(s) {
+	case "1", "true", "yes", "on":
+		return true, nil
+	case "0", "false", "no", "off":
+		return false, nil
+	}
+	return false, errors.New("neither 1, true, yes, on nor 0, false, no, off")
+}
+
+func parseInt(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0, errors.New("not a whole number")
+	}
+	return n, nil
+}
+
+// parseDuration takes plain seconds, as existing deployments write them, or Go's 1h30m.
+func parseDuration(s string) (time.Duration, error) {
+	if n, err := strconv.ParseInt(s, 10, 32); err == nil {
+		return time.Duration(n) * time.Second, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return 0, errors.New("neither seconds nor a duration such as 12h")
+	}
+	return d, nil
+}
+
+func parseTenant(s string) (tenantid.ID, error) {
+	if s == "0" {
+		return 0, nil
+	}
+	id, ok := tenantid.Parse(s)
+	if !ok {
+		return 0, errors.New("not a tenant's number")
+	}
+	return id, nil
+}
