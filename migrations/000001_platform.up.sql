@@ -15,116 +15,205 @@ SET LOCAL datestyle = 'ISO, YMD';
 -- ---------------------------------------------------------------------------------------------------------------------
 -- What the statements below are written in. pg_temp goes away with the connection.
 
-CREATE FUNCTION pg_temp.want_table(tbl text) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE p record;
+CREATE TEMPORARY TABLE wanted (tbl text, keys jsonb, cols text[] DEFAULT '{}') ON COMMIT DROP;
+
+-- What adoption takes away from another service. Package schema hands these on to the operator.
+CREATE FUNCTION pg_temp.note(what text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  EXECUTE format('CREATE TABLE IF NOT EXISTS public.%I ()', tbl);
-  FOR p IN SELECT polname FROM pg_policy WHERE polrelid = format('public.%I', tbl)::regclass LOOP
-    EXECUTE format('DROP POLICY %I ON public.%I', p.polname, tbl);
-  END LOOP;
-  -- Row security would hide rows from the corrections below. It comes back, forced, at the end of this transaction.
-  EXECUTE format('ALTER TABLE public.%I NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY', tbl);
+  RAISE NOTICE 'leadctl: %', what;
 END $$;
 
--- dflt NULL: an existing default stays. required: NULLs are filled with the default before NOT NULL is set.
-CREATE FUNCTION pg_temp.want_column(tbl text, col text, typ text, dflt text, required boolean) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-  rel regclass := format('public.%I', tbl)::regclass;
-  have text;
+CREATE FUNCTION pg_temp.drop_constraint(rel regclass, con name, why text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE f record;
 BEGIN
+  FOR f IN SELECT x.conname, x.conrelid::regclass AS tbl FROM pg_constraint x JOIN pg_constraint k ON k.conindid = x.conindid
+           WHERE x.contype = 'f' AND k.conrelid = rel AND k.conname = con AND k.contype IN ('p', 'u') LOOP
+    PERFORM pg_temp.note(format('foreign key %s of %s is dropped: it rests on %s of %s', f.conname, f.tbl, con, rel));
+  END LOOP;
+  PERFORM pg_temp.note(format('constraint %s of %s is dropped: %s', con, rel, why));
+  EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I CASCADE', rel, con);
+END $$;
+
+-- keys: the primary key, unique keys and foreign keys the table shall have, as {"name": "definition"}. A key that is right
+-- already is only renamed, so that other services' foreign keys which rest on it stand. Of the rest, every key goes, since
+-- one without the tenant in it tells tenants about each other, and so does every foreign key into a tenant's table.
+-- All that happens before the rows are touched, so that no cascade follows them.
+CREATE FUNCTION pg_temp.want_table(name text, want jsonb) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  rel regclass;
+  c record;
+  right_name text;
+BEGIN
+  EXECUTE format('CREATE TABLE IF NOT EXISTS public.%I ()', name);
+  rel := format('public.%I', name)::regclass;
+  INSERT INTO pg_temp.wanted (tbl, keys) VALUES (name, want);
+  FOR c IN SELECT polname FROM pg_policy WHERE polrelid = rel LOOP
+    EXECUTE format('DROP POLICY %I ON %s', c.polname, rel);
+  END LOOP;
+  -- Row security would hide rows from the corrections below. It comes back, forced, at the end of this transaction.
+  EXECUTE format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY', rel);
+  FOR c IN SELECT i.indexrelid::regclass AS name FROM pg_index i WHERE i.indrelid = rel AND i.indisunique
+           AND NOT EXISTS (SELECT 1 FROM pg_constraint x WHERE x.conrelid = rel AND x.conindid = i.indexrelid) LOOP
+    PERFORM pg_temp.note(format('unique index %s of %s is dropped: it is not a key of leadctl''s', c.name, rel));
+    EXECUTE format('DROP INDEX %s CASCADE', c.name);
+  END LOOP;
+  FOR c IN SELECT conname, contype, confrelid, pg_get_constraintdef(oid) AS def FROM pg_constraint
+           WHERE conrelid = rel AND contype IN ('p', 'u', 'x', 'f') ORDER BY contype = 'f' DESC LOOP
+    SELECT e.key INTO right_name FROM jsonb_each_text(want) e WHERE e.value = c.def
+      AND (e.key = c.conname OR NOT EXISTS (SELECT 1 FROM pg_constraint x WHERE x.conrelid = rel AND x.conname = e.key)) LIMIT 1;
+    IF right_name IS NOT NULL THEN
+      IF right_name <> c.conname THEN
+        EXECUTE format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', rel, c.conname, right_name);
+      END IF;
+    ELSIF c.contype <> 'f' OR pg_temp.of_a_tenant(c.confrelid) THEN
+      PERFORM pg_temp.drop_constraint(rel, c.conname, format('it is not a key of leadctl''s (%s)', c.def));
+    END IF;
+  END LOOP;
+END $$;
+
+CREATE FUNCTION pg_temp.of_a_tenant(rel regclass) RETURNS boolean LANGUAGE sql AS $$
+  SELECT EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = rel AND attname = 'tenant_id' AND NOT attisdropped)
+$$;
+
+-- dflt NULL: an existing default stays. required: NULLs are filled with the default before NOT NULL is set.
+CREATE FUNCTION pg_temp.want_column(name text, col text, typ text, dflt text, required boolean) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  rel regclass := format('public.%I', name)::regclass;
+  have text;
+  c record;
+BEGIN
+  UPDATE pg_temp.wanted w SET cols = cols || col WHERE w.tbl = name;
+  FOR c IN SELECT x.conname, pg_get_constraintdef(x.oid) AS def FROM pg_constraint x JOIN pg_attribute a ON a.attrelid = x.conrelid AND a.attnum = ANY (x.conkey)
+           WHERE x.conrelid = rel AND x.contype = 'c' AND a.attname = col LOOP
+    PERFORM pg_temp.drop_constraint(rel, c.conname, format('leadctl has its own rule for %s (%s)', col, c.def));
+  END LOOP;
   SELECT format_type(atttypid, atttypmod) INTO have FROM pg_attribute WHERE attrelid = rel AND attname = col AND NOT attisdropped;
   IF have IS NULL THEN
     EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s', rel, col, typ);
   ELSIF have <> typ THEN
-    EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', rel, col);
-    EXECUTE format('ALTER TABLE %s ALTER COLUMN %I TYPE %s USING %I::text::%s', rel, col, typ, col, typ);
+    PERFORM pg_temp.change_type(rel, col, typ);
   END IF;
   IF dflt IS NOT NULL THEN
     EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s', rel, col, dflt);
     IF required THEN
       EXECUTE format('UPDATE %s SET %I = %s WHERE %I IS NULL', rel, col, dflt, col);
     END IF;
+  ELSIF col = 'tenant_id' AND name <> 'tenants' THEN
+    EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', rel, col); -- whose a row is, is said, never assumed
   END IF;
-  EXECUTE format('ALTER TABLE %s ALTER COLUMN %I %s NOT NULL', rel, col, CASE WHEN required THEN 'SET' ELSE 'DROP' END);
+  IF required THEN
+    EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', rel, col);
+  ELSIF NOT EXISTS (SELECT 1 FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+                    WHERE i.indrelid = rel AND i.indisprimary AND a.attname = col) THEN
+    EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL', rel, col);
+  END IF;
 END $$;
 
--- An integer key that counts up. An existing sequence or identity stays; one that is behind the rows is brought past them.
-CREATE FUNCTION pg_temp.want_serial(tbl text, col text) RETURNS void LANGUAGE plpgsql AS $$
+-- Numbers become numbers by PostgreSQL's own cast; everything else goes by way of text, where '' means no value.
+CREATE FUNCTION pg_temp.change_type(rel regclass, col text, typ text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-  rel regclass := format('public.%I', tbl)::regclass;
-  seq text := format('public.%I', tbl || '_' || col || '_seq');
-  found text;
+  numbers regtype[] := ARRAY['smallint', 'integer', 'bigint', 'numeric', 'real', 'double precision'];
+  old regtype := (SELECT atttypid FROM pg_attribute WHERE attrelid = rel AND attname = col AND NOT attisdropped);
+  using_expr text := CASE
+    WHEN typ = 'text' THEN '%1$I::text'
+    WHEN old = ANY (numbers) AND typ::regtype = ANY (numbers) THEN '%1$I::%2$s'
+    ELSE 'nullif(btrim(%1$I::text), '''')::%2$s' END;
+  detail text;
 BEGIN
-  PERFORM pg_temp.want_column(tbl, col, 'integer', NULL, false);
-  found := pg_get_serial_sequence(rel::text, col);
-  IF found IS NOT NULL AND found <> seq THEN
-    EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP IDENTITY IF EXISTS', rel, col);
-    EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', rel, col);
-    EXECUTE format('DROP SEQUENCE IF EXISTS %s', found);
-    found := NULL;
+  EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', rel, col);
+  EXECUTE format('ALTER TABLE %s ALTER COLUMN %I TYPE %s USING ', rel, col, typ) || format(using_expr, col, typ);
+EXCEPTION WHEN OTHERS THEN
+  GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+  RAISE EXCEPTION '%.% cannot become %: %', rel, col, typ, SQLERRM USING ERRCODE = SQLSTATE, DETAIL = detail,
+    HINT = CASE WHEN SQLSTATE = '0A000' THEN 'drop what uses the column (its definition is in pg_views or pg_matviews), migrate, and make it again'
+                ELSE 'correct the values of that column first' END;
+END $$;
+
+-- An integer key that counts up. Its sequence stays, whatever kind it was; one behind the rows is brought past them.
+CREATE FUNCTION pg_temp.want_serial(name text, col text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  rel regclass := format('public.%I', name)::regclass;
+  seq_name text := name || '_' || col || '_seq';
+  seq text := format('public.%I', seq_name);
+  used regclass;
+  last bigint;
+BEGIN
+  IF EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = rel AND attname = col AND NOT attisdropped) THEN
+    used := pg_get_serial_sequence(format('public.%I', name), col)::regclass;
   END IF;
-  IF found IS NULL OR EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = rel AND attname = col AND attidentity <> '') THEN
-    EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP IDENTITY IF EXISTS', rel, col);
-    EXECUTE format('CREATE SEQUENCE IF NOT EXISTS %s AS integer OWNED BY %s.%I', seq, rel, col);
+  IF EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = rel AND attname = col AND attidentity <> '') THEN
+    EXECUTE format('SELECT last_value FROM %s', used) INTO last;
+    EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP IDENTITY', rel, col);
+    used := NULL;
+  ELSIF used IS NULL THEN -- a sequence that counts for the column without belonging to it
+    SELECT d.refobjid::regclass INTO used FROM pg_attrdef f JOIN pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum
+      JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_class'::regclass
+      JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S'
+      WHERE f.adrelid = rel AND a.attname = col;
   END IF;
+  PERFORM pg_temp.want_column(name, col, 'integer', NULL, false);
+  IF used IS NOT NULL AND used IS DISTINCT FROM to_regclass(seq) THEN
+    EXECUTE format('ALTER SEQUENCE %s RENAME TO %I', used, seq_name);
+  END IF;
+  EXECUTE format('CREATE SEQUENCE IF NOT EXISTS %s AS integer', seq);
+  EXECUTE format('ALTER SEQUENCE %s AS integer OWNED BY %s.%I', seq, rel, col);
   EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT nextval(%L::regclass)', rel, col, seq);
+  EXECUTE format('SELECT setval(%1$L::regclass, greatest((SELECT max(%2$I) FROM %3$s), (SELECT last_value FROM %1$s), $1, 1), '
+    || '$1 IS NOT NULL OR EXISTS (SELECT 1 FROM %3$s WHERE %2$I IS NOT NULL) OR (SELECT is_called FROM %1$s))', seq, col, rel) USING last;
   EXECUTE format('UPDATE %s SET %I = nextval(%L::regclass) WHERE %I IS NULL', rel, col, seq, col);
-  EXECUTE format('SELECT setval(%L::regclass, greatest((SELECT max(%I) FROM %s), (SELECT last_value FROM %s), 1), '
-    || '(SELECT count(*) > 0 FROM %s) OR (SELECT is_called FROM %s))', seq, col, rel, seq, rel, seq);
   EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', rel, col);
 END $$;
 
--- condition is SQL over t, the row. The row keeps every column it had, as jsonb.
-CREATE FUNCTION pg_temp.set_aside(tbl text, condition text, reason text) RETURNS void LANGUAGE plpgsql AS $$
+-- condition is SQL over t, the row. The row keeps every column it had, as jsonb. No foreign key may carry the deletion on.
+CREATE FUNCTION pg_temp.set_aside(name text, condition text, reason text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-  aside text := format('public.%I', tbl || '_unassigned');
+  rel regclass := format('public.%I', name)::regclass;
   found boolean;
+  c record;
 BEGIN
-  EXECUTE format('SELECT EXISTS (SELECT 1 FROM public.%I t WHERE %s)', tbl, condition) INTO found;
+  EXECUTE format('SELECT EXISTS (SELECT 1 FROM %s t WHERE %s)', rel, condition) INTO found;
   IF NOT found THEN
     RETURN;
   END IF;
-  EXECUTE format('CREATE TABLE IF NOT EXISTS %s (reason text NOT NULL, moved_at timestamptz NOT NULL DEFAULT now(), row_data jsonb NOT NULL)', aside);
-  EXECUTE format('WITH gone AS (DELETE FROM public.%I t WHERE %s RETURNING to_jsonb(t) AS row_data) '
-    || 'INSERT INTO %s (reason, row_data) SELECT %L, row_data FROM gone', tbl, condition, aside, reason);
+  FOR c IN SELECT conname, conrelid::regclass AS tbl FROM pg_constraint WHERE contype = 'f' AND confrelid = rel LOOP
+    PERFORM pg_temp.drop_constraint(c.tbl, c.conname, format('rows of %s are set aside', rel));
+  END LOOP;
+  PERFORM pg_temp.want_aside(name);
+  EXECUTE format('WITH gone AS (DELETE FROM %s t WHERE %s RETURNING to_jsonb(t) AS row_data) '
+    || 'INSERT INTO public.%I (reason, row_data) SELECT %L, row_data FROM gone', rel, condition, name || '_unassigned', reason);
 END $$;
 
--- keys: the constraints the table shall have, as {"name": "definition"}. A key that is already right is only renamed, so
--- that foreign keys of other services which rest on it stand. Others go; what leaned on them is named in a notice.
-CREATE FUNCTION pg_temp.want_keys(tbl text, keys jsonb) RETURNS void LANGUAGE plpgsql AS $$
+-- Keeps what rows were before a correction that loses something of them. The rows themselves stay.
+CREATE FUNCTION pg_temp.keep_copy(name text, condition text, reason text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE found boolean;
+BEGIN
+  EXECUTE format('SELECT EXISTS (SELECT 1 FROM public.%I t WHERE %s)', name, condition) INTO found;
+  IF found THEN
+    PERFORM pg_temp.want_aside(name);
+    EXECUTE format('INSERT INTO public.%I (reason, row_data) SELECT %L, to_jsonb(t) FROM public.%I t WHERE %s', name || '_unassigned', reason, name, condition);
+  END IF;
+END $$;
+
+CREATE FUNCTION pg_temp.want_aside(name text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE format('CREATE TABLE IF NOT EXISTS public.%I (reason text NOT NULL, moved_at timestamptz NOT NULL DEFAULT now(), row_data jsonb NOT NULL)', name || '_unassigned');
+END $$;
+
+-- The end of a table's part: its keys, and what other services' columns need so that leadctl can write rows too.
+CREATE FUNCTION pg_temp.finish(name text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-  rel regclass := format('public.%I', tbl)::regclass;
-  c record;
+  rel regclass := format('public.%I', name)::regclass;
   k record;
 BEGIN
-  FOR c IN SELECT conname, pg_get_constraintdef(oid) AS def FROM pg_constraint
-           WHERE conrelid = rel AND contype IN ('p', 'u', 'f') ORDER BY contype = 'f' DESC LOOP
-    SELECT e.key INTO k FROM jsonb_each_text(keys) e WHERE e.value = c.def
-      AND (e.key = c.conname OR NOT EXISTS (SELECT 1 FROM pg_constraint x WHERE x.conrelid = rel AND x.conname = e.key)) LIMIT 1;
-    IF k.key IS NULL THEN
-      PERFORM pg_temp.note_dependents(rel, c.conname);
-      EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I CASCADE', rel, c.conname);
-    ELSIF k.key <> c.conname THEN
-      EXECUTE format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', rel, c.conname, k.key);
-    END IF;
-  END LOOP;
-  FOR c IN SELECT i.indexrelid::regclass AS name FROM pg_index i WHERE i.indrelid = rel AND i.indisunique
-           AND NOT EXISTS (SELECT 1 FROM pg_constraint x WHERE x.conindid = i.indexrelid) LOOP
-    EXECUTE format('DROP INDEX %s', c.name);
-  END LOOP;
-  FOR k IN SELECT key, value FROM jsonb_each_text(keys) e ORDER BY value LIKE 'FOREIGN%' LOOP
+  FOR k IN SELECT e.key, e.value FROM pg_temp.wanted w, jsonb_each_text(w.keys) e WHERE w.tbl = name ORDER BY e.value LIKE 'FOREIGN%' LOOP
     IF NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conrelid = rel AND conname = k.key) THEN
       EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I %s', rel, k.key, k.value);
     END IF;
   END LOOP;
-END $$;
-
-CREATE FUNCTION pg_temp.note_dependents(rel regclass, con name) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE d record;
-BEGIN
-  FOR d IN SELECT f.conname, f.conrelid::regclass AS tbl FROM pg_constraint f JOIN pg_constraint k ON k.conindid = f.conindid
-           WHERE f.contype = 'f' AND k.conrelid = rel AND k.conname = con AND k.contype IN ('p', 'u') LOOP
-    RAISE NOTICE 'foreign key % of % is dropped: it rests on a key of % that has no tenant in it', d.conname, d.tbl, rel;
+  FOR k IN SELECT a.attname FROM pg_attribute a, pg_temp.wanted w WHERE w.tbl = name AND a.attrelid = rel AND a.attnum > 0 AND NOT a.attisdropped
+           AND a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AND a.attname <> ALL (w.cols) LOOP
+    PERFORM pg_temp.note(format('column %s of %s may now be NULL: leadctl does not know it', k.attname, rel));
+    EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL', rel, k.attname);
   END LOOP;
 END $$;
 
@@ -140,7 +229,9 @@ COMMENT ON FUNCTION public.request_tenant() IS 'tenant_id of this transaction, s
 -- ---------------------------------------------------------------------------------------------------------------------
 -- tenants
 
-SELECT pg_temp.want_table('tenants');
+SELECT pg_temp.want_table('tenants', '{
+  "tenants_pkey": "PRIMARY KEY (tenant_id)",
+  "tenants_external_id_key": "UNIQUE (external_id)"}');
 SELECT pg_temp.want_serial('tenants', 'tenant_id');
 SELECT pg_temp.want_column('tenants', 'name', 'text', '''''', true);
 SELECT pg_temp.want_column('tenants', 'status', 'text', '''active''', true);
@@ -148,14 +239,15 @@ SELECT pg_temp.want_column('tenants', 'external_id', 'text', NULL, false);
 SELECT pg_temp.want_column('tenants', 'created_at', 'timestamp with time zone', 'now()', true);
 SELECT pg_temp.want_column('tenants', 'updated_at', 'timestamp with time zone', 'now()', true);
 ALTER TABLE public.tenants ALTER COLUMN name DROP DEFAULT;
+-- A word that leadctl cannot read lets nobody in until an operator has looked.
+SELECT pg_temp.keep_copy('tenants', $$lower(btrim(status)) NOT IN ('', 'active', 'enabled', 'live', 'trial', 'suspended', 'inactive', 'disabled', 'paused', 'deleted', 'archived')$$,
+  'unknown status: the tenant stays, suspended');
 UPDATE public.tenants SET status = CASE
-    WHEN lower(btrim(status)) IN ('suspended', 'inactive', 'disabled') THEN 'suspended'
+    WHEN lower(btrim(status)) IN ('', 'active', 'enabled', 'live', 'trial') THEN 'active'
     WHEN lower(btrim(status)) IN ('deleted', 'archived') THEN 'deleted'
-    ELSE 'active' END
+    ELSE 'suspended' END
   WHERE status NOT IN ('active', 'suspended', 'deleted');
-SELECT pg_temp.want_keys('tenants', '{
-  "tenants_pkey": "PRIMARY KEY (tenant_id)",
-  "tenants_external_id_key": "UNIQUE (external_id)"}');
+SELECT pg_temp.finish('tenants');
 ALTER TABLE public.tenants
   DROP CONSTRAINT IF EXISTS tenants_tenant_id_check, DROP CONSTRAINT IF EXISTS tenants_status_check, DROP CONSTRAINT IF EXISTS tenants_external_id_check,
   ADD CONSTRAINT tenants_tenant_id_check CHECK (tenant_id > 0),
@@ -166,7 +258,10 @@ ALTER TABLE public.tenants
 -- ---------------------------------------------------------------------------------------------------------------------
 -- tenant_users: who belongs to a tenant. (issuer, subject) is the identity; user_id is the e-mail as it was known.
 
-SELECT pg_temp.want_table('tenant_users');
+SELECT pg_temp.want_table('tenant_users', '{
+  "tenant_users_pkey": "PRIMARY KEY (tenant_id, user_id)",
+  "tenant_users_identity_key": "UNIQUE (tenant_id, issuer, subject)",
+  "tenant_users_tenant_id_fkey": "FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE"}');
 SELECT pg_temp.want_column('tenant_users', 'tenant_id', 'integer', NULL, false);
 SELECT pg_temp.want_column('tenant_users', 'user_id', 'text', NULL, false);
 SELECT pg_temp.set_aside('tenant_users', 't.user_id IS NULL OR NOT EXISTS (SELECT 1 FROM public.tenants x WHERE x.tenant_id = t.tenant_id)', 'no such tenant, or no user');
@@ -177,10 +272,7 @@ SELECT pg_temp.want_column('tenant_users', 'issuer', 'text', NULL, false);
 SELECT pg_temp.want_column('tenant_users', 'subject', 'text', NULL, false);
 SELECT pg_temp.want_column('tenant_users', 'roles', 'text[]', '''{}''::text[]', true);
 SELECT pg_temp.want_column('tenant_users', 'created_at', 'timestamp with time zone', 'now()', true);
-SELECT pg_temp.want_keys('tenant_users', '{
-  "tenant_users_pkey": "PRIMARY KEY (tenant_id, user_id)",
-  "tenant_users_identity_key": "UNIQUE (tenant_id, issuer, subject)",
-  "tenant_users_tenant_id_fkey": "FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE"}');
+SELECT pg_temp.finish('tenant_users');
 CREATE INDEX IF NOT EXISTS tenant_users_identity_idx ON public.tenant_users (issuer, subject);
 
 -- ---------------------------------------------------------------------------------------------------------------------
@@ -188,7 +280,9 @@ CREATE INDEX IF NOT EXISTS tenant_users_identity_idx ON public.tenant_users (iss
 -- bound to the tenant). The check is NOT VALID so that plaintext left by another service survives adoption, is counted,
 -- and is encrypted by the operator's next step; nothing can write plaintext again.
 
-SELECT pg_temp.want_table('odoo_connections');
+SELECT pg_temp.want_table('odoo_connections', '{
+  "odoo_connections_pkey": "PRIMARY KEY (tenant_id)",
+  "odoo_connections_tenant_id_fkey": "FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE"}');
 SELECT pg_temp.want_column('odoo_connections', 'tenant_id', 'integer', NULL, false);
 SELECT pg_temp.set_aside('odoo_connections', 'NOT EXISTS (SELECT 1 FROM public.tenants x WHERE x.tenant_id = t.tenant_id)', 'no such tenant');
 SELECT pg_temp.set_aside('odoo_connections', 'EXISTS (SELECT 1 FROM public.odoo_connections o WHERE o.tenant_id = t.tenant_id AND o.ctid > t.ctid)', 'a second connection of the same tenant');
@@ -204,16 +298,16 @@ SELECT pg_temp.want_column('odoo_connections', 'server_version', 'text', NULL, f
 SELECT pg_temp.want_column('odoo_connections', 'active', 'boolean', 'true', true);
 SELECT pg_temp.want_column('odoo_connections', 'created_at', 'timestamp with time zone', 'now()', true);
 SELECT pg_temp.want_column('odoo_connections', 'updated_at', 'timestamp with time zone', 'now()', true);
-SELECT pg_temp.want_keys('odoo_connections', '{
-  "odoo_connections_pkey": "PRIMARY KEY (tenant_id)",
-  "odoo_connections_tenant_id_fkey": "FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE"}');
+SELECT pg_temp.finish('odoo_connections');
 ALTER TABLE public.odoo_connections DROP CONSTRAINT IF EXISTS odoo_connections_secret_check,
   ADD CONSTRAINT odoo_connections_secret_check CHECK (secret LIKE 'v1:%') NOT VALID;
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- onboarding_status: what a signed-in user is told while the workspace is made.
 
-SELECT pg_temp.want_table('onboarding_status');
+SELECT pg_temp.want_table('onboarding_status', '{
+  "onboarding_status_pkey": "PRIMARY KEY (tenant_id)",
+  "onboarding_status_tenant_id_fkey": "FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE"}');
 SELECT pg_temp.want_column('onboarding_status', 'tenant_id', 'integer', NULL, false);
 SELECT pg_temp.set_aside('onboarding_status', 'NOT EXISTS (SELECT 1 FROM public.tenants x WHERE x.tenant_id = t.tenant_id)', 'no such tenant');
 SELECT pg_temp.set_aside('onboarding_status', 'EXISTS (SELECT 1 FROM public.onboarding_status o WHERE o.tenant_id = t.tenant_id AND o.ctid > t.ctid)', 'a second status of the same tenant');
@@ -230,19 +324,21 @@ UPDATE public.onboarding_status SET status = CASE
     WHEN lower(btrim(status)) = 'syncing' THEN 'syncing'
     ELSE 'provisioning' END
   WHERE status NOT IN ('provisioning', 'syncing', 'ready', 'error');
-SELECT pg_temp.want_keys('onboarding_status', '{
-  "onboarding_status_pkey": "PRIMARY KEY (tenant_id)",
-  "onboarding_status_tenant_id_fkey": "FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE"}');
+SELECT pg_temp.finish('onboarding_status');
 ALTER TABLE public.onboarding_status DROP CONSTRAINT IF EXISTS onboarding_status_status_check,
   ADD CONSTRAINT onboarding_status_status_check CHECK (status IN ('provisioning', 'syncing', 'ready', 'error'));
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- icp_rules: a tenant's ideal customer profiles. Rule numbers count per tenant, so they tell nothing about others.
 
-SELECT pg_temp.want_table('icp_rules');
+SELECT pg_temp.want_table('icp_rules', '{
+  "icp_rules_pkey": "PRIMARY KEY (tenant_id, rule_id)",
+  "icp_rules_name_key": "UNIQUE (tenant_id, name)",
+  "icp_rules_tenant_id_fkey": "FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE"}');
 SELECT pg_temp.want_serial('icp_rules', 'rule_id');
 SELECT pg_temp.want_column('icp_rules', 'tenant_id', 'integer', NULL, false);
 SELECT pg_temp.set_aside('icp_rules', 'NOT EXISTS (SELECT 1 FROM public.tenants x WHERE x.tenant_id = t.tenant_id)', 'no such tenant');
+SELECT pg_temp.set_aside('icp_rules', 'EXISTS (SELECT 1 FROM public.icp_rules o WHERE o.tenant_id = t.tenant_id AND o.rule_id = t.rule_id AND o.ctid > t.ctid)', 'the same rule number twice');
 SELECT pg_temp.want_column('icp_rules', 'tenant_id', 'integer', NULL, true);
 SELECT pg_temp.want_column('icp_rules', 'name', 'text', '''Unnamed''', true);
 SELECT pg_temp.want_column('icp_rules', 'payload', 'jsonb', '''{}''::jsonb', true);
@@ -250,17 +346,22 @@ SELECT pg_temp.want_column('icp_rules', 'created_at', 'timestamp with time zone'
 SELECT pg_temp.want_column('icp_rules', 'updated_at', 'timestamp with time zone', 'now()', true);
 ALTER TABLE public.icp_rules ALTER COLUMN name DROP DEFAULT, ALTER COLUMN payload DROP DEFAULT;
 -- Names were not unique before: the newest keeps its name.
-UPDATE public.icp_rules r SET name = r.name || ' (' || r.rule_id || ')'
-  WHERE EXISTS (SELECT 1 FROM public.icp_rules n WHERE n.tenant_id = r.tenant_id AND n.name = r.name AND n.rule_id > r.rule_id);
-SELECT pg_temp.want_keys('icp_rules', '{
-  "icp_rules_pkey": "PRIMARY KEY (tenant_id, rule_id)",
-  "icp_rules_name_key": "UNIQUE (tenant_id, name)",
-  "icp_rules_tenant_id_fkey": "FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE"}');
+DO $$
+BEGIN
+  LOOP
+    UPDATE public.icp_rules r SET name = r.name || ' (' || r.rule_id || ')'
+      WHERE EXISTS (SELECT 1 FROM public.icp_rules n WHERE n.tenant_id = r.tenant_id AND n.name = r.name AND n.rule_id > r.rule_id);
+    EXIT WHEN NOT FOUND;
+  END LOOP;
+END $$;
+SELECT pg_temp.finish('icp_rules');
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- companies: shared reference data derived from the register. No tenant writes it.
 
-SELECT pg_temp.want_table('companies');
+SELECT pg_temp.want_table('companies', '{
+  "companies_pkey": "PRIMARY KEY (company_id)",
+  "companies_uen_key": "UNIQUE (uen)"}');
 SELECT pg_temp.want_serial('companies', 'company_id');
 SELECT pg_temp.want_column('companies', 'uen', 'text', NULL, false);
 SELECT pg_temp.want_column('companies', 'name', 'text', NULL, false);
@@ -276,16 +377,22 @@ SELECT pg_temp.want_column('companies', 'live', 'boolean', 'true', true);
 SELECT pg_temp.want_column('companies', 'last_seen', 'timestamp with time zone', NULL, false);
 SELECT pg_temp.want_column('companies', 'updated_at', 'timestamp with time zone', 'now()', true);
 -- Two rows of one UEN: both stay, since other services refer to them by company_id; the older keeps the UEN.
-UPDATE public.companies c SET uen = NULL WHERE btrim(c.uen) = ''
-  OR EXISTS (SELECT 1 FROM public.companies o WHERE o.uen = c.uen AND o.company_id < c.company_id);
-SELECT pg_temp.want_keys('companies', '{
-  "companies_pkey": "PRIMARY KEY (company_id)",
-  "companies_uen_key": "UNIQUE (uen)"}');
+UPDATE public.companies SET uen = NULL WHERE btrim(uen) = '';
+SELECT pg_temp.keep_copy('companies', 'EXISTS (SELECT 1 FROM public.companies o WHERE o.uen = t.uen AND o.company_id < t.company_id)',
+  'a second company of the same UEN: it stays, without the UEN');
+UPDATE public.companies c SET uen = NULL WHERE EXISTS (SELECT 1 FROM public.companies o WHERE o.uen = c.uen AND o.company_id < c.company_id);
+SELECT pg_temp.finish('companies');
+-- Candidate search: a rule names ranges of SSIC codes, compared byte by byte, or industries. Scoring asks what changed.
+CREATE INDEX IF NOT EXISTS companies_code_idx ON public.companies (industry_code COLLATE "C", incorporation_year) WHERE live;
+CREATE INDEX IF NOT EXISTS companies_industry_idx ON public.companies (industry_norm, incorporation_year) WHERE live;
+CREATE INDEX IF NOT EXISTS companies_updated_idx ON public.companies (updated_at);
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- lead_features, lead_scores: a tenant's view of a company. Other services may write rows too; source says whose they are.
 
-SELECT pg_temp.want_table('lead_features');
+SELECT pg_temp.want_table('lead_features', '{
+  "lead_features_pkey": "PRIMARY KEY (tenant_id, company_id)",
+  "lead_features_tenant_id_fkey": "FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE"}');
 SELECT pg_temp.want_column('lead_features', 'tenant_id', 'integer', NULL, false);
 SELECT pg_temp.want_column('lead_features', 'company_id', 'integer', NULL, false);
 SELECT pg_temp.set_aside('lead_features', 't.company_id IS NULL OR NOT EXISTS (SELECT 1 FROM public.tenants x WHERE x.tenant_id = t.tenant_id)', 'no such tenant');
@@ -295,11 +402,12 @@ SELECT pg_temp.want_column('lead_features', 'company_id', 'integer', NULL, true)
 SELECT pg_temp.want_column('lead_features', 'features', 'jsonb', '''{}''::jsonb', true);
 SELECT pg_temp.want_column('lead_features', 'source', 'text', '''platform''', true);
 SELECT pg_temp.want_column('lead_features', 'updated_at', 'timestamp with time zone', 'now()', true);
-SELECT pg_temp.want_keys('lead_features', '{
-  "lead_features_pkey": "PRIMARY KEY (tenant_id, company_id)",
-  "lead_features_tenant_id_fkey": "FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE"}');
+SELECT pg_temp.finish('lead_features');
+CREATE INDEX IF NOT EXISTS lead_features_latest_idx ON public.lead_features (tenant_id, updated_at DESC, company_id);
 
-SELECT pg_temp.want_table('lead_scores');
+SELECT pg_temp.want_table('lead_scores', '{
+  "lead_scores_pkey": "PRIMARY KEY (tenant_id, company_id)",
+  "lead_scores_tenant_id_fkey": "FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE"}');
 SELECT pg_temp.want_column('lead_scores', 'tenant_id', 'integer', NULL, false);
 SELECT pg_temp.want_column('lead_scores', 'company_id', 'integer', NULL, false);
 SELECT pg_temp.set_aside('lead_scores', 't.company_id IS NULL OR NOT EXISTS (SELECT 1 FROM public.tenants x WHERE x.tenant_id = t.tenant_id)', 'no such tenant');
@@ -313,19 +421,20 @@ SELECT pg_temp.want_column('lead_scores', 'cache_key', 'text', NULL, false);
 SELECT pg_temp.want_column('lead_scores', 'source', 'text', '''platform''', true);
 SELECT pg_temp.want_column('lead_scores', 'version', 'text', NULL, false);
 SELECT pg_temp.want_column('lead_scores', 'scored_at', 'timestamp with time zone', 'now()', true);
-SELECT pg_temp.want_keys('lead_scores', '{
-  "lead_scores_pkey": "PRIMARY KEY (tenant_id, company_id)",
-  "lead_scores_tenant_id_fkey": "FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE"}');
+SELECT pg_temp.finish('lead_scores');
 -- Best first, with a tie-breaker: the order of exports and of keyset paging.
 CREATE INDEX IF NOT EXISTS lead_scores_best_idx ON public.lead_scores (tenant_id, score DESC NULLS LAST, company_id);
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- enrichment_runs: the tenant's scoring and enrichment runs, of leadctl and of other services.
 
-SELECT pg_temp.want_table('enrichment_runs');
+SELECT pg_temp.want_table('enrichment_runs', '{
+  "enrichment_runs_pkey": "PRIMARY KEY (tenant_id, run_id)",
+  "enrichment_runs_tenant_id_fkey": "FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE"}');
 SELECT pg_temp.want_serial('enrichment_runs', 'run_id');
 SELECT pg_temp.want_column('enrichment_runs', 'tenant_id', 'integer', NULL, false);
 SELECT pg_temp.set_aside('enrichment_runs', 'NOT EXISTS (SELECT 1 FROM public.tenants x WHERE x.tenant_id = t.tenant_id)', 'no such tenant');
+SELECT pg_temp.set_aside('enrichment_runs', 'EXISTS (SELECT 1 FROM public.enrichment_runs o WHERE o.tenant_id = t.tenant_id AND o.run_id = t.run_id AND o.ctid > t.ctid)', 'the same run number twice');
 SELECT pg_temp.want_column('enrichment_runs', 'tenant_id', 'integer', NULL, true);
 SELECT pg_temp.want_column('enrichment_runs', 'status', 'text', '''unknown''', true);
 SELECT pg_temp.want_column('enrichment_runs', 'source', 'text', '''platform''', true);
@@ -333,15 +442,14 @@ SELECT pg_temp.want_column('enrichment_runs', 'started_at', 'timestamp with time
 SELECT pg_temp.want_column('enrichment_runs', 'ended_at', 'timestamp with time zone', NULL, false);
 SELECT pg_temp.want_column('enrichment_runs', 'counts', 'jsonb', '''{}''::jsonb', true);
 SELECT pg_temp.want_column('enrichment_runs', 'error', 'text', NULL, false);
-SELECT pg_temp.want_keys('enrichment_runs', '{
-  "enrichment_runs_pkey": "PRIMARY KEY (tenant_id, run_id)",
-  "enrichment_runs_tenant_id_fkey": "FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE"}');
+SELECT pg_temp.finish('enrichment_runs');
+CREATE INDEX IF NOT EXISTS enrichment_runs_latest_idx ON public.enrichment_runs (tenant_id, started_at DESC, run_id DESC);
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- staging_acra_companies: the register as published, every value text. Existing databases may hold codes as numbers and
 -- dates as dates: they are widened; a leading zero lost that way comes back with the next run.
 
-SELECT pg_temp.want_table('staging_acra_companies');
+SELECT pg_temp.want_table('staging_acra_companies', '{"staging_acra_companies_pkey": "PRIMARY KEY (uen)"}');
 SELECT pg_temp.want_column('staging_acra_companies', c, 'text', NULL, false) FROM unnest(string_to_array(
   'uen issuance_agency_id entity_name entity_type_description business_constitution_description company_type_description'
   ' paf_constitution_description entity_status_description registration_incorporation_date uen_issue_date address_type block'
@@ -359,7 +467,7 @@ SELECT pg_temp.want_column('staging_acra_companies', 'row_hash', 'bytea', NULL, 
 SELECT pg_temp.want_column('staging_acra_companies', 'first_seen', 'timestamp with time zone', 'now()', true);
 SELECT pg_temp.want_column('staging_acra_companies', 'last_seen', 'timestamp with time zone', 'now()', true);
 SELECT pg_temp.want_column('staging_acra_companies', 'run_id', 'bigint', NULL, false);
-SELECT pg_temp.want_keys('staging_acra_companies', '{"staging_acra_companies_pkey": "PRIMARY KEY (uen)"}');
+SELECT pg_temp.finish('staging_acra_companies');
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Isolation: enabled and forced on everything that belongs to a tenant, with the one comparison.
@@ -378,18 +486,44 @@ SELECT pg_temp.isolate(t) FROM unnest(ARRAY['tenants', 'tenant_users', 'odoo_con
 CREATE FUNCTION pg_temp.control_plane(tbl text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   EXECUTE format('CREATE POLICY control_plane ON public.%I TO leadctl_system USING (true) WITH CHECK (true)', tbl);
-  EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON public.%I TO leadctl_system', tbl);
 END $$;
 SELECT pg_temp.control_plane(t) FROM unnest(ARRAY['tenants', 'tenant_users', 'odoo_connections', 'onboarding_status']) AS t;
 
 -- ---------------------------------------------------------------------------------------------------------------------
--- Grants. Rights that existing roles hold on these tables stay; the two roles of leadctl get exactly this.
+-- Grants. Rights that named roles hold on these tables stay; what everybody held goes, since leadctl's two roles would
+-- hold it too. They get exactly this.
+
+CREATE FUNCTION pg_temp.clear_grants(tbl text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM pg_class c, aclexplode(c.relacl) g WHERE c.oid = format('public.%I', tbl)::regclass AND g.grantee = 0) THEN
+    PERFORM pg_temp.note(format('rights of PUBLIC on %s are revoked', tbl));
+  END IF;
+  EXECUTE format('REVOKE ALL ON public.%I FROM PUBLIC, leadctl_app, leadctl_system', tbl);
+END $$;
+SELECT pg_temp.clear_grants(tbl) FROM pg_temp.wanted;
 
 GRANT USAGE ON SCHEMA public TO leadctl_app, leadctl_system;
 GRANT SELECT ON public.tenants, public.tenant_users, public.onboarding_status, public.companies TO leadctl_app;
 GRANT SELECT (tenant_id, base_url, db_name, company_id, auth_type, protocol, server_version, active, created_at, updated_at)
   ON public.odoo_connections TO leadctl_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON public.icp_rules, public.lead_features, public.lead_scores, public.enrichment_runs TO leadctl_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.tenants, public.tenant_users, public.odoo_connections, public.onboarding_status,
+  public.staging_acra_companies TO leadctl_system;
 GRANT SELECT, INSERT, UPDATE ON public.companies TO leadctl_system;
-GRANT SELECT, INSERT, UPDATE, DELETE ON public.staging_acra_companies TO leadctl_system;
 GRANT USAGE ON SEQUENCE public.tenants_tenant_id_seq, public.companies_company_id_seq TO leadctl_system;
+
+-- Columns of other services that count up: whoever inserts a row draws their next number too. Not rule_id and run_id:
+-- a number drawn from those would tell a tenant how many rules and runs the others have.
+CREATE FUNCTION pg_temp.grant_sequences() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE q record;
+BEGIN
+  FOR q IN SELECT DISTINCT d.refobjid::regclass AS seq, r.rolname FROM pg_temp.wanted w
+      JOIN pg_attribute a ON a.attrelid = format('public.%I', w.tbl)::regclass AND a.attname <> ALL (w.cols)
+      JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
+      JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_class'::regclass
+      JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S'
+      JOIN pg_roles r ON r.rolname IN ('leadctl_app', 'leadctl_system') AND has_table_privilege(r.oid, a.attrelid, 'INSERT') LOOP
+    EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %I', q.seq, q.rolname);
+  END LOOP;
+END $$;
+SELECT pg_temp.grant_sequences();

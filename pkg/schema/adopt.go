@@ -9,7 +9,8 @@ import (
 
 // countAdopted reports what adoption set aside, so that an operator sees every row accounted for.
 func countAdopted(ctx context.Context, conn *pgx.Conn, res *Result) error {
-	rows, err := conn.Query(ctx, `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname LIKE '%\_unassigned' ORDER BY 1`)
+	rows, err := conn.Query(ctx, `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+		AND relname LIKE '%\_unassigned' AND relowner = $1::regrole ORDER BY 1`, OwnerRole)
 	if err != nil {
 		return wrap(err, "unassigned rows")
 	}

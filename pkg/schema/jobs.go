@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
@@ -14,17 +13,14 @@ import (
 
 // migrateJobs brings River's tables up to date. River writes its version rows from Go and is not safe to run twice at
 // once on an empty database, which is why it runs inside the lock and not as a file.
-func migrateJobs(ctx context.Context, dsn string) error {
+func migrateJobs(ctx context.Context, dsn string, opts Options) error {
 	cfg, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
 		return fault.New(fault.Invalid, "POSTGRES_DSN: not a connection string")
 	}
 	cfg.MaxConns = 2
-	pinSearchPath(cfg.ConnConfig)
-	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.Exec(ctx, `SET ROLE `+OwnerRole)
-		return err
-	}
+	pinSettings(cfg.ConnConfig)
+	cfg.AfterConnect = becomeOwner
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return wrap(err, "job tables")
@@ -34,12 +30,24 @@ func migrateJobs(ctx context.Context, dsn string) error {
 	if err != nil {
 		return wrap(err, "job tables")
 	}
-	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
-		return wrap(err, "job tables")
+	err = patiently(ctx, opts, func() error {
+		_, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
+		return err
+	})
+	if err != nil {
+		return jobsFault(err)
 	}
 	_, err = pool.Exec(ctx, fmt.Sprintf(`
 		GRANT USAGE ON SCHEMA %[1]s TO %[2]s;
 		GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %[1]s TO %[2]s;
 		GRANT USAGE ON ALL SEQUENCES IN SCHEMA %[1]s TO %[2]s`, JobsSchema, SystemRole))
 	return wrap(err, "rights on job tables")
+}
+
+func jobsFault(err error) error {
+	if pg := pgError(err); pg != nil && pg.Code == "42501" {
+		return fault.New(fault.Operator, "job tables: schema %s belongs to somebody else: %w", JobsSchema, err).
+			WithHint("leadctl needs the schema %s for itself: rename the other one, or give leadctl a database of its own", JobsSchema)
+	}
+	return wrap(err, "job tables")
 }

@@ -29,7 +29,7 @@ func locked(ctx context.Context, dsn string, opts Options, fn func(*pgx.Conn, []
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	if err := acquire(ctx, conn, opts.LockTimeout); err != nil {
+	if err := acquire(ctx, conn, opts.lockTimeout()); err != nil {
 		return err
 	}
 	return fn(conn, list)
@@ -41,7 +41,7 @@ func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
 		return nil, fault.New(fault.Invalid, "POSTGRES_DSN: not a connection string").
 			WithHint("use postgres://USER@HOST:PORT/DATABASE or keyword=value pairs")
 	}
-	pinSearchPath(cfg)
+	pinSettings(cfg)
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, fault.New(fault.Unavailable, "PostgreSQL at %s, database %s: %w", cfg.Host, cfg.Database, err).
@@ -59,9 +59,6 @@ func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
 }
 
 func acquire(ctx context.Context, conn *pgx.Conn, timeout time.Duration) error {
-	if timeout == 0 {
-		timeout = 5 * time.Minute
-	}
 	deadline := time.Now().Add(timeout)
 	for {
 		var mine bool

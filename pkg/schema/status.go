@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +29,7 @@ type Status struct {
 	Version    uint  `json:"version" yaml:"version"` // 0: nothing applied
 	Latest     uint  `json:"latest" yaml:"latest"`   // what this binary brings
 	Dirty      bool  `json:"dirty" yaml:"dirty"`
+	Committed  uint  `json:"committed" yaml:"committed"` // the last file that is known to have run to its end, which is where a dirty database stands
 	Migrations []Row `json:"migrations" yaml:"migrations"`
 }
 
@@ -58,13 +61,16 @@ func ReadStatus(ctx context.Context, q Querier, fsys fs.FS) (Status, error) {
 		return Status{}, err
 	}
 	st := Status{Version: version, Dirty: dirty, Latest: list[len(list)-1].Version}
+	for v := range ran {
+		st.Committed = max(st.Committed, v)
+	}
 	for _, m := range list {
 		st.Migrations = append(st.Migrations, rowOf(m, st, ran))
 		delete(ran, m.Version)
 	}
-	for v, a := range ran {
-		at := a.at
-		st.Migrations = append(st.Migrations, Row{Version: v, Name: a.name, State: Unknown, AppliedAt: &at})
+	for _, v := range slices.Sorted(maps.Keys(ran)) {
+		at := ran[v].at
+		st.Migrations = append(st.Migrations, Row{Version: v, Name: ran[v].name, State: Unknown, AppliedAt: &at})
 	}
 	return st, nil
 }
@@ -91,8 +97,8 @@ func rowOf(m Migration, st Status, ran map[uint]applied) Row {
 func (st Status) Problem() error {
 	switch edited := st.names(Edited); {
 	case st.Dirty:
-		return fault.New(fault.Operator, "migration %d: it started and did not finish", st.Version).
-			WithHint("its file is one transaction and has rolled back; check the database, then run `leadctl migrate force %d` and `leadctl migrate`", st.Version-1)
+		return fault.New(fault.Operator, "schema version %d: dirty, the migration did not come to its end", st.Version).
+			WithHint("by its own account the database is at version %d; see that nobody migrates it, then run `leadctl migrate force %d` and `leadctl migrate`", st.Committed, st.Committed)
 	case st.Version > st.Latest:
 		return fault.New(fault.Operator, "schema version %d: newer than this leadctl knows (%d)", st.Version, st.Latest).
 			WithHint("run the leadctl that migrated this database, or a newer one")

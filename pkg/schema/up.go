@@ -10,11 +10,8 @@ import (
 
 	"github.com/golang-migrate/migrate/v4"
 	"github.com/golang-migrate/migrate/v4/database"
-	migratepgx "github.com/golang-migrate/migrate/v4/database/pgx/v5"
-	"github.com/golang-migrate/migrate/v4/source/iofs"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/leadctl/leadctl/pkg/fault"
 )
@@ -25,25 +22,35 @@ var rolesSQL string
 // MinServerVersion is the oldest PostgreSQL that leadctl runs on, as server_version_num counts.
 const MinServerVersion = 150000
 
-// Options of a change to the schema. FS is the set of migrations, LockTimeout how long to wait for another runner
-// (default 5 minutes), Step is told each migration as it is done.
+// Options of a change to the schema. FS is the set of migrations, LockTimeout how long to wait for another runner,
+// and then for tables that somebody uses (default 5 minutes), Step is told each migration as it is done.
 type Options struct {
 	FS          fs.FS
 	LockTimeout time.Duration
 	Step        func(version uint, name string, took time.Duration)
 }
 
+func (o Options) lockTimeout() time.Duration {
+	if o.LockTimeout == 0 {
+		return 5 * time.Minute
+	}
+	return o.LockTimeout
+}
+
 // Result of Up.
 type Result struct {
 	From             uint             `json:"from" yaml:"from"`
 	To               uint             `json:"to" yaml:"to"`
-	Unassigned       map[string]int64 `json:"unassigned,omitempty" yaml:"unassigned,omitempty"`               // rows moved aside by adoption, by table
+	Unassigned       map[string]int64 `json:"unassigned,omitempty" yaml:"unassigned,omitempty"`               // rows in <table>_unassigned, by table: what adoption could not place
 	PlaintextSecrets int64            `json:"plaintext_secrets,omitempty" yaml:"plaintext_secrets,omitempty"` // adopted odoo_connections still unencrypted
+	Notes            []string         `json:"notes,omitempty" yaml:"notes,omitempty"`                         // what adoption took away from other services, such as a foreign key
 }
 
 // Up brings the database at dsn to the latest schema: roles, then each pending file in its own transaction, then River's
-// tables. It is safe to run from any number of places at once: one works, the others wait and find nothing to do.
-// Faults: Operator when the database is dirty, edited or newer than this binary; Unavailable when the lock stays held.
+// tables. It is safe to run from any number of places at once: one works, the others wait and find nothing to do. Behind
+// somebody's long transaction it tries again and again, one second at a time, so that the platform's other services do not
+// queue up behind it. Faults: Operator when the database is dirty, edited, newer than this binary or in the way of adoption;
+// Unavailable when a lock stays held.
 func Up(ctx context.Context, dsn string, opts Options) (Result, error) {
 	var res Result
 	err := locked(ctx, dsn, opts, func(conn *pgx.Conn, list []Migration) error {
@@ -55,21 +62,64 @@ func Up(ctx context.Context, dsn string, opts Options) (Result, error) {
 			return problem
 		}
 		res.From, res.To = st.Version, st.Version
-		if _, err := conn.Exec(ctx, rolesSQL); err != nil {
-			return rolesFault(err)
+		if err := prepare(ctx, conn, opts); err != nil {
+			return err
 		}
 		for _, m := range list[st.Version:] {
-			if err := applyOne(ctx, conn, dsn, m, opts); err != nil {
+			if err := applyOne(ctx, conn, dsn, list, m, opts, &res); err != nil {
 				return err
 			}
 			res.To = m.Version
 		}
-		if err := migrateJobs(ctx, dsn); err != nil {
+		if err := migrateJobs(ctx, dsn, opts); err != nil {
 			return err
 		}
 		return countAdopted(ctx, conn, &res)
 	})
 	return res, err
+}
+
+// prepare makes the roles and what golang-migrate and we keep account in. Everybody may read that: a daemon's login, which
+// has no other right, asks for the version with it.
+func prepare(ctx context.Context, conn *pgx.Conn, opts Options) error {
+	err := patiently(ctx, opts, func() error {
+		_, err := conn.Exec(ctx, rolesSQL)
+		return err
+	})
+	if err != nil {
+		return rolesFault(err)
+	}
+	_, err = conn.Exec(ctx, fmt.Sprintf(`
+		SET ROLE %[1]s;
+		CREATE TABLE IF NOT EXISTS public.%[2]s (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL);
+		CREATE TABLE IF NOT EXISTS public.%[3]s (version integer PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
+		GRANT SELECT ON public.%[2]s, public.%[3]s TO PUBLIC;
+		RESET ROLE`, OwnerRole, versionTable, checksumTable))
+	return wrap(err, "account of migrations")
+}
+
+func applyOne(ctx context.Context, conn *pgx.Conn, dsn string, list []Migration, m Migration, opts Options, res *Result) error {
+	start := time.Now()
+	w := worker{dsn: dsn, fsys: opts.FS, list: list, notice: func(text string) { res.Notes = append(res.Notes, text) }}
+	err := patiently(ctx, opts, func() error {
+		res.Notes = nil
+		err := w.run(ctx, func(g *migrate.Migrate) error { return g.Steps(1) })
+		if lockNotHad(err) {
+			// PostgreSQL itself says that the file was rolled back, so the flag that golang-migrate left can go.
+			return errors.Join(err, w.run(ctx, func(g *migrate.Migrate) error { return g.Force(forced(m.Version - 1)) }))
+		}
+		return err
+	})
+	if err != nil {
+		return stepFault(m, m.Version-1, err)
+	}
+	if err := account(ctx, conn, remember(m)); err != nil {
+		return err
+	}
+	if opts.Step != nil {
+		opts.Step(m.Version, m.Name, time.Since(start))
+	}
+	return nil
 }
 
 // Down undoes the latest migration. Its tables and their rows are gone afterwards.
@@ -92,123 +142,96 @@ func Down(ctx context.Context, dsn string, opts Options) (Migration, error) {
 			return fault.New(fault.Invalid, "migration %d_%s: it cannot be undone without losing the platform's rows", undone.Version, undone.Name).
 				WithHint("drop the database instead, if that is what you mean")
 		}
-		if err := step(ctx, dsn, opts.FS, -1); err != nil {
-			return stepFault(undone, err)
+		w := worker{dsn: dsn, fsys: opts.FS, list: list}
+		if err := w.run(ctx, func(g *migrate.Migrate) error { return g.Steps(-1) }); err != nil {
+			return stepFault(undone, undone.Version, err)
 		}
-		_, err = conn.Exec(ctx, `DELETE FROM public.`+checksumTable+` WHERE version >= $1`, undone.Version)
-		return wrap(err, "applied migrations")
+		return account(ctx, conn, forget(undone.Version))
 	})
 	return undone, err
 }
 
 // Force sets the recorded version without running anything and clears the dirty flag: the operator's word that the
-// database is as version says. It never runs by itself.
+// database is as this binary's files up to version make it. It never runs by itself.
 func Force(ctx context.Context, dsn string, version uint, opts Options) error {
 	return locked(ctx, dsn, opts, func(conn *pgx.Conn, list []Migration) error {
 		if int(version) > len(list) {
 			return fault.New(fault.Invalid, "migration %d: this leadctl knows %d", version, len(list))
 		}
-		target := int(version)
-		if target == 0 {
-			target = -1 // golang-migrate's "nothing applied"
+		if known, err := hasTable(ctx, conn, checksumTable); err != nil || !known {
+			return errors.Join(err, fault.New(fault.Invalid, "database: never migrated").WithHint("run `leadctl migrate`"))
 		}
-		if err := withMigrate(ctx, dsn, opts.FS, func(m *migrate.Migrate) error { return m.Force(target) }); err != nil {
-			return fault.New(fault.Unavailable, "schema version %d: %w", version, err)
+		w := worker{dsn: dsn, fsys: opts.FS, list: list}
+		if err := w.run(ctx, func(g *migrate.Migrate) error { return g.Force(forced(version)) }); err != nil {
+			return wrap(err, fmt.Sprintf("schema version %d", version))
 		}
-		if ok, err := hasTable(ctx, conn, checksumTable); err != nil || !ok {
-			return err
+		lines := forget(version + 1)
+		for _, m := range list[:version] {
+			lines += remember(m)
 		}
-		_, err := conn.Exec(ctx, `DELETE FROM public.`+checksumTable+` WHERE version > $1`, version)
-		return wrap(err, "applied migrations")
+		return account(ctx, conn, lines)
 	})
 }
 
-func applyOne(ctx context.Context, conn *pgx.Conn, dsn string, m Migration, opts Options) error {
-	start := time.Now()
-	if err := step(ctx, dsn, opts.FS, 1); err != nil {
-		return stepFault(m, err)
+// account writes lines on conn. Most files have done so themselves; one that must run alone could not.
+func account(ctx context.Context, conn *pgx.Conn, lines string) error {
+	_, err := conn.Exec(ctx, `SET ROLE `+OwnerRole+`;`+lines+`RESET ROLE`)
+	return wrap(err, "account of migrations")
+}
+
+// forced is version as golang-migrate's Force takes it.
+func forced(version uint) int {
+	if version == 0 {
+		return database.NilVersion
 	}
-	if err := record(ctx, conn, m); err != nil {
-		return err
+	return int(version)
+}
+
+// stepFault explains a migration that did not go through. Every file is one transaction, so the database is as before, at
+// version stays; golang-migrate leaves its flag dirty all the same, because it cannot know that. Its own error holds the
+// whole file, so only what PostgreSQL said is kept.
+func stepFault(m Migration, stays uint, err error) error {
+	pg := pgError(err)
+	if pg == nil {
+		return fault.New(fault.Unavailable, "migration %d_%s: %w", m.Version, m.Name, err)
 	}
-	if opts.Step != nil {
-		opts.Step(m.Version, m.Name, time.Since(start))
+	if lockNotHad(err) {
+		return fault.New(fault.Unavailable, "migration %d_%s: a transaction of somebody else's holds its tables", m.Version, m.Name).
+			WithHint("nothing was changed; end that transaction (pg_stat_activity shows it) and run `leadctl migrate` again").Because(pg)
+	}
+	text := pg.Message
+	if pg.Detail != "" {
+		text += " (" + pg.Detail + ")"
+	}
+	hint := fmt.Sprintf("nothing of it was kept; resolve the cause, then run `leadctl migrate force %d` and `leadctl migrate`", stays)
+	if pg.Hint != "" {
+		hint = pg.Hint + "; " + hint
+	}
+	return fault.New(fault.Operator, "migration %d_%s: %s, SQLSTATE %s", m.Version, m.Name, text, pg.Code).WithHint("%s", hint).Because(pg)
+}
+
+// pgError is what PostgreSQL said, also inside golang-migrate's error, which does not unwrap; nil when it said nothing.
+func pgError(err error) *pgconn.PgError {
+	var pg *pgconn.PgError
+	var de database.Error
+	if errors.As(err, &pg) || errors.As(err, &de) && errors.As(de.OrigErr, &pg) {
+		return pg
 	}
 	return nil
 }
 
-// record keeps what ran, so that a file edited later is noticed. A crash before it leaves the version applied and
-// unrecorded, which Status reads as applied.
-func record(ctx context.Context, conn *pgx.Conn, m Migration) error {
-	_, err := conn.Exec(ctx, fmt.Sprintf(`
-		SET ROLE %[1]s;
-		CREATE TABLE IF NOT EXISTS public.%[2]s (version integer PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
-		GRANT SELECT ON public.%[2]s, public.%[3]s TO %[4]s, %[5]s;
-		RESET ROLE`, OwnerRole, checksumTable, versionTable, AppRole, SystemRole))
-	if err != nil {
-		return wrap(err, "applied migrations")
-	}
-	_, err = conn.Exec(ctx, `INSERT INTO public.`+checksumTable+` (version, name, sha256) VALUES ($1, $2, $3)
-		ON CONFLICT (version) DO UPDATE SET name = EXCLUDED.name, sha256 = EXCLUDED.sha256, applied_at = now()`, m.Version, m.Name, m.SHA256)
-	return wrap(err, "applied migrations")
-}
-
-func step(ctx context.Context, dsn string, fsys fs.FS, n int) error {
-	return withMigrate(ctx, dsn, fsys, func(m *migrate.Migrate) error { return m.Steps(n) })
-}
-
-// withMigrate runs fn on golang-migrate over a connection that has become the owner role, so that everything made
-// belongs to it whoever logs in.
-func withMigrate(ctx context.Context, dsn string, fsys fs.FS, fn func(*migrate.Migrate) error) error {
-	cfg, err := pgx.ParseConfig(dsn)
-	if err != nil {
-		return fault.New(fault.Invalid, "POSTGRES_DSN: not a connection string")
-	}
-	pinSearchPath(cfg)
-	db := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.Exec(ctx, `SET ROLE `+OwnerRole)
-		return err
-	}))
-	defer db.Close()
-	driver, err := migratepgx.WithInstance(db, &migratepgx.Config{MigrationsTable: versionTable, SchemaName: "public"})
-	if err != nil {
-		return err
-	}
-	src, err := iofs.New(fsys, ".")
-	if err != nil {
-		return err
-	}
-	m, err := migrate.NewWithInstance("iofs", src, "pgx5", driver)
-	if err != nil {
-		return err
-	}
-	runErr := fn(m)
-	srcErr, dbErr := m.Close()
-	return errors.Join(runErr, srcErr, dbErr)
-}
-
-func pinSearchPath(cfg *pgx.ConnConfig) {
-	cfg.RuntimeParams["search_path"] = "public, pg_temp"
-	cfg.RuntimeParams["application_name"] = "leadctl migrate"
-}
-
-// stepFault explains a migration that did not go through. Every file is one transaction, so the database is as before;
-// golang-migrate leaves its flag dirty all the same, because it cannot know that.
-func stepFault(m Migration, err error) error {
-	var de database.Error
-	var pg *pgconn.PgError
-	if errors.As(err, &de) && errors.As(de.OrigErr, &pg) {
-		return fault.New(fault.Operator, "migration %d_%s: %s (SQLSTATE %s)", m.Version, m.Name, pg.Message, pg.Code).
-			WithHint("nothing of it was kept; resolve the cause, then run `leadctl migrate force %d` and `leadctl migrate`", m.Version-1).Because(pg)
-	}
-	return fault.New(fault.Unavailable, "migration %d_%s: %w", m.Version, m.Name, err)
-}
-
 func rolesFault(err error) error {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && pg.Code == "42501" {
-		return fault.New(fault.Operator, "roles and ownership: %s", pg.Message).
+	pg := pgError(err)
+	switch {
+	case pg == nil:
+	case lockNotHad(err):
+		return fault.New(fault.Unavailable, "roles and ownership: a transaction of somebody else's holds the tables: %w", err).
+			WithHint("end that transaction (pg_stat_activity shows it) and run `leadctl migrate` again")
+	case pg.Code == "42501":
+		return fault.New(fault.Operator, "roles and ownership: %s", pg.Message).Because(err).
 			WithHint("migrate with a login that owns the database and its tables and has CREATEROLE, or as a superuser")
+	case pg.Code == "42809":
+		return fault.New(fault.Operator, "adoption: %s", pg.Message).Because(err).WithHint("%s", pg.Hint)
 	}
 	return wrap(err, "roles and ownership")
 }
