@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+)
+
+// progressEvery is how often long work says where it is when nobody watches a terminal.
+const progressEvery = 10 * time.Second
+
+// progress tells on stderr how far long work is: a bar on a terminal, a plain line every ten seconds elsewhere.
+// Its methods are for one goroutine.
+type progress struct {
+	out   io.Writer
+	what  string
+	total int64 // -1 when unknown
+	now   func() time.Time
+
+	bar  *progressbar.ProgressBar // nil off a terminal
+	done int64
+	said time.Time
+}
+
+// newProgress starts reporting on what ("rows", "tenants"); total is -1 when nobody knows.
+func (a *app) newProgress(what string, total int64) *progress {
+	p := &progress{out: a.stderr, what: what, total: total, now: time.Now}
+	p.said = p.now()
+	if isTerminal(a.stderr) {
+		p.bar = progressbar.NewOptions64(total,
+			progressbar.OptionSetWriter(a.stderr), progressbar.OptionSetDescription(what),
+			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString(what),
+			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+	}
+	return p
+}
+
+// set says that done units of the work are done.
+func (p *progress) set(done int64) {
+	p.done = done
+	if p.bar != nil {
+		_ = p.bar.Set64(done) // a bar that cannot be drawn is no reason to stop the work
+		return
+	}
+	if now := p.now(); now.Sub(p.said) >= progressEvery {
+		p.said = now
+		fmt.Fprintln(p.out, p.line())
+	}
+}
+
+func (p *progress) line() string {
+	if p.total > 0 {
+		return fmt.Sprintf("%d of %d %s (%d%%)", p.done, p.total, p.what, p.done*100/p.total)
+	}
+	return fmt.Sprintf("%d %s", p.done, p.what)
+}
+
+// finish takes the bar off the screen. What came of the work is the command's result to print.
+func (p *progress) finish() {
+	if p.bar != nil {
+		_ = p.bar.Finish()
+	}
+}
+
+// step prints one finished step of a sequence on stderr: "✓ odoo_database 212ms", or "✗ …" with why.
+func (a *app) step(name string, took time.Duration, failed error) {
+	took = took.Round(time.Millisecond)
+	if failed != nil {
+		fmt.Fprintln(a.stderr, a.style.bad("✗"), name, a.style.dim(took.String()), printable(failed.Error()))
+		return
+	}
+	fmt.Fprintln(a.stderr, a.style.good("✓"), name, a.style.dim(took.String()))
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/leadctl/leadctl/pkg/config"
+)
+
+// The groups of `leadctl --help`.
+const (
+	groupTenancy = "tenancy"
+	groupLeads   = "leads"
+	groupServer  = "server"
+	groupSelf    = "self"
+)
+
+// newRoot builds the command tree anew; nothing of it is global.
+func newRoot(a *app) *cobra.Command {
+	root := noun(&cobra.Command{
+		Use:   "leadctl",
+		Short: "Run the tenancy of a lead-generation platform",
+		Long:  "leadctl gives every sales team that signs in a tenant, an Odoo workspace and scored company leads.",
+		Example: `  leadctl version -o json
+  leadctl config show`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	},
+		newVersion(a),
+		newConfig(a),
+	)
+	root.AddGroup(
+		&cobra.Group{ID: groupTenancy, Title: "Tenants and sign-in:"},
+		&cobra.Group{ID: groupLeads, Title: "Companies and leads:"},
+		&cobra.Group{ID: groupServer, Title: "Database and server:"},
+		&cobra.Group{ID: groupSelf, Title: "leadctl itself:"},
+	)
+	root.SetCompletionCommandGroupID(groupSelf)
+	root.SetHelpCommandGroupID(groupSelf)
+	root.SetUsageTemplate(usageTemplate)
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+
+	global := root.PersistentFlags()
+	global.StringVar(&a.configFile, "config", "", "configuration file (also LEADCTL_CONFIG); else ./leadctl.yaml and the usual folders")
+	config.AddFlags(global, "log.level", "log.format")
+	root.InitDefaultCompletionCmd()
+	a.markStarted(root)
+	return root
+}
+
+// usageTemplate is cobra's with the examples first: most readers need no more.
+const usageTemplate = `{{if .HasExample}}Examples:
+{{.Example}}
+
+{{end}}Usage:{{if .HasAvailableSubCommands}}
+  {{.CommandPath}} COMMAND{{else}}
+  {{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}{{$all := .Commands}}{{range $group := .Groups}}{{$title := .Title}}{{range $i, $c := $all}}{{if and (eq $c.GroupID $group.ID) $c.IsAvailableCommand}}{{if $title}}
+
+{{$title}}{{$title = ""}}{{end}}
+  {{rpad $c.Name $c.NamePadding}} {{$c.Short}}{{end}}{{end}}{{end}}{{if not .AllChildCommandsHaveGroup}}
+
+Commands:{{range $all}}{{if and (eq .GroupID "") .IsAvailableCommand}}
+  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}{{end}}{{if .HasAvailableLocalFlags}}
+
+Flags:
+{{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableInheritedFlags}}
+
+Flags of every command:
+{{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableSubCommands}}
+
+{{.CommandPath}} COMMAND --help says more about each.{{end}}
+`
