@@ -1,0 +1,174 @@
+package sso_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/sso"
+)
+
+func keyLifeCases() map[string]func(*testing.T) {
+	return map[string]func(*testing.T){
+		"A-105": func(t *testing.T) {
+			f := newFixture(t)
+			f.accepted(t, f.token())
+			f.publish(jwk(f.k1, "k1"), jwk(f.k2, "k2"))
+			f.accepted(t, sign(f.k2, "RS256", header("kid", `"k2"`), f.claims()))
+			require.Equal(t, 2, f.count(keysPath), "exactly one more reading")
+			f.accepted(t, f.token())
+			require.Equal(t, 2, f.count(keysPath))
+		},
+		"A-108": rotationUnderLoad,
+		"A-109": providerDownWhileWarm,
+		"A-110": func(t *testing.T) {
+			f := newFixture(t)
+			good := answer{body: f.discovery(f.issuer(), f.URL+keysPath)}
+			for _, path := range []string{discoveryPath, keysPath} {
+				f.set(path, answer{status: 503, body: "{}"})
+			}
+			for range 20 {
+				f.unavailable(t, f.token())
+				require.Equal(t, 503, fault.HTTPStatus(f.v.Ready(t.Context())))
+				f.refused(t, "garbage", sso.ReasonOpaque) // what needs no key is still told apart
+				f.clock.advance(250 * time.Millisecond)
+			}
+			require.Less(t, f.count(discoveryPath), 8, "the pauses between attempts grow")
+			f.set(discoveryPath, good)
+			f.publish(jwk(f.k1, "k1"))
+			f.clock.advance(5 * time.Second)
+			f.accepted(t, f.token())
+			require.NoError(t, f.v.Ready(t.Context()))
+		},
+		"A-112": providerHangs,
+		"A-114": redirectsAreNotFollowed,
+		"P10":   keysAgeOut,
+	}
+}
+
+func (f *fixture) unavailable(t *testing.T, raw string) {
+	t.Helper()
+	_, err := f.v.Verify(t.Context(), raw)
+	require.Equal(t, 503, fault.HTTPStatus(err), "%v", err)
+	require.GreaterOrEqual(t, fault.RetryAfter(err), time.Second)
+	require.Equal(t, sso.ReasonNoKeys, firstReason(f.v.Explain(t.Context(), raw)))
+}
+
+func rotationUnderLoad(t *testing.T) {
+	f := newFixture(t)
+	f.accepted(t, f.token())
+	old, renewed := f.token(), sign(f.k2, "RS256", header("kid", `"k2"`), f.claims())
+	f.publish(jwk(f.k1, "k1"), jwk(f.k2, "k2"))
+	var wg sync.WaitGroup
+	var rejected atomic.Int32
+	for range 40 {
+		wg.Go(func() {
+			for _, raw := range []string{old, renewed, old, renewed} {
+				if _, err := f.v.Verify(context.Background(), raw); err != nil {
+					rejected.Add(1)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	require.Zero(t, rejected.Load())
+	require.Equal(t, 2, f.count(keysPath))
+}
+
+func providerDownWhileWarm(t *testing.T) {
+	broken := map[string]answer{
+		"500": {status: 500}, "503": {status: 503}, "cut short": {body: `{"keys":[{"kty":"RSA"`},
+		"empty set": {body: `{"keys":[]}`}, "no set": {body: `{}`}, "html": {body: "<html>"}, "keys is an object": {body: `{"keys":{}}`},
+		"101 keys": {body: `{"keys":[` + strings.Repeat(`{},`, 100) + `{}]}`}, "over 1 MiB": {body: `{"keys":[],"x":"` + strings.Repeat("x", 1<<20) + `"}`},
+	}
+	for name, down := range broken {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, func(c *sso.Config) { c.MaxLifetime = 24 * time.Hour })
+			good := f.token("exp", seconds(4*time.Hour))
+			f.accepted(t, good)
+			f.set(keysPath, down)
+			for range 11 {
+				f.clock.advance(5 * time.Minute)
+				f.accepted(t, good)
+				require.NoError(t, f.v.Ready(t.Context()))
+				f.refused(t, sign(f.k2, "RS256", header("kid", `"k2"`), f.claims("exp", seconds(4*time.Hour))), sso.ReasonUnknownKey)
+			}
+			f.clock.advance(6 * time.Minute) // 61 min
+			f.unavailable(t, good)
+			require.Equal(t, 503, fault.HTTPStatus(f.v.Ready(t.Context())))
+			f.publish(jwk(f.k1, "k1"))
+			f.clock.advance(5 * time.Second)
+			f.accepted(t, good)
+		})
+	}
+}
+
+// providerHangs lets every renewal hang: tokens under known keys must not wait for it.
+func providerHangs(t *testing.T) {
+	f := newFixture(t)
+	good := f.token("exp", seconds(4*time.Hour))
+	f.accepted(t, good)
+	release := make(chan struct{})
+	f.set(keysPath, answer{status: 503, wait: release})
+	f.clock.advance(9 * time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for range 500 {
+		_, err := f.v.Verify(ctx, good)
+		require.NoError(t, err)
+	}
+	require.LessOrEqual(t, f.count(keysPath), 2, "one renewal for all of them")
+	close(release)
+}
+
+func redirectsAreNotFollowed(t *testing.T) {
+	var hits atomic.Int32
+	target := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
+	t.Cleanup(target.Close)
+	for _, path := range []string{discoveryPath, keysPath} {
+		for _, to := range []string{target.URL, "http://169.254.169.254/latest/meta-data", "http://localhost/keys"} {
+			f := newFixture(t)
+			f.set(path, answer{status: 302, header: http.Header{"Location": {to}}})
+			f.unavailable(t, f.token())
+		}
+	}
+	require.Zero(t, hits.Load())
+}
+
+// keysAgeOut covers the refresh interval: its clamps, removed keys, and who waits for what.
+func keysAgeOut(t *testing.T) {
+	for name, c := range map[string]struct {
+		cacheControl string
+		life         time.Duration
+	}{
+		"silent": {"", 10 * time.Minute}, "long": {"max-age=86400", 10 * time.Minute}, "short": {"public, max-age=5", time.Minute},
+		"between": {"max-age=300", 5 * time.Minute}, "no-store": {"no-store", time.Minute}, "nonsense": {"max-age=soon", 10 * time.Minute},
+		"negative": {"max-age=-1", time.Minute}, "overflow": {"max-age=99999999999999999999", 10 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.set(keysPath, answer{body: keySetJSON(jwk(f.k1, "k1"), jwk(f.k2, "k2")), header: http.Header{"Cache-Control": {c.cacheControl}}})
+			_, ok := f.v.KeyAge()
+			require.False(t, ok)
+			f.accepted(t, f.token("exp", seconds(time.Hour)))
+			f.publish(jwk(f.k2, "k2"))
+			f.clock.advance(c.life * 7 / 10)
+			f.accepted(t, f.token("exp", seconds(time.Hour)))
+			age, ok := f.v.KeyAge()
+			require.True(t, ok)
+			require.Equal(t, c.life*7/10, age)
+			require.Equal(t, 1, f.count(keysPath))
+			f.clock.advance(c.life - c.life*7/10)
+			f.refused(t, f.token("exp", seconds(time.Hour)), sso.ReasonUnknownKey)
+			f.accepted(t, sign(f.k2, "RS256", header("kid", `"k2"`), f.claims("exp", seconds(time.Hour))))
+		})
+	}
+}

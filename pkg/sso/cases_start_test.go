@@ -1,0 +1,182 @@
+package sso_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/sso"
+)
+
+func startCases() map[string]func(*testing.T) {
+	return map[string]func(*testing.T){
+		"A-044": trailingSlash,
+		"A-054": func(t *testing.T) {
+			_, err := sso.NewVerifier(sso.Config{})
+			require.Equal(t, fault.Operator, fault.KindOf(err))
+			require.Contains(t, fault.Text(err), "NEXIUS_ISSUER")
+		},
+		"A-115": func(t *testing.T) {
+			for _, issuer := range []string{
+				"http://sso.example", "http://127.0.0.1:8080", "sso.example", "https://", "https://u:p@sso.example", "https://sso.example?x=1",
+				"https://sso.example#x", "ftp://sso.example", "//sso.example",
+			} {
+				_, err := sso.NewVerifier(sso.Config{Issuer: issuer})
+				require.Equal(t, fault.Operator, fault.KindOf(err), issuer)
+			}
+			for issuer, ok := range map[string]bool{
+				"http://127.0.0.1:8080": true, "http://localhost:8080/realms/a": true, "http://[::1]:8080": true,
+				"http://sso.example": false, "http://localhost.evil.example": false, "http://10.0.0.1": false,
+			} {
+				_, err := sso.NewVerifier(sso.Config{Issuer: issuer, AllowInsecure: true})
+				require.Equal(t, ok, err == nil, issuer)
+			}
+			untrusted := newFixture(t, func(c *sso.Config) { c.HTTPClient = nil })
+			untrusted.unavailable(t, untrusted.token()) // a self-signed certificate
+			foreign := newFixture(t)
+			for _, keys := range []string{"https://evil.example/keys", strings.Replace(foreign.URL, "https", "http", 1) + keysPath, "/realms/a/keys", "file:///etc/passwd"} {
+				f := newFixture(t)
+				if strings.HasPrefix(keys, "http://") {
+					keys = strings.Replace(f.URL, "https", "http", 1) + keysPath
+				}
+				f.set(discoveryPath, answer{body: f.discovery(f.issuer(), keys)})
+				_, err := f.v.Verify(t.Context(), f.token())
+				require.Equal(t, fault.Operator, fault.KindOf(err), keys)
+				require.Equal(t, fault.Operator, fault.KindOf(f.v.Ready(t.Context())))
+				require.Zero(t, f.count(keysPath))
+			}
+		},
+		"P3": func(t *testing.T) { // keys that are dropped on loading, beyond A-013
+			f := newFixture(t)
+			off := jwk(f.e1, "off-curve")
+			off["x"] = []byte(`"` + b64(make([]byte, 32)) + `"`)
+			even := jwk(f.k2, "even")
+			even["e"] = []byte(`"Ag"`)
+			f.publish(jwk(f.k1, "k1"), jwk(f.weak, "weak"), off, even, jwk(f.e384, "e384"),
+				map[string]json.RawMessage{"kty": json.RawMessage(`"oct"`), "kid": json.RawMessage(`"oct"`), "k": json.RawMessage(`"AAAA"`)},
+				map[string]json.RawMessage{"kty": json.RawMessage(`"OKP"`), "kid": json.RawMessage(`"x448"`), "crv": json.RawMessage(`"X448"`)}, map[string]json.RawMessage{})
+			d, err := sso.Discover(t.Context(), f.cfg)
+			require.NoError(t, err)
+			for _, k := range d.Keys {
+				require.Equal(t, k.ID == "k1", k.Refused == "", "%s: %s", k.ID, k.Refused)
+			}
+			require.Len(t, d.Keys, 8)
+			f.refused(t, sign(f.weak, "RS256", header("kid", `"weak"`), f.claims()), sso.ReasonUnknownKey)
+			f.accepted(t, f.token())
+		},
+	}
+}
+
+// trailingSlash runs both directions: configured with the slash and told without, and the other way round.
+func trailingSlash(t *testing.T) {
+	for own, foreign := range map[string]string{"": "/", "/": ""} {
+		withSlash := func(c *sso.Config) { c.Issuer += own }
+		f := newFixture(t, withSlash)
+		plain := f.issuer()
+		f.set(discoveryPath, answer{body: f.discovery(plain+own, f.URL+keysPath)})
+		f.accepted(t, f.token("iss", quoted(plain+own)))
+		wrong := f.token("iss", quoted(plain+foreign))
+		f.refused(t, wrong, sso.ReasonIssuer)
+		require.Contains(t, hintOf(f.v.Explain(t.Context(), wrong), "issuer"), "slash")
+
+		f = newFixture(t, withSlash)
+		f.set(discoveryPath, answer{body: f.discovery(f.issuer()+foreign, f.URL+keysPath)})
+		err := f.v.Ready(t.Context())
+		require.Equal(t, fault.Operator, fault.KindOf(err), "discovery names another issuer: %v", err)
+		require.Equal(t, 3, fault.ExitCode(err))
+		require.Zero(t, f.count(keysPath))
+	}
+}
+
+func hintOf(checks []sso.Check, name string) string {
+	for _, c := range checks {
+		if c.Name == name {
+			return c.Hint
+		}
+	}
+	return ""
+}
+
+func quoted(s string) string { return `"` + s + `"` }
+
+func TestConfigListsEveryProblem(t *testing.T) {
+	t.Parallel()
+	_, err := sso.NewVerifier(sso.Config{
+		Issuer: "http://sso.example", InternalURL: "keycloak:8080", Algorithms: []string{"RS256", "HS256", "none"}, Audiences: []string{""},
+		Claims: sso.ClaimPaths{Tenant: []string{"a..b"}}, Leeway: time.Hour, MaxLifetime: 48 * time.Hour, KeyMaxAge: time.Hour,
+	})
+	require.Equal(t, fault.Operator, fault.KindOf(err))
+	for _, part := range []string{"http://sso.example", "keycloak:8080", "HS256", `"none"`, "audience", "a..b", "leeway", "lifetime", "key age"} {
+		require.Contains(t, fault.Text(err), part)
+	}
+}
+
+func TestDiscover(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.set(discoveryPath, answer{
+		body:   f.discovery(f.issuer(), f.URL+keysPath),
+		header: http.Header{"Date": {t0().Add(95 * time.Second).UTC().Format(http.TimeFormat)}},
+	})
+	d, err := sso.Discover(t.Context(), f.cfg)
+	require.NoError(t, err)
+	require.Equal(t, f.issuer(), d.Issuer)
+	require.Equal(t, f.issuer()+"/token", d.TokenURL)
+	require.Equal(t, []string{"RS256", "ES256"}, d.Algorithms)
+	require.Equal(t, 95*time.Second, d.ClockDifference)
+	require.True(t, d.ClockDifferenceSeen)
+	require.Len(t, d.Keys, 2)
+	require.Equal(t, "RSA", d.Keys[0].Type)
+	require.Equal(t, 2048, d.Keys[0].Bits)
+	require.Equal(t, "sig", d.Keys[0].Use)
+	require.False(t, d.FromFallback)
+
+	f.set(discoveryPath, answer{body: f.discovery(f.issuer()+"x", f.URL+keysPath)})
+	d, err = sso.Discover(t.Context(), f.cfg)
+	require.Equal(t, fault.Operator, fault.KindOf(err))
+	require.Equal(t, f.issuer()+"x", d.Issuer, "what the provider says is shown even so")
+	f.set(discoveryPath, answer{status: 500})
+	_, err = sso.Discover(t.Context(), f.cfg)
+	require.Equal(t, fault.Unavailable, fault.KindOf(err))
+}
+
+func TestFallbackKeysAddress(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.set(fallbackPath, answer{body: keySetJSON(jwk(f.k1, "k1"))})
+	f.set(discoveryPath, answer{body: `{"issuer":` + quoted(f.issuer()) + `}`})
+	f.accepted(t, f.token())
+	without := newFixture(t)
+	without.set(fallbackPath, answer{body: keySetJSON(jwk(f.k1, "k1"))})
+	without.set(discoveryPath, answer{status: 404})
+	without.accepted(t, without.token())
+	d, err := sso.Discover(t.Context(), without.cfg)
+	require.NoError(t, err)
+	require.True(t, d.FromFallback)
+	require.Equal(t, without.URL+fallbackPath, d.KeysURL)
+}
+
+// TestInternalURL: tokens name the public issuer, and only the back channel knows the other address.
+func TestInternalURL(t *testing.T) {
+	t.Parallel()
+	const public = "https://sso.acme.example/auth/realms/a"
+	for name, keys := range map[string]string{
+		"below the public issuer": public + "/keys", "on the internal host": "INTERNAL/realms/a/keys",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, func(c *sso.Config) { c.InternalURL, c.Issuer = c.Issuer, public })
+			f.set(discoveryPath, answer{body: f.discovery(public, strings.Replace(keys, "INTERNAL", f.URL, 1))})
+			f.accepted(t, f.token("iss", quoted(public)))
+			f.refused(t, f.token(), sso.ReasonIssuer)
+		})
+	}
+	f := newFixture(t, func(c *sso.Config) { c.InternalURL, c.Issuer = c.Issuer, public })
+	f.set(discoveryPath, answer{body: f.discovery(public, "https://third.example/keys")})
+	require.Equal(t, fault.Operator, fault.KindOf(f.v.Ready(t.Context())))
+}

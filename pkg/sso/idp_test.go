@@ -1,0 +1,359 @@
+package sso_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"hash"
+	"log/slog"
+	"maps"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/sso"
+)
+
+// keyring holds the test keys, made once per run because RSA keys are slow to make.
+type keyring struct {
+	k1, k2, attacker, weak *rsa.PrivateKey
+	e1                     *ecdsa.PrivateKey
+	e384                   *ecdsa.PrivateKey
+}
+
+var testKeys = sync.OnceValue(func() keyring {
+	rsaKey := func(bits int) *rsa.PrivateKey {
+		k, err := rsa.GenerateKey(rand.Reader, bits)
+		if err != nil {
+			panic(err)
+		}
+		return k
+	}
+	ecKey := func(c elliptic.Curve) *ecdsa.PrivateKey {
+		k, err := ecdsa.GenerateKey(c, rand.Reader)
+		if err != nil {
+			panic(err)
+		}
+		return k
+	}
+	return keyring{rsaKey(2048), rsaKey(2048), rsaKey(2048), rsaKey(1024), ecKey(elliptic.P256()), ecKey(elliptic.P384())}
+})
+
+func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+// jwk is the public half of key, with further members given as name, JSON text.
+func jwk(key crypto.Signer, kid string, more ...string) map[string]json.RawMessage {
+	text := func(s string) json.RawMessage { return json.RawMessage(fmt.Sprintf("%q", s)) }
+	out := map[string]json.RawMessage{}
+	if kid != "" {
+		out["kid"] = text(kid)
+	}
+	switch k := key.Public().(type) {
+	case *rsa.PublicKey:
+		out["kty"], out["n"], out["e"] = text("RSA"), text(b64(k.N.Bytes())), text(b64(big.NewInt(int64(k.E)).Bytes()))
+	case *ecdsa.PublicKey:
+		size := (k.Curve.Params().BitSize + 7) / 8
+		point, err := k.Bytes()
+		if err != nil {
+			panic(err)
+		}
+		out["kty"], out["crv"] = text("EC"), text(k.Curve.Params().Name)
+		out["x"], out["y"] = text(b64(point[1:1+size])), text(b64(point[1+size:]))
+	}
+	for i := 0; i < len(more); i += 2 {
+		out[more[i]] = json.RawMessage(more[i+1])
+	}
+	return out
+}
+
+func keySetJSON(keys ...map[string]json.RawMessage) string {
+	b, err := json.Marshal(map[string]any{"keys": keys})
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// answer is what the provider says at one path.
+type answer struct {
+	status int
+	body   string
+	header http.Header
+	wait   <-chan struct{} // holds the answer back until it closes
+}
+
+// idp is an identity provider whose every answer can be changed and is counted.
+type idp struct {
+	*httptest.Server
+	mu      sync.Mutex
+	answers map[string]answer
+	hits    map[string]int
+}
+
+const (
+	discoveryPath = "/realms/a/.well-known/openid-configuration"
+	keysPath      = "/realms/a/keys"
+	fallbackPath  = "/realms/a/.well-known/jwks.json"
+)
+
+func newIDP(t testing.TB) *idp {
+	t.Helper()
+	p := &idp{answers: map[string]answer{}, hits: map[string]int{}}
+	p.Server = httptest.NewTLSServer(http.HandlerFunc(p.serve))
+	t.Cleanup(p.Close)
+	p.set(discoveryPath, answer{body: p.discovery(p.issuer(), p.URL+keysPath)})
+	k := testKeys()
+	p.publish(jwk(k.k1, "k1", "use", `"sig"`, "alg", `"RS256"`), jwk(k.e1, "e1", "use", `"sig"`, "alg", `"ES256"`))
+	return p
+}
+
+func (p *idp) issuer() string { return p.URL + "/realms/a" }
+
+func (p *idp) discovery(issuer, keys string) string {
+	return fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q,"authorization_endpoint":%q,"token_endpoint":%q,`+
+		`"id_token_signing_alg_values_supported":["RS256","ES256"]}`, issuer, keys, issuer+"/auth", issuer+"/token")
+}
+
+func (p *idp) publish(keys ...map[string]json.RawMessage) {
+	p.set(keysPath, answer{body: keySetJSON(keys...)})
+}
+
+func (p *idp) set(path string, a answer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answers[path] = a
+}
+
+func (p *idp) count(path string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.hits[path]
+}
+
+func (p *idp) serve(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	p.hits[r.URL.Path]++
+	a, ok := p.answers[r.URL.Path]
+	p.mu.Unlock()
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	if a.wait != nil {
+		select {
+		case <-a.wait:
+		case <-r.Context().Done():
+			return
+		}
+	}
+	maps.Copy(w.Header(), a.header)
+	if a.status != 0 {
+		w.WriteHeader(a.status)
+	}
+	_, _ = w.Write([]byte(a.body))
+}
+
+// clock is a clock that stands still until it is moved.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// logbook keeps log lines for the assertion that they hold no secret.
+type logbook struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logbook) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+// fixture is a provider, a verifier that trusts it, and a standing clock.
+type fixture struct {
+	*idp
+	keyring
+	v     *sso.Verifier
+	cfg   sso.Config
+	clock *clock
+	log   *logbook
+}
+
+const audience = "leadctl-api"
+
+// t0 is the time at which all tokens are made.
+func t0() time.Time { return time.Unix(1_764_000_000, 0) }
+
+func newFixture(t testing.TB, change ...func(*sso.Config)) *fixture {
+	t.Helper()
+	f := &fixture{idp: newIDP(t), keyring: testKeys(), clock: &clock{now: t0()}, log: &logbook{}}
+	f.cfg = sso.Config{
+		Issuer: f.issuer(), Audiences: []string{audience}, ClientIDs: []string{"console", "leadctl-cli"},
+		HTTPClient: f.Client(), Now: f.clock.Now, Log: slog.New(slog.NewTextHandler(f.log, nil)),
+	}
+	for _, c := range change {
+		c(&f.cfg)
+	}
+	v, err := sso.NewVerifier(f.cfg)
+	require.NoError(t, err)
+	t.Cleanup(v.Close)
+	f.v = v
+	return f
+}
+
+// object renders a JSON object from defaults and changes (name, JSON text); an empty text removes the member.
+func object(defaults map[string]string, changes ...string) string {
+	m := maps.Clone(defaults)
+	for i := 0; i < len(changes); i += 2 {
+		if changes[i+1] == "" {
+			delete(m, changes[i])
+		} else {
+			m[changes[i]] = changes[i+1]
+		}
+	}
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		parts = append(parts, fmt.Sprintf("%q:%s", k, m[k]))
+	}
+	return "{" + strings.Join(parts, ",") + "}"
+}
+
+func header(changes ...string) string {
+	return object(map[string]string{"alg": `"RS256"`, "kid": `"k1"`, "typ": `"JWT"`}, changes...)
+}
+
+func (f *fixture) claims(changes ...string) string {
+	return object(map[string]string{
+		"iss": fmt.Sprintf("%q", f.issuer()), "aud": fmt.Sprintf("[%q]", audience), "sub": `"user-1"`,
+		"iat": seconds(0), "exp": seconds(5 * time.Minute), "azp": `"console"`,
+		"tenant_id": `42`, "roles": `["ops"]`, "email": `"ann@acme.com"`, "email_verified": `true`,
+	}, changes...)
+}
+
+// seconds is t0 plus d as a NumericDate.
+func seconds(d time.Duration) string { return fmt.Sprint(t0().Add(d).Unix()) }
+
+// sign makes a compact JWS over exactly these texts.
+func sign(key crypto.Signer, alg, header, payload string) string {
+	input := b64([]byte(header)) + "." + b64([]byte(payload))
+	return input + "." + b64(signature(key, alg, input))
+}
+
+func signature(key crypto.Signer, alg, input string) []byte {
+	hashes := map[string]struct {
+		new func() hash.Hash
+		id  crypto.Hash
+	}{"256": {sha256.New, crypto.SHA256}, "384": {sha512.New384, crypto.SHA384}, "512": {sha512.New, crypto.SHA512}}
+	h := hashes[alg[2:]]
+	hasher := h.new()
+	hasher.Write([]byte(input))
+	digest := hasher.Sum(nil)
+	var out []byte
+	var err error
+	switch k := key.(type) {
+	case *rsa.PrivateKey:
+		if alg[0] == 'P' {
+			out, err = rsa.SignPSS(rand.Reader, k, h.id, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+		} else {
+			out, err = rsa.SignPKCS1v15(nil, k, h.id, digest)
+		}
+	case *ecdsa.PrivateKey:
+		var r, s *big.Int
+		r, s, err = ecdsa.Sign(rand.Reader, k, digest)
+		if err == nil {
+			size := (k.Curve.Params().BitSize + 7) / 8
+			out = append(r.FillBytes(make([]byte, size)), s.FillBytes(make([]byte, size))...)
+		}
+	}
+	if err != nil {
+		panic(err)
+	}
+	return out
+}
+
+// token is a good RS256 token with changed claims.
+func (f *fixture) token(changes ...string) string {
+	return sign(f.k1, "RS256", header(), f.claims(changes...))
+}
+
+// headed is a token with good claims and a changed header, signed by k1 whatever the header says.
+func (f *fixture) headed(changes ...string) string {
+	return sign(f.k1, "RS256", header(changes...), f.claims())
+}
+
+// accepted demands that raw is accepted, by Verify and Explain alike.
+func (f *fixture) accepted(t testing.TB, raw string) sso.Identity {
+	t.Helper()
+	id, err := f.v.Verify(context.Background(), raw)
+	require.NoError(t, err)
+	for _, c := range f.v.Explain(context.Background(), raw) {
+		require.Empty(t, c.Reason, "Explain refuses what Verify accepts: %+v", c)
+		require.False(t, c.Skipped, "%+v", c)
+	}
+	return id
+}
+
+// refused demands that raw is refused for reason, looking like every other refusal from outside.
+func (f *fixture) refused(t testing.TB, raw string, reason sso.Reason) {
+	t.Helper()
+	id, err := f.v.Verify(context.Background(), raw)
+	require.Error(t, err)
+	require.Zero(t, id)
+	var why *sso.TokenError
+	require.ErrorAs(t, err, &why)
+	require.Equal(t, reason, why.Reason, why.Detail)
+	require.Equal(t, 401, fault.HTTPStatus(err))
+	require.Equal(t, "bearer token not accepted", fault.Text(err))
+	require.Empty(t, fault.Hint(err), "a hint would tell callers the reasons apart")
+	if parts := strings.Split(raw, "."); len(parts) == 3 && len(parts[2]) > 20 {
+		require.NotContains(t, err.Error()+why.Hint, parts[2], "the token leaks")
+	}
+	require.Equal(t, reason, firstReason(f.v.Explain(context.Background(), raw)), "Explain disagrees with Verify")
+}
+
+func firstReason(checks []sso.Check) sso.Reason {
+	for _, c := range checks {
+		if c.Reason != "" {
+			return c.Reason
+		}
+	}
+	return ""
+}
+
+// eachRefused runs a table of bad tokens, each against the same fixture.
+func (f *fixture) eachRefused(t *testing.T, reason sso.Reason, tokens map[string]string) {
+	t.Helper()
+	for name, raw := range tokens {
+		t.Run(name, func(t *testing.T) { f.refused(t, raw, reason) })
+	}
+}
