@@ -1,0 +1,126 @@
+package pgtest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/migrations"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/schema"
+)
+
+func TestNewIsMigratedAndFitForProduction(t *testing.T) {
+	t.Parallel()
+	db := New(t)
+	status := func(ctx context.Context, _ schema.Querier) (schema.Status, error) {
+		return schema.ReadStatus(ctx, db.Owner, migrations.FS)
+	}
+	require.NoError(t, db.App.Check(t.Context(), status, true), "the version, and the gate with the login's part")
+
+	var user string
+	require.NoError(t, db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
+		return tx.QueryRow(ctx, `SELECT current_user`).Scan(&user)
+	}))
+	require.Equal(t, schema.SystemRole, user)
+}
+
+func TestLoginHasNoRightByItself(t *testing.T) {
+	t.Parallel()
+	db := New(t)
+	conn, err := pgx.Connect(t.Context(), db.LoginDSN)
+	require.NoError(t, err)
+	defer conn.Close(context.Background())
+	_, err = conn.Exec(t.Context(), `SELECT * FROM tenants`)
+	require.ErrorContains(t, err, "permission denied")
+	_, err = conn.Exec(t.Context(), `SET ROLE `+schema.OwnerRole)
+	require.ErrorContains(t, err, "permission denied")
+}
+
+func TestEachTestHasItsOwn(t *testing.T) {
+	t.Parallel()
+	one, other := New(t), New(t)
+	_, err := one.Owner.Exec(t.Context(), `CREATE TABLE only_here (x int)`)
+	require.NoError(t, err)
+	_, err = other.Owner.Exec(t.Context(), `SELECT * FROM only_here`)
+	require.ErrorContains(t, err, "does not exist")
+}
+
+// databases lists every database and role of the server.
+func databases(t *testing.T, dsn string) (names []string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	require.NoError(t, err)
+	defer conn.Close(context.Background())
+	rows, _ := conn.Query(t.Context(), `SELECT datname FROM pg_database UNION ALL SELECT rolname FROM pg_roles`)
+	names, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	return names
+}
+
+func TestDroppedWhenTheTestEnds(t *testing.T) {
+	t.Parallel()
+	var migrated, empty string
+	t.Run("the test", func(t *testing.T) {
+		require.NoError(t, New(t).Owner.QueryRow(t.Context(), `SELECT current_database()`).Scan(&migrated))
+		conn, err := pgx.Connect(t.Context(), Empty(t))
+		require.NoError(t, err)
+		var tables int
+		require.NoError(t, conn.QueryRow(t.Context(), `SELECT current_database(), count(*) FROM pg_tables WHERE schemaname = 'public'`).
+			Scan(&empty, &tables))
+		require.Zero(t, tables)
+		// conn stays open: what a test forgets to close does not keep its database
+	})
+	require.NotEqual(t, migrated, empty)
+	left := databases(t, running(t).dsn)
+	require.NotContains(t, left, migrated)
+	require.NotContains(t, left, empty)
+}
+
+func TestNextProcessSweepsWhatADeadOneLeft(t *testing.T) {
+	t.Parallel()
+	dsn := running(t).dsn
+	dead, err := attach(t.Context(), dsn)
+	require.NoError(t, err)
+	require.NoError(t, dead.template())
+	require.Contains(t, databases(t, dsn), dead.templateName())
+	require.Contains(t, databases(t, dsn), dead.name)
+
+	living, err := attach(t.Context(), dsn) // while dead still lives
+	require.NoError(t, err)
+	require.Contains(t, databases(t, dsn), dead.templateName())
+
+	require.NoError(t, dead.lease.Close(t.Context()))
+	require.Eventually(t, func() bool { // the lock goes when the server notices
+		require.NoError(t, sweep(t.Context(), living.lease))
+		left := databases(t, dsn)
+		return !slices.Contains(left, dead.templateName()) && !slices.Contains(left, dead.name)
+	}, 30*time.Second, 20*time.Millisecond)
+	require.Contains(t, databases(t, dsn), running(t).name, "the living keep theirs")
+}
+
+func TestDSNs(t *testing.T) {
+	t.Parallel()
+	for dsn, want := range map[string]string{
+		"postgres://a:b@h:1/x?sslmode=disable":  "db u h 1",
+		"postgresql://a@/x?host=/run/pg&port=7": "db u /run/pg 7",
+		"host=h port=1 user=a dbname=x":         "db u h 1",
+	} {
+		c, err := pgx.ParseConfig(dsnAs(dsnFor(dsn, "db"), "u", "p"))
+		require.NoError(t, err)
+		require.Equal(t, want, fmt.Sprint(c.Database, " ", c.User, " ", c.Host, " ", c.Port))
+		require.Equal(t, "p", c.Password)
+	}
+}
+
+func BenchmarkNew(b *testing.B) {
+	New(b) // the server and the template
+	for b.Loop() {
+		New(b)
+	}
+}
