@@ -1,0 +1,46 @@
+-- The staged register as companies, and only the rows that differ. $1, $2: divisions and the industry each belongs to;
+-- $3: statuses that mean live; $4: the latest year that can be one.
+-- A company that never was live here is not taken in; one that stops being live keeps its row and loses the flag.
+WITH industry(division, norm) AS (
+  SELECT * FROM unnest($1::text[], $2::text[])
+), staged AS (
+  SELECT s.uen,
+    -- No-break spaces and line ends count as spaces; the regular expression is for the few names that need it.
+    CASE WHEN strpos(n.name, '  ') > 0 THEN regexp_replace(n.name, ' {2,}', ' ', 'g') ELSE n.name END AS name,
+    k.code,
+    i.norm,
+    CASE WHEN y.year BETWEEN 1800 AND $4::int THEN y.year END AS year,
+    nullif(nullif(btrim(s.entity_type_description), ''), 'na') AS entity_type,
+    nullif(nullif(btrim(s.entity_status_description), ''), 'na') AS entity_status,
+    coalesce(lower(btrim(s.entity_status_description)) = ANY ($3::text[]), false) AS live,
+    s.last_seen
+  FROM public.staging_acra_companies s
+  CROSS JOIN LATERAL (SELECT btrim(translate(s.entity_name, U&'\00A0' || E'\t\r\n', '    ')) AS name) n
+  CROSS JOIN LATERAL (SELECT CASE WHEN s.primary_ssic_code ~ '^\d{4,5}(\.0)?$'
+    THEN lpad(split_part(s.primary_ssic_code, '.', 1), 5, '0') END AS code) k
+  CROSS JOIN LATERAL (SELECT CASE WHEN s.registration_incorporation_date ~ '^\d{4}-' THEN left(s.registration_incorporation_date, 4)
+    WHEN s.registration_incorporation_date ~ '/\d{4}$' THEN right(s.registration_incorporation_date, 4) END::int AS year) y
+  LEFT JOIN industry i ON i.division = left(k.code, 2)
+), changed AS MATERIALIZED (
+  SELECT c.company_id, c.live AS was_live, t.*
+  FROM staged t LEFT JOIN public.companies c ON c.uen = t.uen
+  WHERE CASE WHEN c.company_id IS NULL THEN t.live
+    ELSE (c.name, c.industry_code, c.industry_norm, c.incorporation_year, c.entity_type, c.entity_status, c.live)
+      IS DISTINCT FROM (t.name, t.code, coalesce(t.norm, c.industry_norm), t.year, t.entity_type, t.entity_status, t.live) END
+), added AS (
+  INSERT INTO public.companies
+    (uen, name, industry_code, industry_norm, incorporation_year, entity_type, entity_status, live, last_seen, updated_at)
+  SELECT uen, name, code, norm, year, entity_type, entity_status, live, last_seen, statement_timestamp()
+  FROM changed WHERE company_id IS NULL
+  ON CONFLICT (uen) DO NOTHING
+  RETURNING 1
+), corrected AS (
+  UPDATE public.companies c SET name = t.name, industry_code = t.code, industry_norm = coalesce(t.norm, c.industry_norm),
+    incorporation_year = t.year, entity_type = t.entity_type, entity_status = t.entity_status, live = t.live,
+    last_seen = t.last_seen, updated_at = statement_timestamp()
+  FROM changed t WHERE c.company_id = t.company_id
+  RETURNING t.was_live AND NOT t.live AS closed
+)
+SELECT (SELECT count(*) FROM added) AS added,
+  (SELECT count(*) FROM corrected) AS updated,
+  (SELECT count(*) FROM corrected WHERE closed) AS closed

@@ -1,0 +1,128 @@
+package leads
+
+import (
+	"bytes"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+func csvHead() string {
+	var head []byte
+	for i, c := range exportColumns {
+		if i > 0 {
+			head = append(head, ',')
+		}
+		head = append(head, c.name...)
+	}
+	return string(append(head, "\r\n"...))
+}
+
+// appendCSVRow writes RFC 4180: CRLF, quotes where needed. NULL is an empty field, an empty text is "".
+func appendCSVRow(dst []byte, values [][]byte, _ bool) []byte {
+	for i, v := range values {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		switch {
+		case v == nil:
+		case exportColumns[i].number:
+			dst = append(dst, v...)
+		default:
+			dst = appendCSVText(dst, v)
+		}
+	}
+	return append(dst, "\r\n"...)
+}
+
+// appendCSVText writes one text so that no spreadsheet takes it for a formula: what could be one gets an apostrophe in
+// front, and so does what begins with an apostrophe. Taking one leading apostrophe away gives the text back, always.
+func appendCSVText(dst, v []byte) []byte {
+	marked := looksLikeFormula(v)
+	if len(v) > 0 && !needsQuotes(v) {
+		if marked {
+			dst = append(dst, '\'')
+		}
+		return append(dst, v...)
+	}
+	dst = append(dst, '"')
+	if marked {
+		dst = append(dst, '\'')
+	}
+	for {
+		i := bytes.IndexByte(v, '"')
+		if i < 0 {
+			break
+		}
+		dst = append(append(dst, v[:i+1]...), '"')
+		v = v[i+1:]
+	}
+	return append(append(dst, v...), '"')
+}
+
+func needsQuotes(v []byte) bool {
+	if v[0] == ' ' || v[len(v)-1] == ' ' {
+		return true // some readers trim
+	}
+	for _, b := range v {
+		switch b {
+		case ',', '"', '\r', '\n', '\t', ';', 0:
+			return true
+		}
+	}
+	return false
+}
+
+// looksLikeFormula looks past what spreadsheets drop before they look for a formula: spaces, quotes, byte order marks.
+func looksLikeFormula(v []byte) bool {
+	if len(v) == 0 || v[0] >= 'A' && v[0] <= 'Z' || v[0] >= 'a' && v[0] <= 'z' || v[0] >= '0' && v[0] <= '9' {
+		return false
+	}
+	if v[0] == '\'' {
+		return true
+	}
+	for len(v) > 0 {
+		r, n := utf8.DecodeRune(v)
+		switch r {
+		case '=', '+', '-', '@', '|', '%', '\t', '\r', '\n', 0, '＝', '＋', '－', '＠', '｜', '％':
+			return true
+		case ' ', '"', '\'', '`', '\ufeff', '\u00a0', '\u3000', '\u200b', '“', '”', '‘', '’':
+			v = v[n:]
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+func appendJSONRow(dst []byte, values [][]byte, first bool) []byte {
+	if first {
+		dst = append(dst, '\n')
+	} else {
+		dst = append(dst, ",\n"...)
+	}
+	return appendObject(dst, values)
+}
+
+func appendNDJSONRow(dst []byte, values [][]byte, _ bool) []byte {
+	return append(appendObject(dst, values), '\n')
+}
+
+func appendObject(dst []byte, values [][]byte) []byte {
+	for i, v := range values {
+		dst = append(dst, `,"`...)
+		if i == 0 {
+			dst[len(dst)-2] = '{'
+		}
+		dst = append(append(dst, exportColumns[i].name...), `":`...)
+		switch {
+		case v == nil:
+			dst = append(dst, "null"...)
+		case exportColumns[i].number:
+			dst = append(dst, v...)
+		default:
+			dst, _ = jsontext.AppendQuote(dst, v) // its error is invalid UTF-8, which it replaces
+		}
+	}
+	return append(dst, '}')
+}

@@ -1,0 +1,53 @@
+// Package leads turns the register into a tenant's scored leads.
+//
+// It owns the way from the staged register to the companies table (RefreshCompanies), a tenant's ideal customer profiles
+// (List, Set, Test), the scoring that picks and ranks companies by them (Score), and everything that reads the outcome:
+// Top, Latest, Candidates, ShortlistStatus and Export. It does not ingest the register (package acra) and pushes nothing
+// anywhere. Every function takes a transaction of package postgres and begins none: a TenantTx sees one tenant's rules,
+// features and scores, a SystemTx writes companies, which belong to nobody.
+//
+// The way of a score, four files: icp.go (what a rule says) → match.go (the rule as SQL conditions over companies) →
+// score.go and score.sql (features, score, rationale, and the rows that differ) → export.go (best first, streamed).
+//
+// Other services may write lead_features and lead_scores too. Rows of ours carry source 'leadctl'; others are read and
+// exported like ours, and never changed.
+package leads
+
+import "github.com/leadctl/leadctl/pkg/tenantid"
+
+// Source marks the rows that this package wrote and may change again.
+const Source = "leadctl"
+
+// Limits of a page. Exports also take All.
+const (
+	DefaultLimit = 200
+	MaxLimit     = 10_000
+	All          = 0
+)
+
+// Classes of the advisory locks taken here; the object is a tenant id, or 0.
+const (
+	lockCompanies int32 = 0x1ead01
+	lockTenant    int32 = 0x1ead02
+)
+
+// TenantID names a tenant.
+type TenantID = tenantid.ID
+
+// Lead is a scored company as clients read it. A pointer is nil where nothing is known; a score that is no finite number
+// counts as unknown. Contacts are the tenant's own: whoever finds them writes them into lead_features under these names.
+type Lead struct {
+	CompanyID       int32    `json:"company_id" yaml:"company_id" db:"company_id"`
+	Name            *string  `json:"name" yaml:"name" db:"name"`
+	WebsiteDomain   *string  `json:"website_domain" yaml:"website_domain" db:"website_domain"`
+	IndustryNorm    *string  `json:"industry_norm" yaml:"industry_norm" db:"industry_norm"`
+	EmployeesEst    *int32   `json:"employees_est" yaml:"employees_est" db:"employees_est"`
+	Score           *float64 `json:"score" yaml:"score" db:"score"`
+	Bucket          *string  `json:"bucket" yaml:"bucket" db:"bucket"`
+	Rationale       *string  `json:"rationale" yaml:"rationale" db:"rationale"`
+	PrimaryEmail    *string  `json:"primary_email" yaml:"primary_email" db:"primary_email"`
+	ContactName     *string  `json:"contact_name" yaml:"contact_name" db:"contact_name"`
+	ContactTitle    *string  `json:"contact_title" yaml:"contact_title" db:"contact_title"`
+	ContactLinkedin *string  `json:"contact_linkedin" yaml:"contact_linkedin" db:"contact_linkedin"`
+	ContactPhone    *string  `json:"contact_phone" yaml:"contact_phone" db:"contact_phone"`
+}

@@ -1,0 +1,156 @@
+package leads
+
+import (
+	"strconv"
+	"strings"
+)
+
+// arguments collects the parameters of a statement. Nothing that a tenant wrote is ever part of the SQL text.
+type arguments []any
+
+func (a *arguments) add(v any) string {
+	*a = append(*a, v)
+	return "$" + strconv.Itoa(len(*a))
+}
+
+// condition is one demand of a profile as SQL over companies c. It is never NULL.
+type condition struct{ field, sql string }
+
+// conditions are the demands that cut companies, apart from being live.
+func (p Profile) conditions(a *arguments) []condition {
+	var out []condition
+	add := func(field, sql string) {
+		if sql != "" {
+			out = append(out, condition{field, sql})
+		}
+	}
+	byCode, byIndustry := codesSQL(p.SSICCodes, a), industriesSQL(p.Industries, a)
+	switch {
+	case byCode != "" && byIndustry != "":
+		add("industries or ssic_codes", "("+byCode+" OR "+byIndustry+")")
+	case byCode != "" || byIndustry != "":
+		add("ssic_codes", byCode)
+		add("industries", byIndustry)
+	default:
+		add("keywords", wordsSQL(p.Keywords, a))
+	}
+	add("incorporation_year", rangeSQL("c.incorporation_year", p.IncorporationYear, false, a))
+	add("employee_range", rangeSQL("c.employees_est", p.EmployeeRange, true, a))
+	add("entity_types", typesSQL(p.EntityTypes, a))
+	add("exclude.industries", not(industriesSQL(p.Exclude.Industries, a)))
+	add("exclude.ssic_codes", not(codesSQL(p.Exclude.SSICCodes, a)))
+	add("exclude.entity_types", not(typesSQL(p.Exclude.EntityTypes, a)))
+	add("exclude.keywords", not(wordsSQL(p.Exclude.Keywords, a)))
+	add("exclude.uens", not(oneOfSQL("upper(c.uen)", p.Exclude.UENs, strings.ToUpper, a)))
+	return out
+}
+
+// where joins conditions to what a company must fulfil.
+func where(conditions []condition) string {
+	sql := "c.live"
+	for _, c := range conditions {
+		sql += "\n      AND " + c.sql
+	}
+	return sql
+}
+
+func not(sql string) string {
+	if sql == "" {
+		return ""
+	}
+	return "NOT coalesce(" + sql + ", false)"
+}
+
+// rangesSQL compares in byte order, which is what the index on industry_code is in.
+func rangesSQL(ranges []codeRange, a *arguments) []string {
+	var out []string
+	for _, r := range ranges {
+		out = append(out, `c.industry_code COLLATE "C" >= `+a.add(r.lo)+` AND c.industry_code COLLATE "C" < `+a.add(r.hi))
+	}
+	return out
+}
+
+func anyOf(alternatives []string) string {
+	if len(alternatives) == 0 {
+		return ""
+	}
+	return "(" + strings.Join(alternatives, " OR ") + ")"
+}
+
+func codesSQL(codes []string, a *arguments) string {
+	var ranges []codeRange
+	for _, code := range codes {
+		ranges = append(ranges, prefixRange(code))
+	}
+	return anyOf(rangesSQL(ranges, a))
+}
+
+func industriesSQL(terms []string, a *arguments) string {
+	var ranges []codeRange
+	var literal []string
+	for _, term := range terms {
+		if in, ok := findIndustry(term); ok {
+			ranges = append(ranges, in.codes)
+		} else {
+			literal = append(literal, term)
+		}
+	}
+	alternatives := rangesSQL(ranges, a)
+	if sql := oneOfSQL("c.industry_norm", literal, lowerTrimmed, a); sql != "" {
+		alternatives = append(alternatives, sql)
+	}
+	return anyOf(alternatives)
+}
+
+func typesSQL(types []string, a *arguments) string {
+	return oneOfSQL("lower(c.entity_type)", types, lowerTrimmed, a)
+}
+
+func oneOfSQL(column string, values []string, form func(string) string, a *arguments) string {
+	if len(values) == 0 {
+		return ""
+	}
+	formed := make([]string, len(values))
+	for i, v := range values {
+		formed[i] = form(v)
+	}
+	return column + " = ANY (" + a.add(formed) + "::text[])"
+}
+
+func lowerTrimmed(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
+
+// wordsSQL matches names that hold one of the words as a whole, in any case.
+func wordsSQL(words []string, a *arguments) string {
+	if len(words) == 0 {
+		return ""
+	}
+	return "c.name ~* " + a.add(wordsPattern(words)) + "::text"
+}
+
+// wordsPattern is a pattern of PostgreSQL whose first group is the word found. Signs at the ends of a word (C++) are no
+// part of a name's words and are left out; signs and spaces inside match any.
+func wordsPattern(words []string) string {
+	parts := make([]string, len(words))
+	for i, w := range words {
+		parts[i] = strings.Join(strings.Fields(notWord.ReplaceAllString(w, " ")), `[^[:alnum:]]+`)
+	}
+	return `\m(` + strings.Join(parts, "|") + `)\M`
+}
+
+func rangeSQL(column string, r Range, orUnknown bool, a *arguments) string {
+	if !r.given() {
+		return ""
+	}
+	var both []string
+	if r.Min != nil {
+		both = append(both, column+" >= "+a.add(*r.Min)+"::int")
+	}
+	if r.Max != nil {
+		both = append(both, column+" <= "+a.add(*r.Max)+"::int")
+	}
+	sql := strings.Join(both, " AND ")
+	if orUnknown {
+		return "(" + column + " IS NULL OR " + sql + ")"
+	}
+	return sql
+}

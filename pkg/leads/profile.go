@@ -1,0 +1,185 @@
+package leads
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// Profile is what a rule's payload says: an ideal customer. Every condition that is given must hold, with two exceptions:
+// industries and ssic_codes are alternatives to each other, and keywords choose companies only when neither is given,
+// else they raise the score. An empty profile fits every live company.
+type Profile struct {
+	Industries        []string  `json:"industries,omitempty" yaml:"industries,omitempty"`                // section letter, two-digit division, title or everyday word; else compared with industry_norm
+	SSICCodes         []string  `json:"ssic_codes,omitempty" yaml:"ssic_codes,omitempty"`                // two to five digits; fewer than five mean all that begin so
+	EmployeeRange     Range     `json:"employee_range,omitzero" yaml:"employee_range,omitempty"`         // companies whose headcount is unknown pass, and score lower
+	IncorporationYear Range     `json:"incorporation_year,omitzero" yaml:"incorporation_year,omitempty"` // both ends count
+	EntityTypes       []string  `json:"entity_types,omitempty" yaml:"entity_types,omitempty"`            // as the register calls them, in any case
+	Keywords          []string  `json:"keywords,omitempty" yaml:"keywords,omitempty"`                    // whole words in the name, in any case
+	Exclude           Exclusion `json:"exclude,omitzero" yaml:"exclude,omitempty"`                       // any one of these rules a company out
+
+	// Unknown holds members that leadctl does not know. They are kept with the rule and have no effect.
+	Unknown map[string]jsontext.Value `json:",unknown" yaml:"-"`
+}
+
+// Range is closed; nil is no bound.
+type Range struct {
+	Min *int `json:"min,omitempty" yaml:"min,omitempty"`
+	Max *int `json:"max,omitempty" yaml:"max,omitempty"`
+
+	Unknown map[string]jsontext.Value `json:",unknown" yaml:"-"` // refused: a bound that has no effect misleads
+}
+
+func (r Range) given() bool { return r.Min != nil || r.Max != nil }
+
+// Exclusion says which companies never fit.
+type Exclusion struct {
+	Industries  []string `json:"industries,omitempty" yaml:"industries,omitempty"`
+	SSICCodes   []string `json:"ssic_codes,omitempty" yaml:"ssic_codes,omitempty"`
+	EntityTypes []string `json:"entity_types,omitempty" yaml:"entity_types,omitempty"`
+	Keywords    []string `json:"keywords,omitempty" yaml:"keywords,omitempty"`
+	UENs        []string `json:"uens,omitempty" yaml:"uens,omitempty"`
+
+	Unknown map[string]jsontext.Value `json:",unknown" yaml:"-"` // refused
+}
+
+const (
+	maxPayload = 64 << 10 // bytes
+	maxList    = 200      // values in one list
+	maxText    = 120      // bytes of one value
+)
+
+// ParseProfile reads a payload. Faults: Invalid naming the member, such as "payload.employee_range.min".
+func ParseProfile(payload []byte) (Profile, error) {
+	var p Profile
+	if len(payload) > maxPayload {
+		return p, fault.New(fault.Invalid, "payload: %d bytes, %d at most", len(payload), maxPayload)
+	}
+	if jsontext.Value(payload).Kind() != '{' {
+		return p, fault.New(fault.Invalid, "payload: not a JSON object")
+	}
+	if err := json.Unmarshal(payload, &p); err != nil {
+		return p, payloadFault(err)
+	}
+	return p, p.validate()
+}
+
+func payloadFault(err error) error {
+	var semantic *json.SemanticError
+	if errors.As(err, &semantic) {
+		return fault.New(fault.Invalid, "payload%s: a %s is not what goes here", dotted(semantic.JSONPointer), semantic.JSONKind)
+	}
+	var syntactic *jsontext.SyntacticError
+	if errors.As(err, &syntactic) {
+		return fault.New(fault.Invalid, "payload%s: not valid JSON, or a name twice", dotted(syntactic.JSONPointer))
+	}
+	return fault.New(fault.Invalid, "payload: not valid JSON")
+}
+
+func dotted(p jsontext.Pointer) string {
+	var b strings.Builder
+	for token := range p.Tokens() {
+		b.WriteByte('.')
+		b.WriteString(token)
+	}
+	return b.String()
+}
+
+// Warnings are remarks on a profile that is valid and may not do what its author meant.
+func (p Profile) Warnings() []string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(p.Unknown)) {
+		out = append(out, fmt.Sprintf("payload.%s: unknown to leadctl, kept without effect", name))
+	}
+	for _, term := range slices.Concat(p.Industries, p.Exclude.Industries) {
+		if _, ok := findIndustry(term); !ok {
+			out = append(out, fmt.Sprintf("industry %q: no section, division or known word of SSIC 2020; compared with companies' industry as it stands", term))
+		}
+	}
+	return out
+}
+
+var (
+	ssicCode = regexp.MustCompile(`^[0-9]{2,5}$`)
+	uenShape = regexp.MustCompile(`^[0-9A-Za-z]{8,10}$`)
+)
+
+func (p Profile) validate() error {
+	lists := []struct {
+		field  string
+		values []string
+		shape  *regexp.Regexp
+		want   string
+	}{
+		{"industries", p.Industries, nil, ""},
+		{"ssic_codes", p.SSICCodes, ssicCode, "two to five digits"},
+		{"entity_types", p.EntityTypes, nil, ""},
+		{"keywords", p.Keywords, nil, ""},
+		{"exclude.industries", p.Exclude.Industries, nil, ""},
+		{"exclude.ssic_codes", p.Exclude.SSICCodes, ssicCode, "two to five digits"},
+		{"exclude.entity_types", p.Exclude.EntityTypes, nil, ""},
+		{"exclude.keywords", p.Exclude.Keywords, nil, ""},
+		{"exclude.uens", p.Exclude.UENs, uenShape, "a UEN"},
+	}
+	for _, l := range lists {
+		if len(l.values) > maxList {
+			return fault.New(fault.Invalid, "payload.%s: %d values, %d at most", l.field, len(l.values), maxList)
+		}
+		for i, v := range l.values {
+			if err := checkText(v); err != nil {
+				return fault.New(fault.Invalid, "payload.%s[%d]: %s", l.field, i, err.Error())
+			}
+			if l.shape != nil && !l.shape.MatchString(v) {
+				return fault.New(fault.Invalid, "payload.%s[%d] %q: not %s", l.field, i, v, l.want)
+			}
+		}
+	}
+	if err := p.EmployeeRange.check("employee_range", 0, 10_000_000); err != nil {
+		return err
+	}
+	if err := p.IncorporationYear.check("incorporation_year", 1800, 2200); err != nil {
+		return err
+	}
+	return refuse("exclude", p.Exclude.Unknown)
+}
+
+func refuse(field string, unknown map[string]jsontext.Value) error {
+	for _, name := range slices.Sorted(maps.Keys(unknown)) {
+		return fault.New(fault.Invalid, "payload.%s.%s: there is no such member", field, name)
+	}
+	return nil
+}
+
+func (r Range) check(field string, low, high int) error {
+	for name, v := range map[string]*int{"min": r.Min, "max": r.Max} {
+		if v != nil && (*v < low || *v > high) {
+			return fault.New(fault.Invalid, "payload.%s.%s %d: not from %d to %d", field, name, *v, low, high)
+		}
+	}
+	if r.Min != nil && r.Max != nil && *r.Min > *r.Max {
+		return fault.New(fault.Invalid, "payload.%s: min %d is above max %d", field, *r.Min, *r.Max)
+	}
+	return refuse(field, r.Unknown)
+}
+
+// checkText refuses what no name, word or title is.
+func checkText(s string) error {
+	switch {
+	case normalizeTerm(s) == "":
+		return errors.New("no letter or digit in it")
+	case len(s) > maxText:
+		return fmt.Errorf("longer than %d bytes", maxText)
+	case strings.ContainsFunc(s, unicode.IsControl):
+		return errors.New("a control character in it")
+	}
+	return nil
+}

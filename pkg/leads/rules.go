@@ -1,0 +1,111 @@
+package leads
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
+)
+
+// UnnamedRule is what a rule without a name is called.
+const UnnamedRule = "Unnamed"
+
+// maxRules bounds what one scoring run has to look at.
+const maxRules = 100
+
+// DefaultRuleName and DefaultPayload are the rule that a new tenant starts with: established companies of the industries
+// that most platforms sell to. It is meant to be edited.
+const (
+	DefaultRuleName = "Default"
+	DefaultPayload  = `{"industries": ["information and communications", "professional, scientific and technical activities", "wholesale and retail trade"], "entity_types": ["Local Company"], "incorporation_year": {"min": 2000}}`
+)
+
+// Rule is a named profile of a tenant. RuleID counts within the tenant.
+type Rule struct {
+	RuleID    int32           `json:"rule_id" yaml:"rule_id" db:"rule_id"`
+	TenantID  TenantID        `json:"tenant_id" yaml:"tenant_id" db:"tenant_id"`
+	Name      string          `json:"name" yaml:"name" db:"name"`
+	Payload   json.RawMessage `json:"payload" yaml:"payload" db:"payload"` // always an object
+	CreatedAt time.Time       `json:"created_at" yaml:"created_at" db:"created_at"`
+}
+
+// A payload that another service left as something else than an object reads as an empty one.
+const ruleColumns = `rule_id, tenant_id, name, CASE jsonb_typeof(payload) WHEN 'object' THEN payload ELSE '{}' END AS payload, created_at`
+
+// ListRules gives the tenant's rules, newest first.
+func ListRules(ctx context.Context, tx postgres.TenantTx) ([]Rule, error) {
+	rows, err := tx.Query(ctx, `SELECT `+ruleColumns+` FROM public.icp_rules ORDER BY created_at DESC, rule_id DESC`)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Rule])
+}
+
+// ShowRule gives the rule of that name. NotFound when the tenant has none.
+func ShowRule(ctx context.Context, tx postgres.TenantTx, name string) (Rule, error) {
+	rows, err := tx.Query(ctx, `SELECT `+ruleColumns+` FROM public.icp_rules WHERE name = $1`, name)
+	if err != nil {
+		return Rule{}, err
+	}
+	r, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Rule])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Rule{}, fault.New(fault.NotFound, "rule %q: tenant %s has none of that name", name, tx.Tenant()).
+			WithHint("`leadctl icp list --tenant %s` shows all", tx.Tenant())
+	}
+	return r, err
+}
+
+// SetRule makes the tenant's rule of that name, or replaces its payload. Name "" means UnnamedRule. The same payload
+// again writes nothing. Faults: Invalid naming the member at fault, or when the tenant has 100 rules already.
+func SetRule(ctx context.Context, tx postgres.TenantTx, name string, payload []byte) (Rule, error) {
+	name = strings.TrimSpace(name)
+	if name == "" {
+		name = UnnamedRule
+	}
+	if err := checkText(name); err != nil {
+		return Rule{}, fault.New(fault.Invalid, "name: %s", err.Error())
+	}
+	if _, err := ParseProfile(payload); err != nil {
+		return Rule{}, err
+	}
+	if err := lockedTenant(ctx, tx); err != nil {
+		return Rule{}, err
+	}
+	tag, err := tx.Exec(ctx, `
+		INSERT INTO public.icp_rules AS r (tenant_id, rule_id, name, payload)
+		SELECT $1, coalesce(max(rule_id), 0) + 1, $2, $3::jsonb FROM public.icp_rules
+		HAVING count(*) < $4 OR bool_or(name = $2)
+		ON CONFLICT (tenant_id, name) DO UPDATE SET payload = excluded.payload, updated_at = now()
+		WHERE r.payload <> excluded.payload`,
+		tx.Tenant(), name, payload, maxRules)
+	if err != nil {
+		return Rule{}, unstorable(err)
+	}
+	r, err := ShowRule(ctx, tx, name)
+	if tag.RowsAffected() == 0 && fault.Is(err, fault.NotFound) {
+		return Rule{}, fault.New(fault.Invalid, "rule %q: the tenant has %d rules, which is the most", name, maxRules)
+	}
+	return r, err
+}
+
+// unstorable names what jsonb refuses of valid JSON: \u0000, numbers beyond any size, nesting without end.
+func unstorable(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && (strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "54")) {
+		return fault.New(fault.Invalid, "payload: holds a value that cannot be stored").Because(err)
+	}
+	return err
+}
+
+// lockedTenant makes this transaction the only one that numbers rows or scores for its tenant.
+func lockedTenant(ctx context.Context, tx postgres.TenantTx) error {
+	_, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1, $2)`, lockTenant, int32(tx.Tenant()))
+	return err
+}

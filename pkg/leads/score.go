@@ -1,0 +1,221 @@
+package leads
+
+import (
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
+)
+
+//go:embed score.sql
+var scoreSQL string
+
+// overlap is how far an incremental run looks back before the newest change that the run before it saw, for services
+// whose transactions last long.
+const overlap = time.Hour
+
+// ScoreOptions of Score. The zero value scores with the default weights, incrementally where that gives the same result.
+type ScoreOptions struct {
+	Weights Weights   // DefaultWeights when zero
+	Full    bool      // look at every company even if neither rules nor weights changed
+	Now     time.Time // ages are counted to this year; the current time when zero
+	RunID   int32     // the run made by StartRun; 0 makes one
+}
+
+// ScoreReport says what a run did. Candidates counts what this run judged: all that fit, or when it was not Full those
+// that fit among the companies changed since the run before.
+type ScoreReport struct {
+	RunID      int32    `json:"run_id" yaml:"run_id" db:"-"`
+	Rules      int      `json:"rules" yaml:"rules" db:"-"`
+	Skipped    []string `json:"skipped,omitempty" yaml:"skipped,omitempty" db:"-"` // rules that cannot be read, with the reason
+	Full       bool     `json:"full" yaml:"full" db:"-"`
+	Version    string   `json:"version" yaml:"version" db:"-"`
+	Candidates int64    `json:"candidates" yaml:"candidates" db:"candidates"`
+	Added      int64    `json:"added" yaml:"added" db:"added"`
+	Changed    int64    `json:"changed" yaml:"changed" db:"changed"`
+	Removed    int64    `json:"removed" yaml:"removed" db:"removed"` // fit no rule any more
+}
+
+// progress is what a run leaves for the next one, in enrichment_runs.counts.
+type progress struct {
+	Basis string     `json:"basis"`          // digest of rules, weights and year
+	Seen  *time.Time `json:"seen,omitempty"` // newest companies.updated_at that was looked at
+}
+
+// Score brings the tenant's features and scores to what its rules and the companies table say, and records the run.
+// Unchanged input writes no row but the run's. It takes the tenant's lock, so two runs of one tenant follow each other.
+// Faults: Invalid for weights that give no score.
+func Score(ctx context.Context, tx postgres.TenantTx, opts ScoreOptions) (ScoreReport, error) {
+	if opts.Weights == (Weights{}) {
+		opts.Weights = DefaultWeights()
+	}
+	if opts.Now.IsZero() {
+		opts.Now = time.Now()
+	}
+	if err := opts.Weights.check(); err != nil {
+		return ScoreReport{}, err
+	}
+	if err := longWork(ctx, tx); err != nil {
+		return ScoreReport{}, err
+	}
+	if err := lockedTenant(ctx, tx); err != nil {
+		return ScoreReport{}, err
+	}
+	rules, skipped, err := readableRules(ctx, tx)
+	if err != nil {
+		return ScoreReport{}, err
+	}
+	now := progress{Basis: basis(rules, opts)}
+	if err := tx.QueryRow(ctx, `SELECT max(updated_at) FROM public.companies`).Scan(&now.Seen); err != nil {
+		return ScoreReport{}, err
+	}
+	since, err := sinceLastRun(ctx, tx, now.Basis, opts.Full)
+	if err != nil {
+		return ScoreReport{}, err
+	}
+	report, err := applyScores(ctx, tx, rules, opts, since)
+	if err != nil {
+		return ScoreReport{}, err
+	}
+	report.Rules, report.Skipped, report.Version, report.Full = len(rules), skipped, opts.Weights.Version, since == nil
+	report.RunID, err = recordRun(ctx, tx, opts.RunID, report, now)
+	return report, err
+}
+
+// readRule is a rule with its payload read.
+type readRule struct {
+	id      int32
+	name    string
+	profile Profile
+}
+
+// readableRules leaves out rules that another service wrote in a shape we cannot read, and says so.
+func readableRules(ctx context.Context, tx postgres.TenantTx) (out []readRule, skipped []string, err error) {
+	list, err := ListRules(ctx, tx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, r := range list {
+		p, err := ParseProfile(r.Payload)
+		if err != nil {
+			skipped = append(skipped, fmt.Sprintf("rule %q: %s", r.Name, fault.Text(err)))
+			continue
+		}
+		out = append(out, readRule{r.RuleID, r.Name, p})
+	}
+	return out, skipped, nil
+}
+
+// basis changes whenever the scores of companies that did not change would.
+func basis(rules []readRule, opts ScoreOptions) string {
+	h := sha256.New()
+	enc := json.NewEncoder(h) // of our own structs: it cannot fail
+	_ = enc.Encode(opts.Weights)
+	_ = enc.Encode([]any{opts.Now.Year(), SSICSource})
+	for _, r := range rules {
+		_ = enc.Encode([]any{r.id, r.name, r.profile})
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// sinceLastRun is the change of companies to look at first, nil for all of them.
+func sinceLastRun(ctx context.Context, tx postgres.TenantTx, basis string, full bool) (*time.Time, error) {
+	if full {
+		return nil, nil
+	}
+	var last progress
+	err := tx.QueryRow(ctx, `SELECT counts FROM public.enrichment_runs WHERE source = $1 AND status = $2
+		ORDER BY started_at DESC, run_id DESC LIMIT 1`, Source, RunDone).Scan(&last)
+	switch {
+	case err == pgx.ErrNoRows:
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case last.Basis != basis || last.Seen == nil:
+		return nil, nil
+	}
+	since := last.Seen.Add(-overlap)
+	return &since, nil
+}
+
+func applyScores(ctx context.Context, tx postgres.TenantTx, rules []readRule, opts ScoreOptions, since *time.Time) (ScoreReport, error) {
+	var args arguments
+	sql := scoreStatement(&args, tx.Tenant(), rules, opts, since)
+	// Planned for these values: a plan kept for any rule and any tenant would be a bad one.
+	rows, err := tx.Query(ctx, sql, append([]any{pgx.QueryExecModeDescribeExec}, args...)...)
+	if err != nil {
+		return ScoreReport{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[ScoreReport])
+}
+
+func scoreStatement(a *arguments, tenant TenantID, rules []readRule, opts ScoreOptions, since *time.Time) string {
+	codes, titles, _ := divisionArrays()
+	var values, objects, reasons, possible, reached, keys []string
+	for _, f := range opts.Weights.features() {
+		weight := a.add(f.weight) + "::float8"
+		values = append(values, f.value+" AS v_"+f.name)
+		objects = append(objects, "'"+f.name+"', trim_scale(round(p.v_"+f.name+"::numeric, 4))")
+		possible = append(possible, "CASE WHEN p.v_"+f.name+" IS NULL THEN 0 ELSE "+weight+" END")
+		reached = append(reached, "coalesce(p.v_"+f.name+", 0) * "+weight)
+		reasons = append(reasons, "CASE WHEN p.v_"+f.name+" IS NOT NULL THEN "+f.says+
+			" || ' (' || round(100 * p.v_"+f.name+" * "+weight+" / t.possible) || ' of ' || round(100 * "+weight+" / t.possible) || ')' END")
+		keys = append(keys, f.name)
+	}
+	picked := []string{pick(readRule{}, []condition{{"", "false"}}, opts.Now.Year(), a)} // gives the columns when there is no rule
+	for _, r := range rules {
+		picked = append(picked, pick(r, append(r.profile.conditions(a), changedSince(since, a)...), opts.Now.Year(), a))
+	}
+	changedS, changedF := "", ""
+	if since != nil {
+		changed := " AND %s.company_id IN (SELECT company_id FROM public.companies WHERE updated_at >= " + a.add(*since) + "::timestamptz)"
+		changedS, changedF = fmt.Sprintf(changed, "s"), fmt.Sprintf(changed, "f")
+	}
+	return strings.NewReplacer(
+		"{divisions}", a.add(codes), "{titles}", a.add(titles), "{picked}", strings.Join(picked, "\n  UNION ALL\n  "),
+		"{values}", strings.Join(values, ", "), "{features}", strings.Join(objects, ", "), "{reasons}", strings.Join(reasons, ", "),
+		"{possible}", strings.Join(possible, " + "), "{reached}", strings.Join(reached, " + "),
+		"{high}", a.add(opts.Weights.High), "{medium}", a.add(opts.Weights.Medium), "{version}", a.add(opts.Weights.Version)+"::text",
+		"{tenant}", a.add(tenant)+"::int", "{source}", a.add(Source)+"::text", "{keys}", a.add(append(keys, "rule", "rule_id"))+"::text[]",
+		"{changed_s}", changedS, "{changed_f}", changedF,
+	).Replace(scoreSQL)
+}
+
+func changedSince(since *time.Time, a *arguments) []condition {
+	if since == nil {
+		return nil
+	}
+	return []condition{{"changed", "c.updated_at >= " + a.add(*since) + "::timestamptz"}}
+}
+
+// pick selects the companies of one rule with what the features need to know about both.
+func pick(r readRule, conditions []condition, year int, a *arguments) string {
+	p := r.profile
+	industry := "NULL"
+	switch codes, industries := len(p.SSICCodes) > 0, len(p.Industries) > 0; {
+	case codes && industries:
+		industry = "CASE WHEN " + codesSQL(p.SSICCodes, a) + " THEN 1 ELSE 0.8 END"
+	case codes || industries:
+		industry = "1"
+	}
+	word := "NULL"
+	if len(p.Keywords) > 0 {
+		word = "substring(c.name from " + a.add("(?i)"+wordsPattern(p.Keywords)) + "::text)"
+	}
+	return `SELECT c.company_id, c.industry_code AS code, c.industry_norm, c.incorporation_year AS year, c.employees_est AS employees,
+    nullif(c.website_domain, '') AS domain, c.entity_type, lower(c.entity_status) AS status,
+    ` + a.add(r.id) + `::int AS rule_id, ` + a.add(r.name) + `::text AS rule, ` + a.add(year) + `::int AS this_year,
+    ` + a.add(p.IncorporationYear.Min) + `::int AS from_year, ` + a.add(p.IncorporationYear.Max) + `::int AS to_year,
+    ` + a.add(p.EmployeeRange.given()) + `::bool AS wants_size, ` + a.add(len(p.EntityTypes) > 0) + `::bool AS wants_type,
+    ` + a.add(len(p.Keywords) > 0) + `::bool AS wants_words, ` + industry + `::float8 AS industry, ` + word + `::text AS word
+  FROM public.companies c WHERE ` + where(conditions)
+}

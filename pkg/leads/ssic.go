@@ -1,0 +1,105 @@
+package leads
+
+import (
+	_ "embed"
+	"encoding/csv"
+	"regexp"
+	"strings"
+	"sync"
+)
+
+// SSICSource names the classification behind ssic2020.csv. The file holds the 22 sections (a letter each) and their
+// two-digit divisions, with our own list of everyday words for some of them; groups and below are told apart by code alone.
+const SSICSource = "Singapore Standard Industrial Classification 2020 (Department of Statistics Singapore)"
+
+//go:embed ssic2020.csv
+var ssicCSV string
+
+// Industry is a section (code "J") or a division (code "62") of the SSIC.
+type Industry struct {
+	Code    string
+	Title   string
+	Section string   // the letter of the section it is or belongs to
+	also    []string // everyday words that mean it
+	codes   codeRange
+}
+
+// codeRange holds the five-digit codes from lo to just before hi, in byte order.
+type codeRange struct{ lo, hi string }
+
+// Industries lists sections and divisions, each section before its divisions.
+func Industries() []Industry { return taxonomy() }
+
+var taxonomy = sync.OnceValue(func() []Industry {
+	records, err := csv.NewReader(strings.NewReader(ssicCSV)).ReadAll()
+	if err != nil {
+		panic("leads: ssic2020.csv: " + err.Error())
+	}
+	var list []Industry
+	section := -1
+	for _, r := range records[1:] {
+		in := Industry{Code: r[0], Title: r[1], Section: r[0]}
+		if r[2] != "" {
+			in.also = strings.Split(r[2], ";")
+		}
+		if r[0][0] > '9' {
+			section = len(list)
+		} else {
+			in.codes = prefixRange(r[0])
+			in.Section = list[section].Code
+			if list[section].codes.lo == "" {
+				list[section].codes.lo = in.codes.lo
+			}
+			list[section].codes.hi = in.codes.hi // divisions of a section follow each other without a gap
+		}
+		list = append(list, in)
+	}
+	return list
+})
+
+// prefixRange holds every code that begins with digits.
+func prefixRange(digits string) codeRange {
+	last := len(digits) - 1
+	return codeRange{digits, digits[:last] + string(digits[last]+1)}
+}
+
+// findIndustry resolves what a person calls an industry: a section letter, a two-digit division, a title, or an everyday
+// word. A title of both a section and a division (education) means the section.
+func findIndustry(term string) (Industry, bool) {
+	term = normalizeTerm(term)
+	for _, in := range taxonomy() {
+		if strings.EqualFold(term, in.Code) || term == normalizeTerm(in.Title) {
+			return in, true
+		}
+	}
+	for _, in := range taxonomy() {
+		for _, word := range in.also {
+			if term == normalizeTerm(word) {
+				return in, true
+			}
+		}
+	}
+	return Industry{}, false
+}
+
+var notWord = regexp.MustCompile(`[^\p{L}\p{N}]+`)
+
+func normalizeTerm(s string) string {
+	s = strings.ReplaceAll(strings.ToLower(s), "&", " and ")
+	return strings.TrimSpace(notWord.ReplaceAllString(s, " "))
+}
+
+// divisionArrays gives, for SQL, each division with its title and its section's, lower-cased: the form of industry_norm.
+func divisionArrays() (codes, titles, norms []string) {
+	var norm string
+	for _, in := range taxonomy() {
+		if in.Code == in.Section {
+			norm = strings.ToLower(in.Title)
+			continue
+		}
+		codes = append(codes, in.Code)
+		titles = append(titles, strings.ToLower(in.Title))
+		norms = append(norms, norm)
+	}
+	return codes, titles, norms
+}

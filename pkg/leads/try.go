@@ -1,0 +1,80 @@
+package leads
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leadctl/leadctl/pkg/postgres"
+)
+
+// sampleSize is how many companies a trial shows.
+const sampleSize = 5
+
+// Trial is what a profile would pick, without scoring or writing anything.
+type Trial struct {
+	Live       int64       `json:"live" yaml:"live"`             // companies there are to pick from
+	Matches    int64       `json:"matches" yaml:"matches"`       // companies that fulfil every condition
+	Conditions []Cut       `json:"conditions" yaml:"conditions"` // in the order of the profile
+	CutsMost   string      `json:"cuts_most" yaml:"cuts_most"`   // the condition without which most companies would match; "" when none cuts
+	Sample     []Candidate `json:"sample" yaml:"sample"`         // a few that match, by company_id
+	Warnings   []string    `json:"warnings,omitempty" yaml:"warnings,omitempty"`
+}
+
+// Cut is what one condition does: how many live companies fulfil it, and how many more would match without it.
+type Cut struct {
+	Condition string `json:"condition" yaml:"condition"`
+	Fulfil    int64  `json:"fulfil" yaml:"fulfil"`
+	Cuts      int64  `json:"cuts" yaml:"cuts"`
+}
+
+// TryProfile counts what p picks and what each of its conditions cuts. It reads every live company once.
+func TryProfile(ctx context.Context, tx postgres.TenantTx, p Profile) (Trial, error) {
+	if err := longWork(ctx, tx); err != nil {
+		return Trial{}, err
+	}
+	var args arguments
+	conditions := p.conditions(&args)
+	counts := make([]int64, 2+2*len(conditions))
+	into := make([]any, len(counts))
+	for i := range counts {
+		into[i] = &counts[i]
+	}
+	err := tx.QueryRow(ctx, trialSQL(conditions), append([]any{pgx.QueryExecModeDescribeExec}, args...)...).Scan(into...)
+	if err != nil {
+		return Trial{}, err
+	}
+	trial := Trial{Live: counts[0], Matches: counts[1], Conditions: []Cut{}, Warnings: p.Warnings()}
+	most := int64(0)
+	for i, c := range conditions {
+		cut := Cut{Condition: c.field, Fulfil: counts[2+2*i], Cuts: counts[3+2*i]}
+		trial.Conditions = append(trial.Conditions, cut)
+		if cut.Cuts > most {
+			trial.CutsMost, most = cut.Condition, cut.Cuts
+		}
+	}
+	rows, err := tx.Query(ctx, `SELECT c.company_id, c.name, c.industry_norm, c.website_domain, c.last_seen FROM public.companies c WHERE `+
+		where(conditions)+` ORDER BY c.company_id LIMIT `+strconv.Itoa(sampleSize), append([]any{pgx.QueryExecModeDescribeExec}, args...)...)
+	if err != nil {
+		return Trial{}, err
+	}
+	trial.Sample, err = pgx.CollectRows(rows, pgx.RowToStructByName[Candidate])
+	return trial, err
+}
+
+// trialSQL evaluates each condition once a company: ok is how many hold, hN whether the Nth does. A condition alone keeps
+// a company out when all others hold.
+func trialSQL(conditions []condition) string {
+	var holds, sum, out []string
+	for i, c := range conditions {
+		h := "h" + strconv.Itoa(i)
+		holds = append(holds, ", coalesce("+c.sql+", false) AS "+h)
+		sum = append(sum, h+"::int")
+		out = append(out, ", count(*) FILTER (WHERE "+h+"), count(*) FILTER (WHERE NOT "+h+" AND ok = "+strconv.Itoa(len(conditions)-1)+")")
+	}
+	sum = append(sum, "0")
+	return `SELECT count(*), count(*) FILTER (WHERE ok = ` + strconv.Itoa(len(conditions)) + `)` + strings.Join(out, "") + `
+		FROM (SELECT *, ` + strings.Join(sum, " + ") + ` AS ok FROM (SELECT 0` + strings.Join(holds, "") + ` FROM public.companies c WHERE c.live) h) t`
+}

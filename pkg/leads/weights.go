@@ -1,0 +1,85 @@
+package leads
+
+import (
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// Weights say how much each feature counts and where the buckets begin. Only their proportions matter: a feature that a
+// rule does not ask for drops out, and the others share its part. Version is written beside every score; give changed
+// weights a version of their own.
+type Weights struct {
+	Version  string  `json:"version" yaml:"version"`
+	Industry float64 `json:"industry" yaml:"industry"`
+	Keywords float64 `json:"keywords" yaml:"keywords"`
+	Age      float64 `json:"age" yaml:"age"`
+	Size     float64 `json:"size" yaml:"size"`
+	Form     float64 `json:"form" yaml:"form"`
+	Website  float64 `json:"website" yaml:"website"`
+	Standing float64 `json:"standing" yaml:"standing"`
+	High     float64 `json:"high" yaml:"high"`     // least score of bucket high
+	Medium   float64 `json:"medium" yaml:"medium"` // least score of bucket medium
+}
+
+// DefaultWeights are explained in docs/scoring.md.
+func DefaultWeights() Weights {
+	return Weights{
+		Version: "leadctl-1", Industry: 35, Keywords: 15, Age: 15, Size: 15, Form: 10, Website: 5, Standing: 5,
+		High: 0.75, Medium: 0.5,
+	}
+}
+
+func (w Weights) check() error {
+	// Age, form, website and standing are judged for every company, so their sum keeps every score defined.
+	always := w.Age + w.Form + w.Website + w.Standing
+	for name, v := range map[string]float64{"industry": w.Industry, "keywords": w.Keywords, "age": w.Age, "size": w.Size,
+		"form": w.Form, "website": w.Website, "standing": w.Standing} {
+		if !(v >= 0 && v <= 1000) {
+			return fault.New(fault.Invalid, "weight %s: %v is not from 0 to 1000", name, v)
+		}
+	}
+	switch {
+	case w.Version == "":
+		return fault.New(fault.Invalid, "weights: no version")
+	case always == 0:
+		return fault.New(fault.Invalid, "weights %s: age, form, website and standing are all 0", w.Version)
+	case !(0 <= w.Medium && w.Medium <= w.High && w.High <= 1):
+		return fault.New(fault.Invalid, "weights %s: buckets need 0 ≤ medium ≤ high ≤ 1", w.Version)
+	}
+	return nil
+}
+
+// feature is one line of a score: its value from 0 to 1 as SQL, NULL where the rule does not ask for it, and the words
+// that a salesperson reads. Both speak of p, a company picked by a rule (see pick) with the title of its division.
+type feature struct {
+	name   string
+	weight float64
+	value  string
+	says   string
+}
+
+func (w Weights) features() []feature {
+	return []feature{
+		{"industry", w.Industry, `p.industry`,
+			`coalesce(p.title || ' (SSIC ' || p.code || ')', p.industry_norm) || CASE WHEN p.industry = 1 THEN ' is the business asked for' ELSE ' is in an industry asked for' END`},
+		{"keywords", w.Keywords, `CASE WHEN p.wants_words THEN (p.word IS NOT NULL)::int::float8 END`,
+			`coalesce('its name says "' || p.word || '"', 'its name has none of the keywords')`},
+		// Inside a closed range the middle counts full and the ends half. Otherwise ten years in business count full.
+		{"age", w.Age, `CASE WHEN p.year IS NULL THEN 0
+			WHEN p.to_year IS NULL OR p.from_year IS NULL THEN least(greatest(p.this_year - p.year, 0), 10) / 10.0::float8
+			WHEN p.from_year = p.to_year THEN 1
+			ELSE 1 - 0.5 * abs(2 * p.year - p.from_year - p.to_year) / (p.to_year - p.from_year)::float8 END`,
+			`CASE WHEN p.year IS NULL THEN 'year of incorporation unknown'
+			WHEN p.to_year IS NULL OR p.from_year IS NULL THEN 'incorporated in ' || p.year
+			ELSE 'incorporated in ' || p.year || ', within ' || p.from_year || '–' || p.to_year END`},
+		{"size", w.Size, `CASE WHEN p.wants_size THEN CASE WHEN p.employees IS NULL THEN 0.3 ELSE 1 END::float8 END`,
+			`coalesce('about ' || p.employees || ' employees, as asked', 'headcount not known yet')`},
+		{"form", w.Form, `CASE WHEN p.wants_type THEN 1 ELSE CASE lower(p.entity_type) WHEN 'local company' THEN 1
+			WHEN 'foreign company branch' THEN 0.8 WHEN 'limited liability partnership' THEN 0.7 WHEN 'limited partnership' THEN 0.6
+			WHEN 'sole proprietorship/ partnership' THEN 0.4 ELSE 0.5 END END::float8`,
+			`coalesce(lower(p.entity_type), 'legal form unknown')`},
+		{"website", w.Website, `(p.domain IS NOT NULL)::int::float8`,
+			`coalesce('website ' || p.domain, 'no website known')`},
+		{"standing", w.Standing, `CASE WHEN p.status IN ('live', 'live company') THEN 1 WHEN p.status LIKE 'live (%' THEN 0.2 ELSE 0.5 END::float8`,
+			`CASE WHEN p.status IN ('live', 'live company') THEN 'in good standing' WHEN p.status LIKE 'live (%' THEN 'under receivership' ELSE 'standing unknown' END`},
+	}
+}
