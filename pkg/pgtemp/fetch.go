@@ -68,8 +68,9 @@ func fetch(ctx context.Context, home, repository string) error {
 	failed := make(chan error, 1)
 	// The library knows no context. It goes on by itself after a cancellation and still cleans up, unless the process ends.
 	go func() {
-		defer os.RemoveAll(work)
-		failed <- install(work, home, repository)
+		err := install(work, home, repository)
+		_ = os.RemoveAll(work)
+		failed <- err
 	}()
 	select {
 	case err := <-failed:
