@@ -1,0 +1,46 @@
+package httpapi
+
+import (
+	"embed"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// The page is Swagger UI 5.35.0 (Apache-2.0, its licence beside it), embedded so that /docs loads nothing from elsewhere.
+//
+//go:embed swaggerui
+var swaggerUI embed.FS
+
+// docsPolicy lets the page run its own files only. Swagger UI sets style attributes and shows embedded images.
+const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+// registerDocs serves the description and the page that shows it. Both are open: they say what anyone may ask, and hold
+// nothing of anyone.
+func (s *Server) registerDocs(mux *http.ServeMux, api huma.API) {
+	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, r *http.Request) {
+		doc, err := api.OpenAPI().MarshalJSON()
+		if err != nil {
+			problemOf(r.Context(), err).write(w)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(doc)
+	})
+	for path, file := range docsFiles() {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Security-Policy", docsPolicy)
+			w.Header().Set("Referrer-Policy", "no-referrer")
+			http.ServeFileFS(w, r, swaggerUI, "swaggerui/"+file)
+		})
+	}
+}
+
+func docsFiles() map[string]string {
+	return map[string]string{
+		"/docs":                      "page.html",
+		"/docs/swagger-ui.css":       "swagger-ui.css",
+		"/docs/swagger-ui-bundle.js": "swagger-ui-bundle.js",
+		"/docs/init.js":              "init.js",
+	}
+}

@@ -1,0 +1,96 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/leadctl/leadctl/pkg/sso"
+)
+
+// Guard says what a request must prove before its handler runs.
+type Guard string
+
+// The guards.
+const (
+	Open     Guard = "open"     // nothing
+	Identity Guard = "identity" // a good token; it may have no tenant yet
+	Member   Guard = "member"   // a good token with a usable tenant and at least the route's role
+)
+
+// Route is one row of the table.
+type Route struct {
+	Method   string
+	Path     string
+	Guard    Guard
+	Role     sso.Role // least role, for Member
+	Summary  string
+	register func(huma.API, huma.Operation)
+}
+
+// routes is every route there is, but for the documentation's own assets.
+func (s *Server) routes() []Route {
+	return []Route{
+		{http.MethodGet, "/health", Open, "", "The process answers", handle(s.getHealth)},
+		{http.MethodGet, "/livez", Open, "", "The process lives; touches nothing else", handle(s.getHealth)},
+		{http.MethodGet, "/readyz", Open, "", "The process can do its job", handle(s.getReady)},
+
+		{http.MethodGet, "/info", Identity, "", "How this API signs users in", handle(s.getInfo)},
+		{http.MethodPost, "/onboarding/first_login", Identity, "", "Make the caller's tenant and workspace, or join the work under way", handle(s.postFirstLogin)},
+		{http.MethodGet, "/whoami", Member, sso.Viewer, "The caller, tenant and roles", handle(s.getWhoami)},
+		{http.MethodGet, "/onboarding/status", Member, sso.Viewer, "Where the workspace stands", handle(s.getOnboardingStatus)},
+		{http.MethodGet, "/onboarding/verify_odoo", Member, sso.Viewer, "Whether the Odoo workspace is there and passed its test", handle(s.getVerifyOdoo)},
+		{http.MethodGet, "/session/odoo_info", Member, sso.Viewer, "Where the caller's Odoo workspace is", handle(s.getOdooInfo)},
+		{http.MethodGet, "/tenants/{id}", Member, sso.Viewer, "The caller's own tenant", handle(s.getTenant)},
+
+		{http.MethodGet, "/icp/rules", Member, sso.Viewer, "Ideal customer profiles, newest first", handle(s.getRules)},
+		{http.MethodPost, "/icp/rules", Member, sso.Ops, "Make or change an ideal customer profile", handle(s.postRule)},
+		{http.MethodGet, "/scores/latest", Member, sso.Viewer, "Scored leads, best first, page by page", handle(s.getScores)},
+		{http.MethodGet, "/candidates/latest", Member, sso.Viewer, "Companies that fit, most recent first, page by page", handle(s.getCandidates)},
+		{http.MethodGet, "/shortlist/status", Member, sso.Viewer, "How many leads are scored, and since when", handle(s.getShortlist)},
+		{http.MethodGet, "/export/latest_scores.json", Member, sso.Viewer, "All scored leads as JSON", handle(s.exportJSON)},
+		{http.MethodGet, "/export/latest_scores.csv", Member, sso.Viewer, "All scored leads as CSV", handle(s.exportCSV)},
+	}
+}
+
+// Routes is the table, for tests and for `leadctl` to print.
+func Routes() []Route { return (&Server{}).routes() }
+
+// handle puts a typed function behind a route. Its errors become problems; nothing of a cause goes out.
+func handle[I, O any](fn func(context.Context, *I) (*O, error)) func(huma.API, huma.Operation) {
+	return func(api huma.API, op huma.Operation) {
+		huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
+			out, err := fn(ctx, in)
+			if err != nil {
+				return nil, problemOf(ctx, err)
+			}
+			return out, nil
+		})
+	}
+}
+
+func (r Route) operation() huma.Operation {
+	op := huma.Operation{Method: r.Method, Path: r.Path, Summary: r.Summary, OperationID: operationID(r), MaxBodyBytes: maxBody}
+	if r.Guard != Open {
+		op.Security = []map[string][]string{{"token": {}}}
+		op.Errors = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable}
+	}
+	if r.Path == "/onboarding/first_login" {
+		op.DefaultStatus = http.StatusAccepted
+	}
+	return op
+}
+
+func operationID(r Route) string {
+	id := []byte(r.Method)
+	for _, c := range []byte(r.Path) {
+		switch {
+		case c >= 'a' && c <= 'z' || c >= '0' && c <= '9':
+			id = append(id, c)
+		case len(id) > 0 && id[len(id)-1] != '_':
+			id = append(id, '_')
+		}
+	}
+	return string(id)
+}

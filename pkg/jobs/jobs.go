@@ -1,0 +1,104 @@
+// Package jobs owns the running of background work: River on leadctl's database, as the control plane.
+//
+// What the work is stands beside whoever enqueues it (package onboarding, package acra): their args, workers and steps.
+// Jobs are enqueued with Enqueue in the caller's own transaction, so a job exists exactly when that transaction
+// committed. Any number of processes share the work; River's leader rescues what a dead one left behind.
+package jobs
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/schema"
+)
+
+// Times that bound a job. River's own default rescues a stuck job after an hour, which no first sign-in can wait for.
+const (
+	Timeout     = 2 * time.Minute  // longest a single attempt may run
+	RescueAfter = 3 * time.Minute  // a running job older than this belonged to a process that died
+	SoftStop    = 10 * time.Second // on shutdown: what is running may finish, then it is returned unharmed
+)
+
+// Client runs and lists jobs.
+type Client struct{ river *river.Client[pgx.Tx] }
+
+// Options of New. Workers nil makes a client that lists, retries and cancels but works nothing.
+type Options struct {
+	Workers  *river.Workers
+	Periodic []*river.PeriodicJob
+	Parallel int // jobs at a time in this process; default 8
+	Log      *slog.Logger
+}
+
+// New prepares a client on db. Nothing runs before Start.
+func New(ctx context.Context, db *postgres.DB, opts Options) (*Client, error) {
+	pool, err := db.JobsPool(ctx)
+	if err != nil {
+		return nil, fault.New(fault.Unavailable, "job queue: %w", err)
+	}
+	cfg := &river.Config{
+		Schema:               schema.JobsSchema,
+		JobTimeout:           Timeout,
+		RescueStuckJobsAfter: RescueAfter,
+		SoftStopTimeout:      SoftStop,
+		ReindexerIndexNames:  []string{}, // needs ownership of the indexes, which a serving role does not have
+		Logger:               opts.Log,
+		PeriodicJobs:         opts.Periodic,
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Workers != nil {
+		cfg.Workers = opts.Workers
+		cfg.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: cmp.Or(opts.Parallel, 8)}}
+	}
+	client, err := river.NewClient(riverpgxv5.New(pool), cfg)
+	if err != nil {
+		return nil, fault.New(fault.Internal, "job queue: %w", err)
+	}
+	return &Client{client}, nil
+}
+
+// Start works jobs until Stop.
+func (c *Client) Start(ctx context.Context) error {
+	// Not ctx itself: its end would abort running jobs at once, and Stop is what ends them gently.
+	if err := c.river.Start(context.WithoutCancel(ctx)); err != nil {
+		return fault.New(fault.Unavailable, "job queue: %w", err)
+	}
+	return nil
+}
+
+// Stop claims nothing more, lets what runs finish within SoftStop, then hands the rest back to the queue.
+func (c *Client) Stop(ctx context.Context) error {
+	if err := c.river.Stop(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return fault.New(fault.Unavailable, "job queue: %w", err)
+	}
+	return nil
+}
+
+// Enqueue inserts a job in the caller's transaction and reports whether it is a new one: false means that an equal job is
+// waiting or running already, as the args' unique options define.
+func (c *Client) Enqueue(ctx context.Context, tx postgres.SystemTx, args river.JobArgs) (id int64, fresh bool, err error) {
+	res, err := c.river.InsertTx(ctx, tx.Tx(), args, nil)
+	if err != nil {
+		return 0, false, err
+	}
+	return res.Job.ID, !res.UniqueSkippedAsDuplicate, nil
+}
+
+// Active are the states in which a job still has something ahead of it. Unique jobs are unique among these only, so that
+// work which has ended can be asked for again.
+func Active() []rivertype.JobState {
+	return []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning,
+		rivertype.JobStateRetryable, rivertype.JobStateScheduled}
+}

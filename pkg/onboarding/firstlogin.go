@@ -1,0 +1,142 @@
+package onboarding
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/tenant"
+)
+
+// FirstLogin makes sure that the identity has a tenant, is its user, and that its workspace is ready or being made.
+// Everything happens in one transaction: either all of it is there, with the job that finishes it, or nothing is. Parallel
+// and repeated calls of one identity queue up on its row and join the same work. Requests are answered without waiting for
+// Odoo. Faults: Denied with TENANT_INVALID, TENANT_REQUIRED, TENANT_SUSPENDED, EMAIL_NOT_VERIFIED, ONBOARDING_CLOSED.
+func (s *Service) FirstLogin(ctx context.Context, who sso.Identity, requestID string) (Status, error) {
+	if err := who.ClaimFault(); err != nil {
+		return Status{}, err
+	}
+	var st Status
+	err := s.DB.InSystem(ctx, "first sign-in", func(ctx context.Context, tx postgres.SystemTx) error {
+		if err := lockIdentity(ctx, tx, who); err != nil {
+			return err
+		}
+		t, err := s.tenantOf(ctx, tx, who, requestID)
+		if err != nil {
+			return err
+		}
+		st, err = s.ensureUnderWay(ctx, tx, t.ID, false)
+		return err
+	})
+	return st, err
+}
+
+// lockIdentity makes one identity's sign-ins wait for each other and for nobody else's.
+func lockIdentity(ctx context.Context, tx postgres.SystemTx, who sso.Identity) error {
+	if _, err := tx.Exec(ctx, `INSERT INTO identities (issuer, subject) VALUES ($1, $2) ON CONFLICT DO NOTHING`, who.Issuer, who.Subject); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `SELECT 1 FROM identities WHERE issuer = $1 AND subject = $2 FOR UPDATE`, who.Issuer, who.Subject)
+	return err
+}
+
+// tenantOf finds the tenant that the identity belongs to, by claim or membership, or makes it under the policy.
+func (s *Service) tenantOf(ctx context.Context, tx postgres.SystemTx, who sso.Identity, requestID string) (tenant.Tenant, error) {
+	p, err := tenant.Resolve(ctx, tx, who)
+	switch {
+	case err == nil:
+		return p.Tenant, s.join(ctx, tx, p.Tenant, who, requestID)
+	case !errors.Is(err, tenant.ErrNoTenant):
+		return tenant.Tenant{}, err
+	}
+	if err := verified(who); err != nil {
+		return tenant.Tenant{}, err
+	}
+	if invited, found, err := tenant.InvitedTo(ctx, tx, who); err != nil || found {
+		if err == nil {
+			err = s.join(ctx, tx, invited, who, requestID)
+		}
+		return invited, err
+	}
+	if err := s.Policy.allows(who); err != nil {
+		return tenant.Tenant{}, err
+	}
+	return s.create(ctx, tx, who, requestID)
+}
+
+// create makes the tenant that a first sign-in asked for. Its name is never taken from a mail domain: two strangers may
+// share one.
+func (s *Service) create(ctx context.Context, tx postgres.SystemTx, who sso.Identity, requestID string) (tenant.Tenant, error) {
+	name, external := who.Email, ""
+	if who.Tenant.Kind == sso.TenantExternalID {
+		name, external = who.Tenant.Value, who.Tenant.Value
+	}
+	t, err := tenant.Create(ctx, tx, name, external)
+	if fault.Is(err, fault.Conflict) {
+		// Another identity with the same claim was quicker: its tenant is committed now, or Create would still be waiting.
+		t, err = tenant.Find(ctx, tx, external)
+	} else if err == nil {
+		err = tenant.Record(ctx, tx, tenant.Act{Tenant: t.ID, Actor: who.Subject, Action: "tenant.create", Object: t.ID.String(), RequestID: requestID})
+	}
+	if err != nil {
+		return tenant.Tenant{}, err
+	}
+	return t, s.join(ctx, tx, t, who, requestID)
+}
+
+// join makes the identity a user. Who is one already needs no verified e-mail.
+func (s *Service) join(ctx context.Context, tx postgres.SystemTx, t tenant.Tenant, who sso.Identity, requestID string) error {
+	if known, err := tenant.IsMember(ctx, tx, t.ID, who); err != nil || known {
+		return err
+	}
+	if err := verified(who); err != nil {
+		return err
+	}
+	if err := tenant.Join(ctx, tx, t.ID, who, []string{string(sso.Viewer)}); err != nil {
+		return err
+	}
+	return tenant.Record(ctx, tx, tenant.Act{Tenant: t.ID, Actor: who.Subject, Action: "user.join", Object: who.Subject, RequestID: requestID})
+}
+
+// ensureUnderWay begins onboarding or joins the one that is running, and makes sure that a job exists for it.
+func (s *Service) ensureUnderWay(ctx context.Context, tx postgres.SystemTx, id tenant.ID, restart bool) (Status, error) {
+	st, err := begin(ctx, tx, id, restart)
+	if err != nil || st.Status == Ready {
+		return st, err
+	}
+	_, _, err = s.Jobs.Enqueue(ctx, tx, Args{Tenant: id})
+	return st, err
+}
+
+func verified(who sso.Identity) error {
+	if who.Email != "" && who.EmailVerified {
+		return nil
+	}
+	return fault.New(fault.Denied, "e-mail address is not verified").WithCode("EMAIL_NOT_VERIFIED").
+		WithHint("verify the address at the identity provider, and sign in again")
+}
+
+func (p Policy) allows(who sso.Identity) error {
+	_, domain, _ := strings.Cut(who.Email, "@")
+	byClaim := who.Tenant.Kind == sso.TenantExternalID
+	switch {
+	case byClaim && p.ExistingOnly:
+		return closed("tenant %s: there is none, and sign-in may not make it", who.Tenant.Value)
+	case p.Mode == PolicyOpen:
+		return nil
+	case p.Mode == PolicyDomains && slices.ContainsFunc(p.Domains, func(d string) bool { return strings.EqualFold(d, domain) }):
+		return nil
+	case p.Mode == PolicyDomains:
+		return closed("e-mail domain is not on the list of this installation")
+	}
+	return closed("sign-in does not make a tenant here")
+}
+
+func closed(format string, args ...any) error {
+	return fault.New(fault.Denied, format, args...).WithCode("ONBOARDING_CLOSED").
+		WithHint("ask an operator to add you: `leadctl tenant user add`")
+}

@@ -1,0 +1,104 @@
+package serve
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"slices"
+
+	"github.com/riverqueue/river"
+
+	"github.com/leadctl/leadctl/migrations"
+	"github.com/leadctl/leadctl/pkg/config"
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/jobs"
+	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/onboarding"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/schema"
+	"github.com/leadctl/leadctl/pkg/secret"
+	"github.com/leadctl/leadctl/pkg/sso"
+)
+
+// Verifier makes the judge of tokens that cfg describes.
+func Verifier(cfg config.Config, log *slog.Logger) (*sso.Verifier, error) {
+	return sso.NewVerifier(SSO(cfg, log))
+}
+
+// SSO is cfg's identity provider as package sso wants it.
+func SSO(cfg config.Config, log *slog.Logger) sso.Config {
+	clients := slices.DeleteFunc(append([]string{cfg.SSO.ClientID}, cfg.SSO.ExtraClients...), func(c string) bool { return c == "" })
+	return sso.Config{
+		Issuer: cfg.SSO.Issuer, InternalURL: cfg.SSO.InternalURL, Audiences: cfg.SSO.Audiences, ClientIDs: clients, Algorithms: cfg.SSO.Algorithms,
+		Claims:        sso.ClaimPaths{Tenant: cfg.SSO.TenantClaims, Roles: cfg.SSO.RoleClaims, RoleDelimiter: cfg.SSO.RoleDelimiter},
+		AllowInsecure: cfg.Development(), Log: log,
+	}
+}
+
+// Database opens cfg's database.
+func Database(ctx context.Context, cfg config.Config, log *slog.Logger) (*postgres.DB, error) {
+	if cfg.Database.DSN == "" {
+		return nil, fault.New(fault.Invalid, "POSTGRES_DSN: not set").WithHint("set POSTGRES_DSN, or try `leadctl demo`, which needs no database")
+	}
+	return postgres.Open(ctx, cfg.Database.DSN, postgres.Options{MaxConns: int32(cfg.Database.MaxConns), Log: log})
+}
+
+// Check is the gate: the schema is this binary's, and nothing in it could show a tenant another's row. In production the
+// login must be harmless too.
+func Check(ctx context.Context, db *postgres.DB, strict bool) error {
+	return db.Check(ctx, func(ctx context.Context, q schema.Querier) (schema.Status, error) {
+		return schema.ReadStatus(ctx, q, migrations.FS)
+	}, strict)
+}
+
+// Onboarding is the enqueuing side: what the API and `leadctl tenant provision` call.
+func Onboarding(cfg config.Config, db *postgres.DB, client *jobs.Client) *onboarding.Service {
+	return &onboarding.Service{DB: db, Jobs: client, Policy: onboarding.Policy{
+		Mode: cfg.Onboarding.Policy, Domains: cfg.Onboarding.Domains, ExistingOnly: cfg.Onboarding.ClaimPolicy == "existing",
+	}}
+}
+
+// Workers are the working side: every kind of job, ready to be registered with River.
+func Workers(ctx context.Context, cfg config.Config, db *postgres.DB, log *slog.Logger) (*river.Workers, error) {
+	keys, err := secret.Parse([]byte(cfg.Secrets.Keyset))
+	if err != nil {
+		return nil, err
+	}
+	provisioner, err := Provisioner(ctx, cfg, db, log)
+	if err != nil {
+		return nil, err
+	}
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &onboarding.Worker{
+		DB: db, Keys: keys, Odoo: provisioner, Log: log,
+		Where: onboarding.Where{BaseURL: cfg.Odoo.ServerURL, Prefix: cfg.Odoo.DatabasePrefix},
+	})
+	return workers, nil
+}
+
+// Provisioner makes workspaces on cfg's Odoo; nil when none is configured. The installation's own id goes into every
+// ownership marker, so that a new database never takes an old one's workspaces for its own.
+func Provisioner(ctx context.Context, cfg config.Config, db *postgres.DB, log *slog.Logger) (*odoo.Provisioner, error) {
+	if cfg.Odoo.ServerURL == "" {
+		return nil, nil
+	}
+	server, err := odoo.New(odoo.Options{BaseURL: cfg.Odoo.ServerURL, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	var installation string
+	err = db.InSystem(ctx, "installation id", func(ctx context.Context, tx postgres.SystemTx) error {
+		return tx.QueryRow(ctx, `SELECT id::text FROM installation`).Scan(&installation)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return odoo.NewProvisioner(server, odoo.Provisioning{
+		Installation: installation, Template: cfg.Odoo.TemplateDB, ClusterDSN: odoo.Secret(cfg.Odoo.PostgresDSN),
+		Master: odoo.Secret(cfg.Odoo.MasterPassword), TemplateSecret: odoo.Secret(cfg.Odoo.TemplatePassword),
+	})
+}
+
+func audience(cfg config.Config) string {
+	return cmp.Or(slices.Concat(cfg.SSO.Audiences, []string{cfg.SSO.ClientID})...)
+}

@@ -1,0 +1,96 @@
+package tenant
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/sso"
+)
+
+// Member is one user of a tenant. Issuer and Subject are empty for a user who was added by e-mail and has not signed in.
+type Member struct {
+	TenantID  ID        `json:"tenant_id" yaml:"tenant_id" db:"tenant_id"`
+	UserID    string    `json:"user_id" yaml:"user_id" db:"user_id"` // the e-mail as it is known
+	Issuer    *string   `json:"issuer" yaml:"issuer" db:"issuer"`
+	Subject   *string   `json:"subject" yaml:"subject" db:"subject"`
+	Roles     []string  `json:"roles" yaml:"roles" db:"roles"`
+	CreatedAt time.Time `json:"created_at" yaml:"created_at" db:"created_at"`
+}
+
+// Members lists the users of tenant id.
+func Members(ctx context.Context, tx postgres.SystemTx, id ID) ([]Member, error) {
+	rows, err := tx.Query(ctx, `SELECT tenant_id, user_id, issuer, subject, roles, created_at FROM tenant_users WHERE tenant_id = $1 ORDER BY user_id`, id)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Member])
+}
+
+// AddMember adds a user by e-mail, or sets the roles of one who is there. Who signs in later with that address, verified
+// by the provider, becomes this user.
+func AddMember(ctx context.Context, tx postgres.SystemTx, id ID, email string, roles []string) error {
+	email = strings.ToLower(strings.TrimSpace(email))
+	if !strings.Contains(email, "@") || len(email) > 254 || strings.ContainsAny(email, " \t\r\n,;<>") {
+		return fault.New(fault.Invalid, "e-mail %q: not an address", email)
+	}
+	for _, r := range roles {
+		if !sso.Role(r).Valid() {
+			return fault.New(fault.Invalid, "role %q: not one of viewer, ops, admin", r)
+		}
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO tenant_users (tenant_id, user_id, roles) VALUES ($1, $2, $3)
+		ON CONFLICT (tenant_id, user_id) DO UPDATE SET roles = EXCLUDED.roles`, id, email, roles)
+	return err
+}
+
+// RemoveMember removes a user. NotFound when the tenant has no such user.
+func RemoveMember(ctx context.Context, tx postgres.SystemTx, id ID, email string) error {
+	tag, err := tx.Exec(ctx, `DELETE FROM tenant_users WHERE tenant_id = $1 AND user_id = lower($2)`, id, strings.TrimSpace(email))
+	if err == nil && tag.RowsAffected() == 0 {
+		return fault.New(fault.NotFound, "user %s of tenant %s: there is none", email, id)
+	}
+	return err
+}
+
+// IsMember reports whether the identity is a user of the tenant.
+func IsMember(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity) (known bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM tenant_users WHERE tenant_id = $1 AND issuer = $2 AND subject = $3)`,
+		id, who.Issuer, who.Subject).Scan(&known)
+	return known, err
+}
+
+// InvitedTo finds the tenant where the identity's e-mail was added and nobody has signed in with it yet. With several, none
+// is chosen: found is false and a claim has to decide. The e-mail must have been verified: the caller checks.
+func InvitedTo(ctx context.Context, tx postgres.SystemTx, who sso.Identity) (t Tenant, found bool, err error) {
+	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM tenants WHERE status = 'active' AND tenant_id IN (
+		SELECT tenant_id FROM tenant_users WHERE lower(user_id) = lower($1) AND issuer IS NULL) LIMIT 2`, who.Email)
+	if err != nil {
+		return Tenant{}, false, err
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[Tenant])
+	if err != nil || len(list) != 1 {
+		return Tenant{}, false, err
+	}
+	return list[0], true, nil
+}
+
+// Join makes the identity a user of the tenant. A row that was added by this e-mail and belongs to no identity yet becomes
+// theirs, with its roles; else a new row gets roles. The e-mail must have been verified: the caller checks.
+func Join(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity, roles []string) error {
+	tag, err := tx.Exec(ctx, `UPDATE tenant_users SET issuer = $3, subject = $4
+		WHERE tenant_id = $1 AND user_id = (SELECT min(user_id) FROM tenant_users WHERE tenant_id = $1 AND lower(user_id) = lower($2) AND issuer IS NULL)`,
+		id, who.Email, who.Issuer, who.Subject)
+	if err != nil || tag.RowsAffected() > 0 {
+		return err
+	}
+	// The address may be another identity's already (the provider's account was made anew): the subject tells them apart.
+	_, err = tx.Exec(ctx, `INSERT INTO tenant_users (tenant_id, user_id, issuer, subject, roles)
+		SELECT $1, CASE WHEN EXISTS (SELECT 1 FROM tenant_users WHERE tenant_id = $1 AND user_id = lower($2)) THEN lower($2) || ' (' || $4 || ')' ELSE lower($2) END, $3, $4, $5`,
+		id, who.Email, who.Issuer, who.Subject, roles)
+	return err
+}

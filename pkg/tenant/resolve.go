@@ -1,0 +1,103 @@
+package tenant
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/sso"
+)
+
+// Principal is a caller with a tenant: what every guarded route works with.
+type Principal struct {
+	Identity sso.Identity
+	Tenant   Tenant
+	Roles    []sso.Role // of the token, or the stored ones when the token says nothing about roles
+}
+
+// Has reports whether the caller has role least or one above it.
+func (p Principal) Has(least sso.Role) bool {
+	for _, r := range p.Roles {
+		if r.AtLeast(least) {
+			return true
+		}
+	}
+	return false
+}
+
+// ErrNoTenant is what Resolve's TENANT_REQUIRED faults wrap: the identity belongs nowhere yet, which on first sign-in is
+// where onboarding begins.
+var ErrNoTenant = errors.New("no claim and no membership")
+
+// Resolve finds the tenant of a verified identity. A claim names it by number or external id; without one it is the
+// identity's only membership. Nothing is written. Faults, all Denied: TENANT_INVALID (the claim cannot be used, or names a
+// number that is no tenant), TENANT_REQUIRED (no claim and no membership, or several; or an external id that names no
+// tenant yet), TENANT_SUSPENDED.
+func Resolve(ctx context.Context, tx postgres.SystemTx, who sso.Identity) (Principal, error) {
+	if err := who.ClaimFault(); err != nil {
+		return Principal{}, err
+	}
+	found, err := candidates(ctx, tx, who)
+	if err != nil {
+		return Principal{}, err
+	}
+	if len(found) != 1 {
+		return Principal{}, unresolved(who, len(found))
+	}
+	p := Principal{Identity: who, Tenant: found[0].Tenant, Roles: who.Roles}
+	if !who.RolesClaimPresent {
+		p.Roles = stored(found[0].Roles)
+	}
+	return p, p.Tenant.Usable()
+}
+
+type candidate struct {
+	Tenant
+	Roles []string `db:"roles"`
+}
+
+// candidates are the tenants that the identity may mean, with its stored roles in each: one statement, whatever the claim.
+func candidates(ctx context.Context, tx postgres.SystemTx, who sso.Identity) ([]candidate, error) {
+	sql := `SELECT t.tenant_id, t.name, t.status, t.external_id, t.created_at, coalesce(u.roles, '{}') AS roles
+		FROM tenants t LEFT JOIN tenant_users u ON u.tenant_id = t.tenant_id AND u.issuer = $1 AND u.subject = $2`
+	args := []any{who.Issuer, who.Subject}
+	switch who.Tenant.Kind {
+	case sso.TenantNumber:
+		id, _ := who.Tenant.ID() // a number beyond int4 is 0 and names nobody
+		sql, args = sql+` WHERE t.tenant_id = $3`, append(args, id)
+	case sso.TenantExternalID:
+		sql, args = sql+` WHERE t.external_id = $3`, append(args, who.Tenant.Value)
+	default:
+		sql += ` WHERE u.tenant_id IS NOT NULL AND t.status <> 'deleted' LIMIT 2`
+	}
+	rows, err := tx.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[candidate])
+}
+
+func unresolved(who sso.Identity, n int) error {
+	switch {
+	case n > 1:
+		return fault.New(fault.Denied, "several tenants: the token has to name one").WithCode("TENANT_REQUIRED").
+			WithHint("add a tenant_id claim for this user at the identity provider")
+	case who.Tenant.Kind == sso.TenantNumber:
+		return fault.New(fault.Denied, "tenant claim names no tenant").WithCode("TENANT_INVALID").
+			WithHint("correct the user's tenant_id at the identity provider; `leadctl tenant list` shows the numbers")
+	}
+	return fault.New(fault.Denied, "no tenant yet for this user: %w", ErrNoTenant).WithCode("TENANT_REQUIRED").
+		WithHint("sign in once through POST /onboarding/first_login, or add a tenant_id claim at the identity provider")
+}
+
+func stored(names []string) (roles []sso.Role) {
+	for _, n := range names {
+		if r := sso.Role(n); r.Valid() {
+			roles = append(roles, r)
+		}
+	}
+	return roles
+}

@@ -1,0 +1,117 @@
+// Package tenant owns who the tenants are and who belongs to them: the tenants and tenant_users tables, and the step from
+// a verified identity to a tenant and the roles in it (Resolve).
+//
+// It makes rows, not workspaces: a first sign-in and everything that follows from it is package onboarding. What a token
+// says is package sso. Everything here runs in a control-plane transaction that the caller holds.
+package tenant
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+// ID names a tenant.
+type ID = tenantid.ID
+
+// Status of a tenant. A suspended or deleted one is refused on every route; its rows stay until they are dropped.
+const (
+	Active    = "active"
+	Suspended = "suspended"
+	Deleted   = "deleted"
+)
+
+// Tenant is one customer of the platform.
+type Tenant struct {
+	ID         ID        `json:"tenant_id" yaml:"tenant_id" db:"tenant_id"`
+	Name       string    `json:"name" yaml:"name" db:"name"`
+	Status     string    `json:"status" yaml:"status" db:"status"`
+	ExternalID *string   `json:"external_id" yaml:"external_id" db:"external_id"` // the claim's value, when a claim named it
+	CreatedAt  time.Time `json:"created_at" yaml:"created_at" db:"created_at"`
+}
+
+// Usable is nil for an active tenant, else a Denied fault with code TENANT_SUSPENDED.
+func (t Tenant) Usable() error {
+	if t.Status == Active {
+		return nil
+	}
+	return fault.New(fault.Denied, "tenant %s is %s", t.ID, t.Status).WithCode("TENANT_SUSPENDED").
+		WithHint("an operator can resume it with `leadctl tenant resume %s`", t.ID)
+}
+
+const columns = `tenant_id, name, status, external_id, created_at`
+
+var externalID = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`)
+
+// Names that would be taken for something else in URLs, database names and conversation.
+func reserved(name string) bool {
+	switch strings.ToLower(name) {
+	case "www", "admin", "root", "postgres", "template0", "template1", "leadctl", "public", "all", "system":
+		return true
+	}
+	return false
+}
+
+// Create makes an active tenant. externalID "" makes one that no claim names.
+// Faults: Invalid for a name or external id that cannot be one, Conflict when the external id is taken.
+func Create(ctx context.Context, tx postgres.SystemTx, name, external string) (Tenant, error) {
+	name = strings.TrimSpace(name)
+	switch {
+	case name == "" || len(name) > 200 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return Tenant{}, fault.New(fault.Invalid, "tenant name %q: empty, longer than 200 bytes, or with control characters", name)
+	case reserved(name) || reserved(external):
+		return Tenant{}, fault.New(fault.Invalid, "tenant name %q: reserved", name)
+	case external != "" && !externalID.MatchString(external):
+		return Tenant{}, fault.New(fault.Invalid, "external id %q: a letter, then up to 62 letters, digits, _ or -", external)
+	}
+	rows, err := tx.Query(ctx, `INSERT INTO tenants (name, external_id) VALUES ($1, NULLIF($2, ''))
+		ON CONFLICT (external_id) DO NOTHING RETURNING `+columns, name, external)
+	if err != nil {
+		return Tenant{}, err
+	}
+	t, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Tenant])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Tenant{}, fault.New(fault.Conflict, "external id %s: another tenant has it", external)
+	}
+	return t, err
+}
+
+// Find looks a tenant up by its number or its external id. NotFound when there is none.
+func Find(ctx context.Context, tx postgres.SystemTx, ref string) (Tenant, error) {
+	where, arg := `external_id = $1`, any(ref)
+	if id, ok := tenantid.Parse(ref); ok {
+		where, arg = `tenant_id = $1`, id
+	}
+	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM tenants WHERE `+where, arg)
+	if err != nil {
+		return Tenant{}, err
+	}
+	t, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Tenant])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Tenant{}, fault.New(fault.NotFound, "tenant %q: there is none", ref).WithHint("`leadctl tenant list` shows all")
+	}
+	return t, err
+}
+
+// List gives every tenant in the order of their numbers.
+func List(ctx context.Context, tx postgres.SystemTx) ([]Tenant, error) {
+	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM tenants ORDER BY tenant_id`)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[Tenant])
+}
+
+// SetStatus changes a tenant's status and reports whether it was another one before.
+func SetStatus(ctx context.Context, tx postgres.SystemTx, id ID, status string) (bool, error) {
+	tag, err := tx.Exec(ctx, `UPDATE tenants SET status = $2, updated_at = now() WHERE tenant_id = $1 AND status <> $2`, id, status)
+	return tag.RowsAffected() > 0, err
+}
