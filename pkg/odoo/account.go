@@ -35,9 +35,12 @@ func (p *Provisioner) reinstall(ctx context.Context, w Workspace) (*Session, err
 	if err := p.maker.install(ctx, w); err != nil {
 		return nil, err
 	}
-	s, err := p.Session(ctx, w)
+	s, ok, err := p.signIn(ctx, w)
 	if err != nil {
 		return nil, err
+	}
+	if !ok {
+		return nil, refused(w)
 	}
 	return s, s.forgetSecrets(ctx)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -17,6 +18,7 @@ const (
 	CodeForbidden    = "ODOO_FORBIDDEN"        // known user, not allowed to do this
 	CodeRejected     = "ODOO_REJECTED"         // Odoo understood and refused the content
 	CodeMisconfig    = "ODOO_MISCONFIGURED"    // something an operator has to put right
+	CodeMissing      = "ODOO_DATABASE_MISSING" // no database of that name, or a locked one
 	CodeForeign      = "ODOO_DATABASE_FOREIGN" // a database without this installation's marker: never touched
 )
 
@@ -93,16 +95,16 @@ func accessDenied(e *CallError) error {
 
 // exception classifies an unexpected Python exception by its class.
 func exception(e *CallError, text string) error {
-	last := lastLine(text)
+	line := gist(text)
+	has := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(line, w) })
+	}
 	switch {
-	case strings.Contains(last, "DuplicateDatabase"), strings.Contains(last, "already exists!"):
+	case has("DuplicateDatabase", "already exists!"):
 		return fault.New(fault.Conflict, "Odoo %s: name taken: %w", e.Op, e)
-	case strings.Contains(last, "InvalidCatalogName"),
-		strings.Contains(text, "FATAL") && strings.Contains(text, "database") && strings.Contains(text, "does not exist"):
-		return fault.New(fault.NotFound, "Odoo database: %w", e).WithCode("ODOO_DATABASE_MISSING")
-	case strings.Contains(last, "SerializationFailure"), strings.Contains(last, "LockNotAvailable"),
-		strings.Contains(text, "OperationalError"), strings.Contains(last, "PoolError"),
-		strings.Contains(last, "InterfaceError"), strings.Contains(last, "ObjectInUse"):
+	case has("InvalidCatalogName"), has("FATAL") && has("does not exist"):
+		return fault.New(fault.NotFound, "Odoo database: missing: %w", e).WithCode(CodeMissing)
+	case has("OperationalError", "InterfaceError", "PoolError", "SerializationFailure", "LockNotAvailable", "ObjectInUse", "DeadlockDetected"):
 		return unreachable(e)
 	}
 	return rejected(e)
@@ -124,9 +126,9 @@ func statusFault(e *CallError) error {
 	}
 }
 
-// detail cuts an upstream's words to what a log may hold: the last line, without the secrets of the call.
+// detail cuts an upstream's words to what a log may hold: one line, without the secrets of the call.
 func detail(text string, secrets []Secret) string {
-	line := lastLine(text)
+	line := gist(text)
 	for _, s := range secrets {
 		if len(s) > 3 {
 			line = strings.ReplaceAll(line, string(s), masked)
@@ -143,7 +145,14 @@ func detail(text string, secrets []Secret) string {
 	return line[:cut] + "…"
 }
 
-func lastLine(text string) string {
-	text = strings.TrimSpace(text)
-	return strings.TrimSpace(text[strings.LastIndexByte(text, '\n')+1:])
+// gist is the line that says what happened: the first one, or under a Python traceback the one with the exception.
+func gist(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	said := lines[0]
+	for i := 1; i < len(lines); i++ {
+		if strings.HasPrefix(lines[i-1], " ") && lines[i] != "" && !strings.HasPrefix(lines[i], " ") {
+			said = lines[i]
+		}
+	}
+	return strings.TrimSpace(said)
 }

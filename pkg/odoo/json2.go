@@ -85,7 +85,7 @@ func decodeJSON(got answer, failed *CallError, secrets []Secret) (any, error) {
 func htmlRefusal(got answer, failed *CallError) error {
 	if got.status == http.StatusNotFound && bytes.Contains(got.body, []byte("X-Odoo-Database")) {
 		failed.Status, failed.Ambiguous = got.status, false
-		return fault.New(fault.NotFound, "Odoo database: %w", failed).WithCode("ODOO_DATABASE_MISSING")
+		return fault.New(fault.NotFound, "Odoo database: missing: %w", failed).WithCode(CodeMissing)
 	}
 	return unserved(got, failed)
 }
@@ -96,7 +96,7 @@ func jsonFault(got answer, failed *CallError, secrets []Secret) error {
 		return unserved(got, failed)
 	}
 	failed.Ambiguous = false
-	failed.Detail = detail(body.Name+": "+lastLine(body.Message), secrets)
+	failed.Detail = detail(body.Name+": "+gist(body.Message), secrets)
 	switch got.status {
 	case http.StatusUnauthorized:
 		return accessDenied(failed)

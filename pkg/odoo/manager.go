@@ -29,37 +29,52 @@ func (m *manager) ensure(ctx context.Context, w Workspace) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if exists {
-		_, err := m.open(ctx, w)
-		return false, err
-	}
-	if err := m.clone(ctx, w.provisional()); err != nil {
-		return false, err
-	}
-	if err := m.identify(ctx, w); err != nil {
-		return false, err
-	}
-	if err := m.databases.Rename(ctx, w.provisional(), w.Database); err != nil {
-		// Another attempt may have renamed it, or this one did and the answer got lost.
-		if done, look := m.databases.Exists(ctx, w.Database); look != nil || !done {
-			return false, err
+	if !exists {
+		if err := m.make(ctx, w); err != nil {
+			return false, m.outrun(ctx, w, err)
 		}
 	}
 	_, err = m.open(ctx, w)
-	return true, err
+	return !exists, err
 }
 
-// clone copies the template unless a broken attempt already did.
+// outrun finds out whether a failed attempt was only slower than another one, or lost its last answer: then the workspace is
+// there, and a provisional database beside it belongs to nobody. The database service offers no lock to prevent that.
+func (m *manager) outrun(ctx context.Context, w Workspace, failed error) error {
+	if done, err := m.databases.Exists(ctx, w.Database); err != nil || !done {
+		return failed
+	}
+	if _, err := m.open(ctx, w); err != nil {
+		return err
+	}
+	_, err := m.databases.Drop(ctx, w.provisional())
+	return err
+}
+
+func (m *manager) make(ctx context.Context, w Workspace) error {
+	if err := m.clone(ctx, w.provisional()); err != nil {
+		return err
+	}
+	if err := m.identify(ctx, w); err != nil {
+		return err
+	}
+	return m.databases.Rename(ctx, w.provisional(), w.Database)
+}
+
+// clone copies the template unless a broken attempt already did, or another one does at the same time.
 func (m *manager) clone(ctx context.Context, name string) error {
 	exists, err := m.databases.Exists(ctx, name)
 	if err != nil || exists {
 		return err
 	}
 	err = m.databases.Duplicate(ctx, m.template, name)
-	switch {
-	case err == nil || fault.Is(err, fault.Conflict):
+	if err == nil {
 		return nil
-	case fault.Is(err, fault.NotFound):
+	}
+	if there, look := m.databases.Exists(ctx, name); look == nil && there {
+		return nil
+	}
+	if fault.Is(err, fault.NotFound) {
 		return notPrepared(m.template)
 	}
 	return m.serviceFault(err)

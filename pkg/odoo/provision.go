@@ -2,6 +2,8 @@ package odoo
 
 import (
 	"context"
+	"crypto/sha256"
+	"sync"
 
 	"github.com/leadctl/leadctl/pkg/fault"
 )
@@ -25,6 +27,13 @@ type Provisioning struct {
 type Provisioner struct {
 	server *Server
 	maker  maker
+	uids   sync.Map // signInKey → int64: who leadctl's account is, so that not every step has to ask
+}
+
+// signInKey names a sign-in that succeeded, by digest rather than by secret.
+type signInKey struct {
+	database string
+	digest   [sha256.Size]byte
 }
 
 // NewProvisioner chooses the way of provisioning and makes no call. fault.Operator: settings missing or malformed.
@@ -43,13 +52,13 @@ func NewProvisioner(server *Server, p Provisioning) (*Provisioner, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Provisioner{server, m}, nil
+		return &Provisioner{server: server, maker: m}, nil
 	case p.Master == "" || p.TemplateSecret == "":
 		return nil, fault.New(fault.Operator, "Odoo provisioning: neither the cluster nor the database service is configured").
 			WithCode(CodeMisconfig).
 			WithHint("set ODOO_POSTGRES_DSN, or ODOO_MASTER_PASSWORD with the template's administrator password")
 	}
-	return &Provisioner{server, newManager(server, p)}, nil
+	return &Provisioner{server: server, maker: newManager(server, p)}, nil
 }
 
 // EnsureDatabase makes the workspace's database, with its own identity and with leadctl's account in it, and reports whether
@@ -67,12 +76,17 @@ func (p *Provisioner) DropDatabase(ctx context.Context, w Workspace) (bool, erro
 	if err := w.check(); err != nil {
 		return false, err
 	}
+	p.uids.Delete(w.signInKey())
 	return p.maker.drop(ctx, w)
 }
 
-// Session signs in to the workspace as leadctl's account. fault.Denied with CodeAccessDenied: the stored secret is refused,
-// and EnsureServiceAccount may put that right.
+// Session opens the workspace as leadctl's account. fault.Denied with CodeAccessDenied: the stored secret is refused, and
+// EnsureServiceAccount may put that right. A secret refused only since its last use shows at the session's first call instead,
+// with the same code.
 func (p *Provisioner) Session(ctx context.Context, w Workspace) (*Session, error) {
+	if uid, known := p.uids.Load(w.signInKey()); known {
+		return p.server.Session(w.Database, uid.(int64), w.Secret), nil
+	}
 	s, ok, err := p.signIn(ctx, w)
 	if err != nil {
 		return nil, err
@@ -83,15 +97,22 @@ func (p *Provisioner) Session(ctx context.Context, w Workspace) (*Session, error
 	return s, nil
 }
 
+// signIn asks Odoo, always.
 func (p *Provisioner) signIn(ctx context.Context, w Workspace) (*Session, bool, error) {
 	if err := w.check(); err != nil {
 		return nil, false, err
 	}
 	uid, ok, err := p.server.Authenticate(ctx, w.Database, ServiceLogin, w.Secret)
 	if err != nil || !ok {
+		p.uids.Delete(w.signInKey())
 		return nil, false, err
 	}
+	p.uids.Store(w.signInKey(), uid)
 	return p.server.Session(w.Database, uid, w.Secret), true, nil
+}
+
+func (w Workspace) signInKey() signInKey {
+	return signInKey{w.Database, sha256.Sum256([]byte(w.Secret))}
 }
 
 func refused(w Workspace) error {

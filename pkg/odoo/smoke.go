@@ -24,7 +24,11 @@ const smokeRef = "leadctl-smoke-"
 func (p *Provisioner) SmokeTest(ctx context.Context, w Workspace) ([]Check, error) {
 	var s *Session
 	t := trial{}
-	t.do("sign in", func() (err error) { s, err = p.Session(ctx, w); return })
+	t.do("sign in", func() (err error) {
+		p.uids.Delete(w.signInKey())
+		s, err = p.Session(ctx, w)
+		return err
+	})
 	if t.err == nil {
 		s.smoke(ctx, &t)
 	}

@@ -181,5 +181,6 @@ func (s *Session) ensureService(ctx context.Context) error {
 	if err != nil || uid != 0 {
 		return err
 	}
-	return s.createUser(ctx, ServiceLogin, "leadctl", serviceGroups)
+	_, err = s.createUser(ctx, ServiceLogin, "leadctl", serviceGroups)
+	return err
 }

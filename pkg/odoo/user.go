@@ -33,13 +33,13 @@ func (p *Provisioner) EnsureUser(ctx context.Context, w Workspace, u User) (int6
 	if uid, err := s.userID(ctx, u.Email); err != nil || uid != 0 {
 		return uid, err
 	}
-	made := s.createUser(ctx, u.Email, u.Name, ownerGroups)
-	uid, err := s.userID(ctx, u.Email)
-	switch {
-	case uid != 0: // also when the answer got lost or another attempt was faster
+	uid, err := s.createUser(ctx, u.Email, u.Name, ownerGroups)
+	if err == nil {
 		return uid, nil
-	case made != nil:
-		return 0, made
+	}
+	// Another attempt may have been faster, or this one's answer got lost.
+	if there, look := s.userID(ctx, u.Email); look == nil && there != 0 {
+		return there, nil
 	}
 	return 0, err
 }
@@ -60,25 +60,30 @@ func (s *Session) userID(ctx context.Context, login string) (int64, error) {
 
 // createUser makes a user in exactly the named groups. Without groups Odoo 14 would make a sales administrator and 19 a user
 // who sees no lead.
-func (s *Session) createUser(ctx context.Context, login, name string, groups []string) error {
+func (s *Session) createUser(ctx context.Context, login, name string, groups []string) (int64, error) {
+	byName, err := s.xmlIDs(ctx, groups)
+	if err != nil {
+		return 0, err
+	}
 	ids := make([]int64, len(groups))
 	for i, g := range groups {
-		id, err := s.xmlID(ctx, g)
-		if err != nil {
-			return err
+		if ids[i] = byName[g]; ids[i] == 0 {
+			return 0, s.noRecord(g)
 		}
-		ids[i] = id
 	}
 	field, err := s.groupsField(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	user := Record{"login": login, "name": name, "notification_type": "email", field: []any{[]any{6, 0, ids}}}
 	if strings.Contains(login, "@") {
 		user["email"] = login
 	}
-	_, err = s.Create(ctx, "res.users", []Record{user}, map[string]any{"no_reset_password": true})
-	return err
+	made, err := s.Create(ctx, "res.users", []Record{user}, map[string]any{"no_reset_password": true})
+	if err != nil {
+		return 0, err
+	}
+	return made[0], nil
 }
 
 // groupsField is the name of a user's groups, which changed between 14 and 19.
@@ -97,10 +102,14 @@ func (s *Session) groupsField(ctx context.Context) (string, error) {
 func (s *Session) xmlID(ctx context.Context, id string) (int64, error) {
 	ids, err := s.xmlIDs(ctx, []string{id})
 	if err == nil && ids[id] == 0 {
-		err = fault.New(fault.Operator, "Odoo record %s in %s: missing, its module is not installed", id, s.db).
-			WithCode(CodeMisconfig).WithHint("prepare the template again with: leadctl odoo template prepare")
+		err = s.noRecord(id)
 	}
 	return ids[id], err
+}
+
+func (s *Session) noRecord(id string) error {
+	return fault.New(fault.Operator, "Odoo record %s in %s: missing, its module is not installed", id, s.db).
+		WithCode(CodeMisconfig).WithHint("prepare the template again with: leadctl odoo template prepare")
 }
 
 // xmlIDs resolves those ids that exist.
