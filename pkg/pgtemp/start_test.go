@@ -211,7 +211,14 @@ func TestServerThatEndsByItselfLeavesNothing(t *testing.T) {
 
 func TestStartThatFailsSaysWhyAndLeavesNothing(t *testing.T) {
 	t.Parallel()
-	_, err := Start(t.Context(), Options{Settings: map[string]string{"no_such_setting": "1"}})
+	who, err := serverAccount()
+	require.NoError(t, err)
+	bin, err := findBinaries(t.Context(), Options{}, systemPlaces(t.Context()))
+	require.NoError(t, err)
+	s, err := launch(who, bin, "", Options{Settings: map[string]string{"no_such_setting": "1"}})
+	require.NoError(t, err)
+	err = s.awaitReady(t.Context())
+	require.NoDirExists(t, s.Dir())
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
 	require.ErrorContains(t, err, "no_such_setting")
 	require.NotEmpty(t, fault.Hint(err))
