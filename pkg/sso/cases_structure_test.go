@@ -47,13 +47,6 @@ func structureCases() map[string]func(*testing.T) {
 				"no header": "." + parts[1] + "." + parts[2], "no payload": parts[0] + ".." + parts[2], "no signature": parts[0] + "." + parts[1] + ".",
 			})
 			f.refused(t, strings.Repeat(".", 10<<20), sso.ReasonTooLarge)
-			hostile := strings.Repeat(".", 16<<10)
-			allocated := testing.Benchmark(func(b *testing.B) {
-				for range b.N {
-					_, _ = f.v.Verify(b.Context(), hostile)
-				}
-			}).AllocedBytesPerOp()
-			require.Less(t, allocated, int64(1<<20))
 		},
 		"A-028": func(t *testing.T) {
 			f := newFixture(t)

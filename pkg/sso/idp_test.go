@@ -335,8 +335,8 @@ func (f *fixture) refused(t testing.TB, raw string, reason sso.Reason) {
 	require.Equal(t, 401, fault.HTTPStatus(err))
 	require.Equal(t, "bearer token not accepted", fault.Text(err))
 	require.Empty(t, fault.Hint(err), "a hint would tell callers the reasons apart")
-	if parts := strings.Split(raw, "."); len(parts) == 3 && len(parts[2]) > 20 {
-		require.NotContains(t, err.Error()+why.Hint, parts[2], "the token leaks")
+	if sig := raw[strings.LastIndexByte(raw, '.')+1:]; len(sig) > 20 {
+		require.NotContains(t, err.Error()+why.Hint, sig, "the token leaks")
 	}
 	require.Equal(t, reason, firstReason(f.v.Explain(context.Background(), raw)), "Explain disagrees with Verify")
 }
