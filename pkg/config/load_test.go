@@ -1,0 +1,258 @@
+package config_test
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/config"
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// source is a machine with the variables of env and, unless empty, a leadctl.yaml.
+func source(t *testing.T, yaml string, env map[string]string) config.Source {
+	t.Helper()
+	dirs := []string{}
+	if yaml != "" {
+		dirs = []string{t.TempDir()}
+		require.NoError(t, os.WriteFile(filepath.Join(dirs[0], config.FileName), []byte(yaml), 0o600))
+	}
+	return config.Source{Dirs: dirs, Lookup: func(name string) (string, bool) {
+		value, ok := env[name]
+		return value, ok
+	}}
+}
+
+func shown(c config.Config, key string) config.Shown {
+	for _, s := range c.Show() {
+		if s.Key == key {
+			return s
+		}
+	}
+	return config.Shown{}
+}
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	cfg, err := config.Load(source(t, "", nil))
+	require.NoError(t, err)
+	require.False(t, cfg.Development(), "production is the default")
+	require.Equal(t, "127.0.0.1:2024", cfg.API.Listen)
+	require.Equal(t, slog.LevelInfo, cfg.Log.Level)
+	require.Equal(t, []string{"RS256", "ES256"}, cfg.SSO.Algorithms)
+	require.True(t, cfg.API.CookieSecure)
+	require.Empty(t, cfg.SSO.Audiences)
+	require.Zero(t, cfg.ACRA.Interval)
+}
+
+// Existing deployments set these and nothing else; none may change its meaning.
+func TestVariablesInUseKeepWorking(t *testing.T) {
+	t.Parallel()
+	cfg, err := config.Load(source(t, "", map[string]string{
+		"POSTGRES_DSN": "postgres://db/leads", "NEXIUS_ISSUER": "https://id.example/", "NEXIUS_AUDIENCE": "api, ui",
+		"NEXIUS_CLIENT_ID": "ui", "NEXIUS_CLIENT_SECRET": "s1", "ALLOW_DEV_BYPASS": "1", "DEFAULT_TENANT_ID": "7",
+		"EXTRA_CORS_ORIGINS": "https://a.example,http://localhost:3001", "ODOO_SERVER_URL": "http://odoo:8069",
+		"ODOO_MASTER_PASSWORD": "s2", "ODOO_TEMPLATE_DB": "tmpl", "ODOO_POSTGRES_DSN": "postgres://odoo@db/postgres",
+		"ODOO_BASE_DSN_TEMPLATE": "postgresql://odoo:pw@db:5432/{db_name}", "ODOO_DEFAULT_DB_NAME": "odoo",
+		"API_URL": "https://example.org/search", "RESOURCE_ID": "d_1", "PAGE_SIZE": "100", "INTERVAL_SECONDS": "86400",
+		"DISABLE_SCHEDULER": "1", "DISABLE_STARTUP_INGEST": "true", "ACCESS_COOKIE_NAME": "at",
+		"REFRESH_COOKIE_NAME": "rt", "COOKIE_SECURE": "false",
+	}))
+	require.NoError(t, err)
+	require.Equal(t, config.Database{DSN: "postgres://db/leads"}, cfg.Database)
+	require.Equal(t, "https://id.example/", cfg.SSO.Issuer, "byte for byte")
+	require.Equal(t, []string{"api", "ui"}, cfg.SSO.Audiences)
+	require.Equal(t, []string{"ui", "s1"}, []string{cfg.SSO.ClientID, cfg.SSO.ClientSecret})
+	require.Equal(t, config.Dev{AllowBypass: true, DefaultTenantID: 7}, cfg.Dev)
+	require.Equal(t, []string{"https://a.example", "http://localhost:3001"}, cfg.API.CORSOrigins)
+	require.Equal(t, config.Odoo{
+		ServerURL: "http://odoo:8069", MasterPassword: "s2", TemplateDB: "tmpl", PostgresDSN: "postgres://odoo@db/postgres",
+		BaseDSNTemplate: "postgresql://odoo:pw@db:5432/{db_name}", DefaultDBName: "odoo",
+		Mode: "database", Protocol: "auto", DatabasePrefix: "leadctl",
+	}, cfg.Odoo)
+	require.Equal(t, config.ACRA{
+		APIURL: "https://example.org/search", ResourceIDs: []string{"d_1"}, PageSize: 100, Interval: 24 * time.Hour,
+		DisableScheduler: true, DisableStartupIngest: true,
+	}, cfg.ACRA)
+	require.Equal(t, []any{"at", "rt", false}, []any{cfg.API.AccessCookie, cfg.API.RefreshCookie, cfg.API.CookieSecure})
+}
+
+func TestStrongerLayerWins(t *testing.T) {
+	t.Parallel()
+	const yaml = "api: {listen: '127.0.0.1:1'}"
+	env := map[string]string{"LEADCTL_API_LISTEN": "127.0.0.1:2"}
+	flags := pflag.NewFlagSet("serve", pflag.ContinueOnError)
+	config.AddFlags(flags, "api.listen", "log.level")
+	require.NoError(t, flags.Parse([]string{"--listen", "127.0.0.1:3"}))
+
+	for _, c := range []struct {
+		name, yaml string
+		env        map[string]string
+		flags      *pflag.FlagSet
+		want       string
+		origin     string
+	}{
+		{"default", "", nil, nil, "127.0.0.1:2024", "default"},
+		{"file", yaml, nil, nil, "127.0.0.1:1", "file "},
+		{"environment", yaml, env, nil, "127.0.0.1:2", "env LEADCTL_API_LISTEN"},
+		{"flag", yaml, env, flags, "127.0.0.1:3", "--listen"},
+		{"empty variable is none", yaml, map[string]string{"LEADCTL_API_LISTEN": ""}, nil, "127.0.0.1:1", "file "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			src := source(t, c.yaml, c.env)
+			src.Flags = c.flags
+			cfg, err := config.Load(src)
+			require.NoError(t, err)
+			require.Equal(t, c.want, cfg.API.Listen)
+			require.Equal(t, c.want, shown(cfg, "api.listen").Value)
+			require.True(t, strings.HasPrefix(shown(cfg, "api.listen").Origin, c.origin), shown(cfg, "api.listen").Origin)
+			require.Equal(t, "default", shown(cfg, "log.level").Origin, "a flag nobody gave says nothing")
+		})
+	}
+}
+
+func TestSecondNameOfASetting(t *testing.T) {
+	t.Parallel()
+	cfg, err := config.Load(source(t, "", map[string]string{"DATABASE_URL": "postgres://b/"}))
+	require.NoError(t, err)
+	require.Equal(t, "postgres://b/", cfg.Database.DSN)
+	require.Equal(t, "env DATABASE_URL", shown(cfg, "database.dsn").Origin)
+
+	cfg, err = config.Load(source(t, "", map[string]string{"DATABASE_URL": "postgres://b/", "POSTGRES_DSN": "postgres://a/"}))
+	require.NoError(t, err)
+	require.Equal(t, "postgres://a/", cfg.Database.DSN)
+}
+
+func TestFileInItsOwnWords(t *testing.T) {
+	t.Parallel()
+	cfg, err := config.Load(source(t, `
+env: development
+sso:
+  issuer: http://localhost:8080/realms/nexius-dev
+  audiences: [api, "ui"]
+acra:
+  page_size: 500
+  interval: 12h
+  disable_scheduler: true
+odoo: # all commented out
+`, nil))
+	require.NoError(t, err)
+	require.True(t, cfg.Development())
+	require.Equal(t, []string{"api", "ui"}, cfg.SSO.Audiences)
+	require.Equal(t, 500, cfg.ACRA.PageSize)
+	require.Equal(t, 12*time.Hour, cfg.ACRA.Interval)
+	require.True(t, cfg.ACRA.DisableScheduler)
+	require.Equal(t, "auto", cfg.Odoo.Protocol, "an empty section leaves the defaults")
+}
+
+func TestSecretsFromFiles(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "secret")
+	require.NoError(t, os.WriteFile(path, []byte("hunter2\n"), 0o600))
+
+	cfg, err := config.Load(source(t, "secrets: {keyset_file: "+path+"}", map[string]string{"NEXIUS_CLIENT_SECRET_FILE": path}))
+	require.NoError(t, err)
+	require.Equal(t, "hunter2", cfg.SSO.ClientSecret)
+	require.Equal(t, "hunter2", cfg.Secrets.Keyset)
+	require.Equal(t, "env NEXIUS_CLIENT_SECRET_FILE", shown(cfg, "sso.client_secret").Origin)
+	require.NotContains(t, strings.Join(values(cfg), " "), "hunter2")
+
+	_, err = config.Load(source(t, "", map[string]string{
+		"NEXIUS_CLIENT_SECRET": "hunter2", "NEXIUS_CLIENT_SECRET_FILE": path, "ODOO_MASTER_PASSWORD_FILE": "/nowhere",
+		"NEXIUS_ISSUER_FILE": path, // not a secret: no such variable
+	}))
+	require.ErrorContains(t, err, "NEXIUS_CLIENT_SECRET and NEXIUS_CLIENT_SECRET_FILE: both are set")
+	require.ErrorContains(t, err, "ODOO_MASTER_PASSWORD_FILE: open /nowhere")
+	require.NotContains(t, err.Error(), "hunter2")
+}
+
+func values(c config.Config) []string {
+	var out []string
+	for _, s := range c.Show() {
+		out = append(out, s.Value)
+	}
+	return out
+}
+
+func TestAllProblemsAtOnce(t *testing.T) {
+	t.Parallel()
+	src := source(t, "odooo: {mode: x}\nodoo: {mod: company, protocol: soap}\ndsn: x\n", map[string]string{
+		"LEADCTL_ENV": "staging", "PAGE_SIZE": "many", "COOKIE_SECURE": "maybe", "NEXIUS_ISSUER": "id.example",
+		"EXTRA_CORS_ORIGINS": "https://a.example,https://b.example/", "DEFAULT_TENANT_ID": "+1",
+		"INTERVAL_SECONDS": "-1", "LEADCTL_LOG_LEVEL": "loud", "LEADCTL_API_LISTEN": "2024",
+	})
+	cfg, err := config.Load(src)
+	require.True(t, fault.Is(err, fault.Invalid))
+	for _, want := range []string{
+		"unknown key odooo.mode; did you mean odoo.mode?", "unknown key odoo.mod; did you mean odoo.mode?",
+		"unknown key dsn; did you mean database.dsn?", `odoo.protocol: "soap" is not one of auto, xmlrpc, json2`,
+		`LEADCTL_ENV: "staging" is not one of`, `PAGE_SIZE: "many" is not a whole number`, `COOKIE_SECURE: "maybe" is neither 1, true`,
+		`NEXIUS_ISSUER: "id.example" is not an http or https URL`, `wrong at "https://b.example/"`,
+		`DEFAULT_TENANT_ID: "+1" is not a tenant's number`, `INTERVAL_SECONDS: "-1" is below zero`,
+		`LEADCTL_LOG_LEVEL: "loud" is not one of`, `LEADCTL_API_LISTEN: "2024" is not host:port`,
+	} {
+		require.ErrorContains(t, err, want)
+	}
+	require.Equal(t, "many", shown(cfg, "acra.page_size").Value, "config show still shows what is wrong")
+}
+
+func TestAllowDevBypassSpellings(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]string{
+		"1": "on", "true": "on", "TRUE": "on", "yes": "on", "on": "on", "": "off", "0": "off", "false": "off",
+		" 1 ": "error", "01": "error", "no": "error", "off": "error", "disabled": "error", " ": "error",
+	} {
+		cfg, err := config.Load(source(t, "", map[string]string{"ALLOW_DEV_BYPASS": value}))
+		got := map[bool]string{true: "on", false: "off"}[cfg.Dev.AllowBypass]
+		if err != nil {
+			require.ErrorContains(t, err, "ALLOW_DEV_BYPASS")
+			got = "error"
+		}
+		require.Equal(t, want, got, "ALLOW_DEV_BYPASS=%q", value)
+	}
+}
+
+func TestFileThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	_, err := config.Load(config.Source{File: filepath.Join(t.TempDir(), "none.yaml")})
+	require.ErrorContains(t, err, "none.yaml", "a file that was asked for must exist")
+	_, err = config.Load(source(t, "api: [unclosed", nil))
+	require.True(t, fault.Is(err, fault.Invalid))
+	_, err = config.Load(source(t, "database: postgres://x/", nil))
+	require.ErrorContains(t, err, "unknown key database; did you mean database.dsn?")
+}
+
+func TestProgramOfTheSameNameIsNoConfiguration(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "leadctl"), []byte("\x7fELF"), 0o700))
+	src := source(t, "", nil)
+	src.Dirs = []string{dir}
+	_, err := config.Load(src)
+	require.NoError(t, err)
+}
+
+func TestTableIsSound(t *testing.T) {
+	t.Parallel()
+	envs, keys := map[string]bool{}, map[string]bool{}
+	for _, s := range config.Settings() {
+		require.False(t, keys[s.Key], "key %s twice", s.Key)
+		keys[s.Key] = true
+		require.NotEmpty(t, s.Doc, s.Key)
+		require.Contains(t, []string{"", "all", "password"}, s.Secret, s.Key)
+		require.True(t, s.Secret == "" || s.Flag == "" && s.Default == "", "%s: a secret has no flag and no default", s.Key)
+		for _, name := range s.Env {
+			require.False(t, envs[name], "variable %s twice", name)
+			envs[name] = true
+		}
+	}
+	require.True(t, reflect.DeepEqual(config.Settings(), config.Settings()))
+}
