@@ -59,6 +59,9 @@ func (r *rig) prepare(t *testing.T) {
 	t.Helper()
 	checks, err := odoo.PrepareTemplate(context.Background(), r.server, r.template())
 	for _, c := range checks {
+		if r.stand != nil && c.Err == nil {
+			continue // microseconds
+		}
 		t.Logf("template: %-24s %6.2fs %v", c.Name, c.Took.Seconds(), c.Err)
 	}
 	require.NoError(t, err)

@@ -35,6 +35,7 @@ func testWorkspace(t *testing.T, r rig) {
 	t.Run("racing attempts", func(t *testing.T) { t.Parallel(); testRace(t, r) })
 	t.Run("sign-on link", func(t *testing.T) { t.Parallel(); testSSO(t, r) })
 	t.Run("report", func(t *testing.T) { t.Parallel(); testReport(t, r) })
+	t.Run("JSON-2", func(t *testing.T) { t.Parallel(); testJSON2(t, r) })
 	t.Run("drop", func(t *testing.T) { t.Parallel(); testDrop(t, r) })
 }
 
@@ -224,6 +225,49 @@ func testReport(t *testing.T, r rig) {
 	require.NoError(t, report.Paths[0].Err)
 	report = r.server.Test(ctx, &odoo.Login{Database: w.Database, Login: odoo.ServiceLogin, Secret: "wrong"})
 	require.Equal(t, odoo.CodeAccessDenied, fault.Code(report.Err()))
+}
+
+// testJSON2 does over JSON-2 what the other tests do over XML-RPC, where the server has it and the secret is a key.
+func testJSON2(t *testing.T, r rig) {
+	ctx := context.Background()
+	w := r.provisioned(t, 111)
+	if r.stand != nil { // the stand-in has no SQL door for keys
+		require.NoError(t, r.stand.AddKey(w.Database, odoo.ServiceLogin, string(w.Secret)))
+	}
+	version, err := r.server.Version(ctx)
+	require.NoError(t, err)
+	s := r.server.SessionJSON2(w.Database, w.Secret)
+	switch _, err := s.EnsureFields(ctx); {
+	case version.Major < 19:
+		require.Equal(t, fault.Operator, fault.KindOf(err), "%v", err)
+		return
+	case r.stand == nil && r.how.ClusterDSN == "":
+		require.Equal(t, odoo.CodeAccessDenied, fault.Code(err), "a password is no key: %v", err)
+		return
+	default:
+		require.NoError(t, err)
+	}
+	ids, err := s.Create(ctx, "res.partner", []odoo.Record{{"name": "A", "x_uen": "T1"}, {"name": "B", "x_employees_est": 7}}, nil)
+	require.NoError(t, err)
+	require.Len(t, ids, 2)
+	require.NoError(t, s.Write(ctx, "res.partner", ids[:1], odoo.Record{"name": "C", "email": nil}, nil))
+	got, err := s.SearchRead(ctx, "res.partner", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "in", ids)}, Order: "id", Fields: []string{"name", "email", "x_employees_est", "company_id"}})
+	require.NoError(t, err)
+	require.Equal(t, "C", got[0].Text("name"))
+	require.Empty(t, got[0].Text("email"))
+	require.EqualValues(t, 7, got[1].Int("x_employees_est"))
+	require.NoError(t, s.Unlink(ctx, "res.partner", ids))
+	n, err := s.SearchCount(ctx, "res.partner", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "in", ids)}})
+	require.NoError(t, err)
+	require.Zero(t, n)
+	_, err = s.Create(ctx, "no.such.model", []odoo.Record{{"name": "A"}}, nil)
+	require.Equal(t, fault.Unprocessable, fault.KindOf(err))
+	_, err = s.SearchCount(ctx, "res.partner", odoo.Query{Domain: odoo.Domain{odoo.Where("no_such", "=", 1)}})
+	require.Equal(t, fault.Unprocessable, fault.KindOf(err), "%v", err)
+	_, err = r.server.SessionJSON2(w.Database, odoo.NewSecret()).SearchCount(ctx, "res.partner", odoo.Query{})
+	require.Equal(t, odoo.CodeAccessDenied, fault.Code(err))
+	_, err = r.server.SessionJSON2("no_such_database", w.Secret).SearchCount(ctx, "res.partner", odoo.Query{})
+	require.Equal(t, odoo.CodeMissing, fault.Code(err), "%v", err)
 }
 
 func testDrop(t *testing.T, r rig) {

@@ -34,7 +34,7 @@ type Fault struct {
 	Do       Trouble
 	Execute  bool // the call is carried out before its answer goes wrong
 	Code     int
-	Text     string
+	Text     string // {args} in a refusal's text stands for the call's arguments, secrets included
 	Delay    time.Duration
 }
 

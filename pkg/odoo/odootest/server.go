@@ -31,6 +31,7 @@ type Server struct {
 	databases map[string]*database
 	ledger    []Effect
 	faults    []*script
+	calls     []string
 }
 
 // New makes a stand-in without databases. It holds nothing that needs closing.
@@ -70,6 +71,7 @@ func (s *Server) serveXML(w http.ResponseWriter, r *http.Request, service string
 	method, args, err := decodeCall(r.Body)
 	c := call{service: service, method: method, args: args}
 	op, db := c.label()
+	s.count(c, op)
 	answer := func(w io.Writer) {
 		var v any
 		if err == nil {
@@ -88,13 +90,31 @@ func (s *Server) serveXML(w http.ResponseWriter, r *http.Request, service string
 			answer = func(w io.Writer) { _, _ = io.WriteString(w, done.String()) }
 		}
 		if f.Do == Refuse {
-			answer = func(w io.Writer) { encodeFault(w, &fault{f.Code, f.Text}) }
+			answer = func(w io.Writer) {
+				encodeFault(w, &fault{f.Code, strings.ReplaceAll(f.Text, "{args}", fmt.Sprint(args))})
+			}
 		} else if f.spoil(w, r, answer) {
 			return
 		}
 	}
 	w.Header().Set("Content-Type", "text/xml")
 	answer(w)
+}
+
+// Calls names every call so far, as Fault.Op does, a sign-in with its login: "common.authenticate leadctl".
+func (s *Server) Calls() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string(nil), s.calls...)
+}
+
+func (s *Server) count(c call, op string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if op == "common.authenticate" && len(c.args) > 1 {
+		op += " " + str(c.args[1])
+	}
+	s.calls = append(s.calls, op)
 }
 
 // call is one XML-RPC call.

@@ -1,0 +1,75 @@
+package odoo
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestKeyHash compares with what Python's hashlib makes of the same key and salt, in passlib's notation.
+func TestKeyHash(t *testing.T) {
+	t.Parallel()
+	const key = Secret("0123456789abcdef0123456789abcdef01234567")
+	const stored = "$pbkdf2-sha512$6000$AAECAwQFBgcICQoLDA0ODw$mi5LGW9qszqFb2e2hQCGiw1BOSkqeOc9PxJzSBMDM0aBX1r0bTlxQaWkuSEStC0tyULu25HAZTaEZpdqlQ5t5Q"
+	salt := make([]byte, 16)
+	for i := range salt {
+		salt[i] = byte(i)
+	}
+	got, err := hashWith(key, keyRounds, salt)
+	require.NoError(t, err)
+	require.Equal(t, stored, got)
+	require.True(t, key.matches(stored))
+	require.False(t, Secret(key[1:]).matches(stored))
+	for _, bad := range []string{"", "plain", "$pbkdf2-sha512$x$AA$AA", "$pbkdf2-sha512$99999999999$AA$AA", "$pbkdf2-sha256$6000$AA$AA", "$pbkdf2-sha512$6000$!$AA"} {
+		require.False(t, key.matches(bad), bad)
+	}
+	fresh, err := hashSecret(key, keyRounds)
+	require.NoError(t, err)
+	require.NotEqual(t, stored, fresh, "salted")
+	require.True(t, key.matches(fresh))
+}
+
+func TestSecretIsNotPrinted(t *testing.T) {
+	t.Parallel()
+	s := NewSecret()
+	require.True(t, s.usableAsKey())
+	for _, bad := range []Secret{"", "admin", s + "0", Secret(strings.Repeat("g", 40)), Secret(strings.Repeat("A", 40))} {
+		require.False(t, bad.usableAsKey())
+	}
+	asJSON, err := json.Marshal(struct{ S Secret }{s})
+	require.NoError(t, err)
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "secret", s, "in", struct{ S Secret }{s})
+	for _, out := range []string{fmt.Sprint(s), fmt.Sprintf("%v %+v %#v %s %q", s, s, s, s, s), fmt.Sprintf("%#v", struct{ S Secret }{s}), string(asJSON), log.String()} {
+		require.NotContains(t, out, string(s))
+		require.Contains(t, out, masked)
+	}
+	require.Empty(t, Secret("").String(), "unset shows as unset")
+}
+
+func TestWire(t *testing.T) {
+	t.Parallel()
+	got, err := wire([]any{nil, Record{"a": nil, "b": []Record{{"c": 1}}}, []int64{1}, "x", 1.5})
+	require.NoError(t, err)
+	require.Equal(t, []any{false, map[string]any{"a": false, "b": []any{map[string]any{"c": 1}}}, []int64{1}, "x", 1.5}, got)
+	for _, bad := range []any{map[string]any{"a<b": 1}, []any{struct{}{}}, new(int), []byte("x"), map[string]string{}} {
+		_, err := wire(bad)
+		require.Error(t, err, "%v", bad)
+	}
+}
+
+func TestGist(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"": "", "Access Denied": "Access Denied", "Record does not exist.\n(Record: x)": "Record does not exist.",
+		"Traceback (most recent call last):\n  File \"a\"\n    x()\npsycopg2.errors.UniqueViolation: duplicate key\nDETAIL:  Key (x)=(y) exists.\n": "psycopg2.errors.UniqueViolation: duplicate key",
+		"Traceback:\n  File\nKeyError: 'a'\n\nDuring handling of the above:\n\nTraceback:\n  File\nValueError: b\n":                                 "ValueError: b",
+	} {
+		require.Equal(t, want, gist(text))
+	}
+	require.LessOrEqual(t, len(detail(strings.Repeat("é", 400), nil)), 304)
+}
