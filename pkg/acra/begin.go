@@ -1,0 +1,153 @@
+package acra
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
+)
+
+var errNothingToDo = errors.New("the source has not been republished")
+
+// begin opens the source, and the run: a new one, or the latest when that can be resumed.
+func (in *ingestion) begin(ctx context.Context) error {
+	in.run = Run{Source: in.opts.Source.label(), State: StateRunning, StartedAt: time.Now().UTC(), Detail: in.choice()}
+	var at checkpoint
+	err := in.db.InSystem(ctx, "acra begin", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+		at, err = in.lookBack(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if in.stream, err = in.opts.Source.open(ctx, at.At, chosenStatuses(in.opts.Status)); err != nil {
+		return err
+	}
+	if versions := in.stream.facts().versions; in.upToDate(versions) {
+		in.run = *in.last
+		_ = in.stream.close()
+		return errNothingToDo
+	}
+	in.batch, in.empty = at.Batch, at.Empty
+	if in.opts.DryRun {
+		return nil
+	}
+	return in.db.InSystem(ctx, "acra begin", in.open)
+}
+
+// choice is the part of the options that a resumed run must share.
+func (in *ingestion) choice() Detail {
+	d := Detail{Status: chosenStatuses(in.opts.Status), Limit: in.opts.Limit}
+	if !in.opts.Since.IsZero() {
+		d.Since = in.opts.Since.Format(time.DateOnly)
+	}
+	return d
+}
+
+func (d Detail) sameChoice(o Detail) bool {
+	return slices.Equal(d.Status, o.Status) && d.Since == o.Since && d.Limit == o.Limit
+}
+
+// lookBack reads what earlier runs left: the one to resume, if it is, and the last that finished.
+func (in *ingestion) lookBack(ctx context.Context, tx postgres.SystemTx) (checkpoint, error) {
+	done, _, err := oneRun(ctx, tx, `WHERE state = 'done' AND source = $1 ORDER BY run_id DESC LIMIT 1`, in.run.Source)
+	if err != nil {
+		return checkpoint{}, err
+	}
+	if done != nil && done.Detail.sameChoice(in.run.Detail) {
+		in.last = done
+	}
+	if in.opts.Resume && !in.opts.DryRun {
+		latest, at, err := oneRun(ctx, tx, `ORDER BY run_id DESC LIMIT 1`)
+		if err != nil {
+			return checkpoint{}, err
+		}
+		if latest != nil && latest.Source == in.run.Source && (latest.State == StateRunning || latest.State == StateFailed) {
+			return at, in.resume(*latest)
+		}
+	}
+	var empty bool
+	err = tx.QueryRow(ctx, `SELECT NOT EXISTS (SELECT 1 FROM staging_acra_companies)`).Scan(&empty)
+	return checkpoint{Empty: empty}, err
+}
+
+func (in *ingestion) resume(latest Run) error {
+	if !latest.Detail.sameChoice(in.run.Detail) {
+		return fault.New(fault.Invalid, "register run %d: begun with another status, since or limit", latest.ID).
+			WithHint("resume it with the options it was begun with, or start a new run without --resume")
+	}
+	in.run, in.resumed = latest, true
+	in.run.State, in.run.Error = StateRunning, ""
+	return nil
+}
+
+// upToDate reports whether the publisher's releases are those that were loaded last.
+func (in *ingestion) upToDate(versions map[string]string) bool {
+	return len(versions) > 0 && in.last != nil && !in.opts.Force && !in.resumed && maps.Equal(versions, in.last.Detail.Versions)
+}
+
+// open writes the run's row. What an earlier run left unpublished is dropped: this run will find it again.
+func (in *ingestion) open(ctx context.Context, tx postgres.SystemTx) error {
+	if in.resumed {
+		_, err := tx.Exec(ctx, `UPDATE acra_runs SET state = 'running', error = NULL, finished_at = NULL WHERE run_id = $1`, in.run.ID)
+		return err
+	}
+	if _, err := tx.Exec(ctx, `UPDATE acra_runs SET state = 'failed', error = 'interrupted', finished_at = now() WHERE state = 'running'`); err != nil {
+		return err
+	}
+	if err := dropPending(ctx, tx); err != nil {
+		return err
+	}
+	return tx.QueryRow(ctx, `INSERT INTO acra_runs (source, state, checkpoint, detail) VALUES ($1, 'running', $2, $3)
+		RETURNING run_id, started_at, updated_at`, in.run.Source, checkpoint{Empty: in.empty}, in.run.Detail).
+		Scan(&in.run.ID, &in.run.StartedAt, &in.run.UpdatedAt)
+}
+
+// dropPending empties acra_pending if there is anything in it.
+func dropPending(ctx context.Context, tx postgres.SystemTx) error {
+	var any bool
+	if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM acra_pending)`).Scan(&any); err != nil || !any {
+		return err
+	}
+	_, err := tx.Exec(ctx, `TRUNCATE acra_pending`)
+	return err
+}
+
+// oneRun reads the first run that where finds, nil when it finds none.
+func oneRun(ctx context.Context, tx postgres.SystemTx, where string, args ...any) (*Run, checkpoint, error) {
+	rows, err := tx.Query(ctx, `SELECT `+runColumns+` FROM acra_runs `+where, args...)
+	if err != nil {
+		return nil, checkpoint{}, err
+	}
+	var at checkpoint
+	run, err := pgx.CollectOneRow(rows, func(row pgx.CollectableRow) (r Run, err error) {
+		r, at, err = scanRun(row)
+		return r, err
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, checkpoint{}, nil
+	}
+	return &run, at, err
+}
+
+// decoder makes the decoder of this run.
+func (in *ingestion) decoder() *decoder {
+	d := newDecoder(in.stream, in.want, in.seen, in.run.ID)
+	d.number, d.read, d.limit = in.batch, in.run.Read, in.opts.Limit
+	if in.resumed {
+		d.from = in.run.At
+	}
+	switch facts := in.stream.facts(); {
+	case in.opts.BatchRows > 0:
+		d.size = in.opts.BatchRows
+	case facts.batch > 0:
+		d.size = facts.batch
+	}
+	return d
+}

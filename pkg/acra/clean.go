@@ -1,0 +1,185 @@
+package acra
+
+import (
+	"bytes"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Warning is something that was mended or doubtful in a row that was loaded all the same.
+type Warning uint8
+
+// The warnings, with what was done.
+const (
+	WarnCheckLetter Warning = iota // the UEN's check letter is wrong: kept as it is
+	WarnUEN                        // the UEN was padded or in lower case: trimmed and raised
+	WarnDate                       // dd/mm/yyyy: rewritten as yyyy-mm-dd
+	WarnSSIC                       // 62011.0 or a lost leading zero: five digits again
+	WarnPostal                     // a lost leading zero: put back
+	WarnOfficers                   // 3.0: 3; no number: dropped
+	WarnStatus                     // a live status in another case: as published
+	WarnSpace                      // line break, tab, control character or no-break space inside a value: a space
+	numWarnings
+)
+
+// String names the warning as reports do.
+func (w Warning) String() string {
+	return [numWarnings]string{"check letter", "uen case or padding", "date format", "ssic format", "postal code zero",
+		"officers format", "status case", "control or no-break space"}[w]
+}
+
+// What a byte can mean in a field.
+const (
+	isControl  = 1 << iota // C0 and DEL
+	isHigh                 // part of a rune beyond ASCII
+	isNUL                  //
+	isEscaped              // a backslash, which COPY text doubles
+	classPlain = 0
+)
+
+// byteClasses maps each byte to its class.
+func byteClasses() (t [256]uint8) {
+	for c := range t {
+		switch {
+		case c == 0:
+			t[c] = isNUL
+		case c < ' ' || c == 0x7f:
+			t[c] = isControl
+		case c >= 0x80:
+			t[c] = isHigh
+		case c == '\\':
+			t[c] = isEscaped
+		}
+	}
+	return t
+}
+
+// blank reports whether a value says "missing": empty or na in any case.
+func blank(f []byte) bool {
+	return len(f) == 0 || len(f) == 2 && f[0]|0x20 == 'n' && f[1]|0x20 == 'a'
+}
+
+// trimmed is f without blanks at its ends.
+func trimmed(f []byte) []byte {
+	for len(f) > 0 && f[0] == ' ' {
+		f = f[1:]
+	}
+	for len(f) > 0 && f[len(f)-1] == ' ' {
+		f = f[:len(f)-1]
+	}
+	return f
+}
+
+// spaced is f with every control character and every space beyond ASCII as one plain space; invisible marks go.
+// changed is false when only ordinary letters beyond ASCII were found. f must be valid UTF-8.
+func spaced(scratch, f []byte) (out []byte, changed bool) {
+	out = scratch[:0]
+	afterSpace := false
+	for len(f) > 0 {
+		r, n := utf8.DecodeRune(f)
+		switch {
+		case r == '\ufeff' || r == '\u200b':
+			changed = true
+		case r != ' ' && (unicode.IsSpace(r) || unicode.IsControl(r)):
+			if changed = true; !afterSpace {
+				out = append(out, ' ')
+			}
+			afterSpace = true
+		default:
+			out = append(out, f[:n]...)
+			afterSpace = r == ' '
+		}
+		f = f[n:]
+	}
+	return out, changed
+}
+
+// formula reports whether a spreadsheet would run f: it begins with =, or with + - @ and calls out (the DDE form).
+// A plain leading sign is legitimate: the register has "@ ZONE" and unit "-3".
+func formula(f []byte) bool {
+	switch f[0] {
+	case '=':
+		return true
+	case '+', '-', '@':
+		return bytes.IndexByte(f, '|') >= 0
+	}
+	return false
+}
+
+// date is f as yyyy-mm-dd. ok is false for what is no date at all.
+func date(scratch, f []byte) (out []byte, mended, ok bool) {
+	if len(f) == 10 && f[4] == '-' && f[7] == '-' {
+		return f, false, validDate(f[:4], f[5:7], f[8:])
+	}
+	if d, rest, found := bytes.Cut(f, []byte{'/'}); found {
+		m, y, _ := bytes.Cut(rest, []byte{'/'})
+		if len(d) > 2 || len(m) > 2 || !validDate(y, m, d) {
+			return nil, false, false
+		}
+		out = append(scratch[:0], y...)
+		out = appendTwo(append(out, '-'), m)
+		return appendTwo(append(out, '-'), d), true, true
+	}
+	// A timestamp at midnight, as some exports write dates.
+	if len(f) > 10 && (f[10] == 'T' || f[10] == ' ') && f[4] == '-' && f[7] == '-' {
+		return f[:10], true, validDate(f[:4], f[5:7], f[8:10])
+	}
+	return nil, false, false
+}
+
+func appendTwo(out, d []byte) []byte {
+	if len(d) == 1 {
+		out = append(out, '0')
+	}
+	return append(out, d...)
+}
+
+func validDate(y, m, d []byte) bool {
+	if len(y) != 4 || !digits(y) || !digits(m) || !digits(d) {
+		return false
+	}
+	year, month, day := number(y), number(m), number(d)
+	return year >= firstYear-200 && year < 2200 && month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month)
+}
+
+func daysIn(year, month int) int {
+	switch month {
+	case 2:
+		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
+			return 29
+		}
+		return 28
+	case 4, 6, 9, 11:
+		return 30
+	}
+	return 31
+}
+
+// ssic is f as five digits. ok is false for anything else.
+func ssic(scratch, f []byte) (out []byte, mended, ok bool) {
+	code := bytes.TrimSuffix(f, []byte(".0"))
+	if !digits(code) || len(code) < 4 || len(code) > 5 {
+		return nil, false, false
+	}
+	if len(code) == 4 {
+		return append(append(scratch[:0], '0'), code...), true, true
+	}
+	return code, len(code) != len(f), true
+}
+
+// postal puts back the zero that some releases lost: five digits to six and three to four, nothing else.
+func postal(scratch, f []byte) (out []byte, mended bool) {
+	if (len(f) == 5 || len(f) == 3) && digits(f) {
+		return append(append(scratch[:0], '0'), f...), true
+	}
+	return f, false
+}
+
+// officers is f as a plain number; nil for what is none.
+func officers(f []byte) (out []byte, mended bool) {
+	n := bytes.TrimSuffix(f, []byte(".0"))
+	if !digits(n) {
+		return nil, true
+	}
+	return n, len(n) != len(f)
+}

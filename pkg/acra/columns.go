@@ -1,0 +1,107 @@
+package acra
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// Places of the columns that have rules of their own, in the order of Columns.
+const (
+	colUEN        = 0
+	colName       = 2
+	colStatus     = 7
+	colRegistered = 8
+	colIssued     = 9
+	colPostal     = 16
+	colAccounts   = 19
+	colReturn     = 20
+	colSSIC       = 21
+	colSSIC2      = 24
+	colOfficers   = 27
+	numColumns    = 53
+)
+
+// Columns are the register's columns in the order of publication; the table has the same names.
+func Columns() []string {
+	names := strings.Fields(`uen issuance_agency_id entity_name entity_type_description business_constitution_description
+		company_type_description paf_constitution_description entity_status_description registration_incorporation_date
+		uen_issue_date address_type block street_name level_no unit_no building_name postal_code other_address_line1
+		other_address_line2 account_due_date annual_return_date primary_ssic_code primary_ssic_description
+		primary_user_described_activity secondary_ssic_code secondary_ssic_description secondary_user_described_activity
+		no_of_officers`)
+	for i := 1; i <= 15; i++ {
+		names = append(names, "former_entity_name"+strconv.Itoa(i))
+	}
+	for i := 1; i <= 5; i++ {
+		n := strconv.Itoa(i)
+		names = append(names, "uen_of_audit_firm"+n, "name_of_audit_firm"+n)
+	}
+	return names
+}
+
+// layout says where in a record each column stands. The header decides, never the position.
+type layout struct {
+	fields  []int    // by column: place in the record, -1 for a missing one
+	present []int    // columns that the source has, in the table's order
+	unknown []string // columns of the source that the table has not
+	missing []string // columns of the table that the source has not: they keep the values they have
+	width   int      // fields of a whole record
+}
+
+// newLayout reads a header. Faults: Unprocessable when this is not the register, or a column without which rows cannot be
+// judged is not there.
+func newLayout(source string, header []string) (*layout, error) {
+	l := &layout{fields: make([]int, numColumns), width: len(header)}
+	names := make([]string, len(header))
+	for i, h := range header {
+		names[i] = strings.ToLower(strings.Trim(h, " \t\r\ufeff\u00a0"))
+	}
+	if slices.Contains(names, "uen_status_desc") {
+		return nil, fault.New(fault.Unprocessable, "%s: this is \"Entities Registered with ACRA\" (8 columns), another dataset", source).
+			WithHint("use \"ACRA Information on Corporate Entities\", data.gov.sg collection 2: one dataset per first letter")
+	}
+	known := Columns()
+	for c, name := range known {
+		l.fields[c] = slices.Index(names, name)
+		if l.fields[c] < 0 {
+			l.missing = append(l.missing, name)
+			continue
+		}
+		l.present = append(l.present, c)
+	}
+	for _, n := range names {
+		if n != "_id" && !slices.Contains(known, n) {
+			l.unknown = append(l.unknown, clip(n, 60))
+		}
+	}
+	for _, c := range []int{colUEN, colName, colStatus} {
+		if l.fields[c] < 0 {
+			return nil, fault.New(fault.Unprocessable, "%s: column %s missing from the header %q", source, known[c], clip(strings.Join(header, ","), 80))
+		}
+	}
+	return l, nil
+}
+
+// columnList is the present columns for SQL, each with prefix.
+func (l *layout) columnList(prefix string) string {
+	known := Columns()
+	names := make([]string, len(l.present))
+	for i, c := range l.present {
+		names[i] = prefix + known[c]
+	}
+	return strings.Join(names, ", ")
+}
+
+// clip cuts s to at most n bytes, at a rune's boundary.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && s[n]&0xC0 == 0x80 {
+		n--
+	}
+	return s[:n] + "…"
+}

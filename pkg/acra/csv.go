@@ -1,0 +1,227 @@
+package acra
+
+import (
+	"bytes"
+	"fmt"
+	"hash/crc32"
+	"io"
+)
+
+// maxRecord bounds a record. A whole row has 328 bytes on average and a few thousand at most.
+const maxRecord = 64 << 10
+
+// record is one row as it came. What it points to is valid until the next one is read.
+type record struct {
+	line   int64    // in its part; the header is line 1
+	raw    []byte   // its text, for the reject that it may become
+	fields [][]byte // unquoted
+	broken string   // why there are no fields to speak of; "" for a record of the right width
+	end    Position // where reading would go on after it
+}
+
+// csvReader cuts CSV into records. The standard library's reader will not do: one stray quote makes it read the rest of
+// the file into a single field. Here a record has a size limit, and one that spans several lines and is not whole is given
+// up after its first line, so that the damage stays where it is. Quotes inside an unquoted field are taken literally.
+type csvReader struct {
+	src     io.Reader
+	part    string
+	buf     []byte
+	r, w    int   // unread bytes are buf[r:w]
+	line    int64 // of the next record
+	crc     uint32
+	table   *crc32.Table
+	width   int // fields of a whole record; 0 before the header is known
+	fields  [][]byte
+	scratch []byte // unquoted fields
+	eof     bool
+	// skipping: the rest of a line that was too long comes first
+	skipping bool
+}
+
+func newCSVReader(part string, src io.Reader) *csvReader {
+	return &csvReader{src: src, part: part, buf: make([]byte, 4*maxRecord), scratch: make([]byte, 0, maxRecord), line: 1,
+		table: crc32.MakeTable(crc32.Castagnoli)}
+}
+
+// next reads one record; io.EOF after the last. Other errors are the source's own.
+func (c *csvReader) next() (record, error) {
+	for {
+		line, err := c.firstLine()
+		if err != nil {
+			return record{}, err
+		}
+		body := bytes.TrimRight(line, "\r\n")
+		switch {
+		case len(body) == 0:
+			c.consume(len(line), 1)
+		case len(line) == maxRecord && line[maxRecord-1] != '\n':
+			return c.giveUp(line, fmt.Sprintf("record longer than %d bytes", maxRecord))
+		case bytes.IndexByte(body, '"') < 0:
+			c.splitPlain(body)
+			return c.finish(len(line), 1), nil
+		default:
+			return c.nextQuoted()
+		}
+	}
+}
+
+// nextQuoted reads a record that has a quote in its first line.
+func (c *csvReader) nextQuoted() (record, error) {
+	n, lines, whole, err := c.splitQuoted()
+	if err != nil {
+		return record{}, err
+	}
+	if whole && (lines == 1 || c.width == 0 || len(c.fields) == c.width) {
+		return c.finish(n, lines), nil
+	}
+	line, err := c.firstLine() // again: the buffer may have moved
+	if err != nil {
+		return record{}, err
+	}
+	return c.giveUp(line, "quote that is not closed")
+}
+
+// giveUp makes line, and no more, a broken record.
+func (c *csvReader) giveUp(line []byte, why string) (record, error) {
+	c.fields = c.fields[:0]
+	rec := c.finish(len(line), 1)
+	rec.broken = why
+	c.skipping = line[len(line)-1] != '\n'
+	return rec, nil
+}
+
+// firstLine is the unread text up to and with its first line feed, at most maxRecord of it.
+func (c *csvReader) firstLine() ([]byte, error) {
+	for {
+		b := c.window()
+		i := bytes.IndexByte(b, '\n')
+		switch {
+		case i >= 0 && c.skipping:
+			c.skipping = false
+			c.consume(i+1, 0)
+		case i >= 0:
+			return b[:i+1], nil
+		case len(b) == maxRecord && c.skipping:
+			c.consume(len(b), 0)
+		case len(b) == maxRecord, c.eof && len(b) > 0 && !c.skipping:
+			return b, nil
+		case c.eof:
+			return nil, io.EOF
+		default:
+			if err := c.fill(); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// window is what a record may be made of: the unread bytes, at most maxRecord of them. Where it ends does not depend on
+// how the source's reads happen to fall, so reading again gives the same records.
+func (c *csvReader) window() []byte { return c.buf[c.r:min(c.w, c.r+maxRecord)] }
+
+// fill reads more into the buffer, which has room for at least one more record.
+func (c *csvReader) fill() error {
+	if c.r > 0 {
+		c.w = copy(c.buf, c.buf[c.r:c.w])
+		c.r = 0
+	}
+	n, err := c.src.Read(c.buf[c.w:])
+	c.w += n
+	if err == io.EOF {
+		c.eof = true
+		return nil
+	}
+	return err
+}
+
+func (c *csvReader) splitPlain(line []byte) {
+	c.fields = c.fields[:0]
+	for {
+		i := bytes.IndexByte(line, ',')
+		if i < 0 {
+			c.fields = append(c.fields, line)
+			return
+		}
+		c.fields = append(c.fields, line[:i])
+		line = line[i+1:]
+	}
+}
+
+// splitQuoted splits a record that has quotes. n is its length and lines the number of its lines; whole is false when a
+// quote is not closed within the window.
+func (c *csvReader) splitQuoted() (n, lines int, whole bool, err error) {
+	for {
+		b := c.window()
+		atEnd := c.eof && len(b) == c.w-c.r
+		n, lines, whole = c.scanQuoted(b, atEnd)
+		if whole || atEnd || len(b) == maxRecord {
+			return n, lines, whole, nil
+		}
+		if err := c.fill(); err != nil {
+			return 0, 0, false, err
+		}
+	}
+}
+
+func (c *csvReader) scanQuoted(b []byte, atEnd bool) (n, lines int, whole bool) {
+	c.fields, c.scratch = c.fields[:0], c.scratch[:0] // scratch has room for all of b: fields may point into it
+	lines = 1
+	for at := 0; ; {
+		start := len(c.scratch)
+		end, ok := c.scanField(b, at)
+		if !ok {
+			return 0, lines, false
+		}
+		c.fields = append(c.fields, c.scratch[start:])
+		lines += bytes.Count(b[at:end], []byte{'\n'})
+		if end < len(b) && b[end] == ',' {
+			at = end + 1
+			continue
+		}
+		last := &c.fields[len(c.fields)-1]
+		*last = bytes.TrimSuffix(*last, []byte{'\r'})
+		return min(end+1, len(b)), lines, end < len(b) || atEnd
+	}
+}
+
+// scanField appends the field that begins at b[at] to scratch and returns the index of the delimiter after it.
+func (c *csvReader) scanField(b []byte, at int) (end int, ok bool) {
+	if at < len(b) && b[at] == '"' {
+		at++
+		for {
+			i := bytes.IndexByte(b[at:], '"')
+			if i < 0 {
+				return 0, false
+			}
+			c.scratch = append(c.scratch, b[at:at+i]...)
+			at += i + 1
+			if at == len(b) || b[at] != '"' {
+				break
+			}
+			c.scratch = append(c.scratch, '"')
+			at++
+		}
+	}
+	for at < len(b) && b[at] != ',' && b[at] != '\n' { // the rest of a quoted field, or an unquoted one
+		c.scratch = append(c.scratch, b[at])
+		at++
+	}
+	return at, true
+}
+
+// finish consumes a record of n bytes and describes it.
+func (c *csvReader) finish(n, lines int) record {
+	rec := record{line: c.line, raw: c.buf[c.r : c.r+n], fields: c.fields}
+	if c.width > 0 && len(c.fields) != c.width {
+		rec.broken = fmt.Sprintf("%d columns instead of %d", len(c.fields), c.width)
+	}
+	c.consume(n, lines)
+	rec.end = Position{Part: c.part, Line: c.line - 1, CRC: c.crc}
+	return rec
+}
+
+func (c *csvReader) consume(n, lines int) {
+	c.crc = crc32.Update(c.crc, c.table, c.buf[c.r:c.r+n])
+	c.r += n
+	c.line += int64(lines)
+}

@@ -1,0 +1,229 @@
+package acra
+
+import (
+	"archive/zip"
+	"bufio"
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// File is a source that reads a CSV, plain, gzipped or any number of them in a zip archive. What it is shows in its first
+// bytes, not in its name.
+func File(path string) Source { return fileSource{path: path} }
+
+// Stream is a source that reads a CSV, plain or gzipped, that comes through r, such as standard input. name stands in
+// reports.
+func Stream(name string, r io.Reader) Source { return streamSource{title: name, r: r} }
+
+type fileSource struct{ path string }
+
+func (f fileSource) label() string { return "file " + filepath.Base(f.path) }
+
+func (f fileSource) open(context.Context, Position, []string) (stream, error) {
+	file, err := os.Open(f.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fault.New(fault.NotFound, "file %s: not there", f.path)
+	}
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "file %s: %w", f.path, err)
+	}
+	info, err := file.Stat()
+	if err != nil || info.IsDir() {
+		_ = file.Close()
+		return nil, fault.New(fault.Invalid, "file %s: not a file to read", f.path)
+	}
+	magic := make([]byte, 4)
+	n, _ := file.ReadAt(magic, 0)
+	if isZip(magic[:n]) {
+		return openZip(file, info.Size())
+	}
+	return openStream(filepath.Base(f.path), file, info.Size(), file.Close)
+}
+
+type streamSource struct {
+	title string
+	r     io.Reader
+}
+
+func (s streamSource) label() string { return "stream " + s.title }
+
+func (s streamSource) open(context.Context, Position, []string) (stream, error) {
+	return openStream(s.title, s.r, 0, func() error { return nil })
+}
+
+func isZip(magic []byte) bool { return bytes.HasPrefix(magic, []byte("PK\x03\x04")) }
+
+// fileStream is a list of CSV files, opened one after the other.
+type fileStream struct {
+	parts []func() (*csvPart, error)
+	at    int
+	done  *counter
+	size  int64
+	shut  func() error
+}
+
+func (s *fileStream) facts() facts { return facts{} }
+
+func (s *fileStream) close() error { return s.shut() }
+
+func (s *fileStream) progress() (done, of int64) { return s.done.n.Load(), s.size }
+
+func (s *fileStream) next(context.Context) (part, error) {
+	if s.at == len(s.parts) {
+		return nil, io.EOF
+	}
+	p, err := s.parts[s.at]()
+	if err != nil {
+		return nil, err
+	}
+	p.at = s.at
+	s.at++
+	return p, nil
+}
+
+func openStream(name string, r io.Reader, size int64, shut func() error) (stream, error) {
+	done := &counter{}
+	src := bufio.NewReaderSize(done.count(r), 256<<10)
+	magic, err := src.Peek(4)
+	switch {
+	case err != nil && err != io.EOF:
+		_ = shut()
+		return nil, fault.New(fault.Unavailable, "%s: %w", name, err)
+	case isZip(magic):
+		_ = shut()
+		return nil, fault.New(fault.Unsupported, "%s: a zip archive cannot be read as a stream", name).WithHint("give the file's name")
+	}
+	open := func() (*csvPart, error) { return openCSV(name, src, func() error { return nil }) }
+	if bytes.HasPrefix(magic, []byte{0x1f, 0x8b}) {
+		open = func() (*csvPart, error) {
+			plain, err := gzip.NewReader(src)
+			if err != nil {
+				return nil, damaged(name, err)
+			}
+			return openCSV(name, plain, plain.Close)
+		}
+	}
+	return &fileStream{parts: []func() (*csvPart, error){open}, done: done, size: size, shut: shut}, nil
+}
+
+func openZip(file *os.File, size int64) (stream, error) {
+	name := filepath.Base(file.Name())
+	archive, err := zip.NewReader(file, size)
+	if err != nil {
+		_ = file.Close()
+		return nil, damaged(name, err)
+	}
+	s := &fileStream{done: &counter{}, shut: file.Close}
+	members := slices.DeleteFunc(slices.Clone(archive.File), func(f *zip.File) bool {
+		return !strings.EqualFold(path.Ext(f.Name), ".csv") || strings.HasPrefix(path.Base(f.Name), ".")
+	})
+	slices.SortFunc(members, func(a, b *zip.File) int { return cmp.Compare(a.Name, b.Name) })
+	for _, f := range members {
+		s.size += int64(f.UncompressedSize64)
+		s.parts = append(s.parts, func() (*csvPart, error) {
+			r, err := f.Open()
+			if err != nil {
+				return nil, damaged(f.Name, err)
+			}
+			return openCSV(f.Name, s.done.count(r), r.Close)
+		})
+	}
+	if len(s.parts) == 0 {
+		_ = file.Close()
+		return nil, fault.New(fault.Unprocessable, "%s: no .csv file in the archive", name)
+	}
+	return s, nil
+}
+
+// damaged says that what was read is not whole. What came before it stays; the run can be resumed with a whole file.
+func damaged(name string, err error) error {
+	return fault.New(fault.Unprocessable, "%s: cut off or damaged: %w", name, err)
+}
+
+// counter counts the bytes that pass; progress reads it from another goroutine.
+type counter struct{ n atomic.Int64 }
+
+func (c *counter) count(r io.Reader) io.Reader { return countingReader{r, c} }
+
+type countingReader struct {
+	r io.Reader
+	c *counter
+}
+
+func (r countingReader) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p)
+	r.c.n.Add(int64(n))
+	return n, err
+}
+
+// csvPart is a part that is CSV.
+type csvPart struct {
+	*csvReader
+	at      int
+	head    []string
+	release string
+	shut    func() error
+	fail    func(error) error // explains what the reader under it says
+}
+
+// openCSV reads the header.
+func openCSV(name string, r io.Reader, shut func() error) (*csvPart, error) {
+	p := &csvPart{csvReader: newCSVReader(name, r), shut: shut, fail: func(err error) error { return damaged(name, err) }}
+	return p, p.readHeader()
+}
+
+func (p *csvPart) readHeader() error {
+	rec, err := p.next()
+	switch {
+	case err == io.EOF:
+		return fault.New(fault.Unprocessable, "%s: empty", p.part)
+	case err != nil:
+		return p.explain(err)
+	case bytes.HasPrefix(bytes.TrimLeft(rec.raw, "\ufeff \t"), []byte("<")):
+		return fault.New(fault.Unprocessable, "%s: HTML or XML instead of CSV", p.part)
+	case rec.broken != "":
+		return fault.New(fault.Unprocessable, "%s: header: %s", p.part, rec.broken)
+	}
+	for _, f := range rec.fields {
+		p.head = append(p.head, string(f))
+	}
+	return nil
+}
+
+func (p *csvPart) name() string     { return p.part }
+func (p *csvPart) index() int       { return p.at }
+func (p *csvPart) header() []string { return p.head }
+func (p *csvPart) setWidth(n int)   { p.width = n }
+func (p *csvPart) version() string  { return p.release }
+func (p *csvPart) close() error     { return p.shut() }
+
+func (p *csvPart) read(ctx context.Context) (record, error) {
+	rec, err := p.next()
+	if err != nil && err != io.EOF {
+		if ctx.Err() != nil {
+			return rec, ctx.Err()
+		}
+		return rec, p.explain(err)
+	}
+	return rec, err
+}
+
+// explain leaves a failure that has its kind already, such as the network's, as it is.
+func (p *csvPart) explain(err error) error {
+	if fault.KindOf(err) != fault.Internal {
+		return err
+	}
+	return p.fail(err)
+}

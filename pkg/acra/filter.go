@@ -1,0 +1,83 @@
+package acra
+
+import (
+	"bytes"
+	"strings"
+	"time"
+)
+
+// All, as the only status of Options, takes the whole register.
+const All = "all"
+
+// LiveStatuses are the three ways in which the register says that an entity exists: businesses and partnerships are
+// "Live", companies one of the others.
+func LiveStatuses() []string {
+	return []string{"Live Company", "Live", "Live (Receiver or Receiver and Manager appointed)"}
+}
+
+// filter is which rows a run takes.
+type filter struct {
+	statuses [][]byte // nil takes all
+	since    string   // yyyy-mm-dd; "" takes all
+}
+
+func newFilter(statuses []string, since time.Time) filter {
+	var f filter
+	for _, s := range statuses {
+		f.statuses = append(f.statuses, []byte(s))
+	}
+	if !since.IsZero() {
+		f.since = since.Format(time.DateOnly)
+	}
+	return f
+}
+
+// chosenStatuses is what Options.Status means: nil for all.
+func chosenStatuses(status []string) []string {
+	switch {
+	case len(status) == 0, len(status) == 1 && strings.EqualFold(status[0], "live"):
+		return LiveStatuses()
+	case len(status) == 1 && strings.EqualFold(status[0], All):
+		return nil
+	}
+	return status
+}
+
+// status reports whether the run takes rows of status s.
+func (f filter) status(s []byte) bool {
+	if f.statuses == nil {
+		return true
+	}
+	for _, want := range f.statuses {
+		if bytes.EqualFold(want, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// date reports whether the run takes a row registered, or else issued its UEN, at these dates.
+func (f filter) date(registered, issued []byte) bool {
+	if f.since == "" {
+		return true
+	}
+	for _, d := range [][]byte{registered, issued} {
+		if day, _, ok := date(nil, d); ok {
+			return string(day) >= f.since
+		}
+	}
+	return false
+}
+
+// canonicalStatus is a live status as it is published, whatever case it came in. Others are kept as they are.
+func canonicalStatus(s []byte) (out []byte, mended bool) {
+	if len(s) < 4 || s[0]|0x20 != 'l' || s[1]|0x20 != 'i' {
+		return s, false
+	}
+	for _, live := range LiveStatuses() {
+		if len(live) == len(s) && strings.EqualFold(live, string(s)) {
+			return []byte(live), live != string(s)
+		}
+	}
+	return s, false
+}

@@ -1,0 +1,163 @@
+package acra
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
+)
+
+// Options of Ingest. Source is required; zero values of the rest are the usual run.
+type Options struct {
+	Source Source
+	// Status names the entity statuses to take, in any case. None means LiveStatuses, All the whole register. A row that
+	// is in the table already is kept up to date whatever its status becomes.
+	Status []string
+	Since  time.Time // only entities registered on this day or later
+	Limit  int64     // read so many rows at most
+	// Resume continues the latest run if that came from the same source and did not finish; else a new run begins.
+	Resume bool
+	DryRun bool // read and compare, write nothing; the lock is not needed
+	// Force goes on where a run would stop out of caution: the publisher's release is the one loaded last, or the source
+	// has lost more than half of its rows.
+	Force      bool
+	MaxRejects float64 // share of refused rows above which the run aborts; 0 means 0.05
+	BatchRows  int     // rows per transaction; 0 means 25,000
+	Progress   func(Progress)
+	Log        *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	if o.MaxRejects == 0 {
+		o.MaxRejects = 0.05
+	}
+	if o.Progress == nil {
+		o.Progress = func(Progress) {}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// The advisory lock of ingestion: one run at a time on a database, whoever starts it.
+const (
+	lockClass  = 0x61637261 // "acra"
+	lockObject = 1
+)
+
+// ingestion is one call of Ingest.
+type ingestion struct {
+	db      *postgres.DB
+	opts    Options
+	want    filter
+	stream  stream
+	seen    *seen
+	run     Run   // as the table has it, but for a dry run
+	next    Run   // as it is if the batch whose answer was lost went through
+	last    *Run  // the latest finished run of the same source and choice; nil when there is none
+	batch   int64 // number of the last batch that an earlier process committed
+	empty   bool  // the table had no row when the run began, so what the run has not met before is new
+	resumed bool
+	release func()
+	rejects []Reject // the first few, of a dry run
+}
+
+// Ingest reads the source into staging_acra_companies and returns what came of it, also when it fails: what the report
+// counts is committed. One run goes on at a time; a second one is a Conflict that names the first.
+//
+// Faults: Conflict (already running, or taken over), Invalid and NotFound (options, file), Unprocessable (not the
+// register, damaged, too many rejects: the run is aborted and old rows are as they were), Unavailable (database or source;
+// Resume continues), Interrupted.
+func Ingest(ctx context.Context, db *postgres.DB, opts Options) (Report, error) {
+	start := time.Now()
+	in := &ingestion{db: db, opts: opts.withDefaults(), seen: newSeen(), release: func() {}}
+	err := in.ingest(ctx)
+	rep := Report{Run: in.run, DryRun: in.opts.DryRun, Resumed: in.resumed, Took: time.Since(start), FirstRejects: in.rejects}
+	if err == errNothingToDo {
+		rep.NothingToDo, err = true, nil
+	}
+	return rep, err
+}
+
+func (in *ingestion) ingest(ctx context.Context) error {
+	if in.opts.Source == nil {
+		return fault.New(fault.Invalid, "register ingestion: no source")
+	}
+	in.want = newFilter(chosenStatuses(in.opts.Status), in.opts.Since)
+	if err := in.lock(ctx); err != nil {
+		return err
+	}
+	defer func() { in.release() }()
+	if err := in.begin(ctx); err != nil {
+		return err
+	}
+	defer in.stream.close()
+	err := in.load(ctx)
+	if err == nil {
+		err = in.finish(ctx)
+	}
+	if err != nil && !in.opts.DryRun {
+		err = in.fail(ctx, err)
+	}
+	return err
+}
+
+// lock makes this the only ingestion. PostgreSQL frees it when the process dies.
+func (in *ingestion) lock(ctx context.Context) error {
+	if in.opts.DryRun {
+		return nil
+	}
+	release, ok, err := in.db.Lock(ctx, lockClass, lockObject)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return in.alreadyRunning(ctx)
+	}
+	in.release = release
+	return nil
+}
+
+func (in *ingestion) alreadyRunning(ctx context.Context) error {
+	runs, err := Runs(ctx, in.db, 1)
+	if err != nil || len(runs) == 0 {
+		return fault.New(fault.Conflict, "register ingestion: already running")
+	}
+	r := runs[0]
+	return fault.New(fault.Conflict, "register ingestion: already running (run %d from %s, %d rows read)", r.ID, r.Source, r.Read).
+		WithHint("watch it with `leadctl acra status --watch`")
+}
+
+// load decodes on one goroutine and writes on this one; three batches go round between them.
+func (in *ingestion) load(ctx context.Context) error {
+	free, full := make(chan *batch, 3), make(chan *batch, 1)
+	for range cap(free) {
+		free <- &batch{}
+	}
+	d := in.decoder()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer close(full)
+		return d.run(ctx, free, full)
+	})
+	g.Go(func() error {
+		for b := range full {
+			if err := in.apply(ctx, b); err != nil {
+				return err
+			}
+			in.tell(b)
+			free <- b
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+func (in *ingestion) tell(b *batch) {
+	in.opts.Progress(Progress{RunID: in.run.ID, Counts: in.run.Counts, Part: b.at.Part, Done: b.done, Of: b.of})
+}

@@ -1,0 +1,279 @@
+package acra
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
+)
+
+// A batch that the database cannot take just now (restart, lock, disk) is tried again for about a minute. After that the
+// run fails; its checkpoint stands and Resume continues it.
+const (
+	batchTries = 8
+	firstPause = 300 * time.Millisecond
+	longPause  = 15 * time.Second
+)
+
+// apply commits one batch, however often that takes.
+func (in *ingestion) apply(ctx context.Context, b *batch) error {
+	pause := firstPause
+	for try := 1; ; try++ {
+		err := in.applyOnce(ctx, b)
+		if err == nil {
+			return in.judgeRejects(earlySample)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case fault.Is(err, fault.Conflict) && in.empty && try == 1:
+			in.empty = false // somebody else writes to the table as well: ask it about every row from now on
+			continue
+		case !fault.Is(err, fault.Unavailable) || try == batchTries:
+			return err
+		}
+		in.opts.Log.WarnContext(ctx, "batch put off", "run", in.run.ID, "batch", b.number, "try", try, "error", err)
+		if err := wait(ctx, pause/2+rand.N(pause)); err != nil {
+			return err
+		}
+		pause = min(2*pause, longPause)
+		in.lockAgain(ctx)
+	}
+}
+
+// lockAgain takes the lock anew after the database was away, since the connection that held it may have died unnoticed.
+// While it is not to be had, the batch number in the run's row still keeps a second ingestion from mixing with this one.
+func (in *ingestion) lockAgain(ctx context.Context) {
+	if in.opts.DryRun {
+		return
+	}
+	in.release()
+	in.release = func() {}
+	if release, ok, err := in.db.Lock(ctx, lockClass, lockObject); err == nil && ok {
+		in.release = release
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// applyOnce is the transaction of one batch. What it counted becomes the run's only when it committed.
+func (in *ingestion) applyOnce(ctx context.Context, b *batch) error {
+	var after Run
+	var applied bool
+	err := in.db.InSystem(ctx, "acra batch", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+		if applied, err = in.enter(ctx, tx, b.number); err != nil || applied {
+			return err
+		}
+		fate, err := in.sort(ctx, tx, b)
+		if err != nil {
+			return err
+		}
+		after = in.after(b, fate)
+		if in.opts.DryRun {
+			return nil
+		}
+		if err := write(ctx, tx, b, fate); err != nil {
+			return err
+		}
+		if err := saveRejects(ctx, tx, after.ID, b.rejects); err != nil {
+			return err
+		}
+		return saveRun(ctx, tx, &after, checkpoint{Batch: b.number, At: b.at, Empty: in.empty})
+	})
+	if err != nil {
+		in.next = after // should the commit have gone through without our hearing of it
+		return err
+	}
+	if applied {
+		after = in.next
+	}
+	in.run = after
+	if in.opts.DryRun {
+		in.keepRejects(b)
+	}
+	return nil
+}
+
+// enter locks the run's row. applied says that this batch is committed already: an earlier try got through although its
+// answer was lost. Fault: Conflict when the run is not ours any more.
+func (in *ingestion) enter(ctx context.Context, tx postgres.SystemTx, number int64) (applied bool, err error) {
+	if in.opts.DryRun {
+		_, err := tx.Exec(ctx, `SET TRANSACTION READ ONLY`)
+		return false, err
+	}
+	// A lost answer cannot lose rows: the run is reported done by one last transaction that waits for the disk.
+	if _, err := tx.Exec(ctx, `SET LOCAL synchronous_commit = off`); err != nil {
+		return false, err
+	}
+	committed, err := lockRun(ctx, tx, in.run.ID)
+	if err != nil {
+		return false, err
+	}
+	if committed != number && committed != number-1 {
+		return false, takenOver(in.run.ID)
+	}
+	return committed == number, nil
+}
+
+func takenOver(run int64) error {
+	return fault.New(fault.Conflict, "register run %d: taken over by another ingestion", run)
+}
+
+// fate of the rows of a batch, by their numbers.
+type fate struct {
+	fresh   []int32 // into the table
+	changed []int32 // to be published at the end
+	counts  Counts
+}
+
+// sort decides every row's fate.
+func (in *ingestion) sort(ctx context.Context, tx postgres.SystemTx, b *batch) (fate, error) {
+	differ, err := in.compare(ctx, tx, b)
+	if err != nil {
+		return fate{}, err
+	}
+	f := fate{counts: Counts{Read: b.read, Duplicates: b.dropped, Rejected: int64(len(b.rejects)), Filtered: b.skipped}}
+	for i, r := range b.rows {
+		if r.replaced {
+			continue
+		}
+		state, n := differ[i], int32(i)
+		switch {
+		case state == absentRow && r.wanted:
+			f.fresh = append(f.fresh, n)
+			f.counts.Inserted++
+		case r.again:
+			// Even when it is as the table has it: an earlier row of its UEN may wait in acra_pending, and the last one wins.
+			if state != absentRow {
+				f.changed = append(f.changed, n)
+			}
+			f.counts.Duplicates++
+		case state == otherRow:
+			f.changed = append(f.changed, n)
+			f.counts.Updated++
+		case !r.wanted:
+			f.counts.Filtered++
+		default:
+			f.counts.Unchanged++
+		}
+	}
+	return f, nil
+}
+
+// What the table holds for a row of a batch.
+type held uint8
+
+const (
+	sameRow   held = iota // the very same
+	otherRow              // another version
+	absentRow             // nothing
+)
+
+// compareSQL finds the rows that are new or differ. One probe of the key per row: a plan that reads the whole table would
+// do so for every batch.
+const compareSQL = `SELECT k.n::int, s.uen IS NOT NULL FROM unnest($1::text[], $2::bytea[], $3::int[]) AS k(uen, hash, n)
+	LEFT JOIN staging_acra_companies s ON s.uen = k.uen WHERE s.row_hash IS DISTINCT FROM k.hash`
+
+// compare asks the table about the batch's rows, or only about those that the run met before when the table was empty.
+func (in *ingestion) compare(ctx context.Context, tx postgres.SystemTx, b *batch) ([]held, error) {
+	out := make([]held, len(b.rows))
+	all := string(b.uens)
+	var uens []string
+	var hashes [][]byte
+	var numbers []int32
+	for i, r := range b.rows {
+		if r.replaced {
+			continue
+		}
+		if in.empty && !r.again {
+			out[i] = absentRow
+			continue
+		}
+		start := 0
+		if i > 0 {
+			start = b.rows[i-1].uenEnd
+		}
+		uens = append(uens, all[start:r.uenEnd])
+		hashes = append(hashes, b.hash(i))
+		numbers = append(numbers, int32(i))
+	}
+	if len(uens) == 0 {
+		return out, nil
+	}
+	if _, err := tx.Exec(ctx, `SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off`); err != nil {
+		return nil, err
+	}
+	rows, err := tx.Query(ctx, compareSQL, uens, hashes, numbers)
+	if err != nil {
+		return nil, err
+	}
+	var n int32
+	var exists bool
+	_, err = pgx.ForEachRow(rows, []any{&n, &exists}, func() error {
+		if out[n] = absentRow; exists {
+			out[n] = otherRow
+		}
+		return nil
+	})
+	return out, err
+}
+
+// after is the run as it stands once b is committed.
+func (in *ingestion) after(b *batch, f fate) Run {
+	run := in.run
+	run.Counts.add(f.counts)
+	run.At = b.at
+	run.Detail.Unknown, run.Detail.Missing = b.layout.unknown, b.layout.missing
+	run.Detail.Warnings = addAll(run.Detail.Warnings, func(add func(string, int64)) {
+		for w, n := range b.warnings {
+			run.Warnings += n
+			add(Warning(w).String(), n)
+		}
+	})
+	run.Detail.Reasons = addAll(run.Detail.Reasons, func(add func(string, int64)) {
+		for _, r := range b.rejects {
+			add(reasonKind(r.Reason), 1)
+		}
+	})
+	return run
+}
+
+// write puts a batch's rows where they belong.
+func write(ctx context.Context, tx postgres.SystemTx, b *batch, f fate) error {
+	for _, to := range []struct {
+		table string
+		rows  []int32
+	}{{"staging_acra_companies", f.fresh}, {"acra_pending", f.changed}} {
+		if len(to.rows) == 0 {
+			continue
+		}
+		sql := fmt.Sprintf(`COPY %s (%s, row_hash, run_id) FROM STDIN`, to.table, b.layout.columnList(""))
+		n, err := tx.CopyFrom(ctx, b.lines(to.rows), sql)
+		if err == nil && n != int64(len(to.rows)) {
+			err = fault.New(fault.Internal, "batch %d: %d rows sent to %s, %d taken", b.number, len(to.rows), to.table, n)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (in *ingestion) keepRejects(b *batch) {
+	const enough = 20
+	if n := min(len(b.rejects), enough-len(in.rejects)); n > 0 {
+		in.rejects = append(in.rejects, b.rejects[:n]...)
+	}
+}

@@ -1,0 +1,218 @@
+package acra
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
+)
+
+// earlySample is how many records must have been read before a share of rejects says anything about the rest.
+const earlySample = 10_000
+
+// refusal is a run that must not be published.
+type refusal struct{ cause error }
+
+func (r refusal) Error() string { return r.cause.Error() }
+func (r refusal) Unwrap() error { return r.cause }
+
+// judgeRejects refuses the run when too many rows were refused among the first sample or more.
+func (in *ingestion) judgeRejects(sample int64) error {
+	r := in.run
+	if r.Read < sample || float64(r.Rejected) <= in.opts.MaxRejects*float64(r.Read) {
+		return nil
+	}
+	return refusal{fault.New(fault.Unprocessable, "%s: %d of %d rows refused, more than %.3g %%", r.Source, r.Rejected, r.Read, 100*in.opts.MaxRejects).
+		WithHint("nothing was published; see why with `leadctl acra rejects`, or raise the limit with --max-rejects")}
+}
+
+// judge looks at the run as a whole before anything is published.
+func (in *ingestion) judge(complete bool) error {
+	r := in.run
+	if r.Read == 0 {
+		return refusal{fault.New(fault.Unprocessable, "%s: no rows", r.Source).WithHint("nothing was changed")}
+	}
+	if err := in.judgeRejects(1); err != nil {
+		return err
+	}
+	if complete && in.last != nil && in.last.Complete && r.Read*2 < in.last.Read && !in.opts.Force {
+		return refusal{fault.New(fault.Unprocessable, "%s: %d rows where run %d read %d", r.Source, r.Read, in.last.ID, in.last.Read).
+			WithHint("nothing was published; if the register really is that small, say --force")}
+	}
+	return nil
+}
+
+// finish judges the run, publishes what changed and ends it, in one transaction.
+func (in *ingestion) finish(ctx context.Context) error {
+	known := in.stream.facts()
+	in.run.Detail.Versions = known.versions
+	complete := known.complete && in.opts.Limit == 0 && in.opts.Since.IsZero()
+	if err := in.judge(complete); err != nil || in.opts.DryRun {
+		return err
+	}
+	after := in.run
+	err := in.db.InSystem(ctx, "acra publish", func(ctx context.Context, tx postgres.SystemTx) error {
+		after = in.run
+		return in.publish(ctx, tx, &after, complete && !in.resumed, known.filtered)
+	})
+	if err == nil {
+		in.run = after
+	}
+	return err
+}
+
+func (in *ingestion) publish(ctx context.Context, tx postgres.SystemTx, r *Run, complete, filtered bool) error {
+	if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0; SET LOCAL work_mem = '64MB'`); err != nil {
+		return err
+	}
+	if _, err := lockRun(ctx, tx, r.ID); err != nil {
+		return err
+	}
+	updated, err := publishChanges(ctx, tx, r)
+	if err != nil {
+		return err
+	}
+	r.Updated = updated
+	r.Unchanged = r.Read - r.Inserted - r.Updated - r.Duplicates - r.Rejected - r.Filtered
+	if complete && !in.seen.full {
+		r.Complete = true
+		if err := in.markAbsent(ctx, tx, r, filtered); err != nil {
+			return err
+		}
+	}
+	if err := dropPending(ctx, tx); err != nil {
+		return err
+	}
+	now := time.Now().UTC()
+	r.State, r.FinishedAt = StateDone, &now
+	return saveRun(ctx, tx, r, checkpoint{At: r.At})
+}
+
+// publishChanges brings the rows of acra_pending into the table, of each UEN the one that came last. It returns how many
+// companies differ now from what the table had before the run.
+func publishChanges(ctx context.Context, tx postgres.SystemTx, r *Run) (updated int64, err error) {
+	var sets []string
+	for _, c := range Columns()[1:] {
+		if !slices.Contains(r.Detail.Missing, c) {
+			sets = append(sets, c+" = p."+c)
+		}
+	}
+	sql := fmt.Sprintf(`WITH published AS (
+		UPDATE staging_acra_companies s SET %s, row_hash = p.row_hash, last_seen = now(), run_id = p.run_id, absent_since = NULL
+		FROM acra_pending p
+		WHERE s.uen = p.uen AND s.row_hash IS DISTINCT FROM p.row_hash
+			AND NOT EXISTS (SELECT 1 FROM acra_pending later WHERE later.uen = p.uen AND later.seq > p.seq)
+		RETURNING s.first_seen)
+		SELECT count(*) FILTER (WHERE first_seen < $1) FROM published`, strings.Join(sets, ", "))
+	err = tx.QueryRow(ctx, sql, r.StartedAt).Scan(&updated)
+	return updated, err
+}
+
+// markAbsent marks the companies that a complete run did not find, and unmarks those that came back. Absence is not
+// deletion: nothing goes. When more are missing than a month can explain, none is marked and the run says so.
+func (in *ingestion) markAbsent(ctx context.Context, tx postgres.SystemTx, r *Run, filtered bool) error {
+	var gone, back []string
+	var present int64
+	where := `true`
+	args := []any{}
+	if filtered {
+		where, args = `lower(entity_status_description) = ANY ($1)`, []any{lowered(r.Detail.Status)}
+	}
+	rows, err := tx.Query(ctx, `SELECT uen, absent_since IS NOT NULL FROM staging_acra_companies WHERE `+where, args...)
+	if err != nil {
+		return err
+	}
+	var uen string
+	var marked bool
+	_, err = pgx.ForEachRow(rows, []any{&uen, &marked}, func() error {
+		present++
+		switch here := in.seen.has(uen); {
+		case here && marked:
+			back = append(back, uen)
+		case !here && !marked:
+			r.Absent++
+			if len(gone) < maxGone {
+				gone = append(gone, uen)
+			}
+		case !here:
+			r.Absent++
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if int64(len(gone)) < r.Absent/2 || len(gone) > 100 && int64(len(gone)) > present/20 {
+		r.Detail.Notes = append(r.Detail.Notes, fmt.Sprintf("%d of %d companies are not in the source: too many to believe, none was marked absent", r.Absent, present))
+		gone = nil
+	}
+	if len(gone)+len(back) == 0 {
+		return nil
+	}
+	_, err = tx.Exec(ctx, `UPDATE staging_acra_companies SET absent_since = CASE WHEN uen = ANY ($1) THEN now() END, last_seen = now(), run_id = $3
+		WHERE uen = ANY ($1) OR uen = ANY ($2)`, gone, back, r.ID)
+	return err
+}
+
+// maxGone bounds the list of companies that a run marks absent.
+const maxGone = 150_000
+
+func lowered(list []string) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = strings.ToLower(s)
+	}
+	return out
+}
+
+// fail records why the run stopped. A refused run is undone: what it inserted goes, what it would have changed is dropped.
+func (in *ingestion) fail(ctx context.Context, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Minute)
+	defer cancel()
+	refused, isRefusal := cause.(refusal)
+	if isRefusal {
+		cause = refused.cause
+	}
+	err := in.db.InSystem(ctx, "acra end", func(ctx context.Context, tx postgres.SystemTx) error {
+		if isRefusal {
+			return in.undo(ctx, tx, cause)
+		}
+		_, err := tx.Exec(ctx, `UPDATE acra_runs SET state = 'failed', error = $2, finished_at = now() WHERE run_id = $1 AND state = 'running'`,
+			in.run.ID, clip(cause.Error(), 500))
+		return err
+	})
+	if err != nil {
+		in.opts.Log.ErrorContext(ctx, "end of run not recorded", "run", in.run.ID, "error", err)
+		return cause
+	}
+	in.run.State, in.run.Error = StateFailed, clip(cause.Error(), 500)
+	if isRefusal {
+		in.run.State = StateAborted
+	}
+	return cause
+}
+
+func (in *ingestion) undo(ctx context.Context, tx postgres.SystemTx, cause error) error {
+	if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0`); err != nil {
+		return err
+	}
+	if _, err := lockRun(ctx, tx, in.run.ID); err != nil {
+		return err
+	}
+	// first_seen guards rows of an older numbering of runs, in a database that was adopted.
+	if _, err := tx.Exec(ctx, `DELETE FROM staging_acra_companies WHERE run_id = $1 AND first_seen >= $2`, in.run.ID, in.run.StartedAt); err != nil {
+		return err
+	}
+	if err := dropPending(ctx, tx); err != nil {
+		return err
+	}
+	r := in.run
+	r.State, r.Error = StateAborted, clip(cause.Error(), 500)
+	return saveRun(ctx, tx, &r, checkpoint{At: r.At})
+}

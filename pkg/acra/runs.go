@@ -1,0 +1,153 @@
+package acra
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
+)
+
+// States of a run.
+const (
+	StateRunning = "running" // going on, or killed: the lock tells
+	StateDone    = "done"
+	StateFailed  = "failed"  // stopped; Resume continues it
+	StateAborted = "aborted" // refused: too many rejects or too few rows; nothing of it was published
+)
+
+const runColumns = `run_id, source, state, started_at, updated_at, finished_at, checkpoint, rows_read, inserted, updated,
+	unchanged, duplicates, rejected, filtered, warnings, absent, complete, detail, coalesce(error, '')`
+
+// checkpoint is what acra_runs.checkpoint holds.
+type checkpoint struct {
+	Batch int64    `json:"batch"` // number of the last batch committed
+	At    Position `json:"at"`
+	Empty bool     `json:"empty"` // the table had no row when the run began
+}
+
+// Runs lists the latest n runs, newest first.
+func Runs(ctx context.Context, db *postgres.DB, n int) ([]Run, error) {
+	var runs []Run
+	err := db.InSystem(ctx, "acra status", func(ctx context.Context, tx postgres.SystemTx) error {
+		rows, err := tx.Query(ctx, `SELECT `+runColumns+` FROM acra_runs ORDER BY run_id DESC LIMIT $1`, n)
+		if err != nil {
+			return err
+		}
+		runs, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (Run, error) {
+			r, _, err := scanRun(row)
+			return r, err
+		})
+		return err
+	})
+	return runs, err
+}
+
+// Rejects lists rows that run refused, in the order of the source, at most n of them. run 0 is the latest run.
+// Faults: NotFound when there is no such run.
+func Rejects(ctx context.Context, db *postgres.DB, run int64, n int) ([]Reject, error) {
+	var list []Reject
+	err := db.InSystem(ctx, "acra rejects", func(ctx context.Context, tx postgres.SystemTx) error {
+		err := tx.QueryRow(ctx, `SELECT run_id FROM acra_runs WHERE run_id = $1 OR $1 = 0 ORDER BY run_id DESC LIMIT 1`, run).Scan(&run)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return fault.New(fault.NotFound, "register run %d: not there", run)
+		}
+		if err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, `SELECT run_id, part, line, coalesce(uen, '') AS uen, reason, raw FROM acra_rejects
+			WHERE run_id = $1 ORDER BY part, line LIMIT $2`, run, n)
+		if err != nil {
+			return err
+		}
+		list, err = pgx.CollectRows(rows, pgx.RowToStructByName[Reject])
+		return err
+	})
+	return list, err
+}
+
+func scanRun(row pgx.CollectableRow) (Run, checkpoint, error) {
+	var r Run
+	var cp checkpoint
+	var cpText, detail []byte
+	err := row.Scan(&r.ID, &r.Source, &r.State, &r.StartedAt, &r.UpdatedAt, &r.FinishedAt, &cpText, &r.Read, &r.Inserted,
+		&r.Updated, &r.Unchanged, &r.Duplicates, &r.Rejected, &r.Filtered, &r.Warnings, &r.Absent, &r.Complete, &detail, &r.Error)
+	if err != nil {
+		return r, cp, err
+	}
+	if err := errors.Join(json.Unmarshal(cpText, &cp), json.Unmarshal(detail, &r.Detail)); err != nil {
+		return r, cp, fault.New(fault.Internal, "register run %d: checkpoint: %w", r.ID, err)
+	}
+	r.At = cp.At
+	return r, cp, nil
+}
+
+// lockRun holds the row of a running run for this transaction and returns the number of its last batch.
+func lockRun(ctx context.Context, tx postgres.SystemTx, run int64) (batch int64, err error) {
+	err = tx.QueryRow(ctx, `SELECT coalesce((checkpoint->>'batch')::bigint, 0) FROM acra_runs
+		WHERE run_id = $1 AND state = 'running' FOR UPDATE`, run).Scan(&batch)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, takenOver(run)
+	}
+	return batch, err
+}
+
+// saveRun writes the run as it stands at cp.
+func saveRun(ctx context.Context, tx postgres.SystemTx, r *Run, cp checkpoint) error {
+	_, err := tx.Exec(ctx, `UPDATE acra_runs SET updated_at = now(), checkpoint = $2, rows_read = $3, inserted = $4, updated = $5,
+		unchanged = $6, duplicates = $7, rejected = $8, filtered = $9, warnings = $10, detail = $11, state = $12, error = nullif($13, ''),
+		absent = $14, complete = $15, finished_at = CASE WHEN $12 = 'running' THEN NULL ELSE now() END WHERE run_id = $1`,
+		r.ID, cp, r.Read, r.Inserted, r.Updated, r.Unchanged, r.Duplicates, r.Rejected, r.Filtered, r.Warnings,
+		r.Detail, r.State, r.Error, r.Absent, r.Complete)
+	return err
+}
+
+// saveRejects keeps a batch's refused rows.
+func saveRejects(ctx context.Context, tx postgres.SystemTx, run int64, rejects []Reject) error {
+	if len(rejects) == 0 {
+		return nil
+	}
+	var parts, uens, reasons, raws []string
+	var lines []int64
+	for _, r := range rejects {
+		parts, uens, reasons = append(parts, r.Part), append(uens, r.UEN), append(reasons, r.Reason)
+		raws, lines = append(raws, r.Raw), append(lines, r.Line)
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO acra_rejects (run_id, part, line, uen, reason, raw)
+		SELECT DISTINCT ON (part, line) $1, part, line, nullif(uen, ''), reason, raw
+		FROM unnest($2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[]) AS r(part, line, uen, reason, raw)
+		ON CONFLICT (run_id, part, line) DO UPDATE SET uen = EXCLUDED.uen, reason = EXCLUDED.reason, raw = EXCLUDED.raw`,
+		run, parts, lines, uens, reasons, raws)
+	return err
+}
+
+// addAll returns a copy of old with what fill adds to it. A copy, since the batch may have to be counted again.
+func addAll(old map[string]int64, fill func(add func(string, int64))) map[string]int64 {
+	sum := maps.Clone(old)
+	if sum == nil {
+		sum = map[string]int64{}
+	}
+	fill(func(key string, n int64) {
+		if n > 0 {
+			sum[key] += n
+		}
+	})
+	return sum
+}
+
+// reasonKind is a reject's reason without the value that it quotes.
+func reasonKind(reason string) string {
+	before, after, quoted := strings.Cut(reason, ` "`)
+	if !quoted {
+		return reason
+	}
+	if i := strings.LastIndex(after, `":`); i >= 0 {
+		return before + after[i+1:]
+	}
+	return before
+}

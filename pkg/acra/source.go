@@ -1,0 +1,52 @@
+package acra
+
+import (
+	"context"
+)
+
+// Position is a place in a source. A run's checkpoint holds the one up to which every row is committed.
+type Position struct {
+	Part  string `json:"part,omitempty"`  // file, archive member or dataset; "" before the first row
+	Index int    `json:"index,omitempty"` // the part's number, from 0
+	Line  int64  `json:"line,omitempty"`  // last line read of a CSV, the header being line 1; rows read of a paged dataset
+	CRC   uint32 `json:"crc,omitempty"`   // CRC-32C of the part's bytes so far: tells another file from the same
+	// Version is what the publisher says about the dataset's release: reading on in another one would mix two.
+	Version string `json:"version,omitempty"`
+}
+
+// Source is where a run's rows come from: File, Stream, Pages or Bulk.
+type Source interface {
+	// label stands in acra_runs.source. A run is resumed only from a source with the same label.
+	label() string
+	// open starts reading. from is where a resumed run stands; a source that cannot go there by itself begins at the
+	// start, and the decoder passes over what is committed.
+	open(ctx context.Context, from Position, statuses []string) (stream, error)
+}
+
+// stream is an open source: a sequence of parts, each with a header of its own.
+type stream interface {
+	next(ctx context.Context) (part, error) // io.EOF after the last
+	progress() (done, of int64)             // in whatever unit; of is 0 when unknown
+	// facts is what the source knows of itself. It is asked again when everything has been read.
+	facts() facts
+	close() error
+}
+
+// part is one CSV or one dataset. Only one of a stream is open at a time.
+type part interface {
+	name() string
+	index() int // its number in the stream, from 0
+	header() []string
+	setWidth(fields int)                  // how many fields a whole record has
+	read(context.Context) (record, error) // io.EOF after the last
+	version() string
+	close() error
+}
+
+// facts of a source.
+type facts struct {
+	complete bool              // all of the register is being read, so that what is not met is not in it
+	filtered bool              // the source itself leaves out other statuses
+	versions map[string]string // by part: its release, as the publisher names it
+	batch    int               // rows to commit together, where the source's own rhythm matters; 0 for the default
+}
