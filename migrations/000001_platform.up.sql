@@ -13,6 +13,49 @@ SET LOCAL timezone = 'UTC';
 SET LOCAL datestyle = 'ISO, YMD';
 
 -- ---------------------------------------------------------------------------------------------------------------------
+-- Whose the tables are. Those that exist come under leadctl_owner, and so do the sequences that count for them. Only the
+-- login that migrates can give them away, and the rest of this file is leadctl_owner's work again.
+
+RESET ROLE;
+
+DO $$
+DECLARE
+  t text;
+  c record;
+  s record;
+BEGIN
+  FOREACH t IN ARRAY ARRAY['tenants', 'tenant_users', 'odoo_connections', 'onboarding_status', 'icp_rules', 'companies',
+    'lead_features', 'lead_scores', 'enrichment_runs', 'staging_acra_companies'] LOOP
+    SELECT r.oid, r.relkind, o.rolname AS owner INTO c FROM pg_class r JOIN pg_roles o ON o.oid = r.relowner WHERE r.oid = to_regclass('public.' || t);
+    CONTINUE WHEN NOT FOUND;
+    IF c.relkind <> 'r' THEN
+      RAISE EXCEPTION 'public.% is not a plain table', t USING ERRCODE = '42809', HINT = 'rename it and make its rows a table of that name, or leave the name to leadctl';
+    END IF;
+    -- Who owned a table keeps reading and writing it, from now on within row security like everyone.
+    IF c.owner <> 'leadctl_owner' THEN
+      EXECUTE format('ALTER TABLE public.%I OWNER TO leadctl_owner', t);
+      EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON public.%I TO %I', t, c.owner);
+    END IF;
+    FOR s IN SELECT DISTINCT q.oid::regclass AS name, o.rolname AS owner FROM pg_attrdef f
+        JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_class'::regclass
+        JOIN pg_class q ON q.oid = d.refobjid AND q.relkind = 'S' JOIN pg_roles o ON o.oid = q.relowner
+        WHERE f.adrelid = c.oid
+        UNION SELECT q.oid::regclass, o.rolname FROM pg_class q JOIN pg_roles o ON o.oid = q.relowner -- or bears the name that theirs shall have
+        WHERE q.relkind = 'S' AND q.relnamespace = 'public'::regnamespace AND q.relname = t || '_' || CASE t WHEN 'tenants' THEN 'tenant' WHEN 'companies' THEN 'company'
+          WHEN 'icp_rules' THEN 'rule' ELSE 'run' END || '_id_seq' LOOP
+      IF s.owner <> 'leadctl_owner' THEN
+        EXECUTE format('ALTER SEQUENCE %s OWNER TO leadctl_owner', s.name);
+      END IF;
+      IF c.owner <> 'leadctl_owner' THEN
+        EXECUTE format('GRANT USAGE, SELECT ON SEQUENCE %s TO %I', s.name, c.owner);
+      END IF;
+    END LOOP;
+  END LOOP;
+END $$;
+
+SET ROLE leadctl_owner;
+
+-- ---------------------------------------------------------------------------------------------------------------------
 -- What the statements below are written in. pg_temp goes away with the connection.
 
 CREATE TEMPORARY TABLE wanted (tbl text, keys jsonb, cols text[] DEFAULT '{}') ON COMMIT DROP;
@@ -23,14 +66,14 @@ BEGIN
   RAISE NOTICE 'leadctl: %', what;
 END $$;
 
-CREATE FUNCTION pg_temp.drop_constraint(rel regclass, con name, why text) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION pg_temp.drop_constraint(rel regclass, con name, def text, why text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE f record;
 BEGIN
   FOR f IN SELECT x.conname, x.conrelid::regclass AS tbl FROM pg_constraint x JOIN pg_constraint k ON k.conindid = x.conindid
            WHERE x.contype = 'f' AND k.conrelid = rel AND k.conname = con AND k.contype IN ('p', 'u') LOOP
-    PERFORM pg_temp.note(format('foreign key %s of %s is dropped: it rests on %s of %s', f.conname, f.tbl, con, rel));
+    PERFORM pg_temp.note(format('foreign key %s of %s is dropped: it rested on %s of %s', f.conname, f.tbl, con, rel));
   END LOOP;
-  PERFORM pg_temp.note(format('constraint %s of %s is dropped: %s', con, rel, why));
+  PERFORM pg_temp.note(format('constraint %s of %s is dropped: %s; it was %s', con, rel, why, def));
   EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I CASCADE', rel, con);
 END $$;
 
@@ -54,7 +97,7 @@ BEGIN
   EXECUTE format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY', rel);
   FOR c IN SELECT i.indexrelid::regclass AS name FROM pg_index i WHERE i.indrelid = rel AND i.indisunique
            AND NOT EXISTS (SELECT 1 FROM pg_constraint x WHERE x.conrelid = rel AND x.conindid = i.indexrelid) LOOP
-    PERFORM pg_temp.note(format('unique index %s of %s is dropped: it is not a key of leadctl''s', c.name, rel));
+    PERFORM pg_temp.note(format('unique index %s of %s is dropped: leadctl has keys of its own', c.name, rel));
     EXECUTE format('DROP INDEX %s CASCADE', c.name);
   END LOOP;
   FOR c IN SELECT conname, contype, confrelid, pg_get_constraintdef(oid) AS def FROM pg_constraint
@@ -66,7 +109,7 @@ BEGIN
         EXECUTE format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', rel, c.conname, right_name);
       END IF;
     ELSIF c.contype <> 'f' OR pg_temp.of_a_tenant(c.confrelid) THEN
-      PERFORM pg_temp.drop_constraint(rel, c.conname, format('it is not a key of leadctl''s (%s)', c.def));
+      PERFORM pg_temp.drop_constraint(rel, c.conname, c.def, 'leadctl has keys of its own');
     END IF;
   END LOOP;
 END $$;
@@ -85,7 +128,7 @@ BEGIN
   UPDATE pg_temp.wanted w SET cols = cols || col WHERE w.tbl = name;
   FOR c IN SELECT x.conname, pg_get_constraintdef(x.oid) AS def FROM pg_constraint x JOIN pg_attribute a ON a.attrelid = x.conrelid AND a.attnum = ANY (x.conkey)
            WHERE x.conrelid = rel AND x.contype = 'c' AND a.attname = col LOOP
-    PERFORM pg_temp.drop_constraint(rel, c.conname, format('leadctl has its own rule for %s (%s)', col, c.def));
+    PERFORM pg_temp.drop_constraint(rel, c.conname, c.def, format('leadctl has its own rules for %s', col));
   END LOOP;
   SELECT format_type(atttypid, atttypmod) INTO have FROM pg_attribute WHERE attrelid = rel AND attname = col AND NOT attisdropped;
   IF have IS NULL THEN
@@ -175,8 +218,9 @@ BEGIN
   IF NOT found THEN
     RETURN;
   END IF;
-  FOR c IN SELECT conname, conrelid::regclass AS tbl FROM pg_constraint WHERE contype = 'f' AND confrelid = rel LOOP
-    PERFORM pg_temp.drop_constraint(c.tbl, c.conname, format('rows of %s are set aside', rel));
+  FOR c IN SELECT DISTINCT k.conname, pg_get_constraintdef(k.oid) AS def FROM pg_constraint f JOIN pg_constraint k ON k.conindid = f.conindid AND k.conrelid = rel
+           WHERE f.contype = 'f' AND f.confrelid = rel LOOP -- the key returns, what other tables rested on it does not
+    PERFORM pg_temp.drop_constraint(rel, c.conname, c.def, 'rows are set aside');
   END LOOP;
   PERFORM pg_temp.want_aside(name);
   EXECUTE format('WITH gone AS (DELETE FROM %s t WHERE %s RETURNING to_jsonb(t) AS row_data) '
@@ -467,6 +511,8 @@ SELECT pg_temp.want_column('staging_acra_companies', 'row_hash', 'bytea', NULL, 
 SELECT pg_temp.want_column('staging_acra_companies', 'first_seen', 'timestamp with time zone', 'now()', true);
 SELECT pg_temp.want_column('staging_acra_companies', 'last_seen', 'timestamp with time zone', 'now()', true);
 SELECT pg_temp.want_column('staging_acra_companies', 'run_id', 'bigint', NULL, false);
+-- Since when complete runs no longer find the company. Written once, so that a run rewrites no row that is as it was.
+SELECT pg_temp.want_column('staging_acra_companies', 'absent_since', 'timestamp with time zone', NULL, false);
 SELECT pg_temp.finish('staging_acra_companies');
 
 -- ---------------------------------------------------------------------------------------------------------------------

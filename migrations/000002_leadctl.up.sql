@@ -1,4 +1,16 @@
--- What only leadctl keeps: identities, the onboarding timeline, register runs and the audit log.
+-- What only leadctl keeps: its own name, identities, the onboarding timeline, register runs and the audit log.
+
+-- Which leadctl this database is: the name in the ownership markers of Odoo databases, so that a fresh database never takes
+-- the workspaces of an old one for its own.
+CREATE TABLE public.installation (
+  id uuid NOT NULL DEFAULT gen_random_uuid(),
+  created_at timestamptz NOT NULL DEFAULT now(),
+  only_row boolean NOT NULL DEFAULT true,
+  CONSTRAINT installation_pkey PRIMARY KEY (only_row),
+  CONSTRAINT installation_only_row_check CHECK (only_row)
+);
+INSERT INTO public.installation DEFAULT VALUES;
+GRANT SELECT ON public.installation TO leadctl_system;
 
 -- One row per identity that ever signed in. A first sign-in locks its row, so parallel ones of the same person queue up
 -- behind each other and behind nobody else.
@@ -68,19 +80,51 @@ CREATE TABLE public.acra_runs (
   rejected bigint NOT NULL DEFAULT 0,
   filtered bigint NOT NULL DEFAULT 0,
   warnings bigint NOT NULL DEFAULT 0,
+  absent bigint NOT NULL DEFAULT 0, -- rows of the table that a complete run did not find
+  complete boolean NOT NULL DEFAULT false, -- the run saw the whole register, so that absence means something
+  detail jsonb NOT NULL DEFAULT '{}'::jsonb, -- warnings and rejects by reason, unknown and missing columns
   error text,
   CONSTRAINT acra_runs_pkey PRIMARY KEY (run_id),
   CONSTRAINT acra_runs_state_check CHECK (state IN ('running', 'done', 'failed', 'aborted'))
 );
 
--- Every row that was refused: line in the source (1 is the header), reason and the text as it came.
+-- Every row that was refused: line in the source (1 is the header), reason and the text as it came. A run that reads several
+-- files counts the lines of each; part says which.
 CREATE TABLE public.acra_rejects (
   run_id bigint NOT NULL,
+  part text NOT NULL DEFAULT '',
   line bigint NOT NULL,
   uen text,
   reason text NOT NULL,
   raw text NOT NULL,
-  CONSTRAINT acra_rejects_pkey PRIMARY KEY (run_id, line),
+  CONSTRAINT acra_rejects_pkey PRIMARY KEY (run_id, part, line),
   CONSTRAINT acra_rejects_run_id_fkey FOREIGN KEY (run_id) REFERENCES public.acra_runs (run_id) ON DELETE CASCADE
 );
 GRANT SELECT, INSERT, UPDATE, DELETE ON public.acra_runs, public.acra_rejects TO leadctl_system;
+
+-- Changed rows wait here until the whole source has been read and judged; then one transaction publishes them, the last of
+-- each UEN winning. An aborted run only empties the table.
+CREATE TABLE public.acra_pending (
+  uen text NOT NULL,
+  issuance_agency_id text, entity_name text, entity_type_description text, business_constitution_description text,
+  company_type_description text, paf_constitution_description text, entity_status_description text,
+  registration_incorporation_date text, uen_issue_date text, address_type text, block text, street_name text,
+  level_no text, unit_no text, building_name text, postal_code text, other_address_line1 text,
+  other_address_line2 text, account_due_date text, annual_return_date text, primary_ssic_code text,
+  primary_ssic_description text, primary_user_described_activity text, secondary_ssic_code text,
+  secondary_ssic_description text, secondary_user_described_activity text, no_of_officers text,
+  former_entity_name1 text, former_entity_name2 text, former_entity_name3 text, former_entity_name4 text,
+  former_entity_name5 text, former_entity_name6 text, former_entity_name7 text, former_entity_name8 text,
+  former_entity_name9 text, former_entity_name10 text, former_entity_name11 text, former_entity_name12 text,
+  former_entity_name13 text, former_entity_name14 text, former_entity_name15 text, uen_of_audit_firm1 text,
+  name_of_audit_firm1 text, uen_of_audit_firm2 text, name_of_audit_firm2 text, uen_of_audit_firm3 text,
+  name_of_audit_firm3 text, uen_of_audit_firm4 text, name_of_audit_firm4 text, uen_of_audit_firm5 text,
+  name_of_audit_firm5 text,
+  row_hash bytea,
+  first_seen timestamptz,
+  last_seen timestamptz,
+  run_id bigint,
+  absent_since timestamptz,
+  seq bigint GENERATED ALWAYS AS IDENTITY
+);
+GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON public.acra_pending TO leadctl_system;

@@ -1,4 +1,4 @@
--- Run as the login that migrates, before any migration: roles, and the ownership of what is adopted.
+-- Run as the login that migrates, before any migration: the roles and what they may do in this database.
 -- Roles belong to the whole cluster, so another database's migration may make them at the same moment.
 DO $$
 DECLARE r text;
@@ -33,34 +33,8 @@ BEGIN
   IF has_schema_privilege('leadctl_app', 'public', 'CREATE') THEN
     REVOKE CREATE ON SCHEMA public FROM PUBLIC;
   END IF;
-  EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO leadctl_owner, leadctl_system', current_database());
+  EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO leadctl_owner', current_database());
   IF to_regnamespace('river') IS NULL THEN
     CREATE SCHEMA river AUTHORIZATION leadctl_owner;
   END IF;
-END $$;
-
--- Tables of the platform that exist already come under leadctl_owner, and so do the sequences that count for them; those
--- owned by a column follow by themselves.
-DO $$
-DECLARE
-  t text;
-  c record;
-BEGIN
-  FOREACH t IN ARRAY ARRAY['tenants', 'tenant_users', 'odoo_connections', 'onboarding_status', 'icp_rules', 'companies',
-    'lead_features', 'lead_scores', 'enrichment_runs', 'staging_acra_companies'] LOOP
-    SELECT r.oid, r.relkind, o.rolname AS owner INTO c FROM pg_class r JOIN pg_roles o ON o.oid = r.relowner WHERE r.oid = to_regclass('public.' || t);
-    CONTINUE WHEN NOT FOUND;
-    IF c.relkind <> 'r' THEN
-      RAISE EXCEPTION 'public.% is not a plain table', t USING ERRCODE = '42809', HINT = 'rename it and make its rows a table of that name, or leave the name to leadctl';
-    END IF;
-    IF c.owner <> 'leadctl_owner' THEN
-      EXECUTE format('ALTER TABLE public.%I OWNER TO leadctl_owner', t);
-    END IF;
-    FOR c IN SELECT DISTINCT s.oid::regclass AS seq FROM pg_attrdef f
-        JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid AND d.refclassid = 'pg_class'::regclass
-        JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S' JOIN pg_roles o ON o.oid = s.relowner
-        WHERE f.adrelid = format('public.%I', t)::regclass AND o.rolname <> 'leadctl_owner' LOOP
-      EXECUTE format('ALTER SEQUENCE %s OWNER TO leadctl_owner', c.seq);
-    END LOOP;
-  END LOOP;
 END $$;

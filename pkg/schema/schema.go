@@ -51,6 +51,7 @@ type Migration struct {
 	Name       string
 	SHA256     string // hex, of the up file
 	Reversible bool   // a down file exists
+	alone      bool   // it cannot run inside a transaction
 }
 
 var fileName = regexp.MustCompile(`^(\d{6})_([a-z0-9_]+)\.(up|down)\.sql$`)
@@ -102,7 +103,7 @@ func addFile(fsys fs.FS, name string, byVersion map[uint]*Migration) error {
 		return fault.New(fault.Internal, "migration file %q: %w", name, err)
 	}
 	sum := sha256.Sum256(body)
-	m.SHA256 = hex.EncodeToString(sum[:])
+	m.SHA256, m.alone = hex.EncodeToString(sum[:]), alone.Match(body)
 	return nil
 }
 

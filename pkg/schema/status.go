@@ -61,9 +61,7 @@ func ReadStatus(ctx context.Context, q Querier, fsys fs.FS) (Status, error) {
 		return Status{}, err
 	}
 	st := Status{Version: version, Dirty: dirty, Latest: list[len(list)-1].Version}
-	for v := range ran {
-		st.Committed = max(st.Committed, v)
-	}
+	st.Committed = latest(ran)
 	for _, m := range list {
 		st.Migrations = append(st.Migrations, rowOf(m, st, ran))
 		delete(ran, m.Version)
@@ -73,6 +71,13 @@ func ReadStatus(ctx context.Context, q Querier, fsys fs.FS) (Status, error) {
 		st.Migrations = append(st.Migrations, Row{Version: v, Name: ran[v].name, State: Unknown, AppliedAt: &at})
 	}
 	return st, nil
+}
+
+func latest(ran map[uint]applied) (version uint) {
+	for v := range ran {
+		version = max(version, v)
+	}
+	return version
 }
 
 func rowOf(m Migration, st Status, ran map[uint]applied) Row {
@@ -131,7 +136,7 @@ func readVersion(ctx context.Context, q Querier) (version uint, dirty bool, err 
 		return 0, false, nil
 	}
 	if err != nil {
-		return 0, false, fault.New(fault.Unavailable, "schema version: %w", err)
+		return 0, false, wrap(err, "schema version")
 	}
 	return uint(v), dirty, nil
 }
@@ -143,7 +148,7 @@ func readApplied(ctx context.Context, q Querier) (map[uint]applied, error) {
 	}
 	rows, err := q.Query(ctx, `SELECT version, name, sha256, applied_at FROM public.`+checksumTable)
 	if err != nil {
-		return nil, fault.New(fault.Unavailable, "applied migrations: %w", err)
+		return nil, wrap(err, "account of migrations")
 	}
 	var v int64
 	var a applied
@@ -152,7 +157,7 @@ func readApplied(ctx context.Context, q Querier) (map[uint]applied, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fault.New(fault.Unavailable, "applied migrations: %w", err)
+		return nil, wrap(err, "account of migrations")
 	}
 	return ran, nil
 }
@@ -161,7 +166,7 @@ func readApplied(ctx context.Context, q Querier) (map[uint]applied, error) {
 func hasTable(ctx context.Context, q Querier, name string) (found bool, err error) {
 	err = q.QueryRow(ctx, `SELECT to_regclass('public.' || $1) IS NOT NULL`, name).Scan(&found)
 	if err != nil {
-		return false, fault.New(fault.Unavailable, "table %s: %w", name, err)
+		return false, wrap(err, "table "+name)
 	}
 	return found, nil
 }

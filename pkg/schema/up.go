@@ -62,10 +62,13 @@ func Up(ctx context.Context, dsn string, opts Options) (Result, error) {
 			return problem
 		}
 		res.From, res.To = st.Version, st.Version
-		if err := prepare(ctx, conn, opts); err != nil {
+		if err := prepare(ctx, conn); err != nil {
 			return err
 		}
 		for _, m := range list[st.Version:] {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			if err := applyOne(ctx, conn, dsn, list, m, opts, &res); err != nil {
 				return err
 			}
@@ -81,15 +84,11 @@ func Up(ctx context.Context, dsn string, opts Options) (Result, error) {
 
 // prepare makes the roles and what golang-migrate and we keep account in. Everybody may read that: a daemon's login, which
 // has no other right, asks for the version with it.
-func prepare(ctx context.Context, conn *pgx.Conn, opts Options) error {
-	err := patiently(ctx, opts, func() error {
-		_, err := conn.Exec(ctx, rolesSQL)
-		return err
-	})
-	if err != nil {
-		return rolesFault(err)
+func prepare(ctx context.Context, conn *pgx.Conn) error {
+	if _, err := conn.Exec(ctx, rolesSQL); err != nil {
+		return wrap(err, "roles")
 	}
-	_, err = conn.Exec(ctx, fmt.Sprintf(`
+	_, err := conn.Exec(ctx, fmt.Sprintf(`
 		SET ROLE %[1]s;
 		CREATE TABLE IF NOT EXISTS public.%[2]s (version bigint NOT NULL PRIMARY KEY, dirty boolean NOT NULL);
 		CREATE TABLE IF NOT EXISTS public.%[3]s (version integer PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
@@ -100,22 +99,19 @@ func prepare(ctx context.Context, conn *pgx.Conn, opts Options) error {
 
 func applyOne(ctx context.Context, conn *pgx.Conn, dsn string, list []Migration, m Migration, opts Options, res *Result) error {
 	start := time.Now()
-	w := worker{dsn: dsn, fsys: opts.FS, list: list, notice: func(text string) { res.Notes = append(res.Notes, text) }}
+	var notes []string
+	w := worker{dsn: dsn, fsys: opts.FS, list: list, notice: func(text string) { notes = append(notes, text) }}
 	err := patiently(ctx, opts, func() error {
-		res.Notes = nil
-		err := w.run(ctx, func(g *migrate.Migrate) error { return g.Steps(1) })
-		if lockNotHad(err) {
-			// PostgreSQL itself says that the file was rolled back, so the flag that golang-migrate left can go.
-			return errors.Join(err, w.run(ctx, func(g *migrate.Migrate) error { return g.Force(forced(m.Version - 1)) }))
-		}
-		return err
+		notes = nil
+		return w.step(ctx, conn, m, 1)
 	})
 	if err != nil {
-		return stepFault(m, m.Version-1, err)
+		return stepFault(m, err)
 	}
 	if err := account(ctx, conn, remember(m)); err != nil {
 		return err
 	}
+	res.Notes = append(res.Notes, notes...)
 	if opts.Step != nil {
 		opts.Step(m.Version, m.Name, time.Since(start))
 	}
@@ -143,8 +139,8 @@ func Down(ctx context.Context, dsn string, opts Options) (Migration, error) {
 				WithHint("drop the database instead, if that is what you mean")
 		}
 		w := worker{dsn: dsn, fsys: opts.FS, list: list}
-		if err := w.run(ctx, func(g *migrate.Migrate) error { return g.Steps(-1) }); err != nil {
-			return stepFault(undone, undone.Version, err)
+		if err := w.step(ctx, conn, undone, -1); err != nil {
+			return stepFault(undone, err)
 		}
 		return account(ctx, conn, forget(undone.Version))
 	})
@@ -187,58 +183,55 @@ func forced(version uint) int {
 	return int(version)
 }
 
-// stepFault explains a migration that did not go through. Every file is one transaction, so the database is as before, at
-// version stays; golang-migrate leaves its flag dirty all the same, because it cannot know that. Its own error holds the
-// whole file, so only what PostgreSQL said is kept.
-func stepFault(m Migration, stays uint, err error) error {
+// stepFault explains a migration that did not go through. golang-migrate's own error holds the whole file, so only what
+// PostgreSQL said is kept.
+func stepFault(m Migration, err error) error {
 	pg := pgError(err)
 	if pg == nil {
 		return fault.New(fault.Unavailable, "migration %d_%s: %w", m.Version, m.Name, err)
 	}
 	if lockNotHad(err) {
 		return fault.New(fault.Unavailable, "migration %d_%s: a transaction of somebody else's holds its tables", m.Version, m.Name).
-			WithHint("nothing was changed; end that transaction (pg_stat_activity shows it) and run `leadctl migrate` again").Because(pg)
+			WithHint("nothing was changed; end that transaction (pg_stat_activity shows it) and run `leadctl migrate` again")
 	}
 	text := pg.Message
 	if pg.Detail != "" {
 		text += " (" + pg.Detail + ")"
 	}
-	hint := fmt.Sprintf("nothing of it was kept; resolve the cause, then run `leadctl migrate force %d` and `leadctl migrate`", stays)
-	if pg.Hint != "" {
-		hint = pg.Hint + "; " + hint
-	}
-	return fault.New(fault.Operator, "migration %d_%s: %s, SQLSTATE %s", m.Version, m.Name, text, pg.Code).WithHint("%s", hint).Because(pg)
+	return fault.New(fault.Operator, "migration %d_%s: %s, SQLSTATE %s", m.Version, m.Name, text, pg.Code).WithHint("%s", stepHint(m, pg))
 }
+
+func stepHint(m Migration, pg *pgconn.PgError) string {
+	switch {
+	case m.alone:
+		return fmt.Sprintf("it runs outside a transaction and may be half done: put that right, then run `leadctl migrate force %d` and `leadctl migrate`", m.Version-1)
+	case pg.Code == "42501":
+		return rightsHint
+	case pg.Hint != "":
+		return pg.Hint + "; nothing was changed, so run `leadctl migrate` again after that"
+	}
+	return "nothing was changed; resolve the cause and run `leadctl migrate` again"
+}
+
+const rightsHint = "migrate with a login that owns the database and its tables and has CREATEROLE, or as a superuser"
 
 // pgError is what PostgreSQL said, also inside golang-migrate's error, which does not unwrap; nil when it said nothing.
 func pgError(err error) *pgconn.PgError {
 	var pg *pgconn.PgError
 	var de database.Error
-	if errors.As(err, &pg) || errors.As(err, &de) && errors.As(de.OrigErr, &pg) {
+	if errors.As(err, &de) && errors.As(de.OrigErr, &pg) || errors.As(err, &pg) {
 		return pg
 	}
 	return nil
 }
 
-func rolesFault(err error) error {
-	pg := pgError(err)
-	switch {
-	case pg == nil:
-	case lockNotHad(err):
-		return fault.New(fault.Unavailable, "roles and ownership: a transaction of somebody else's holds the tables: %w", err).
-			WithHint("end that transaction (pg_stat_activity shows it) and run `leadctl migrate` again")
-	case pg.Code == "42501":
-		return fault.New(fault.Operator, "roles and ownership: %s", pg.Message).Because(err).
-			WithHint("migrate with a login that owns the database and its tables and has CREATEROLE, or as a superuser")
-	case pg.Code == "42809":
-		return fault.New(fault.Operator, "adoption: %s", pg.Message).Because(err).WithHint("%s", pg.Hint)
-	}
-	return wrap(err, "roles and ownership")
-}
-
+// wrap classifies what went wrong with what: a right that is missing is the operator's affair, anything else may pass.
 func wrap(err error, what string) error {
 	if err == nil {
 		return nil
+	}
+	if pg := pgError(err); pg != nil && pg.Code == "42501" {
+		return fault.New(fault.Operator, "%s: %s", what, pg.Message).WithHint(rightsHint)
 	}
 	return fault.New(fault.Unavailable, "%s: %w", what, err)
 }

@@ -65,6 +65,26 @@ func (w worker) run(ctx context.Context, fn func(*migrate.Migrate) error) error 
 	return errors.Join(runErr, srcErr, dbErr)
 }
 
+// step runs the next file in direction (1 or -1), which is m's. When it does not go through, the database is as before and
+// golang-migrate is told so, unless the file runs outside a transaction: then its flag stays, and an operator decides.
+func (w worker) step(ctx context.Context, conn *pgx.Conn, m Migration, direction int) error {
+	err := w.run(ctx, func(g *migrate.Migrate) error { return g.Steps(direction) })
+	if err != nil && !m.alone {
+		err = errors.Join(err, w.settle(ctx, conn))
+	}
+	return err
+}
+
+// settle makes golang-migrate's flag say what the account says, after a file that did not go through. By the time it has
+// golang-migrate's lock, no other session is in the middle of one.
+func (w worker) settle(ctx context.Context, conn *pgx.Conn) error {
+	ran, err := readApplied(ctx, conn)
+	if err != nil {
+		return err
+	}
+	return w.run(ctx, func(g *migrate.Migrate) error { return g.Force(forced(latest(ran))) })
+}
+
 func becomeOwner(ctx context.Context, c *pgx.Conn) error {
 	// So that a migration whose runner was killed ends with it. Not every platform's server knows how.
 	_, _ = c.Exec(ctx, `SET client_connection_check_interval = '1s'`)
@@ -109,21 +129,23 @@ func (accounted) with(r io.ReadCloser, name string, err error, line string) (io.
 	defer r.Close()
 	body, err := io.ReadAll(r)
 	if err != nil || alone.Match(body) {
-		return io.NopCloser(strings.NewReader(string(body))), name, err
+		line = ""
 	}
-	return io.NopCloser(strings.NewReader(string(body) + "\n;" + line)), name, nil
+	return io.NopCloser(strings.NewReader(string(body) + line)), name, err
 }
 
 // remember is SQL that accounts for m. The name and the sum are of a shape that Load has checked.
 func remember(m Migration) string {
-	return fmt.Sprintf(`INSERT INTO public.%s AS a (version, name, sha256) VALUES (%d, '%s', '%s')
+	return fmt.Sprintf(`
+		;INSERT INTO public.%s AS a (version, name, sha256) VALUES (%d, '%s', '%s')
 		ON CONFLICT (version) DO UPDATE SET name = excluded.name, sha256 = excluded.sha256 WHERE a.sha256 <> excluded.sha256;`,
 		checksumTable, m.Version, m.Name, m.SHA256)
 }
 
 // forget is SQL that strikes version and all later ones.
 func forget(version uint) string {
-	return fmt.Sprintf(`DELETE FROM public.%s WHERE version >= %d;`, checksumTable, version)
+	return fmt.Sprintf(`
+		;DELETE FROM public.%s WHERE version >= %d;`, checksumTable, version)
 }
 
 // patiently repeats fn while what keeps it is a lock on a table, until opts.LockTimeout has passed.

@@ -1,0 +1,82 @@
+package schema_test
+
+import (
+	"flag"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/pgtest"
+)
+
+var update = flag.Bool("update", false, "rewrite docs/schema.sql")
+
+const schemaDoc = "../../docs/schema.sql"
+
+const schemaDocHead = `-- The schema that leadctl's migrations make, as SQL. Generated: go test ./pkg/schema -run TestSchemaDoc -update
+--
+-- Needs the roles leadctl_owner, leadctl_app and leadctl_system. River keeps its job tables in a schema of its own.
+
+`
+
+// docs/schema.sql says what the migrations make.
+func TestSchemaDoc(t *testing.T) {
+	t.Parallel()
+	doc := schemaDocHead + describe(t, pgtest.New(t).Owner)
+	if *update {
+		require.NoError(t, os.WriteFile(schemaDoc, []byte(doc), 0o644))
+	}
+	have, err := os.ReadFile(schemaDoc)
+	require.NoError(t, err)
+	require.Equal(t, string(have), doc, "docs/schema.sql is out of date: go test ./pkg/schema -run TestSchemaDoc -update")
+}
+
+// The description is SQL: it makes the same schema, which describes itself the same.
+func TestDescriptionMakesTheSame(t *testing.T) {
+	t.Parallel()
+	text := describe(t, pgtest.New(t).Owner)
+	copied := connect(t, pgtest.Empty(t))
+	exec(t, copied, text)
+	require.Equal(t, text, describe(t, copied))
+}
+
+// What the description leaves out, no comparison would notice.
+func TestDescriptionHoldsEveryKindOfThing(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, pgtest.Empty(t))
+	for _, thing := range []string{
+		"CREATE TABLE public.a (id integer NOT NULL)",
+		"ALTER TABLE public.a ADD COLUMN b text DEFAULT 'x'",
+		"ALTER TABLE public.a ALTER COLUMN b SET NOT NULL",
+		"ALTER TABLE public.a ADD PRIMARY KEY (id)",
+		"ALTER TABLE public.a ADD CHECK (id > 0) NOT VALID",
+		"CREATE INDEX a_b ON public.a (b)",
+		"CREATE SEQUENCE public.s OWNED BY public.a.id",
+		"ALTER TABLE public.a ENABLE ROW LEVEL SECURITY",
+		"ALTER TABLE public.a FORCE ROW LEVEL SECURITY",
+		"CREATE POLICY p ON public.a FOR SELECT USING (id = 1)",
+		"ALTER POLICY p ON public.a USING (id = 2)",
+		"GRANT SELECT ON public.a TO PUBLIC",
+		"GRANT UPDATE (b) ON public.a TO PUBLIC",
+		"CREATE FUNCTION public.f() RETURNS int LANGUAGE sql RETURN 1",
+		"CREATE VIEW public.v AS SELECT id FROM public.a",
+		"CREATE TABLE public.c (a integer REFERENCES public.a)",
+		"ALTER TABLE public.c ADD COLUMN n bigint GENERATED ALWAYS AS IDENTITY",
+		"ALTER TABLE public.c ADD COLUMN g bigint GENERATED ALWAYS AS (a + 1) STORED",
+		"COMMENT ON TABLE public.c IS 'it''s'",
+		"GRANT USAGE ON SEQUENCE public.s TO PUBLIC",
+	} {
+		before := describe(t, conn)
+		exec(t, conn, thing)
+		after := describe(t, conn)
+		require.NotEqual(t, before, after, thing)
+		require.NotContains(t, after, "%!", thing)
+	}
+	text := describe(t, conn)
+	again := connect(t, pgtest.Empty(t))
+	exec(t, again, text)
+	require.Equal(t, text, describe(t, again))
+	require.True(t, strings.HasSuffix(text, ";\n"))
+}

@@ -1,0 +1,67 @@
+package schema_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/migrations"
+	"github.com/leadctl/leadctl/pkg/pgtemp"
+	"github.com/leadctl/leadctl/pkg/schema"
+)
+
+var released = schema.Options{FS: migrations.FS}
+
+// server is a cluster of t's own, for tests about roles, which a cluster has only once.
+func server(t *testing.T, settings map[string]string) *pgtemp.Server {
+	t.Helper()
+	s, err := pgtemp.Start(t.Context(), pgtemp.Options{Settings: settings})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Stop()) })
+	return s
+}
+
+func connect(t *testing.T, dsn string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+func exec(t *testing.T, q schema.Querier, sql string, args ...any) {
+	t.Helper()
+	_, err := q.Exec(t.Context(), sql, args...)
+	require.NoError(t, err)
+}
+
+func one[T any](t *testing.T, q schema.Querier, sql string, args ...any) (value T) {
+	t.Helper()
+	require.NoError(t, q.QueryRow(t.Context(), sql, args...).Scan(&value))
+	return value
+}
+
+func list[T any](t *testing.T, q schema.Querier, sql string, args ...any) []T {
+	t.Helper()
+	rows, err := q.Query(t.Context(), sql, args...)
+	require.NoError(t, err)
+	values, err := pgx.CollectRows(rows, pgx.RowTo[T])
+	require.NoError(t, err)
+	return values
+}
+
+func describe(t *testing.T, q schema.Querier) string {
+	t.Helper()
+	text, err := schema.Describe(t.Context(), q)
+	require.NoError(t, err)
+	return text
+}
+
+func gate(t *testing.T, q schema.Querier) []schema.Violation {
+	t.Helper()
+	found, err := schema.Gate(t.Context(), q)
+	require.NoError(t, err)
+	return found
+}
