@@ -1,0 +1,60 @@
+package devidp
+
+import (
+	"net/url"
+	"time"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+)
+
+// client shows a Client to zitadel/oidc.
+type client struct {
+	Client
+	lifetime time.Duration
+}
+
+func (c *client) public() bool { return c.Secret == "" }
+
+func (c *client) GetID() string                    { return c.ID }
+func (c *client) RedirectURIs() []string           { return c.Client.RedirectURIs }
+func (c *client) PostLogoutRedirectURIs() []string { return c.Client.PostLogoutRedirectURIs }
+func (c *client) ResponseTypes() []oidc.ResponseType {
+	return []oidc.ResponseType{oidc.ResponseTypeCode}
+}
+func (c *client) AccessTokenType() op.AccessTokenType                      { return op.AccessTokenTypeJWT }
+func (c *client) IDTokenLifetime() time.Duration                           { return c.lifetime }
+func (c *client) DevMode() bool                                            { return false }
+func (c *client) RestrictAdditionalIdTokenScopes() func([]string) []string { return unrestricted }
+func (c *client) RestrictAdditionalAccessTokenScopes() func([]string) []string {
+	return unrestricted
+}
+func (c *client) IsScopeAllowed(string) bool           { return false }
+func (c *client) IDTokenUserinfoClaimsAssertion() bool { return true } // e-mail, tenant and roles belong into the ID token
+func (c *client) ClockSkew() time.Duration             { return 0 }
+
+func unrestricted(scopes []string) []string { return scopes }
+
+// LoginURL is the picker for one authorization request.
+func (c *client) LoginURL(requestID string) string {
+	return loginPath + "?" + url.Values{"request": {requestID}}.Encode()
+}
+
+// ApplicationType makes public clients native ones: their loopback redirects match on any port.
+func (c *client) ApplicationType() op.ApplicationType {
+	if c.public() {
+		return op.ApplicationTypeNative
+	}
+	return op.ApplicationTypeWeb
+}
+
+func (c *client) AuthMethod() oidc.AuthMethod {
+	if c.public() {
+		return oidc.AuthMethodNone
+	}
+	return oidc.AuthMethodBasic
+}
+
+func (c *client) GrantTypes() []oidc.GrantType {
+	return []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken, oidc.GrantTypeDeviceCode}
+}

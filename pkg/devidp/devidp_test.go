@@ -1,0 +1,407 @@
+package devidp_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"golang.org/x/oauth2"
+
+	"github.com/leadctl/leadctl/pkg/devidp"
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/sso"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	cli       = "leadctl-cli"
+	console   = "console"
+	secret    = "a secret with & and ü"
+	clientURL = "http://127.0.0.1:1/callback"
+)
+
+// world is a running provider, a verifier that trusts it, and a browser that follows redirects up to the client's door.
+type world struct {
+	*devidp.Provider
+	issuer  string
+	v       *sso.Verifier
+	browser *http.Client
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	issuer := "http://" + server.Listener.Addr().String()
+	p, err := devidp.New(devidp.Config{
+		Issuer: issuer,
+		Users: []devidp.User{
+			{ID: "u-ann", Name: "Ann <Lead>", Email: "ann@acme.example", EmailVerified: true},
+			{ID: "u-bob", Name: "Bob", Email: "bob@beta.example", EmailVerified: true, TenantID: "beta", Roles: []string{"viewer", "ops"}},
+		},
+		Clients: []devidp.Client{
+			{ID: cli, RedirectURIs: []string{"http://127.0.0.1/callback"}, PostLogoutRedirectURIs: []string{"http://127.0.0.1/bye"}},
+			{ID: console, Secret: secret, RedirectURIs: []string{clientURL}},
+		},
+	})
+	require.NoError(t, err)
+	server.Config.Handler = p
+	server.Start()
+	t.Cleanup(server.Close)
+	w := &world{Provider: p, issuer: issuer, v: newVerifier(t, issuer)}
+	w.browser = &http.Client{CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+		if r.URL.Host != strings.TrimPrefix(issuer, "http://") {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}}
+	t.Cleanup(w.browser.CloseIdleConnections)
+	return w
+}
+
+func newVerifier(t *testing.T, issuer string) *sso.Verifier {
+	t.Helper()
+	v, err := sso.NewVerifier(sso.Config{Issuer: issuer, ClientIDs: []string{cli, console}, AllowInsecure: true})
+	require.NoError(t, err)
+	t.Cleanup(v.Close)
+	return v
+}
+
+func (w *world) oauth(clientID, clientSecret string) *oauth2.Config {
+	return &oauth2.Config{
+		ClientID: clientID, ClientSecret: clientSecret, RedirectURL: clientURL, Scopes: []string{"openid", "profile", "email"},
+		Endpoint: oauth2.Endpoint{
+			AuthURL: w.issuer + "/authorize", TokenURL: w.issuer + "/oauth/token", DeviceAuthURL: w.issuer + "/device_authorization",
+		},
+	}
+}
+
+// ctx makes oauth2 use the browser's connections, which the test closes.
+func (w *world) ctx(t *testing.T) context.Context {
+	return context.WithValue(t.Context(), oauth2.HTTPClient, w.browser)
+}
+
+func (w *world) get(t *testing.T, address string) (*http.Response, string) {
+	t.Helper()
+	resp, err := w.browser.Get(address)
+	require.NoError(t, err)
+	return drained(t, resp)
+}
+
+func (w *world) post(t *testing.T, path string, form url.Values) (*http.Response, string) {
+	t.Helper()
+	resp, err := w.browser.PostForm(w.issuer+path, form)
+	require.NoError(t, err)
+	return drained(t, resp)
+}
+
+func drained(t *testing.T, resp *http.Response) (*http.Response, string) {
+	t.Helper()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	return resp, string(body)
+}
+
+// requestIn finds the sign-in request that a picker page is for.
+func requestIn(t *testing.T, body string) string {
+	t.Helper()
+	m := regexp.MustCompile(`name="request" value="([^"]+)"`).FindStringSubmatch(body)
+	require.Len(t, m, 2, body)
+	return m[1]
+}
+
+// signIn walks a browser from the authorization address over the picker to the client's door and gives the query there.
+func (w *world) signIn(t *testing.T, address, user string) url.Values {
+	t.Helper()
+	resp, body := w.get(t, address)
+	require.Equal(t, 200, resp.StatusCode, body)
+	resp, body = w.post(t, "/login", url.Values{"request": {requestIn(t, body)}, "user": {user}})
+	require.Equal(t, 302, resp.StatusCode, body)
+	at, err := url.Parse(resp.Header.Get("Location"))
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(at.String(), clientURL+"?"), at)
+	return at.Query()
+}
+
+func TestCodeFlowWithPKCE(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, c := range []struct{ id, secret string }{{cli, ""}, {console, secret}} {
+		t.Run(c.id, func(t *testing.T) {
+			conf, verifier := w.oauth(c.id, c.secret), oauth2.GenerateVerifier()
+			address := conf.AuthCodeURL("state-1", oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("nonce", "nonce-1"))
+			back := w.signIn(t, address, "u-bob")
+			require.Equal(t, "state-1", back.Get("state"))
+			tokens, err := conf.Exchange(w.ctx(t), back.Get("code"), oauth2.VerifierOption(verifier))
+			require.NoError(t, err)
+
+			raw, ok := tokens.Extra("id_token").(string)
+			require.True(t, ok)
+			id, err := w.v.Verify(t.Context(), raw)
+			require.NoError(t, err)
+			require.Equal(t, sso.KindID, id.Kind)
+			require.Equal(t, "nonce-1", id.Nonce)
+			require.NoError(t, id.VerifyAccessToken(tokens.AccessToken))
+			require.Error(t, id.VerifyAccessToken(tokens.AccessToken+"x"))
+			w.isBob(t, id)
+
+			access, err := w.v.Verify(t.Context(), tokens.AccessToken)
+			require.NoError(t, err)
+			require.Equal(t, sso.KindAccess, access.Kind)
+			require.Equal(t, []string{c.id}, access.Audience)
+			w.isBob(t, access)
+
+			_, err = conf.Exchange(w.ctx(t), back.Get("code"), oauth2.VerifierOption(verifier))
+			require.Error(t, err, "a code is good once")
+		})
+	}
+}
+
+func (w *world) isBob(t *testing.T, id sso.Identity) {
+	t.Helper()
+	require.Equal(t, w.issuer, id.Issuer)
+	require.Equal(t, "u-bob", id.Subject)
+	require.Equal(t, "bob@beta.example", id.Email)
+	require.True(t, id.EmailVerified)
+	require.Equal(t, "beta", id.Tenant.Value)
+	require.Equal(t, []sso.Role{sso.Viewer, sso.Ops}, id.Roles)
+	require.NoError(t, id.ClaimFault())
+}
+
+func TestPKCEIsRequiredAndChecked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	conf := w.oauth(cli, "")
+	for name, options := range map[string][]oauth2.AuthCodeOption{
+		"none":  nil,
+		"plain": {oauth2.SetAuthURLParam("code_challenge", oauth2.GenerateVerifier()), oauth2.SetAuthURLParam("code_challenge_method", "plain")},
+	} {
+		resp, _ := w.get(t, conf.AuthCodeURL("s", options...))
+		require.Equal(t, 302, resp.StatusCode, name)
+		require.Contains(t, resp.Header.Get("Location"), "error=invalid_request", name)
+	}
+	back := w.signIn(t, conf.AuthCodeURL("s", oauth2.S256ChallengeOption(oauth2.GenerateVerifier())), "u-ann")
+	_, err := conf.Exchange(w.ctx(t), back.Get("code"), oauth2.VerifierOption(oauth2.GenerateVerifier()))
+	require.Error(t, err, "another verifier")
+
+	verifier := oauth2.GenerateVerifier()
+	confidential := w.oauth(console, "wrong")
+	back = w.signIn(t, confidential.AuthCodeURL("s", oauth2.S256ChallengeOption(verifier)), "u-ann")
+	_, err = confidential.Exchange(w.ctx(t), back.Get("code"), oauth2.VerifierOption(verifier))
+	require.Error(t, err, "a wrong secret")
+}
+
+func TestOneCodeOneSession(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	conf, verifier := w.oauth(cli, ""), oauth2.GenerateVerifier()
+	code := w.signIn(t, conf.AuthCodeURL("s", oauth2.S256ChallengeOption(verifier)), "u-ann").Get("code")
+	ctx := w.ctx(t)
+	results := make(chan error, 4)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			_, err := conf.Exchange(ctx, code, oauth2.VerifierOption(verifier))
+			results <- err
+		})
+	}
+	wg.Wait()
+	close(results)
+	good := 0
+	for err := range results {
+		if err == nil {
+			good++
+		}
+	}
+	require.Equal(t, 1, good)
+}
+
+func TestRefreshRotates(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	conf, verifier := w.oauth(cli, ""), oauth2.GenerateVerifier()
+	code := w.signIn(t, conf.AuthCodeURL("s", oauth2.S256ChallengeOption(verifier)), "u-bob").Get("code")
+	first, err := conf.Exchange(w.ctx(t), code, oauth2.VerifierOption(verifier))
+	require.NoError(t, err)
+	require.NotEmpty(t, first.RefreshToken, "handed out without asking for offline_access")
+	renew := func(token string) (*oauth2.Token, error) {
+		return conf.TokenSource(w.ctx(t), &oauth2.Token{RefreshToken: token}).Token()
+	}
+	second, err := renew(first.RefreshToken)
+	require.NoError(t, err)
+	require.NotEqual(t, first.RefreshToken, second.RefreshToken)
+	id, err := w.v.Verify(t.Context(), second.AccessToken)
+	require.NoError(t, err)
+	w.isBob(t, id)
+	_, err = renew(first.RefreshToken)
+	require.Error(t, err, "a refresh token is good once")
+	third, err := renew(second.RefreshToken)
+	require.NoError(t, err)
+
+	raw, _ := third.Extra("id_token").(string)
+	resp, _ := w.get(t, w.issuer+"/end_session?"+url.Values{"id_token_hint": {raw}, "post_logout_redirect_uri": {"http://127.0.0.1:5/bye"}}.Encode())
+	require.Equal(t, "http://127.0.0.1:5/bye", resp.Header.Get("Location"))
+	_, err = renew(third.RefreshToken)
+	require.Error(t, err, "signed out")
+}
+
+func TestDeviceFlow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	conf := w.oauth(cli, "")
+	asked, err := conf.DeviceAuth(w.ctx(t))
+	require.NoError(t, err)
+	resp, body := w.get(t, asked.VerificationURIComplete)
+	require.Equal(t, 200, resp.StatusCode)
+	require.Contains(t, body, asked.UserCode)
+	resp, _ = w.post(t, "/device", url.Values{"user_code": {"XXXX-XXXX"}, "user": {"u-ann"}})
+	require.Equal(t, 404, resp.StatusCode)
+	resp, _ = w.post(t, "/device", url.Values{"user_code": {" " + strings.ToLower(asked.UserCode)}, "user": {"u-ann"}})
+	require.Equal(t, 200, resp.StatusCode)
+	tokens, err := conf.DeviceAccessToken(w.ctx(t), asked)
+	require.NoError(t, err)
+	id, err := w.v.Verify(t.Context(), tokens.AccessToken)
+	require.NoError(t, err)
+	require.Equal(t, "u-ann", id.Subject)
+	require.Equal(t, sso.TenantAbsent, id.Tenant.Kind)
+	require.False(t, id.RolesClaimPresent)
+	require.NotEmpty(t, tokens.RefreshToken)
+	_, err = conf.DeviceAccessToken(w.ctx(t), asked)
+	require.Error(t, err, "a device code is good once")
+}
+
+func TestKeyRotation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	old := w.issue(t)
+	_, err := w.v.Verify(t.Context(), old)
+	require.NoError(t, err)
+	require.NoError(t, w.RotateKeys())
+	for _, raw := range []string{w.issue(t), old} {
+		_, err := w.v.Verify(t.Context(), raw)
+		require.NoError(t, err, "the running verifier takes the new key and keeps the old one")
+	}
+	require.NoError(t, w.RotateKeys())
+	fresh := newVerifier(t, w.issuer)
+	_, err = fresh.Verify(t.Context(), old)
+	var why *sso.TokenError
+	require.ErrorAs(t, err, &why)
+	require.Equal(t, sso.ReasonUnknownKey, why.Reason)
+}
+
+func (w *world) issue(t *testing.T) string {
+	t.Helper()
+	raw, err := w.IssueToken(t.Context(), "u-bob", cli)
+	require.NoError(t, err)
+	return raw
+}
+
+func TestIssueToken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id, err := w.v.Verify(t.Context(), w.issue(t))
+	require.NoError(t, err)
+	w.isBob(t, id)
+	_, err = w.IssueToken(t.Context(), "nobody", cli)
+	require.Equal(t, fault.NotFound, fault.KindOf(err))
+	_, err = w.IssueToken(t.Context(), "u-bob", "nothing")
+	require.Equal(t, fault.NotFound, fault.KindOf(err))
+}
+
+func TestUserinfo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.issuer+"/userinfo", nil)
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+w.issue(t))
+	resp, err := w.browser.Do(req)
+	require.NoError(t, err)
+	_, body := drained(t, resp)
+	require.JSONEq(t, `{"sub":"u-bob","name":"Bob","email":"bob@beta.example","email_verified":true,`+
+		`"preferred_username":"bob@beta.example","tenant_id":"beta","roles":["viewer","ops"]}`, body)
+}
+
+func TestDiscoveryAsSSOSeesIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	d, err := sso.Discover(t.Context(), sso.Config{Issuer: w.issuer, AllowInsecure: true})
+	require.NoError(t, err)
+	require.Equal(t, w.issuer+"/device_authorization", d.DeviceURL)
+	require.Equal(t, w.issuer+"/end_session", d.EndSessionURL)
+	require.Equal(t, []string{"S256"}, d.ChallengeMethods)
+	require.Len(t, d.Keys, 1)
+	require.Empty(t, d.Keys[0].Refused)
+}
+
+func TestPickerPage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	conf := w.oauth(cli, "")
+	resp, body := w.get(t, conf.AuthCodeURL("s", oauth2.S256ChallengeOption(oauth2.GenerateVerifier())))
+	require.Contains(t, body, "Ann &lt;Lead&gt;")
+	require.Contains(t, body, "bob@beta.example")
+	require.NotContains(t, body, "<script")
+	require.Contains(t, resp.Header.Get("Content-Security-Policy"), "default-src 'none'")
+	require.Equal(t, "no-store", resp.Header.Get("Cache-Control"))
+	id := requestIn(t, body)
+	resp, _ = w.post(t, "/login", url.Values{"request": {id}, "user": {"nobody"}})
+	require.Equal(t, 404, resp.StatusCode)
+	resp, _ = w.post(t, "/login", url.Values{"request": {"guess"}, "user": {"u-ann"}})
+	require.Equal(t, 404, resp.StatusCode)
+	resp, _ = w.get(t, w.issuer+"/login?request=guess")
+	require.Equal(t, 404, resp.StatusCode)
+	resp, _ = w.get(t, w.issuer+"/authorize/callback?id="+id)
+	require.Contains(t, resp.Header.Get("Location"), "error=interaction_required", "no code before somebody is picked")
+	for _, u := range []string{"http://evil.example/callback", "http://127.0.0.1/other"} {
+		conf.RedirectURL = u
+		resp, _ = w.get(t, conf.AuthCodeURL("s", oauth2.S256ChallengeOption(oauth2.GenerateVerifier())))
+		require.Equal(t, 400, resp.StatusCode, "an unregistered redirect is never followed")
+	}
+}
+
+func TestOnlyThisMachineAndThisOrigin(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ask := func(change func(*http.Request)) int {
+		r := httptest.NewRequest(http.MethodPost, "/login", strings.NewReader("request=x&user=u-ann"))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.RemoteAddr, r.Host = "127.0.0.1:9999", strings.TrimPrefix(w.issuer, "http://")
+		change(r)
+		rec := httptest.NewRecorder()
+		w.ServeHTTP(rec, r)
+		return rec.Code
+	}
+	require.Equal(t, 404, ask(func(*http.Request) {}), "let in, and the request is unknown")
+	require.Equal(t, 403, ask(func(r *http.Request) { r.RemoteAddr = "192.0.2.1:9999" }))
+	require.Equal(t, 403, ask(func(r *http.Request) { r.Host = "rebound.evil.example" }))
+	require.Equal(t, 403, ask(func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }))
+	require.Equal(t, 403, ask(func(r *http.Request) { r.Header.Set("Origin", "http://evil.example") }))
+}
+
+func TestConfigIsForLoopback(t *testing.T) {
+	t.Parallel()
+	users, clients := []devidp.User{{ID: "u"}}, []devidp.Client{{ID: "c"}}
+	for _, issuer := range []string{
+		"", "http://192.0.2.1:8080", "http://sso.example:8080", "https://127.0.0.1:8080", "http://127.0.0.1:8080/", "http://127.0.0.1:8080/realms/x",
+		"http://127.0.0.1", "http://localhost.evil.example:80", "http://u@127.0.0.1:80",
+	} {
+		_, err := devidp.New(devidp.Config{Issuer: issuer, Users: users, Clients: clients})
+		require.Equal(t, fault.Operator, fault.KindOf(err), issuer)
+	}
+	for _, cfg := range []devidp.Config{
+		{Clients: clients}, {Users: users}, {Users: append(users, users...), Clients: clients}, {Users: users, Clients: []devidp.Client{{}}},
+	} {
+		cfg.Issuer = "http://localhost:8080"
+		_, err := devidp.New(cfg)
+		require.Equal(t, fault.Operator, fault.KindOf(err))
+	}
+}

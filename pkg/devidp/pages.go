@@ -1,0 +1,115 @@
+package devidp
+
+import (
+	"bytes"
+	_ "embed"
+	"html/template"
+	"net/http"
+	"net/url"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// The pages of our own; all other paths belong to the protocol.
+const (
+	loginPath  = "/login"
+	devicePath = "/device"
+	stylePath  = "/style.css"
+)
+
+//go:embed page.html
+var pageText string
+
+//go:embed page.css
+var pageStyle []byte
+
+// page is what page.html shows.
+type page struct {
+	Title, Message string
+	Action         string // where a pick is posted; "" for a page without a list
+	Request        string // the sign-in request, "" on the device page
+	UserCode       string
+	Users          []User
+}
+
+// newRoutes puts the pages before the protocol. Posts from other origins are refused.
+func (p *Provider) newRoutes() http.Handler {
+	t := template.Must(template.New("page").Parse(pageText))
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		show(w, t, http.StatusOK, page{Title: "Development sign-in", Message: "You are signed out. Start again from the application."})
+	})
+	mux.HandleFunc("GET "+stylePath, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/css; charset=utf-8")
+		_, _ = w.Write(pageStyle)
+	})
+	mux.HandleFunc("GET "+loginPath, func(w http.ResponseWriter, r *http.Request) { p.showLogin(w, r, t) })
+	mux.HandleFunc("POST "+loginPath, func(w http.ResponseWriter, r *http.Request) { p.login(w, r, t) })
+	mux.HandleFunc("GET "+devicePath, func(w http.ResponseWriter, r *http.Request) {
+		show(w, t, http.StatusOK, p.devicePage(r.URL.Query().Get("user_code"), ""))
+	})
+	mux.HandleFunc("POST "+devicePath, func(w http.ResponseWriter, r *http.Request) { p.device(w, r, t) })
+	mux.Handle("/", p.op)
+	return http.NewCrossOriginProtection().Handler(mux)
+}
+
+func (p *Provider) showLogin(w http.ResponseWriter, r *http.Request, t *template.Template) {
+	id := r.URL.Query().Get("request")
+	if _, err := p.store.AuthRequestByID(r.Context(), id); err != nil {
+		showFault(w, t, err)
+		return
+	}
+	show(w, t, http.StatusOK, page{Title: "Sign in as", Action: loginPath, Request: id, Users: p.users()})
+}
+
+// login books the pick and sends the browser on to the protocol, which issues the code.
+func (p *Provider) login(w http.ResponseWriter, r *http.Request, t *template.Template) {
+	id := r.PostFormValue("request")
+	if err := p.store.pick(id, r.PostFormValue("user")); err != nil {
+		showFault(w, t, err)
+		return
+	}
+	next := p.op.AuthorizationEndpoint().Relative() + "/callback?" + url.Values{"id": {id}}.Encode()
+	http.Redirect(w, r, next, http.StatusSeeOther)
+}
+
+func (p *Provider) device(w http.ResponseWriter, r *http.Request, t *template.Template) {
+	code := r.PostFormValue("user_code")
+	if err := p.store.approve(code, r.PostFormValue("user")); err != nil {
+		show(w, t, fault.HTTPStatus(err), p.devicePage(code, fault.Text(err)))
+		return
+	}
+	show(w, t, http.StatusOK, page{Title: "Signed in", Message: "The device goes on by itself. This page can be closed."})
+}
+
+func (p *Provider) devicePage(userCode, message string) page {
+	return page{Title: "Sign a device in as", Message: message, Action: devicePath, UserCode: userCode, Users: p.users()}
+}
+
+func (p *Provider) users() []User {
+	var out []User
+	for _, id := range p.store.order {
+		out = append(out, p.store.users[id])
+	}
+	return out
+}
+
+func showFault(w http.ResponseWriter, t *template.Template, err error) {
+	show(w, t, fault.HTTPStatus(err), page{Title: "This did not work", Message: fault.Text(err)})
+}
+
+// show renders whole or not at all. form-action is left open because the answer to a pick redirects to the client.
+func show(w http.ResponseWriter, t *template.Template, status int, p page) {
+	var b bytes.Buffer
+	if err := t.Execute(&b, p); err != nil {
+		http.Error(w, "page cannot be shown", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	w.WriteHeader(status)
+	_, _ = b.WriteTo(w)
+}

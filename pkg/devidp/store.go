@@ -1,0 +1,232 @@
+package devidp
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// requestLifetime is how long somebody may take to pick a user, and how long a code or device code is good.
+const requestLifetime = 10 * time.Minute
+
+// store is the memory behind the protocol: op.Storage. Its methods are in three files: codes and refresh tokens here,
+// devices in device.go, claims in claims.go.
+type store struct {
+	users    map[string]User
+	order    []string // user ids as configured
+	clients  map[string]*client
+	lifetime time.Duration
+	keys     *keyRing
+
+	mu       sync.Mutex
+	requests map[string]*authRequest // by id
+	codes    map[string]string       // code to request id, each good once
+	refresh  map[string]grant        // by refresh token, each good once
+	devices  map[string]*device      // by user code
+}
+
+func newStore(cfg Config) (*store, error) {
+	s := &store{
+		users: map[string]User{}, clients: map[string]*client{}, lifetime: cfg.TokenLifetime, keys: &keyRing{},
+		requests: map[string]*authRequest{}, codes: map[string]string{}, refresh: map[string]grant{}, devices: map[string]*device{},
+	}
+	for _, u := range cfg.Users {
+		s.users[u.ID] = u
+		s.order = append(s.order, u.ID)
+	}
+	for _, c := range cfg.Clients {
+		s.clients[c.ID] = &client{Client: c, lifetime: cfg.TokenLifetime}
+	}
+	return s, s.keys.rotate()
+}
+
+// CreateAuthRequest takes up a code flow. Public clients must bring a challenge, and every challenge must be S256.
+func (s *store) CreateAuthRequest(_ context.Context, asked *oidc.AuthRequest, _ string) (op.AuthRequest, error) {
+	c := s.clients[asked.ClientID]
+	switch {
+	case c == nil:
+		return nil, oidc.ErrInvalidRequest().WithDescription("unknown client")
+	case asked.CodeChallenge == "" && c.public():
+		return nil, oidc.ErrInvalidRequest().WithDescription("code_challenge is required")
+	case asked.CodeChallenge != "" && asked.CodeChallengeMethod != oidc.CodeChallengeMethodS256:
+		return nil, oidc.ErrInvalidRequest().WithDescription("code_challenge_method must be S256")
+	case len(asked.Prompt) == 1 && asked.Prompt[0] == oidc.PromptNone:
+		return nil, oidc.ErrLoginRequired()
+	}
+	a := &authRequest{
+		id: rand.Text(), asked: asked, expires: time.Now().Add(requestLifetime),
+		grant: grant{client: asked.ClientID, scopes: withRefresh(asked.Scopes)},
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dropExpired()
+	s.requests[a.id] = a
+	return a, nil
+}
+
+// dropExpired forgets what nobody finished; s.mu is held.
+func (s *store) dropExpired() {
+	now := time.Now()
+	maps.DeleteFunc(s.requests, func(_ string, a *authRequest) bool { return now.After(a.expires) })
+	maps.DeleteFunc(s.codes, func(_, id string) bool { return s.requests[id] == nil })
+	maps.DeleteFunc(s.devices, func(_ string, d *device) bool { return now.After(d.state.Expires) })
+}
+
+// pick finishes the sign-in of request id for a user.
+func (s *store) pick(id, user string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a, err := s.requestLocked(id)
+	if err != nil {
+		return err
+	}
+	if _, ok := s.users[user]; !ok {
+		return fault.New(fault.NotFound, "user %q", user)
+	}
+	if a.Done() {
+		return fault.New(fault.Conflict, "sign-in request: somebody has been picked already")
+	}
+	a.user, a.at = user, time.Now()
+	return nil
+}
+
+func (s *store) requestLocked(id string) (*authRequest, error) {
+	a := s.requests[id]
+	if a == nil || time.Now().After(a.expires) {
+		return nil, fault.New(fault.NotFound, "sign-in request: unknown or expired")
+	}
+	return a, nil
+}
+
+// AuthRequestByID gives a copy, so that a request is never read while it is being picked for.
+func (s *store) AuthRequestByID(_ context.Context, id string) (op.AuthRequest, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a, err := s.requestLocked(id)
+	if err != nil {
+		return nil, err
+	}
+	seen := *a
+	return &seen, nil
+}
+
+// AuthRequestByCode uses the code up, whatever comes of it.
+func (s *store) AuthRequestByCode(_ context.Context, code string) (op.AuthRequest, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, ok := s.codes[code]
+	if !ok {
+		return nil, fault.New(fault.NotFound, "code: unknown or used")
+	}
+	delete(s.codes, code)
+	a, err := s.requestLocked(id)
+	delete(s.requests, id)
+	return a, err
+}
+
+// SaveAuthCode remembers the code of a request.
+func (s *store) SaveAuthCode(_ context.Context, id, code string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.codes[code] = id
+	return nil
+}
+
+// DeleteAuthRequest forgets a finished request.
+func (s *store) DeleteAuthRequest(_ context.Context, id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.requests, id)
+	return nil
+}
+
+// CreateAccessToken names an access token and says how long it is good.
+func (s *store) CreateAccessToken(context.Context, op.TokenRequest) (string, time.Time, error) {
+	return rand.Text(), time.Now().Add(s.lifetime), nil
+}
+
+// CreateAccessAndRefreshTokens also rotates the refresh token: current is used up and the new one takes its place.
+func (s *store) CreateAccessAndRefreshTokens(ctx context.Context, req op.TokenRequest, current string) (string, string, time.Time, error) {
+	from, ok := req.(op.IDTokenRequest)
+	if !ok {
+		return "", "", time.Time{}, op.ErrInvalidRefreshToken
+	}
+	g := grant{user: req.GetSubject(), client: from.GetClientID(), scopes: req.GetScopes(), at: from.GetAuthTime()}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if current != "" {
+		if _, ok := s.refresh[current]; !ok {
+			return "", "", time.Time{}, op.ErrInvalidRefreshToken
+		}
+		delete(s.refresh, current)
+	}
+	next := rand.Text()
+	s.refresh[next] = g
+	id, expires, err := s.CreateAccessToken(ctx, req)
+	return id, next, expires, err
+}
+
+// TokenRequestByRefreshToken finds what a refresh token was given for.
+func (s *store) TokenRequestByRefreshToken(_ context.Context, token string) (op.RefreshTokenRequest, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g, ok := s.refresh[token]
+	if !ok {
+		return nil, op.ErrInvalidRefreshToken
+	}
+	return &refreshGrant{g}, nil
+}
+
+// GetRefreshTokenInfo names the owner of a refresh token.
+func (s *store) GetRefreshTokenInfo(_ context.Context, clientID, token string) (string, string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g, ok := s.refresh[token]
+	if !ok || g.client != clientID {
+		return "", "", op.ErrInvalidRefreshToken
+	}
+	return g.user, token, nil
+}
+
+// RevokeToken forgets a refresh token. Access tokens live out their time.
+func (s *store) RevokeToken(_ context.Context, token, _, clientID string) *oidc.Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refresh[token].client == clientID {
+		delete(s.refresh, token)
+	}
+	return nil
+}
+
+// TerminateSession forgets the refresh tokens of a user at a client.
+func (s *store) TerminateSession(_ context.Context, userID, clientID string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.refresh, func(_ string, g grant) bool { return g.user == userID && g.client == clientID })
+	return nil
+}
+
+// GetClientByClientID finds a client.
+func (s *store) GetClientByClientID(_ context.Context, id string) (op.Client, error) {
+	if c := s.clients[id]; c != nil {
+		return c, nil
+	}
+	return nil, oidc.ErrInvalidClient().WithDescription("unknown client")
+}
+
+// AuthorizeClientIDSecret checks a confidential client's secret.
+func (s *store) AuthorizeClientIDSecret(_ context.Context, id, secret string) error {
+	c := s.clients[id]
+	if c == nil || c.public() || subtle.ConstantTimeCompare([]byte(c.Secret), []byte(secret)) != 1 {
+		return oidc.ErrInvalidClient().WithDescription("unknown client or wrong secret")
+	}
+	return nil
+}
