@@ -12,7 +12,11 @@ import (
 	"golang.org/x/term"
 
 	"github.com/leadctl/leadctl/pkg/config"
+	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/logging"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/serve"
+	"github.com/leadctl/leadctl/pkg/sso"
 )
 
 // app is what commands share. Its functions open a dependency when a command first asks, and close takes them down in
@@ -25,6 +29,9 @@ type app struct {
 	// Dependencies, in the order in which they can need each other. A new one is a field here and a line in newApp.
 	config func(context.Context) (config.Config, error)
 	log    func(context.Context) (*slog.Logger, error)
+	db     func(context.Context) (*postgres.DB, error)
+
+	verifier func(context.Context) (*sso.Verifier, error)
 
 	configFile string         // --config
 	format     format         // -o of commands that read
@@ -38,6 +45,8 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, style: newStyle(stderr), format: formatTable}
 	a.config = once(a.loadConfig)
 	a.log = once(a.openLog)
+	a.db = once(a.openDB)
+	a.verifier = once(a.openVerifier)
 	return a
 }
 
@@ -90,6 +99,41 @@ func (a *app) openLog(ctx context.Context) (*slog.Logger, error) {
 		format = logging.Text
 	}
 	return logging.New(a.stderr, cfg.Log.Level, format), nil
+}
+
+func (a *app) openDB(ctx context.Context) (*postgres.DB, error) {
+	cfg, err := a.config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	log, err := a.log(ctx)
+	if err != nil {
+		return nil, err
+	}
+	db, err := serve.Database(ctx, cfg, log)
+	if err == nil {
+		a.onClose(func() error { db.Close(); return nil })
+	}
+	return db, err
+}
+
+func (a *app) openVerifier(ctx context.Context) (*sso.Verifier, error) {
+	cfg, err := a.config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.SSO.Issuer == "" {
+		return nil, fault.New(fault.Invalid, "NEXIUS_ISSUER: not set").WithHint("set it to the issuer URL, exactly as in the tokens")
+	}
+	log, err := a.log(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v, err := serve.Verifier(cfg, log)
+	if err == nil {
+		a.onClose(func() error { v.Close(); return nil })
+	}
+	return v, err
 }
 
 // isTerminal reports whether stream is a person's screen.

@@ -25,8 +25,9 @@ func newRoot(a *app) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	},
-		newVersion(a),
-		newConfig(a),
+		newTenant(a), newSSO(a), newOdoo(a),
+		newServe(a), newDoctor(a), newSecrets(a), newDemo(a),
+		newVersion(a), newConfig(a),
 	)
 	root.AddGroup(
 		&cobra.Group{ID: groupTenancy, Title: "Tenants and sign-in:"},
@@ -44,9 +45,20 @@ func newRoot(a *app) *cobra.Command {
 	global := root.PersistentFlags()
 	global.StringVar(&a.configFile, "config", "", "configuration file (also LEADCTL_CONFIG); else ./leadctl.yaml and the usual folders")
 	config.AddFlags(global, "log.level", "log.format")
-	root.InitDefaultCompletionCmd()
+	addCompletion(root)
 	a.markStarted(root)
 	return root
+}
+
+// addCompletion adds cobra's command now rather than at execution, so that docs and usage errors know it.
+func addCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			cmd.Short = "Write the completion script for a shell"
+			noun(cmd)
+		}
+	}
 }
 
 // usageTemplate is cobra's with the examples first: most readers need no more.

@@ -46,6 +46,9 @@ func (s *Server) guard(api huma.API, route Route) func(huma.Context, func(huma.C
 		r, w := humago.Unwrap(hc)
 		w.Header().Set("Cache-Control", "no-store")
 		ctx, err := s.authenticate(w, r, route)
+		if err == nil && route.Body {
+			err = requireJSON(r)
+		}
 		if err != nil {
 			problemOf(hc.Context(), err).write(w)
 			return

@@ -25,6 +25,7 @@ type Route struct {
 	Path     string
 	Guard    Guard
 	Role     sso.Role // least role, for Member
+	Body     bool     // takes a JSON body
 	Summary  string
 	register func(huma.API, huma.Operation)
 }
@@ -32,25 +33,25 @@ type Route struct {
 // routes is every route there is, but for the documentation's own assets.
 func (s *Server) routes() []Route {
 	return []Route{
-		{http.MethodGet, "/health", Open, "", "The process answers", handle(s.getHealth)},
-		{http.MethodGet, "/livez", Open, "", "The process lives; touches nothing else", handle(s.getHealth)},
-		{http.MethodGet, "/readyz", Open, "", "The process can do its job", handle(s.getReady)},
+		{http.MethodGet, "/health", Open, "", false, "The process answers", handle(s.getHealth)},
+		{http.MethodGet, "/livez", Open, "", false, "The process lives; touches nothing else", handle(s.getHealth)},
+		{http.MethodGet, "/readyz", Open, "", false, "The process can do its job", handle(s.getReady)},
 
-		{http.MethodGet, "/info", Identity, "", "How this API signs users in", handle(s.getInfo)},
-		{http.MethodPost, "/onboarding/first_login", Identity, "", "Make the caller's tenant and workspace, or join the work under way", handle(s.postFirstLogin)},
-		{http.MethodGet, "/whoami", Member, sso.Viewer, "The caller, tenant and roles", handle(s.getWhoami)},
-		{http.MethodGet, "/onboarding/status", Member, sso.Viewer, "Where the workspace stands", handle(s.getOnboardingStatus)},
-		{http.MethodGet, "/onboarding/verify_odoo", Member, sso.Viewer, "Whether the Odoo workspace is there and passed its test", handle(s.getVerifyOdoo)},
-		{http.MethodGet, "/session/odoo_info", Member, sso.Viewer, "Where the caller's Odoo workspace is", handle(s.getOdooInfo)},
-		{http.MethodGet, "/tenants/{id}", Member, sso.Viewer, "The caller's own tenant", handle(s.getTenant)},
+		{http.MethodGet, "/info", Identity, "", false, "How this API signs users in", handle(s.getInfo)},
+		{http.MethodPost, "/onboarding/first_login", Identity, "", false, "Make the caller's tenant and workspace, or join the work under way", handle(s.postFirstLogin)},
+		{http.MethodGet, "/whoami", Member, sso.Viewer, false, "The caller, tenant and roles", handle(s.getWhoami)},
+		{http.MethodGet, "/onboarding/status", Member, sso.Viewer, false, "Where the workspace stands", handle(s.getOnboardingStatus)},
+		{http.MethodGet, "/onboarding/verify_odoo", Member, sso.Viewer, false, "Whether the Odoo workspace is there and passed its test", handle(s.getVerifyOdoo)},
+		{http.MethodGet, "/session/odoo_info", Member, sso.Viewer, false, "Where the caller's Odoo workspace is", handle(s.getOdooInfo)},
+		{http.MethodGet, "/tenants/{id}", Member, sso.Viewer, false, "The caller's own tenant", handle(s.getTenant)},
 
-		{http.MethodGet, "/icp/rules", Member, sso.Viewer, "Ideal customer profiles, newest first", handle(s.getRules)},
-		{http.MethodPost, "/icp/rules", Member, sso.Ops, "Make or change an ideal customer profile", handle(s.postRule)},
-		{http.MethodGet, "/scores/latest", Member, sso.Viewer, "Scored leads, best first, page by page", handle(s.getScores)},
-		{http.MethodGet, "/candidates/latest", Member, sso.Viewer, "Companies that fit, most recent first, page by page", handle(s.getCandidates)},
-		{http.MethodGet, "/shortlist/status", Member, sso.Viewer, "How many leads are scored, and since when", handle(s.getShortlist)},
-		{http.MethodGet, "/export/latest_scores.json", Member, sso.Viewer, "All scored leads as JSON", handle(s.exportJSON)},
-		{http.MethodGet, "/export/latest_scores.csv", Member, sso.Viewer, "All scored leads as CSV", handle(s.exportCSV)},
+		{http.MethodGet, "/icp/rules", Member, sso.Viewer, false, "Ideal customer profiles, newest first", handle(s.getRules)},
+		{http.MethodPost, "/icp/rules", Member, sso.Ops, true, "Make or change an ideal customer profile", handle(s.postRule)},
+		{http.MethodGet, "/scores/latest", Member, sso.Viewer, false, "Scored leads, best first, page by page", handle(s.getScores)},
+		{http.MethodGet, "/candidates/latest", Member, sso.Viewer, false, "Companies that fit, most recent first, page by page", handle(s.getCandidates)},
+		{http.MethodGet, "/shortlist/status", Member, sso.Viewer, false, "How many leads are scored, and since when", handle(s.getShortlist)},
+		{http.MethodGet, "/export/latest_scores.json", Member, sso.Viewer, false, "All scored leads as JSON", handle(s.exportJSON)},
+		{http.MethodGet, "/export/latest_scores.csv", Member, sso.Viewer, false, "All scored leads as CSV", handle(s.exportCSV)},
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
@@ -130,24 +131,38 @@ func icpTemplate(ctx context.Context, t *task) error {
 
 const purpose = "odoo_secret"
 
+// OpenConnection reads where a tenant's workspace is and unseals its secret. NotFound when none was recorded.
+func OpenConnection(ctx context.Context, tx postgres.SystemTx, keys *secret.Keyring, id tenant.ID) (odoo.Workspace, error) {
+	ws := odoo.Workspace{Tenant: id}
+	var sealed string
+	err := tx.QueryRow(ctx, `SELECT db_name, secret FROM odoo_connections WHERE tenant_id = $1 AND db_name IS NOT NULL AND secret IS NOT NULL`, id).
+		Scan(&ws.Database, &sealed)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return ws, fault.New(fault.NotFound, "Odoo connection of tenant %s: there is none yet", id).WithHint("leadctl tenant provision %s --wait", id)
+	}
+	if err != nil {
+		return ws, err
+	}
+	text, err := keys.Open(sealed, purpose, id)
+	ws.Secret = odoo.Secret(text)
+	return ws, err
+}
+
 // ensureConnection reads the workspace's secret, or makes one and stores it, sealed, before anything in Odoo knows it: then
 // no crash can lose it, and the later steps install exactly that one.
 func (w *Worker) ensureConnection(ctx context.Context, tx postgres.SystemTx, id tenant.ID) (odoo.Workspace, error) {
-	ws := odoo.Workspace{Tenant: id, Database: odoo.DatabaseName(w.Where.Prefix, id)}
-	var database, sealed *string
-	err := tx.QueryRow(ctx, `SELECT db_name, secret FROM odoo_connections WHERE tenant_id = $1`, id).Scan(&database, &sealed)
+	name := odoo.DatabaseName(w.Where.Prefix, id)
+	ws, err := OpenConnection(ctx, tx, w.Keys, id)
 	switch {
-	case err != nil && !errors.Is(err, pgx.ErrNoRows):
-		return ws, err
-	case err == nil && database != nil && *database != ws.Database:
+	case err == nil && ws.Database == name:
+		return ws, nil
+	case err == nil:
 		return ws, fault.New(fault.Operator, "tenant %s: connected to another Odoo database than leadctl would make", id).
 			WithHint("that workspace was not made by leadctl and stays untouched; remove its odoo_connections row to have a new one made")
-	case err == nil && sealed != nil:
-		text, err := w.Keys.Open(*sealed, purpose, id)
-		ws.Secret = odoo.Secret(text)
+	case !fault.Is(err, fault.NotFound):
 		return ws, err
 	}
-	ws.Secret = odoo.NewSecret()
+	ws = odoo.Workspace{Tenant: id, Database: name, Secret: odoo.NewSecret()}
 	stored, err := w.Keys.Seal(string(ws.Secret), purpose, id)
 	if err != nil {
 		return ws, err

@@ -3,6 +3,7 @@ package serve
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 
@@ -43,12 +44,28 @@ func Database(ctx context.Context, cfg config.Config, log *slog.Logger) (*postgr
 	return postgres.Open(ctx, cfg.Database.DSN, postgres.Options{MaxConns: int32(cfg.Database.MaxConns), Log: log})
 }
 
-// Check is the gate: the schema is this binary's, and nothing in it could show a tenant another's row. In production the
-// login must be harmless too.
+// Check is the gate: the schema is this binary's, and nothing in it could show a tenant another's row. In production
+// (strict) the login must be harmless too. Faults: Operator with the exact reason.
 func Check(ctx context.Context, db *postgres.DB, strict bool) error {
-	return db.Check(ctx, func(ctx context.Context, q schema.Querier) (schema.Status, error) {
-		return schema.ReadStatus(ctx, q, migrations.FS)
-	}, strict)
+	return db.Look(ctx, func(q schema.Querier) error {
+		st, err := schema.ReadStatus(ctx, q, migrations.FS)
+		if err != nil {
+			return err
+		}
+		var found []schema.Violation
+		if strict {
+			if found, err = schema.GateLogin(ctx, q); err != nil {
+				return err
+			}
+		}
+		if err := errors.Join(schema.Refusal(found), st.Problem()); err != nil {
+			return err
+		}
+		if found, err = schema.Gate(ctx, q); err != nil {
+			return err
+		}
+		return schema.Refusal(found)
+	})
 }
 
 // Onboarding is the enqueuing side: what the API and `leadctl tenant provision` call.

@@ -115,3 +115,25 @@ func SetStatus(ctx context.Context, tx postgres.SystemTx, id ID, status string) 
 	tag, err := tx.Exec(ctx, `UPDATE tenants SET status = $2, updated_at = now() WHERE tenant_id = $1 AND status <> $2`, id, status)
 	return tag.RowsAffected() > 0, err
 }
+
+// FindSame looks for the tenant that an order given before has made: by external id when there is one, else by name and
+// first user. found is false when it has to be made.
+func FindSame(ctx context.Context, tx postgres.SystemTx, name, external, email string) (t Tenant, found bool, err error) {
+	if external != "" {
+		t, err = Find(ctx, tx, external)
+		if fault.Is(err, fault.NotFound) {
+			return Tenant{}, false, nil
+		}
+		return t, err == nil, err
+	}
+	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM tenants WHERE name = $1 AND external_id IS NULL AND status <> 'deleted'
+		AND EXISTS (SELECT 1 FROM tenant_users u WHERE u.tenant_id = tenants.tenant_id AND u.user_id = lower($2)) ORDER BY tenant_id LIMIT 1`, name, email)
+	if err != nil {
+		return Tenant{}, false, err
+	}
+	t, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Tenant])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Tenant{}, false, nil
+	}
+	return t, err == nil, err
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leadctl/leadctl/pkg/config"
+	"github.com/leadctl/leadctl/pkg/serve"
+)
+
+func newServe(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "serve",
+		Short:   "Run the API and the jobs",
+		GroupID: groupServer,
+		Long: "Run the API and the jobs until SIGTERM or SIGINT. It never migrates: with a pending migration, or a database in which a tenant could\n" +
+			"see another's row, it exits 3 before it listens and says what to do.",
+		Example: "  leadctl serve\n  leadctl serve --listen 127.0.0.1:2025",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context()) },
+	}
+	config.AddFlags(cmd.Flags(), "api.listen")
+	return cmd
+}
+
+func (a *app) serve(ctx context.Context) error {
+	cfg, err := a.configForServe(ctx)
+	if err != nil {
+		return err
+	}
+	log, err := a.log(ctx)
+	if err != nil {
+		return err
+	}
+	for _, w := range cfg.Warnings() {
+		log.WarnContext(ctx, w)
+	}
+	return serve.Run(ctx, cfg, serve.Options{Version: buildVersion().Version, Log: log, Started: func(addr net.Addr) {
+		if isTerminal(a.stderr) {
+			fmt.Fprintf(a.stderr, "listening on http://%s (docs at /docs); Ctrl-C ends it\n", addr)
+		}
+	}})
+}

@@ -1,0 +1,336 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os/user"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/jobs"
+	"github.com/leadctl/leadctl/pkg/onboarding"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/serve"
+	"github.com/leadctl/leadctl/pkg/tenant"
+)
+
+func newTenant(a *app) *cobra.Command {
+	return noun(&cobra.Command{
+		Use:     "tenant",
+		Short:   "Provision, look at and repair tenants",
+		GroupID: groupTenancy,
+		Example: "  leadctl tenant provision --name Acme --email alice@acme.example --wait\n  leadctl tenant list\n  leadctl tenant show 42",
+	}, newTenantProvision(a), newTenantList(a), newTenantShow(a), newTenantStatus(a, "suspend", tenant.Suspended, "Refuse a tenant's users until it is resumed"),
+		newTenantStatus(a, "resume", tenant.Active, "Let a suspended tenant's users in again"), newTenantDelete(a), newTenantUser(a))
+}
+
+func newTenantProvision(a *app) *cobra.Command {
+	var req onboarding.Request
+	var wait bool
+	cmd := &cobra.Command{
+		Use:   "provision [TENANT]",
+		Short: "Make a tenant and its workspace, or repair one",
+		Long: "Make a tenant and its workspace, or go through an existing one's steps again: what is there stays, what is missing is made.\n" +
+			"The job is the one that a first sign-in starts. Without --wait a running `leadctl serve` works it; with --wait this process may.",
+		Example: "  leadctl tenant provision --name Acme --email alice@acme.example --wait\n  leadctl tenant provision 42 --wait --reason 'Odoo was restored'",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			req.Tenant, req.Actor = first(args), actor()
+			if req.Tenant == "" && req.Name == "" {
+				return fault.New(fault.Invalid, "no tenant: name an existing one, or give --name for a new one").WithHint("leadctl tenant provision --help")
+			}
+			t, err := a.provision(cmd.Context(), req, wait)
+			return errors.Join(err, a.printUnless(err, t))
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&req.Name, "name", "", "name of a new tenant")
+	flags.StringVar(&req.External, "external-id", "", "value of the token's tenant claim that shall name it")
+	flags.StringVar(&req.Email, "email", "", "first user; becomes one at the first sign-in with this verified address")
+	flags.StringSliceVar(&req.Roles, "role", []string{"admin"}, "roles of that user: viewer, ops, admin")
+	flags.StringVar(&req.Reason, "reason", "", "kept in the audit log")
+	flags.BoolVar(&wait, "wait", false, "show the steps as they happen and end when the workspace is ready")
+	flags.Bool("retry", false, "go through an existing tenant's steps again (what naming it does anyway)")
+	return a.reads(cmd)
+}
+
+// provision enqueues and, when asked to wait, works the queue in this process too, so that it needs no running daemon.
+func (a *app) provision(ctx context.Context, req onboarding.Request, wait bool) (tenant.Tenant, error) {
+	db, err := a.db(ctx)
+	if err != nil {
+		return tenant.Tenant{}, err
+	}
+	client, err := a.jobs(ctx, wait)
+	if err != nil {
+		return tenant.Tenant{}, err
+	}
+	cfg, err := a.config(ctx)
+	if err != nil {
+		return tenant.Tenant{}, err
+	}
+	t, err := serve.Onboarding(cfg, db, client).Provision(ctx, req)
+	if err != nil || !wait {
+		return t, err
+	}
+	return t, onboarding.Watch(ctx, db, t.ID, func(s onboarding.Step) { a.step(s.Name, s.Took(), stepError(s)) })
+}
+
+// jobs opens the queue; a working client starts at once and stops when the command ends.
+func (a *app) jobs(ctx context.Context, work bool) (*jobs.Client, error) {
+	cfg, err := a.config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	db, err := a.db(ctx)
+	if err != nil {
+		return nil, err
+	}
+	log, err := a.log(ctx)
+	if err != nil || !work {
+		return jobs.New(ctx, db, jobs.Options{Log: log})
+	}
+	workers, err := serve.Workers(ctx, cfg, db, log)
+	if err != nil {
+		return nil, err
+	}
+	client, err := jobs.New(ctx, db, jobs.Options{Workers: workers, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	a.onClose(func() error { return client.Stop(context.WithoutCancel(ctx)) })
+	return client, client.Start(ctx)
+}
+
+func stepError(s onboarding.Step) error {
+	if s.Error == nil {
+		return nil
+	}
+	return errors.New(*s.Error)
+}
+
+func newTenantList(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List the tenants",
+		Example: "  leadctl tenant list -o json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var list []tenant.Tenant
+			err := a.inSystem(cmd.Context(), "list tenants", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+				list, err = tenant.List(ctx, tx)
+				return err
+			})
+			return errors.Join(err, a.printUnless(err, list))
+		},
+	}
+	return a.reads(cmd)
+}
+
+// tenantView is what `tenant show` prints.
+type tenantView struct {
+	tenant.Tenant
+	Onboarding string            `json:"onboarding"`
+	Step       *string           `json:"step"`
+	Error      *string           `json:"error"`
+	Attempt    int               `json:"attempt"`
+	Users      []tenant.Member   `json:"users"`
+	Timeline   []onboarding.Step `json:"timeline"`
+}
+
+func newTenantShow(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "show TENANT",
+		Short:   "Show one tenant: status, users and the timeline of its onboarding",
+		Example: "  leadctl tenant show 42\n  leadctl tenant show acme -o json",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var view tenantView
+			err := a.inSystem(cmd.Context(), "show tenant", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+				view, err = showTenant(ctx, tx, args[0])
+				return err
+			})
+			return errors.Join(err, a.printUnless(err, view))
+		},
+	}
+	return a.reads(cmd)
+}
+
+func showTenant(ctx context.Context, tx postgres.SystemTx, ref string) (view tenantView, err error) {
+	if view.Tenant, err = tenant.Find(ctx, tx, ref); err != nil {
+		return view, err
+	}
+	if view.Users, err = tenant.Members(ctx, tx, view.ID); err != nil {
+		return view, err
+	}
+	st, steps, err := onboarding.Progress(ctx, tx, view.ID)
+	if fault.Is(err, fault.NotFound) {
+		view.Onboarding = "not begun"
+		return view, nil
+	}
+	view.Onboarding, view.Step, view.Error, view.Attempt, view.Timeline = st.Status, st.Step, st.Error, st.Attempt, steps
+	return view, err
+}
+
+func newTenantStatus(a *app, verb, status, short string) *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:     verb + " TENANT",
+		Short:   short,
+		Example: "  leadctl tenant " + verb + " 42 --reason 'ticket 1234'",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.setStatus(cmd.Context(), args[0], status, reason)
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "kept in the audit log")
+	return cmd
+}
+
+func newTenantDelete(a *app) *cobra.Command {
+	var reason, confirmed string
+	cmd := &cobra.Command{
+		Use:   "delete TENANT --confirm NAME",
+		Short: "Close a tenant for good; its rows and its workspace are kept",
+		Long: "Close a tenant for good: its users are refused from now on. Its rows stay in the database and its Odoo workspace stays as it is,\n" +
+			"so nothing is lost by mistake; `tenant resume` undoes it.",
+		Example: "  leadctl tenant delete 42 --confirm Acme",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.deleteTenant(cmd.Context(), args[0], confirmed, reason)
+		},
+	}
+	cmd.Flags().StringVar(&confirmed, "confirm", "", "the tenant's name, typed out")
+	cmd.Flags().StringVar(&reason, "reason", "", "kept in the audit log")
+	return cmd
+}
+
+func (a *app) deleteTenant(ctx context.Context, ref, confirmed, reason string) error {
+	var t tenant.Tenant
+	err := a.inSystem(ctx, "find tenant", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+		t, err = tenant.Find(ctx, tx, ref)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if confirmed != t.Name {
+		return fault.New(fault.Invalid, "tenant %s is named %q: not confirmed", t.ID, t.Name).WithHint("leadctl tenant delete %s --confirm %q", ref, t.Name)
+	}
+	return a.setStatus(ctx, ref, tenant.Deleted, reason)
+}
+
+func (a *app) setStatus(ctx context.Context, ref, status, reason string) error {
+	return a.inSystem(ctx, "tenant status", func(ctx context.Context, tx postgres.SystemTx) error {
+		t, err := tenant.Find(ctx, tx, ref)
+		if err != nil {
+			return err
+		}
+		changed, err := tenant.SetStatus(ctx, tx, t.ID, status)
+		if err != nil || !changed {
+			return err
+		}
+		return tenant.Record(ctx, tx, tenant.Act{Tenant: t.ID, Actor: actor(), Action: "tenant." + status, Object: t.ID.String(), Detail: map[string]any{"reason": reason}})
+	})
+}
+
+func newTenantUser(a *app) *cobra.Command {
+	return noun(&cobra.Command{Use: "user", Short: "Add, list and remove a tenant's users"}, newTenantUserAdd(a), newTenantUserList(a), newTenantUserRemove(a))
+}
+
+func newTenantUserAdd(a *app) *cobra.Command {
+	var roles []string
+	cmd := &cobra.Command{
+		Use:     "add TENANT EMAIL",
+		Short:   "Add a user by e-mail, or change their roles",
+		Long:    "Add a user by e-mail, or change their roles. Who first signs in with that address, verified by the provider, becomes this user.",
+		Example: "  leadctl tenant user add 42 bob@acme.example --role ops",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.changeUser(cmd.Context(), args, "user.add", func(ctx context.Context, tx postgres.SystemTx, id tenant.ID) error {
+				return tenant.AddMember(ctx, tx, id, args[1], roles)
+			})
+		},
+	}
+	cmd.Flags().StringSliceVar(&roles, "role", []string{"viewer"}, "viewer, ops, admin")
+	return cmd
+}
+
+func newTenantUserRemove(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:     "remove TENANT EMAIL",
+		Short:   "Remove a user",
+		Example: "  leadctl tenant user remove 42 bob@acme.example",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.changeUser(cmd.Context(), args, "user.remove", func(ctx context.Context, tx postgres.SystemTx, id tenant.ID) error {
+				return tenant.RemoveMember(ctx, tx, id, args[1])
+			})
+		},
+	}
+}
+
+func (a *app) changeUser(ctx context.Context, args []string, action string, change func(context.Context, postgres.SystemTx, tenant.ID) error) error {
+	return a.inSystem(ctx, "tenant users", func(ctx context.Context, tx postgres.SystemTx) error {
+		t, err := tenant.Find(ctx, tx, args[0])
+		if err != nil {
+			return err
+		}
+		if err := change(ctx, tx, t.ID); err != nil {
+			return err
+		}
+		return tenant.Record(ctx, tx, tenant.Act{Tenant: t.ID, Actor: actor(), Action: action, Object: args[1]})
+	})
+}
+
+func newTenantUserList(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "list TENANT",
+		Short:   "List a tenant's users",
+		Example: "  leadctl tenant user list 42",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var users []tenant.Member
+			err := a.inSystem(cmd.Context(), "list users", func(ctx context.Context, tx postgres.SystemTx) error {
+				t, err := tenant.Find(ctx, tx, args[0])
+				if err == nil {
+					users, err = tenant.Members(ctx, tx, t.ID)
+				}
+				return err
+			})
+			return errors.Join(err, a.printUnless(err, users))
+		},
+	}
+	return a.reads(cmd)
+}
+
+// inSystem opens the database and goes through the control plane's door.
+func (a *app) inSystem(ctx context.Context, reason string, fn func(context.Context, postgres.SystemTx) error) error {
+	db, err := a.db(ctx)
+	if err != nil {
+		return err
+	}
+	return db.InSystem(ctx, reason, fn)
+}
+
+// actor is who the audit log says used the command line.
+func actor() string {
+	u, err := user.Current()
+	if err != nil {
+		return "cli:unknown"
+	}
+	return "cli:" + u.Username
+}
+
+func first(args []string) string {
+	return append(slices.Clone(args), "")[0]
+}
+
+// printUnless prints a result unless there is none to print.
+func (a *app) printUnless(err error, result any) error {
+	if err != nil {
+		return nil
+	}
+	return a.print(result)
+}

@@ -1,0 +1,132 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/leads"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+type ruleBody struct {
+	RuleID    int32          `json:"rule_id" doc:"Counts within the tenant"`
+	Tenant    tenantid.ID    `json:"tenant_id"`
+	Name      string         `json:"name"`
+	Payload   map[string]any `json:"payload"`
+	CreatedAt time.Time      `json:"created_at"`
+}
+
+type rulesOut struct{ Body []ruleBody }
+
+func (s *Server) getRules(ctx context.Context, _ *empty) (*rulesOut, error) {
+	var rules []leads.Rule
+	err := s.db.ReadTenant(ctx, principalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+		rules, err = leads.ListRules(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &rulesOut{Body: make([]ruleBody, len(rules))}
+	for i, r := range rules {
+		out.Body[i] = ruleBody{RuleID: r.RuleID, Tenant: r.TenantID, Name: r.Name, CreatedAt: r.CreatedAt}
+		if err := json.Unmarshal(r.Payload, &out.Body[i].Payload); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+type ruleIn struct {
+	Body struct {
+		Name    string         `json:"name,omitempty" maxLength:"200" doc:"An existing rule of that name is replaced"`
+		Payload map[string]any `json:"payload" doc:"industries, ssic_codes, employee_range, incorporation_year, entity_types, keywords, exclusions"`
+	}
+}
+
+func (s *Server) postRule(ctx context.Context, in *ruleIn) (*okOut, error) {
+	payload, err := json.Marshal(in.Body.Payload)
+	if err != nil {
+		return nil, err
+	}
+	err = s.db.InTenant(ctx, principalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
+		_, err := leads.SetRule(ctx, tx, in.Body.Name, payload)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ok(), nil
+}
+
+type scoresIn struct {
+	strictQuery
+	Limit      string `query:"limit" doc:"1 to 10000; 200 when absent"`
+	AfterScore string `query:"afterScore" doc:"From nextCursor of the page before"`
+	AfterID    string `query:"afterId" doc:"From nextCursor of the page before"`
+}
+
+type scoresOut struct{ Body leads.Page }
+
+func (s *Server) getScores(ctx context.Context, in *scoresIn) (*scoresOut, error) {
+	limit, err := leads.ParseLimit(in.Limit, false)
+	if err != nil {
+		return nil, err
+	}
+	after := leads.Cursor{}
+	if after.AfterScore, err = parseScore("afterScore", in.AfterScore); err != nil {
+		return nil, err
+	}
+	if after.AfterID, err = parseID("afterId", in.AfterID); err != nil {
+		return nil, err
+	}
+	out := &scoresOut{}
+	err = s.db.ReadTenant(ctx, principalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+		out.Body, err = leads.Latest(ctx, tx, limit, after)
+		return err
+	})
+	return out, err
+}
+
+type candidatesIn struct {
+	strictQuery
+	Limit          string `query:"limit" doc:"1 to 10000; 200 when absent"`
+	Industry       string `query:"industry" maxLength:"200"`
+	AfterUpdatedAt string `query:"afterUpdatedAt" doc:"From nextCursor of the page before"`
+	AfterID        string `query:"afterId" doc:"From nextCursor of the page before"`
+}
+
+type candidatesOut struct{ Body leads.CandidatePage }
+
+func (s *Server) getCandidates(ctx context.Context, in *candidatesIn) (*candidatesOut, error) {
+	limit, err := leads.ParseLimit(in.Limit, false)
+	if err != nil {
+		return nil, err
+	}
+	after := leads.CandidateCursor{}
+	if after.AfterUpdatedAt, err = parseTime("afterUpdatedAt", in.AfterUpdatedAt); err != nil {
+		return nil, err
+	}
+	if after.AfterID, err = parseID("afterId", in.AfterID); err != nil {
+		return nil, err
+	}
+	out := &candidatesOut{}
+	err = s.db.ReadTenant(ctx, principalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+		out.Body, err = leads.Candidates(ctx, tx, limit, in.Industry, after)
+		return err
+	})
+	return out, err
+}
+
+type shortlistOut struct{ Body leads.Status }
+
+func (s *Server) getShortlist(ctx context.Context, _ *empty) (*shortlistOut, error) {
+	out := &shortlistOut{}
+	err := s.db.ReadTenant(ctx, principalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+		out.Body, err = leads.ShortlistStatus(ctx, tx)
+		return err
+	})
+	return out, err
+}
