@@ -4,13 +4,17 @@ package odoo_test
 
 import (
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
 // env demands a setting: with the tag and without a server these tests are red, not skipped.
@@ -52,4 +56,22 @@ func TestLiveOdoo14Cluster(t *testing.T) {
 
 func TestLiveOdoo14Service(t *testing.T) {
 	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO14", "s14", false))
+}
+
+// TestLiveBurst makes twenty workspaces at once and reports how long each took; scripts/bench holds the times to a limit.
+func TestLiveBurst(t *testing.T) {
+	r := liveRig(t, "LEADCTL_LIVE_ODOO", "c19", true)
+	took := make([]time.Duration, 20)
+	var wg sync.WaitGroup
+	for i := range took {
+		w := r.workspace(t, tenantid.ID(200+i))
+		wg.Go(func() {
+			start := time.Now()
+			assert.NoError(t, steps(r, w))
+			took[i] = time.Since(start)
+		})
+	}
+	wg.Wait()
+	slices.Sort(took)
+	t.Logf("fastest %v, median %v, p95 %v", took[0], took[10], took[18])
 }

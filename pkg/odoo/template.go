@@ -126,10 +126,23 @@ func (s *Session) missingModules(ctx context.Context, modules []string) ([]int64
 	return missing, nil
 }
 
-// moveFiles brings files that Odoo stored on disk before into the database, so that a clone needs no copy of its folder.
+// moveFiles brings files that Odoo stored on disk before into the database, so that a clone needs no copy of its folder. Odoo's
+// own method passes over the images of records, so those are read and written back one by one; there are about a dozen.
 func (s *Session) moveFiles(ctx context.Context) error {
-	_, err := s.Call(ctx, Call{Model: "ir.attachment", Method: "force_storage", Timeout: databaseWork})
-	return err
+	if _, err := s.Call(ctx, Call{Model: "ir.attachment", Method: "force_storage", Timeout: databaseWork}); err != nil {
+		return err
+	}
+	left, err := s.SearchRead(ctx, "ir.attachment", Query{Fields: []string{"datas"},
+		Domain: Domain{Where("store_fname", "!=", false), Where("res_field", "!=", false)}})
+	if err != nil {
+		return err
+	}
+	for _, file := range left {
+		if err := s.Write(ctx, "ir.attachment", []int64{file.ID()}, Record{"datas": file.Text("datas")}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // noisy are scheduled jobs that report to odoo.com, mail customers of nobody, or burn time in every workspace.

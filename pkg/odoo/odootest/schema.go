@@ -29,7 +29,7 @@ func baseModels(major int) map[string]string {
 		"res.groups": "name:char", "ir.model": "model:char name:char", "ir.model.fields": fieldFields,
 		"ir.model.data":       "module:char name:char model:char res_id:integer",
 		"ir.config_parameter": "key:char value:text", "ir.cron": "name:char active:boolean",
-		"ir.module.module": "name:char state:selection", "ir.attachment": "name:char", "res.config.settings": "group_use_lead:boolean",
+		"ir.module.module": "name:char state:selection", "ir.attachment": "name:char store_fname:char res_field:char datas:binary", "res.config.settings": "group_use_lead:boolean",
 	}
 }
 
