@@ -26,7 +26,7 @@ func (in *ingestion) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if in.stream, err = in.opts.Source.open(ctx, at.At, chosenStatuses(in.opts.Status)); err != nil {
+	if in.stream, err = in.opts.Source.open(ctx, in.opening(at.At)); err != nil {
 		return err
 	}
 	if versions := in.stream.facts().versions; in.upToDate(versions) {
@@ -38,7 +38,18 @@ func (in *ingestion) begin(ctx context.Context) error {
 	if in.opts.DryRun {
 		return nil
 	}
-	return in.db.InSystem(ctx, "acra begin", in.open)
+	if err = in.db.InSystem(ctx, "acra begin", in.open); err != nil {
+		_ = in.stream.close()
+	}
+	return err
+}
+
+func (in *ingestion) opening(from Position) opening {
+	o := opening{from: from, statuses: chosenStatuses(in.opts.Status)}
+	if in.last != nil && !in.opts.Force {
+		o.loaded = in.last.Detail.Versions
+	}
+	return o
 }
 
 // choice is the part of the options that a resumed run must share.

@@ -152,7 +152,7 @@ func (d *decoder) useHeader(p part) error {
 // pass goes over a record that the resumed run has committed already. It only remembers its UEN.
 func (d *decoder) pass(p part, rec record) (bool, error) {
 	end := rec.end
-	if end.Index > d.from.Index || d.from.Part == "" || end.Index == d.from.Index && end.Line > d.from.Line {
+	if d.from.Part == "" || !p.replays() || end.Index > d.from.Index || end.Index == d.from.Index && end.Line > d.from.Line {
 		return false, nil
 	}
 	if end.Index == d.from.Index && end.Line == d.from.Line && (end.CRC != d.from.CRC || end.Part != d.from.Part) {

@@ -31,7 +31,7 @@ type fileSource struct{ path string }
 
 func (f fileSource) label() string { return "file " + filepath.Base(f.path) }
 
-func (f fileSource) open(context.Context, Position, []string) (stream, error) {
+func (f fileSource) open(context.Context, opening) (stream, error) {
 	file, err := os.Open(f.path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fault.New(fault.NotFound, "file %s: not there", f.path)
@@ -59,7 +59,7 @@ type streamSource struct {
 
 func (s streamSource) label() string { return "stream " + s.title }
 
-func (s streamSource) open(context.Context, Position, []string) (stream, error) {
+func (s streamSource) open(context.Context, opening) (stream, error) {
 	return openStream(s.title, s.r, 0, func() error { return nil })
 }
 
@@ -75,6 +75,8 @@ type fileStream struct {
 }
 
 func (s *fileStream) facts() facts { return facts{} }
+
+func (s *fileStream) settle(context.Context) (facts, string) { return facts{}, "" }
 
 func (s *fileStream) close() error { return s.shut() }
 
@@ -174,6 +176,7 @@ type csvPart struct {
 	at      int
 	head    []string
 	release string
+	anew    bool // another release than the one that a resumed run was reading
 	shut    func() error
 	fail    func(error) error // explains what the reader under it says
 }
@@ -207,6 +210,7 @@ func (p *csvPart) index() int       { return p.at }
 func (p *csvPart) header() []string { return p.head }
 func (p *csvPart) setWidth(n int)   { p.width = n }
 func (p *csvPart) version() string  { return p.release }
+func (p *csvPart) replays() bool    { return !p.anew }
 func (p *csvPart) close() error     { return p.shut() }
 
 func (p *csvPart) read(ctx context.Context) (record, error) {

@@ -1,7 +1,6 @@
 package acra_test
 
 import (
-	"bytes"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,24 +10,43 @@ import (
 	"github.com/leadctl/leadctl/pkg/pgtest"
 )
 
-func generated(t testing.TB, rows int, opts acragen.Options) (*bytes.Reader, acragen.Tally) {
-	t.Helper()
-	var b bytes.Buffer
-	tally, err := acragen.Write(&b, rows, 1, opts)
-	require.NoError(t, err)
-	return bytes.NewReader(b.Bytes()), tally
-}
-
 func TestFirstLoadThenTheSameAgain(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	src, tally := generated(t, 5000, acragen.Options{})
-	rep, err := acra.Ingest(t.Context(), db.App, acra.Options{Source: acra.Stream("gen", src), BatchRows: 700})
-	require.NoError(t, err)
-	require.Equal(t, acra.Counts{Read: 5000, Inserted: int64(tally.Live), Filtered: int64(5000 - tally.Live)}, rep.Counts)
+	text, tally := generate(t, 5000, acragen.Options{})
+	live := int64(tally.Live)
 
-	src, _ = generated(t, 5000, acragen.Options{})
-	rep, err = acra.Ingest(t.Context(), db.App, acra.Options{Source: acra.Stream("gen", src), Status: []string{acra.All}, BatchRows: 700})
+	opts := all(text)
+	opts.Status = nil
+	rep := ingest(t, db, opts)
+	require.Equal(t, acra.Counts{Read: 5000, Inserted: live, Filtered: 5000 - live}, rep.Counts)
+
+	rep = ingest(t, db, all(text))
+	require.Equal(t, acra.Counts{Read: 5000, Unchanged: live, Inserted: 5000 - live}, rep.Counts)
+
+	before := table(t, db.Owner)
+	rep = ingest(t, db, all(text))
+	require.Equal(t, acra.Counts{Read: 5000, Unchanged: 5000}, rep.Counts)
+	require.Equal(t, before, table(t, db.Owner))
+}
+
+func TestBulkAndPagesReadTheSame(t *testing.T) {
+	t.Parallel()
+	text, _ := generate(t, 3000, acragen.Options{})
+	site := collection(t, text, 5)
+	site.Pending = 2
+
+	bulk := pgtest.New(t)
+	rep := ingest(t, bulk, acra.Options{Source: acra.Bulk(site.Service(), nil), Status: []string{acra.All}})
+	require.Equal(t, acra.Counts{Read: 3000, Inserted: 3000}, rep.Counts)
+	require.True(t, rep.Complete)
+
+	paged := pgtest.New(t)
+	rep = ingest(t, paged, acra.Options{Source: acra.Pages(site.Service(), nil, 200), Status: []string{acra.All}})
+	require.Equal(t, acra.Counts{Read: 3000, Inserted: 3000}, rep.Counts)
+	require.Equal(t, table(t, bulk.Owner), table(t, paged.Owner))
+
+	again, err := acra.Ingest(t.Context(), bulk.App, acra.Options{Source: acra.Bulk(site.Service(), nil), Status: []string{acra.All}})
 	require.NoError(t, err)
-	require.Equal(t, acra.Counts{Read: 5000, Unchanged: int64(tally.Live), Inserted: int64(5000 - tally.Live)}, rep.Counts)
+	require.True(t, again.NothingToDo)
 }

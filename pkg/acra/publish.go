@@ -50,8 +50,11 @@ func (in *ingestion) judge(complete bool) error {
 
 // finish judges the run, publishes what changed and ends it, in one transaction.
 func (in *ingestion) finish(ctx context.Context) error {
-	known := in.stream.facts()
+	known, note := in.stream.settle(ctx)
 	in.run.Detail.Versions = known.versions
+	if note != "" {
+		in.run.Detail.Notes = append(in.run.Detail.Notes, note)
+	}
 	complete := known.complete && in.opts.Limit == 0 && in.opts.Since.IsZero()
 	if err := in.judge(complete); err != nil || in.opts.DryRun {
 		return err

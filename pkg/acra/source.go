@@ -18,17 +18,23 @@ type Position struct {
 type Source interface {
 	// label stands in acra_runs.source. A run is resumed only from a source with the same label.
 	label() string
-	// open starts reading. from is where a resumed run stands; a source that cannot go there by itself begins at the
-	// start, and the decoder passes over what is committed.
-	open(ctx context.Context, from Position, statuses []string) (stream, error)
+	open(context.Context, opening) (stream, error)
+}
+
+// opening is what a source may need to know before it begins.
+type opening struct {
+	from     Position          // where a resumed run stands
+	statuses []string          // the statuses that are wanted; none means all
+	loaded   map[string]string // releases that are loaded already, by dataset
 }
 
 // stream is an open source: a sequence of parts, each with a header of its own.
 type stream interface {
 	next(ctx context.Context) (part, error) // io.EOF after the last
 	progress() (done, of int64)             // in whatever unit; of is 0 when unknown
-	// facts is what the source knows of itself. It is asked again when everything has been read.
 	facts() facts
+	// settle is asked once everything has been read: what holds then, and what an operator should know.
+	settle(context.Context) (facts, string)
 	close() error
 }
 
@@ -40,6 +46,9 @@ type part interface {
 	setWidth(fields int)                  // how many fields a whole record has
 	read(context.Context) (record, error) // io.EOF after the last
 	version() string
+	// replays says that the part was begun at its start although the run is resumed inside it: the decoder passes over what
+	// is committed.
+	replays() bool
 	close() error
 }
 

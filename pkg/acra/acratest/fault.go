@@ -1,0 +1,87 @@
+package acratest
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+)
+
+// Fault answers a request in place of the site, or alters the site's answer.
+type Fault func(w http.ResponseWriter, r *http.Request, answer http.HandlerFunc)
+
+// Reply answers status with body. header alternates names and values.
+func Reply(status int, body string, header ...string) Fault {
+	return func(w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) {
+		w.Header().Set("Content-Type", "text/html")
+		for i := 0; i+1 < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}
+}
+
+// TooMany is the service's own 429, with Retry-After unless that is "".
+func TooMany(retryAfter string) Fault {
+	header := []string{"Content-Type", "application/json"}
+	if retryAfter != "" {
+		header = append(header, "Retry-After", retryAfter)
+	}
+	return Reply(http.StatusTooManyRequests, `{"code":24,"name":"TOO_MANY_REQUESTS","data":null,"errorMsg":"Rate limit exceeded. Please try again in 10 seconds"}`, header...)
+}
+
+// HTML is a page of the network's edge, with any status, 200 too.
+func HTML(status int) Fault { return Reply(status, "<html><body>upstream</body></html>") }
+
+// Refused is a 200 that says it did not succeed.
+func Refused() Fault {
+	return Reply(http.StatusOK, `{"success":false,"error":{"message":"Internal error"}}`, "Content-Type", "application/json")
+}
+
+// Cut sends only the share of the answer and drops the connection.
+func Cut(share float64) Fault {
+	return func(w http.ResponseWriter, r *http.Request, answer http.HandlerFunc) {
+		rec := httptest.NewRecorder()
+		answer(rec, r)
+		for name, values := range rec.Header() {
+			w.Header()[name] = values
+		}
+		body := rec.Body.Bytes()
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		w.WriteHeader(rec.Code)
+		_, _ = w.Write(body[:int(float64(len(body))*share)])
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// WrongTotal adds to the total that a page announces.
+func WrongTotal(by int) Fault {
+	return edited(func(p *page, _ []map[string]any) { p.Total += by })
+}
+
+// Shift serves a page as if by rows before it had gone (positive) or come (negative) since the page before.
+func Shift(by int) Fault {
+	return func(w http.ResponseWriter, r *http.Request, answer http.HandlerFunc) {
+		offset := intOr(r.URL.Query(), "offset", 0)
+		edited(func(p *page, all []map[string]any) {
+			from := min(max(offset+by, 0), len(all))
+			p.Records = all[from:min(from+len(p.Records), len(all))]
+		})(w, r, answer)
+	}
+}
+
+func edited(edit func(*page, []map[string]any)) Fault {
+	return func(w http.ResponseWriter, r *http.Request, answer http.HandlerFunc) {
+		answer(w, r.WithContext(context.WithValue(r.Context(), pageEdit{}, edit)))
+	}
+}
+
+// Meanwhile lets something happen at the site before it answers.
+func Meanwhile(do func()) Fault {
+	return func(w http.ResponseWriter, r *http.Request, answer http.HandlerFunc) {
+		do()
+		answer(w, r)
+	}
+}

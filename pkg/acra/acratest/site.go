@@ -1,0 +1,283 @@
+// Package acratest imitates data.gov.sg on loopback, as far as the company register goes: the paged API, the collection's
+// metadata and the bulk download, with the quirks of the real service and with faults by script.
+//
+// Only tests import it. It reads its rows with the standard library, so that it is no mirror of package acra's own reader.
+package acratest
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/acra"
+)
+
+// Call is a kind of request that the site answers.
+type Call string
+
+// The calls.
+const (
+	Search   Call = "search"
+	Metadata Call = "metadata"
+	Initiate Call = "initiate"
+	Poll     Call = "poll"
+	File     Call = "file"
+)
+
+// Dataset is one of the collection.
+type Dataset struct {
+	ID, Letter string
+	CSV        []byte
+	Updated    string // its release
+}
+
+// Site is the service. Change its fields only while no request is under way.
+type Site struct {
+	URL      string
+	Datasets []Dataset
+	MaxPage  int // larger pages are refused with 413; 0 means 5000
+	Pending  int // so many polls per dataset say that the download is not ready
+
+	mu     sync.Mutex
+	script map[Call][]Fault
+	calls  map[Call]int
+	waits  []time.Duration
+	polls  map[string]int
+	expire bool // links made before now are refused
+	links  int
+	keys   []string // x-api-key of every call
+}
+
+// Start serves datasets until t ends.
+func Start(t testing.TB, datasets ...Dataset) *Site {
+	s := &Site{Datasets: datasets, MaxPage: 5000, script: map[Call][]Fault{}, calls: map[Call]int{}, polls: map[string]int{}}
+	mux := http.NewServeMux()
+	s.handle(mux, "GET /api/action/datastore_search", Search, s.search)
+	s.handle(mux, "GET /v2/public/api/collections/2/metadata", Metadata, s.metadata)
+	s.handle(mux, "GET /v1/public/api/datasets/{id}/initiate-download", Initiate, s.initiate)
+	s.handle(mux, "GET /v1/public/api/datasets/{id}/poll-download", Poll, s.poll)
+	s.handle(mux, "GET /file/{id}", File, s.file)
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	s.URL = server.URL
+	return s
+}
+
+// Service is the site as package acra sees it. Waits are noted and take no time.
+func (s *Site) Service() acra.Service {
+	service := acra.NewService(s.URL+"/api/action/datastore_search", "")
+	service.Wait = func(ctx context.Context, d time.Duration) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.waits = append(s.waits, d)
+		return ctx.Err()
+	}
+	return service
+}
+
+// Script sets what the next requests of a kind meet, in order; nil stands for no fault. Later ones are answered well.
+func (s *Site) Script(call Call, faults ...Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.script[call] = append(slices.Repeat([]Fault{nil}, s.calls[call]), faults...)
+}
+
+// Calls is how many requests of a kind came.
+func (s *Site) Calls(call Call) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls[call]
+}
+
+// Waits are the pauses that the client made, in order.
+func (s *Site) Waits() []time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.waits)
+}
+
+// Keys are the API keys that came, "" for a call without one.
+func (s *Site) Keys() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.keys)
+}
+
+// ExpireLinks makes every download link given out so far answer 403.
+func (s *Site) ExpireLinks() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expire = true
+}
+
+func (s *Site) handle(mux *http.ServeMux, pattern string, call Call, answer http.HandlerFunc) {
+	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		var fault Fault
+		if n := s.calls[call]; n < len(s.script[call]) {
+			fault = s.script[call][n]
+		}
+		s.calls[call]++
+		s.keys = append(s.keys, r.Header.Get("X-Api-Key"))
+		s.mu.Unlock()
+		if fault == nil {
+			answer(w, r)
+			return
+		}
+		fault(w, r, answer)
+	})
+}
+
+func (s *Site) dataset(id string) (Dataset, bool) {
+	i := slices.IndexFunc(s.Datasets, func(d Dataset) bool { return d.ID == id })
+	if i < 0 {
+		return Dataset{}, false
+	}
+	return s.Datasets[i], true
+}
+
+// page is the part of a search's answer that faults may alter.
+type page struct {
+	Records []map[string]any
+	Total   int
+}
+
+type pageEdit struct{}
+
+func (s *Site) search(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	d, ok := s.dataset(q.Get("resource_id"))
+	if !ok {
+		reply(w, http.StatusNotFound, map[string]any{"success": false, "error": map[string]any{"message": "Not found: Resource was not found."}})
+		return
+	}
+	limit, offset := intOr(q, "limit", 100), intOr(q, "offset", 0)
+	if limit > s.MaxPage {
+		reply(w, http.StatusRequestEntityTooLarge, map[string]any{"message": "Request Too Long"})
+		return
+	}
+	columns, rows, err := d.rows(q.Get("filters"), q.Get("sort") == "uen")
+	if err != nil {
+		reply(w, http.StatusConflict, map[string]any{"success": false, "error": map[string]any{"message": err.Error()}})
+		return
+	}
+	p := page{Records: rows[min(offset, len(rows)):min(offset+limit, len(rows))], Total: len(rows)}
+	if edit, ok := r.Context().Value(pageEdit{}).(func(*page, []map[string]any)); ok {
+		edit(&p, rows)
+	}
+	var fields []map[string]string
+	for _, c := range columns {
+		fields = append(fields, map[string]string{"type": "text", "id": c})
+	}
+	next := *r.URL
+	q.Set("offset", strconv.Itoa(offset+limit))
+	next.RawQuery = q.Encode()
+	reply(w, http.StatusOK, map[string]any{"success": true, "result": map[string]any{
+		"resource_id": d.ID, "fields": append(fields, map[string]string{"type": "int4", "id": "_id"}), "records": p.Records, "total": p.Total,
+		"_links": map[string]string{"next": next.String()}}}) // always there, also past the end
+}
+
+// rows of a dataset, as the API has them.
+func (d Dataset) rows(filters string, sorted bool) (columns []string, rows []map[string]any, err error) {
+	want := map[string]string{}
+	if filters != "" {
+		if err := json.Unmarshal([]byte(filters), &want); err != nil {
+			return nil, nil, err
+		}
+	}
+	table, err := csv.NewReader(bytes.NewReader(d.CSV)).ReadAll()
+	if err != nil {
+		return nil, nil, err
+	}
+	for n, values := range table[1:] {
+		row := map[string]any{"_id": n + 1}
+		keep := true
+		for i, c := range table[0] {
+			row[c] = values[i]
+			if w, ok := want[c]; ok && w != values[i] {
+				keep = false
+			}
+		}
+		if keep {
+			rows = append(rows, row)
+		}
+	}
+	if sorted {
+		slices.SortStableFunc(rows, func(a, b map[string]any) int { return strings.Compare(a["uen"].(string), b["uen"].(string)) })
+	}
+	return table[0], rows, nil
+}
+
+func intOr(q url.Values, key string, otherwise int) int {
+	if n, err := strconv.Atoi(q.Get(key)); err == nil {
+		return n
+	}
+	return otherwise
+}
+
+func (s *Site) metadata(w http.ResponseWriter, _ *http.Request) {
+	ids, list := []string{}, []map[string]any{}
+	latest := ""
+	for _, d := range s.Datasets {
+		ids = append(ids, d.ID)
+		list = append(list, map[string]any{"datasetId": d.ID, "lastUpdatedAt": d.Updated,
+			"name": fmt.Sprintf("ACRA Information on Corporate Entities ('%s')", d.Letter)})
+		latest = max(latest, d.Updated)
+	}
+	reply(w, http.StatusOK, map[string]any{"code": 0, "data": map[string]any{
+		"collectionMetadata": map[string]any{"lastUpdatedAt": latest, "childDatasets": ids}, "datasetMetadata": list}})
+}
+
+func (s *Site) initiate(w http.ResponseWriter, r *http.Request) {
+	if _, ok := s.dataset(r.PathValue("id")); !ok {
+		reply(w, http.StatusNotFound, map[string]any{"code": 4, "errorMsg": "Dataset not found"})
+		return
+	}
+	reply(w, http.StatusCreated, map[string]any{"code": 0, "data": map[string]any{"message": "Download successfully initiated."}})
+}
+
+func (s *Site) poll(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := r.PathValue("id")
+	if s.polls[id]++; s.polls[id] <= s.Pending {
+		reply(w, http.StatusCreated, map[string]any{"code": 0, "data": map[string]any{"status": "DOWNLOAD_PROCESSING"}})
+		return
+	}
+	s.links++
+	s.expire = false
+	reply(w, http.StatusCreated, map[string]any{"code": 0, "data": map[string]any{"status": "DOWNLOAD_SUCCESS",
+		"url": fmt.Sprintf("%s/file/%s?signature=%d", s.URL, id, s.links)}})
+}
+
+func (s *Site) file(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	expired := s.expire || r.URL.Query().Get("signature") == ""
+	s.mu.Unlock()
+	d, ok := s.dataset(r.PathValue("id"))
+	if expired || !ok {
+		w.Header().Set("Content-Type", "application/xml")
+		w.WriteHeader(http.StatusForbidden)
+		return
+	}
+	w.Header().Set("Content-Type", "text/csv")
+	w.Header().Set("ETag", fmt.Sprintf(`"%s-%d"`, d.Updated, len(d.CSV)))
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(d.CSV))
+}
+
+func reply(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // a client that went away is its own affair
+}

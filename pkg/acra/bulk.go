@@ -1,0 +1,164 @@
+package acra
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// maxPoll bounds the wait for one dataset's download to be made ready.
+const maxPoll = 15 * time.Minute
+
+// Bulk is a source that downloads whole datasets, which is how a full run is meant to be: minutes, not hours. ids are
+// dataset ids; none means the whole collection. Datasets whose release was loaded already are passed over.
+func Bulk(s Service, ids []string) Source { return bulkSource{service: s, ids: ids} }
+
+type bulkSource struct {
+	service Service
+	ids     []string
+}
+
+func (b bulkSource) label() string { return sourceLabel("bulk", b.ids) }
+
+func (b bulkSource) open(ctx context.Context, a opening) (stream, error) {
+	c := b.service.caller()
+	list, all, err := c.datasets(ctx, b.ids)
+	if err != nil {
+		return nil, err
+	}
+	s := &bulkStream{caller: c, list: list, versions: versionsOf(list), from: a.from}
+	s.todo = slices.DeleteFunc(slices.Clone(list), func(d dataset) bool { return d.version != "" && a.loaded[d.id] == d.version })
+	s.complete = all && len(s.todo) == len(list)
+	if a.from.Part != "" {
+		s.todo = s.todo[:0]
+		for i, d := range list { // datasets before the one that was being read are committed
+			if i >= a.from.Index {
+				s.todo = append(s.todo, d)
+			}
+		}
+	}
+	ctx, s.stop = context.WithCancel(ctx)
+	s.links = make(chan link, 1)
+	go s.prepare(ctx, s.todo)
+	return s, nil
+}
+
+// bulkStream reads one dataset after the other. The calls that make a download ready are slow by the service's limits, so
+// they are made one dataset ahead.
+type bulkStream struct {
+	*caller
+	list, todo []dataset
+	versions   map[string]string
+	complete   bool
+	from       Position
+	links      chan link
+	stop       context.CancelFunc
+	at         int // of todo
+	size       int64
+	done       counter
+}
+
+// link is where a dataset can be had for the next hour.
+type link struct {
+	url string
+	err error
+}
+
+func (s *bulkStream) facts() facts {
+	return facts{complete: s.complete, versions: s.versions}
+}
+
+// settle has nothing to look up: a release that came meanwhile has another version than the one noted here, so the next
+// run reads it.
+func (s *bulkStream) settle(context.Context) (facts, string) { return s.facts(), "" }
+
+func (s *bulkStream) close() error { s.stop(); return nil }
+
+// progress estimates the whole from the datasets begun.
+func (s *bulkStream) progress() (done, of int64) {
+	done = s.done.n.Load()
+	if s.at == 0 {
+		return done, 0
+	}
+	return done, max(done, s.size/int64(s.at)*int64(len(s.todo)))
+}
+
+func (s *bulkStream) prepare(ctx context.Context, list []dataset) {
+	defer close(s.links)
+	for _, d := range list {
+		address, err := s.ready(ctx, d)
+		select {
+		case s.links <- link{address, err}:
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (s *bulkStream) next(ctx context.Context) (part, error) {
+	if s.at >= len(s.todo) {
+		return nil, io.EOF
+	}
+	ready, ok := <-s.links
+	if !ok {
+		return nil, ctx.Err()
+	}
+	if ready.err != nil {
+		return nil, ready.err
+	}
+	d := s.todo[s.at]
+	s.at++
+	down := &download{caller: s.caller, ctx: ctx, what: "dataset " + d.id, url: ready.url,
+		again: func(ctx context.Context) (string, error) { return s.ready(ctx, d) }}
+	p, err := openCSV(d.name, s.done.count(down), down.close)
+	if err != nil {
+		_ = down.close()
+		return nil, err
+	}
+	s.size += down.size
+	p.at = slices.Index(s.list, d)
+	p.release = orElse(down.etag, d.version)
+	p.anew = p.at == s.from.Index && p.release != s.from.Version
+	return p, nil
+}
+
+// ready asks for a dataset's download until there is a link.
+func (s *bulkStream) ready(ctx context.Context, d dataset) (string, error) {
+	base := s.Download + "/v1/public/api/datasets/" + d.id
+	address, _, err := s.ask(ctx, d, base+"/initiate-download")
+	if address != "" || err != nil {
+		return address, err
+	}
+	for waited := time.Duration(0); waited < maxPoll; waited += s.downloads.gap {
+		address, status, err := s.ask(ctx, d, base+"/poll-download")
+		if address != "" || err != nil {
+			return address, err
+		}
+		if strings.Contains(status, "FAIL") {
+			return "", fault.New(fault.Unavailable, "dataset %s: download: %s", d.id, clip(status, 40))
+		}
+	}
+	return "", fault.New(fault.Unavailable, "dataset %s: download not ready after %s", d.id, maxPoll)
+}
+
+func (s *bulkStream) ask(ctx context.Context, d dataset, address string) (url, status string, err error) {
+	var answer struct {
+		Code int
+		Data struct{ Status, URL string }
+	}
+	what := "download of dataset " + d.id
+	err = s.getJSON(ctx, &s.downloads, what, address, &answer, func() error {
+		if answer.Code != 0 {
+			return fault.New(fault.Unavailable, "%s: code %d", what, answer.Code)
+		}
+		return nil
+	})
+	return answer.Data.URL, answer.Data.Status, err
+}

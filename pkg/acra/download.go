@@ -1,0 +1,161 @@
+package acra
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// stallLimit is how long a download may send nothing.
+const stallLimit = time.Minute
+
+// download reads a file over HTTP from beginning to end, whatever happens to the connection: what is missing is asked for
+// with Range, and a link that has expired is renewed. It never mixes two releases of the file.
+type download struct {
+	*caller
+	ctx    context.Context // the reading of a body cannot be given one otherwise
+	what   string
+	url    string
+	again  func(context.Context) (string, error) // a new link
+	body   io.ReadCloser
+	cancel context.CancelFunc
+	stall  *time.Timer
+	at     int64
+	size   int64 // -1 when the server does not say
+	etag   string
+	tries  int // since the last byte
+}
+
+// Read implements io.Reader. Faults: Unavailable when the server is not to be had, or the file changed while it was read.
+func (d *download) Read(p []byte) (int, error) {
+	for {
+		if d.body == nil {
+			if err := d.open(); err != nil {
+				return 0, err
+			}
+		}
+		d.stall.Reset(stallLimit)
+		n, err := d.body.Read(p)
+		d.stall.Stop()
+		d.at += int64(n)
+		switch {
+		case n > 0:
+			d.tries = 0
+			if err != nil && err != io.EOF {
+				_ = d.close()
+			}
+			return n, nil
+		case err == io.EOF && (d.size < 0 || d.at == d.size):
+			return 0, io.EOF
+		case err == nil:
+			continue
+		}
+		_ = d.close()
+		if err := d.pause(0, err); err != nil {
+			return 0, err
+		}
+	}
+}
+
+func (d *download) close() error {
+	if d.body == nil {
+		return nil
+	}
+	d.cancel()
+	d.stall.Stop()
+	err := d.body.Close()
+	d.body = nil
+	return err
+}
+
+// open asks for the file from d.at on, until it is sent.
+func (d *download) open() error {
+	for {
+		after, err := d.tryOpen()
+		if err == nil || after < 0 {
+			return err
+		}
+		if err := d.pause(after, err); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits before another try, or gives up.
+func (d *download) pause(after time.Duration, cause error) error {
+	if err := d.ctx.Err(); err != nil {
+		return err
+	}
+	if d.tries++; d.tries >= callTries {
+		return fault.New(fault.Unavailable, "%s: given up at byte %d: %w", d.what, d.at, cause)
+	}
+	pause := max(after, backoff(d.tries))
+	d.Log.WarnContext(d.ctx, "register download", "what", d.what, "byte", d.at, "try", d.tries, "wait", pause, "error", cause)
+	return d.Wait(d.ctx, pause)
+}
+
+func (d *download) tryOpen() (after time.Duration, err error) {
+	ctx, cancel := context.WithCancel(d.ctx)
+	header := http.Header{"Accept-Encoding": {"identity"}} // offsets count the file's own bytes
+	if d.at > 0 {
+		header.Set("Range", fmt.Sprintf("bytes=%d-", d.at))
+		if d.etag != "" {
+			header.Set("If-Range", d.etag)
+		}
+	}
+	resp, err := d.get(ctx, d.url, header)
+	if err != nil {
+		cancel()
+		return 0, fault.New(fault.Unavailable, "%s: %w", d.what, withoutURL(err))
+	}
+	if after, err = d.accept(resp); err != nil {
+		_ = resp.Body.Close()
+		cancel()
+		return after, err
+	}
+	d.body, d.cancel, d.stall = resp.Body, cancel, time.AfterFunc(stallLimit, cancel)
+	return 0, d.skip(resp)
+}
+
+// accept looks at an answer's head.
+func (d *download) accept(resp *http.Response) (after time.Duration, err error) {
+	if resp.StatusCode == http.StatusForbidden {
+		if d.url, err = d.again(d.ctx); err != nil {
+			return -1, err
+		}
+		return 0, fault.New(fault.Unavailable, "%s: link expired", d.what)
+	}
+	if after, err = refusalOf(d.what, resp); err != nil {
+		return after, err
+	}
+	if strings.Contains(resp.Header.Get("Content-Type"), "text/html") {
+		return 0, fault.New(fault.Unavailable, "%s: HTML instead of the file", d.what)
+	}
+	etag := resp.Header.Get("ETag")
+	if d.at == 0 {
+		d.etag, d.size = etag, resp.ContentLength
+		return 0, nil
+	}
+	if etag != d.etag {
+		return -1, fault.New(fault.Unavailable, "%s: published anew while it was read", d.what).
+			WithHint("run it again with --resume: that dataset is read from its start")
+	}
+	return 0, nil
+}
+
+// skip goes to where reading stopped, when the server sent the file from its start.
+func (d *download) skip(resp *http.Response) error {
+	if d.at == 0 || resp.StatusCode == http.StatusPartialContent && strings.HasPrefix(resp.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", d.at)) {
+		return nil
+	}
+	_, err := io.CopyN(io.Discard, d.body, d.at)
+	if err != nil {
+		_ = d.close()
+	}
+	return err
+}
