@@ -101,7 +101,7 @@ func (d *demo) identityProvider(context.Context) (string, error) {
 		return "", err
 	}
 	d.cfg.SSO.Issuer, d.cfg.SSO.ClientID, d.cfg.SSO.Audiences, d.cfg.SSO.InternalURL = issuer, clientID, nil, ""
-	return fmt.Sprintf("OIDC at %s, with %s (ops) and %s (viewer)", issuer, d.people[0].Email, d.people[1].Email), nil
+	return fmt.Sprintf("OIDC at %s\n%s (ops) and %s (viewer)", issuer, d.people[0].Email, d.people[1].Email), nil
 }
 
 // odoo starts the stand-in, with its template made by the code that makes real ones, unless a real Odoo is configured.
@@ -120,7 +120,7 @@ func (d *demo) odoo(ctx context.Context) (string, error) {
 		return "", err
 	}
 	_, err = odoo.PrepareTemplate(ctx, server, odoo.Template{Name: templateName, Master: odoo.Secret(d.cfg.Odoo.MasterPassword), Secret: odoo.Secret(d.cfg.Odoo.TemplatePassword)})
-	return "a stand-in at " + base + " (ODOO_SERVER_URL would name a real one)", err
+	return "a stand-in at " + base + "\n(ODOO_SERVER_URL and ODOO_TEMPLATE_DB would name a real one)", err
 }
 
 // register ingests synthetic rows as a file would be, and derives the companies.
@@ -140,7 +140,7 @@ func (d *demo) register(ctx context.Context) (string, error) {
 		return err
 	})
 	run := report.Run
-	return fmt.Sprintf("%d synthetic ACRA rows read, %d live ones loaded, %d not live, %d rejected; %d companies", run.Read, run.Inserted, run.Filtered, run.Rejected, companies.Added), err
+	return fmt.Sprintf("%d synthetic ACRA rows read: %d live ones loaded, %d not live, %d rejected\n%d companies to choose from", run.Read, run.Inserted, run.Filtered, run.Rejected, companies.Added), err
 }
 
 func (d *demo) api(ctx context.Context) (string, error) {
@@ -158,9 +158,9 @@ func (d *demo) signIns(ctx context.Context) (string, error) {
 		if err := d.signIn(ctx, p); err != nil {
 			return "", err
 		}
-		told = append(told, fmt.Sprintf("%s: tenant %s, workspace %s, ready in %s", p.Name, p.tenant, p.database, time.Since(start).Round(time.Millisecond)))
+		told = append(told, fmt.Sprintf("%-5s  tenant %s, workspace %s, ready in %s", p.Name, p.tenant, p.database, time.Since(start).Round(time.Millisecond)))
 	}
-	return strings.Join(told, "; "), nil
+	return strings.Join(told, "\n"), nil
 }
 
 // rule lets the ops user choose other companies than the default, and shows that a viewer cannot.
@@ -173,7 +173,7 @@ func (d *demo) rule(ctx context.Context) (string, error) {
 	if status, _, err := d.call(ctx, http.MethodPost, "/icp/rules", bob.token, body); err != nil || status != http.StatusForbidden {
 		return "", unexpected("POST /icp/rules as viewer", status, err)
 	}
-	return fmt.Sprintf("%s now looks for manufacturers and builders; %s, a viewer, may not change rules (403)", alice.Name, bob.Name), nil
+	return fmt.Sprintf("%s now looks for manufacturers and builders\n%s, a viewer, may not change rules (403)", alice.Name, bob.Name), nil
 }
 
 func (d *demo) scores(ctx context.Context) (string, error) {
@@ -187,7 +187,7 @@ func (d *demo) scores(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		told = append(told, fmt.Sprintf("%s: %d leads", p.Name, report.Added))
+		told = append(told, fmt.Sprintf("%-5s  %d leads", p.Name, report.Added))
 	}
-	return strings.Join(told, "; "), nil
+	return strings.Join(told, "\n"), nil
 }

@@ -107,7 +107,8 @@ func (d *demo) exports(ctx context.Context) (string, error) {
 		for _, l := range list {
 			p.leads[l.ID] = l
 		}
-		told = append(told, fmt.Sprintf("%s has %d, best: %s (%.2f, %s)", p.Name, len(list), list[0].Name, list[0].Score, list[0].Rationale))
+		best, _, _ := strings.Cut(list[0].Rationale, ";")
+		told = append(told, fmt.Sprintf("%-5s  %d rows; the best is %s\n       %s …", p.Name, len(list), list[0].Name, best))
 	}
 	return strings.Join(told, "\n"), nil
 }
@@ -137,7 +138,7 @@ func (d *demo) isolation(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("no company in both exports; no token 401, forged token 401, the other's tenant 404; SQL that names no tenant sees 0 rows in all %d tenant tables", tables), nil
+	return fmt.Sprintf("no company is in both exports\nno token 401, forged token 401, the other's tenant 404\nSQL that names no tenant sees 0 rows in all %d tenant tables", tables), nil
 }
 
 // unscoped reads every tenant table as the application's role with no tenant set, on a connection of its own.
