@@ -26,6 +26,7 @@ func newRoot(a *app) *cobra.Command {
 		SilenceUsage:  true,
 	},
 		newTenant(a), newSSO(a), newOdoo(a),
+		newICP(a), newLeads(a), newExport(a),
 		newServe(a), newDoctor(a), newSecrets(a), newDemo(a),
 		newVersion(a), newConfig(a),
 	)

@@ -28,7 +28,7 @@ type CompaniesReport struct {
 // what the register knows (name, industry, year, type, status, live) and leaves what other services add. Refreshes run
 // one after the other, so companies.updated_at grows in the order of commits; Score relies on that.
 func RefreshCompanies(ctx context.Context, tx postgres.SystemTx) (CompaniesReport, error) {
-	if err := longWork(ctx, tx); err != nil {
+	if err := wholeTables(ctx, tx); err != nil {
 		return CompaniesReport{}, err
 	}
 	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1, 0)`, lockCompanies); err != nil {
@@ -42,10 +42,36 @@ func RefreshCompanies(ctx context.Context, tx postgres.SystemTx) (CompaniesRepor
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[CompaniesReport])
 }
 
-// longWork lets the statements of this transaction take the time and memory that millions of rows need.
-func longWork(ctx context.Context, tx interface {
+// RefreshStaleCompanies is RefreshCompanies when the register has changed since companies last did, else it does nothing:
+// a look at two indexes.
+func RefreshStaleCompanies(ctx context.Context, tx postgres.SystemTx) (CompaniesReport, error) {
+	var stale bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM public.acra_runs WHERE state = 'done' AND inserted + updated + absent > 0
+			AND finished_at >= coalesce((SELECT max(updated_at) FROM public.companies), '-infinity'))
+		OR NOT EXISTS (SELECT FROM public.companies) AND EXISTS (SELECT FROM public.staging_acra_companies)`).Scan(&stale)
+	if err != nil || !stale {
+		return CompaniesReport{}, err
+	}
+	return RefreshCompanies(ctx, tx)
+}
+
+// execer is a transaction of either kind.
+type execer interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
-}) error {
+}
+
+// longWork lets the statements of this transaction take the time and memory that millions of rows need.
+func longWork(ctx context.Context, tx execer) error {
 	_, err := tx.Exec(ctx, `SELECT set_config('statement_timeout', '1800000', true), set_config('work_mem', '64MB', true), set_config('jit', 'off', true)`)
+	return err
+}
+
+// wholeTables is longWork for statements that compare many rows with many. PostgreSQL takes a tenant it has no statistics
+// of for a small one and would look rows up one by one; without nested loops its worst is reading a table once.
+func wholeTables(ctx context.Context, tx execer) error {
+	if err := longWork(ctx, tx); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `SELECT set_config('enable_nestloop', 'off', true)`)
 	return err
 }

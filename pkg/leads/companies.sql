@@ -1,5 +1,5 @@
 -- The staged register as companies, and only the rows that differ. $1, $2: divisions and the industry each belongs to;
--- $3: statuses that mean live; $4: the latest year that can be one.
+-- $3: statuses that mean live; $4: the latest year that can be one. Of a register run that is still going nothing counts yet.
 -- A company that never was live here is not taken in; one that stops being live keeps its row and loses the flag.
 WITH industry(division, norm) AS (
   SELECT * FROM unnest($1::text[], $2::text[])
@@ -12,7 +12,7 @@ WITH industry(division, norm) AS (
     CASE WHEN y.year BETWEEN 1800 AND $4::int THEN y.year END AS year,
     nullif(nullif(btrim(s.entity_type_description), ''), 'na') AS entity_type,
     nullif(nullif(btrim(s.entity_status_description), ''), 'na') AS entity_status,
-    coalesce(lower(btrim(s.entity_status_description)) = ANY ($3::text[]), false) AS live,
+    s.absent_since IS NULL AND coalesce(lower(btrim(s.entity_status_description)) = ANY ($3::text[]), false) AS live,
     s.last_seen
   FROM public.staging_acra_companies s
   CROSS JOIN LATERAL (SELECT btrim(translate(s.entity_name, U&'\00A0' || E'\t\r\n', '    ')) AS name) n
@@ -21,6 +21,7 @@ WITH industry(division, norm) AS (
   CROSS JOIN LATERAL (SELECT CASE WHEN s.registration_incorporation_date ~ '^\d{4}-' THEN left(s.registration_incorporation_date, 4)
     WHEN s.registration_incorporation_date ~ '/\d{4}$' THEN right(s.registration_incorporation_date, 4) END::int AS year) y
   LEFT JOIN industry i ON i.division = left(k.code, 2)
+  WHERE s.run_id IS NULL OR s.run_id NOT IN (SELECT r.run_id FROM public.acra_runs r WHERE r.state = 'running')
 ), changed AS MATERIALIZED (
   SELECT c.company_id, c.live AS was_live, t.*
   FROM staged t LEFT JOIN public.companies c ON c.uen = t.uen

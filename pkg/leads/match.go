@@ -37,11 +37,11 @@ func (p Profile) conditions(a *arguments) []condition {
 	add("incorporation_year", rangeSQL("c.incorporation_year", p.IncorporationYear, false, a))
 	add("employee_range", rangeSQL("c.employees_est", p.EmployeeRange, true, a))
 	add("entity_types", typesSQL(p.EntityTypes, a))
-	add("exclude.industries", not(industriesSQL(p.Exclude.Industries, a)))
-	add("exclude.ssic_codes", not(codesSQL(p.Exclude.SSICCodes, a)))
-	add("exclude.entity_types", not(typesSQL(p.Exclude.EntityTypes, a)))
-	add("exclude.keywords", not(wordsSQL(p.Exclude.Keywords, a)))
-	add("exclude.uens", not(oneOfSQL("upper(c.uen)", p.Exclude.UENs, strings.ToUpper, a)))
+	add("exclusions.industries", not(industriesSQL(p.Exclusions.Industries, a)))
+	add("exclusions.ssic_codes", not(codesSQL(p.Exclusions.SSICCodes, a)))
+	add("exclusions.entity_types", not(typesSQL(p.Exclusions.EntityTypes, a)))
+	add("exclusions.keywords", not(wordsSQL(p.Exclusions.Keywords, a)))
+	add("exclusions.uens", not(oneOfSQL("upper(c.uen)", p.Exclusions.UENs, strings.ToUpper, a)))
 	return out
 }
 

@@ -19,13 +19,13 @@ import (
 // industries and ssic_codes are alternatives to each other, and keywords choose companies only when neither is given,
 // else they raise the score. An empty profile fits every live company.
 type Profile struct {
-	Industries        []string  `json:"industries,omitempty" yaml:"industries,omitempty"`                // section letter, two-digit division, title or everyday word; else compared with industry_norm
-	SSICCodes         []string  `json:"ssic_codes,omitempty" yaml:"ssic_codes,omitempty"`                // two to five digits; fewer than five mean all that begin so
-	EmployeeRange     Range     `json:"employee_range,omitzero" yaml:"employee_range,omitempty"`         // companies whose headcount is unknown pass, and score lower
-	IncorporationYear Range     `json:"incorporation_year,omitzero" yaml:"incorporation_year,omitempty"` // both ends count
-	EntityTypes       []string  `json:"entity_types,omitempty" yaml:"entity_types,omitempty"`            // as the register calls them, in any case
-	Keywords          []string  `json:"keywords,omitempty" yaml:"keywords,omitempty"`                    // whole words in the name, in any case
-	Exclude           Exclusion `json:"exclude,omitzero" yaml:"exclude,omitempty"`                       // any one of these rules a company out
+	Industries        []string   `json:"industries,omitempty" yaml:"industries,omitempty"`                // section letter, two-digit division, title or everyday word; else compared with industry_norm
+	SSICCodes         []string   `json:"ssic_codes,omitempty" yaml:"ssic_codes,omitempty"`                // two to five digits; fewer than five mean all that begin so
+	EmployeeRange     Range      `json:"employee_range,omitzero" yaml:"employee_range,omitempty"`         // companies whose headcount is unknown pass, and score lower
+	IncorporationYear Range      `json:"incorporation_year,omitzero" yaml:"incorporation_year,omitempty"` // both ends count
+	EntityTypes       []string   `json:"entity_types,omitempty" yaml:"entity_types,omitempty"`            // as the register calls them, in any case
+	Keywords          []string   `json:"keywords,omitempty" yaml:"keywords,omitempty"`                    // whole words in the name, in any case
+	Exclusions        Exclusions `json:"exclusions,omitzero" yaml:"exclusions,omitempty"`                 // any one of these rules a company out
 
 	// Unknown holds members that leadctl does not know. They are kept with the rule and have no effect.
 	Unknown map[string]jsontext.Value `json:",unknown" yaml:"-"`
@@ -41,8 +41,8 @@ type Range struct {
 
 func (r Range) given() bool { return r.Min != nil || r.Max != nil }
 
-// Exclusion says which companies never fit.
-type Exclusion struct {
+// Exclusions say which companies never fit.
+type Exclusions struct {
 	Industries  []string `json:"industries,omitempty" yaml:"industries,omitempty"`
 	SSICCodes   []string `json:"ssic_codes,omitempty" yaml:"ssic_codes,omitempty"`
 	EntityTypes []string `json:"entity_types,omitempty" yaml:"entity_types,omitempty"`
@@ -100,7 +100,7 @@ func (p Profile) Warnings() []string {
 	for _, name := range slices.Sorted(maps.Keys(p.Unknown)) {
 		out = append(out, fmt.Sprintf("payload.%s: unknown to leadctl, kept without effect", name))
 	}
-	for _, term := range slices.Concat(p.Industries, p.Exclude.Industries) {
+	for _, term := range slices.Concat(p.Industries, p.Exclusions.Industries) {
 		if _, ok := findIndustry(term); !ok {
 			out = append(out, fmt.Sprintf("industry %q: no section, division or known word of SSIC 2020; compared with companies' industry as it stands", term))
 		}
@@ -124,11 +124,11 @@ func (p Profile) validate() error {
 		{"ssic_codes", p.SSICCodes, ssicCode, "two to five digits"},
 		{"entity_types", p.EntityTypes, nil, ""},
 		{"keywords", p.Keywords, nil, ""},
-		{"exclude.industries", p.Exclude.Industries, nil, ""},
-		{"exclude.ssic_codes", p.Exclude.SSICCodes, ssicCode, "two to five digits"},
-		{"exclude.entity_types", p.Exclude.EntityTypes, nil, ""},
-		{"exclude.keywords", p.Exclude.Keywords, nil, ""},
-		{"exclude.uens", p.Exclude.UENs, uenShape, "a UEN"},
+		{"exclusions.industries", p.Exclusions.Industries, nil, ""},
+		{"exclusions.ssic_codes", p.Exclusions.SSICCodes, ssicCode, "two to five digits"},
+		{"exclusions.entity_types", p.Exclusions.EntityTypes, nil, ""},
+		{"exclusions.keywords", p.Exclusions.Keywords, nil, ""},
+		{"exclusions.uens", p.Exclusions.UENs, uenShape, "a UEN"},
 	}
 	for _, l := range lists {
 		if len(l.values) > maxList {
@@ -149,7 +149,7 @@ func (p Profile) validate() error {
 	if err := p.IncorporationYear.check("incorporation_year", 1800, 2200); err != nil {
 		return err
 	}
-	return refuse("exclude", p.Exclude.Unknown)
+	return refuse("exclusions", p.Exclusions.Unknown)
 }
 
 func refuse(field string, unknown map[string]jsontext.Value) error {

@@ -64,7 +64,7 @@ func Score(ctx context.Context, tx postgres.TenantTx, opts ScoreOptions) (ScoreR
 	if err := opts.Weights.check(); err != nil {
 		return ScoreReport{}, err
 	}
-	if err := longWork(ctx, tx); err != nil {
+	if err := wholeTables(ctx, tx); err != nil {
 		return ScoreReport{}, err
 	}
 	if err := lockedTenant(ctx, tx); err != nil {
@@ -163,17 +163,21 @@ func scoreStatement(a *arguments, tenant TenantID, rules []readRule, opts ScoreO
 	var values, objects, reasons, possible, reached, keys []string
 	for _, f := range opts.Weights.features() {
 		weight := a.add(f.weight) + "::float8"
-		values = append(values, f.value+" AS v_"+f.name)
-		objects = append(objects, "'"+f.name+"', trim_scale(round(p.v_"+f.name+"::numeric, 4))")
+		values = append(values, "round("+f.value+" * 100) / 100 AS v_"+f.name)
+		objects = append(objects, "'"+f.name+"', p.v_"+f.name)
 		possible = append(possible, "CASE WHEN p.v_"+f.name+" IS NULL THEN 0 ELSE "+weight+" END")
 		reached = append(reached, "coalesce(p.v_"+f.name+", 0) * "+weight)
-		reasons = append(reasons, "CASE WHEN p.v_"+f.name+" IS NOT NULL THEN "+f.says+
-			" || ' (' || round(100 * p.v_"+f.name+" * "+weight+" / t.possible) || ' of ' || round(100 * "+weight+" / t.possible) || ')' END")
+		reasons = append(reasons, "CASE WHEN p.v_"+f.name+" IS NOT NULL THEN concat("+f.says+
+			", ' (', (100 * p.v_"+f.name+" * "+weight+" / p.possible)::int, ' of ', (100 * "+weight+" / p.possible)::int, ')') END")
 		keys = append(keys, f.name)
 	}
 	picked := []string{pick(readRule{}, []condition{{"", "false"}}, opts.Now.Year(), a)} // gives the columns when there is no rule
 	for _, r := range rules {
 		picked = append(picked, pick(r, append(r.profile.conditions(a), changedSince(since, a)...), opts.Now.Year(), a))
+	}
+	distinct, order := "", ""
+	if len(rules) > 1 {
+		distinct, order = "DISTINCT ON (company_id)", "ORDER BY company_id, score DESC, rule_id"
 	}
 	changedS, changedF := "", ""
 	if since != nil {
@@ -186,7 +190,7 @@ func scoreStatement(a *arguments, tenant TenantID, rules []readRule, opts ScoreO
 		"{possible}", strings.Join(possible, " + "), "{reached}", strings.Join(reached, " + "),
 		"{high}", a.add(opts.Weights.High), "{medium}", a.add(opts.Weights.Medium), "{version}", a.add(opts.Weights.Version)+"::text",
 		"{tenant}", a.add(tenant)+"::int", "{source}", a.add(Source)+"::text", "{keys}", a.add(append(keys, "rule", "rule_id"))+"::text[]",
-		"{changed_s}", changedS, "{changed_f}", changedF,
+		"{distinct}", distinct, "{order}", order, "{changed_s}", changedS, "{changed_f}", changedF,
 	).Replace(scoreSQL)
 }
 

@@ -5,16 +5,20 @@ WITH division(code, title) AS (
 ), valued AS (
   SELECT p.*, d.title, {values}
   FROM picked p LEFT JOIN division d ON d.code = left(p.code, 2)
-), best AS MATERIALIZED (
+  OFFSET 0 -- keeps the expressions from being computed anew wherever they are used
+), judged AS (
+  SELECT t.*, round(t.reached / t.possible * 10000) / 10000 AS score
+  FROM (SELECT p.*, {possible} AS possible, {reached} AS reached FROM valued p OFFSET 0) t
+  OFFSET 0
+), chosen AS (
   -- A company that fits several rules is scored by the one it fits best.
-  SELECT DISTINCT ON (p.company_id) p.company_id, s.score,
-    CASE WHEN s.score >= {high}::float8 THEN 'high' WHEN s.score >= {medium}::float8 THEN 'medium' ELSE 'low' END AS bucket,
+  SELECT {distinct} * FROM judged {order}
+), best AS MATERIALIZED (
+  SELECT p.company_id, p.score,
+    CASE WHEN p.score >= {high}::float8 THEN 'high' WHEN p.score >= {medium}::float8 THEN 'medium' ELSE 'low' END AS bucket,
     jsonb_build_object('rule_id', p.rule_id, 'rule', p.rule, {features}) AS features,
-    'Fits "' || p.rule || '" at ' || round(100 * s.score) || ' of 100: ' || concat_ws('; ', {reasons}) || '.' AS rationale
-  FROM valued p
-  CROSS JOIN LATERAL (SELECT {possible} AS possible, {reached} AS reached) t
-  CROSS JOIN LATERAL (SELECT round((t.reached / t.possible)::numeric, 4)::float8 AS score) s
-  ORDER BY p.company_id, s.score DESC, p.rule_id
+    concat('Fits "', p.rule, '" at ', (100 * p.score)::int, ' of 100: ', concat_ws('; ', {reasons}), '.') AS rationale
+  FROM chosen p
 ), features AS (
   INSERT INTO public.lead_features AS f (tenant_id, company_id, features, source)
   SELECT {tenant}, b.company_id, b.features, {source}
@@ -35,13 +39,15 @@ WITH division(code, title) AS (
   DELETE FROM public.lead_scores s
   WHERE s.source = {source} AND NOT EXISTS (SELECT FROM best b WHERE b.company_id = s.company_id){changed_s}
   RETURNING 1
+), gone AS MATERIALIZED (
+  SELECT f.company_id FROM public.lead_features f
+  WHERE f.source = {source} AND f.features ? 'rule_id' AND NOT EXISTS (SELECT FROM best b WHERE b.company_id = f.company_id){changed_f}
 ), forgotten AS (
-  DELETE FROM public.lead_features f
-  WHERE f.source = {source} AND f.features - {keys} = '{}' AND NOT EXISTS (SELECT FROM best b WHERE b.company_id = f.company_id){changed_f}
+  DELETE FROM public.lead_features f WHERE f.company_id IN (SELECT company_id FROM gone) AND f.features - {keys} = '{}'
 ), left_to_others AS (
+  -- What others added to a row of ours stays, without ours.
   UPDATE public.lead_features f SET features = f.features - {keys}, updated_at = now()
-  WHERE f.source = {source} AND f.features ? 'rule_id' AND f.features - {keys} <> '{}'
-    AND NOT EXISTS (SELECT FROM best b WHERE b.company_id = f.company_id){changed_f}
+  WHERE f.company_id IN (SELECT company_id FROM gone) AND f.features - {keys} <> '{}'
 )
 SELECT (SELECT count(*) FROM best) AS candidates,
   (SELECT count(*) FROM scores WHERE added) AS added,

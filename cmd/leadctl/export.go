@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/leads"
+	"github.com/leadctl/leadctl/pkg/postgres"
+)
+
+func newExport(a *app) *cobra.Command {
+	return noun(&cobra.Command{
+		Use:     "export",
+		Short:   "Write a tenant's data to a file",
+		GroupID: groupLeads,
+		Example: "  leadctl export scores --tenant 42 --format csv --out leads.csv",
+	}, newExportScores(a))
+}
+
+func newExportScores(a *app) *cobra.Command {
+	var ref, format, out string
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "scores",
+		Short: "Write a tenant's scored leads, best first",
+		Long: "Write the same bytes as GET /export/latest_scores. The file appears when it is complete, readable by its owner only.\n" +
+			"In CSV a text that a spreadsheet could take for a formula has an apostrophe in front; docs/scoring.md says how to undo that.",
+		Example: "  leadctl export scores --tenant 42 --format csv --out leads.csv\n  leadctl export scores --tenant 42 --format ndjson | jq .name",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.exportScores(cmd.Context(), ref, leads.Format(format), limit, out)
+		},
+	}
+	tenantFlag(cmd, &ref)
+	cmd.Flags().StringVar(&format, "format", string(leads.CSV), "csv, json or ndjson")
+	cmd.Flags().StringVar(&out, "out", "-", "file to write; - for stdout")
+	cmd.Flags().IntVar(&limit, "limit", leads.All, "how many leads at most; 0 for all")
+	return cmd
+}
+
+func (a *app) exportScores(ctx context.Context, ref string, format leads.Format, limit int, out string) error {
+	var rows int64
+	write := func(w io.Writer) error {
+		return a.readTenant(ctx, ref, "export.scores", func(ctx context.Context, tx postgres.TenantTx) (err error) {
+			rows, err = leads.Export(ctx, tx, w, format, limit)
+			return err
+		})
+	}
+	if out == "-" {
+		return write(a.stdout)
+	}
+	if err := writeWhole(out, write); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stderr, "%d leads written to %s\n", rows, printable(out))
+	return nil
+}
+
+// writeWhole makes path hold what write writes, or leaves it as it was.
+func writeWhole(path string, write func(io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".leadctl-*")
+	if err != nil {
+		return fault.New(fault.Invalid, "--out %s: %w", path, err)
+	}
+	defer os.Remove(f.Name()) // gone already when all went well
+	if err := errors.Join(write(f), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return fault.New(fault.Invalid, "--out %s: %w", path, err)
+	}
+	return nil
+}

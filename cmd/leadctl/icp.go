@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/leads"
+	"github.com/leadctl/leadctl/pkg/postgres"
+)
+
+func newICP(a *app) *cobra.Command {
+	return noun(&cobra.Command{
+		Use:     "icp",
+		Short:   "Say which companies a tenant looks for",
+		GroupID: groupLeads,
+		Long: "An ideal customer profile is a JSON object: industries, ssic_codes, employee_range {min, max}, incorporation_year {min, max},\n" +
+			"entity_types, keywords, and exclusions with the same lists and uens. docs/scoring.md explains each.",
+		Example: "  leadctl icp list --tenant 42\n  leadctl icp set Software --tenant 42 --payload '{\"industries\": [\"software\"], \"incorporation_year\": {\"min\": 2010}}'\n  leadctl icp test Software --tenant 42",
+	}, newICPList(a), newICPShow(a), newICPSet(a), newICPTest(a))
+}
+
+func newICPList(a *app) *cobra.Command {
+	var ref string
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List a tenant's rules, newest first",
+		Example: "  leadctl icp list --tenant 42 -o json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var rules []leads.Rule
+			err := a.readTenant(cmd.Context(), ref, "icp.list", func(ctx context.Context, tx postgres.TenantTx) (err error) {
+				rules, err = leads.ListRules(ctx, tx)
+				return err
+			})
+			return errors.Join(err, a.printUnless(err, rules))
+		},
+	}
+	tenantFlag(cmd, &ref)
+	return a.reads(cmd)
+}
+
+func newICPShow(a *app) *cobra.Command {
+	var ref string
+	cmd := &cobra.Command{
+		Use:     "show NAME",
+		Short:   "Show one rule",
+		Example: "  leadctl icp show Software --tenant 42 -o yaml",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var rule leads.Rule
+			err := a.readTenant(cmd.Context(), ref, "icp.show", func(ctx context.Context, tx postgres.TenantTx) (err error) {
+				rule, err = leads.ShowRule(ctx, tx, args[0])
+				return err
+			})
+			return errors.Join(err, a.printUnless(err, rule))
+		},
+	}
+	tenantFlag(cmd, &ref)
+	return a.reads(cmd)
+}
+
+func newICPSet(a *app) *cobra.Command {
+	var ref string
+	var from payloadSource
+	var dryRun bool
+	cmd := &cobra.Command{
+		Use:     "set NAME",
+		Short:   "Make a rule, or replace the one of that name",
+		Example: "  leadctl icp set Software --tenant 42 --file software.json\n  leadctl icp set Default --tenant 42 --template",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			rule, err := a.setRule(cmd.Context(), ref, args[0], from, dryRun)
+			return errors.Join(err, a.printUnless(err, rule))
+		},
+	}
+	tenantFlag(cmd, &ref)
+	from.flags(cmd)
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "check the profile against the database and keep nothing")
+	return a.reads(cmd)
+}
+
+func (a *app) setRule(ctx context.Context, ref, name string, from payloadSource, dryRun bool) (rule leads.Rule, err error) {
+	payload, err := from.read(a.stdin)
+	if err != nil {
+		return rule, err
+	}
+	profile, err := leads.ParseProfile(payload)
+	if err != nil {
+		return rule, err
+	}
+	a.warn(profile.Warnings())
+	err = a.writeTenant(ctx, ref, "icp.set", dryRun, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+		rule, err = leads.SetRule(ctx, tx, name, payload)
+		return err
+	})
+	return rule, err
+}
+
+func newICPTest(a *app) *cobra.Command {
+	var ref string
+	var from payloadSource
+	cmd := &cobra.Command{
+		Use:     "test [NAME]",
+		Short:   "Count what a rule would pick, and which of its conditions cuts most",
+		Long:    "Count what a rule of the tenant, or a profile that is not kept anywhere yet, would pick. Nothing is written.",
+		Example: "  leadctl icp test Software --tenant 42\n  leadctl icp test --tenant 42 --payload '{\"keywords\": [\"logistics\"]}' -o json",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			trial, err := a.tryRule(cmd.Context(), ref, first(args), from)
+			return errors.Join(err, a.printUnless(err, trial))
+		},
+	}
+	tenantFlag(cmd, &ref)
+	from.flags(cmd)
+	return a.reads(cmd)
+}
+
+func (a *app) tryRule(ctx context.Context, ref, name string, from payloadSource) (trial leads.Trial, err error) {
+	var payload []byte
+	if name == "" {
+		if payload, err = from.read(a.stdin); err != nil {
+			return trial, err
+		}
+	}
+	err = a.readTenant(ctx, ref, "icp.test", func(ctx context.Context, tx postgres.TenantTx) (err error) {
+		if name != "" {
+			rule, err := leads.ShowRule(ctx, tx, name)
+			if err != nil {
+				return err
+			}
+			payload = rule.Payload
+		}
+		profile, err := leads.ParseProfile(payload)
+		if err != nil {
+			return err
+		}
+		trial, err = leads.TryProfile(ctx, tx, profile)
+		return err
+	})
+	return trial, err
+}
+
+// payloadSource is where a profile comes from: the command line, a file, stdin, or the template of new tenants.
+type payloadSource struct {
+	inline, file string
+	template     bool
+}
+
+func (p *payloadSource) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.inline, "payload", "", "the profile as JSON")
+	cmd.Flags().StringVar(&p.file, "file", "", "file that holds the profile; - for stdin")
+	cmd.Flags().BoolVar(&p.template, "template", false, "the profile that new tenants start with")
+	cmd.MarkFlagsMutuallyExclusive("payload", "file", "template")
+}
+
+func (p *payloadSource) read(stdin io.Reader) ([]byte, error) {
+	switch {
+	case p.template:
+		return []byte(leads.DefaultPayload), nil
+	case p.inline != "":
+		return []byte(p.inline), nil
+	case p.file == "-":
+		return io.ReadAll(io.LimitReader(stdin, 1<<20))
+	case p.file == "":
+		return nil, fault.New(fault.Invalid, "no profile: give --payload, --file or --template")
+	}
+	b, err := os.ReadFile(p.file)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "--file %s: %w", p.file, err)
+	}
+	return b, nil
+}

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/leads"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
+)
+
+func newLeads(a *app) *cobra.Command {
+	return noun(&cobra.Command{
+		Use:     "leads",
+		Short:   "Score companies for a tenant and look at the best",
+		GroupID: groupLeads,
+		Example: "  leadctl leads score --tenant 42\n  leadctl leads top --tenant 42 --limit 10",
+	}, newLeadsScore(a), newLeadsTop(a))
+}
+
+// scored is what `leads score` prints for each tenant.
+type scored struct {
+	Tenant tenant.ID `json:"tenant_id"`
+	leads.ScoreReport
+}
+
+func newLeadsScore(a *app) *cobra.Command {
+	var ref string
+	var all, dryRun bool
+	var opts leads.ScoreOptions
+	cmd := &cobra.Command{
+		Use:   "score",
+		Short: "Bring a tenant's scores to what its rules and the register say",
+		Long: "Bring scores to what the tenant's rules and the register say. When neither rules nor weights changed, only companies that did\n" +
+			"are looked at. Companies follow the register first, when a newer one was ingested.",
+		Example: "  leadctl leads score --tenant 42\n  leadctl leads score --all-tenants -o json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			reports, err := a.score(cmd.Context(), ref, all, opts, dryRun)
+			if len(reports) == 0 && err != nil {
+				return err
+			}
+			return errors.Join(a.print(reports), err)
+		},
+	}
+	cmd.Flags().StringVar(&ref, "tenant", "", "the tenant's number or external id")
+	cmd.Flags().BoolVar(&all, "all-tenants", false, "every active tenant, one after the other")
+	cmd.MarkFlagsMutuallyExclusive("tenant", "all-tenants")
+	cmd.MarkFlagsOneRequired("tenant", "all-tenants")
+	cmd.Flags().BoolVar(&opts.Full, "full", false, "look at every company, changed or not")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "count what would change and keep nothing")
+	return a.reads(cmd)
+}
+
+// score goes on to the next tenant when one fails, and reports those that did not.
+func (a *app) score(ctx context.Context, ref string, all bool, opts leads.ScoreOptions, dryRun bool) (reports []scored, err error) {
+	refs := []string{ref}
+	if err := a.inSystem(ctx, "score leads", func(ctx context.Context, tx postgres.SystemTx) error {
+		if all {
+			if refs, err = activeTenants(ctx, tx); err != nil {
+				return err
+			}
+		} else if _, err := tenant.Find(ctx, tx, ref); err != nil {
+			return err
+		}
+		_, err := leads.RefreshStaleCompanies(ctx, tx)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	p := a.newProgress("tenants", int64(len(refs)))
+	defer p.finish()
+	var failed []error
+	for i, ref := range refs {
+		var one scored
+		err := a.writeTenant(ctx, ref, "leads.score", dryRun, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+			one.Tenant = tx.Tenant()
+			one.ScoreReport, err = leads.Score(ctx, tx, opts)
+			return err
+		})
+		p.set(int64(i + 1))
+		if err != nil {
+			failed = append(failed, fault.New(fault.KindOf(err), "tenant %s: %w", ref, err).WithHint("%s", fault.Hint(err)))
+			continue
+		}
+		a.warn(one.Skipped)
+		reports = append(reports, one)
+	}
+	return reports, errors.Join(failed...)
+}
+
+func activeTenants(ctx context.Context, tx postgres.SystemTx) (refs []string, err error) {
+	list, err := tenant.List(ctx, tx)
+	for _, t := range list {
+		if t.Status == tenant.Active {
+			refs = append(refs, t.ID.String())
+		}
+	}
+	return refs, err
+}
+
+// topLead is a lead as `leads top` prints it; `export scores` has every column.
+type topLead struct {
+	Score     *float64 `json:"score"`
+	Bucket    *string  `json:"bucket"`
+	CompanyID int32    `json:"company_id"`
+	Name      *string  `json:"name"`
+	Industry  *string  `json:"industry_norm"`
+	Rationale *string  `json:"rationale"`
+}
+
+func newLeadsTop(a *app) *cobra.Command {
+	var ref string
+	var limit int
+	cmd := &cobra.Command{
+		Use:     "top",
+		Short:   "Show a tenant's best leads and why they are",
+		Example: "  leadctl leads top --tenant 42 --limit 10",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var top []topLead
+			err := a.readTenant(cmd.Context(), ref, "leads.top", func(ctx context.Context, tx postgres.TenantTx) error {
+				list, err := leads.Top(ctx, tx, limit)
+				for _, l := range list {
+					top = append(top, topLead{l.Score, l.Bucket, l.CompanyID, l.Name, l.IndustryNorm, l.Rationale})
+				}
+				return err
+			})
+			return errors.Join(err, a.printUnless(err, top))
+		},
+	}
+	tenantFlag(cmd, &ref)
+	cmd.Flags().IntVar(&limit, "limit", 20, "how many, from 1 to 10000")
+	return a.reads(cmd)
+}
+
+// tenantFlag adds the --tenant that a command cannot do without.
+func tenantFlag(cmd *cobra.Command, ref *string) {
+	cmd.Flags().StringVar(ref, "tenant", "", "the tenant's number or external id")
+	if err := cmd.MarkFlagRequired("tenant"); err != nil {
+		panic(err)
+	}
+}
+
+// findTenant resolves what --tenant says and puts the operator's act on that tenant's record.
+func (a *app) findTenant(ctx context.Context, ref, action string) (id tenant.ID, err error) {
+	err = a.inSystem(ctx, action, func(ctx context.Context, tx postgres.SystemTx) error {
+		t, err := tenant.Find(ctx, tx, ref)
+		if err != nil {
+			return err
+		}
+		id = t.ID
+		return tenant.Record(ctx, tx, tenant.Act{Tenant: t.ID, Actor: actor(), Action: action, Object: t.ID.String()})
+	})
+	return id, err
+}
+
+// readTenant runs fn as that tenant, reading only.
+func (a *app) readTenant(ctx context.Context, ref, action string, fn func(context.Context, postgres.TenantTx) error) error {
+	id, err := a.findTenant(ctx, ref, action)
+	if err != nil {
+		return err
+	}
+	db, err := a.db(ctx)
+	if err != nil {
+		return err
+	}
+	return db.ReadTenant(ctx, id, fn)
+}
+
+// errDryRun takes a transaction back that did everything asked.
+var errDryRun = errors.New("dry run")
+
+// writeTenant runs fn as that tenant. A dry run does the same work and takes it back.
+func (a *app) writeTenant(ctx context.Context, ref, action string, dryRun bool, fn func(context.Context, postgres.TenantTx) error) error {
+	if dryRun {
+		action += ".dry_run"
+	}
+	id, err := a.findTenant(ctx, ref, action)
+	if err != nil {
+		return err
+	}
+	db, err := a.db(ctx)
+	if err != nil {
+		return err
+	}
+	err = db.InTenant(ctx, id, func(ctx context.Context, tx postgres.TenantTx) error {
+		if err := fn(ctx, tx); err != nil || !dryRun {
+			return err
+		}
+		return errDryRun
+	})
+	if errors.Is(err, errDryRun) {
+		return nil
+	}
+	return err
+}
+
+// warn prints remarks that change nothing about the result.
+func (a *app) warn(remarks []string) {
+	for _, r := range remarks {
+		fmt.Fprintln(a.stderr, a.style.dim("warning:"), printable(r))
+	}
+}
