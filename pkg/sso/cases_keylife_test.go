@@ -2,8 +2,10 @@ package sso_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -84,10 +86,11 @@ func rotationUnderLoad(t *testing.T) {
 }
 
 func providerDownWhileWarm(t *testing.T) {
+	sound := []map[string]json.RawMessage{jwk(testKeys().k1, "k1")}
 	broken := map[string]answer{
 		"500": {status: 500}, "503": {status: 503}, "cut short": {body: `{"keys":[{"kty":"RSA"`},
 		"empty set": {body: `{"keys":[]}`}, "no set": {body: `{}`}, "html": {body: "<html>"}, "keys is an object": {body: `{"keys":{}}`},
-		"101 keys": {body: `{"keys":[` + strings.Repeat(`{},`, 100) + `{}]}`}, "over 1 MiB": {body: `{"keys":[],"x":"` + strings.Repeat("x", 1<<20) + `"}`},
+		"101 keys": {body: keySetJSON(slices.Repeat(sound, 101)...)}, "over 1 MiB": {body: keySetJSON(sound...) + strings.Repeat(" ", 1<<20)},
 	}
 	for name, down := range broken {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,8 @@
 package sso_test
 
 import (
+	"crypto"
+	"crypto/ed25519"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -104,6 +106,27 @@ func hintOf(checks []sso.Check, name string) string {
 
 func quoted(s string) string { return `"` + s + `"` }
 
+// TestOtherAlgorithms: what the default leaves out works once it is allowed, each on its own kind of key only.
+func TestOtherAlgorithms(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, func(c *sso.Config) { c.Algorithms = []string{"PS256", "RS512", "ES384", "EdDSA"} })
+	_, ed, err := ed25519.GenerateKey(nil)
+	require.NoError(t, err)
+	f.publish(jwk(f.k1, "rsa"), jwk(f.e1, "p256"), jwk(f.e384, "p384"), jwk(ed, "ed"))
+	keys := map[string]crypto.Signer{"rsa": f.k1, "p256": f.e1, "p384": f.e384, "ed": ed}
+	fits := map[string]string{"PS256": "rsa", "RS512": "rsa", "ES384": "p384", "EdDSA": "ed"}
+	for alg, fit := range fits {
+		head := func(kid string) string { return header("alg", quoted(alg), "kid", quoted(kid)) }
+		f.accepted(t, sign(keys[fit], alg, head(fit), f.claims()))
+		for kid := range keys {
+			if kid != fit {
+				f.refused(t, sign(keys[fit], alg, head(kid), f.claims()), sso.ReasonUnknownKey)
+			}
+		}
+	}
+	f.refused(t, f.headed("kid", `"rsa"`), sso.ReasonAlgorithm)
+}
+
 func TestConfigListsEveryProblem(t *testing.T) {
 	t.Parallel()
 	_, err := sso.NewVerifier(sso.Config{
@@ -179,4 +202,30 @@ func TestInternalURL(t *testing.T) {
 	f := newFixture(t, func(c *sso.Config) { c.InternalURL, c.Issuer = c.Issuer, public })
 	f.set(discoveryPath, answer{body: f.discovery(public, "https://third.example/keys")})
 	require.Equal(t, fault.Operator, fault.KindOf(f.v.Ready(t.Context())))
+}
+
+// TestExplainWalksOn: one token with several faults shows each of them once, in order, and says what could not be judged.
+func TestExplainWalksOn(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	raw := sign(f.attacker, "RS256", header(), f.claims("aud", `"account"`, "exp", seconds(-3600e9), "iat", seconds(-3700e9),
+		"email_verified", "false", "tenant_id", `"01"`, "roles", "[1]"))
+	var names, failed, skipped []string
+	for _, c := range f.v.Explain(t.Context(), raw) {
+		names = append(names, c.Name)
+		if c.Skipped {
+			skipped = append(skipped, c.Name)
+		} else if !c.OK {
+			failed = append(failed, c.Name+" "+string(c.Reason))
+			require.NotEmpty(t, c.Hint, c.Name)
+		}
+		require.NotEmpty(t, c.Detail, c.Name)
+	}
+	require.Equal(t, []string{"structure", "header", "kind", "algorithm", "issuer", "audience", "azp", "lifetime", "subject",
+		"key", "signature", "e-mail", "tenant", "roles"}, names)
+	require.Equal(t, []string{"audience wrong_audience", "lifetime expired", "signature bad_signature", "e-mail ", "tenant ", "roles "}, failed)
+	require.Equal(t, []string{"azp"}, skipped)
+
+	foreign := f.v.Explain(t.Context(), f.token("iss", `"https://evil.example"`))
+	require.True(t, foreign[9].Skipped && foreign[10].Skipped, "another issuer's token is not held against our keys")
 }

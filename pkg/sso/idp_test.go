@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -75,6 +76,9 @@ func jwk(key crypto.Signer, kid string, more ...string) map[string]json.RawMessa
 		}
 		out["kty"], out["crv"] = text("EC"), text(k.Curve.Params().Name)
 		out["x"], out["y"] = text(b64(point[1:1+size])), text(b64(point[1+size:]))
+	}
+	if k, ok := key.Public().(ed25519.PublicKey); ok {
+		out["kty"], out["crv"], out["x"] = text("OKP"), text("Ed25519"), text(b64(k))
 	}
 	for i := 0; i < len(more); i += 2 {
 		out[more[i]] = json.RawMessage(more[i+1])
@@ -270,6 +274,9 @@ func sign(key crypto.Signer, alg, header, payload string) string {
 }
 
 func signature(key crypto.Signer, alg, input string) []byte {
+	if k, ok := key.(ed25519.PrivateKey); ok {
+		return ed25519.Sign(k, []byte(input))
+	}
 	hashes := map[string]struct {
 		new func() hash.Hash
 		id  crypto.Hash
