@@ -14,7 +14,7 @@ const templateVersion = "1"
 type Template struct {
 	Name     string // ODOO_TEMPLATE_DB
 	Master   Secret // ODOO_MASTER_PASSWORD; needed only to make the database
-	Adopt    bool   // take an existing database of that name, made by somebody else: its accounts are closed, its data kept
+	Adopt    bool   // take an existing database of that name, made by somebody else: its accounts are closed and its company loses its name
 	Language string // "en_US" by default
 
 	// With ClusterDSN the template is locked when it is ready: nobody can open it, Odoo does not see it, and clones of it never
@@ -75,6 +75,7 @@ func (b *bench) run(ctx context.Context) {
 	t.do("quiet", func() error { return b.session.quieten(ctx) })
 	t.do("fields", func() error { _, err := b.session.EnsureFields(ctx); return err })
 	t.do("service account", func() error { return b.session.ensureService(ctx) })
+	t.do("company", func() error { return b.session.nameCompany(ctx, "", unnamed) })
 	t.do("mark", func() error { return b.session.setParameterTo(ctx, templateKey, templateVersion) })
 	t.do("close", func() error { return b.close(ctx) })
 }
