@@ -75,9 +75,9 @@ func Refusal(found []Violation) error {
 func fixes(found []Violation) string {
 	v := found[0]
 	switch v.Rule {
-	case "G00", "G04", "G08", "G10", "G12", "G16", "G22", "G26", "G27":
+	case "G00", "G04", "G08", "G10", "G12", "G16", "G22", "G26", "G27", "G30":
 		return "run `leadctl migrate`; if it stands, undo what was changed by hand on " + v.Object
-	case "G01", "G02", "G03", "G05", "G25", "G28", "G29":
+	case "G01", "G02", "G03", "G05", "G25", "G28", "G29", "G32":
 		return "make a login with `leadctl migrate login NAME --password-file FILE` and put it into POSTGRES_DSN"
 	case "G06":
 		return fmt.Sprintf("ALTER TABLE public.%s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; and give it the policy tenant_isolation", v.Object)

@@ -215,11 +215,19 @@ func stepHint(m Migration, pg *pgconn.PgError) string {
 
 const rightsHint = "migrate with a login that owns the database and its tables and has CREATEROLE, or as a superuser"
 
-// pgError is what PostgreSQL said, also inside golang-migrate's error, which does not unwrap; nil when it said nothing.
+// pgError is what PostgreSQL said, also inside golang-migrate's errors, which do not unwrap and come in two shapes; nil when
+// it said nothing.
 func pgError(err error) *pgconn.PgError {
 	var pg *pgconn.PgError
-	var de database.Error
-	if errors.As(err, &de) && errors.As(de.OrigErr, &pg) || errors.As(err, &pg) {
+	var value database.Error
+	var pointer *database.Error
+	switch {
+	case errors.As(err, &value):
+		err = value.OrigErr
+	case errors.As(err, &pointer):
+		err = pointer.OrigErr
+	}
+	if errors.As(err, &pg) {
 		return pg
 	}
 	return nil

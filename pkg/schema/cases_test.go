@@ -1,0 +1,75 @@
+package schema_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/pgtest"
+	"github.com/leadctl/leadctl/pkg/schema"
+)
+
+// The login that serve would use, judged in the shape that each case names.
+
+func requireRefused(t *testing.T, make, want string) {
+	t.Helper()
+	conn := connect(t, pgtest.New(t).OwnerDSN)
+	planted(t, conn, `CREATE ROLE daemon LOGIN NOINHERIT; GRANT leadctl_app, leadctl_system TO daemon; `+make+`; SET LOCAL SESSION AUTHORIZATION daemon`, func(q schema.Querier) {
+		found, err := schema.GateLogin(t.Context(), q)
+		require.NoError(t, err)
+		require.ErrorContains(t, schema.Refusal(found), want)
+	})
+}
+
+func loginIsSuperuser(t *testing.T) {
+	requireRefused(t, `ALTER ROLE daemon SUPERUSER`, "refusing to serve: G01 daemon: login is superuser")
+}
+
+func loginBypasses(t *testing.T) {
+	requireRefused(t, `ALTER ROLE daemon BYPASSRLS`, "refusing to serve: G02 daemon: login has BYPASSRLS")
+}
+
+func loginOwns(t *testing.T) {
+	requireRefused(t, `ALTER TABLE lead_scores OWNER TO daemon`, "G29 lead_scores: login has DELETE on a tenant table by itself")
+	requireRefused(t, `GRANT leadctl_owner TO daemon`, "G25 daemon: login may become leadctl_owner")
+}
+
+func requireGate(t *testing.T, plant string, want ...string) {
+	t.Helper()
+	planted(t, connect(t, pgtest.New(t).OwnerDSN), plant, func(q schema.Querier) {
+		require.Equal(t, want, lines(gate(t, q)))
+	})
+}
+
+func tableWithoutRowSecurity(t *testing.T) {
+	requireGate(t, `CREATE TABLE extra (tenant_id integer NOT NULL); ALTER TABLE lead_scores DISABLE ROW LEVEL SECURITY`,
+		"G06 extra: row security is not enabled", "G06 lead_scores: row security is not enabled")
+}
+
+func notForced(t *testing.T) {
+	requireGate(t, `ALTER TABLE tenants NO FORCE ROW LEVEL SECURITY`, "G07 tenants: row security is not forced")
+}
+
+func withoutPolicy(t *testing.T) {
+	requireGate(t, `DROP POLICY tenant_isolation ON icp_rules`, "G08 icp_rules: row security without any policy")
+}
+
+func permissivePolicies(t *testing.T) {
+	requireGate(t, `CREATE POLICY a ON icp_rules USING (true); CREATE POLICY b ON icp_rules FOR INSERT WITH CHECK (true); CREATE POLICY c ON icp_rules TO PUBLIC USING (name <> '')`,
+		"G09 icp_rules: always-true policy a", "G09 icp_rules: always-true policy b",
+		"G10 icp_rules: policy c is not the comparison of tenant_id with this transaction's tenant: (name <> ''::text)")
+}
+
+// Every tenant table refuses NULL and 0 as a tenant; the audit log alone has a 0, for acts on no tenant.
+func tenantIsNeverUnset(t *testing.T) {
+	conn := connect(t, pgtest.New(t).OwnerDSN)
+	tables := list[string](t, conn, `SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
+		WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> 'audit_log' ORDER BY 1`)
+	require.Len(t, tables, 9)
+	for _, table := range tables {
+		require.True(t, one[bool](t, conn, `SELECT attnotnull FROM pg_attribute WHERE attrelid = $1::regclass AND attname = 'tenant_id'`, table), table)
+		require.Contains(t, list[string](t, conn, `SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = $1::regclass AND contype = 'c'`, table), "CHECK ((tenant_id > 0))", table)
+	}
+	requireGate(t, `DROP POLICY tenant_isolation ON lead_scores; CREATE POLICY tenant_isolation ON lead_scores USING (tenant_id IS NOT DISTINCT FROM request_tenant())`,
+		"G10 lead_scores: policy tenant_isolation is not the comparison of tenant_id with this transaction's tenant: (NOT (tenant_id IS DISTINCT FROM request_tenant()))")
+}

@@ -1,0 +1,367 @@
+package schema_test
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	osexec "os/exec"
+	"sync/atomic"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/leadctl/leadctl/migrations"
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/pgtest"
+	"github.com/leadctl/leadctl/pkg/schema"
+)
+
+// slow is a migration that is busy for longer than any test waits.
+const slow = `CREATE TABLE slow_one (x integer); SELECT pg_sleep(600);`
+
+// with is the released migrations and further files, given as name, content, name, content …
+func with(files ...string) fstest.MapFS {
+	set := fstest.MapFS{}
+	names, err := fs.Glob(migrations.FS, "*.sql")
+	if err != nil {
+		panic(err)
+	}
+	for _, name := range names {
+		body, err := fs.ReadFile(migrations.FS, name)
+		if err != nil {
+			panic(err)
+		}
+		set[name] = &fstest.MapFile{Data: body}
+	}
+	for i := 0; i < len(files); i += 2 {
+		set[files[i]] = &fstest.MapFile{Data: []byte(files[i+1])}
+	}
+	return set
+}
+
+func only(files ...string) fstest.MapFS {
+	set := fstest.MapFS{}
+	for i := 0; i < len(files); i += 2 {
+		set[files[i]] = &fstest.MapFile{Data: []byte(files[i+1])}
+	}
+	return set
+}
+
+func up(t *testing.T, dsn string, files fs.FS) error {
+	t.Helper()
+	_, err := schema.Up(t.Context(), dsn, schema.Options{FS: files})
+	return err
+}
+
+func status(t *testing.T, q schema.Querier, files fs.FS) schema.Status {
+	t.Helper()
+	st, err := schema.ReadStatus(t.Context(), q, files)
+	require.NoError(t, err)
+	return st
+}
+
+// requireOperator wants err to be an operator's affair that says and hints so.
+func requireOperator(t *testing.T, err error, says, hint string) {
+	t.Helper()
+	require.True(t, fault.Is(err, fault.Operator), "%v", err)
+	require.ErrorContains(t, err, says)
+	require.Contains(t, fault.Hint(err), hint)
+}
+
+func TestCases(t *testing.T) {
+	t.Parallel()
+	for id, test := range map[string]func(*testing.T){
+		"D-038": runnersAtOnce, "D-040": strangeStates, "D-041": brokenSets, "D-042": behindALongTransaction,
+		"B-001": loginIsSuperuser, "B-002": loginBypasses, "B-003": loginOwns, "B-005": tableWithoutRowSecurity, "B-006": notForced,
+		"B-007": withoutPolicy, "B-008": permissivePolicies, "B-013": tenantIsNeverUnset,
+	} {
+		t.Run(id, func(t *testing.T) { t.Parallel(); test(t) })
+	}
+}
+
+// Any number of runners, on a cluster that has not even the roles, on two databases of it: each migration once, all content.
+func runnersAtOnce(t *testing.T) {
+	const rounds, runners = 3, 10
+	s := server(t, nil)
+	admin := connect(t, s.DSN("postgres"))
+	fresh := describe(t, pgtest.New(t).Owner)
+	for round := range rounds {
+		var ran [2]atomic.Int64
+		var group errgroup.Group
+		for i := range 2 {
+			name := []string{"one", "two"}[i] + string(rune('a'+round))
+			exec(t, admin, `CREATE DATABASE `+name)
+			for range runners / 2 {
+				group.Go(func() error {
+					_, err := schema.Up(context.Background(), s.DSN(name), schema.Options{FS: migrations.FS, Step: func(uint, string, time.Duration) { ran[i].Add(1) }})
+					return err
+				})
+			}
+		}
+		require.NoError(t, group.Wait())
+		for i, name := range []string{"one", "two"} {
+			conn := connect(t, s.DSN(name+string(rune('a'+round))))
+			require.EqualValues(t, status(t, conn, migrations.FS).Latest, ran[i].Load(), "migrations run")
+			require.Equal(t, fresh, describe(t, conn))
+			require.Empty(t, gate(t, conn))
+		}
+	}
+}
+
+// A killed runner's lock is free at once. What it left is never forced by itself, and its own account says where it stands.
+func TestKilledRunner(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.Empty(t)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := osexec.Command(self)
+	cmd.Env = append(os.Environ(), asRunner+"="+dsn)
+	cmd.Stderr = t.Output()
+	require.NoError(t, cmd.Start())
+	looking := connect(t, dsn)
+	await(t, func() bool {
+		return one[bool](t, looking, `SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%slow_one%' AND wait_event = 'PgSleep')`)
+	})
+	waiting := make(chan error, 1)
+	go func() {
+		_, err := schema.Up(context.Background(), dsn, released)
+		waiting <- err
+	}()
+	require.NoError(t, cmd.Process.Kill())
+	_ = cmd.Wait()
+
+	requireOperator(t, <-waiting, "schema version 3: dirty", "leadctl migrate force 2")
+	await(t, func() bool {
+		return one[bool](t, looking, `SELECT NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep')`)
+	})
+	st := status(t, looking, with("000003_slow.up.sql", slow))
+	require.Equal(t, uint(2), st.Committed)
+	require.Equal(t, schema.Dirty, st.Migrations[2].State)
+	require.True(t, st.Dirty, "nobody but an operator clears the flag")
+
+	require.NoError(t, schema.Force(t.Context(), dsn, 2, released))
+	require.NoError(t, up(t, dsn, with("000003_quick.up.sql", `CREATE TABLE slow_one (x integer)`)))
+}
+
+// await polls for a state that another process brings about.
+func await(t *testing.T, reached func() bool) {
+	t.Helper()
+	require.Eventually(t, reached, time.Minute, 20*time.Millisecond)
+}
+
+func strangeStates(t *testing.T) {
+	dsn := pgtest.Empty(t)
+	conn := connect(t, dsn)
+
+	require.Equal(t, uint(0), status(t, conn, migrations.FS).Version)
+	requireOperator(t, status(t, conn, migrations.FS).Problem(), "schema version 0: 2 pending", "run `leadctl migrate`")
+	require.True(t, fault.Is(schema.Force(t.Context(), dsn, 1, released), fault.Invalid), "nothing to force yet")
+	_, err := schema.Down(t.Context(), dsn, released)
+	require.True(t, fault.Is(err, fault.Invalid), "nothing to undo yet")
+
+	require.NoError(t, up(t, dsn, migrations.FS))
+	require.NoError(t, status(t, conn, migrations.FS).Problem())
+	require.NoError(t, up(t, dsn, migrations.FS))
+
+	edited := with()
+	edited["000002_leadctl.up.sql"].Data = append(edited["000002_leadctl.up.sql"].Data, "-- edited"...)
+	requireOperator(t, status(t, conn, edited).Problem(), "migration 2_leadctl: its file differs from what ran", "released leadctl")
+	require.Equal(t, schema.Edited, status(t, conn, edited).Migrations[1].State)
+	requireOperator(t, up(t, dsn, edited), "2_leadctl", "")
+
+	newer := with("000003_more.up.sql", `CREATE TABLE more (x integer)`, "000003_more.down.sql", `DROP TABLE more`)
+	requireOperator(t, status(t, conn, newer).Problem(), "schema version 2: 1 pending", "leadctl migrate")
+	require.NoError(t, up(t, dsn, newer))
+	requireOperator(t, status(t, conn, migrations.FS).Problem(), "schema version 3: newer than this leadctl knows (2)", "newer one")
+	require.Equal(t, schema.Row{Version: 3, Name: "more", State: schema.Unknown}, timeless(status(t, conn, migrations.FS).Migrations[2]))
+	requireOperator(t, up(t, dsn, migrations.FS), "newer than this leadctl", "")
+	_, err = schema.Down(t.Context(), dsn, released)
+	requireOperator(t, err, "newer than this leadctl", "")
+	undone, err := schema.Down(t.Context(), dsn, schema.Options{FS: newer})
+	require.NoError(t, err)
+	require.Equal(t, "more", undone.Name)
+	require.NoError(t, status(t, conn, migrations.FS).Problem())
+
+	exec(t, conn, `UPDATE leadctl_schema_version SET dirty = true`)
+	requireOperator(t, status(t, conn, migrations.FS).Problem(), "schema version 2: dirty", "leadctl migrate force 2")
+	requireOperator(t, up(t, dsn, migrations.FS), "dirty", "force")
+	_, err = schema.Down(t.Context(), dsn, released)
+	requireOperator(t, err, "dirty", "force")
+	require.True(t, one[bool](t, conn, `SELECT dirty FROM leadctl_schema_version`), "never forced by itself")
+	require.NoError(t, schema.Force(t.Context(), dsn, 2, released))
+	require.NoError(t, up(t, dsn, migrations.FS))
+	require.True(t, fault.Is(schema.Force(t.Context(), dsn, 9, released), fault.Invalid))
+
+	require.NoError(t, schema.Force(t.Context(), dsn, 2, schema.Options{FS: edited}), "the operator's word covers an edited file")
+	require.NoError(t, status(t, conn, edited).Problem())
+}
+
+func timeless(r schema.Row) schema.Row { r.AppliedAt = nil; return r }
+
+func brokenSets(t *testing.T) {
+	for says, files := range map[string]fs.FS{
+		"none found":                      only(),
+		"missing (the next file is 2_b)":  only("000002_b.up.sql", ""),
+		"migration 2: missing":            only("000001_a.up.sql", "", "000003_c.up.sql", ""),
+		"migration 1: two names":          only("000001_a.up.sql", "", "000001_b.up.sql", ""),
+		"a down file without an up file":  only("000001_a.down.sql", ""),
+		`"1_a.sql": not NNNNNN_name`:      only("000001_a.up.sql", "", "1_a.sql", ""),
+		`"000002_B.up.sql": not NNNNNN_n`: only("000001_a.up.sql", "", "000002_B.up.sql", ""),
+	} {
+		_, err := schema.Load(files)
+		require.True(t, fault.Is(err, fault.Internal), says)
+		require.ErrorContains(t, err, says)
+		dsn := pgtest.Empty(t)
+		require.ErrorContains(t, up(t, dsn, files), says)
+		require.Equal(t, 0, one[int](t, connect(t, dsn), `SELECT count(*)::int FROM pg_class WHERE relnamespace = 'public'::regnamespace`), "nothing may run of such a set")
+	}
+	missing, err := schema.Load(os.DirFS("testdata/no-such-directory"))
+	require.Error(t, err)
+	require.Empty(t, missing)
+
+	dsn := pgtest.Empty(t)
+	conn := connect(t, dsn)
+	broken := with("000003_broken.up.sql", "CREATE TABLE half (x integer);\nSELEC 1;\nCREATE TABLE other_half ()", "000004_fine.up.sql", "CREATE TABLE later ()")
+	err = up(t, dsn, broken)
+	requireOperator(t, err, `migration 3_broken: syntax error at or near "SELEC", SQLSTATE 42601`, "nothing was changed")
+	require.NotContains(t, err.Error(), "other_half", "the file itself does not belong into the message")
+	st := status(t, conn, broken)
+	require.Equal(t, []any{uint(2), false, schema.Pending, schema.Pending}, []any{st.Version, st.Dirty, st.Migrations[2].State, st.Migrations[3].State})
+	require.Equal(t, 0, one[int](t, conn, `SELECT count(*)::int FROM pg_class WHERE relname IN ('half', 'other_half', 'later')`))
+	require.Empty(t, gate(t, conn), "the gate judges such a database all the same")
+	require.NoError(t, up(t, dsn, with("000003_broken.up.sql", "CREATE TABLE half (x integer)", "000003_broken.down.sql", "DROP TABLE half; SELEC 1")))
+
+	_, err = schema.Down(t.Context(), dsn, schema.Options{FS: with("000003_broken.up.sql", "CREATE TABLE half (x integer)", "000003_broken.down.sql", "DROP TABLE half; SELEC 1")})
+	requireOperator(t, err, "syntax error", "nothing was changed")
+	require.Equal(t, uint(3), status(t, conn, broken).Version)
+	require.False(t, status(t, conn, broken).Dirty)
+	require.Equal(t, 1, one[int](t, conn, `SELECT count(*)::int FROM pg_class WHERE relname = 'half'`))
+	_, err = schema.Down(t.Context(), dsn, schema.Options{FS: with("000003_broken.up.sql", "CREATE TABLE half (x integer)")})
+	require.True(t, fault.Is(err, fault.Invalid), "without a down file")
+
+	first := pgtest.Empty(t)
+	requireOperator(t, up(t, first, only("000001_a.up.sql", "SELEC 1")), "migration 1_a", "nothing was changed")
+	require.Equal(t, uint(0), status(t, connect(t, first), migrations.FS).Version)
+	require.NoError(t, up(t, first, migrations.FS))
+}
+
+// A file that cannot run in a transaction runs, and when it breaks, the database stays dirty: only an operator can tell.
+func TestFileOutsideATransaction(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.Empty(t)
+	conn := connect(t, dsn)
+	const name = "000003_index.up.sql"
+	good := with(name, `CREATE INDEX CONCURRENTLY tenants_name_idx ON public.tenants (name)`)
+	require.NoError(t, up(t, dsn, good))
+	require.NoError(t, status(t, conn, good).Problem())
+	require.NotNil(t, status(t, conn, good).Migrations[2].AppliedAt)
+
+	bad := good
+	bad["000004_unique.up.sql"] = &fstest.MapFile{Data: []byte(`CREATE UNIQUE INDEX CONCURRENTLY tenants_status_idx ON public.tenants (status)`)}
+	exec(t, conn, `INSERT INTO tenants (name) VALUES ('a'), ('b')`)
+	requireOperator(t, up(t, dsn, bad), "migration 4_unique: could not create unique index", "leadctl migrate force 3")
+	require.True(t, status(t, conn, bad).Dirty)
+	require.Equal(t, "G24", gate(t, conn)[0].Rule, "the half-made index is there")
+}
+
+// The server ends the session in the middle of a file: it was one transaction, and the account says so.
+func TestTerminatedMigration(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.Empty(t)
+	looking := connect(t, dsn)
+	failed := make(chan error, 1)
+	go func() {
+		_, err := schema.Up(context.Background(), dsn, schema.Options{FS: with("000003_slow.up.sql", slow)})
+		failed <- err
+	}()
+	await(t, func() bool {
+		return one[bool](t, looking, `SELECT coalesce(bool_or(pg_terminate_backend(pid)), false) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'`)
+	})
+	require.Error(t, <-failed)
+	require.NoError(t, up(t, dsn, migrations.FS))
+	require.Equal(t, 0, one[int](t, looking, `SELECT count(*)::int FROM pg_class WHERE relname = 'slow_one'`))
+}
+
+// A migration never queues up behind somebody's transaction for long: it steps back, lets others through, and tries again.
+func behindALongTransaction(t *testing.T) {
+	dsn := pgtest.Empty(t)
+	require.NoError(t, up(t, dsn, migrations.FS))
+	files := with("000003_column.up.sql", `ALTER TABLE public.lead_scores ADD COLUMN more integer`)
+	holder := connect(t, dsn)
+	tx, err := holder.Begin(t.Context())
+	require.NoError(t, err)
+	exec(t, tx, `LOCK TABLE lead_scores IN ROW SHARE MODE`)
+
+	_, err = schema.Up(t.Context(), dsn, schema.Options{FS: files, LockTimeout: time.Millisecond})
+	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
+	require.ErrorContains(t, err, "migration 3_column: a transaction of somebody else's holds its tables")
+	require.NotEmpty(t, fault.Hint(err))
+	reader, given := connect(t, dsn), 0
+	require.False(t, status(t, reader, files).Dirty)
+
+	done := make(chan error, 1)
+	go func() {
+		_, err := schema.Up(context.Background(), dsn, schema.Options{FS: files})
+		done <- err
+	}()
+	for given < 2 { // twice: it stepped back, and came again
+		await(t, func() bool {
+			return one[bool](t, holder, `SELECT EXISTS (SELECT 1 FROM pg_locks WHERE relation = 'lead_scores'::regclass AND NOT granted AND mode = 'AccessExclusiveLock')`)
+		})
+		require.Equal(t, 0, one[int](t, reader, `SELECT count(*)::int FROM lead_scores`), "a reader gets through while the migration waits")
+		await(t, func() bool {
+			return one[bool](t, holder, `SELECT NOT EXISTS (SELECT 1 FROM pg_locks WHERE relation = 'lead_scores'::regclass AND NOT granted)`)
+		})
+		given++
+	}
+	require.NoError(t, tx.Rollback(t.Context()))
+	require.NoError(t, <-done)
+	require.NoError(t, status(t, holder, files).Problem())
+}
+
+// The lock of another runner is waited for, not for ever.
+func TestLockHeld(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.Empty(t)
+	holder := connect(t, dsn)
+	exec(t, holder, `SELECT pg_advisory_lock($1, $2)`, 0x6c6561, 1)
+	_, err := schema.Up(t.Context(), dsn, schema.Options{FS: migrations.FS, LockTimeout: time.Millisecond})
+	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
+	require.ErrorContains(t, err, "held by another runner")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = schema.Up(ctx, dsn, released)
+	require.Error(t, err)
+	require.NoError(t, holder.Close(t.Context()))
+	require.NoError(t, up(t, dsn, migrations.FS))
+}
+
+// Undone and done again, the schema is the same.
+func TestDownAndUp(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.Empty(t)
+	conn := connect(t, dsn)
+	require.NoError(t, up(t, dsn, migrations.FS))
+	before := describe(t, conn)
+	undone, err := schema.Down(t.Context(), dsn, released)
+	require.NoError(t, err)
+	require.Equal(t, "leadctl", undone.Name)
+	_, err = schema.Down(t.Context(), dsn, released)
+	require.True(t, fault.Is(err, fault.Invalid), "the platform's tables are never dropped: %v", err)
+	require.NoError(t, up(t, dsn, migrations.FS))
+	require.Equal(t, before, describe(t, conn))
+}
+
+func TestUnusableDSN(t *testing.T) {
+	t.Parallel()
+	err := up(t, "postgres://user:hunter2@host:notaport/db", migrations.FS)
+	require.True(t, fault.Is(err, fault.Invalid))
+	require.NotContains(t, err.Error(), "hunter2")
+	err = up(t, "postgres://user:hunter2@127.0.0.1:1/db", migrations.FS)
+	require.True(t, fault.Is(err, fault.Unavailable))
+	require.NotContains(t, err.Error(), "hunter2")
+}
