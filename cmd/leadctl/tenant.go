@@ -10,6 +10,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/jobs"
+	"github.com/leadctl/leadctl/pkg/logging"
 	"github.com/leadctl/leadctl/pkg/onboarding"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/serve"
@@ -87,15 +88,15 @@ func (a *app) jobs(ctx context.Context, work bool) (*jobs.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, err := a.log(ctx)
-	if err != nil || !work {
-		return jobs.New(ctx, db, jobs.Options{Log: log})
+	if !work {
+		return jobs.New(ctx, db, jobs.Options{})
 	}
-	workers, err := serve.Workers(ctx, cfg, db, log)
+	// The steps are shown as they happen; log lines between them would say the same again.
+	workers, err := serve.Workers(ctx, cfg, db, logging.Discard())
 	if err != nil {
 		return nil, err
 	}
-	client, err := jobs.New(ctx, db, jobs.Options{Workers: workers, Log: log})
+	client, err := jobs.New(ctx, db, jobs.Options{Workers: workers})
 	if err != nil {
 		return nil, err
 	}

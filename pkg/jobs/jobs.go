@@ -52,11 +52,11 @@ func New(ctx context.Context, db *postgres.DB, opts Options) (*Client, error) {
 		RescueStuckJobsAfter: RescueAfter,
 		SoftStopTimeout:      SoftStop,
 		ReindexerIndexNames:  []string{}, // needs ownership of the indexes, which a serving role does not have
-		Logger:               opts.Log,
+		Logger:               slog.New(slog.DiscardHandler),
 		PeriodicJobs:         opts.Periodic,
 	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
+	if opts.Log != nil {
+		cfg.Logger = slog.New(warnings{opts.Log.Handler()})
 	}
 	if opts.Workers != nil {
 		cfg.Workers = opts.Workers
@@ -101,4 +101,12 @@ func (c *Client) Enqueue(ctx context.Context, tx postgres.SystemTx, args river.J
 func Active() []rivertype.JobState {
 	return []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning,
 		rivertype.JobStateRetryable, rivertype.JobStateScheduled}
+}
+
+// warnings lets River's warnings and errors through. Its routine lines would drown the workers' own.
+type warnings struct{ slog.Handler }
+
+// Enabled implements slog.Handler.
+func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
 }

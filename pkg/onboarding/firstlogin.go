@@ -108,7 +108,12 @@ func (s *Service) ensureUnderWay(ctx context.Context, tx postgres.SystemTx, id t
 	if err != nil || st.Status == Ready {
 		return st, err
 	}
-	_, _, err = s.Jobs.Enqueue(ctx, tx, Args{Tenant: id})
+	_, fresh, err := s.Jobs.Enqueue(ctx, tx, Args{Tenant: id})
+	if err != nil || !fresh {
+		return st, err
+	}
+	// A new job tells its story from the beginning; one that was joined goes on telling it.
+	_, err = tx.Exec(ctx, `DELETE FROM onboarding_steps WHERE tenant_id = $1`, id)
 	return st, err
 }
 

@@ -1,0 +1,82 @@
+//go:build live
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/pgtest"
+)
+
+// TestLiveTenantOnRealOdoo is an operator's way on real servers, command by command: prepare the template, provision a
+// tenant, try its workspace, and find that doing it again changes nothing.
+func TestLiveTenantOnRealOdoo(t *testing.T) {
+	for _, server := range []struct{ name, variables string }{{"19", "LEADCTL_LIVE_ODOO"}, {"14", "LEADCTL_LIVE_ODOO14"}} {
+		t.Run(server.name, func(t *testing.T) { operate(t, server.name, server.variables) })
+	}
+}
+
+func operate(t *testing.T, name, variables string) {
+	live := func(suffix string) string {
+		v := os.Getenv(variables + suffix)
+		require.NotEmpty(t, v, "%s%s is not set; scripts/live sets it", variables, suffix)
+		return v
+	}
+	prefix := "lctcli" + name + strings.ToLower(rand.Text()[:6])
+	keyset := filepath.Join(t.TempDir(), "keyset.json")
+	for variable, value := range map[string]string{
+		"LEADCTL_ENV": "development", "POSTGRES_DSN": pgtest.New(t).LoginDSN, "LEADCTL_KEYSET_FILE": keyset,
+		"ODOO_SERVER_URL": live("_URL"), "ODOO_POSTGRES_DSN": live("_DSN"), "ODOO_MASTER_PASSWORD_FILE": live("_MASTER_FILE"),
+		"ODOO_TEMPLATE_DB": "lctcli" + name + "_template", "LEADCTL_ODOO_DATABASE_PREFIX": prefix,
+	} {
+		t.Setenv(variable, value)
+	}
+	t.Cleanup(func() { drop(t, live("_DSN"), prefix) })
+
+	command(t, "secrets", "init", keyset)
+	command(t, "odoo", "template", "prepare")
+	provisioned, steps := command(t, "tenant", "provision", "--name", "Acme", "--email", "alice@acme.example", "--wait", "-o", "json")
+	require.Contains(t, steps, "smoke_test")
+	var made struct {
+		ID int `json:"tenant_id"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(provisioned), &made))
+	require.Equal(t, 1, made.ID)
+
+	tried, _ := command(t, "odoo", "test", "--tenant", "1", "-o", "csv")
+	require.NotContains(t, tried, "failed")
+	again, _ := command(t, "tenant", "provision", "--name", "Acme", "--email", "alice@acme.example", "--wait", "-o", "json")
+	require.Equal(t, provisioned, again)
+	shown, _ := command(t, "tenant", "show", "1", "-o", "json")
+	require.Contains(t, shown, `"onboarding": "ready"`)
+}
+
+func command(t *testing.T, args ...string) (stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code := run(t.Context(), args, strings.NewReader(""), &out, &errs)
+	t.Logf("leadctl %s\n%s%s", strings.Join(args, " "), errs.String(), out.String())
+	require.Zero(t, code, "leadctl %s", strings.Join(args, " "))
+	return out.String(), errs.String()
+}
+
+// drop removes what this run made. The template stays: the next run finds it prepared.
+func drop(t *testing.T, dsn, prefix string) {
+	ctx := context.WithoutCancel(t.Context())
+	conn, err := pgx.Connect(ctx, dsn)
+	require.NoError(t, err)
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, "DROP DATABASE IF EXISTS "+pgx.Identifier{odoo.DatabaseName(prefix, 1)}.Sanitize()+" WITH (FORCE)")
+	require.NoError(t, err)
+}
