@@ -101,7 +101,7 @@ func renderTo(out *bytes.Buffer, screen io.Writer, f format, result any) error {
 	case f == formatCSV:
 		return g.writeCSV(out)
 	case isTerminal(screen):
-		return g.writeDrawn(out, screen)
+		return g.writeDrawn(out, screen, screenWidth(screen))
 	}
 	return g.writePlain(out)
 }

@@ -15,21 +15,27 @@ import (
 )
 
 // run is the whole program: it executes the command in args and returns the exit code (package fault has the list).
-// The first SIGINT or SIGTERM cancels the command's context, a second one kills.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := newApp(stdin, stdout, stderr)
+	root := newRoot(a)
+	root.SetArgs(args)
+	return a.execute(ctx, root)
+}
+
+// execute runs root until it is done or told to stop, closes what it opened and reports what went wrong.
+// The first SIGINT or SIGTERM cancels the command's context, a second one kills.
+func (a *app) execute(ctx context.Context, root *cobra.Command) int {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
-	a := newApp(stdin, stdout, stderr)
-	root := newRoot(a)
-	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !a.started {
 		err = usage(cmd, err)
 	}
+	interrupted := ctx.Err() != nil
 	err = errors.Join(err, a.close())
-	if err != nil && ctx.Err() != nil {
+	if err != nil && interrupted {
 		err = fault.New(fault.Interrupted, "interrupted: %w", err)
 	}
 	a.report(err)

@@ -117,7 +117,8 @@ func sessionSetting() *regexp.Regexp {
 	return regexp.MustCompile(`(?is)set_config\([^()]*(\([^()]*\)[^()]*)*,\s*false\s*\)|\bset\s+(session\s+)?"?request"?\.`)
 }
 
-// sessionRole is a role taken on for more than a transaction. The migrations' own connections do that, and the pool that
+// sessionRole is a role taken on for more than a transaction. Connections that are nobody else's may do that (migrations,
+// demo), and the pool that
 // stays with one role.
 func sessionRole() *regexp.Regexp {
 	return regexp.MustCompile(`(?i)\bset\s+(session\s+)?(role\b|(session\s+)?authorization\b)`)
@@ -141,7 +142,7 @@ func testNoSessionSettings(t *testing.T) {
 		if sessionSetting().MatchString(sql) {
 			t.Errorf("%s: a setting for the whole session", at)
 		}
-		if sessionRole().MatchString(sql) && !slices.Contains([]string{"schema", "postgres", "migrations"}, pkg) {
+		if sessionRole().MatchString(sql) && !slices.Contains([]string{"schema", "postgres", "migrations", "demo"}, pkg) {
 			t.Errorf("%s: a role for the whole session", at)
 		}
 	})

@@ -109,7 +109,7 @@ func (g grid) lines() [][]string {
 	}
 	for _, row := range g.rows {
 		for i, cell := range row {
-			row[i] = printable(cell)
+			row[i] = strings.ReplaceAll(printable(cell), "\n", " ")
 			if g.single {
 				out = append(out, []string{g.columns[i], row[i]})
 			}
@@ -131,8 +131,8 @@ func (g grid) writePlain(out io.Writer) error {
 	return w.Flush()
 }
 
-// writeDrawn draws the table no wider than the screen.
-func (g grid) writeDrawn(out, screen io.Writer) error {
+// writeDrawn draws the table in the colours that screen has, at most width columns wide (0: as wide as it is).
+func (g grid) writeDrawn(out, screen io.Writer, width int) error {
 	lines := g.lines()
 	renderer := lipgloss.NewRenderer(screen)
 	cell := renderer.NewStyle().Padding(0, 1)
@@ -149,7 +149,7 @@ func (g grid) writeDrawn(out, screen io.Writer) error {
 	}
 	t.Rows(lines...)
 	drawn := t.Render()
-	if width := screenWidth(screen); width > 0 && lipgloss.Width(drawn) > width {
+	if width > 0 && lipgloss.Width(drawn) > width {
 		drawn = t.Width(width).Render()
 	}
 	_, err := fmt.Fprintln(out, drawn)

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/config"
+)
+
+// The pages of commands and settings are written by the code they describe.
+func TestGeneratedDocs(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"cli.md": cliPage(), "config.md": configPage()} {
+		path := filepath.Join(repoRoot, "docs", name)
+		if *update {
+			require.NoError(t, os.WriteFile(path, []byte(want), 0o644))
+			continue
+		}
+		have, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, want, string(have), "docs/%s is out of date: go test ./cmd/leadctl -run TestGeneratedDocs -update", name)
+	}
+}
+
+const generatedNote = "<!-- Generated: go test ./cmd/leadctl -run TestGeneratedDocs -update -->\n\n"
+
+func cliPage() string {
+	root := newRoot(newApp(nil, nil, nil))
+	var page strings.Builder
+	page.WriteString("# Commands\n\n" + generatedNote)
+	page.WriteString(`Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 usage, 3 an operator must act, 4 not found,
+5 denied, 6 a dependency is unavailable, 130 interrupted. Settings that have no flag here are in [config.md](config.md).
+
+Flags of every command:
+
+`)
+	page.WriteString(fence(root.PersistentFlags().FlagUsages()))
+	writeCommand(&page, root)
+	return page.String()
+}
+
+func writeCommand(page *strings.Builder, cmd *cobra.Command) {
+	if cmd.HasParent() {
+		fmt.Fprintf(page, "## %s\n\n%s\n\n", cmd.CommandPath(), strings.TrimSpace(orElse(cmd.Long, cmd.Short)))
+		if !cmd.HasAvailableSubCommands() {
+			page.WriteString(fence(cmd.UseLine()))
+		}
+		if cmd.HasExample() {
+			page.WriteString(fence(cmd.Example))
+		}
+		if flags := cmd.LocalNonPersistentFlags().FlagUsages(); flags != "" {
+			page.WriteString(fence(flags))
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() && cmd.Name() != "completion" { // its shells differ in nothing to read about
+			writeCommand(page, sub)
+		}
+	}
+}
+
+func fence(block string) string { return "```\n" + strings.TrimRight(block, "\n") + "\n```\n\n" }
+
+func orElse(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+func configPage() string {
+	var page strings.Builder
+	page.WriteString("# Configuration\n\n" + generatedNote)
+	page.WriteString(`Flags win over environment variables, those over ` + "`leadctl.yaml`" + `, that over the defaults. ` + "`leadctl config show`" + ` prints every
+setting with its origin. The file is the one named by ` + "`--config`" + ` or LEADCTL_CONFIG, else the first of ` + "`./leadctl.yaml`" + `,
+` + "`$XDG_CONFIG_HOME/leadctl/leadctl.yaml`" + ` and ` + "`/etc/leadctl/leadctl.yaml`" + `; an unknown key in it is an error.
+
+An empty variable counts as absent. Of two names for one setting the first wins. Lists are separated by commas. Switches are
+1, true, yes, on or 0, false, no, off, in any letter case. Secrets (🔒) have no flag; each may also be read from a file, named by the
+variable with ` + "`_FILE`" + ` at its end or by the key with ` + "`_file`" + ` at its end.
+`)
+	group := "-"
+	for _, s := range config.Settings() {
+		if s.Group != group {
+			group = s.Group
+			fmt.Fprintf(&page, "\n## %s\n\n| key | environment | default | |\n|---|---|---|---|\n", orElse(group, "Where it runs"))
+		}
+		page.WriteString(settingRow(s))
+	}
+	return page.String()
+}
+
+func settingRow(s config.Setting) string {
+	key, env, value := "`"+s.Key+"`", strings.Join(s.Env, ", "), ""
+	if s.Secret != "" {
+		key += " 🔒"
+	}
+	if s.Flag != "" {
+		env += ", `--" + s.Flag + "`"
+	}
+	if s.Default != "" {
+		value = "`" + s.Default + "`"
+	}
+	return fmt.Sprintf("| %s | %s | %s | %s |\n", key, env, value, s.Doc)
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+type row struct {
+	ID     int        `json:"tenant_id"`
+	Name   string     `json:"name"`
+	Roles  []string   `json:"roles"`
+	Since  *time.Time `json:"since"`
+	Hidden string     `json:"-"`
+}
+
+func rows() []row {
+	since := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	return []row{
+		{ID: 1, Name: "Acme <Pte> Ltd", Roles: []string{"ops", "viewer"}, Since: &since, Hidden: "x"},
+		{ID: -20, Name: "=HYPERLINK(1)\x1b[2J", Hidden: "x"},
+	}
+}
+
+func TestOneResultFourFormats(t *testing.T) {
+	t.Parallel()
+	for f, want := range map[format]string{
+		formatTable: "TENANT_ID  NAME            ROLES       SINCE\n" +
+			"1          Acme <Pte> Ltd  ops,viewer  2026-01-02T03:04:05Z\n" +
+			"-20        =HYPERLINK(1)\ufffd[2J\n",
+		formatCSV: "tenant_id,name,roles,since\n1,Acme <Pte> Ltd,\"ops,viewer\",2026-01-02T03:04:05Z\n-20,'=HYPERLINK(1)\x1b[2J,,\n",
+		formatYAML: "- tenant_id: 1\n  name: Acme <Pte> Ltd\n  roles:\n    - ops\n    - viewer\n  since: \"2026-01-02T03:04:05Z\"\n" +
+			"- tenant_id: -20\n  name: \"=HYPERLINK(1)\\e[2J\"\n  roles: null\n  since: null\n",
+	} {
+		var out bytes.Buffer
+		require.NoError(t, render(&out, f, rows()))
+		require.Equal(t, want, out.String(), f)
+	}
+	var out bytes.Buffer
+	require.NoError(t, render(&out, formatJSON, rows()))
+	var back []row
+	require.NoError(t, json.Unmarshal(out.Bytes(), &back))
+	require.Equal(t, rows()[1].Name, back[1].Name)
+	require.Contains(t, out.String(), "<Pte>", "for people and jq, not for HTML")
+}
+
+func TestNothingFoundIsAnEmptyList(t *testing.T) {
+	t.Parallel()
+	for f, want := range map[format]string{formatJSON: "[]\n", formatYAML: "[]\n", formatCSV: "tenant_id,name,roles,since\n", formatTable: "TENANT_ID  NAME  ROLES  SINCE\n"} {
+		var out bytes.Buffer
+		require.NoError(t, render(&out, f, []row(nil)))
+		require.Equal(t, want, out.String(), f)
+	}
+}
+
+func TestSingleResultStandsLineByLine(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	require.NoError(t, render(&out, formatTable, &row{ID: 1, Name: "a\nb"}))
+	require.Equal(t, "tenant_id  1\nname       a b\nroles\nsince\n", out.String())
+}
+
+func TestYAMLKeepsTextText(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	require.NoError(t, render(&out, formatYAML, row{Name: "0123"}))
+	require.Contains(t, out.String(), `name: "0123"`)
+}
+
+func TestDrawnTableFitsTheScreen(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	g := grid{columns: []string{"key", "value"}, rows: [][]string{{"a", strings.Repeat("word ", 40)}}}
+	require.NoError(t, g.writeDrawn(&out, &out, 60))
+	for line := range strings.Lines(out.String()) {
+		require.LessOrEqual(t, len([]rune(strings.TrimSuffix(line, "\n"))), 60)
+	}
+	require.Equal(t, 40, strings.Count(out.String(), "word"), "wrapped, not cut")
+	require.NotContains(t, out.String(), "\x1b", "no colour off a terminal")
+}
+
+func TestProgressOffATerminal(t *testing.T) {
+	t.Parallel()
+	var err bytes.Buffer
+	a := newApp(nil, nil, &err)
+	p := a.newProgress("rows", 200)
+	clock := time.Now()
+	p.now, p.said = func() time.Time { return clock }, clock
+	p.set(1)
+	require.Empty(t, err.String(), "nothing before ten seconds")
+	clock = clock.Add(progressEvery)
+	p.set(50)
+	p.set(51)
+	clock = clock.Add(progressEvery)
+	p.set(200)
+	p.finish()
+	require.Equal(t, "50 of 200 rows (25%)\n200 of 200 rows (100%)\n", err.String())
+
+	unknown := progress{out: &err, what: "rows", total: -1, done: 7}
+	require.Equal(t, "7 rows", unknown.line())
+}
+
+func TestSteps(t *testing.T) {
+	t.Parallel()
+	var err bytes.Buffer
+	a := newApp(nil, nil, &err)
+	a.step("odoo_database", 212*time.Millisecond, nil)
+	a.step("smoke_test", time.Second, errors.New("no \x1b[2Janswer"))
+	require.Equal(t, "✓ odoo_database 212ms\n✗ smoke_test 1s no \ufffd[2Janswer\n", err.String())
+}
