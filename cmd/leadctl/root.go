@@ -25,7 +25,7 @@ func newRoot(a *app) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	},
-		newTenant(a), newSSO(a), newOdoo(a),
+		newTenant(a), newSSO(a), newOdoo(a), newACRA(a),
 		newICP(a), newLeads(a), newExport(a),
 		newServe(a), newDoctor(a), newSecrets(a), newDemo(a),
 		newVersion(a), newConfig(a),

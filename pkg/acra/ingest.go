@@ -77,7 +77,7 @@ func Ingest(ctx context.Context, db *postgres.DB, opts Options) (Report, error) 
 	start := time.Now()
 	in := &ingestion{db: db, opts: opts.withDefaults(), seen: newSeen(), release: func() {}}
 	err := in.ingest(ctx)
-	rep := Report{Run: in.run, DryRun: in.opts.DryRun, Resumed: in.resumed, Took: time.Since(start), FirstRejects: in.rejects}
+	rep := Report{Run: in.run, DryRun: in.opts.DryRun, Resumed: in.resumed, Seconds: time.Since(start).Seconds(), FirstRejects: in.rejects}
 	if err == errNothingToDo {
 		rep.NothingToDo, err = true, nil
 	}

@@ -2,6 +2,7 @@ package acra
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -158,8 +159,10 @@ func (in *ingestion) markAbsent(ctx context.Context, tx postgres.SystemTx, r *Ru
 	if len(gone)+len(back) == 0 {
 		return nil
 	}
-	_, err = tx.Exec(ctx, `UPDATE staging_acra_companies SET absent_since = CASE WHEN uen = ANY ($1) THEN now() END, last_seen = now(), run_id = $3
-		WHERE uen = ANY ($1) OR uen = ANY ($2)`, gone, back, r.ID)
+	_, err = tx.Exec(ctx, `UPDATE staging_acra_companies SET absent_since = now(), run_id = $2 WHERE uen = ANY ($1)`, gone, r.ID)
+	if err == nil {
+		_, err = tx.Exec(ctx, `UPDATE staging_acra_companies SET absent_since = NULL, last_seen = now(), run_id = $2 WHERE uen = ANY ($1)`, back, r.ID)
+	}
 	return err
 }
 
@@ -181,6 +184,8 @@ func (in *ingestion) fail(ctx context.Context, cause error) error {
 	refused, isRefusal := cause.(refusal)
 	if isRefusal {
 		cause = refused.cause
+	} else {
+		cause = in.stopped(cause)
 	}
 	err := in.db.InSystem(ctx, "acra end", func(ctx context.Context, tx postgres.SystemTx) error {
 		if isRefusal {
@@ -200,6 +205,20 @@ func (in *ingestion) fail(ctx context.Context, cause error) error {
 	}
 	return cause
 }
+
+// stopped says how a run that can be continued is continued.
+func (in *ingestion) stopped(cause error) error {
+	var f *fault.Error
+	switch kind := fault.KindOf(cause); {
+	case kind == fault.Interrupted:
+		return fault.New(kind, "register run %d: interrupted after %d rows: %w", in.run.ID, in.run.Read, cause).WithHint(hintResume)
+	case kind == fault.Unavailable && fault.Hint(cause) == "" && errors.As(cause, &f):
+		return f.WithHint(hintResume)
+	}
+	return cause
+}
+
+const hintResume = "what was read is kept; continue with --resume"
 
 func (in *ingestion) undo(ctx context.Context, tx postgres.SystemTx, cause error) error {
 	if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0`); err != nil {

@@ -16,7 +16,7 @@ type Counts struct {
 	Filtered   int64 `json:"filtered"` // of other statuses or dates, and not in the table
 }
 
-// Add up the counts of a part to those of the whole.
+// add adds the counts of a part to those of the whole.
 func (c *Counts) add(o Counts) {
 	c.Read += o.Read
 	c.Inserted += o.Inserted
@@ -31,7 +31,7 @@ func (c *Counts) add(o Counts) {
 type Run struct {
 	ID         int64      `json:"run_id"`
 	Source     string     `json:"source"`
-	State      string     `json:"state"` // running, done, failed or aborted
+	State      string     `json:"state"` // running, interrupted, done, failed or aborted
 	StartedAt  time.Time  `json:"started_at"`
 	UpdatedAt  time.Time  `json:"updated_at"`
 	FinishedAt *time.Time `json:"finished_at"`
@@ -60,11 +60,11 @@ type Detail struct {
 // Report is the outcome of Ingest.
 type Report struct {
 	Run
-	DryRun       bool          `json:"dry_run,omitempty"`       // nothing was written; the counts say what a run would do
-	Resumed      bool          `json:"resumed,omitempty"`       // the run had begun earlier
-	NothingToDo  bool          `json:"nothing_to_do,omitempty"` // the source has not been republished since this run
-	Took         time.Duration `json:"took_ns"`
-	FirstRejects []Reject      `json:"first_rejects,omitempty"` // of a dry run, which keeps none
+	DryRun       bool     `json:"dry_run,omitempty"`       // nothing was written; the counts say what a run would do
+	Resumed      bool     `json:"resumed,omitempty"`       // the run had begun earlier
+	NothingToDo  bool     `json:"nothing_to_do,omitempty"` // the source has not been republished since this run
+	Seconds      float64  `json:"seconds"`                 // that this call took
+	FirstRejects []Reject `json:"first_rejects,omitempty"` // of a dry run, which keeps none
 }
 
 // Reject is a row that was refused.
@@ -83,4 +83,12 @@ type Progress struct {
 	Counts
 	Part     string
 	Done, Of int64 // how far the source is, in bytes or rows of its own; Of is 0 when unknown
+}
+
+// Rows estimates how many records the whole source has from how far it was read; -1 when nobody can tell.
+func (p Progress) Rows() int64 {
+	if p.Done <= 0 || p.Of <= 0 {
+		return -1
+	}
+	return int64(float64(p.Read) * float64(p.Of) / float64(p.Done))
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,10 +16,11 @@ import (
 
 // States of a run.
 const (
-	StateRunning = "running" // going on, or killed: the lock tells
-	StateDone    = "done"
-	StateFailed  = "failed"  // stopped; Resume continues it
-	StateAborted = "aborted" // refused: too many rejects or too few rows; nothing of it was published
+	StateRunning     = "running"
+	StateInterrupted = "interrupted" // not finished, and nobody is at it: Resume continues it. Found by looking, never stored
+	StateDone        = "done"
+	StateFailed      = "failed"  // stopped; Resume continues it
+	StateAborted     = "aborted" // refused: too many rejects or too few rows; nothing of it was published
 )
 
 const runColumns = `run_id, source, state, started_at, updated_at, finished_at, checkpoint, rows_read, inserted, updated,
@@ -34,18 +36,83 @@ type checkpoint struct {
 // Runs lists the latest n runs, newest first.
 func Runs(ctx context.Context, db *postgres.DB, n int) ([]Run, error) {
 	var runs []Run
-	err := db.InSystem(ctx, "acra status", func(ctx context.Context, tx postgres.SystemTx) error {
-		rows, err := tx.Query(ctx, `SELECT `+runColumns+` FROM acra_runs ORDER BY run_id DESC LIMIT $1`, n)
-		if err != nil {
-			return err
-		}
-		runs, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (Run, error) {
-			r, _, err := scanRun(row)
-			return r, err
-		})
+	err := db.InSystem(ctx, "acra status", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+		runs, err = listRuns(ctx, tx, `ORDER BY run_id DESC LIMIT $1`, n)
 		return err
 	})
 	return runs, err
+}
+
+// OneRun reads a run. Fault: NotFound.
+func OneRun(ctx context.Context, db *postgres.DB, id int64) (Run, error) {
+	var runs []Run
+	err := db.InSystem(ctx, "acra status", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+		runs, err = listRuns(ctx, tx, `WHERE run_id = $1`, id)
+		return err
+	})
+	if err == nil && len(runs) == 0 {
+		err = noSuchRun(id)
+	}
+	if err != nil {
+		return Run{}, err
+	}
+	return runs[0], nil
+}
+
+func noSuchRun(id int64) error {
+	return fault.New(fault.NotFound, "register run %d: not there", id).WithHint("list them with `leadctl acra status`")
+}
+
+// Watch tells the latest run every second until it is no longer running, and returns it. Fault: NotFound when there is none.
+func Watch(ctx context.Context, db *postgres.DB, tell func(Run)) (Run, error) {
+	for {
+		runs, err := Runs(ctx, db, 1)
+		switch {
+		case err != nil:
+			return Run{}, err
+		case len(runs) == 0:
+			return Run{}, fault.New(fault.NotFound, "register run: there is none yet")
+		case runs[0].State != StateRunning:
+			return runs[0], nil
+		}
+		tell(runs[0])
+		if err := wait(ctx, time.Second); err != nil {
+			return runs[0], err
+		}
+	}
+}
+
+func listRuns(ctx context.Context, tx postgres.SystemTx, where string, args ...any) ([]Run, error) {
+	rows, err := tx.Query(ctx, `SELECT `+runColumns+` FROM acra_runs `+where, args...)
+	if err != nil {
+		return nil, err
+	}
+	runs, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Run, error) {
+		r, _, err := scanRun(row)
+		return r, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range runs {
+		if runs[i].State == StateRunning {
+			if runs[i].State, err = liveState(ctx, tx); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return runs, nil
+}
+
+// liveState tells a run that goes on from one whose process is gone: the first holds the lock.
+func liveState(ctx context.Context, tx postgres.SystemTx) (string, error) {
+	var held bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = $1 AND objid = $2
+		AND objsubid = 2 AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`, lockClass, lockObject).Scan(&held)
+	if held {
+		return StateRunning, err
+	}
+	return StateInterrupted, err
 }
 
 // Rejects lists rows that run refused, in the order of the source, at most n of them. run 0 is the latest run.
@@ -55,7 +122,7 @@ func Rejects(ctx context.Context, db *postgres.DB, run int64, n int) ([]Reject, 
 	err := db.InSystem(ctx, "acra rejects", func(ctx context.Context, tx postgres.SystemTx) error {
 		err := tx.QueryRow(ctx, `SELECT run_id FROM acra_runs WHERE run_id = $1 OR $1 = 0 ORDER BY run_id DESC LIMIT 1`, run).Scan(&run)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return fault.New(fault.NotFound, "register run %d: not there", run)
+			return noSuchRun(run)
 		}
 		if err != nil {
 			return err

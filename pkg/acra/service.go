@@ -53,7 +53,7 @@ type Service struct {
 }
 
 // NewService is the service whose datastore_search is at search; "" means data.gov.sg. Anything else than data.gov.sg is
-// expected to answer for metadata and download at the same origin.
+// expected to answer for metadata and download at the same origin, and is not known to have limits.
 func NewService(search, key string) Service {
 	s := Service{Search: search, Metadata: metadataBase, Download: downloadBase, Key: key}
 	if search == "" {
@@ -62,6 +62,7 @@ func NewService(search, key string) Service {
 	if u, err := url.Parse(s.Search); err == nil && u.Hostname() != "data.gov.sg" {
 		s.Metadata = u.Scheme + "://" + u.Host
 		s.Download = s.Metadata
+		s.CallsPerWindow = 1000
 	}
 	return s
 }

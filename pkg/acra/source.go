@@ -2,6 +2,9 @@ package acra
 
 import (
 	"context"
+	"io"
+
+	"github.com/leadctl/leadctl/pkg/fault"
 )
 
 // Position is a place in a source. A run's checkpoint holds the one up to which every row is committed.
@@ -58,4 +61,42 @@ type facts struct {
 	filtered bool              // the source itself leaves out other statuses
 	versions map[string]string // by part: its release, as the publisher names it
 	batch    int               // rows to commit together, where the source's own rhythm matters; 0 for the default
+}
+
+// Choice names a source the way a person or a configuration does.
+type Choice struct {
+	Kind     string // "bulk", "api" or "file"; "" means file when one is named, else bulk
+	File     string // "-" is Stdin
+	Stdin    io.Reader
+	Service  Service
+	Datasets []string // of the service; none means all
+	PageSize int
+}
+
+// Choose makes the source. Fault: Invalid when the choice contradicts itself.
+func Choose(c Choice) (Source, error) {
+	if c.Kind == "" {
+		c.Kind = "bulk"
+		if c.File != "" {
+			c.Kind = "file"
+		}
+	}
+	switch {
+	case c.Kind == "file" && c.File == "":
+		return nil, fault.New(fault.Invalid, "source file: no file named").WithHint("leadctl acra ingest FILE, or - for standard input")
+	case c.Kind != "file" && c.File != "":
+		return nil, fault.New(fault.Invalid, "source %s: does not read the file %s", c.Kind, c.File)
+	}
+	switch c.Kind {
+	case "bulk":
+		return Bulk(c.Service, c.Datasets), nil
+	case "api":
+		return Pages(c.Service, c.Datasets, c.PageSize), nil
+	case "file":
+		if c.File == "-" {
+			return Stream("stdin", c.Stdin), nil
+		}
+		return File(c.File), nil
+	}
+	return nil, fault.New(fault.Invalid, "source %q: not one of bulk, api, file", c.Kind)
 }

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leadctl/leadctl/pkg/acra"
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+func newACRA(a *app) *cobra.Command {
+	return noun(&cobra.Command{
+		Use: "acra", Short: "Bring the company register (ACRA) up to date", GroupID: groupLeads,
+		Example: "  leadctl acra ingest\n  leadctl acra status --watch\n  leadctl acra rejects",
+	}, newACRAIngest(a), newACRAStatus(a), newACRARejects(a))
+}
+
+// ingestFlags are what `acra ingest` can be told.
+type ingestFlags struct {
+	acra.Options
+	acra.Choice
+	since    string
+	statuses []string
+}
+
+func newACRAIngest(a *app) *cobra.Command {
+	var f ingestFlags
+	cmd := &cobra.Command{
+		Use:   "ingest [FILE|-]",
+		Short: "Load the register into the database",
+		Long: "Load the register: from data.gov.sg, by bulk download or page by page, or from a CSV (plain, gzip, zip; - is standard input).\n" +
+			"New rows are added, changed ones updated, unchanged ones cost a look. Rows that cannot be read are kept aside with line and\n" +
+			"reason; above a share of them the run is aborted and the old data stands. A run that was stopped continues with --resume.",
+		Example: "  leadctl acra ingest\n  leadctl acra ingest register.csv.gz --status all\n  curl -s https://files.example/register.csv | leadctl acra ingest -\n" +
+			"  leadctl acra ingest --source api --resource d_8575e84912df3c28995b8e6e0e05205a --limit 5000 --dry-run",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.File, f.Stdin = first(args), cmd.InOrStdin()
+			report, err := a.ingest(cmd.Context(), f)
+			return errors.Join(err, a.printUnless(err, report))
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.Kind, "source", "", "bulk, api or file; without it file when one is named, else bulk")
+	flags.StringSliceVar(&f.Datasets, "resource", nil, "dataset ids of data.gov.sg; without it those of the configuration, or all")
+	flags.IntVar(&f.PageSize, "page-size", 0, "rows per page of source api, at most 2000; 0 takes the configuration's")
+	flags.StringSliceVar(&f.statuses, "status", nil, `entity statuses to load; "all" loads every row (without it the three live ones)`)
+	flags.StringVar(&f.since, "since", "", "only entities registered on this day (2006-01-02) or later")
+	flags.Int64Var(&f.Limit, "limit", 0, "read so many rows at most")
+	flags.BoolVar(&f.Resume, "resume", false, "continue the latest run of this source, if it did not finish")
+	flags.BoolVar(&f.DryRun, "dry-run", false, "read and compare, write nothing")
+	flags.BoolVar(&f.Force, "force", false, "read again what has not been republished; accept a register that shrank by half")
+	flags.Float64Var(&f.MaxRejects, "max-rejects", 0.05, "share of refused rows above which the run is aborted")
+	return a.reads(cmd)
+}
+
+func (a *app) ingest(ctx context.Context, f ingestFlags) (acra.Report, error) {
+	opts, err := a.ingestOptions(ctx, f)
+	if err != nil {
+		return acra.Report{}, err
+	}
+	db, err := a.db(ctx)
+	if err != nil {
+		return acra.Report{}, err
+	}
+	p := a.newProgress("rows", -1)
+	defer p.finish()
+	opts.Progress = func(now acra.Progress) {
+		p.expect(now.Rows())
+		p.set(now.Read)
+	}
+	return acra.Ingest(ctx, db, opts)
+}
+
+// ingestOptions joins flags and configuration.
+func (a *app) ingestOptions(ctx context.Context, f ingestFlags) (opts acra.Options, err error) {
+	cfg, err := a.config(ctx)
+	if err != nil {
+		return opts, err
+	}
+	f.Service = acra.NewService(cfg.ACRA.APIURL, cfg.ACRA.APIKey)
+	if len(f.Datasets) == 0 {
+		f.Datasets = cfg.ACRA.ResourceIDs
+	}
+	if f.PageSize == 0 {
+		f.PageSize = cfg.ACRA.PageSize
+	}
+	opts, opts.Status = f.Options, f.statuses
+	if opts.Log, err = a.log(ctx); err != nil {
+		return opts, err
+	}
+	f.Service.Log = opts.Log
+	if f.since != "" {
+		if opts.Since, err = time.Parse(time.DateOnly, f.since); err != nil {
+			return opts, fault.New(fault.Invalid, "--since %q: not a day such as 2026-01-31", f.since)
+		}
+	}
+	opts.Source, err = acra.Choose(f.Choice)
+	return opts, err
+}
+
+// expect corrects how many units there will be, as better estimates come in.
+func (p *progress) expect(total int64) {
+	if p.total = total; p.bar != nil && total > 0 {
+		p.bar.ChangeMax64(total)
+	}
+}
+
+// runRow is a run in a list. `acra status RUN` shows all of it.
+type runRow struct {
+	ID      int64     `json:"run_id"`
+	State   string    `json:"state"`
+	Source  string    `json:"source"`
+	Started time.Time `json:"started_at"`
+	acra.Counts
+	Error string `json:"error"`
+}
+
+func newACRAStatus(a *app) *cobra.Command {
+	var watch bool
+	var n int
+	cmd := &cobra.Command{
+		Use:     "status [RUN]",
+		Short:   "Show the latest runs, or everything about one",
+		Example: "  leadctl acra status\n  leadctl acra status 42 -o yaml\n  leadctl acra status --watch",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case watch:
+				return a.watchRun(cmd.Context())
+			case len(args) == 1:
+				return a.showRun(cmd.Context(), args[0])
+			}
+			return a.listRuns(cmd.Context(), n)
+		},
+	}
+	cmd.Flags().BoolVar(&watch, "watch", false, "follow the latest run until it ends")
+	cmd.Flags().IntVar(&n, "limit", 10, "runs to list")
+	return a.reads(cmd)
+}
+
+func (a *app) listRuns(ctx context.Context, n int) error {
+	db, err := a.db(ctx)
+	if err != nil {
+		return err
+	}
+	runs, err := acra.Runs(ctx, db, n)
+	list := make([]runRow, len(runs))
+	for i, r := range runs {
+		list[i] = runRow{r.ID, r.State, r.Source, r.StartedAt, r.Counts, r.Error}
+	}
+	return errors.Join(err, a.printUnless(err, list))
+}
+
+func (a *app) showRun(ctx context.Context, arg string) error {
+	id, err := runID(arg)
+	if err != nil {
+		return err
+	}
+	db, err := a.db(ctx)
+	if err != nil {
+		return err
+	}
+	run, err := acra.OneRun(ctx, db, id)
+	return errors.Join(err, a.printUnless(err, run))
+}
+
+func (a *app) watchRun(ctx context.Context) error {
+	db, err := a.db(ctx)
+	if err != nil {
+		return err
+	}
+	p := a.newProgress("rows", -1)
+	run, err := acra.Watch(ctx, db, func(r acra.Run) { p.set(r.Read) })
+	p.finish()
+	return errors.Join(err, a.printUnless(err, run))
+}
+
+func newACRARejects(a *app) *cobra.Command {
+	var run string
+	var n int
+	cmd := &cobra.Command{
+		Use:     "rejects",
+		Short:   "List the rows that a run refused, with line and reason",
+		Example: "  leadctl acra rejects\n  leadctl acra rejects --run 42 -o csv",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			list, err := a.rejects(cmd.Context(), run, n)
+			return errors.Join(err, a.printUnless(err, list))
+		},
+	}
+	cmd.Flags().StringVar(&run, "run", "0", "number of the run; 0 is the latest")
+	cmd.Flags().IntVar(&n, "limit", 100, "rows to list")
+	return a.reads(cmd)
+}
+
+func (a *app) rejects(ctx context.Context, run string, n int) ([]acra.Reject, error) {
+	id, err := runID(run)
+	if err != nil {
+		return nil, err
+	}
+	db, err := a.db(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return acra.Rejects(ctx, db, id, n)
+}
+
+func runID(s string) (int64, error) {
+	id, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || id < 0 {
+		return 0, fault.New(fault.Invalid, "run %q: not a number", s)
+	}
+	return id, nil
+}
