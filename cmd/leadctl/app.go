@@ -37,6 +37,7 @@ type app struct {
 	format     format         // -o of commands that read
 	flags      *pflag.FlagSet // of the command that runs
 	started    bool           // a command's own work has begun
+	daemon     bool           // the command is one whose log is what it has to say
 
 	closers []func() error
 }
@@ -98,7 +99,11 @@ func (a *app) openLog(ctx context.Context) (*slog.Logger, error) {
 	if format == "auto" && isTerminal(a.stderr) {
 		format = logging.Text
 	}
-	return logging.New(a.stderr, cfg.Log.Level, format), nil
+	level := cfg.Log.Level
+	if !a.daemon && level == slog.LevelInfo {
+		level = slog.LevelWarn // a command's result says what happened; debug still shows all
+	}
+	return logging.New(a.stderr, level, format), nil
 }
 
 func (a *app) openDB(ctx context.Context) (*postgres.DB, error) {

@@ -27,6 +27,7 @@ func newServe(a *app) *cobra.Command {
 }
 
 func (a *app) serve(ctx context.Context) error {
+	a.daemon = true
 	cfg, err := a.configForServe(ctx)
 	if err != nil {
 		return err
