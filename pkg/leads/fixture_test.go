@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -80,6 +81,9 @@ func (w world) rule(tenant leads.TenantID, name, payload string) {
 
 func (w world) score(tenant leads.TenantID, opts leads.ScoreOptions) (report leads.ScoreReport) {
 	w.t.Helper()
+	if opts.Now.IsZero() {
+		opts.Now = time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	}
 	w.as(tenant, func(ctx context.Context, tx postgres.TenantTx) {
 		var err error
 		report, err = leads.Score(ctx, tx, opts)

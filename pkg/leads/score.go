@@ -168,7 +168,7 @@ func scoreStatement(a *arguments, tenant TenantID, rules []readRule, opts ScoreO
 		possible = append(possible, "CASE WHEN p.v_"+f.name+" IS NULL THEN 0 ELSE "+weight+" END")
 		reached = append(reached, "coalesce(p.v_"+f.name+", 0) * "+weight)
 		reasons = append(reasons, "CASE WHEN p.v_"+f.name+" IS NOT NULL THEN concat("+f.says+
-			", ' (', (100 * p.v_"+f.name+" * "+weight+" / p.possible)::int, ' of ', (100 * "+weight+" / p.possible)::int, ')') END")
+			", ' (', "+whole("100 * p.v_"+f.name+" * "+weight+" / p.possible")+", ' of ', "+whole("100 * "+weight+" / p.possible")+", ')') END")
 		keys = append(keys, f.name)
 	}
 	picked := []string{pick(readRule{}, []condition{{"", "false"}}, opts.Now.Year(), a)} // gives the columns when there is no rule
@@ -190,9 +190,12 @@ func scoreStatement(a *arguments, tenant TenantID, rules []readRule, opts ScoreO
 		"{possible}", strings.Join(possible, " + "), "{reached}", strings.Join(reached, " + "),
 		"{high}", a.add(opts.Weights.High), "{medium}", a.add(opts.Weights.Medium), "{version}", a.add(opts.Weights.Version)+"::text",
 		"{tenant}", a.add(tenant)+"::int", "{source}", a.add(Source)+"::text", "{keys}", a.add(append(keys, "rule", "rule_id"))+"::text[]",
-		"{distinct}", distinct, "{order}", order, "{changed_s}", changedS, "{changed_f}", changedF,
+		"{percent}", whole("100 * p.score"), "{distinct}", distinct, "{order}", order, "{changed_s}", changedS, "{changed_f}", changedF,
 	).Replace(scoreSQL)
 }
+
+// whole rounds half up; PostgreSQL's cast rounds half to even, and points would not add up.
+func whole(sql string) string { return "floor(" + sql + " + 0.5)::int" }
 
 func changedSince(since *time.Time, a *arguments) []condition {
 	if since == nil {

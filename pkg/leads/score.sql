@@ -17,7 +17,7 @@ WITH division(code, title) AS (
   SELECT p.company_id, p.score,
     CASE WHEN p.score >= {high}::float8 THEN 'high' WHEN p.score >= {medium}::float8 THEN 'medium' ELSE 'low' END AS bucket,
     jsonb_build_object('rule_id', p.rule_id, 'rule', p.rule, {features}) AS features,
-    concat('Fits "', p.rule, '" at ', (100 * p.score)::int, ' of 100: ', concat_ws('; ', {reasons}), '.') AS rationale
+    concat('Fits "', p.rule, '" at ', {percent}, ' of 100: ', concat_ws('; ', {reasons}), '.') AS rationale
   FROM chosen p
 ), features AS (
   INSERT INTO public.lead_features AS f (tenant_id, company_id, features, source)

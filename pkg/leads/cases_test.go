@@ -1,0 +1,149 @@
+package leads_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/leads"
+	"github.com/leadctl/leadctl/pkg/postgres"
+)
+
+func TestCases(t *testing.T) {
+	t.Parallel()
+	for id, run := range map[string]func(*testing.T){
+		"B-042": sameNamesInTwoTenants,
+		"B-044": numbersTellNothing,
+		"B-048": twoWorlds,
+		"B-056": sharedCompany,
+		"B-064": injections,
+		"C-007": limits,
+		"C-035": threeParsers,
+		"C-038": sameRows,
+	} {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			run(t)
+		})
+	}
+}
+
+func sameNamesInTwoTenants(t *testing.T) {
+	w := newWorld(t)
+	w.register()
+	for _, tenant := range []leads.TenantID{1, 2} {
+		w.rule(tenant, "Mine", `{}`)
+		require.Equal(t, int64(5), w.score(tenant, leads.ScoreOptions{}).Added)
+	}
+	require.Equal(t, []string{"(1,1,Mine)", "(2,1,Mine)"}, w.rows(`SELECT tenant_id, rule_id, name FROM icp_rules ORDER BY 1`))
+}
+
+func numbersTellNothing(t *testing.T) {
+	w := newWorld(t)
+	for i := range 20 {
+		w.rule(2, fmt.Sprintf("Rule %d", i), `{}`)
+		w.score(2, leads.ScoreOptions{})
+	}
+	w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
+		rule, err := leads.SetRule(ctx, tx, "First", []byte(`{}`))
+		require.NoError(t, err)
+		require.Equal(t, int32(1), rule.RuleID)
+		run, err := leads.StartRun(ctx, tx)
+		require.NoError(t, err)
+		require.Equal(t, int32(1), run.RunID)
+	})
+}
+
+// twoWorlds: what tenant 1 reads is the same to the byte, whatever tenant 2 is and does.
+func twoWorlds(t *testing.T) {
+	seen := func(busy bool) string {
+		w := newWorld(t)
+		w.register()
+		w.rule(1, "Software", `{"industries":["software"],"keywords":["cloud"]}`)
+		if busy {
+			random := rand.New(rand.NewPCG(3, 4))
+			w.rule(2, "Software", `{"industries":["software","food and beverage"]}`)
+			w.rule(2, "All", `{}`)
+			w.score(2, leads.ScoreOptions{})
+			w.exec(`UPDATE lead_scores SET score = $1, rationale = 'CNR-2' WHERE tenant_id = 2`, random.Float64())
+			w.exec(`UPDATE lead_features SET features = features || '{"primary_email":"CNR-2@example.com"}' WHERE tenant_id = 2`)
+			w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score, rationale) SELECT 2, i, 0.9, 'CNR-2' FROM generate_series(100, 2000) i`)
+			w.exec(`UPDATE tenants SET status = 'suspended', name = 'CNR-2' WHERE tenant_id = 2`)
+		}
+		w.score(1, leads.ScoreOptions{})
+		var out strings.Builder
+		for _, format := range []leads.Format{leads.CSV, leads.JSON, leads.NDJSON} {
+			for _, limit := range []int{leads.All, 1, 200} {
+				out.WriteString(w.export(1, format, limit))
+			}
+		}
+		w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
+			top, err := leads.Top(ctx, tx, 100)
+			require.NoError(t, err)
+			page, err := leads.Latest(ctx, tx, 1, leads.Cursor{})
+			require.NoError(t, err)
+			require.NotNil(t, page.NextCursor)
+			candidates, err := leads.Candidates(ctx, tx, 100, "", leads.CandidateCursor{})
+			require.NoError(t, err)
+			status, err := leads.ShortlistStatus(ctx, tx)
+			require.NoError(t, err)
+			run, err := leads.GetRun(ctx, tx, *status.LastRunID)
+			require.NoError(t, err)
+			rules, err := leads.ListRules(ctx, tx)
+			require.NoError(t, err)
+			fmt.Fprintln(&out, len(top), *page.NextCursor.AfterScore, page.NextCursor.AfterID, len(candidates.Items), status.TotalScored, run.RunID, len(rules))
+		})
+		return out.String()
+	}
+	quiet, busy := seen(false), seen(true)
+	require.Equal(t, quiet, busy)
+	require.Contains(t, quiet, "ACME CLOUD")
+	require.NotContains(t, busy, "CNR-2")
+}
+
+func sharedCompany(t *testing.T) {
+	w := newWorld(t)
+	w.register()
+	for _, tenant := range []leads.TenantID{1, 2} {
+		w.rule(tenant, "Software", `{"industries":["software"]}`)
+		w.score(tenant, leads.ScoreOptions{})
+	}
+	w.exec(`UPDATE lead_features SET features = features || '{"primary_email":"ceo@acme.example","contact_name":"Ada","contact_phone":"+65 1"}' WHERE tenant_id = 2`)
+	require.Contains(t, w.export(2, leads.CSV, leads.All), "ceo@acme.example")
+	require.NotContains(t, w.export(1, leads.CSV, leads.All), "ceo@acme.example")
+	w.score(2, leads.ScoreOptions{Full: true})
+	require.Contains(t, w.export(2, leads.CSV, leads.All), "ceo@acme.example", "scoring keeps contacts")
+}
+
+func injections(t *testing.T) {
+	w := newWorld(t)
+	w.register()
+	w.rule(1, "All", `{}`)
+	w.score(1, leads.ScoreOptions{})
+	for _, text := range []string{`'; DELETE FROM lead_scores; --`, `x' OR '1'='1`, `$1`, `\'); SELECT set_config('request.tenant_id','2',true); --`, `%`, `a{1000000}`, `(((((`, `\m(a+)+$`, `[[:alpha:]`} {
+		w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
+			page, err := leads.Candidates(ctx, tx, 10, text, leads.CandidateCursor{})
+			if err != nil {
+				require.Equal(t, fault.Invalid, fault.KindOf(err), text)
+			}
+			require.Empty(t, page.Items, text)
+			for _, member := range []string{"industries", "keywords", "entity_types"} {
+				payload := fmt.Sprintf(`{%q:[%q]}`, member, text)
+				profile, err := leads.ParseProfile([]byte(payload))
+				if err != nil {
+					require.Equal(t, fault.Invalid, fault.KindOf(err), text)
+					continue
+				}
+				trial, err := leads.TryProfile(ctx, tx, profile)
+				require.NoError(t, err, payload)
+				require.Zero(t, trial.Matches, payload)
+			}
+		})
+	}
+	require.Len(t, w.rows(`SELECT FROM lead_scores`), 5)
+}
