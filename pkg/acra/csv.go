@@ -33,6 +33,7 @@ type csvReader struct {
 	width   int // fields of a whole record; 0 before the header is known
 	fields  [][]byte
 	scratch []byte // unquoted fields
+	loose   bool   // the record has text after a closing quote
 	eof     bool
 	// skipping: the rest of a line that was too long comes first
 	skipping bool
@@ -71,7 +72,7 @@ func (c *csvReader) nextQuoted() (record, error) {
 	if err != nil {
 		return record{}, err
 	}
-	if whole && (lines == 1 || c.width == 0 || len(c.fields) == c.width) {
+	if whole && (lines == 1 || c.width == 0 || len(c.fields) == c.width && !c.loose) {
 		return c.finish(n, lines), nil
 	}
 	line, err := c.firstLine() // again: the buffer may have moved
@@ -165,7 +166,7 @@ func (c *csvReader) splitQuoted() (n, lines int, whole bool, err error) {
 
 func (c *csvReader) scanQuoted(b []byte, atEnd bool) (n, lines int, whole bool) {
 	c.fields, c.scratch = c.fields[:0], c.scratch[:0] // scratch has room for all of b: fields may point into it
-	lines = 1
+	lines, c.loose = 1, false
 	for at := 0; ; {
 		start := len(c.scratch)
 		end, ok := c.scanField(b, at)
@@ -186,7 +187,8 @@ func (c *csvReader) scanQuoted(b []byte, atEnd bool) (n, lines int, whole bool) 
 
 // scanField appends the field that begins at b[at] to scratch and returns the index of the delimiter after it.
 func (c *csvReader) scanField(b []byte, at int) (end int, ok bool) {
-	if at < len(b) && b[at] == '"' {
+	quoted := at < len(b) && b[at] == '"'
+	if quoted {
 		at++
 		for {
 			i := bytes.IndexByte(b[at:], '"')
@@ -202,9 +204,13 @@ func (c *csvReader) scanField(b []byte, at int) (end int, ok bool) {
 			at++
 		}
 	}
+	start := at
 	for at < len(b) && b[at] != ',' && b[at] != '\n' { // the rest of a quoted field, or an unquoted one
 		c.scratch = append(c.scratch, b[at])
 		at++
+	}
+	if quoted && at > start && !(at == start+1 && b[start] == '\r') {
+		c.loose = true
 	}
 	return at, true
 }

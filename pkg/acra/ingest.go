@@ -107,20 +107,26 @@ func (in *ingestion) ingest(ctx context.Context) error {
 	return err
 }
 
-// lock makes this the only ingestion. PostgreSQL frees it when the process dies.
+// lock makes this the only ingestion. PostgreSQL frees the lock when the process that holds it ends, but that takes it a
+// moment: hence a second of patience.
 func (in *ingestion) lock(ctx context.Context) error {
 	if in.opts.DryRun {
 		return nil
 	}
-	release, ok, err := in.db.Lock(ctx, lockClass, lockObject)
-	if err != nil {
-		return err
+	for range 10 {
+		release, ok, err := in.db.Lock(ctx, lockClass, lockObject)
+		if err != nil {
+			return err
+		}
+		if ok {
+			in.release = release
+			return nil
+		}
+		if err := wait(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
 	}
-	if !ok {
-		return in.alreadyRunning(ctx)
-	}
-	in.release = release
-	return nil
+	return in.alreadyRunning(ctx)
 }
 
 func (in *ingestion) alreadyRunning(ctx context.Context) error {
