@@ -104,7 +104,7 @@ func exception(e *CallError, text string) error {
 		return fault.New(fault.Conflict, "Odoo %s: name taken: %w", e.Op, e)
 	case has("InvalidCatalogName"), has("FATAL") && has("does not exist"):
 		return fault.New(fault.NotFound, "Odoo database: missing: %w", e).WithCode(CodeMissing)
-	case has("OperationalError", "InterfaceError", "PoolError", "SerializationFailure", "LockNotAvailable", "ObjectInUse", "DeadlockDetected"):
+	case has("being accessed by other users"), has("OperationalError", "InterfaceError", "PoolError", "SerializationFailure", "LockNotAvailable", "ObjectInUse", "DeadlockDetected"):
 		return unreachable(e)
 	}
 	return rejected(e)

@@ -92,8 +92,8 @@ func htmlRefusal(got answer, failed *CallError) error {
 
 func jsonFault(got answer, failed *CallError, secrets []Secret) error {
 	var body struct{ Name, Message string }
-	if err := json.Unmarshal(got.body, &body); err != nil {
-		return unserved(got, failed)
+	if err := json.Unmarshal(got.body, &body); err != nil || body.Name == "" {
+		return unserved(got, failed) // Odoo 14 answers some JSON of its own to every JSON request
 	}
 	failed.Ambiguous = false
 	failed.Detail = detail(body.Name+": "+gist(body.Message), secrets)

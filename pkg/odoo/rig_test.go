@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/leadctl/leadctl/pkg/odoo"
@@ -80,12 +81,14 @@ func (r rig) workspace(t *testing.T, id tenantid.ID) odoo.Workspace {
 	return w
 }
 
-// drop removes a database whoever made it, so that a test begins and ends without one.
+// drop removes a database whoever made it, so that a test begins and ends without one. Odoo's own jobs may be using it.
 func (r rig) drop(t *testing.T, name string) {
 	t.Helper()
 	for _, n := range []string{name, name + "__new"} {
-		_, err := r.server.Databases(r.how.Master).Drop(context.Background(), n)
-		require.NoError(t, err)
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			_, err := r.server.Databases(r.how.Master).Drop(context.Background(), n)
+			assert.NoError(c, err)
+		}, time.Minute, time.Second)
 	}
 }
 
