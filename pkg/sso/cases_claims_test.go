@@ -188,6 +188,51 @@ func (f *fixture) rolesMalformed(t *testing.T, name, claim string) {
 	require.Equal(t, "INSUFFICIENT_ROLE", fault.Code(id.ClaimFault()))
 }
 
+// What Keycloak puts into every access token, and a directory's groups, must not end a first sign-in in 403: the stored
+// roles count until a shared claim holds a role of ours. A dedicated claim without one takes them all away.
+func TestSharedRolesClaims(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	const defaults = `{"roles":["default-roles-acme","offline_access","uma_authorization"]}`
+	account := `{"account":{"roles":["manage-account"]},"console":{"roles":["billing"]}}`
+	for name, c := range map[string]struct {
+		claims  []string
+		present bool
+		roles   []sso.Role
+	}{
+		"plain Keycloak":              {[]string{"roles", "", "realm_access", defaults, "resource_access", account}, false, nil},
+		"groups of other things":      {[]string{"roles", "", "groups", `["/sales","staff"]`}, false, nil},
+		"empty lists":                 {[]string{"roles", "", "groups", `[]`, "realm_access", `{"roles":[]}`}, false, nil},
+		"realm role of ours":          {[]string{"roles", "", "realm_access", `{"roles":["offline_access","ops"]}`}, true, []sso.Role{sso.Ops}},
+		"client role of ours":         {[]string{"roles", "", "realm_access", defaults, "resource_access", `{"console":{"roles":["admin"]}}`}, true, []sso.Role{sso.Admin}},
+		"group of ours":               {[]string{"roles", "", "groups", `["staff","viewer"]`}, true, []sso.Role{sso.Viewer}},
+		"dedicated without ours":      {[]string{"roles", `["sales"]`, "realm_access", defaults}, true, nil},
+		"dedicated and empty":         {[]string{"roles", `[]`, "realm_access", defaults}, true, nil},
+		"namespaced without ours":     {[]string{"roles", "", "https://claims/roles", `["sales"]`}, true, nil},
+		"dedicated empty, realm ours": {[]string{"roles", `[]`, "realm_access", `{"roles":["ops"]}`}, true, []sso.Role{sso.Ops}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			id := f.accepted(t, f.token(c.claims...))
+			require.Equal(t, c.present, id.RolesClaimPresent)
+			require.Equal(t, c.roles, id.Roles)
+			require.NoError(t, id.ClaimFault())
+		})
+	}
+}
+
+// A path of one's own is dedicated, whatever its name begins with.
+func TestConfiguredRolesClaimIsDedicated(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, func(c *sso.Config) { c.Claims.Roles = []string{"https://acme.example/groups", "app.groups"} })
+	for _, claim := range []string{"https://acme.example/groups", "app"} {
+		value := map[bool]string{true: `["staff"]`, false: `{"groups":["staff"]}`}[claim != "app"]
+		id := f.accepted(t, f.token("roles", "", claim, value))
+		require.True(t, id.RolesClaimPresent, claim)
+		require.Empty(t, id.Roles)
+	}
+}
+
 func TestRoleOrder(t *testing.T) {
 	t.Parallel()
 	order := []sso.Role{"", sso.Viewer, sso.Ops, sso.Admin}

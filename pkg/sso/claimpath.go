@@ -8,6 +8,10 @@ const clientPlaceholder = "<client>"
 // ClaimPaths says where tenant and roles stand in a token. A path is a claim's name, or names joined by dots that lead
 // into objects (realm_access.roles). A path with "://" in it is one name, dots and all (https://claims/roles).
 // The step <client> stands for every configured client and audience in turn (resource_access.<client>.roles).
+//
+// realm_access, resource_access and groups are shared: providers fill them for all applications, so they count as a roles
+// claim only when they hold one of our roles. Every other roles claim is dedicated: being there is enough, and without a
+// role of ours in it the caller has none.
 type ClaimPaths struct {
 	Tenant        []string // empty means tenant_id and https://claims/tenant_id
 	Roles         []string // empty means roles, https://claims/roles, realm_access.roles, resource_access.<client>.roles, groups
@@ -32,6 +36,12 @@ type claimPath []string
 
 // String is the path as it is configured and logged.
 func (p claimPath) String() string { return strings.Join(p, ".") }
+
+// shared reports whether every application of the provider finds its users' roles or groups here, so that the claim says
+// nothing about leadctl by merely being there: realm_access, resource_access and groups.
+func (p claimPath) shared() bool {
+	return p[0] == "realm_access" || p[0] == "resource_access" || len(p) == 1 && p[0] == "groups"
+}
 
 // parsePath splits a configured path; ok is false when a step is empty.
 func parsePath(s string) (p claimPath, ok bool) {

@@ -25,7 +25,7 @@ type Identity struct {
 
 	Tenant            TenantClaim
 	Roles             []Role // the roles we know, ascending, each once
-	RolesClaimPresent bool   // false: the token says nothing about roles and the stored ones count
+	RolesClaimPresent bool   // false: the token says nothing about roles here (see ClaimPaths.Roles) and the stored ones count
 	RolesErr          error  // a roles claim of the wrong shape; Roles is then empty
 
 	Kind            string // KindAccess or KindID

@@ -35,9 +35,12 @@ type roleSet struct {
 	roles   []Role
 	ignored int // names that mean nothing here
 	present bool
+	sources []string // the claims that held any name
 }
 
 // readRoles unites the roles of every configured source. A source that is neither a text nor a list of texts is an error.
+// A dedicated claim speaks by being there, even when it names no role of ours: then the caller has none. A shared one
+// speaks only through a role of ours, because the provider fills it for every user of every application.
 func readRoles(c members, paths []claimPath, delimiter string) (roleSet, error) {
 	var set roleSet
 	for _, p := range paths {
@@ -45,9 +48,13 @@ func readRoles(c members, paths []claimPath, delimiter string) (roleSet, error) 
 		if err != nil {
 			return roleSet{present: true}, fmt.Errorf("claim %s: %w", p, err)
 		}
-		set.present = set.present || present
+		set.present = set.present || present && !p.shared()
+		if len(names) > 0 {
+			set.sources = append(set.sources, p.String())
+		}
 		set.add(names)
 	}
+	set.present = set.present || len(set.roles) > 0
 	slices.SortFunc(set.roles, func(a, b Role) int { return a.rank() - b.rank() })
 	return set, nil
 }
