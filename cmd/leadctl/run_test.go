@@ -99,7 +99,7 @@ func TestInterruptedIs130WhateverTheWorkSays(t *testing.T) {
 	require.Zero(t, code, "a server that was told to stop and did has done its work")
 }
 
-func TestSignalCancelsTheContext(t *testing.T) { //nolint:paralleltest // the signal reaches the whole process
+func TestSignalCancelsTheContext(t *testing.T) { // not parallel: the signal reaches the whole process
 	code, _ := execute(t, t.Context(), func(_ *app, cmd *cobra.Command) error {
 		if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
 			return err

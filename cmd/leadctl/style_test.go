@@ -118,8 +118,7 @@ func sessionSetting() *regexp.Regexp {
 }
 
 // sessionRole is a role taken on for more than a transaction. Connections that are nobody else's may do that (migrations,
-// demo), and the pool that
-// stays with one role.
+// demo), and so may the pool that stays with one role.
 func sessionRole() *regexp.Regexp {
 	return regexp.MustCompile(`(?i)\bset\s+(session\s+)?(role\b|(session\s+)?authorization\b)`)
 }
