@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 
@@ -16,7 +15,6 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenant"
-	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
 var errNoCredentials = errors.New("no credentials")
@@ -39,6 +37,7 @@ func principalOf(ctx context.Context) tenant.Principal {
 // guard runs before the route's handler and, for a refused request, instead of it.
 func (s *Server) guard(api huma.API, route Route) func(huma.Context, func(huma.Context)) {
 	return func(hc huma.Context, next func(huma.Context)) {
+		visitOf(hc.Context()).route = route.Method + " " + route.Path
 		if route.Guard == Open {
 			next(hc)
 			return
@@ -71,15 +70,13 @@ func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, route Rout
 	if err != nil {
 		return nil, err
 	}
-	note(ctx, "", who.Subject)
+	visitOf(ctx).subject = who.Subject
 	ctx = logging.With(context.WithValue(ctx, identityKey{}, who), slog.String("subject", who.Subject))
 	if route.Guard == Identity {
 		return ctx, nil
 	}
-	var p tenant.Principal
-	err = s.db.InSystem(ctx, "resolve tenant", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		p, err = tenant.Resolve(ctx, tx, who)
-		return err
+	p, err := s.resolve(ctx, "resolve tenant", func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal, error) {
+		return tenant.Resolve(ctx, tx, who)
 	})
 	if err != nil {
 		return nil, err
@@ -87,9 +84,20 @@ func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, route Rout
 	return admit(ctx, p, route)
 }
 
+// resolve asks the control plane for the caller's tenant, and not for longer than the caller may be kept.
+func (s *Server) resolve(ctx context.Context, reason string, find func(context.Context, postgres.SystemTx) (tenant.Principal, error)) (p tenant.Principal, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err = s.db.InSystem(ctx, reason, func(ctx context.Context, tx postgres.SystemTx) (err error) {
+		p, err = find(ctx, tx)
+		return err
+	})
+	return p, err
+}
+
 func admit(ctx context.Context, p tenant.Principal, route Route) (context.Context, error) {
-	note(ctx, p.Tenant.ID.String(), p.Identity.Subject)
-	if !p.Has(route.Role) {
+	visitOf(ctx).tenant, visitOf(ctx).subject = p.Tenant.ID.String(), p.Identity.Subject
+	if route.Guard == Member && !p.Has(route.Role) {
 		return nil, fault.New(fault.Denied, "role %s or higher is needed", route.Role).WithCode("INSUFFICIENT_ROLE").
 			WithHint("ask an admin of your tenant")
 	}
@@ -100,8 +108,10 @@ func admit(ctx context.Context, p tenant.Principal, route Route) (context.Contex
 // and other headers are never looked at.
 func credentials(r *http.Request, cookie string) (string, error) {
 	headers := r.Header.Values("Authorization")
-	fromCookie := cookieToken(r, cookie)
+	fromCookie, err := cookieToken(r, cookie)
 	switch {
+	case err != nil:
+		return "", err
 	case len(headers) > 1:
 		return "", ambiguous("two Authorization headers")
 	case len(headers) == 0 && fromCookie == "":
@@ -123,48 +133,17 @@ func ambiguous(what string) error {
 	return fault.New(fault.Invalid, "ambiguous credentials: %s", what).WithCode("invalid_request")
 }
 
-func cookieToken(r *http.Request, name string) string {
+// cookieToken is the token in the access cookie, "" without one. Two different ones are as ambiguous as two headers: a
+// sibling domain can plant a cookie beside ours.
+func cookieToken(r *http.Request, name string) (token string, err error) {
 	if name == "" {
-		return ""
+		return "", nil
 	}
-	c, err := r.Cookie(name)
-	if err != nil {
-		return ""
-	}
-	return c.Value
-}
-
-// bypass is for development only; config refuses it everywhere else before the port opens. It believes X-Tenant-ID from a
-// loopback peer that no proxy stands in front of, and says so in the answer.
-func (s *Server) bypass(ctx context.Context, w http.ResponseWriter, r *http.Request, route Route) (context.Context, error) {
-	host, _, _ := net.SplitHostPort(r.RemoteAddr)
-	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() || r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" {
-		return nil, fault.New(fault.Unauthenticated, "development bypass: not a direct loopback request")
-	}
-	id := s.cfg.DevTenant
-	if asked := r.Header.Get("X-Tenant-ID"); asked != "" {
-		id, _ = tenantid.Parse(asked)
-	}
-	if !id.Valid() {
-		return nil, fault.New(fault.Unauthenticated, "development bypass: X-Tenant-ID names no tenant: %w", errNoCredentials)
-	}
-	w.Header().Set("X-Dev-Bypass", "1")
-	p := tenant.Principal{Identity: sso.Identity{Subject: "dev-bypass", Email: "developer@localhost", EmailVerified: true}, Roles: []sso.Role{sso.Admin}}
-	err := s.db.InSystem(ctx, "development bypass", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		if p.Tenant, err = tenant.Find(ctx, tx, id.String()); fault.Is(err, fault.NotFound) {
-			return fault.New(fault.Denied, "X-Tenant-ID names no tenant").WithCode("TENANT_INVALID")
+	for _, c := range r.CookiesNamed(name) {
+		if token != "" && c.Value != token {
+			return "", ambiguous("two access cookies")
 		}
-		return errors.Join(err, p.Tenant.Usable())
-	})
-	if err != nil {
-		return nil, err
+		token = c.Value
 	}
-	return admit(context.WithValue(ctx, identityKey{}, p.Identity), p, route)
-}
-
-// note tells the request's log line, which is written further out, who called.
-func note(ctx context.Context, tenantID, subject string) {
-	if c, ok := ctx.Value(callerKey{}).(*caller); ok {
-		c.tenant, c.subject = tenantID, subject
-	}
+	return token, nil
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"embed"
 	"net/http"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -18,8 +19,10 @@ const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'uns
 // registerDocs serves the description and the page that shows it. Both are open: they say what anyone may ask, and hold
 // nothing of anyone.
 func (s *Server) registerDocs(mux *http.ServeMux, api huma.API) {
+	document := sync.OnceValues(api.OpenAPI().MarshalJSON)
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, r *http.Request) {
-		doc, err := api.OpenAPI().MarshalJSON()
+		visitOf(r.Context()).route = "GET /openapi.json"
+		doc, err := document()
 		if err != nil {
 			problemOf(r.Context(), err).write(w)
 			return
@@ -29,6 +32,7 @@ func (s *Server) registerDocs(mux *http.ServeMux, api huma.API) {
 	})
 	for path, file := range docsFiles() {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+			visitOf(r.Context()).route = "GET /docs"
 			w.Header().Set("Content-Security-Policy", docsPolicy)
 			w.Header().Set("Referrer-Policy", "no-referrer")
 			http.ServeFileFS(w, r, swaggerUI, "swaggerui/"+file)

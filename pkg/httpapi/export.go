@@ -4,22 +4,18 @@ import (
 	"context"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
-	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/postgres"
-	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
 const (
-	writeDeadline   = 30 * time.Second // a reader that takes nothing for this long is cut off: it holds a transaction
-	exportsPerOwner = 4                // exports of one tenant at a time
-	rowsTrailer     = "X-Row-Count"    // after the body: how many rows a whole export has
+	writeDeadline = 30 * time.Second // a reader that takes nothing for this long is cut off: it holds a transaction
+	rowsTrailer   = "X-Row-Count"    // after the body: how many rows a whole export has
 )
 
 type exportIn struct {
@@ -43,14 +39,14 @@ func (s *Server) export(ctx context.Context, in *exportIn, format leads.Format) 
 		return nil, err
 	}
 	owner := principalOf(ctx).Tenant.ID
-	done, err := s.exports.enter(owner)
+	done, err := s.exports.enter(ctx, owner)
 	if err != nil {
 		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		defer done()
 		_, w := humago.Unwrap(hc)
-		stream := &stream{w: w, controller: http.NewResponseController(w), format: format}
+		stream := newDownload(w, format)
 		var rows int64
 		err := s.db.ReadTenant(ctx, owner, func(ctx context.Context, tx postgres.TenantTx) (err error) {
 			rows, err = leads.Export(ctx, tx, stream, format, limit)
@@ -60,60 +56,43 @@ func (s *Server) export(ctx context.Context, in *exportIn, format leads.Format) 
 	}}, nil
 }
 
-// stream is the response body: headers with the first byte, a new deadline with each.
-type stream struct {
+// download is the response body: headers with the first byte, a new deadline with each.
+type download struct {
 	w          http.ResponseWriter
 	controller *http.ResponseController
 	format     leads.Format
 	begun      bool
 }
 
-// Write implements io.Writer.
-func (s *stream) Write(b []byte) (int, error) {
-	if !s.begun {
-		s.begun = true
-		h := s.w.Header()
-		h.Set("Content-Type", s.format.ContentType())
-		h.Set("Content-Disposition", `attachment; filename="latest_scores.`+string(s.format)+`"`)
-		h.Set("Trailer", rowsTrailer)
-	}
-	// Writers that know no deadline (tests) simply have none.
-	_ = s.controller.SetWriteDeadline(time.Now().Add(writeDeadline))
-	return s.w.Write(b)
+func newDownload(w http.ResponseWriter, format leads.Format) *download {
+	d := &download{w: w, controller: http.NewResponseController(w), format: format}
+	// The server's time for reading a request would otherwise end it while it is being answered: net/http takes the deadline
+	// for the client's going away. Writers that know no deadline (tests) simply have none.
+	_ = d.controller.SetReadDeadline(time.Time{})
+	return d
 }
 
-func (s *stream) end(ctx context.Context, rows int64, err error) {
+// Write implements io.Writer.
+func (d *download) Write(b []byte) (int, error) {
+	if !d.begun {
+		d.begun = true
+		h := d.w.Header()
+		h.Set("Content-Type", d.format.ContentType())
+		h.Set("Content-Disposition", `attachment; filename="latest_scores.`+string(d.format)+`"`)
+		h.Set("Trailer", rowsTrailer)
+	}
+	_ = d.controller.SetWriteDeadline(time.Now().Add(writeDeadline))
+	return d.w.Write(b)
+}
+
+func (d *download) end(ctx context.Context, rows int64, err error) {
 	switch {
 	case err == nil:
-		s.w.Header().Set(rowsTrailer, strconv.FormatInt(rows, 10))
-	case !s.begun:
-		problemOf(ctx, err).write(s.w)
+		d.w.Header().Set(rowsTrailer, strconv.FormatInt(rows, 10))
+	case !d.begun:
+		problemOf(ctx, err).write(d.w)
 	default:
 		logOf(ctx).WarnContext(ctx, "export broken off", "rows", rows, "error", err)
 		panic(http.ErrAbortHandler)
 	}
-}
-
-// exportLimit bounds how many transactions one tenant's downloads can hold open.
-type exportLimit struct {
-	mu     sync.Mutex
-	active map[tenantid.ID]int
-}
-
-func newExportLimit() *exportLimit { return &exportLimit{active: map[tenantid.ID]int{}} }
-
-func (l *exportLimit) enter(id tenantid.ID) (leave func(), err error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.active[id] >= exportsPerOwner {
-		return nil, fault.New(fault.Unavailable, "%d exports of this tenant are running already", exportsPerOwner).WithRetryAfter(5 * time.Second)
-	}
-	l.active[id]++
-	return func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if l.active[id]--; l.active[id] == 0 {
-			delete(l.active, id)
-		}
-	}, nil
 }

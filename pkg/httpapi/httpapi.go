@@ -3,8 +3,8 @@
 //
 // routes.go is the one table: method, path, guard, least role, handler; nothing else registers a route. A handler decodes,
 // calls a domain package, and encodes. Who a caller is comes from package sso, which tenant from package tenant. The
-// request passes, outermost first, through: request id and log line, recovery, limits, CORS, cross-origin protection, the
-// mux, the guard. It does not start or stop the process: cmd/leadctl serve does.
+// request passes, outermost first, through: request id, log line and metrics, recovery, CORS, limits, cross-origin protection,
+// the mux, the guard. It does not start or stop the process: cmd/leadctl serve does.
 package httpapi
 
 import (
@@ -17,6 +17,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/leadctl/leadctl/pkg/onboarding"
 	"github.com/leadctl/leadctl/pkg/postgres"
@@ -46,7 +47,8 @@ type Server struct {
 	log        *slog.Logger
 	now        func() time.Time
 	draining   atomic.Bool
-	exports    *exportLimit
+	exports    *exportSlots
+	metrics    *metrics
 }
 
 // Deps are what the handlers call.
@@ -56,11 +58,13 @@ type Deps struct {
 	Onboarding *onboarding.Service
 	Health     func(context.Context) error
 	Log        *slog.Logger
+	Metrics    prometheus.Registerer // nil: requests are counted for nobody
 }
 
 // New makes a Server. It opens nothing and starts nothing.
 func New(cfg Config, d Deps) *Server {
-	s := &Server{cfg: cfg, db: d.DB, verifier: d.Verifier, onboarding: d.Onboarding, health: d.Health, log: d.Log, now: time.Now, exports: newExportLimit()}
+	s := &Server{cfg: cfg, db: d.DB, verifier: d.Verifier, onboarding: d.Onboarding, health: d.Health, log: d.Log, now: time.Now,
+		exports: newExportSlots(d.DB.Stat().MaxConns()), metrics: newMetrics(d.Metrics)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -81,7 +85,7 @@ func (s *Server) Handler() http.Handler {
 		r.register(api, op)
 	}
 	s.registerDocs(mux, api)
-	return chain(notFoundAsProblem(mux), s.requestID, s.logged, recovered, limited, s.cors, s.sameOrigin)
+	return chain(known(mux), s.requestID, s.observed, recovered, s.cors, limited, s.sameOrigin)
 }
 
 // chain puts the wrappers around h, the first one outermost.

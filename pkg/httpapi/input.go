@@ -3,6 +3,7 @@ package httpapi
 import (
 	"mime"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -14,13 +15,20 @@ import (
 )
 
 // strictQuery is embedded in inputs with query parameters: one given twice, or one with control characters, is refused
-// rather than read in one of several possible ways.
+// or is empty where a number belongs, is refused rather than read in one of several possible ways.
 type strictQuery struct{}
 
 // Resolve implements huma.Resolver.
 func (strictQuery) Resolve(hc huma.Context) (errs []error) {
 	u := hc.URL()
-	for name, values := range u.Query() {
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil { // url.Query would leave out what it cannot read, and the rest would mean something else
+		return []error{&huma.ErrorDetail{Location: "query", Message: "malformed"}}
+	}
+	if query.Has("limit") && query.Get("limit") == "" {
+		errs = append(errs, &huma.ErrorDetail{Location: "query.limit", Message: "empty"})
+	}
+	for name, values := range query {
 		if len(values) > 1 {
 			errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: "given more than once"})
 		}

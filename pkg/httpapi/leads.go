@@ -11,11 +11,11 @@ import (
 )
 
 type ruleBody struct {
-	RuleID    int32          `json:"rule_id" doc:"Counts within the tenant"`
-	Tenant    tenantid.ID    `json:"tenant_id"`
-	Name      string         `json:"name"`
-	Payload   map[string]any `json:"payload"`
-	CreatedAt time.Time      `json:"created_at"`
+	RuleID    int32                      `json:"rule_id" doc:"Counts within the tenant"`
+	Tenant    tenantid.ID                `json:"tenant_id"`
+	Name      string                     `json:"name"`
+	Payload   map[string]json.RawMessage `json:"payload"`
+	CreatedAt time.Time                  `json:"created_at"`
 }
 
 type rulesOut struct{ Body []ruleBody }
@@ -41,8 +41,8 @@ func (s *Server) getRules(ctx context.Context, _ *empty) (*rulesOut, error) {
 
 type ruleIn struct {
 	Body struct {
-		Name    string         `json:"name,omitempty" maxLength:"200" doc:"An existing rule of that name is replaced"`
-		Payload map[string]any `json:"payload" doc:"industries, ssic_codes, employee_range, incorporation_year, entity_types, keywords, exclusions"`
+		Name    string                     `json:"name,omitempty" maxLength:"200" doc:"An existing rule of that name is replaced"`
+		Payload map[string]json.RawMessage `json:"payload" doc:"industries, ssic_codes, employee_range, incorporation_year, entity_types, keywords, exclusions"`
 	}
 }
 

@@ -7,20 +7,11 @@ import (
 	"net/http"
 	"regexp"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/logging"
-)
-
-// Limits of a request. The header limit is http.Server's (MaxHeaderBytes), set where the server is made.
-const (
-	maxBody = 1 << 20
-	maxURL  = 8 << 10
-	// MaxHeaderBytes goes into http.Server.
-	MaxHeaderBytes = 32 << 10
 )
 
 type requestIDKey struct{}
@@ -55,27 +46,53 @@ func (s *Server) requestID(next http.Handler) http.Handler {
 	})
 }
 
-// caller is filled in by the guard, deep inside, for the log line that is written outside.
-type caller struct{ tenant, subject string }
+// visit is filled in deep inside, by whoever knows, for the log line and the metrics that are written outside.
+type visit struct{ route, tenant, subject string }
 
-type callerKey struct{}
+type visitKey struct{}
 
-// logged writes one line per request. The query is left out: tokens sent there by mistake must not stay in a log.
-func (s *Server) logged(next http.Handler) http.Handler {
+func visitOf(ctx context.Context) *visit {
+	if v, ok := ctx.Value(visitKey{}).(*visit); ok {
+		return v
+	}
+	return &visit{}
+}
+
+// observed writes one log line per request and counts it. The query is left out: tokens sent there by mistake must not
+// stay in a log.
+func (s *Server) observed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start, who := s.now(), &caller{}
-		rec := &recorder{ResponseWriter: w}
-		ctx := context.WithValue(r.Context(), callerKey{}, who)
+		start, v, rec := s.now(), &visit{route: unrouted}, &recorder{ResponseWriter: w}
+		s.metrics.inFlight.Inc()
 		defer func() {
-			level := slog.LevelInfo
-			if strings.HasSuffix(r.URL.Path, "z") || r.URL.Path == "/health" {
-				level = slog.LevelDebug
+			broken := recover() // only http.ErrAbortHandler comes this far
+			took := s.now().Sub(start)
+			s.metrics.inFlight.Dec()
+			s.metrics.count(v.route, rec.status(), broken != nil, took)
+			s.logVisit(r, v, rec, broken != nil, took)
+			if broken != nil {
+				panic(broken)
 			}
-			s.log.Log(ctx, level, "request", "method", r.Method, "path", r.URL.Path, "status", rec.status(), "bytes", rec.bytes,
-				"took", s.now().Sub(start).Round(time.Microsecond), "tenant_id", who.tenant, "subject", who.subject)
 		}()
-		next.ServeHTTP(rec, r.WithContext(ctx))
+		next.ServeHTTP(rec, r.WithContext(context.WithValue(r.Context(), visitKey{}, v)))
 	})
+}
+
+func (s *Server) logVisit(r *http.Request, v *visit, rec *recorder, broken bool, took time.Duration) {
+	level := slog.LevelInfo
+	if strings.HasSuffix(r.URL.Path, "z") || r.URL.Path == "/health" {
+		level = slog.LevelDebug
+	}
+	s.log.Log(r.Context(), level, "request", "method", shortened(r.Method), "path", shortened(r.URL.Path), "status", rec.status(), "bytes", rec.bytes,
+		"broken_off", broken, "took", took.Round(time.Microsecond), "tenant_id", v.tenant, "subject", v.subject)
+}
+
+func shortened(s string) string {
+	const most = 200
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
 // recorder remembers the status and size of an answer. Unwrap keeps deadlines and flushing within reach.
@@ -98,10 +115,14 @@ func (r *recorder) WriteHeader(code int) {
 
 // Write implements http.ResponseWriter.
 func (r *recorder) Write(b []byte) (int, error) {
+	r.code = r.status()
 	n, err := r.ResponseWriter.Write(b)
 	r.bytes += int64(n)
 	return n, err
 }
+
+// begun reports whether the answer is on its way, so that nothing else can be said.
+func (r *recorder) begun() bool { return r.code != 0 }
 
 func (r *recorder) status() int {
 	if r.code == 0 {
@@ -110,8 +131,8 @@ func (r *recorder) status() int {
 	return r.code
 }
 
-// recovered turns a panic into a 500 that says nothing, and keeps the process. http.ErrAbortHandler passes: it is how a
-// broken stream is cut off.
+// recovered turns a panic into a 500 that says nothing, and keeps the process. An answer that has begun is cut off instead,
+// as http.ErrAbortHandler asks for.
 func recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -123,103 +144,11 @@ func recovered(next http.Handler) http.Handler {
 				panic(v)
 			}
 			logOf(r.Context()).ErrorContext(r.Context(), "panic", "value", v, "stack", string(debug.Stack()))
+			if rec, ok := w.(*recorder); ok && rec.begun() {
+				panic(http.ErrAbortHandler)
+			}
 			problemOf(r.Context(), fault.New(fault.Internal, "panic")).write(w)
 		}()
 		next.ServeHTTP(w, r)
 	})
 }
-
-// limited refuses what no route wants, before anything is read.
-func limited(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := r.Context()
-		switch {
-		case len(r.RequestURI) > maxURL:
-			p := problemOf(ctx, fault.New(fault.Invalid, "URL longer than %d bytes", maxURL))
-			p.Status, p.Title = http.StatusRequestURITooLong, http.StatusText(http.StatusRequestURITooLong)
-			p.write(w)
-		case r.Header.Get("Content-Encoding") != "":
-			problemOf(ctx, fault.New(fault.Unsupported, "Content-Encoding: send the body as it is")).write(w)
-		default:
-			w.Header().Set("X-Content-Type-Options", "nosniff")
-			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-			next.ServeHTTP(w, r)
-		}
-	})
-}
-
-// cors lets the configured origins, exactly as written, call with credentials; everybody else gets no header at all.
-func (s *Server) cors(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h, origin := w.Header(), r.Header.Get("Origin")
-		h.Add("Vary", "Origin")
-		preflight := r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
-		if origin != "" && slices.Contains(s.cfg.CORSOrigins, origin) {
-			h.Set("Access-Control-Allow-Origin", origin)
-			h.Set("Access-Control-Allow-Credentials", "true")
-			h.Set("Access-Control-Expose-Headers", "X-Request-Id, X-Dev-Bypass, Content-Disposition")
-			if preflight {
-				h.Set("Access-Control-Allow-Methods", "GET, POST")
-				h.Set("Access-Control-Allow-Headers", "authorization, content-type, x-tenant-id")
-				h.Set("Access-Control-Max-Age", "600")
-			}
-		}
-		if preflight {
-			w.WriteHeader(http.StatusNoContent)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// sameOrigin refuses a state-changing request that a foreign page made the browser send along with its cookies.
-func (s *Server) sameOrigin(next http.Handler) http.Handler {
-	protection := http.NewCrossOriginProtection()
-	for _, origin := range s.cfg.CORSOrigins {
-		if err := protection.AddTrustedOrigin(origin); err != nil {
-			s.log.Error("CORS origin is not an origin and is ignored", "origin", origin, "error", err)
-		}
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := protection.Check(r); err != nil {
-			problemOf(r.Context(), fault.New(fault.Denied, "cross-origin request: %w", err).WithCode("CROSS_ORIGIN")).write(w)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// notFoundAsProblem gives unknown paths and wrong methods the same shape as every other failure.
-func notFoundAsProblem(mux *http.ServeMux) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		handler, pattern := mux.Handler(r)
-		if pattern != "" {
-			mux.ServeHTTP(w, r)
-			return
-		}
-		probe := &probe{header: http.Header{}}
-		handler.ServeHTTP(probe, r)
-		p := problemOf(r.Context(), fault.New(fault.NotFound, "no such route"))
-		if allow := probe.header.Get("Allow"); probe.code == http.StatusMethodNotAllowed {
-			p.Status, p.Title, p.Code = http.StatusMethodNotAllowed, http.StatusText(http.StatusMethodNotAllowed), "method_not_allowed"
-			p.Detail = "method not allowed here"
-			p.headers.Set("Allow", allow)
-		}
-		p.write(w)
-	})
-}
-
-// probe takes the mux's own answer to a request that no route matches.
-type probe struct {
-	header http.Header
-	code   int
-}
-
-// Header implements http.ResponseWriter.
-func (p *probe) Header() http.Header { return p.header }
-
-// WriteHeader implements http.ResponseWriter.
-func (p *probe) WriteHeader(code int) { p.code = code }
-
-// Write implements http.ResponseWriter.
-func (p *probe) Write(b []byte) (int, error) { return len(b), nil }

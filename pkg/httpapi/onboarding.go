@@ -122,7 +122,8 @@ func (s *Server) getOdooInfo(ctx context.Context, _ *empty) (*odooInfoOut, error
 
 func (s *Server) workspace(ctx context.Context) (w onboarding.Workspace, st onboarding.Status, err error) {
 	err = s.db.ReadTenant(ctx, principalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
-		if st, err = onboarding.ReadStatus(ctx, tx); err != nil {
+		st, err = onboarding.ReadStatus(ctx, tx)
+		if err != nil && !fault.Is(err, fault.NotFound) { // a tenant whose onboarding never began has a workspace that is not ready
 			return err
 		}
 		w, err = onboarding.ReadWorkspace(ctx, tx)

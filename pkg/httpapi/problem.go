@@ -66,6 +66,12 @@ func unauthorized(ctx context.Context, missing bool) Problem {
 		Detail: "a valid access token is required", Code: "unauthenticated", RequestID: requestIDOf(ctx), headers: http.Header{"Www-Authenticate": {challenge}}}
 }
 
+// as is p with a status that fault's kinds do not know.
+func (p *Problem) as(status int, code string) *Problem {
+	p.Status, p.Title, p.Code = status, http.StatusText(status), code
+	return p
+}
+
 func logProblem(ctx context.Context, p *Problem, err error) {
 	level := slog.LevelInfo
 	if p.Status >= http.StatusInternalServerError {
@@ -109,6 +115,8 @@ func ruleBroken(ctx context.Context, status int, msg string, errs []error) *Prob
 		}
 	}
 	switch {
+	case errors.As(errors.Join(errs...), &unreadable{}):
+		return unread(ctx, errors.Join(errs...))
 	case status >= http.StatusInternalServerError:
 		p.Detail, p.Code = "internal error", fault.Internal.String()
 	case status == http.StatusRequestEntityTooLarge:
@@ -118,4 +126,12 @@ func ruleBroken(ctx context.Context, status int, msg string, errs []error) *Prob
 	}
 	logProblem(ctx, p, errors.Join(errs...))
 	return p
+}
+
+// unread is a body that was too long, or was not what its own header announced.
+func unread(ctx context.Context, err error) *Problem {
+	if tooLong := (&http.MaxBytesError{}); errors.As(err, &tooLong) {
+		return problemOf(ctx, fault.New(fault.TooLarge, "request body: longer than %d bytes", maxBody))
+	}
+	return problemOf(ctx, fault.New(fault.Invalid, "request body: broken off or malformed").Because(err))
 }

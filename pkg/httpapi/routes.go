@@ -3,6 +3,8 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -50,16 +52,30 @@ func (s *Server) routes() []Route {
 		{http.MethodGet, "/scores/latest", Member, sso.Viewer, false, "Scored leads, best first, page by page", handle(s.getScores)},
 		{http.MethodGet, "/candidates/latest", Member, sso.Viewer, false, "Companies that fit, most recent first, page by page", handle(s.getCandidates)},
 		{http.MethodGet, "/shortlist/status", Member, sso.Viewer, false, "How many leads are scored, and since when", handle(s.getShortlist)},
-		{http.MethodGet, "/export/latest_scores.json", Member, sso.Viewer, false, "All scored leads as JSON", handle(s.exportJSON)},
-		{http.MethodGet, "/export/latest_scores.csv", Member, sso.Viewer, false, "All scored leads as CSV", handle(s.exportCSV)},
+		{http.MethodGet, "/export/latest_scores.json", Member, sso.Viewer, false, "All scored leads as JSON", stream(s.exportJSON)},
+		{http.MethodGet, "/export/latest_scores.csv", Member, sso.Viewer, false, "All scored leads as CSV", stream(s.exportCSV)},
 	}
 }
 
 // Routes is the table, for tests and for `leadctl` to print.
 func Routes() []Route { return (&Server{}).routes() }
 
-// handle puts a typed function behind a route. Its errors become problems; nothing of a cause goes out.
+// patience is how long a caller is kept at most. It is longer than PostgreSQL waits for a lock, so that those end first,
+// with a reason.
+const patience = 20 * time.Second
+
+// handle puts a typed function behind a route, with an end to its time.
 func handle[I, O any](fn func(context.Context, *I) (*O, error)) func(huma.API, huma.Operation) {
+	return stream(func(ctx context.Context, in *I) (*O, error) {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		return fn(ctx, in)
+	})
+}
+
+// stream is handle for answers that are written after the function returned, for as long as they take. Its errors become
+// problems; nothing of a cause goes out.
+func stream[I, O any](fn func(context.Context, *I) (*O, error)) func(huma.API, huma.Operation) {
 	return func(api huma.API, op huma.Operation) {
 		huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 			out, err := fn(ctx, in)
@@ -72,7 +88,7 @@ func handle[I, O any](fn func(context.Context, *I) (*O, error)) func(huma.API, h
 }
 
 func (r Route) operation() huma.Operation {
-	op := huma.Operation{Method: r.Method, Path: r.Path, Summary: r.Summary, OperationID: operationID(r), MaxBodyBytes: maxBody}
+	op := huma.Operation{Method: r.Method, Path: r.Path, Summary: r.Summary, OperationID: operationID(r), MaxBodyBytes: maxBody + 1}
 	if r.Guard != Open {
 		op.Security = []map[string][]string{{"token": {}}}
 		op.Errors = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable}
@@ -93,5 +109,5 @@ func operationID(r Route) string {
 			id = append(id, '_')
 		}
 	}
-	return string(id)
+	return strings.Trim(string(id), "_")
 }

@@ -9,33 +9,52 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
-// health is what /readyz asks. The database and the issuer's keys are asked each time, the gate when its verdict is older
-// than recheck: a table that loses its row security after deployment takes the replica out within that time.
+const (
+	freshFor      = time.Second     // /readyz is open to everybody: the questions behind it are asked once a second at most
+	checkPatience = 2 * time.Second // a database that hangs is as good as none
+)
+
+// health is what /readyz asks: the database, the issuer's keys and the gate. A gate that found nothing is asked again after
+// recheck, so a table that loses its row security after deployment takes the replica out within that time; one that found
+// something is asked again at once, so that the replica is back when it is mended.
 type health struct {
 	db       *postgres.DB
 	verifier *sso.Verifier
 	strict   bool
+	recheck  time.Duration
+	now      func() time.Time
 
 	mu      sync.Mutex
-	judged  time.Time
+	asked   time.Time
 	verdict error
+	passed  time.Time // when the gate last found nothing
 }
 
 func (h *health) check(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if now := h.now(); h.asked.IsZero() || now.Sub(h.asked) >= freshFor {
+		// Not the caller's context: the verdict is for whoever asks next, too.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkPatience)
+		defer cancel()
+		h.verdict, h.asked = h.ask(ctx, now), now
+	}
+	return h.verdict
+}
+
+func (h *health) ask(ctx context.Context, now time.Time) error {
 	if err := h.db.Ping(ctx); err != nil {
 		return err
 	}
 	if err := h.verifier.Ready(ctx); err != nil {
 		return err
 	}
-	return h.gate(ctx)
-}
-
-func (h *health) gate(ctx context.Context) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if time.Since(h.judged) > recheck {
-		h.verdict, h.judged = Check(ctx, h.db, h.strict), time.Now()
+	if !h.passed.IsZero() && now.Sub(h.passed) < h.recheck {
+		return nil
 	}
-	return h.verdict
+	if err := Check(ctx, h.db, h.strict); err != nil {
+		return err
+	}
+	h.passed = now
+	return nil
 }

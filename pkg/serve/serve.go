@@ -12,8 +12,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"syscall"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/leadctl/leadctl/pkg/config"
 	"github.com/leadctl/leadctl/pkg/fault"
@@ -21,132 +22,177 @@ import (
 	"github.com/leadctl/leadctl/pkg/jobs"
 	"github.com/leadctl/leadctl/pkg/logging"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
-// Times of an orderly end. Together they stay below the 30 s that process managers usually grant.
+// Times of an orderly end. Requests and jobs end side by side, below the 30 s that process managers usually grant.
 const (
 	requestGrace = 15 * time.Second
 	jobGrace     = jobs.SoftStop + 3*time.Second
-	recheck      = 30 * time.Second // how old the gate's verdict behind /readyz may be
 )
 
 // Options of Run.
 type Options struct {
-	Version  string
-	Log      *slog.Logger
-	Listen   func() (net.Listener, error) // default: cfg.API.Listen over TCP
-	Started  func(addr net.Addr)          // called once, when requests are answered
-	Settle   time.Duration                // how long /readyz says no before the listener closes; lets a balancer notice
-	Parallel int                          // jobs at a time
+	Version       string
+	Log           *slog.Logger
+	Listen        func() (net.Listener, error) // default: cfg.API.Listen over TCP
+	ListenMetrics func() (net.Listener, error) // default: cfg.API.MetricsListen over TCP; a nil listener serves no metrics
+	Started       func(addr net.Addr)          // called once, when requests are answered
+	Settle        time.Duration                // how long /readyz says no before the listener closes; lets a balancer notice
+	Parallel      int                          // jobs at a time
+
+	times times
 }
 
-// Run serves until ctx ends, then ends in order: not ready, no new requests, no new jobs, what runs finishes or goes back to
-// the queue. It returns nil for an orderly end. Faults before the port opens: Operator with the exact reason.
+// Run serves until ctx ends, then ends in order: not ready, no new jobs, no new requests, what runs finishes or goes back to
+// the queue. It returns nil for an orderly end.
+//
+// Nothing listens before everything is known to be right. Faults: Operator with the exact reason (all of them, where the
+// configuration is at fault), Unavailable while PostgreSQL does not answer, Conflict for a port that is taken. An identity
+// provider or an Odoo that is down keeps nobody from starting: /readyz, and the jobs, say so until it is back.
 func Run(ctx context.Context, cfg config.Config, opts Options) error {
 	if opts.Log == nil {
 		opts.Log = logging.Discard()
 	}
-	if err := cfg.ForServe(); err != nil {
+	opts.times = opts.times.withDefaults()
+	verifier, err := configured(cfg, opts.Log)
+	if err != nil {
 		return err
 	}
+	defer verifier.Close()
 	db, err := Database(ctx, cfg, opts.Log)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
 	if err := Check(ctx, db, !cfg.Development()); err != nil {
-		return err
+		return unreachable(err)
 	}
-	verifier, err := Verifier(cfg, opts.Log)
+	client, err := newJobs(ctx, cfg, db, opts)
 	if err != nil {
 		return err
 	}
-	defer verifier.Close()
-	if !verifier.ChecksAudience() {
-		opts.Log.WarnContext(ctx, "the audience of tokens is not checked: every client of the realm is accepted; set NEXIUS_AUDIENCE")
-	}
-	client, err := startJobs(ctx, cfg, db, opts)
-	if err != nil {
+	d := &daemon{cfg: cfg, opts: opts, db: db, verifier: verifier, jobs: client}
+	if err := d.open(ctx); err != nil {
 		return err
 	}
-	return errors.Join(serveAPI(ctx, cfg, db, verifier, client, opts), stopJobs(client))
+	return d.run(ctx)
 }
 
-func startJobs(ctx context.Context, cfg config.Config, db *postgres.DB, opts Options) (*jobs.Client, error) {
+// configured holds the whole configuration against the rules before anything is reached for, and makes the verifier.
+func configured(cfg config.Config, log *slog.Logger) (*sso.Verifier, error) {
+	err := cfg.ForServe()
+	if _, keyErr := secret.Parse([]byte(cfg.Secrets.Keyset)); keyErr != nil {
+		err = errors.Join(err, keyErr)
+	}
+	if cfg.SSO.Issuer == "" { // ForServe has said so
+		return nil, err
+	}
+	verifier, ssoErr := Verifier(cfg, log)
+	if err = errors.Join(err, ssoErr); err != nil && verifier != nil {
+		verifier.Close()
+	}
+	return verifier, err
+}
+
+// unreachable says what to do about a database that does not answer; other faults say it themselves.
+func unreachable(err error) error {
+	if !fault.Is(err, fault.Unavailable) {
+		return err
+	}
+	return fault.New(fault.Unavailable, "PostgreSQL does not answer: %w", err).
+		WithHint("serve does not wait for it: start PostgreSQL, check POSTGRES_DSN, and start again (exit code 6 means that trying again can help)")
+}
+
+func newJobs(ctx context.Context, cfg config.Config, db *postgres.DB, opts Options) (*jobs.Client, error) {
 	workers, err := Workers(ctx, cfg, db, opts.Log)
 	if err != nil {
 		return nil, err
 	}
-	client, err := jobs.New(ctx, db, jobs.Options{Workers: workers, Parallel: opts.Parallel, Log: opts.Log})
-	if err != nil {
-		return nil, err
-	}
-	return client, client.Start(ctx)
+	return jobs.New(ctx, db, jobs.Options{Workers: workers, Parallel: opts.Parallel, Log: opts.Log})
 }
 
-func stopJobs(client *jobs.Client) error {
-	ctx, cancel := context.WithTimeout(context.Background(), jobGrace)
-	defer cancel()
-	return client.Stop(ctx)
+// daemon is one Run: everything is made, nothing is moving yet.
+type daemon struct {
+	cfg      config.Config
+	opts     Options
+	db       *postgres.DB
+	verifier *sso.Verifier
+	jobs     *jobs.Client
+	api      net.Listener
+	metrics  net.Listener // nil: none
 }
 
-func serveAPI(ctx context.Context, cfg config.Config, db *postgres.DB, verifier *sso.Verifier, client *jobs.Client, opts Options) error {
-	health := &health{db: db, verifier: verifier, strict: !cfg.Development()}
-	api := httpapi.New(httpapi.Config{
-		Version: opts.Version, PublicURL: cfg.API.PublicURL, Issuer: cfg.SSO.Issuer, Audience: audience(cfg), CORSOrigins: origins(cfg),
-		Cookie: cfg.API.AccessCookie, DevBypass: cfg.Dev.AllowBypass, DevTenant: cfg.Dev.DefaultTenantID,
-	}, httpapi.Deps{DB: db, Verifier: verifier, Onboarding: Onboarding(cfg, db, client), Health: health.check, Log: opts.Log})
-
-	ln, err := listen(cfg, opts)
-	if err != nil {
+// open takes both ports, or neither.
+func (d *daemon) open(ctx context.Context) (err error) {
+	if d.api, err = listen(d.cfg, d.opts); err != nil {
 		return err
 	}
-	server := &http.Server{
-		Handler: api.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: httpapi.MaxHeaderBytes, ErrorLog: slog.NewLogLogger(opts.Log.Handler(), slog.LevelWarn),
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(ln) }()
-	opts.Log.InfoContext(ctx, "serving", "addr", ln.Addr().String(), "version", opts.Version)
-	if opts.Started != nil {
-		opts.Started(ln.Addr())
-	}
-	select {
-	case err := <-ended:
-		return fault.New(fault.Internal, "listener %s: %w", ln.Addr(), err)
-	case <-ctx.Done():
-		return drain(server, api, opts)
-	}
-}
-
-// drain ends the API: first the balancer is told, then the listener closes, then what is under way may finish.
-func drain(server *http.Server, api *httpapi.Server, opts Options) error {
-	opts.Log.Info("stopping: not ready any more")
-	api.Drain()
-	time.Sleep(opts.Settle)
-	ctx, cancel := context.WithTimeout(context.Background(), requestGrace)
-	defer cancel()
-	if err := server.Shutdown(ctx); err != nil {
-		opts.Log.Warn("requests cut off: they took longer than the grace", "grace", requestGrace)
-		return server.Close()
+	if d.metrics, err = listenMetrics(ctx, d.cfg, d.opts); err != nil {
+		return errors.Join(err, d.api.Close())
 	}
 	return nil
 }
 
-func listen(cfg config.Config, opts Options) (net.Listener, error) {
-	if opts.Listen != nil {
-		return opts.Listen()
+func (d *daemon) run(ctx context.Context) error {
+	log := d.opts.Log
+	registry := newRegistry(d.opts.Version, d.db, d.verifier)
+	handler := d.handler(registry)
+	if d.metrics != nil {
+		defer serveMetrics(d.metrics, registry, d.opts.times, log)()
+		log.InfoContext(ctx, "metrics", "addr", d.metrics.Addr().String())
 	}
-	ln, err := net.Listen("tcp", cfg.API.Listen)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fault.New(fault.Conflict, "address %s: another process listens there", cfg.API.Listen).
-			WithHint("choose another with --listen, for example --listen 127.0.0.1:2025")
-	case err != nil:
-		return nil, fault.New(fault.Invalid, "address %s: %w", cfg.API.Listen, err).WithHint("--listen takes host:port")
+	if err := d.jobs.Start(ctx); err != nil {
+		return errors.Join(err, d.api.Close())
 	}
-	return ln, nil
+	server := newServer(handler.Handler(), d.opts.times, log)
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(d.api) }()
+	log.InfoContext(ctx, "serving", "addr", d.api.Addr().String(), "version", d.opts.Version)
+	if d.opts.Started != nil {
+		d.opts.Started(d.api.Addr())
+	}
+	select {
+	case err := <-ended:
+		return errors.Join(fault.New(fault.Internal, "listener %s: %w", d.api.Addr(), err), d.stopJobs())
+	case <-ctx.Done():
+		return d.drain(server, handler)
+	}
+}
+
+func (d *daemon) handler(registry *prometheus.Registry) *httpapi.Server {
+	cfg, health := d.cfg, &health{db: d.db, verifier: d.verifier, strict: !d.cfg.Development(), recheck: d.opts.times.recheck, now: time.Now}
+	return httpapi.New(httpapi.Config{
+		Version: d.opts.Version, PublicURL: cfg.API.PublicURL, Issuer: cfg.SSO.Issuer, Audience: audience(cfg), CORSOrigins: origins(cfg),
+		Cookie: cfg.API.AccessCookie, DevBypass: cfg.Dev.AllowBypass, DevTenant: cfg.Dev.DefaultTenantID,
+	}, httpapi.Deps{
+		DB: d.db, Verifier: d.verifier, Onboarding: Onboarding(cfg, d.db, d.jobs), Health: health.check, Log: d.opts.Log, Metrics: registry,
+	})
+}
+
+// drain ends the daemon: no job is claimed any more and the balancer is told, then the listener closes, then what is under
+// way may finish.
+func (d *daemon) drain(server *http.Server, api *httpapi.Server) error {
+	d.opts.Log.Info("stopping: not ready any more")
+	api.Drain()
+	jobsEnded := make(chan error, 1)
+	go func() { jobsEnded <- d.stopJobs() }()
+	time.Sleep(d.opts.Settle)
+	ctx, cancel := context.WithTimeout(context.Background(), d.opts.times.grace)
+	defer cancel()
+	err := server.Shutdown(ctx)
+	if err != nil {
+		d.opts.Log.Warn("requests cut off: they took longer than the grace", "grace", d.opts.times.grace)
+		err = server.Close()
+	}
+	return errors.Join(err, <-jobsEnded)
+}
+
+func (d *daemon) stopJobs() error {
+	ctx, cancel := context.WithTimeout(context.Background(), jobGrace)
+	defer cancel()
+	return d.jobs.Stop(ctx)
 }
 
 // origins adds what a UI under development is served from.

@@ -1,0 +1,82 @@
+package httpapi
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+// slotPatience is how long a download waits for its turn.
+const slotPatience = 5 * time.Second
+
+// exportSlots keeps downloads, which hold a transaction for as long as their reader takes, from taking every connection:
+// all of them together get two thirds of the pool, one tenant half of that.
+type exportSlots struct {
+	all      *semaphore.Weighted
+	perOwner int64
+
+	mu     sync.Mutex
+	owners map[tenantid.ID]*ownerSlots // those with a download running or waiting
+}
+
+type ownerSlots struct {
+	turn  *semaphore.Weighted
+	users int
+}
+
+func newExportSlots(connections int32) *exportSlots {
+	all := max(1, int64(connections)*2/3)
+	return &exportSlots{all: semaphore.NewWeighted(all), perOwner: max(1, all/2), owners: map[tenantid.ID]*ownerSlots{}}
+}
+
+// enter waits for a slot of the tenant, then for one of all. Unavailable when none comes free in time.
+func (e *exportSlots) enter(ctx context.Context, id tenantid.ID) (leave func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, slotPatience)
+	defer cancel()
+	own := e.take(id)
+	if err := own.turn.Acquire(ctx, 1); err != nil {
+		e.give(id)
+		return nil, crowded(err)
+	}
+	if err := e.all.Acquire(ctx, 1); err != nil {
+		own.turn.Release(1)
+		e.give(id)
+		return nil, crowded(err)
+	}
+	return func() {
+		e.all.Release(1)
+		own.turn.Release(1)
+		e.give(id)
+	}, nil
+}
+
+func (e *exportSlots) take(id tenantid.ID) *ownerSlots {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	own := e.owners[id]
+	if own == nil {
+		own = &ownerSlots{turn: semaphore.NewWeighted(e.perOwner)}
+		e.owners[id] = own
+	}
+	own.users++
+	return own
+}
+
+func (e *exportSlots) give(id tenantid.ID) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if own := e.owners[id]; own != nil {
+		if own.users--; own.users == 0 {
+			delete(e.owners, id)
+		}
+	}
+}
+
+func crowded(err error) error {
+	return fault.New(fault.Unavailable, "too many downloads are running").Because(err).WithRetryAfter(slotPatience)
+}

@@ -1,0 +1,131 @@
+package serve
+
+import (
+	"context"
+	"log/slog"
+	"math"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/leadctl/leadctl/pkg/config"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/sso"
+)
+
+// scrapePatience bounds what one scrape may wait for the database.
+const scrapePatience = 2 * time.Second
+
+// newRegistry knows everything about this process but its requests, which package httpapi registers itself. No label names a
+// tenant or a person.
+func newRegistry(version string, db *postgres.DB, verifier *sso.Verifier) *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "leadctl_build_info", Help: "Always 1; the label says what runs.", ConstLabels: prometheus.Labels{"version": version}})
+	build.Set(1)
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build, poolCollector{db}, jobCollector{db},
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "leadctl_sso_keys_age_seconds", Help: "Time since the issuer's keys were read; NaN before the first time."},
+			func() float64 {
+				if age, ok := verifier.KeyAge(); ok {
+					return age.Seconds()
+				}
+				return math.NaN()
+			}))
+	return r
+}
+
+// described is a metric that a collector makes anew at each scrape.
+func described(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+// poolCollector tells the request pool's state.
+type poolCollector struct{ db *postgres.DB }
+
+// Describe implements prometheus.Collector.
+func (c poolCollector) Describe(out chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, out) }
+
+// Collect implements prometheus.Collector.
+func (c poolCollector) Collect(out chan<- prometheus.Metric) {
+	st := c.db.Stat()
+	conns := described("leadctl_db_connections", "Connections of the request pool.", "state")
+	for state, n := range map[string]int32{"used": st.AcquiredConns(), "idle": st.IdleConns(), "max": st.MaxConns()} {
+		out <- prometheus.MustNewConstMetric(conns, prometheus.GaugeValue, float64(n), state)
+	}
+	out <- prometheus.MustNewConstMetric(described("leadctl_db_acquires_total", "Connections taken from the request pool."), prometheus.CounterValue, float64(st.AcquireCount()))
+	out <- prometheus.MustNewConstMetric(described("leadctl_db_acquire_seconds_total", "Time spent waiting for connections of the request pool."),
+		prometheus.CounterValue, st.AcquireDuration().Seconds())
+}
+
+// jobCollector counts jobs by state. A database that is down leaves the samples out, not the whole scrape.
+type jobCollector struct{ db *postgres.DB }
+
+// Describe implements prometheus.Collector.
+func (c jobCollector) Describe(out chan<- *prometheus.Desc) { out <- jobsDesc() }
+
+func jobsDesc() *prometheus.Desc {
+	return described("leadctl_jobs", "Jobs in the queue's table, by kind and state.", "kind", "state")
+}
+
+// Collect implements prometheus.Collector.
+func (c jobCollector) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
+	defer cancel()
+	type row struct {
+		Kind  string
+		State string
+		Count int64
+	}
+	var found []row
+	err := c.db.InSystem(ctx, "count jobs", func(ctx context.Context, tx postgres.SystemTx) error {
+		rows, err := tx.Query(ctx, `SELECT kind, state::text, count(*) FROM river.river_job GROUP BY kind, state`)
+		if err != nil {
+			return err
+		}
+		found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[row])
+		return err
+	})
+	if err != nil {
+		return
+	}
+	for _, r := range found {
+		out <- prometheus.MustNewConstMetric(jobsDesc(), prometheus.GaugeValue, float64(r.Count), r.Kind, r.State)
+	}
+}
+
+// serveMetrics answers GET /metrics, and nothing else, on a port of its own. The returned function ends it.
+func serveMetrics(ln net.Listener, registry *prometheus.Registry, t times, log *slog.Logger) (stop func()) {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 3, Timeout: 2 * scrapePatience}))
+	server := newServer(mux, t, log)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = server.Serve(ln) // ends when stop closes it
+	}()
+	return func() {
+		_ = server.Close()
+		<-done
+	}
+}
+
+// listenMetrics opens the port of the metrics, nil when none is configured. On a developer's machine several processes may
+// want the same one; there the later ones do without.
+func listenMetrics(ctx context.Context, cfg config.Config, opts Options) (net.Listener, error) {
+	switch {
+	case opts.ListenMetrics != nil:
+		return opts.ListenMetrics()
+	case cfg.API.MetricsListen == "":
+		return nil, nil
+	}
+	ln, err := listenOn(cfg.API.MetricsListen, "choose another with LEADCTL_API_METRICS_LISTEN, for example 127.0.0.1:9125")
+	if err != nil && cfg.Development() {
+		opts.Log.WarnContext(ctx, "no metrics", "error", err)
+		return nil, nil
+	}
+	return ln, err
+}
