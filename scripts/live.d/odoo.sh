@@ -46,7 +46,7 @@ odoo_packages() {
 }
 
 # in_root DIR COMMAND... runs in the root. /proc is mounted in a mount namespace of the command's own, so that no mount
-# outlives it; where the machine forbids that, the command runs without /proc.
+# outlives it. Where the machine forbids that, the command finds there what Odoo wants to read of its own process.
 in_root() {
 	local enter
 	enter_root
@@ -63,11 +63,11 @@ spawn_in_root() {
 # enter_root sets enter to the words that go before DIR COMMAND...; each of them execs the next, so the pid stays.
 enter_root() {
 	enter=(env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8)
-	# shellcheck disable=SC2016 # for the inner shell
+	# shellcheck disable=SC2016 # for the inner shells
 	if unshare --mount true 2>/dev/null; then
 		enter+=(unshare --mount sh -c 'mount -t proc proc "$0/proc"; exec chroot "$0" "$@"')
 	else
-		enter+=(chroot)
+		enter+=(sh -c 'cd "$0/proc"; mkdir -p $$; cp /proc/stat .; cp /proc/$$/stat* $$; exec chroot "$0" "$@"')
 	fi
 }
 
