@@ -13,6 +13,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/logging"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/session"
 	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
@@ -38,11 +39,17 @@ func principalOf(ctx context.Context) tenant.Principal {
 func (s *Server) guard(api huma.API, route Route) func(huma.Context, func(huma.Context)) {
 	return func(hc huma.Context, next func(huma.Context)) {
 		visitOf(hc.Context()).route = route.Method + " " + route.Path
+		r, w := humago.Unwrap(hc)
 		if route.Guard == Open {
+			if route.Body {
+				if err := requireJSON(r); err != nil {
+					problemOf(hc.Context(), err).write(w)
+					return
+				}
+			}
 			next(hc)
 			return
 		}
-		r, w := humago.Unwrap(hc)
 		w.Header().Set("Cache-Control", "no-store")
 		ctx, err := s.authenticate(w, r, route)
 		if err == nil && route.Body {
@@ -59,7 +66,7 @@ func (s *Server) guard(api huma.API, route Route) func(huma.Context, func(huma.C
 // authenticate puts who is calling into the context. The order is fixed: credentials, token, tenant, role.
 func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, route Route) (context.Context, error) {
 	ctx := r.Context()
-	raw, err := credentials(r, s.cfg.Cookie)
+	raw, err := credentials(r, s.cfg.Cookies.Access)
 	if errors.Is(err, errNoCredentials) && s.cfg.DevBypass {
 		return s.bypass(ctx, w, r, route)
 	}
@@ -71,6 +78,9 @@ func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, route Rout
 		return nil, err
 	}
 	visitOf(ctx).subject = who.Subject
+	if err := s.stillSignedIn(ctx, r, raw); err != nil {
+		return nil, err
+	}
 	ctx = logging.With(context.WithValue(ctx, identityKey{}, who), slog.String("subject", who.Subject))
 	if route.Guard == Identity {
 		return ctx, nil
@@ -146,4 +156,18 @@ func cookieToken(r *http.Request, name string) (token string, err error) {
 		token = c.Value
 	}
 	return token, nil
+}
+
+// stillSignedIn refuses a token from a cookie whose session has ended. A bearer token is its holder's own affair.
+func (s *Server) stillSignedIn(ctx context.Context, r *http.Request, raw string) error {
+	if len(r.Header.Values("Authorization")) > 0 {
+		return nil
+	}
+	return s.db.InSystem(ctx, "signed out?", func(ctx context.Context, tx postgres.SystemTx) error {
+		gone, err := session.Revoked(ctx, tx, raw)
+		if err == nil && gone {
+			return fault.New(fault.Unauthenticated, "session: signed out")
+		}
+		return err
+	})
 }

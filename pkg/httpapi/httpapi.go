@@ -21,6 +21,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/onboarding"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/session"
 	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
@@ -32,7 +33,7 @@ type Config struct {
 	Issuer      string   // shown by /info
 	Audience    string   // shown by /info
 	CORSOrigins []string // exact origins that may call with credentials
-	Cookie      string   // name of the access cookie, beside the Authorization header
+	Cookies     Cookies  // of signed-in browsers; the access cookie counts beside the Authorization header
 	DevBypass   bool     // requests without a token count as DevTenant's admin; the caller has checked that this is allowed
 	DevTenant   tenantid.ID
 }
@@ -43,6 +44,7 @@ type Server struct {
 	db         *postgres.DB
 	verifier   *sso.Verifier
 	onboarding *onboarding.Service
+	sessions   *session.Manager
 	health     func(context.Context) error // nil error: this process can do its job
 	log        *slog.Logger
 	now        func() time.Time
@@ -56,6 +58,7 @@ type Deps struct {
 	DB         *postgres.DB
 	Verifier   *sso.Verifier
 	Onboarding *onboarding.Service
+	Sessions   *session.Manager // nil: browsers cannot sign in here
 	Health     func(context.Context) error
 	Log        *slog.Logger
 	Metrics    prometheus.Registerer // nil: requests are counted for nobody
@@ -63,7 +66,7 @@ type Deps struct {
 
 // New makes a Server. It opens nothing and starts nothing.
 func New(cfg Config, d Deps) *Server {
-	s := &Server{cfg: cfg, db: d.DB, verifier: d.Verifier, onboarding: d.Onboarding, health: d.Health, log: d.Log, now: time.Now,
+	s := &Server{cfg: cfg, db: d.DB, verifier: d.Verifier, onboarding: d.Onboarding, sessions: d.Sessions, health: d.Health, log: d.Log, now: time.Now,
 		exports: newExportSlots(d.DB.Stat().MaxConns()), metrics: newMetrics(d.Metrics)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

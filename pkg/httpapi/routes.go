@@ -39,6 +39,12 @@ func (s *Server) routes() []Route {
 		{http.MethodGet, "/livez", Open, "", false, "The process lives; touches nothing else", handle(s.getHealth)},
 		{http.MethodGet, "/readyz", Open, "", false, "The process can do its job", handle(s.getReady)},
 
+		{http.MethodGet, "/auth/login", Open, "", false, "Sign a browser in: redirects to the identity provider", handle(s.getLogin)},
+		{http.MethodGet, "/auth/callback", Open, "", false, "Where the identity provider sends the browser back", handle(s.getCallback)},
+		{http.MethodPost, "/auth/refresh", Open, "", false, "A new access cookie for a signed-in browser", handle(s.postRefresh)},
+		{http.MethodPost, "/auth/exchange", Open, "", true, "Cookies for an ID token that the page has", handle(s.postExchange)},
+		{http.MethodPost, "/auth/logout", Open, "", false, "End the session at once", handle(s.postLogout)},
+
 		{http.MethodGet, "/info", Identity, "", false, "How this API signs users in", handle(s.getInfo)},
 		{http.MethodPost, "/onboarding/first_login", Identity, "", false, "Make the caller's tenant and workspace, or join the work under way", handle(s.postFirstLogin)},
 		{http.MethodGet, "/whoami", Member, sso.Viewer, false, "The caller, tenant and roles", handle(s.getWhoami)},

@@ -73,7 +73,11 @@ func Run(ctx context.Context, cfg config.Config, opts Options) error {
 	if err != nil {
 		return err
 	}
-	d := &daemon{cfg: cfg, opts: opts, db: db, verifier: verifier, jobs: client}
+	keys, err := secret.Parse([]byte(cfg.Secrets.Keyset))
+	if err != nil {
+		return err
+	}
+	d := &daemon{cfg: cfg, opts: opts, db: db, verifier: verifier, jobs: client, keys: keys}
 	if err := d.open(ctx); err != nil {
 		return err
 	}
@@ -120,6 +124,7 @@ type daemon struct {
 	db       *postgres.DB
 	verifier *sso.Verifier
 	jobs     *jobs.Client
+	keys     *secret.Keyring
 	api      net.Listener
 	metrics  net.Listener // nil: none
 }
@@ -165,9 +170,10 @@ func (d *daemon) handler(registry *prometheus.Registry) *httpapi.Server {
 	cfg, health := d.cfg, &health{db: d.db, verifier: d.verifier, strict: !d.cfg.Development(), recheck: d.opts.times.recheck, now: time.Now}
 	return httpapi.New(httpapi.Config{
 		Version: d.opts.Version, PublicURL: cfg.API.PublicURL, Issuer: cfg.SSO.Issuer, Audience: audience(cfg), CORSOrigins: origins(cfg),
-		Cookie: cfg.API.AccessCookie, DevBypass: cfg.Dev.AllowBypass, DevTenant: cfg.Dev.DefaultTenantID,
+		Cookies:   httpapi.Cookies{Access: cfg.API.AccessCookie, Refresh: cfg.API.RefreshCookie, Secure: cfg.API.CookieSecure},
+		DevBypass: cfg.Dev.AllowBypass, DevTenant: cfg.Dev.DefaultTenantID,
 	}, httpapi.Deps{
-		DB: d.db, Verifier: d.verifier, Onboarding: Onboarding(cfg, d.db, d.jobs), Health: health.check, Log: d.opts.Log, Metrics: registry,
+		DB: d.db, Verifier: d.verifier, Onboarding: Onboarding(cfg, d.db, d.jobs), Sessions: Sessions(cfg, d.api.Addr().String(), d.db, d.keys, d.verifier), Health: health.check, Log: d.opts.Log, Metrics: registry,
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 
 	"github.com/riverqueue/river"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/schema"
 	"github.com/leadctl/leadctl/pkg/secret"
+	"github.com/leadctl/leadctl/pkg/session"
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
@@ -73,6 +75,18 @@ func Onboarding(cfg config.Config, db *postgres.DB, client *jobs.Client) *onboar
 	return &onboarding.Service{DB: db, Jobs: client, Policy: onboarding.Policy{
 		Mode: cfg.Onboarding.Policy, Domains: cfg.Onboarding.Domains, ExistingOnly: cfg.Onboarding.ClaimPolicy == "existing",
 	}}
+}
+
+// Sessions sign browsers in; nil where cfg names no client of ours at the provider. addr is where the API listens, for an
+// installation that has no public URL.
+func Sessions(cfg config.Config, addr string, db *postgres.DB, keys *secret.Keyring, verifier *sso.Verifier) *session.Manager {
+	if cfg.SSO.ClientID == "" {
+		return nil
+	}
+	base := strings.TrimSuffix(cmp.Or(cfg.API.PublicURL, "http://"+addr), "/")
+	return session.New(session.Config{
+		ClientID: cfg.SSO.ClientID, ClientSecret: cfg.SSO.ClientSecret, CallbackURL: base + "/auth/callback", HomeURL: base + "/", Origins: origins(cfg),
+	}, db, keys, verifier, func(ctx context.Context) (sso.Discovery, error) { return sso.Discover(ctx, SSO(cfg, nil)) })
 }
 
 // Workers are the working side: every kind of job, ready to be registered with River.

@@ -70,6 +70,9 @@ func (i Identity) ClaimFault() error {
 	return nil
 }
 
+// BindsAccessToken reports whether the ID token names the access token that it was issued with (at_hash).
+func (i Identity) BindsAccessToken() bool { return i.idToken != nil && i.idToken.AccessTokenHash != "" }
+
 // VerifyAccessToken checks that accessToken was issued together with this ID token (at_hash).
 func (i Identity) VerifyAccessToken(accessToken string) error {
 	if i.idToken == nil {

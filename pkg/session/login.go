@@ -1,0 +1,168 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/oauth2"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/sso"
+)
+
+// Begin starts a sign-in: where to send the browser, and what to keep in a cookie of it until it comes back. The state is
+// good once, for ten minutes, and only together with that cookie. Unavailable when the provider cannot be asked; Operator
+// when it does not offer PKCE with S256.
+func (m *Manager) Begin(ctx context.Context, returnTo string) (location, browser string, err error) {
+	d, err := m.endpoints(ctx)
+	if err != nil {
+		return "", "", err
+	}
+	if len(d.ChallengeMethods) > 0 && !slices.Contains(d.ChallengeMethods, "S256") {
+		return "", "", fault.New(fault.Operator, "identity provider %s: it does not offer PKCE with S256", d.Issuer)
+	}
+	state, nonce, verifier := rand.Text(), rand.Text(), oauth2.GenerateVerifier()
+	browser = rand.Text()
+	sealed, err := m.keys.Seal(verifier, purposeVerifier, 0)
+	if err != nil {
+		return "", "", err
+	}
+	err = m.db.InSystem(ctx, "sign-in", func(ctx context.Context, tx postgres.SystemTx) error {
+		if _, err := tx.Exec(ctx, `DELETE FROM login_attempts WHERE started_at < $1`, m.now().Add(-LoginWithin)); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `INSERT INTO login_attempts (state_hash, browser_hash, nonce, verifier, return_to, started_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+			hash(state), hash(browser), nonce, sealed, m.SafeReturn(returnTo), m.now())
+		return err
+	})
+	location = m.oauth(d).AuthCodeURL(state, oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("nonce", nonce))
+	return location, browser, err
+}
+
+type attempt struct {
+	nonce, verifier, returnTo string
+}
+
+// Finish ends a sign-in: the provider's answer and the cookie from Begin, against tokens and the place to go on to. A state
+// that is missing, wrong, old, used or another browser's is Invalid, and the provider is not asked. A token that does not
+// hold (signature, audience, nonce, at_hash) is Unauthenticated. In either case no session exists.
+func (m *Manager) Finish(ctx context.Context, browser string, answer url.Values) (Tokens, string, error) {
+	a, err := m.claim(ctx, browser, answer.Get("state"))
+	if err != nil {
+		return Tokens{}, "", err
+	}
+	if refused := answer.Get("error"); refused != "" {
+		return Tokens{}, "", fault.New(fault.Denied, "the identity provider did not sign you in").WithCode("SIGN_IN_REFUSED").
+			Because(errors.New(short(refused) + " " + short(answer.Get("error_description"))))
+	}
+	tok, who, err := m.redeem(ctx, answer.Get("code"), a)
+	if err != nil {
+		return Tokens{}, "", err
+	}
+	var t Tokens
+	err = m.db.InSystem(ctx, "sign-in", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+		t, err = m.open(ctx, tx, who, idTokenOf(tok), tok.RefreshToken)
+		return err
+	})
+	return t, a.returnTo, err
+}
+
+// claim takes the attempt out of the table: of two equal callbacks one finds it.
+func (m *Manager) claim(ctx context.Context, browser, state string) (attempt, error) {
+	var a attempt
+	var sealed string
+	if browser == "" || state == "" {
+		return a, badState()
+	}
+	err := m.db.InSystem(ctx, "sign-in", func(ctx context.Context, tx postgres.SystemTx) error {
+		return tx.QueryRow(ctx, `DELETE FROM login_attempts WHERE state_hash = $1 AND browser_hash = $2 AND started_at > $3 RETURNING nonce, verifier, return_to`,
+			hash(state), hash(browser), m.now().Add(-LoginWithin)).Scan(&a.nonce, &sealed, &a.returnTo)
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return a, badState()
+	}
+	if err != nil {
+		return a, err
+	}
+	a.verifier, err = m.keys.Open(sealed, purposeVerifier, 0)
+	return a, err
+}
+
+func badState() error {
+	return fault.New(fault.Invalid, "this sign-in was not started here, or too long ago").WithCode("SIGN_IN_STATE").
+		WithHint("begin again at /auth/login")
+}
+
+// redeem trades the code for tokens on the back channel and judges the ID token; nothing else is called with them.
+func (m *Manager) redeem(ctx context.Context, code string, a attempt) (*oauth2.Token, sso.Identity, error) {
+	if code == "" {
+		return nil, sso.Identity{}, badState()
+	}
+	d, err := m.endpoints(ctx)
+	if err != nil {
+		return nil, sso.Identity{}, err
+	}
+	call, cancel := m.callContext(ctx)
+	defer cancel()
+	tok, err := m.oauth(d).Exchange(call, code, oauth2.VerifierOption(a.verifier))
+	if err != nil {
+		return nil, sso.Identity{}, providerFault(err)
+	}
+	who, err := m.judge(ctx, tok)
+	if err == nil && who.Nonce != a.nonce {
+		err = fault.New(fault.Unauthenticated, "ID token: its nonce is not this sign-in's")
+	}
+	return tok, who, err
+}
+
+// judge accepts an ID token only, and only with the access token it was issued with.
+func (m *Manager) judge(ctx context.Context, tok *oauth2.Token) (sso.Identity, error) {
+	who, err := m.verifier.Verify(ctx, idTokenOf(tok))
+	if err != nil {
+		return who, err
+	}
+	if who.Kind != sso.KindID {
+		return who, fault.New(fault.Unauthenticated, "token endpoint: no ID token in its answer")
+	}
+	if !who.BindsAccessToken() {
+		return who, nil
+	}
+	if err := who.VerifyAccessToken(tok.AccessToken); err != nil {
+		return who, fault.New(fault.Unauthenticated, "ID token: it belongs to another access token: %w", err)
+	}
+	return who, nil
+}
+
+func idTokenOf(tok *oauth2.Token) string {
+	raw, _ := tok.Extra("id_token").(string)
+	return raw
+}
+
+func (m *Manager) callContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, backChannel)
+	client := &http.Client{Timeout: backChannel, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return context.WithValue(ctx, oauth2.HTTPClient, client), cancel
+}
+
+// providerFault never repeats the provider's words to the browser: they can hold what it sent.
+func providerFault(err error) error {
+	var refused *oauth2.RetrieveError
+	if errors.As(err, &refused) && refused.Response != nil && refused.Response.StatusCode < http.StatusInternalServerError {
+		return fault.New(fault.Unauthenticated, "identity provider: refused").Because(errors.New(short(refused.ErrorCode)))
+	}
+	return fault.New(fault.Unavailable, "identity provider: no answer").Because(err).WithRetryAfter(5 * time.Second)
+}
+
+func short(s string) string {
+	if len(s) > 200 {
+		s = s[:200]
+	}
+	return s
+}

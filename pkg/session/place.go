@@ -1,0 +1,54 @@
+package session
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// SafeReturn is where a browser may go after signing in: a path of ours, or a page of a configured origin. Whatever could be
+// read in two ways becomes "/".
+func (m *Manager) SafeReturn(to string) string {
+	const home = "/"
+	if len(to) > 2048 || strings.ContainsFunc(to, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' || r > 0x7e }) {
+		return home
+	}
+	u, err := url.Parse(to)
+	if err != nil || u.User != nil || u.Opaque != "" {
+		return home
+	}
+	if u.Scheme == "" && u.Host == "" {
+		// One slash, then something that no browser takes for a host, in plain or escaped form.
+		decoded, err := url.PathUnescape(u.EscapedPath())
+		if err != nil || !strings.HasPrefix(to, "/") || strings.HasPrefix(decoded, "//") || strings.ContainsAny(decoded, "\\\t\r\n") || strings.Contains(decoded, "..") {
+			return home
+		}
+		return to
+	}
+	if slices.Contains(m.cfg.Origins, u.Scheme+"://"+u.Host) {
+		return to
+	}
+	return home
+}
+
+// endSessionURL is the provider's own sign-out page, with the token as a hint whose session is meant.
+func (m *Manager) endSessionURL(ctx context.Context, token string, known bool) string {
+	d, err := m.endpoints(ctx)
+	if err != nil || d.EndSessionURL == "" {
+		return ""
+	}
+	u, err := url.Parse(d.EndSessionURL)
+	if err != nil {
+		return ""
+	}
+	q := u.Query()
+	q.Set("client_id", m.cfg.ClientID)
+	q.Set("post_logout_redirect_uri", m.cfg.HomeURL)
+	if known {
+		// It opens nothing here any more: End has revoked it. Without it the provider asks the user to confirm.
+		q.Set("id_token_hint", token)
+	}
+	u.RawQuery = q.Encode()
+	return u.String()
+}

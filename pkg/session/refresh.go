@@ -1,0 +1,127 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/oauth2"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
+)
+
+// Refresh gets the browser behind the handle a new ID token. However many tabs ask at once, the provider is asked once: in
+// this process they share a flight, across replicas they queue on the session's row, and who comes just after gets the
+// same answer. Unauthenticated when there is no such session, it has no refresh token, or the provider refuses; the
+// session is then over.
+func (m *Manager) Refresh(ctx context.Context, handle string) (Tokens, error) {
+	if handle == "" {
+		return Tokens{}, noSession()
+	}
+	answer, err, _ := m.flights.Do(string(hash(handle)), func() (any, error) {
+		// Not the first asker's context: the others wait for this answer too.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*backChannel)
+		defer cancel()
+		return m.refresh(ctx, handle)
+	})
+	if err != nil {
+		return Tokens{}, err
+	}
+	t, _ := answer.(Tokens)
+	return t, nil
+}
+
+func (m *Manager) refresh(ctx context.Context, handle string) (t Tokens, err error) {
+	over := false
+	err = m.db.InSystem(ctx, "session refresh", func(ctx context.Context, tx postgres.SystemTx) error {
+		s, err := m.lockSession(ctx, tx, handle)
+		if err != nil {
+			return err
+		}
+		if m.now().Sub(s.refreshedAt) < replay {
+			t.ID = s.idToken
+			t.Identity, err = m.verifier.Verify(ctx, s.idToken)
+			t.Expires = t.Identity.Expiry
+			return err
+		}
+		t, err = m.renew(ctx, tx, handle, s)
+		over = fault.Is(err, fault.Unauthenticated)
+		return err
+	})
+	if over {
+		err = errors.Join(err, m.forget(ctx, handle))
+	}
+	return t, err
+}
+
+type row struct {
+	subject, idToken, refreshToken string
+	refreshedAt                    time.Time
+}
+
+func (m *Manager) lockSession(ctx context.Context, tx postgres.SystemTx, handle string) (row, error) {
+	var s row
+	var sealedID string
+	var sealedRefresh *string
+	err := tx.QueryRow(ctx, `SELECT subject, id_token, refresh_token, refreshed_at FROM sessions WHERE handle_hash = $1 AND expires_at > $2 FOR UPDATE`,
+		hash(handle), m.now()).Scan(&s.subject, &sealedID, &sealedRefresh, &s.refreshedAt)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return s, noSession()
+	}
+	if err != nil {
+		return s, err
+	}
+	if s.idToken, err = m.keys.Open(sealedID, purposeID, 0); err != nil || sealedRefresh == nil {
+		return s, err
+	}
+	s.refreshToken, err = m.keys.Open(*sealedRefresh, purposeRefresh, 0)
+	return s, err
+}
+
+// renew asks the provider, while the row is locked: a refresh token that rotates is used once.
+func (m *Manager) renew(ctx context.Context, tx postgres.SystemTx, handle string, s row) (Tokens, error) {
+	if s.refreshToken == "" {
+		return Tokens{}, noSession()
+	}
+	d, err := m.endpoints(ctx)
+	if err != nil {
+		return Tokens{}, err
+	}
+	call, cancel := m.callContext(ctx)
+	defer cancel()
+	tok, err := m.oauth(d).TokenSource(call, &oauth2.Token{RefreshToken: s.refreshToken, Expiry: m.now().Add(-time.Hour)}).Token()
+	if err != nil {
+		return Tokens{}, providerFault(err)
+	}
+	who, err := m.judge(ctx, tok)
+	if err != nil {
+		return Tokens{}, err
+	}
+	if who.Subject != s.subject {
+		return Tokens{}, fault.New(fault.Unauthenticated, "session refresh: the provider answered for another subject")
+	}
+	id, err := m.keys.Seal(idTokenOf(tok), purposeID, 0)
+	if err != nil {
+		return Tokens{}, err
+	}
+	refresh, err := m.keys.Seal(tok.RefreshToken, purposeRefresh, 0)
+	if err != nil {
+		return Tokens{}, err
+	}
+	_, err = tx.Exec(ctx, `UPDATE sessions SET id_token = $2, refresh_token = $3, refreshed_at = $4 WHERE handle_hash = $1`, hash(handle), id, refresh, m.now())
+	return Tokens{ID: idTokenOf(tok), Expires: who.Expiry, Identity: who}, err
+}
+
+// forget removes a session that the provider has ended.
+func (m *Manager) forget(ctx context.Context, handle string) error {
+	return m.db.InSystem(ctx, "session ended", func(ctx context.Context, tx postgres.SystemTx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM sessions WHERE handle_hash = $1 OR expires_at < $2`, hash(handle), m.now())
+		return err
+	})
+}
+
+func noSession() error {
+	return fault.New(fault.Unauthenticated, "session: there is none").WithHint("sign in at /auth/login")
+}

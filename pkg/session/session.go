@@ -1,0 +1,197 @@
+// Package session signs browsers in at the identity provider and keeps them signed in: authorization code with PKCE, state
+// and nonce on the server, one row per signed-in browser, refresh without sending tokens through the page, and an end
+// that takes effect at once.
+//
+// A browser holds two cookies: the ID token, which the API accepts like a bearer token, and a random handle to the session's
+// row, where the provider's refresh token is kept sealed. Cookies and routes are package httpapi's; whether a token is good
+// is package sso's; which tenant it belongs to, package tenant's.
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/oauth2"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/secret"
+	"github.com/leadctl/leadctl/pkg/sso"
+)
+
+// Times of a session.
+const (
+	Lifetime    = 30 * 24 * time.Hour // a browser is signed in so long at most
+	LoginWithin = 10 * time.Minute    // a started sign-in has to come back so soon
+	replay      = 10 * time.Second    // a refresh asked for again so soon (several tabs) gets the same answer
+	backChannel = 10 * time.Second    // longest a call to the provider may take
+)
+
+// Config of a Manager.
+type Config struct {
+	ClientID     string
+	ClientSecret string // "" for a public client
+	CallbackURL  string // exactly as registered at the provider: <API base>/auth/callback
+	HomeURL      string // where a sign-out ends: <API base>/
+	Origins      []string
+	Scopes       []string // default openid profile email offline_access where the provider knows it
+}
+
+// Manager signs in and out. It is safe for concurrent use.
+type Manager struct {
+	cfg      Config
+	db       *postgres.DB
+	keys     *secret.Keyring
+	verifier *sso.Verifier
+	discover func(context.Context) (sso.Discovery, error)
+
+	mu       sync.Mutex
+	provider *sso.Discovery
+	flights  singleflight.Group
+	now      func() time.Time
+}
+
+// New makes a Manager and calls nobody. discover reads the provider's endpoints; its answer is kept.
+func New(cfg Config, db *postgres.DB, keys *secret.Keyring, verifier *sso.Verifier, discover func(context.Context) (sso.Discovery, error)) *Manager {
+	return &Manager{cfg: cfg, db: db, keys: keys, verifier: verifier, discover: discover, now: time.Now}
+}
+
+// Tokens is what a browser gets: the ID token for the access cookie and the handle for the refresh cookie.
+type Tokens struct {
+	ID       string
+	Expires  time.Time // of the ID token
+	Handle   string    // "" where the browser keeps the one it has
+	Identity sso.Identity
+}
+
+// endpoints reads the provider's description once; a failure is not kept.
+func (m *Manager) endpoints(ctx context.Context) (sso.Discovery, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.provider != nil {
+		return *m.provider, nil
+	}
+	d, err := m.discover(ctx)
+	if err != nil {
+		return d, err
+	}
+	m.provider = &d
+	return d, nil
+}
+
+func (m *Manager) oauth(d sso.Discovery) *oauth2.Config {
+	scopes := m.cfg.Scopes
+	if scopes == nil {
+		scopes = []string{"openid", "profile", "email"}
+	}
+	return &oauth2.Config{ClientID: m.cfg.ClientID, ClientSecret: m.cfg.ClientSecret, RedirectURL: m.cfg.CallbackURL, Scopes: scopes,
+		Endpoint: oauth2.Endpoint{AuthURL: d.AuthorizationURL, TokenURL: d.TokenURL}}
+}
+
+// hash is how the database knows what a browser holds.
+func hash(text string) []byte {
+	sum := sha256.Sum256([]byte(text))
+	return sum[:]
+}
+
+// sealed texts belong to no tenant; the purpose tells them apart.
+const (
+	purposeRefresh  = "session_refresh_token"
+	purposeID       = "session_id_token"
+	purposeVerifier = "login_verifier"
+)
+
+// Revoked reports whether the token was ended by a sign-out. Only tokens that came in a cookie need asking.
+func Revoked(ctx context.Context, tx postgres.SystemTx, token string) (found bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM revoked_tokens WHERE token_hash = $1)`, hash(token)).Scan(&found)
+	return found, err
+}
+
+// open starts a session for a verified identity. Every sign-in gets a new handle: one that was planted before is worth nothing.
+func (m *Manager) open(ctx context.Context, tx postgres.SystemTx, who sso.Identity, idToken, refreshToken string) (Tokens, error) {
+	t := Tokens{ID: idToken, Expires: who.Expiry, Handle: rand.Text(), Identity: who}
+	id, err := m.keys.Seal(idToken, purposeID, 0)
+	if err != nil {
+		return t, err
+	}
+	var refresh *string
+	if refreshToken != "" {
+		sealed, err := m.keys.Seal(refreshToken, purposeRefresh, 0)
+		if err != nil {
+			return t, err
+		}
+		refresh = &sealed
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO sessions (handle_hash, issuer, subject, refresh_token, id_token, refreshed_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		hash(t.Handle), who.Issuer, who.Subject, refresh, id, m.now(), m.now().Add(Lifetime))
+	return t, err
+}
+
+// End closes the session behind the handle and revokes the token, so that neither opens anything from now on. It returns
+// the provider's page that ends the single sign-on too, "" where the provider has none. Ending what is not there is fine.
+func (m *Manager) End(ctx context.Context, handle, token string) (string, error) {
+	who, err := m.verifier.Verify(ctx, token)
+	known := err == nil
+	err = m.db.InSystem(ctx, "sign-out", func(ctx context.Context, tx postgres.SystemTx) error {
+		var sealed string
+		err := tx.QueryRow(ctx, `DELETE FROM sessions WHERE handle_hash = $1 RETURNING id_token`, hash(handle)).Scan(&sealed)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return err
+		}
+		if err == nil {
+			if last, err := m.keys.Open(sealed, purposeID, 0); err == nil {
+				if err := m.revoke(ctx, tx, last, m.now().Add(Lifetime)); err != nil {
+					return err
+				}
+			}
+		}
+		if !known {
+			return nil
+		}
+		return m.revoke(ctx, tx, token, who.Expiry)
+	})
+	if err != nil {
+		return "", err
+	}
+	return m.endSessionURL(ctx, token, known), nil
+}
+
+// revoke remembers a token, and forgets those that have expired by now.
+func (m *Manager) revoke(ctx context.Context, tx postgres.SystemTx, token string, expires time.Time) error {
+	_, err := tx.Exec(ctx, `INSERT INTO revoked_tokens (token_hash, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING`, hash(token), expires.Add(time.Hour))
+	if err == nil {
+		_, err = tx.Exec(ctx, `DELETE FROM revoked_tokens WHERE expires_at < $1`, m.now())
+	}
+	return err
+}
+
+// Exchange takes an ID token that the page obtained itself, by the same client, and makes a session without refresh of it.
+// Unauthenticated for anything else, an access token included.
+func (m *Manager) Exchange(ctx context.Context, idToken string) (Tokens, error) {
+	who, err := m.verifier.Verify(ctx, idToken)
+	if err != nil {
+		return Tokens{}, err
+	}
+	if who.Kind != sso.KindID {
+		return Tokens{}, fault.New(fault.Unauthenticated, "token exchange: not an ID token")
+	}
+	var t Tokens
+	err = m.db.InSystem(ctx, "token exchange", func(ctx context.Context, tx postgres.SystemTx) error {
+		gone, err := Revoked(ctx, tx, idToken)
+		if err != nil {
+			return err
+		}
+		if gone {
+			return fault.New(fault.Unauthenticated, "token exchange: the token was signed out")
+		}
+		t, err = m.open(ctx, tx, who, idToken, "")
+		return err
+	})
+	return t, err
+}

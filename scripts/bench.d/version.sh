@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Cold start: `leadctl version`, median wall time of 20 runs in milliseconds, against the 50 ms that completions can bear.
+set -euo pipefail
+bin=$(mktemp -d)
+trap 'rm -rf "$bin"' EXIT
+go build -trimpath -o "$bin/leadctl" ./cmd/leadctl
+
+times=()
+for _ in $(seq 21); do
+  start=$(date +%s%N)
+  "$bin/leadctl" version >/dev/null
+  times+=($((($(date +%s%N) - start) / 1000)))
+done
+median=$(printf '%s\n' "${times[@]:1}" | sort -n | sed -n 10p)
+awk -v us="$median" 'BEGIN { r = us / 50000; printf "bench version ours=%.1fms ref=50ms ratio=%.2f reach=1 %s\n", us / 1000, r, (r <= 1 ? "ok" : "short") }'
