@@ -100,19 +100,32 @@ func (c *cluster) clone(ctx context.Context, admin *pgx.Conn, name string) error
 	return clusterFault("clone "+name, err)
 }
 
-// commitName is the moment a workspace comes to exist. Odoo lists every database its role owns and may have opened the
-// provisional one meanwhile; its sessions are ended, as PostgreSQL demands for a rename.
+// commitName is the moment a workspace comes to exist.
 func commitName(ctx context.Context, admin *pgx.Conn, from, to string) error {
-	if err := endSessions(ctx, admin, from); err != nil {
-		return err
-	}
-	_, err := admin.Exec(ctx, "ALTER DATABASE "+quote(from)+" RENAME TO "+quote(to))
+	err := alone(ctx, admin, from, "ALTER DATABASE "+quote(from)+" RENAME TO "+quote(to))
 	return clusterFault("rename to "+to, err)
 }
 
+// alone runs a statement that PostgreSQL refuses while anybody is connected to the database. Odoo lists every database that its
+// role owns and may have opened this one; it opens it again when it has a reason to, so this takes a few attempts.
+func alone(ctx context.Context, admin *pgx.Conn, database, sql string) error {
+	var err error
+	for range 5 {
+		if err = endSessions(ctx, admin, database); err != nil {
+			return err
+		}
+		if _, err = admin.Exec(ctx, sql); pgCode(err) != "55006" {
+			return err
+		}
+	}
+	return err
+}
+
+// endSessions ends the sessions of clients. Autovacuum is left out, which only a superuser may end: PostgreSQL sends it away by
+// itself. (DROP DATABASE … WITH (FORCE) does not know the difference, and fails for that reason now and then.)
 func endSessions(ctx context.Context, admin *pgx.Conn, database string) error {
 	_, err := admin.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-		WHERE datname = $1 AND pid <> pg_backend_pid()`, database)
+		WHERE datname = $1 AND pid <> pg_backend_pid() AND backend_type = 'client backend'`, database)
 	return clusterFault("sessions of "+database, err)
 }
 
@@ -179,7 +192,7 @@ func (c *cluster) drop(ctx context.Context, w Workspace) (bool, error) {
 				return dropped, err
 			}
 		}
-		if _, err := admin.Exec(ctx, "DROP DATABASE IF EXISTS "+quote(name)+" WITH (FORCE)"); err != nil {
+		if err := alone(ctx, admin, name, "DROP DATABASE IF EXISTS "+quote(name)); err != nil {
 			return dropped, clusterFault("drop "+name, err)
 		}
 		dropped = true

@@ -212,6 +212,24 @@ func TestForeignDatabaseIsLeftAlone(t *testing.T) {
 	require.Equal(t, odoo.CodeForeign, fault.Code(err))
 }
 
+// TestSessionsDoNotStopADrop: somebody has the workspace open, as Odoo has.
+func TestSessionsDoNotStopADrop(t *testing.T) {
+	t.Parallel()
+	c, ctx := newClones(t), context.Background()
+	w := c.workspace(3)
+	_, err := c.prov.EnsureDatabase(ctx, w)
+	require.NoError(t, err)
+	open := c.connect(t, w.Database)
+	defer open.Close(ctx)
+	gone, err := c.prov.DropDatabase(ctx, w)
+	require.NoError(t, err)
+	require.True(t, gone)
+	require.Error(t, open.Ping(ctx))
+	gone, err = c.prov.DropDatabase(ctx, w)
+	require.NoError(t, err)
+	require.False(t, gone)
+}
+
 func TestAttemptsAtOneCloneTakeTurns(t *testing.T) {
 	t.Parallel()
 	c := newClones(t)

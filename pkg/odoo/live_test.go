@@ -33,8 +33,9 @@ func liveRig(t *testing.T, variables, name string, cluster bool) rig {
 	require.NoError(t, err)
 	r := rig{server: client(t, env(t, variables+"_URL"), 2*time.Minute), prefix: "lct_" + name}
 	r.how = odoo.Provisioning{Installation: "live", Template: "lct_template_" + name, Master: odoo.Secret(strings.TrimSpace(string(secret)))}
+	r.dsn = env(t, variables+"_DSN")
 	if cluster {
-		r.how.ClusterDSN = odoo.Secret(env(t, variables+"_DSN"))
+		r.how.ClusterDSN = odoo.Secret(r.dsn)
 	} else {
 		r.how.TemplateSecret = adminPassword
 	}
