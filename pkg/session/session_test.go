@@ -1,0 +1,415 @@
+package session_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/devidp"
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/pgtest"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/secret"
+	"github.com/leadctl/leadctl/pkg/session"
+	"github.com/leadctl/leadctl/pkg/sso"
+)
+
+const (
+	clientID = "console"
+	callback = "http://127.0.0.1:1/auth/callback"
+)
+
+// rig is a provider whose token endpoint is counted and can be made to answer something else, and a Manager that uses it.
+type rig struct {
+	*session.Manager
+	db      *pgtest.DB
+	idp     *devidp.Provider
+	issuer  string
+	browser *http.Client
+	redeems atomic.Int64
+	forge   func(answer map[string]any) // changes what the token endpoint says
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	r := &rig{db: pgtest.New(t)}
+	server := httptest.NewUnstartedServer(nil)
+	r.issuer = "http://" + server.Listener.Addr().String()
+	var err error
+	r.idp, err = devidp.New(devidp.Config{Issuer: r.issuer,
+		Users:   []devidp.User{{ID: "alice", Name: "Alice", Email: "alice@acme.example", EmailVerified: true, Roles: []string{"ops"}}},
+		Clients: []devidp.Client{{ID: clientID, Secret: "s3cret", RedirectURIs: []string{callback}}, {ID: "other", RedirectURIs: []string{"http://127.0.0.1/x"}}}})
+	require.NoError(t, err)
+	server.Config.Handler = r.tamper(r.idp)
+	server.Start()
+	t.Cleanup(server.Close)
+
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	r.browser = &http.Client{Jar: jar, CheckRedirect: func(req *http.Request, _ []*http.Request) error {
+		if "http://"+req.URL.Host != r.issuer {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}}
+	r.Manager = r.manager(t)
+	return r
+}
+
+func (r *rig) manager(t *testing.T) *session.Manager {
+	t.Helper()
+	cfg := sso.Config{Issuer: r.issuer, ClientIDs: []string{clientID}, AllowInsecure: true}
+	verifier, err := sso.NewVerifier(cfg)
+	require.NoError(t, err)
+	t.Cleanup(verifier.Close)
+	json, err := secret.Generate()
+	require.NoError(t, err)
+	keys, err := secret.Parse(json)
+	require.NoError(t, err)
+	return session.New(session.Config{ClientID: clientID, ClientSecret: "s3cret", CallbackURL: callback, HomeURL: "http://127.0.0.1:1/",
+		Origins: []string{"https://ui.example"}}, r.db.App, keys, verifier,
+		func(ctx context.Context) (sso.Discovery, error) { return sso.Discover(ctx, cfg) })
+}
+
+// tamper counts calls of the token endpoint and lets forge change their answers.
+func (r *rig) tamper(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.Path != "/oauth/token" {
+			next.ServeHTTP(w, req)
+			return
+		}
+		r.redeems.Add(1)
+		rec := httptest.NewRecorder()
+		next.ServeHTTP(rec, req)
+		body := rec.Body.Bytes()
+		var answer map[string]any
+		if json.Unmarshal(body, &answer) == nil && r.forge != nil {
+			r.forge(answer)
+			body, _ = json.Marshal(answer)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(rec.Code)
+		_, _ = w.Write(body)
+	})
+}
+
+var requestField = regexp.MustCompile(`name="request" value="([^"]+)"`)
+
+// walk follows the browser from Begin's address over the picker to our callback, and gives the query there.
+func (r *rig) walk(t *testing.T, location string) url.Values {
+	t.Helper()
+	res, err := r.browser.Get(location)
+	require.NoError(t, err)
+	page := new(strings.Builder)
+	_, err = copyAll(page, res)
+	require.NoError(t, err)
+	found := requestField.FindStringSubmatch(page.String())
+	require.Len(t, found, 2, page.String())
+	res, err = r.browser.PostForm(r.issuer+"/login", url.Values{"request": {found[1]}, "user": {"alice"}})
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	to, err := url.Parse(res.Header.Get("Location"))
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(to.String(), callback), to)
+	return to.Query()
+}
+
+func (r *rig) signIn(t *testing.T) session.Tokens {
+	t.Helper()
+	location, browser, err := r.Begin(t.Context(), "/leads")
+	require.NoError(t, err)
+	tokens, to, err := r.Finish(t.Context(), browser, r.walk(t, location))
+	require.NoError(t, err)
+	require.Equal(t, "/leads", to)
+	return tokens
+}
+
+func (r *rig) sessions(t *testing.T) (n int) {
+	t.Helper()
+	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `SELECT count(*) FROM sessions`).Scan(&n))
+	return n
+}
+
+func (r *rig) revoked(t *testing.T, token string) (gone bool) {
+	t.Helper()
+	require.NoError(t, r.db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+		gone, err = session.Revoked(ctx, tx, token)
+		return err
+	}))
+	return gone
+}
+
+func TestCases(t *testing.T) {
+	t.Parallel()
+	t.Run("A-116", statesThatAreNotOurs)
+	t.Run("A-117", oneCallbackOneSession)
+	t.Run("A-118", nonceOfAnotherSignIn)
+	t.Run("A-119", pkceIsAlwaysSent)
+	t.Run("A-121", refusalIsNotReflected)
+	t.Run("A-122", callbackInAnotherBrowser)
+	t.Run("A-123", everySignInHasItsOwnHandle)
+	t.Run("A-124", badIDTokens)
+	t.Run("A-134", nothingReadableInTheDatabase)
+	t.Run("C-027", placesToReturnTo)
+}
+
+func statesThatAreNotOurs(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	location, browser, err := r.Begin(t.Context(), "/")
+	require.NoError(t, err)
+	answer := r.walk(t, location)
+	for name, c := range map[string]struct {
+		browser string
+		answer  url.Values
+	}{
+		"no state":         {browser, url.Values{"code": answer["code"]}},
+		"wrong state":      {browser, url.Values{"code": answer["code"], "state": {"nonsense"}}},
+		"no cookie":        {"", answer},
+		"another's cookie": {"someone else's", answer},
+		"no code":          {browser, url.Values{"state": {"nonsense"}}},
+	} {
+		_, _, err := r.Finish(t.Context(), c.browser, c.answer)
+		require.Equal(t, 400, fault.HTTPStatus(err), name)
+	}
+	_, err = r.db.Owner.Exec(t.Context(), `UPDATE login_attempts SET started_at = started_at - interval '11 minutes'`)
+	require.NoError(t, err)
+	_, _, err = r.Finish(t.Context(), browser, answer)
+	require.Equal(t, 400, fault.HTTPStatus(err), "older than ten minutes")
+	require.Zero(t, r.redeems.Load())
+	require.Zero(t, r.sessions(t))
+}
+
+func oneCallbackOneSession(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	location, browser, err := r.Begin(t.Context(), "/")
+	require.NoError(t, err)
+	answer := r.walk(t, location)
+	var wg sync.WaitGroup
+	var good atomic.Int64
+	for range 5 {
+		wg.Go(func() {
+			if _, _, err := r.Finish(t.Context(), browser, answer); err == nil {
+				good.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	require.EqualValues(t, 1, good.Load())
+	require.Equal(t, 1, r.sessions(t))
+	require.EqualValues(t, 1, r.redeems.Load())
+}
+
+func nonceOfAnotherSignIn(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	older, browser, err := r.Begin(t.Context(), "/")
+	require.NoError(t, err)
+	_, err = r.db.Owner.Exec(t.Context(), `UPDATE login_attempts SET nonce = 'another'`)
+	require.NoError(t, err)
+	_, _, err = r.Finish(t.Context(), browser, r.walk(t, older))
+	require.True(t, fault.Is(err, fault.Unauthenticated), "%v", err)
+	require.Zero(t, r.sessions(t))
+}
+
+func pkceIsAlwaysSent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	seen := map[string]bool{}
+	for range 3 {
+		location, _, err := r.Begin(t.Context(), "/")
+		require.NoError(t, err)
+		u, err := url.Parse(location)
+		require.NoError(t, err)
+		require.Equal(t, "S256", u.Query().Get("code_challenge_method"))
+		require.Len(t, u.Query().Get("code_challenge"), 43)
+		require.NotEmpty(t, u.Query().Get("nonce"))
+		require.Equal(t, callback, u.Query().Get("redirect_uri"))
+		require.False(t, seen[u.Query().Get("code_challenge")])
+		seen[u.Query().Get("code_challenge")] = true
+	}
+}
+
+func refusalIsNotReflected(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	location, browser, err := r.Begin(t.Context(), "/")
+	require.NoError(t, err)
+	u, err := url.Parse(location)
+	require.NoError(t, err)
+	_, _, err = r.Finish(t.Context(), browser, url.Values{"state": u.Query()["state"], "error": {"access_denied"}, "error_description": {"<script>CANARY</script>" + strings.Repeat("x", 10_000)}})
+	require.Equal(t, 403, fault.HTTPStatus(err))
+	require.NotContains(t, fault.Text(err)+fault.Hint(err), "CANARY")
+	require.Less(t, len(err.Error()), 1000)
+}
+
+func callbackInAnotherBrowser(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	attacker, _, err := r.Begin(t.Context(), "/")
+	require.NoError(t, err)
+	_, victim, err := r.Begin(t.Context(), "/")
+	require.NoError(t, err)
+	_, _, err = r.Finish(t.Context(), victim, r.walk(t, attacker))
+	require.Equal(t, 400, fault.HTTPStatus(err))
+	require.Zero(t, r.sessions(t))
+}
+
+func everySignInHasItsOwnHandle(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	first, second := r.signIn(t), r.signIn(t)
+	require.NotEqual(t, first.Handle, second.Handle)
+	_, err := r.Refresh(t.Context(), "planted by somebody")
+	require.True(t, fault.Is(err, fault.Unauthenticated))
+}
+
+func badIDTokens(t *testing.T) {
+	t.Parallel()
+	for name, forge := range map[string]func(*rig, map[string]any){
+		"none":     func(_ *rig, a map[string]any) { delete(a, "id_token") },
+		"alg none": func(_ *rig, a map[string]any) { a["id_token"] = "eyJhbGciOiJub25lIn0.e30." },
+		"its signature altered": func(_ *rig, a map[string]any) {
+			a["id_token"] = a["id_token"].(string)[:len(a["id_token"].(string))-6] + "AAAAAA"
+		},
+		"the access token": func(_ *rig, a map[string]any) { a["id_token"] = a["access_token"] },
+		"for another client": func(r *rig, a map[string]any) {
+			a["id_token"], _ = r.idp.IssueToken(context.Background(), "alice", "other")
+		},
+		"at_hash of another access token": func(_ *rig, a map[string]any) { a["access_token"] = "another" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.forge = func(a map[string]any) { forge(r, a) }
+			location, browser, err := r.Begin(t.Context(), "/")
+			require.NoError(t, err)
+			_, _, err = r.Finish(t.Context(), browser, r.walk(t, location))
+			require.True(t, fault.Is(err, fault.Unauthenticated), "%v", err)
+			require.Zero(t, r.sessions(t))
+		})
+	}
+}
+
+func nothingReadableInTheDatabase(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	tokens := r.signIn(t)
+	_, _, err := r.Begin(t.Context(), "/")
+	require.NoError(t, err)
+	var dump string
+	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `SELECT (SELECT string_agg(s::text, ' ') FROM sessions s) || (SELECT string_agg(l::text, ' ') FROM login_attempts l)`).Scan(&dump))
+	require.NotContains(t, dump, tokens.Handle)
+	require.NotRegexp(t, `eyJ[A-Za-z0-9_-]{10,}\.`, dump)
+}
+
+func placesToReturnTo(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for _, fine := range []string{"/", "/leads", "/leads?bucket=high&limit=5", "/a/b#c", "https://ui.example/chat", "https://ui.example"} {
+		require.Equal(t, fine, r.SafeReturn(fine))
+	}
+	for _, bad := range []string{"", "//evil.example", "///evil.example", `/\evil.example`, `\/evil.example`, `\\evil.example`, "/%09/evil.example", "/%5cevil.example", "/%2fevil.example",
+		"/%2f%2fevil.example", "https:evil.example", "https:/evil.example", "http://evil.example", "https://ui.example.evil.example", "https://ui.example@evil.example",
+		"https://ui.example:444/", "http://ui.example/", "https://UI.example.", "/..//evil.example", "/a/../..//evil.example", "//evil.example%2f..", "javascript:alert(1)",
+		"data:text/html,x", "vbscript:x", "/a\r\nSet-Cookie: x=y", "/%0d%0aSet-Cookie:x", "／／evil.example", "@evil.example", "evil.example", "./evil", "../evil", "?next=//evil",
+		"#//evil", " /leads", "/leads ", "\t//evil.example", "/\t/evil.example", "https://[::1]/", "https://127.0.0.1/", "ftp://ui.example/", "//ui.example/", "///ui.example",
+		"/%252f%252e%252e", "https://ui.example\\@evil.example", "https://ui.example%2eevil.example", "https://ui.example%00.evil", "blob:https://ui.example/x",
+		"file:///etc/passwd", "/" + strings.Repeat("a", 4096), "https://evil.example#https://ui.example", "https://evil.example/https://ui.example", "\u2028//evil", "/\u00a0/evil"} {
+		got := r.SafeReturn(bad)
+		if bad == "/%252f%252e%252e" {
+			require.Equal(t, bad, got, "escaped twice is a plain path of ours")
+			continue
+		}
+		require.Equal(t, "/", got, "%q", bad)
+	}
+}
+
+func TestRefreshIsAskedOnceAndReplayed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	tokens := r.signIn(t)
+	_, err := r.db.Owner.Exec(t.Context(), `UPDATE sessions SET refreshed_at = refreshed_at - interval '1 minute'`)
+	require.NoError(t, err)
+	before := r.redeems.Load()
+
+	var wg sync.WaitGroup
+	fresh, failures := make([]string, 20), make([]error, 20)
+	for i := range fresh {
+		wg.Go(func() {
+			got, err := r.Refresh(t.Context(), tokens.Handle)
+			fresh[i], failures[i] = got.ID, err
+		})
+	}
+	wg.Wait()
+	require.NoError(t, errors.Join(failures...))
+	require.NotEqual(t, tokens.ID, fresh[0])
+	for _, id := range fresh {
+		require.Equal(t, fresh[0], id)
+	}
+	require.EqualValues(t, 1, r.redeems.Load()-before, "one refresh, its answer replayed")
+}
+
+func TestARefreshThatTheProviderRefusesEndsTheSession(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	tokens := r.signIn(t)
+	_, err := r.db.Owner.Exec(t.Context(), `UPDATE sessions SET refreshed_at = refreshed_at - interval '1 minute'`)
+	require.NoError(t, err)
+	r.forge = func(a map[string]any) { delete(a, "id_token") }
+	_, err = r.Refresh(t.Context(), tokens.Handle)
+	require.True(t, fault.Is(err, fault.Unauthenticated), "%v", err)
+	require.Zero(t, r.sessions(t))
+}
+
+func TestSignOutEndsEverythingAtOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	tokens := r.signIn(t)
+	require.False(t, r.revoked(t, tokens.ID))
+
+	end, err := r.End(t.Context(), tokens.Handle, tokens.ID)
+	require.NoError(t, err)
+	require.Contains(t, end, "post_logout_redirect_uri="+url.QueryEscape("http://127.0.0.1:1/"))
+	require.True(t, r.revoked(t, tokens.ID))
+	require.Zero(t, r.sessions(t))
+	_, err = r.Refresh(t.Context(), tokens.Handle)
+	require.True(t, fault.Is(err, fault.Unauthenticated))
+	_, err = r.Exchange(t.Context(), tokens.ID)
+	require.True(t, fault.Is(err, fault.Unauthenticated), "a token that was signed out opens no new session")
+
+	_, err = r.End(t.Context(), tokens.Handle, tokens.ID)
+	require.NoError(t, err, "twice is fine")
+	_, err = r.End(t.Context(), "", "")
+	require.NoError(t, err, "without a session too")
+}
+
+func TestExchangeTakesIDTokensOfOursOnly(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	tokens := r.signIn(t)
+	again, err := r.Exchange(t.Context(), tokens.ID)
+	require.NoError(t, err)
+	require.NotEmpty(t, again.Handle)
+	_, err = r.Refresh(t.Context(), again.Handle)
+	require.NoError(t, err, "within the replay time the token itself is the answer")
+
+	access, err := r.idp.IssueToken(t.Context(), "alice", clientID)
+	require.NoError(t, err)
+	for name, token := range map[string]string{"an access token": access, "nothing": "", "nonsense": "a.b.c"} {
+		_, err := r.Exchange(t.Context(), token)
+		require.True(t, fault.Is(err, fault.Unauthenticated), "%s: %v", name, err)
+	}
+}
