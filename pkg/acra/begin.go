@@ -34,7 +34,7 @@ func (in *ingestion) begin(ctx context.Context) error {
 		_ = in.stream.close()
 		return errNothingToDo
 	}
-	in.batch, in.empty = at.Batch, at.Empty
+	in.saved, in.savedAt, in.empty = at.Batch, time.Now(), at.Empty
 	if in.opts.DryRun {
 		return nil
 	}
@@ -150,7 +150,7 @@ func oneRun(ctx context.Context, tx postgres.SystemTx, where string, args ...any
 // decoder makes the decoder of this run.
 func (in *ingestion) decoder() *decoder {
 	d := newDecoder(in.stream, in.want, in.seen, in.run.ID)
-	d.number, d.read, d.limit = in.batch, in.run.Read, in.opts.Limit
+	d.number, d.read, d.limit = in.saved, in.run.Read, in.opts.Limit
 	if in.resumed {
 		d.from = in.run.At
 	}

@@ -5,5 +5,12 @@ import "testing"
 // TestCases runs the acceptance cases by their ids.
 func TestCases(t *testing.T) {
 	t.Parallel()
+	t.Run("D-026", testServerCrashes)
+	t.Run("D-029", testDiskFull)
+	t.Run("D-044", testSourceTrouble)
+	t.Run("D-046", testDrift)
 	t.Run("D-047", testMalformedRows)
+	t.Run("D-049", testShrunkSource)
+	t.Run("D-050", testKilled)
+	t.Run("D-051", testOneAtATime)
 }

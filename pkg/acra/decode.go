@@ -68,16 +68,17 @@ func (d *decoder) run(ctx context.Context, free <-chan *batch, full chan<- *batc
 		}
 		err = d.part(ctx, p, free, flush)
 		_ = p.close()
-		if err != nil && err != errLimit {
-			return err
-		}
-		if d.b != nil {
+		if d.b != nil && ctx.Err() == nil { // also when the source failed: what it gave is kept
 			if err := flush(); err != nil {
 				return err
 			}
 		}
-		if err == errLimit {
+		switch err {
+		case nil:
+		case errLimit:
 			return nil
+		default:
+			return err
 		}
 	}
 }

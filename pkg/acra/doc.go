@@ -18,6 +18,7 @@
 // that are as they were cost a look and write nothing: last_seen is when a row was last written, and a run that saw the
 // whole register marks the rows it did not find (absent_since) instead of touching the two million that it did.
 //
-// Every batch is one transaction that also moves the run's checkpoint, and begins by locking the run's row and comparing
-// its batch number: a batch cannot be applied twice, and a run that somebody else took over cannot go on.
+// Every batch is one transaction that also moves the run's checkpoint (batches that write nothing leave it for a while),
+// and begins by locking the run's row and comparing its batch number: a batch cannot be applied twice, and a run that
+// somebody else took over cannot go on.
 package acra

@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
@@ -60,8 +58,9 @@ type ingestion struct {
 	run     Run   // as the table has it, but for a dry run
 	next    Run   // as it is if the batch whose answer was lost went through
 	last    *Run  // the latest finished run of the same source and choice; nil when there is none
-	batch   int64 // number of the last batch that an earlier process committed
-	empty   bool  // the table had no row when the run began, so what the run has not met before is new
+	saved   int64 // number of the last batch that the checkpoint has
+	savedAt time.Time
+	empty   bool // the table had no row when the run began, so what the run has not met before is new
 	resumed bool
 	release func()
 	rejects []Reject // the first few, of a dry run
@@ -139,29 +138,30 @@ func (in *ingestion) alreadyRunning(ctx context.Context) error {
 		WithHint("watch it with `leadctl acra status --watch`")
 }
 
-// load decodes on one goroutine and writes on this one; three batches go round between them.
+// load decodes on one goroutine and writes on this one; three batches go round between them. What was read before the
+// source failed is written all the same.
 func (in *ingestion) load(ctx context.Context) error {
 	free, full := make(chan *batch, 3), make(chan *batch, 1)
 	for range cap(free) {
 		free <- &batch{}
 	}
-	d := in.decoder()
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		defer close(full)
-		return d.run(ctx, free, full)
-	})
-	g.Go(func() error {
-		for b := range full {
-			if err := in.apply(ctx, b); err != nil {
-				return err
-			}
-			in.tell(b)
-			free <- b
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	d, ended := in.decoder(), make(chan error, 1)
+	go func() {
+		ended <- d.run(reading, free, full)
+		close(full)
+	}()
+	for b := range full {
+		if err := in.apply(ctx, b); err != nil {
+			stop()
+			<-ended // nobody else uses the source when this returns
+			return err
 		}
-		return nil
-	})
-	return g.Wait()
+		in.tell(b)
+		free <- b
+	}
+	return <-ended
 }
 
 func (in *ingestion) tell(b *batch) {

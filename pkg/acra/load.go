@@ -2,7 +2,9 @@ package acra
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"time"
 
@@ -12,38 +14,48 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// A batch that the database cannot take just now (restart, lock, disk) is tried again for about a minute. After that the
-// run fails; its checkpoint stands and Resume continues it.
+// What the database cannot take just now (restart, lock, disk) is tried again for about a minute. After that the run fails;
+// its checkpoint stands and Resume continues it.
 const (
-	batchTries = 8
+	tries      = 8
 	firstPause = 300 * time.Millisecond
 	longPause  = 15 * time.Second
 )
 
 // apply commits one batch, however often that takes.
 func (in *ingestion) apply(ctx context.Context, b *batch) error {
+	err := in.persist(ctx, func() error { return in.applyOnce(ctx, b) })
+	if fault.Is(err, fault.Conflict) && in.empty {
+		in.empty = false // somebody else writes to the table as well: ask it about every row from now on
+		err = in.persist(ctx, func() error { return in.applyOnce(ctx, b) })
+	}
+	if err != nil {
+		return err
+	}
+	return in.judgeRejects(earlySample)
+}
+
+// persist does what is a transaction, again when the database was away.
+func (in *ingestion) persist(ctx context.Context, do func() error) error {
 	pause := firstPause
 	for try := 1; ; try++ {
-		err := in.applyOnce(ctx, b)
-		if err == nil {
-			return in.judgeRejects(earlySample)
-		}
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case fault.Is(err, fault.Conflict) && in.empty && try == 1:
-			in.empty = false // somebody else writes to the table as well: ask it about every row from now on
-			continue
-		case !fault.Is(err, fault.Unavailable) || try == batchTries:
+		err := do()
+		if err == nil || ctx.Err() != nil || !passing(err) || try == tries {
 			return err
 		}
-		in.opts.Log.WarnContext(ctx, "batch put off", "run", in.run.ID, "batch", b.number, "try", try, "error", err)
+		in.opts.Log.WarnContext(ctx, "register run: database not to be had", "run", in.run.ID, "try", try, "error", err)
 		if err := wait(ctx, pause/2+rand.N(pause)); err != nil {
 			return err
 		}
 		pause = min(2*pause, longPause)
 		in.lockAgain(ctx)
 	}
+}
+
+// passing reports whether a failure of the database may be over soon. A connection that ends in the middle of an answer is
+// how a server that crashes looks.
+func passing(err error) bool {
+	return fault.Is(err, fault.Unavailable) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
 }
 
 // lockAgain takes the lock anew after the database was away, since the connection that held it may have died unnoticed.
@@ -71,7 +83,7 @@ func wait(ctx context.Context, d time.Duration) error {
 // applyOnce is the transaction of one batch. What it counted becomes the run's only when it committed.
 func (in *ingestion) applyOnce(ctx context.Context, b *batch) error {
 	var after Run
-	var applied bool
+	var applied, saved bool
 	err := in.db.InSystem(ctx, "acra batch", func(ctx context.Context, tx postgres.SystemTx) (err error) {
 		if applied, err = in.enter(ctx, tx, b.number); err != nil || applied {
 			return err
@@ -81,7 +93,8 @@ func (in *ingestion) applyOnce(ctx context.Context, b *batch) error {
 			return err
 		}
 		after = in.after(b, fate)
-		if in.opts.DryRun {
+		saved = !in.opts.DryRun && (fate.writes() || len(b.rejects) > 0 || time.Since(in.savedAt) > saveEvery)
+		if !saved {
 			return nil
 		}
 		if err := write(ctx, tx, b, fate); err != nil {
@@ -99,12 +112,18 @@ func (in *ingestion) applyOnce(ctx context.Context, b *batch) error {
 	if applied {
 		after = in.next
 	}
-	in.run = after
+	if in.run = after; applied || saved {
+		in.saved, in.savedAt = b.number, time.Now()
+	}
 	if in.opts.DryRun {
 		in.keepRejects(b)
 	}
 	return nil
 }
+
+// saveEvery bounds how far the checkpoint may lag behind batches that had nothing to write. They are read again after a
+// crash, which costs less than a flush to disk for each.
+const saveEvery = 2 * time.Second
 
 // enter locks the run's row. applied says that this batch is committed already: an earlier try got through although its
 // answer was lost. Fault: Conflict when the run is not ours any more.
@@ -113,15 +132,11 @@ func (in *ingestion) enter(ctx context.Context, tx postgres.SystemTx, number int
 		_, err := tx.Exec(ctx, `SET TRANSACTION READ ONLY`)
 		return false, err
 	}
-	// A lost answer cannot lose rows: the run is reported done by one last transaction that waits for the disk.
-	if _, err := tx.Exec(ctx, `SET LOCAL synchronous_commit = off`); err != nil {
-		return false, err
-	}
 	committed, err := lockRun(ctx, tx, in.run.ID)
 	if err != nil {
 		return false, err
 	}
-	if committed != number && committed != number-1 {
+	if committed != number && committed != in.saved {
 		return false, takenOver(in.run.ID)
 	}
 	return committed == number, nil
@@ -137,6 +152,8 @@ type fate struct {
 	changed []int32 // to be published at the end
 	counts  Counts
 }
+
+func (f fate) writes() bool { return len(f.fresh)+len(f.changed) > 0 }
 
 // sort decides every row's fate.
 func (in *ingestion) sort(ctx context.Context, tx postgres.SystemTx, b *batch) (fate, error) {

@@ -61,9 +61,11 @@ func (in *ingestion) finish(ctx context.Context) error {
 		return err
 	}
 	after := in.run
-	err := in.db.InSystem(ctx, "acra publish", func(ctx context.Context, tx postgres.SystemTx) error {
-		after = in.run
-		return in.publish(ctx, tx, &after, complete && !in.resumed, known.filtered)
+	err := in.persist(ctx, func() error {
+		return in.db.InSystem(ctx, "acra publish", func(ctx context.Context, tx postgres.SystemTx) error {
+			after = in.run
+			return in.publish(ctx, tx, &after, complete && !in.resumed, known.filtered)
+		})
 	})
 	if err == nil {
 		in.run = after
@@ -72,6 +74,12 @@ func (in *ingestion) finish(ctx context.Context) error {
 }
 
 func (in *ingestion) publish(ctx context.Context, tx postgres.SystemTx, r *Run, complete, filtered bool) error {
+	if done, _, err := oneRun(ctx, tx, `WHERE run_id = $1 AND state = 'done'`, r.ID); err != nil || done != nil {
+		if done != nil {
+			*r = *done // an earlier try got through although its answer was lost
+		}
+		return err
+	}
 	if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0; SET LOCAL work_mem = '64MB'`); err != nil {
 		return err
 	}

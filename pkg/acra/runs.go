@@ -154,10 +154,12 @@ func scanRun(row pgx.CollectableRow) (Run, checkpoint, error) {
 	return r, cp, nil
 }
 
-// lockRun holds the row of a running run for this transaction and returns the number of its last batch.
+// lockRun holds the row of a running run for this transaction and returns the number of its last batch. A database that
+// acknowledges commits before they are on disk does not do so here: what a run counts is in the table.
 func lockRun(ctx context.Context, tx postgres.SystemTx, run int64) (batch int64, err error) {
-	err = tx.QueryRow(ctx, `SELECT coalesce((checkpoint->>'batch')::bigint, 0) FROM acra_runs
-		WHERE run_id = $1 AND state = 'running' FOR UPDATE`, run).Scan(&batch)
+	err = tx.QueryRow(ctx, `SELECT coalesce((checkpoint->>'batch')::bigint, 0) FROM acra_runs,
+			(SELECT CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'local', true) END) AS durable
+		WHERE run_id = $1 AND state = 'running' FOR UPDATE OF acra_runs`, run).Scan(&batch)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, takenOver(run)
 	}

@@ -85,3 +85,12 @@ func Meanwhile(do func()) Fault {
 		answer(w, r)
 	}
 }
+
+// NoRange answers as a server that sends files from their start only.
+func NoRange() Fault {
+	return func(w http.ResponseWriter, r *http.Request, answer http.HandlerFunc) {
+		r = r.Clone(r.Context())
+		r.Header.Del("Range")
+		answer(w, r)
+	}
+}

@@ -6,6 +6,7 @@ package acratest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -56,6 +57,7 @@ type Site struct {
 	polls  map[string]int
 	expire bool // links made before now are refused
 	links  int
+	host   string   // where links point to, "" for here
 	keys   []string // x-api-key of every call
 }
 
@@ -120,6 +122,9 @@ func (s *Site) ExpireLinks() {
 	defer s.mu.Unlock()
 	s.expire = true
 }
+
+// LinksTo makes the download's links point to another site, as the real ones do.
+func (s *Site) LinksTo(url string) { s.host = url }
 
 func (s *Site) handle(mux *http.ServeMux, pattern string, call Call, answer http.HandlerFunc) {
 	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -258,7 +263,7 @@ func (s *Site) poll(w http.ResponseWriter, r *http.Request) {
 	s.links++
 	s.expire = false
 	reply(w, http.StatusCreated, map[string]any{"code": 0, "data": map[string]any{"status": "DOWNLOAD_SUCCESS",
-		"url": fmt.Sprintf("%s/file/%s?signature=%d", s.URL, id, s.links)}})
+		"url": fmt.Sprintf("%s/file/%s?signature=%d", cmp.Or(s.host, s.URL), id, s.links)}})
 }
 
 func (s *Site) file(w http.ResponseWriter, r *http.Request) {

@@ -1,0 +1,173 @@
+package acra_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/acra"
+	"github.com/leadctl/leadctl/pkg/acra/acragen"
+	"github.com/leadctl/leadctl/pkg/acra/acratest"
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/pgtest"
+)
+
+func bulk(site *acratest.Site) acra.Options {
+	return acra.Options{Source: acra.Bulk(site.Service(), nil), Status: []string{acra.All}}
+}
+
+func TestDownloadGoesOnWhereItBroke(t *testing.T) {
+	t.Parallel()
+	text, _ := generate(t, 3000, acragen.Options{})
+	for name, set := range map[string]func(*acratest.Site){
+		"cut several times": func(s *acratest.Site) {
+			s.Script(acratest.File, acratest.Cut(0.3), acratest.Cut(0.5), nil, acratest.Cut(0.9))
+		},
+		"cut before the first byte": func(s *acratest.Site) { s.Script(acratest.File, acratest.Cut(0), acratest.Cut(0)) },
+		"errors of the storage": func(s *acratest.Site) {
+			s.Script(acratest.File, acratest.Reply(500, "<Error/>"), acratest.HTML(200), acratest.Cut(0.2), acratest.TooMany("1"))
+		},
+		"a server that knows no ranges": func(s *acratest.Site) {
+			s.Script(acratest.File, acratest.Cut(0.4), acratest.NoRange(), acratest.Cut(0.5), acratest.NoRange())
+		},
+		"a link that expires": func(s *acratest.Site) {
+			s.Script(acratest.File, acratest.Cut(0.4), acratest.Meanwhile(s.ExpireLinks))
+		},
+		"calls that fail": func(s *acratest.Site) {
+			s.Script(acratest.Initiate, acratest.HTML(500), acratest.TooMany(""))
+			s.Script(acratest.Poll, nil, acratest.Reply(200, `{"code":9}`), acratest.HTML(502))
+			s.Pending = 1
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db, site := pgtest.New(t), collection(t, text, 2)
+			set(site)
+			rep := ingest(t, db, bulk(site))
+			require.Equal(t, acra.Counts{Read: 3000, Inserted: 3000}, rep.Counts)
+		})
+	}
+}
+
+func TestStorageThatStaysDown(t *testing.T) {
+	t.Parallel()
+	text, _ := generate(t, 500, acragen.Options{})
+	db, site := pgtest.New(t), collection(t, text, 2)
+	down := make([]acratest.Fault, 50)
+	for i := range down {
+		down[i] = acratest.HTML(500)
+	}
+	site.Script(acratest.File, append([]acratest.Fault{nil}, down...)...)
+	rep, err := acra.Ingest(t.Context(), db.App, bulk(site))
+	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
+	require.NotContains(t, err.Error(), "signature", "a link is a credential")
+	require.EqualValues(t, 250, rep.Read, "the first dataset is committed")
+
+	site.Script(acratest.File)
+	opts := bulk(site)
+	opts.Resume = true
+	again := ingest(t, db, opts)
+	require.Equal(t, rep.ID, again.ID)
+	require.True(t, again.Resumed)
+	require.Equal(t, acra.Counts{Read: 500, Inserted: 500}, again.Counts)
+}
+
+// A file that is replaced while it is read is never mixed: the run stops, and resumed it reads that dataset anew.
+func TestPublishedWhileItWasRead(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	text, _ := generate(t, 4000, acragen.Options{})
+	later, _ := generate(t, 4000, acragen.Options{Changed: 0.1})
+	site := collection(t, text, 1)
+	site.Script(acratest.File, acratest.Cut(0.7), acratest.Meanwhile(func() {
+		site.Datasets[0].CSV, site.Datasets[0].Updated = later, "2026-10-15"
+	}))
+	opts := bulk(site)
+	opts.BatchRows = 500
+	_, err := acra.Ingest(t.Context(), db.App, opts)
+	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
+	require.ErrorContains(t, err, "published anew while it was read")
+
+	opts = bulk(site)
+	opts.Resume = true
+	ingest(t, db, opts)
+	clean := pgtest.New(t)
+	ingest(t, clean, all(later))
+	require.Equal(t, table(t, clean.Owner), table(t, db.Owner))
+}
+
+func TestOnlyWhatWasPublishedIsRead(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	text, _ := generate(t, 900, acragen.Options{})
+	site := collection(t, text, 3)
+	first := ingest(t, db, bulk(site))
+
+	rep := ingest2(t, db, bulk(site))
+	require.True(t, rep.NothingToDo)
+	require.Equal(t, first.ID, rep.ID)
+	require.Equal(t, 3, site.Calls(acratest.File))
+
+	site.Datasets[1].Updated = "2026-10-15T09:00:00+08:00"
+	site.Datasets[1].CSV = []byte(strings.Replace(string(site.Datasets[1].CSV), "Live", "Struck Off", 1))
+	rep = ingest(t, db, bulk(site))
+	require.Equal(t, 4, site.Calls(acratest.File), "the one dataset that is new")
+	require.Equal(t, acra.Counts{Read: 300, Updated: 1, Unchanged: 299}, rep.Counts)
+	require.False(t, rep.Complete)
+	require.True(t, ingest2(t, db, bulk(site)).NothingToDo)
+
+	opts := bulk(site)
+	opts.Force = true
+	require.EqualValues(t, 900, ingest(t, db, opts).Read)
+}
+
+// ingest2 is ingest for a run that may have nothing to do.
+func ingest2(t *testing.T, db *pgtest.DB, opts acra.Options) acra.Report {
+	t.Helper()
+	rep, err := acra.Ingest(t.Context(), db.App, opts)
+	require.NoError(t, err)
+	return rep
+}
+
+// testShrunkSource: an empty or halved source changes nothing, and what is missing from a complete one is marked, not deleted.
+func testShrunkSource(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	text, _ := generate(t, 3000, acragen.Options{})
+	site := collection(t, text, 1)
+	whole := site.Datasets[0].CSV
+	lines := strings.SplitAfter(string(whole), "\n")
+	publish := func(version string, lines []string) acra.Options {
+		site.Datasets[0].CSV, site.Datasets[0].Updated = []byte(strings.Join(lines, "")), version
+		return bulk(site)
+	}
+	ingest(t, db, bulk(site))
+	before := one[string](t, db.Owner, versions)
+	absent := func() int64 {
+		return one[int64](t, db.Owner, `SELECT count(*) FROM staging_acra_companies WHERE absent_since IS NOT NULL`)
+	}
+
+	_, err := acra.Ingest(t.Context(), db.App, publish("2026-10-01", lines[:1]))
+	require.ErrorContains(t, err, "no rows")
+	rep, err := acra.Ingest(t.Context(), db.App, publish("2026-10-02", lines[:1400]))
+	require.ErrorContains(t, err, "1399 rows where run 1 read 3000")
+	require.Equal(t, acra.StateAborted, rep.State)
+	require.Equal(t, before, one[string](t, db.Owner, versions))
+
+	// A fifth is gone: not half, but more than can be believed. Nothing is marked, and the run says so.
+	rep = ingest(t, db, publish("2026-10-03", lines[:2400]))
+	require.EqualValues(t, 601, rep.Absent)
+	require.Len(t, rep.Detail.Notes, 1)
+	require.Zero(t, absent())
+
+	rep = ingest(t, db, publish("2026-10-04", append(append([]string{}, lines[:1500]...), lines[1503:]...)))
+	require.EqualValues(t, 3, rep.Absent)
+	require.EqualValues(t, 3, absent())
+	require.EqualValues(t, 3000, one[int64](t, db.Owner, `SELECT count(*) FROM staging_acra_companies`), "absence is not deletion")
+
+	rep = ingest(t, db, publish("2026-10-05", lines))
+	require.Zero(t, rep.Absent)
+	require.Zero(t, absent(), "they came back")
+	require.EqualValues(t, 3000, rep.Unchanged)
+}
