@@ -100,10 +100,8 @@ func renderTo(out *bytes.Buffer, screen io.Writer, f format, result any) error {
 		return err
 	case f == formatCSV:
 		return g.writeCSV(out)
-	case isTerminal(screen):
-		return g.writeDrawn(out, screen, screenWidth(screen))
 	}
-	return g.writePlain(out)
+	return g.writeTable(out, screen)
 }
 
 // writeYAML relies on JSON being YAML: it keeps the order of names and drops JSON's brackets and quotes.

@@ -30,8 +30,8 @@ func rows() []row {
 func TestOneResultFourFormats(t *testing.T) {
 	t.Parallel()
 	for f, want := range map[format]string{
-		formatTable: "TENANT_ID  NAME            ROLES       SINCE\n" +
-			"1          Acme <Pte> Ltd  ops,viewer  2026-01-02T03:04:05Z\n" +
+		formatTable: "TENANT_ID  NAME               ROLES       SINCE\n" +
+			"1          Acme <Pte> Ltd     ops,viewer  2026-01-02T03:04:05Z\n" +
 			"-20        =HYPERLINK(1)\ufffd[2J\n",
 		formatCSV: "tenant_id,name,roles,since\n1,Acme <Pte> Ltd,\"ops,viewer\",2026-01-02T03:04:05Z\n-20,'=HYPERLINK(1)\x1b[2J,,\n",
 		formatYAML: "- tenant_id: 1\n  name: Acme <Pte> Ltd\n  roles:\n    - ops\n    - viewer\n  since: \"2026-01-02T03:04:05Z\"\n" +
@@ -63,6 +63,30 @@ func TestSingleResultStandsLineByLine(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, render(&out, formatTable, &row{ID: 1, Name: "a\nb"}))
 	require.Equal(t, "tenant_id  1\nname       a b\nroles\nsince\n", out.String())
+}
+
+func TestListInsideASingleResultIsATableBelow(t *testing.T) {
+	t.Parallel()
+	result := struct {
+		row
+		Users []struct {
+			Email string `json:"email"`
+		} `json:"users"`
+		After int `json:"after"`
+	}{row: row{ID: 1, Name: "a"}}
+	var out bytes.Buffer
+	require.NoError(t, render(&out, formatTable, result))
+	require.Equal(t, "tenant_id  1\nname       a\nroles\nsince\nusers\nafter      0\n", out.String())
+
+	out.Reset()
+	result.Users = append(result.Users, struct {
+		Email string `json:"email"`
+	}{"x@a.example"})
+	require.NoError(t, render(&out, formatTable, result))
+	require.Equal(t, "tenant_id  1\nname       a\nroles\nsince\nafter      0\n\nusers:\nEMAIL\nx@a.example\n", out.String())
+	out.Reset()
+	require.NoError(t, render(&out, formatCSV, result))
+	require.Equal(t, 2, strings.Count(out.String(), "\n"), "CSV stays one row")
 }
 
 func TestYAMLKeepsTextText(t *testing.T) {

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode"
@@ -21,6 +24,13 @@ type grid struct {
 	columns []string
 	rows    [][]string
 	single  bool // one struct: shown as name and value, line by line
+	parts   []part
+}
+
+// part is a list inside a single result. On the screen it is a table of its own below the rest; in CSV it stays a cell.
+type part struct {
+	name string
+	grid
 }
 
 func gridOf(t reflect.Type, encoded []byte) (grid, error) {
@@ -33,15 +43,21 @@ func gridOf(t reflect.Type, encoded []byte) (grid, error) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	for _, f := range reflect.VisibleFields(t) {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		if name != "" && name != "-" {
-			g.columns = append(g.columns, name)
-		}
-	}
 	var rows []map[string]json.RawMessage
 	if err := json.Unmarshal(encoded, &rows); err != nil {
 		return g, err
+	}
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "" || name == "-" {
+			continue
+		}
+		g.columns = append(g.columns, name)
+		if g.single && f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct {
+			if sub, err := gridOf(f.Type, rows[0][name]); err == nil && len(sub.rows) > 0 {
+				g.parts = append(g.parts, part{name, sub})
+			}
+		}
 	}
 	for _, row := range rows {
 		cells := make([]string, len(g.columns))
@@ -110,7 +126,7 @@ func (g grid) lines() [][]string {
 	for _, row := range g.rows {
 		for i, cell := range row {
 			row[i] = strings.ReplaceAll(printable(cell), "\n", " ")
-			if g.single {
+			if g.single && !slices.ContainsFunc(g.parts, func(p part) bool { return p.name == g.columns[i] }) {
 				out = append(out, []string{g.columns[i], row[i]})
 			}
 		}
@@ -121,14 +137,31 @@ func (g grid) lines() [][]string {
 	return out
 }
 
-func (g grid) writePlain(out io.Writer) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for _, line := range g.lines() {
-		if _, err := fmt.Fprintln(w, strings.TrimRight(strings.Join(line, "\t"), "\t")); err != nil {
-			return err
-		}
+// writeTable draws on a terminal, aligns elsewhere, and sets the parts below.
+func (g grid) writeTable(out, screen io.Writer) error {
+	write := g.writePlain
+	if isTerminal(screen) {
+		write = func(out io.Writer) error { return g.writeDrawn(out, screen, screenWidth(screen)) }
 	}
-	return w.Flush()
+	err := write(out)
+	for _, p := range g.parts {
+		fmt.Fprintf(out, "\n%s:\n", p.name)
+		err = errors.Join(err, p.writeTable(out, screen))
+	}
+	return err
+}
+
+func (g grid) writePlain(out io.Writer) error {
+	var aligned bytes.Buffer
+	w := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
+	for _, line := range g.lines() {
+		fmt.Fprintln(w, strings.Join(line, "\t"))
+	}
+	err := w.Flush()
+	for line := range strings.Lines(aligned.String()) {
+		fmt.Fprintln(out, strings.TrimRight(line, " \n"))
+	}
+	return err
 }
 
 // writeDrawn draws the table in the colours that screen has, at most width columns wide (0: as wide as it is).
