@@ -165,7 +165,7 @@ func (d *demo) invite() {
 	alice := d.people[0]
 	for _, line := range []string{
 		"", "It stays up until Ctrl-C. Try, in another terminal:", "",
-		fmt.Sprintf("  open %s/docs", d.base),
+		fmt.Sprintf("  open %s/docs, or sign in as one of them at %s/auth/login?return_to=/docs", d.base, d.base),
 		fmt.Sprintf("  TOKEN=%s", alice.token),
 		fmt.Sprintf(`  curl -s -H "Authorization: Bearer $TOKEN" %s/whoami`, d.base),
 		fmt.Sprintf(`  curl -s -H "Authorization: Bearer $TOKEN" '%s/export/latest_scores.csv?limit=5'`, d.base),
