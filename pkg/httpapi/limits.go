@@ -16,8 +16,8 @@ const (
 	maxBody    = 1 << 20
 	maxURL     = 8 << 10
 	maxFields  = 100 // header lines, and cookies within them
-	headerRoom = 4 << 10
-	// MaxHeaderBytes goes into http.Server, which adds headerRoom of its own: together 32 KiB.
+	headerRoom = 8 << 10
+	// MaxHeaderBytes goes into http.Server, which reads up to headerRoom more: together 32 KiB.
 	MaxHeaderBytes = 32<<10 - headerRoom
 )
 

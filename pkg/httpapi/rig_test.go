@@ -181,7 +181,7 @@ func newRig(t testing.TB, changes ...func(*setup)) *rig {
 		handler = s.wrap(handler)
 	}
 	r.web = httptest.NewUnstartedServer(handler)
-	r.web.Config.MaxHeaderBytes = httpapi.MaxHeaderBytes
+	r.web.Config.MaxHeaderBytes, r.web.Config.DisableGeneralOptionsHandler = httpapi.MaxHeaderBytes, true
 	r.web.Config.ErrorLog = slog.NewLogLogger(s.deps.Log.Handler(), slog.LevelWarn)
 	r.web.Start()
 	t.Cleanup(r.web.Close)

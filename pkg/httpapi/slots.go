@@ -12,7 +12,7 @@ import (
 )
 
 // slotPatience is how long a download waits for its turn.
-const slotPatience = 5 * time.Second
+const slotPatience = 3 * time.Second
 
 // exportSlots keeps downloads, which hold a transaction for as long as their reader takes, from taking every connection:
 // all of them together get two thirds of the pool, one tenant half of that.

@@ -166,7 +166,11 @@ func registrations(t *testing.T) map[string]int {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		require.NoError(t, err)
 		ast.Inspect(file, func(n ast.Node) bool {
-			if sel, ok := n.(*ast.SelectorExpr); ok && slices.Contains([]string{"Handle", "HandleFunc", "Register", "AutoRegister"}, sel.Sel.Name) {
+			called, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			if sel, ok := called.Fun.(*ast.SelectorExpr); ok && slices.Contains([]string{"Handle", "HandleFunc", "Register", "AutoRegister"}, sel.Sel.Name) {
 				found[name+" "+sel.Sel.Name]++
 			}
 			return true

@@ -1,0 +1,376 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/httpapi"
+	"github.com/leadctl/leadctl/pkg/onboarding"
+	"github.com/leadctl/leadctl/pkg/postgres"
+)
+
+func exactTypes(t *testing.T, r *rig) {
+	id := r.tenant(t, "C-033")
+	token := r.token("tenant_id", id, "roles", []string{"admin"})
+	for _, row := range httpapi.Routes() {
+		if strings.HasPrefix(row.Path, "/auth/") {
+			continue // redirects and cookies: see TestBrowserSignIn
+		}
+		a := r.do(t, call(row, id, token))
+		want := "application/json"
+		if strings.HasSuffix(row.Path, ".csv") {
+			want = "text/csv; charset=utf-8"
+		}
+		require.Equal(t, []string{want}, a.header.Values("Content-Type"), "%s %s", row.Method, row.Path)
+		require.Equal(t, []string{"nosniff"}, a.header.Values("X-Content-Type-Options"))
+		for _, accept := range []string{"text/html", "application/xml", "application/cbor", "*/*;q=garbage", "\xff"} {
+			q := call(row, id, token)
+			q.header = q.header.Clone()
+			if q.header == nil {
+				q.header = http.Header{}
+			}
+			q.header.Set("Accept", accept)
+			require.Equal(t, []string{want}, r.do(t, q).header.Values("Content-Type"), "%s %s for %q", row.Method, row.Path, accept)
+		}
+	}
+	for path, want := range map[string]string{"/docs": "text/html; charset=utf-8", "/docs/init.js": "text/javascript; charset=utf-8", "/docs/swagger-ui.css": "text/css; charset=utf-8",
+		"/docs/swagger-ui-bundle.js": "text/javascript; charset=utf-8", "/openapi.json": "application/json"} {
+		a := r.get(t, path, "")
+		require.Equal(t, want, a.header.Get("Content-Type"))
+		require.Equal(t, "nosniff", a.header.Get("X-Content-Type-Options"))
+	}
+	page := r.get(t, "/docs", "")
+	require.NotContains(t, page.body, "http://")
+	require.NotContains(t, page.body, "https://")
+	require.Contains(t, page.header.Get("Content-Security-Policy"), "frame-ancestors 'none'")
+	require.NotContains(t, page.header.Get("Content-Security-Policy"), "script-src 'self' 'unsafe")
+}
+
+// rows reads a CSV export.
+func rows(t *testing.T, a answer) [][]string {
+	t.Helper()
+	require.Equal(t, http.StatusOK, a.status, a.body)
+	out, err := csv.NewReader(strings.NewReader(a.body)).ReadAll()
+	require.NoError(t, err)
+	return out
+}
+
+func formulas(t *testing.T, r *rig) {
+	id := r.tenant(t, "C-034")
+	token := r.token("tenant_id", id)
+	for i, start := range []string{"=1+1", "+1", "-1", "@x", "\tx", "\rx", "\nx", "|x", "%x", "＝x", "＋x", "－x", "＠x", "  =x", `"=x`, "\ufeff=x"} {
+		company := r.lead(t, id, fmt.Sprint("CNR-034-", i), float64(100-i)/1000)
+		r.exec(t, `UPDATE lead_scores SET rationale = $1 WHERE company_id = $2`, start, company)
+	}
+	negative := r.lead(t, id, "CNR-034-NEGATIVE", -5)
+	r.exec(t, `UPDATE lead_scores SET rationale = 'plain' WHERE company_id = $1`, negative)
+	table := rows(t, r.get(t, "/export/latest_scores.csv", token))
+	require.Len(t, table, 18)
+	for _, row := range table[1:17] {
+		require.True(t, strings.HasPrefix(row[7], "'"), "%q", row[7])
+	}
+	require.Equal(t, "-5", table[17][5], "a number stays a number")
+	require.Equal(t, "plain", table[17][7])
+}
+
+func csvIsExact(t *testing.T, r *rig) {
+	id := r.tenant(t, "C-035")
+	token := r.token("tenant_id", id)
+	columns := []string{"company_id", "name", "website_domain", "industry_norm", "employees_est", "score", "bucket", "rationale", "primary_email",
+		"contact_name", "contact_title", "contact_linkedin", "contact_phone"}
+	empty := r.get(t, "/export/latest_scores.csv", token)
+	require.Equal(t, strings.Join(columns, ",")+"\r\n", empty.body, "the header row stands even over nothing")
+	require.Equal(t, "0", empty.trailer.Get("X-Row-Count"))
+
+	texts := []string{`say "hi", he`, "a\r\nb", "a\nb", "x,y;z\t|", "日本語 Ünïcödé 👩‍👩‍👧", `\`, ``}
+	for i, text := range texts {
+		company := r.lead(t, id, fmt.Sprint("CNR-035-", i), float64(100-i)/1000)
+		r.exec(t, `UPDATE lead_scores SET rationale = $1 WHERE company_id = $2`, text, company)
+	}
+	a := r.get(t, "/export/latest_scores.csv", token)
+	require.Equal(t, fmt.Sprint(len(texts)), a.trailer.Get("X-Row-Count"))
+	table := rows(t, a)
+	require.Equal(t, columns, table[0])
+	for i, text := range texts {
+		require.Equal(t, strings.ReplaceAll(text, "\r\n", "\n"), table[i+1][7]) // encoding/csv reads a line break as \n
+		require.Empty(t, table[i+1][9], "unknown is empty")
+	}
+	require.Contains(t, a.body, "a\r\nb", "the field keeps its own line break")
+}
+
+func safeFileName(t *testing.T, r *rig) {
+	id := r.tenant(t, "x\"; filename=evil.html ü")
+	a := r.get(t, "/export/latest_scores.csv", r.token("tenant_id", id))
+	require.Equal(t, []string{`attachment; filename="latest_scores.csv"`}, a.header.Values("Content-Disposition"))
+	require.Empty(t, a.header.Values("Set-Cookie"))
+	a = r.get(t, "/export/latest_scores.json", r.token("tenant_id", id))
+	require.Equal(t, []string{`attachment; filename="latest_scores.json"`}, a.header.Values("Content-Disposition"))
+}
+
+func equalExports(t *testing.T, r *rig) {
+	id := r.tenant(t, "C-038")
+	token := r.token("tenant_id", id)
+	r.exec(t, `WITH c AS (INSERT INTO companies (uen, name) SELECT 'CNR-038-' || i, 'Company ' || i FROM generate_series(1, 10000) i RETURNING company_id)
+		INSERT INTO lead_scores (tenant_id, company_id, score, bucket, source) SELECT $1, company_id,
+		CASE company_id % 50 WHEN 0 THEN 'NaN' WHEN 1 THEN 'Infinity' WHEN 2 THEN '-Infinity' WHEN 3 THEN NULL ELSE (company_id % 97) / 97.0 END, 'low', 'other' FROM c`, id)
+	a := r.get(t, "/export/latest_scores.json?limit=all", token)
+	var leads []struct {
+		CompanyID int      `json:"company_id"`
+		Score     *float64 `json:"score"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(a.body), &leads))
+	table := rows(t, r.get(t, "/export/latest_scores.csv?limit=all", token))[1:]
+	require.Len(t, leads, 10_000)
+	require.Len(t, table, 10_000)
+	for i, lead := range leads {
+		require.Equal(t, fmt.Sprint(lead.CompanyID), table[i][0])
+		if lead.Score == nil {
+			require.Empty(t, table[i][5], "a score that is no number is unknown")
+		} else {
+			require.NotEmpty(t, table[i][5])
+		}
+		if i > 0 && lead.Score != nil {
+			require.NotNil(t, leads[i-1].Score)
+			require.LessOrEqual(t, *lead.Score, *leads[i-1].Score, "best first, unknown last")
+		}
+	}
+	seen := map[int]bool{}
+	cursor := ""
+	for cursor != "end" {
+		var page struct {
+			Items []struct {
+				CompanyID int `json:"company_id"`
+			} `json:"items"`
+			NextCursor *struct {
+				AfterScore *json.Number `json:"afterScore"`
+				AfterID    int          `json:"afterId"`
+			} `json:"nextCursor"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(r.get(t, "/scores/latest?limit=3000"+cursor, token).body), &page))
+		for _, item := range page.Items {
+			require.False(t, seen[item.CompanyID])
+			seen[item.CompanyID] = true
+		}
+		cursor = "end"
+		if next := page.NextCursor; next != nil {
+			cursor = fmt.Sprint("&afterId=", next.AfterID)
+			if next.AfterScore != nil {
+				cursor += "&afterScore=" + next.AfterScore.String()
+			}
+		}
+	}
+	require.Len(t, seen, 10_000, "page by page it is the same set")
+}
+
+func healthSaysLittle(t *testing.T, _ *rig) {
+	r := newRig(t, func(s *setup) {
+		s.deps.DB = dead(t)
+		s.deps.Health = func(context.Context) error { return errors.New("postgres://u:CANARY@db/x is down") }
+	})
+	for _, path := range []string{"/health", "/livez"} {
+		a := r.get(t, path, "")
+		require.Equal(t, http.StatusOK, a.status, "alive, whatever the database does")
+		require.JSONEq(t, `{"ok":true}`, a.body)
+	}
+	a := r.get(t, "/readyz", "")
+	p := requireProblem(t, a, http.StatusServiceUnavailable, "unavailable")
+	require.Equal(t, "not ready", p["detail"])
+	require.NotContains(t, a.body+fmt.Sprint(a.header), "CANARY")
+	require.NotEmpty(t, a.header.Get("Retry-After"))
+	require.NotContains(t, a.body+fmt.Sprint(a.header), "test", "no version")
+}
+
+// everyFailureIsAProblem provokes each class of failure.
+func everyFailureIsAProblem(t *testing.T, _ *rig) {
+	checked := func(t *testing.T, a answer, status int, code string) {
+		t.Helper()
+		requireProblem(t, a, status, code)
+		for _, leak := range []string{"CANARY", "SQLSTATE", "SELECT", "goroutine", ".go:", "pgx", "/work", "127.0.0.1", "lead_scores"} {
+			require.NotContains(t, a.body, leak)
+		}
+		if status == http.StatusServiceUnavailable {
+			require.NotEmpty(t, a.header.Get("Retry-After"))
+		}
+	}
+	t.Run("database gone", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, func(s *setup) { s.deps.DB = dead(t); s.deps.Onboarding = &onboarding.Service{DB: s.deps.DB} })
+		for _, row := range guarded(httpapi.Member) {
+			checked(t, r.do(t, call(row, 1, r.token("tenant_id", 1, "roles", []string{"admin"}))), http.StatusServiceUnavailable, "unavailable")
+		}
+		checked(t, r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login", token: r.token()}), http.StatusServiceUnavailable, "unavailable")
+	})
+	t.Run("provider gone", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		r.down.Store(true)
+		for _, row := range guarded(httpapi.Identity, httpapi.Member) {
+			checked(t, r.do(t, call(row, 1, r.token("tenant_id", 1))), http.StatusServiceUnavailable, "unavailable")
+		}
+	})
+	t.Run("panic", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, func(s *setup) {
+			s.deps.Health = func(context.Context) error { panic("CANARY: a bug") }
+		})
+		for range 3 {
+			checked(t, r.get(t, "/readyz", ""), http.StatusInternalServerError, "internal")
+		}
+		require.Equal(t, http.StatusOK, r.get(t, "/health", "").status, "the process lives on")
+		require.Contains(t, r.log.String(), "CANARY: a bug", "the log has the reason")
+	})
+	t.Run("table locked", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		impatient, err := postgres.Open(t.Context(), r.db.LoginDSN, postgres.Options{Timeout: 3 * time.Second}) // waits one second for a lock
+		require.NoError(t, err)
+		t.Cleanup(impatient.Close)
+		locked := newRig(t, func(s *setup) { s.deps.DB = impatient })
+		id := r.tenant(t, "C-044")
+		tx, err := r.db.Owner.Begin(t.Context())
+		require.NoError(t, err)
+		_, err = tx.Exec(t.Context(), `LOCK TABLE lead_scores, icp_rules IN ACCESS EXCLUSIVE MODE`)
+		require.NoError(t, err)
+		token := locked.token("tenant_id", id)
+		for _, path := range []string{"/scores/latest", "/icp/rules", "/export/latest_scores.csv"} {
+			checked(t, locked.get(t, path, token), http.StatusServiceUnavailable, "unavailable")
+		}
+		require.NoError(t, tx.Rollback(t.Context()))
+		require.Equal(t, http.StatusOK, locked.get(t, "/scores/latest", token).status, "and it is back at once")
+	})
+	t.Run("broken table", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		id := r.tenant(t, "C-044")
+		r.exec(t, `ALTER TABLE lead_scores DROP COLUMN rationale`)
+		checked(t, r.get(t, export, r.token("tenant_id", id)), http.StatusInternalServerError, "internal")
+		require.Contains(t, r.log.String(), "SQLSTATE", "the log has the reason")
+	})
+	t.Run("unknown", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		checked(t, r.get(t, "/nowhere", ""), http.StatusNotFound, "not_found")
+		checked(t, r.do(t, request{method: http.MethodDelete, path: "/whoami"}), http.StatusMethodNotAllowed, "method_not_allowed")
+	})
+	t.Run("broken body", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		_, token := r.editor(t, "C-044")
+		conn := r.dial(t)
+		fmt.Fprintf(conn, "POST /icp/rules HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", token)
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		require.NoError(t, err)
+		content, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		checked(t, answer{resp.StatusCode, resp.Header, string(content), nil}, http.StatusBadRequest, "invalid")
+	})
+}
+
+func logInjection(t *testing.T, _ *rig) {
+	r := newRig(t)
+	evil := "x\r\n{\"level\":\"ERROR\",\"msg\":\"forged\"}\x1b[31m"
+	token := r.token("tenant_id", r.tenant(t, "C-045"), "sub", "sub\u2028{\"msg\":\"forged\"}", "email", "a@b.c")
+	r.get(t, "/"+url.PathEscape(evil)+strings.Repeat("a", 7000), token)
+	r.get(t, "/whoami?"+url.QueryEscape(evil), token)
+	for _, h := range []http.Header{
+		header("User-Agent", strings.Repeat("u", 20_000)), header("Referer", `"}{"msg":"forged"`), header("X-Request-Id", strings.Repeat("a", 65)),
+		header("X-Request-Id", `a","msg":"forged`), header("X-Request-Id", "a b"), header("Authorization", "Bearer \x1b[31mforged"),
+	} {
+		a := r.do(t, request{path: "/whoami", token: token, header: h})
+		require.Regexp(t, `^[A-Z2-7]{26}$`, a.header.Get("X-Request-Id"), "not the caller's")
+	}
+	good := r.do(t, request{path: "/whoami", token: token, header: header("X-Request-Id", "Abc-123")})
+	require.Equal(t, "Abc-123", good.header.Get("X-Request-Id"))
+	lines := strings.Split(strings.TrimSpace(r.log.String()), "\n")
+	require.Greater(t, len(lines), 8)
+	for _, line := range lines {
+		var entry map[string]any
+		require.NoError(t, json.Unmarshal([]byte(line), &entry), line)
+		require.NotEqual(t, "forged", entry["msg"])
+		require.Less(t, len(line), 4096)
+		require.NotContains(t, line, "\x1b")
+	}
+}
+
+func nothingReflected(t *testing.T, r *rig) {
+	id := r.tenant(t, "C-046")
+	token := r.token("tenant_id", id, "roles", []string{"admin"}, "sub", "CNRREFLECT", "email", "cnrreflect@x.example")
+	h := header("X-Anything", "CNRREFLECT", "Origin", "https://cnrreflect.example", "Accept-Language", "CNRREFLECT", "Referer", "https://cnrreflect.example/",
+		"X-Forwarded-Host", "cnrreflect.example", "Host", "cnrreflect.example", "Range", "bytes=CNRREFLECT", "If-None-Match", "CNRREFLECT", "Content-Language", "CNRREFLECT")
+	for _, row := range httpapi.Routes() {
+		q := call(row, id, token)
+		q.path += "?CNRREFLECT=CNRREFLECT"
+		q.header = h.Clone()
+		q.header.Set("Content-Type", "application/json")
+		if row.Method == http.MethodPost {
+			q.header.Del("Origin")
+		}
+		a := r.do(t, q)
+		require.NotContains(t, strings.ToUpper(fmt.Sprint(a.header)), "CNRREFLECT", "%s %s", row.Method, row.Path)
+	}
+	for _, path := range []string{"/CNRREFLECT", "//CNRREFLECT/../health", "/health/../CNRREFLECT", "/CNRREFLECT%0d%0aX-Evil:%201", "/whoami/"} {
+		a := r.do(t, request{path: path, header: h})
+		require.NotContains(t, strings.ToUpper(fmt.Sprint(a.header)+a.body), "CNRREFLECT", path)
+		require.Empty(t, a.header.Get("Location"))
+	}
+}
+
+// openRoutes is the reviewed list: a route that answers strangers stands here for a reason.
+func openRoutes(t *testing.T, _ *rig) {
+	var open []string
+	for _, row := range guarded(httpapi.Open) {
+		open = append(open, row.Method+" "+row.Path)
+	}
+	require.ElementsMatch(t, []string{
+		"GET /health", // says that the process answers
+		"GET /livez",  // the same, under the name that orchestrators use
+		"GET /readyz", // says yes or no, and not why
+
+		"GET /auth/login",     // begins a sign-in: nobody has a token yet
+		"GET /auth/callback",  // ends one: good with its state and the cookie of the browser that began it
+		"POST /auth/refresh",  // the refresh cookie is the proof
+		"POST /auth/exchange", // the ID token in the body is the proof
+		"POST /auth/logout",   // ends what the cookies name, and nothing where they name nothing
+	}, open)
+	r := newRig(t, func(s *setup) { s.deps.DB = dead(t) })
+	for _, path := range []string{"/openapi.json", "/docs", "/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js", "/docs/init.js"} {
+		require.Equal(t, http.StatusOK, r.get(t, path, "").status, path) // what may be asked, and nothing of anyone
+	}
+}
+
+func conditionalHeaders(t *testing.T, r *rig) {
+	id, token := r.editor(t, "C-054")
+	r.lead(t, id, "CNR-054", 0.5)
+	want := r.get(t, "/export/latest_scores.json", token)
+	for _, h := range []http.Header{header("Range", "bytes=0-1"), header("Range", "bytes=9-1,x"), header("If-None-Match", "*"), header("If-Match", `"x"`),
+		header("If-Modified-Since", "Mon, 01 Jan 2999 00:00:00 GMT"), header("Accept", "garbage"), header("Accept", strings.Repeat("a/b,", 1000)), header("TE", "trailers")} {
+		a := r.do(t, request{path: "/export/latest_scores.json", token: token, header: h})
+		require.Equal(t, http.StatusOK, a.status)
+		require.Equal(t, want.body, a.body)
+	}
+	for _, row := range guarded(httpapi.Identity, httpapi.Member) {
+		if row.Method != http.MethodPost {
+			continue
+		}
+		conn := r.dial(t) // the body is announced and never sent: an answer means that nobody waited for it
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\nExpect: 100-continue\r\n\r\n", row.Path)
+		requireClosed(t, conn, http.StatusUnauthorized)
+	}
+	conn := r.dial(t)
+	fmt.Fprintf(conn, "POST /icp/rules HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: something\r\n\r\n")
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusExpectationFailed, resp.StatusCode)
+}
