@@ -181,7 +181,7 @@ func TestForeignPagesAndStrangers(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, res.StatusCode)
 	res, _ = s.do(t, http.MethodPost, s.base+"/auth/logout", nil, nil)
 	require.Equal(t, http.StatusNoContent, res.StatusCode)
-	for name, garbage := range map[string]string{"bits": "\x7f\x7f", "long": strings.Repeat("a", 8<<10), "jwt-like": "eyJ.a.b"} {
+	for name, garbage := range map[string]string{"long": strings.Repeat("a", 8<<10), "jwt-like": "eyJ.a.b"} {
 		res, _ = s.do(t, http.MethodGet, s.base+"/whoami", http.Header{"Cookie": {"nx_access=" + garbage}}, nil)
 		require.Equal(t, http.StatusUnauthorized, res.StatusCode, name)
 	}
