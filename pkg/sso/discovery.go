@@ -100,7 +100,7 @@ func readDiscovery(m members) Discovery {
 		if !m.has(name) {
 			return nil
 		}
-		items, err := textList(m[name])
+		items, err := textList(m.get(name))
 		if err != nil {
 			return nil
 		}

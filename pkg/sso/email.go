@@ -9,7 +9,7 @@ import (
 // email_verified vouches for the email claim alone, since users may choose their own user name, and only as true itself.
 func readEmail(c members) (address string, verified bool) {
 	if s, ok := c.text("email"); ok && isAddress(s) {
-		v := c["email_verified"]
+		v := c.get("email_verified")
 		return s, v != nil && v.Kind() == 't'
 	}
 	if s, ok := c.text("preferred_username"); ok && isAddress(s) {

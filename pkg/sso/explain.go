@@ -29,9 +29,9 @@ func (v *Verifier) Explain(ctx context.Context, rawToken string) []Check {
 			checks = append(checks, Check{Name: s.name, Skipped: true, Detail: "not checked"})
 			continue
 		}
-		detail, err := s.check(ctx, v, in)
-		c := explained(s.name, detail, err)
+		c := explained(s.name, s.check(ctx, v, in))
 		if c.OK {
+			c.Detail = s.tell(v, in)
 			passed = append(passed, s.name)
 		}
 		checks = append(checks, c)
@@ -40,12 +40,12 @@ func (v *Verifier) Explain(ctx context.Context, rawToken string) []Check {
 }
 
 // explained puts a step's outcome into words.
-func explained(name, detail string, err error) Check {
+func explained(name string, err error) Check {
 	var refused *TokenError
 	var limited *advice
 	switch {
 	case err == nil:
-		return Check{Name: name, OK: true, Detail: detail}
+		return Check{Name: name, OK: true}
 	case errors.As(err, &refused):
 		return Check{Name: name, Reason: refused.Reason, Detail: refused.Detail, Hint: refused.Hint}
 	case errors.As(err, &limited):

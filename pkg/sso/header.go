@@ -16,14 +16,16 @@ type header struct {
 }
 
 // refusedHeaders change how a token is to be read, or bring a key along. None of them is ever needed here.
-func refusedHeaders() []string {
-	return []string{"crit", "b64", "jku", "jwk", "x5u", "x5c", "zip", "enc", "cty", "epk", "p2s", "p2c"}
+func refusedHeaders() []string { return headerNames()[3:] }
+
+// headerNames are those that are read, then those that are refused.
+func headerNames() []string {
+	return []string{"alg", "kid", "typ", "crit", "b64", "jku", "jwk", "x5u", "x5c", "zip", "enc", "cty", "epk", "p2s", "p2c"}
 }
 
 // readHeader checks every member but the algorithm's place in the allow-list, which is a step of its own.
 func readHeader(m members) (header, *TokenError) {
-	known := append(refusedHeaders(), "alg", "kid", "typ")
-	if have, meant := m.foldsTo(known); have != "" {
+	if have, meant := m.foldsTo(headerNames()); have != "" {
 		return header{}, refuse(ReasonHeader, "header %s in place of %s", quote(have), meant)
 	}
 	for _, name := range refusedHeaders() {

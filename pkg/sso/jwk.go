@@ -43,7 +43,7 @@ func parseKeySet(body []byte, algorithms []string) ([]Key, error) {
 	if !set.has("keys") {
 		return nil, errors.New("key set: no member keys")
 	}
-	entries, err := elements(set["keys"])
+	entries, err := elements(set.get("keys"))
 	if err != nil {
 		return nil, fmt.Errorf("key set: member keys: %w", err)
 	}
@@ -100,7 +100,7 @@ func refusedUse(m members, k Key) string {
 		return "the private part is published: the issuer must replace this key"
 	case m.has("use") && k.Use != "sig":
 		return "use is " + quote(k.Use) + ", not sig"
-	case m.has("key_ops") && !allowsVerify(m["key_ops"]):
+	case m.has("key_ops") && !allowsVerify(m.get("key_ops")):
 		return "key_ops does not hold verify"
 	}
 	return ""
@@ -116,7 +116,7 @@ func publicPart(m members) (any, error) {
 	public := map[string]json.RawMessage{}
 	for _, name := range []string{"kty", "n", "e", "crv", "x", "y"} {
 		if m.has(name) {
-			public[name] = json.RawMessage(m[name])
+			public[name] = json.RawMessage(m.get(name))
 		}
 	}
 	raw, err := json.Marshal(public)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -13,46 +12,42 @@ import (
 // maxDepth bounds the nesting of a token's JSON and of what the identity provider publishes.
 const maxDepth = 200
 
-// members is one JSON object, member by member, each value still as it was written. Numbers keep every digit.
-type members map[string]jsontext.Value
+// members is one JSON object, member by member in its order, each value still as it was written. Numbers keep every
+// digit. Names are few, so looking one up walks the list. All of it shares the memory of what was parsed.
+type members []member
+
+type member struct {
+	name  []byte // unquoted
+	value jsontext.Value
+}
 
 // parseObject reads raw as exactly one JSON object: valid UTF-8, no duplicate names at any depth, no lone surrogates,
-// no NUL, nothing before or after it, at most maxDepth levels.
+// no NUL, nothing before or after it, at most maxDepth levels. raw must not change afterwards.
 func parseObject(raw []byte) (members, error) {
 	if err := scan(raw); err != nil {
 		return nil, err
 	}
-	dec := jsontext.NewDecoder(bytes.NewBuffer(raw))
-	if t, err := dec.ReadToken(); err != nil || t.Kind() != '{' {
-		return nil, orElse(err, "not a JSON object")
+	v := jsontext.Value(raw)
+	if !v.IsValid() {
+		return nil, syntaxError(raw)
 	}
-	out := members{}
-	for dec.PeekKind() != '}' {
-		name, err := dec.ReadToken()
-		if err != nil {
-			return nil, err
-		}
-		key := name.String()
-		value, err := dec.ReadValue()
-		if err != nil {
-			return nil, err
-		}
-		out[key] = value.Clone()
+	if v.Kind() != '{' {
+		return nil, errors.New("not a JSON object")
 	}
-	if _, err := dec.ReadToken(); err != nil {
-		return nil, err
-	}
-	if _, err := dec.ReadToken(); err != io.EOF {
-		return nil, orElse(err, "text after the JSON object")
+	out := make(members, 0, min(bytes.Count(raw, []byte(`":`)), 32))
+	for name, value := range entries(v) {
+		out = append(out, member{plain(name), value})
 	}
 	return out, nil
 }
 
-func orElse(err error, text string) error {
-	if err != nil {
+// syntaxError says what is wrong with raw, which is not valid JSON.
+func syntaxError(raw []byte) error {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(raw))
+	if _, err := dec.ReadValue(); err != nil {
 		return err
 	}
-	return errors.New(text)
+	return errors.New("text after the JSON value")
 }
 
 // scan refuses what the JSON grammar allows and a claim must not hold: deep nesting and \u0000.
@@ -84,24 +79,26 @@ func elements(v jsontext.Value) ([]jsontext.Value, error) {
 	if v.Kind() != '[' {
 		return nil, fmt.Errorf("it is %s, not a list", kindName(v))
 	}
-	dec := jsontext.NewDecoder(bytes.NewBuffer(v))
-	if _, err := dec.ReadToken(); err != nil {
-		return nil, err
-	}
 	var out []jsontext.Value
-	for dec.PeekKind() != ']' {
-		e, err := dec.ReadValue()
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, e.Clone())
+	for _, e := range entries(v) {
+		out = append(out, e)
 	}
 	return out, nil
 }
 
+// get is the member's value as it was written, nil when there is none.
+func (m members) get(name string) jsontext.Value {
+	for i := range m {
+		if string(m[i].name) == name {
+			return m[i].value
+		}
+	}
+	return nil
+}
+
 // text is the member's string value; ok is false when it is absent or not a string.
 func (m members) text(name string) (s string, ok bool) {
-	v := m[name]
+	v := m.get(name)
 	if v == nil || v.Kind() != '"' {
 		return "", false
 	}
@@ -109,12 +106,12 @@ func (m members) text(name string) (s string, ok bool) {
 }
 
 // has reports whether the member is there at all, null included.
-func (m members) has(name string) bool { return m[name] != nil }
+func (m members) has(name string) bool { return m.get(name) != nil }
 
 // at follows a path of member names. A missing member, or null on the way, gives nil; anything else on the way
 // that is not an object is an error.
 func (m members) at(p claimPath) (jsontext.Value, error) {
-	v := m[p[0]]
+	v := m.get(p[0])
 	for _, name := range p[1:] {
 		if v == nil || v.Kind() == 'n' {
 			return nil, nil
@@ -122,21 +119,28 @@ func (m members) at(p claimPath) (jsontext.Value, error) {
 		if v.Kind() != '{' {
 			return nil, fmt.Errorf("it is %s, not an object, on the way to %q", kindName(v), name)
 		}
-		inner, err := parseObject(v)
-		if err != nil {
-			return nil, err
-		}
-		v = inner[name]
+		v = inside(v, name)
 	}
 	return v, nil
 }
 
+// inside is the member of an object that is part of a parsed one, nil when there is none.
+func inside(v jsontext.Value, name string) jsontext.Value {
+	for have, value := range entries(v) {
+		if string(plain(have)) == name {
+			return value
+		}
+	}
+	return nil
+}
+
 // foldsTo finds a member whose name differs from one of known by letter case only (also ſ for s and K for k).
 func (m members) foldsTo(known []string) (name, meant string) {
-	for have := range m {
+	for i := range m {
+		have := m[i].name
 		for _, k := range known {
-			if have != k && strings.EqualFold(have, k) {
-				return have, k
+			if string(have) != k && strings.EqualFold(string(have), k) {
+				return string(have), k
 			}
 		}
 	}
@@ -144,12 +148,18 @@ func (m members) foldsTo(known []string) (name, meant string) {
 }
 
 // unquoted is the text of a JSON string that has been parsed before.
-func unquoted(v jsontext.Value) string {
+func unquoted(v jsontext.Value) string { return string(plain(v)) }
+
+// plain is unquoted, without a copy where none is needed.
+func plain(v jsontext.Value) []byte {
+	if len(v) > 1 && bytes.IndexByte(v, '\\') < 0 {
+		return v[1 : len(v)-1]
+	}
 	b, err := jsontext.AppendUnquote(nil, v)
 	if err != nil {
-		return ""
+		return nil
 	}
-	return string(b)
+	return b
 }
 
 // kindName names a JSON type for a message.

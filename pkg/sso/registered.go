@@ -22,12 +22,19 @@ func registeredNames() []string {
 // maxSubject is the longest sub, in characters.
 const maxSubject = 255
 
-func checkNames(c members, paths []claimPath) *TokenError {
+// claimNames is every name that a claim of ours begins with.
+func claimNames(paths []claimPath) []string {
 	known := registeredNames()
 	for _, p := range paths {
-		known = append(known, p[0])
+		if !slices.Contains(known, p[0]) {
+			known = append(known, p[0])
+		}
 	}
-	if have, meant := c.foldsTo(known); have != "" {
+	return known
+}
+
+func (v *Verifier) checkNames(c members) *TokenError {
+	if have, meant := c.foldsTo(v.claimNames); have != "" {
 		return refuse(ReasonMalformed, "claim %s in place of %s", quote(have), meant)
 	}
 	return nil
@@ -58,7 +65,7 @@ func kindOf(c members, h header) (string, *TokenError) {
 
 // readAudience takes a text or a list of texts.
 func readAudience(c members) ([]string, error) {
-	v := c["aud"]
+	v := c.get("aud")
 	switch {
 	case v == nil:
 		return nil, nil
@@ -68,19 +75,22 @@ func readAudience(c members) ([]string, error) {
 	return textList(v)
 }
 
-// checkAudience wants one of ours in aud. With no audience configured it only wants aud to be readable.
-func (v *Verifier) checkAudience(aud []string) *TokenError {
+// wantAudience wants one of ours in aud. With no audience configured it only wants aud to be readable.
+func (v *Verifier) wantAudience(aud []string, azp string) *TokenError {
 	accepted := v.cfg.Audiences
 	if len(accepted) == 0 || slices.ContainsFunc(aud, func(a string) bool { return slices.Contains(accepted, a) }) {
 		return nil
 	}
-	return refuse(ReasonAudience, "aud is %s, accepted: %s", quote(strings.Join(aud, ", ")), strings.Join(accepted, ", ")).
-		hint("add an audience mapper for %s at the identity provider, or set NEXIUS_AUDIENCE to what it sends", accepted[0])
+	refused := refuse(ReasonAudience, "aud is %s, accepted: %s", quote(strings.Join(aud, ", ")), strings.Join(accepted, ", "))
+	if azp != "" {
+		refused.Detail += "; the token was issued to client " + quote(azp)
+	}
+	return refused.hint("%s", v.product.audienceHint(accepted[0], azp))
 }
 
-// checkParty judges azp: a client we know, and in an ID token one of its audiences. An ID token for several audiences
+// wantParty judges azp: a client we know, and in an ID token one of its audiences. An ID token for several audiences
 // must say which of them it was made for.
-func (v *Verifier) checkParty(c members, kind string, aud []string) (string, *TokenError) {
+func (v *Verifier) wantParty(c members, kind string, aud []string) (string, *TokenError) {
 	azp, isText := c.text("azp")
 	switch {
 	case !c.has("azp") && kind == KindID && len(aud) > 1:
@@ -93,7 +103,7 @@ func (v *Verifier) checkParty(c members, kind string, aud []string) (string, *To
 		return "", refuse(ReasonParty, "azp %s is not in the ID token's aud", quote(azp))
 	case len(v.parties) > 0 && !slices.Contains(v.parties, azp):
 		return "", refuse(ReasonParty, "azp %s is none of %s", quote(azp), strings.Join(v.parties, ", ")).
-			hint("sign in with a client of this installation, or add the client to NEXIUS_CLIENT_ID")
+			hint("sign in with one of those clients, or, if it belongs to this installation, add it to LEADCTL_SSO_EXTRA_CLIENTS")
 	}
 	return azp, nil
 }
@@ -101,10 +111,10 @@ func (v *Verifier) checkParty(c members, kind string, aud []string) (string, *To
 // lifetime is when a token counts.
 type lifetime struct{ issued, expires time.Time }
 
-// checkLifetime applies exp, iat and nbf with the leeway both ways.
-func (v *Verifier) checkLifetime(c members) (lifetime, *TokenError) {
-	times := map[string]time.Time{}
-	for _, name := range []string{"exp", "iat", "nbf"} {
+// wantLifetime applies exp, iat and nbf with the leeway both ways.
+func (v *Verifier) wantLifetime(c members) (lifetime, *TokenError) {
+	var times [3]time.Time
+	for i, name := range [...]string{"exp", "iat", "nbf"} {
 		if name == "nbf" && !c.has(name) {
 			continue
 		}
@@ -112,9 +122,9 @@ func (v *Verifier) checkLifetime(c members) (lifetime, *TokenError) {
 		if err != nil {
 			return lifetime{}, refuse(ReasonLifetime, "%s %v", name, err)
 		}
-		times[name] = t
+		times[i] = t
 	}
-	exp, iat, now := times["exp"], times["iat"], v.cfg.Now()
+	exp, iat, nbf, now := times[0], times[1], times[2], v.cfg.Now()
 	skew := "compare the clocks: `leadctl sso discover` prints the difference; run NTP on both hosts"
 	switch {
 	case exp.Before(iat) || exp.Sub(iat) > v.cfg.MaxLifetime:
@@ -125,8 +135,7 @@ func (v *Verifier) checkLifetime(c members) (lifetime, *TokenError) {
 			hint("sign in again or refresh; if it is new, %s", skew)
 	case iat.After(now.Add(v.cfg.Leeway)):
 		return lifetime{}, refuse(ReasonIssuedAhead, "issued at %s, in %s", stamp(iat), iat.Sub(now).Round(time.Second)).hint("%s", skew)
-	case times["nbf"].After(now.Add(v.cfg.Leeway)):
-		nbf := times["nbf"]
+	case nbf.After(now.Add(v.cfg.Leeway)):
 		return lifetime{}, refuse(ReasonNotYetValid, "valid from %s, in %s", stamp(nbf), nbf.Sub(now).Round(time.Second)).hint("%s", skew)
 	}
 	return lifetime{issued: iat, expires: exp}, nil
@@ -139,7 +148,7 @@ const lastInstant = 253402300799
 
 // instant reads a NumericDate from its JSON text: seconds since 1970, whole or with a fraction, no exponent.
 func instant(c members, name string) (time.Time, error) {
-	v := c[name]
+	v := c.get(name)
 	if v == nil {
 		return time.Time{}, fmt.Errorf("is missing")
 	}
@@ -158,14 +167,14 @@ func instant(c members, name string) (time.Time, error) {
 	return time.Unix(seconds, nanos), nil
 }
 
-// checkSubject wants 1 to 255 characters that are not all spaces.
-func checkSubject(c members) (string, *TokenError) {
+// wantSubject wants 1 to 255 characters that are not all spaces.
+func wantSubject(c members) (string, *TokenError) {
 	sub, ok := c.text("sub")
 	switch n := utf8.RuneCountInString(sub); {
 	case !c.has("sub"):
 		return "", refuse(ReasonSubject, "sub is missing")
 	case !ok:
-		return "", refuse(ReasonSubject, "sub is %s, not a text", kindName(c["sub"]))
+		return "", refuse(ReasonSubject, "sub is %s, not a text", kindName(c.get("sub")))
 	case n == 0 || n > maxSubject || strings.TrimFunc(sub, unicode.IsSpace) == "":
 		return "", refuse(ReasonSubject, "sub has %d characters, allowed: 1 to %d, not only spaces", n, maxSubject)
 	}

@@ -35,7 +35,7 @@ type roleSet struct {
 	roles   []Role
 	ignored int // names that mean nothing here
 	present bool
-	sources []string // the claims that held any name
+	sources []claimPath // the claims that held any name
 }
 
 // readRoles unites the roles of every configured source. A source that is neither a text nor a list of texts is an error.
@@ -50,13 +50,22 @@ func readRoles(c members, paths []claimPath, delimiter string) (roleSet, error) 
 		}
 		set.present = set.present || present && !p.shared()
 		if len(names) > 0 {
-			set.sources = append(set.sources, p.String())
+			set.sources = append(set.sources, p)
 		}
 		set.add(names)
 	}
 	set.present = set.present || len(set.roles) > 0
 	slices.SortFunc(set.roles, func(a, b Role) int { return a.rank() - b.rank() })
 	return set, nil
+}
+
+// from lists the claims that held any name.
+func (s roleSet) from() string {
+	var names []string
+	for _, p := range s.sources {
+		names = append(names, p.String())
+	}
+	return strings.Join(names, ", ")
 }
 
 func (s *roleSet) add(names []string) {

@@ -12,6 +12,8 @@ const maxToken = 16 << 10
 type parts struct {
 	header, claims members
 	payload        []byte // the claims as signed
+	signed         string // what the signature is over
+	signature      []byte
 }
 
 // parseCompact takes a token apart strictly: every byte of it has exactly one reading.
@@ -40,7 +42,8 @@ func parseCompact(raw string) (parts, *TokenError) {
 	if err != nil {
 		return parts{}, refuse(ReasonMalformed, "payload: %s", jsonProblem(err))
 	}
-	return parts{header: header, claims: claims, payload: decoded[1]}, nil
+	signed := raw[:len(segments[0])+1+len(segments[1])]
+	return parts{header: header, claims: claims, payload: decoded[1], signed: signed, signature: decoded[2]}, nil
 }
 
 // segmentsOf splits at the dots without ever making more than six pieces.

@@ -51,6 +51,14 @@ func (c TenantClaim) Err() error {
 	return fault.New(fault.Denied, "tenant claim cannot be used: %s", c.detail).WithCode("TENANT_INVALID")
 }
 
+// CheckTenant is a fault.Invalid for a text that would be refused as a tenant claim.
+func CheckTenant(s string) error {
+	if c := newTenantReader(nil).named(claimPath{"tenant_id"}, s); c.Kind == TenantInvalid {
+		return fault.New(fault.Invalid, "tenant %q: neither a tenant number nor an external id", s)
+	}
+	return nil
+}
+
 // The two spellings of a tenant. They cannot both match one text.
 const (
 	numberForm   = `^[1-9][0-9]{0,17}$`

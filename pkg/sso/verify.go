@@ -8,6 +8,7 @@ package sso
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -20,6 +21,9 @@ type Verifier struct {
 	tenants tenantReader
 	keys    *keySet
 	steps   []step
+
+	claimNames []string // whose misspellings are refused
+	product    Product  // for hints
 }
 
 // NewVerifier checks the configuration and touches no network. A bad configuration is a fault.Operator that lists
@@ -29,10 +33,11 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	v := &Verifier{cfg: cfg, parties: cfg.parties(), steps: steps()}
+	v := &Verifier{cfg: cfg, parties: cfg.parties(), steps: steps(), product: ProductOf(cfg.Issuer)}
 	v.roles, _ = expandAll(cfg.Claims.Roles, v.parties)
 	tenantPaths, _ := expandAll(cfg.Claims.Tenant, v.parties)
 	v.tenants = newTenantReader(tenantPaths)
+	v.claimNames = claimNames(slices.Concat(tenantPaths, v.roles))
 	v.keys = newKeySet(cfg, newBackChannel(cfg))
 	return v, nil
 }
@@ -60,7 +65,7 @@ func (v *Verifier) KeyAge() (time.Duration, bool) { return v.keys.age() }
 func (v *Verifier) Verify(ctx context.Context, rawToken string) (Identity, error) {
 	in := &inspection{raw: rawToken}
 	for _, s := range v.steps {
-		if _, err := s.check(ctx, v, in); err != nil && !isAdvice(err) {
+		if err := s.check(ctx, v, in); err != nil && !isAdvice(err) {
 			return Identity{}, publicError(err)
 		}
 	}

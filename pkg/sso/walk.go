@@ -1,0 +1,75 @@
+package sso
+
+import (
+	"bytes"
+	"iter"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// entries walks a JSON object or list that has been found valid as part of a whole: names (nil in a list) and values as
+// they were written, sharing v's memory. Anything else has no entries.
+//
+// Checking is the parser's part, once per document. Looking into a part that it has passed needs no second parser.
+func entries(v jsontext.Value) iter.Seq2[jsontext.Value, jsontext.Value] {
+	return func(yield func(name, value jsontext.Value) bool) {
+		i := pastGap(v, 0)
+		if i == len(v) || v[i] != '{' && v[i] != '[' {
+			return
+		}
+		named := v[i] == '{'
+		for i = pastGap(v, i+1); i < len(v) && v[i] != '}' && v[i] != ']'; i = pastGap(v, i) {
+			var name jsontext.Value
+			if named {
+				end := pastValue(v, i)
+				name, i = v[i:end:end], pastGap(v, end)
+			}
+			end := pastValue(v, i)
+			if !yield(name, v[i:end:end]) {
+				return
+			}
+			i = end
+		}
+	}
+}
+
+// pastGap is where the next value, name or bracket begins: behind white space, commas and colons.
+func pastGap(v []byte, i int) int {
+	for i < len(v) && bytes.IndexByte([]byte(" \t\r\n,:"), v[i]) >= 0 {
+		i++
+	}
+	return i
+}
+
+// pastValue is the end of the value that begins at i.
+func pastValue(v []byte, i int) int {
+	for depth := 0; i < len(v); i++ {
+		switch v[i] {
+		case '"':
+			i = pastText(v, i) - 1
+		case '{', '[':
+			depth++
+		case ' ', '\t', '\r', '\n', ',', ':':
+		case '}', ']':
+			depth--
+		default: // a number or a word, up to what ends it
+			for i+1 < len(v) && bytes.IndexByte([]byte(" \t\r\n,:]}"), v[i+1]) < 0 {
+				i++
+			}
+		}
+		if depth == 0 {
+			return i + 1
+		}
+	}
+	return len(v)
+}
+
+// pastText is the end of the string that begins at i.
+func pastText(v []byte, i int) int {
+	for i++; i < len(v) && v[i] != '"'; i++ {
+		if v[i] == '\\' {
+			i++
+		}
+	}
+	return min(i+1, len(v))
+}
