@@ -18,10 +18,18 @@ import (
 func TestNewIsMigratedAndFitForProduction(t *testing.T) {
 	t.Parallel()
 	db := New(t)
-	status := func(ctx context.Context, _ schema.Querier) (schema.Status, error) {
-		return schema.ReadStatus(ctx, db.Owner, migrations.FS)
-	}
-	require.NoError(t, db.App.Check(t.Context(), status, true), "the version, and the gate with the login's part")
+	require.NoError(t, db.App.Look(t.Context(), func(q schema.Querier) error {
+		st, err := schema.ReadStatus(t.Context(), q, migrations.FS)
+		require.NoError(t, err)
+		require.NoError(t, st.Problem())
+		found, err := schema.Gate(t.Context(), q)
+		require.NoError(t, err)
+		require.Empty(t, found)
+		found, err = schema.GateLogin(t.Context(), q)
+		require.NoError(t, err)
+		require.Empty(t, found)
+		return nil
+	}))
 
 	var user string
 	require.NoError(t, db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
