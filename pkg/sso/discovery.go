@@ -18,6 +18,7 @@ type Discovery struct {
 	UserinfoURL         string
 	DeviceURL           string // device_authorization_endpoint, "" when not offered
 	EndSessionURL       string
+	RevocationURL       string   // "" when not offered
 	KeysURL             string   // where the keys are read from here, moved to the internal URL when there is one
 	Algorithms          []string // id_token_signing_alg_values_supported
 	Scopes              []string
@@ -113,6 +114,7 @@ func readDiscovery(m members) Discovery {
 		UserinfoURL:      text("userinfo_endpoint"),
 		DeviceURL:        text("device_authorization_endpoint"),
 		EndSessionURL:    text("end_session_endpoint"),
+		RevocationURL:    text("revocation_endpoint"),
 		KeysURL:          text("jwks_uri"),
 		Algorithms:       list("id_token_signing_alg_values_supported"),
 		Scopes:           list("scopes_supported"),

@@ -4,11 +4,14 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-json-experiment/json/jsontext"
@@ -22,6 +25,8 @@ type Key struct {
 	Use       string // use, "" when the entry leaves it open
 	Bits      int    // modulus or field size, 0 for an entry that cannot be read
 	Refused   string // why no token is checked with it; "" for a usable key
+
+	Since time.Time // when its certificate begins, which is when the provider made it; zero without one
 
 	public any
 }
@@ -74,6 +79,7 @@ func parseKey(entry jsontext.Value, algorithms []string) Key {
 	k.Type, _ = m.text("kty")
 	k.Algorithm, _ = m.text("alg")
 	k.Use, _ = m.text("use")
+	k.Since = certifiedSince(m)
 	if k.Refused = refusedUse(m, k); k.Refused != "" {
 		return k
 	}
@@ -84,6 +90,26 @@ func parseKey(entry jsontext.Value, algorithms []string) Key {
 	k.Bits = bitsOf(k.public)
 	k.Refused = refusedStrength(k, algorithms)
 	return k
+}
+
+// certifiedSince reads the certificate beside the key, for people only: nothing is checked with it.
+func certifiedSince(m members) time.Time {
+	if !m.has("x5c") {
+		return time.Time{}
+	}
+	chain, err := textList(m.get("x5c"))
+	if err != nil || len(chain) == 0 {
+		return time.Time{}
+	}
+	der, err := base64.StdEncoding.DecodeString(chain[0])
+	if err != nil {
+		return time.Time{}
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return time.Time{}
+	}
+	return cert.NotBefore
 }
 
 // refusedUse judges what the entry says about itself.

@@ -1,0 +1,240 @@
+// Package keycloak prepares a Keycloak realm for leadctl through Keycloak's admin REST API: clients, mappers, roles, the
+// tenant_id attribute, and who belongs to which tenant.
+//
+// It owns what the realm must look like (setup.go and the files beside it) and the settings that follow from it (env.go).
+// What a token from that realm is worth is package sso. A dozen endpoints are needed, over net/http: the client libraries
+// for this API bring HTTP stacks of their own, and none knows the user profile, without which the tenant is lost.
+package keycloak
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// Access is how to get into the admin API.
+type Access struct {
+	URL           string // of the server, without /realms/…; a base path such as /auth is part of it
+	Realm         string // where the administrator is known; "" means master
+	User          string // administrator; "" means that Client is a service account
+	Client        string // "" means admin-cli
+	Secret        string // the administrator's password, or the service account's secret
+	AllowInsecure bool   // http to other hosts than loopback: development only
+	HTTPClient    *http.Client
+}
+
+// Admin is a session with the admin API, for one goroutine.
+type Admin struct {
+	base   string
+	grant  url.Values
+	realm  string
+	client *http.Client
+	token  string
+}
+
+const (
+	callTimeout = 15 * time.Second
+	maxAnswer   = 8 << 20
+)
+
+// Connect signs in. Faults: Invalid for an address that must not be used, Unauthenticated for refused credentials,
+// Unavailable when Keycloak does not answer.
+func Connect(ctx context.Context, access Access) (*Admin, error) {
+	base, err := checkURL(access)
+	if err != nil {
+		return nil, err
+	}
+	a := &Admin{base: base, realm: orText(access.Realm, "master"), client: boundedClient(access.HTTPClient)}
+	a.grant = url.Values{"client_id": {orText(access.Client, "admin-cli")}}
+	if access.User == "" {
+		a.grant.Set("grant_type", "client_credentials")
+		a.grant.Set("client_secret", access.Secret)
+	} else {
+		a.grant.Set("grant_type", "password")
+		a.grant.Set("username", access.User)
+		a.grant.Set("password", access.Secret)
+	}
+	return a, a.signIn(ctx)
+}
+
+// checkURL keeps the administrator's password off the network in the clear.
+func checkURL(access Access) (string, error) {
+	u, err := url.Parse(access.URL)
+	switch {
+	case err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return "", fault.New(fault.Invalid, "Keycloak URL %q: not of the form https://host[:port][/path]", access.URL)
+	case strings.Contains(u.Path, "/realms/"):
+		return "", fault.New(fault.Invalid, "Keycloak URL %q: give the server's URL, without /realms/…", access.URL)
+	case u.Scheme == "https", u.Scheme == "http" && (access.AllowInsecure || isLoopback(u.Hostname())):
+		return strings.TrimSuffix(access.URL, "/"), nil
+	}
+	return "", fault.New(fault.Invalid, "Keycloak URL %q: must start with https://", access.URL).
+		WithHint("the administrator's password goes there; http is for loopback, or for LEADCTL_ENV=development")
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func boundedClient(given *http.Client) *http.Client {
+	var c http.Client
+	if given != nil {
+		c = *given
+	}
+	c.Timeout = callTimeout
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &c
+}
+
+// signIn gets the token that the other calls carry; the administrator's lives for a minute only.
+func (a *Admin) signIn(ctx context.Context) error {
+	address := a.base + "/realms/" + url.PathEscape(a.realm) + "/protocol/openid-connect/token"
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(a.grant.Encode()))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	var answer struct {
+		AccessToken string `json:"access_token"`
+	}
+	_, err = a.send(req, &answer)
+	var refused *refusal
+	switch {
+	case errors.As(err, &refused) && refused.status != http.StatusNotFound:
+		return fault.New(fault.Unauthenticated, "Keycloak administrator: %s", refused.message).
+			WithHint("the administrator of realm %s; `leadctl sso keycloak setup --help` says where the password is read from", a.realm)
+	case errors.As(err, &refused):
+		return fault.New(fault.NotFound, "Keycloak: no realm %q at %s", a.realm, a.base)
+	case err == nil && answer.AccessToken == "":
+		return fault.New(fault.Unavailable, "%s: not Keycloak's answer", address)
+	}
+	a.token = answer.AccessToken
+	return err
+}
+
+// refusal is an answer above 299.
+type refusal struct {
+	method, path string
+	status       int
+	message      string
+}
+
+// Error leaves out everything that was sent.
+func (r *refusal) Error() string {
+	return fmt.Sprintf("Keycloak: %s %s: status %d: %s", r.method, r.path, r.status, r.message)
+}
+
+// call sends in as JSON, reads the answer into out, and gives the id of what was created. Both may be nil.
+// Faults: Denied for missing rights, NotFound, Conflict, Unavailable.
+func (a *Admin) call(ctx context.Context, method, path string, in, out any) (id string, err error) {
+	for again := true; ; again = false {
+		id, err = a.try(ctx, method, path, in, out)
+		var refused *refusal
+		if !errors.As(err, &refused) {
+			return id, err
+		}
+		if refused.status != http.StatusUnauthorized || !again {
+			return "", refused.fault()
+		}
+		if err := a.signIn(ctx); err != nil {
+			return "", err
+		}
+	}
+}
+
+func (a *Admin) try(ctx context.Context, method, path string, in, out any) (string, error) {
+	var body io.Reader
+	if in != nil {
+		encoded, err := json.Marshal(in)
+		if err != nil {
+			return "", err
+		}
+		body = bytes.NewReader(encoded)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, a.base+"/admin/realms"+path, body)
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Authorization", "Bearer "+a.token)
+	req.Header.Set("Content-Type", "application/json")
+	return a.send(req, out)
+}
+
+// look reads path; found is false when there is nothing.
+func (a *Admin) look(ctx context.Context, path string, out any) (found bool, err error) {
+	_, err = a.call(ctx, http.MethodGet, path, nil, out)
+	if fault.Is(err, fault.NotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (r *refusal) fault() error {
+	switch r.status {
+	case http.StatusForbidden:
+		return fault.New(fault.Denied, "Keycloak administrator: not allowed to %s %s", r.method, r.path).
+			WithHint("give it the role realm-admin of the client realm-management, or use the administrator of realm master")
+	case http.StatusNotFound:
+		return fault.New(fault.NotFound, "%w", r)
+	case http.StatusConflict:
+		return fault.New(fault.Conflict, "%w", r)
+	case http.StatusBadRequest:
+		return fault.New(fault.Unprocessable, "%w", r)
+	}
+	return fault.New(fault.Unavailable, "%w", r)
+}
+
+func (a *Admin) send(req *http.Request, out any) (id string, err error) {
+	resp, err := a.client.Do(req)
+	if err != nil {
+		return "", fault.New(fault.Unavailable, "Keycloak: %w", err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return "", fault.New(fault.Unavailable, "Keycloak: %s: %w", req.URL.Path, err)
+	}
+	if resp.StatusCode > 299 {
+		return "", &refusal{req.Method, req.URL.Path, resp.StatusCode, messageIn(body)}
+	}
+	if out != nil {
+		if err := json.Unmarshal(body, out); err != nil {
+			return "", fault.New(fault.Unavailable, "Keycloak: %s: not the JSON expected: %w", req.URL.Path, err)
+		}
+	}
+	location := resp.Header.Get("Location")
+	return location[strings.LastIndexByte(location, '/')+1:], nil
+}
+
+// messageIn is what Keycloak says about a refusal, under the several names that it uses.
+func messageIn(body []byte) string {
+	var m struct {
+		Error            string `json:"error"`
+		ErrorDescription string `json:"error_description"`
+		ErrorMessage     string `json:"errorMessage"`
+	}
+	_ = json.Unmarshal(body, &m) // no JSON, no message
+	s := orText(m.ErrorDescription, orText(m.ErrorMessage, orText(m.Error, "no reason given")))
+	if r := []rune(s); len(r) > 200 {
+		s = string(r[:200]) + "…"
+	}
+	return s
+}
+
+func orText(s, fallback string) string {
+	if s == "" {
+		return fallback
+	}
+	return s
+}

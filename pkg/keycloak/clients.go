@@ -1,0 +1,126 @@
+package keycloak
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/leadctl/leadctl/pkg/sso"
+)
+
+// ensureClient brings a client about. A list of redirect URIs and the like keeps what others put there.
+func (s *setup) ensureClient(ctx context.Context, r sso.Registration, want rep) (id string, err error) {
+	have, err := s.find(ctx, s.Realm, "/clients?clientId="+url.QueryEscape(r.Client), "clientId", r.Client)
+	if err != nil {
+		return "", err
+	}
+	want["clientId"], want["enabled"], want["protocol"] = r.Client, true, "openid-connect"
+	want["redirectUris"], want["webOrigins"] = atLeast(r.RedirectURIs), atLeast(r.WebOrigins)
+	if have == nil {
+		want["fullScopeAllowed"] = false // else its tokens carry every role that the user has anywhere
+	}
+	for _, u := range texts(have["redirectUris"]) {
+		if wide(u) {
+			s.warn("client %s: redirect URI %s lets any page there receive codes; name the exact address", r.Client, u)
+		}
+	}
+	return s.ensure(ctx, item{
+		kind: "client", name: r.Client, have: have, want: want,
+		create: s.realmPath + "/clients", update: s.realmPath + "/clients/" + have.text("id"),
+	})
+}
+
+// wide reports whether a redirect URI leaves open where a code ends up. Loopback on any port is the user's own machine.
+func wide(uri string) bool {
+	return strings.HasSuffix(uri, "*") && !strings.HasPrefix(uri, "http://127.0.0.1/") && !strings.HasPrefix(uri, "/")
+}
+
+// ensureUI brings about the client of web UI, API and console, with the roles that it holds for all of them.
+func (s *setup) ensureUI(ctx context.Context) (id string, err error) {
+	r := s.Places.RegisterUI(s.Client)
+	id, err = s.ensureClient(ctx, r, rep{
+		"publicClient": false, "standardFlowEnabled": true, "implicitFlowEnabled": false, "directAccessGrantsEnabled": false,
+		"attributes": rep{"pkce.code.challenge.method": "S256", "post.logout.redirect.uris": joined(r.PostLogoutURIs)},
+	})
+	if err != nil {
+		return "", err
+	}
+	for _, role := range roles() {
+		if err := s.ensureRole(ctx, id, role); err != nil {
+			return "", err
+		}
+	}
+	return id, nil
+}
+
+// roles are leadctl's, with what they are for.
+func roles() []rep {
+	return []rep{
+		{"name": string(sso.Viewer), "description": "leadctl: reads"},
+		{"name": string(sso.Ops), "description": "leadctl: also edits ICP rules, starts runs, retries provisioning"},
+		{"name": string(sso.Admin), "description": "leadctl: also manages users and keys"},
+	}
+}
+
+func (s *setup) ensureRole(ctx context.Context, client string, role rep) error {
+	path := "/clients/" + client + "/roles"
+	have, err := s.find(ctx, client, path, "name", role.text("name"))
+	if err != nil {
+		return err
+	}
+	_, err = s.ensure(ctx, item{kind: "client role", name: role.text("name"), have: have, want: role, create: s.realmPath + path})
+	return err
+}
+
+// ensureCLI brings about the client of `leadctl sso login`: no secret, loopback redirects, and the device flow.
+func (s *setup) ensureCLI(ctx context.Context) (id string, err error) {
+	return s.ensureClient(ctx, s.Places.RegisterCLI(s.CLIClient), rep{
+		"publicClient": true, "standardFlowEnabled": true, "implicitFlowEnabled": false, "directAccessGrantsEnabled": false,
+		"attributes": rep{"pkce.code.challenge.method": "S256", "oauth2.device.authorization.grant.enabled": "true"},
+	})
+}
+
+// ensureOdoo brings about the client of Odoo's own sign-in, which knows only the implicit flow. It does not get our
+// client scope: its tokens name no tenant and are no good here.
+func (s *setup) ensureOdoo(ctx context.Context) error {
+	if s.OdooClient == "" {
+		return nil
+	}
+	_, err := s.ensureClient(ctx, s.Places.RegisterOdoo(s.OdooClient), rep{
+		"publicClient": true, "standardFlowEnabled": false, "implicitFlowEnabled": true, "directAccessGrantsEnabled": false,
+	})
+	return err
+}
+
+// ensureRolesReach lets the CLI's tokens carry the roles that the UI's client holds.
+func (s *setup) ensureRolesReach(ctx context.Context, cli, ui string) error {
+	path := s.realmPath + "/clients/" + cli + "/scope-mappings/clients/" + ui
+	var missing []rep
+	if cli != "" && ui != "" {
+		if _, err := s.call(ctx, http.MethodGet, path+"/available", nil, &missing); err != nil {
+			return err
+		}
+	}
+	missing = ours(missing)
+	if len(missing) == 0 && cli != "" && ui != "" {
+		s.note(Keep, "role scope", s.CLIClient, "")
+		return nil
+	}
+	s.note(Create, "role scope", s.CLIClient, "its tokens may carry the roles of "+s.Client)
+	if s.DryRun {
+		return nil
+	}
+	_, err := s.call(ctx, http.MethodPost, path, missing, nil)
+	return err
+}
+
+// ours picks leadctl's roles out of a list of roles.
+func ours(list []rep) (out []rep) {
+	for _, r := range list {
+		if sso.Role(r.text("name")).Valid() {
+			out = append(out, r)
+		}
+	}
+	return out
+}

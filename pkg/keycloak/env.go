@@ -1,0 +1,117 @@
+package keycloak
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/leadctl/leadctl/pkg/sso"
+)
+
+// Settings are what API and UI need to be told about a realm that Setup has been through.
+type Settings struct {
+	Issuer, Client, CLIClient string
+	Secret                    string // shown only when it is not ""
+	SecretFile                string // where the secret lies, for those who can read it from there
+	Places                    sso.Places
+}
+
+// Block is the settings of one program in one place, as lines of an environment file.
+type Block struct {
+	Name  string // api-dev, api-prod, ui-dev or ui-prod
+	Title string
+	Lines []string
+}
+
+// Blocks are the settings of API and UI, in development and in production. Production stands on the https addresses among
+// Places; where there is none, its line says what belongs there.
+func (s Settings) Blocks() []Block {
+	dev, prod := s.at("http"), s.at("https")
+	return []Block{
+		{"api-dev", "API, development", s.api("development", dev)},
+		{"api-prod", "API, production", s.api("production", prod)},
+		{"ui-dev", "web UI, development", s.ui(dev, "true")},
+		{"ui-prod", "web UI, production", s.ui(prod, "false")},
+	}
+}
+
+// at is the places with one scheme, each with something to stand in for it.
+func (s Settings) at(scheme string) sso.Places {
+	examples := map[string]sso.Places{
+		"http":  {UI: []string{"http://localhost:3000"}, API: "http://127.0.0.1:2024"},
+		"https": {UI: []string{"https://app.example.com"}, API: "https://api.example.com"},
+	}
+	out := examples[scheme]
+	if ui := slices.DeleteFunc(slices.Clone(s.Places.UI), func(u string) bool { return !strings.HasPrefix(u, scheme+"://") }); len(ui) > 0 {
+		out.UI = ui
+	}
+	if strings.HasPrefix(s.Places.API, scheme+"://") {
+		out.API = strings.TrimSuffix(s.Places.API, "/")
+	}
+	return out
+}
+
+func (s Settings) api(environment string, at sso.Places) []string {
+	lines := []string{
+		"LEADCTL_ENV=" + environment,
+		"NEXIUS_ISSUER=" + s.Issuer,
+		"NEXIUS_AUDIENCE=" + s.Client,
+		"NEXIUS_CLIENT_ID=" + s.Client,
+		s.secretLine("NEXIUS_CLIENT_SECRET", true),
+		"LEADCTL_SSO_EXTRA_CLIENTS=" + s.CLIClient,
+		"LEADCTL_API_PUBLIC_URL=" + at.API,
+		"EXTRA_CORS_ORIGINS=" + strings.Join(at.UI, ","),
+	}
+	if environment == "production" && !strings.HasPrefix(s.Issuer, "https://") {
+		lines[1] = "# NEXIUS_ISSUER must be the realm's https address in production\n" + lines[1]
+	}
+	return lines
+}
+
+func (s Settings) ui(at sso.Places, switcher string) []string {
+	return []string{
+		"NEXTAUTH_URL=" + at.UI[0],
+		"# NEXTAUTH_SECRET: openssl rand -base64 32",
+		"NEXTAUTH_SECRET=",
+		"NEXIUS_ISSUER=" + s.Issuer,
+		"NEXIUS_CLIENT_ID=" + s.Client,
+		s.secretLine("NEXIUS_CLIENT_SECRET", false),
+		"NEXT_PUBLIC_API_BASE=" + at.API,
+		"NEXT_PUBLIC_ENABLE_TENANT_SWITCHER=" + switcher,
+	}
+}
+
+// secretLine names the secret's file to a program that reads files; else the secret stands there only when it is asked for.
+func (s Settings) secretLine(name string, readsFiles bool) string {
+	switch {
+	case s.SecretFile != "" && readsFiles:
+		return name + "_FILE=" + s.SecretFile
+	case s.Secret != "":
+		return name + "=" + s.Secret
+	case s.SecretFile != "":
+		return "# " + name + ": what is in " + s.SecretFile + "\n" + name + "="
+	}
+	return "# " + name + ": Keycloak shows it under Clients, " + s.Client + ", Credentials\n" + name + "="
+}
+
+// String is the block as it goes into a file.
+func (b Block) String() string {
+	return fmt.Sprintf("# %s\n%s\n", b.Title, strings.Join(b.Lines, "\n"))
+}
+
+// YAML is the settings of an API in development as a leadctl.yaml, which needs no environment at all.
+func (s Settings) YAML() string {
+	var b strings.Builder
+	if u, err := url.Parse(s.Issuer); err == nil && u.Scheme == "http" {
+		b.WriteString("env: development\n")
+	}
+	fmt.Fprintf(&b, "sso:\n  issuer: %q\n  audiences: [%q]\n  client_id: %q\n  extra_clients: [%q]\n", s.Issuer, s.Client, s.Client, s.CLIClient)
+	switch {
+	case s.SecretFile != "":
+		fmt.Fprintf(&b, "  client_secret_file: %q\n", s.SecretFile)
+	case s.Secret != "":
+		fmt.Fprintf(&b, "  client_secret: %q\n", s.Secret)
+	}
+	return b.String()
+}

@@ -1,0 +1,82 @@
+package keycloak
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// tenantAttribute is the user attribute and the claim that name the tenant.
+const tenantAttribute = "tenant_id"
+
+// ensureRealm looks for the realm, and makes it when that is wanted. An existing realm's settings are its owner's.
+func (s *setup) ensureRealm(ctx context.Context) error {
+	var have rep
+	found, err := s.look(ctx, s.realmPath, &have)
+	if err != nil {
+		return err
+	}
+	if !found && !s.CreateRealm {
+		return fault.New(fault.NotFound, "realm %q: there is none at %s", s.Realm, s.base).WithHint("--create-realm makes it")
+	}
+	if found {
+		s.note(Keep, "realm", s.Realm, "")
+		return nil
+	}
+	s.missing = s.DryRun
+	_, err = s.ensure(ctx, item{kind: "realm", name: s.Realm, want: rep{
+		"realm": s.Realm, "enabled": true, "sslRequired": "external", "loginWithEmailAllowed": true, "bruteForceProtected": true,
+	}})
+	return err
+}
+
+// ensureProfile declares the attribute. Since Keycloak 24 an attribute that the user profile does not know is dropped
+// without a word, and one that users may edit would let them choose their tenant.
+func (s *setup) ensureProfile(ctx context.Context) error {
+	path := s.realmPath + "/users/profile"
+	profile := rep{}
+	if !s.missing {
+		if found, err := s.look(ctx, path, &profile); err != nil || !found {
+			s.warn("realm %s has no user profile (Keycloak before 24): let only administrators edit the user attribute %s", s.Realm, tenantAttribute)
+			return err
+		}
+	}
+	attributes, _ := profile["attributes"].([]any)
+	at, have := -1, rep(nil)
+	for i, a := range attributes {
+		if m, ok := a.(map[string]any); ok && rep(m).text("name") == tenantAttribute {
+			at, have = i, m
+		}
+	}
+	merged, changed := merge(have, tenantDeclaration(have))
+	switch {
+	case have == nil:
+		s.note(Create, "user attribute", tenantAttribute, "only administrators may edit it")
+		attributes = append(attributes, merged)
+	case len(changed) > 0:
+		s.note(Update, "user attribute", tenantAttribute, changed[0])
+		attributes[at] = merged
+	default:
+		s.note(Keep, "user attribute", tenantAttribute, "")
+		return nil
+	}
+	if s.DryRun {
+		return nil
+	}
+	profile["attributes"] = attributes
+	_, err := s.call(ctx, http.MethodPut, path, profile, nil)
+	return err
+}
+
+// tenantDeclaration sets a new attribute up; of an existing one only the rights matter.
+func tenantDeclaration(have rep) rep {
+	rights := rep{"view": atLeast{"admin"}, "edit": exactly{"admin"}}
+	if have != nil {
+		return rep{"permissions": rights}
+	}
+	return rep{
+		"name": tenantAttribute, "displayName": "Tenant", "multivalued": false, "permissions": rights,
+		"validations": rep{"length": rep{"max": 63}},
+	}
+}

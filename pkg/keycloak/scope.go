@@ -1,0 +1,89 @@
+package keycloak
+
+import (
+	"context"
+	"net/http"
+)
+
+// scopeName is the client scope that holds the mappers, so that they stand in one place for all clients that have it.
+const scopeName = "leadctl"
+
+// ensureScope brings about the client scope and its mappers. It gets no role mappings of its own: a scope with them is
+// silently left out of the tokens of users who have none of those roles.
+func (s *setup) ensureScope(ctx context.Context) (id string, err error) {
+	have, err := s.find(ctx, s.Realm, "/client-scopes", "name", scopeName)
+	if err != nil {
+		return "", err
+	}
+	id, err = s.ensure(ctx, item{
+		kind: "client scope", name: scopeName, have: have, create: s.realmPath + "/client-scopes", update: s.realmPath + "/client-scopes/" + have.text("id"),
+		want: rep{"name": scopeName, "protocol": "openid-connect", "attributes": rep{
+			"include.in.token.scope": "false", "display.on.consent.screen": "false",
+		}},
+	})
+	if err != nil {
+		return "", err
+	}
+	for _, m := range s.mappers() {
+		if err := s.ensureMapper(ctx, id, m); err != nil {
+			return "", err
+		}
+	}
+	return id, nil
+}
+
+// mappers put audience, tenant and roles into the tokens. The roles are client roles: realm roles of those names may mean
+// something else to other applications. Keycloak leaves roles out for a user who has none, so that the stored ones count.
+func (s *setup) mappers() []rep {
+	return []rep{
+		{"name": "leadctl audience", "protocolMapper": "oidc-audience-mapper", "config": rep{
+			"included.client.audience": s.Client, "access.token.claim": "true", "id.token.claim": "false", "introspection.token.claim": "true",
+		}},
+		{"name": "leadctl tenant", "protocolMapper": "oidc-usermodel-attribute-mapper", "config": inAllTokens(rep{
+			"user.attribute": tenantAttribute, "claim.name": tenantAttribute, "jsonType.label": "String",
+		})},
+		{"name": "leadctl roles", "protocolMapper": "oidc-usermodel-client-role-mapper", "config": inAllTokens(rep{
+			"usermodel.clientRoleMapping.clientId": s.Client, "claim.name": "roles", "jsonType.label": "String", "multivalued": "true",
+		})},
+	}
+}
+
+func inAllTokens(config rep) rep {
+	for _, where := range []string{"access.token.claim", "id.token.claim", "userinfo.token.claim", "introspection.token.claim"} {
+		config[where] = "true"
+	}
+	return config
+}
+
+func (s *setup) ensureMapper(ctx context.Context, scope string, want rep) error {
+	path := "/client-scopes/" + scope + "/protocol-mappers/models"
+	have, err := s.find(ctx, scope, path, "name", want.text("name"))
+	if err != nil {
+		return err
+	}
+	want["protocol"] = "openid-connect"
+	_, err = s.ensure(ctx, item{
+		kind: "mapper", name: want.text("name"), have: have, want: want,
+		create: s.realmPath + path, update: s.realmPath + path + "/" + have.text("id"),
+	})
+	return err
+}
+
+// ensureScopeOf gives a client the scope in every token, whatever is asked for.
+func (s *setup) ensureScopeOf(ctx context.Context, name, client, scope string) error {
+	path := "/clients/" + client + "/default-client-scopes"
+	have, err := s.find(ctx, client, path, "name", scopeName)
+	if err != nil {
+		return err
+	}
+	if have != nil {
+		s.note(Keep, "scope of client", name, "")
+		return nil
+	}
+	s.note(Create, "scope of client", name, "client scope "+scopeName+" is in every token")
+	if s.DryRun {
+		return nil
+	}
+	_, err = s.call(ctx, http.MethodPut, s.realmPath+path+"/"+scope, nil, nil)
+	return err
+}

@@ -1,0 +1,297 @@
+package signin_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/leadctl/leadctl/pkg/devidp"
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/signin"
+	"github.com/leadctl/leadctl/pkg/sso"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const cli = "leadctl-cli"
+
+// world is a running identity provider, a client of it, and somebody's browser.
+type world struct {
+	issuer  string
+	client  *signin.Client
+	browser *http.Client
+
+	mu     sync.Mutex
+	tokens int                                           // calls of the token endpoint
+	meddle func(http.ResponseWriter, *http.Request) bool // answers in the provider's stead when it says so
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{browser: &http.Client{Transport: &http.Transport{}}}
+	server := httptest.NewUnstartedServer(nil)
+	w.issuer = "http://" + server.Listener.Addr().String()
+	idp, err := devidp.New(devidp.Config{
+		Issuer:  w.issuer,
+		Users:   []devidp.User{{ID: "u-ann", Name: "Ann", Email: "ann@acme.example", EmailVerified: true}},
+		Clients: []devidp.Client{{ID: cli, RedirectURIs: []string{"http://127.0.0.1/callback"}}},
+	})
+	require.NoError(t, err)
+	server.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.mu.Lock()
+		if r.URL.Path == "/oauth/token" {
+			w.tokens++
+		}
+		meddle := w.meddle
+		w.mu.Unlock()
+		if meddle == nil || !meddle(rw, r) {
+			idp.ServeHTTP(rw, r)
+		}
+	})
+	server.Start()
+	t.Cleanup(server.Close)
+	t.Cleanup(w.browser.CloseIdleConnections)
+	w.client, err = signin.Open(t.Context(), signin.Config{ClientID: cli, SSO: w.sso()})
+	require.NoError(t, err)
+	t.Cleanup(w.client.Close)
+	return w
+}
+
+func (w *world) sso() sso.Config { return sso.Config{Issuer: w.issuer, AllowInsecure: true} }
+
+func (w *world) intercept(meddle func(http.ResponseWriter, *http.Request) bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.meddle = meddle
+}
+
+func (w *world) tokenCalls() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.tokens
+}
+
+func (w *world) get(t *testing.T, address string) (int, string) {
+	t.Helper()
+	resp, err := w.browser.Get(address)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(body)
+}
+
+// pick signs Ann in at the provider's page and follows the redirects to wherever they lead.
+func (w *world) pick(t *testing.T, address string) (int, string) {
+	t.Helper()
+	_, page := w.get(t, address)
+	m := regexp.MustCompile(`name="request" value="([^"]+)"`).FindStringSubmatch(page)
+	require.Len(t, m, 2, page)
+	resp, err := w.browser.PostForm(w.issuer+"/login", url.Values{"request": {m[1]}, "user": {"u-ann"}})
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(body)
+}
+
+// signIn waits for the client as a terminal does while do happens in a browser. When do fails, the waiting ends.
+func (w *world) signIn(t *testing.T, do func(address string)) (signin.Session, error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var browsing sync.WaitGroup
+	defer browsing.Wait()
+	return w.client.Browser(ctx, 0, func(address string) {
+		browsing.Go(func() {
+			done := false
+			defer func() {
+				if !done {
+					cancel()
+				}
+			}()
+			do(address)
+			done = true
+		})
+	})
+}
+
+func (w *world) isAnn(t *testing.T, s signin.Session) {
+	t.Helper()
+	v, err := sso.NewVerifier(sso.Config{Issuer: w.issuer, ClientIDs: []string{cli}, AllowInsecure: true})
+	require.NoError(t, err)
+	defer v.Close()
+	id, err := v.Verify(t.Context(), s.AccessToken)
+	require.NoError(t, err)
+	require.Equal(t, "u-ann", id.Subject)
+	require.Equal(t, w.issuer, s.Issuer)
+	require.Equal(t, cli, s.ClientID)
+	require.NotEmpty(t, s.RefreshToken)
+	require.WithinDuration(t, id.Expiry, s.Expires, 5*time.Second)
+}
+
+func TestBrowser(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s, err := w.signIn(t, func(address string) {
+		q, err := url.Parse(address)
+		require.NoError(t, err)
+		require.Equal(t, "S256", q.Query().Get("code_challenge_method"))
+		require.NotEmpty(t, q.Query().Get("nonce"))
+		require.Regexp(t, `^http://127\.0\.0\.1:\d+/callback$`, q.Query().Get("redirect_uri"))
+		status, page := w.pick(t, address)
+		require.Equal(t, 200, status)
+		require.Contains(t, page, "Signed in")
+	})
+	require.NoError(t, err)
+	w.isAnn(t, s)
+
+	renewed, err := w.client.Renew(t.Context(), s)
+	require.NoError(t, err)
+	w.isAnn(t, renewed)
+	require.NotEqual(t, s.AccessToken, renewed.AccessToken)
+
+	require.NoError(t, w.client.End(t.Context(), renewed))
+	_, err = w.client.Renew(t.Context(), renewed)
+	require.Equal(t, fault.Unauthenticated, fault.KindOf(err))
+}
+
+// TestCallbackBelongsToOneSignIn: whoever does not know the state can neither finish a sign-in nor break it off.
+func TestCallbackBelongsToOneSignIn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s, err := w.signIn(t, func(address string) {
+		u, err := url.Parse(address)
+		require.NoError(t, err)
+		back := u.Query().Get("redirect_uri")
+		state := url.QueryEscape(u.Query().Get("state"))
+		for _, query := range []string{"", "?code=x", "?code=x&state=y", "?error=access_denied", "?error=a&state=", "?code=x&iss=https%3A%2F%2Fevil.example&state=" + state} {
+			status, page := w.get(t, back+query)
+			require.Equal(t, 400, status, query)
+			require.NotContains(t, page, "evil")
+		}
+		status, _ := w.get(t, strings.Replace(back, "127.0.0.1", "localhost", 1)+"?code=x&state="+state)
+		require.Equal(t, 400, status, "another name for this machine may be somebody else's")
+		status, _ = w.get(t, strings.TrimSuffix(back, "/callback")+"/")
+		require.Equal(t, 404, status)
+		status, _ = w.pick(t, address)
+		require.Equal(t, 200, status)
+	})
+	require.NoError(t, err)
+	w.isAnn(t, s)
+	require.Equal(t, 1, w.tokenCalls(), "only the real answer's code was used")
+}
+
+func TestBrowserRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, err := w.signIn(t, func(address string) {
+		u, err := url.Parse(address)
+		require.NoError(t, err)
+		status, page := w.get(t, u.Query().Get("redirect_uri")+"?error=access_denied&error_description=%3Cscript%3E&state="+u.Query().Get("state"))
+		require.Equal(t, 200, status)
+		require.NotContains(t, page, "script")
+	})
+	require.Equal(t, fault.Denied, fault.KindOf(err))
+	require.ErrorContains(t, err, "access_denied")
+	require.Zero(t, w.tokenCalls())
+
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err = w.client.Browser(ctx, 0, func(string) { cancel() })
+	require.Equal(t, fault.Interrupted, fault.KindOf(err))
+}
+
+// TestAnswerOfAnotherSignIn: an ID token that is good, but not the one asked for, signs nobody in.
+func TestAnswerOfAnotherSignIn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	other := make(chan []byte, 1)
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/oauth/token" {
+			return false
+		}
+		select {
+		case body := <-other:
+			rw.Header().Set("Content-Type", "application/json")
+			_, _ = rw.Write(body)
+			return true
+		default:
+			return false
+		}
+	})
+	first, err := w.signIn(t, func(address string) { w.pick(t, address) })
+	require.NoError(t, err)
+	for name, body := range map[string]string{
+		"another nonce":        `{"access_token":"` + first.AccessToken + `","token_type":"Bearer","expires_in":60,"id_token":"` + first.IDToken + `"}`,
+		"no ID token":          `{"access_token":"` + first.AccessToken + `","token_type":"Bearer","expires_in":60}`,
+		"access token instead": `{"access_token":"x","token_type":"Bearer","id_token":"` + first.AccessToken + `"}`,
+		"garbage":              `{"access_token":"x","token_type":"Bearer","id_token":"a.b.c"}`,
+	} {
+		other <- []byte(body)
+		_, err := w.signIn(t, func(address string) { w.pick(t, address) })
+		require.Error(t, err, name)
+		require.Contains(t, []fault.Kind{fault.Unauthenticated, fault.Unavailable}, fault.KindOf(err), name)
+		require.NotContains(t, err.Error(), first.AccessToken, name)
+	}
+}
+
+func TestDevice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s, err := w.client.Device(t.Context(), func(p signin.Prompt) {
+		require.Contains(t, p.Complete, p.UserCode)
+		require.True(t, p.Expires.After(time.Now()))
+		resp, err := w.browser.PostForm(p.Address, url.Values{"user_code": {p.UserCode}, "user": {"u-ann"}})
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, 200, resp.StatusCode)
+	})
+	require.NoError(t, err)
+	w.isAnn(t, s)
+}
+
+func TestDeviceRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/device_authorization" {
+			return false
+		}
+		rw.Header().Set("Content-Type", "application/json")
+		rw.WriteHeader(http.StatusBadRequest)
+		_, _ = rw.Write([]byte(`{"error":"unauthorized_client","error_description":"Client is not allowed"}`))
+		return true
+	})
+	_, err := w.client.Device(t.Context(), func(signin.Prompt) { t.Fatal("nothing to show") })
+	require.Equal(t, fault.Denied, fault.KindOf(err))
+	require.ErrorContains(t, err, "unauthorized_client")
+	require.Contains(t, fault.Hint(err), "Device Authorization Grant")
+}
+
+// TestEndpointsKeepToHTTPS: an issuer on https whose token endpoint is not gets no code.
+func TestEndpointsKeepToHTTPS(t *testing.T) {
+	t.Parallel()
+	mux := http.NewServeMux()
+	server := httptest.NewTLSServer(mux)
+	t.Cleanup(server.Close)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/keys" {
+			_, _ = io.WriteString(w, `{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"issuer":"`+server.URL+`","jwks_uri":"`+server.URL+`/keys","authorization_endpoint":"`+server.URL+`/a","token_endpoint":"http://plain.example/t"}`)
+	})
+	_, err := signin.Open(t.Context(), signin.Config{ClientID: cli, SSO: sso.Config{Issuer: server.URL, HTTPClient: server.Client()}})
+	require.Equal(t, fault.Operator, fault.KindOf(err))
+	require.ErrorContains(t, err, "http://plain.example/t")
+}
