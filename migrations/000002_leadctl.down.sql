@@ -1,3 +1,6 @@
+DROP TABLE public.revoked_tokens;
+DROP TABLE public.sessions;
+DROP TABLE public.login_attempts;
 DROP TABLE public.acra_pending;
 DROP TABLE public.acra_rejects;
 DROP TABLE public.acra_runs;

@@ -1,3 +1,0 @@
-DROP TABLE public.revoked_tokens;
-DROP TABLE public.sessions;
-DROP TABLE public.login_attempts;
