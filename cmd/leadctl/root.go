@@ -25,9 +25,9 @@ func newRoot(a *app) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	},
-		newTenant(a), newSSO(a), newOdoo(a), newACRA(a),
+		newTenant(a), newAudit(a), newSSO(a), newOdoo(a), newACRA(a),
 		newICP(a), newLeads(a), newExport(a),
-		newServe(a), newDoctor(a), newSecrets(a), newDemo(a),
+		newServe(a), newJobs(a), newDoctor(a), newSecrets(a), newDemo(a),
 		newVersion(a), newConfig(a),
 	)
 	root.AddGroup(

@@ -24,9 +24,10 @@ import (
 
 // Times that bound a job. River's own default rescues a stuck job after an hour, which no first sign-in can wait for.
 const (
-	Timeout     = 2 * time.Minute  // longest a single attempt may run
-	RescueAfter = 3 * time.Minute  // a running job older than this belonged to a process that died
-	SoftStop    = 10 * time.Second // on shutdown: what is running may finish, then it is returned unharmed
+	Timeout     = 2 * time.Minute    // longest a single attempt may run
+	RescueAfter = 3 * time.Minute    // a running job older than this belonged to a process that died
+	KeptFor     = 7 * 24 * time.Hour // completed and cancelled jobs; discarded ones stay as long
+	SoftStop    = 10 * time.Second   // on shutdown: what is running may finish, then it is returned unharmed
 )
 
 // Client runs and lists jobs.
@@ -54,10 +55,13 @@ func New(ctx context.Context, db *postgres.DB, opts Options) (*Client, error) {
 		ReindexerIndexNames:  []string{}, // needs ownership of the indexes, which a serving role does not have
 		Logger:               slog.New(slog.DiscardHandler),
 		PeriodicJobs:         opts.Periodic,
+
+		CompletedJobRetentionPeriod: KeptFor, CancelledJobRetentionPeriod: KeptFor, DiscardedJobRetentionPeriod: KeptFor,
 	}
 	if opts.Log != nil {
 		cfg.Logger = slog.New(warnings{opts.Log.Handler()})
 	}
+	cfg.Middleware = []rivertype.Middleware{&careful{log: cmp.Or(opts.Log, cfg.Logger)}}
 	if opts.Workers != nil {
 		cfg.Workers = opts.Workers
 		cfg.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: cmp.Or(opts.Parallel, 8)}}

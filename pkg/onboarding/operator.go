@@ -57,6 +57,14 @@ func findOrCreate(ctx context.Context, tx postgres.SystemTx, req Request) (tenan
 	return tenant.Create(ctx, tx, req.Name, req.External)
 }
 
+// Cancelled ends a tenant's onboarding after its job was cancelled, so that nobody waits for work that will not come. A ready
+// workspace stays ready.
+func Cancelled(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) error {
+	_, err := tx.Exec(ctx, `UPDATE onboarding_status SET status = $2, error = $3, updated_at = now() WHERE tenant_id = $1 AND status <> $4`,
+		id, Failed, errCancelled.Error(), Ready)
+	return err
+}
+
 const watchPause = 100 * time.Millisecond
 
 // Watch tells each step of a tenant as it ends, until the workspace is ready (nil) or in error (Operator, with the step's

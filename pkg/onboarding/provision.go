@@ -71,6 +71,9 @@ func (w *Worker) failed(ctx context.Context, t *task, s step, job *river.Job[Arg
 	if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) {
 		return cause // this process is stopping; the job goes back unharmed
 	}
+	if errors.Is(context.Cause(ctx), river.ErrJobCancelledRemotely) {
+		cause = errCancelled
+	}
 	status, last := s.status, job.Attempt >= job.MaxAttempts
 	permanent := !transient(cause) || last
 	if permanent {
@@ -88,6 +91,9 @@ func (w *Worker) failed(ctx context.Context, t *task, s step, job *river.Job[Arg
 	}
 	return errors.Join(publicError(cause), err)
 }
+
+// errCancelled ends an onboarding that an operator stopped.
+var errCancelled = fault.New(fault.Operator, "cancelled by an operator").WithHint("signing in, or `leadctl tenant provision`, begins it again")
 
 // publicError is what River keeps in its table: the words that are safe to show, never an upstream's answer.
 func publicError(cause error) error {

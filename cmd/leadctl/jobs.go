@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/jobs"
+	"github.com/leadctl/leadctl/pkg/onboarding"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
+)
+
+func newJobs(a *app) *cobra.Command {
+	return noun(&cobra.Command{
+		Use:     "jobs",
+		Short:   "Look at the job queue; retry and cancel jobs",
+		GroupID: groupServer,
+		Example: "  leadctl jobs list --state retryable\n  leadctl jobs show 17\n  leadctl jobs retry 17",
+	}, newJobsList(a), newJobsShow(a), newJobsRetry(a), newJobsCancel(a))
+}
+
+func newJobsList(a *app) *cobra.Command {
+	var f jobs.Filter
+	var ref string
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List jobs, newest first",
+		Long:    "List jobs, newest first: what they are, for which tenant, where they stand, and why the last attempt ended. Ended ones go after a week.",
+		Example: "  leadctl jobs list\n  leadctl jobs list --tenant 42 --state retryable,discarded -o json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			list, err := a.listJobs(cmd.Context(), f, ref)
+			return errors.Join(err, a.printUnless(err, list))
+		},
+	}
+	cmd.Flags().StringVar(&f.Kind, "kind", "", "only jobs of this kind, such as onboarding")
+	cmd.Flags().StringVar(&ref, "tenant", "", "only jobs of this tenant, by number or external id")
+	cmd.Flags().StringSliceVar(&f.States, "state", nil, "only jobs in these states: available, pending, scheduled, running, retryable, completed, cancelled, discarded")
+	cmd.Flags().IntVar(&f.Limit, "limit", 50, "how many, from 1 to 10000")
+	return a.reads(cmd)
+}
+
+func newJobsShow(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "show JOB",
+		Short:   "Show one job and why each of its attempts ended",
+		Example: "  leadctl jobs show 17 -o yaml",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var job jobs.Detail
+			err := a.withJob(cmd.Context(), args[0], func(ctx context.Context, tx postgres.SystemTx, client *jobs.Client, id int64) (err error) {
+				job, err = client.Get(ctx, tx, id)
+				return err
+			})
+			return errors.Join(err, a.printUnless(err, job))
+		},
+	}
+	return a.reads(cmd)
+}
+
+func newJobsRetry(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "retry JOB",
+		Short:   "Run a job now that waits or has ended",
+		Long:    "Run a job now that waits or has ended. A running `leadctl serve` works it.",
+		Example: "  leadctl jobs retry 17",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			job, err := a.changeJob(cmd.Context(), args[0], "job.retry", (*jobs.Client).Retry)
+			return errors.Join(err, a.printUnless(err, job))
+		},
+	}
+	return a.reads(cmd)
+}
+
+func newJobsCancel(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "cancel JOB",
+		Short:   "End a job for good",
+		Long:    "End a job for good. One that runs is told to stop, and is cancelled when it has. The onboarding of a tenant is then in error, and\nbegins again with the next sign-in or `leadctl tenant provision`.",
+		Example: "  leadctl jobs cancel 17",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			job, err := a.changeJob(cmd.Context(), args[0], "job.cancel", cancelJob)
+			return errors.Join(err, a.printUnless(err, job))
+		},
+	}
+	return a.reads(cmd)
+}
+
+func (a *app) listJobs(ctx context.Context, f jobs.Filter, ref string) (list []jobs.Job, err error) {
+	client, err := a.jobs(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	err = a.inSystem(ctx, "list jobs", func(ctx context.Context, tx postgres.SystemTx) error {
+		if ref != "" {
+			t, err := tenant.Find(ctx, tx, ref)
+			if err != nil {
+				return err
+			}
+			f.Tenant = t.ID
+		}
+		list, err = client.List(ctx, tx, f)
+		return err
+	})
+	return list, err
+}
+
+// withJob reads the argument that names a job and opens what looking at it takes.
+func (a *app) withJob(ctx context.Context, arg string, fn func(context.Context, postgres.SystemTx, *jobs.Client, int64) error) error {
+	id, err := strconv.ParseInt(arg, 10, 64)
+	if err != nil || id < 1 {
+		return fault.New(fault.Invalid, "job %q: not a number", arg)
+	}
+	client, err := a.jobs(ctx, false)
+	if err != nil {
+		return err
+	}
+	return a.inSystem(ctx, "jobs", func(ctx context.Context, tx postgres.SystemTx) error { return fn(ctx, tx, client, id) })
+}
+
+// changeJob does and records the act in one transaction.
+func (a *app) changeJob(ctx context.Context, arg, action string, change func(*jobs.Client, context.Context, postgres.SystemTx, int64) (jobs.Job, error)) (job jobs.Job, err error) {
+	err = a.withJob(ctx, arg, func(ctx context.Context, tx postgres.SystemTx, client *jobs.Client, id int64) (err error) {
+		if job, err = change(client, ctx, tx, id); err != nil {
+			return err
+		}
+		act := tenant.Act{Actor: actor(), Action: action, Object: strconv.FormatInt(id, 10), Detail: map[string]any{"kind": job.Kind}}
+		if job.Tenant != nil {
+			act.Tenant = *job.Tenant
+		}
+		return tenant.Record(ctx, tx, act)
+	})
+	return job, err
+}
+
+// cancelJob also tells those who wait for the tenant's workspace.
+func cancelJob(client *jobs.Client, ctx context.Context, tx postgres.SystemTx, id int64) (jobs.Job, error) {
+	job, err := client.Cancel(ctx, tx, id)
+	if err == nil && job.Kind == (onboarding.Args{}).Kind() && job.Tenant != nil {
+		err = onboarding.Cancelled(ctx, tx, *job.Tenant)
+	}
+	return job, err
+}
