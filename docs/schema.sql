@@ -269,6 +269,18 @@ CREATE TABLE public.leadctl_schema_version (
 );
 ALTER TABLE public.leadctl_schema_version OWNER TO leadctl_owner;
 
+CREATE TABLE public.login_attempts (
+  state_hash bytea NOT NULL,
+  browser_hash bytea NOT NULL,
+  nonce text NOT NULL,
+  verifier text NOT NULL,
+  return_to text NOT NULL,
+  started_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT login_attempts_pkey PRIMARY KEY (state_hash)
+);
+ALTER TABLE public.login_attempts OWNER TO leadctl_owner;
+CREATE INDEX login_attempts_started_idx ON public.login_attempts USING btree (started_at);
+
 CREATE TABLE public.odoo_connections (
   tenant_id integer NOT NULL,
   base_url text,
@@ -337,6 +349,29 @@ CREATE POLICY control_plane ON public.onboarding_steps TO leadctl_system
 CREATE POLICY tenant_isolation ON public.onboarding_steps TO PUBLIC
   USING ((tenant_id = request_tenant()))
   WITH CHECK ((tenant_id = request_tenant()));
+
+CREATE TABLE public.revoked_tokens (
+  token_hash bytea NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  CONSTRAINT revoked_tokens_pkey PRIMARY KEY (token_hash)
+);
+ALTER TABLE public.revoked_tokens OWNER TO leadctl_owner;
+CREATE INDEX revoked_tokens_expires_idx ON public.revoked_tokens USING btree (expires_at);
+
+CREATE TABLE public.sessions (
+  handle_hash bytea NOT NULL,
+  issuer text NOT NULL,
+  subject text NOT NULL,
+  refresh_token text,
+  id_token text NOT NULL,
+  refreshed_at timestamp with time zone DEFAULT now() NOT NULL,
+  created_at timestamp with time zone DEFAULT now() NOT NULL,
+  expires_at timestamp with time zone NOT NULL,
+  CONSTRAINT sessions_pkey PRIMARY KEY (handle_hash)
+);
+ALTER TABLE public.sessions OWNER TO leadctl_owner;
+CREATE INDEX sessions_expires_idx ON public.sessions USING btree (expires_at);
+CREATE INDEX sessions_identity_idx ON public.sessions USING btree (issuer, subject);
 
 CREATE TABLE public.staging_acra_companies (
   uen text NOT NULL,
@@ -472,12 +507,15 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON public.lead_features TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.lead_scores TO leadctl_app;
 GRANT SELECT ON public.leadctl_migrations TO PUBLIC;
 GRANT SELECT ON public.leadctl_schema_version TO PUBLIC;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.login_attempts TO leadctl_system;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.odoo_connections TO leadctl_system;
 GRANT SELECT (active, auth_type, base_url, company_id, created_at, db_name, protocol, server_version, tenant_id, updated_at) ON public.odoo_connections TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.onboarding_status TO leadctl_system;
 GRANT SELECT ON public.onboarding_status TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.onboarding_steps TO leadctl_system;
 GRANT SELECT ON public.onboarding_steps TO leadctl_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.revoked_tokens TO leadctl_system;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.sessions TO leadctl_system;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.staging_acra_companies TO leadctl_system;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.tenant_users TO leadctl_system;
 GRANT SELECT ON public.tenant_users TO leadctl_app;
