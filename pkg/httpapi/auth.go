@@ -78,18 +78,24 @@ func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, route Rout
 		return nil, err
 	}
 	visitOf(ctx).subject = who.Subject
-	if err := s.stillSignedIn(ctx, r, raw); err != nil {
-		return nil, err
-	}
 	ctx = logging.With(context.WithValue(ctx, identityKey{}, who), slog.String("subject", who.Subject))
-	if route.Guard == Identity {
+	fromCookie := len(r.Header.Values("Authorization")) == 0
+	if route.Guard == Identity && !fromCookie {
 		return ctx, nil
 	}
 	p, err := s.resolve(ctx, "resolve tenant", func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal, error) {
+		if fromCookie {
+			if err := stillSignedIn(ctx, tx, raw); err != nil {
+				return tenant.Principal{}, err
+			}
+		}
+		if route.Guard == Identity {
+			return tenant.Principal{Identity: who}, nil
+		}
 		return tenant.Resolve(ctx, tx, who)
 	})
-	if err != nil {
-		return nil, err
+	if err != nil || route.Guard == Identity {
+		return ctx, err
 	}
 	return admit(ctx, p, route)
 }
@@ -159,15 +165,10 @@ func cookieToken(r *http.Request, name string) (token string, err error) {
 }
 
 // stillSignedIn refuses a token from a cookie whose session has ended. A bearer token is its holder's own affair.
-func (s *Server) stillSignedIn(ctx context.Context, r *http.Request, raw string) error {
-	if len(r.Header.Values("Authorization")) > 0 {
-		return nil
+func stillSignedIn(ctx context.Context, tx postgres.SystemTx, token string) error {
+	gone, err := session.Revoked(ctx, tx, token)
+	if err == nil && gone {
+		return fault.New(fault.Unauthenticated, "session: signed out")
 	}
-	return s.db.InSystem(ctx, "signed out?", func(ctx context.Context, tx postgres.SystemTx) error {
-		gone, err := session.Revoked(ctx, tx, raw)
-		if err == nil && gone {
-			return fault.New(fault.Unauthenticated, "session: signed out")
-		}
-		return err
-	})
+	return err
 }

@@ -46,7 +46,7 @@ func (s *Server) export(ctx context.Context, in *exportIn, format leads.Format) 
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		defer done()
 		_, w := humago.Unwrap(hc)
-		stream := newDownload(w, format)
+		stream := &download{w: w, controller: http.NewResponseController(w), format: format}
 		var rows int64
 		err := s.db.ReadTenant(ctx, owner, func(ctx context.Context, tx postgres.TenantTx) (err error) {
 			rows, err = leads.Export(ctx, tx, stream, format, limit)
@@ -64,14 +64,6 @@ type download struct {
 	begun      bool
 }
 
-func newDownload(w http.ResponseWriter, format leads.Format) *download {
-	d := &download{w: w, controller: http.NewResponseController(w), format: format}
-	// The server's time for reading a request would otherwise end it while it is being answered: net/http takes the deadline
-	// for the client's going away. Writers that know no deadline (tests) simply have none.
-	_ = d.controller.SetReadDeadline(time.Time{})
-	return d
-}
-
 // Write implements io.Writer.
 func (d *download) Write(b []byte) (int, error) {
 	if !d.begun {
@@ -81,15 +73,19 @@ func (d *download) Write(b []byte) (int, error) {
 		h.Set("Content-Disposition", `attachment; filename="latest_scores.`+string(d.format)+`"`)
 		h.Set("Trailer", rowsTrailer)
 	}
-	_ = d.controller.SetWriteDeadline(time.Now().Add(writeDeadline))
+	d.extend()
 	return d.w.Write(b)
 }
+
+// extend gives the reader time again. Writers that know no deadline (tests) simply have none.
+func (d *download) extend() { _ = d.controller.SetWriteDeadline(time.Now().Add(writeDeadline)) }
 
 func (d *download) end(ctx context.Context, rows int64, err error) {
 	switch {
 	case err == nil:
 		d.w.Header().Set(rowsTrailer, strconv.FormatInt(rows, 10))
 	case !d.begun:
+		d.extend()
 		problemOf(ctx, err).write(d.w)
 	default:
 		logOf(ctx).WarnContext(ctx, "export broken off", "rows", rows, "error", err)

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -110,6 +111,73 @@ func endInOrder(t *testing.T) {
 	require.Contains(t, get(t, other.base+"/onboarding/status", provider.token("")).body, `"ready"`)
 }
 
+func member(t testing.TB, a answer, name string) any {
+	t.Helper()
+	var m map[string]any
+	require.NoError(t, json.Unmarshal([]byte(a.body), &m), a.body)
+	return m[name]
+}
+
+// odooDownAtSignIn: signing in works, the status is honest, and the workspace comes by itself when Odoo does.
+func odooDownAtSignIn(t *testing.T) {
+	db, provider := pgtest.New(t), newIDP(t)
+	stand, odooSettings := standIn(t)
+	d := start(t, settings(t, db.LoginDSN, provider.URL, odooSettings...))
+	stand.Inject(odootest.Fault{Op: "*", Do: odootest.Reset})
+	token := provider.token("")
+	require.Equal(t, http.StatusAccepted, firstLogin(t, d.base, token).status)
+	require.Equal(t, http.StatusOK, get(t, d.base+"/whoami", token).status)
+	eventually(t, "it was tried twice", func() bool { return count(t, db, `SELECT coalesce(max(attempt), 0) FROM river.river_job`) >= 2 })
+	require.Equal(t, "provisioning", member(t, get(t, d.base+"/onboarding/status", token), "status"))
+	require.Contains(t, get(t, d.base+"/session/odoo_info", token).body, `"ready":false`)
+	require.Equal(t, http.StatusOK, get(t, d.base+"/readyz", "").status, "an Odoo that is down takes no replica out")
+	stand.Heal()
+	eventually(t, "ready", func() bool { return member(t, get(t, d.base+"/onboarding/status", token), "status") == "ready" })
+}
+
+// pollingThroughTrouble: whatever Odoo does meanwhile, the status never fails, never goes back, and says ready only of a
+// workspace that is.
+func pollingThroughTrouble(t *testing.T) {
+	db, provider := pgtest.New(t), newIDP(t)
+	stand, odooSettings := standIn(t)
+	for _, trouble := range []odootest.Fault{
+		{Op: "db.duplicate_database", Times: 1, Do: odootest.Status, Code: http.StatusBadGateway, Text: "<html>CANARY"},
+		{Op: "db.duplicate_database", Times: 1, Do: odootest.Truncate, Execute: true},
+		{Op: "res.users.*", Times: 1, Do: odootest.Reset, Execute: true},
+		{Op: "crm.*", Times: 1, Do: odootest.Garbage},
+		{Op: "res.partner.*", Times: 3, Do: odootest.Slow, Delay: 200 * time.Millisecond},
+	} {
+		stand.Inject(trouble)
+	}
+	d := start(t, settings(t, db.LoginDSN, provider.URL, odooSettings...))
+	token := provider.token("")
+	require.Equal(t, http.StatusAccepted, firstLogin(t, d.base, token).status)
+	rank := map[any]int{"provisioning": 0, "syncing": 1, "ready": 2}
+	last := 0
+	eventually(t, "ready", func() bool {
+		a := get(t, d.base+"/onboarding/status", token)
+		require.Equal(t, http.StatusOK, a.status, a.body)
+		require.NotContains(t, a.body, "CANARY")
+		now, known := rank[member(t, a, "status")]
+		require.True(t, known, a.body)
+		require.GreaterOrEqual(t, now, last, a.body)
+		last = now
+		if again := firstLogin(t, d.base, token); again.status >= 300 {
+			t.Fatalf("a repeated sign-in: %+v", again)
+		}
+		return now == 2
+	})
+	require.Contains(t, get(t, d.base+"/onboarding/verify_odoo", token).body, `"exists":true,"smoke":true,"ready":true`)
+	require.Equal(t, 1, count(t, db, `SELECT count(*) FROM river.river_job`))
+	made := 0
+	for _, e := range stand.Ledger() {
+		if e.Do == "duplicate_database" {
+			made++
+		}
+	}
+	require.Equal(t, 1, made, "one workspace")
+}
+
 // dependenciesDownAtStart: without the identity provider or Odoo it starts and says so; without PostgreSQL it says what to do.
 func dependenciesDownAtStart(t *testing.T) {
 	db, provider := pgtest.New(t), newIDP(t)
@@ -144,6 +212,8 @@ type gate struct {
 	mu   sync.Mutex
 	shut bool
 	open map[net.Conn]bool
+
+	sent atomic.Int64 // messages towards PostgreSQL: each is a round trip
 }
 
 func newGate(t testing.TB, dsn string) (*gate, string) {
@@ -194,7 +264,7 @@ func (g *gate) relay(in net.Conn) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_, _ = io.Copy(out, in)
+		_, _ = io.Copy(io.MultiWriter(out, g), in)
 		_ = out.Close()
 	}()
 	_, _ = io.Copy(in, out)
@@ -204,6 +274,12 @@ func (g *gate) relay(in net.Conn) {
 	defer g.mu.Unlock()
 	delete(g.open, in)
 	delete(g.open, out)
+}
+
+// Write counts what passes.
+func (g *gate) Write(b []byte) (int, error) {
+	g.sent.Add(1)
+	return len(b), nil
 }
 
 func (g *gate) set(shut bool) {
@@ -239,6 +315,38 @@ func databaseGoneForAWhile(t *testing.T) {
 		eventually(t, "ready again", func() bool { return get(t, d.base+"/readyz", "").status == http.StatusOK })
 		require.Equal(t, http.StatusOK, get(t, d.base+"/scores/latest", token).status)
 	}
+}
+
+// The routes that clients poll in tight loops ask PostgreSQL little and Odoo nothing: three messages for who is calling, three
+// or four for the answer, nothing cached, so that a suspension counts at once.
+func TestPollingIsCheap(t *testing.T) {
+	t.Parallel()
+	db, provider := pgtest.New(t), newIDP(t)
+	stand, odooSettings := standIn(t)
+	id := tenant(t, db, "Polling", 1)
+	_, err := db.Owner.Exec(t.Context(), `INSERT INTO onboarding_status (tenant_id, status, step) VALUES ($1::text::int, 'ready', 'icp_template')`, id)
+	require.NoError(t, err)
+	g, dsn := newGate(t, db.LoginDSN)
+	d := start(t, settings(t, dsn, provider.URL, append(odooSettings, "LEADCTL_DATABASE_MAX_CONNS", "1")...))
+	calls := len(stand.Calls())
+	token := provider.token(id)
+	poll := func(path string) (perHit int64) {
+		require.Equal(t, http.StatusOK, get(t, d.base+path, token).status) // statements are prepared now
+		least := int64(1 << 62)                                            // jobs, which have connections of their own, talk in between
+		for range 20 {
+			before := g.sent.Load()
+			require.Equal(t, http.StatusOK, get(t, d.base+path, token).status)
+			least = min(least, g.sent.Load()-before)
+		}
+		return least
+	}
+	for path, most := range map[string]int64{"/info": 0, "/whoami": 3, "/onboarding/status": 6, "/tenants/" + id: 6, "/session/odoo_info": 7, "/onboarding/verify_odoo": 7} {
+		require.LessOrEqual(t, poll(path), most, path)
+	}
+	require.Len(t, stand.Calls(), calls, "Odoo is not asked")
+	_, err = db.Owner.Exec(t.Context(), `UPDATE tenants SET status = 'suspended' WHERE tenant_id = $1::text::int`, id)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusForbidden, get(t, d.base+"/whoami", token).status)
 }
 
 // A table that loses its row security after deployment takes the replica out when the gate is asked again; mending it brings

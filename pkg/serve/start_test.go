@@ -21,7 +21,7 @@ func TestCases(t *testing.T) {
 		"A-100": bypassMatrix, "A-115": insecureProviders,
 		"B-001": superuserInProduction, "B-003": ownerInProduction, "B-006": unforcedTable,
 		"C-002": requestSmuggling, "C-010": slowHeaders, "C-011": slowBodies, "C-042": metricsOnTheirOwnPort,
-		"D-027": databaseGoneForAWhile, "D-040": pendingMigration, "D-053": endInOrder, "D-059": dependenciesDownAtStart,
+		"D-007": odooDownAtSignIn, "D-014": pollingThroughTrouble, "D-027": databaseGoneForAWhile, "D-040": pendingMigration, "D-053": endInOrder, "D-059": dependenciesDownAtStart,
 	} {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
