@@ -91,10 +91,13 @@ func (c *cluster) checks(ctx context.Context) []Check {
 				WithHint("the role of ODOO_POSTGRES_DSN needs CREATEDB and membership in Odoo's role")
 		}
 		t, err := lookup(ctx, conn, c.template)
-		if err == nil && (!t.exists || !t.locked) {
-			err = notPrepared(c.template)
+		if err != nil {
+			return "", err
 		}
-		return "template " + c.template + " is locked and ready", err
+		if !t.exists || !t.locked {
+			return "", notPrepared(c.template)
+		}
+		return "template " + c.template + " is locked and ready", nil
 	})}
 }
 

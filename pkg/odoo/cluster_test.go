@@ -38,10 +38,12 @@ var odooTables = []string{
 
 // pg is the PostgreSQL of this package's tests.
 type pg struct {
-	server *pgtemp.Server
 	dsn    string // of Odoo's role, on the maintenance database
 	serial atomic.Int32
 }
+
+// running is the server to stop when the tests are over, nil when none of them needed it.
+var running atomic.Pointer[pgtemp.Server]
 
 var cluster = sync.OnceValues(func() (*pg, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
@@ -55,14 +57,15 @@ var cluster = sync.OnceValues(func() (*pg, error) {
 		return nil, err
 	}
 	defer super.Close(ctx)
+	running.Store(server)
 	_, err = super.Exec(ctx, `CREATE ROLE odoo LOGIN CREATEDB; CREATE ROLE meagre LOGIN`)
-	return &pg{server: server, dsn: as(server.DSN("postgres"), "odoo")}, err
+	return &pg{dsn: as(server.DSN("postgres"), "odoo")}, err
 })
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if p, err := cluster(); err == nil {
-		_ = p.server.Stop()
+	if server := running.Load(); server != nil {
+		_ = server.Stop()
 	}
 	os.Exit(code)
 }

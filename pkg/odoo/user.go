@@ -98,15 +98,7 @@ func (s *Session) groupsField(ctx context.Context) (string, error) {
 	return "groups_id", nil
 }
 
-// xmlID resolves "module.name" to a record id. fault.Operator: the module that brings it is not installed.
-func (s *Session) xmlID(ctx context.Context, id string) (int64, error) {
-	ids, err := s.xmlIDs(ctx, []string{id})
-	if err == nil && ids[id] == 0 {
-		err = s.noRecord(id)
-	}
-	return ids[id], err
-}
-
+// noRecord: the module that brings an external id is not installed.
 func (s *Session) noRecord(id string) error {
 	return fault.New(fault.Operator, "Odoo record %s in %s: missing, its module is not installed", id, s.db).
 		WithCode(CodeMisconfig).WithHint("prepare the template again with: leadctl odoo template prepare")

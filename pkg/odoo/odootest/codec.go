@@ -2,6 +2,7 @@ package odootest
 
 import (
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -133,8 +134,8 @@ func encodeAnswer(w io.Writer, v any) {
 }
 
 func encodeFault(w io.Writer, err error) {
-	f, ok := err.(*fault)
-	if !ok {
+	var f *fault
+	if !errors.As(err, &f) {
 		f = &fault{1, err.Error()}
 	}
 	var b strings.Builder

@@ -61,8 +61,8 @@ func (s *Server) faultFor(op, db string) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.faults {
-		rest, any := strings.CutSuffix(f.Op, "*")
-		if !(f.Op == op || any && strings.HasPrefix(op, rest)) || f.Database != "" && f.Database != db {
+		rest, open := strings.CutSuffix(f.Op, "*")
+		if !(f.Op == op || open && strings.HasPrefix(op, rest)) || f.Database != "" && f.Database != db {
 			continue
 		}
 		f.seen++
