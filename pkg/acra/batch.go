@@ -4,75 +4,117 @@ import (
 	"io"
 )
 
-// Limits of a batch. What a run holds in memory is three of them.
+// Limits of a batch.
 const (
-	defaultBatch  = 25_000
-	maxBatchBytes = 12 << 20
-	maxRejects    = 2_000
+	defaultBatch  = 15_000
+	maxBatchBytes = 8 << 20
+	usualRow      = 360 // bytes of a row, as CSV or as COPY text, rounded up
 	hashSize      = 16
 )
 
-// batch is rows on their way to the table: COPY text, and beside it what decides their fate.
+// batch is rows on their way to the table. The reader fills in the records, a decoder makes rows of them, the loader
+// decides what becomes of each.
 type batch struct {
-	number   int64 // from 1; the run's checkpoint holds that of the last one committed
-	layout   *layout
+	number   int64   // from 1; the run's checkpoint holds that of the last one committed
+	part     string  // where the records are from
+	layout   *layout // of that part
+	at       Position
+	done, of int64 // how far the source is
+	raw      []byte
+	records  []rawRecord
+	decoded  chan struct{} // one value, once the rows are made
+
 	buf      []byte // one line of COPY text per row
 	rows     []row
 	uens     []byte // of all rows, one after the other
 	hashes   []byte // hashSize bytes per row
 	rejects  []Reject
-	read     int64 // records met
-	dropped  int64 // rows left out because a later one of this batch has the same UEN
+	read     int64 // records but for those that the resumed run had committed
 	skipped  int64 // rows left out by their date
 	warnings [numWarnings]int64
-	at       Position
-	done, of int64          // how far the source is
-	index    map[string]int // rows by UEN; made when the first UEN comes twice
+
+	dropped int64          // rows left out because a later one of this batch has the same UEN
+	index   map[string]int // rows by UEN; made when the first UEN comes twice
 }
 
-// row is one line in a batch.
+// rawRecord is a record in a batch's raw.
+type rawRecord struct {
+	end    int
+	line   int64
+	broken string
+	passed bool // committed before the run was resumed: only its UEN is of interest
+}
+
+// row is one line in a batch's buf.
 type row struct {
-	end      int  // of its line in buf
-	uenEnd   int  // of its UEN in uens
+	end      int // of its line in buf
+	uenEnd   int // of its UEN in uens
+	kind     uenKind
+	checked  bool // its UEN's check letter is right
+	passed   bool // see rawRecord; it has no line
 	wanted   bool // its status is one that the run takes
 	again    bool // an earlier batch had its UEN
 	replaced bool // a later row of this batch has its UEN
 }
 
-func (b *batch) reset() {
-	*b = batch{buf: b.buf[:0], rows: b.rows[:0], uens: b.uens[:0], hashes: b.hashes[:0], rejects: b.rejects[:0]}
+// newBatch has room for size usual rows, so that filling it copies nothing.
+func newBatch(size int) *batch {
+	room := min(size*usualRow, maxBatchBytes+maxRecord)
+	return &batch{raw: make([]byte, 0, room), records: make([]rawRecord, 0, size), buf: make([]byte, 0, room), rows: make([]row, 0, size),
+		uens: make([]byte, 0, 10*size), hashes: make([]byte, 0, hashSize*size), decoded: make(chan struct{}, 1)}
 }
 
-func (b *batch) full(limit int) bool {
-	return len(b.rows) >= limit || len(b.buf) >= maxBatchBytes || len(b.rejects) >= maxRejects
+func (b *batch) reset(number int64, part string, l *layout) {
+	*b = batch{number: number, part: part, layout: l, raw: b.raw[:0], records: b.records[:0], decoded: b.decoded,
+		buf: b.buf[:0], rows: b.rows[:0], uens: b.uens[:0], hashes: b.hashes[:0], rejects: b.rejects[:0]}
 }
 
-func (b *batch) uen(i int) []byte {
+// full leaves room for one more record.
+func (b *batch) full(size int) bool { return len(b.records) >= size || len(b.raw) >= maxBatchBytes }
+
+func (b *batch) uen(i int) []byte { return b.uens[b.uenStart(i):b.rows[i].uenEnd] }
+
+func (b *batch) uenStart(i int) int {
 	if i == 0 {
-		return b.uens[:b.rows[0].uenEnd]
+		return 0
 	}
-	return b.uens[b.rows[i-1].uenEnd:b.rows[i].uenEnd]
+	return b.rows[i-1].uenEnd
 }
 
 func (b *batch) hash(i int) []byte { return b.hashes[i*hashSize : (i+1)*hashSize] }
 
-// replace leaves out the earlier row of the UEN that the newest row has, if this batch holds one. Of several rows with
-// one UEN the last counts.
-func (b *batch) replace() (again, found bool) {
-	last := len(b.rows) - 1
-	if b.index == nil {
-		b.index = make(map[string]int, len(b.rows))
-		for i := range last {
-			b.index[string(b.uen(i))] = i
+// meet marks the rows whose UEN the run, or the batch itself, has met before. Of several rows with one UEN the last counts.
+func (b *batch) meet(s *seen) {
+	for i, r := range b.rows {
+		before := s.add(r.kind, b.uen(i), r.checked)
+		if before && !r.passed && b.index == nil {
+			b.index = make(map[string]int, len(b.rows))
+			for j := range i {
+				b.enter(j)
+			}
+		}
+		if before && !r.passed {
+			b.replace(i)
+		}
+		if b.index != nil {
+			b.enter(i)
 		}
 	}
-	i, found := b.index[string(b.uen(last))]
-	if found {
-		b.rows[i].replaced = true
-		b.dropped++
-		again = b.rows[i].again
+}
+
+func (b *batch) enter(i int) {
+	if !b.rows[i].passed {
+		b.index[string(b.uen(i))] = i
 	}
-	return again, found
+}
+
+func (b *batch) replace(i int) {
+	earlier, here := b.index[string(b.uen(i))]
+	if b.rows[i].again = !here; here {
+		b.rows[i].again = b.rows[earlier].again
+		b.rows[earlier].replaced = true
+		b.dropped++
+	}
 }
 
 // lines reads the lines of the rows numbered by which, in order.

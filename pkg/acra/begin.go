@@ -34,7 +34,7 @@ func (in *ingestion) begin(ctx context.Context) error {
 		_ = in.stream.close()
 		return errNothingToDo
 	}
-	in.saved, in.savedAt, in.empty = at.Batch, time.Now(), at.Empty
+	in.saved, in.savedAt = at.Batch, time.Now()
 	if in.opts.DryRun {
 		return nil
 	}
@@ -83,9 +83,7 @@ func (in *ingestion) lookBack(ctx context.Context, tx postgres.SystemTx) (checkp
 			return at, in.resume(*latest)
 		}
 	}
-	var empty bool
-	err = tx.QueryRow(ctx, `SELECT NOT EXISTS (SELECT 1 FROM staging_acra_companies)`).Scan(&empty)
-	return checkpoint{Empty: empty}, err
+	return checkpoint{}, nil
 }
 
 func (in *ingestion) resume(latest Run) error {
@@ -116,7 +114,7 @@ func (in *ingestion) open(ctx context.Context, tx postgres.SystemTx) error {
 		return err
 	}
 	return tx.QueryRow(ctx, `INSERT INTO acra_runs (source, state, checkpoint, detail) VALUES ($1, 'running', $2, $3)
-		RETURNING run_id, started_at, updated_at`, in.run.Source, checkpoint{Empty: in.empty}, in.run.Detail).
+		RETURNING run_id, started_at, updated_at`, in.run.Source, checkpoint{}, in.run.Detail).
 		Scan(&in.run.ID, &in.run.StartedAt, &in.run.UpdatedAt)
 }
 
@@ -147,18 +145,17 @@ func oneRun(ctx context.Context, tx postgres.SystemTx, where string, args ...any
 	return &run, at, err
 }
 
-// decoder makes the decoder of this run.
-func (in *ingestion) decoder() *decoder {
-	d := newDecoder(in.stream, in.want, in.seen, in.run.ID)
-	d.number, d.read, d.limit = in.saved, in.run.Read, in.opts.Limit
+// reader makes the reader of this run.
+func (in *ingestion) reader() *reader {
+	r := &reader{stream: in.stream, number: in.saved, read: in.run.Read, limit: in.opts.Limit, size: defaultBatch}
 	if in.resumed {
-		d.from = in.run.At
+		r.from = in.run.At
 	}
 	switch facts := in.stream.facts(); {
 	case in.opts.BatchRows > 0:
-		d.size = in.opts.BatchRows
+		r.size = in.opts.BatchRows
 	case facts.batch > 0:
-		d.size = facts.batch
+		r.size = facts.batch
 	}
-	return d
+	return r
 }

@@ -34,7 +34,9 @@ const (
 	isHigh                 // part of a rune beyond ASCII
 	isNUL                  //
 	isEscaped              // a backslash, which COPY text doubles
+	isSyntax               // a comma or a quote, which mean something to CSV only
 	classPlain = 0
+	anyClass   = isControl | isHigh | isNUL | isEscaped
 )
 
 // byteClasses maps each byte to its class.
@@ -49,6 +51,8 @@ func byteClasses() (t [256]uint8) {
 			t[c] = isHigh
 		case c == '\\':
 			t[c] = isEscaped
+		case c == ',' || c == '"':
+			t[c] = isSyntax
 		}
 	}
 	return t

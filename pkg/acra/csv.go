@@ -10,12 +10,11 @@ import (
 // maxRecord bounds a record. A whole row has 328 bytes on average and a few thousand at most.
 const maxRecord = 64 << 10
 
-// record is one row as it came. What it points to is valid until the next one is read.
+// record is one row as it came. raw is valid until the next one is read.
 type record struct {
-	line   int64    // in its part; the header is line 1
-	raw    []byte   // its text, for the reject that it may become
-	fields [][]byte // unquoted
-	broken string   // why there are no fields to speak of; "" for a record of the right width
+	line   int64    // of its first line in its part; the header is line 1
+	raw    []byte   // CSV, with its line end
+	broken string   // why it cannot be a row; "" for what may be one
 	end    Position // where reading would go on after it
 }
 
@@ -23,25 +22,22 @@ type record struct {
 // the file into a single field. Here a record has a size limit, and one that spans several lines and is not whole is given
 // up after its first line, so that the damage stays where it is. Quotes inside an unquoted field are taken literally.
 type csvReader struct {
-	src     io.Reader
-	part    string
-	buf     []byte
-	r, w    int   // unread bytes are buf[r:w]
-	line    int64 // of the next record
-	crc     uint32
-	table   *crc32.Table
-	width   int // fields of a whole record; 0 before the header is known
-	fields  [][]byte
-	scratch []byte // unquoted fields
-	loose   bool   // the record has text after a closing quote
-	eof     bool
+	splitter
+	src   io.Reader
+	part  string
+	buf   []byte
+	r, w  int   // unread bytes are buf[r:w]
+	line  int64 // of the next record
+	crc   uint32
+	table *crc32.Table
+	width int // fields of a whole record; 0 before the header is known
+	eof   bool
 	// skipping: the rest of a line that was too long comes first
 	skipping bool
 }
 
 func newCSVReader(part string, src io.Reader) *csvReader {
-	return &csvReader{src: src, part: part, buf: make([]byte, 4*maxRecord), scratch: make([]byte, 0, maxRecord), line: 1,
-		table: crc32.MakeTable(crc32.Castagnoli)}
+	return &csvReader{splitter: newSplitter(), src: src, part: part, buf: make([]byte, 4*maxRecord), line: 1, table: crc32.MakeTable(crc32.Castagnoli)}
 }
 
 // next reads one record; io.EOF after the last. Other errors are the source's own.
@@ -58,7 +54,6 @@ func (c *csvReader) next() (record, error) {
 		case len(line) == maxRecord && line[maxRecord-1] != '\n':
 			return c.giveUp(line, fmt.Sprintf("record longer than %d bytes", maxRecord))
 		case bytes.IndexByte(body, '"') < 0:
-			c.splitPlain(body)
 			return c.finish(len(line), 1), nil
 		default:
 			return c.nextQuoted()
@@ -84,7 +79,6 @@ func (c *csvReader) nextQuoted() (record, error) {
 
 // giveUp makes line, and no more, a broken record.
 func (c *csvReader) giveUp(line []byte, why string) (record, error) {
-	c.fields = c.fields[:0]
 	rec := c.finish(len(line), 1)
 	rec.broken = why
 	c.skipping = line[len(line)-1] != '\n'
@@ -135,26 +129,13 @@ func (c *csvReader) fill() error {
 	return err
 }
 
-func (c *csvReader) splitPlain(line []byte) {
-	c.fields = c.fields[:0]
-	for {
-		i := bytes.IndexByte(line, ',')
-		if i < 0 {
-			c.fields = append(c.fields, line)
-			return
-		}
-		c.fields = append(c.fields, line[:i])
-		line = line[i+1:]
-	}
-}
-
 // splitQuoted splits a record that has quotes. n is its length and lines the number of its lines; whole is false when a
 // quote is not closed within the window.
 func (c *csvReader) splitQuoted() (n, lines int, whole bool, err error) {
 	for {
 		b := c.window()
 		atEnd := c.eof && len(b) == c.w-c.r
-		n, lines, whole = c.scanQuoted(b, atEnd)
+		n, lines, whole = c.quoted(b, atEnd)
 		if whole || atEnd || len(b) == maxRecord {
 			return n, lines, whole, nil
 		}
@@ -164,63 +145,9 @@ func (c *csvReader) splitQuoted() (n, lines int, whole bool, err error) {
 	}
 }
 
-func (c *csvReader) scanQuoted(b []byte, atEnd bool) (n, lines int, whole bool) {
-	c.fields, c.scratch = c.fields[:0], c.scratch[:0] // scratch has room for all of b: fields may point into it
-	lines, c.loose = 1, false
-	for at := 0; ; {
-		start := len(c.scratch)
-		end, ok := c.scanField(b, at)
-		if !ok {
-			return 0, lines, false
-		}
-		c.fields = append(c.fields, c.scratch[start:])
-		lines += bytes.Count(b[at:end], []byte{'\n'})
-		if end < len(b) && b[end] == ',' {
-			at = end + 1
-			continue
-		}
-		last := &c.fields[len(c.fields)-1]
-		*last = bytes.TrimSuffix(*last, []byte{'\r'})
-		return min(end+1, len(b)), lines, end < len(b) || atEnd
-	}
-}
-
-// scanField appends the field that begins at b[at] to scratch and returns the index of the delimiter after it.
-func (c *csvReader) scanField(b []byte, at int) (end int, ok bool) {
-	quoted := at < len(b) && b[at] == '"'
-	if quoted {
-		at++
-		for {
-			i := bytes.IndexByte(b[at:], '"')
-			if i < 0 {
-				return 0, false
-			}
-			c.scratch = append(c.scratch, b[at:at+i]...)
-			at += i + 1
-			if at == len(b) || b[at] != '"' {
-				break
-			}
-			c.scratch = append(c.scratch, '"')
-			at++
-		}
-	}
-	start := at
-	for at < len(b) && b[at] != ',' && b[at] != '\n' { // the rest of a quoted field, or an unquoted one
-		c.scratch = append(c.scratch, b[at])
-		at++
-	}
-	if quoted && at > start && !(at == start+1 && b[start] == '\r') {
-		c.loose = true
-	}
-	return at, true
-}
-
 // finish consumes a record of n bytes and describes it.
 func (c *csvReader) finish(n, lines int) record {
-	rec := record{line: c.line, raw: c.buf[c.r : c.r+n], fields: c.fields}
-	if c.width > 0 && len(c.fields) != c.width {
-		rec.broken = fmt.Sprintf("%d columns instead of %d", len(c.fields), c.width)
-	}
+	rec := record{line: c.line, raw: c.buf[c.r : c.r+n]}
 	c.consume(n, lines)
 	rec.end = Position{Part: c.part, Line: c.line - 1, CRC: c.crc}
 	return rec

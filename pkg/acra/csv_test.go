@@ -3,6 +3,7 @@ package acra
 import (
 	"bytes"
 	"encoding/csv"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 func readAll(t require.TestingT, r io.Reader, width int) (list [][]string, broken []string, ends []Position) {
 	c := newCSVReader("p", r)
 	c.width = width
+	s := newSplitter()
 	for {
 		rec, err := c.next()
 		if err == io.EOF {
@@ -23,12 +25,16 @@ func readAll(t require.TestingT, r io.Reader, width int) (list [][]string, broke
 		}
 		require.NoError(t, err)
 		ends = append(ends, rec.end)
+		s.split(rec.raw)
+		if rec.broken == "" && len(s.fields) != width {
+			rec.broken = fmt.Sprintf("%d columns instead of %d", len(s.fields), width)
+		}
 		if rec.broken != "" {
 			broken = append(broken, rec.broken)
 			continue
 		}
-		fields := make([]string, len(rec.fields))
-		for i, f := range rec.fields {
+		fields := make([]string, len(s.fields))
+		for i, f := range s.fields {
 			fields[i] = string(f)
 		}
 		list = append(list, fields)

@@ -2,192 +2,79 @@ package acra
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/leadctl/leadctl/pkg/fault"
 )
 
 // maxRaw bounds the text that a refused row is kept with.
 const maxRaw = 2048
 
-// decoder turns a source's records into batches. It runs beside the loader and owns everything it touches.
+// decoder makes rows of the records of a batch: it splits, checks, cleans and encodes them. It knows nothing of other
+// batches, so several can work side by side.
 type decoder struct {
-	stream stream
-	want   filter
-	layout *layout
-	seen   *seen
-	from   Position // rows up to here are committed by the run that is resumed
-	runID  []byte   // as text: each line ends in it
-	limit  int64    // records to read, 0 for all
-	size   int      // rows per batch
-	number int64    // of the next batch
-	read   int64
-
-	b       *batch
-	classes [256]uint8
-	names   []string
-	line    []byte // the row being made
-	scratch [2][]byte
-	warned  [numWarnings]bool
+	splitter
+	want     filter
+	runID    []byte // as text: each line ends in it
+	names    []string
+	statuses []string
+	b        *batch
+	layout   *layout
+	line     []byte // the row being made
+	mended   [2][]byte
+	warned   [numWarnings]bool
 }
 
-func newDecoder(s stream, want filter, met *seen, run int64) *decoder {
-	return &decoder{stream: s, want: want, seen: met, runID: strconv.AppendInt(nil, run, 10), size: defaultBatch,
-		classes: byteClasses(), names: Columns()}
+func newDecoder(want filter, run int64) *decoder {
+	return &decoder{splitter: newSplitter(), want: want, runID: strconv.AppendInt(nil, run, 10), names: Columns(), statuses: LiveStatuses()}
 }
 
-// errLimit ends the reading when the run's limit is reached.
-var errLimit = errors.New("limit reached")
-
-// run reads everything into batches taken from free and sends them to full.
-func (d *decoder) run(ctx context.Context, free <-chan *batch, full chan<- *batch) error {
-	flush := func() error {
-		select {
-		case full <- d.b:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		d.b = nil
-		return nil
-	}
-	for {
-		p, err := d.stream.next(ctx)
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		err = d.part(ctx, p, free, flush)
-		_ = p.close()
-		if d.b != nil && ctx.Err() == nil { // also when the source failed: what it gave is kept
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-		switch err {
-		case nil:
-		case errLimit:
-			return nil
-		default:
-			return err
-		}
+// run decodes batches until there are no more.
+func (d *decoder) run(batches <-chan *batch) {
+	for b := range batches {
+		d.decode(b)
+		b.decoded <- struct{}{}
 	}
 }
 
-func (d *decoder) part(ctx context.Context, p part, free <-chan *batch, flush func() error) error {
-	if err := d.useHeader(p); err != nil {
-		return err
+func (d *decoder) decode(b *batch) {
+	d.b, d.layout = b, b.layout
+	start := 0
+	for _, rec := range b.records {
+		d.record(rec, b.raw[start:rec.end])
+		start = rec.end
 	}
-	for {
-		rec, err := p.read(ctx)
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		rec.end.Index, rec.end.Version = p.index(), p.version()
-		if passed, err := d.pass(p, rec); passed || err != nil {
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		if d.b == nil {
-			if err := d.take(ctx, free); err != nil {
-				return err
-			}
-		}
-		d.record(p.name(), rec)
-		if d.read++; d.read == d.limit {
-			return errLimit
-		}
-		if d.b.full(d.size) {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// take waits for a batch to fill.
-func (d *decoder) take(ctx context.Context, free <-chan *batch) error {
-	select {
-	case d.b = <-free:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	d.b.reset()
-	d.number++
-	d.b.number, d.b.layout = d.number, d.layout
-	return nil
-}
-
-// useHeader reads where the columns are. Every part of a run must have the same columns: which ones were missing decides
-// what an update leaves alone.
-func (d *decoder) useHeader(p part) error {
-	l, err := newLayout(p.name(), p.header())
-	if err != nil {
-		return err
-	}
-	if d.layout != nil && strings.Join(l.missing, " ") != strings.Join(d.layout.missing, " ") {
-		return fault.New(fault.Unprocessable, "%s: columns other than those before it: missing %q", p.name(), l.missing)
-	}
-	if l.unknown == nil && d.layout != nil {
-		l.unknown = d.layout.unknown
-	}
-	d.layout = l
-	p.setWidth(l.width)
-	return nil
-}
-
-// pass goes over a record that the resumed run has committed already. It only remembers its UEN.
-func (d *decoder) pass(p part, rec record) (bool, error) {
-	end := rec.end
-	if d.from.Part == "" || !p.replays() || end.Index > d.from.Index || end.Index == d.from.Index && end.Line > d.from.Line {
-		return false, nil
-	}
-	if end.Index == d.from.Index && end.Line == d.from.Line && (end.CRC != d.from.CRC || end.Part != d.from.Part) {
-		return true, fault.New(fault.Conflict, "%s: not what the run began with (line %d)", p.name(), end.Line).
-			WithHint("give the same file, or start a new run without --resume")
-	}
-	if rec.broken == "" {
-		u := bytes.ToUpper(trimmed(rec.fields[d.layout.fields[colUEN]]))
-		if kind := shapeOf(u); kind != uenNone {
-			d.seen.add(kind, u, checkLetter(kind, u) == u[len(u)-1])
-		}
-	}
-	return true, nil
 }
 
 // record makes one record a row of the batch or a reject.
-func (d *decoder) record(part string, rec record) {
-	d.b.read++
-	d.b.at = rec.end
-	d.b.done, d.b.of = d.stream.progress()
-	if rec.broken != "" {
-		d.reject(part, rec, rec.broken)
+func (d *decoder) record(rec rawRecord, raw []byte) {
+	if rec.broken == "" {
+		if d.split(raw); len(d.fields) != d.layout.width {
+			rec.broken = fmt.Sprintf("%d columns instead of %d", len(d.fields), d.layout.width)
+		}
+	}
+	reason, kind, uen := rec.broken, uenNone, []byte(nil)
+	d.warned = [numWarnings]bool{}
+	if reason == "" {
+		kind, uen, reason = d.uen(d.fields[d.layout.fields[colUEN]])
+	}
+	if rec.passed {
+		if kind != uenNone {
+			d.add(kind, uen, true)
+		}
 		return
 	}
-	d.warned = [numWarnings]bool{}
-	kind, uen, reason := d.uen(rec.fields[d.layout.fields[colUEN]])
 	if reason == "" {
-		reason = d.encode(rec.fields, uen)
+		reason = d.encode(uen)
 	}
 	if reason != "" {
-		d.reject(part, rec, reason)
+		d.reject(rec, raw, reason)
 		return
 	}
-	if !d.want.date(d.cell(rec.fields, colRegistered), d.cell(rec.fields, colIssued)) {
+	if !d.want.date(d.cell(colRegistered), d.cell(colIssued)) {
 		d.b.skipped++
 		return
 	}
@@ -196,33 +83,29 @@ func (d *decoder) record(part string, rec record) {
 			d.b.warnings[w]++
 		}
 	}
-	d.add(kind, uen, rec.fields)
+	d.add(kind, uen, false)
 }
 
-// add puts the row that encode made into the batch.
-func (d *decoder) add(kind uenKind, uen []byte, fields [][]byte) {
+// add puts the row that encode made into the batch. A row that was passed over has no line.
+func (d *decoder) add(kind uenKind, uen []byte, passed bool) {
 	b := d.b
-	sum := sha256.Sum256(d.line)
-	b.buf = append(append(b.buf, d.line...), "\t\\\\x"...)
-	b.buf = hex.AppendEncode(b.buf, sum[:hashSize])
-	b.buf = append(append(append(b.buf, '\t'), d.runID...), '\n')
+	var sum [sha256.Size]byte
+	if !passed {
+		sum = sha256.Sum256(d.line)
+		b.buf = append(append(b.buf, d.line...), "\t\\\\x"...)
+		b.buf = hex.AppendEncode(b.buf, sum[:hashSize])
+		b.buf = append(append(append(b.buf, '\t'), d.runID...), '\n')
+	}
 	b.uens = append(b.uens, uen...)
 	b.hashes = append(b.hashes, sum[:hashSize]...)
-	r := row{end: len(b.buf), uenEnd: len(b.uens), wanted: d.want.status(d.cell(fields, colStatus))}
-	b.rows = append(b.rows, r)
-	if d.seen.add(kind, uen, !d.warned[WarnCheckLetter]) {
-		again, here := b.replace()
-		b.rows[len(b.rows)-1].again = again || !here
-	}
-	if b.index != nil {
-		b.index[string(uen)] = len(b.rows) - 1
-	}
+	b.rows = append(b.rows, row{end: len(b.buf), uenEnd: len(b.uens), kind: kind, checked: !d.warned[WarnCheckLetter], passed: passed,
+		wanted: d.want.status(d.cell(colStatus))})
 }
 
 // cell is a field of the record by column, trimmed; nil when the source has no such column.
-func (d *decoder) cell(fields [][]byte, col int) []byte {
+func (d *decoder) cell(col int) []byte {
 	if at := d.layout.fields[col]; at >= 0 {
-		return trimmed(fields[at])
+		return trimmed(d.fields[at])
 	}
 	return nil
 }
@@ -231,8 +114,8 @@ func (d *decoder) cell(fields [][]byte, col int) []byte {
 func (d *decoder) uen(f []byte) (kind uenKind, uen []byte, reason string) {
 	u := trimmed(f)
 	if kind = shapeOf(u); kind == uenNone {
-		mended, _ := spaced(d.scratch[1], u)
-		d.scratch[1] = mended
+		mended, _ := spaced(d.mended[1], u)
+		d.mended[1] = mended
 		u = bytes.ToUpper(trimmed(mended))
 		kind = shapeOf(u)
 	}
@@ -248,32 +131,39 @@ func (d *decoder) uen(f []byte) (kind uenKind, uen []byte, reason string) {
 }
 
 // encode makes d.line of a record: COPY text of the columns that the source has, in the table's order.
-func (d *decoder) encode(fields [][]byte, uen []byte) (reason string) {
+func (d *decoder) encode(uen []byte) (reason string) {
 	d.line = append(d.line[:0], uen...)
 	for _, c := range d.layout.present[1:] {
-		d.line = append(d.line, '\t')
-		value, reason := d.value(c, fields[d.layout.fields[c]])
+		f := d.fields[d.layout.fields[c]]
+		if len(f) == 2 && f[0] == 'n' && f[1] == 'a' { // more than half of all
+			d.line = append(d.line, "\t\\N"...)
+			continue
+		}
+		value, reason := d.value(c, f, d.class)
 		if reason != "" {
 			return d.names[c] + reason
 		}
 		if value == nil {
-			d.line = append(d.line, '\\', 'N')
+			d.line = append(d.line, "\t\\N"...)
 			continue
 		}
-		d.line = append(d.line, value...)
+		d.line = append(append(d.line, '\t'), value...)
 	}
 	return ""
 }
 
-// value is a field as it is stored: cleaned by the rules of its column and escaped. nil is NULL.
-func (d *decoder) value(col int, f []byte) (value []byte, reason string) {
-	var class uint8
-	for _, c := range f {
-		class |= d.classes[c]
-	}
+// value is a field as it is stored: cleaned by the rules of its column and escaped. nil is NULL. class is that of a text
+// which the field is part of.
+func (d *decoder) value(col int, f []byte, class uint8) (value []byte, reason string) {
 	if class != classPlain {
-		if f, reason = d.unusual(class, f); reason != "" {
-			return nil, reason
+		class = classPlain
+		for _, c := range f {
+			class |= d.classes[c]
+		}
+		if class&(isControl|isHigh|isNUL) != 0 {
+			if f, reason = d.unusual(class, f); reason != "" {
+				return nil, reason
+			}
 		}
 	}
 	f = trimmed(f)
@@ -297,11 +187,8 @@ func (d *decoder) unusual(class uint8, f []byte) (out []byte, reason string) {
 	if class&isHigh != 0 && !utf8.Valid(f) {
 		return nil, ": not UTF-8"
 	}
-	if class&(isHigh|isControl) == 0 {
-		return f, ""
-	}
-	out, changed := spaced(d.scratch[0], f)
-	d.scratch[0] = out
+	out, changed := spaced(d.mended[0], f)
+	d.mended[0] = out
 	if changed {
 		d.warned[WarnSpace] = true
 	}
@@ -314,19 +201,19 @@ func (d *decoder) byColumn(col int, f []byte) (out []byte, reason string) {
 	warning := WarnDate
 	switch col {
 	case colRegistered, colIssued, colAccounts, colReturn:
-		out, mended, ok = date(d.scratch[1], f)
+		out, mended, ok = date(d.mended[1], f)
 	case colSSIC, colSSIC2:
 		warning = WarnSSIC
-		out, mended, ok = ssic(d.scratch[1], f)
+		out, mended, ok = ssic(d.mended[1], f)
 	case colPostal:
 		warning = WarnPostal
-		out, mended = postal(d.scratch[1], f)
+		out, mended = postal(d.mended[1], f)
 	case colOfficers:
 		warning = WarnOfficers
 		out, mended = officers(f)
 	case colStatus:
 		warning = WarnStatus
-		out, mended = canonicalStatus(f)
+		out, mended = canonicalStatus(f, d.statuses)
 	default:
 		return f, ""
 	}
@@ -339,10 +226,11 @@ func (d *decoder) byColumn(col int, f []byte) (out []byte, reason string) {
 	return out, ""
 }
 
-func (d *decoder) reject(part string, rec record, reason string) {
-	r := Reject{Part: part, Line: rec.line, Reason: reason, Raw: printable(rec.raw)}
-	if at := d.layout.fields[colUEN]; rec.broken == "" && at < len(rec.fields) {
-		r.UEN = printable(rec.fields[at][:min(len(rec.fields[at]), 40)])
+func (d *decoder) reject(rec rawRecord, raw []byte, reason string) {
+	r := Reject{Part: d.b.part, Line: rec.line, Reason: reason, Raw: printable(raw)}
+	if rec.broken == "" {
+		uen := d.fields[d.layout.fields[colUEN]]
+		r.UEN = printable(uen[:min(len(uen), 40)])
 	}
 	d.b.rejects = append(d.b.rejects, r)
 }

@@ -6,21 +6,29 @@ import (
 	"time"
 )
 
-// DecodeOnly runs a CSV through the decoder and throws the batches away.
-func DecodeOnly(r io.Reader) error {
-	s, err := Stream("bench", r).open(context.Background(), opening{})
+// DecodeOnly runs a CSV through the reader and one decoder and throws the rows away.
+func DecodeOnly(source io.Reader) error {
+	s, err := Stream("bench", source).open(context.Background(), opening{})
 	if err != nil {
 		return err
 	}
-	d := newDecoder(s, newFilter(LiveStatuses(), time.Time{}), newSeen(), 1)
-	free, full := make(chan *batch, 3), make(chan *batch, 3)
-	for range 3 {
-		free <- &batch{}
+	free, order, decode := make(chan *batch, 2), make(chan *batch, 2), make(chan *batch, 2)
+	r := &reader{stream: s, size: defaultBatch, free: free, order: order, decode: decode}
+	for range cap(free) {
+		free <- newBatch(r.size)
 	}
-	done := make(chan error, 1)
-	go func() { done <- d.run(context.Background(), free, full); close(full) }()
-	for b := range full {
+	go newDecoder(newFilter(LiveStatuses(), time.Time{}), 1).run(decode)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- r.run(context.Background())
+		close(order)
+		close(decode)
+	}()
+	met := newSeen()
+	for b := range order {
+		<-b.decoded
+		b.meet(met)
 		free <- b
 	}
-	return <-done
+	return <-ended
 }

@@ -199,7 +199,8 @@ func (p *csvPart) readHeader() error {
 	case rec.broken != "":
 		return fault.New(fault.Unprocessable, "%s: header: %s", p.part, rec.broken)
 	}
-	for _, f := range rec.fields {
+	p.split(rec.raw)
+	for _, f := range p.fields {
 		p.head = append(p.head, string(f))
 	}
 	return nil

@@ -70,13 +70,13 @@ func (f filter) date(registered, issued []byte) bool {
 }
 
 // canonicalStatus is a live status as it is published, whatever case it came in. Others are kept as they are.
-func canonicalStatus(s []byte) (out []byte, mended bool) {
-	if len(s) < 4 || s[0]|0x20 != 'l' || s[1]|0x20 != 'i' {
-		return s, false
-	}
-	for _, live := range LiveStatuses() {
-		if len(live) == len(s) && strings.EqualFold(live, string(s)) {
-			return []byte(live), live != string(s)
+func canonicalStatus(s []byte, statuses []string) (out []byte, mended bool) {
+	for _, live := range statuses {
+		switch {
+		case live == string(s):
+			return s, false
+		case len(live) == len(s) && strings.EqualFold(live, string(s)):
+			return []byte(live), true
 		}
 	}
 	return s, false

@@ -3,6 +3,7 @@ package acra
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"github.com/leadctl/leadctl/pkg/fault"
@@ -24,7 +25,7 @@ type Options struct {
 	// has lost more than half of its rows.
 	Force      bool
 	MaxRejects float64 // share of refused rows above which the run aborts; 0 means 0.05
-	BatchRows  int     // rows per transaction; 0 means 25,000
+	BatchRows  int     // rows per transaction; 0 means 15,000
 	Progress   func(Progress)
 	Log        *slog.Logger
 }
@@ -60,7 +61,9 @@ type ingestion struct {
 	last    *Run  // the latest finished run of the same source and choice; nil when there is none
 	saved   int64 // number of the last batch that the checkpoint has
 	savedAt time.Time
-	empty   bool // the table had no row when the run began, so what the run has not met before is new
+	known   known   // what the table held when the run began
+	ask     []int32 // rows of the batch at hand about which the table must be asked
+	held    []held  // what it holds for each of them
 	resumed bool
 	release func()
 	rejects []Reject // the first few, of a dry run
@@ -138,21 +141,32 @@ func (in *ingestion) alreadyRunning(ctx context.Context) error {
 		WithHint("watch it with `leadctl acra status --watch`")
 }
 
-// load decodes on one goroutine and writes on this one; three batches go round between them. What was read before the
-// source failed is written all the same.
-func (in *ingestion) load(ctx context.Context) error {
-	free, full := make(chan *batch, 3), make(chan *batch, 1)
-	for range cap(free) {
-		free <- &batch{}
+// load reads, decodes and writes at once. What was read before the source failed is written all the same.
+func (in *ingestion) load(ctx context.Context) (err error) {
+	if in.known, err = readKnown(ctx, in.db); err != nil {
+		return err
 	}
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
-	d, ended := in.decoder(), make(chan error, 1)
+	decoders := min(runtime.GOMAXPROCS(0), maxDecoders)
+	r := in.reader()
+	free, order, decode := make(chan *batch, decoders+1), make(chan *batch, decoders+1), make(chan *batch, decoders+1)
+	r.free, r.order, r.decode = free, order, decode
+	for range cap(free) {
+		free <- newBatch(r.size)
+	}
+	for range decoders {
+		go newDecoder(in.want, in.run.ID).run(decode)
+	}
+	ended := make(chan error, 1)
 	go func() {
-		ended <- d.run(reading, free, full)
-		close(full)
+		ended <- r.run(reading)
+		close(order)
+		close(decode)
 	}()
-	for b := range full {
+	for b := range order {
+		<-b.decoded
+		b.meet(in.seen)
 		if err := in.apply(ctx, b); err != nil {
 			stop()
 			<-ended // nobody else uses the source when this returns
@@ -164,6 +178,12 @@ func (in *ingestion) load(ctx context.Context) error {
 	return <-ended
 }
 
+// maxDecoders bounds the memory: each decoder has a batch in hand.
+const maxDecoders = 3
+
 func (in *ingestion) tell(b *batch) {
+	if in.opts.DryRun {
+		in.keepRejects(b)
+	}
 	in.opts.Progress(Progress{RunID: in.run.ID, Counts: in.run.Counts, Part: b.at.Part, Done: b.done, Of: b.of})
 }

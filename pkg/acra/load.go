@@ -25,8 +25,8 @@ const (
 // apply commits one batch, however often that takes.
 func (in *ingestion) apply(ctx context.Context, b *batch) error {
 	err := in.persist(ctx, func() error { return in.applyOnce(ctx, b) })
-	if fault.Is(err, fault.Conflict) && in.empty {
-		in.empty = false // somebody else writes to the table as well: ask it about every row from now on
+	if fault.Is(err, fault.Conflict) && in.known.whole {
+		in.known = known{} // somebody else writes to the table as well: ask it about every row from now on
 		err = in.persist(ctx, func() error { return in.applyOnce(ctx, b) })
 	}
 	if err != nil {
@@ -80,21 +80,24 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// applyOnce is the transaction of one batch. What it counted becomes the run's only when it committed.
+// applyOnce writes a batch, in one transaction if it needs any. What it counted becomes the run's only when it committed.
 func (in *ingestion) applyOnce(ctx context.Context, b *batch) error {
+	fate, unsure := in.sort(b)
+	if !unsure && !in.due(b, fate) {
+		in.run = in.after(b, fate)
+		return nil
+	}
 	var after Run
 	var applied, saved bool
 	err := in.db.InSystem(ctx, "acra batch", func(ctx context.Context, tx postgres.SystemTx) (err error) {
 		if applied, err = in.enter(ctx, tx, b.number); err != nil || applied {
 			return err
 		}
-		fate, err := in.sort(ctx, tx, b)
-		if err != nil {
+		if fate, err = in.settle(ctx, tx, b); err != nil {
 			return err
 		}
 		after = in.after(b, fate)
-		saved = !in.opts.DryRun && (fate.writes() || len(b.rejects) > 0 || time.Since(in.savedAt) > saveEvery)
-		if !saved {
+		if saved = in.due(b, fate); !saved {
 			return nil
 		}
 		if err := write(ctx, tx, b, fate); err != nil {
@@ -103,7 +106,7 @@ func (in *ingestion) applyOnce(ctx context.Context, b *batch) error {
 		if err := saveRejects(ctx, tx, after.ID, b.rejects); err != nil {
 			return err
 		}
-		return saveRun(ctx, tx, &after, checkpoint{Batch: b.number, At: b.at, Empty: in.empty})
+		return saveRun(ctx, tx, &after, checkpoint{Batch: b.number, At: b.at})
 	})
 	if err != nil {
 		in.next = after // should the commit have gone through without our hearing of it
@@ -115,10 +118,12 @@ func (in *ingestion) applyOnce(ctx context.Context, b *batch) error {
 	if in.run = after; applied || saved {
 		in.saved, in.savedAt = b.number, time.Now()
 	}
-	if in.opts.DryRun {
-		in.keepRejects(b)
-	}
 	return nil
+}
+
+// due reports whether a batch must be saved now.
+func (in *ingestion) due(b *batch, f fate) bool {
+	return !in.opts.DryRun && (len(f.fresh)+len(f.changed)+len(b.rejects) > 0 || time.Since(in.savedAt) > saveEvery)
 }
 
 // saveEvery bounds how far the checkpoint may lag behind batches that had nothing to write. They are read again after a
@@ -153,22 +158,52 @@ type fate struct {
 	counts  Counts
 }
 
-func (f fate) writes() bool { return len(f.fresh)+len(f.changed) > 0 }
+// What the table holds for a row of a batch.
+type held uint8
 
-// sort decides every row's fate.
-func (in *ingestion) sort(ctx context.Context, tx postgres.SystemTx, b *batch) (fate, error) {
-	differ, err := in.compare(ctx, tx, b)
-	if err != nil {
-		return fate{}, err
-	}
-	f := fate{counts: Counts{Read: b.read, Duplicates: b.dropped, Rejected: int64(len(b.rejects)), Filtered: b.skipped}}
+const (
+	sameRow   held = iota // the very same
+	otherRow              // another version
+	absentRow             // nothing
+)
+
+// sort decides every row's fate by what was known when the run began. unsure lists the rows about which only the table can
+// tell: those that the run itself may have written, above all.
+func (in *ingestion) sort(b *batch) (f fate, unsure bool) {
+	in.ask = in.ask[:0]
+	in.held = append(in.held[:0], make([]held, len(b.rows))...)
 	for i, r := range b.rows {
-		if r.replaced {
+		if r.replaced || r.passed {
 			continue
 		}
-		state, n := differ[i], int32(i)
+		sure := false
+		if !r.again {
+			in.held[i], sure = in.known.held(r, b.uen(i), b.hash(i))
+		}
+		if !sure {
+			in.ask = append(in.ask, int32(i))
+		}
+	}
+	return in.decide(b), len(in.ask) > 0
+}
+
+// settle asks the table about the rows that sort was unsure of, and decides anew.
+func (in *ingestion) settle(ctx context.Context, tx postgres.SystemTx, b *batch) (fate, error) {
+	if err := in.compare(ctx, tx, b); err != nil {
+		return fate{}, err
+	}
+	return in.decide(b), nil
+}
+
+func (in *ingestion) decide(b *batch) fate {
+	f := fate{counts: Counts{Read: b.read, Duplicates: b.dropped, Rejected: int64(len(b.rejects)), Filtered: b.skipped}}
+	for i, r := range b.rows {
+		if r.replaced || r.passed {
+			continue
+		}
+		state, n := in.held[i], int32(i)
 		switch {
-		case state == absentRow && r.wanted:
+		case state == absentRow && r.wanted && !(r.again && in.opts.DryRun):
 			f.fresh = append(f.fresh, n)
 			f.counts.Inserted++
 		case r.again:
@@ -186,65 +221,40 @@ func (in *ingestion) sort(ctx context.Context, tx postgres.SystemTx, b *batch) (
 			f.counts.Unchanged++
 		}
 	}
-	return f, nil
+	return f
 }
-
-// What the table holds for a row of a batch.
-type held uint8
-
-const (
-	sameRow   held = iota // the very same
-	otherRow              // another version
-	absentRow             // nothing
-)
 
 // compareSQL finds the rows that are new or differ. One probe of the key per row: a plan that reads the whole table would
 // do so for every batch.
 const compareSQL = `SELECT k.n::int, s.uen IS NOT NULL FROM unnest($1::text[], $2::bytea[], $3::int[]) AS k(uen, hash, n)
 	LEFT JOIN staging_acra_companies s ON s.uen = k.uen WHERE s.row_hash IS DISTINCT FROM k.hash`
 
-// compare asks the table about the batch's rows, or only about those that the run met before when the table was empty.
-func (in *ingestion) compare(ctx context.Context, tx postgres.SystemTx, b *batch) ([]held, error) {
-	out := make([]held, len(b.rows))
-	all := string(b.uens)
-	var uens []string
-	var hashes [][]byte
-	var numbers []int32
-	for i, r := range b.rows {
-		if r.replaced {
-			continue
-		}
-		if in.empty && !r.again {
-			out[i] = absentRow
-			continue
-		}
-		start := 0
-		if i > 0 {
-			start = b.rows[i-1].uenEnd
-		}
-		uens = append(uens, all[start:r.uenEnd])
-		hashes = append(hashes, b.hash(i))
-		numbers = append(numbers, int32(i))
+// compare asks the table about the rows numbered in in.ask.
+func (in *ingestion) compare(ctx context.Context, tx postgres.SystemTx, b *batch) error {
+	if len(in.ask) == 0 {
+		return nil
 	}
-	if len(uens) == 0 {
-		return out, nil
+	uens, hashes := make([]string, len(in.ask)), make([][]byte, len(in.ask))
+	for i, n := range in.ask {
+		uens[i], hashes[i] = string(b.uen(int(n))), b.hash(int(n))
+		in.held[n] = sameRow
 	}
 	if _, err := tx.Exec(ctx, `SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off`); err != nil {
-		return nil, err
+		return err
 	}
-	rows, err := tx.Query(ctx, compareSQL, uens, hashes, numbers)
+	rows, err := tx.Query(ctx, compareSQL, uens, hashes, in.ask)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var n int32
 	var exists bool
 	_, err = pgx.ForEachRow(rows, []any{&n, &exists}, func() error {
-		if out[n] = absentRow; exists {
-			out[n] = otherRow
+		if in.held[n] = absentRow; exists {
+			in.held[n] = otherRow
 		}
 		return nil
 	})
-	return out, err
+	return err
 }
 
 // after is the run as it stands once b is committed.

@@ -1,6 +1,7 @@
 package acra
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -170,8 +171,7 @@ type pagedPart struct {
 	rescan  int
 	drifted bool
 	ended   bool
-	fields  [][]byte
-	raw     []byte
+	raw     []byte // the row at hand, as CSV
 }
 
 func (p *pagedPart) name() string     { return p.query.name() }
@@ -289,20 +289,20 @@ func (p *pagedPart) check() error {
 func (p *pagedPart) record() (rec record, again bool) {
 	row := p.records[p.at]
 	p.at++
-	p.fields, p.raw = p.fields[:0], p.raw[:0]
+	p.raw = p.raw[:0]
 	values := 0
-	for _, c := range p.columns {
+	for i, c := range p.columns {
 		v, ok := row[c]
 		if ok {
 			values++
 		}
-		start := len(p.raw)
-		p.raw = appendText(p.raw, v)
-		p.fields = append(p.fields, p.raw[start:len(p.raw):len(p.raw)])
-		p.raw = append(p.raw, '\t')
+		if i > 0 {
+			p.raw = append(p.raw, ',')
+		}
+		p.raw = appendQuoted(p.raw, appendText(nil, v))
 	}
 	line := p.first + int64(p.at)
-	rec = record{line: line, raw: p.raw, fields: p.fields, end: Position{Part: p.name(), Line: line}}
+	rec = record{line: line, raw: p.raw, end: Position{Part: p.name(), Line: line}}
 	if p.rescan > 0 {
 		rec.end.Line = 0 // a pass that is resumed begins at the start
 	}
@@ -337,4 +337,14 @@ func appendText(b []byte, v any) []byte {
 	}
 	text, _ := json.Marshal(v)
 	return append(b, text...)
+}
+
+// appendQuoted writes a CSV field.
+func appendQuoted(b, field []byte) []byte {
+	if !bytes.ContainsAny(field, ",\"\r\n") {
+		return append(b, field...)
+	}
+	b = append(b, '"')
+	b = append(b, bytes.ReplaceAll(field, []byte{'"'}, []byte{'"', '"'})...)
+	return append(b, '"')
 }

@@ -30,7 +30,6 @@ const runColumns = `run_id, source, state, started_at, updated_at, finished_at, 
 type checkpoint struct {
 	Batch int64    `json:"batch"` // number of the last batch committed
 	At    Position `json:"at"`
-	Empty bool     `json:"empty"` // the table had no row when the run began
 }
 
 // Runs lists the latest n runs, newest first.

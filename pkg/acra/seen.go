@@ -40,11 +40,16 @@ func (s *seen) add(kind uenKind, u []byte, checked bool) (before bool) {
 func (s *seen) has(u string) bool {
 	b := []byte(u)
 	kind := shapeOf(b)
-	if kind == uenNone || checkLetter(kind, b) != b[len(b)-1] {
-		_, ok := s.odd[u]
+	return s.hasKey(kind, b, kind != uenNone && checkLetter(kind, b) == b[len(b)-1])
+}
+
+// hasKey is has for a UEN whose shape and check letter are known.
+func (s *seen) hasKey(kind uenKind, u []byte, checked bool) bool {
+	if !checked {
+		_, ok := s.odd[string(u)]
 		return ok
 	}
-	bits, n := s.place(kind, b)
+	bits, n := s.place(kind, u)
 	return bits[n/64]&(1<<(n%64)) != 0
 }
 

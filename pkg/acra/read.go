@@ -1,0 +1,157 @@
+package acra
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// reader cuts a source into batches of records, in order. It is the first stage of three: reading (one goroutine),
+// decoding (as many as there are processors, each batch by itself) and loading (one, in order again).
+type reader struct {
+	stream stream
+	from   Position // records up to here are committed by the run that is resumed
+	limit  int64    // records to read, 0 for all
+	size   int      // records per batch
+	number int64    // of the last batch
+	read   int64
+
+	free   <-chan *batch
+	decode chan<- *batch // to whichever decoder is free
+	order  chan<- *batch // to the loader, in the same order
+	layout *layout
+	b      *batch
+}
+
+// errLimit ends the reading when the run's limit is reached.
+var errLimit = errors.New("limit reached")
+
+// run reads to the end. What the source gave before it failed is handed on.
+func (r *reader) run(ctx context.Context) error {
+	for {
+		p, err := r.stream.next(ctx)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		err = r.part(ctx, p)
+		_ = p.close()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if flushed := r.flush(ctx); flushed != nil {
+			return flushed
+		}
+		switch err {
+		case nil:
+		case errLimit:
+			return nil
+		default:
+			return err
+		}
+	}
+}
+
+func (r *reader) part(ctx context.Context, p part) error {
+	if err := r.useHeader(p); err != nil {
+		return err
+	}
+	for {
+		rec, err := p.read(ctx)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		rec.end.Index, rec.end.Version = p.index(), p.version()
+		passed, err := r.passed(p, rec)
+		if err != nil {
+			return err
+		}
+		if err := r.add(ctx, p, rec, passed); err != nil {
+			return err
+		}
+	}
+}
+
+// add puts a record into the batch at hand.
+func (r *reader) add(ctx context.Context, p part, rec record, passed bool) error {
+	if r.b == nil {
+		select {
+		case r.b = <-r.free:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		r.number++
+		r.b.reset(r.number, p.name(), r.layout)
+	}
+	b := r.b
+	b.raw = append(b.raw, rec.raw...)
+	b.records = append(b.records, rawRecord{end: len(b.raw), line: rec.line, broken: rec.broken, passed: passed})
+	b.at = rec.end
+	if !passed {
+		b.read++
+		if r.read++; r.read == r.limit {
+			return errLimit
+		}
+	}
+	if b.full(r.size) {
+		return r.flush(ctx)
+	}
+	return nil
+}
+
+// flush hands the batch at hand on.
+func (r *reader) flush(ctx context.Context) error {
+	b := r.b
+	if b == nil {
+		return nil
+	}
+	r.b = nil
+	b.done, b.of = r.stream.progress()
+	for _, to := range []chan<- *batch{r.decode, r.order} {
+		select {
+		case to <- b:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// useHeader reads where the columns are. Every part of a run must have the same columns: which ones were missing decides
+// what an update leaves alone.
+func (r *reader) useHeader(p part) error {
+	l, err := newLayout(p.name(), p.header())
+	if err != nil {
+		return err
+	}
+	if r.layout != nil && strings.Join(l.missing, " ") != strings.Join(r.layout.missing, " ") {
+		return fault.New(fault.Unprocessable, "%s: columns other than those before it: missing %q", p.name(), l.missing)
+	}
+	if l.unknown == nil && r.layout != nil {
+		l.unknown = r.layout.unknown
+	}
+	r.layout = l
+	p.setWidth(l.width)
+	return nil
+}
+
+// passed reports whether the resumed run has committed a record already, and that it is still the same source.
+func (r *reader) passed(p part, rec record) (bool, error) {
+	end := rec.end
+	if r.from.Part == "" || !p.replays() || end.Index > r.from.Index || end.Index == r.from.Index && end.Line > r.from.Line {
+		return false, nil
+	}
+	if end.Index == r.from.Index && end.Line == r.from.Line && (end.CRC != r.from.CRC || end.Part != r.from.Part) {
+		return true, fault.New(fault.Conflict, "%s: not what the run began with (line %d)", p.name(), end.Line).
+			WithHint("give the same file, or start a new run without --resume")
+	}
+	return true, nil
+}

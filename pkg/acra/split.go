@@ -1,0 +1,99 @@
+package acra
+
+import "bytes"
+
+// splitter splits records into fields, which are valid until the next call.
+type splitter struct {
+	fields  [][]byte
+	class   uint8  // of the last record's bytes together, see byteClasses
+	loose   bool   // it has text after a closing quote
+	scratch []byte // unquoted fields
+	classes [256]uint8
+}
+
+func newSplitter() splitter {
+	return splitter{scratch: make([]byte, 0, maxRecord), classes: byteClasses()}
+}
+
+// split splits a whole record.
+func (s *splitter) split(raw []byte) {
+	if !s.plain(bytes.TrimRight(raw, "\r\n")) {
+		s.quoted(raw, true)
+	}
+}
+
+// plain splits a line in one pass over its bytes, which also finds what they are. false means that there is a quote.
+func (s *splitter) plain(line []byte) bool {
+	s.fields, s.class = s.fields[:0], classPlain
+	start := 0
+	for i, b := range line {
+		class := s.classes[b]
+		if class == classPlain {
+			continue
+		}
+		switch b {
+		case ',':
+			s.fields = append(s.fields, line[start:i])
+			start = i + 1
+		case '"':
+			return false
+		default:
+			s.class |= class
+		}
+	}
+	s.fields = append(s.fields, line[start:])
+	return true
+}
+
+// quoted splits the record that b begins with. n is its length and lines the number of its lines; whole is false when a
+// quote is not closed, or b may end before the record does.
+func (s *splitter) quoted(b []byte, atEnd bool) (n, lines int, whole bool) {
+	s.fields, s.scratch = s.fields[:0], s.scratch[:0] // scratch has room for all of b: fields may point into it
+	lines, s.loose, s.class = 1, false, anyClass
+	for at := 0; ; {
+		start := len(s.scratch)
+		end, ok := s.field(b, at)
+		if !ok {
+			return 0, lines, false
+		}
+		s.fields = append(s.fields, s.scratch[start:])
+		lines += bytes.Count(b[at:end], []byte{'\n'})
+		if end < len(b) && b[end] == ',' {
+			at = end + 1
+			continue
+		}
+		last := &s.fields[len(s.fields)-1]
+		*last = bytes.TrimSuffix(*last, []byte{'\r'})
+		return min(end+1, len(b)), lines, end < len(b) || atEnd
+	}
+}
+
+// field appends the field that begins at b[at] to scratch and returns the index of the delimiter after it.
+func (s *splitter) field(b []byte, at int) (end int, ok bool) {
+	quoted := at < len(b) && b[at] == '"'
+	if quoted {
+		at++
+		for {
+			i := bytes.IndexByte(b[at:], '"')
+			if i < 0 {
+				return 0, false
+			}
+			s.scratch = append(s.scratch, b[at:at+i]...)
+			at += i + 1
+			if at == len(b) || b[at] != '"' {
+				break
+			}
+			s.scratch = append(s.scratch, '"')
+			at++
+		}
+	}
+	start := at
+	for at < len(b) && b[at] != ',' && b[at] != '\n' { // the rest of a quoted field, or an unquoted one
+		s.scratch = append(s.scratch, b[at])
+		at++
+	}
+	if quoted && at > start && !(at == start+1 && b[start] == '\r') {
+		s.loose = true
+	}
+	return at, true
+}
