@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"strconv"
 	"time"
@@ -21,14 +22,12 @@ func classify(err error, what string) error {
 	var connect *pgconn.ConnectError
 	var network net.Error
 	switch {
-	case err == nil, errors.As(err, &known):
+	case err == nil, errors.As(err, &known), errors.Is(err, context.Canceled):
 		return err
-	case errors.As(err, &connect), errors.As(err, &network):
+	case errors.As(err, &connect), errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return unavailable(what, err)
 	case errors.As(err, &pg):
 		return fault.New(kindOf(pg.Code), "%s: %w", what, err)
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
 	case errors.Is(err, pgx.ErrTxCommitRollback):
 		return fault.New(fault.Internal, "%s: a statement failed and was ignored: %w", what, err)
 	case pgconn.SafeToRetry(err):

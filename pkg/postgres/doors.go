@@ -77,7 +77,7 @@ func (db *DB) inTenant(ctx context.Context, id tenantid.ID, mode string, fn func
 	if !id.Valid() {
 		return fault.New(fault.Internal, "tenant id %d: not a tenant", id)
 	}
-	begin := fmt.Sprintf(`begin%s; select set_config('request.tenant_id', '%d', true), set_config('role', '%s', true)`, mode, id, schema.AppRole)
+	begin := fmt.Sprintf(`begin%s; select set_config('request.tenant_id', '%d', true), set_config('role', '%s', true), %s`, mode, id, schema.AppRole, db.local)
 	return db.run(ctx, begin, func(ctx context.Context, tx pgx.Tx) error {
 		return fn(ctx, TenantTx{statements{tx}, id})
 	})
@@ -87,7 +87,7 @@ func (db *DB) inTenant(ctx context.Context, id tenantid.ID, mode string, fn func
 // debug level, so that every use of the control plane can be accounted for.
 func (db *DB) InSystem(ctx context.Context, reason string, fn func(ctx context.Context, tx SystemTx) error) error {
 	start := time.Now()
-	begin := fmt.Sprintf(`begin; select set_config('role', '%s', true)`, schema.SystemRole)
+	begin := fmt.Sprintf(`begin; select set_config('request.tenant_id', '', true), set_config('role', '%s', true), %s`, schema.SystemRole, db.local)
 	err := db.run(ctx, begin, func(ctx context.Context, tx pgx.Tx) error {
 		return fn(ctx, SystemTx{statements{tx}})
 	})

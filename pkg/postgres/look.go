@@ -12,6 +12,6 @@ import (
 // any state, so the control plane's role is taken only where it exists and the login may have it; the session's user stays
 // the login either way.
 func (db *DB) Look(ctx context.Context, fn func(q schema.Querier) error) error {
-	const begin = `begin read only; select set_config('role', rolname, true) from pg_roles where rolname = '` + schema.SystemRole + `' and pg_has_role(session_user, oid, 'MEMBER')`
+	begin := `begin read only; select ` + db.local + `; select set_config('role', rolname, true) from pg_roles where rolname = '` + schema.SystemRole + `' and pg_has_role(session_user, oid, 'MEMBER')`
 	return db.run(ctx, begin, func(_ context.Context, tx pgx.Tx) error { return fn(tx) })
 }

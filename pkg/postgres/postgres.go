@@ -9,7 +9,11 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,9 +35,10 @@ type Options struct {
 
 // DB is a database whose schema is leadctl's. It is safe for concurrent use.
 type DB struct {
-	pool *pgxpool.Pool
-	cfg  *pgxpool.Config
-	opts Options
+	pool  *pgxpool.Pool
+	cfg   *pgxpool.Config
+	opts  Options
+	local string // settings of every transaction, as calls of set_config
 
 	jobsOnce sync.Once
 	jobs     *pgxpool.Pool
@@ -49,21 +54,33 @@ func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 			WithHint("use postgres://USER@HOST:PORT/DATABASE or keyword=value pairs")
 	}
 	cfg.MaxConns = opts.MaxConns
-	for name, value := range map[string]string{
-		"application_name":                    opts.AppName,
-		"search_path":                         "public, pg_temp", // pg_temp last: nothing temporary shadows a table or function
-		"statement_timeout":                   millis(opts.Timeout),
-		"lock_timeout":                        millis(opts.Timeout / 3),
-		"idle_in_transaction_session_timeout": millis(2 * opts.Timeout),
-		"timezone":                            "UTC",
-	} {
-		cfg.ConnConfig.RuntimeParams[name] = value
-	}
+	// These two a transaction pooler lets through. What else a transaction needs is set in it, by the doors.
+	cfg.ConnConfig.RuntimeParams["application_name"] = opts.AppName
+	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fault.New(fault.Unavailable, "PostgreSQL: %w", err)
 	}
-	return &DB{pool: pool, cfg: cfg, opts: opts}, nil
+	return &DB{pool: pool, cfg: cfg, opts: opts, local: local(settings(opts))}, nil
+}
+
+// settings are what statements of ours run under.
+func settings(opts Options) map[string]string {
+	return map[string]string{
+		"search_path":                         "public, pg_temp", // pg_temp last: nothing temporary shadows a table or function
+		"statement_timeout":                   millis(opts.Timeout),
+		"lock_timeout":                        millis(opts.Timeout / 3),
+		"idle_in_transaction_session_timeout": millis(2 * opts.Timeout),
+	}
+}
+
+// local is SQL that makes set hold for one transaction.
+func local(set map[string]string) string {
+	var calls []string
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		calls = append(calls, fmt.Sprintf("set_config('%s', '%s', true)", name, set[name]))
+	}
+	return strings.Join(calls, ", ")
 }
 
 func withDefaults(o Options) Options {
@@ -95,12 +112,17 @@ func (db *DB) Close() {
 }
 
 // JobsPool is the pool that River works on: its connections are leadctl_system for good, since River runs statements
-// outside our doors. Nothing but package jobs may use it.
+// outside our doors. Nothing but package jobs may use it. It listens for notifications and sets its sessions up, so it
+// cannot work through a transaction pooler.
 func (db *DB) JobsPool(ctx context.Context) (*pgxpool.Pool, error) {
 	db.jobsOnce.Do(func() {
 		cfg := db.cfg.Copy()
 		cfg.MaxConns = db.opts.JobConns
+		maps.Copy(cfg.ConnConfig.RuntimeParams, settings(db.opts))
 		cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+			if err := direct(ctx, c); err != nil {
+				return err
+			}
 			_, err := c.Exec(ctx, `SET ROLE `+schema.SystemRole)
 			return err
 		}

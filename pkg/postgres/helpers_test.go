@@ -1,0 +1,143 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/pgtest"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/schema"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+// fixtures is a row of tenant $1 in every tenant table, each with the tenant's canary where there is room for text.
+// A new tenant table needs a line here; everyTable says so.
+var fixtures = map[string]string{
+	"tenants":           `INSERT INTO tenants (tenant_id, name) VALUES ($1, $2)`,
+	"tenant_users":      `INSERT INTO tenant_users (tenant_id, user_id) VALUES ($1, $2)`,
+	"odoo_connections":  `INSERT INTO odoo_connections (tenant_id, db_name) VALUES ($1, $2)`,
+	"onboarding_status": `INSERT INTO onboarding_status (tenant_id, error) VALUES ($1, $2)`,
+	"onboarding_steps":  `INSERT INTO onboarding_steps (tenant_id, step, position, state) VALUES ($1, $2, 1, 'done')`,
+	"icp_rules":         `INSERT INTO icp_rules (tenant_id, rule_id, name, payload) VALUES ($1, 1, $2, '{}')`,
+	"lead_features":     `INSERT INTO lead_features (tenant_id, company_id, features) VALUES ($1, 1, jsonb_build_object('canary', $2::text))`,
+	"lead_scores":       `INSERT INTO lead_scores (tenant_id, company_id, score, rationale) VALUES ($1, 1, 0.5, $2)`,
+	"enrichment_runs":   `INSERT INTO enrichment_runs (tenant_id, run_id, error) VALUES ($1, 1, $2)`,
+	"audit_log":         `INSERT INTO audit_log (tenant_id, actor, action) VALUES ($1, $2, 'seed')`,
+}
+
+// canary is text that belongs to one tenant.
+func canary(id tenantid.ID) string { return fmt.Sprintf("CNR-%d-end", id) }
+
+// seed gives each tenant a row in every tenant table.
+func seed(t *testing.T, db *pgtest.DB, ids ...tenantid.ID) {
+	t.Helper()
+	order := append([]string{"tenants"}, everyTable(t, db)...)
+	for i, table := range order {
+		if i > 0 && table == "tenants" {
+			continue
+		}
+		b := &pgx.Batch{}
+		for _, id := range ids {
+			b.Queue(fixtures[table], int32(id), canary(id))
+		}
+		require.NoError(t, db.Owner.SendBatch(t.Context(), b).Close(), table)
+	}
+}
+
+// everyTable lists the tenant tables from the catalog.
+func everyTable(t *testing.T, db *pgtest.DB) []string {
+	t.Helper()
+	rows, err := db.Owner.Query(t.Context(), `SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
+		WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') ORDER BY 1`)
+	require.NoError(t, err)
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	for _, table := range tables {
+		require.Contains(t, fixtures, table, "a new tenant table needs a fixture")
+	}
+	require.Len(t, tables, len(fixtures))
+	return tables
+}
+
+// readable are the tenant tables that tenant work may read at all.
+func readable(t *testing.T, db *pgtest.DB) (tables []string) {
+	t.Helper()
+	for _, table := range everyTable(t, db) {
+		if one[bool](t, db.Owner, `SELECT has_any_column_privilege('leadctl_app', $1::regclass, 'SELECT')`, table) {
+			tables = append(tables, table)
+		}
+	}
+	return tables
+}
+
+type querier interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+func one[T any](t *testing.T, q querier, sql string, args ...any) (value T) {
+	t.Helper()
+	require.NoError(t, q.QueryRow(t.Context(), sql, args...).Scan(&value), sql)
+	return value
+}
+
+func open(t *testing.T, dsn string, opts postgres.Options) *postgres.DB {
+	t.Helper()
+	db, err := postgres.Open(t.Context(), dsn, opts)
+	require.NoError(t, err)
+	t.Cleanup(db.Close)
+	return db
+}
+
+// asApp is a connection of the login that has become leadctl_app, without any door.
+func asApp(t *testing.T, db *pgtest.DB) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), db.LoginDSN)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	_, err = conn.Exec(t.Context(), `SET ROLE `+schema.AppRole)
+	require.NoError(t, err)
+	return conn
+}
+
+// inTenant runs statements in one transaction of a tenant and gives the error of the door.
+func inTenant(ctx context.Context, db *postgres.DB, id tenantid.ID, statements ...string) error {
+	return db.InTenant(ctx, id, func(ctx context.Context, tx postgres.TenantTx) error {
+		for _, sql := range statements {
+			if _, err := tx.Exec(ctx, sql); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// seen is whose rows a transaction of tenant id sees in lead_scores, as their canaries.
+func seen(ctx context.Context, tx postgres.TenantTx) ([]string, error) {
+	rows, err := tx.Query(ctx, `SELECT rationale FROM lead_scores ORDER BY 1`)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
+// requireOwn wants a fresh transaction of id to see its own row and nothing else.
+func requireOwn(t *testing.T, db *postgres.DB, id tenantid.ID) {
+	t.Helper()
+	require.NoError(t, db.InTenant(t.Context(), id, func(ctx context.Context, tx postgres.TenantTx) error {
+		found, err := seen(ctx, tx)
+		require.Equal(t, []string{canary(id)}, found)
+		return err
+	}))
+}
+
+func withParam(dsn, name, value string) string {
+	if strings.Contains(dsn, "?") {
+		return dsn + "&" + name + "=" + value
+	}
+	return dsn + "?" + name + "=" + value
+}

@@ -1,0 +1,219 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/pgtest"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+// pooler stands in for pgbouncer in transaction mode: a client has a server's session until its transaction ends, then any
+// of them. Like pgbouncer it gives clients a process id of its own making and refuses start-up parameters that it cannot
+// keep apart. It does not know COPY FROM STDIN.
+type pooler struct {
+	t        *testing.T
+	listener net.Listener
+	mu       sync.Mutex
+	idle     []*pgconn.HijackedConn
+	freed    *sync.Cond
+	params   map[string]string
+	moves    int // how often a client went on with another session than the one before
+}
+
+func startPooler(t *testing.T, dsn string, sessions int) (*pooler, string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	p := &pooler{t: t, listener: listener}
+	p.freed = sync.NewCond(&p.mu)
+	for range sessions {
+		conn, err := pgconn.Connect(t.Context(), dsn)
+		require.NoError(t, err)
+		session, err := conn.Hijack()
+		require.NoError(t, err)
+		p.params = session.ParameterStatuses
+		p.idle = append(p.idle, session)
+		t.Cleanup(func() { _ = session.Conn.Close() })
+	}
+	var clients sync.WaitGroup
+	clients.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			clients.Go(func() { p.serve(conn) })
+		}
+	})
+	t.Cleanup(clients.Wait)
+	t.Cleanup(func() { _ = listener.Close() })
+	u, err := url.Parse(dsn)
+	require.NoError(t, err)
+	u.Host, u.RawQuery = listener.Addr().String(), "sslmode=disable"
+	return p, u.String()
+}
+
+func (p *pooler) take(last *pgconn.HijackedConn) *pgconn.HijackedConn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.idle) == 0 {
+		p.freed.Wait()
+	}
+	i := rand.IntN(len(p.idle))
+	session := p.idle[i]
+	p.idle = slices.Delete(p.idle, i, i+1)
+	if last != nil && last != session {
+		p.moves++
+	}
+	return session
+}
+
+func (p *pooler) give(session *pgconn.HijackedConn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.idle = append(p.idle, session)
+	p.freed.Signal()
+}
+
+func (p *pooler) serve(conn net.Conn) {
+	defer conn.Close()
+	client := pgproto3.NewBackend(conn, conn)
+	if err := p.welcome(conn, client); err != nil {
+		return
+	}
+	var session, last *pgconn.HijackedConn
+	for {
+		message, err := client.Receive()
+		if _, bye := message.(*pgproto3.Terminate); err != nil || bye {
+			if session != nil { // in the middle of a transaction: pgbouncer closes the session
+				_ = session.Conn.Close()
+			}
+			return
+		}
+		if session == nil {
+			session = p.take(last)
+			last = session
+		}
+		session.Frontend.Send(message)
+		switch message.(type) {
+		case *pgproto3.Query, *pgproto3.Sync:
+			status, err := relay(session, client)
+			if err != nil {
+				return
+			}
+			if status == 'I' {
+				p.give(session)
+				session = nil
+			}
+		}
+	}
+}
+
+// welcome answers the start of a client's connection.
+func (p *pooler) welcome(conn net.Conn, client *pgproto3.Backend) error {
+	message, err := client.ReceiveStartupMessage()
+	if err != nil {
+		return err
+	}
+	if start, ok := message.(*pgproto3.StartupMessage); ok {
+		for name := range start.Parameters {
+			if !slices.Contains([]string{"user", "database", "application_name", "client_encoding", "datestyle", "timezone", "standard_conforming_strings"}, strings.ToLower(name)) {
+				client.Send(&pgproto3.ErrorResponse{Severity: "FATAL", Code: "08P01", Message: "unsupported startup parameter: " + name})
+				_ = client.Flush()
+				return fmt.Errorf("parameter %s", name)
+			}
+		}
+	}
+	client.Send(&pgproto3.AuthenticationOk{})
+	for name, value := range p.params {
+		client.Send(&pgproto3.ParameterStatus{Name: name, Value: value})
+	}
+	client.Send(&pgproto3.BackendKeyData{ProcessID: rand.Uint32(), SecretKey: []byte{1, 2, 3, 4}})
+	client.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
+	return client.Flush()
+}
+
+// relay passes the server's answer on, up to where it is ready for the next statement.
+func relay(session *pgconn.HijackedConn, client *pgproto3.Backend) (status byte, err error) {
+	if err := session.Frontend.Flush(); err != nil {
+		return 0, err
+	}
+	for {
+		answer, err := session.Frontend.Receive()
+		if err != nil {
+			return 0, err
+		}
+		client.Send(answer)
+		if ready, ok := answer.(*pgproto3.ReadyForQuery); ok {
+			return ready.TxStatus, client.Flush()
+		}
+	}
+}
+
+// Behind a transaction pooler every transaction is scoped as ever. Prepared statements kept across transactions do not work
+// there, which shows as an error and never as somebody else's row. What needs a session of its own says so.
+func transactionPooler(t *testing.T) {
+	db := pgtest.New(t)
+	ids := []tenantid.ID{1, 2, 3, 4, 5}
+	seed(t, db, ids...)
+	for _, mode := range []string{"exec", "cache_describe", "simple_protocol"} {
+		p, dsn := startPooler(t, db.LoginDSN, 3)
+		app := open(t, withParam(dsn, "default_query_exec_mode", mode), postgres.Options{MaxConns: 6})
+		var group errgroup.Group
+		for worker := range 6 {
+			group.Go(func() error {
+				for n := range 50 {
+					if err := request(context.Background(), app, ids[(worker+n)%len(ids)], n%3); err != nil {
+						return fmt.Errorf("%s: %w", mode, err)
+					}
+				}
+				return nil
+			})
+		}
+		require.NoError(t, group.Wait())
+		require.Greater(t, p.moves, 50, "clients change their session")
+		requireDirect(t, app)
+		app.Close()
+	}
+	p, dsn := startPooler(t, db.LoginDSN, 3)
+	app := open(t, dsn, postgres.Options{MaxConns: 2})
+	var failed error
+	for n := range 100 {
+		err := request(t.Context(), app, ids[n%len(ids)], n%3)
+		if err != nil {
+			requireState(t, err, "26000", "42P05")
+			failed = err
+		}
+	}
+	require.Error(t, failed, "the stand-in keeps sessions apart as pgbouncer does")
+	require.Positive(t, p.moves)
+	app.Close()
+}
+
+// requireDirect wants what needs a session of its own to say that it has none.
+func requireDirect(t *testing.T, app *postgres.DB) {
+	t.Helper()
+	_, ok, err := app.Lock(t.Context(), 1, 1)
+	require.True(t, fault.Is(err, fault.Operator), "%v", err)
+	require.False(t, ok)
+	require.NotEmpty(t, fault.Hint(err))
+	pool, err := app.JobsPool(t.Context())
+	require.NoError(t, err)
+	_, err = pool.Acquire(t.Context())
+	require.True(t, fault.Is(err, fault.Operator) || strings.Contains(err.Error(), "unsupported startup parameter"), "%v", err)
+}
