@@ -36,8 +36,8 @@ type Client struct{ river *river.Client[pgx.Tx] }
 // Options of New. Workers nil makes a client that lists, retries and cancels but works nothing.
 type Options struct {
 	Workers  *river.Workers
-	Periodic []*river.PeriodicJob
-	Parallel int // jobs at a time in this process; default 8
+	Parallel int            // jobs of the default queue at a time in this process; default 8
+	Queues   map[string]int // other queues that this process works, each with so many jobs at a time
 	Log      *slog.Logger
 }
 
@@ -54,7 +54,6 @@ func New(ctx context.Context, db *postgres.DB, opts Options) (*Client, error) {
 		SoftStopTimeout:      SoftStop,
 		ReindexerIndexNames:  []string{}, // needs ownership of the indexes, which a serving role does not have
 		Logger:               slog.New(slog.DiscardHandler),
-		PeriodicJobs:         opts.Periodic,
 
 		CompletedJobRetentionPeriod: KeptFor, CancelledJobRetentionPeriod: KeptFor, DiscardedJobRetentionPeriod: KeptFor,
 	}
@@ -65,6 +64,9 @@ func New(ctx context.Context, db *postgres.DB, opts Options) (*Client, error) {
 	if opts.Workers != nil {
 		cfg.Workers = opts.Workers
 		cfg.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: cmp.Or(opts.Parallel, 8)}}
+		for name, parallel := range opts.Queues {
+			cfg.Queues[name] = river.QueueConfig{MaxWorkers: parallel}
+		}
 	}
 	client, err := river.NewClient(riverpgxv5.New(pool), cfg)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/schema"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
@@ -121,6 +122,12 @@ func (c *Client) Cancel(ctx context.Context, tx postgres.SystemTx, id int64) (Jo
 		return Job{}, fault.New(fault.Conflict, "job %d: it has ended already (%s)", id, row.State)
 	}
 	return jobOf(row), nil
+}
+
+// Completed reports whether a job of a kind whose arguments say when it is due has been completed for that time or a later one.
+func Completed(ctx context.Context, tx postgres.SystemTx, kind string, due time.Time) (done bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM `+schema.JobsSchema+`.river_job WHERE kind = $1 AND state = 'completed' AND (args->>'due')::timestamptz >= $2)`, kind, due).Scan(&done)
+	return done, err
 }
 
 func parseStates(names []string) ([]rivertype.JobState, error) {

@@ -114,7 +114,7 @@ func newJobs(ctx context.Context, cfg config.Config, db *postgres.DB, opts Optio
 	if err != nil {
 		return nil, err
 	}
-	return jobs.New(ctx, db, jobs.Options{Workers: workers, Parallel: opts.Parallel, Log: opts.Log})
+	return jobs.New(ctx, db, jobs.Options{Workers: workers, Parallel: opts.Parallel, Queues: queues(cfg), Log: opts.Log})
 }
 
 // daemon is one Run: everything is made, nothing is moving yet.
@@ -151,6 +151,7 @@ func (d *daemon) run(ctx context.Context) error {
 	if err := d.jobs.Start(ctx); err != nil {
 		return errors.Join(err, d.api.Close())
 	}
+	defer keepSchedule(ctx, d.cfg, d.db, d.jobs, log)()
 	server := newServer(handler.Handler(), d.opts.times, log)
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(d.api) }()

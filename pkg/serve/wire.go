@@ -7,13 +7,16 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/riverqueue/river"
 
 	"github.com/leadctl/leadctl/migrations"
+	"github.com/leadctl/leadctl/pkg/acra"
 	"github.com/leadctl/leadctl/pkg/config"
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/jobs"
+	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/onboarding"
 	"github.com/leadctl/leadctl/pkg/postgres"
@@ -104,7 +107,65 @@ func Workers(ctx context.Context, cfg config.Config, db *postgres.DB, log *slog.
 		DB: db, Keys: keys, Odoo: provisioner, Log: log,
 		Where: onboarding.Where{BaseURL: cfg.Odoo.ServerURL, Prefix: cfg.Odoo.DatabasePrefix},
 	})
+	river.AddWorker(workers, &acra.Worker{DB: db, Source: func() (acra.Source, error) { return registerSource(cfg, log) }, After: companies(db, log), Log: log})
 	return workers, nil
+}
+
+// registerSource is what `leadctl acra ingest` reads when it is told nothing.
+func registerSource(cfg config.Config, log *slog.Logger) (acra.Source, error) {
+	service := acra.NewService(cfg.ACRA.APIURL, cfg.ACRA.APIKey)
+	service.Log = log
+	return acra.Choose(acra.Choice{Service: service, Datasets: cfg.ACRA.ResourceIDs, PageSize: cfg.ACRA.PageSize})
+}
+
+// companies brings the companies to what an ingestion found, and what an earlier one left undone.
+func companies(db *postgres.DB, log *slog.Logger) func(context.Context, acra.Report) error {
+	return func(ctx context.Context, rep acra.Report) error {
+		refresh := leads.RefreshCompanies
+		if rep.NothingToDo {
+			refresh = leads.RefreshStaleCompanies
+		}
+		return db.InSystem(ctx, "companies", func(ctx context.Context, tx postgres.SystemTx) error {
+			done, err := refresh(ctx, tx)
+			if err == nil {
+				log.InfoContext(ctx, "companies follow the register", "added", done.Added, "updated", done.Updated, "closed", done.Closed)
+			}
+			return err
+		})
+	}
+}
+
+// scheduled reports whether this process keeps the register's schedule. In development it does only when an interval is asked
+// for: nobody's laptop shall download the register because a daemon was left running.
+func scheduled(cfg config.Config) bool {
+	return !cfg.ACRA.DisableScheduler && (!cfg.Development() || cfg.ACRA.Interval > 0)
+}
+
+// queues are those that this process works beside the default one.
+func queues(cfg config.Config) map[string]int {
+	if !scheduled(cfg) {
+		return nil
+	}
+	return map[string]int{acra.JobQueue: 1}
+}
+
+// keepSchedule runs the register's schedule, if this process keeps one, until the function it returns is called.
+func keepSchedule(ctx context.Context, cfg config.Config, db *postgres.DB, client *jobs.Client, log *slog.Logger) (end func()) {
+	if !scheduled(cfg) {
+		return func() {}
+	}
+	s := &acra.Scheduler{DB: db, Jobs: client, Plan: acra.Schedule{Interval: cfg.ACRA.Interval}, AtStart: !cfg.ACRA.DisableStartupIngest, Log: log}
+	log.InfoContext(ctx, "register schedule", "next", s.Plan.Next(time.Now()), "at_start", s.AtStart)
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.Run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
 }
 
 // Provisioner makes workspaces on cfg's Odoo; nil when none is configured. The installation's own id goes into every
