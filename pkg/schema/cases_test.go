@@ -11,10 +11,10 @@ import (
 
 // The login that serve would use, judged in the shape that each case names.
 
-func requireRefused(t *testing.T, make, want string) {
+func requireRefused(t *testing.T, plant, want string) {
 	t.Helper()
 	conn := connect(t, pgtest.New(t).OwnerDSN)
-	planted(t, conn, `CREATE ROLE daemon LOGIN NOINHERIT; GRANT leadctl_app, leadctl_system TO daemon; `+make+`; SET LOCAL SESSION AUTHORIZATION daemon`, func(q schema.Querier) {
+	planted(t, conn, `CREATE ROLE daemon LOGIN NOINHERIT; GRANT leadctl_app, leadctl_system TO daemon; `+plant+`; SET LOCAL SESSION AUTHORIZATION daemon`, func(q schema.Querier) {
 		found, err := schema.GateLogin(t.Context(), q)
 		require.NoError(t, err)
 		require.ErrorContains(t, schema.Refusal(found), want)

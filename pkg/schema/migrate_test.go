@@ -2,6 +2,7 @@ package schema_test
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	osexec "os/exec"
@@ -41,6 +42,18 @@ func with(files ...string) fstest.MapFS {
 	}
 	return set
 }
+
+// latest is the number of the last released migration; the tests' own come after it.
+func latest() uint {
+	list, err := schema.Load(migrations.FS)
+	if err != nil {
+		panic(err)
+	}
+	return list[len(list)-1].Version
+}
+
+// after names a file that comes n after the released ones.
+func after(n uint, name string) string { return fmt.Sprintf("%06d_%s.sql", latest()+n, name) }
 
 func only(files ...string) fstest.MapFS {
 	set := fstest.MapFS{}
@@ -133,17 +146,17 @@ func TestKilledRunner(t *testing.T) {
 	require.NoError(t, cmd.Process.Kill())
 	_ = cmd.Wait()
 
-	requireOperator(t, <-waiting, "schema version 3: dirty", "leadctl migrate force 2")
+	requireOperator(t, <-waiting, fmt.Sprintf("schema version %d: dirty", latest()+1), fmt.Sprintf("leadctl migrate force %d", latest()))
 	await(t, func() bool {
 		return one[bool](t, looking, `SELECT NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep')`)
 	})
-	st := status(t, looking, with("000003_slow.up.sql", slow))
-	require.Equal(t, uint(2), st.Committed)
-	require.Equal(t, schema.Dirty, st.Migrations[2].State)
+	st := status(t, looking, with(after(1, "slow.up"), slow))
+	require.Equal(t, latest(), st.Committed)
+	require.Equal(t, schema.Dirty, st.Migrations[latest()].State)
 	require.True(t, st.Dirty, "nobody but an operator clears the flag")
 
-	require.NoError(t, schema.Force(t.Context(), dsn, 2, released))
-	require.NoError(t, up(t, dsn, with("000003_quick.up.sql", `CREATE TABLE slow_one (x integer)`)))
+	require.NoError(t, schema.Force(t.Context(), dsn, latest(), released))
+	require.NoError(t, up(t, dsn, with(after(1, "quick.up"), `CREATE TABLE slow_one (x integer)`)))
 }
 
 // await polls for a state that another process brings about.
@@ -157,7 +170,7 @@ func strangeStates(t *testing.T) {
 	conn := connect(t, dsn)
 
 	require.Equal(t, uint(0), status(t, conn, migrations.FS).Version)
-	requireOperator(t, status(t, conn, migrations.FS).Problem(), "schema version 0: 2 pending", "run `leadctl migrate`")
+	requireOperator(t, status(t, conn, migrations.FS).Problem(), fmt.Sprintf("schema version 0: %d pending", latest()), "run `leadctl migrate`")
 	require.True(t, fault.Is(schema.Force(t.Context(), dsn, 1, released), fault.Invalid), "nothing to force yet")
 	_, err := schema.Down(t.Context(), dsn, released)
 	require.True(t, fault.Is(err, fault.Invalid), "nothing to undo yet")
@@ -172,11 +185,11 @@ func strangeStates(t *testing.T) {
 	require.Equal(t, schema.Edited, status(t, conn, edited).Migrations[1].State)
 	requireOperator(t, up(t, dsn, edited), "2_leadctl", "")
 
-	newer := with("000003_more.up.sql", `CREATE TABLE more (x integer)`, "000003_more.down.sql", `DROP TABLE more`)
-	requireOperator(t, status(t, conn, newer).Problem(), "schema version 2: 1 pending", "leadctl migrate")
+	newer := with(after(1, "more.up"), `CREATE TABLE more (x integer)`, after(1, "more.down"), `DROP TABLE more`)
+	requireOperator(t, status(t, conn, newer).Problem(), fmt.Sprintf("schema version %d: 1 pending", latest()), "leadctl migrate")
 	require.NoError(t, up(t, dsn, newer))
-	requireOperator(t, status(t, conn, migrations.FS).Problem(), "schema version 3: newer than this leadctl knows (2)", "newer one")
-	require.Equal(t, schema.Row{Version: 3, Name: "more", State: schema.Unknown}, timeless(status(t, conn, migrations.FS).Migrations[2]))
+	requireOperator(t, status(t, conn, migrations.FS).Problem(), fmt.Sprintf("schema version %d: newer than this leadctl knows (%d)", latest()+1, latest()), "newer one")
+	require.Equal(t, schema.Row{Version: latest() + 1, Name: "more", State: schema.Unknown}, timeless(status(t, conn, migrations.FS).Migrations[latest()]))
 	requireOperator(t, up(t, dsn, migrations.FS), "newer than this leadctl", "")
 	_, err = schema.Down(t.Context(), dsn, released)
 	requireOperator(t, err, "newer than this leadctl", "")
@@ -186,16 +199,16 @@ func strangeStates(t *testing.T) {
 	require.NoError(t, status(t, conn, migrations.FS).Problem())
 
 	exec(t, conn, `UPDATE leadctl_schema_version SET dirty = true`)
-	requireOperator(t, status(t, conn, migrations.FS).Problem(), "schema version 2: dirty", "leadctl migrate force 2")
+	requireOperator(t, status(t, conn, migrations.FS).Problem(), fmt.Sprintf("schema version %d: dirty", latest()), fmt.Sprintf("leadctl migrate force %d", latest()))
 	requireOperator(t, up(t, dsn, migrations.FS), "dirty", "force")
 	_, err = schema.Down(t.Context(), dsn, released)
 	requireOperator(t, err, "dirty", "force")
 	require.True(t, one[bool](t, conn, `SELECT dirty FROM leadctl_schema_version`), "never forced by itself")
-	require.NoError(t, schema.Force(t.Context(), dsn, 2, released))
+	require.NoError(t, schema.Force(t.Context(), dsn, latest(), released))
 	require.NoError(t, up(t, dsn, migrations.FS))
-	require.True(t, fault.Is(schema.Force(t.Context(), dsn, 9, released), fault.Invalid))
+	require.True(t, fault.Is(schema.Force(t.Context(), dsn, latest()+1, released), fault.Invalid))
 
-	require.NoError(t, schema.Force(t.Context(), dsn, 2, schema.Options{FS: edited}), "the operator's word covers an edited file")
+	require.NoError(t, schema.Force(t.Context(), dsn, latest(), schema.Options{FS: edited}), "the operator's word covers an edited file")
 	require.NoError(t, status(t, conn, edited).Problem())
 }
 
@@ -224,22 +237,22 @@ func brokenSets(t *testing.T) {
 
 	dsn := pgtest.Empty(t)
 	conn := connect(t, dsn)
-	broken := with("000003_broken.up.sql", "CREATE TABLE half (x integer);\nSELEC 1;\nCREATE TABLE other_half ()", "000004_fine.up.sql", "CREATE TABLE later ()")
+	broken := with(after(1, "broken.up"), "CREATE TABLE half (x integer);\nSELEC 1;\nCREATE TABLE other_half ()", after(2, "fine.up"), "CREATE TABLE later ()")
 	err = up(t, dsn, broken)
-	requireOperator(t, err, `migration 3_broken: syntax error at or near "SELEC", SQLSTATE 42601`, "nothing was changed")
+	requireOperator(t, err, fmt.Sprintf(`migration %d_broken: syntax error at or near "SELEC", SQLSTATE 42601`, latest()+1), "nothing was changed")
 	require.NotContains(t, err.Error(), "other_half", "the file itself does not belong into the message")
 	st := status(t, conn, broken)
-	require.Equal(t, []any{uint(2), false, schema.Pending, schema.Pending}, []any{st.Version, st.Dirty, st.Migrations[2].State, st.Migrations[3].State})
+	require.Equal(t, []any{latest(), false, schema.Pending, schema.Pending}, []any{st.Version, st.Dirty, st.Migrations[latest()].State, st.Migrations[latest()+1].State})
 	require.Equal(t, 0, one[int](t, conn, `SELECT count(*)::int FROM pg_class WHERE relname IN ('half', 'other_half', 'later')`))
 	require.Empty(t, gate(t, conn), "the gate judges such a database all the same")
-	require.NoError(t, up(t, dsn, with("000003_broken.up.sql", "CREATE TABLE half (x integer)", "000003_broken.down.sql", "DROP TABLE half; SELEC 1")))
+	require.NoError(t, up(t, dsn, with(after(1, "broken.up"), "CREATE TABLE half (x integer)", after(1, "broken.down"), "DROP TABLE half; SELEC 1")))
 
-	_, err = schema.Down(t.Context(), dsn, schema.Options{FS: with("000003_broken.up.sql", "CREATE TABLE half (x integer)", "000003_broken.down.sql", "DROP TABLE half; SELEC 1")})
+	_, err = schema.Down(t.Context(), dsn, schema.Options{FS: with(after(1, "broken.up"), "CREATE TABLE half (x integer)", after(1, "broken.down"), "DROP TABLE half; SELEC 1")})
 	requireOperator(t, err, "syntax error", "nothing was changed")
-	require.Equal(t, uint(3), status(t, conn, broken).Version)
+	require.Equal(t, latest()+1, status(t, conn, broken).Version)
 	require.False(t, status(t, conn, broken).Dirty)
 	require.Equal(t, 1, one[int](t, conn, `SELECT count(*)::int FROM pg_class WHERE relname = 'half'`))
-	_, err = schema.Down(t.Context(), dsn, schema.Options{FS: with("000003_broken.up.sql", "CREATE TABLE half (x integer)")})
+	_, err = schema.Down(t.Context(), dsn, schema.Options{FS: with(after(1, "broken.up"), "CREATE TABLE half (x integer)")})
 	require.True(t, fault.Is(err, fault.Invalid), "without a down file")
 
 	first := pgtest.Empty(t)
@@ -253,16 +266,15 @@ func TestFileOutsideATransaction(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.Empty(t)
 	conn := connect(t, dsn)
-	const name = "000003_index.up.sql"
-	good := with(name, `CREATE INDEX CONCURRENTLY tenants_name_idx ON public.tenants (name)`)
+	good := with(after(1, "index.up"), `CREATE INDEX CONCURRENTLY tenants_name_idx ON public.tenants (name)`)
 	require.NoError(t, up(t, dsn, good))
 	require.NoError(t, status(t, conn, good).Problem())
-	require.NotNil(t, status(t, conn, good).Migrations[2].AppliedAt)
+	require.NotNil(t, status(t, conn, good).Migrations[latest()].AppliedAt)
 
 	bad := good
-	bad["000004_unique.up.sql"] = &fstest.MapFile{Data: []byte(`CREATE UNIQUE INDEX CONCURRENTLY tenants_status_idx ON public.tenants (status)`)}
+	bad[after(2, "unique.up")] = &fstest.MapFile{Data: []byte(`CREATE UNIQUE INDEX CONCURRENTLY tenants_status_idx ON public.tenants (status)`)}
 	exec(t, conn, `INSERT INTO tenants (name) VALUES ('a'), ('b')`)
-	requireOperator(t, up(t, dsn, bad), "migration 4_unique: could not create unique index", "leadctl migrate force 3")
+	requireOperator(t, up(t, dsn, bad), fmt.Sprintf("migration %d_unique: could not create unique index", latest()+2), fmt.Sprintf("leadctl migrate force %d", latest()+1))
 	require.True(t, status(t, conn, bad).Dirty)
 	require.Equal(t, "G24", gate(t, conn)[0].Rule, "the half-made index is there")
 }
@@ -274,7 +286,7 @@ func TestTerminatedMigration(t *testing.T) {
 	looking := connect(t, dsn)
 	failed := make(chan error, 1)
 	go func() {
-		_, err := schema.Up(context.Background(), dsn, schema.Options{FS: with("000003_slow.up.sql", slow)})
+		_, err := schema.Up(context.Background(), dsn, schema.Options{FS: with(after(1, "slow.up"), slow)})
 		failed <- err
 	}()
 	await(t, func() bool {
@@ -289,7 +301,7 @@ func TestTerminatedMigration(t *testing.T) {
 func behindALongTransaction(t *testing.T) {
 	dsn := pgtest.Empty(t)
 	require.NoError(t, up(t, dsn, migrations.FS))
-	files := with("000003_column.up.sql", `ALTER TABLE public.lead_scores ADD COLUMN more integer`)
+	files := with(after(1, "column.up"), `ALTER TABLE public.lead_scores ADD COLUMN more integer`)
 	holder := connect(t, dsn)
 	tx, err := holder.Begin(t.Context())
 	require.NoError(t, err)
@@ -297,7 +309,7 @@ func behindALongTransaction(t *testing.T) {
 
 	_, err = schema.Up(t.Context(), dsn, schema.Options{FS: files, LockTimeout: time.Millisecond})
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
-	require.ErrorContains(t, err, "migration 3_column: a transaction of somebody else's holds its tables")
+	require.ErrorContains(t, err, fmt.Sprintf("migration %d_column: a transaction of somebody else's holds its tables", latest()+1))
 	require.NotEmpty(t, fault.Hint(err))
 	reader, given := connect(t, dsn), 0
 	require.False(t, status(t, reader, files).Dirty)
@@ -347,10 +359,11 @@ func TestDownAndUp(t *testing.T) {
 	conn := connect(t, dsn)
 	require.NoError(t, up(t, dsn, migrations.FS))
 	before := describe(t, conn)
-	undone, err := schema.Down(t.Context(), dsn, released)
-	require.NoError(t, err)
-	require.Equal(t, "leadctl", undone.Name)
-	_, err = schema.Down(t.Context(), dsn, released)
+	for range latest() - 1 {
+		_, err := schema.Down(t.Context(), dsn, released)
+		require.NoError(t, err)
+	}
+	_, err := schema.Down(t.Context(), dsn, released)
 	require.True(t, fault.Is(err, fault.Invalid), "the platform's tables are never dropped: %v", err)
 	require.NoError(t, up(t, dsn, migrations.FS))
 	require.Equal(t, before, describe(t, conn))

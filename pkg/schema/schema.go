@@ -11,7 +11,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"io/fs"
 	"regexp"
 	"sort"
@@ -120,10 +119,4 @@ func checkSequence(list []Migration) error {
 		}
 	}
 	return nil
-}
-
-// undefinedTable reports whether err says that a table does not exist.
-func undefinedTable(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == "42P01"
 }
