@@ -234,6 +234,13 @@ func tenant(t testing.TB, db *pgtest.DB, name string, leads int) (id string) {
 	return id
 }
 
+// exec changes the database as the superuser.
+func exec(t testing.TB, db *pgtest.DB, sql string, args ...any) {
+	t.Helper()
+	_, err := db.Owner.Exec(t.Context(), sql, args...)
+	require.NoError(t, err)
+}
+
 func count(t testing.TB, db *pgtest.DB, sql string) (n int) {
 	t.Helper()
 	require.NoError(t, db.Owner.QueryRow(t.Context(), sql).Scan(&n))
