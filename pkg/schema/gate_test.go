@@ -1,6 +1,8 @@
 package schema_test
 
 import (
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -197,4 +199,24 @@ func TestGateIsTheSameForEveryone(t *testing.T) {
 	require.Equal(t, want, lines(gate(t, login)))
 	exec(t, login, `SET ROLE leadctl_app`)
 	require.Equal(t, want, lines(gate(t, login)))
+}
+
+// docs/security.md explains each rule that the gate can answer with, and no other.
+func TestGateDoc(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile("../../docs/security.md")
+	require.NoError(t, err)
+	rules := map[string]bool{"G20": true} // asked for beside the list
+	for _, file := range []string{"gate.sql", "gate_login.sql"} {
+		sql, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, m := range regexp.MustCompile(`SELECT (?:DISTINCT )?'(G\d\d)'`).FindAllStringSubmatch(string(sql), -1) {
+			rules[m[1]] = true
+		}
+	}
+	explained := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^\| (G\d\d) \|`).FindAllStringSubmatch(string(doc), -1) {
+		explained[m[1]] = true
+	}
+	require.Equal(t, rules, explained)
 }

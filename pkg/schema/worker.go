@@ -47,7 +47,7 @@ func (w worker) run(ctx context.Context, fn func(*migrate.Migrate) error) error 
 		}
 	}
 	db := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(becomeOwner))
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	driver, err := migratepgx.WithInstance(db, &migratepgx.Config{MigrationsTable: versionTable, SchemaName: "public"})
 	if err != nil {
 		return err
