@@ -29,6 +29,9 @@ func exactTypes(t *testing.T, r *rig) {
 		if strings.HasSuffix(row.Path, ".csv") {
 			want = "text/csv; charset=utf-8"
 		}
+		if row.Path == eventsPath {
+			want = "text/event-stream"
+		}
 		require.Equal(t, []string{want}, a.header.Values("Content-Type"), "%s %s", row.Method, row.Path)
 		require.Equal(t, []string{"nosniff"}, a.header.Values("X-Content-Type-Options"))
 		for _, accept := range []string{"text/html", "application/xml", "application/cbor", "*/*;q=garbage", "\xff"} {

@@ -49,6 +49,7 @@ func (s *Server) routes() []Route {
 		{http.MethodPost, "/onboarding/first_login", Identity, "", false, "Make the caller's tenant and workspace, or join the work under way", handle(s.postFirstLogin)},
 		{http.MethodGet, "/whoami", Member, sso.Viewer, false, "The caller, tenant and roles", handle(s.getWhoami)},
 		{http.MethodGet, "/onboarding/status", Member, sso.Viewer, false, "Where the workspace stands", handle(s.getOnboardingStatus)},
+		{http.MethodGet, "/onboarding/events", Member, sso.Viewer, false, "Where the workspace stands, as server-sent events until it is ready or in error", stream(s.getEvents)},
 		{http.MethodGet, "/onboarding/verify_odoo", Member, sso.Viewer, false, "Whether the Odoo workspace is there and passed its test", handle(s.getVerifyOdoo)},
 		{http.MethodGet, "/session/odoo_info", Member, sso.Viewer, false, "Where the caller's Odoo workspace is", handle(s.getOdooInfo)},
 		{http.MethodGet, "/tenants/{id}", Member, sso.Viewer, false, "The caller's own tenant", handle(s.getTenant)},

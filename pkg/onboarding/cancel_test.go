@@ -1,0 +1,98 @@
+package onboarding_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/jobs"
+	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+	"github.com/leadctl/leadctl/pkg/onboarding"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+func (r *rig) system(t *testing.T, fn func(context.Context, postgres.SystemTx) error) {
+	t.Helper()
+	require.NoError(t, r.DB.InSystem(t.Context(), "test", fn))
+}
+
+// A cancelled onboarding is in error at once, and begins again when it is asked for.
+func TestCancelledOnboardingKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
+	alice := person("alice", "alice@acme.example")
+	st, err := r.FirstLogin(t.Context(), alice, "req-1")
+	require.NoError(t, err)
+	r.system(t, func(ctx context.Context, tx postgres.SystemTx) error {
+		list, err := r.Jobs.List(ctx, tx, jobs.Filter{Tenant: st.Tenant})
+		require.NoError(t, err)
+		require.Len(t, list, 1)
+		if _, err := r.Jobs.Cancel(ctx, tx, list[0].ID); err != nil {
+			return err
+		}
+		return onboarding.Cancelled(ctx, tx, st.Tenant)
+	})
+	stopped, _ := r.status(t, st.Tenant)
+	require.Equal(t, onboarding.Failed, stopped.Status)
+	require.Equal(t, "cancelled by an operator", *stopped.Error)
+
+	_, err = r.FirstLogin(t.Context(), alice, "req-2")
+	require.NoError(t, err)
+	r.start(t)
+	r.await(t, st.Tenant, onboarding.Ready)
+	r.system(t, func(ctx context.Context, tx postgres.SystemTx) error { return onboarding.Cancelled(ctx, tx, st.Tenant) })
+	ready, _ := r.status(t, st.Tenant)
+	require.Equal(t, onboarding.Ready, ready.Status, "what is ready stays so")
+}
+
+// A worker that is told to stop leaves the tenant in error, not in provisioning.
+func TestCancelledWhileItRuns(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
+	r.odoo.Inject(odootest.Fault{Op: "db.duplicate_database", Do: odootest.Hang})
+	st, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), "req-1")
+	require.NoError(t, err)
+	r.start(t)
+	r.awaitCount(t, 1, `SELECT count(*) FROM onboarding_steps WHERE step = 'odoo_database' AND state = 'running'`)
+	r.system(t, func(ctx context.Context, tx postgres.SystemTx) error {
+		list, err := r.Jobs.List(ctx, tx, jobs.Filter{States: []string{"running"}})
+		require.NoError(t, err)
+		require.Len(t, list, 1)
+		_, err = r.Jobs.Cancel(ctx, tx, list[0].ID)
+		return err
+	})
+	stopped, _ := r.await(t, st.Tenant, onboarding.Failed)
+	require.Equal(t, "cancelled by an operator", *stopped.Error)
+	r.awaitCount(t, 1, `SELECT count(*) FROM river.river_job WHERE state = 'cancelled'`)
+}
+
+// The same rows make the same event everywhere; any difference makes another.
+func TestEventIDsComeFromTheRows(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
+	snapshot := func(id tenantid.ID) (event, line string) {
+		require.NoError(t, r.DB.ReadTenant(t.Context(), id, func(ctx context.Context, tx postgres.TenantTx) error {
+			s, err := onboarding.ReadSnapshot(ctx, tx)
+			if err != nil {
+				return err
+			}
+			key, text, err := s.Event()
+			event, line = key, string(text)
+			return err
+		}))
+		return event, line
+	}
+	var ids []string
+	for _, name := range []string{"alice", "bob"} {
+		st, err := r.FirstLogin(t.Context(), person(name, name+"@acme.example"), "req")
+		require.NoError(t, err)
+		first, line := snapshot(st.Tenant)
+		again, _ := snapshot(st.Tenant)
+		require.Equal(t, first, again)
+		require.NotContains(t, line, "\n")
+		ids = append(ids, first)
+	}
+	require.NotEqual(t, ids[0], ids[1])
+}
