@@ -38,7 +38,7 @@ func operate(t *testing.T, name, variables string) {
 	for variable, value := range map[string]string{
 		"LEADCTL_ENV": "development", "POSTGRES_DSN": pgtest.New(t).LoginDSN, "LEADCTL_KEYSET_FILE": keyset,
 		"ODOO_SERVER_URL": live("_URL"), "ODOO_POSTGRES_DSN": live("_DSN"), "ODOO_MASTER_PASSWORD_FILE": live("_MASTER_FILE"),
-		"ODOO_TEMPLATE_DB": "lctcli" + name + "_template", "LEADCTL_ODOO_DATABASE_PREFIX": prefix,
+		"ODOO_TEMPLATE_DB": "lct_template_c" + name, "LEADCTL_ODOO_DATABASE_PREFIX": prefix,
 	} {
 		t.Setenv(variable, value)
 	}
