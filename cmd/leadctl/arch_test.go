@@ -25,7 +25,7 @@ func layers() [][]string {
 	return [][]string{
 		{"fault", "logging", "tenantid"},                                  // leaves
 		{"config", "secret", "pgtemp", "schema", "odoo", "sso", "devidp"}, // one outside thing each
-		{"postgres", "keycloak"},                                          // the two doors; the provider that we also set up
+		{"postgres", "keycloak", "signin"},                                // the two doors; the provider that we also set up, and sign in to
 		{"tenant", "jobs", "session"},                                     // rows and queued work behind those doors
 		{"leads", "acra"},                                                 // what the business knows
 		{"onboarding"},                                                    // the first sign-in, which uses all of them

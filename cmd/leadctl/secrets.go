@@ -34,7 +34,7 @@ func newSecretsInit(*app) *cobra.Command {
 func writeNew(path string, content []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return fault.New(fault.Conflict, "keyset file: %w", err)
+		return fault.New(fault.Conflict, "new file: %w", err)
 	}
 	_, err = f.Write(content)
 	if closeErr := f.Close(); err == nil {

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -18,9 +20,10 @@ import (
 
 func newSSO(a *app) *cobra.Command {
 	return noun(&cobra.Command{
-		Use: "sso", Short: "See what a token is worth here", GroupID: groupTenancy,
-		Example: "  leadctl sso whoami --token-file token.txt\n  echo \"$TOKEN\" | leadctl sso whoami --token-file - --explain",
-	}, newSSOWhoami(a))
+		Use: "sso", Short: "Sign in, and see what a token is worth here", GroupID: groupTenancy,
+		Example: "  leadctl sso keycloak setup --url http://localhost:8080 --realm nexius-dev --create-realm --dry-run\n" +
+			"  leadctl sso login\n  leadctl sso whoami --explain",
+	}, newSSOWhoami(a), newSSOLogin(a), newSSOLogout(a), newSSODiscover(a), newSSOKeycloak(a))
 }
 
 // whoami is what a token says and what it leads to.
@@ -39,26 +42,18 @@ type whoami struct {
 	Expires       time.Time `json:"expires_at"`
 }
 
-// explained is one check of --explain.
-type explained struct {
-	Check  string `json:"check"`
-	State  string `json:"state"`
-	Detail string `json:"detail"`
-	Hint   string `json:"hint"`
-}
-
 func newSSOWhoami(a *app) *cobra.Command {
-	var file string
+	var from tokenSource
 	var explain bool
 	cmd := &cobra.Command{
 		Use:   "whoami",
 		Short: "Verify a token and show identity, tenant, roles and expiry",
 		Long: "Verify a token as the API does and show what it is worth. A bad one exits 5 with the one reason and what to change.\n" +
-			"The token comes from --token-file (- is stdin) or from LEADCTL_TOKEN, never from an argument.",
-		Example: "  leadctl sso whoami --token-file token.txt\n  LEADCTL_TOKEN=… leadctl sso whoami -o json\n  leadctl sso whoami --explain --token-file -",
+			"The token comes from --token-file (- is stdin), else from LEADCTL_TOKEN, else from `leadctl sso login`; never from an argument.",
+		Example: "  leadctl sso login && leadctl sso whoami\n  leadctl sso whoami --token-file token.txt -o json\n  echo \"$TOKEN\" | leadctl sso whoami --explain --token-file -",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			token, err := a.token(file)
+			token, err := a.token(cmd.Context(), from)
 			if err != nil {
 				return err
 			}
@@ -69,8 +64,9 @@ func newSSOWhoami(a *app) *cobra.Command {
 			return errors.Join(err, a.printUnless(err, who))
 		},
 	}
-	cmd.Flags().StringVar(&file, "token-file", "", "file with the token; - reads stdin")
-	cmd.Flags().BoolVar(&explain, "explain", false, "show every check in order")
+	cmd.Flags().StringVar(&from.file, "token-file", "", "file with the token; - reads stdin")
+	cmd.Flags().StringVar(&from.client, "client", "", clientFlag)
+	cmd.Flags().BoolVar(&explain, "explain", false, "show every check in order, the tenant's row last")
 	return a.reads(cmd)
 }
 
@@ -85,35 +81,33 @@ func (a *app) whoami(ctx context.Context, token string) (whoami, error) {
 	}
 	who := whoami{Subject: id.Subject, Email: id.Email, EmailVerified: id.EmailVerified, Issuer: id.Issuer, Audience: id.Audience, Kind: id.Kind,
 		TokenRoles: names(id.Roles), TenantClaim: id.Tenant.Value, Roles: []string{}, Expires: id.Expiry}
-	var p tenant.Principal
-	err = a.inSystem(ctx, "whoami", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		p, err = tenant.Resolve(ctx, tx, id)
-		return err
-	})
+	p, looked, err := a.lookUp(ctx, id)
+	if !looked && err == nil {
+		a.say("POSTGRES_DSN is not set: this is what the token says, no tenant was looked up")
+		return who, id.ClaimFault()
+	}
 	if err == nil {
 		who.Tenant, who.TenantName, who.Roles = p.Tenant.ID, p.Tenant.Name, names(p.Roles)
 	}
 	return who, err
 }
 
-func (a *app) explain(ctx context.Context, token string) error {
-	v, err := a.verifier(ctx)
-	if err != nil {
+// lookUp finds a verified caller's tenant. looked is false when no database is configured.
+func (a *app) lookUp(ctx context.Context, id sso.Identity) (p tenant.Principal, looked bool, err error) {
+	cfg, err := a.config(ctx)
+	if err != nil || cfg.Database.DSN == "" {
+		return tenant.Principal{}, false, err
+	}
+	err = a.inSystem(ctx, "whoami", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+		p, err = tenant.Resolve(ctx, tx, id)
 		return err
-	}
-	var rows []explained
-	for _, c := range v.Explain(ctx, token) {
-		state := "passed"
-		switch {
-		case c.Skipped:
-			state = "skipped"
-		case !c.OK:
-			state = "failed"
-		}
-		rows = append(rows, explained{c.Name, state, c.Detail, c.Hint})
-	}
-	_, err = v.Verify(ctx, token)
-	return errors.Join(a.print(rows), tokenFault(err))
+	})
+	return p, true, err
+}
+
+// say tells a person something beside the result.
+func (a *app) say(format string, args ...any) {
+	fmt.Fprintln(a.stderr, a.style.dim(printable(fmt.Sprintf(format, args...))))
 }
 
 // tokenFault tells an operator, who holds the token, what the API tells nobody: the one reason.
@@ -135,24 +129,27 @@ func names(roles []sso.Role) []string {
 
 const maxTokenFile = 64 << 10
 
-// token reads the token that a command is about.
-func (a *app) token(file string) (string, error) {
-	var raw []byte
+// tokenSource says where a command's token comes from.
+type tokenSource struct{ file, client string }
+
+// token reads the token that a command is about: from the file that is named, the environment, or the session kept by login.
+func (a *app) token(ctx context.Context, from tokenSource) (string, error) {
+	raw := []byte(os.Getenv("LEADCTL_TOKEN"))
 	var err error
-	switch file {
-	case "":
-		raw = []byte(os.Getenv("LEADCTL_TOKEN"))
-	case "-":
+	switch {
+	case from.file == "-":
 		raw, err = io.ReadAll(io.LimitReader(a.stdin, maxTokenFile))
-	default:
-		raw, err = os.ReadFile(file)
+	case from.file != "":
+		raw, err = os.ReadFile(from.file)
+	case len(bytes.TrimSpace(raw)) == 0:
+		return a.kept(ctx, from.client)
 	}
 	if err != nil {
 		return "", fault.New(fault.Invalid, "token: %w", err)
 	}
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 {
-		return "", fault.New(fault.Invalid, "token: none given").WithHint("use --token-file FILE, --token-file - for stdin, or LEADCTL_TOKEN")
+		return "", fault.New(fault.Invalid, "token: none in %s", cmp.Or(from.file, "LEADCTL_TOKEN"))
 	}
 	return string(bytes.TrimPrefix(raw, []byte("Bearer "))), nil
 }

@@ -8,6 +8,7 @@ package keycloak
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,7 +44,7 @@ type Admin struct {
 }
 
 const (
-	callTimeout = 15 * time.Second
+	callTimeout = time.Minute // Keycloak takes seconds to make a realm, and many when it is busy
 	maxAnswer   = 8 << 20
 )
 
@@ -54,8 +55,8 @@ func Connect(ctx context.Context, access Access) (*Admin, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Admin{base: base, realm: orText(access.Realm, "master"), client: boundedClient(access.HTTPClient)}
-	a.grant = url.Values{"client_id": {orText(access.Client, "admin-cli")}}
+	a := &Admin{base: base, realm: cmp.Or(access.Realm, "master"), client: boundedClient(access.HTTPClient)}
+	a.grant = url.Values{"client_id": {cmp.Or(access.Client, "admin-cli")}}
 	if access.User == "" {
 		a.grant.Set("grant_type", "client_credentials")
 		a.grant.Set("client_secret", access.Secret)
@@ -225,16 +226,9 @@ func messageIn(body []byte) string {
 		ErrorMessage     string `json:"errorMessage"`
 	}
 	_ = json.Unmarshal(body, &m) // no JSON, no message
-	s := orText(m.ErrorDescription, orText(m.ErrorMessage, orText(m.Error, "no reason given")))
+	s := cmp.Or(m.ErrorDescription, cmp.Or(m.ErrorMessage, cmp.Or(m.Error, "no reason given")))
 	if r := []rune(s); len(r) > 200 {
 		s = string(r[:200]) + "…"
-	}
-	return s
-}
-
-func orText(s, fallback string) string {
-	if s == "" {
-		return fallback
 	}
 	return s
 }

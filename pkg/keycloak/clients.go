@@ -10,7 +10,7 @@ import (
 )
 
 // ensureClient brings a client about. A list of redirect URIs and the like keeps what others put there.
-func (s *setup) ensureClient(ctx context.Context, r sso.Registration, want rep) (id string, err error) {
+func (s *setup) ensureClient(ctx context.Context, r sso.Registration, kind string, want rep) (id string, err error) {
 	have, err := s.find(ctx, s.Realm, "/clients?clientId="+url.QueryEscape(r.Client), "clientId", r.Client)
 	if err != nil {
 		return "", err
@@ -26,7 +26,7 @@ func (s *setup) ensureClient(ctx context.Context, r sso.Registration, want rep) 
 		}
 	}
 	return s.ensure(ctx, item{
-		kind: "client", name: r.Client, have: have, want: want,
+		kind: "client", name: r.Client, have: have, want: want, detail: kind + "; redirects to " + strings.Join(r.RedirectURIs, ", "),
 		create: s.realmPath + "/clients", update: s.realmPath + "/clients/" + have.text("id"),
 	})
 }
@@ -39,7 +39,7 @@ func wide(uri string) bool {
 // ensureUI brings about the client of web UI, API and console, with the roles that it holds for all of them.
 func (s *setup) ensureUI(ctx context.Context) (id string, err error) {
 	r := s.Places.RegisterUI(s.Client)
-	id, err = s.ensureClient(ctx, r, rep{
+	id, err = s.ensureClient(ctx, r, "confidential, code and PKCE", rep{
 		"publicClient": false, "standardFlowEnabled": true, "implicitFlowEnabled": false, "directAccessGrantsEnabled": false,
 		"attributes": rep{"pkce.code.challenge.method": "S256", "post.logout.redirect.uris": joined(r.PostLogoutURIs)},
 	})
@@ -69,13 +69,13 @@ func (s *setup) ensureRole(ctx context.Context, client string, role rep) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.ensure(ctx, item{kind: "client role", name: role.text("name"), have: have, want: role, create: s.realmPath + path})
+	_, err = s.ensure(ctx, item{kind: "client role", name: role.text("name"), have: have, want: role, detail: "of " + s.Client, create: s.realmPath + path})
 	return err
 }
 
 // ensureCLI brings about the client of `leadctl sso login`: no secret, loopback redirects, and the device flow.
 func (s *setup) ensureCLI(ctx context.Context) (id string, err error) {
-	return s.ensureClient(ctx, s.Places.RegisterCLI(s.CLIClient), rep{
+	return s.ensureClient(ctx, s.Places.RegisterCLI(s.CLIClient), "public, code and PKCE, device flow", rep{
 		"publicClient": true, "standardFlowEnabled": true, "implicitFlowEnabled": false, "directAccessGrantsEnabled": false,
 		"attributes": rep{"pkce.code.challenge.method": "S256", "oauth2.device.authorization.grant.enabled": "true"},
 	})
@@ -87,7 +87,7 @@ func (s *setup) ensureOdoo(ctx context.Context) error {
 	if s.OdooClient == "" {
 		return nil
 	}
-	_, err := s.ensureClient(ctx, s.Places.RegisterOdoo(s.OdooClient), rep{
+	_, err := s.ensureClient(ctx, s.Places.RegisterOdoo(s.OdooClient), "public, implicit flow", rep{
 		"publicClient": true, "standardFlowEnabled": false, "implicitFlowEnabled": true, "directAccessGrantsEnabled": false,
 	})
 	return err
@@ -104,14 +104,10 @@ func (s *setup) ensureRolesReach(ctx context.Context, cli, ui string) error {
 	}
 	missing = ours(missing)
 	if len(missing) == 0 && cli != "" && ui != "" {
-		s.note(Keep, "role scope", s.CLIClient, "")
+		s.keep("role scope", s.CLIClient)
 		return nil
 	}
-	s.note(Create, "role scope", s.CLIClient, "its tokens may carry the roles of "+s.Client)
-	if s.DryRun {
-		return nil
-	}
-	_, err := s.call(ctx, http.MethodPost, path, missing, nil)
+	_, err := s.write(ctx, http.MethodPost, path, missing, Change{Create, "role scope", s.CLIClient, "its tokens may carry the roles of " + s.Client})
 	return err
 }
 

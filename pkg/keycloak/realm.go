@@ -3,6 +3,7 @@ package keycloak
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/leadctl/leadctl/pkg/fault"
 )
@@ -21,7 +22,7 @@ func (s *setup) ensureRealm(ctx context.Context) error {
 		return fault.New(fault.NotFound, "realm %q: there is none at %s", s.Realm, s.base).WithHint("--create-realm makes it")
 	}
 	if found {
-		s.note(Keep, "realm", s.Realm, "")
+		s.keep("realm", s.Realm)
 		return nil
 	}
 	s.missing = s.DryRun
@@ -50,22 +51,19 @@ func (s *setup) ensureProfile(ctx context.Context) error {
 		}
 	}
 	merged, changed := merge(have, tenantDeclaration(have))
+	c := Change{Update, "user attribute", tenantAttribute, strings.Join(changed, "; ")}
 	switch {
 	case have == nil:
-		s.note(Create, "user attribute", tenantAttribute, "only administrators may edit it")
+		c.Action, c.Detail = Create, "only administrators may edit it"
 		attributes = append(attributes, merged)
-	case len(changed) > 0:
-		s.note(Update, "user attribute", tenantAttribute, changed[0])
-		attributes[at] = merged
+	case len(changed) == 0:
+		s.keep(c.Kind, c.Name)
+		return nil
 	default:
-		s.note(Keep, "user attribute", tenantAttribute, "")
-		return nil
-	}
-	if s.DryRun {
-		return nil
+		attributes[at] = merged
 	}
 	profile["attributes"] = attributes
-	_, err := s.call(ctx, http.MethodPut, path, profile, nil)
+	_, err := s.write(ctx, http.MethodPut, path, profile, c)
 	return err
 }
 

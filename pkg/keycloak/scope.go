@@ -63,7 +63,7 @@ func (s *setup) ensureMapper(ctx context.Context, scope string, want rep) error 
 	}
 	want["protocol"] = "openid-connect"
 	_, err = s.ensure(ctx, item{
-		kind: "mapper", name: want.text("name"), have: have, want: want,
+		kind: "mapper", name: want.text("name"), have: have, want: want, detail: want.text("protocolMapper"),
 		create: s.realmPath + path, update: s.realmPath + path + "/" + have.text("id"),
 	})
 	return err
@@ -77,13 +77,9 @@ func (s *setup) ensureScopeOf(ctx context.Context, name, client, scope string) e
 		return err
 	}
 	if have != nil {
-		s.note(Keep, "scope of client", name, "")
+		s.keep("scope of client", name)
 		return nil
 	}
-	s.note(Create, "scope of client", name, "client scope "+scopeName+" is in every token")
-	if s.DryRun {
-		return nil
-	}
-	_, err = s.call(ctx, http.MethodPut, s.realmPath+path+"/"+scope, nil, nil)
+	_, err = s.write(ctx, http.MethodPut, s.realmPath+path+"/"+scope, nil, Change{Create, "scope of client", name, scopeName + " is in every token"})
 	return err
 }

@@ -102,6 +102,18 @@ func (o Options) validate() error {
 	return nil
 }
 
+// String is what the user is given.
+func (u User) String() string {
+	var parts []string
+	if u.Tenant != "" {
+		parts = append(parts, "tenant "+u.Tenant)
+	}
+	for _, r := range u.Roles {
+		parts = append(parts, string(r))
+	}
+	return strings.Join(parts, ", ")
+}
+
 func (u User) validate() error {
 	if local, domain, ok := strings.Cut(u.Email, "@"); !ok || local == "" || domain == "" || strings.ContainsAny(u.Email, " \t\r\n") {
 		return fault.New(fault.Invalid, "user %q: not an e-mail address", u.Email)
@@ -149,6 +161,7 @@ type item struct {
 	have           rep // nil when there is none
 	want           rep
 	create, update string // where it is posted, and where it is put; "" for what is only ever made
+	detail         string // what a new one is, for the plan
 }
 
 // ensure brings an item about and notes what that took. id is "" for what a dry run would create.
@@ -156,25 +169,27 @@ func (s *setup) ensure(ctx context.Context, it item) (id string, err error) {
 	merged, changed := merge(it.have, it.want)
 	switch {
 	case it.have == nil:
-		s.note(Create, it.kind, it.name, "")
-		if !s.DryRun {
-			id, err = s.call(ctx, http.MethodPost, it.create, merged, nil)
-		}
-		return id, err
+		return s.write(ctx, http.MethodPost, it.create, merged, Change{Create, it.kind, it.name, it.detail})
 	case len(changed) > 0 && it.update != "":
-		s.note(Update, it.kind, it.name, strings.Join(changed, "; "))
-		if !s.DryRun {
-			_, err = s.call(ctx, http.MethodPut, it.update, merged, nil)
-		}
+		_, err = s.write(ctx, http.MethodPut, it.update, merged, Change{Update, it.kind, it.name, strings.Join(changed, "; ")})
 	default:
-		s.note(Keep, it.kind, it.name, "")
+		s.keep(it.kind, it.name)
 	}
 	return it.have.text("id"), err
 }
 
-func (s *setup) note(action, kind, name, detail string) {
-	s.Plan = append(s.Plan, Change{action, kind, name, detail})
+// write sends what makes c true, except in a dry run, and notes it once it is. It gives the id of what was created.
+func (s *setup) write(ctx context.Context, method, path string, in any, c Change) (id string, err error) {
+	if !s.DryRun {
+		id, err = s.call(ctx, method, path, in, nil)
+	}
+	if err == nil {
+		s.Plan = append(s.Plan, c)
+	}
+	return id, err
 }
+
+func (s *setup) keep(kind, name string) { s.Plan = append(s.Plan, Change{Keep, kind, name, ""}) }
 
 func (s *setup) warn(format string, args ...any) {
 	s.Warnings = append(s.Warnings, fmt.Sprintf(format, args...))

@@ -135,20 +135,16 @@ func (s *setup) assignRoles(ctx context.Context, client, user string, want User)
 
 func (s *setup) changeRoles(ctx context.Context, path, user string, add, drop []rep) error {
 	if len(add)+len(drop) == 0 {
-		s.note(Keep, "roles", user, "")
-		return nil
-	}
-	s.note(Update, "roles", user, strings.TrimSpace(signed("+", add)+" "+signed("-", drop)))
-	if s.DryRun {
+		s.keep("roles", user)
 		return nil
 	}
 	if len(add) > 0 {
-		if _, err := s.call(ctx, http.MethodPost, path, add, nil); err != nil {
+		if _, err := s.write(ctx, http.MethodPost, path, add, Change{Update, "roles", user, signed("+", add)}); err != nil {
 			return err
 		}
 	}
 	if len(drop) > 0 {
-		if _, err := s.call(ctx, http.MethodDelete, path, drop, nil); err != nil {
+		if _, err := s.write(ctx, http.MethodDelete, path, drop, Change{Update, "roles", user, signed("-", drop)}); err != nil {
 			return err
 		}
 	}
@@ -173,6 +169,7 @@ func (s *setup) ensureUsers(ctx context.Context, client string) error {
 		local, _, _ := strings.Cut(u.Email, "@")
 		it := item{kind: "user", name: u.Email, have: user, create: s.realmPath + "/users", want: rep{"username": strings.ToLower(u.Email)}}
 		if user == nil {
+			it.detail = u.String()
 			it.want = rep{
 				"username": u.Email, "email": u.Email, "emailVerified": true, "enabled": true, "firstName": local, "lastName": "Test",
 				"credentials": []rep{{"type": "password", "value": s.Password, "temporary": false}},

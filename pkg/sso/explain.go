@@ -1,6 +1,7 @@
 package sso
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -51,12 +52,5 @@ func explained(name string, err error) Check {
 	case errors.As(err, &limited):
 		return Check{Name: name, Detail: limited.detail, Hint: limited.hint}
 	}
-	return Check{Name: name, Reason: ReasonNoKeys, Detail: err.Error(), Hint: orText(fault.Hint(err), "`leadctl sso discover` shows what the provider answers")}
-}
-
-func orText(s, fallback string) string {
-	if s == "" {
-		return fallback
-	}
-	return s
+	return Check{Name: name, Reason: ReasonNoKeys, Detail: err.Error(), Hint: cmp.Or(fault.Hint(err), "`leadctl sso discover` shows what the provider answers")}
 }

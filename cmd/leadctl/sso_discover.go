@@ -1,0 +1,177 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leadctl/leadctl/pkg/config"
+	"github.com/leadctl/leadctl/pkg/serve"
+	"github.com/leadctl/leadctl/pkg/sso"
+)
+
+// fact is one thing that is known about the identity provider, or that it has to know about us.
+type fact struct {
+	Topic string `json:"topic"` // issuer, endpoint, support, clock, key or register
+	Name  string `json:"name"`
+	Value string `json:"value"`
+	Note  string `json:"note"`
+}
+
+// placeFlags are the addresses under which people reach what signs in.
+type placeFlags struct {
+	ui, odoo []string
+	api      string
+}
+
+func (p *placeFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVar(&p.ui, "ui-url", nil, "address of the web UI, any number; default: localhost:3000, 127.0.0.1:3000 and EXTRA_CORS_ORIGINS")
+	cmd.Flags().StringVar(&p.api, "api-url", "", "address of the API and its console; default: LEADCTL_API_PUBLIC_URL, else http:// and what it listens on")
+	cmd.Flags().StringSliceVar(&p.odoo, "odoo-url", nil, "address of an Odoo server, any number; default: ODOO_SERVER_URL")
+}
+
+func (p *placeFlags) places(cfg config.Config) sso.Places {
+	out := sso.Places{UI: p.ui, API: p.api, Odoo: p.odoo}
+	if len(out.UI) == 0 {
+		local := []string{"http://localhost:3000", "http://127.0.0.1:3000"}
+		others := slices.DeleteFunc(slices.Clone(cfg.API.CORSOrigins), func(o string) bool { return slices.Contains(local, o) })
+		out.UI = append(local, others...)
+	}
+	out.API = cmp.Or(out.API, cmp.Or(cfg.API.PublicURL, "http://"+cfg.API.Listen))
+	if len(out.Odoo) == 0 && cfg.Odoo.ServerURL != "" {
+		out.Odoo = []string{cfg.Odoo.ServerURL}
+	}
+	return out
+}
+
+func newSSODiscover(a *app) *cobra.Command {
+	var at placeFlags
+	cmd := &cobra.Command{
+		Use:   "discover",
+		Short: "Show what the identity provider says, and what it has to be told",
+		Long: "Show the issuer's endpoints, algorithms and keys, how far its clock is from ours, and the redirect and post-logout URIs to register there.\n" +
+			"What can be found out is printed even when something is wrong.",
+		Example: "  leadctl sso discover\n  leadctl sso discover --ui-url https://app.example.com -o csv",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			facts, err := a.discover(cmd.Context(), at)
+			if len(facts) == 0 {
+				return err
+			}
+			return errors.Join(a.print(facts), err)
+		},
+	}
+	at.add(cmd)
+	return a.reads(cmd)
+}
+
+func (a *app) discover(ctx context.Context, at placeFlags) ([]fact, error) {
+	cfg, err := a.issuer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	log, err := a.log(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := sso.Discover(ctx, serve.SSO(cfg, log))
+	return slices.Concat(saidBy(found), keyFacts(found.Keys, time.Now()), toRegister(cfg, at.places(cfg))), err
+}
+
+// saidBy is what the discovery document holds. Nothing, when it could not be read.
+func saidBy(d sso.Discovery) []fact {
+	if d.Issuer == "" {
+		return nil
+	}
+	facts := []fact{{"issuer", "issuer", d.Issuer, string(sso.ProductOf(d.Issuer))}}
+	for _, e := range [][2]string{
+		{"authorization", d.AuthorizationURL}, {"token", d.TokenURL}, {"userinfo", d.UserinfoURL}, {"device authorization", d.DeviceURL},
+		{"end session", d.EndSessionURL}, {"revocation", d.RevocationURL}, {"keys", d.KeysURL},
+	} {
+		note := ""
+		switch {
+		case e[1] == "":
+			note = "not offered"
+		case e[0] == "keys" && d.FromFallback:
+			note = "not in the discovery document: the usual place is tried"
+		}
+		facts = append(facts, fact{"endpoint", e[0], e[1], note})
+	}
+	pkce := ""
+	if len(d.ChallengeMethods) > 0 && !slices.Contains(d.ChallengeMethods, "S256") {
+		pkce = "S256 is missing: sign-in will be refused"
+	}
+	return append(facts,
+		fact{"support", "ID token algorithms", strings.Join(d.Algorithms, ", "), ""},
+		fact{"support", "PKCE", strings.Join(d.ChallengeMethods, ", "), pkce},
+		fact{"support", "scopes", strings.Join(d.Scopes, ", "), ""},
+		fact{"clock", "difference", clockValue(d), clockText(d)})
+}
+
+func clockValue(d sso.Discovery) string {
+	if !d.ClockDifferenceSeen {
+		return ""
+	}
+	return d.ClockDifference.String()
+}
+
+// keyFacts describes each published key; the note says why one is not used.
+func keyFacts(keys []sso.Key, now time.Time) []fact {
+	var out []fact
+	for _, k := range keys {
+		value := strings.TrimSpace(fmt.Sprintf("%s %s %d bit", k.Algorithm, k.Type, k.Bits))
+		if k.Bits == 0 {
+			value = strings.TrimSpace(k.Algorithm + " " + k.Type)
+		}
+		if !k.Since.IsZero() {
+			value += ", " + ageText(now.Sub(k.Since))
+		}
+		note := "verifies tokens"
+		if k.Refused != "" {
+			note = "not used: " + k.Refused
+		}
+		out = append(out, fact{"key", cmp.Or(k.ID, "(no kid)"), value, note})
+	}
+	return out
+}
+
+func ageText(d time.Duration) string {
+	if d >= 48*time.Hour {
+		return fmt.Sprintf("%d days old", int(d.Hours()/24))
+	}
+	return d.Truncate(time.Minute).String() + " old"
+}
+
+// toRegister is what the provider has to know about our clients.
+func toRegister(cfg config.Config, at sso.Places) []fact {
+	var out []fact
+	for _, c := range []struct {
+		kind string
+		sso.Registration
+	}{
+		{"UI and console, confidential, code and PKCE", at.RegisterUI(cfg.SSO.ClientID)},
+		{"CLI, public, code and PKCE, device flow", at.RegisterCLI(cliClient(cfg, ""))},
+		{"Odoo, public, implicit", at.RegisterOdoo("")},
+	} {
+		note := c.kind
+		if c.Client != "" {
+			note = c.Client + ": " + c.kind
+		}
+		for _, uri := range c.RedirectURIs {
+			out = append(out, fact{"register", "redirect URI", uri, note})
+		}
+		for _, uri := range c.PostLogoutURIs {
+			out = append(out, fact{"register", "post-logout URI", uri, note})
+		}
+		for _, origin := range c.WebOrigins {
+			out = append(out, fact{"register", "web origin", origin, note})
+		}
+	}
+	return out
+}

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leadctl/leadctl/pkg/config"
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/serve"
+	"github.com/leadctl/leadctl/pkg/signin"
+	"github.com/leadctl/leadctl/pkg/sso"
+)
+
+const (
+	defaultCLIClient = "leadctl-cli"
+	clientFlag       = "client id to sign in as; default: the first of LEADCTL_SSO_EXTRA_CLIENTS, else " + defaultCLIClient
+)
+
+// signedIn is what a new session is good for.
+type signedIn struct {
+	Email       string    `json:"email"`
+	Subject     string    `json:"sub"`
+	Issuer      string    `json:"issuer"`
+	TenantClaim string    `json:"tenant_claim"`
+	TokenRoles  []string  `json:"token_roles"`
+	Expires     time.Time `json:"expires_at"`
+	File        string    `json:"session_file"`
+}
+
+// loginOptions are the flags of login.
+type loginOptions struct {
+	client, audience  string
+	scopes            []string
+	device, noBrowser bool
+	port              int
+}
+
+func newSSOLogin(a *app) *cobra.Command {
+	var opts loginOptions
+	cmd := &cobra.Command{
+		Use:   "login",
+		Short: "Sign in at the company's identity provider",
+		Long: "Sign in with a browser (authorization code and PKCE over a loopback port), or with --device from another machine's browser.\n" +
+			"The session is kept in a file that only you can read, and is renewed when a command needs it. `leadctl sso logout` ends it.",
+		Example: "  leadctl sso login\n  leadctl sso login --no-browser\n  leadctl sso login --device",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := a.login(cmd.Context(), opts)
+			if err != nil {
+				return err
+			}
+			in, err := a.accepted(cmd.Context(), s)
+			return errors.Join(err, a.printUnless(err, in))
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&opts.device, "device", false, "show a code to enter in a browser elsewhere")
+	flags.BoolVar(&opts.noBrowser, "no-browser", false, "print the address in place of opening it")
+	flags.IntVar(&opts.port, "port", 0, "loopback port to come back to, for providers that want it registered; 0 takes a free one")
+	flags.StringVar(&opts.client, "client", "", clientFlag)
+	flags.StringVar(&opts.audience, "audience", "", "API to ask a token for, on providers that want it named (Auth0)")
+	flags.StringSliceVar(&opts.scopes, "scope", nil, "scopes beyond openid, profile and email")
+	cmd.MarkFlagsMutuallyExclusive("device", "no-browser")
+	return a.reads(cmd)
+}
+
+func (a *app) login(ctx context.Context, opts loginOptions) (signin.Session, error) {
+	client, err := a.signinClient(ctx, opts)
+	if err != nil {
+		return signin.Session{}, err
+	}
+	defer client.Close()
+	cache, err := signin.UserCache()
+	if err != nil {
+		return signin.Session{}, err
+	}
+	var s signin.Session
+	if opts.device {
+		s, err = client.Device(ctx, func(p signin.Prompt) {
+			a.say("Open %s and enter %s, until %s.", cmp.Or(p.Complete, p.Address), p.UserCode, p.Expires.Format(time.TimeOnly))
+		})
+	} else {
+		s, err = client.Browser(ctx, opts.port, func(address string) { a.visit(address, opts.noBrowser) })
+	}
+	if err != nil {
+		return signin.Session{}, err
+	}
+	return s, cache.Save(s)
+}
+
+// visit shows the address to sign in at: in a browser where there is one, in words everywhere.
+func (a *app) visit(address string, wordsOnly bool) {
+	if wordsOnly || signin.OpenBrowser(address) != nil {
+		a.say("Open this address to sign in:\n%s", address)
+		return
+	}
+	a.say("A browser opens to sign in. If it does not, open:\n%s", address)
+}
+
+// accepted holds the new token to the API's own check: a session that the API refuses should be known at once.
+func (a *app) accepted(ctx context.Context, s signin.Session) (signedIn, error) {
+	v, err := a.verifier(ctx)
+	if err != nil {
+		return signedIn{}, err
+	}
+	id, err := v.Verify(ctx, s.AccessToken)
+	var bad *sso.TokenError
+	if errors.As(err, &bad) {
+		return signedIn{}, fault.New(fault.Unauthenticated, "signed in, but the API refuses the token (%s): %s", bad.Reason, bad.Detail).
+			WithHint("%s; `leadctl sso whoami --explain` shows every check", cmp.Or(bad.Hint, "see what the token says"))
+	}
+	if err != nil {
+		return signedIn{}, err
+	}
+	if ahead := time.Until(id.IssuedAt).Round(time.Second); ahead.Abs() > maxClockDifference {
+		a.say("the provider's clock is %s from ours (ahead is positive): run NTP on both hosts", ahead)
+	}
+	cache, err := signin.UserCache()
+	return signedIn{Email: id.Email, Subject: id.Subject, Issuer: id.Issuer, TenantClaim: id.Tenant.Value, TokenRoles: names(id.Roles), Expires: s.Expires,
+		File: cache.Path(s.Issuer, s.ClientID)}, err
+}
+
+func (a *app) signinClient(ctx context.Context, opts loginOptions) (*signin.Client, error) {
+	cfg, err := a.issuer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	log, err := a.log(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if opts.audience == "" && sso.ProductOf(cfg.SSO.Issuer) == sso.Auth0 && len(cfg.SSO.Audiences) > 0 {
+		opts.audience = cfg.SSO.Audiences[0]
+	}
+	return signin.Open(ctx, signin.Config{SSO: serve.SSO(cfg, log), ClientID: cliClient(cfg, opts.client), Scopes: opts.scopes, Audience: opts.audience})
+}
+
+// issuer is the configuration of a command that cannot do without an identity provider.
+func (a *app) issuer(ctx context.Context) (config.Config, error) {
+	cfg, err := a.config(ctx)
+	if err == nil && cfg.SSO.Issuer == "" {
+		err = fault.New(fault.Invalid, "NEXIUS_ISSUER: not set").WithHint("set it to the issuer's URL; `leadctl sso keycloak setup` prints it")
+	}
+	return cfg, err
+}
+
+func cliClient(cfg config.Config, flag string) string {
+	if flag == "" && len(cfg.SSO.ExtraClients) > 0 {
+		flag = cfg.SSO.ExtraClients[0]
+	}
+	return cmp.Or(flag, defaultCLIClient)
+}
+
+// kept is the access token of the session that login keeps, renewed when it has expired.
+func (a *app) kept(ctx context.Context, client string) (string, error) {
+	cfg, err := a.issuer(ctx)
+	if err != nil {
+		return "", err
+	}
+	cache, err := signin.UserCache()
+	if err != nil {
+		return "", err
+	}
+	s, err := cache.Fresh(ctx, cfg.SSO.Issuer, cliClient(cfg, client), func(ctx context.Context, old signin.Session) (signin.Session, error) {
+		c, err := a.signinClient(ctx, loginOptions{client: old.ClientID})
+		if err != nil {
+			return signin.Session{}, err
+		}
+		defer c.Close()
+		return c.Renew(ctx, old)
+	})
+	return s.AccessToken, err
+}
+
+func newSSOLogout(a *app) *cobra.Command {
+	var client string
+	cmd := &cobra.Command{
+		Use:   "logout",
+		Short: "End the session that login keeps",
+		Long: "Forget the session that login keeps, and tell the identity provider that it is over. The browser's own session there goes on.\n" +
+			"When the provider cannot be told, the session is forgotten all the same and the command exits 6.",
+		Example: "  leadctl sso logout",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.logout(cmd.Context(), client) },
+	}
+	cmd.Flags().StringVar(&client, "client", "", clientFlag)
+	return cmd
+}
+
+func (a *app) logout(ctx context.Context, client string) error {
+	cfg, err := a.issuer(ctx)
+	if err != nil {
+		return err
+	}
+	cache, err := signin.UserCache()
+	if err != nil {
+		return err
+	}
+	s, found, err := cache.Take(cfg.SSO.Issuer, cliClient(cfg, client))
+	if err != nil {
+		return err
+	}
+	if !found {
+		a.say("nobody was signed in to %s", cfg.SSO.Issuer)
+		return nil
+	}
+	c, err := a.signinClient(ctx, loginOptions{client: s.ClientID})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.End(ctx, s)
+}

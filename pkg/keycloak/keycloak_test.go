@@ -1,0 +1,256 @@
+package keycloak_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/keycloak"
+	"github.com/leadctl/leadctl/pkg/sso"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const password = "the administrator's password"
+
+// server answers like Keycloak's admin API at the edges: sign-in, expiry, refusals. What a whole realm does is held by the
+// live tests.
+type server struct {
+	*httptest.Server
+	mu      sync.Mutex
+	signIns int
+	calls   []string // method and path of the admin calls
+	answer  func(w http.ResponseWriter, r *http.Request)
+	stale   int // so many admin calls find the token expired
+}
+
+func newServer(t *testing.T, answer func(w http.ResponseWriter, r *http.Request)) *server {
+	t.Helper()
+	s := &server{answer: answer}
+	s.Server = httptest.NewServer(http.HandlerFunc(s.serve))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *server) serve(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.URL.Path == "/realms/master/protocol/openid-connect/token" {
+		s.signIns++
+		if r.PostFormValue("password") != password || r.PostFormValue("client_id") != "admin-cli" {
+			refuse(w, 401, `{"error":"invalid_grant","error_description":"Invalid user credentials"}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"access_token":"secret-token"}`)
+		return
+	}
+	s.calls = append(s.calls, r.Method+" "+r.URL.Path)
+	if s.stale > 0 || r.Header.Get("Authorization") != "Bearer secret-token" {
+		s.stale--
+		refuse(w, 401, `{"error":"HTTP 401 Unauthorized"}`)
+		return
+	}
+	s.answer(w, r)
+}
+
+func refuse(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, body)
+}
+
+func (s *server) connect(t *testing.T) *keycloak.Admin {
+	t.Helper()
+	a, err := keycloak.Connect(t.Context(), keycloak.Access{URL: s.URL + "/", User: "admin", Secret: password, HTTPClient: s.Client()})
+	require.NoError(t, err)
+	return a
+}
+
+func options() keycloak.Options {
+	return keycloak.Options{Realm: "acme", CreateRealm: true, Client: "ui", CLIClient: "cli", Places: sso.Places{UI: []string{"http://localhost:3000"}}}
+}
+
+func TestConnect(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, nil)
+	_, err := keycloak.Connect(t.Context(), keycloak.Access{URL: s.URL, User: "admin", Secret: "wrong", HTTPClient: s.Client()})
+	require.Equal(t, fault.Unauthenticated, fault.KindOf(err))
+	require.ErrorContains(t, err, "Invalid user credentials")
+	require.NotContains(t, err.Error(), "wrong")
+
+	for _, bad := range []string{"", "keycloak", "ftp://id.example", "http://id.example:8080", "https://user:pass@id.example", "https://id.example/realms/acme", "https://id.example?x"} {
+		_, err := keycloak.Connect(t.Context(), keycloak.Access{URL: bad, User: "admin", Secret: password})
+		require.Equal(t, fault.Invalid, fault.KindOf(err), bad)
+	}
+	_, err = keycloak.Connect(t.Context(), keycloak.Access{URL: "http://127.0.0.1:1", User: "admin", Secret: password})
+	require.Equal(t, fault.Unavailable, fault.KindOf(err))
+	require.NotContains(t, err.Error(), password)
+}
+
+// TestServiceAccount: with no user the client signs in for itself.
+func TestServiceAccount(t *testing.T) {
+	t.Parallel()
+	var form map[string][]string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = r.ParseForm()
+		form = r.PostForm
+		_, _ = io.WriteString(w, `{"access_token":"x"}`)
+	}))
+	t.Cleanup(s.Close)
+	_, err := keycloak.Connect(t.Context(), keycloak.Access{URL: s.URL, Client: "robot", Secret: "s", HTTPClient: s.Client()})
+	require.NoError(t, err)
+	require.Equal(t, map[string][]string{"grant_type": {"client_credentials"}, "client_id": {"robot"}, "client_secret": {"s"}}, form)
+}
+
+func TestTokenIsRenewedOnce(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, 404, `{"error":"Realm not found."}`) })
+	a := s.connect(t)
+	s.stale = 1
+	opts := options()
+	opts.CreateRealm = false
+	_, err := a.Setup(t.Context(), opts)
+	require.Equal(t, fault.NotFound, fault.KindOf(err))
+	require.Equal(t, 2, s.signIns)
+	s.stale = 100
+	_, err = a.Setup(t.Context(), opts)
+	require.Error(t, err, "a token that is refused at once is not renewed for ever")
+	require.Equal(t, 3, s.signIns)
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	for status, kind := range map[int]fault.Kind{403: fault.Denied, 409: fault.Conflict, 400: fault.Unprocessable, 500: fault.Unavailable, 302: fault.Unavailable} {
+		s := newServer(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, status, `{"errorMessage":"no, because"}`) })
+		_, err := s.connect(t).Setup(t.Context(), options())
+		require.Equal(t, kind, fault.KindOf(err), status)
+		require.NotContains(t, err.Error(), "secret-token")
+	}
+	s := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `<html>`) })
+	_, err := s.connect(t).Setup(t.Context(), options())
+	require.Equal(t, fault.Unavailable, fault.KindOf(err))
+}
+
+// TestDryRunOnNothing: a realm that is not there is planned whole, and nothing but the look at it is asked.
+func TestDryRunOnNothing(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, 404, `{}`) })
+	opts := options()
+	opts.DryRun, opts.OdooClient = true, "odoo"
+	opts.Places.Odoo = []string{"http://localhost:8069/"}
+	opts.Users = []keycloak.User{{Email: "a@b.example", Tenant: "acme", Roles: []sso.Role{sso.Ops}}}
+	r, err := s.connect(t).Setup(t.Context(), opts)
+	require.NoError(t, err)
+	require.Equal(t, []string{"GET /admin/realms/acme"}, s.calls)
+	require.True(t, r.Changed())
+	kinds := map[string]int{}
+	for _, c := range r.Plan {
+		require.Equal(t, keycloak.Create, c.Action)
+		kinds[c.Kind]++
+	}
+	require.Equal(t, map[string]int{"realm": 1, "user attribute": 1, "client": 3, "client role": 3, "client scope": 1, "mapper": 3, "scope of client": 2, "role scope": 1, "user": 1}, kinds)
+	require.Contains(t, r.Plan, keycloak.Change{Action: "create", Kind: "client", Name: "odoo", Detail: "public, implicit flow; redirects to http://localhost:8069/auth_oauth/signin"})
+	require.Contains(t, r.Plan, keycloak.Change{Action: "create", Kind: "user", Name: "a@b.example", Detail: "tenant acme, ops"})
+	require.Equal(t, s.URL+"/realms/acme", r.Issuer)
+}
+
+func TestOptionsThatCannotBeMeant(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, func(http.ResponseWriter, *http.Request) { t.Error("asked") })
+	a := s.connect(t)
+	for name, change := range map[string]func(*keycloak.Options){
+		"no realm":      func(o *keycloak.Options) { o.Realm = "" },
+		"path":          func(o *keycloak.Options) { o.Realm = "a/b" },
+		"master":        func(o *keycloak.Options) { o.Realm = "master" },
+		"no client":     func(o *keycloak.Options) { o.Client = "" },
+		"one for both":  func(o *keycloak.Options) { o.CLIClient = o.Client },
+		"odoo for both": func(o *keycloak.Options) { o.OdooClient = o.Client },
+		"no address":    func(o *keycloak.Options) { o.Users, o.Password = []keycloak.User{{Email: "x"}}, "p" },
+		"bad tenant":    func(o *keycloak.Options) { o.Users, o.Password = []keycloak.User{{Email: "x@y.z", Tenant: "01"}}, "p" },
+		"bad role": func(o *keycloak.Options) {
+			o.Users, o.Password = []keycloak.User{{Email: "x@y.z", Roles: []sso.Role{"root"}}}, "p"
+		},
+		"no password": func(o *keycloak.Options) { o.Users = []keycloak.User{{Email: "x@y.z"}} },
+	} {
+		opts := options()
+		change(&opts)
+		_, err := a.Setup(t.Context(), opts)
+		require.Equal(t, fault.Invalid, fault.KindOf(err), name)
+	}
+	_, err := a.Assign(t.Context(), keycloak.Assignment{Realm: "acme", Client: "ui", User: "x"})
+	require.Equal(t, fault.Invalid, fault.KindOf(err))
+}
+
+// TestAttributeThatIsDropped: Keycloak takes an attribute that its user profile does not know, and forgets it.
+func TestAttributeThatIsDropped(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, func(w http.ResponseWriter, r *http.Request) {
+		answer := map[string]string{
+			"/admin/realms/acme/users":    `[{"id":"u1","username":"ann"}]`,
+			"/admin/realms/acme/users/u1": `{"id":"u1","username":"ann"}`,
+			"/admin/realms/acme/clients":  `[{"id":"c1","clientId":"ui"}]`,
+		}[r.URL.Path]
+		_, _ = io.WriteString(w, answer)
+	})
+	_, err := s.connect(t).Assign(t.Context(), keycloak.Assignment{Realm: "acme", Client: "ui", User: "Ann", Tenant: "7"})
+	require.Equal(t, fault.Operator, fault.KindOf(err))
+	require.Contains(t, fault.Hint(err), "leadctl sso keycloak setup")
+}
+
+func TestCancelled(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, nil)
+	a := s.connect(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := a.Setup(ctx, options())
+	require.ErrorIs(t, err, context.Canceled)
+	require.Empty(t, s.calls)
+}
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	s := keycloak.Settings{Issuer: "https://id.example/realms/acme", Client: "ui", CLIClient: "cli",
+		Places: sso.Places{UI: []string{"http://localhost:3000", "https://app.acme.example"}, API: "https://api.acme.example/"}}
+	blocks := map[string]string{}
+	for _, b := range s.Blocks() {
+		blocks[b.Name] = b.String()
+	}
+	require.Len(t, blocks, 4)
+	require.Contains(t, blocks["api-prod"], "LEADCTL_ENV=production\n")
+	require.Contains(t, blocks["api-prod"], "EXTRA_CORS_ORIGINS=https://app.acme.example\n")
+	require.Contains(t, blocks["api-prod"], "LEADCTL_API_PUBLIC_URL=https://api.acme.example\n")
+	require.Contains(t, blocks["api-prod"], "NEXIUS_AUDIENCE=ui\n")
+	require.Contains(t, blocks["api-prod"], "LEADCTL_SSO_EXTRA_CLIENTS=cli\n")
+	require.Contains(t, blocks["api-dev"], "EXTRA_CORS_ORIGINS=http://localhost:3000\n")
+	require.Contains(t, blocks["ui-dev"], "NEXT_PUBLIC_ENABLE_TENANT_SWITCHER=true\n")
+	require.Contains(t, blocks["ui-prod"], "NEXTAUTH_URL=https://app.acme.example\n")
+	require.Contains(t, blocks["ui-prod"], "NEXT_PUBLIC_ENABLE_TENANT_SWITCHER=false\n")
+	require.Contains(t, blocks["ui-prod"], "NEXIUS_CLIENT_SECRET=\n", "no secret unless it is asked for")
+	require.NotContains(t, s.YAML(), "development")
+
+	s.SecretFile = "/run/secret"
+	require.Contains(t, s.Blocks()[0].String(), "NEXIUS_CLIENT_SECRET_FILE=/run/secret\n")
+	require.Contains(t, s.YAML(), `client_secret_file: "/run/secret"`)
+	s.SecretFile, s.Secret, s.Issuer = "", "hush", "http://127.0.0.1:8080/realms/acme"
+	require.Contains(t, s.Blocks()[2].String(), "NEXIUS_CLIENT_SECRET=hush\n")
+	require.Contains(t, s.Blocks()[1].String(), "must be the realm's https address")
+	require.True(t, strings.HasPrefix(s.YAML(), "env: development\n"))
+}
+
+// TestPlanAsJSON: the names are what scripts read.
+func TestPlanAsJSON(t *testing.T) {
+	t.Parallel()
+	b, err := json.Marshal(keycloak.Change{Action: keycloak.Update, Kind: "client", Name: "ui", Detail: "x"})
+	require.NoError(t, err)
+	require.JSONEq(t, `{"action":"update","kind":"client","name":"ui","detail":"x"}`, string(b))
+}
