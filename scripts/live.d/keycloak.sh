@@ -13,7 +13,7 @@ keycloak_install() {
 # keycloak_fill DIR. Only conf, data and lib/quarkus are written to, and only here.
 keycloak_fill() {
 	local port work=$1/first
-	quietly maven mvn -B -q dependency:unpack -Dmaven.repo.local="$1/m2" -DoutputDirectory="$1" \
+	quietly maven env -C "$1" mvn -B -q dependency:unpack -Dmaven.repo.local="$1/m2" -DoutputDirectory="$1" \
 		-Dartifact="org.keycloak:keycloak-quarkus-dist:$keycloak_version:zip"
 	rm -rf "$1/m2"
 	mv "$1/keycloak-$keycloak_version" "$work"
