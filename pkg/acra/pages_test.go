@@ -33,7 +33,7 @@ func testSourceTrouble(t *testing.T) {
 	}{
 		"429 without Retry-After": {[]acratest.Fault{nil, acratest.TooMany("")}, 10 * time.Second},
 		"429 with seconds":        {[]acratest.Fault{acratest.TooMany("17"), acratest.TooMany("17")}, 17 * time.Second},
-		"429 with a date":         {[]acratest.Fault{acratest.TooMany(time.Now().Add(100 * time.Second).UTC().Format(http.TimeFormat))}, 30 * time.Second},
+		"429 with a date":         {[]acratest.Fault{untilLater}, 30 * time.Second},
 		"429 with an absurd time": {[]acratest.Fault{nil, acratest.TooMany("86400")}, 2 * time.Minute},
 		"500, 502, 503 as HTML":   {[]acratest.Fault{acratest.HTML(500), acratest.HTML(502), nil, acratest.HTML(503)}, 0},
 		"503 with Retry-After":    {[]acratest.Fault{acratest.Reply(503, "", "Retry-After", "25")}, 25 * time.Second},
@@ -56,6 +56,11 @@ func testSourceTrouble(t *testing.T) {
 			require.LessOrEqual(t, longest, 2*time.Minute, "a wait has a limit")
 		})
 	}
+}
+
+// untilLater is a 429 that names the time in a minute.
+func untilLater(w http.ResponseWriter, r *http.Request, answer http.HandlerFunc) {
+	acratest.TooMany(time.Now().Add(time.Minute).UTC().Format(http.TimeFormat))(w, r, answer)
 }
 
 // testDrift: pages that overlap, leave rows out, come in another order or lie about the total.
