@@ -70,7 +70,7 @@ func newJobsRetry(a *app) *cobra.Command {
 		Example: "  leadctl jobs retry 17",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			job, err := a.changeJob(cmd.Context(), args[0], "job.retry", (*jobs.Client).Retry)
+			job, err := a.changeJob(cmd.Context(), args[0], "job.retry", retryJob)
 			return errors.Join(err, a.printUnless(err, job))
 		},
 	}
@@ -125,9 +125,9 @@ func (a *app) withJob(ctx context.Context, arg string, fn func(context.Context, 
 }
 
 // changeJob does and records the act in one transaction.
-func (a *app) changeJob(ctx context.Context, arg, action string, change func(*jobs.Client, context.Context, postgres.SystemTx, int64) (jobs.Job, error)) (job jobs.Job, err error) {
+func (a *app) changeJob(ctx context.Context, arg, action string, change func(context.Context, postgres.SystemTx, *jobs.Client, int64) (jobs.Job, error)) (job jobs.Job, err error) {
 	err = a.withJob(ctx, arg, func(ctx context.Context, tx postgres.SystemTx, client *jobs.Client, id int64) (err error) {
-		if job, err = change(client, ctx, tx, id); err != nil {
+		if job, err = change(ctx, tx, client, id); err != nil {
 			return err
 		}
 		act := tenant.Act{Actor: actor(), Action: action, Object: strconv.FormatInt(id, 10), Detail: map[string]any{"kind": job.Kind}}
@@ -139,8 +139,12 @@ func (a *app) changeJob(ctx context.Context, arg, action string, change func(*jo
 	return job, err
 }
 
+func retryJob(ctx context.Context, tx postgres.SystemTx, client *jobs.Client, id int64) (jobs.Job, error) {
+	return client.Retry(ctx, tx, id)
+}
+
 // cancelJob also tells those who wait for the tenant's workspace.
-func cancelJob(client *jobs.Client, ctx context.Context, tx postgres.SystemTx, id int64) (jobs.Job, error) {
+func cancelJob(ctx context.Context, tx postgres.SystemTx, client *jobs.Client, id int64) (jobs.Job, error) {
 	job, err := client.Cancel(ctx, tx, id)
 	if err == nil && job.Kind == (onboarding.Args{}).Kind() && job.Tenant != nil {
 		err = onboarding.Cancelled(ctx, tx, *job.Tenant)
