@@ -27,7 +27,7 @@ func newRoot(a *app) *cobra.Command {
 	},
 		newTenant(a), newAudit(a), newSSO(a), newOdoo(a), newACRA(a),
 		newICP(a), newLeads(a), newExport(a),
-		newServe(a), newJobs(a), newDoctor(a), newSecrets(a), newDemo(a),
+		newMigrate(a), newServe(a), newJobs(a), newDoctor(a), newSecrets(a), newDemo(a),
 		newVersion(a), newConfig(a),
 	)
 	root.AddGroup(

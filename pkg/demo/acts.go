@@ -100,7 +100,7 @@ func (d *demo) identityProvider(context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	d.cfg.API.PublicURL, d.cfg.API.CookieSecure = "", false // plain http on loopback
+	d.cfg.API.PublicURL, d.cfg.API.CookieSecure, d.cfg.API.MetricsListen = "", false, "" // plain http on loopback
 	d.cfg.SSO.Issuer, d.cfg.SSO.ClientID, d.cfg.SSO.Audiences, d.cfg.SSO.InternalURL = issuer, clientID, nil, ""
 	return fmt.Sprintf("OIDC at %s\n%s (ops) and %s (viewer)", issuer, d.people[0].Email, d.people[1].Email), nil
 }
