@@ -10,10 +10,12 @@ keycloak_install() {
 	installed keycloak "keycloak $keycloak_version 1" keycloak_fill
 }
 
-# keycloak_fill DIR. Only conf, data and lib/quarkus are written to, and only here.
+# keycloak_fill DIR. Only conf, data and lib/quarkus are written to, and only here. Maven works in a folder that goes
+# away: without a project it leaves things in the current one.
 keycloak_fill() {
 	local port work=$1/first
-	quietly maven env -C "$1" mvn -B -q dependency:unpack -Dmaven.repo.local="$1/m2" -DoutputDirectory="$1" \
+	mkdir "$1/m2"
+	quietly maven env -C "$1/m2" mvn -B -q dependency:unpack -Dmaven.repo.local="$1/m2" -DoutputDirectory="$1" \
 		-Dartifact="org.keycloak:keycloak-quarkus-dist:$keycloak_version:zip"
 	rm -rf "$1/m2"
 	mv "$1/keycloak-$keycloak_version" "$work"
