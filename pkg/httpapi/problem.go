@@ -46,11 +46,11 @@ func problemOf(ctx context.Context, err error) *Problem {
 	p := &Problem{Type: "about:blank", Status: fault.HTTPStatus(err), Detail: fault.Text(err), Code: fault.Code(err),
 		Hint: fault.Hint(err), RequestID: requestIDOf(ctx), headers: http.Header{}}
 	p.Title = http.StatusText(p.Status)
-	switch after := fault.RetryAfter(err); {
-	case p.Status == http.StatusUnauthorized:
+	switch p.Status {
+	case http.StatusUnauthorized:
 		*p = unauthorized(ctx, errors.Is(err, errNoCredentials))
-	case p.Status == http.StatusServiceUnavailable:
-		p.headers.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(after.Seconds())))))
+	case http.StatusServiceUnavailable:
+		p.headers.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(fault.RetryAfter(err).Seconds())))))
 	}
 	logProblem(ctx, p, err)
 	return p

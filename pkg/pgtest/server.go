@@ -96,7 +96,7 @@ func (s *server) makeTemplate() error {
 	if _, err := s.lease.Exec(ctx, `SELECT pg_advisory_lock($1, 0)`, lockClass); err != nil {
 		return err
 	}
-	defer s.lease.Exec(ctx, `SELECT pg_advisory_unlock($1, 0)`, lockClass)
+	defer func() { _, _ = s.lease.Exec(ctx, `SELECT pg_advisory_unlock($1, 0)`, lockClass) }() // it ends with the connection anyway
 	name := s.templateName()
 	if _, err := s.lease.Exec(ctx, `CREATE DATABASE `+quoted(name)); err != nil {
 		return err
