@@ -18,6 +18,7 @@ var errNothingToDo = errors.New("the source has not been republished")
 // begin opens the source, and the run: a new one, or the latest when that can be resumed.
 func (in *ingestion) begin(ctx context.Context) error {
 	in.run = Run{Source: in.opts.Source.label(), State: StateRunning, StartedAt: time.Now().UTC(), Detail: in.choice()}
+	fresh := in.run
 	var at checkpoint
 	err := in.db.InSystem(ctx, "acra begin", func(ctx context.Context, tx postgres.SystemTx) (err error) {
 		at, err = in.lookBack(ctx, tx)
@@ -29,16 +30,32 @@ func (in *ingestion) begin(ctx context.Context) error {
 	if in.stream, err = in.opts.Source.open(ctx, in.opening(at.At)); err != nil {
 		return err
 	}
-	if versions := in.stream.facts().versions; in.upToDate(versions) {
+	versions := in.stream.facts().versions
+	if in.resumed && !maps.Equal(versions, in.run.Detail.Versions) {
+		// The register was published anew meanwhile. Going on would leave what was read before it as it was, unnoticed.
+		_ = in.stream.close()
+		in.resumed, in.run, at = false, fresh, checkpoint{}
+		if in.stream, err = in.opts.Source.open(ctx, in.opening(at.At)); err != nil {
+			return err
+		}
+	}
+	if in.upToDate(versions) {
 		in.run = *in.last
 		_ = in.stream.close()
 		return errNothingToDo
 	}
+	in.run.Detail.Versions = versions
+	return in.start(ctx, at)
+}
+
+// start makes the run's row current.
+func (in *ingestion) start(ctx context.Context, at checkpoint) error {
 	in.saved, in.savedAt = at.Batch, time.Now()
 	if in.opts.DryRun {
 		return nil
 	}
-	if err = in.db.InSystem(ctx, "acra begin", in.open); err != nil {
+	err := in.db.InSystem(ctx, "acra begin", in.open)
+	if err != nil {
 		_ = in.stream.close()
 	}
 	return err

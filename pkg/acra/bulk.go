@@ -33,13 +33,8 @@ func (b bulkSource) open(ctx context.Context, a opening) (stream, error) {
 	s := &bulkStream{caller: c, list: list, versions: versionsOf(list), from: a.from}
 	s.todo = slices.DeleteFunc(slices.Clone(list), func(d dataset) bool { return d.version != "" && a.loaded[d.id] == d.version })
 	s.complete = all && len(s.todo) == len(list)
-	if a.from.Part != "" {
-		s.todo = s.todo[:0]
-		for i, d := range list { // datasets before the one that was being read are committed
-			if i >= a.from.Index {
-				s.todo = append(s.todo, d)
-			}
-		}
+	if i := a.from.Index; a.from.Part != "" && i < len(list) && list[i].name == a.from.Part {
+		s.todo = list[i:] // the datasets before are committed
 	}
 	ctx, s.stop = context.WithCancel(ctx)
 	s.links = make(chan link, 1)
@@ -125,7 +120,7 @@ func (s *bulkStream) next(ctx context.Context) (part, error) {
 	s.size += down.size
 	p.at = slices.Index(s.list, d)
 	p.release = orElse(down.etag, d.version)
-	p.anew = p.at == s.from.Index && p.release != s.from.Version
+	p.anew = p.at != s.from.Index || d.name != s.from.Part || p.release != s.from.Version
 	return p, nil
 }
 

@@ -73,28 +73,36 @@ func TestStorageThatStaysDown(t *testing.T) {
 	require.Equal(t, acra.Counts{Read: 500, Inserted: 500}, again.Counts)
 }
 
-// A file that is replaced while it is read is never mixed: the run stops, and resumed it reads that dataset anew.
+// A release that comes while the one before is read is never mixed with it: the run stops, and the next begins anew, also with
+// the datasets that were through.
 func TestPublishedWhileItWasRead(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	text, _ := generate(t, 4000, acragen.Options{})
 	later, _ := generate(t, 4000, acragen.Options{Changed: 0.1})
-	site := collection(t, text, 1)
-	site.Script(acratest.File, acratest.Cut(0.7), acratest.Meanwhile(func() {
-		site.Datasets[0].CSV, site.Datasets[0].Updated = later, "2026-10-15"
+	site, next := collection(t, text, 2), collection(t, later, 2)
+	site.Script(acratest.File, nil, acratest.Cut(0.7), acratest.Meanwhile(func() {
+		site.Datasets = next.Datasets
+		for i := range site.Datasets {
+			site.Datasets[i].Updated = "2026-10-15"
+		}
 	}))
 	opts := bulk(site)
 	opts.BatchRows = 500
-	_, err := acra.Ingest(t.Context(), db.App, opts)
+	first, err := acra.Ingest(t.Context(), db.App, opts)
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
 	require.ErrorContains(t, err, "published anew while it was read")
+	require.Greater(t, first.Read, int64(2000), "the first dataset is in")
 
 	opts = bulk(site)
 	opts.Resume = true
-	ingest(t, db, opts)
+	rep := ingest(t, db, opts)
+	require.False(t, rep.Resumed)
+	require.EqualValues(t, 4000, rep.Read)
 	clean := pgtest.New(t)
 	ingest(t, clean, all(later))
 	require.Equal(t, table(t, clean.Owner), table(t, db.Owner))
+	require.True(t, ingest2(t, db, bulk(site)).NothingToDo)
 }
 
 func TestOnlyWhatWasPublishedIsRead(t *testing.T) {

@@ -143,7 +143,7 @@ func (d *download) accept(resp *http.Response) (after time.Duration, err error) 
 	}
 	if etag != d.etag {
 		return -1, fault.New(fault.Unavailable, "%s: published anew while it was read", d.what).
-			WithHint("run it again with --resume: that dataset is read from its start")
+			WithHint("run it again: it begins anew, with the new release")
 	}
 	return 0, nil
 }

@@ -176,7 +176,7 @@ type csvPart struct {
 	at      int
 	head    []string
 	release string
-	anew    bool // another release than the one that a resumed run was reading
+	anew    bool // not what a resumed run was reading when it stopped
 	shut    func() error
 	fail    func(error) error // explains what the reader under it says
 }

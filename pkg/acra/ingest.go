@@ -62,6 +62,7 @@ type ingestion struct {
 	saved   int64 // number of the last batch that the checkpoint has
 	savedAt time.Time
 	known   known   // what the table held when the run began
+	looked  bool    // known was read
 	ask     []int32 // rows of the batch at hand about which the table must be asked
 	held    []held  // what it holds for each of them
 	resumed bool
@@ -142,10 +143,7 @@ func (in *ingestion) alreadyRunning(ctx context.Context) error {
 }
 
 // load reads, decodes and writes at once. What was read before the source failed is written all the same.
-func (in *ingestion) load(ctx context.Context) (err error) {
-	if in.known, err = readKnown(ctx, in.db); err != nil {
-		return err
-	}
+func (in *ingestion) load(ctx context.Context) error {
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
 	decoders := min(runtime.GOMAXPROCS(0), maxDecoders)
@@ -166,8 +164,12 @@ func (in *ingestion) load(ctx context.Context) (err error) {
 	}()
 	for b := range order {
 		<-b.decoded
-		b.meet(in.seen)
-		if err := in.apply(ctx, b); err != nil {
+		err := in.look(ctx, b, r.size)
+		if err == nil {
+			b.meet(in.seen)
+			err = in.apply(ctx, b)
+		}
+		if err != nil {
 			stop()
 			<-ended // nobody else uses the source when this returns
 			return err
@@ -176,6 +178,18 @@ func (in *ingestion) load(ctx context.Context) (err error) {
 		free <- b
 	}
 	return <-ended
+}
+
+// look reads what the table holds, once there is more than one batch: a few rows are better asked about one by one.
+func (in *ingestion) look(ctx context.Context, b *batch, size int) (err error) {
+	if in.looked || in.run.Read == 0 && len(b.records) < size {
+		return nil
+	}
+	in.looked = true
+	return in.persist(ctx, func() error {
+		in.known, err = readKnown(ctx, in.db)
+		return err
+	})
 }
 
 // maxDecoders bounds the memory: each decoder has a batch in hand.

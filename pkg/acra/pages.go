@@ -5,12 +5,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"hash/maphash"
 	"io"
 	"maps"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/leadctl/leadctl/pkg/fault"
 )
@@ -48,7 +51,8 @@ func sourceLabel(kind string, ids []string) string {
 		return kind + " " + ids[0]
 	}
 	ids = slices.Sorted(slices.Values(ids))
-	return kind + " " + ids[0] + " and " + strconv.Itoa(len(ids)-1) + " more"
+	sum := crc32.ChecksumIEEE([]byte(strings.Join(ids, " "))) // so that other datasets are another source
+	return fmt.Sprintf("%s %s and %d more (%08x)", kind, ids[0], len(ids)-1, sum)
 }
 
 func (p pagedSource) open(ctx context.Context, a opening) (stream, error) {
@@ -128,8 +132,8 @@ func (s *pagedStream) progress() (done, of int64) {
 }
 
 func (s *pagedStream) next(ctx context.Context) (part, error) {
-	if s.at == 0 && s.from.Part != "" {
-		s.at = s.from.Index // the queries before are committed
+	if i := s.from.Index; s.at == 0 && i < len(s.queries) && s.queries[i].name() == s.from.Part {
+		s.at = i // the queries before are committed
 	}
 	if s.at >= len(s.queries) {
 		return nil, io.EOF
