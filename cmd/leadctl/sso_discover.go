@@ -148,15 +148,23 @@ func ageText(d time.Duration) string {
 	return d.Truncate(time.Minute).String() + " old"
 }
 
+// loginPort is one to register for `leadctl sso login` at providers that take a loopback port literally.
+const loginPort = 8914
+
 // toRegister is what the provider has to know about our clients.
 func toRegister(cfg config.Config, at sso.Places) []fact {
+	cli, cliKind := at.RegisterCLI(cliClient(cfg, "")), "CLI, public, code and PKCE, device flow"
+	if sso.ProductOf(cfg.SSO.Issuer) != sso.Keycloak {
+		cli.RedirectURIs = []string{fmt.Sprintf("http://127.0.0.1:%d/callback", loginPort)}
+		cliKind += fmt.Sprintf("; sign in with --port %d, or register http://127.0.0.1/* where any port may match", loginPort)
+	}
 	var out []fact
 	for _, c := range []struct {
 		kind string
 		sso.Registration
 	}{
 		{"UI and console, confidential, code and PKCE", at.RegisterUI(cfg.SSO.ClientID)},
-		{"CLI, public, code and PKCE, device flow", at.RegisterCLI(cliClient(cfg, ""))},
+		{cliKind, cli},
 		{"Odoo, public, implicit", at.RegisterOdoo("")},
 	} {
 		note := c.kind

@@ -496,7 +496,7 @@ func (r *realm) assigned(t *testing.T) {
 	require.Contains(t, assign(0, bob, "--tenant", "1", "--role", "admin", "--role", "viewer", "--dry-run"), "+viewer")
 	require.Contains(t, assign(0, bob, "--tenant", "1", "--role", "admin", "--role", "viewer"), "+admin")
 	require.NotContains(t, assign(0, bob, "--tenant", "1", "--role", "admin", "--role", "viewer"), "update")
-	require.Contains(t, assign(0, bob, "--role", "ops"), "-admin -viewer")
+	require.Contains(t, assign(0, bob, "--role", "ops"), "-viewer -admin")
 	assign(2, bob)
 	assign(2, bob, "--tenant", "0")
 	assign(2, bob, "--role", "root")
@@ -516,8 +516,8 @@ func (r *realm) expire(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, raw, 0o600))
 }
 
-// driftIsPutRight: somebody opened the attribute to users, switched PKCE off and removed the audience mapper. Redirect URIs
-// that others added stay.
+// driftIsPutRight: somebody opened the attribute to users, switched PKCE off, and took the e-mail address and the audience
+// out of the tokens. Redirect URIs that others added stay.
 func (r *realm) driftIsPutRight(t *testing.T) {
 	var profile map[string]any
 	require.Equal(t, 200, r.rest(t, http.MethodGet, "/users/profile", nil, &profile))
@@ -535,6 +535,24 @@ func (r *realm) driftIsPutRight(t *testing.T) {
 	clients[0]["redirectUris"] = []string{"https://other.example/callback", "https://wide.example/*"}
 	require.Equal(t, 204, r.rest(t, http.MethodPut, "/clients/"+clients[0]["id"].(string), clients[0], nil))
 
+	client := "/clients/" + clients[0]["id"].(string)
+	var scopes []struct{ ID, Name string }
+	require.Equal(t, 200, r.rest(t, http.MethodGet, "/client-scopes", nil, &scopes))
+	for _, s := range scopes {
+		switch s.Name {
+		case "email":
+			require.Equal(t, 204, r.rest(t, http.MethodDelete, client+"/default-client-scopes/"+s.ID, nil, nil))
+		case "leadctl":
+			var mappers []struct{ ID, Name string }
+			require.Equal(t, 200, r.rest(t, http.MethodGet, "/client-scopes/"+s.ID+"/protocol-mappers/models", nil, &mappers))
+			for _, m := range mappers {
+				if m.Name == "leadctl audience" {
+					require.Equal(t, 204, r.rest(t, http.MethodDelete, "/client-scopes/"+s.ID+"/protocol-mappers/models/"+m.ID, nil, nil))
+				}
+			}
+		}
+	}
+
 	code, out, _ := leadctl(t, r.setup("--dry-run", "-o", "json")...)
 	require.Zero(t, code)
 	drifted := map[string]string{}
@@ -543,7 +561,9 @@ func (r *realm) driftIsPutRight(t *testing.T) {
 			drifted[c.Kind+" "+c.Name] = c.Detail
 		}
 	}
-	require.Len(t, drifted, 2, drifted)
+	require.Len(t, drifted, 4, drifted)
+	require.Contains(t, drifted, "mapper leadctl audience")
+	require.Contains(t, drifted["scope of client "+liveClient], "email")
 	require.Contains(t, drifted["user attribute tenant_id"], "permissions.edit")
 	require.Contains(t, drifted["client "+liveClient], "pkce.code.challenge.method")
 
@@ -553,6 +573,10 @@ func (r *realm) driftIsPutRight(t *testing.T) {
 	require.Equal(t, 200, r.rest(t, http.MethodGet, "/clients?clientId="+liveClient, nil, &clients))
 	require.Contains(t, clients[0]["redirectUris"], "https://other.example/callback")
 	require.Contains(t, clients[0]["redirectUris"], "http://localhost:3000/api/auth/callback/nexius")
+	code, again, _ := leadctl(t, r.setup("--print", "plan")...)
+	require.Zero(t, code)
+	require.NotContains(t, again, "update")
+	require.NotContains(t, again, "create")
 }
 
 // shift is the clock, moved.

@@ -69,17 +69,36 @@ func (s *setup) ensureMapper(ctx context.Context, scope string, want rep) error 
 	return err
 }
 
-// ensureScopeOf gives a client the scope in every token, whatever is asked for.
-func (s *setup) ensureScopeOf(ctx context.Context, name, client, scope string) error {
+// ensureScopesOf gives a client ours, and the ones of Keycloak's own that hold sub, names and e-mail address, in every
+// token whatever is asked for. A realm that lacks one of Keycloak's has its own way to fill those claims.
+func (s *setup) ensureScopesOf(ctx context.Context, name, client, scope string) error {
 	path := "/clients/" + client + "/default-client-scopes"
-	have, err := s.find(ctx, client, path, "name", scopeName)
-	if err != nil {
-		return err
+	missing := false
+	for _, wanted := range []string{scopeName, "basic", "profile", "email"} {
+		id := scope
+		if wanted != scopeName {
+			known, err := s.find(ctx, client, "/client-scopes", "name", wanted)
+			if err != nil {
+				return err
+			}
+			if id = known.text("id"); id == "" {
+				continue
+			}
+		}
+		have, err := s.find(ctx, client, path, "name", wanted)
+		if err != nil {
+			return err
+		}
+		if have != nil {
+			continue
+		}
+		missing = true
+		if _, err := s.write(ctx, http.MethodPut, s.realmPath+path+"/"+id, nil, Change{Create, "scope of client", name, wanted + " is in every token"}); err != nil {
+			return err
+		}
 	}
-	if have != nil {
+	if !missing {
 		s.keep("scope of client", name)
-		return nil
 	}
-	_, err = s.write(ctx, http.MethodPut, s.realmPath+path+"/"+scope, nil, Change{Create, "scope of client", name, scopeName + " is in every token"})
-	return err
+	return nil
 }

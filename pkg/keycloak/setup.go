@@ -140,7 +140,7 @@ func (s *setup) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(s.ensureScopeOf(ctx, s.Client, ui, scope), s.ensureScopeOf(ctx, s.CLIClient, cli, scope)); err != nil {
+	if err := errors.Join(s.ensureScopesOf(ctx, s.Client, ui, scope), s.ensureScopesOf(ctx, s.CLIClient, cli, scope)); err != nil {
 		return err
 	}
 	if err := s.ensureRolesReach(ctx, cli, ui); err != nil {

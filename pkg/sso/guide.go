@@ -73,7 +73,7 @@ func (p Product) rolesHint() string {
 		return "give the user a role (`leadctl sso keycloak assign USER --role viewer`); the mapper `leadctl roles` " +
 			"(type User Client Role, claim roles, multivalued) stands in the client scope `leadctl`"
 	case Okta:
-		return "Authorization Servers, Claims: add roles, of type Groups, with a filter for groups named viewer, ops, admin"
+		return "Authorization Servers, Claims: add groups, of type Groups, with a filter for groups named viewer, ops, admin"
 	case Auth0:
 		return `a post-login Action: api.idToken.setCustomClaim("https://claims/roles", event.authorization.roles) and the same on api.accessToken`
 	}

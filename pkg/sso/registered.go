@@ -172,7 +172,7 @@ func wantSubject(c members) (string, *TokenError) {
 	sub, ok := c.text("sub")
 	switch n := utf8.RuneCountInString(sub); {
 	case !c.has("sub"):
-		return "", refuse(ReasonSubject, "sub is missing")
+		return "", refuse(ReasonSubject, "sub is missing").hint("give the client the scope that holds sub; on Keycloak 25 and later it is called basic")
 	case !ok:
 		return "", refuse(ReasonSubject, "sub is %s, not a text", kindName(c.get("sub")))
 	case n == 0 || n > maxSubject || strings.TrimFunc(sub, unicode.IsSpace) == "":
