@@ -137,8 +137,8 @@ func (in *ingestion) open(ctx context.Context, tx postgres.SystemTx) error {
 
 // dropPending empties acra_pending if there is anything in it.
 func dropPending(ctx context.Context, tx postgres.SystemTx) error {
-	var any bool
-	if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM acra_pending)`).Scan(&any); err != nil || !any {
+	var left bool
+	if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM acra_pending)`).Scan(&left); err != nil || !left {
 		return err
 	}
 	_, err := tx.Exec(ctx, `TRUNCATE acra_pending`)

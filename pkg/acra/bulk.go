@@ -2,7 +2,6 @@ package acra
 
 import (
 	"context"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -99,7 +98,7 @@ func (s *bulkStream) prepare(ctx context.Context, list []dataset) {
 
 func (s *bulkStream) next(ctx context.Context) (part, error) {
 	if s.at >= len(s.todo) {
-		return nil, io.EOF
+		return nil, errEnd
 	}
 	ready, ok := <-s.links
 	if !ok {

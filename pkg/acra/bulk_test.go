@@ -73,6 +73,46 @@ func TestStorageThatStaysDown(t *testing.T) {
 	require.Equal(t, acra.Counts{Read: 500, Inserted: 500}, again.Counts)
 }
 
+// A connection that ends without an answer reads as the end of a file, which it is not.
+func TestHangingUpIsNotTheEnd(t *testing.T) {
+	t.Parallel()
+	text, _ := generate(t, 600, acragen.Options{})
+	hangUps := make([]acratest.Fault, 50)
+	for i := range hangUps {
+		hangUps[i] = acratest.HangUp()
+	}
+	for name, start := range map[string]func(*acratest.Site) acra.Options{
+		"the second file": func(s *acratest.Site) acra.Options {
+			s.Script(acratest.File, append([]acratest.Fault{nil}, hangUps...)...)
+			return bulk(s)
+		},
+		"the middle of a file": func(s *acratest.Site) acra.Options {
+			s.Script(acratest.File, append([]acratest.Fault{acratest.Cut(0.5)}, hangUps...)...)
+			return bulk(s)
+		},
+		"the call for a link": func(s *acratest.Site) acra.Options {
+			s.Script(acratest.Poll, append([]acratest.Fault{nil}, hangUps...)...)
+			return bulk(s)
+		},
+		"the second page": func(s *acratest.Site) acra.Options {
+			s.Script(acratest.Search, append([]acratest.Fault{nil}, hangUps...)...)
+			return paged(s, 100)
+		},
+		"a page of another part": func(s *acratest.Site) acra.Options {
+			s.Script(acratest.Search, append([]acratest.Fault{nil, nil, nil}, hangUps...)...)
+			return paged(s, 100)
+		},
+	} {
+		db, site := pgtest.New(t), collection(t, text, 2)
+		rep, err := acra.Ingest(t.Context(), db.App, start(site))
+		require.True(t, fault.Is(err, fault.Unavailable), "%s: %v", name, err)
+		require.Equal(t, acra.StateFailed, rep.State, name)
+	}
+	db, site := pgtest.New(t), collection(t, text, 2)
+	site.Script(acratest.File, acratest.HangUp(), acratest.HangUp(), nil, acratest.HangUp())
+	require.EqualValues(t, 600, ingest(t, db, bulk(site)).Inserted)
+}
+
 // A release that comes while the one before is read is never mixed with it: the run stops, and the next begins anew, also with
 // the datasets that were through.
 func TestPublishedWhileItWasRead(t *testing.T) {

@@ -40,7 +40,7 @@ func newCSVReader(part string, src io.Reader) *csvReader {
 	return &csvReader{splitter: newSplitter(), src: src, part: part, buf: make([]byte, 4*maxRecord), line: 1, table: crc32.MakeTable(crc32.Castagnoli)}
 }
 
-// next reads one record; io.EOF after the last. Other errors are the source's own.
+// next reads one record; errEnd after the last. Other errors are the source's own.
 func (c *csvReader) next() (record, error) {
 	for {
 		line, err := c.firstLine()
@@ -101,7 +101,7 @@ func (c *csvReader) firstLine() ([]byte, error) {
 		case len(b) == maxRecord, c.eof && len(b) > 0 && !c.skipping:
 			return b, nil
 		case c.eof:
-			return nil, io.EOF
+			return nil, errEnd
 		default:
 			if err := c.fill(); err != nil {
 				return nil, err

@@ -3,6 +3,7 @@ package acra
 import (
 	"bytes"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -20,7 +21,7 @@ func readAll(t require.TestingT, r io.Reader, width int) (list [][]string, broke
 	s := newSplitter()
 	for {
 		rec, err := c.next()
-		if err == io.EOF {
+		if errors.Is(err, errEnd) {
 			return list, broken, ends
 		}
 		require.NoError(t, err)

@@ -84,7 +84,7 @@ func (s *fileStream) progress() (done, of int64) { return s.done.n.Load(), s.siz
 
 func (s *fileStream) next(context.Context) (part, error) {
 	if s.at == len(s.parts) {
-		return nil, io.EOF
+		return nil, errEnd
 	}
 	p, err := s.parts[s.at]()
 	if err != nil {
@@ -190,7 +190,7 @@ func openCSV(name string, r io.Reader, shut func() error) (*csvPart, error) {
 func (p *csvPart) readHeader() error {
 	rec, err := p.next()
 	switch {
-	case err == io.EOF:
+	case errors.Is(err, errEnd):
 		return fault.New(fault.Unprocessable, "%s: empty", p.part)
 	case err != nil:
 		return p.explain(err)
@@ -216,7 +216,7 @@ func (p *csvPart) close() error     { return p.shut() }
 
 func (p *csvPart) read(ctx context.Context) (record, error) {
 	rec, err := p.next()
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, errEnd) {
 		if ctx.Err() != nil {
 			return rec, ctx.Err()
 		}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// All, as the only status of Options, takes the whole register.
+// All takes the whole register, as the only status of Options.
 const All = "all"
 
 // LiveStatuses are the three ways in which the register says that an entity exists: businesses and partnerships are

@@ -2,6 +2,7 @@ package acra
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"runtime"
 	"time"
@@ -81,7 +82,7 @@ func Ingest(ctx context.Context, db *postgres.DB, opts Options) (Report, error) 
 	in := &ingestion{db: db, opts: opts.withDefaults(), seen: newSeen(), release: func() {}}
 	err := in.ingest(ctx)
 	rep := Report{Run: in.run, DryRun: in.opts.DryRun, Resumed: in.resumed, Seconds: time.Since(start).Seconds(), FirstRejects: in.rejects}
-	if err == errNothingToDo {
+	if errors.Is(err, errNothingToDo) {
 		rep.NothingToDo, err = true, nil
 	}
 	return rep, err
@@ -99,7 +100,7 @@ func (in *ingestion) ingest(ctx context.Context) error {
 	if err := in.begin(ctx); err != nil {
 		return err
 	}
-	defer in.stream.close()
+	defer func() { _ = in.stream.close() }()
 	err := in.load(ctx)
 	if err == nil {
 		err = in.finish(ctx)
@@ -171,7 +172,7 @@ func (in *ingestion) load(ctx context.Context) error {
 		}
 		if err != nil {
 			stop()
-			<-ended // nobody else uses the source when this returns
+			<-ended //nolint:errcheck // err says more; nobody else uses the source when this returns
 			return err
 		}
 		in.tell(b)

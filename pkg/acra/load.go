@@ -260,7 +260,7 @@ func (in *ingestion) compare(ctx context.Context, tx postgres.SystemTx, b *batch
 // after is the run as it stands once b is committed.
 func (in *ingestion) after(b *batch, f fate) Run {
 	run := in.run
-	run.Counts.add(f.counts)
+	run.add(f.counts)
 	run.At = b.at
 	run.Detail.Unknown, run.Detail.Missing = b.layout.unknown, b.layout.missing
 	run.Detail.Warnings = addAll(run.Detail.Warnings, func(add func(string, int64)) {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"hash/maphash"
-	"io"
 	"maps"
 	"net/url"
 	"slices"
@@ -136,7 +135,7 @@ func (s *pagedStream) next(ctx context.Context) (part, error) {
 		s.at = i // the queries before are committed
 	}
 	if s.at >= len(s.queries) {
-		return nil, io.EOF
+		return nil, errEnd
 	}
 	p := &pagedPart{stream: s, query: s.queries[s.at], number: s.at, met: map[uint64]struct{}{}, handed: map[uint64]struct{}{}, seed: maphash.MakeSeed()}
 	s.at++
@@ -273,12 +272,12 @@ func (p *pagedPart) read(ctx context.Context) (record, error) {
 	}
 }
 
-// check looks at the end of a pass whether every row was met, and begins another when not. It returns io.EOF when done.
+// check looks at the end of a pass whether every row was met, and begins another when not. It returns errEnd when done.
 func (p *pagedPart) check() error {
 	whole := p.start+int64(len(p.met)) == p.total
 	switch {
 	case whole && (!p.drifted || p.rescan == maxRescans):
-		return io.EOF
+		return errEnd
 	case p.rescan == maxRescans:
 		return fault.New(fault.Unavailable, "dataset %s: %d rows announced, %d found in %d passes", p.query.dataset.id,
 			p.total, p.start+int64(len(p.met)), p.rescan+1).WithHint("the register is probably being published; try again in an hour")

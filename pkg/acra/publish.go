@@ -189,7 +189,8 @@ func lowered(list []string) []string {
 func (in *ingestion) fail(ctx context.Context, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Minute)
 	defer cancel()
-	refused, isRefusal := cause.(refusal)
+	var refused refusal
+	isRefusal := errors.As(cause, &refused)
 	if isRefusal {
 		cause = refused.cause
 	} else {

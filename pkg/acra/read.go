@@ -3,7 +3,6 @@ package acra
 import (
 	"context"
 	"errors"
-	"io"
 	"strings"
 
 	"github.com/leadctl/leadctl/pkg/fault"
@@ -33,7 +32,7 @@ var errLimit = errors.New("limit reached")
 func (r *reader) run(ctx context.Context) error {
 	for {
 		p, err := r.stream.next(ctx)
-		if err == io.EOF {
+		if errors.Is(err, errEnd) {
 			return nil
 		}
 		if err != nil {
@@ -47,11 +46,10 @@ func (r *reader) run(ctx context.Context) error {
 		if flushed := r.flush(ctx); flushed != nil {
 			return flushed
 		}
-		switch err {
-		case nil:
-		case errLimit:
+		if errors.Is(err, errLimit) {
 			return nil
-		default:
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -63,7 +61,7 @@ func (r *reader) part(ctx context.Context, p part) error {
 	}
 	for {
 		rec, err := p.read(ctx)
-		if err == io.EOF {
+		if errors.Is(err, errEnd) {
 			return nil
 		}
 		if err != nil {

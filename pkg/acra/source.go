@@ -2,6 +2,7 @@ package acra
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/leadctl/leadctl/pkg/fault"
@@ -31,9 +32,13 @@ type opening struct {
 	loaded   map[string]string // releases that are loaded already, by dataset
 }
 
+// errEnd is the end of a stream or a part. It is not io.EOF, which a broken connection may hide in its error: taken for the
+// end, that would lose the rest of the register without a word.
+var errEnd = errors.New("end")
+
 // stream is an open source: a sequence of parts, each with a header of its own.
 type stream interface {
-	next(ctx context.Context) (part, error) // io.EOF after the last
+	next(ctx context.Context) (part, error) // errEnd after the last
 	progress() (done, of int64)             // in whatever unit; of is 0 when unknown
 	facts() facts
 	// settle is asked once everything has been read: what holds then, and what an operator should know.
@@ -47,7 +52,7 @@ type part interface {
 	index() int // its number in the stream, from 0
 	header() []string
 	setWidth(fields int)                  // how many fields a whole record has
-	read(context.Context) (record, error) // io.EOF after the last
+	read(context.Context) (record, error) // errEnd after the last
 	version() string
 	// replays says that the part was begun at its start although the run is resumed inside it: the decoder passes over what
 	// is committed.

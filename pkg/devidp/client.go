@@ -25,7 +25,7 @@ func (c *client) ResponseTypes() []oidc.ResponseType {
 func (c *client) AccessTokenType() op.AccessTokenType                      { return op.AccessTokenTypeJWT }
 func (c *client) IDTokenLifetime() time.Duration                           { return c.lifetime }
 func (c *client) DevMode() bool                                            { return false }
-func (c *client) RestrictAdditionalIdTokenScopes() func([]string) []string { return unrestricted } //nolint:revive // the interface's spelling
+func (c *client) RestrictAdditionalIdTokenScopes() func([]string) []string { return unrestricted } //nolint:revive,staticcheck // the interface's spelling
 func (c *client) RestrictAdditionalAccessTokenScopes() func([]string) []string {
 	return unrestricted
 }

@@ -94,3 +94,8 @@ func NoRange() Fault {
 		answer(w, r)
 	}
 }
+
+// HangUp closes the connection without an answer.
+func HangUp() Fault {
+	return func(http.ResponseWriter, *http.Request, http.HandlerFunc) { panic(http.ErrAbortHandler) }
+}
