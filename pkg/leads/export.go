@@ -2,9 +2,7 @@ package leads
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
@@ -59,25 +57,17 @@ func Export(ctx context.Context, tx postgres.TenantTx, w io.Writer, format Forma
 	case limit < 0:
 		return 0, fault.New(fault.Invalid, "limit %d: below 0", limit)
 	}
-	if limit == All || limit > MaxLimit {
+	if !isPage(limit) {
 		if err := longWork(ctx, tx); err != nil {
 			return 0, err
 		}
 	}
 	out := &exporter{w: w, encoder: enc, buf: append(make([]byte, 0, chunk+4<<10), enc.head...)}
-	parts := [...]string{
-		fmt.Sprintf(leadQuery, "s.score", scored) + scoredFirst,
-		fmt.Sprintf(leadQuery, "NULL::float8", unscored) + unscoredByID,
-	}
-	mode := pgx.QueryExecModeCacheStatement
-	if limit == All || limit > MaxLimit {
-		mode = pgx.QueryExecModeDescribeExec // planned for this tenant: a kept plan was made for another one's size
-	}
-	for _, sql := range parts {
-		if limit != All {
-			sql += ` LIMIT ` + strconv.Itoa(limit)
+	for _, p := range parts() {
+		if limit != All && out.rows >= int64(limit) {
+			break
 		}
-		if err := out.query(ctx, tx, sql, limit, mode); err != nil {
+		if err := out.query(ctx, tx, p.sql(limit, "", "::text"), limit); err != nil {
 			return out.rows, err
 		}
 	}
@@ -92,17 +82,22 @@ type exporter struct {
 	rows int64
 }
 
-// query appends the rows of sql, as long as there are fewer than limit in all.
-func (e *exporter) query(ctx context.Context, tx postgres.TenantTx, sql string, limit int, mode pgx.QueryExecMode) error {
-	if limit != All && e.rows >= int64(limit) {
-		return nil
+// query appends the rows of sql, whose values are all text, as long as there are fewer than limit in all.
+func (e *exporter) query(ctx context.Context, tx postgres.TenantTx, sql string, limit int) error {
+	if isPage(limit) {
+		return inIndexOrder(ctx, tx, sql, nil, func(rows pgx.Rows) error { return e.appendRows(rows, limit) })
 	}
-	rows, err := tx.Query(ctx, sql, mode, pgx.QueryResultFormats{pgx.TextFormatCode})
+	// Planned for this tenant: a kept plan was made for another one's size.
+	rows, err := tx.Query(ctx, sql, pgx.QueryExecModeDescribeExec)
 	if err != nil {
 		return err
 	}
+	return e.appendRows(rows, limit)
+}
+
+func (e *exporter) appendRows(rows pgx.Rows, limit int) error {
 	defer rows.Close()
-	for rows.Next() && (limit == All || e.rows < int64(limit)) {
+	for (limit == All || e.rows < int64(limit)) && rows.Next() {
 		e.buf = e.row(e.buf, rows.RawValues(), e.rows == 0)
 		e.rows++
 		if len(e.buf) >= chunk {

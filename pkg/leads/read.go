@@ -3,7 +3,6 @@ package leads
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"strconv"
 	"time"
@@ -14,23 +13,64 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// leadQuery reads leads with the score expression it is given. NaN and the infinities sort before every number, so
-// finite scores come first, by the index that is in export order; whatever has no score follows, by company_id.
-const leadQuery = `
-SELECT s.company_id, c.name, c.website_domain, c.industry_norm, c.employees_est, %s AS score, s.bucket, s.rationale,
-  f.features->>'primary_email' AS primary_email, f.features->>'contact_name' AS contact_name, f.features->>'contact_title' AS contact_title,
-  f.features->>'contact_linkedin' AS contact_linkedin, f.features->>'contact_phone' AS contact_phone
-FROM public.lead_scores s
+// part is a stretch of the leads in their order: those with a finite score, best first, and those without one, by
+// company_id. In one statement NaN and the infinities would come before every number.
+type part struct{ where, order, score string }
+
+func parts() [2]part {
+	return [2]part{
+		{`s.score < 'Infinity' AND s.score > '-Infinity'`, `s.score DESC NULLS LAST, s.company_id`, `s.score`},
+		{`(s.score IS NULL OR s.score >= 'Infinity' OR s.score = '-Infinity')`, `s.company_id`, `NULL::float8`},
+	}
+}
+
+// isPage reports whether limit asks for few enough leads to look each one up; the others are read table by table.
+func isPage(limit int) bool { return limit > All && limit <= MaxLimit+1 }
+
+// sql reads the leads of p, at most limit. The limit of a page stands before the joins. It is part of the text, so that a
+// plan which PostgreSQL keeps is made for it. Numbers are cast as said ("" leaves them) for who wants text of everything.
+func (p part) sql(limit int, more, numbers string) string {
+	from := `public.lead_scores s
 LEFT JOIN public.companies c ON c.company_id = s.company_id
 LEFT JOIN public.lead_features f ON f.tenant_id = s.tenant_id AND f.company_id = s.company_id
-WHERE %s`
+WHERE ` + p.where + more
+	if isPage(limit) {
+		// OFFSET 0: row by row through the key, however few rows the tenant seemed to have when this was planned.
+		from = `(SELECT * FROM public.lead_scores s WHERE ` + p.where + more + ` ORDER BY ` + p.order + limitSQL(limit) + `) s
+LEFT JOIN LATERAL (SELECT * FROM public.companies c WHERE c.company_id = s.company_id OFFSET 0) c ON true
+LEFT JOIN LATERAL (SELECT features FROM public.lead_features f WHERE f.tenant_id = s.tenant_id AND f.company_id = s.company_id OFFSET 0) f ON true`
+	}
+	return `SELECT s.company_id` + numbers + `, c.name, c.website_domain, c.industry_norm, c.employees_est` + numbers + `, ` + p.score + numbers + ` AS score, s.bucket, s.rationale,
+  f.features->>'primary_email' AS primary_email, f.features->>'contact_name' AS contact_name, f.features->>'contact_title' AS contact_title,
+  f.features->>'contact_linkedin' AS contact_linkedin, f.features->>'contact_phone' AS contact_phone
+FROM ` + from + `
+ORDER BY ` + p.order + limitSQL(limit)
+}
 
-const (
-	scored       = `s.score < 'Infinity' AND s.score > '-Infinity'`
-	unscored     = `(s.score IS NULL OR s.score >= 'Infinity' OR s.score = '-Infinity')`
-	scoredFirst  = ` ORDER BY s.score DESC NULLS LAST, s.company_id`
-	unscoredByID = ` ORDER BY s.company_id`
-)
+func limitSQL(limit int) string {
+	if limit == All {
+		return ""
+	}
+	return ` LIMIT ` + strconv.Itoa(limit)
+}
+
+// inIndexOrder runs a query that an index answers in order up to its limit. Left alone, PostgreSQL would keep the plan
+// it made for the connection's first tenant: had that one few rows, every later tenant's would all be read and sorted.
+func inIndexOrder(ctx context.Context, tx postgres.TenantTx, sql string, args []any, read func(pgx.Rows) error) (err error) {
+	var b pgx.Batch
+	b.Queue(`SELECT set_config('enable_sort', 'off', true)`)
+	b.Queue(sql, args...)
+	results := tx.SendBatch(ctx, &b)
+	defer func() { err = errors.Join(err, results.Close()) }()
+	if _, err := results.Exec(); err != nil {
+		return err
+	}
+	rows, err := results.Query()
+	if err != nil {
+		return err
+	}
+	return read(rows)
+}
 
 // Cursor is a place in the order of Latest: just after that score and company. AfterScore nil with an AfterID lies among
 // the leads without a score. The zero Cursor is the beginning.
@@ -83,25 +123,21 @@ func Latest(ctx context.Context, tx postgres.TenantTx, limit int, after Cursor) 
 	if s := after.AfterScore; s != nil && (math.IsNaN(*s) || math.IsInf(*s, 0)) {
 		return Page{}, fault.New(fault.Invalid, "afterScore: not a finite number")
 	}
-	items := []Lead{}
+	items, parts := []Lead{}, parts()
 	if after.AfterScore != nil || after.AfterID == 0 {
-		sql, args := fmt.Sprintf(leadQuery, "s.score", scored), []any{}
+		more, args := "", []any(nil)
 		if after.AfterScore != nil {
-			sql += ` AND s.score <= $1 AND (s.score < $1 OR s.company_id > $2)`
-			args = []any{*after.AfterScore, after.AfterID}
+			more, args = ` AND s.score <= $1 AND (s.score < $1 OR s.company_id > $2)`, []any{*after.AfterScore, after.AfterID}
 		}
-		var err error
-		if items, err = readLeads(ctx, tx, sql+scoredFirst, limit+1, args...); err != nil {
+		if err := readLeads(ctx, tx, &items, parts[0].sql(limit+1, more, ""), args...); err != nil {
 			return Page{}, err
 		}
 		after.AfterID = 0 // where the leads without a score begin
 	}
 	if len(items) <= limit {
-		rest, err := readLeads(ctx, tx, fmt.Sprintf(leadQuery, "NULL::float8", unscored+` AND s.company_id > $1`)+unscoredByID, limit+1, after.AfterID)
-		if err != nil {
+		if err := readLeads(ctx, tx, &items, parts[1].sql(limit+1, ` AND s.company_id > $1`, ""), after.AfterID); err != nil {
 			return Page{}, err
 		}
-		items = append(items, rest[:min(len(rest), limit+1-len(items))]...)
 	}
 	if len(items) <= limit {
 		return Page{Items: items}, nil
@@ -110,13 +146,11 @@ func Latest(ctx context.Context, tx postgres.TenantTx, limit int, after Cursor) 
 	return Page{Items: items[:limit], NextCursor: &Cursor{last.Score, last.CompanyID}}, nil
 }
 
-// readLeads appends the limit to the text, where the plan that PostgreSQL keeps for the statement is made for it.
-func readLeads(ctx context.Context, tx postgres.TenantTx, sql string, limit int, args ...any) ([]Lead, error) {
-	rows, err := tx.Query(ctx, sql+` LIMIT `+strconv.Itoa(limit), args...)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Lead])
+func readLeads(ctx context.Context, tx postgres.TenantTx, into *[]Lead, sql string, args ...any) error {
+	return inIndexOrder(ctx, tx, sql, args, func(rows pgx.Rows) (err error) {
+		*into, err = pgx.AppendRows(*into, rows, pgx.RowToStructByName[Lead])
+		return err
+	})
 }
 
 // Candidate is a company that one of the tenant's rules picked.
@@ -148,7 +182,7 @@ func Candidates(ctx context.Context, tx postgres.TenantTx, limit int, industry s
 	}
 	var args arguments
 	sql := `SELECT c.company_id, c.name, c.industry_norm, c.website_domain, c.last_seen, f.updated_at
-		FROM public.lead_features f JOIN public.companies c ON c.company_id = f.company_id
+		FROM public.lead_features f CROSS JOIN LATERAL (SELECT * FROM public.companies c WHERE c.company_id = f.company_id OFFSET 0) c
 		WHERE (f.source <> '` + Source + `' OR f.features ? 'rule_id')`
 	if industry != "" {
 		if err := checkText(industry); err != nil {
@@ -160,15 +194,15 @@ func Candidates(ctx context.Context, tx postgres.TenantTx, limit int, industry s
 		at, id := args.add(after.AfterUpdatedAt), args.add(after.AfterID)
 		sql += ` AND f.updated_at <= ` + at + ` AND (f.updated_at < ` + at + ` OR f.company_id > ` + id + `)`
 	}
-	rows, err := tx.Query(ctx, sql+` ORDER BY f.updated_at DESC, f.company_id LIMIT `+strconv.Itoa(limit+1), args...)
-	if err != nil {
-		return CandidatePage{}, err
-	}
 	type dated struct {
 		Candidate
 		UpdatedAt time.Time
 	}
-	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[dated])
+	var list []dated
+	err := inIndexOrder(ctx, tx, sql+` ORDER BY f.updated_at DESC, f.company_id`+limitSQL(limit+1), args, func(rows pgx.Rows) (err error) {
+		list, err = pgx.CollectRows(rows, pgx.RowToStructByName[dated])
+		return err
+	})
 	if err != nil {
 		return CandidatePage{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -136,7 +137,7 @@ func sinceLastRun(ctx context.Context, tx postgres.TenantTx, basis string, full 
 	err := tx.QueryRow(ctx, `SELECT counts FROM public.enrichment_runs WHERE source = $1 AND status = $2
 		ORDER BY started_at DESC, run_id DESC LIMIT 1`, Source, RunDone).Scan(&last)
 	switch {
-	case err == pgx.ErrNoRows:
+	case errors.Is(err, pgx.ErrNoRows):
 		return nil, nil
 	case err != nil:
 		return nil, err

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/devidp"
+)
+
+// clients is how many requests are under way at a time, ours and pgbench's.
+const clients = 8
+
+// api measures requests of the real daemon, with a real token each.
+func (b *bench) api(ctx context.Context) error {
+	tokens, stopIDP, err := b.tokens(ctx)
+	if err != nil {
+		return err
+	}
+	defer stopIDP()
+	ten, stop, err := b.serve(b.ten, tokens.issuer)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	many, stop, err := b.serve(b.many, tokens.issuer)
+	if err != nil {
+		return err
+	}
+	defer stop()
+
+	var few, ref, all []float64
+	for range b.rounds {
+		for _, step := range []struct {
+			into *[]float64
+			run  func() (float64, error)
+		}{
+			{&few, func() (float64, error) { return b.requests(ten, tokens.of[:tenTenants]) }},
+			{&all, func() (float64, error) { return b.requests(many, tokens.of) }},
+			{&ref, b.pgbench},
+		} {
+			n, err := step.run()
+			if err != nil {
+				return err
+			}
+			*step.into = append(*step.into, n)
+		}
+	}
+	line("export-api-200", median(few), median(ref), 0.5, "/s", true)
+	line(fmt.Sprintf("export-tenants-%d", b.tenants), 1000*clients/median(all), 1000*clients/median(few), 1.2, "ms", false)
+	return nil
+}
+
+type tokens struct {
+	issuer string
+	of     []string // by tenant, 1 first
+}
+
+// tokens starts an identity provider and has it sign one for each tenant.
+func (b *bench) tokens(ctx context.Context) (tokens, func(), error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return tokens{}, nil, err
+	}
+	t := tokens{issuer: "http://" + l.Addr().String()}
+	cfg := devidp.Config{Issuer: t.issuer, Clients: []devidp.Client{{ID: "bench"}}, TokenLifetime: 2 * time.Hour}
+	for i := range b.tenants {
+		name := strconv.Itoa(i + 1)
+		cfg.Users = append(cfg.Users, devidp.User{ID: name, Name: name, Email: name + "@bench.example", EmailVerified: true, TenantID: name, Roles: []string{"viewer"}})
+	}
+	idp, err := devidp.New(cfg)
+	if err != nil {
+		return t, nil, err
+	}
+	server := &http.Server{Handler: idp, ReadHeaderTimeout: time.Minute}
+	go func() { _ = server.Serve(l) }()
+	for _, u := range cfg.Users {
+		token, err := idp.IssueToken(ctx, u.ID, "bench")
+		if err != nil {
+			return t, nil, err
+		}
+		t.of = append(t.of, token)
+	}
+	return t, func() { _ = server.Close() }, nil
+}
+
+// serve starts the daemon and waits until it is ready.
+func (b *bench) serve(dsn, issuer string) (base string, stop func(), err error) {
+	api, metrics := freePort(), freePort()
+	keyset := filepath.Join(b.dir, "keyset-"+strings.ReplaceAll(api, ":", "-")+".json")
+	initialise := exec.Command(b.leadctl, "secrets", "init", keyset)
+	if out, err := initialise.CombinedOutput(); err != nil {
+		return "", nil, fmt.Errorf("keyset: %w: %s", err, out)
+	}
+	cmd := exec.Command(b.leadctl, "serve", "--listen", api, "--log-level", "error")
+	cmd.Env = append(env(dsn), "NEXIUS_ISSUER="+issuer, "NEXIUS_CLIENT_ID=bench", "LEADCTL_KEYSET_FILE="+keyset, "LEADCTL_API_METRICS_LISTEN="+metrics, "DISABLE_SCHEDULER=1", "DISABLE_STARTUP_INGEST=1",
+		"LEADCTL_DATABASE_MAX_CONNS="+strconv.Itoa(clients))
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		return "", nil, err
+	}
+	stop = func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+	}
+	base = "http://" + api
+	for range 300 {
+		if resp, err := http.Get(base + "/readyz"); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return base, stop, nil
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	stop()
+	return "", nil, fmt.Errorf("leadctl serve is not ready after 30 s")
+}
+
+func freePort() string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "127.0.0.1:0"
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// requests counts answered requests a second, each with the token of a tenant drawn at random.
+func (b *bench) requests(base string, tokens []string) (float64, error) {
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients, DisableCompression: true}, Timeout: time.Minute}
+	var done atomic.Int64
+	var failed atomic.Pointer[error]
+	var wait sync.WaitGroup
+	start := time.Now()
+	for range clients {
+		wait.Go(func() {
+			for time.Since(start) < b.run && failed.Load() == nil {
+				if err := request(client, base, tokens[rand.IntN(len(tokens))]); err != nil {
+					failed.Store(&err)
+					return
+				}
+				done.Add(1)
+			}
+		})
+	}
+	wait.Wait()
+	if err := failed.Load(); err != nil {
+		return 0, *err
+	}
+	return float64(done.Load()) / time.Since(start).Seconds(), nil
+}
+
+func request(client *http.Client, base, token string) error {
+	req, err := http.NewRequest(http.MethodGet, base+"/export/latest_scores.json?limit="+strconv.Itoa(page), nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	n, err := io.Copy(io.Discard, resp.Body)
+	if err == nil && (resp.StatusCode != http.StatusOK || n < 100*page) {
+		err = fmt.Errorf("GET %s: %s, %d bytes", req.URL, resp.Status, n)
+	}
+	return err
+}
+
+var tps = regexp.MustCompile(`tps = ([0-9.]+)`)
+
+// pgbench counts the same transactions a second.
+func (b *bench) pgbench() (float64, error) {
+	begin := asTenant(":t::text", `, set_config('enable_sort', 'off', true)`) // as we do: else the first tenant's plan serves all
+	script := fmt.Sprintf("\\set t random(1, %d)\n%s\n%s;\nCOMMIT;\n", tenTenants, begin, strings.ReplaceAll(pageStatement(), "\n", ""))
+	file := filepath.Join(b.dir, "pgbench.sql")
+	if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
+		return 0, err
+	}
+	out, err := exec.Command(postgresTool("pgbench"), "-n", "-M", "prepared", "-c", strconv.Itoa(clients), "-j", "2", "-T", strconv.Itoa(int(b.run.Seconds())), "-f", file, b.ten).CombinedOutput()
+	found := tps.FindSubmatch(out)
+	if err != nil || found == nil {
+		return 0, fmt.Errorf("pgbench: %w: %s", err, out)
+	}
+	return strconv.ParseFloat(string(found[1]), 64)
+}
