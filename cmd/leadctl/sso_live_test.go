@@ -38,7 +38,6 @@ const (
 // realm is a Keycloak realm that only this test knows, made by `sso keycloak setup`.
 type realm struct {
 	base, name string
-	admin      http.Client // carries the administrator's token
 	db         *pgtest.DB
 }
 
