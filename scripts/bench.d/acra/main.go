@@ -47,12 +47,12 @@ func run(ctx context.Context, leadctl string, rows, rounds int) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	server, err := pgtemp.Start(ctx, pgtemp.Options{Durable: true, Settings: map[string]string{"max_wal_size": "8GB", "autovacuum": "off"}})
 	if err != nil {
 		return err
 	}
-	defer server.Stop()
+	defer func() { _ = server.Stop() }()
 	b := bench{leadctl: leadctl, first: filepath.Join(dir, "first.csv"), later: filepath.Join(dir, "later.csv"), psqlDSN: server.DSN("postgres")}
 	if err := b.prepare(ctx, rows); err != nil {
 		return err
