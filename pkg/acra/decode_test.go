@@ -103,21 +103,23 @@ func TestBatchesDoNotMatter(t *testing.T) {
 	}
 }
 
-// The set that stands for the table's rows answers as a map would.
+// The set that stands for the table's rows answers as a map would, but for 0, and says when it is full.
 func TestPrints(t *testing.T) {
 	t.Parallel()
-	var p prints
-	model := map[uint64]bool{}
+	p, model := newPrints(15_000), map[uint64]bool{}
 	x := uint64(1)
 	for range 30_000 {
 		x ^= x << 13
 		x ^= x >> 7
 		x ^= x << 17
-		key := x % 20_000 * 0x9e3779b97f4a7c15
+		key := (x%20_000 + 1) * 0x9e3779b97f4a7c15
 		require.Equal(t, model[key], p.has(key))
-		p.add(key)
-		model[key] = true
-		require.True(t, p.has(key))
+		if p.add(key) {
+			model[key] = true
+		}
+		require.Equal(t, model[key], p.has(key))
 	}
-	require.Contains(t, model, uint64(0), "0 is a hash like others")
+	require.Len(t, model, 15_000)
+	require.False(t, p.has(0))
+	require.False(t, (&prints{}).has(7))
 }

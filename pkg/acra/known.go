@@ -3,6 +3,7 @@ package acra
 import (
 	"context"
 	"encoding/binary"
+	"math/bits"
 
 	"github.com/jackc/pgx/v5"
 
@@ -23,16 +24,21 @@ const maxKnown = 4_000_000
 
 // readKnown reads the table once from end to end, in a seventh of the time that asking about each row would take.
 func readKnown(ctx context.Context, db *postgres.DB) (known, error) {
-	k := known{uens: newSeen(), whole: true}
+	k := known{uens: newSeen()}
 	err := db.InSystem(ctx, "acra begin", func(ctx context.Context, tx postgres.SystemTx) error {
 		if _, err := tx.Exec(ctx, `SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = 0`); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, `SELECT uen, row_hash FROM staging_acra_companies LIMIT $1`, maxKnown+1)
+		var n int
+		if err := tx.QueryRow(ctx, `SELECT count(*) FROM staging_acra_companies`).Scan(&n); err != nil || n > maxKnown {
+			return err
+		}
+		rows, err := tx.Query(ctx, `SELECT uen, row_hash FROM staging_acra_companies`)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
+		k.rows = newPrints(n + n/16 + 1024) // others may write to the table as well
 		k.fill(rows)
 		return rows.Err()
 	})
@@ -40,21 +46,18 @@ func readKnown(ctx context.Context, db *postgres.DB) (known, error) {
 }
 
 func (k *known) fill(rows pgx.Rows) {
-	for n := 0; rows.Next(); n++ {
-		if n == maxKnown {
-			*k = known{}
-			return
-		}
+	k.whole = true
+	for rows.Next() {
 		values := rows.RawValues() // text and bytea are sent as they are
 		uen, hash := values[0], values[1]
 		if kind := shapeOf(uen); kind != uenNone {
 			k.uens.add(kind, uen, checkLetter(kind, uen) == uen[len(uen)-1])
 		}
 		if len(hash) == hashSize {
-			k.rows.add(binary.LittleEndian.Uint64(hash))
+			k.whole = k.rows.add(binary.LittleEndian.Uint64(hash)) && k.whole
 		}
 	}
-	k.whole = !k.uens.full
+	k.whole = k.whole && !k.uens.full
 }
 
 // held says what the table holds for a row that the run has not met before. sure is false when only the table can tell.
@@ -70,55 +73,37 @@ func (k *known) held(r row, uen, hash []byte) (h held, sure bool) {
 	return absentRow, true
 }
 
-// prints is a set of 64-bit numbers that are evenly spread, as hashes are. It grows in small steps, so that growing never
-// needs much more than the set itself.
+// prints is a set of 64-bit numbers that are evenly spread, as hashes are.
 type prints struct {
-	tables [256]printTable // by the lowest byte
+	slots []uint64 // 0 is empty, and stands for 0 too: a row that has it is asked about
+	room  int      // for so many more
 }
 
-type printTable struct {
-	slots []uint64 // 0 is empty; a power of two of them
-	n     int
-	zero  bool // 0 is in the set
-}
+func newPrints(n int) prints { return prints{slots: make([]uint64, n+n/3+1), room: n} }
 
-func (p *prints) add(x uint64) { p.tables[x&255].add(x) }
-
-func (p *prints) has(x uint64) bool { return p.tables[x&255].has(x) }
-
-func (t *printTable) add(x uint64) {
-	if x == 0 {
-		t.zero = true
-		return
+// add puts x into the set; false when there is no room for it.
+func (p *prints) add(x uint64) bool {
+	if p.room == 0 {
+		return false
 	}
-	if 4*t.n >= 3*len(t.slots) {
-		old := t.slots
-		t.slots = make([]uint64, max(64, 2*len(old)))
-		for _, y := range old {
-			if y != 0 {
-				*t.slot(y) = y
-			}
-		}
-	}
-	if s := t.slot(x); *s == 0 {
+	if s := p.slot(x); *s != x {
 		*s = x
-		t.n++
+		p.room--
 	}
+	return true
 }
 
-func (t *printTable) has(x uint64) bool {
-	if x == 0 || t.n == 0 {
-		return x == 0 && t.zero
-	}
-	return *t.slot(x) == x
-}
+func (p *prints) has(x uint64) bool { return x != 0 && len(p.slots) > 0 && *p.slot(x) == x }
 
 // slot is where x is, or would be put.
-func (t *printTable) slot(x uint64) *uint64 {
-	mask := uint64(len(t.slots) - 1)
-	for i := x >> 8 & mask; ; i = (i + 1) & mask {
-		if s := &t.slots[i]; *s == 0 || *s == x {
+func (p *prints) slot(x uint64) *uint64 {
+	i, _ := bits.Mul64(x, uint64(len(p.slots))) // x's share of the whole range
+	for {
+		if s := &p.slots[i]; *s == 0 || *s == x {
 			return s
+		}
+		if i++; i == uint64(len(p.slots)) {
+			i = 0
 		}
 	}
 }
