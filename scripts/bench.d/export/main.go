@@ -54,12 +54,12 @@ func (b *bench) all(ctx context.Context) (err error) {
 	if b.dir, err = os.MkdirTemp("", "leadctl-bench-"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(b.dir)
+	defer func() { _ = os.RemoveAll(b.dir) }()
 	server, err := pgtemp.Start(ctx, pgtemp.Options{Durable: true, Settings: map[string]string{"max_wal_size": "8GB", "autovacuum": "off", "shared_buffers": "512MB"}})
 	if err != nil {
 		return err
 	}
-	defer server.Stop()
+	defer func() { _ = server.Stop() }()
 	if b.ten, err = b.prepare(ctx, server.DSN, "ten", tenTenants); err != nil {
 		return err
 	}
