@@ -23,7 +23,6 @@ type decoder struct {
 	statuses []string
 	b        *batch
 	layout   *layout
-	line     []byte // the row being made
 	mended   [2][]byte
 	warned   [numWarnings]bool
 }
@@ -63,10 +62,11 @@ func (d *decoder) record(rec rawRecord, raw []byte) {
 	}
 	if rec.passed {
 		if kind != uenNone {
-			d.add(kind, uen, true)
+			d.add(kind, uen, nil)
 		}
 		return
 	}
+	start := len(d.b.buf)
 	if reason == "" {
 		reason = d.encode(uen)
 	}
@@ -75,6 +75,7 @@ func (d *decoder) record(rec rawRecord, raw []byte) {
 		return
 	}
 	if !d.want.date(d.cell(colRegistered), d.cell(colIssued)) {
+		d.b.buf = d.b.buf[:start]
 		d.b.skipped++
 		return
 	}
@@ -83,22 +84,21 @@ func (d *decoder) record(rec rawRecord, raw []byte) {
 			d.b.warnings[w]++
 		}
 	}
-	d.add(kind, uen, false)
+	d.add(kind, uen, d.b.buf[start:])
 }
 
-// add puts the row that encode made into the batch. A row that was passed over has no line.
-func (d *decoder) add(kind uenKind, uen []byte, passed bool) {
+// add makes a row of the line that encode made. A row that is passed over has none.
+func (d *decoder) add(kind uenKind, uen, line []byte) {
 	b := d.b
 	var sum [sha256.Size]byte
-	if !passed {
-		sum = sha256.Sum256(d.line)
-		b.buf = append(append(b.buf, d.line...), "\t\\\\x"...)
-		b.buf = hex.AppendEncode(b.buf, sum[:hashSize])
+	if line != nil {
+		sum = sha256.Sum256(line)
+		b.buf = hex.AppendEncode(append(b.buf, "\t\\\\x"...), sum[:hashSize])
 		b.buf = append(append(append(b.buf, '\t'), d.runID...), '\n')
 	}
 	b.uens = append(b.uens, uen...)
 	b.hashes = append(b.hashes, sum[:hashSize]...)
-	b.rows = append(b.rows, row{end: len(b.buf), uenEnd: len(b.uens), kind: kind, checked: !d.warned[WarnCheckLetter], passed: passed,
+	b.rows = append(b.rows, row{end: len(b.buf), uenEnd: len(b.uens), kind: kind, checked: !d.warned[WarnCheckLetter], passed: line == nil,
 		wanted: d.want.status(d.cell(colStatus))})
 }
 
@@ -130,13 +130,18 @@ func (d *decoder) uen(f []byte) (kind uenKind, uen []byte, reason string) {
 	return kind, u, ""
 }
 
-// encode makes d.line of a record: COPY text of the columns that the source has, in the table's order.
+// encode appends a record to the batch's COPY text: the columns that the source has, in the table's order. What it left
+// there with a reason not to load the row must be cut off again.
 func (d *decoder) encode(uen []byte) (reason string) {
-	d.line = append(d.line[:0], uen...)
+	buf := append(d.b.buf, uen...)
 	for _, c := range d.layout.present[1:] {
 		f := d.fields[d.layout.fields[c]]
-		if len(f) == 2 && f[0] == 'n' && f[1] == 'a' { // more than half of all
-			d.line = append(d.line, "\t\\N"...)
+		switch {
+		case len(f) == 2 && f[0] == 'n' && f[1] == 'a': // more than half of all
+			buf = append(buf, "\t\\N"...)
+			continue
+		case d.class == classPlain && !hasRule(c) && len(f) > 2 && f[0] > '@' && f[len(f)-1] != ' ': // and most of the rest
+			buf = append(append(buf, '\t'), f...)
 			continue
 		}
 		value, reason := d.value(c, f, d.class)
@@ -144,12 +149,19 @@ func (d *decoder) encode(uen []byte) (reason string) {
 			return d.names[c] + reason
 		}
 		if value == nil {
-			d.line = append(d.line, "\t\\N"...)
+			buf = append(buf, "\t\\N"...)
 			continue
 		}
-		d.line = append(append(d.line, '\t'), value...)
+		buf = append(append(buf, '\t'), value...)
 	}
+	d.b.buf = buf
 	return ""
+}
+
+// hasRule reports whether byColumn does anything to a column.
+func hasRule(col int) bool {
+	const ruled = 1<<colRegistered | 1<<colIssued | 1<<colAccounts | 1<<colReturn | 1<<colSSIC | 1<<colSSIC2 | 1<<colPostal | 1<<colOfficers | 1<<colStatus
+	return ruled>>col&1 == 1
 }
 
 // value is a field as it is stored: cleaned by the rules of its column and escaped. nil is NULL. class is that of a text
