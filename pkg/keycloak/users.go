@@ -156,6 +156,7 @@ func signed(sign string, list []rep) string {
 	for _, r := range list {
 		names = append(names, sign+r.text("name"))
 	}
+	slices.Sort(names) // Keycloak lists roles in any order
 	return strings.Join(names, " ")
 }
 
