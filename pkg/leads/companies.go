@@ -3,7 +3,6 @@ package leads
 import (
 	"context"
 	_ "embed"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -35,7 +34,7 @@ func RefreshCompanies(ctx context.Context, tx postgres.SystemTx) (CompaniesRepor
 		return CompaniesReport{}, err
 	}
 	divisions, _, norms := divisionArrays()
-	rows, err := tx.Query(ctx, companiesSQL, divisions, norms, liveStatuses, time.Now().Year()+1)
+	rows, err := tx.Query(ctx, companiesSQL, divisions, norms, liveStatuses)
 	if err != nil {
 		return CompaniesReport{}, err
 	}
@@ -60,9 +59,11 @@ type execer interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 }
 
-// longWork lets the statements of this transaction take the time and memory that millions of rows need.
+// longWork lets the statements of this transaction take the time and memory that millions of rows need, and wait as long
+// for another's.
 func longWork(ctx context.Context, tx execer) error {
-	_, err := tx.Exec(ctx, `SELECT set_config('statement_timeout', '1800000', true), set_config('work_mem', '64MB', true), set_config('jit', 'off', true)`)
+	_, err := tx.Exec(ctx, `SELECT set_config('statement_timeout', '1800000', true), set_config('lock_timeout', '1800000', true),
+		set_config('work_mem', '64MB', true), set_config('jit', 'off', true)`)
 	return err
 }
 

@@ -1,5 +1,5 @@
 -- The staged register as companies, and only the rows that differ. $1, $2: divisions and the industry each belongs to;
--- $3: statuses that mean live; $4: the latest year that can be one. Of a register run that is still going nothing counts yet.
+-- $3: statuses that mean live. Of a register run that is still going nothing counts yet.
 -- A company that never was live here is not taken in; one that stops being live keeps its row and loses the flag.
 WITH industry(division, norm) AS (
   SELECT * FROM unnest($1::text[], $2::text[])
@@ -9,7 +9,7 @@ WITH industry(division, norm) AS (
     CASE WHEN strpos(n.name, '  ') > 0 THEN regexp_replace(n.name, ' {2,}', ' ', 'g') ELSE n.name END AS name,
     k.code,
     i.norm,
-    CASE WHEN y.year BETWEEN 1800 AND $4::int THEN y.year END AS year,
+    CASE WHEN y.year BETWEEN 1800 AND extract(year FROM now()) + 1 THEN y.year END AS year,
     nullif(nullif(btrim(s.entity_type_description), ''), 'na') AS entity_type,
     nullif(nullif(btrim(s.entity_status_description), ''), 'na') AS entity_status,
     s.absent_since IS NULL AND coalesce(lower(btrim(s.entity_status_description)) = ANY ($3::text[]), false) AS live,

@@ -61,7 +61,7 @@ func sameRows(t *testing.T) {
 	w := newWorld(t)
 	w.oddScores()
 	w.exec(`INSERT INTO companies (company_id, name) SELECT i, 'BULK, "' || i || '"' FROM generate_series(1001, 11000) i`)
-	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score) SELECT 1, i, (i * 7919 % 1009) / 1009.0 FROM generate_series(1001, 11000) i`)
+	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score) SELECT 1, i, (i * 7919 % 1009) / 1009.0 FROM generate_series(11000, 1001, -1) i`)
 	for _, limit := range []int{leads.All, 10_000, 45} {
 		records, err := csv.NewReader(strings.NewReader(w.export(1, leads.CSV, limit))).ReadAll()
 		require.NoError(t, err)

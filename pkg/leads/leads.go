@@ -28,7 +28,8 @@ const (
 // Classes of the advisory locks taken here; the object is a tenant id, or 0.
 const (
 	lockCompanies int32 = 0x1ead01
-	lockTenant    int32 = 0x1ead02
+	lockNumbers   int32 = 0x1ead02 // rule and run numbers of a tenant: held for a moment
+	lockScores    int32 = 0x1ead03 // a tenant's scoring: held as long as it takes
 )
 
 // TenantID names a tenant.

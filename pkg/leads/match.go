@@ -3,15 +3,35 @@ package leads
 import (
 	"strconv"
 	"strings"
+
+	"github.com/jackc/pgx/v5"
 )
 
-// arguments collects the parameters of a statement. Nothing that a tenant wrote is ever part of the SQL text.
-type arguments []any
+// arguments collects the parameters of a statement. Nothing that a tenant wrote is ever part of the SQL text. The same
+// text twice is one parameter: a statement has 65535 of them, and many rules may say much the same.
+type arguments struct {
+	values []any
+	seen   map[string]string
+}
 
 func (a *arguments) add(v any) string {
-	*a = append(*a, v)
-	return "$" + strconv.Itoa(len(*a))
+	text, isText := v.(string)
+	if known, ok := a.seen[text]; ok && isText {
+		return known
+	}
+	a.values = append(a.values, v)
+	name := "$" + strconv.Itoa(len(a.values))
+	if isText {
+		if a.seen == nil {
+			a.seen = map[string]string{}
+		}
+		a.seen[text] = name
+	}
+	return name
 }
+
+// planned has PostgreSQL plan the statement for these very values.
+func (a *arguments) planned() []any { return append([]any{pgx.QueryExecModeDescribeExec}, a.values...) }
 
 // condition is one demand of a profile as SQL over companies c. It is never NULL.
 type condition struct{ field, sql string }

@@ -199,7 +199,7 @@ func Candidates(ctx context.Context, tx postgres.TenantTx, limit int, industry s
 		UpdatedAt time.Time
 	}
 	var list []dated
-	err := inIndexOrder(ctx, tx, sql+` ORDER BY f.updated_at DESC, f.company_id`+limitSQL(limit+1), args, func(rows pgx.Rows) (err error) {
+	err := inIndexOrder(ctx, tx, sql+` ORDER BY f.updated_at DESC, f.company_id`+limitSQL(limit+1), args.values, func(rows pgx.Rows) (err error) {
 		list, err = pgx.CollectRows(rows, pgx.RowToStructByName[dated])
 		return err
 	})

@@ -21,7 +21,7 @@ func (w world) oddScores() {
 	w.exec(`INSERT INTO companies (company_id, name) SELECT i, 'COMPANY ' || i FROM generate_series(1, 60) i`)
 	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score, bucket, rationale)
 		SELECT 1, i, CASE i % 12 WHEN 0 THEN 'NaN' WHEN 1 THEN 'Infinity' WHEN 2 THEN '-Infinity' WHEN 3 THEN NULL WHEN 4 THEN 1e-7 WHEN 5 THEN 0
-			ELSE round((i % 5)::numeric / 3, 3) END::float8, 'low', 'because' FROM generate_series(1, 61) i`)
+			ELSE round((i % 5)::numeric / 3, 3) END::float8, 'low', 'because' FROM generate_series(61, 1, -1) i`)
 }
 
 // inOrder is every company of oddScores, best first and the unknown at the end, by company_id.
@@ -198,6 +198,9 @@ func TestRulesAreBounded(t *testing.T) {
 		require.Contains(t, fault.Text(err), "100 rules")
 	})
 	w.register()
+	// As much as a tenant can ask for in one statement.
+	w.exec(`UPDATE icp_rules SET payload = jsonb_build_object('ssic_codes', (SELECT jsonb_agg(lpad((rule_id * 500 + i * 2)::text, 5, '0')) FROM generate_series(1, 200) i),
+		'exclusions', jsonb_build_object('ssic_codes', (SELECT jsonb_agg(lpad((rule_id * 500 + i * 2 + 1)::text, 5, '0')) FROM generate_series(1, 200) i))) WHERE tenant_id = 1`)
 	require.Equal(t, 100, w.score(1, leads.ScoreOptions{}).Rules)
 }
 

@@ -75,7 +75,7 @@ func SetRule(ctx context.Context, tx postgres.TenantTx, name string, payload []b
 	if _, err := ParseProfile(payload); err != nil {
 		return Rule{}, err
 	}
-	if err := lockedTenant(ctx, tx); err != nil {
+	if err := locked(ctx, tx, lockNumbers); err != nil {
 		return Rule{}, err
 	}
 	tag, err := tx.Exec(ctx, `
@@ -104,8 +104,8 @@ func unstorable(err error) error {
 	return err
 }
 
-// lockedTenant makes this transaction the only one that numbers rows or scores for its tenant.
-func lockedTenant(ctx context.Context, tx postgres.TenantTx) error {
-	_, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1, $2)`, lockTenant, int32(tx.Tenant()))
+// locked makes this transaction the only one of its tenant that holds the lock of that class.
+func locked(ctx context.Context, tx postgres.TenantTx, class int32) error {
+	_, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1, $2)`, class, int32(tx.Tenant()))
 	return err
 }

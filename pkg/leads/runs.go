@@ -35,7 +35,7 @@ const runColumns = `run_id, tenant_id, status, source, started_at, ended_at, cou
 
 // StartRun records that a run was asked for, for whoever hands it to a job: ScoreOptions.RunID finishes it.
 func StartRun(ctx context.Context, tx postgres.TenantTx) (Run, error) {
-	if err := lockedTenant(ctx, tx); err != nil {
+	if err := locked(ctx, tx, lockNumbers); err != nil {
 		return Run{}, err
 	}
 	rows, err := tx.Query(ctx, `INSERT INTO public.enrichment_runs (tenant_id, run_id, status, source)

@@ -68,7 +68,7 @@ func Score(ctx context.Context, tx postgres.TenantTx, opts ScoreOptions) (ScoreR
 	if err := wholeTables(ctx, tx); err != nil {
 		return ScoreReport{}, err
 	}
-	if err := lockedTenant(ctx, tx); err != nil {
+	if err := locked(ctx, tx, lockScores); err != nil {
 		return ScoreReport{}, err
 	}
 	rules, skipped, err := readableRules(ctx, tx)
@@ -152,7 +152,7 @@ func applyScores(ctx context.Context, tx postgres.TenantTx, rules []readRule, op
 	var args arguments
 	sql := scoreStatement(&args, tx.Tenant(), rules, opts, since)
 	// Planned for these values: a plan kept for any rule and any tenant would be a bad one.
-	rows, err := tx.Query(ctx, sql, append([]any{pgx.QueryExecModeDescribeExec}, args...)...)
+	rows, err := tx.Query(ctx, sql, args.planned()...)
 	if err != nil {
 		return ScoreReport{}, err
 	}

@@ -95,6 +95,26 @@ func TestIncrementalEqualsFull(t *testing.T) {
 	require.NotEmpty(t, w.rows(outcome))
 }
 
+// A transaction that began before a run and ended after it leaves changes dated before what the run saw.
+func TestLateChangesAreSeen(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register()
+	w.rule(1, "All", `{}`)
+	w.score(1, leads.ScoreOptions{})
+	w.exec(`UPDATE companies SET website_domain = 'acme.example', updated_at = updated_at - interval '30 minutes' WHERE name LIKE 'ACME%'`)
+	require.Equal(t, int64(1), w.score(1, leads.ScoreOptions{}).Changed)
+}
+
+// What is not known of a company is no reason to rule it out.
+func TestExclusionsNeedAReason(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.exec(`INSERT INTO companies (name) VALUES (NULL)`)
+	w.rule(1, "None of these", `{"exclusions":{"industries":["J","odd"],"ssic_codes":["62"],"entity_types":["LLP"],"keywords":["x"],"uens":["201500001A"]}}`)
+	require.Equal(t, int64(1), w.score(1, leads.ScoreOptions{}).Added)
+}
+
 func TestCompaniesFollowTheRegister(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -238,6 +258,10 @@ func TestOtherWritersAreLeftAlone(t *testing.T) {
 	require.Equal(t, []string{`(platform,"{""theirs"": true}")`}, w.rows(`SELECT source, features FROM lead_features WHERE source <> 'leadctl'`))
 	require.Equal(t, []string{`(Ada,Software)`}, w.rows(`SELECT features->>'contact_name', features->>'rule' FROM lead_features WHERE source = 'leadctl'`))
 
+	w.rule(1, "Software", `{"industries":["software"],"keywords":["beta"]}`)
+	w.score(1, leads.ScoreOptions{})
+	require.Equal(t, []string{`(Ada,1)`}, w.rows(`SELECT features->>'contact_name', features->>'keywords' FROM lead_features WHERE source = 'leadctl'`))
+
 	w.rule(1, "Software", `{"industries":["mining"]}`)
 	report = w.score(1, leads.ScoreOptions{})
 	require.Equal(t, int64(1), report.Removed)
@@ -320,6 +344,26 @@ func TestRunsOfOneTenantFollowEachOther(t *testing.T) {
 	wait.Wait()
 	require.ElementsMatch(t, []int64{5, 0, 0, 0}, added)
 	require.Equal(t, []string{"(1,done)", "(2,done)", "(3,done)", "(4,done)"}, w.rows(`SELECT run_id, status FROM enrichment_runs ORDER BY 1`))
+}
+
+// Whoever edits a rule does not wait for a scoring that takes long.
+func TestRulesCanBeEditedWhileScoring(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register()
+	w.rule(1, "All", `{}`)
+	var run leads.Run
+	w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
+		var err error
+		run, err = leads.StartRun(ctx, tx)
+		require.NoError(t, err)
+	})
+	w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
+		_, err := leads.Score(ctx, tx, leads.ScoreOptions{RunID: run.RunID})
+		require.NoError(t, err)
+		w.rule(1, "Meanwhile", `{"keywords":["x"]}`) // in a transaction of its own
+	})
+	require.True(t, w.score(1, leads.ScoreOptions{}).Full, "the new rule counts from the next run on")
 }
 
 func TestRunIsKeptFromAskingToEnd(t *testing.T) {

@@ -42,7 +42,7 @@ func TryProfile(ctx context.Context, tx postgres.TenantTx, p Profile) (Trial, er
 	for i := range counts {
 		into[i] = &counts[i]
 	}
-	err := tx.QueryRow(ctx, trialSQL(conditions), append([]any{pgx.QueryExecModeDescribeExec}, args...)...).Scan(into...)
+	err := tx.QueryRow(ctx, trialSQL(conditions), args.planned()...).Scan(into...)
 	if err != nil {
 		return Trial{}, err
 	}
@@ -56,7 +56,7 @@ func TryProfile(ctx context.Context, tx postgres.TenantTx, p Profile) (Trial, er
 		}
 	}
 	rows, err := tx.Query(ctx, `SELECT c.company_id, c.name, c.industry_norm, c.website_domain, c.last_seen FROM public.companies c WHERE `+
-		where(conditions)+` ORDER BY c.company_id LIMIT `+strconv.Itoa(sampleSize), append([]any{pgx.QueryExecModeDescribeExec}, args...)...)
+		where(conditions)+` ORDER BY c.company_id LIMIT `+strconv.Itoa(sampleSize), args.planned()...)
 	if err != nil {
 		return Trial{}, err
 	}
