@@ -287,6 +287,6 @@ func limitFiles(t *testing.T, db *pgtest.DB, server *pgtemp.Server, size string)
 	text, err := os.ReadFile(filepath.Join(server.Dir(), "data", "postmaster.pid"))
 	require.NoError(t, err)
 	pid, _, _ := strings.Cut(string(text), "\n")
-	_, err = db.Owner.Exec(t.Context(), fmt.Sprintf(`COPY (SELECT 1) TO PROGRAM 'prlimit --pid %s --fsize=%s:unlimited'`, pid, size))
+	_, err = db.Owner.Exec(t.Context(), fmt.Sprintf(`COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; prlimit --pid %s --fsize=%s:unlimited'`, pid, size))
 	require.NoError(t, err)
 }
