@@ -3,7 +3,9 @@
 # Odoo 19 is packaged in sid alone, but runs on trixie's Python and not on sid's: its package comes from sid (pinned so low
 # that nothing else does), all it depends on from trixie.
 
-odoo_mirror=http://deb.debian.org/debian
+# The archive that this machine's own apt reads; asked for only when something is installed.
+# shellcheck disable=SC2016 # for apt
+odoo_mirror() { apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | awk '/\/debian\/*$/ && !n++'; }
 
 odoo_install() {
 	need debootstrap debootstrap
@@ -16,7 +18,7 @@ odoo_install() {
 odoo19_fill() {
 	odoo_root "$1" trixie
 	# A mirror that lags behind will do: the signature is checked all the same.
-	echo "deb [check-valid-until=no] $odoo_mirror sid main" >"$1/etc/apt/sources.list.d/sid.list"
+	echo "deb [check-valid-until=no] $(odoo_mirror) sid main" >"$1/etc/apt/sources.list.d/sid.list"
 	printf 'Package: *\nPin: release n=sid\nPin-Priority: 1\n' >"$1/etc/apt/preferences.d/sid"
 	odoo_packages "$1" odoo-19
 }
@@ -28,7 +30,7 @@ odoo14_fill() {
 
 # odoo_root DIR RELEASE makes a bare Debian in which packages neither start services nor wait for the disk.
 odoo_root() {
-	quietly "debootstrap-$2" debootstrap --variant=minbase "$2" "$1" "$odoo_mirror"
+	quietly "debootstrap-$2" debootstrap --variant=minbase "$2" "$1" "$(odoo_mirror)"
 	printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
 	chmod 0755 "$1/usr/sbin/policy-rc.d"
 	echo force-unsafe-io >"$1/etc/dpkg/dpkg.cfg.d/leadctl"
