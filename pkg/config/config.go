@@ -28,6 +28,7 @@ type Config struct {
 	Odoo       Odoo       `key:"odoo" doc:"The Odoo server that tenants get their workspace on"`
 	ACRA       ACRA       `key:"acra" doc:"Where the company register comes from, and when"`
 	Secrets    Secrets    `key:"secrets" doc:"How secrets are kept in the database"`
+	Console    Console    `key:"console" doc:"The pages for people"`
 	Dev        Dev        `key:"dev" doc:"For development on one machine only"`
 
 	settings []loaded
@@ -107,6 +108,12 @@ type ACRA struct {
 // Secrets is how secrets are kept in the database.
 type Secrets struct {
 	Keyset string `key:"keyset" env:"LEADCTL_KEYSET" secret:"all" doc:"Tink AEAD keyset (JSON) that encrypts tenants' Odoo secrets; best as a file"`
+}
+
+// Console is the pages for people. Without either setting nobody reaches the operations pages.
+type Console struct {
+	OperatorTenant tenantid.ID `key:"operator_tenant" default:"0" check:"natural" doc:"The operator's own tenant: its ops and admin users reach the operations pages; 0 means none"`
+	OperatorRole   string      `key:"operator_role" doc:"Name in a roles claim whose holders reach the operations pages, whatever their tenant; empty means none"`
 }
 
 // Dev is for development on one machine only.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
@@ -21,7 +22,7 @@ func (s *Server) bypass(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if !direct(r) {
 		return nil, fault.New(fault.Unauthenticated, "development bypass: not a direct loopback request: %w", errNoCredentials)
 	}
-	id := s.cfg.DevTenant
+	id := cmp.Or(developerTenant(r), s.cfg.DevTenant)
 	if asked := r.Header.Get("X-Tenant-ID"); asked != "" {
 		id, _ = tenantid.Parse(asked)
 	}

@@ -51,6 +51,7 @@ type Server struct {
 	draining   atomic.Bool
 	exports    *exportSlots
 	metrics    *metrics
+	pages      map[string]http.Handler
 }
 
 // Deps are what the handlers call.
@@ -88,6 +89,7 @@ func (s *Server) Handler() http.Handler {
 		r.register(api, op)
 	}
 	s.registerDocs(mux, api)
+	s.registerPages(mux)
 	return chain(known(mux), s.requestID, s.observed, recovered, s.cors, limited, s.sameOrigin)
 }
 

@@ -151,7 +151,7 @@ func TestNothingElseIsRegistered(t *testing.T) {
 		"/openapi-3.0.json", "/docs/page.html", "/docs/", "/docs/LICENSE", "/swaggerui/page.html", "/favicon.ico", "/health/", "//health", "/x/../health", "/auth/register"} {
 		requireProblem(t, r.get(t, path, ""), http.StatusNotFound, "not_found")
 	}
-	require.Equal(t, map[string]int{"routes.go Register": 1, "docs.go HandleFunc": 2}, registrations(t))
+	require.Equal(t, map[string]int{"routes.go Register": 1, "docs.go HandleFunc": 2, "pages.go Handle": 1}, registrations(t))
 }
 
 // registrations counts the places in the sources that register a route, by file and function.

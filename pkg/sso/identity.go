@@ -24,9 +24,10 @@ type Identity struct {
 	EmailVerified bool   // true only for a boolean true that vouches for Email
 
 	Tenant            TenantClaim
-	Roles             []Role // the roles we know, ascending, each once
-	RolesClaimPresent bool   // false: the token says nothing about roles here (see ClaimPaths.Roles) and the stored ones count
-	RolesErr          error  // a roles claim of the wrong shape; Roles is then empty
+	Roles             []Role   // the roles we know, ascending, each once
+	RolesClaimPresent bool     // false: the token says nothing about roles here (see ClaimPaths.Roles) and the stored ones count
+	RolesErr          error    // a roles claim of the wrong shape; Roles is then empty
+	OtherRoles        []string // names in the roles claims that are no role here; only console.operator_role is looked for among them
 
 	Kind            string // KindAccess or KindID
 	Expiry          time.Time

@@ -33,7 +33,7 @@ func (r Role) AtLeast(least Role) bool { return least.Valid() && r.rank() >= lea
 // roleSet is what all configured roles claims of one token say together.
 type roleSet struct {
 	roles   []Role
-	ignored int // names that mean nothing here
+	ignored []string // names that mean nothing here
 	present bool
 	sources []claimPath // the claims that held any name
 }
@@ -73,7 +73,7 @@ func (s *roleSet) add(names []string) {
 		r := Role(n)
 		switch {
 		case !r.Valid():
-			s.ignored++
+			s.ignored = append(s.ignored, n)
 		case !slices.Contains(s.roles, r):
 			s.roles = append(s.roles, r)
 		}

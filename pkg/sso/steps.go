@@ -53,7 +53,7 @@ func steps() []step {
 			return fmt.Sprintf("%s %s from claim %s", c.Kind, quote(c.Value), c.Source)
 		}},
 		{"roles", read, checkRoles, func(_ *Verifier, in *inspection) string {
-			return fmt.Sprintf("%v from %s, %d other names ignored", in.id.Roles, in.named.from(), in.named.ignored)
+			return fmt.Sprintf("%v from %s, %d other names ignored", in.id.Roles, in.named.from(), len(in.named.ignored))
 		}},
 	}
 }
@@ -208,16 +208,16 @@ func checkTenant(_ context.Context, v *Verifier, in *inspection) error {
 func checkRoles(_ context.Context, v *Verifier, in *inspection) error {
 	set, err := readRoles(in.parts.claims, v.roles, v.cfg.Claims.RoleDelimiter)
 	in.named = set
-	in.id.Roles, in.id.RolesClaimPresent, in.id.RolesErr = set.roles, set.present, err
+	in.id.Roles, in.id.RolesClaimPresent, in.id.RolesErr, in.id.OtherRoles = set.roles, set.present, err, set.ignored
 	switch {
 	case err != nil:
 		return &advice{err.Error(), "requests get 403: " + v.product.rolesHint()}
 	case len(set.roles) > 0:
 		return nil
 	case set.present:
-		return &advice{fmt.Sprintf("%d names, none of them a role here", set.ignored), "requests get 403: " + v.product.rolesHint()}
-	case set.ignored > 0:
-		return &advice{fmt.Sprintf("%d names in %s, none of them a role here: the roles stored for the user count", set.ignored, set.from()),
+		return &advice{fmt.Sprintf("%d names, none of them a role here", len(set.ignored)), "requests get 403: " + v.product.rolesHint()}
+	case len(set.ignored) > 0:
+		return &advice{fmt.Sprintf("%d names in %s, none of them a role here: the roles stored for the user count", len(set.ignored), set.from()),
 			"to give roles in the token: " + v.product.rolesHint()}
 	}
 	return &advice{"no roles claim: the roles stored for the user count", "to give roles in the token: " + v.product.rolesHint()}
