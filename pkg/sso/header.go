@@ -24,8 +24,8 @@ func headerNames() []string {
 }
 
 // readHeader checks every member but the algorithm's place in the allow-list, which is a step of its own.
-func readHeader(m members) (header, *TokenError) {
-	if have, meant := m.foldsTo(headerNames()); have != "" {
+func readHeader(m members, names spelling) (header, *TokenError) {
+	if have, meant := names.misspelt(m); have != "" {
 		return header{}, refuse(ReasonHeader, "header %s in place of %s", quote(have), meant)
 	}
 	for _, name := range refusedHeaders() {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -52,38 +51,57 @@ func syntaxError(raw []byte) error {
 
 // scan refuses what the JSON grammar allows and a claim must not hold: deep nesting and \u0000.
 func scan(raw []byte) error {
-	depth, inText := 0, false
+	depth := 0
 	for i := 0; i < len(raw); i++ {
-		switch b := raw[i]; {
-		case inText && b == '\\':
-			if bytes.HasPrefix(raw[i+1:], []byte("u0000")) {
+		switch raw[i] {
+		case '"':
+			end := pastText(raw, i)
+			if bytes.Contains(raw[i:end], []byte(`\u0000`)) && holdsNUL(raw[i:end]) {
 				return errors.New("a NUL character")
 			}
-			i++
-		case b == '"':
-			inText = !inText
-		case inText:
-		case b == '{' || b == '[':
+			i = end - 1
+		case '{', '[':
 			if depth++; depth > maxDepth {
 				return fmt.Errorf("more than %d levels", maxDepth)
 			}
-		case b == '}' || b == ']':
+		case '}', ']':
 			depth--
 		}
 	}
 	return nil
 }
 
+// holdsNUL tells \u0000 from a backslash followed by the text u0000.
+func holdsNUL(text []byte) bool {
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' {
+			continue
+		}
+		if bytes.HasPrefix(text[i+1:], []byte("u0000")) {
+			return true
+		}
+		i++
+	}
+	return false
+}
+
 // elements reads a JSON array into its values.
 func elements(v jsontext.Value) ([]jsontext.Value, error) {
-	if v.Kind() != '[' {
-		return nil, fmt.Errorf("it is %s, not a list", kindName(v))
+	if err := wantList(v); err != nil {
+		return nil, err
 	}
 	var out []jsontext.Value
 	for _, e := range entries(v) {
 		out = append(out, e)
 	}
 	return out, nil
+}
+
+func wantList(v jsontext.Value) error {
+	if v.Kind() != '[' {
+		return fmt.Errorf("it is %s, not a list", kindName(v))
+	}
+	return nil
 }
 
 // get is the member's value as it was written, nil when there is none.
@@ -132,19 +150,6 @@ func inside(v jsontext.Value, name string) jsontext.Value {
 		}
 	}
 	return nil
-}
-
-// foldsTo finds a member whose name differs from one of known by letter case only (also ſ for s and K for k).
-func (m members) foldsTo(known []string) (name, meant string) {
-	for i := range m {
-		have := m[i].name
-		for _, k := range known {
-			if string(have) != k && strings.EqualFold(string(have), k) {
-				return string(have), k
-			}
-		}
-	}
-	return "", ""
 }
 
 // unquoted is the text of a JSON string that has been parsed before.

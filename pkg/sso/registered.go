@@ -34,7 +34,7 @@ func claimNames(paths []claimPath) []string {
 }
 
 func (v *Verifier) checkNames(c members) *TokenError {
-	if have, meant := c.foldsTo(v.claimNames); have != "" {
+	if have, meant := v.claimNames.misspelt(c); have != "" {
 		return refuse(ReasonMalformed, "claim %s in place of %s", quote(have), meant)
 	}
 	return nil

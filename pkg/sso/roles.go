@@ -102,12 +102,11 @@ func splitRoles(s, delimiter string) []string {
 
 // textList reads a JSON array that holds texts only.
 func textList(v jsontext.Value) ([]string, error) {
-	items, err := elements(v)
-	if err != nil {
+	if err := wantList(v); err != nil {
 		return nil, err
 	}
-	out := make([]string, 0, len(items))
-	for _, e := range items {
+	out := make([]string, 0, 4)
+	for _, e := range entries(v) {
 		if e.Kind() != '"' {
 			return nil, fmt.Errorf("a list element that is %s, not a text", kindName(e))
 		}

@@ -89,8 +89,8 @@ func checkStructure(_ context.Context, v *Verifier, in *inspection) error {
 	return nil
 }
 
-func checkHeader(_ context.Context, _ *Verifier, in *inspection) error {
-	h, refused := readHeader(in.parts.header)
+func checkHeader(_ context.Context, v *Verifier, in *inspection) error {
+	h, refused := readHeader(in.parts.header, v.headerNames)
 	in.header = h
 	return orNil(refused)
 }

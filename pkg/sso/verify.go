@@ -22,8 +22,8 @@ type Verifier struct {
 	keys    *keySet
 	steps   []step
 
-	claimNames []string // whose misspellings are refused
-	product    Product  // for hints
+	claimNames, headerNames spelling // whose misspellings are refused
+	product                 Product  // for hints
 }
 
 // NewVerifier checks the configuration and touches no network. A bad configuration is a fault.Operator that lists
@@ -37,7 +37,7 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 	v.roles, _ = expandAll(cfg.Claims.Roles, v.parties)
 	tenantPaths, _ := expandAll(cfg.Claims.Tenant, v.parties)
 	v.tenants = newTenantReader(tenantPaths)
-	v.claimNames = claimNames(slices.Concat(tenantPaths, v.roles))
+	v.claimNames, v.headerNames = newSpelling(claimNames(slices.Concat(tenantPaths, v.roles))), newSpelling(headerNames())
 	v.keys = newKeySet(cfg, newBackChannel(cfg))
 	return v, nil
 }

@@ -1,7 +1,6 @@
 package sso
 
 import (
-	"bytes"
 	"iter"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -35,10 +34,18 @@ func entries(v jsontext.Value) iter.Seq2[jsontext.Value, jsontext.Value] {
 
 // pastGap is where the next value, name or bracket begins: behind white space, commas and colons.
 func pastGap(v []byte, i int) int {
-	for i < len(v) && bytes.IndexByte([]byte(" \t\r\n,:"), v[i]) >= 0 {
+	for i < len(v) && isGap(v[i]) {
 		i++
 	}
 	return i
+}
+
+func isGap(b byte) bool {
+	switch b {
+	case ' ', '\t', '\r', '\n', ',', ':':
+		return true
+	}
+	return false
 }
 
 // pastValue is the end of the value that begins at i.
@@ -53,7 +60,7 @@ func pastValue(v []byte, i int) int {
 		case '}', ']':
 			depth--
 		default: // a number or a word, up to what ends it
-			for i+1 < len(v) && bytes.IndexByte([]byte(" \t\r\n,:]}"), v[i+1]) < 0 {
+			for i+1 < len(v) && !isGap(v[i+1]) && v[i+1] != ']' && v[i+1] != '}' {
 				i++
 			}
 		}
