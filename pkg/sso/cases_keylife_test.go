@@ -50,6 +50,7 @@ func keyLifeCases() map[string]func(*testing.T) {
 			f.accepted(t, f.token())
 			require.NoError(t, f.v.Ready(t.Context()))
 		},
+		"A-034": publishedVectors,
 		"A-112": providerHangs,
 		"A-114": redirectsAreNotFollowed,
 		"P10":   keysAgeOut,

@@ -19,7 +19,7 @@ import (
 type chosenKeys struct {
 	keys      []Key
 	algorithm string
-	parts     parts
+	token     compact
 	proven    bool
 }
 
@@ -27,9 +27,9 @@ type chosenKeys struct {
 // as libraries do here, would cost as much as the signature.
 func (c *chosenKeys) VerifySignature(context.Context, string) ([]byte, error) {
 	for _, k := range c.keys {
-		if signedBy(k.public, c.algorithm, c.parts.signed, c.parts.signature) {
+		if signedBy(k.public, c.algorithm, c.token.signed, c.token.signature) {
 			c.proven = true
-			return c.parts.payload, nil
+			return c.token.payload, nil
 		}
 	}
 	return nil, errors.New("no key verifies the signature")
@@ -71,7 +71,7 @@ func hashOf(alg string) crypto.Hash {
 
 // proveSignature has go-oidc check the signature, and with it, as a second opinion, issuer and times.
 func (v *Verifier) proveSignature(ctx context.Context, in *inspection) (*oidc.IDToken, *TokenError) {
-	chosen := &chosenKeys{keys: in.keys, algorithm: in.header.algorithm, parts: in.parts}
+	chosen := &chosenKeys{keys: in.keys, algorithm: in.header.algorithm, token: in.parts.compact}
 	verifier := oidc.NewVerifier(v.cfg.Issuer, chosen, &oidc.Config{
 		SkipClientIDCheck:    true, // checkAudience knows several
 		SupportedSigningAlgs: []string{in.header.algorithm},

@@ -90,7 +90,7 @@ func checkStructure(_ context.Context, v *Verifier, in *inspection) error {
 }
 
 func checkHeader(_ context.Context, v *Verifier, in *inspection) error {
-	h, refused := readHeader(in.parts.header, v.headerNames)
+	h, refused := readHeader(in.parts.headers, v.headerNames)
 	in.header = h
 	return orNil(refused)
 }

@@ -8,42 +8,55 @@ import (
 // maxToken is the size beyond which a token is not looked at.
 const maxToken = 16 << 10
 
-// parts are a compact JWS taken apart, decoded but not yet believed.
-type parts struct {
-	header, claims members
-	payload        []byte // the claims as signed
-	signed         string // what the signature is over
-	signature      []byte
+// compact is a JWS taken apart and decoded; nothing of it is read yet.
+type compact struct {
+	header, payload, signature []byte
+	signed                     string // what the signature is over
 }
 
-// parseCompact takes a token apart strictly: every byte of it has exactly one reading.
-func parseCompact(raw string) (parts, *TokenError) {
+// parts are a compact JWS and what it says, not yet believed.
+type parts struct {
+	compact
+	headers, claims members
+}
+
+// splitCompact takes a token apart strictly: every byte of it has exactly one reading.
+func splitCompact(raw string) (compact, *TokenError) {
 	if len(raw) > maxToken {
-		return parts{}, refuse(ReasonTooLarge, "%d bytes, more than %d", len(raw), maxToken).
+		return compact{}, refuse(ReasonTooLarge, "%d bytes, more than %d", len(raw), maxToken).
 			hint("map fewer groups or roles into the token")
 	}
 	segments, refused := segmentsOf(raw)
 	if refused != nil {
-		return parts{}, refused
+		return compact{}, refused
 	}
 	var decoded [3][]byte
 	for i, name := range []string{"header", "payload", "signature"} {
 		b, ok := decodeSegment(segments[i])
 		if !ok {
-			return parts{}, refuse(ReasonMalformed, "the %s is not plain base64url", name)
+			return compact{}, refuse(ReasonMalformed, "the %s is not plain base64url", name)
 		}
 		decoded[i] = b
 	}
-	header, err := parseObject(decoded[0])
+	signed := raw[:len(segments[0])+1+len(segments[1])]
+	return compact{header: decoded[0], payload: decoded[1], signature: decoded[2], signed: signed}, nil
+}
+
+// parseCompact takes a token apart and reads header and claims.
+func parseCompact(raw string) (parts, *TokenError) {
+	c, refused := splitCompact(raw)
+	if refused != nil {
+		return parts{}, refused
+	}
+	headers, err := parseObject(c.header)
 	if err != nil {
 		return parts{}, refuse(ReasonMalformed, "header: %s", jsonProblem(err))
 	}
-	claims, err := parseObject(decoded[1])
+	claims, err := parseObject(c.payload)
 	if err != nil {
 		return parts{}, refuse(ReasonMalformed, "payload: %s", jsonProblem(err))
 	}
-	signed := raw[:len(segments[0])+1+len(segments[1])]
-	return parts{header: header, claims: claims, payload: decoded[1], signed: signed, signature: decoded[2]}, nil
+	return parts{compact: c, headers: headers, claims: claims}, nil
 }
 
 // segmentsOf splits at the dots without ever making more than six pieces.
