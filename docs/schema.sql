@@ -294,7 +294,9 @@ CREATE TABLE public.odoo_connections (
   active boolean DEFAULT true NOT NULL,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   updated_at timestamp with time zone DEFAULT now() NOT NULL,
+  pending_secret text,
   CONSTRAINT odoo_connections_pkey PRIMARY KEY (tenant_id),
+  CONSTRAINT odoo_connections_pending_secret_check CHECK ((pending_secret ~~ 'v1:%'::text)),
   CONSTRAINT odoo_connections_tenant_id_check CHECK ((tenant_id > 0))
 );
 ALTER TABLE public.odoo_connections OWNER TO leadctl_owner;

@@ -28,6 +28,7 @@ func layers() [][]string {
 		{"postgres", "keycloak", "signin"},                                // the two doors; the provider that we also set up, and sign in to
 		{"tenant", "jobs", "session"},                                     // rows and queued work behind those doors
 		{"leads", "acra"},                                                 // what the business knows
+		{"workspace"},                                                     // a tenant's Odoo workspace, once it is decided on
 		{"onboarding"},                                                    // the first sign-in, which uses all of them
 		{"httpapi", "console"},                                            // doors for programs and people
 		{"serve"},                                                         // the daemon: puts the doors together

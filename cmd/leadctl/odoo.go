@@ -9,18 +9,14 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/odoo"
-	"github.com/leadctl/leadctl/pkg/onboarding"
-	"github.com/leadctl/leadctl/pkg/postgres"
-	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/serve"
-	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
 func newOdoo(a *app) *cobra.Command {
 	return noun(&cobra.Command{
 		Use: "odoo", Short: "Test Odoo and prepare the template of workspaces", GroupID: groupTenancy,
 		Example: "  leadctl odoo test --tenant 42\n  leadctl odoo template prepare",
-	}, newOdooTest(a), newOdooTemplate(a))
+	}, newOdooTest(a), newOdooTemplate(a), newOdooRotateKey(a))
 }
 
 // odooCheck is one line of what the commands here tried.
@@ -87,22 +83,11 @@ func (a *app) odooTest(ctx context.Context, ref string) (odoo.Report, error) {
 
 // odooLogin opens the stored secret of a tenant's workspace.
 func (a *app) odooLogin(ctx context.Context, ref string) (*odoo.Login, error) {
-	cfg, err := a.config(ctx)
+	spaces, t, err := a.workspaceOf(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := secret.Parse([]byte(cfg.Secrets.Keyset))
-	if err != nil {
-		return nil, err
-	}
-	var w odoo.Workspace
-	err = a.inSystem(ctx, "odoo test", func(ctx context.Context, tx postgres.SystemTx) error {
-		t, err := tenant.Find(ctx, tx, ref)
-		if err == nil {
-			w, err = onboarding.OpenConnection(ctx, tx, keys, t.ID)
-		}
-		return err
-	})
+	w, err := spaces.Current(ctx, t.ID)
 	return &odoo.Login{Database: w.Database, Login: odoo.ServiceLogin, Secret: w.Secret}, err
 }
 

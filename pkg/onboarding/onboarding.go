@@ -2,8 +2,8 @@
 //
 // The way of a first sign-in: FirstLogin (firstlogin.go) makes tenant, user, status and job in one transaction and answers
 // at once. A worker (provision.go) loops over the ordered steps (steps.go); each looks before it acts and is recorded as it
-// goes (status.go), so a crash at any point is a pause. What a step does to Odoo is package odoo; who the tenants are is
-// package tenant; how jobs run is package jobs.
+// goes (status.go), so a crash at any point is a pause. Which workspace a tenant has, and its secret, is package workspace;
+// what a step does to Odoo, package odoo; who the tenants are, package tenant; how jobs run, package jobs.
 package onboarding
 
 import (
@@ -13,10 +13,9 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/leadctl/leadctl/pkg/jobs"
-	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/postgres"
-	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
 // Policies on who may have a tenant made by signing in.
@@ -45,18 +44,10 @@ type Service struct {
 type Worker struct {
 	river.WorkerDefaults[Args]
 
-	DB    *postgres.DB
-	Keys  *secret.Keyring
-	Odoo  *odoo.Provisioner // nil: no Odoo is configured, and every provisioning ends in an error that says so
-	Where Where
-	Log   *slog.Logger
-	Now   func() time.Time
-}
-
-// Where says how a workspace is recorded and named.
-type Where struct {
-	BaseURL string // as users open it
-	Prefix  string // of database names
+	DB         *postgres.DB
+	Workspaces *workspace.Service // without Odoo every provisioning ends in an error that says so
+	Log        *slog.Logger
+	Now        func() time.Time
 }
 
 // Args of a provisioning job: the tenant, and nothing else, so that no secret or address stands in the job table.

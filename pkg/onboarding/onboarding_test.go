@@ -25,6 +25,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
 // rig is one installation: a database, an Odoo stand-in with a ledger, and a queue that works when start is called.
@@ -33,6 +34,7 @@ type rig struct {
 	db   *pgtest.DB
 	odoo *odootest.Server
 	work *jobs.Client
+	ws   *workspace.Service
 }
 
 func newRig(t *testing.T, policy onboarding.Policy) *rig {
@@ -49,11 +51,11 @@ func newRig(t *testing.T, policy onboarding.Policy) *rig {
 	require.NoError(t, err)
 
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &onboarding.Worker{DB: db.App, Keys: keyring(t), Odoo: provisioner, Log: logging.Discard(),
-		Where: onboarding.Where{BaseURL: web.URL, Prefix: "t"}})
+	spaces := &workspace.Service{DB: db.App, Keys: keyring(t), Odoo: provisioner, BaseURL: web.URL, Prefix: "t", Log: logging.Discard()}
+	river.AddWorker(workers, &onboarding.Worker{DB: db.App, Workspaces: spaces, Log: logging.Discard()})
 	client, err := jobs.New(t.Context(), db.App, jobs.Options{Workers: workers})
 	require.NoError(t, err)
-	return &rig{&onboarding.Service{DB: db.App, Jobs: client, Policy: policy}, db, stand, client}
+	return &rig{&onboarding.Service{DB: db.App, Jobs: client, Policy: policy}, db, stand, client, spaces}
 }
 
 func keyring(t *testing.T) *secret.Keyring {

@@ -14,9 +14,6 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// lockClass is the class of session locks that keep two workers off one tenant.
-const lockClass = 0x6f6e62 // "onb"
-
 const (
 	busyPause = 3 * time.Second // before asking again for a tenant that another worker holds
 	maxPause  = 5 * time.Minute
@@ -30,7 +27,7 @@ const (
 func (w *Worker) Work(ctx context.Context, job *river.Job[Args]) error {
 	id := job.Args.Tenant
 	ctx = logging.With(ctx, slog.String("tenant_id", id.String()), slog.Int64("job_id", job.ID))
-	release, ok, err := w.DB.Lock(ctx, lockClass, int32(id))
+	release, ok, err := w.Workspaces.TryLock(ctx, id)
 	if err != nil {
 		return err
 	}

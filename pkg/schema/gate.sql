@@ -76,7 +76,7 @@ UNION ALL SELECT 'G24', 'index is INVALID', ic.relname FROM pg_index ix JOIN pg_
 UNION ALL SELECT 'G26', p.priv || ' on lead data granted to ' || mortal.rolname, tt.relname FROM tt, mortal, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p(priv)
   WHERE mortal.rolname = $2 AND tt.relname NOT IN (SELECT relname FROM control_plane)
     AND CASE p.priv WHEN 'DELETE' THEN has_table_privilege(mortal.oid, tt.oid, p.priv) ELSE has_any_column_privilege(mortal.oid, tt.oid, p.priv) END
-UNION ALL SELECT 'G27', 'column secret readable by ' || mortal.rolname, tt.relname FROM tt JOIN pg_attribute a ON a.attrelid = tt.oid AND a.attname = 'secret' AND NOT a.attisdropped, mortal
+UNION ALL SELECT DISTINCT 'G27', 'column secret readable by ' || mortal.rolname, tt.relname FROM tt JOIN pg_attribute a ON a.attrelid = tt.oid AND a.attname IN ('secret', 'pending_secret') AND NOT a.attisdropped, mortal
   WHERE mortal.rolname = $1 AND has_column_privilege(mortal.oid, tt.oid, a.attnum, 'SELECT')
 UNION ALL SELECT DISTINCT 'G30', 'policies compare with another function of this name than the migrations made', p.oid::regprocedure::text FROM pol
   JOIN pg_depend d ON d.classid = 'pg_policy'::regclass AND d.objid = pol.oid AND d.refclassid = 'pg_proc'::regclass

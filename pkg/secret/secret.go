@@ -2,19 +2,18 @@
 // opens it again.
 //
 // The cipher is Tink's AES-256-GCM keyset. The key's id stands in every ciphertext, so keys rotate without a flag day:
-// what an older key of the set sealed still opens. Tenant and purpose are authenticated with the text, so a ciphertext
-// copied to another tenant's row opens nowhere. It does not decide where ciphertexts are kept (package onboarding does) nor
-// when keys rotate.
+// what an older key of the set sealed still opens (keyset.go changes a set). Tenant and purpose are authenticated with the text, so a ciphertext
+// copied to another tenant's row opens nowhere. It does not decide where ciphertexts are kept (packages workspace and session
+// do) nor when keys rotate.
 package secret
 
 import (
-	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"strings"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
-	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 	"github.com/tink-crypto/tink-go/v2/tink"
 
@@ -26,7 +25,10 @@ import (
 const prefix = "v1:"
 
 // Keyring seals and opens. It is safe for concurrent use and shows no key when printed.
-type Keyring struct{ aead tink.AEAD }
+type Keyring struct {
+	aead    tink.AEAD
+	primary uint32 // id of the key that seals
+}
 
 // Generate makes a new keyset with one key, as the JSON that Parse reads.
 func Generate() ([]byte, error) {
@@ -34,26 +36,46 @@ func Generate() ([]byte, error) {
 	if err != nil {
 		return nil, fault.New(fault.Internal, "keyset: %w", err)
 	}
-	var out bytes.Buffer
-	if err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&out)); err != nil {
-		return nil, fault.New(fault.Internal, "keyset: %w", err)
-	}
-	return append(out.Bytes(), '\n'), nil
+	return written(handle)
 }
 
 // Parse reads a keyset. The error never repeats what it read.
 func Parse(json []byte) (*Keyring, error) {
-	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(json)))
+	handle, err := read(json)
 	if err != nil {
-		return nil, fault.New(fault.Operator, "keyset: not a Tink keyset in JSON").
-			WithHint("make one with `leadctl secrets init FILE`")
+		return nil, err
 	}
 	primitive, err := aead.New(handle)
 	if err != nil {
 		return nil, fault.New(fault.Operator, "keyset: no usable AEAD key in it").
 			WithHint("make one with `leadctl secrets init FILE`")
 	}
-	return &Keyring{primitive}, nil
+	return &Keyring{primitive, handle.KeysetInfo().GetPrimaryKeyId()}, nil
+}
+
+// Sealed reports whether text has the form of what Seal makes. Anything else was stored in the clear.
+func Sealed(text string) bool { return strings.HasPrefix(text, prefix) }
+
+// SealedWith is the id of the key that sealed a text; ok is false for what no Keyring made.
+func SealedWith(sealed string) (id uint32, ok bool) {
+	raw, isOurs := strings.CutPrefix(sealed, prefix)
+	ciphertext, err := base64.StdEncoding.DecodeString(raw)
+	if !isOurs || err != nil || len(ciphertext) < keyPrefix || ciphertext[0] != tinkVersion {
+		return 0, false
+	}
+	return binary.BigEndian.Uint32(ciphertext[1:]), true
+}
+
+// A Tink ciphertext begins with a version byte and the id of its key.
+const (
+	tinkVersion = 1
+	keyPrefix   = 5
+)
+
+// Current reports whether the key that seals now has sealed this.
+func (k *Keyring) Current(sealed string) bool {
+	id, ok := SealedWith(sealed)
+	return ok && id == k.primary
 }
 
 // Seal encrypts text for tenant and purpose (a constant such as "odoo_api_key").
@@ -69,7 +91,7 @@ func (k *Keyring) Seal(text, purpose string, tenant tenantid.ID) (string, error)
 // there is no fallback.
 func (k *Keyring) Open(sealed, purpose string, tenant tenantid.ID) (string, error) {
 	refused := fault.New(fault.Operator, "secret %s of tenant %s: it does not open with this keyset", purpose, tenant).
-		WithHint("run with the keyset that sealed it; `leadctl tenant provision --retry` makes a new one")
+		WithHint("run with the keyset that sealed it")
 	raw, ok := strings.CutPrefix(sealed, prefix)
 	if !ok {
 		return "", refused
@@ -87,4 +109,12 @@ func (k *Keyring) Open(sealed, purpose string, tenant tenantid.ID) (string, erro
 
 func associated(purpose string, tenant tenantid.ID) []byte {
 	return fmt.Appendf(nil, "leadctl\x00%s\x00%s", purpose, tenant)
+}
+
+// Column is where sealed texts stand in the database, for moving them to another key. Tenant: Key is the tenant they belong
+// to; else they belong to none.
+type Column struct {
+	Table, Key, Value string
+	Purpose           string
+	Tenant            bool
 }

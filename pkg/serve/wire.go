@@ -24,6 +24,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/session"
 	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
 // Verifier makes the judge of tokens that cfg describes.
@@ -94,19 +95,12 @@ func Sessions(cfg config.Config, addr string, db *postgres.DB, keys *secret.Keyr
 
 // Workers are the working side: every kind of job, ready to be registered with River.
 func Workers(ctx context.Context, cfg config.Config, db *postgres.DB, log *slog.Logger) (*river.Workers, error) {
-	keys, err := secret.Parse([]byte(cfg.Secrets.Keyset))
-	if err != nil {
-		return nil, err
-	}
-	provisioner, err := Provisioner(ctx, cfg, db, log)
+	workspaces, err := Workspaces(ctx, cfg, db, log)
 	if err != nil {
 		return nil, err
 	}
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &onboarding.Worker{
-		DB: db, Keys: keys, Odoo: provisioner, Log: log,
-		Where: onboarding.Where{BaseURL: cfg.Odoo.ServerURL, Prefix: cfg.Odoo.DatabasePrefix},
-	})
+	river.AddWorker(workers, &onboarding.Worker{DB: db, Workspaces: workspaces, Log: log})
 	river.AddWorker(workers, &acra.Worker{DB: db, Source: func() (acra.Source, error) { return registerSource(cfg, log) }, After: companies(db, log), Log: log})
 	return workers, nil
 }
@@ -118,20 +112,26 @@ func registerSource(cfg config.Config, log *slog.Logger) (acra.Source, error) {
 	return acra.Choose(acra.Choice{Service: service, Datasets: cfg.ACRA.ResourceIDs, PageSize: cfg.ACRA.PageSize})
 }
 
-// companies brings the companies to what an ingestion found, and what an earlier one left undone.
+// Companies brings the companies to what an ingestion found, and what an earlier one left undone. Whoever ingests calls it.
+func Companies(ctx context.Context, db *postgres.DB, rep acra.Report) (done leads.CompaniesReport, err error) {
+	refresh := leads.RefreshCompanies
+	if rep.NothingToDo {
+		refresh = leads.RefreshStaleCompanies
+	}
+	err = db.InSystem(ctx, "companies", func(ctx context.Context, tx postgres.SystemTx) error {
+		done, err = refresh(ctx, tx)
+		return err
+	})
+	return done, err
+}
+
 func companies(db *postgres.DB, log *slog.Logger) func(context.Context, acra.Report) error {
 	return func(ctx context.Context, rep acra.Report) error {
-		refresh := leads.RefreshCompanies
-		if rep.NothingToDo {
-			refresh = leads.RefreshStaleCompanies
+		done, err := Companies(ctx, db, rep)
+		if err == nil {
+			log.InfoContext(ctx, "companies follow the register", "added", done.Added, "updated", done.Updated, "closed", done.Closed)
 		}
-		return db.InSystem(ctx, "companies", func(ctx context.Context, tx postgres.SystemTx) error {
-			done, err := refresh(ctx, tx)
-			if err == nil {
-				log.InfoContext(ctx, "companies follow the register", "added", done.Added, "updated", done.Updated, "closed", done.Closed)
-			}
-			return err
-		})
+		return err
 	}
 }
 
@@ -166,6 +166,16 @@ func keepSchedule(ctx context.Context, cfg config.Config, db *postgres.DB, clien
 		cancel()
 		<-done
 	}
+}
+
+// Workspaces is what there is to do to tenants' workspaces.
+func Workspaces(ctx context.Context, cfg config.Config, db *postgres.DB, log *slog.Logger) (*workspace.Service, error) {
+	keys, err := secret.Parse([]byte(cfg.Secrets.Keyset))
+	if err != nil {
+		return nil, err
+	}
+	provisioner, err := Provisioner(ctx, cfg, db, log)
+	return &workspace.Service{DB: db, Keys: keys, Odoo: provisioner, BaseURL: cfg.Odoo.ServerURL, Prefix: cfg.Odoo.DatabasePrefix, Log: log}, err
 }
 
 // Provisioner makes workspaces on cfg's Odoo; nil when none is configured. The installation's own id goes into every

@@ -107,6 +107,15 @@ const (
 	purposeVerifier = "login_verifier"
 )
 
+// SealedColumns is what this package keeps sealed.
+func SealedColumns() []secret.Column {
+	return []secret.Column{
+		{Table: "sessions", Key: "handle_hash", Value: "refresh_token", Purpose: purposeRefresh},
+		{Table: "sessions", Key: "handle_hash", Value: "id_token", Purpose: purposeID},
+		{Table: "login_attempts", Key: "state_hash", Value: "verifier", Purpose: purposeVerifier},
+	}
+}
+
 // Revoked reports whether the token was ended by a sign-out. Only tokens that came in a cookie need asking.
 func Revoked(ctx context.Context, tx postgres.SystemTx, token string) (found bool, err error) {
 	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM revoked_tokens WHERE token_hash = $1)`, hash(token)).Scan(&found)

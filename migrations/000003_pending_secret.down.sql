@@ -1,0 +1,1 @@
+ALTER TABLE public.odoo_connections DROP COLUMN pending_secret;

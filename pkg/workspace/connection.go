@@ -1,0 +1,154 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/secret"
+	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+// purpose is what the secrets of odoo_connections are sealed for.
+const purpose = "odoo_secret"
+
+// Connection is a tenant's row, opened.
+type Connection struct {
+	odoo.Workspace
+	Next odoo.Secret // what a rotation that was begun and not finished puts in the secret's place; else ""
+}
+
+// Open reads where a tenant's workspace is and unseals its secret. Faults: NotFound when none was recorded, Operator when
+// the secret does not open.
+func (s *Service) Open(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) (Connection, error) {
+	r, err := readRow(ctx, tx, id)
+	if err != nil {
+		return Connection{}, err
+	}
+	if !r.whole() {
+		return Connection{}, fault.New(fault.NotFound, "Odoo connection of tenant %s: there is none yet", id).
+			WithHint("leadctl tenant provision %s --wait", id)
+	}
+	return s.unseal(r, id)
+}
+
+// row is odoo_connections as it stands.
+type row struct {
+	database string
+	secret   string
+	pending  string
+	active   bool
+}
+
+// whole: leadctl writes rows whole; what other services left may lack something.
+func (r row) whole() bool { return r.database != "" && r.secret != "" }
+
+// readRow locks the tenant's row; the zero row when there is none.
+func readRow(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) (r row, err error) {
+	err = tx.QueryRow(ctx, `SELECT coalesce(db_name, ''), coalesce(secret, ''), coalesce(pending_secret, ''), active
+		FROM odoo_connections WHERE tenant_id = $1 FOR UPDATE`, id).Scan(&r.database, &r.secret, &r.pending, &r.active)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = nil
+	}
+	return r, err
+}
+
+func (s *Service) unseal(r row, id tenantid.ID) (Connection, error) {
+	c := Connection{Workspace: odoo.Workspace{Tenant: id, Database: r.database}}
+	text, err := s.Keys.Open(r.secret, purpose, id)
+	if err != nil {
+		return c, err
+	}
+	c.Secret = odoo.Secret(text)
+	if r.pending != "" {
+		text, err = s.Keys.Open(r.pending, purpose, id)
+		c.Next = odoo.Secret(text)
+	}
+	return c, err
+}
+
+// Prepare reads the workspace that a tenant has, or decides on one: its name and secret are stored, sealed, before anything
+// in Odoo knows them, so that no crash can lose them and the later steps install exactly that secret. A rotation that was
+// cut short is finished. The caller holds the workspace (TryLock).
+//
+// A secret that another service left in the clear is never used: its row is overwritten, in one statement.
+func (s *Service) Prepare(ctx context.Context, id tenantid.ID, by By) (odoo.Workspace, error) {
+	var c Connection
+	err := s.DB.InSystem(ctx, "workspace connection", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+		c, err = s.ensureRow(ctx, tx, id, by)
+		return err
+	})
+	if err != nil || c.Next == "" {
+		return c.Workspace, err
+	}
+	return s.finishRotation(ctx, c, by)
+}
+
+func (s *Service) ensureRow(ctx context.Context, tx postgres.SystemTx, id tenantid.ID, by By) (Connection, error) {
+	name := odoo.DatabaseName(s.Prefix, id)
+	r, err := readRow(ctx, tx, id)
+	ours := r.whole() && secret.Sealed(r.secret)
+	switch {
+	case err != nil:
+		return Connection{}, err
+	case ours && r.database == name:
+		return s.unseal(r, id)
+	case ours:
+		return Connection{}, fault.New(fault.Operator, "tenant %s: connected to another Odoo database than leadctl would make", id).
+			WithHint("that workspace stays untouched; remove the tenant's odoo_connections row to have a new one made")
+	}
+	c := Connection{Workspace: odoo.Workspace{Tenant: id, Database: name, Secret: odoo.NewSecret()}}
+	sealed, err := s.Keys.Seal(string(c.Secret), purpose, id)
+	if err != nil {
+		return c, err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO odoo_connections (tenant_id, base_url, db_name, auth_type, login, secret, protocol, active)
+		VALUES ($1, $2, $3, 'api_key', $4, $5, 'xmlrpc', false)
+		ON CONFLICT (tenant_id) DO UPDATE SET base_url = EXCLUDED.base_url, db_name = EXCLUDED.db_name, company_id = NULL, auth_type = EXCLUDED.auth_type,
+			login = EXCLUDED.login, secret = EXCLUDED.secret, pending_secret = NULL, protocol = EXCLUDED.protocol, server_version = NULL, active = false, updated_at = now()`,
+		id, s.BaseURL, name, odoo.ServiceLogin, sealed)
+	if err != nil || r.secret == "" {
+		return c, err
+	}
+	return c, tenant.Record(ctx, tx, tenant.Act{Tenant: id, Actor: by.Actor, RequestID: by.RequestID, Action: "odoo.connection.replace", Object: name,
+		Detail: map[string]any{"former_database": r.database, "reason": "its secret was stored in the clear"}})
+}
+
+// Activate notes that the workspace passed its smoke test.
+func (s *Service) Activate(ctx context.Context, id tenantid.ID) error {
+	return s.DB.InSystem(ctx, "workspace connection", func(ctx context.Context, tx postgres.SystemTx) error {
+		_, err := tx.Exec(ctx, `UPDATE odoo_connections SET active = true, updated_at = now() WHERE tenant_id = $1 AND NOT active`, id)
+		return err
+	})
+}
+
+// Current is the workspace with the secret that opens it. A rotation that a crash cut short is finished first, which is the
+// one time that it calls Odoo. Faults: as Open, and those of Odoo.
+func (s *Service) Current(ctx context.Context, id tenantid.ID) (odoo.Workspace, error) {
+	c, err := s.read(ctx, id)
+	if err != nil || c.Next == "" {
+		return c.Workspace, err
+	}
+	release, err := s.lock(ctx, id)
+	if err != nil {
+		return c.Workspace, err
+	}
+	defer release()
+	if c, err = s.read(ctx, id); err != nil || c.Next == "" { // finished by whoever held it
+		return c.Workspace, err
+	}
+	return s.finishRotation(ctx, c, By{Actor: "leadctl"})
+}
+
+func (s *Service) read(ctx context.Context, id tenantid.ID) (c Connection, err error) {
+	err = s.DB.InSystem(ctx, "workspace connection", func(ctx context.Context, tx postgres.SystemTx) error {
+		c, err = s.Open(ctx, tx, id)
+		return err
+	})
+	return c, err
+}

@@ -1,0 +1,133 @@
+package workspace
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/secret"
+	"github.com/leadctl/leadctl/pkg/session"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+// Resealed is what became of one column's sealed values.
+type Resealed struct {
+	Column  string   `json:"column"`
+	Current int64    `json:"current"` // sealed with today's key already
+	Moved   int64    `json:"moved"`   // sealed anew; in a dry run, those that would be
+	Failed  int64    `json:"failed"`  // not opened by this keyset, or stored in the clear: left as they are
+	Where   []string `json:"where"`   // the first failed ones
+}
+
+const (
+	resealBatch = 200 // values one transaction holds
+	whereAtMost = 10
+)
+
+// SealedColumns is everything that is sealed in the database.
+func SealedColumns() []secret.Column {
+	return append([]secret.Column{
+		{Table: "odoo_connections", Key: "tenant_id", Value: "secret", Purpose: purpose, Tenant: true},
+		{Table: "odoo_connections", Key: "tenant_id", Value: "pending_secret", Purpose: purpose, Tenant: true},
+	}, session.SealedColumns()...)
+}
+
+// Reseal brings every sealed value to the key that seals now, a batch of rows at a time. Both keys have to be in the keyset.
+// It may be stopped at any moment and run again, beside processes at work: a value that changes under it is left to whoever
+// changed it. A value that does not open stays as it is and is counted.
+func Reseal(ctx context.Context, db *postgres.DB, keys *secret.Keyring, dryRun bool, done func(values int64)) ([]Resealed, error) {
+	var out []Resealed
+	var values int64
+	for _, c := range SealedColumns() {
+		sum := Resealed{Column: c.Table + "." + c.Value, Where: []string{}}
+		var after any
+		for more := true; more; {
+			err := db.InSystem(ctx, "seal anew", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+				after, more, err = resealSome(ctx, tx, keys, c, after, dryRun, &sum)
+				return err
+			})
+			if err != nil {
+				return append(out, sum), err
+			}
+			done(values + sum.Current + sum.Moved + sum.Failed)
+		}
+		values += sum.Current + sum.Moved + sum.Failed
+		out = append(out, sum)
+	}
+	return out, nil
+}
+
+type sealedValue struct {
+	key    any
+	tenant tenantid.ID
+	text   string
+}
+
+// resealSome takes the values whose key comes after the given one; more is false when there are no others.
+func resealSome(ctx context.Context, tx postgres.SystemTx, keys *secret.Keyring, c secret.Column, after any, dryRun bool, sum *Resealed) (last any, more bool, err error) {
+	list, err := sealedValues(ctx, tx, c, after)
+	if err != nil || len(list) == 0 {
+		return after, false, err
+	}
+	counts := *sum // a batch that is rolled back was not done
+	for _, v := range list {
+		if keys.Current(v.text) {
+			counts.Current++
+			continue
+		}
+		text, err := keys.Open(v.text, c.Purpose, v.tenant)
+		if err != nil {
+			counts.fail(c, v)
+			continue
+		}
+		counts.Moved++
+		if dryRun {
+			continue
+		}
+		sealed, err := keys.Seal(text, c.Purpose, v.tenant)
+		if err != nil {
+			return after, false, err
+		}
+		if _, err := tx.Exec(ctx, fmt.Sprintf(`UPDATE %s SET %s = $1 WHERE %s = $2 AND %[2]s = $3`, c.Table, c.Value, c.Key), sealed, v.key, v.text); err != nil {
+			return after, false, err
+		}
+	}
+	*sum = counts
+	return list[len(list)-1].key, len(list) == resealBatch, nil
+}
+
+func sealedValues(ctx context.Context, tx postgres.SystemTx, c secret.Column, after any) ([]sealedValue, error) {
+	sql, args := fmt.Sprintf(`SELECT %s, %s FROM %s WHERE %[2]s IS NOT NULL`, c.Key, c.Value, c.Table), []any{}
+	if after != nil {
+		sql, args = sql+` AND `+c.Key+` > $1`, append(args, after)
+	}
+	rows, err := tx.Query(ctx, sql+fmt.Sprintf(` ORDER BY %s LIMIT %d`, c.Key, resealBatch), args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (v sealedValue, err error) {
+		if err = row.Scan(&v.key, &v.text); err != nil || !c.Tenant {
+			return v, err
+		}
+		id, _ := v.key.(int32)
+		v.tenant = tenantid.ID(id)
+		return v, nil
+	})
+}
+
+func (r *Resealed) fail(c secret.Column, v sealedValue) {
+	r.Failed++
+	if len(r.Where) >= whereAtMost {
+		return
+	}
+	place := "a session"
+	if c.Tenant {
+		place = "tenant " + v.tenant.String()
+	}
+	if !secret.Sealed(v.text) {
+		place += " (stored in the clear)"
+	}
+	r.Where = append(r.Where, place)
+}

@@ -1,0 +1,113 @@
+package workspace_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/logging"
+	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+	"github.com/leadctl/leadctl/pkg/pgtest"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/secret"
+	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/workspace"
+)
+
+// rig is one installation: a database, an Odoo stand-in with a ledger, and the service that is tested.
+type rig struct {
+	*workspace.Service
+	db     *pgtest.DB
+	stand  *odootest.Server
+	server *odoo.Server
+	keyset []byte
+}
+
+var tester = workspace.By{Actor: "test", RequestID: "req-1"}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	stand := odootest.New(odootest.Options{Master: "master"})
+	web := httptest.NewServer(stand)
+	t.Cleanup(web.Close)
+	server, err := odoo.New(odoo.Options{BaseURL: web.URL, Timeout: 5 * time.Second})
+	require.NoError(t, err)
+	_, err = odoo.PrepareTemplate(t.Context(), server, odoo.Template{Name: "template", Master: "master", Secret: "template-admin"})
+	require.NoError(t, err)
+	keyset, err := secret.Generate()
+	require.NoError(t, err)
+	r := &rig{db: pgtest.New(t), stand: stand, server: server, keyset: keyset}
+	r.Service = &workspace.Service{DB: r.db.App, Keys: parsed(t, keyset), Odoo: r.provisioner(t), BaseURL: web.URL, Prefix: "t", Log: logging.Discard()}
+	return r
+}
+
+// provisioner is a new process's: it remembers nothing.
+func (r *rig) provisioner(t *testing.T) *odoo.Provisioner {
+	t.Helper()
+	p, err := odoo.NewProvisioner(r.server, odoo.Provisioning{Installation: "test", Template: "template", Master: "master", TemplateSecret: "template-admin"})
+	require.NoError(t, err)
+	return p
+}
+
+// restarted is the service as another process has it.
+func (r *rig) restarted(t *testing.T) *workspace.Service {
+	t.Helper()
+	again := *r.Service
+	again.Odoo = r.provisioner(t)
+	return &again
+}
+
+func parsed(t *testing.T, keyset []byte) *secret.Keyring {
+	t.Helper()
+	keys, err := secret.Parse(keyset)
+	require.NoError(t, err)
+	return keys
+}
+
+func (r *rig) inSystem(t *testing.T, fn func(context.Context, postgres.SystemTx) error) {
+	t.Helper()
+	require.NoError(t, r.DB.InSystem(t.Context(), "test", fn))
+}
+
+// tenant makes one with a workspace that stands.
+func (r *rig) tenant(t *testing.T, name string) (id tenantid.ID, w odoo.Workspace) {
+	t.Helper()
+	r.inSystem(t, func(ctx context.Context, tx postgres.SystemTx) error {
+		made, err := tenant.Create(ctx, tx, name, "")
+		id = made.ID
+		return err
+	})
+	w, err := r.Prepare(t.Context(), id, tester)
+	require.NoError(t, err)
+	_, err = r.Odoo.EnsureDatabase(t.Context(), w)
+	require.NoError(t, err)
+	_, err = r.Odoo.EnsureServiceAccount(t.Context(), w)
+	require.NoError(t, err)
+	require.NoError(t, r.Activate(t.Context(), id))
+	return id, w
+}
+
+func (r *rig) exec(t *testing.T, sql string, args ...any) {
+	t.Helper()
+	_, err := r.db.Owner.Exec(t.Context(), sql, args...)
+	require.NoError(t, err)
+}
+
+func one[T any](t *testing.T, r *rig, sql string, args ...any) (v T) {
+	t.Helper()
+	require.NoError(t, r.db.Owner.QueryRow(t.Context(), sql, args...).Scan(&v))
+	return v
+}
+
+// opens reports whether Odoo takes the secret for leadctl's account.
+func (r *rig) opens(t *testing.T, database string, s odoo.Secret) bool {
+	t.Helper()
+	_, ok, err := r.server.Authenticate(t.Context(), database, odoo.ServiceLogin, s)
+	require.NoError(t, err)
+	return ok
+}

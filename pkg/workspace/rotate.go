@@ -1,0 +1,77 @@
+package workspace
+
+import (
+	"context"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+// rotateWithin bounds a rotation; it goes on when who asked for it has gone.
+const rotateWithin = time.Minute
+
+// Rotate gives a workspace another secret: when it returns nil, the new one opens leadctl's account and the old one does not,
+// over either protocol. The new one is stored, sealed, before Odoo learns it. Whatever is killed in between, both are known,
+// and whoever needs the workspace next (Current, Prepare, Rotate) finishes the work. Faults: as Open, and those of Odoo.
+func (s *Service) Rotate(ctx context.Context, id tenantid.ID, by By) error {
+	if err := s.Configured(); err != nil {
+		return err
+	}
+	release, err := s.lock(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer release()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rotateWithin)
+	defer cancel()
+	var c Connection
+	err = s.DB.InSystem(ctx, "rotate Odoo key", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+		if c, err = s.Open(ctx, tx, id); err != nil || c.Next != "" {
+			return err
+		}
+		c.Next = odoo.NewSecret()
+		sealed, err := s.Keys.Seal(string(c.Next), purpose, id)
+		if err != nil {
+			return err
+		}
+		if _, err = tx.Exec(ctx, `UPDATE odoo_connections SET pending_secret = $2, updated_at = now() WHERE tenant_id = $1`, id, sealed); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, c, by, "odoo.key.rotate")
+	})
+	if err != nil {
+		return err
+	}
+	_, err = s.finishRotation(ctx, c, by)
+	return err
+}
+
+// finishRotation brings Odoo to the stored next secret and makes that the one in force. The caller holds the workspace.
+func (s *Service) finishRotation(ctx context.Context, c Connection, by By) (odoo.Workspace, error) {
+	if err := s.Configured(); err != nil {
+		return c.Workspace, err
+	}
+	err := s.Odoo.Rotate(ctx, c.Workspace, c.Next)
+	if err != nil && fault.Code(err) != odoo.CodeMissing { // without a database either secret will do
+		return c.Workspace, err
+	}
+	err = s.DB.InSystem(ctx, "rotate Odoo key", func(ctx context.Context, tx postgres.SystemTx) error {
+		_, err := tx.Exec(ctx, `UPDATE odoo_connections SET secret = pending_secret, pending_secret = NULL, updated_at = now()
+			WHERE tenant_id = $1 AND pending_secret IS NOT NULL`, c.Tenant)
+		if err != nil {
+			return err
+		}
+		return s.record(ctx, tx, c, by, "odoo.key.rotated")
+	})
+	after := c.Workspace
+	after.Secret = c.Next
+	return after, err
+}
+
+func (s *Service) record(ctx context.Context, tx postgres.SystemTx, c Connection, by By, action string) error {
+	return tenant.Record(ctx, tx, tenant.Act{Tenant: c.Tenant, Actor: by.Actor, RequestID: by.RequestID, Action: action, Object: c.Database})
+}
