@@ -91,6 +91,8 @@ type Odoo struct {
 	DefaultDBName    string `key:"default_db_name" env:"ODOO_DEFAULT_DB_NAME" doc:"The shared database of mode company"`
 	Mode             string `key:"mode" default:"database" check:"odoomode" doc:"database: one per tenant; company: one database, a company per tenant"`
 	Protocol         string `key:"protocol" default:"auto" check:"odooprotocol" doc:"auto, xmlrpc (every version to date) or json2 (19 and later)"`
+	SSOClientID      string `key:"sso_client_id" doc:"Odoo's own client at the identity provider (public, implicit flow); empty means that people do not sign in to Odoo through it"`
+	ValidationURL    string `key:"validation_url" check:"url" doc:"This API as Odoo's server reaches it, which has every sign-in's token judged here; empty means api.public_url, else http:// and the listen address"`
 	DatabasePrefix   string `key:"database_prefix" default:"leadctl" check:"prefix" doc:"How the names of tenant databases begin"`
 }
 

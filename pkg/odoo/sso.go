@@ -6,6 +6,12 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
+// Codes of users who are left as they are.
+const (
+	CodeUserLinked   = "ODOO_USER_LINKED"   // to another subject
+	CodeUserArchived = "ODOO_USER_ARCHIVED" // by somebody, on purpose
+)
+
 // SSO is the identity provider that people sign in to Odoo with, as Odoo's auth_oauth knows it: the implicit flow, a public
 // client, no secret.
 type SSO struct {
@@ -16,9 +22,32 @@ type SSO struct {
 	UserInfo     string // asked by Odoo's server with the token; must answer the subject, and should check the audience, which Odoo does not
 }
 
-// EnsureSSO sees to it that the workspace offers exactly this provider on its sign-in page, admits nobody whom leadctl did not
-// link, and links user uid to the provider's subject. fault.Conflict: that user is linked to somebody else.
+// EnsureSSO is EnsureProvider and LinkUser.
 func (p *Provisioner) EnsureSSO(ctx context.Context, w Workspace, sso SSO, uid int64, subject string) error {
+	provider, err := p.EnsureProvider(ctx, w, sso)
+	if err != nil {
+		return err
+	}
+	return p.LinkUser(ctx, w, provider, uid, subject)
+}
+
+// EnsureProvider sees to it that the workspace offers exactly this provider on its sign-in page and admits nobody whom leadctl
+// did not link. It returns the provider's id there.
+func (p *Provisioner) EnsureProvider(ctx context.Context, w Workspace, sso SSO) (int64, error) {
+	s, err := p.Session(ctx, w)
+	if err != nil {
+		return 0, err
+	}
+	for _, kv := range ssoParameters() {
+		if err := s.setParameterTo(ctx, kv[0], kv[1]); err != nil {
+			return 0, err
+		}
+	}
+	return s.ensureProvider(ctx, sso)
+}
+
+// LinkUser ties user uid to the provider's subject. fault.Conflict with CodeUserLinked: that user is linked to somebody else.
+func (p *Provisioner) LinkUser(ctx context.Context, w Workspace, provider, uid int64, subject string) error {
 	if subject == "" {
 		return fault.New(fault.Internal, "tenant %s: SSO link without a subject", w.Tenant)
 	}
@@ -26,16 +55,52 @@ func (p *Provisioner) EnsureSSO(ctx context.Context, w Workspace, sso SSO, uid i
 	if err != nil {
 		return err
 	}
-	for _, kv := range ssoParameters() {
-		if err := s.setParameterTo(ctx, kv[0], kv[1]); err != nil {
-			return err
-		}
-	}
-	provider, err := s.ensureProvider(ctx, sso)
+	return s.link(ctx, uid, provider, subject)
+}
+
+// CheckSSO is nil when EnsureProvider would change nothing; it writes nothing. Else fault.Operator with the first difference.
+func (p *Provisioner) CheckSSO(ctx context.Context, w Workspace, sso SSO) error {
+	s, err := p.Session(ctx, w)
 	if err != nil {
 		return err
 	}
-	return s.link(ctx, uid, provider, subject)
+	differs := func(format string, args ...any) error {
+		return fault.New(fault.Operator, "Odoo database %s: "+format, append([]any{s.db}, args...)...).
+			WithCode(CodeMisconfig).WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
+	}
+	for _, kv := range ssoParameters() {
+		if is, err := s.parameter(ctx, kv[0]); err != nil {
+			return err
+		} else if is != kv[1] {
+			return differs("parameter %s is %q, not %q", kv[0], is, kv[1])
+		}
+	}
+	on, err := s.providers(ctx, Where("enabled", "=", true))
+	switch {
+	case err != nil:
+		return err
+	case len(on) != 1 || on[0].Text("name") != sso.Name:
+		return differs("%d sign-in providers are enabled, where %s alone should be", len(on), sso.Name)
+	case !on[0].covers(sso.record()):
+		return differs("the sign-in provider %s is not set up as it should be", sso.Name)
+	}
+	return nil
+}
+
+// LinkedSubject is the provider's subject that a login is tied to, "" when it is tied to none. fault.NotFound: no such user.
+func (p *Provisioner) LinkedSubject(ctx context.Context, w Workspace, login string) (string, error) {
+	s, err := p.Session(ctx, w)
+	if err != nil {
+		return "", err
+	}
+	found, err := s.SearchRead(ctx, "res.users", Query{Domain: Domain{Where("login", "=", login)}, Fields: []string{"oauth_uid"}})
+	if err == nil && len(found) == 0 {
+		err = fault.New(fault.NotFound, "Odoo user %s in %s: there is none", login, s.db)
+	}
+	if err != nil {
+		return "", err
+	}
+	return found[0].Text("oauth_uid"), nil
 }
 
 // ssoParameters close free sign-up, which Odoo leaves open, and make 19 send the token in a header instead of the URL.
@@ -43,11 +108,19 @@ func ssoParameters() [][2]string {
 	return [][2]string{{"auth_signup.invitation_scope", "b2b"}, {"auth_oauth.authorization_header", "1"}}
 }
 
-func (s *Session) ensureProvider(ctx context.Context, sso SSO) (int64, error) {
-	want := Record{"name": sso.Name, "body": sso.Button, "client_id": sso.ClientID, "enabled": true, "scope": "openid profile email",
+func (sso SSO) record() Record {
+	return Record{"name": sso.Name, "body": sso.Button, "client_id": sso.ClientID, "enabled": true, "scope": "openid profile email",
 		"auth_endpoint": sso.AuthEndpoint, "validation_endpoint": sso.UserInfo, "data_endpoint": false, "css_class": "fa fa-fw fa-key"}
-	all, err := s.SearchRead(ctx, "auth.oauth.provider", Query{Order: "id",
+}
+
+func (s *Session) providers(ctx context.Context, which ...any) ([]Record, error) {
+	return s.SearchRead(ctx, "auth.oauth.provider", Query{Order: "id", Domain: which,
 		Fields: []string{"name", "body", "client_id", "enabled", "scope", "auth_endpoint", "validation_endpoint"}})
+}
+
+func (s *Session) ensureProvider(ctx context.Context, sso SSO) (int64, error) {
+	want := sso.record()
+	all, err := s.providers(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -106,7 +179,7 @@ func (s *Session) link(ctx context.Context, uid, provider int64, subject string)
 	case is == subject && found[0].Int("oauth_provider_id") == provider:
 		return nil
 	case is != "" && is != subject:
-		return fault.New(fault.Conflict, "Odoo user %d in %s: linked to another subject", uid, s.db).WithCode("ODOO_USER_LINKED")
+		return fault.New(fault.Conflict, "Odoo user %d in %s: linked to another subject", uid, s.db).WithCode(CodeUserLinked)
 	}
 	return s.Write(ctx, "res.users", []int64{uid}, Record{"oauth_provider_id": provider, "oauth_uid": subject}, nil)
 }

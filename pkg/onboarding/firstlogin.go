@@ -10,6 +10,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
 // FirstLogin makes sure that the identity has a tenant, is its user, and that its workspace is ready or being made.
@@ -25,11 +26,13 @@ func (s *Service) FirstLogin(ctx context.Context, who sso.Identity, requestID st
 		if err := lockIdentity(ctx, tx, who); err != nil {
 			return err
 		}
-		t, err := s.tenantOf(ctx, tx, who, requestID)
+		t, joined, err := s.tenantOf(ctx, tx, who, requestID)
 		if err != nil {
 			return err
 		}
-		st, err = s.ensureUnderWay(ctx, tx, t.ID, false)
+		if st, err = s.ensureUnderWay(ctx, tx, t.ID, false); err == nil && joined && st.Status == Ready {
+			_, _, err = s.Jobs.Enqueue(ctx, tx, workspace.UsersArgs{Tenant: t.ID, Subject: who.Subject})
+		}
 		return err
 	})
 	return st, err
@@ -44,28 +47,30 @@ func lockIdentity(ctx context.Context, tx postgres.SystemTx, who sso.Identity) e
 	return err
 }
 
-// tenantOf finds the tenant that the identity belongs to, by claim or membership, or makes it under the policy.
-func (s *Service) tenantOf(ctx context.Context, tx postgres.SystemTx, who sso.Identity, requestID string) (tenant.Tenant, error) {
+// tenantOf finds the tenant that the identity belongs to, by claim or membership, or makes it under the policy. joined: the
+// identity became its user just now.
+func (s *Service) tenantOf(ctx context.Context, tx postgres.SystemTx, who sso.Identity, requestID string) (t tenant.Tenant, joined bool, err error) {
 	p, err := tenant.Resolve(ctx, tx, who)
-	switch {
-	case err == nil:
-		return p.Tenant, s.join(ctx, tx, p.Tenant, who, requestID)
-	case !errors.Is(err, tenant.ErrNoTenant):
-		return tenant.Tenant{}, err
+	if err == nil {
+		joined, err = s.join(ctx, tx, p.Tenant, who, requestID)
+		return p.Tenant, joined, err
+	}
+	if !errors.Is(err, tenant.ErrNoTenant) {
+		return tenant.Tenant{}, false, err
 	}
 	if err := verified(who); err != nil {
-		return tenant.Tenant{}, err
+		return tenant.Tenant{}, false, err
 	}
-	if invited, found, err := tenant.InvitedTo(ctx, tx, who); err != nil || found {
-		if err == nil {
-			err = s.join(ctx, tx, invited, who, requestID)
+	t, found, err := tenant.InvitedTo(ctx, tx, who)
+	if err == nil && !found {
+		if err = s.Policy.allows(who); err == nil {
+			t, err = s.create(ctx, tx, who, requestID)
 		}
-		return invited, err
 	}
-	if err := s.Policy.allows(who); err != nil {
-		return tenant.Tenant{}, err
+	if err == nil {
+		joined, err = s.join(ctx, tx, t, who, requestID)
 	}
-	return s.create(ctx, tx, who, requestID)
+	return t, joined, err
 }
 
 // create makes the tenant that a first sign-in asked for. Its name is never taken from a mail domain: two strangers may
@@ -82,24 +87,21 @@ func (s *Service) create(ctx context.Context, tx postgres.SystemTx, who sso.Iden
 	} else if err == nil {
 		err = tenant.Record(ctx, tx, tenant.Act{Tenant: t.ID, Actor: who.Subject, Action: "tenant.create", Object: t.ID.String(), RequestID: requestID})
 	}
-	if err != nil {
-		return tenant.Tenant{}, err
-	}
-	return t, s.join(ctx, tx, t, who, requestID)
+	return t, err
 }
 
-// join makes the identity a user. Who is one already needs no verified e-mail.
-func (s *Service) join(ctx context.Context, tx postgres.SystemTx, t tenant.Tenant, who sso.Identity, requestID string) error {
+// join makes the identity a user, unless it is one. Who is one already needs no verified e-mail.
+func (s *Service) join(ctx context.Context, tx postgres.SystemTx, t tenant.Tenant, who sso.Identity, requestID string) (bool, error) {
 	if known, err := tenant.IsMember(ctx, tx, t.ID, who); err != nil || known {
-		return err
+		return false, err
 	}
 	if err := verified(who); err != nil {
-		return err
+		return false, err
 	}
 	if err := tenant.Join(ctx, tx, t.ID, who, []string{string(sso.Viewer)}); err != nil {
-		return err
+		return false, err
 	}
-	return tenant.Record(ctx, tx, tenant.Act{Tenant: t.ID, Actor: who.Subject, Action: "user.join", Object: who.Subject, RequestID: requestID})
+	return true, tenant.Record(ctx, tx, tenant.Act{Tenant: t.ID, Actor: who.Subject, Action: "user.join", Object: who.Subject, RequestID: requestID})
 }
 
 // ensureUnderWay begins onboarding or joins the one that is running, and makes sure that a job exists for it.

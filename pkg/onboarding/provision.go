@@ -39,7 +39,7 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[Args]) error {
 }
 
 func (w *Worker) run(ctx context.Context, t *task, job *river.Job[Args]) error {
-	for i, s := range steps() {
+	for i, s := range w.steps() {
 		err := w.DB.InSystem(ctx, "onboarding step", func(ctx context.Context, tx postgres.SystemTx) error {
 			return w.stepStarted(ctx, tx, t.tenant, i, job.Attempt, s)
 		})

@@ -3,13 +3,12 @@ package onboarding
 import (
 	"context"
 	"errors"
-	"strings"
-
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/workspace"
+	"slices"
 )
 
 // step is one part of the work: idempotent, in order, with the status that callers see while it runs.
@@ -20,17 +19,22 @@ type step struct {
 }
 
 // steps are the whole way. Each looks first, acts, and looks again, so any of them may be repeated at any time.
-func steps() []step {
-	return []step{
+func (w *Worker) steps() []step {
+	all := []step{
 		{"tenant", Provisioning, checkTenant},
 		{"odoo_database", Provisioning, makeDatabase},
 		{"odoo_fields", Provisioning, makeFields},
 		{"odoo_service_account", Provisioning, makeServiceAccount},
 		{"odoo_user", Provisioning, makeUsers},
+		{"odoo_sso", Provisioning, configureSSO},
 		{"smoke_test", Provisioning, smokeTest},
 		{"baseline", Syncing, baseline},
 		{"icp_template", Syncing, icpTemplate},
 	}
+	if w.Workspaces.SSO == nil {
+		all = slices.DeleteFunc(all, func(s step) bool { return s.name == "odoo_sso" })
+	}
+	return all
 }
 
 // actor is who the audit log names for what the steps do by themselves.
@@ -81,21 +85,23 @@ func makeServiceAccount(ctx context.Context, t *task) error {
 
 // makeUsers gives every user of the tenant an account in the workspace.
 func makeUsers(ctx context.Context, t *task) error {
-	var members []tenant.Member
-	err := t.worker.DB.InSystem(ctx, "onboarding users", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		members, err = tenant.Members(ctx, tx, t.tenant)
-		return err
-	})
-	if err != nil {
-		return err
+	left, err := t.worker.Workspaces.EnsureUsers(ctx, t.workspace)
+	t.tell(ctx, left)
+	return err
+}
+
+// configureSSO lets them sign in to it as they signed in here.
+func configureSSO(ctx context.Context, t *task) error {
+	left, err := t.worker.Workspaces.ConfigureSSO(ctx, t.workspace)
+	t.tell(ctx, left)
+	return err
+}
+
+// tell logs accounts that were left alone: they are one person's affair, and no reason to keep a workspace from the others.
+func (t *task) tell(ctx context.Context, left []error) {
+	for _, err := range left {
+		t.worker.Log.WarnContext(ctx, "Odoo account left alone", "error", err)
 	}
-	for _, m := range members {
-		email, _, _ := strings.Cut(m.UserID, " (") // what tells two identities with one address apart is no part of it
-		if _, err := t.worker.Workspaces.Odoo.EnsureUser(ctx, t.workspace, odoo.User{Email: email}); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // smokeTest proves the workspace with a record of its own; only then does the connection count as active.

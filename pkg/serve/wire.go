@@ -101,6 +101,7 @@ func Workers(ctx context.Context, cfg config.Config, db *postgres.DB, log *slog.
 	}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &onboarding.Worker{DB: db, Workspaces: workspaces, Log: log})
+	river.AddWorker(workers, &workspace.UsersWorker{Workspaces: workspaces})
 	river.AddWorker(workers, &acra.Worker{DB: db, Source: func() (acra.Source, error) { return registerSource(cfg, log) }, After: companies(db, log), Log: log})
 	return workers, nil
 }
@@ -175,7 +176,27 @@ func Workspaces(ctx context.Context, cfg config.Config, db *postgres.DB, log *sl
 		return nil, err
 	}
 	provisioner, err := Provisioner(ctx, cfg, db, log)
-	return &workspace.Service{DB: db, Keys: keys, Odoo: provisioner, BaseURL: cfg.Odoo.ServerURL, Prefix: cfg.Odoo.DatabasePrefix, Log: log}, err
+	return &workspace.Service{DB: db, Keys: keys, Odoo: provisioner, BaseURL: cfg.Odoo.ServerURL, Prefix: cfg.Odoo.DatabasePrefix, SSO: odooSSO(cfg, log), Log: log}, err
+}
+
+// odooSSO is how people sign in to Odoo; nil where cfg names no client for that.
+func odooSSO(cfg config.Config, log *slog.Logger) *workspace.SSO {
+	if cfg.Odoo.SSOClientID == "" || cfg.SSO.Issuer == "" {
+		return nil
+	}
+	return &workspace.SSO{ClientID: cfg.Odoo.SSOClientID, Issuer: cfg.SSO.Issuer, BaseURL: cmp.Or(cfg.Odoo.ValidationURL, cfg.API.PublicURL, "http://"+cfg.API.Listen),
+		Discover: func(ctx context.Context) (sso.Discovery, error) { return sso.Discover(ctx, SSO(cfg, log)) }}
+}
+
+// OdooVerifier judges the tokens that people sign in to Odoo with: those of Odoo's own client and no others. nil where there
+// is none.
+func OdooVerifier(cfg config.Config, log *slog.Logger) (*sso.Verifier, error) {
+	if odooSSO(cfg, log) == nil {
+		return nil, nil
+	}
+	own := SSO(cfg, log)
+	own.Audiences, own.ClientIDs = []string{cfg.Odoo.SSOClientID}, []string{cfg.Odoo.SSOClientID}
+	return sso.NewVerifier(own)
 }
 
 // Provisioner makes workspaces on cfg's Odoo; nil when none is configured. The installation's own id goes into every

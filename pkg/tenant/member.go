@@ -22,6 +22,12 @@ type Member struct {
 	CreatedAt time.Time `json:"created_at" yaml:"created_at" db:"created_at"`
 }
 
+// Email is the address alone: what tells two identities with one address apart is no part of it.
+func (m Member) Email() string {
+	email, _, _ := strings.Cut(m.UserID, " (")
+	return email
+}
+
 // Members lists the users of tenant id.
 func Members(ctx context.Context, tx postgres.SystemTx, id ID) ([]Member, error) {
 	rows, err := tx.Query(ctx, `SELECT tenant_id, user_id, issuer, subject, roles, created_at FROM tenant_users WHERE tenant_id = $1 ORDER BY user_id`, id)

@@ -25,6 +25,7 @@ type Service struct {
 	Odoo    *odoo.Provisioner // nil: no Odoo is configured
 	BaseURL string            // of Odoo, as users open it
 	Prefix  string            // of database names
+	SSO     *SSO              // nil: people do not sign in to Odoo through the identity provider
 	Log     *slog.Logger
 }
 

@@ -1,0 +1,181 @@
+package workspace
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+// SSO is how people sign in to their workspace: at the provider that leadctl's own tokens come from, through a public client
+// of Odoo's. Odoo's server has each token judged by a route of leadctl (ValidationPath), because Odoo itself looks at nothing
+// but the subject, and Odoo 14 can ask no provider in the way that providers want to be asked.
+type SSO struct {
+	ClientID string // Odoo's client at the provider
+	Issuer   string
+	BaseURL  string // leadctl's API as Odoo's server reaches it
+	Discover func(context.Context) (sso.Discovery, error)
+	HTTP     *http.Client // for VerifySSO; nil: http.DefaultClient
+}
+
+// ValidationPath is the API's route that Odoo asks about a token; the tenant is named by its query.
+const ValidationPath = "/odoo/userinfo"
+
+const (
+	providerName   = "leadctl"
+	providerButton = "Sign in with single sign-on"
+)
+
+func (s SSO) validationURL(id tenantid.ID) string {
+	return strings.TrimSuffix(s.BaseURL, "/") + ValidationPath + "?tenant=" + url.QueryEscape(id.String())
+}
+
+func (s SSO) provider(ctx context.Context, id tenantid.ID) (odoo.SSO, error) {
+	d, err := s.Discover(ctx)
+	return odoo.SSO{Name: providerName, Button: providerButton, ClientID: s.ClientID, AuthEndpoint: d.AuthorizationURL, UserInfo: s.validationURL(id)}, err
+}
+
+// EnsureUsers gives every user of the tenant an account in the workspace and, with SSO, ties it to the provider's subject.
+// Accounts that somebody archived, or that are tied to another subject, are left alone and returned.
+func (s *Service) EnsureUsers(ctx context.Context, w odoo.Workspace) (left []error, err error) {
+	members, err := s.members(ctx, w.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range members {
+		_, err := s.Odoo.EnsureUser(ctx, w, odoo.User{Email: m.Email()})
+		if left, err = setAside(left, err); err != nil {
+			return left, err
+		}
+	}
+	return left, nil
+}
+
+// ConfigureSSO makes the provider the workspace's one way of signing in, and ties everybody who has signed in to leadctl to
+// their subject there. Those left alone are returned, as from EnsureUsers.
+func (s *Service) ConfigureSSO(ctx context.Context, w odoo.Workspace) (left []error, err error) {
+	if err := s.ssoConfigured(); err != nil {
+		return nil, err
+	}
+	want, err := s.SSO.provider(ctx, w.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	provider, err := s.Odoo.EnsureProvider(ctx, w, want)
+	if err != nil {
+		return nil, err
+	}
+	members, err := s.members(ctx, w.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range members {
+		if m.Subject == nil || m.Issuer == nil || *m.Issuer != s.SSO.Issuer {
+			continue
+		}
+		uid, err := s.Odoo.EnsureUser(ctx, w, odoo.User{Email: m.Email()})
+		if err == nil {
+			err = s.Odoo.LinkUser(ctx, w, provider, uid, *m.Subject)
+		}
+		if left, err = setAside(left, err); err != nil {
+			return left, err
+		}
+	}
+	return left, nil
+}
+
+// setAside keeps an account that is to be left alone from ending the work.
+func setAside(left []error, err error) ([]error, error) {
+	switch fault.Code(err) {
+	case odoo.CodeUserArchived, odoo.CodeUserLinked:
+		return append(left, err), nil
+	}
+	return left, err
+}
+
+func (s *Service) ssoConfigured() error {
+	if err := s.Configured(); err != nil || s.SSO != nil {
+		return err
+	}
+	return fault.New(fault.Operator, "sign-in to Odoo: not configured").
+		WithHint("set LEADCTL_ODOO_SSO_CLIENT_ID to Odoo's client at the identity provider")
+}
+
+// VerifySSO looks at everything that a sign-in to the workspace needs, and changes nothing: the provider there, each user's
+// tie, and the route that judges tokens, as it answers from here.
+func (s *Service) VerifySSO(ctx context.Context, id tenantid.ID) ([]odoo.Check, error) {
+	if err := s.ssoConfigured(); err != nil {
+		return nil, err
+	}
+	w, err := s.Current(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	members, err := s.members(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	var want odoo.SSO
+	checks := []odoo.Check{
+		check("identity provider", func() (string, error) {
+			want, err = s.SSO.provider(ctx, id)
+			return want.AuthEndpoint, err
+		}),
+		check("provider in Odoo", func() (string, error) { return providerName, s.Odoo.CheckSSO(ctx, w, want) }),
+	}
+	for _, m := range members {
+		if m.Subject != nil && m.Issuer != nil && *m.Issuer == s.SSO.Issuer {
+			checks = append(checks, check("user "+m.UserID, func() (string, error) { return *m.Subject, s.checkLink(ctx, w, m) }))
+		}
+	}
+	return append(checks, check("validation route", func() (string, error) { return want.UserInfo, s.SSO.checkRoute(ctx, want.UserInfo) })), nil
+}
+
+func check(name string, ask func() (string, error)) odoo.Check {
+	start := time.Now()
+	found, err := ask()
+	return odoo.Check{Name: name, Detail: found, Took: time.Since(start), Err: err}
+}
+
+func (s *Service) checkLink(ctx context.Context, w odoo.Workspace, m tenant.Member) error {
+	is, err := s.Odoo.LinkedSubject(ctx, w, m.Email())
+	if err == nil && is != *m.Subject {
+		err = fault.New(fault.Operator, "Odoo user %s in %s: not tied to the subject that signed in here", m.Email(), w.Database).
+			WithHint("leadctl odoo sso configure --tenant %s; who is tied to another subject has to be untied in Odoo first", w.Tenant)
+	}
+	return err
+}
+
+// checkRoute asks the route about a token that is none: it has to answer, and to refuse.
+func (s SSO) checkRoute(ctx context.Context, route string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, route+"&access_token=none", nil)
+	if err != nil {
+		return fault.New(fault.Operator, "validation route: not a URL: %w", err)
+	}
+	client := s.HTTP
+	if client == nil {
+		client = http.DefaultClient
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return fault.New(fault.Unavailable, "validation route: no answer: %w", err).
+			WithHint("is `leadctl serve` running, and LEADCTL_ODOO_VALIDATION_URL its address as Odoo's server reaches it?")
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+	if resp.StatusCode != http.StatusUnauthorized || !strings.Contains(string(body), "invalid_token") {
+		return fault.New(fault.Operator, "validation route: HTTP %d where leadctl would answer 401", resp.StatusCode).
+			WithHint("LEADCTL_ODOO_VALIDATION_URL has to lead to `leadctl serve`; it leads somewhere else, or LEADCTL_ODOO_SSO_CLIENT_ID is not set there")
+	}
+	return nil
+}

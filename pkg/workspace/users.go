@@ -1,0 +1,92 @@
+package workspace
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/jobs"
+	"github.com/leadctl/leadctl/pkg/logging"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+// UsersArgs of the job that gives a user who joined a ready workspace an account there, without the others' being provisioned
+// again. Each joining is a job of its own: one that is joined to a job at work might be missed by it.
+type UsersArgs struct {
+	Tenant  tenantid.ID `json:"tenant_id"`
+	Subject string      `json:"subject"`
+}
+
+// Kind implements river.JobArgs.
+func (UsersArgs) Kind() string { return "odoo_users" }
+
+// InsertOpts makes the job unique per user while it waits or runs.
+func (UsersArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{MaxAttempts: 20, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: jobs.Active()}}
+}
+
+// UsersWorker works UsersArgs.
+type UsersWorker struct {
+	river.WorkerDefaults[UsersArgs]
+
+	Workspaces *Service
+}
+
+const busyPause = 3 * time.Second // before asking again for a workspace that somebody else holds
+
+// Work implements river.Worker.
+func (u *UsersWorker) Work(ctx context.Context, job *river.Job[UsersArgs]) error {
+	s, id := u.Workspaces, job.Args.Tenant
+	ctx = logging.With(ctx, slog.String("tenant_id", id.String()), slog.Int64("job_id", job.ID))
+	w, err := s.Current(ctx, id)
+	if err != nil {
+		return final(err)
+	}
+	release, ok, err := s.TryLock(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return river.JobSnooze(busyPause)
+	}
+	defer release()
+	left, err := s.EnsureUsers(ctx, w)
+	if err == nil && s.SSO != nil {
+		left, err = s.ConfigureSSO(ctx, w)
+	}
+	for _, l := range left {
+		s.Log.WarnContext(ctx, "Odoo account left alone", "error", l)
+	}
+	return final(err)
+}
+
+// final ends a job that only an operator can help.
+func final(err error) error {
+	switch fault.KindOf(err) {
+	case fault.Operator, fault.NotFound, fault.Invalid:
+		return river.JobCancel(err)
+	}
+	return err
+}
+
+// NextRetry backs off from two seconds to five minutes.
+func (u *UsersWorker) NextRetry(job *river.Job[UsersArgs]) time.Time { return retryAt(job.Attempt) }
+
+func retryAt(attempt int) time.Time {
+	pause := min(time.Second<<min(attempt, 10), 5*time.Minute)
+	return time.Now().Add(pause/2 + rand.N(pause))
+}
+
+func (s *Service) members(ctx context.Context, id tenantid.ID) (list []tenant.Member, err error) {
+	err = s.DB.InSystem(ctx, "workspace users", func(ctx context.Context, tx postgres.SystemTx) error {
+		list, err = tenant.Members(ctx, tx, id)
+		return err
+	})
+	return list, err
+}
