@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
 	"github.com/leadctl/leadctl/pkg/fault"
@@ -43,21 +41,7 @@ func newAuditList(a *app) *cobra.Command {
 	return a.reads(cmd)
 }
 
-// recorded is one line of the audit log.
-type recorded struct {
-	At        time.Time       `json:"at" db:"at"`
-	Tenant    tenant.ID       `json:"tenant_id" db:"tenant_id"`
-	Actor     string          `json:"actor" db:"actor"`
-	Action    string          `json:"action" db:"action"`
-	Object    string          `json:"object" db:"object"`
-	RequestID string          `json:"request_id" db:"request_id"`
-	Detail    json.RawMessage `json:"detail" db:"detail"`
-}
-
-func (a *app) audit(ctx context.Context, ref, since string, limit int) (list []recorded, err error) {
-	if limit < 1 || limit > 10_000 {
-		return nil, fault.New(fault.Invalid, "limit %d: not from 1 to 10000", limit)
-	}
+func (a *app) audit(ctx context.Context, ref, since string, limit int) (list []tenant.Recorded, err error) {
 	from, err := parseSince(since, time.Now())
 	if err != nil {
 		return nil, err
@@ -71,12 +55,7 @@ func (a *app) audit(ctx context.Context, ref, since string, limit int) (list []r
 			}
 			of = &t.ID
 		}
-		rows, err := tx.Query(ctx, `SELECT at, tenant_id, actor, action, object, request_id, detail FROM audit_log
-			WHERE ($1::int IS NULL OR tenant_id = $1) AND at >= $2 ORDER BY at DESC, id LIMIT $3`, of, from, limit)
-		if err != nil {
-			return err
-		}
-		list, err = pgx.CollectRows(rows, pgx.RowToStructByName[recorded])
+		list, err = tenant.Acts(ctx, tx, of, from, limit)
 		return err
 	})
 	return list, err
