@@ -10,6 +10,9 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/acra"
 	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/leads"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/serve"
 )
 
 func newACRA(a *app) *cobra.Command {
@@ -41,6 +44,7 @@ func newACRAIngest(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.File, f.Stdin = first(args), cmd.InOrStdin()
 			report, err := a.ingest(cmd.Context(), f)
+			a.warn(report.Notes)
 			return errors.Join(err, a.printUnless(err, report))
 		},
 	}
@@ -48,25 +52,35 @@ func newACRAIngest(a *app) *cobra.Command {
 	flags.StringVar(&f.Kind, "source", "", "bulk, api or file; without it file when one is named, else bulk")
 	flags.StringSliceVar(&f.Datasets, "resource", nil, "dataset ids of data.gov.sg; without it those of the configuration, or all")
 	flags.IntVar(&f.PageSize, "page-size", 0, "rows per page of source api, at most 2000; 0 takes the configuration's")
-	flags.StringSliceVar(&f.statuses, "status", nil, `entity statuses to load; "all" loads every row (without it the three live ones)`)
+	flags.StringSliceVar(&f.statuses, "status", nil, `entity statuses to load; "live" is all three that say so, "all" loads every row (default live)`)
 	flags.StringVar(&f.since, "since", "", "only entities registered on this day (2006-01-02) or later")
 	flags.Int64Var(&f.Limit, "limit", 0, "read so many rows at most")
 	flags.BoolVar(&f.Resume, "resume", false, "continue the latest run of this source, if it did not finish")
 	flags.BoolVar(&f.DryRun, "dry-run", false, "read and compare, write nothing")
 	flags.BoolVar(&f.Force, "force", false, "read again what has not been republished; accept a register that shrank by half")
-	flags.Float64Var(&f.MaxRejects, "max-rejects", 0.05, "share of refused rows above which the run is aborted")
+	flags.Float64Var(&f.MaxRejects, "max-rejects", acra.DefaultRejects, "share of refused rows above which the run is aborted")
 	return a.reads(cmd)
 }
 
-func (a *app) ingest(ctx context.Context, f ingestFlags) (acra.Report, error) {
+// ingest is what the scheduled job does too: the register first, then the companies that the platform makes of it.
+func (a *app) ingest(ctx context.Context, f ingestFlags) (reportShown, error) {
 	opts, err := a.ingestOptions(ctx, f)
 	if err != nil {
-		return acra.Report{}, err
+		return reportShown{}, err
 	}
 	db, err := a.db(ctx)
 	if err != nil {
-		return acra.Report{}, err
+		return reportShown{}, err
 	}
+	report, err := a.ingestRegister(ctx, db, opts)
+	if err != nil || report.DryRun {
+		return showReport(report, leads.CompaniesReport{}), err
+	}
+	companies, err := serve.Companies(ctx, db, report)
+	return showReport(report, companies), err
+}
+
+func (a *app) ingestRegister(ctx context.Context, db *postgres.DB, opts acra.Options) (acra.Report, error) {
 	p := a.newProgress("rows", -1)
 	defer p.finish()
 	opts.Progress = func(now acra.Progress) {
@@ -90,6 +104,9 @@ func (a *app) ingestOptions(ctx context.Context, f ingestFlags) (opts acra.Optio
 		f.PageSize = cfg.ACRA.PageSize
 	}
 	opts, opts.Status = f.Options, f.statuses
+	if opts.MaxRejects == 0 {
+		opts.MaxRejects = -1 // what was said, not what is left open
+	}
 	if opts.Log, err = a.log(ctx); err != nil {
 		return opts, err
 	}
@@ -130,10 +147,12 @@ func newACRAStatus(a *app) *cobra.Command {
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
+			case n < 1:
+				return fault.New(fault.Invalid, "--limit %d: less than one", n)
 			case watch:
 				return a.watchRun(cmd.Context())
 			case len(args) == 1:
-				return a.showRun(cmd.Context(), args[0])
+				return a.oneRun(cmd.Context(), args[0])
 			}
 			return a.listRuns(cmd.Context(), n)
 		},
@@ -156,7 +175,7 @@ func (a *app) listRuns(ctx context.Context, n int) error {
 	return errors.Join(err, a.printUnless(err, list))
 }
 
-func (a *app) showRun(ctx context.Context, arg string) error {
+func (a *app) oneRun(ctx context.Context, arg string) error {
 	id, err := runID(arg)
 	if err != nil {
 		return err
@@ -166,7 +185,7 @@ func (a *app) showRun(ctx context.Context, arg string) error {
 		return err
 	}
 	run, err := acra.OneRun(ctx, db, id)
-	return errors.Join(err, a.printUnless(err, run))
+	return errors.Join(err, a.printUnless(err, showRun(run)))
 }
 
 func (a *app) watchRun(ctx context.Context) error {
@@ -177,7 +196,7 @@ func (a *app) watchRun(ctx context.Context) error {
 	p := a.newProgress("rows", -1)
 	run, err := acra.Watch(ctx, db, func(r acra.Run) { p.set(r.Read) })
 	p.finish()
-	return errors.Join(err, a.printUnless(err, run))
+	return errors.Join(err, a.printUnless(err, showRun(run)))
 }
 
 func newACRARejects(a *app) *cobra.Command {
@@ -199,6 +218,9 @@ func newACRARejects(a *app) *cobra.Command {
 }
 
 func (a *app) rejects(ctx context.Context, run string, n int) ([]acra.Reject, error) {
+	if n < 1 {
+		return nil, fault.New(fault.Invalid, "--limit %d: less than one", n)
+	}
 	id, err := runID(run)
 	if err != nil {
 		return nil, err

@@ -114,7 +114,7 @@ func TestProgressOffATerminal(t *testing.T) {
 	a := newApp(nil, nil, &err)
 	p := a.newProgress("rows", 200)
 	clock := time.Now()
-	p.now, p.said = func() time.Time { return clock }, clock
+	p.now, p.said, p.began = func() time.Time { return clock }, clock, clock
 	p.set(1)
 	require.Empty(t, err.String(), "nothing before ten seconds")
 	clock = clock.Add(progressEvery)
@@ -123,10 +123,10 @@ func TestProgressOffATerminal(t *testing.T) {
 	clock = clock.Add(progressEvery)
 	p.set(200)
 	p.finish()
-	require.Equal(t, "50 of 200 rows (25%)\n200 of 200 rows (100%)\n", err.String())
+	require.Equal(t, "50 of 200 rows (25%), 5 a second\n200 of 200 rows (100%), 10 a second\n", err.String())
 
-	unknown := progress{out: &err, what: "rows", total: -1, done: 7}
-	require.Equal(t, "7 rows", unknown.line())
+	unknown := progress{out: &err, what: "rows", total: -1, done: 7, now: p.now, began: clock}
+	require.Equal(t, "7 rows, 7 a second", unknown.line())
 }
 
 func TestSteps(t *testing.T) {

@@ -22,12 +22,15 @@ type progress struct {
 	bar  *progressbar.ProgressBar // nil off a terminal
 	done int64
 	said time.Time
+
+	began time.Time
 }
 
 // newProgress starts reporting on what ("rows", "tenants"); total is -1 when nobody knows.
 func (a *app) newProgress(what string, total int64) *progress {
 	p := &progress{out: a.stderr, what: what, total: total, now: time.Now}
-	p.said = p.now()
+	p.began = p.now()
+	p.said = p.began
 	if isTerminal(a.stderr) {
 		p.bar = progressbar.NewOptions64(total,
 			progressbar.OptionSetWriter(a.stderr), progressbar.OptionSetDescription(what),
@@ -51,10 +54,11 @@ func (p *progress) set(done int64) {
 }
 
 func (p *progress) line() string {
+	rate := float64(p.done) / max(p.now().Sub(p.began).Seconds(), 1)
 	if p.total > 0 {
-		return fmt.Sprintf("%d of %d %s (%d%%)", p.done, p.total, p.what, p.done*100/p.total)
+		return fmt.Sprintf("%d of %d %s (%d%%), %.0f a second", p.done, p.total, p.what, p.done*100/p.total, rate)
 	}
-	return fmt.Sprintf("%d %s", p.done, p.what)
+	return fmt.Sprintf("%d %s, %.0f a second", p.done, p.what, rate)
 }
 
 // finish takes the bar off the screen. What came of the work is the command's result to print.

@@ -126,7 +126,7 @@ func (g grid) lines() [][]string {
 	for _, row := range g.rows {
 		for i, cell := range row {
 			row[i] = strings.ReplaceAll(printable(cell), "\n", " ")
-			if g.single && !slices.ContainsFunc(g.parts, func(p part) bool { return p.name == g.columns[i] }) {
+			if g.single && row[i] != "" && !slices.ContainsFunc(g.parts, func(p part) bool { return p.name == g.columns[i] }) {
 				out = append(out, []string{g.columns[i], row[i]})
 			}
 		}

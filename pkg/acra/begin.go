@@ -34,7 +34,7 @@ func (in *ingestion) begin(ctx context.Context) error {
 	if in.resumed && !maps.Equal(versions, in.run.Detail.Versions) {
 		// The register was published anew meanwhile. Going on would leave what was read before it as it was, unnoticed.
 		_ = in.stream.close()
-		in.resumed, in.run, at = false, fresh, checkpoint{}
+		in.resumed, in.run, in.before, at = false, fresh, 0, checkpoint{}
 		if in.stream, err = in.opts.Source.open(ctx, in.opening(at.At)); err != nil {
 			return err
 		}
@@ -42,6 +42,9 @@ func (in *ingestion) begin(ctx context.Context) error {
 	if in.upToDate(versions) {
 		in.run = *in.last
 		_ = in.stream.close()
+		if err := in.stillCurrent(ctx); err != nil {
+			return err
+		}
 		return errNothingToDo
 	}
 	in.run.Detail.Versions = versions
@@ -91,6 +94,13 @@ func (in *ingestion) lookBack(ctx context.Context, tx postgres.SystemTx) (checkp
 	if done != nil && done.Detail.sameChoice(in.run.Detail) {
 		in.last = done
 	}
+	whole, _, err := oneRun(ctx, tx, `WHERE state = 'done' AND complete AND source = $1 ORDER BY run_id DESC LIMIT 1`, in.run.Source)
+	if err != nil {
+		return checkpoint{}, err
+	}
+	if whole != nil && whole.Detail.sameChoice(in.run.Detail) {
+		in.settled = whole
+	}
 	if in.opts.Resume && !in.opts.DryRun {
 		latest, at, err := oneRun(ctx, tx, `ORDER BY run_id DESC LIMIT 1`)
 		if err != nil {
@@ -110,12 +120,23 @@ func (in *ingestion) resume(latest Run) error {
 	}
 	in.run, in.resumed = latest, true
 	in.run.State, in.run.Error = StateRunning, ""
+	in.before = latest.Detail.Seconds
 	return nil
 }
 
 // upToDate reports whether the publisher's releases are those that were loaded last.
 func (in *ingestion) upToDate(versions map[string]string) bool {
 	return len(versions) > 0 && in.last != nil && !in.opts.Force && !in.resumed && maps.Equal(versions, in.last.Detail.Versions)
+}
+
+// stillCurrent notes on the run that loaded the publisher's release when it was last found to be the latest, see Age.
+func (in *ingestion) stillCurrent(ctx context.Context) error {
+	if in.opts.DryRun {
+		return nil
+	}
+	return in.db.InSystem(ctx, "acra begin", func(ctx context.Context, tx postgres.SystemTx) error {
+		return tx.QueryRow(ctx, `UPDATE acra_runs SET updated_at = now() WHERE run_id = $1 RETURNING updated_at`, in.run.ID).Scan(&in.run.UpdatedAt)
+	})
 }
 
 // open writes the run's row. What an earlier run left unpublished is dropped: this run will find it again.

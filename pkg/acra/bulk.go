@@ -143,16 +143,16 @@ func (s *bulkStream) ready(ctx context.Context, d dataset) (string, error) {
 }
 
 func (s *bulkStream) ask(ctx context.Context, d dataset, address string) (url, status string, err error) {
-	var answer struct {
+	type answer struct {
 		Code int
 		Data struct{ Status, URL string }
 	}
 	what := "download of dataset " + d.id
-	err = s.getJSON(ctx, &s.downloads, what, address, &answer, func() error {
-		if answer.Code != 0 {
-			return fault.New(fault.Unavailable, "%s: code %d", what, answer.Code)
+	got, err := getJSON(ctx, s.caller, &s.downloads, what, address, func(a answer) error {
+		if a.Code != 0 {
+			return fault.New(fault.Unavailable, "%s: code %d", what, a.Code)
 		}
 		return nil
 	})
-	return answer.Data.URL, answer.Data.Status, err
+	return got.Data.URL, got.Data.Status, err
 }

@@ -219,3 +219,20 @@ func testShrunkSource(t *testing.T) {
 	require.Zero(t, absent(), "they came back")
 	require.EqualValues(t, 3000, rep.Unchanged)
 }
+
+// Half the register is held against the last run that read all of it, also when only a part was published in between.
+func TestHalvedAfterAPartOfItCame(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	text, _ := generate(t, 2000, acragen.Options{})
+	site := collection(t, text, 2)
+	ingest(t, db, bulk(site))
+	site.Datasets[1].Updated = "2026-10-01"
+	require.False(t, ingest(t, db, bulk(site)).Complete)
+	for i := range site.Datasets {
+		lines := strings.SplitAfter(string(site.Datasets[i].CSV), "\n")
+		site.Datasets[i].CSV, site.Datasets[i].Updated = []byte(strings.Join(lines[:400], "")), "2026-11-01"
+	}
+	_, err := acra.Ingest(t.Context(), db.App, bulk(site))
+	require.ErrorContains(t, err, "798 rows where run 1 read 2000")
+}

@@ -5,6 +5,7 @@ import "testing"
 // TestCases runs the acceptance cases by their ids.
 func TestCases(t *testing.T) {
 	t.Parallel()
+	t.Run("D-023", testEveryTick)
 	t.Run("D-026", testServerCrashes)
 	t.Run("D-029", testDiskFull)
 	t.Run("D-044", testSourceTrouble)
@@ -13,4 +14,5 @@ func TestCases(t *testing.T) {
 	t.Run("D-049", testShrunkSource)
 	t.Run("D-050", testKilled)
 	t.Run("D-051", testOneAtATime)
+	t.Run("D-051/two processes", testTwoProcesses)
 }

@@ -43,7 +43,7 @@ func (c *caller) datasets(ctx context.Context, ids []string) (list []dataset, al
 
 // published asks the collection for its datasets.
 func (c *caller) published(ctx context.Context) ([]dataset, error) {
-	var answer struct {
+	type answer struct {
 		Code int
 		Data struct {
 			CollectionMetadata struct {
@@ -54,9 +54,9 @@ func (c *caller) published(ctx context.Context) ([]dataset, error) {
 		}
 	}
 	address := c.Metadata + "/v2/public/api/collections/" + collection + "/metadata?withDatasetMetadata=true"
-	err := c.getJSON(ctx, &c.downloads, "collection "+collection, address, &answer, func() error {
-		if answer.Code != 0 || len(answer.Data.CollectionMetadata.ChildDatasets) == 0 {
-			return fault.New(fault.Unavailable, "collection %s: no datasets in the answer (code %d)", collection, answer.Code)
+	got, err := getJSON(ctx, c, &c.downloads, "collection "+collection, address, func(a answer) error {
+		if a.Code != 0 || len(a.Data.CollectionMetadata.ChildDatasets) == 0 {
+			return fault.New(fault.Unavailable, "collection %s: no datasets in the answer (code %d)", collection, a.Code)
 		}
 		return nil
 	})
@@ -67,14 +67,14 @@ func (c *caller) published(ctx context.Context) ([]dataset, error) {
 	for _, d := range knownDatasets() {
 		names[d.id] = d
 	}
-	for _, d := range answer.Data.DatasetMetadata {
+	for _, d := range got.Data.DatasetMetadata {
 		names[d.DatasetID] = dataset{name: letterOf(d.Name, d.DatasetID), version: d.LastUpdatedAt}
 	}
 	var list []dataset
-	for _, id := range answer.Data.CollectionMetadata.ChildDatasets {
+	for _, id := range got.Data.CollectionMetadata.ChildDatasets {
 		d := names[id]
 		d.id, d.name = id, orElse(d.name, id)
-		d.version = orElse(d.version, answer.Data.CollectionMetadata.LastUpdatedAt)
+		d.version = orElse(d.version, got.Data.CollectionMetadata.LastUpdatedAt)
 		list = append(list, d)
 	}
 	return list, nil

@@ -2,6 +2,7 @@ package acra
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"time"
 )
@@ -32,15 +33,27 @@ func newFilter(statuses []string, since time.Time) filter {
 	return f
 }
 
-// chosenStatuses is what Options.Status means: nil for all.
-func chosenStatuses(status []string) []string {
-	switch {
-	case len(status) == 0, len(status) == 1 && strings.EqualFold(status[0], "live"):
+// chosenStatuses is what Options.Status means: nil for all. "live" is all three that say so, also beside others: whoever asks
+// for live and struck-off entities does not mean to leave the companies out.
+func chosenStatuses(status []string) (chosen []string) {
+	if len(status) == 0 {
 		return LiveStatuses()
-	case len(status) == 1 && strings.EqualFold(status[0], All):
-		return nil
 	}
-	return status
+	for _, s := range status {
+		one := []string{strings.TrimSpace(s)}
+		switch {
+		case strings.EqualFold(one[0], All):
+			return nil
+		case strings.EqualFold(one[0], "live"):
+			one = LiveStatuses()
+		}
+		for _, s := range one {
+			if !slices.ContainsFunc(chosen, func(c string) bool { return strings.EqualFold(c, s) }) {
+				chosen = append(chosen, s)
+			}
+		}
+	}
+	return chosen
 }
 
 // status reports whether the run takes rows of status s.

@@ -25,15 +25,21 @@ type Options struct {
 	// Force goes on where a run would stop out of caution: the publisher's release is the one loaded last, or the source
 	// has lost more than half of its rows.
 	Force      bool
-	MaxRejects float64 // share of refused rows above which the run aborts; 0 means 0.05
+	MaxRejects float64 // share of refused rows above which the run aborts; 0 means DefaultRejects, below 0 that none is allowed
 	BatchRows  int     // rows per transaction; 0 means 15,000
 	Progress   func(Progress)
 	Log        *slog.Logger
 }
 
+// DefaultRejects is the share of refused rows that a run tolerates when nothing else is said.
+const DefaultRejects = 0.05
+
 func (o Options) withDefaults() Options {
-	if o.MaxRejects == 0 {
-		o.MaxRejects = 0.05
+	switch {
+	case o.MaxRejects == 0:
+		o.MaxRejects = DefaultRejects
+	case o.MaxRejects < 0:
+		o.MaxRejects = 0
 	}
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}
@@ -42,6 +48,18 @@ func (o Options) withDefaults() Options {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return o
+}
+
+func (o Options) check() error {
+	switch {
+	case o.Source == nil:
+		return fault.New(fault.Invalid, "register ingestion: no source")
+	case o.Limit < 0:
+		return fault.New(fault.Invalid, "limit %d: less than nothing", o.Limit).WithHint("0 reads everything")
+	case o.MaxRejects > 1:
+		return fault.New(fault.Invalid, "rejects %g: more than all", o.MaxRejects).WithHint("it is a share: 0.05 is one row in twenty")
+	}
+	return nil
 }
 
 // The advisory lock of ingestion: one run at a time on a database, whoever starts it.
@@ -67,6 +85,9 @@ type ingestion struct {
 	ask     []int32 // rows of the batch at hand about which the table must be asked
 	held    []held  // what it holds for each of them
 	resumed bool
+	began   time.Time // this call
+	before  float64   // seconds that earlier calls worked on the run
+	settled *Run      // the latest run that read all of the same source, nil when there is none
 	release func()
 	rejects []Reject // the first few, of a dry run
 }
@@ -78,10 +99,9 @@ type ingestion struct {
 // register, damaged, too many rejects: the run is aborted and old rows are as they were), Unavailable (database or source;
 // Resume continues), Interrupted.
 func Ingest(ctx context.Context, db *postgres.DB, opts Options) (Report, error) {
-	start := time.Now()
-	in := &ingestion{db: db, opts: opts.withDefaults(), seen: newSeen(), release: func() {}}
+	in := &ingestion{db: db, opts: opts.withDefaults(), seen: newSeen(), release: func() {}, began: time.Now()}
 	err := in.ingest(ctx)
-	rep := Report{Run: in.run, DryRun: in.opts.DryRun, Resumed: in.resumed, Seconds: time.Since(start).Seconds(), FirstRejects: in.rejects}
+	rep := Report{Run: in.run, DryRun: in.opts.DryRun, Resumed: in.resumed, Seconds: time.Since(in.began).Seconds(), FirstRejects: in.rejects}
 	if errors.Is(err, errNothingToDo) {
 		rep.NothingToDo, err = true, nil
 	}
@@ -89,8 +109,8 @@ func Ingest(ctx context.Context, db *postgres.DB, opts Options) (Report, error) 
 }
 
 func (in *ingestion) ingest(ctx context.Context) error {
-	if in.opts.Source == nil {
-		return fault.New(fault.Invalid, "register ingestion: no source")
+	if err := in.opts.check(); err != nil {
+		return err
 	}
 	in.want = newFilter(chosenStatuses(in.opts.Status), in.opts.Since)
 	if err := in.lock(ctx); err != nil {
@@ -200,5 +220,5 @@ func (in *ingestion) tell(b *batch) {
 	if in.opts.DryRun {
 		in.keepRejects(b)
 	}
-	in.opts.Progress(Progress{RunID: in.run.ID, Counts: in.run.Counts, Part: b.at.Part, Done: b.done, Of: b.of})
+	in.opts.Progress(Progress{RunID: in.run.ID, Counts: in.run.Counts, At: b.at, Done: b.done, Of: b.of})
 }

@@ -144,13 +144,13 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[JobArgs]) error {
 	if err != nil {
 		return err
 	}
-	rep, err := Ingest(ctx, w.DB, Options{Source: source, Resume: true, Log: w.Log})
+	rep, err := Ingest(ctx, w.DB, Options{Source: source, Resume: true, Log: w.Log, Progress: w.tell(ctx)})
 	if err == nil {
 		err = w.After(ctx, rep)
 	}
 	switch {
 	case err == nil:
-		w.Log.InfoContext(ctx, "register ingested", "run_id", rep.ID, "nothing_to_do", rep.NothingToDo, "resumed", rep.Resumed, "read", rep.Read, "inserted", rep.Inserted,
+		w.Log.InfoContext(ctx, "register ingested", "run_id", rep.ID, "part", rep.At.Part, "line", rep.At.Line, "nothing_to_do", rep.NothingToDo, "resumed", rep.Resumed, "read", rep.Read, "inserted", rep.Inserted,
 			"updated", rep.Updated, "unchanged", rep.Unchanged, "rejected", rep.Rejected, "absent", rep.Absent, "seconds", rep.Seconds, "attempt", job.Attempt)
 		return nil
 	case ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled):
@@ -160,6 +160,22 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[JobArgs]) error {
 		return river.JobSnooze(busyPause)
 	}
 	return w.failed(ctx, job, rep, err)
+}
+
+// tellEvery is how often a scheduled ingestion says in the log where it is.
+const tellEvery = 10 * time.Second
+
+// tell logs how far the ingestion is: the cursor from which another attempt would go on, and what has come of the rows.
+func (w *Worker) tell(ctx context.Context) func(Progress) {
+	said := time.Now()
+	return func(p Progress) {
+		if time.Since(said) < tellEvery {
+			return
+		}
+		said = time.Now()
+		w.Log.InfoContext(ctx, "register ingestion", "run_id", p.RunID, "part", p.At.Part, "line", p.At.Line, "read", p.Read, "of", p.Rows(), "inserted", p.Inserted,
+			"updated", p.Updated, "unchanged", p.Unchanged, "rejected", p.Rejected)
+	}
 }
 
 func (w *Worker) worked(ctx context.Context, due time.Time) (worked bool, err error) {
@@ -177,7 +193,7 @@ func (w *Worker) failed(ctx context.Context, job *river.Job[JobArgs], rep Report
 	if final || job.Attempt >= job.MaxAttempts {
 		again = "at the next tick; before that with `leadctl acra ingest --resume`, after a look at `leadctl acra status` and `leadctl acra rejects`"
 	}
-	w.Log.ErrorContext(ctx, "register ingestion failed", "run_id", rep.ID, "read", rep.Read, "rejected", rep.Rejected, "attempt", job.Attempt, "of", job.MaxAttempts,
+	w.Log.ErrorContext(ctx, "register ingestion failed", "run_id", rep.ID, "part", rep.At.Part, "line", rep.At.Line, "read", rep.Read, "rejected", rep.Rejected, "attempt", job.Attempt, "of", job.MaxAttempts,
 		"kind", fault.KindOf(err).String(), "error", err, "hint", fault.Hint(err), "again", again)
 	if final {
 		return river.JobCancel(err)

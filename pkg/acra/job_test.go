@@ -89,8 +89,8 @@ func dues(t testing.TB, db *pgtest.DB) string {
 	return one[string](t, db.Owner, `SELECT coalesce(string_agg((args->>'due')::timestamptz::date || '', ' ' ORDER BY id), '') FROM river.river_job, set_config('timezone', 'Asia/Singapore', true)`)
 }
 
-// D-023: each tick is worked once, whoever was there when it came.
-func TestEveryTickIsOneJob(t *testing.T) {
+// testEveryTick: each tick is worked once, whoever was there when it came.
+func testEveryTick(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	keep(t, db, "2026-01-30T10:00:00+08:00", "2026-01-30T11:00:00+08:00", false)

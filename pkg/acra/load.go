@@ -262,6 +262,7 @@ func (in *ingestion) after(b *batch, f fate) Run {
 	run := in.run
 	run.add(f.counts)
 	run.At = b.at
+	run.Detail.Seconds = in.worked()
 	run.Detail.Unknown, run.Detail.Missing = b.layout.unknown, b.layout.missing
 	run.Detail.Warnings = addAll(run.Detail.Warnings, func(add func(string, int64)) {
 		for w, n := range b.warnings {
@@ -276,6 +277,9 @@ func (in *ingestion) after(b *batch, f fate) Run {
 	})
 	return run
 }
+
+// worked is how long the run was worked on, in seconds, by this call and those that it resumed.
+func (in *ingestion) worked() float64 { return in.before + time.Since(in.began).Seconds() }
 
 // write puts a batch's rows where they belong.
 func write(ctx context.Context, tx postgres.SystemTx, b *batch, f fate) error {

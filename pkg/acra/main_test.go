@@ -2,28 +2,51 @@ package acra_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/leadctl/leadctl/pkg/acra"
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// TestMain lets this binary be the process that tests kill: with childFile set it ingests that file and prints how far it is.
+// kills is how often the tests that kill do so. `go test ./pkg/acra -run TestCases/D-050 -args -kills 50` takes a minute.
+var kills = flag.Int("kills", 8, "processes to kill per source")
+
+// TestMain lets this binary be the process that tests kill: with childSource set it ingests that and prints how far it is.
 func TestMain(m *testing.M) {
-	if file := os.Getenv(childFile); file != "" {
-		os.Exit(child(file, os.Getenv(childDSN)))
+	if source := os.Getenv(childSource); source != "" {
+		os.Exit(child(source, os.Getenv(childDSN)))
 	}
+	flag.Parse()
 	os.Exit(m.Run())
 }
 
+// What the child is told.
 const (
-	childFile = "ACRA_TEST_FILE"
-	childDSN  = "ACRA_TEST_DSN"
+	childSource = "ACRA_TEST_SOURCE" // kind:where, see sourceOf
+	childDSN    = "ACRA_TEST_DSN"
+	childPause  = "ACRA_TEST_PAUSE" // after each batch
 )
 
-func child(file, dsn string) int {
+// sourceOf reads file:PATH, bulk:URL or api:URL. Waits take no time.
+func sourceOf(text string) acra.Source {
+	kind, where, _ := strings.Cut(text, ":")
+	service := acra.NewService(where+"/api/action/datastore_search", "")
+	service.Wait = func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+	switch kind {
+	case "bulk":
+		return acra.Bulk(service, nil)
+	case "api":
+		return acra.Pages(service, nil, 60)
+	}
+	return acra.File(where)
+}
+
+func child(source, dsn string) int {
 	ctx := context.Background()
 	db, err := postgres.Open(ctx, dsn, postgres.Options{})
 	if err != nil {
@@ -31,7 +54,11 @@ func child(file, dsn string) int {
 		return 1
 	}
 	defer db.Close()
-	rep, err := acra.Ingest(ctx, db, killable(file, func(p acra.Progress) { fmt.Println("read", p.Read) }))
+	pause, _ := time.ParseDuration(os.Getenv(childPause))
+	rep, err := acra.Ingest(ctx, db, killable(sourceOf(source), func(p acra.Progress) {
+		fmt.Println("read", p.Read)
+		time.Sleep(pause)
+	}))
 	fmt.Println("end", rep.Read, err)
 	if err != nil {
 		return 1
@@ -40,6 +67,6 @@ func child(file, dsn string) int {
 }
 
 // killable is a run that is stopped and resumed.
-func killable(file string, tell func(acra.Progress)) acra.Options {
-	return acra.Options{Source: acra.File(file), Status: []string{acra.All}, Resume: true, BatchRows: 60, MaxRejects: 0.2, Progress: tell}
+func killable(source acra.Source, tell func(acra.Progress)) acra.Options {
+	return acra.Options{Source: source, Status: []string{acra.All}, Resume: true, BatchRows: 60, MaxRejects: 0.2, Progress: tell}
 }

@@ -199,7 +199,7 @@ func (p *pagedPart) fetch(ctx context.Context) error {
 }
 
 func (p *pagedPart) fetchPage(ctx context.Context) error {
-	var answer struct {
+	type answer struct {
 		Success bool
 		Error   struct{ Message string }
 		Result  struct {
@@ -209,16 +209,16 @@ func (p *pagedPart) fetchPage(ctx context.Context) error {
 		}
 	}
 	what := "dataset " + p.query.dataset.id + " at row " + strconv.FormatInt(p.offset, 10)
-	err := p.stream.getJSON(ctx, &p.stream.searches, what, p.address(), &answer, func() error {
-		if !answer.Success {
-			return fault.New(fault.Unavailable, "%s: refused: %s", what, clip(answer.Error.Message, 100))
+	got, err := getJSON(ctx, p.stream.caller, &p.stream.searches, what, p.address(), func(a answer) error {
+		if !a.Success {
+			return fault.New(fault.Unavailable, "%s: refused: %s", what, clip(a.Error.Message, 100))
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	r := answer.Result
+	r := got.Result
 	if p.columns == nil {
 		for _, f := range r.Fields {
 			if f.ID != "_id" {

@@ -90,6 +90,20 @@ func testDrift(t *testing.T) {
 	}
 }
 
+// What a damaged answer brought must not show through the next one: here the second lacks a column that the first had.
+func TestATryLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	text, _ := generate(t, 100, acragen.Options{})
+	site := collection(t, text, 1)
+	odd := `{"success": true, "result": {"records": [{"street_name": "INVENTED STREET"}], "total": "many"}}`
+	site.Script(acratest.Search, acratest.Reply(http.StatusOK, odd, "Content-Type", "application/json"), acratest.Without("street_name"))
+	opts := paged(site, 100)
+	opts.MaxRejects = 1
+	rep := ingest(t, db, opts)
+	require.Equal(t, acra.Counts{Read: 100, Rejected: 100}, rep.Counts)
+}
+
 func TestATotalThatNeverComesTrueFails(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)

@@ -42,8 +42,8 @@ func (in *ingestion) judge(complete bool) error {
 	if err := in.judgeRejects(1); err != nil {
 		return err
 	}
-	if complete && in.last != nil && in.last.Complete && r.Read*2 < in.last.Read && !in.opts.Force {
-		return refusal{fault.New(fault.Unprocessable, "%s: %d rows where run %d read %d", r.Source, r.Read, in.last.ID, in.last.Read).
+	if complete && in.settled != nil && r.Read*2 < in.settled.Read && !in.opts.Force {
+		return refusal{fault.New(fault.Unprocessable, "%s: %d rows where run %d read %d", r.Source, r.Read, in.settled.ID, in.settled.Read).
 			WithHint("nothing was published; if the register really is that small, say --force")}
 	}
 	return nil
@@ -56,9 +56,16 @@ func (in *ingestion) finish(ctx context.Context) error {
 	if note != "" {
 		in.run.Detail.Notes = append(in.run.Detail.Notes, note)
 	}
+	if c := in.run.Counts; c.Filtered > 0 && c.Inserted+c.Updated+c.Unchanged == 0 {
+		in.run.Detail.Notes = append(in.run.Detail.Notes, fmt.Sprintf("none of %d rows was wanted: is the status or date as the register has it?", c.Read))
+	}
 	complete := known.complete && in.opts.Limit == 0 && in.opts.Since.IsZero()
-	if err := in.judge(complete); err != nil || in.opts.DryRun {
+	if err := in.judge(complete); err != nil {
 		return err
+	}
+	if in.opts.DryRun {
+		in.run.State = stateDry
+		return nil
 	}
 	after := in.run
 	err := in.persist(ctx, func() error {
@@ -101,8 +108,7 @@ func (in *ingestion) publish(ctx context.Context, tx postgres.SystemTx, r *Run, 
 	if err := dropPending(ctx, tx); err != nil {
 		return err
 	}
-	now := time.Now().UTC()
-	r.State, r.FinishedAt = StateDone, &now
+	r.State, r.Detail.Seconds = StateDone, in.worked()
 	return saveRun(ctx, tx, r, checkpoint{At: r.At})
 }
 

@@ -55,6 +55,7 @@ type Detail struct {
 	Missing  []string          `json:"missing,omitempty"`  // columns of the table that the source has not; they keep their values
 	Versions map[string]string `json:"versions,omitempty"` // releases of the datasets read
 	Notes    []string          `json:"notes,omitempty"`    // what an operator should look at
+	Seconds  float64           `json:"seconds,omitempty"`  // worked on, all calls together
 }
 
 // Report is the outcome of Ingest.
@@ -81,8 +82,8 @@ type Reject struct {
 type Progress struct {
 	RunID int64
 	Counts
-	Part     string
-	Done, Of int64 // how far the source is, in bytes or rows of its own; Of is 0 when unknown
+	At       Position // where the source is, see Run.At
+	Done, Of int64    // how far the source is, in bytes or rows of its own; Of is 0 when unknown
 }
 
 // Rows estimates how many records the whole source has from how far it was read; -1 when nobody can tell.

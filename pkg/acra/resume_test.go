@@ -9,8 +9,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -21,6 +23,7 @@ import (
 	"github.com/leadctl/leadctl/migrations"
 	"github.com/leadctl/leadctl/pkg/acra"
 	"github.com/leadctl/leadctl/pkg/acra/acragen"
+	"github.com/leadctl/leadctl/pkg/acra/acratest"
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/pgtemp"
 	"github.com/leadctl/leadctl/pkg/pgtest"
@@ -39,15 +42,15 @@ type history struct {
 
 const rejectedLines = `SELECT coalesce(string_agg(line || ':' || reason, ' ' ORDER BY line), '') FROM acra_rejects WHERE run_id = $1`
 
-func newHistory(t *testing.T, rows int) history {
+func newHistory(t *testing.T, rows int, later acragen.Options) history {
 	t.Helper()
 	h := history{second: filepath.Join(t.TempDir(), "second.csv")}
 	h.first, _ = generate(t, rows, acragen.Options{})
-	text, _ := generate(t, rows, acragen.Options{Changed: 0.2, New: 0.2, Dirty: 0.2})
+	text, _ := generate(t, rows, later)
 	require.NoError(t, os.WriteFile(h.second, text, 0o600))
 	db := pgtest.New(t)
 	ingest(t, db, all(h.first))
-	rep := ingest(t, db, killable(h.second, nil))
+	rep := ingest(t, db, killable(acra.File(h.second), nil))
 	h.table, h.counts = table(t, db.Owner), rep.Counts
 	h.lines = one[string](t, db.Owner, rejectedLines, rep.ID)
 	return h
@@ -65,54 +68,102 @@ func (h history) check(t *testing.T, db *pgtest.DB, rep acra.Run) {
 // had happened.
 func testKilled(t *testing.T) {
 	t.Parallel()
-	h, db := newHistory(t, 6000), pgtest.New(t)
+	t.Run("file", func(t *testing.T) {
+		t.Parallel()
+		h := newHistory(t, killRows(), acragen.Options{Changed: 0.2, New: 0.2, Dirty: 0.2})
+		killAgainAndAgain(t, h, "file:"+h.second)
+	})
+	for _, kind := range []string{"bulk", "api"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			h := newHistory(t, killRows(), acragen.Options{Changed: 0.2, New: 0.2})
+			text, err := os.ReadFile(h.second)
+			require.NoError(t, err)
+			site := collection(t, text, 4)
+			troubled(site)
+			killAgainAndAgain(t, h, kind+":"+site.URL)
+		})
+	}
+}
+
+// troubled lets one call in four meet something that the service is known for.
+func troubled(site *acratest.Site) {
+	faults := map[acratest.Call][]acratest.Fault{
+		acratest.Search:   {acratest.TooMany(""), acratest.HTML(502), acratest.HTML(200), acratest.Refused(), acratest.Cut(0.7), acratest.Damaged(0.6), acratest.HangUp()},
+		acratest.Metadata: {acratest.TooMany("3"), acratest.HTML(500)},
+		acratest.Poll:     {acratest.TooMany("3"), acratest.HTML(500), acratest.Damaged(0.5)},
+		acratest.File:     {acratest.HTML(503), acratest.Cut(0.3), acratest.Cut(0.9), acratest.HangUp(), acratest.NoRange()},
+	}
+	for call, list := range faults {
+		script := make([]acratest.Fault, 10_000)
+		for i := range script {
+			if rand.IntN(4) == 0 {
+				script[i] = list[rand.IntN(len(list))]
+			}
+		}
+		site.Script(call, script...)
+	}
+}
+
+// killRows are enough that no process gets to the end before the last kill.
+func killRows() int { return max(3000, 750**kills) }
+
+func killAgainAndAgain(t *testing.T, h history, source string) {
+	t.Helper()
+	db := pgtest.New(t)
 	ingest(t, db, all(h.first))
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
-	kills := 0
-	for done, read := false, int64(0); !done; {
-		done = runAndKill(t, h.second, db.LoginDSN, int64(r.IntN(600)), time.Duration(r.IntN(4000))*time.Microsecond)
-		if !done {
-			kills++
-		}
+	read := int64(0)
+	for n := range *kills {
+		done := runAndKill(t, source, db.LoginDSN, int64(r.IntN(killRows() / *kills / 2)), time.Duration(r.IntN(4000))*time.Microsecond)
+		require.False(t, done, "it was through before the %dth kill", n+1)
 		now := one[int64](t, db.Owner, `SELECT coalesce(max(rows_read), 0) FROM acra_runs WHERE run_id = 2`)
 		require.GreaterOrEqual(t, now, read, "the checkpoint does not go back")
 		read = now
 	}
-	require.GreaterOrEqual(t, kills, 10, "it was killed often enough to mean something")
+	require.True(t, runAndKill(t, source, db.LoginDSN, 1<<40, 0))
 	run, err := acra.OneRun(t.Context(), db.App, 2)
 	require.NoError(t, err)
 	require.Equal(t, acra.StateDone, run.State)
+	require.Positive(t, read, "it was not always killed before it had begun")
 	h.check(t, db, run)
+}
+
+// start runs this binary as a process that ingests.
+func start(t *testing.T, source, dsn, pause string) (*exec.Cmd, *bufio.Scanner) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childSource+"="+source, childDSN+"="+dsn, childPause+"="+pause)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	return cmd, bufio.NewScanner(out)
 }
 
 // runAndKill starts a process that ingests and kills it once it has read so many rows and a moment more. done says that the
 // process was faster.
-func runAndKill(t *testing.T, file, dsn string, rows int64, moment time.Duration) (done bool) {
+func runAndKill(t *testing.T, source, dsn string, rows int64, moment time.Duration) (done bool) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childFile+"="+file, childDSN+"="+dsn)
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
+	cmd, lines := start(t, source, dsn, "")
 	var said []string
-	start := int64(-1)
-	for lines := bufio.NewScanner(out); lines.Scan(); {
+	first := int64(-1)
+	for lines.Scan() {
 		said = append(said, lines.Text())
 		n, err := strconv.ParseInt(strings.TrimPrefix(lines.Text(), "read "), 10, 64)
 		if err != nil {
 			continue
 		}
-		if start < 0 {
-			start = n
+		if first < 0 {
+			first = n
 		}
-		if n-start >= rows {
+		if n-first >= rows {
 			time.Sleep(moment)
 			_ = cmd.Process.Kill()
 		}
 	}
-	err = cmd.Wait()
+	err := cmd.Wait()
 	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		return false
 	}
@@ -120,13 +171,39 @@ func runAndKill(t *testing.T, file, dsn string, rows int64, moment time.Duration
 	return true
 }
 
+// testTwoProcesses: of two that start at once, one ingests and the other says that it does.
+func testTwoProcesses(t *testing.T) {
+	t.Parallel()
+	h, db := newHistory(t, 3000, acragen.Options{Changed: 0.2}), pgtest.New(t)
+	ingest(t, db, all(h.first))
+	var said [2]string
+	var both sync.WaitGroup
+	for i := range said {
+		cmd, lines := start(t, "file:"+h.second, db.LoginDSN, "50ms") // 50 batches: longer than the other waits for the lock
+		both.Go(func() {
+			for lines.Scan() {
+				said[i] = lines.Text() // the last line counts
+			}
+			_ = cmd.Wait()
+		})
+	}
+	both.Wait()
+	slices.Sort(said[:])
+	require.Regexp(t, `^end 0 register ingestion: already running \(run 2 from file second\.csv, \d+ rows read\)$`, said[0])
+	require.Equal(t, "end 3000 <nil>", said[1])
+	run, err := acra.OneRun(t.Context(), db.App, 2)
+	require.NoError(t, err)
+	h.check(t, db, run)
+	require.EqualValues(t, 2, one[int64](t, db.Owner, `SELECT count(*) FROM acra_runs`))
+}
+
 // TestInterrupted: a run that is told to stop says so, and goes on when asked; with other options or another file it refuses.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
-	h, db := newHistory(t, 2000), pgtest.New(t)
+	h, db := newHistory(t, 2000, acragen.Options{Changed: 0.2, New: 0.2, Dirty: 0.2}), pgtest.New(t)
 	ingest(t, db, all(h.first))
 	ctx, cancel := context.WithCancel(t.Context())
-	rep, err := acra.Ingest(ctx, db.App, killable(h.second, func(p acra.Progress) {
+	rep, err := acra.Ingest(ctx, db.App, killable(acra.File(h.second), func(p acra.Progress) {
 		if p.Read > 700 {
 			cancel()
 		}
@@ -135,7 +212,7 @@ func TestInterrupted(t *testing.T) {
 	require.Contains(t, fault.Hint(err), "--resume")
 	require.Equal(t, acra.StateFailed, rep.State)
 
-	opts := killable(h.second, nil)
+	opts := killable(acra.File(h.second), nil)
 	opts.Status = nil
 	_, err = acra.Ingest(t.Context(), db.App, opts)
 	require.True(t, fault.Is(err, fault.Invalid), "%v", err)
@@ -144,30 +221,30 @@ func TestInterrupted(t *testing.T) {
 	require.NoError(t, err)
 	other := filepath.Join(t.TempDir(), "second.csv")
 	require.NoError(t, os.WriteFile(other, bytes.Replace(text, []byte("na"), []byte("NA"), 1), 0o600))
-	_, err = acra.Ingest(t.Context(), db.App, killable(other, nil))
+	_, err = acra.Ingest(t.Context(), db.App, killable(acra.File(other), nil))
 	require.True(t, fault.Is(err, fault.Conflict), "%v", err)
 	require.ErrorContains(t, err, "not what the run began with")
 
-	again := ingest(t, db, killable(h.second, nil))
+	again := ingest(t, db, killable(acra.File(h.second), nil))
 	require.True(t, again.Resumed)
 	require.Equal(t, rep.ID, again.ID)
 	h.check(t, db, again.Run)
 
-	next := ingest(t, db, killable(h.second, nil))
+	next := ingest(t, db, killable(acra.File(h.second), nil))
 	require.False(t, next.Resumed, "a finished run is not resumed")
 }
 
 // A run that was given up leaves nothing behind that the next could stumble over.
 func TestANewRunAfterAnInterruptedOne(t *testing.T) {
 	t.Parallel()
-	h, db := newHistory(t, 2000), pgtest.New(t)
+	h, db := newHistory(t, 2000, acragen.Options{Changed: 0.2, New: 0.2, Dirty: 0.2}), pgtest.New(t)
 	ingest(t, db, all(h.first))
-	runAndKill(t, h.second, db.LoginDSN, 800, 0)
+	runAndKill(t, "file:"+h.second, db.LoginDSN, 800, 0)
 	require.Eventually(t, func() bool { // the server notices in a moment
 		runs, err := acra.Runs(t.Context(), db.App, 1)
 		return err == nil && runs[0].State == acra.StateInterrupted
 	}, time.Minute, 20*time.Millisecond)
-	opts := killable(h.second, nil)
+	opts := killable(acra.File(h.second), nil)
 	opts.Resume = false
 	ingest(t, db, opts)
 	require.Equal(t, h.table, table(t, db.Owner))
@@ -203,13 +280,13 @@ func open(t *testing.T, dsn string) *postgres.DB {
 // testServerCrashes: the server goes down hard at random moments, and the run carries on by itself.
 func testServerCrashes(t *testing.T) {
 	t.Parallel()
-	h := newHistory(t, 3000)
+	h := newHistory(t, 3000, acragen.Options{Changed: 0.2, New: 0.2, Dirty: 0.2})
 	db, _ := ownServer(t)
 	ingest(t, db, all(h.first))
 	r := rand.New(rand.NewPCG(rand.Uint64(), 1))
 	crashes := 0
 	var crashed chan struct{}
-	opts := killable(h.second, func(acra.Progress) {
+	opts := killable(acra.File(h.second), func(acra.Progress) {
 		if crashed != nil {
 			<-crashed // one at a time
 			crashed = nil
@@ -256,7 +333,7 @@ func testDiskFull(t *testing.T) {
 	text, _ := generate(t, 60_000, acragen.Options{})
 	file := filepath.Join(t.TempDir(), "register.csv")
 	require.NoError(t, os.WriteFile(file, text, 0o600))
-	opts := killable(file, nil)
+	opts := killable(acra.File(file), nil)
 	opts.BatchRows = 2000
 
 	limitFiles(t, db, server, "17825792") // a segment of WAL fits
@@ -272,7 +349,7 @@ func testDiskFull(t *testing.T) {
 	require.NotEmpty(t, run.Error)
 
 	limitFiles(t, db, server, "unlimited")
-	opts = killable(file, nil)
+	opts = killable(acra.File(file), nil)
 	opts.BatchRows = 2000
 	again, err := acra.Ingest(t.Context(), open(t, db.LoginDSN), opts)
 	require.NoError(t, err)

@@ -21,6 +21,7 @@ const (
 	StateDone        = "done"
 	StateFailed      = "failed"  // stopped; Resume continues it
 	StateAborted     = "aborted" // refused: too many rejects or too few rows; nothing of it was published
+	stateDry         = "dry run" // read to the end, nothing written
 )
 
 const runColumns = `run_id, source, state, started_at, updated_at, finished_at, checkpoint, rows_read, inserted, updated,
@@ -62,6 +63,10 @@ func noSuchRun(id int64) error {
 	return fault.New(fault.NotFound, "register run %d: not there", id).WithHint("list them with `leadctl acra status`")
 }
 
+func noRunYet() error {
+	return fault.New(fault.NotFound, "register run: there is none yet").WithHint("start one with `leadctl acra ingest`")
+}
+
 // Watch tells the latest run every second until it is no longer running, and returns it. Fault: NotFound when there is none.
 func Watch(ctx context.Context, db *postgres.DB, tell func(Run)) (Run, error) {
 	for {
@@ -70,7 +75,7 @@ func Watch(ctx context.Context, db *postgres.DB, tell func(Run)) (Run, error) {
 		case err != nil:
 			return Run{}, err
 		case len(runs) == 0:
-			return Run{}, fault.New(fault.NotFound, "register run: there is none yet")
+			return Run{}, noRunYet()
 		case runs[0].State != StateRunning:
 			return runs[0], nil
 		}
@@ -120,6 +125,9 @@ func Rejects(ctx context.Context, db *postgres.DB, run int64, n int) ([]Reject, 
 	var list []Reject
 	err := db.InSystem(ctx, "acra rejects", func(ctx context.Context, tx postgres.SystemTx) error {
 		err := tx.QueryRow(ctx, `SELECT run_id FROM acra_runs WHERE run_id = $1 OR $1 = 0 ORDER BY run_id DESC LIMIT 1`, run).Scan(&run)
+		if errors.Is(err, pgx.ErrNoRows) && run == 0 {
+			return noRunYet()
+		}
 		if errors.Is(err, pgx.ErrNoRows) {
 			return noSuchRun(run)
 		}
@@ -167,12 +175,12 @@ func lockRun(ctx context.Context, tx postgres.SystemTx, run int64) (batch int64,
 
 // saveRun writes the run as it stands at cp.
 func saveRun(ctx context.Context, tx postgres.SystemTx, r *Run, cp checkpoint) error {
-	_, err := tx.Exec(ctx, `UPDATE acra_runs SET updated_at = now(), checkpoint = $2, rows_read = $3, inserted = $4, updated = $5,
+	return tx.QueryRow(ctx, `UPDATE acra_runs SET updated_at = clock_timestamp(), checkpoint = $2, rows_read = $3, inserted = $4, updated = $5,
 		unchanged = $6, duplicates = $7, rejected = $8, filtered = $9, warnings = $10, detail = $11, state = $12, error = nullif($13, ''),
-		absent = $14, complete = $15, finished_at = CASE WHEN $12 = 'running' THEN NULL ELSE now() END WHERE run_id = $1`,
+		absent = $14, complete = $15, finished_at = CASE WHEN $12 = 'running' THEN NULL ELSE clock_timestamp() END
+		WHERE run_id = $1 RETURNING updated_at, finished_at`,
 		r.ID, cp, r.Read, r.Inserted, r.Updated, r.Unchanged, r.Duplicates, r.Rejected, r.Filtered, r.Warnings,
-		r.Detail, r.State, r.Error, r.Absent, r.Complete)
-	return err
+		r.Detail, r.State, r.Error, r.Absent, r.Complete).Scan(&r.UpdatedAt, &r.FinishedAt)
 }
 
 // saveRejects keeps a batch's refused rows.

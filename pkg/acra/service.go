@@ -124,24 +124,29 @@ func (p *pace) turn() time.Duration {
 // tooLarge is what a page that the service will not send is answered with.
 var errTooLarge = errors.New("answer too large for the service")
 
-// getJSON calls address until it answers with JSON that check takes, and decodes that into out.
+// getJSON calls address until it answers with JSON that check takes. Each try decodes into a value of its own: what a damaged
+// answer left behind must not show through the next one.
 // Faults: Unavailable after the last try, NotFound, Unprocessable; errTooLarge for 413.
-func (c *caller) getJSON(ctx context.Context, p *pace, what, address string, out any, check func() error) error {
+func getJSON[T any](ctx context.Context, c *caller, p *pace, what, address string, check func(T) error) (T, error) {
 	for try := 1; ; try++ {
+		var out T
 		if err := c.Wait(ctx, p.turn()); err != nil {
-			return err
+			return out, err
 		}
-		after, err := c.tryJSON(ctx, what, address, out, check)
+		after, err := c.tryJSON(ctx, what, address, &out)
+		if err == nil {
+			err = check(out)
+		}
 		if err == nil || after < 0 || ctx.Err() != nil {
-			return err
+			return out, err
 		}
 		if try == callTries {
-			return fault.New(fault.Unavailable, "%s: given up after %d tries: %w", what, try, err).WithRetryAfter(after)
+			return out, fault.New(fault.Unavailable, "%s: given up after %d tries: %w", what, try, err).WithRetryAfter(after)
 		}
 		pause := max(after, backoff(try))
 		c.Log.WarnContext(ctx, "register source", "call", what, "try", try, "wait", pause, "error", err)
 		if err := c.Wait(ctx, pause); err != nil {
-			return err
+			return out, err
 		}
 	}
 }
@@ -153,7 +158,7 @@ func backoff(try int) time.Duration {
 }
 
 // tryJSON makes one call. after is how long to wait before the next, negative when another is no use.
-func (c *caller) tryJSON(ctx context.Context, what, address string, out any, check func() error) (after time.Duration, err error) {
+func (c *caller) tryJSON(ctx context.Context, what, address string, out any) (after time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	resp, err := c.get(ctx, address, nil)
@@ -176,7 +181,7 @@ func (c *caller) tryJSON(ctx context.Context, what, address string, out any, che
 	if err := decoder.Decode(out); err != nil {
 		return 0, fault.New(fault.Unavailable, "%s: JSON cut off or damaged: %w", what, err)
 	}
-	return 0, check()
+	return 0, nil
 }
 
 func (c *caller) get(ctx context.Context, address string, header http.Header) (*http.Response, error) {

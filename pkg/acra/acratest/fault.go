@@ -56,6 +56,26 @@ func Cut(share float64) Fault {
 	}
 }
 
+// Damaged sends only the share of the answer, as if that were all of it.
+func Damaged(share float64) Fault {
+	return func(w http.ResponseWriter, r *http.Request, answer http.HandlerFunc) {
+		rec := httptest.NewRecorder()
+		answer(rec, r)
+		w.Header().Set("Content-Type", rec.Header().Get("Content-Type"))
+		w.WriteHeader(rec.Code)
+		_, _ = w.Write(rec.Body.Bytes()[:int(float64(rec.Body.Len())*share)])
+	}
+}
+
+// Without leaves a column out of every row of a page.
+func Without(column string) Fault {
+	return edited(func(p *page, _ []map[string]any) {
+		for _, row := range p.Records {
+			delete(row, column)
+		}
+	})
+}
+
 // WrongTotal adds to the total that a page announces.
 func WrongTotal(by int) Fault {
 	return edited(func(p *page, _ []map[string]any) { p.Total += by })

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/acra"
+	"github.com/leadctl/leadctl/pkg/leads"
+)
+
+// runShown is everything about a run.
+type runShown struct {
+	ID       int64      `json:"run_id"`
+	Source   string     `json:"source"`
+	State    string     `json:"state"`
+	Started  time.Time  `json:"started_at"`
+	Finished *time.Time `json:"finished_at"`
+	Seconds  float64    `json:"seconds"` // worked on, over all resumptions
+	Rate     int64      `json:"rows_per_second"`
+	acra.Counts
+	Warnings int64    `json:"warnings"`
+	Absent   int64    `json:"absent"`
+	Complete bool     `json:"complete"`
+	Error    string   `json:"error"`
+	Notes    []string `json:"notes"`
+	Status   []string `json:"status"` // entity statuses taken; none means all
+	Since    string   `json:"since"`
+	Limit    int64    `json:"limit"`
+	Release  string   `json:"release"` // the publisher's date of the newest dataset read
+	Part     string   `json:"at_part"` // the cursor: file or dataset, and the line up to which all is committed
+	Line     int64    `json:"at_line"`
+	Unknown  []string `json:"unknown_columns"`
+	Missing  []string `json:"missing_columns"`
+	Refused  []tally  `json:"refused"` // by reason
+	Mended   []tally  `json:"mended"`  // by what was wrong
+}
+
+// tally is how many rows something happened to.
+type tally struct {
+	Rows int64  `json:"rows"`
+	What string `json:"what"`
+}
+
+// tallies are counted's, most frequent first.
+func tallies(counted map[string]int64) []tally {
+	list := []tally{}
+	for what, n := range counted {
+		list = append(list, tally{n, what})
+	}
+	slices.SortFunc(list, func(a, b tally) int { return cmp.Or(cmp.Compare(b.Rows, a.Rows), cmp.Compare(a.What, b.What)) })
+	return list
+}
+
+func showRun(r acra.Run) runShown {
+	d := r.Detail
+	s := runShown{ID: r.ID, Source: r.Source, State: r.State, Started: r.StartedAt, Finished: r.FinishedAt, Seconds: math.Round(d.Seconds*100) / 100, Counts: r.Counts,
+		Warnings: r.Warnings, Absent: r.Absent, Complete: r.Complete, Error: r.Error, Notes: some(d.Notes), Status: some(d.Status), Since: d.Since, Limit: d.Limit,
+		Part: r.At.Part, Line: r.At.Line, Unknown: some(d.Unknown), Missing: some(d.Missing), Refused: tallies(d.Reasons), Mended: tallies(d.Warnings)}
+	if d.Seconds > 0 {
+		s.Rate = int64(float64(r.Read) / d.Seconds)
+	}
+	for _, v := range d.Versions {
+		s.Release = max(s.Release, v)
+	}
+	return s
+}
+
+// some is list, in JSON an array also when it is empty.
+func some(list []string) []string { return append([]string{}, list...) }
+
+// reportShown is what `acra ingest` prints.
+type reportShown struct {
+	runShown
+	DryRun           bool          `json:"dry_run"`         // nothing was written; the counts say what a run would do
+	Resumed          bool          `json:"resumed"`         // the run had begun earlier
+	NothingToDo      bool          `json:"nothing_to_do"`   // the source has not been republished since this run
+	CompaniesAdded   int64         `json:"companies_added"` // how the platform's companies followed the register
+	CompaniesUpdated int64         `json:"companies_updated"`
+	CompaniesClosed  int64         `json:"companies_closed"`
+	FirstRejects     []acra.Reject `json:"first_rejects"` // of a dry run, which keeps none
+}
+
+func showReport(r acra.Report, companies leads.CompaniesReport) reportShown {
+	return reportShown{showRun(r.Run), r.DryRun, r.Resumed, r.NothingToDo, companies.Added, companies.Updated, companies.Closed, append([]acra.Reject{}, r.FirstRejects...)}
+}

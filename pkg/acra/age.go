@@ -1,0 +1,29 @@
+package acra
+
+import (
+	"context"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/postgres"
+)
+
+// Age says how old the register in the table is.
+type Age struct {
+	Current  time.Time // when a run last found the table to be as published, or made it so; zero when none ever did
+	Released string    // the publisher's date of the newest release in it; "" when the source names none
+}
+
+// ReadAge reads it from the runs. A run with a limit or of a part of the register counts like any other: what is asked is
+// whether ingestion works.
+func ReadAge(ctx context.Context, db *postgres.DB) (Age, error) {
+	var age Age
+	var current *time.Time
+	err := db.InSystem(ctx, "acra age", func(ctx context.Context, tx postgres.SystemTx) error {
+		return tx.QueryRow(ctx, `SELECT max(updated_at), coalesce(max((SELECT max(value) FROM jsonb_each_text(nullif(detail->'versions', 'null')))), '')
+			FROM acra_runs WHERE state = 'done'`).Scan(&current, &age.Released)
+	})
+	if current != nil {
+		age.Current = *current
+	}
+	return age, err
+}

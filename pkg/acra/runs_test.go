@@ -1,0 +1,143 @@
+package acra_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/acra"
+	"github.com/leadctl/leadctl/pkg/acra/acragen"
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/pgtest"
+)
+
+func TestOptionsThatMakeNoSense(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	text, _ := generate(t, 10, acragen.Options{})
+	for says, change := range map[string]func(*acra.Options){
+		"no source": func(o *acra.Options) { o.Source = nil },
+		"limit -1":  func(o *acra.Options) { o.Limit = -1 },
+		"more than": func(o *acra.Options) { o.MaxRejects = 5 },
+	} {
+		opts := all(text)
+		change(&opts)
+		_, err := acra.Ingest(t.Context(), db.App, opts)
+		require.True(t, fault.Is(err, fault.Invalid), "%v", err)
+		require.ErrorContains(t, err, says)
+	}
+	require.Zero(t, one[int64](t, db.Owner, `SELECT count(*) FROM acra_runs`))
+}
+
+// No reject at all is something else than no wish about rejects.
+func TestNoRejectAllowed(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	text := rows("uen entity_name entity_status_description", "53000001E|A|Live", "53000002D|B|Live", "bad|C|Live")
+	opts := all(text)
+	opts.MaxRejects = -1
+	_, err := acra.Ingest(t.Context(), db.App, opts)
+	require.ErrorContains(t, err, "1 of 3 rows refused, more than 0 %")
+	require.Zero(t, one[int64](t, db.Owner, `SELECT count(*) FROM staging_acra_companies`))
+}
+
+func TestStatusesAmongOthers(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	text := rows("uen entity_name entity_status_description", "53000001E|A|Live", "200000001K|B|Live Company", "53000002D|C|Struck Off", "53000003C|D|Cancelled")
+	opts := all(text)
+	opts.Status = []string{"struck off", " live ", "Live"}
+	rep := ingest(t, db, opts)
+	require.Equal(t, acra.Counts{Read: 4, Inserted: 3, Filtered: 1}, rep.Counts)
+
+	opts = all(text)
+	opts.Status = []string{"Struk Off"}
+	rep = ingest(t, pgtest.New(t), opts)
+	require.Equal(t, acra.Counts{Read: 4, Filtered: 4}, rep.Counts)
+	require.Equal(t, []string{"none of 4 rows was wanted: is the status or date as the register has it?"}, rep.Detail.Notes)
+}
+
+// How old the register is, is how long ago somebody found it to be as published.
+func TestAge(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	age, err := acra.ReadAge(t.Context(), db.App)
+	require.NoError(t, err)
+	require.Equal(t, acra.Age{}, age)
+
+	text, _ := generate(t, 200, acragen.Options{})
+	site := collection(t, text, 2)
+	bulk := acra.Options{Source: acra.Bulk(site.Service(), nil)}
+	ingest(t, db, bulk)
+	lastWeek := time.Now().Add(-7 * 24 * time.Hour)
+	_, err = db.Owner.Exec(t.Context(), `UPDATE acra_runs SET updated_at = $1, finished_at = $1`, lastWeek)
+	require.NoError(t, err)
+	age, err = acra.ReadAge(t.Context(), db.App)
+	require.NoError(t, err)
+	require.WithinDuration(t, lastWeek, age.Current, time.Millisecond)
+	require.Equal(t, "2026-09-16T10:04:13+08:00", age.Released)
+
+	rep, err := acra.Ingest(t.Context(), db.App, bulk)
+	require.NoError(t, err)
+	require.True(t, rep.NothingToDo)
+	age, err = acra.ReadAge(t.Context(), db.App)
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now(), age.Current, time.Minute, "nothing new is also news")
+
+	bad := rows("uen entity_name", "bad|x")
+	_, err = acra.Ingest(t.Context(), db.App, all(bad))
+	require.Error(t, err)
+	after, err := acra.ReadAge(t.Context(), db.App)
+	require.NoError(t, err)
+	require.Equal(t, age, after, "a refused run makes nothing younger")
+}
+
+// Watch follows a run to its end and says how it ended.
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	_, err := acra.Watch(t.Context(), db.App, nil)
+	require.True(t, fault.Is(err, fault.NotFound), "%v", err)
+
+	text, _ := generate(t, 1000, acragen.Options{})
+	src := &slow{text: text, reached: make(chan struct{}), release: make(chan struct{})}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := acra.Ingest(context.WithoutCancel(t.Context()), db.App, acra.Options{Source: acra.Stream("slow", src), Status: []string{acra.All}})
+		ended <- err
+	}()
+	<-src.reached
+	var seen []string
+	run, err := acra.Watch(t.Context(), db.App, func(r acra.Run) {
+		if seen = append(seen, r.State); len(seen) == 1 {
+			close(src.release)
+		}
+	})
+	require.NoError(t, err)
+	require.Error(t, <-ended)
+	require.Equal(t, acra.StateRunning, seen[0])
+	require.Equal(t, acra.StateFailed, run.State)
+	require.NotEmpty(t, run.Error)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	release, ok, err := db.App.Lock(t.Context(), 0x61637261, 1)
+	require.NoError(t, err)
+	require.True(t, ok)
+	defer release()
+	_, err = db.Owner.Exec(t.Context(), `INSERT INTO acra_runs (source, state) VALUES ('bulk', 'running')`)
+	require.NoError(t, err)
+	_, err = acra.Watch(ctx, db.App, func(acra.Run) { cancel() })
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestRejectsOfNoRun(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	_, err := acra.Rejects(t.Context(), db.App, 0, 10)
+	require.True(t, fault.Is(err, fault.NotFound))
+	require.ErrorContains(t, err, "there is none yet")
+	_, err = acra.Rejects(t.Context(), db.App, 7, 10)
+	require.ErrorContains(t, err, "run 7: not there")
+}
