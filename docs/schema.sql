@@ -162,6 +162,28 @@ CREATE INDEX companies_code_idx ON public.companies USING btree (industry_code C
 CREATE INDEX companies_industry_idx ON public.companies USING btree (industry_norm, incorporation_year) WHERE live;
 CREATE INDEX companies_updated_idx ON public.companies USING btree (updated_at);
 
+CREATE TABLE public.contacts (
+  tenant_id integer NOT NULL,
+  contact_id uuid DEFAULT gen_random_uuid() NOT NULL,
+  company_id integer,
+  name text,
+  title text,
+  email text,
+  linkedin text,
+  phone text,
+  source text DEFAULT 'platform'::text NOT NULL,
+  updated_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT contacts_pkey PRIMARY KEY (tenant_id, contact_id),
+  CONSTRAINT contacts_tenant_id_check CHECK ((tenant_id > 0))
+);
+COMMENT ON TABLE public.contacts IS 'made by leadctl';
+ALTER TABLE public.contacts OWNER TO leadctl_owner;
+CREATE INDEX contacts_company_idx ON public.contacts USING btree (tenant_id, company_id, updated_at DESC, contact_id);
+ALTER TABLE public.contacts ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_isolation ON public.contacts TO PUBLIC
+  USING ((tenant_id = request_tenant()))
+  WITH CHECK ((tenant_id = request_tenant()));
+
 CREATE TABLE public.enrichment_runs (
   run_id integer DEFAULT nextval('enrichment_runs_run_id_seq'::regclass) NOT NULL,
   tenant_id integer NOT NULL,
@@ -216,6 +238,25 @@ CREATE TABLE public.installation (
   CONSTRAINT installation_only_row_check CHECK (only_row)
 );
 ALTER TABLE public.installation OWNER TO leadctl_owner;
+
+CREATE TABLE public.lead_emails (
+  tenant_id integer NOT NULL,
+  company_id integer NOT NULL,
+  email text NOT NULL,
+  status text DEFAULT 'unknown'::text NOT NULL,
+  is_primary boolean DEFAULT false NOT NULL,
+  source text DEFAULT 'platform'::text NOT NULL,
+  updated_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT lead_emails_pkey PRIMARY KEY (tenant_id, company_id, email),
+  CONSTRAINT lead_emails_tenant_id_check CHECK ((tenant_id > 0))
+);
+COMMENT ON TABLE public.lead_emails IS 'made by leadctl';
+ALTER TABLE public.lead_emails OWNER TO leadctl_owner;
+CREATE INDEX lead_emails_best_idx ON public.lead_emails USING btree (tenant_id, company_id, is_primary DESC, updated_at DESC, email);
+ALTER TABLE public.lead_emails ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_isolation ON public.lead_emails TO PUBLIC
+  USING ((tenant_id = request_tenant()))
+  WITH CHECK ((tenant_id = request_tenant()));
 
 CREATE TABLE public.lead_features (
   tenant_id integer NOT NULL,
@@ -483,8 +524,10 @@ CREATE POLICY tenant_isolation ON public.tenants TO PUBLIC
   WITH CHECK ((tenant_id = request_tenant()));
 
 ALTER TABLE public.acra_rejects ADD CONSTRAINT acra_rejects_run_id_fkey FOREIGN KEY (run_id) REFERENCES acra_runs(run_id) ON DELETE CASCADE;
+ALTER TABLE public.contacts ADD CONSTRAINT contacts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.enrichment_runs ADD CONSTRAINT enrichment_runs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.icp_rules ADD CONSTRAINT icp_rules_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
+ALTER TABLE public.lead_emails ADD CONSTRAINT lead_emails_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.lead_features ADD CONSTRAINT lead_features_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.lead_scores ADD CONSTRAINT lead_scores_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.odoo_connections ADD CONSTRAINT odoo_connections_secret_check CHECK ((secret ~~ 'v1:%'::text)) NOT VALID;
@@ -501,10 +544,12 @@ GRANT INSERT, SELECT ON public.audit_log TO leadctl_system;
 GRANT INSERT, SELECT, UPDATE ON public.companies TO leadctl_system;
 GRANT SELECT ON public.companies TO leadctl_app;
 GRANT USAGE ON SEQUENCE public.companies_company_id_seq TO leadctl_system;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.contacts TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.enrichment_runs TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.icp_rules TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.identities TO leadctl_system;
 GRANT SELECT ON public.installation TO leadctl_system;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.lead_emails TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.lead_features TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.lead_scores TO leadctl_app;
 GRANT SELECT ON public.leadctl_migrations TO PUBLIC;

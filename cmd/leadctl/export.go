@@ -27,6 +27,7 @@ func newExport(a *app) *cobra.Command {
 func newExportScores(a *app) *cobra.Command {
 	var ref, format, out string
 	var limit int
+	var chosen filterFlags
 	cmd := &cobra.Command{
 		Use:   "scores",
 		Short: "Write a tenant's scored leads, best first",
@@ -35,21 +36,29 @@ func newExportScores(a *app) *cobra.Command {
 		Example: "  leadctl export scores --tenant 42 --format csv --out leads.csv\n  leadctl export scores --tenant 42 --format ndjson | jq .name",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.exportScores(cmd.Context(), ref, leads.Format(format), limit, out)
+			filter, err := chosen.filter()
+			if err != nil {
+				return err
+			}
+			return a.exportScores(cmd.Context(), ref, out, func(ctx context.Context, tx postgres.TenantTx, w io.Writer) (leads.Exported, error) {
+				return leads.Export(ctx, tx, w, leads.Format(format), limit, filter)
+			})
 		},
 	}
 	tenantFlag(cmd, &ref)
+	chosen.add(cmd)
 	cmd.Flags().StringVar(&format, "format", string(leads.CSV), "csv, json or ndjson")
 	cmd.Flags().StringVar(&out, "out", "-", "file to write; - for stdout")
 	cmd.Flags().IntVar(&limit, "limit", leads.All, "how many leads at most; 0 for all")
 	return cmd
 }
 
-func (a *app) exportScores(ctx context.Context, ref string, format leads.Format, limit int, out string) error {
-	var rows int64
+// exportScores writes what export writes, to stdout or to the file that out names.
+func (a *app) exportScores(ctx context.Context, ref, out string, export func(context.Context, postgres.TenantTx, io.Writer) (leads.Exported, error)) error {
+	var done leads.Exported
 	write := func(w io.Writer) error {
 		return a.readTenant(ctx, ref, "export.scores", func(ctx context.Context, tx postgres.TenantTx) (err error) {
-			rows, err = leads.Export(ctx, tx, w, format, limit)
+			done, err = export(ctx, tx, w)
 			return err
 		})
 	}
@@ -59,7 +68,7 @@ func (a *app) exportScores(ctx context.Context, ref string, format leads.Format,
 	if err := writeWhole(out, write); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stderr, "%d leads written to %s\n", rows, printable(out))
+	fmt.Fprintf(a.stderr, "%d leads written to %s\n", done.Rows, printable(out))
 	return nil
 }
 

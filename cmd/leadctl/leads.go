@@ -116,16 +116,21 @@ type topLead struct {
 func newLeadsTop(a *app) *cobra.Command {
 	var ref string
 	var limit int
+	var chosen filterFlags
 	cmd := &cobra.Command{
 		Use:     "top",
 		Short:   "Show a tenant's best leads and why they are",
-		Example: "  leadctl leads top --tenant 42 --limit 10",
+		Example: "  leadctl leads top --tenant 42 --limit 10\n  leadctl leads top --tenant 42 --bucket high --industry software --year 2015-2020",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var top []topLead
-			err := a.readTenant(cmd.Context(), ref, "leads.top", func(ctx context.Context, tx postgres.TenantTx) error {
-				list, err := leads.Top(ctx, tx, limit)
-				for _, l := range list {
+			filter, err := chosen.filter()
+			if err != nil {
+				return err
+			}
+			err = a.readTenant(cmd.Context(), ref, "leads.top", func(ctx context.Context, tx postgres.TenantTx) error {
+				page, err := leads.Latest(ctx, tx, limit, filter, leads.Cursor{})
+				for _, l := range page.Items {
 					top = append(top, topLead{l.Score, l.Bucket, l.CompanyID, l.Name, l.IndustryNorm, l.Rationale})
 				}
 				return err
@@ -134,8 +139,22 @@ func newLeadsTop(a *app) *cobra.Command {
 		},
 	}
 	tenantFlag(cmd, &ref)
+	chosen.add(cmd)
 	cmd.Flags().IntVar(&limit, "limit", 20, "how many, from 1 to 10000")
 	return a.reads(cmd)
+}
+
+// filterFlags choose among leads.
+type filterFlags struct{ bucket, industry, year string }
+
+func (f *filterFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.bucket, "bucket", "", "only leads of this bucket: high, medium or low")
+	cmd.Flags().StringVar(&f.industry, "industry", "", "only companies of this industry: section, division, title or everyday word")
+	cmd.Flags().StringVar(&f.year, "year", "", "only companies incorporated then: 2015 or 2010-2020")
+}
+
+func (f *filterFlags) filter() (leads.Filter, error) {
+	return leads.ParseFilter(f.bucket, f.industry, f.year)
 }
 
 // tenantFlag adds the --tenant that a command cannot do without.

@@ -29,6 +29,9 @@ func exactTypes(t *testing.T, r *rig) {
 		if strings.HasSuffix(row.Path, ".csv") {
 			want = "text/csv; charset=utf-8"
 		}
+		if strings.HasSuffix(row.Path, ".ndjson") {
+			want = "application/x-ndjson"
+		}
 		if row.Path == eventsPath {
 			want = "text/event-stream"
 		}
@@ -267,12 +270,13 @@ func conditionalHeaders(t *testing.T, r *rig) {
 	id, token := r.editor(t, "C-054")
 	r.lead(t, id, "CNR-054", 0.5)
 	want := r.get(t, "/export/latest_scores.json", token)
-	for _, h := range []http.Header{header("Range", "bytes=0-1"), header("Range", "bytes=9-1,x"), header("If-None-Match", "*"), header("If-Match", `"x"`),
+	for _, h := range []http.Header{header("Range", "bytes=0-1"), header("Range", "bytes=9-1,x"), header("If-None-Match", `"x"`), header("If-Match", `"x"`),
 		header("If-Modified-Since", "Mon, 01 Jan 2999 00:00:00 GMT"), header("Accept", "garbage"), header("Accept", strings.Repeat("a/b,", 1000)), header("TE", "trailers")} {
 		a := r.do(t, request{path: "/export/latest_scores.json", token: token, header: h})
 		require.Equal(t, http.StatusOK, a.status)
 		require.Equal(t, want.body, a.body)
 	}
+	require.Equal(t, http.StatusNotModified, r.do(t, request{path: "/export/latest_scores.json", token: token, header: header("If-None-Match", "*")}).status)
 	for _, row := range guarded(httpapi.Identity, httpapi.Member) {
 		if row.Method != http.MethodPost {
 			continue

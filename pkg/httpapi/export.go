@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -11,16 +13,19 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-const (
-	writeDeadline = 30 * time.Second // a reader that takes nothing for this long is cut off: it holds a transaction
-	rowsTrailer   = "X-Row-Count"    // after the body: how many rows a whole export has
-)
+// rowsTrailer comes after the body: how many rows a whole export has. One that was cut off has none.
+const rowsTrailer = "X-Row-Count"
 
 type exportIn struct {
 	strictQuery
-	Limit string `query:"limit" doc:"1 to 10000, or all; 200 when absent"`
+	LeadFilter
+	Limit         string `query:"limit" doc:"1 to 10000, or all; 200 when absent"`
+	AcceptCoding  string `header:"Accept-Encoding" doc:"br compresses; nothing else does"`
+	IfNoneMatch   string `header:"If-None-Match" doc:"ETags of exports that the caller holds"`
+	ModifiedSince string `header:"If-Modified-Since" doc:"Last-Modified of the export that the caller holds"`
 }
 
 func (s *Server) exportJSON(ctx context.Context, in *exportIn) (*huma.StreamResponse, error) {
@@ -31,61 +36,173 @@ func (s *Server) exportCSV(ctx context.Context, in *exportIn) (*huma.StreamRespo
 	return s.export(ctx, in, leads.CSV)
 }
 
-// export streams rows as they come from the database, in memory that does not grow. The status is sent with the first byte,
-// so a query that fails at once is an honest 503; one that fails later breaks the connection, and the missing trailer tells.
+func (s *Server) exportNDJSON(ctx context.Context, in *exportIn) (*huma.StreamResponse, error) {
+	return s.export(ctx, in, leads.NDJSON)
+}
+
+// exportRequest is one export under way.
+type exportRequest struct {
+	in     *exportIn
+	owner  tenantid.ID
+	format leads.Format
+	limit  int
+	filter leads.Filter
+	slot   *exportSlot
+}
+
 func (s *Server) export(ctx context.Context, in *exportIn, format leads.Format) (*huma.StreamResponse, error) {
-	limit, err := leads.ParseLimit(in.Limit, true)
-	if err != nil {
+	e := exportRequest{in: in, owner: principalOf(ctx).Tenant.ID, format: format}
+	var err error
+	if e.limit, err = leads.ParseLimit(in.Limit, true); err != nil {
 		return nil, err
 	}
-	owner := principalOf(ctx).Tenant.ID
-	done, err := s.exports.enter(ctx, owner)
-	if err != nil {
+	if e.filter, err = in.parse(); err != nil {
 		return nil, err
+	}
+	if e.slot, err = s.exports.enter(ctx, e.owner); err != nil {
+		return nil, err
+	}
+	send := s.streamed
+	if e.limit != leads.All && e.limit <= heldRows {
+		send = s.held
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		defer done()
+		defer e.slot.leave()
 		_, w := humago.Unwrap(hc)
-		stream := &download{w: w, controller: http.NewResponseController(w), format: format}
-		var rows int64
-		err := s.db.ReadTenant(ctx, owner, func(ctx context.Context, tx postgres.TenantTx) (err error) {
-			rows, err = leads.Export(ctx, tx, stream, format, limit)
-			return err
-		})
-		stream.end(ctx, rows, err)
+		send(ctx, e, newDownload(w, e))
 	}}, nil
 }
 
-// download is the response body: headers with the first byte, a new deadline with each.
+// heldRows is how many rows are made whole before the first of them is sent: no reader, however slow, holds a transaction
+// then, and what they hash to is their ETag.
+const heldRows = 2000
+
+func (s *Server) held(ctx context.Context, e exportRequest, d *download) {
+	var body bytes.Buffer
+	var done leads.Exported
+	err := s.db.ReadTenant(ctx, e.owner, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+		done, err = leads.Export(ctx, tx, &body, e.format, e.limit, e.filter)
+		return err
+	})
+	e.slot.connectionFree()
+	if err == nil && !d.known(tagOf(body.Bytes()), done.Modified, s.now()) {
+		_, err = d.Write(body.Bytes())
+	}
+	d.end(ctx, done.Rows, err)
+}
+
+// streamed sends rows as they come from the database, in memory that does not grow. The status goes out with the first byte,
+// so a query that fails at once is an honest 503; one that fails later breaks the connection, and the missing trailer tells.
+func (s *Server) streamed(ctx context.Context, e exportRequest, d *download) {
+	var done leads.Exported
+	err := s.db.ReadTenant(ctx, e.owner, func(ctx context.Context, tx postgres.TenantTx) error {
+		digest, modified, err := leads.Digest(ctx, tx, e.filter)
+		if err != nil || d.known(tagOf([]byte(digest), []byte(strconv.Itoa(e.limit))), modified, s.now()) {
+			return err
+		}
+		done, err = leads.Export(ctx, tx, d, e.format, e.limit, e.filter)
+		return err
+	})
+	d.end(ctx, done.Rows, err)
+}
+
+// writeDeadline is how long a reader may take for one piece. Who takes nothing for that long is cut off.
+const writeDeadline = 30 * time.Second
+
+// piece is how much is handed to the connection under one deadline.
+const piece = 64 << 10
+
+// download is the response body: headers with the first byte, compression where the caller can undo it, a new deadline
+// with each piece.
 type download struct {
 	w          http.ResponseWriter
 	controller *http.ResponseController
-	format     leads.Format
+	request    exportRequest
+	out        io.Writer
+	coder      io.Closer // of a compressed body
 	begun      bool
+	unchanged  bool // the caller holds this already
+}
+
+func newDownload(w http.ResponseWriter, e exportRequest) *download {
+	return &download{w: w, controller: http.NewResponseController(w), request: e}
+}
+
+// known sets the validators of what is about to be sent, and reports whether the caller holds it already.
+func (d *download) known(tag string, modified, now time.Time) bool {
+	v := validators{tag: d.variant(tag), modified: modified}
+	v.set(d.w.Header(), now)
+	d.unchanged = v.match(d.request.in.IfNoneMatch, d.request.in.ModifiedSince)
+	return d.unchanged
+}
+
+// variant is the tag of this format and coding: each has bytes of its own.
+func (d *download) variant(tag string) string {
+	tag += "-" + string(d.request.format)
+	if takesBrotli(d.request.in.AcceptCoding) {
+		tag += "-br"
+	}
+	return tag
 }
 
 // Write implements io.Writer.
 func (d *download) Write(b []byte) (int, error) {
 	if !d.begun {
-		d.begun = true
-		h := d.w.Header()
-		h.Set("Content-Type", d.format.ContentType())
-		h.Set("Content-Disposition", `attachment; filename="latest_scores.`+string(d.format)+`"`)
-		h.Set("Trailer", rowsTrailer)
+		d.begin()
 	}
-	d.extend()
-	return d.w.Write(b)
+	n := 0
+	for len(b) > 0 {
+		d.extend()
+		m, err := d.out.Write(b[:min(len(b), piece)])
+		n += m
+		if err != nil {
+			return n, err
+		}
+		b = b[m:]
+	}
+	return n, nil
+}
+
+func (d *download) begin() {
+	d.begun = true
+	h := d.w.Header()
+	h.Set("Content-Type", d.request.format.ContentType())
+	h.Set("Content-Disposition", `attachment; filename="latest_scores.`+string(d.request.format)+`"`)
+	h.Set("Trailer", rowsTrailer)
+	h.Add("Vary", "Accept-Encoding")
+	d.out = d.w
+	if takesBrotli(d.request.in.AcceptCoding) {
+		h.Set("Content-Encoding", "br")
+		coder := newBrotli(d.w)
+		d.out, d.coder = coder, coder
+	}
 }
 
 // extend gives the reader time again. Writers that know no deadline (tests) simply have none.
 func (d *download) extend() { _ = d.controller.SetWriteDeadline(time.Now().Add(writeDeadline)) }
 
 func (d *download) end(ctx context.Context, rows int64, err error) {
+	if err == nil && d.unchanged {
+		d.w.Header().Add("Vary", "Accept-Encoding")
+		d.w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	if err == nil && !d.begun {
+		d.begin() // a document of nothing
+		d.w.WriteHeader(http.StatusOK)
+	}
+	if err == nil && d.coder != nil {
+		d.extend()
+		err = d.coder.Close()
+	}
 	switch {
 	case err == nil:
 		d.w.Header().Set(rowsTrailer, strconv.FormatInt(rows, 10))
 	case !d.begun:
 		d.extend()
+		for _, name := range []string{"ETag", "Last-Modified"} {
+			d.w.Header().Del(name)
+		}
 		problemOf(ctx, err).write(d.w)
 	default:
 		logOf(ctx).WarnContext(ctx, "export broken off", "rows", rows, "error", err)

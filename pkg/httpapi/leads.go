@@ -61,8 +61,20 @@ func (s *Server) postRule(ctx context.Context, in *ruleIn) (*okOut, error) {
 	return ok(), nil
 }
 
+// LeadFilter chooses among leads. It is exported because huma looks into no other embedded struct.
+type LeadFilter struct {
+	Bucket   string `query:"bucket" doc:"high, medium or low"`
+	Industry string `query:"industry" maxLength:"200" doc:"Section, division, title or everyday word"`
+	Year     string `query:"year" doc:"Of incorporation: 2015 or 2010-2020"`
+}
+
+func (f LeadFilter) parse() (leads.Filter, error) {
+	return leads.ParseFilter(f.Bucket, f.Industry, f.Year)
+}
+
 type scoresIn struct {
 	strictQuery
+	LeadFilter
 	Limit      string `query:"limit" doc:"1 to 10000; 200 when absent"`
 	AfterScore string `query:"afterScore" doc:"From nextCursor of the page before"`
 	AfterID    string `query:"afterId" doc:"From nextCursor of the page before"`
@@ -82,9 +94,13 @@ func (s *Server) getScores(ctx context.Context, in *scoresIn) (*scoresOut, error
 	if after.AfterID, err = parseID("afterId", in.AfterID); err != nil {
 		return nil, err
 	}
+	filter, err := in.parse()
+	if err != nil {
+		return nil, err
+	}
 	out := &scoresOut{}
 	err = s.db.ReadTenant(ctx, principalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
-		out.Body, err = leads.Latest(ctx, tx, limit, after)
+		out.Body, err = leads.Latest(ctx, tx, limit, filter, after)
 		return err
 	})
 	return out, err

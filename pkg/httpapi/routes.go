@@ -45,6 +45,8 @@ func (s *Server) routes() []Route {
 		{http.MethodPost, "/auth/exchange", Open, "", true, "Cookies for an ID token that the page has", handle(s.postExchange)},
 		{http.MethodPost, "/auth/logout", Open, "", false, "End the session at once", handle(s.postLogout)},
 
+		{http.MethodGet, "/odoo/userinfo", Open, "", false, "Asked by Odoo: whose token it is that somebody signs in with", handle(s.getUserinfo)},
+
 		{http.MethodGet, "/info", Identity, "", false, "How this API signs users in", handle(s.getInfo)},
 		{http.MethodPost, "/onboarding/first_login", Identity, "", false, "Make the caller's tenant and workspace, or join the work under way", handle(s.postFirstLogin)},
 		{http.MethodGet, "/whoami", Member, sso.Viewer, false, "The caller, tenant and roles", handle(s.getWhoami)},
@@ -53,6 +55,7 @@ func (s *Server) routes() []Route {
 		{http.MethodGet, "/onboarding/verify_odoo", Member, sso.Viewer, false, "Whether the Odoo workspace is there and passed its test", handle(s.getVerifyOdoo)},
 		{http.MethodGet, "/session/odoo_info", Member, sso.Viewer, false, "Where the caller's Odoo workspace is", handle(s.getOdooInfo)},
 		{http.MethodGet, "/tenants/{id}", Member, sso.Viewer, false, "The caller's own tenant", handle(s.getTenant)},
+		{http.MethodPost, "/tenants/{id}/odoo/api-key/rotate", Member, sso.Admin, false, "Give the caller's own Odoo workspace another key", handle(s.postRotateKey)},
 
 		{http.MethodGet, "/icp/rules", Member, sso.Viewer, false, "Ideal customer profiles, newest first", handle(s.getRules)},
 		{http.MethodPost, "/icp/rules", Member, sso.Ops, true, "Make or change an ideal customer profile", handle(s.postRule)},
@@ -61,6 +64,7 @@ func (s *Server) routes() []Route {
 		{http.MethodGet, "/shortlist/status", Member, sso.Viewer, false, "How many leads are scored, and since when", handle(s.getShortlist)},
 		{http.MethodGet, "/export/latest_scores.json", Member, sso.Viewer, false, "All scored leads as JSON", stream(s.exportJSON)},
 		{http.MethodGet, "/export/latest_scores.csv", Member, sso.Viewer, false, "All scored leads as CSV", stream(s.exportCSV)},
+		{http.MethodGet, "/export/latest_scores.ndjson", Member, sso.Viewer, false, "All scored leads, one JSON object a line", stream(s.exportNDJSON)},
 	}
 }
 

@@ -34,8 +34,31 @@ func newExportSlots(connections int32) *exportSlots {
 	return &exportSlots{all: semaphore.NewWeighted(all), perOwner: max(1, all/2), owners: map[tenantid.ID]*ownerSlots{}}
 }
 
+// exportSlot is a download's right to run.
+type exportSlot struct {
+	slots *exportSlots
+	owner tenantid.ID
+	own   *ownerSlots
+	freed bool
+}
+
+// connectionFree lets another download begin that needs a connection, while this one is still being read.
+func (s *exportSlot) connectionFree() {
+	if !s.freed {
+		s.freed = true
+		s.slots.all.Release(1)
+	}
+}
+
+// leave ends the download.
+func (s *exportSlot) leave() {
+	s.connectionFree()
+	s.own.turn.Release(1)
+	s.slots.give(s.owner)
+}
+
 // enter waits for a slot of the tenant, then for one of all. Unavailable when none comes free in time.
-func (e *exportSlots) enter(ctx context.Context, id tenantid.ID) (leave func(), err error) {
+func (e *exportSlots) enter(ctx context.Context, id tenantid.ID) (*exportSlot, error) {
 	ctx, cancel := context.WithTimeout(ctx, slotPatience)
 	defer cancel()
 	own := e.take(id)
@@ -48,11 +71,7 @@ func (e *exportSlots) enter(ctx context.Context, id tenantid.ID) (leave func(), 
 		e.give(id)
 		return nil, crowded(err)
 	}
-	return func() {
-		e.all.Release(1)
-		own.turn.Release(1)
-		e.give(id)
-	}, nil
+	return &exportSlot{slots: e, owner: id, own: own}, nil
 }
 
 func (e *exportSlots) take(id tenantid.ID) *ownerSlots {

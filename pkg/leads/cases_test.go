@@ -71,7 +71,8 @@ func twoWorlds(t *testing.T) {
 			w.rule(2, "All", `{}`)
 			w.score(2, leads.ScoreOptions{})
 			w.exec(`UPDATE lead_scores SET score = $1, rationale = 'CNR-2' WHERE tenant_id = 2`, random.Float64())
-			w.exec(`UPDATE lead_features SET features = features || '{"primary_email":"CNR-2@example.com"}' WHERE tenant_id = 2`)
+			w.exec(`INSERT INTO lead_emails (tenant_id, company_id, email) SELECT 2, company_id, 'CNR-2@example.com' FROM companies`)
+			w.exec(`INSERT INTO contacts (tenant_id, company_id, name) SELECT 2, company_id, 'CNR-2' FROM companies`)
 			w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score, rationale) SELECT 2, i, 0.9, 'CNR-2' FROM generate_series(100, 2000) i`)
 			w.exec(`UPDATE tenants SET status = 'suspended', name = 'CNR-2' WHERE tenant_id = 2`)
 		}
@@ -83,9 +84,9 @@ func twoWorlds(t *testing.T) {
 			}
 		}
 		w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
-			top, err := leads.Top(ctx, tx, 100)
+			top, err := leads.Latest(ctx, tx, 100, leads.Filter{}, leads.Cursor{})
 			require.NoError(t, err)
-			page, err := leads.Latest(ctx, tx, 1, leads.Cursor{})
+			page, err := leads.Latest(ctx, tx, 1, leads.Filter{}, leads.Cursor{})
 			require.NoError(t, err)
 			require.NotNil(t, page.NextCursor)
 			candidates, err := leads.Candidates(ctx, tx, 100, "", leads.CandidateCursor{})
@@ -96,7 +97,7 @@ func twoWorlds(t *testing.T) {
 			require.NoError(t, err)
 			rules, err := leads.ListRules(ctx, tx)
 			require.NoError(t, err)
-			fmt.Fprintln(&out, len(top), *page.NextCursor.AfterScore, page.NextCursor.AfterID, len(candidates.Items), status.TotalScored, run.RunID, len(rules))
+			fmt.Fprintln(&out, len(top.Items), *page.NextCursor.AfterScore, page.NextCursor.AfterID, len(candidates.Items), status.TotalScored, run.RunID, len(rules))
 		})
 		return out.String()
 	}
@@ -113,11 +114,13 @@ func sharedCompany(t *testing.T) {
 		w.rule(tenant, "Software", `{"industries":["software"]}`)
 		w.score(tenant, leads.ScoreOptions{})
 	}
-	w.exec(`UPDATE lead_features SET features = features || '{"primary_email":"ceo@acme.example","contact_name":"Ada","contact_phone":"+65 1"}' WHERE tenant_id = 2`)
-	require.Contains(t, w.export(2, leads.CSV, leads.All), "ceo@acme.example")
-	require.NotContains(t, w.export(1, leads.CSV, leads.All), "ceo@acme.example")
-	w.score(2, leads.ScoreOptions{Full: true})
-	require.Contains(t, w.export(2, leads.CSV, leads.All), "ceo@acme.example", "scoring keeps contacts")
+	w.exec(`INSERT INTO lead_emails (tenant_id, company_id, email) SELECT 2, company_id, 'ceo@acme.example' FROM companies`)
+	w.exec(`INSERT INTO contacts (tenant_id, company_id, name, title, linkedin, phone) SELECT 2, company_id, 'Ada', 'CEO', 'in/ada', '+65 1' FROM companies`)
+	for _, limit := range []int{leads.All, 5} {
+		require.Contains(t, w.export(2, leads.CSV, limit), ",ceo@acme.example,Ada,CEO,in/ada,'+65 1")
+		require.NotContains(t, w.export(1, leads.CSV, limit), "acme.example")
+		require.NotContains(t, w.export(1, leads.CSV, limit), "Ada")
+	}
 }
 
 func injections(t *testing.T) {

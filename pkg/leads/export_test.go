@@ -23,7 +23,7 @@ func (w world) export(tenant leads.TenantID, format leads.Format, limit int) str
 	w.t.Helper()
 	var out bytes.Buffer
 	require.NoError(w.t, w.App.ReadTenant(w.t.Context(), tenant, func(ctx context.Context, tx postgres.TenantTx) error {
-		_, err := leads.Export(ctx, tx, &out, format, limit)
+		_, err := leads.Export(ctx, tx, &out, format, limit, leads.Filter{})
 		return err
 	}))
 	return out.String()
@@ -44,7 +44,8 @@ func TestExportShape(t *testing.T) {
 	w := newWorld(t)
 	w.exec(`INSERT INTO companies (company_id, name, website_domain, industry_norm, employees_est) VALUES (1, '=EVIL() "CO", LTD.', '', NULL, 12)`)
 	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score, bucket, rationale) VALUES (1, 1, 0.875, 'high', E'two\r\nlines'), (1, 7, -5, NULL, NULL)`)
-	w.exec(`INSERT INTO lead_features (tenant_id, company_id, features) VALUES (1, 1, '{"primary_email":"ada@example.com","contact_name":"Ada","contact_phone":"+65 6123"}')`)
+	w.exec(`INSERT INTO contacts (tenant_id, company_id, name, phone) VALUES (1, 1, 'Ada', '+65 6123')`)
+	w.exec(`INSERT INTO lead_emails (tenant_id, company_id, email) VALUES (1, 1, 'ada@example.com')`)
 	require.Equal(t, header+
 		`1,"'=EVIL() ""CO"", LTD.","",,12,0.875,high,"two`+"\r\n"+`lines",ada@example.com,Ada,,,'+65 6123`+"\r\n"+
 		"7,,,,,-5,,,,,,,\r\n", w.export(1, leads.CSV, leads.All))
@@ -127,16 +128,16 @@ func TestExportRefuses(t *testing.T) {
 	w := newWorld(t)
 	w.oddScores()
 	w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
-		_, err := leads.Export(ctx, tx, io.Discard, "xlsx", 5)
+		_, err := leads.Export(ctx, tx, io.Discard, "xlsx", 5, leads.Filter{})
 		require.Equal(t, fault.Unsupported, fault.KindOf(err))
-		_, err = leads.Export(ctx, tx, io.Discard, leads.CSV, -1)
+		_, err = leads.Export(ctx, tx, io.Discard, leads.CSV, -1, leads.Filter{})
 		require.Equal(t, fault.Invalid, fault.KindOf(err))
 	})
 	var out bytes.Buffer
 	ctx, cancel := context.WithCancel(t.Context())
 	err := w.App.ReadTenant(ctx, 1, func(ctx context.Context, tx postgres.TenantTx) error {
 		cancel()
-		_, err := leads.Export(ctx, tx, &out, leads.CSV, leads.All)
+		_, err := leads.Export(ctx, tx, &out, leads.CSV, leads.All, leads.Filter{})
 		return err
 	})
 	require.Equal(t, fault.Interrupted, fault.KindOf(err))
@@ -160,7 +161,7 @@ func TestExportStopsWhenItsReaderDoes(t *testing.T) {
 	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score, rationale) SELECT 1, i, 0.5, repeat('x', 300) FROM generate_series(1, 5000) i`)
 	for _, room := range []int{0, 100_000} {
 		err := w.App.ReadTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
-			_, err := leads.Export(ctx, tx, &fullDisk{room}, leads.JSON, leads.All)
+			_, err := leads.Export(ctx, tx, &fullDisk{room}, leads.JSON, leads.All, leads.Filter{})
 			return err
 		})
 		require.ErrorIs(t, err, errDiskFull)
@@ -176,7 +177,7 @@ func TestExportDoesNotGrowWithItsRows(t *testing.T) {
 		var before, after runtime.MemStats
 		require.NoError(t, w.App.ReadTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
 			runtime.ReadMemStats(&before)
-			_, err := leads.Export(ctx, tx, io.Discard, leads.CSV, limit)
+			_, err := leads.Export(ctx, tx, io.Discard, leads.CSV, limit, leads.Filter{})
 			runtime.ReadMemStats(&after)
 			return err
 		}))

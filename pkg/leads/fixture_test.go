@@ -96,9 +96,9 @@ func (w world) score(tenant leads.TenantID, opts leads.ScoreOptions) (report lea
 func (w world) names(tenant leads.TenantID) (names []string) {
 	w.t.Helper()
 	w.as(tenant, func(ctx context.Context, tx postgres.TenantTx) {
-		top, err := leads.Top(ctx, tx, 100)
+		top, err := leads.Latest(ctx, tx, 100, leads.Filter{}, leads.Cursor{})
 		require.NoError(w.t, err)
-		for _, l := range top {
+		for _, l := range top.Items {
 			names = append(names, fmt.Sprint(*l.Name))
 		}
 	})

@@ -27,24 +27,59 @@ func parts() [2]part {
 // isPage reports whether limit asks for few enough leads to look each one up; the others are read table by table.
 func isPage(limit int) bool { return limit > All && limit <= MaxLimit+1 }
 
-// sql reads the leads of p, at most limit. The limit of a page stands before the joins. It is part of the text, so that a
-// plan which PostgreSQL keeps is made for it. Numbers are cast as said ("" leaves them) for who wants text of everything.
-func (p part) sql(limit int, more, numbers string) string {
-	from := `public.lead_scores s
-LEFT JOIN public.companies c ON c.company_id = s.company_id
-LEFT JOIN public.lead_features f ON f.tenant_id = s.tenant_id AND f.company_id = s.company_id
-WHERE ` + p.where + more
-	if isPage(limit) {
-		// OFFSET 0: row by row through the key, however few rows the tenant seemed to have when this was planned.
-		from = `(SELECT * FROM public.lead_scores s WHERE ` + p.where + more + ` ORDER BY ` + p.order + limitSQL(limit) + `) s
-LEFT JOIN LATERAL (SELECT * FROM public.companies c WHERE c.company_id = s.company_id OFFSET 0) c ON true
-LEFT JOIN LATERAL (SELECT features FROM public.lead_features f WHERE f.tenant_id = s.tenant_id AND f.company_id = s.company_id OFFSET 0) f ON true`
+// selection is a question about leads: which, how many, and from where on.
+type selection struct {
+	limit int
+	more  string // a further condition on lead_scores s, beginning with AND; its values go with the statement
+	text  bool   // every value as text, for exports
+	dated bool   // a last column with the newest time that anything of the lead was written
+}
+
+// columns are the lead's, from s, c, k (the contact) and e (the address to write to).
+func (q selection) columns(score string) string {
+	numbers, dated := "", ""
+	if q.text {
+		numbers = "::text"
 	}
-	return `SELECT s.company_id` + numbers + `, c.name, c.website_domain, c.industry_norm, c.employees_est` + numbers + `, ` + p.score + numbers + ` AS score, s.bucket, s.rationale,
-  f.features->>'primary_email' AS primary_email, f.features->>'contact_name' AS contact_name, f.features->>'contact_title' AS contact_title,
-  f.features->>'contact_linkedin' AS contact_linkedin, f.features->>'contact_phone' AS contact_phone
+	if q.dated {
+		dated = `, greatest(s.scored_at, c.updated_at, k.updated_at, e.updated_at,
+    (SELECT r.ended_at FROM public.enrichment_runs r ORDER BY r.started_at DESC, r.run_id DESC LIMIT 1))::text AS modified`
+	}
+	return `SELECT s.company_id` + numbers + `, c.name, c.website_domain, c.industry_norm, c.employees_est` + numbers + `, ` + score + numbers + ` AS score, s.bucket, s.rationale,
+  coalesce(e.email, k.email) AS primary_email, k.name AS contact_name, k.title AS contact_title, k.linkedin AS contact_linkedin, k.phone AS contact_phone` + dated
+}
+
+// sql asks for the leads of p. The limit of a page stands before the joins. It is part of the text, so that a plan which
+// PostgreSQL keeps is made for it.
+func (p part) sql(q selection) string {
+	from := q.wholeTables(p.where)
+	if isPage(q.limit) {
+		from = q.rowByRow(p)
+	}
+	return q.columns(p.score) + `
 FROM ` + from + `
-ORDER BY ` + p.order + limitSQL(limit)
+ORDER BY ` + p.order + limitSQL(q.limit)
+}
+
+// wholeTables joins tables as wholes. Of several contacts of a company the newest counts; of its addresses the primary one,
+// else the newest.
+func (q selection) wholeTables(where string) string {
+	return `public.lead_scores s
+LEFT JOIN public.companies c ON c.company_id = s.company_id
+LEFT JOIN (SELECT DISTINCT ON (k.company_id) k.* FROM public.contacts k ORDER BY k.company_id, k.updated_at DESC, k.contact_id) k ON k.company_id = s.company_id
+LEFT JOIN (SELECT DISTINCT ON (e.company_id) e.* FROM public.lead_emails e WHERE e.status <> 'invalid' ORDER BY e.company_id, e.is_primary DESC, e.updated_at DESC, e.email) e ON e.company_id = s.company_id
+WHERE ` + where + q.more
+}
+
+// rowByRow finds the page first and then looks each of its rows up through a key, however few rows the tenant seemed to
+// have when this was planned: that is what OFFSET 0 is for. A tenant without contacts is asked for none of them.
+func (q selection) rowByRow(p part) string {
+	return `(SELECT * FROM public.lead_scores s WHERE ` + p.where + q.more + ` ORDER BY ` + p.order + limitSQL(q.limit) + `) s
+LEFT JOIN LATERAL (SELECT * FROM public.companies c WHERE c.company_id = s.company_id OFFSET 0) c ON true
+LEFT JOIN LATERAL (SELECT * FROM public.contacts k WHERE k.company_id = s.company_id AND (SELECT EXISTS (SELECT FROM public.contacts))
+  ORDER BY k.updated_at DESC, k.contact_id LIMIT 1) k ON true
+LEFT JOIN LATERAL (SELECT * FROM public.lead_emails e WHERE e.company_id = s.company_id AND e.status <> 'invalid' AND (SELECT EXISTS (SELECT FROM public.lead_emails))
+  ORDER BY e.is_primary DESC, e.updated_at DESC, e.email LIMIT 1) e ON true`
 }
 
 func limitSQL(limit int) string {
@@ -79,6 +114,15 @@ type Cursor struct {
 	AfterID    int32    `json:"afterId" yaml:"afterId"`
 }
 
+// amongScored is the place as a condition on leads that have a score.
+func (c Cursor) amongScored(a *arguments) string {
+	if c.AfterScore == nil {
+		return ""
+	}
+	score := a.add(*c.AfterScore)
+	return ` AND s.score <= ` + score + ` AND (s.score < ` + score + ` OR s.company_id > ` + a.add(c.AfterID) + `)`
+}
+
 // Page is a part of the leads, best first. NextCursor is nil on the last page.
 type Page struct {
 	Items      []Lead  `json:"items" yaml:"items"`
@@ -108,15 +152,9 @@ func checkLimit(limit int) error {
 	return nil
 }
 
-// Top gives the tenant's best leads, at most limit.
-func Top(ctx context.Context, tx postgres.TenantTx, limit int) ([]Lead, error) {
-	page, err := Latest(ctx, tx, limit, Cursor{})
-	return page.Items, err
-}
-
-// Latest gives the leads that follow after, best first, at most limit. Paging by NextCursor neither skips nor repeats a
-// lead whose score stays as it is. Faults: Invalid for a limit or cursor out of range.
-func Latest(ctx context.Context, tx postgres.TenantTx, limit int, after Cursor) (Page, error) {
+// Latest gives the leads that pass filter and follow after, best first, at most limit. Paging by NextCursor neither skips
+// nor repeats a lead whose score stays as it is. Faults: Invalid for a limit, cursor or filter that cannot be one.
+func Latest(ctx context.Context, tx postgres.TenantTx, limit int, filter Filter, after Cursor) (Page, error) {
 	if err := checkLimit(limit); err != nil {
 		return Page{}, err
 	}
@@ -125,17 +163,15 @@ func Latest(ctx context.Context, tx postgres.TenantTx, limit int, after Cursor) 
 	}
 	items, parts := []Lead{}, parts()
 	if after.AfterScore != nil || after.AfterID == 0 {
-		more, args := "", []any(nil)
-		if after.AfterScore != nil {
-			more, args = ` AND s.score <= $1 AND (s.score < $1 OR s.company_id > $2)`, []any{*after.AfterScore, after.AfterID}
-		}
-		if err := readLeads(ctx, tx, &items, parts[0].sql(limit+1, more, ""), args...); err != nil {
+		if err := readLeads(ctx, tx, &items, parts[0], limit+1, filter, after.amongScored); err != nil {
 			return Page{}, err
 		}
 		after.AfterID = 0 // where the leads without a score begin
 	}
 	if len(items) <= limit {
-		if err := readLeads(ctx, tx, &items, parts[1].sql(limit+1, ` AND s.company_id > $1`, ""), after.AfterID); err != nil {
+		if err := readLeads(ctx, tx, &items, parts[1], limit+1, filter, func(a *arguments) string {
+			return ` AND s.company_id > ` + a.add(after.AfterID)
+		}); err != nil {
 			return Page{}, err
 		}
 	}
@@ -146,8 +182,15 @@ func Latest(ctx context.Context, tx postgres.TenantTx, limit int, after Cursor) 
 	return Page{Items: items[:limit], NextCursor: &Cursor{last.Score, last.CompanyID}}, nil
 }
 
-func readLeads(ctx context.Context, tx postgres.TenantTx, into *[]Lead, sql string, args ...any) error {
-	return inIndexOrder(ctx, tx, sql, args, func(rows pgx.Rows) (err error) {
+// readLeads appends what of p passes filter and lies behind a place, which behind gives as a condition.
+func readLeads(ctx context.Context, tx postgres.TenantTx, into *[]Lead, p part, limit int, filter Filter, behind func(*arguments) string) error {
+	var args arguments
+	more, err := filter.sql(&args)
+	if err != nil {
+		return err
+	}
+	more += behind(&args)
+	return inIndexOrder(ctx, tx, p.sql(selection{limit: limit, more: more}), args.values, func(rows pgx.Rows) (err error) {
 		*into, err = pgx.AppendRows(*into, rows, pgx.RowToStructByName[Lead])
 		return err
 	})

@@ -37,7 +37,7 @@ func TestPagesHoldEveryLeadOnce(t *testing.T) {
 		w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
 			var got []string
 			for after := (leads.Cursor{}); ; {
-				page, err := leads.Latest(ctx, tx, limit, after)
+				page, err := leads.Latest(ctx, tx, limit, leads.Filter{}, after)
 				require.NoError(t, err)
 				require.LessOrEqual(t, len(page.Items), limit)
 				for _, l := range page.Items {
@@ -52,7 +52,7 @@ func TestPagesHoldEveryLeadOnce(t *testing.T) {
 		})
 	}
 	w.as(2, func(ctx context.Context, tx postgres.TenantTx) {
-		page, err := leads.Latest(ctx, tx, 5, leads.Cursor{})
+		page, err := leads.Latest(ctx, tx, 5, leads.Filter{}, leads.Cursor{})
 		require.NoError(t, err)
 		require.Equal(t, leads.Page{Items: []leads.Lead{}}, page)
 	})
@@ -64,15 +64,15 @@ func TestCursorsOutOfRange(t *testing.T) {
 	w.oddScores()
 	w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
 		for _, score := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
-			_, err := leads.Latest(ctx, tx, 5, leads.Cursor{AfterScore: &score})
+			_, err := leads.Latest(ctx, tx, 5, leads.Filter{}, leads.Cursor{AfterScore: &score})
 			require.Equal(t, fault.Invalid, fault.KindOf(err))
 		}
 		below := -5.0
-		page, err := leads.Latest(ctx, tx, 100, leads.Cursor{AfterScore: &below, AfterID: 1})
+		page, err := leads.Latest(ctx, tx, 100, leads.Filter{}, leads.Cursor{AfterScore: &below, AfterID: 1})
 		require.NoError(t, err)
 		require.Len(t, page.Items, 21, "only those without a score")
 		for _, limit := range []int{-1, 0, leads.MaxLimit + 1} {
-			_, err := leads.Latest(ctx, tx, limit, leads.Cursor{})
+			_, err := leads.Latest(ctx, tx, limit, leads.Filter{}, leads.Cursor{})
 			require.Equal(t, fault.Invalid, fault.KindOf(err))
 			_, err = leads.Candidates(ctx, tx, limit, "", leads.CandidateCursor{})
 			require.Equal(t, fault.Invalid, fault.KindOf(err))

@@ -65,7 +65,7 @@ func tenantIsNeverUnset(t *testing.T) {
 	conn := connect(t, pgtest.New(t).OwnerDSN)
 	tables := list[string](t, conn, `SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
 		WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> 'audit_log' ORDER BY 1`)
-	require.Len(t, tables, 9)
+	require.Len(t, tables, 11)
 	for _, table := range tables {
 		require.True(t, one[bool](t, conn, `SELECT attnotnull FROM pg_attribute WHERE attrelid = $1::regclass AND attname = 'tenant_id'`, table), table)
 		require.Contains(t, list[string](t, conn, `SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = $1::regclass AND contype = 'c'`, table), "CHECK ((tenant_id > 0))", table)

@@ -1,0 +1,13 @@
+-- Tables that another service made before leadctl did keep their rows; the next migration up adopts them again.
+DO $$
+DECLARE t text;
+BEGIN
+  FOREACH t IN ARRAY ARRAY['contacts', 'lead_emails'] LOOP
+    IF obj_description(format('public.%I', t)::regclass, 'pg_class') = 'made by leadctl' THEN
+      EXECUTE format('DROP TABLE public.%I', t);
+    ELSE
+      EXECUTE format('DROP POLICY tenant_isolation ON public.%I', t);
+      EXECUTE format('REVOKE ALL ON public.%I FROM leadctl_app', t);
+    END IF;
+  END LOOP;
+END $$;
