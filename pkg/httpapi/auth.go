@@ -79,13 +79,14 @@ func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, route Rout
 	}
 	visitOf(ctx).subject = who.Subject
 	ctx = logging.With(context.WithValue(ctx, identityKey{}, who), slog.String("subject", who.Subject))
-	fromCookie := len(r.Header.Values("Authorization")) == 0
-	if route.Guard == Identity && !fromCookie {
+	// An ID token is a browser's, in whatever header it comes; an access token in a header is its holder's own affair.
+	browsers := len(r.Header.Values("Authorization")) == 0 || who.Kind == sso.KindID
+	if route.Guard == Identity && !browsers {
 		return ctx, nil
 	}
 	p, err := s.resolve(ctx, "resolve tenant", func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal, error) {
-		if fromCookie {
-			if err := stillSignedIn(ctx, tx, raw); err != nil {
+		if browsers {
+			if err := stillSignedIn(ctx, tx, raw, who); err != nil {
 				return tenant.Principal{}, err
 			}
 		}
@@ -149,24 +150,24 @@ func ambiguous(what string) error {
 	return fault.New(fault.Invalid, "ambiguous credentials: %s", what).WithCode("invalid_request")
 }
 
-// cookieToken is the token in the access cookie, "" without one. Two different ones are as ambiguous as two headers: a
-// sibling domain can plant a cookie beside ours.
+// cookieToken is the value of the one cookie of that name, "" without one. Two different ones are as ambiguous as two headers:
+// a sibling domain can plant a cookie beside ours.
 func cookieToken(r *http.Request, name string) (token string, err error) {
 	if name == "" {
 		return "", nil
 	}
 	for _, c := range r.CookiesNamed(name) {
 		if token != "" && c.Value != token {
-			return "", ambiguous("two access cookies")
+			return "", ambiguous("two cookies " + name)
 		}
 		token = c.Value
 	}
 	return token, nil
 }
 
-// stillSignedIn refuses a token from a cookie whose session has ended. A bearer token is its holder's own affair.
-func stillSignedIn(ctx context.Context, tx postgres.SystemTx, token string) error {
-	gone, err := session.Revoked(ctx, tx, token)
+// stillSignedIn refuses a token whose session has ended.
+func stillSignedIn(ctx context.Context, tx postgres.SystemTx, token string, who sso.Identity) error {
+	gone, err := session.Revoked(ctx, tx, token, who)
 	if err == nil && gone {
 		return fault.New(fault.Unauthenticated, "session: signed out")
 	}

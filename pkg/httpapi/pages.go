@@ -52,7 +52,7 @@ func (s *Server) Caller(w http.ResponseWriter, r *http.Request) (context.Context
 	who := p.Identity
 	visitOf(ctx).subject = who.Subject
 	p, err = s.resolve(ctx, "resolve tenant", func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal, error) {
-		if err := stillSignedIn(ctx, tx, raw); err != nil {
+		if err := stillSignedIn(ctx, tx, raw, who); err != nil {
 			return tenant.Principal{}, err
 		}
 		return tenant.Resolve(ctx, tx, who)
@@ -63,11 +63,11 @@ func (s *Server) Caller(w http.ResponseWriter, r *http.Request) (context.Context
 
 // refreshed gets the browser a new token by its handle. Where there is none, cause stays the answer.
 func (s *Server) refreshed(w http.ResponseWriter, r *http.Request, cause error) (raw string, who sso.Identity, err error) {
-	handle, err := r.Cookie(s.cfg.Cookies.Refresh)
-	if err != nil || s.sessions == nil {
+	handle, err := cookieToken(r, s.cfg.Cookies.Refresh)
+	if err != nil || handle == "" || s.sessions == nil {
 		return "", who, cause
 	}
-	tokens, err := s.sessions.Refresh(r.Context(), handle.Value)
+	tokens, err := s.sessions.Refresh(r.Context(), handle)
 	if err != nil {
 		return "", who, err
 	}
@@ -121,10 +121,7 @@ func (s *Server) SignOut(w http.ResponseWriter, r *http.Request) (string, error)
 	end := ""
 	if s.sessions != nil {
 		access, _ := cookieToken(r, s.cfg.Cookies.Access)
-		handle := ""
-		if c, err := r.Cookie(s.cfg.Cookies.Refresh); err == nil {
-			handle = c.Value
-		}
+		handle, _ := cookieToken(r, s.cfg.Cookies.Refresh)
 		var err error
 		if end, err = s.sessions.End(r.Context(), handle, access); err != nil {
 			return "", err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/session"
@@ -19,11 +20,18 @@ type Cookies struct {
 	Secure  bool
 }
 
-const loginCookie = "leadctl_login" // from /auth/login to /auth/callback
+// login is the cookie from /auth/login to /auth/callback. Its name is nobody else's business, so over https it has the prefix
+// by which browsers keep other hosts from planting one. The names of the other two are existing clients'.
+func (c Cookies) login() string {
+	if c.Secure {
+		return "__Host-leadctl_login"
+	}
+	return "leadctl_login"
+}
 
 // cookie is HttpOnly, Lax and for the whole site: pages never read it, and foreign pages cannot post with it.
 func (c Cookies) cookie(name, value string, age time.Duration) http.Cookie {
-	seconds := int(age.Seconds())
+	seconds := max(int(age.Seconds()), 1) // 0 would leave the end to the browser
 	if value == "" {
 		seconds = -1
 	}
@@ -60,16 +68,15 @@ func (s *Server) getLogin(ctx context.Context, in *loginIn) (*redirectOut, error
 		return nil, err
 	}
 	return &redirectOut{Status: http.StatusFound, Location: location, Cache: "no-store",
-		Cookies: []http.Cookie{s.cfg.Cookies.cookie(loginCookie, browser, session.LoginWithin)}}, nil
+		Cookies: []http.Cookie{s.cfg.Cookies.cookie(s.cfg.Cookies.login(), browser, session.LoginWithin)}}, nil
 }
 
 type callbackIn struct {
-	strictQuery
-	State       string      `query:"state"`
-	Code        string      `query:"code"`
-	Error       string      `query:"error"`
-	Description string      `query:"error_description"`
-	Browser     http.Cookie `cookie:"leadctl_login"`
+	cookiesIn
+	State       string `query:"state"`
+	Code        string `query:"code"`
+	Error       string `query:"error"`
+	Description string `query:"error_description"`
 }
 
 // getCallback ends a sign-in with both cookies set.
@@ -77,12 +84,13 @@ func (s *Server) getCallback(ctx context.Context, in *callbackIn) (*redirectOut,
 	if err := s.signsIn(); err != nil {
 		return nil, err
 	}
-	tokens, to, err := s.sessions.Finish(ctx, in.Browser.Value, url.Values{"state": {in.State}, "code": {in.Code}, "error": {in.Error}, "error_description": {in.Description}})
+	c := s.cfg.Cookies
+	tokens, to, err := s.sessions.Finish(ctx, in.value(c.login()), in.value(c.Refresh), url.Values{"state": {in.State}, "code": {in.Code}, "error": {in.Error}, "error_description": {in.Description}})
 	if err != nil {
 		return nil, err
 	}
 	return &redirectOut{Status: http.StatusFound, Location: to, Cache: "no-store",
-		Cookies: append(s.signedIn(tokens), s.cfg.Cookies.cookie(loginCookie, "", 0))}, nil
+		Cookies: append(s.signedIn(tokens), c.cookie(c.login(), "", 0))}, nil
 }
 
 // signedIn sets the access cookie, and the refresh cookie where the browser has a new handle.
@@ -94,21 +102,22 @@ func (s *Server) signedIn(t session.Tokens) []http.Cookie {
 	return set
 }
 
-// cookiesIn reads the cookies, whose names are configured, off the request itself.
-type cookiesIn struct{ request huma.Context }
+// cookiesIn reads the cookies, whose names are configured, off the request itself. Its query is a strict one.
+type cookiesIn struct{ request *http.Request }
 
 // Resolve implements huma.Resolver.
 func (c *cookiesIn) Resolve(hc huma.Context) []error {
-	c.request = hc
-	return nil
+	c.request, _ = humago.Unwrap(hc)
+	return strictQuery{}.Resolve(hc)
 }
 
+// value is "" for a cookie that is not there, and for two different ones of that name: which of them is ours cannot be told.
 func (c *cookiesIn) value(name string) string {
-	found, err := huma.ReadCookie(c.request, name)
+	value, err := cookieToken(c.request, name)
 	if err != nil {
 		return ""
 	}
-	return found.Value
+	return value
 }
 
 func (s *Server) postRefresh(ctx context.Context, in *cookiesIn) (*sessionOut, error) {
@@ -145,6 +154,11 @@ func newSession(cookies []http.Cookie) *sessionOut {
 	return out
 }
 
+type logoutIn struct {
+	cookiesIn
+	Everywhere bool `query:"everywhere" doc:"End every session of the caller, on whatever machine"`
+}
+
 type logoutOut struct {
 	Status    int
 	Cookies   []http.Cookie `header:"Set-Cookie"`
@@ -153,12 +167,16 @@ type logoutOut struct {
 }
 
 // postLogout ends the session here at once, whatever the provider does, and names the page that ends it there.
-func (s *Server) postLogout(ctx context.Context, in *cookiesIn) (*logoutOut, error) {
+func (s *Server) postLogout(ctx context.Context, in *logoutIn) (*logoutOut, error) {
 	if err := s.signsIn(); err != nil {
 		return nil, err
 	}
 	c := s.cfg.Cookies
-	end, err := s.sessions.End(ctx, in.value(c.Refresh), in.value(c.Access))
+	leave := s.sessions.End
+	if in.Everywhere {
+		leave = s.sessions.EndAll
+	}
+	end, err := leave(ctx, in.value(c.Refresh), in.value(c.Access))
 	if err != nil {
 		return nil, err
 	}

@@ -108,7 +108,7 @@ func TestBrowserSignIn(t *testing.T) {
 	require.True(t, strings.HasPrefix(to.String(), issuer))
 	require.Equal(t, callback, to.Query().Get("redirect_uri"), "configured, never taken from the request")
 	require.Equal(t, "S256", to.Query().Get("code_challenge_method"))
-	login := cookiesOf(begin)["leadctl_login"]
+	login := cookiesOf(begin)["__Host-leadctl_login"]
 	requireSafe(t, login)
 
 	back := pick(t, issuer, to.String())
@@ -123,7 +123,7 @@ func TestBrowserSignIn(t *testing.T) {
 	requireSafe(t, refresh)
 	require.InDelta(t, (30 * 24 * time.Hour).Seconds(), refresh.MaxAge, 60)
 	require.Positive(t, access.MaxAge)
-	require.Negative(t, set["leadctl_login"].MaxAge, "the sign-in's own cookie is gone")
+	require.Negative(t, set["__Host-leadctl_login"].MaxAge, "the sign-in's own cookie is gone")
 	requireProblem(t, r.do(t, request{path: back, header: cookieHeader(login)}), http.StatusBadRequest, "SIGN_IN_STATE") // used
 
 	first := r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login", header: cookieHeader(access)})
@@ -211,7 +211,7 @@ func TestWithoutAClientThereIsNoBrowserSignIn(t *testing.T) {
 func garbageCookies(t *testing.T, _ *rig) {
 	r, _, _ := signInRig(t)
 	for _, value := range []string{"x", strings.Repeat("a", 8<<10), "eyJhbGciOiJub25lIn0.e30.", "%00", "a.b.c", "..", "\"quoted\""} {
-		h := header("Cookie", cookie+"="+value+"; nx_refresh="+value+"; leadctl_login="+value)
+		h := header("Cookie", cookie+"="+value+"; nx_refresh="+value+"; __Host-leadctl_login="+value)
 		requireProblem(t, r.do(t, request{path: "/whoami", header: h}), http.StatusUnauthorized, "unauthenticated")
 		requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/auth/refresh", header: h}), http.StatusUnauthorized, "unauthenticated")
 		requireProblem(t, r.do(t, request{path: "/auth/callback?state=x&code=y", header: h}), http.StatusBadRequest, "SIGN_IN_STATE")
@@ -229,7 +229,7 @@ func refusalsAreNotReflected(t *testing.T, _ *rig) {
 	to, err := url.Parse(begin.header.Get("Location"))
 	require.NoError(t, err)
 	q := url.Values{"state": {to.Query().Get("state")}, "error": {"access_denied"}, "error_description": {"<script>CNR121</script>" + strings.Repeat("x", 5000)}}
-	a := r.do(t, request{path: "/auth/callback?" + q.Encode(), header: cookieHeader(cookiesOf(begin)["leadctl_login"])})
+	a := r.do(t, request{path: "/auth/callback?" + q.Encode(), header: cookieHeader(cookiesOf(begin)["__Host-leadctl_login"])})
 	requireProblem(t, a, http.StatusForbidden, "SIGN_IN_REFUSED")
 	require.NotContains(t, a.body, "CNR121")
 	require.Empty(t, cookiesOf(a)[cookie])
@@ -240,7 +240,7 @@ func placesToReturnTo(t *testing.T, _ *rig) {
 	for to, want := range map[string]string{"//evil.example": "/", `/\evil.example`: "/", "https://evil.example/": "/", "javascript:alert(1)": "/", "/leads?x=1": "/leads?x=1", uiOrigin + "/chat": uiOrigin + "/chat"} {
 		begin := r.get(t, "/auth/login?return_to="+url.QueryEscape(to), "")
 		require.Equal(t, http.StatusFound, begin.status, begin.body)
-		done := r.do(t, request{path: pick(t, issuer, begin.header.Get("Location")), header: cookieHeader(cookiesOf(begin)["leadctl_login"])})
+		done := r.do(t, request{path: pick(t, issuer, begin.header.Get("Location")), header: cookieHeader(cookiesOf(begin)["__Host-leadctl_login"])})
 		require.Equal(t, want, done.header.Get("Location"), to)
 	}
 }

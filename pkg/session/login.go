@@ -52,8 +52,9 @@ type attempt struct {
 
 // Finish ends a sign-in: the provider's answer and the cookie from Begin, against tokens and the place to go on to. A state
 // that is missing, wrong, old, used or another browser's is Invalid, and the provider is not asked. A token that does not
-// hold (signature, audience, nonce, at_hash) is Unauthenticated. In either case no session exists.
-func (m *Manager) Finish(ctx context.Context, browser string, answer url.Values) (Tokens, string, error) {
+// hold (signature, audience, nonce, at_hash) is Unauthenticated. In either case no session exists. The session that the
+// browser had before, by its handle, is over when it has a new one.
+func (m *Manager) Finish(ctx context.Context, browser, previous string, answer url.Values) (Tokens, string, error) {
 	a, err := m.claim(ctx, browser, answer.Get("state"))
 	if err != nil {
 		return Tokens{}, "", err
@@ -67,8 +68,11 @@ func (m *Manager) Finish(ctx context.Context, browser string, answer url.Values)
 		return Tokens{}, "", err
 	}
 	var t Tokens
-	err = m.db.InSystem(ctx, "sign-in", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		t, err = m.open(ctx, tx, who, idTokenOf(tok), tok.RefreshToken)
+	err = m.db.InSystem(ctx, "sign-in", func(ctx context.Context, tx postgres.SystemTx) error {
+		err := m.remove(ctx, tx, &tokens{}, `DELETE FROM sessions WHERE handle_hash = $1 RETURNING id_token`, hash(previous))
+		if err == nil {
+			t, err = m.open(ctx, tx, who, idTokenOf(tok), tok.RefreshToken)
+		}
 		return err
 	})
 	return t, a.returnTo, err
@@ -91,11 +95,13 @@ func (m *Manager) claim(ctx context.Context, browser, state string) (attempt, er
 	if err != nil {
 		return a, err
 	}
-	a.verifier, err = m.keys.Open(sealed, purposeVerifier, 0)
-	return a, err
+	if a.verifier, err = m.keys.Open(sealed, purposeVerifier, 0); err != nil {
+		return a, badState().Because(err)
+	}
+	return a, nil
 }
 
-func badState() error {
+func badState() *fault.Error {
 	return fault.New(fault.Invalid, "this sign-in was not started here, or too long ago").WithCode("SIGN_IN_STATE").
 		WithHint("begin again at /auth/login")
 }
@@ -151,13 +157,19 @@ func (m *Manager) callContext(ctx context.Context) (context.Context, context.Can
 	return context.WithValue(ctx, oauth2.HTTPClient, client), cancel
 }
 
-// providerFault never repeats the provider's words to the browser: they can hold what it sent.
+// providerFault never repeats the provider's words to the browser: they can hold what it sent. Only a refusal of the code or
+// the refresh token is the session's own end; a provider that is busy, or does not know this client, says nothing about it.
 func providerFault(err error) error {
 	var refused *oauth2.RetrieveError
-	if errors.As(err, &refused) && refused.Response != nil && refused.Response.StatusCode < http.StatusInternalServerError {
-		return fault.New(fault.Unauthenticated, "identity provider: refused").Because(errors.New(short(refused.ErrorCode)))
+	if !errors.As(err, &refused) || refused.Response == nil || refused.Response.StatusCode >= 500 || refused.Response.StatusCode == http.StatusTooManyRequests {
+		return fault.New(fault.Unavailable, "identity provider: no answer").Because(err).WithRetryAfter(5 * time.Second)
 	}
-	return fault.New(fault.Unavailable, "identity provider: no answer").Because(err).WithRetryAfter(5 * time.Second)
+	cause := errors.New(short(refused.ErrorCode))
+	if slices.Contains([]string{"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"}, refused.ErrorCode) {
+		return fault.New(fault.Operator, "identity provider: it does not accept this client").Because(cause).
+			WithHint("compare NEXIUS_CLIENT_ID and NEXIUS_CLIENT_SECRET with the client at the provider")
+	}
+	return fault.New(fault.Unauthenticated, "identity provider: refused").Because(cause)
 }
 
 func short(s string) string {

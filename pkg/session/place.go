@@ -32,8 +32,9 @@ func (m *Manager) SafeReturn(to string) string {
 	return home
 }
 
-// endSessionURL is the provider's own sign-out page, with the token as a hint whose session is meant.
-func (m *Manager) endSessionURL(ctx context.Context, token string, known bool) string {
+// endSessionURL is the provider's own sign-out page. The hint is an ID token that says whose session is meant; without one the
+// provider asks the user to confirm.
+func (m *Manager) endSessionURL(ctx context.Context, hint string) string {
 	d, err := m.endpoints(ctx)
 	if err != nil || d.EndSessionURL == "" {
 		return ""
@@ -45,9 +46,8 @@ func (m *Manager) endSessionURL(ctx context.Context, token string, known bool) s
 	q := u.Query()
 	q.Set("client_id", m.cfg.ClientID)
 	q.Set("post_logout_redirect_uri", m.cfg.HomeURL)
-	if known {
-		// It opens nothing here any more: End has revoked it. Without it the provider asks the user to confirm.
-		q.Set("id_token_hint", token)
+	if hint != "" {
+		q.Set("id_token_hint", hint)
 	}
 	u.RawQuery = q.Encode()
 	return u.String()

@@ -24,7 +24,13 @@ func (m *Manager) Refresh(ctx context.Context, handle string) (Tokens, error) {
 		// Not the first asker's context: the others wait for this answer too.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*backChannel)
 		defer cancel()
-		return m.refresh(ctx, handle)
+		select {
+		case m.asking <- struct{}{}:
+			defer func() { <-m.asking }()
+			return m.refresh(ctx, handle)
+		case <-ctx.Done():
+			return Tokens{}, providerFault(ctx.Err())
+		}
 	})
 	if err != nil {
 		return Tokens{}, err
@@ -73,11 +79,13 @@ func (m *Manager) lockSession(ctx context.Context, tx postgres.SystemTx, handle 
 	if err != nil {
 		return s, err
 	}
-	if s.idToken, err = m.keys.Open(sealedID, purposeID, 0); err != nil || sealedRefresh == nil {
-		return s, err
+	if s.idToken, err = m.keys.Open(sealedID, purposeID, 0); err == nil && sealedRefresh != nil {
+		s.refreshToken, err = m.keys.Open(*sealedRefresh, purposeRefresh, 0)
 	}
-	s.refreshToken, err = m.keys.Open(*sealedRefresh, purposeRefresh, 0)
-	return s, err
+	if err != nil { // sealed under a key that is gone: signing in again is the way out
+		return s, noSession().Because(err)
+	}
+	return s, nil
 }
 
 // renew asks the provider, while the row is locked: a refresh token that rotates is used once.
@@ -110,18 +118,15 @@ func (m *Manager) renew(ctx context.Context, tx postgres.SystemTx, handle string
 	if err != nil {
 		return Tokens{}, err
 	}
-	_, err = tx.Exec(ctx, `UPDATE sessions SET id_token = $2, refresh_token = $3, refreshed_at = $4 WHERE handle_hash = $1`, hash(handle), id, refresh, m.now())
+	_, err = tx.Exec(ctx, `UPDATE sessions SET id_token = $2, refresh_token = $3, refreshed_at = $4, expires_at = least($5, created_at + $6::interval) WHERE handle_hash = $1`,
+		hash(handle), id, refresh, m.now(), m.now().Add(Idle), Lifetime)
 	return Tokens{ID: idTokenOf(tok), Expires: who.Expiry, Identity: who}, err
 }
 
 // forget removes a session that the provider has ended.
 func (m *Manager) forget(ctx context.Context, handle string) error {
 	return m.db.InSystem(ctx, "session ended", func(ctx context.Context, tx postgres.SystemTx) error {
-		_, err := tx.Exec(ctx, `DELETE FROM sessions WHERE handle_hash = $1 OR expires_at < $2`, hash(handle), m.now())
+		_, err := tx.Exec(ctx, `DELETE FROM sessions WHERE handle_hash = $1`, hash(handle))
 		return err
 	})
-}
-
-func noSession() error {
-	return fault.New(fault.Unauthenticated, "session: there is none").WithHint("sign in at /auth/login")
 }

@@ -11,11 +11,9 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"errors"
-	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"golang.org/x/oauth2"
 	"golang.org/x/sync/singleflight"
 
@@ -28,9 +26,12 @@ import (
 // Times of a session.
 const (
 	Lifetime    = 30 * 24 * time.Hour // a browser is signed in so long at most
+	Idle        = 7 * 24 * time.Hour  // and so long without a refresh
 	LoginWithin = 10 * time.Minute    // a started sign-in has to come back so soon
 	replay      = 10 * time.Second    // a refresh asked for again so soon (several tabs) gets the same answer
 	backChannel = 10 * time.Second    // longest a call to the provider may take
+
+	atOnce = 4 // refreshes: each holds a connection of the database while the provider thinks
 )
 
 // Config of a Manager.
@@ -51,15 +52,15 @@ type Manager struct {
 	verifier *sso.Verifier
 	discover func(context.Context) (sso.Discovery, error)
 
-	mu       sync.Mutex
-	provider *sso.Discovery
+	provider atomic.Pointer[sso.Discovery]
 	flights  singleflight.Group
+	asking   chan struct{} // a place for each refresh under way
 	now      func() time.Time
 }
 
 // New makes a Manager and calls nobody. discover reads the provider's endpoints; its answer is kept.
 func New(cfg Config, db *postgres.DB, keys *secret.Keyring, verifier *sso.Verifier, discover func(context.Context) (sso.Discovery, error)) *Manager {
-	return &Manager{cfg: cfg, db: db, keys: keys, verifier: verifier, discover: discover, now: time.Now}
+	return &Manager{cfg: cfg, db: db, keys: keys, verifier: verifier, discover: discover, asking: make(chan struct{}, atOnce), now: time.Now}
 }
 
 // Tokens is what a browser gets: the ID token for the access cookie and the handle for the refresh cookie.
@@ -70,19 +71,27 @@ type Tokens struct {
 	Identity sso.Identity
 }
 
-// endpoints reads the provider's description once; a failure is not kept.
+// endpoints reads the provider's description once, however many ask; a failure is not kept.
 func (m *Manager) endpoints(ctx context.Context) (sso.Discovery, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.provider != nil {
-		return *m.provider, nil
+	if d := m.provider.Load(); d != nil {
+		return *d, nil
 	}
-	d, err := m.discover(ctx)
-	if err != nil {
+	flight := m.flights.DoChan("discovery", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), backChannel)
+		defer cancel()
+		d, err := m.discover(ctx)
+		if err == nil {
+			m.provider.Store(&d)
+		}
 		return d, err
+	})
+	select {
+	case <-ctx.Done():
+		return sso.Discovery{}, ctx.Err()
+	case answer := <-flight:
+		d, _ := answer.Val.(sso.Discovery)
+		return d, answer.Err
 	}
-	m.provider = &d
-	return d, nil
 }
 
 func (m *Manager) oauth(d sso.Discovery) *oauth2.Config {
@@ -116,12 +125,6 @@ func SealedColumns() []secret.Column {
 	}
 }
 
-// Revoked reports whether the token was ended by a sign-out. Only tokens that came in a cookie need asking.
-func Revoked(ctx context.Context, tx postgres.SystemTx, token string) (found bool, err error) {
-	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM revoked_tokens WHERE token_hash = $1)`, hash(token)).Scan(&found)
-	return found, err
-}
-
 // open starts a session for a verified identity. Every sign-in gets a new handle: one that was planted before is worth nothing.
 func (m *Manager) open(ctx context.Context, tx postgres.SystemTx, who sso.Identity, idToken, refreshToken string) (Tokens, error) {
 	t := Tokens{ID: idToken, Expires: who.Expiry, Handle: rand.Text(), Identity: who}
@@ -137,47 +140,16 @@ func (m *Manager) open(ctx context.Context, tx postgres.SystemTx, who sso.Identi
 		}
 		refresh = &sealed
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO sessions (handle_hash, issuer, subject, refresh_token, id_token, refreshed_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		hash(t.Handle), who.Issuer, who.Subject, refresh, id, m.now(), m.now().Add(Lifetime))
+	until := m.now().Add(Idle)
+	if refresh == nil {
+		until = who.Expiry // nothing can renew it
+	}
+	if _, err := tx.Exec(ctx, `DELETE FROM sessions WHERE expires_at < $1`, m.now()); err != nil {
+		return t, err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO sessions (handle_hash, issuer, subject, refresh_token, id_token, refreshed_at, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $6, $7)`,
+		hash(t.Handle), who.Issuer, who.Subject, refresh, id, m.now(), until)
 	return t, err
-}
-
-// End closes the session behind the handle and revokes the token, so that neither opens anything from now on. It returns
-// the provider's page that ends the single sign-on too, "" where the provider has none. Ending what is not there is fine.
-func (m *Manager) End(ctx context.Context, handle, token string) (string, error) {
-	who, err := m.verifier.Verify(ctx, token)
-	known := err == nil
-	err = m.db.InSystem(ctx, "sign-out", func(ctx context.Context, tx postgres.SystemTx) error {
-		var sealed string
-		err := tx.QueryRow(ctx, `DELETE FROM sessions WHERE handle_hash = $1 RETURNING id_token`, hash(handle)).Scan(&sealed)
-		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-			return err
-		}
-		if err == nil {
-			if last, err := m.keys.Open(sealed, purposeID, 0); err == nil {
-				if err := m.revoke(ctx, tx, last, m.now().Add(Lifetime)); err != nil {
-					return err
-				}
-			}
-		}
-		if !known {
-			return nil
-		}
-		return m.revoke(ctx, tx, token, who.Expiry)
-	})
-	if err != nil {
-		return "", err
-	}
-	return m.endSessionURL(ctx, token, known), nil
-}
-
-// revoke remembers a token, and forgets those that have expired by now.
-func (m *Manager) revoke(ctx context.Context, tx postgres.SystemTx, token string, expires time.Time) error {
-	_, err := tx.Exec(ctx, `INSERT INTO revoked_tokens (token_hash, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING`, hash(token), expires.Add(time.Hour))
-	if err == nil {
-		_, err = tx.Exec(ctx, `DELETE FROM revoked_tokens WHERE expires_at < $1`, m.now())
-	}
-	return err
 }
 
 // Exchange takes an ID token that the page obtained itself, by the same client, and makes a session without refresh of it.
@@ -192,7 +164,7 @@ func (m *Manager) Exchange(ctx context.Context, idToken string) (Tokens, error) 
 	}
 	var t Tokens
 	err = m.db.InSystem(ctx, "token exchange", func(ctx context.Context, tx postgres.SystemTx) error {
-		gone, err := Revoked(ctx, tx, idToken)
+		gone, err := Revoked(ctx, tx, idToken, who)
 		if err != nil {
 			return err
 		}

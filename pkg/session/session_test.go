@@ -2,8 +2,12 @@ package session_test
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -14,6 +18,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/require"
 
 	"github.com/leadctl/leadctl/pkg/devidp"
@@ -38,12 +43,17 @@ type rig struct {
 	issuer  string
 	browser *http.Client
 	redeems atomic.Int64
+	others  atomic.Int64                // calls of any endpoint but the token's, the keys' and discovery
 	forge   func(answer map[string]any) // changes what the token endpoint says
+	refuse  string                      // what the token endpoint says instead, as its error
+
+	verifier *sso.Verifier
+	key      *rsa.PrivateKey // published beside the provider's own, for tokens that it would never make
 }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{db: pgtest.New(t)}
+	r := &rig{db: pgtest.New(t), key: forgersKey()}
 	server := httptest.NewUnstartedServer(nil)
 	r.issuer = "http://" + server.Listener.Addr().String()
 	var err error
@@ -64,44 +74,104 @@ func newRig(t *testing.T) *rig {
 		return nil
 	}}
 	r.Manager = r.manager(t)
+	r.others.Store(0)
 	return r
 }
 
-func (r *rig) manager(t *testing.T) *session.Manager {
+// manager has a keyring of its own; change may put something else in place of the provider's description.
+func (r *rig) manager(t *testing.T, change ...func(*sso.Discovery)) *session.Manager {
 	t.Helper()
 	cfg := sso.Config{Issuer: r.issuer, ClientIDs: []string{clientID}, AllowInsecure: true}
 	verifier, err := sso.NewVerifier(cfg)
 	require.NoError(t, err)
 	t.Cleanup(verifier.Close)
+	r.verifier = verifier
 	json, err := secret.Generate()
 	require.NoError(t, err)
 	keys, err := secret.Parse(json)
 	require.NoError(t, err)
 	return session.New(session.Config{ClientID: clientID, ClientSecret: "s3cret", CallbackURL: callback, HomeURL: "http://127.0.0.1:1/",
 		Origins: []string{"https://ui.example"}}, r.db.App, keys, verifier,
-		func(ctx context.Context) (sso.Discovery, error) { return sso.Discover(ctx, cfg) })
+		func(ctx context.Context) (sso.Discovery, error) {
+			d, err := sso.Discover(ctx, cfg)
+			for _, c := range change {
+				c(&d)
+			}
+			return d, err
+		})
 }
 
-// tamper counts calls of the token endpoint and lets forge change their answers.
+var forgersKey = sync.OnceValue(func() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
+
+// reissue signs the claims of a token anew, changed, with the key that is published beside the provider's.
+func (r *rig) reissue(t *testing.T, token string, change func(claims map[string]any)) string {
+	t.Helper()
+	raw, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+	require.NoError(t, err)
+	var claims map[string]any
+	require.NoError(t, json.Unmarshal(raw, &claims))
+	for _, name := range []string{"exp", "iat", "auth_time"} {
+		if f, ok := claims[name].(float64); ok {
+			claims[name] = int64(f)
+		}
+	}
+	change(claims)
+	raw, err = json.Marshal(claims)
+	require.NoError(t, err)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: r.key, KeyID: "forged"}}, nil)
+	require.NoError(t, err)
+	signed, err := signer.Sign(raw)
+	require.NoError(t, err)
+	out, err := signed.CompactSerialize()
+	require.NoError(t, err)
+	return out
+}
+
+// tamper counts calls, publishes one more key, and lets forge change what the token endpoint says.
 func (r *rig) tamper(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if req.URL.Path != "/oauth/token" {
+		switch req.URL.Path {
+		case "/keys":
+			r.answer(w, req, next, func(set map[string]any) {
+				own := jose.JSONWebKey{Key: &r.key.PublicKey, KeyID: "forged", Algorithm: "RS256", Use: "sig"}
+				set["keys"] = append(set["keys"].([]any), own)
+			})
+		case "/oauth/token":
+			r.redeems.Add(1)
+			if r.refuse != "" {
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(http.StatusBadRequest)
+				_, _ = io.WriteString(w, `{"error":"`+r.refuse+`","error_description":"CANARY"}`)
+				return
+			}
+			r.answer(w, req, next, r.forge)
+		default:
+			if !strings.HasPrefix(req.URL.Path, "/.well-known/") {
+				r.others.Add(1)
+			}
 			next.ServeHTTP(w, req)
-			return
 		}
-		r.redeems.Add(1)
-		rec := httptest.NewRecorder()
-		next.ServeHTTP(rec, req)
-		body := rec.Body.Bytes()
-		var answer map[string]any
-		if json.Unmarshal(body, &answer) == nil && r.forge != nil {
-			r.forge(answer)
-			body, _ = json.Marshal(answer)
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(rec.Code)
-		_, _ = w.Write(body)
 	})
+}
+
+func (r *rig) answer(w http.ResponseWriter, req *http.Request, next http.Handler, change func(map[string]any)) {
+	rec := httptest.NewRecorder()
+	next.ServeHTTP(rec, req)
+	body := rec.Body.Bytes()
+	var answer map[string]any
+	if json.Unmarshal(body, &answer) == nil && change != nil {
+		change(answer)
+		body, _ = json.Marshal(answer)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(rec.Code)
+	_, _ = w.Write(body)
 }
 
 var requestField = regexp.MustCompile(`name="request" value="([^"]+)"`)
@@ -129,7 +199,7 @@ func (r *rig) signIn(t *testing.T) session.Tokens {
 	t.Helper()
 	location, browser, err := r.Begin(t.Context(), "/leads")
 	require.NoError(t, err)
-	tokens, to, err := r.Finish(t.Context(), browser, r.walk(t, location))
+	tokens, to, err := r.Finish(t.Context(), browser, "", r.walk(t, location))
 	require.NoError(t, err)
 	require.Equal(t, "/leads", to)
 	return tokens
@@ -143,8 +213,10 @@ func (r *rig) sessions(t *testing.T) (n int) {
 
 func (r *rig) revoked(t *testing.T, token string) (gone bool) {
 	t.Helper()
+	who, err := r.verifier.Verify(t.Context(), token)
+	require.NoError(t, err)
 	require.NoError(t, r.db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		gone, err = session.Revoked(ctx, tx, token)
+		gone, err = session.Revoked(ctx, tx, token, who)
 		return err
 	}))
 	return gone
@@ -160,7 +232,10 @@ func TestCases(t *testing.T) {
 	t.Run("A-122", callbackInAnotherBrowser)
 	t.Run("A-123", everySignInHasItsOwnHandle)
 	t.Run("A-124", badIDTokens)
+	t.Run("A-125", userinfoIsNeverAsked)
 	t.Run("A-134", nothingReadableInTheDatabase)
+	t.Run("C-025", handlesOfAnotherKeyring)
+	t.Run("C-026", sessionsEnd)
 	t.Run("C-027", placesToReturnTo)
 }
 
@@ -180,12 +255,12 @@ func statesThatAreNotOurs(t *testing.T) {
 		"another's cookie": {"someone else's", answer},
 		"no code":          {browser, url.Values{"state": {"nonsense"}}},
 	} {
-		_, _, err := r.Finish(t.Context(), c.browser, c.answer)
+		_, _, err := r.Finish(t.Context(), c.browser, "", c.answer)
 		require.Equal(t, 400, fault.HTTPStatus(err), name)
 	}
 	_, err = r.db.Owner.Exec(t.Context(), `UPDATE login_attempts SET started_at = started_at - interval '11 minutes'`)
 	require.NoError(t, err)
-	_, _, err = r.Finish(t.Context(), browser, answer)
+	_, _, err = r.Finish(t.Context(), browser, "", answer)
 	require.Equal(t, 400, fault.HTTPStatus(err), "older than ten minutes")
 	require.Zero(t, r.redeems.Load())
 	require.Zero(t, r.sessions(t))
@@ -201,7 +276,7 @@ func oneCallbackOneSession(t *testing.T) {
 	var good atomic.Int64
 	for range 5 {
 		wg.Go(func() {
-			if _, _, err := r.Finish(t.Context(), browser, answer); err == nil {
+			if _, _, err := r.Finish(t.Context(), browser, "", answer); err == nil {
 				good.Add(1)
 			}
 		})
@@ -219,7 +294,7 @@ func nonceOfAnotherSignIn(t *testing.T) {
 	require.NoError(t, err)
 	_, err = r.db.Owner.Exec(t.Context(), `UPDATE login_attempts SET nonce = 'another'`)
 	require.NoError(t, err)
-	_, _, err = r.Finish(t.Context(), browser, r.walk(t, older))
+	_, _, err = r.Finish(t.Context(), browser, "", r.walk(t, older))
 	require.True(t, fault.Is(err, fault.Unauthenticated), "%v", err)
 	require.Zero(t, r.sessions(t))
 }
@@ -240,6 +315,9 @@ func pkceIsAlwaysSent(t *testing.T) {
 		require.False(t, seen[u.Query().Get("code_challenge")])
 		seen[u.Query().Get("code_challenge")] = true
 	}
+	weak := r.manager(t, func(d *sso.Discovery) { d.ChallengeMethods = []string{"plain"} })
+	_, _, err := weak.Begin(t.Context(), "/")
+	require.Equal(t, fault.Operator, fault.KindOf(err), "a provider that offers plain only")
 }
 
 func refusalIsNotReflected(t *testing.T) {
@@ -249,7 +327,7 @@ func refusalIsNotReflected(t *testing.T) {
 	require.NoError(t, err)
 	u, err := url.Parse(location)
 	require.NoError(t, err)
-	_, _, err = r.Finish(t.Context(), browser, url.Values{"state": u.Query()["state"], "error": {"access_denied"}, "error_description": {"<script>CANARY</script>" + strings.Repeat("x", 10_000)}})
+	_, _, err = r.Finish(t.Context(), browser, "", url.Values{"state": u.Query()["state"], "error": {"access_denied"}, "error_description": {"<script>CANARY</script>" + strings.Repeat("x", 10_000)}})
 	require.Equal(t, 403, fault.HTTPStatus(err))
 	require.NotContains(t, fault.Text(err)+fault.Hint(err), "CANARY")
 	require.Less(t, len(err.Error()), 1000)
@@ -262,7 +340,7 @@ func callbackInAnotherBrowser(t *testing.T) {
 	require.NoError(t, err)
 	_, victim, err := r.Begin(t.Context(), "/")
 	require.NoError(t, err)
-	_, _, err = r.Finish(t.Context(), victim, r.walk(t, attacker))
+	_, _, err = r.Finish(t.Context(), victim, "", r.walk(t, attacker))
 	require.Equal(t, 400, fault.HTTPStatus(err))
 	require.Zero(t, r.sessions(t))
 }
@@ -270,37 +348,19 @@ func callbackInAnotherBrowser(t *testing.T) {
 func everySignInHasItsOwnHandle(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	first, second := r.signIn(t), r.signIn(t)
+	first := r.signIn(t)
+	location, browser, err := r.Begin(t.Context(), "/")
+	require.NoError(t, err)
+	second, _, err := r.Finish(t.Context(), browser, first.Handle, r.walk(t, location))
+	require.NoError(t, err)
 	require.NotEqual(t, first.Handle, second.Handle)
-	_, err := r.Refresh(t.Context(), "planted by somebody")
-	require.True(t, fault.Is(err, fault.Unauthenticated))
-}
-
-func badIDTokens(t *testing.T) {
-	t.Parallel()
-	for name, forge := range map[string]func(*rig, map[string]any){
-		"none":     func(_ *rig, a map[string]any) { delete(a, "id_token") },
-		"alg none": func(_ *rig, a map[string]any) { a["id_token"] = "eyJhbGciOiJub25lIn0.e30." },
-		"its signature altered": func(_ *rig, a map[string]any) {
-			a["id_token"] = a["id_token"].(string)[:len(a["id_token"].(string))-6] + "AAAAAA"
-		},
-		"the access token": func(_ *rig, a map[string]any) { a["id_token"] = a["access_token"] },
-		"for another client": func(r *rig, a map[string]any) {
-			a["id_token"], _ = r.idp.IssueToken(context.Background(), "alice", "other")
-		},
-		"at_hash of another access token": func(_ *rig, a map[string]any) { a["access_token"] = "another" },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := newRig(t)
-			r.forge = func(a map[string]any) { forge(r, a) }
-			location, browser, err := r.Begin(t.Context(), "/")
-			require.NoError(t, err)
-			_, _, err = r.Finish(t.Context(), browser, r.walk(t, location))
-			require.True(t, fault.Is(err, fault.Unauthenticated), "%v", err)
-			require.Zero(t, r.sessions(t))
-		})
+	for _, handle := range []string{"planted by somebody", first.Handle} {
+		_, err = r.Refresh(t.Context(), handle)
+		require.True(t, fault.Is(err, fault.Unauthenticated), handle)
 	}
+	require.True(t, r.revoked(t, first.ID), "what the browser had before is worth nothing now")
+	require.False(t, r.revoked(t, second.ID))
+	require.Equal(t, 1, r.sessions(t))
 }
 
 func nothingReadableInTheDatabase(t *testing.T) {

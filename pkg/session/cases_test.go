@@ -1,0 +1,229 @@
+package session_test
+
+import (
+	"context"
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/session"
+)
+
+// without drops one claim, with sets one.
+func without(name string) func(map[string]any) { return func(c map[string]any) { delete(c, name) } }
+func with(name string, v any) func(map[string]any) {
+	return func(c map[string]any) { c[name] = v }
+}
+
+func badIDTokens(t *testing.T) {
+	t.Parallel()
+	forged := func(change func(map[string]any)) func(*testing.T, *rig, map[string]any) {
+		return func(t *testing.T, r *rig, a map[string]any) {
+			a["id_token"] = r.reissue(t, a["id_token"].(string), change)
+		}
+	}
+	hour := time.Now().Add(-time.Hour).Unix()
+	for name, forge := range map[string]func(*testing.T, *rig, map[string]any){
+		"none":     func(_ *testing.T, _ *rig, a map[string]any) { delete(a, "id_token") },
+		"alg none": func(_ *testing.T, _ *rig, a map[string]any) { a["id_token"] = "eyJhbGciOiJub25lIn0.e30." },
+		"its signature altered": func(_ *testing.T, _ *rig, a map[string]any) {
+			a["id_token"] = a["id_token"].(string)[:len(a["id_token"].(string))-6] + "AAAAAA"
+		},
+		"the access token": func(_ *testing.T, _ *rig, a map[string]any) { a["id_token"] = a["access_token"] },
+		"for another client": func(t *testing.T, r *rig, a map[string]any) {
+			token, err := r.idp.IssueToken(t.Context(), "alice", "other")
+			require.NoError(t, err)
+			a["id_token"] = token
+		},
+		"at_hash of another access token": func(_ *testing.T, _ *rig, a map[string]any) { a["access_token"] = "another" },
+		"another issuer":                  forged(with("iss", "https://evil.example")),
+		"another audience":                forged(with("aud", "other")),
+		"expired":                         forged(func(c map[string]any) { c["iat"], c["exp"] = hour-300, hour }),
+		"no sub":                          forged(without("sub")),
+		"no iat":                          forged(without("iat")),
+		"no nonce":                        forged(without("nonce")),
+		"at_hash altered":                 forged(with("at_hash", "AAAAAAAAAAAAAAAAAAAAAA")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.forge = func(a map[string]any) { forge(t, r, a) }
+			location, browser, err := r.Begin(t.Context(), "/")
+			require.NoError(t, err)
+			answer := r.walk(t, location)
+			r.others.Store(0)
+			_, _, err = r.Finish(t.Context(), browser, "", answer)
+			require.True(t, fault.Is(err, fault.Unauthenticated), "%v", err)
+			require.Zero(t, r.sessions(t))
+			require.Zero(t, r.others.Load(), "nothing is called with such tokens")
+		})
+	}
+	r := newRig(t)
+	r.forge = func(a map[string]any) { a["id_token"] = r.reissue(t, a["id_token"].(string), func(map[string]any) {}) }
+	r.signIn(t) // the forger's unchanged claims are good, so each refusal above has the reason it names
+}
+
+// userinfoIsNeverAsked: whatever the userinfo endpoint says about whom, nothing here believes it. Who signed in stands in the
+// ID token alone.
+func userinfoIsNeverAsked(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	location, browser, err := r.Begin(t.Context(), "/")
+	require.NoError(t, err)
+	answer := r.walk(t, location)
+	r.others.Store(0)
+	tokens, _, err := r.Finish(t.Context(), browser, "", answer)
+	require.NoError(t, err)
+	require.Equal(t, "alice", tokens.Identity.Subject)
+	r.age(t, time.Minute)
+	r.forge = func(a map[string]any) { a["id_token"] = r.reissue(t, a["id_token"].(string), with("sub", "mallory")) }
+	_, err = r.Refresh(t.Context(), tokens.Handle)
+	require.True(t, fault.Is(err, fault.Unauthenticated), "nor does a session change hands at a refresh: %v", err)
+	require.Zero(t, r.sessions(t))
+	require.Zero(t, r.others.Load())
+}
+
+// age lets the sessions look as if they had not been used for so long.
+func (r *rig) age(t *testing.T, by time.Duration) {
+	t.Helper()
+	_, err := r.db.Owner.Exec(t.Context(), `UPDATE sessions SET refreshed_at = refreshed_at - $1::interval, created_at = created_at - $1::interval, expires_at = expires_at - $1::interval`, by)
+	require.NoError(t, err)
+}
+
+// handlesOfAnotherKeyring: what was sealed under a key that is gone is as good as nothing, and no failure of ours.
+func handlesOfAnotherKeyring(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	tokens := r.signIn(t)
+	location, browser, err := r.Begin(t.Context(), "/")
+	require.NoError(t, err)
+	answer := r.walk(t, location)
+	other := r.manager(t)
+	_, err = other.Refresh(t.Context(), tokens.Handle)
+	require.Equal(t, 401, fault.HTTPStatus(err), "%v", err)
+	_, _, err = other.Finish(t.Context(), browser, tokens.Handle, answer)
+	require.Equal(t, 400, fault.HTTPStatus(err), "%v", err)
+	for _, handle := range []string{"", tokens.Handle[:10], tokens.Handle + "A", "\x00", tokens.ID} {
+		_, err = r.Refresh(t.Context(), handle)
+		require.Equal(t, 401, fault.HTTPStatus(err), "%q: %v", handle, err)
+	}
+	_, err = other.End(t.Context(), tokens.Handle, "")
+	require.NoError(t, err, "signing out works all the same")
+	require.Zero(t, r.sessions(t))
+}
+
+func sessionsEnd(t *testing.T) {
+	t.Parallel()
+	for name, run := range map[string]func(*testing.T, *rig){
+		"idle": func(t *testing.T, r *rig) {
+			tokens := r.signIn(t)
+			r.age(t, session.Idle)
+			r.over(t, tokens)
+		},
+		"absolute": func(t *testing.T, r *rig) {
+			tokens := r.signIn(t)
+			for range session.Lifetime / (6 * 24 * time.Hour) {
+				_, err := r.Refresh(t.Context(), tokens.Handle)
+				require.NoError(t, err, "never idle")
+				r.age(t, 6*24*time.Hour)
+			}
+			r.over(t, tokens)
+		},
+		"disabled at the provider": func(t *testing.T, r *rig) {
+			tokens := r.signIn(t)
+			r.age(t, time.Minute)
+			r.refuse = "invalid_grant"
+			r.over(t, tokens)
+			require.Zero(t, r.sessions(t))
+		},
+		"the provider is busy or misconfigured": func(t *testing.T, r *rig) {
+			tokens := r.signIn(t)
+			r.age(t, time.Minute)
+			for code, kind := range map[string]fault.Kind{"invalid_client": fault.Operator, "unauthorized_client": fault.Operator} {
+				r.refuse = code
+				_, err := r.Refresh(t.Context(), tokens.Handle)
+				require.Equal(t, kind, fault.KindOf(err), "%v", err)
+				require.NotContains(t, fault.Text(err)+fault.Hint(err), "CANARY")
+			}
+			r.refuse = ""
+			_, err := r.Refresh(t.Context(), tokens.Handle)
+			require.NoError(t, err, "that was no reason to sign anybody out")
+		},
+		"role revoked": func(t *testing.T, r *rig) {
+			tokens := r.signIn(t)
+			require.NotEmpty(t, tokens.Identity.Roles)
+			r.age(t, time.Minute)
+			r.forge = func(a map[string]any) {
+				a["id_token"] = r.reissue(t, a["id_token"].(string), with("roles", []string{}))
+			}
+			renewed, err := r.Refresh(t.Context(), tokens.Handle)
+			require.NoError(t, err)
+			require.Empty(t, renewed.Identity.Roles)
+			require.True(t, renewed.Identity.RolesClaimPresent, "and stored roles do not come back in their place")
+		},
+		"everywhere": signOutEverywhere,
+		"older tokens of the session": func(t *testing.T, r *rig) {
+			r.forge = func(a map[string]any) {
+				a["id_token"] = r.reissue(t, a["id_token"].(string), func(c map[string]any) {
+					c["sid"], c["iat"] = "s-1", time.Now().Unix()-30
+				})
+			}
+			first := r.signIn(t)
+			r.age(t, time.Minute)
+			r.forge = func(a map[string]any) { a["id_token"] = r.reissue(t, a["id_token"].(string), with("sid", "s-1")) }
+			second, err := r.Refresh(t.Context(), first.Handle)
+			require.NoError(t, err)
+			other := r.reissue(t, first.ID, with("sid", "s-2"))
+			_, err = r.End(t.Context(), first.Handle, "")
+			require.NoError(t, err)
+			require.True(t, r.revoked(t, second.ID))
+			require.True(t, r.revoked(t, first.ID), "replaced by a refresh, but not yet expired")
+			require.False(t, r.revoked(t, other), "another session of the same person")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			run(t, newRig(t))
+		})
+	}
+}
+
+// over demands that neither a refresh nor anything else comes of the session.
+func (r *rig) over(t *testing.T, tokens session.Tokens) {
+	t.Helper()
+	for range 2 {
+		_, err := r.Refresh(context.WithoutCancel(t.Context()), tokens.Handle)
+		require.True(t, fault.Is(err, fault.Unauthenticated), "%v", err)
+	}
+}
+
+func signOutEverywhere(t *testing.T, r *rig) {
+	desk, phone := r.signIn(t), r.signIn(t)
+	stolen := r.reissue(t, desk.ID, with("iat", time.Now().Unix()-20))
+	mallory := r.reissue(t, desk.ID, func(c map[string]any) { maps.Copy(c, map[string]any{"sub": "mallory", "iat": time.Now().Unix() - 20}) })
+	bystander, err := r.Exchange(t.Context(), mallory)
+	require.NoError(t, err)
+
+	_, err = r.EndAll(t.Context(), "", "")
+	require.True(t, fault.Is(err, fault.Unauthenticated), "nobody in particular")
+	end, err := r.EndAll(t.Context(), phone.Handle, "")
+	require.NoError(t, err)
+	require.Contains(t, end, "id_token_hint=", "the provider learns whose session is meant though the browser sent no token")
+	for _, tokens := range []session.Tokens{desk, phone} {
+		r.over(t, tokens)
+		require.True(t, r.revoked(t, tokens.ID))
+	}
+	require.True(t, r.revoked(t, stolen), "a token of theirs that no session knows")
+	require.False(t, r.revoked(t, mallory), "somebody else's")
+	_, err = r.Refresh(t.Context(), bystander.Handle)
+	require.NoError(t, err)
+	_, err = r.EndAll(t.Context(), "", desk.ID)
+	require.True(t, fault.Is(err, fault.Unauthenticated), "a token that was signed out says nothing any more")
+	_, err = r.Exchange(t.Context(), stolen)
+	require.True(t, fault.Is(err, fault.Unauthenticated))
+
+	require.False(t, r.revoked(t, r.reissue(t, desk.ID, with("iat", time.Now().Unix()+1))), "who signs in again is in")
+}

@@ -1,0 +1,163 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/sso"
+)
+
+// remembered is how long a sign-out is kept: no token lives as long, so none that it ended outlives it.
+const remembered = 25 * time.Hour
+
+// End closes the session behind the handle and revokes its tokens, so that neither opens anything from now on. It returns
+// the provider's page that ends the single sign-on too, "" where the provider has none. Ending what is not there is fine.
+func (m *Manager) End(ctx context.Context, handle, token string) (string, error) {
+	p := m.presented(ctx, token)
+	err := m.db.InSystem(ctx, "sign-out", func(ctx context.Context, tx postgres.SystemTx) error {
+		return m.remove(ctx, tx, &p, `DELETE FROM sessions WHERE handle_hash = $1 RETURNING id_token`, hash(handle))
+	})
+	if err != nil {
+		return "", err
+	}
+	return m.endSessionURL(ctx, p.hint()), nil
+}
+
+// EndAll is End for every session of the same person, on whatever machine, and for every ID token of theirs that was issued
+// before now. Unauthenticated when neither handle nor token says who that is.
+func (m *Manager) EndAll(ctx context.Context, handle, token string) (string, error) {
+	p := m.presented(ctx, token)
+	err := m.db.InSystem(ctx, "sign-out everywhere", func(ctx context.Context, tx postgres.SystemTx) error {
+		issuer, subject, err := m.whose(ctx, tx, handle, p)
+		if err != nil {
+			return err
+		}
+		if err := m.remove(ctx, tx, &p, `DELETE FROM sessions WHERE issuer = $1 AND subject = $2 RETURNING id_token`, issuer, subject); err != nil {
+			return err
+		}
+		return m.mark(ctx, tx, issuer, subject, "", m.now().Truncate(time.Second))
+	})
+	if err != nil {
+		return "", err
+	}
+	return m.endSessionURL(ctx, p.hint()), nil
+}
+
+// tokens are those of a sign-out: the one that the browser sent, when it is good, and the last one of each session.
+type tokens struct {
+	sent string
+	who  sso.Identity
+	last []string
+}
+
+func (m *Manager) presented(ctx context.Context, token string) tokens {
+	who, err := m.verifier.Verify(ctx, token)
+	if err != nil {
+		return tokens{} // what proves nothing is not worth remembering
+	}
+	return tokens{sent: token, who: who}
+}
+
+// hint is the token that tells the provider which of its sessions is meant. It opens nothing here any more.
+func (p tokens) hint() string {
+	if p.sent == "" && len(p.last) > 0 {
+		return p.last[0]
+	}
+	return p.sent
+}
+
+// whose says who signs out: the person of the session, else of a token that counts.
+func (m *Manager) whose(ctx context.Context, tx postgres.SystemTx, handle string, p tokens) (issuer, subject string, err error) {
+	err = tx.QueryRow(ctx, `SELECT issuer, subject FROM sessions WHERE handle_hash = $1 AND expires_at > $2`, hash(handle), m.now()).Scan(&issuer, &subject)
+	if !errors.Is(err, pgx.ErrNoRows) {
+		return issuer, subject, err
+	}
+	if p.sent == "" {
+		return "", "", noSession()
+	}
+	gone, err := Revoked(ctx, tx, p.sent, p.who)
+	if err == nil && gone {
+		err = noSession()
+	}
+	return p.who.Issuer, p.who.Subject, err
+}
+
+// remove deletes sessions and revokes the tokens that they and the browser hold. Older tokens of theirs go with them where
+// the provider names its session in them.
+func (m *Manager) remove(ctx context.Context, tx postgres.SystemTx, p *tokens, sql string, args ...any) error {
+	rows, err := tx.Query(ctx, sql, args...)
+	if err != nil {
+		return err
+	}
+	sealed, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	p.last = nil
+	for _, s := range sealed {
+		if last, err := m.keys.Open(s, purposeID, 0); err == nil { // one under a lost key names no token to revoke
+			p.last = append(p.last, last)
+		}
+	}
+	for _, token := range append([]string{p.sent}, p.last...) {
+		if err := m.revoke(ctx, tx, token); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// revoke remembers one token, and a mark for the older ones of the same session of the provider.
+func (m *Manager) revoke(ctx context.Context, tx postgres.SystemTx, token string) error {
+	if token == "" {
+		return nil
+	}
+	if err := m.remember(ctx, tx, hash(token), m.now().Add(remembered)); err != nil {
+		return err
+	}
+	who, err := m.verifier.Verify(ctx, token)
+	if err != nil || who.SessionID == "" {
+		return nil //nolint:nilerr // it counts no more, and with it none that is older
+	}
+	return m.mark(ctx, tx, who.Issuer, who.Subject, who.SessionID, who.IssuedAt)
+}
+
+// mark ends every token of the person that was issued before: all of them, or those of one session of the provider. A mark
+// stands among the tokens, and how long it stays says what it ends.
+func (m *Manager) mark(ctx context.Context, tx postgres.SystemTx, issuer, subject, session string, before time.Time) error {
+	return m.remember(ctx, tx, markOf(issuer, subject, session), before.Add(remembered))
+}
+
+func markOf(issuer, subject, session string) []byte {
+	return hash("sign-out\x00" + issuer + "\x00" + subject + "\x00" + session)
+}
+
+// remember writes one row, and forgets those that have had their time.
+func (m *Manager) remember(ctx context.Context, tx postgres.SystemTx, key []byte, until time.Time) error {
+	_, err := tx.Exec(ctx, `INSERT INTO revoked_tokens (token_hash, expires_at) VALUES ($1, $2)
+		ON CONFLICT (token_hash) DO UPDATE SET expires_at = greatest(revoked_tokens.expires_at, excluded.expires_at)`, key, until)
+	if err == nil {
+		_, err = tx.Exec(ctx, `DELETE FROM revoked_tokens WHERE expires_at < $1`, m.now())
+	}
+	return err
+}
+
+// Revoked reports whether the token of who was ended by a sign-out. ID tokens need asking, and whatever came in a cookie.
+func Revoked(ctx context.Context, tx postgres.SystemTx, token string, who sso.Identity) (found bool, err error) {
+	marks := [][]byte{markOf(who.Issuer, who.Subject, "")}
+	if who.SessionID != "" {
+		marks = append(marks, markOf(who.Issuer, who.Subject, who.SessionID))
+	}
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM revoked_tokens WHERE token_hash = $1 OR token_hash = ANY($2) AND expires_at > $3)`,
+		hash(token), marks, who.IssuedAt.Add(remembered)).Scan(&found)
+	return found, err
+}
+
+func noSession() *fault.Error {
+	return fault.New(fault.Unauthenticated, "session: there is none").WithHint("sign in at /auth/login")
+}
