@@ -28,7 +28,7 @@ func (p *Provisioner) EnsureServiceAccount(ctx context.Context, w Workspace) (Ac
 	if err := p.assertNoDefault(ctx, w.Database); err != nil {
 		return Account{}, err
 	}
-	return Account{ServiceLogin, s.uid}, nil
+	return Account{p.ServiceLogin(w.Tenant), s.uid}, nil
 }
 
 func (p *Provisioner) reinstall(ctx context.Context, w Workspace) (*Session, error) {
@@ -40,9 +40,9 @@ func (p *Provisioner) reinstall(ctx context.Context, w Workspace) (*Session, err
 		return nil, err
 	}
 	if !ok {
-		return nil, refused(w)
+		return nil, refused(p.ServiceLogin(w.Tenant), w)
 	}
-	return s, s.forgetSecrets(ctx)
+	return s, p.forgetSecrets(ctx, w, s.uid)
 }
 
 // Rotate replaces the secret of leadctl's account: w carries the one in force, next the one to come, and both are stored by
@@ -63,15 +63,28 @@ func (p *Provisioner) Rotate(ctx context.Context, w Workspace, next Secret) erro
 			return err
 		}
 	}
-	if err := s.forgetSecrets(ctx); err != nil {
+	if err := p.forgetSecrets(ctx, after, s.uid); err != nil {
 		return err
 	}
-	if _, still, err := p.signIn(ctx, w); err != nil {
+	return p.demandRefused(ctx, w, s.uid)
+}
+
+// demandRefused makes sure that a secret is refused at sign-in and, over XML-RPC, by the cache of those accepted before.
+func (p *Provisioner) demandRefused(ctx context.Context, w Workspace, uid int64) error {
+	_, opens, err := p.signIn(ctx, w)
+	if err != nil {
 		return err
-	} else if still {
-		return fault.New(fault.Unavailable, "Odoo account %s in %s: the old secret still opens it", ServiceLogin, w.Database)
 	}
-	return nil
+	if !opens {
+		_, err = p.server.Session(w.Database, uid, w.Secret).SearchCount(ctx, "res.users", Query{Domain: Domain{Where("id", "=", uid)}})
+		if fault.Code(err) == CodeAccessDenied {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return fault.New(fault.Unavailable, "Odoo account %s in %s: the old secret still opens it", p.ServiceLogin(w.Tenant), w.Database)
 }
 
 // exchange installs the new secret: through the cluster where there is one, else as the account itself.
@@ -101,8 +114,12 @@ func (s *Session) setPassword(ctx context.Context, uid int64, next Secret) error
 
 // forgetSecrets makes the Odoo processes drop their caches of accepted secrets: over XML-RPC a deleted key keeps working until
 // something is written on its user.
-func (s *Session) forgetSecrets(ctx context.Context) error {
-	return s.Write(ctx, "res.users", []int64{s.uid}, Record{"active": true}, nil)
+func (p *Provisioner) forgetSecrets(ctx context.Context, w Workspace, uid int64) error {
+	s, err := p.control(ctx, w)
+	if err != nil {
+		return err
+	}
+	return s.Write(ctx, "res.users", []int64{uid}, Record{"active": true}, nil)
 }
 
 // assertNoDefault makes sure that the database is not one of those that Odoo leaves behind with admin/admin.

@@ -152,6 +152,18 @@ func (b *bench) begun(ctx context.Context) (bool, error) {
 	return mark != "", err
 }
 
+// begin claims the database. One that another installation shares among its tenants is not ours to prepare.
+func (b *bench) begin(ctx context.Context) error {
+	owner, err := b.session.parameter(ctx, markerKey)
+	if err != nil {
+		return err
+	}
+	if owner != "" && !(b.t.Shared && owner == sharedMarker(b.t.Installation)) {
+		return b.foreign("its marker names another owner")
+	}
+	return b.session.setParameterTo(ctx, begunKey, templateVersion)
+}
+
 func (b *bench) administrator(ctx context.Context) (*Session, bool, error) {
 	uid, ok, err := b.server.Authenticate(ctx, b.db, b.t.Login, b.t.Secret)
 	if err != nil || !ok {
@@ -217,6 +229,9 @@ func (b *bench) close(ctx context.Context) error {
 				return err
 			}
 		}
+		if b.t.Shared {
+			return nil
+		}
 		return lock(ctx, admin, b.t.Name)
 	})
 }
@@ -238,9 +253,7 @@ func (b *bench) finishInside(ctx context.Context) error {
 		password = &hash
 	}
 	return clusterFault("template "+b.db, pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		for _, sql := range []string{
-			`CREATE UNIQUE INDEX IF NOT EXISTS leadctl_partner_uen_uniq ON res_partner (x_uen) WHERE x_uen IS NOT NULL AND x_uen <> ''`,
-			`UPDATE res_users SET password = NULL`, `DELETE FROM res_users_apikeys`} {
+		for _, sql := range b.t.finish() {
 			if _, err := tx.Exec(ctx, sql); err != nil {
 				return err
 			}
@@ -248,6 +261,18 @@ func (b *bench) finishInside(ctx context.Context) error {
 		_, err := tx.Exec(ctx, `UPDATE res_users SET password = $1 WHERE login = $2`, password, b.t.Login)
 		return err
 	}))
+}
+
+// finish are the last statements: in a template no account stays usable, in a shared database only the key of the work goes.
+func (t Template) finish() []string {
+	if t.Shared {
+		return []string{
+			`CREATE UNIQUE INDEX IF NOT EXISTS leadctl_partner_uen_uniq ON res_partner (company_id, x_uen) WHERE x_uen IS NOT NULL AND x_uen <> ''`,
+			`DELETE FROM res_users_apikeys WHERE name = '` + benchKeyName + `'`}
+	}
+	return []string{
+		`CREATE UNIQUE INDEX IF NOT EXISTS leadctl_partner_uen_uniq ON res_partner (x_uen) WHERE x_uen IS NOT NULL AND x_uen <> ''`,
+		`UPDATE res_users SET password = NULL`, `DELETE FROM res_users_apikeys`}
 }
 
 // lock keeps everybody out. The order matters: sessions opened before the lock outlive it and are ended after it.

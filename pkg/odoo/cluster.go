@@ -168,7 +168,7 @@ func (c *cluster) install(ctx context.Context, w Workspace) error {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	return clusterFault("account in "+w.Database, pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		return installKey(ctx, tx, w.Secret)
+		return installKey(ctx, tx, ServiceLogin, w.Secret)
 	}))
 }
 

@@ -36,7 +36,7 @@ func Fields() []Field {
 // EnsureFields sees to it that the workspace has all Fields and returns the names of those this call made. A field of the same
 // name but another type is fault.Operator: converting it could lose what a user stored there.
 func (p *Provisioner) EnsureFields(ctx context.Context, w Workspace) ([]string, error) {
-	s, err := p.Session(ctx, w)
+	s, err := p.control(ctx, w)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func (c *cluster) identify(ctx context.Context, w Workspace) error {
 		if err := closeAccounts(ctx, tx, w.Database); err != nil {
 			return err
 		}
-		return installKey(ctx, tx, w.Secret)
+		return installKey(ctx, tx, ServiceLogin, w.Secret)
 	})
 	return clusterFault("identity of "+w.Database, err)
 }
@@ -66,12 +66,12 @@ func closeAccounts(ctx context.Context, tx pgx.Tx, database string) error {
 }
 
 // installKey makes secret the only API key and the only credential of leadctl's account. Nothing is written when it already is.
-func installKey(ctx context.Context, tx pgx.Tx, secret Secret) error {
+func installKey(ctx context.Context, tx pgx.Tx, login string, secret Secret) error {
 	var uid int64
 	var password *string
-	err := tx.QueryRow(ctx, `SELECT id, password FROM res_users WHERE login = $1 AND active FOR UPDATE`, ServiceLogin).Scan(&uid, &password)
+	err := tx.QueryRow(ctx, `SELECT id, password FROM res_users WHERE login = $1 AND active FOR UPDATE`, login).Scan(&uid, &password)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return fault.New(fault.Operator, "Odoo account %s: missing or archived", ServiceLogin).WithCode(CodeMisconfig).
+		return fault.New(fault.Operator, "Odoo account %s: missing or archived", login).WithCode(CodeMisconfig).
 			WithHint("prepare the template again with: leadctl odoo template prepare")
 	}
 	if err != nil {

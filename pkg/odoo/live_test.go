@@ -76,3 +76,30 @@ func TestLiveBurst(t *testing.T) {
 	slices.Sort(took)
 	t.Logf("fastest %v, median %v, p95 %v", took[0], took[10], took[18])
 }
+
+// liveShared is a rig with one database for all tenants on a real server.
+func liveShared(t *testing.T, variables, name string, cluster bool) rig {
+	t.Helper()
+	secret, err := os.ReadFile(env(t, variables+"_MASTER_FILE"))
+	require.NoError(t, err)
+	r := rig{server: client(t, env(t, variables+"_URL"), 2*time.Minute), prefix: "lct_" + name, dsn: env(t, variables+"_DSN")}
+	r.how = odoo.Provisioning{Installation: "live", Mode: odoo.ModeCompany, Shared: "lct_shared_" + name,
+		Master: odoo.Secret(strings.TrimSpace(string(secret))), TemplateSecret: adminPassword}
+	if cluster {
+		r.how.ClusterDSN = odoo.Secret(r.dsn)
+	}
+	r.prepare(t)
+	return r
+}
+
+func TestLiveOdoo19Company(t *testing.T) {
+	testCompany(t, liveShared(t, "LEADCTL_LIVE_ODOO", "k19", true))
+}
+
+func TestLiveOdoo19CompanyService(t *testing.T) {
+	testCompany(t, liveShared(t, "LEADCTL_LIVE_ODOO", "w19", false))
+}
+
+func TestLiveOdoo14Company(t *testing.T) {
+	testCompany(t, liveShared(t, "LEADCTL_LIVE_ODOO14", "k14", true))
+}

@@ -18,9 +18,6 @@ type manager struct {
 }
 
 func newManager(s *Server, p Provisioning) *manager {
-	if p.TemplateLogin == "" {
-		p.TemplateLogin = "admin"
-	}
 	return &manager{s, s.Databases(p.Master), p.Template, p.Installation, p.TemplateLogin, p.TemplateSecret}
 }
 
@@ -201,7 +198,7 @@ func (m *manager) open(ctx context.Context, w Workspace) (*Session, error) {
 func (m *manager) install(ctx context.Context, w Workspace) error {
 	_, ok, err := m.own(ctx, w.Database, w.Secret)
 	if err == nil && !ok {
-		return refused(w)
+		return refused(ServiceLogin, w)
 	}
 	return err
 }

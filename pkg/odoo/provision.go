@@ -6,6 +6,13 @@ import (
 	"sync"
 
 	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+// Modes: what a workspace is.
+const (
+	ModeDatabase = "database" // a database per tenant, cloned from the template
+	ModeCompany  = "company"  // a company per tenant in one shared database, kept apart by record rules
 )
 
 // Provisioning says how workspaces are made. With ClusterDSN they are raw clones on the PostgreSQL cluster (0.2 s each, and
@@ -19,6 +26,11 @@ type Provisioning struct {
 	Master         Secret // Odoo's master password (ODOO_MASTER_PASSWORD), for the database service
 	TemplateLogin  string // administrator of the template, for the database service; "admin" by default
 	TemplateSecret Secret // its password; a clone refuses it before it gets its final name
+
+	// In ModeCompany, Shared is the database of all tenants, which PrepareTemplate made, and TemplateLogin with TemplateSecret
+	// opens its administrator. ClusterDSN is optional there: with it the tenants' accounts have API keys, else passwords.
+	Mode   string // ModeDatabase by default
+	Shared string // ODOO_DEFAULT_DB_NAME
 }
 
 // Provisioner makes and repairs workspaces. Each method is one step of onboarding: it looks, acts and looks again, may be
@@ -27,6 +39,8 @@ type Provisioning struct {
 type Provisioner struct {
 	server *Server
 	maker  maker
+	shared *company // the maker in ModeCompany, nil elsewhere
+	keys   bool     // accounts have API keys, so that JSON-2 can be spoken; else passwords
 	uids   sync.Map // signInKey → int64: who leadctl's account is, so that not every step has to ask
 }
 
@@ -38,27 +52,64 @@ type signInKey struct {
 
 // NewProvisioner chooses the way of provisioning and makes no call. fault.Operator: settings missing or malformed.
 func NewProvisioner(server *Server, p Provisioning) (*Provisioner, error) {
-	misconfigured := func(format string, args ...any) error {
-		return fault.New(fault.Operator, format, args...).WithCode(CodeMisconfig)
-	}
-	switch {
-	case !installationName.MatchString(p.Installation):
+	if !installationName.MatchString(p.Installation) {
 		return nil, misconfigured("installation name %q: not of the form [A-Za-z0-9._-]{1,63}", p.Installation)
-	case p.Template == "":
-		return nil, fault.New(fault.Operator, "Odoo template database: not set").WithCode(CodeMisconfig).
-			WithHint("set ODOO_TEMPLATE_DB, and make it with: leadctl odoo template prepare")
-	case p.ClusterDSN != "":
-		m, err := newCluster(p)
-		if err != nil {
-			return nil, err
-		}
-		return &Provisioner{server: server, maker: m}, nil
-	case p.Master == "" || p.TemplateSecret == "":
-		return nil, fault.New(fault.Operator, "Odoo provisioning: neither the cluster nor the database service is configured").
-			WithCode(CodeMisconfig).
-			WithHint("set ODOO_POSTGRES_DSN, or ODOO_MASTER_PASSWORD with the template's administrator password")
 	}
-	return &Provisioner{server: server, maker: newManager(server, p)}, nil
+	if p.TemplateLogin == "" {
+		p.TemplateLogin = "admin"
+	}
+	out := &Provisioner{server: server, keys: p.ClusterDSN != ""}
+	if server.protocol == ProtocolJSON2 && !out.keys {
+		return nil, misconfigured("odoo.protocol json2: takes API keys only, and without the cluster there are none").
+			WithHint("set ODOO_POSTGRES_DSN, or odoo.protocol to auto")
+	}
+	var err error
+	switch {
+	case p.Mode == ModeCompany:
+		out.shared, err = newCompany(server, p)
+		out.maker = out.shared
+	case p.Template == "":
+		err = misconfigured("Odoo template database: not set").WithHint("set ODOO_TEMPLATE_DB, and make it with: leadctl odoo template prepare")
+	case p.ClusterDSN != "":
+		out.maker, err = newCluster(p)
+	case p.Master == "" || p.TemplateSecret == "":
+		err = misconfigured("Odoo provisioning: neither the cluster nor the database service is configured").
+			WithHint("set ODOO_POSTGRES_DSN, or ODOO_MASTER_PASSWORD with the template's administrator password")
+	default:
+		out.maker = newManager(server, p)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func misconfigured(format string, args ...any) *fault.Error {
+	return fault.New(fault.Operator, format, args...).WithCode(CodeMisconfig)
+}
+
+// Mode is ModeDatabase or ModeCompany.
+func (p *Provisioner) Mode() string {
+	if p.shared != nil {
+		return ModeCompany
+	}
+	return ModeDatabase
+}
+
+// DatabaseName is where the tenant's workspace is: a database of its own, or the shared one.
+func (p *Provisioner) DatabaseName(prefix string, tenant tenantid.ID) string {
+	if p.shared != nil {
+		return p.shared.database
+	}
+	return DatabaseName(prefix, tenant)
+}
+
+// ServiceLogin is the login of leadctl's account for the tenant.
+func (p *Provisioner) ServiceLogin(tenant tenantid.ID) string {
+	if p.shared != nil {
+		return companyLogin(tenant)
+	}
+	return ServiceLogin
 }
 
 // EnsureDatabase makes the workspace's database, with its own identity and with leadctl's account in it, and reports whether
@@ -80,21 +131,52 @@ func (p *Provisioner) DropDatabase(ctx context.Context, w Workspace) (bool, erro
 	return p.maker.drop(ctx, w)
 }
 
-// Session opens the workspace as leadctl's account. fault.Denied with CodeAccessDenied: the stored secret is refused, and
-// EnsureServiceAccount may put that right. A secret refused only since its last use shows at the session's first call instead,
-// with the same code.
+// Session opens the workspace as leadctl's account, over the protocol that server and account have. fault.Denied with
+// CodeAccessDenied: the stored secret is refused, and EnsureServiceAccount may put that right. A secret refused only since its
+// last use shows at the session's first call instead, with the same code.
 func (p *Provisioner) Session(ctx context.Context, w Workspace) (*Session, error) {
 	if uid, known := p.uids.Load(w.signInKey()); known {
-		return p.server.Session(w.Database, uid.(int64), w.Secret), nil
+		return p.session(ctx, w, uid.(int64))
 	}
 	s, ok, err := p.signIn(ctx, w)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
-		return nil, refused(w)
+		return nil, refused(p.ServiceLogin(w.Tenant), w)
 	}
 	return s, nil
+}
+
+// control opens the workspace with the right to change its settings and users: in a shared database leadctl's account of a tenant
+// has neither, and the administrator works for that tenant's company.
+func (p *Provisioner) control(ctx context.Context, w Workspace) (*Session, error) {
+	if p.shared != nil {
+		return p.shared.control(ctx, w)
+	}
+	return p.Session(ctx, w)
+}
+
+func (p *Provisioner) session(ctx context.Context, w Workspace, uid int64) (*Session, error) {
+	json2, err := p.speaksJSON2(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := p.server.Session(w.Database, uid, w.Secret)
+	if json2 {
+		s.proto = &jsonProtocol{p.server, w.Secret}
+	}
+	if p.shared != nil {
+		s.company, err = p.shared.demand(ctx, w)
+	}
+	return s, err
+}
+
+func (p *Provisioner) speaksJSON2(ctx context.Context) (bool, error) {
+	if !p.keys {
+		return false, nil
+	}
+	return p.server.speaksJSON2(ctx)
 }
 
 // signIn asks Odoo, always.
@@ -102,21 +184,33 @@ func (p *Provisioner) signIn(ctx context.Context, w Workspace) (*Session, bool, 
 	if err := w.check(); err != nil {
 		return nil, false, err
 	}
-	uid, ok, err := p.server.Authenticate(ctx, w.Database, ServiceLogin, w.Secret)
+	uid, ok, err := p.whoami(ctx, w)
 	if err != nil || !ok {
 		p.uids.Delete(w.signInKey())
 		return nil, false, err
 	}
 	p.uids.Store(w.signInKey(), uid)
-	return p.server.Session(w.Database, uid, w.Secret), true, nil
+	s, err := p.session(ctx, w, uid)
+	return s, err == nil, err
+}
+
+func (p *Provisioner) whoami(ctx context.Context, w Workspace) (int64, bool, error) {
+	json2, err := p.speaksJSON2(ctx)
+	switch {
+	case err != nil:
+		return 0, false, err
+	case json2:
+		return p.server.keyHolder(ctx, w.Database, w.Secret)
+	}
+	return p.server.Authenticate(ctx, w.Database, p.ServiceLogin(w.Tenant), w.Secret)
 }
 
 func (w Workspace) signInKey() signInKey {
 	return signInKey{w.Database, sha256.Sum256([]byte(w.Secret))}
 }
 
-func refused(w Workspace) error {
-	return fault.New(fault.Denied, "Odoo account %s in %s: credentials refused", ServiceLogin, w.Database).
+func refused(login string, w Workspace) error {
+	return fault.New(fault.Denied, "Odoo account %s in %s: credentials refused", login, w.Database).
 		WithCode(CodeAccessDenied).
 		WithHint("leadctl tenant provision --tenant %s installs the stored secret again", w.Tenant)
 }

@@ -54,7 +54,11 @@ func client(t *testing.T, url string, timeout time.Duration) *odoo.Server {
 }
 
 func (r rig) template() odoo.Template {
-	return odoo.Template{Name: r.how.Template, Master: r.how.Master, ClusterDSN: r.how.ClusterDSN, Secret: r.how.TemplateSecret}
+	t := odoo.Template{Name: r.how.Template, Master: r.how.Master, ClusterDSN: r.how.ClusterDSN, Secret: r.how.TemplateSecret}
+	if r.how.Mode == odoo.ModeCompany {
+		t.Name, t.Shared, t.Installation = r.how.Shared, true, r.how.Installation
+	}
+	return t
 }
 
 // prepare makes the template and the provisioner.
@@ -75,8 +79,14 @@ func (r *rig) prepare(t *testing.T) {
 // workspace names a tenant's workspace and removes it after the test.
 func (r rig) workspace(t *testing.T, id tenantid.ID) odoo.Workspace {
 	t.Helper()
-	w := odoo.Workspace{Tenant: id, Database: odoo.DatabaseName(r.prefix, id), Secret: odoo.NewSecret()}
-	if r.stand == nil {
+	w := odoo.Workspace{Tenant: id, Database: r.prov.DatabaseName(r.prefix, id), Secret: odoo.NewSecret()}
+	switch {
+	case r.stand != nil:
+	case r.how.Mode == odoo.ModeCompany:
+		_, err := r.prov.DropDatabase(context.Background(), w) // of a run that was killed
+		require.NoError(t, err)
+		t.Cleanup(func() { _, err := r.prov.DropDatabase(context.Background(), w); assert.NoError(t, err) })
+	default:
 		r.drop(t, w.Database)
 		t.Cleanup(func() { r.drop(t, w.Database) })
 	}

@@ -1,12 +1,16 @@
 package odoo
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
+
+	"github.com/sony/gobreaker/v2"
 
 	"github.com/leadctl/leadctl/pkg/fault"
 )
@@ -18,8 +22,18 @@ type Options struct {
 	Timeout       time.Duration // of one call, waiting for a slot included; 60 s by default (Odoo itself retries conflicts for seconds)
 	MaxConcurrent int           // calls at once to this server, over all databases; 8 by default
 	MaxAnswer     int64         // bytes of one answer; 32 MiB by default
+	Protocol      string        // ProtocolAuto by default; which protocol a Provisioner speaks here
+	TripAfter     int           // calls without an answer, one after the other, before the server is left alone; 5 by default
+	Cooldown      time.Duration // for how long it is left alone then; 10 s by default
 	Log           *slog.Logger  // one debug line per call, without arguments; discarded by default
 }
+
+// Ways of speaking to Odoo. Databases are made and passwords tried over XML-RPC in either case: JSON-2 knows neither.
+const (
+	ProtocolAuto   = "auto"   // JSON-2 where the server and the account have it, XML-RPC elsewhere
+	ProtocolXMLRPC = "xmlrpc" // every version to date
+	ProtocolJSON2  = "json2"  // 19 and later, API keys only
+)
 
 // Server is one Odoo installation. It is safe for concurrent use and holds nothing that needs closing.
 type Server struct {
@@ -29,6 +43,10 @@ type Server struct {
 	maxAnswer int64
 	slots     chan struct{}
 	log       *slog.Logger
+	protocol  string
+	breaker   *gobreaker.CircuitBreaker[answer]
+	cooldown  time.Duration
+	version   atomic.Pointer[Version] // what the first call learnt
 }
 
 // New checks the options and makes no call. fault.Operator: an address that cannot be one.
@@ -49,8 +67,15 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{base: base, http: httpClient(o.HTTPClient, o.MaxConcurrent), timeout: o.Timeout,
-		maxAnswer: o.MaxAnswer, slots: make(chan struct{}, o.MaxConcurrent), log: o.Log}, nil
+	if o.TripAfter <= 0 {
+		o.TripAfter = 5
+	}
+	if o.Cooldown <= 0 {
+		o.Cooldown = 10 * time.Second
+	}
+	return &Server{base: base, http: httpClient(o.HTTPClient, o.MaxConcurrent), timeout: o.Timeout, maxAnswer: o.MaxAnswer,
+		slots: make(chan struct{}, o.MaxConcurrent), log: o.Log, protocol: cmp.Or(o.Protocol, ProtocolAuto),
+		breaker: newBreaker(o.TripAfter, o.Cooldown), cooldown: o.Cooldown}, nil
 }
 
 // BaseURL is the server's address without a trailing slash.
@@ -90,6 +115,35 @@ func (s *Server) Version(ctx context.Context) (Version, error) {
 		return Version{}, unreachable(&CallError{Op: "common.version", Detail: "answer without server_version"})
 	}
 	return out, nil
+}
+
+// known is Version, asked once in the server's life.
+func (s *Server) known(ctx context.Context) (Version, error) {
+	if v := s.version.Load(); v != nil {
+		return *v, nil
+	}
+	v, err := s.Version(ctx)
+	if err == nil {
+		s.version.Store(&v)
+	}
+	return v, err
+}
+
+// speaksJSON2 chooses the protocol for accounts that have an API key. fault.Operator: JSON-2 is configured for a server that
+// does not have it.
+func (s *Server) speaksJSON2(ctx context.Context) (bool, error) {
+	if s.protocol == ProtocolXMLRPC {
+		return false, nil
+	}
+	v, err := s.known(ctx)
+	if err != nil || v.Major >= 19 {
+		return err == nil, err
+	}
+	if s.protocol == ProtocolJSON2 {
+		return false, fault.New(fault.Operator, "Odoo %s: has no JSON-2, which came with 19", v.Name).WithCode(CodeMisconfig).
+			WithHint("set odoo.protocol to auto or xmlrpc")
+	}
+	return false, nil
 }
 
 // Authenticate asks whether login and secret open database db. A refusal is ok == false and no error; an unknown database is

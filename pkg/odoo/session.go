@@ -2,6 +2,8 @@ package odoo
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/leadctl/leadctl/pkg/fault"
@@ -10,9 +12,10 @@ import (
 // Session speaks to one database as one user. It is a value of names and a secret: opening one makes no call, and Odoo
 // checks the secret on every call.
 type Session struct {
-	db    string
-	uid   int64
-	proto protocol
+	db      string
+	uid     int64
+	proto   protocol
+	company int64 // in a shared database, the one company that this session works for; 0 elsewhere
 }
 
 // protocol is one way to call a method of a model: XML-RPC for every version to date, JSON-2 for 19 and later.
@@ -49,8 +52,20 @@ func (s *Session) Database() string { return s.db }
 // UID is the session's user.
 func (s *Session) UID() int64 { return s.uid }
 
-// Call makes a call that has no method of its own here.
-func (s *Session) Call(ctx context.Context, c Call) (any, error) { return s.proto.call(ctx, s.db, c) }
+// Call makes a call that has no method of its own here. In a shared database it asks for its own company alone.
+func (s *Session) Call(ctx context.Context, c Call) (any, error) {
+	if s.company != 0 {
+		c.Context = with(c.Context, "allowed_company_ids", []int64{s.company})
+	}
+	return s.proto.call(ctx, s.db, c)
+}
+
+// with is a copy of a context with key, unless that is set already.
+func with(context map[string]any, key string, value any) map[string]any {
+	out := map[string]any{key: value}
+	maps.Copy(out, context)
+	return out
+}
 
 type xmlProtocol struct {
 	server *Server
@@ -161,8 +176,16 @@ func (s *Session) FieldsGet(ctx context.Context, model string, names []string) (
 	return out, nil
 }
 
-// Create makes records, all or none, and returns their ids in the same order. An Ambiguous failure may have made them.
+// Create makes records, all or none, and returns their ids in the same order. An Ambiguous failure may have made them. In a
+// shared database partners and leads are given the session's company, without which everybody would see them.
 func (s *Session) Create(ctx context.Context, model string, values []Record, with map[string]any) ([]int64, error) {
+	if s.company != 0 && slices.Contains(companyModels, model) {
+		values = slices.Clone(values)
+		for i, r := range values {
+			values[i] = Record{"company_id": s.company}
+			maps.Copy(values[i], r)
+		}
+	}
 	c := Call{Model: model, Method: "create", Args: []Arg{{"vals_list", values}}, Context: with}
 	v, err := s.Call(ctx, c)
 	if err != nil {

@@ -31,6 +31,7 @@ func (p *Provisioner) SmokeTest(ctx context.Context, w Workspace) ([]Check, erro
 	})
 	if t.err == nil {
 		s.smoke(ctx, &t)
+		t.do("neighbours", func() error { return p.leakCheck(ctx, s) })
 	}
 	return t.checks, t.err
 }
@@ -92,13 +93,21 @@ func quiet() map[string]any {
 	return map[string]any{"tracking_disable": true, "mail_create_nosubscribe": true, "mail_create_nolog": true}
 }
 
+// demandFields asks the models themselves, which a user without any rights to settings may do. A model that is not there is a
+// module that is not installed.
 func (s *Session) demandFields(ctx context.Context) error {
-	missing, err := s.missingFields(ctx)
-	if err == nil && len(missing) > 0 {
-		err = fault.New(fault.Operator, "Odoo database %s: field %s.%s: missing", s.db, missing[0].Model, missing[0].Name).
-			WithCode(CodeMisconfig)
+	for _, model := range models(Fields()) {
+		have, err := s.FieldsGet(ctx, model, fieldsOf(model))
+		if err != nil {
+			return err
+		}
+		for _, f := range Fields() {
+			if f.Model == model && have[f.Name].Text("type") != f.Type {
+				return misconfigured("Odoo database %s: field %s.%s: missing or not of type %s", s.db, model, f.Name, f.Type)
+			}
+		}
 	}
-	return err
+	return nil
 }
 
 // tidySmoke makes sure that the test's own partner is gone, and deletes those of tests that crashed more than ten minutes ago;

@@ -26,6 +26,11 @@ type Template struct {
 	Login  string
 	Secret Secret
 
+	// Shared makes the database of all tenants for ModeCompany instead of a template: it is not locked, carries the marker of
+	// Installation, keeps its accounts, and has the record rules that keep companies apart. Its administrator's Secret is needed.
+	Shared       bool
+	Installation string
+
 	Progress func(Check) // told after each step
 }
 
@@ -43,9 +48,9 @@ func PrepareTemplate(ctx context.Context, server *Server, t Template) ([]Check, 
 	if t.Language == "" {
 		t.Language = "en_US"
 	}
-	if t.ClusterDSN == "" && t.Secret == "" {
-		return nil, fault.New(fault.Operator, "Odoo template %s: neither the cluster nor an administrator password is configured", t.Name).
-			WithCode(CodeMisconfig)
+	if t.Secret == "" && (t.Shared || t.ClusterDSN == "") {
+		return nil, misconfigured("Odoo template %s: neither the cluster nor an administrator password is configured", t.Name).
+			WithHint("set ODOO_POSTGRES_DSN or odoo.template_password; a shared database needs the latter")
 	}
 	b, err := newBench(server, t)
 	if err != nil {
@@ -68,14 +73,19 @@ func (b *bench) run(ctx context.Context) {
 	}
 	t.do("database", func() error { return b.ensureDatabase(ctx) })
 	t.do("sign in", func() error { return b.signIn(ctx) })
-	t.do("begin", func() error { return b.session.setParameterTo(ctx, begunKey, templateVersion) })
+	t.do("begin", func() error { return b.begin(ctx) })
 	t.do("files in the database", func() error { return b.session.setParameterTo(ctx, "ir_attachment.location", "db") })
 	t.do("modules", func() error { return b.session.ensureModules(ctx, templateModules) })
 	t.do("move files", func() error { return b.session.moveFiles(ctx) })
 	t.do("quiet", func() error { return b.session.quieten(ctx) })
 	t.do("fields", func() error { _, err := b.session.EnsureFields(ctx); return err })
-	t.do("service account", func() error { return b.session.ensureService(ctx) })
-	t.do("company", func() error { return b.session.nameCompany(ctx, "", unnamed) })
+	if b.t.Shared {
+		t.do("record rules", func() error { return b.session.ensureRules(ctx) })
+		t.do("owner", func() error { return b.session.setParameterTo(ctx, markerKey, sharedMarker(b.t.Installation)) })
+	} else {
+		t.do("service account", func() error { return b.session.ensureService(ctx) })
+		t.do("company", func() error { return b.session.nameCompany(ctx, "", unnamed) })
+	}
 	t.do("mark", func() error { return b.session.setParameterTo(ctx, templateKey, templateVersion) })
 	t.do("close", func() error { return b.close(ctx) })
 }
@@ -175,15 +185,12 @@ func (s *Session) quieten(ctx context.Context) error {
 
 // disableProviders switches off "Odoo.com Accounts", which is on after the installation.
 func (s *Session) disableProviders(ctx context.Context) error {
-	enabled, err := s.SearchRead(ctx, "auth.oauth.provider", Query{Domain: Domain{Where("enabled", "=", true)}, Fields: []string{"name"}})
+	enabled, err := s.SearchRead(ctx, "auth.oauth.provider", Query{Fields: []string{"name"},
+		Domain: Domain{Where("enabled", "=", true), Where("auth_endpoint", "like", "odoo.com")}})
 	if err != nil || len(enabled) == 0 {
 		return err
 	}
-	ids := make([]int64, len(enabled))
-	for i, r := range enabled {
-		ids[i] = r.ID()
-	}
-	return s.Write(ctx, "auth.oauth.provider", ids, Record{"enabled": false}, nil)
+	return s.Write(ctx, "auth.oauth.provider", idsOf(enabled), Record{"enabled": false}, nil)
 }
 
 // serviceGroups let leadctl's account make users and fields and set parameters; deleting leads needs the sales manager.

@@ -50,7 +50,7 @@ func (s *Server) roundTrip(ctx context.Context, req *http.Request, timeout time.
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	start := time.Now()
-	got, err := s.exchange(ctx, req, failed)
+	got, err := s.guarded(ctx, req, failed)
 	s.log.LogAttrs(parent, slog.LevelDebug, "odoo call", slogCall(failed, got.status, time.Since(start), err)...)
 	if err == nil {
 		return got, nil
@@ -61,16 +61,35 @@ func (s *Server) roundTrip(ctx context.Context, req *http.Request, timeout time.
 		return answer{}, fault.New(fault.Interrupted, "Odoo %s: interrupted: %w", failed.Op, failed)
 	}
 	failed.Detail = transportDetail(err)
+	if leftAlone(err) {
+		failed.Detail = "left alone after too many calls without an answer"
+		return answer{}, unreachable(failed).WithRetryAfter(s.cooldown)
+	}
 	return answer{}, unreachable(failed)
 }
 
-func (s *Server) exchange(ctx context.Context, req *http.Request, failed *CallError) (answer, error) {
+// guarded takes one of the server's slots and asks the breaker before it exchanges anything.
+func (s *Server) guarded(ctx context.Context, req *http.Request, failed *CallError) (answer, error) {
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
 	case <-ctx.Done():
 		return answer{}, ctx.Err()
 	}
+	got, err := s.breaker.Execute(func() (answer, error) {
+		got, err := s.exchange(ctx, req, failed)
+		if err == nil && got.unserved() {
+			err = errUnserved
+		}
+		return got, err
+	})
+	if errors.Is(err, errUnserved) {
+		err = nil
+	}
+	return got, err
+}
+
+func (s *Server) exchange(ctx context.Context, req *http.Request, failed *CallError) (answer, error) {
 	var sent atomic.Bool
 	trace := &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }}
 	resp, err := s.http.Do(req.WithContext(httptrace.WithClientTrace(ctx, trace)))

@@ -26,11 +26,11 @@ func (p *Provisioner) EnsureUser(ctx context.Context, w Workspace, u User) (int6
 	if u.Name == "" {
 		u.Name = u.Email
 	}
-	s, err := p.Session(ctx, w)
+	s, err := p.control(ctx, w)
 	if err != nil {
 		return 0, err
 	}
-	if uid, err := s.userID(ctx, u.Email); err != nil || uid != 0 {
+	if uid, err := s.ownUser(ctx, u.Email); err != nil || uid != 0 {
 		return uid, err
 	}
 	uid, err := s.createUser(ctx, u.Email, u.Name, ownerGroups)
@@ -38,7 +38,7 @@ func (p *Provisioner) EnsureUser(ctx context.Context, w Workspace, u User) (int6
 		return uid, nil
 	}
 	// Another attempt may have been faster, or this one's answer got lost.
-	if there, look := s.userID(ctx, u.Email); look == nil && there != 0 {
+	if there, look := s.ownUser(ctx, u.Email); look == nil && there != 0 {
 		return there, nil
 	}
 	return 0, err
@@ -52,7 +52,7 @@ func (s *Session) userID(ctx context.Context, login string) (int64, error) {
 		return 0, err
 	}
 	if !found[0].Bool("active") {
-		return 0, fault.New(fault.Conflict, "Odoo user %s in %s: archived", login, s.db).WithCode("ODOO_USER_ARCHIVED").
+		return 0, fault.New(fault.Conflict, "Odoo user %s in %s: archived", login, s.db).WithCode(CodeUserArchived).
 			WithHint("unarchive the user in Odoo if that person shall have access")
 	}
 	return found[0].ID(), nil
@@ -76,6 +76,9 @@ func (s *Session) createUser(ctx context.Context, login, name string, groups []s
 		return 0, err
 	}
 	user := Record{"login": login, "name": name, "notification_type": "email", field: []any{[]any{6, 0, ids}}}
+	if s.company != 0 {
+		user["company_id"], user["company_ids"] = s.company, []any{[]any{6, 0, []int64{s.company}}}
+	}
 	if strings.Contains(login, "@") {
 		user["email"] = login
 	}

@@ -94,16 +94,12 @@ func Sessions(cfg config.Config, addr string, db *postgres.DB, keys *secret.Keyr
 }
 
 // Workers are the working side: every kind of job, ready to be registered with River.
-func Workers(ctx context.Context, cfg config.Config, db *postgres.DB, log *slog.Logger) (*river.Workers, error) {
-	workspaces, err := Workspaces(ctx, cfg, db, log)
-	if err != nil {
-		return nil, err
-	}
+func Workers(cfg config.Config, db *postgres.DB, spaces *workspace.Service, log *slog.Logger) *river.Workers {
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &onboarding.Worker{DB: db, Workspaces: workspaces, Log: log})
-	river.AddWorker(workers, &workspace.UsersWorker{Workspaces: workspaces})
+	river.AddWorker(workers, &onboarding.Worker{DB: db, Workspaces: spaces, Log: log})
+	river.AddWorker(workers, &workspace.UsersWorker{Workspaces: spaces})
 	river.AddWorker(workers, &acra.Worker{DB: db, Source: func() (acra.Source, error) { return registerSource(cfg, log) }, After: companies(db, log), Log: log})
-	return workers, nil
+	return workers
 }
 
 // registerSource is what `leadctl acra ingest` reads when it is told nothing.
@@ -205,21 +201,27 @@ func Provisioner(ctx context.Context, cfg config.Config, db *postgres.DB, log *s
 	if cfg.Odoo.ServerURL == "" {
 		return nil, nil
 	}
-	server, err := odoo.New(odoo.Options{BaseURL: cfg.Odoo.ServerURL, Log: log})
+	server, err := odoo.New(odoo.Options{BaseURL: cfg.Odoo.ServerURL, Protocol: cfg.Odoo.Protocol, Log: log})
 	if err != nil {
 		return nil, err
 	}
-	var installation string
-	err = db.InSystem(ctx, "installation id", func(ctx context.Context, tx postgres.SystemTx) error {
-		return tx.QueryRow(ctx, `SELECT id::text FROM installation`).Scan(&installation)
-	})
+	installation, err := Installation(ctx, db)
 	if err != nil {
 		return nil, err
 	}
 	return odoo.NewProvisioner(server, odoo.Provisioning{
 		Installation: installation, Template: cfg.Odoo.TemplateDB, ClusterDSN: odoo.Secret(cfg.Odoo.PostgresDSN),
 		Master: odoo.Secret(cfg.Odoo.MasterPassword), TemplateSecret: odoo.Secret(cfg.Odoo.TemplatePassword),
+		Mode: cfg.Odoo.Mode, Shared: cfg.Odoo.DefaultDBName,
 	})
+}
+
+// Installation is what this leadctl database is called in every ownership marker.
+func Installation(ctx context.Context, db *postgres.DB) (id string, err error) {
+	err = db.InSystem(ctx, "installation id", func(ctx context.Context, tx postgres.SystemTx) error {
+		return tx.QueryRow(ctx, `SELECT id::text FROM installation`).Scan(&id)
+	})
+	return id, err
 }
 
 func audience(cfg config.Config) string {

@@ -28,7 +28,11 @@ func (r request) create() (any, error) {
 	}
 	ids := make([]int64, len(recs))
 	for i, rec := range recs {
-		ids[i] = r.insert(rec)
+		id, err := r.insert(rec)
+		if err != nil {
+			return nil, err
+		}
+		ids[i] = id
 	}
 	if single {
 		return ids[0], nil
@@ -116,8 +120,13 @@ func (r request) admitField(rec row, id int64) error {
 }
 
 // insert stores a record with the side effects that Odoo has.
-func (r request) insert(rec row) int64 {
+func (r request) insert(rec row) (int64, error) {
 	at := r.s.now().UTC()
+	companies, err := r.env()
+	if err != nil {
+		return 0, err
+	}
+	r.place(rec, companies)
 	if _, has := r.db.fields[r.model]["active"]; has && rec["active"] == nil {
 		rec["active"] = true
 	}
@@ -127,6 +136,13 @@ func (r request) insert(rec row) int64 {
 	switch r.model {
 	case "res.users":
 		id = r.db.addUser(rec, password, at)
+		if companies[0] != any(int64(1)) {
+			r.db.table("res.partner").rows[toInt(rec["partner_id"])]["company_id"] = companies[0]
+		}
+	case "res.company":
+		if id, err = r.addCompany(rec); err != nil {
+			return 0, err
+		}
 	case "ir.model.fields":
 		id = r.db.add(r.model, rec, at)
 		r.addField(str(rec["model"]), str(rec["name"]), str(rec["ttype"]))
@@ -138,8 +154,12 @@ func (r request) insert(rec row) int64 {
 	default:
 		id = r.db.add(r.model, rec, at)
 	}
+	if err := r.admitted([]int64{id}, true); err != nil {
+		delete(r.db.table(r.model).rows, id)
+		return 0, err
+	}
 	r.effect("create", id)
-	return id
+	return id, nil
 }
 
 func (r request) addField(model, name, typ string) {
@@ -169,6 +189,9 @@ func (r request) write() error {
 	if err != nil {
 		return err
 	}
+	if err := r.admitted(r.ids(), true); err != nil {
+		return err
+	}
 	password, changed := rec["password"]
 	delete(rec, "password")
 	for _, id := range r.ids() {
@@ -191,6 +214,9 @@ func (r request) write() error {
 }
 
 func (r request) unlink() error {
+	if err := r.admitted(r.ids(), true); err != nil {
+		return err
+	}
 	for _, id := range r.ids() {
 		if rec := r.db.table(r.model).rows[id]; rec != nil {
 			r.effect("unlink", id)
@@ -218,6 +244,11 @@ func (r request) special() (any, error) {
 	case "ir.module.module.button_immediate_install":
 		r.install()
 		return map[string]any{"type": "ir.actions.act_url", "target": "self", "url": "/odoo"}, nil
+	case "ir.default.set":
+		r.setDefault()
+		return nil, nil
+	case "res.users.context_get":
+		return map[string]any{"lang": "en_US", "tz": false, "uid": r.uid}, nil
 	case "ir.attachment.force_storage", "res.config.settings.execute":
 		return nil, nil
 	}
@@ -233,8 +264,8 @@ func (r request) setParam() error {
 			return nil
 		}
 	}
-	r.insert(row{"key": key, "value": value})
-	return nil
+	_, err := r.insert(row{"key": key, "value": value})
+	return err
 }
 
 func (r request) install() {

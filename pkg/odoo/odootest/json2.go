@@ -65,6 +65,7 @@ func (s *Server) answerJSON(w http.ResponseWriter, q request, authorization stri
 		jsonFault(w, http.StatusNotFound, "werkzeug.exceptions.NotFound", "the model '"+q.model+"' does not exist")
 		return
 	}
+	q.uid = uid
 	v, err := q.run()
 	if err != nil {
 		status, class := jsonStatus(err)

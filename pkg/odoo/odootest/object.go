@@ -11,6 +11,7 @@ type request struct {
 	s      *Server
 	db     *database
 	name   string // the database's
+	uid    int64
 	model  string
 	method string
 	args   []any
@@ -30,7 +31,7 @@ func (s *Server) object(c call) (any, error) {
 	if u := db.table("res.users").rows[uid]; u == nil || u["active"] != true || !db.opens(uid, str(c.args[2])) {
 		return nil, accessDenied()
 	}
-	r := request{s: s, db: db, name: str(c.args[0]), model: str(c.args[3]), method: str(c.args[4]), named: map[string]any{}}
+	r := request{s: s, db: db, name: str(c.args[0]), uid: uid, model: str(c.args[3]), method: str(c.args[4]), named: map[string]any{}}
 	r.args, _ = c.args[5].([]any)
 	if len(c.args) > 6 {
 		r.named, _ = c.args[6].(map[string]any)
@@ -91,6 +92,8 @@ func (r request) run() (any, error) {
 	case "search_count":
 		ids, err := r.search(-1)
 		return len(ids), err
+	case "load":
+		return r.load()
 	case "fields_get":
 		return r.fieldsGet(), nil
 	}
@@ -106,6 +109,10 @@ func (r request) search(orderPlace int) ([]int64, error) {
 			all = true
 		}
 	}
+	companies, err := r.env()
+	if err != nil {
+		return nil, err
+	}
 	t := r.db.table(r.model)
 	var ids []int64
 	for _, id := range t.ids() {
@@ -113,7 +120,7 @@ func (r request) search(orderPlace int) ([]int64, error) {
 		if err != nil {
 			return nil, err
 		}
-		if ok && (all || t.rows[id]["active"] == true) {
+		if ok && (all || t.rows[id]["active"] == true) && r.sees(t.rows[id], companies, false) {
 			ids = append(ids, id)
 		}
 	}
@@ -139,6 +146,9 @@ func (r request) contextValue(key string) any {
 }
 
 func (r request) read(ids []int64, fields any) (any, error) {
+	if err := r.admitted(ids, false); err != nil {
+		return nil, err
+	}
 	names := texts(fields)
 	if len(names) == 0 {
 		names = sortedKeys(r.db.fields[r.model])
@@ -152,6 +162,10 @@ func (r request) read(ids []int64, fields any) (any, error) {
 		shown := map[string]any{"id": id}
 		for _, f := range names {
 			typ, known := r.db.fields[r.model][f]
+			if f == "display_name" {
+				shown[f] = rec["name"]
+				continue
+			}
 			if !known {
 				return nil, exception("ValueError: Invalid field '%s' on '%s'", f, r.model)
 			}

@@ -8,7 +8,7 @@ import (
 // A model is declared as "field:type field:type"; many2one types carry their target as "many2one/res.partner".
 const (
 	partnerFields = "name:char email:char phone:char ref:char comment:html website:char vat:char street:char city:char zip:char " +
-		"is_company:boolean active:boolean parent_id:many2one/res.partner company_id:many2one/res.company function:char lang:char"
+		"is_company:boolean active:boolean parent_id:many2one/res.partner company_id:many2one/res.company function:char lang:char user_ids:many2many"
 	leadFields = "name:char type:selection partner_id:many2one/res.partner partner_name:char email_from:char phone:char website:char " +
 		"description:html probability:float expected_revenue:monetary user_id:many2one/res.users company_id:many2one/res.company active:boolean"
 	userFields = "login:char name:char email:char active:boolean partner_id:many2one/res.partner company_id:many2one/res.company " +
@@ -28,6 +28,10 @@ func baseModels(major int) map[string]string {
 		"res.partner": partnerFields, "res.company": "name:char partner_id:many2one/res.partner", "res.users": userFields + groups,
 		"res.groups": "name:char", "ir.model": "model:char name:char", "ir.model.fields": fieldFields,
 		"ir.model.data":       "module:char name:char model:char res_id:integer",
+		"ir.rule": "name:char model_id:many2one/ir.model domain_force:text perm_read:boolean perm_write:boolean " +
+			"perm_create:boolean perm_unlink:boolean active:boolean",
+		"ir.default": "model:char company_id:many2one/res.company value:integer", "res.partner.category": "name:char",
+		"utm.campaign": "name:char", "utm.source": "name:char", "utm.medium": "name:char", "calendar.event": "name:char", "mail.alias": "name:char",
 		"ir.config_parameter": "key:char value:text", "ir.cron": "name:char active:boolean",
 		"ir.module.module": "name:char state:selection", "ir.attachment": "name:char store_fname:char res_field:char datas:binary", "res.config.settings": "group_use_lead:boolean",
 	}
@@ -83,9 +87,13 @@ func (d *database) named(id, model string, res int64, at time.Time) {
 
 // addUser makes a user with his partner, as Odoo does.
 func (d *database) addUser(u row, password string, at time.Time) int64 {
-	u["partner_id"] = d.add("res.partner", row{"name": u["name"], "email": u["login"], "active": u["active"]}, at)
-	u["company_id"], u["company_ids"] = int64(1), []any{int64(1)}
+	contact := row{"name": u["name"], "email": u["login"], "active": u["active"]}
+	u["partner_id"] = d.add("res.partner", contact, at)
+	if u["company_id"] == nil {
+		u["company_id"], u["company_ids"] = int64(1), []any{int64(1)}
+	}
 	id := d.add("res.users", u, at)
+	contact["user_ids"] = []any{id}
 	if password != "" {
 		d.passwords[id] = password
 	}
@@ -96,8 +104,11 @@ func (d *database) addUser(u row, password string, at time.Time) int64 {
 func (d *database) install(module string, at time.Time) {
 	switch module {
 	case "crm":
-		d.declare("crm.lead", leadFields)
-		d.add("ir.model", row{"model": "crm.lead", "name": "Lead"}, at)
+		for model, fields := range map[string]string{"crm.lead": leadFields, "crm.tag": "name:char", "crm.stage": "name:char",
+			"crm.team": "name:char company_id:many2one/res.company"} {
+			d.declare(model, fields)
+			d.add("ir.model", row{"model": model, "name": model}, at)
+		}
 		for _, g := range []string{"sales_team.group_sale_salesman_all_leads", "sales_team.group_sale_manager"} {
 			d.named(g, "res.groups", d.add("res.groups", row{"name": g}, at), at)
 		}

@@ -1,0 +1,365 @@
+package odoo
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+// company makes workspaces as companies of one shared database. The database carries the marker of the installation, and a
+// company of ours the external id "leadctl.tenant_<number>": Odoo keeps those unique and makes one together with its record, so
+// that racing attempts make one company. A company without it is never written to.
+type company struct {
+	server        *Server
+	cluster       *cluster // nil: the accounts get passwords instead of keys
+	database      string
+	installation  string
+	login         string
+	secret        Secret
+	administrator memo[*Session]
+	companies     sync.Map // tenantid.ID → int64, of those that carry our marker
+	planted       memo[map[string][]int64]
+}
+
+// memo keeps what was found out once; a failure is asked again.
+type memo[T any] struct {
+	mu   sync.Mutex
+	have bool
+	v    T
+}
+
+func (m *memo[T]) get(ask func() (T, error)) (T, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.have {
+		return m.v, nil
+	}
+	v, err := ask()
+	if err == nil {
+		m.v, m.have = v, true
+	}
+	return v, err
+}
+
+func newCompany(server *Server, p Provisioning) (*company, error) {
+	switch {
+	case !databaseName.MatchString(p.Shared):
+		return nil, misconfigured("Odoo shared database %q: not of the form [a-z][a-z0-9_]{1,50}", p.Shared).
+			WithHint("set ODOO_DEFAULT_DB_NAME, and make it with: leadctl odoo template prepare")
+	case p.TemplateSecret == "":
+		return nil, misconfigured("Odoo shared database %s: no administrator password configured", p.Shared).
+			WithHint("set odoo.template_password to the one it was prepared with")
+	}
+	c := &company{server: server, database: p.Shared, installation: p.Installation, login: p.TemplateLogin, secret: p.TemplateSecret}
+	if p.ClusterDSN == "" {
+		return c, nil
+	}
+	var err error
+	c.cluster, err = newCluster(p)
+	return c, err
+}
+
+// companyLogin is leadctl's account for one tenant. It is no e-mail address, so no person's can collide with it.
+func companyLogin(tenant tenantid.ID) string { return ServiceLogin + "-t" + tenant.String() }
+
+// sharedMarker is what the shared database must say about itself.
+func sharedMarker(installation string) string { return installation + "/shared" }
+
+const ownModule = "leadctl" // of external ids; no such module is installed
+
+func companyMark(tenant tenantid.ID) string { return "tenant_" + tenant.String() }
+
+// admin opens the shared database as its administrator, after reading the marker.
+func (c *company) admin(ctx context.Context) (*Session, error) {
+	return c.administrator.get(func() (*Session, error) {
+		uid, ok, err := c.server.Authenticate(ctx, c.database, c.login, c.secret)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return nil, misconfigured("Odoo account %s in the shared database %s: credentials refused", c.login, c.database).
+				WithHint("set odoo.template_password to the one the database was prepared with")
+		}
+		s := c.server.Session(c.database, uid, c.secret)
+		owner, err := s.parameter(ctx, markerKey)
+		if err == nil && owner != sharedMarker(c.installation) {
+			err = fault.New(fault.Operator, "Odoo database %s: does not carry this installation's marker", c.database).
+				WithCode(CodeForeign).WithHint("prepare a shared database with: leadctl odoo template prepare")
+		}
+		return s, err
+	})
+}
+
+// find is the company that carries the tenant's marker, 0 when there is none.
+func (c *company) find(ctx context.Context, tenant tenantid.ID) (int64, error) {
+	if id, known := c.companies.Load(tenant); known {
+		return id.(int64), nil
+	}
+	s, err := c.admin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	ids, err := s.xmlIDs(ctx, []string{ownModule + "." + companyMark(tenant)})
+	id := ids[ownModule+"."+companyMark(tenant)]
+	if id != 0 {
+		c.companies.Store(tenant, id)
+	}
+	return id, err
+}
+
+// demand is find for those who need a company that is there.
+func (c *company) demand(ctx context.Context, w Workspace) (int64, error) {
+	if w.Database != c.database {
+		return 0, misconfigured("Odoo database %s of tenant %s: not the shared one", w.Database, w.Tenant)
+	}
+	id, err := c.find(ctx, w.Tenant)
+	if err == nil && id == 0 {
+		err = fault.New(fault.NotFound, "Odoo company of tenant %s in %s: missing", w.Tenant, c.database).WithCode(CodeMissing)
+	}
+	return id, err
+}
+
+// control works for the tenant's company with the administrator's rights.
+func (c *company) control(ctx context.Context, w Workspace) (*Session, error) {
+	id, err := c.demand(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.admin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	own := *s
+	own.company = id
+	return &own, nil
+}
+
+func (c *company) ensure(ctx context.Context, w Workspace) (bool, error) {
+	if w.Database != c.database {
+		return false, misconfigured("Odoo database %s of tenant %s: not the shared one", w.Database, w.Tenant)
+	}
+	id, err := c.find(ctx, w.Tenant)
+	if err != nil {
+		return false, err
+	}
+	if id == 0 {
+		if err := c.make(ctx, w.Tenant); err != nil {
+			return false, err
+		}
+	}
+	s, err := c.control(ctx, w)
+	if err != nil {
+		return false, err
+	}
+	if err := s.ownByDefault(ctx); err != nil {
+		return false, err
+	}
+	return id == 0, c.ensureAccount(ctx, s, w)
+}
+
+// make makes company and marker in one transaction of Odoo's. An attempt that loses a race finds the winner's.
+func (c *company) make(ctx context.Context, tenant tenantid.ID) error {
+	s, err := c.admin(ctx)
+	if err != nil {
+		return err
+	}
+	failed := s.load(ctx, "res.company", []string{"id", "name"}, [][]string{{ownModule + "." + companyMark(tenant), unnamedCompany(tenant)}})
+	id, err := c.find(ctx, tenant)
+	if err == nil && id == 0 {
+		err = failed
+	}
+	return err
+}
+
+// unnamedCompany is a company's name until EnsureBaseline gives it the tenant's; Odoo wants each only once.
+func unnamedCompany(tenant tenantid.ID) string { return unnamed + " " + tenant.String() }
+
+// ensureAccount makes leadctl's account for the tenant, in its company and no other.
+func (c *company) ensureAccount(ctx context.Context, s *Session, w Workspace) error {
+	login := companyLogin(w.Tenant)
+	uid, err := s.ownUser(ctx, login)
+	if err != nil || uid != 0 {
+		return err
+	}
+	if _, err := s.createUser(ctx, login, "leadctl", ownerGroups); err != nil {
+		if uid, look := s.ownUser(ctx, login); look != nil || uid == 0 {
+			return err
+		}
+		return nil // another attempt was faster, and installs the same secret
+	}
+	return c.install(ctx, w)
+}
+
+func (c *company) install(ctx context.Context, w Workspace) error {
+	s, err := c.control(ctx, w)
+	if err != nil {
+		return err
+	}
+	uid, err := s.ownUser(ctx, companyLogin(w.Tenant))
+	switch {
+	case err != nil:
+		return err
+	case uid == 0:
+		return fault.New(fault.Unavailable, "Odoo account %s in %s: missing", companyLogin(w.Tenant), w.Database)
+	case c.cluster == nil:
+		return s.setPassword(ctx, uid, w.Secret)
+	}
+	conn, err := c.cluster.connect(ctx, w.Database)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return clusterFault("account in "+w.Database, pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		return installKey(ctx, tx, companyLogin(w.Tenant), w.Secret)
+	}))
+}
+
+// drop takes a tenant out of the shared database: its accounts are archived, its leads and contacts deleted, and the company,
+// which Odoo does not delete once it was used, loses its name and our marker.
+func (c *company) drop(ctx context.Context, w Workspace) (bool, error) {
+	id, err := c.find(ctx, w.Tenant)
+	if err != nil || id == 0 {
+		return false, err
+	}
+	s, err := c.control(ctx, w)
+	if err != nil {
+		return false, err
+	}
+	defer c.companies.Delete(w.Tenant)
+	if err := s.retireUsers(ctx); err != nil {
+		return false, err
+	}
+	for _, model := range []string{"crm.lead", "res.partner"} {
+		if err := s.clear(ctx, model); err != nil {
+			return false, err
+		}
+	}
+	if err := s.Write(ctx, "res.company", []int64{id}, Record{"name": fmt.Sprintf("Deleted workspace %s (%d)", w.Tenant, id)}, quiet()); err != nil {
+		return false, err
+	}
+	return true, c.unmark(ctx, s, w.Tenant)
+}
+
+// retireUsers archives the company's users and takes their logins off them, which those people may need for another workspace.
+func (s *Session) retireUsers(ctx context.Context) error {
+	users, err := s.SearchRead(ctx, "res.users", Query{Domain: Domain{Where("company_id", "=", s.company), Where("id", "!=", s.uid)},
+		Fields: []string{"login"}})
+	for _, u := range users {
+		if err != nil {
+			return err
+		}
+		login := fmt.Sprintf("deleted-%d-%s", u.ID(), u.Text("login"))
+		err = s.Write(ctx, "res.users", []int64{u.ID()}, Record{"active": false, "login": login}, nil)
+	}
+	return err
+}
+
+// clear deletes the company's records of a model, except for the people and the company that its users are.
+func (s *Session) clear(ctx context.Context, model string) error {
+	kept, err := s.ownContacts(ctx)
+	if err != nil {
+		return err
+	}
+	own := Domain{Where("company_id", "=", s.company)}
+	if model == "res.partner" {
+		own = append(own, Where("id", "not in", kept))
+	}
+	for {
+		some, err := s.SearchRead(ctx, model, Query{Domain: own, Fields: []string{"name"}, Limit: 500, Archived: true})
+		if err != nil || len(some) == 0 {
+			return err
+		}
+		if err := s.Unlink(ctx, model, idsOf(some)); err != nil {
+			return err
+		}
+	}
+}
+
+// ownContacts are the contacts that its users and the company itself are.
+func (s *Session) ownContacts(ctx context.Context) ([]int64, error) {
+	contact, err := s.companyContact(ctx)
+	if err != nil {
+		return nil, err
+	}
+	users, err := s.SearchRead(ctx, "res.users", Query{Domain: Domain{Where("company_id", "=", s.company)}, Fields: []string{"partner_id"}, Archived: true})
+	kept := []int64{contact}
+	for _, u := range users {
+		kept = append(kept, u.Int("partner_id"))
+	}
+	return kept, err
+}
+
+func (c *company) unmark(ctx context.Context, s *Session, tenant tenantid.ID) error {
+	marks, err := s.SearchRead(ctx, "ir.model.data", Query{Fields: []string{"name"},
+		Domain: Domain{Where("module", "=", ownModule), Where("name", "=", companyMark(tenant))}})
+	if err != nil || len(marks) == 0 {
+		return err
+	}
+	return s.Unlink(ctx, "ir.model.data", idsOf(marks))
+}
+
+func (c *company) checks(ctx context.Context) []Check {
+	return []Check{timed("company", func() (string, error) {
+		s, err := c.admin(ctx)
+		if err != nil {
+			return "", err
+		}
+		missing, err := s.missingRules(ctx)
+		if err == nil && len(missing) > 0 {
+			err = misconfigured("Odoo database %s: record rules missing or switched off: %s", c.database, strings.Join(missing, ", ")).
+				WithHint("leadctl odoo template prepare makes them again")
+		}
+		return "shared database " + c.database + " is ours and its rules stand", err
+	})}
+}
+
+// ownUser finds a user of the session's company by login, 0 when there is none. One of another company is not ours to take.
+func (s *Session) ownUser(ctx context.Context, login string) (int64, error) {
+	uid, err := s.userID(ctx, login)
+	if err != nil || uid == 0 || s.company == 0 {
+		return uid, err
+	}
+	is, err := s.SearchCount(ctx, "res.users", Query{Domain: Domain{Where("id", "=", uid), Where("company_id", "=", s.company)}})
+	if err == nil && is == 0 {
+		err = fault.New(fault.Operator, "Odoo user %s in %s: belongs to another company", login, s.db).WithCode("ODOO_USER_TAKEN").
+			WithHint("a login exists once in a shared database; use another address, or odoo.mode database")
+	}
+	return uid, err
+}
+
+// load is Odoo's import: records with external ids, all or none. Its refusals come as an answer, not as a fault.
+func (s *Session) load(ctx context.Context, model string, fields []string, rows [][]string) error {
+	data := make([]any, len(rows))
+	for i, r := range rows {
+		data[i] = r
+	}
+	v, err := s.Call(ctx, Call{Model: model, Method: "load", Args: []Arg{{"fields", fields}, {"data", data}}, Context: quiet()})
+	if err != nil {
+		return err
+	}
+	if ids, ok := asRecord(v)["ids"].([]any); ok && len(ids) == len(rows) {
+		return nil
+	}
+	said := ""
+	if messages, _ := asRecord(v)["messages"].([]any); len(messages) > 0 {
+		said = detail(asRecord(messages[0]).Text("message"), nil)
+	}
+	return rejected(&CallError{Op: model + ".load", Database: s.db, Detail: said})
+}
+
+func idsOf(records []Record) []int64 {
+	ids := make([]int64, len(records))
+	for i, r := range records {
+		ids[i] = r.ID()
+	}
+	return ids
+}
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }

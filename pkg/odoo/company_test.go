@@ -1,0 +1,158 @@
+package odoo_test
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+)
+
+func TestCompanyOnStandIn(t *testing.T) {
+	t.Parallel()
+	for _, major := range []int{14, 19} {
+		t.Run(fmt.Sprint(major), func(t *testing.T) {
+			t.Parallel()
+			r := rig{stand: odootest.New(odootest.Options{Major: major, Master: master}), prefix: "lct"}
+			web := httptest.NewServer(r.stand)
+			t.Cleanup(web.Close)
+			r.url = web.URL
+			r.server = client(t, web.URL, 20*time.Second)
+			r.how = odoo.Provisioning{Installation: "test", Mode: odoo.ModeCompany, Shared: "shared", Master: master, TemplateSecret: adminPassword}
+			r.prepare(t)
+			testCompany(t, r)
+		})
+	}
+}
+
+// testCompany is the whole of what a rig with one database for all tenants must pass.
+func testCompany(t *testing.T, r rig) {
+	t.Run("shared database again", func(t *testing.T) { testTemplateAgain(t, r) })
+	t.Run("first sign-in, twice", func(t *testing.T) { testSteps(t, r) })
+	t.Run("two companies share nothing", func(t *testing.T) { testCompaniesApart(t, r) })
+	t.Run("somebody else's database", func(t *testing.T) { testForeignShared(t, r) })
+	t.Run("a login of another company", func(t *testing.T) { testTakenLogin(t, r) })
+	t.Run("rotation", func(t *testing.T) { testRotate(t, r) })
+	t.Run("racing attempts", func(t *testing.T) { testRace(t, r) })
+	t.Run("push", func(t *testing.T) { testPush(t, r) })
+	t.Run("drop", func(t *testing.T) { testDropCompany(t, r) })
+	t.Run("leaks are found", func(t *testing.T) { testLeaksFound(t, r) }) // last: it opens leaks in the database
+}
+
+// testCompaniesApart: two tenants with every kind of record in one database, and neither reaches the other's.
+func testCompaniesApart(t *testing.T, r rig) {
+	ctx := context.Background()
+	a, b := r.provisioned(t, 102), r.provisioned(t, 103)
+	require.Equal(t, a.Database, b.Database)
+	for _, w := range []odoo.Workspace{a, b} {
+		_, err := r.prov.EnsureUser(ctx, w, odoo.User{Email: "owner" + w.Tenant.String() + "@example.com"})
+		require.NoError(t, err)
+		_, err = r.prov.PushLeads(ctx, w, []odoo.Lead{{UEN: "202012345A", Name: "The same company", Score: 0.5, Bucket: "low"}})
+		require.NoError(t, err)
+	}
+	for _, pair := range [][2]odoo.Workspace{{a, b}, {b, a}} {
+		mine, err := r.prov.Session(ctx, pair[0])
+		require.NoError(t, err)
+		other, err := r.prov.Session(ctx, pair[1])
+		require.NoError(t, err)
+		for model, sees := range map[string]int{"res.partner": 4, "crm.lead": 1, "res.users": 2, "res.company": 1} {
+			theirs, err := other.SearchRead(ctx, model, odoo.Query{Fields: []string{"create_date"}})
+			require.NoError(t, err)
+			require.Len(t, theirs, sees, model)
+			for _, rec := range theirs {
+				_, err := mine.Read(ctx, model, []int64{rec.ID()}, []string{"display_name"})
+				require.Equal(t, odoo.CodeForbidden, fault.Code(err), "%s: %v", model, err)
+				require.Error(t, mine.Write(ctx, model, []int64{rec.ID()}, odoo.Record{}, nil), model)
+			}
+		}
+		_, err = r.prov.SmokeTest(ctx, pair[0])
+		require.NoError(t, err)
+	}
+	stolen := b
+	stolen.Secret = a.Secret
+	_, err := r.prov.SmokeTest(ctx, stolen)
+	require.Error(t, err, "A's secret opens B's account")
+}
+
+func testForeignShared(t *testing.T, r rig) {
+	other := r.how
+	other.Installation = "another"
+	prov, err := odoo.NewProvisioner(r.server, other)
+	require.NoError(t, err)
+	w := odoo.Workspace{Tenant: 104, Database: other.Shared, Secret: odoo.NewSecret()}
+	_, err = prov.EnsureDatabase(context.Background(), w)
+	require.Equal(t, odoo.CodeForeign, fault.Code(err), "%v", err)
+	again := r.template()
+	again.Installation = "another"
+	_, err = odoo.PrepareTemplate(context.Background(), r.server, again)
+	require.Equal(t, odoo.CodeForeign, fault.Code(err), "%v", err)
+	w.Database = "elsewhere"
+	_, err = r.prov.EnsureDatabase(context.Background(), w)
+	require.Equal(t, odoo.CodeMisconfig, fault.Code(err))
+}
+
+func testTakenLogin(t *testing.T, r rig) {
+	ctx := context.Background()
+	a, b := r.provisioned(t, 105), r.provisioned(t, 113)
+	_, err := r.prov.EnsureUser(ctx, a, odoo.User{Email: "both@example.com"})
+	require.NoError(t, err)
+	_, err = r.prov.EnsureUser(ctx, b, odoo.User{Email: "both@example.com"})
+	require.Equal(t, fault.Operator, fault.KindOf(err), "one login must not belong to two tenants")
+}
+
+func testDropCompany(t *testing.T, r rig) {
+	ctx := context.Background()
+	w, other := r.provisioned(t, 110), r.provisioned(t, 114)
+	for _, one := range []odoo.Workspace{w, other} {
+		_, err := r.prov.PushLeads(ctx, one, []odoo.Lead{{UEN: "202012345A", Name: "The same company"}})
+		require.NoError(t, err)
+	}
+	for _, there := range []bool{true, false} {
+		gone, err := r.prov.DropDatabase(ctx, w)
+		require.NoError(t, err)
+		require.Equal(t, there, gone)
+	}
+	_, open, err := r.server.Authenticate(ctx, w.Database, r.prov.ServiceLogin(w.Tenant), w.Secret)
+	require.NoError(t, err)
+	require.False(t, open)
+	s, err := r.prov.Session(ctx, other)
+	require.NoError(t, err)
+	n, err := s.SearchCount(ctx, "crm.lead", odoo.Query{})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, n, "the neighbour lost a lead")
+	created, err := r.prov.EnsureDatabase(ctx, w)
+	require.NoError(t, err)
+	require.True(t, created, "a deleted tenant's number can be used again")
+}
+
+// testLeaksFound opens one leak after the other, as somebody might who edits Odoo's rules, and demands that the smoke test fails
+// loudly and that preparing the database again closes it.
+func testLeaksFound(t *testing.T, r rig) {
+	ctx := context.Background()
+	w := r.provisioned(t, 115)
+	_, err := r.prov.SmokeTest(ctx, w)
+	require.NoError(t, err)
+	uid, ok, err := r.server.Authenticate(ctx, w.Database, "admin", adminPassword)
+	require.NoError(t, err)
+	require.True(t, ok)
+	admin := r.server.Session(w.Database, uid, adminPassword)
+	for _, model := range []string{"res.partner", "crm.lead", "res.users", "crm.team", "crm.tag", "utm.campaign"} {
+		rules, err := admin.SearchRead(ctx, "ir.rule", odoo.Query{Domain: odoo.Domain{odoo.Where("name", "=", "leadctl: "+model)}, Fields: []string{"name"}})
+		require.NoError(t, err)
+		require.Len(t, rules, 1)
+		id := []int64{rules[0].ID()}
+		require.NoError(t, admin.Write(ctx, "ir.rule", id, odoo.Record{"active": false}, nil))
+		_, err = r.prov.SmokeTest(ctx, w)
+		require.Equal(t, odoo.CodeLeak, fault.Code(err), "%s: %v", model, err)
+		require.Equal(t, fault.Operator, fault.KindOf(err))
+		require.NoError(t, admin.Write(ctx, "ir.rule", id, odoo.Record{"active": true}, nil))
+		_, err = r.prov.SmokeTest(ctx, w)
+		require.NoError(t, err, model)
+	}
+}

@@ -1,0 +1,147 @@
+package odoo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// How companies of one database are kept apart. Odoo's own rules are not enough: contacts and leads without a company belong to
+// everybody, every internal user sees every other one, and tags, sources and teams know no company at all. Group rules cannot
+// narrow that, since they are or-ed; so there is one global rule for each model, which binds everybody but the administrator
+// that leadctl works as.
+
+// companyModels are the models whose records leadctl makes, and which need their company said.
+var companyModels = []string{"res.partner", "crm.lead"}
+
+// rule is a global record rule. Its domain sees Odoo's user, company_ids and time.
+type rule struct {
+	model, domain string
+	changes       bool // binds writing, making and deleting only
+}
+
+// Rules by whose a record is. "Made by" follows the person who made it, for models that know no company; what Odoo's own
+// installation made (user 1) stays visible to all.
+const (
+	ownCompany   = `[('company_id','in',company_ids)]`
+	ownPeople    = `['|',('company_id','in',company_ids),('user_ids.company_id','in',company_ids)]`
+	madeByUs     = `['|',('create_uid','=',1),('create_uid.company_id','in',company_ids)]`
+	madeByUsOnly = `[('create_uid.company_id','in',company_ids)]`
+	nobody       = `[(0,'=',1)]`
+)
+
+func rules() []rule {
+	return []rule{
+		{model: "res.partner", domain: ownPeople},
+		{model: "crm.lead", domain: ownCompany},
+		{model: "res.users", domain: ownCompany},
+		{model: "crm.team", domain: `['|',('company_id','in',company_ids),'&',('company_id','=',False),('create_uid','=',1)]`},
+		{model: "mail.alias", domain: madeByUs},
+		{model: "crm.tag", domain: madeByUs},
+		{model: "utm.campaign", domain: madeByUs},
+		{model: "utm.source", domain: madeByUs},
+		{model: "utm.medium", domain: madeByUs},
+		{model: "res.partner.category", domain: madeByUs},
+		{model: "calendar.event", domain: madeByUsOnly},
+		{model: "crm.stage", domain: nobody, changes: true},
+		{model: "crm.team", domain: ownCompany, changes: true},
+	}
+}
+
+func (r rule) name() string {
+	if r.changes {
+		return "leadctl: changing " + r.model
+	}
+	return "leadctl: " + r.model
+}
+
+// mark is the rule's external id; a dot would end the module's name in it.
+func (r rule) mark() string {
+	out := []byte("rule_" + r.model)
+	for i, b := range out {
+		if b == '.' {
+			out[i] = '_'
+		}
+	}
+	if r.changes {
+		out = append(out, "_changes"...)
+	}
+	return ownModule + "." + string(out)
+}
+
+// ensureRules makes the rules, or brings them back to what they shall say. The administrator is named in them by number.
+func (s *Session) ensureRules(ctx context.Context) error {
+	all := rules()
+	names := make([]string, len(all))
+	for i, r := range all {
+		names[i] = r.model
+	}
+	models, err := s.modelIDs(ctx, names)
+	if err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, r := range all {
+		if models[r.model] == 0 {
+			return fault.New(fault.Operator, "Odoo model %s in %s: missing", r.model, s.db).WithCode(CodeMisconfig)
+		}
+		domain := fmt.Sprintf("[(1,'=',1)] if user.id == %d else %s", s.uid, r.domain)
+		rows = append(rows, []string{r.mark(), r.name(), strconv.FormatInt(models[r.model], 10), domain, boolean(!r.changes), "1", "1", "1", "1"})
+	}
+	return s.load(ctx, "ir.rule", []string{"id", "name", "model_id/.id", "domain_force", "perm_read", "perm_write", "perm_create", "perm_unlink", "active"}, rows)
+}
+
+func boolean(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
+}
+
+// missingRules are the names of rules that are not in force.
+func (s *Session) missingRules(ctx context.Context) ([]string, error) {
+	have, err := s.SearchRead(ctx, "ir.rule", Query{Domain: Domain{Where("name", "=like", "leadctl: %")}, Fields: []string{"name"}})
+	if err != nil {
+		return nil, err
+	}
+	var missing []string
+	for _, r := range rules() {
+		if !slices.ContainsFunc(have, func(h Record) bool { return h.Text("name") == r.name() }) {
+			missing = append(missing, r.name())
+		}
+	}
+	return missing, nil
+}
+
+// ownByDefault makes new contacts and leads of the session's company its own, whoever makes them, and the company's own
+// contact too, which Odoo made before there was a default.
+func (s *Session) ownByDefault(ctx context.Context) error {
+	for _, model := range companyModels {
+		_, err := s.Call(ctx, Call{Model: "ir.default", Method: "set", Args: []Arg{{"model_name", model}, {"field_name", "company_id"},
+			{"value", s.company}, {"user_id", false}, {"company_id", s.company}}})
+		if err != nil {
+			return err
+		}
+	}
+	contact, err := s.companyContact(ctx)
+	if err != nil {
+		return err
+	}
+	own, err := s.SearchRead(ctx, "res.partner", Query{Domain: Domain{Where("id", "=", contact), Where("company_id", "=", false)}, Fields: []string{"name"}})
+	if err != nil || len(own) == 0 {
+		return err
+	}
+	return s.Write(ctx, "res.partner", idsOf(own), Record{"company_id": s.company}, quiet())
+}
+
+// companyContact is the contact that Odoo made for the session's company.
+func (s *Session) companyContact(ctx context.Context) (int64, error) {
+	found, err := s.SearchRead(ctx, "res.company", Query{Domain: Domain{Where("id", "=", s.company)}, Fields: []string{"partner_id"}})
+	if err != nil || len(found) == 0 {
+		return 0, err
+	}
+	return found[0].Int("partner_id"), nil
+}

@@ -1,0 +1,163 @@
+package odoo
+
+import (
+	"context"
+	"errors"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// CodeLeak: a workspace shows or yields something of another tenant's. Nothing may go on then.
+const CodeLeak = "ODOO_LEAK"
+
+// probe tries, as leadctl's account of one tenant, to see and to change what is not that tenant's. What it looks for is
+// planted: contacts and a lead without a company and of the main company, a tag, a campaign, a team, made by the
+// administrator as another tenant's people would make them. Besides, whatever else the account sees must be its own company's.
+type probe struct {
+	session *Session // the tenant's
+	admin   *Session
+	planted map[string][]int64 // model → records that must be out of reach
+}
+
+// leakCheck is the part of the smoke test that concerns neighbours; with a database of its own a workspace has none.
+func (p *Provisioner) leakCheck(ctx context.Context, s *Session) error {
+	if p.shared == nil {
+		return p.assertNoDefault(ctx, s.db)
+	}
+	admin, err := p.shared.admin(ctx)
+	if err != nil {
+		return err
+	}
+	planted, err := p.shared.planted.get(func() (map[string][]int64, error) { return admin.plant(ctx) })
+	if err != nil {
+		return err
+	}
+	return probe{s, admin, planted}.run(ctx)
+}
+
+const canary = "leadctl canary"
+
+// plant makes the canaries, once in the database's life.
+func (s *Session) plant(ctx context.Context) (map[string][]int64, error) {
+	main, err := s.xmlIDs(ctx, []string{"base.main_company"})
+	if err != nil {
+		return nil, err
+	}
+	company := itoa(main["base.main_company"])
+	for _, c := range []struct {
+		model  string
+		fields []string
+		rows   [][]string
+	}{
+		{"res.partner", []string{"id", "name", "company_id/.id"}, [][]string{{"leadctl.canary_partner_0", canary, ""}, {"leadctl.canary_partner_1", canary, company}}},
+		{"crm.lead", []string{"id", "name", "user_id/.id", "company_id/.id"}, [][]string{{"leadctl.canary_lead_0", canary, "", ""}, {"leadctl.canary_lead_1", canary, "", company}}},
+		{"crm.tag", []string{"id", "name"}, [][]string{{"leadctl.canary_tag", canary}}},
+		{"utm.campaign", []string{"id", "name"}, [][]string{{"leadctl.canary_campaign", canary}}},
+		{"crm.team", []string{"id", "name", "company_id/.id"}, [][]string{{"leadctl.canary_team", canary, ""}}},
+	} {
+		if err := s.load(ctx, c.model, c.fields, c.rows); err != nil {
+			return nil, err
+		}
+	}
+	out := map[string][]int64{"res.users": {s.uid}}
+	marks, err := s.SearchRead(ctx, "ir.model.data", Query{Domain: Domain{Where("module", "=", ownModule), Where("name", "=like", "canary_%")},
+		Fields: []string{"model", "res_id"}})
+	for _, m := range marks {
+		out[m.Text("model")] = append(out[m.Text("model")], m.Int("res_id"))
+	}
+	return out, err
+}
+
+func (p probe) run(ctx context.Context) error {
+	for model, ids := range p.planted {
+		if err := p.unseen(ctx, model, Query{Domain: Domain{Where("id", "in", ids)}}); err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if err := p.unreadable(ctx, model, id); err != nil {
+				return err
+			}
+		}
+	}
+	for _, model := range []string{"res.partner", "crm.lead", "res.users"} {
+		if err := p.unseen(ctx, model, Query{Domain: Domain{Where("company_id", "!=", p.session.company)}}); err != nil {
+			return err
+		}
+	}
+	if err := p.unseen(ctx, "res.company", Query{Domain: Domain{Where("id", "!=", p.session.company)}}); err != nil {
+		return err
+	}
+	return p.elsewhere(ctx)
+}
+
+func (p probe) leak(what string) error {
+	return fault.New(fault.Operator, "Odoo database %s: company %d of a tenant reaches others' records: %s", p.session.db, p.session.company, what).
+		WithCode(CodeLeak).WithHint("switch nobody on; leadctl odoo template prepare makes the record rules again")
+}
+
+func (p probe) unseen(ctx context.Context, model string, q Query) error {
+	q.Archived = true
+	n, err := p.session.SearchCount(ctx, model, q)
+	if err == nil && n > 0 {
+		err = p.leak(model + " searched")
+	}
+	if fault.Code(err) == CodeForbidden {
+		return nil // not even the model
+	}
+	return err
+}
+
+// unreadable tries to read and to change one record by its number. The change sets what is there already.
+func (p probe) unreadable(ctx context.Context, model string, id int64) error {
+	got, err := p.session.Read(ctx, model, []int64{id}, []string{"display_name"})
+	if err == nil && len(got) > 0 {
+		err = p.leak(model + " read")
+	}
+	if err := refusedIsFine(err); err != nil {
+		return err
+	}
+	same := Record{"name": canary}
+	if model == "res.users" || model == "mail.alias" {
+		same = Record{}
+	}
+	if err = p.session.Write(ctx, model, []int64{id}, same, nil); err == nil {
+		return p.leak(model + " written")
+	}
+	return refusedIsFine(err)
+}
+
+// elsewhere tries to work for another company, and to make a contact for it.
+func (p probe) elsewhere(ctx context.Context) error {
+	main, err := p.admin.xmlIDs(ctx, []string{"base.main_company"})
+	if err != nil {
+		return err
+	}
+	other := main["base.main_company"]
+	_, err = p.session.Call(ctx, Query{}.callIn("res.partner", other))
+	if err == nil {
+		return p.leak("another company's context accepted")
+	}
+	if err := refusedIsFine(err); err != nil {
+		return err
+	}
+	made, err := p.session.Create(ctx, "res.partner", []Record{{"name": "leadctl leak probe", "company_id": other}}, quiet())
+	if err == nil {
+		return errors.Join(p.leak("res.partner made elsewhere"), p.admin.Unlink(ctx, "res.partner", made))
+	}
+	return refusedIsFine(err)
+}
+
+// callIn counts records in the context of one company.
+func (q Query) callIn(model string, company int64) Call {
+	c := q.call(model, "search_count")
+	c.Context = with(c.Context, "allowed_company_ids", []int64{company})
+	return c
+}
+
+// refusedIsFine: being refused the record is what the probe is for; being refused altogether, or not answered, is not.
+func refusedIsFine(err error) error {
+	if fault.Code(err) == CodeForbidden || fault.Code(err) == CodeRejected {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,190 @@
+package odootest
+
+import (
+	"slices"
+	"strings"
+)
+
+// Several companies in one database: who sees what, with Odoo's own rules and with leadctl's. A rule's domain is Python, which
+// the stand-in does not read: it knows leadctl's rules by name and what they mean.
+
+// administrator is the user whom leadctl's rules do not bind.
+const administrator = int64(2)
+
+// env are the companies that a call works for: those that its context names, or all of the user's.
+func (r request) env() ([]any, error) {
+	user := r.db.table("res.users").rows[r.uid]
+	mine, _ := user["company_ids"].([]any)
+	asked, ok := r.contextValue("allowed_company_ids").([]any)
+	if !ok || len(asked) == 0 {
+		return append([]any{user["company_id"]}, mine...), nil
+	}
+	for _, c := range asked {
+		if !slices.Contains(mine, c) {
+			return nil, &fault{4, "Access to unauthorized or invalid companies."}
+		}
+	}
+	return asked, nil
+}
+
+// sees reports whether a record is within the rules for reading (or with change for writing).
+func (r request) sees(rec row, companies []any, change bool) bool {
+	own := func(c any) bool { return slices.Contains(companies, c) }
+	nobodys := rec["company_id"] == any(false)
+	strict := r.ruled("leadctl: "+r.model) && r.uid != administrator
+	switch r.model {
+	case "res.company":
+		return own(rec["id"])
+	case "res.users":
+		return !strict || own(rec["company_id"])
+	case "res.partner":
+		if strict {
+			return own(rec["company_id"])
+		}
+		return nobodys || own(rec["company_id"]) || len(list(rec["user_ids"])) > 0
+	case "crm.lead":
+		return own(rec["company_id"]) || nobodys && !strict
+	case "crm.team":
+		return own(rec["company_id"]) || nobodys && (!strict || rec["create_uid"] == any(int64(1)))
+	case "crm.stage":
+		return !change || !r.ruled("leadctl: changing crm.stage") || r.uid == administrator
+	}
+	if !strict || rec["create_uid"] == any(int64(1)) {
+		return true
+	}
+	maker, _ := rec["create_uid"].(int64)
+	return own(r.db.table("res.users").rows[maker]["company_id"])
+}
+
+func (r request) ruled(name string) bool {
+	for _, rule := range r.db.table("ir.rule").rows {
+		if rule["name"] == name && rule["active"] == true {
+			return true
+		}
+	}
+	return false
+}
+
+// admitted refuses records outside the rules.
+func (r request) admitted(ids []int64, change bool) error {
+	companies, err := r.env()
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if rec := r.db.table(r.model).rows[id]; rec != nil && !r.sees(rec, companies, change) {
+			return forbidden(r.model)
+		}
+	}
+	return nil
+}
+
+func forbidden(model string) error {
+	return &fault{4, "Due to security restrictions, you are not allowed to access '" + model + "'."}
+}
+
+// place gives a new record what Odoo fills in: who made it, and the company that is the default for it.
+func (r request) place(rec row, companies []any) {
+	rec["create_uid"] = r.uid
+	if _, has := r.db.fields[r.model]["company_id"]; !has || rec["company_id"] != nil {
+		return
+	}
+	for _, d := range r.db.table("ir.default").rows {
+		if d["model"] == r.model && d["company_id"] == companies[0] {
+			rec["company_id"] = d["value"]
+		}
+	}
+}
+
+// setDefault is ir.default.set(model, field, value, user, company).
+func (r request) setDefault() {
+	model, company := r.param(0, "model_name"), r.param(4, "company_id")
+	for _, d := range r.db.table("ir.default").rows {
+		if d["model"] == model && d["company_id"] == company {
+			return
+		}
+	}
+	r.db.add("ir.default", row{"model": model, "company_id": company, "value": r.param(2, "value")}, r.s.now().UTC())
+}
+
+// load is Odoo's import: cells are text, the column "id" is an external id, "x/.id" a number. All rows or none.
+func (r request) load() (any, error) {
+	fields, ids := texts(r.param(0, "fields")), []any{}
+	for _, e := range list(r.param(1, "data")) {
+		rec, mark := row{}, ""
+		for i, cell := range texts(e) {
+			name, numeric := strings.CutSuffix(fields[i], "/.id")
+			switch typ := r.db.fields[r.model][name]; {
+			case fields[i] == "id":
+				mark = cell
+			case cell == "":
+				rec[name] = false
+			case numeric:
+				rec[name] = parse(cell)
+			case typ == "boolean":
+				rec[name] = cell == "1"
+			default:
+				rec[name] = cell
+			}
+		}
+		id, err := r.loadRow(mark, rec)
+		if err != nil {
+			return map[string]any{"ids": false, "nextrow": 0, "messages": []any{map[string]any{"type": "error", "message": err.Error()}}}, nil
+		}
+		ids = append(ids, id)
+	}
+	return map[string]any{"ids": ids, "messages": []any{}, "nextrow": 0}, nil
+}
+
+func (r request) loadRow(mark string, rec row) (int64, error) {
+	module, name, _ := strings.Cut(mark, ".")
+	for _, d := range r.db.table("ir.model.data").rows {
+		if d["module"] == module && d["name"] == name {
+			id := toInt(d["res_id"])
+			for k, v := range rec {
+				r.db.table(r.model).rows[id][k] = v
+			}
+			return id, nil
+		}
+	}
+	values, err := r.prepare(rec)
+	if err == nil {
+		err = r.admit(values, 0)
+	}
+	if err != nil {
+		return 0, err
+	}
+	id, err := r.insert(values)
+	if err == nil {
+		r.db.named(mark, r.model, id, r.s.now().UTC())
+	}
+	return id, err
+}
+
+func parse(cell string) int64 {
+	var n int64
+	for _, c := range cell {
+		n = n*10 + int64(c-'0')
+	}
+	return n
+}
+
+func list(v any) []any {
+	l, _ := v.([]any)
+	return l
+}
+
+// addCompany makes a company with its contact; whoever makes it belongs to it.
+func (r request) addCompany(rec row) (int64, error) {
+	at := r.s.now().UTC()
+	for _, c := range r.db.table("res.company").rows {
+		if c["name"] == rec["name"] {
+			return 0, userError("The company name must be unique!")
+		}
+	}
+	rec["partner_id"] = r.db.add("res.partner", row{"name": rec["name"], "is_company": true, "active": true}, at)
+	id := r.db.add("res.company", rec, at)
+	maker := r.db.table("res.users").rows[r.uid]
+	maker["company_ids"] = append(list(maker["company_ids"]), id)
+	return id, nil
+}
