@@ -92,11 +92,11 @@ func (a *app) jobs(ctx context.Context, work bool) (*jobs.Client, error) {
 		return jobs.New(ctx, db, jobs.Options{})
 	}
 	// The steps are shown as they happen; log lines between them would say the same again.
-	workers, err := serve.Workers(ctx, cfg, db, logging.Discard())
+	spaces, err := serve.Workspaces(ctx, cfg, db, logging.Discard())
 	if err != nil {
 		return nil, err
 	}
-	client, err := jobs.New(ctx, db, jobs.Options{Workers: workers})
+	client, err := jobs.New(ctx, db, jobs.Options{Workers: serve.Workers(cfg, db, spaces, logging.Discard())})
 	if err != nil {
 		return nil, err
 	}

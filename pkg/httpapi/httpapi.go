@@ -24,6 +24,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/session"
 	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
 // Config is what the API needs to know beside its dependencies.
@@ -45,6 +46,9 @@ type Server struct {
 	verifier   *sso.Verifier
 	onboarding *onboarding.Service
 	sessions   *session.Manager
+	workspaces *workspace.Service
+	odooSSO    *sso.Verifier
+	refusals   refusals
 	health     func(context.Context) error // nil error: this process can do its job
 	log        *slog.Logger
 	now        func() time.Time
@@ -60,6 +64,8 @@ type Deps struct {
 	Verifier   *sso.Verifier
 	Onboarding *onboarding.Service
 	Sessions   *session.Manager // nil: browsers cannot sign in here
+	Workspaces *workspace.Service
+	OdooSSO    *sso.Verifier // of tokens that people sign in to Odoo with; nil: they do not
 	Health     func(context.Context) error
 	Log        *slog.Logger
 	Metrics    prometheus.Registerer // nil: requests are counted for nobody
@@ -67,7 +73,7 @@ type Deps struct {
 
 // New makes a Server. It opens nothing and starts nothing.
 func New(cfg Config, d Deps) *Server {
-	s := &Server{cfg: cfg, db: d.DB, verifier: d.Verifier, onboarding: d.Onboarding, sessions: d.Sessions, health: d.Health, log: d.Log, now: time.Now,
+	s := &Server{cfg: cfg, db: d.DB, verifier: d.Verifier, onboarding: d.Onboarding, sessions: d.Sessions, workspaces: d.Workspaces, odooSSO: d.OdooSSO, health: d.Health, log: d.Log, now: time.Now,
 		exports: newExportSlots(d.DB.Stat().MaxConns()), metrics: newMetrics(d.Metrics)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

@@ -155,6 +155,7 @@ type setup struct {
 	deps  httpapi.Deps
 	wrap  func(http.Handler) http.Handler
 	level slog.Level
+	idp   *idp
 }
 
 func newRig(t testing.TB, changes ...func(*setup)) *rig {
@@ -166,7 +167,7 @@ func newRig(t testing.TB, changes ...func(*setup)) *rig {
 		cfg: httpapi.Config{Version: "test", Issuer: r.URL, Audience: audience, CORSOrigins: []string{uiOrigin}, Cookies: httpapi.Cookies{Access: cookie, Refresh: "nx_refresh"}},
 		deps: httpapi.Deps{DB: r.db.App, Metrics: r.reg,
 			Onboarding: &onboarding.Service{DB: r.db.App, Jobs: client, Policy: onboarding.Policy{Mode: onboarding.PolicyOpen}}},
-		level: slog.LevelDebug,
+		level: slog.LevelDebug, idp: r.idp,
 	}
 	for _, change := range changes {
 		change(s)

@@ -115,6 +115,10 @@ func TestEveryMemberRouteWantsAUsableTenantAndItsRole(t *testing.T) {
 	require.Equal(t, before, r.state(t), "a refused request writes nothing")
 	for _, row := range guarded(httpapi.Member) {
 		a := r.do(t, call(row, own, r.token("tenant_id", own, "roles", []string{string(row.Role)})))
+		if strings.HasSuffix(row.Path, "/odoo/api-key/rotate") { // this rig has no Odoo
+			requireProblem(t, a, http.StatusServiceUnavailable, "operator")
+			continue
+		}
 		require.Equal(t, http.StatusOK, a.status, "%s %s: %s", row.Method, row.Path, a.body)
 		require.Equal(t, "no-store", a.header.Get("Cache-Control"))
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
 // Times of an orderly end. Requests and jobs end side by side, below the 30 s that process managers usually grant.
@@ -69,15 +70,21 @@ func Run(ctx context.Context, cfg config.Config, opts Options) error {
 	if err := Check(ctx, db, !cfg.Development()); err != nil {
 		return unreachable(err)
 	}
-	client, err := newJobs(ctx, cfg, db, opts)
+	spaces, err := Workspaces(ctx, cfg, db, opts.Log)
 	if err != nil {
 		return err
 	}
-	keys, err := secret.Parse([]byte(cfg.Secrets.Keyset))
+	client, err := newJobs(ctx, cfg, db, spaces, opts)
 	if err != nil {
 		return err
 	}
-	d := &daemon{cfg: cfg, opts: opts, db: db, verifier: verifier, jobs: client, keys: keys}
+	d := &daemon{cfg: cfg, opts: opts, db: db, verifier: verifier, jobs: client, workspaces: spaces, keys: spaces.Keys}
+	if d.odooSSO, err = OdooVerifier(cfg, opts.Log); err != nil {
+		return err
+	}
+	if d.odooSSO != nil {
+		defer d.odooSSO.Close()
+	}
 	if err := d.open(ctx); err != nil {
 		return err
 	}
@@ -109,12 +116,8 @@ func unreachable(err error) error {
 		WithHint("serve does not wait for it: start PostgreSQL, check POSTGRES_DSN, and start again (exit code 6 means that trying again can help)")
 }
 
-func newJobs(ctx context.Context, cfg config.Config, db *postgres.DB, opts Options) (*jobs.Client, error) {
-	workers, err := Workers(ctx, cfg, db, opts.Log)
-	if err != nil {
-		return nil, err
-	}
-	return jobs.New(ctx, db, jobs.Options{Workers: workers, Parallel: opts.Parallel, Queues: queues(cfg), Log: opts.Log})
+func newJobs(ctx context.Context, cfg config.Config, db *postgres.DB, spaces *workspace.Service, opts Options) (*jobs.Client, error) {
+	return jobs.New(ctx, db, jobs.Options{Workers: Workers(cfg, db, spaces, opts.Log), Parallel: opts.Parallel, Queues: queues(cfg), Log: opts.Log})
 }
 
 // daemon is one Run: everything is made, nothing is moving yet.
@@ -125,8 +128,12 @@ type daemon struct {
 	verifier *sso.Verifier
 	jobs     *jobs.Client
 	keys     *secret.Keyring
-	api      net.Listener
-	metrics  net.Listener // nil: none
+	odooSSO  *sso.Verifier // nil: nobody signs in to Odoo through the provider
+
+	workspaces *workspace.Service
+
+	api     net.Listener
+	metrics net.Listener // nil: none
 }
 
 // open takes both ports, or neither.
@@ -175,6 +182,7 @@ func (d *daemon) handler(registry *prometheus.Registry) *httpapi.Server {
 		DevBypass: cfg.Dev.AllowBypass, DevTenant: cfg.Dev.DefaultTenantID,
 	}, httpapi.Deps{
 		DB: d.db, Verifier: d.verifier, Onboarding: Onboarding(cfg, d.db, d.jobs), Sessions: Sessions(cfg, d.api.Addr().String(), d.db, d.keys, d.verifier), Health: health.check, Log: d.opts.Log, Metrics: registry,
+		Workspaces: d.workspaces, OdooSSO: d.odooSSO,
 	})
 }
 

@@ -100,3 +100,10 @@ func Join(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity, ro
 		id, who.Email, who.Issuer, who.Subject, roles)
 	return err
 }
+
+// MayEnter reports whether the identity is a user of the tenant today, and the tenant active. id 0 means any tenant.
+func MayEnter(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity) (may bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM tenant_users u JOIN tenants t USING (tenant_id)
+		WHERE t.status = 'active' AND u.issuer = $1 AND u.subject = $2 AND ($3 = 0 OR t.tenant_id = $3))`, who.Issuer, who.Subject, id).Scan(&may)
+	return may, err
+}

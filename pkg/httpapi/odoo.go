@@ -1,0 +1,142 @@
+package httpapi
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/workspace"
+)
+
+// postRotateKey gives the caller's own workspace another key; neither of the two is ever shown. Any other tenant's number,
+// existing or not, gets the same 404.
+func (s *Server) postRotateKey(ctx context.Context, in *tenantIn) (*struct{}, error) {
+	p := principalOf(ctx)
+	if in.ID != p.Tenant.ID.String() {
+		return nil, fault.New(fault.NotFound, "tenant: there is none")
+	}
+	if s.workspaces == nil {
+		return nil, fault.New(fault.Operator, "no Odoo server is configured")
+	}
+	return nil, s.workspaces.Rotate(ctx, p.Tenant.ID, workspace.By{Actor: p.Identity.Subject, RequestID: requestIDOf(ctx)})
+}
+
+// userinfoIn is what an Odoo server asks: 19 puts the token into a header, 14 into the query.
+type userinfoIn struct {
+	strictQuery
+	Tenant        string `query:"tenant" maxLength:"10" doc:"The tenant whose workspace asks"`
+	Token         string `query:"access_token" doc:"As Odoo 14 sends it"`
+	Authorization string `header:"Authorization" doc:"As Odoo 19 sends it"`
+
+	from string
+}
+
+// Resolve implements huma.Resolver.
+func (in *userinfoIn) Resolve(hc huma.Context) []error {
+	in.from, _, _ = net.SplitHostPort(hc.RemoteAddr())
+	return in.strictQuery.Resolve(hc)
+}
+
+func (in *userinfoIn) token() string {
+	if bearer, ok := strings.CutPrefix(in.Authorization, "Bearer "); ok {
+		return bearer
+	}
+	return in.Token
+}
+
+type userinfoOut struct {
+	Status    int
+	Challenge string `header:"WWW-Authenticate"`
+	Cache     string `header:"Cache-Control"`
+	Retry     string `header:"Retry-After"`
+	Body      struct {
+		UserID  string `json:"user_id,omitempty" doc:"The subject, as Odoo 14 wants it"`
+		Subject string `json:"sub,omitempty" doc:"The subject, as Odoo 19 wants it"`
+		Email   string `json:"email,omitempty"`
+		Name    string `json:"name,omitempty"`
+		Error   string `json:"error,omitempty" enum:"invalid_token,slow_down"`
+	}
+}
+
+// getUserinfo judges a token with which somebody signs in to Odoo: signature, issuer, expiry, and that it was issued to Odoo's
+// own client, which Odoo does not look at; then, that its holder is a user of the tenant today. All who fail get one answer.
+func (s *Server) getUserinfo(ctx context.Context, in *userinfoIn) (*userinfoOut, error) {
+	if s.odooSSO == nil {
+		return nil, fault.New(fault.NotFound, "no such route")
+	}
+	out := &userinfoOut{Status: http.StatusOK, Cache: "no-store"}
+	if !s.refusals.room(in.from, s.now()) {
+		out.Status, out.Retry, out.Body.Error = http.StatusTooManyRequests, "1", "slow_down"
+		return out, nil
+	}
+	who, err := s.odooUser(ctx, in)
+	if fault.Is(err, fault.Unavailable) || fault.Is(err, fault.Interrupted) {
+		return nil, err
+	}
+	if err != nil {
+		s.refusals.add(in.from, s.now())
+		logOf(ctx).InfoContext(ctx, "sign-in to Odoo refused", "tenant", in.Tenant, "error", err)
+		out.Status, out.Challenge, out.Body.Error = http.StatusUnauthorized, `Bearer error="invalid_token"`, "invalid_token"
+		return out, nil
+	}
+	visitOf(ctx).subject = who.Subject
+	out.Body.UserID, out.Body.Subject, out.Body.Email, out.Body.Name = who.Subject, who.Subject, who.Email, who.Email
+	return out, nil
+}
+
+func (s *Server) odooUser(ctx context.Context, in *userinfoIn) (sso.Identity, error) {
+	who, err := s.odooSSO.Verify(ctx, in.token())
+	if err != nil {
+		return who, err
+	}
+	id := tenantid.ID(0)
+	if in.Tenant != "" {
+		var ok bool
+		if id, ok = tenantid.Parse(in.Tenant); !ok {
+			return who, fault.New(fault.Denied, "tenant %q: not a number", in.Tenant)
+		}
+	}
+	err = s.db.InSystem(ctx, "sign-in to Odoo", func(ctx context.Context, tx postgres.SystemTx) error {
+		may, err := tenant.MayEnter(ctx, tx, id, who)
+		if err == nil && !may {
+			err = fault.New(fault.Denied, "subject %s: no user of tenant %q", who.Subject, in.Tenant)
+		}
+		return err
+	})
+	return who, err
+}
+
+// refusedPerSecond is how many refusals one address gets; Odoo servers, whose addresses are few, are mostly right.
+const refusedPerSecond = 20
+
+// refusals counts who was refused how often in this second.
+type refusals struct {
+	mu     sync.Mutex
+	second int64
+	count  map[string]int
+}
+
+func (r *refusals) room(from string, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.second != now.Unix() || r.count[from] < refusedPerSecond
+}
+
+func (r *refusals) add(from string, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.second != now.Unix() {
+		r.second, r.count = now.Unix(), map[string]int{}
+	}
+	r.count[from]++
+}
