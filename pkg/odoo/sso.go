@@ -34,7 +34,7 @@ func (p *Provisioner) EnsureSSO(ctx context.Context, w Workspace, sso SSO, uid i
 // EnsureProvider sees to it that the workspace offers exactly this provider on its sign-in page and admits nobody whom leadctl
 // did not link. It returns the provider's id there.
 func (p *Provisioner) EnsureProvider(ctx context.Context, w Workspace, sso SSO) (int64, error) {
-	s, err := p.Session(ctx, w)
+	s, err := p.control(ctx, w)
 	if err != nil {
 		return 0, err
 	}
@@ -51,7 +51,7 @@ func (p *Provisioner) LinkUser(ctx context.Context, w Workspace, provider, uid i
 	if subject == "" {
 		return fault.New(fault.Internal, "tenant %s: SSO link without a subject", w.Tenant)
 	}
-	s, err := p.Session(ctx, w)
+	s, err := p.control(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (p *Provisioner) LinkUser(ctx context.Context, w Workspace, provider, uid i
 
 // CheckSSO is nil when EnsureProvider would change nothing; it writes nothing. Else fault.Operator with the first difference.
 func (p *Provisioner) CheckSSO(ctx context.Context, w Workspace, sso SSO) error {
-	s, err := p.Session(ctx, w)
+	s, err := p.control(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (p *Provisioner) CheckSSO(ctx context.Context, w Workspace, sso SSO) error 
 
 // LinkedSubject is the provider's subject that a login is tied to, "" when it is tied to none. fault.NotFound: no such user.
 func (p *Provisioner) LinkedSubject(ctx context.Context, w Workspace, login string) (string, error) {
-	s, err := p.Session(ctx, w)
+	s, err := p.control(ctx, w)
 	if err != nil {
 		return "", err
 	}
