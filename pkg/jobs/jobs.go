@@ -2,7 +2,7 @@
 //
 // What the work is stands beside whoever enqueues it (package onboarding, package acra): their args, workers and steps.
 // Jobs are enqueued with Enqueue in the caller's own transaction, so a job exists exactly when that transaction
-// committed. Any number of processes share the work; River's leader rescues what a dead one left behind.
+// committed. Any number of processes share the work, and take over what a dead one left behind (presence.go).
 package jobs
 
 import (
@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,13 +26,17 @@ import (
 // Times that bound a job. River's own default rescues a stuck job after an hour, which no first sign-in can wait for.
 const (
 	Timeout     = 2 * time.Minute    // longest a single attempt may run
-	RescueAfter = 3 * time.Minute    // a running job older than this belonged to a process that died
+	RescueAfter = 3 * time.Minute    // a running job older than this belonged to a process that stands still; see presence for dead ones
 	KeptFor     = 7 * 24 * time.Hour // completed and cancelled jobs; discarded ones stay as long
 	SoftStop    = 10 * time.Second   // on shutdown: what is running may finish, then it is returned unharmed
 )
 
 // Client runs and lists jobs.
-type Client struct{ river *river.Client[pgx.Tx] }
+type Client struct {
+	river    *river.Client[pgx.Tx]
+	presence *presence
+	leave    func() // ends what Start began beside River
+}
 
 // Options of New. Workers nil makes a client that lists, retries and cancels but works nothing.
 type Options struct {
@@ -68,24 +73,40 @@ func New(ctx context.Context, db *postgres.DB, opts Options) (*Client, error) {
 			cfg.Queues[name] = river.QueueConfig{MaxWorkers: parallel}
 		}
 	}
-	client, err := river.NewClient(riverpgxv5.New(pool), cfg)
-	if err != nil {
+	c := &Client{presence: newPresence(db, cmp.Or(opts.Log, cfg.Logger)), leave: func() {}}
+	cfg.ID = c.presence.id
+	if c.river, err = river.NewClient(riverpgxv5.New(pool), cfg); err != nil {
 		return nil, fault.New(fault.Internal, "job queue: %w", err)
 	}
-	return &Client{client}, nil
+	return c, nil
 }
 
 // Start works jobs until Stop.
 func (c *Client) Start(ctx context.Context) error {
+	if err := c.presence.arrive(ctx); err != nil {
+		return err
+	}
 	// Not ctx itself: its end would abort running jobs at once, and Stop is what ends them gently.
 	if err := c.river.Start(context.WithoutCancel(ctx)); err != nil {
+		c.presence.leave()
 		return fault.New(fault.Unavailable, "job queue: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.presence.keep(ctx)
+	}()
+	c.leave = func() {
+		cancel()
+		<-ended
 	}
 	return nil
 }
 
 // Stop claims nothing more, lets what runs finish within SoftStop, then hands the rest back to the queue.
 func (c *Client) Stop(ctx context.Context) error {
+	defer c.leave() // last: whoever has left has no jobs
 	if err := c.river.Stop(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return fault.New(fault.Unavailable, "job queue: %w", err)
 	}
@@ -100,6 +121,36 @@ func (c *Client) Enqueue(ctx context.Context, tx postgres.SystemTx, args river.J
 		return 0, false, err
 	}
 	return res.Job.ID, !res.UniqueSkippedAsDuplicate, nil
+}
+
+// Working is the client that works the job of ctx, for work that makes more of it. Fault: Internal outside of a job.
+func Working(ctx context.Context) (*Client, error) {
+	client, err := river.ClientFromContextSafely[pgx.Tx](ctx)
+	if err != nil {
+		return nil, fault.New(fault.Internal, "job queue: %w", err)
+	}
+	return &Client{river: client}, nil
+}
+
+// EnqueueAll inserts many jobs in the caller's transaction and returns how many of them are new.
+func (c *Client) EnqueueAll(ctx context.Context, tx postgres.SystemTx, args []river.JobArgs) (fresh int, err error) {
+	const most = 1000 // in one statement
+	for part := range slices.Chunk(args, most) {
+		params := make([]river.InsertManyParams, len(part))
+		for i, a := range part {
+			params[i] = river.InsertManyParams{Args: a}
+		}
+		results, err := c.river.InsertManyTx(ctx, tx.Tx(), params)
+		if err != nil {
+			return fresh, err
+		}
+		for _, r := range results {
+			if !r.UniqueSkippedAsDuplicate {
+				fresh++
+			}
+		}
+	}
+	return fresh, nil
 }
 
 // Active are the states in which a job still has something ahead of it. Unique jobs are unique among these only, so that

@@ -1,0 +1,140 @@
+package jobs
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/schema"
+)
+
+// presenceClass is the first key of the session lock that a working process holds for as long as it lives.
+const presenceClass int32 = 0x6c656164
+
+// lookAgain is how long processes wait between looking for jobs whose process died. A job is taken from a process that was
+// absent twice in a row, so that one whose session broke has time to come back.
+const lookAgain = 4 * time.Second
+
+// presence is how working processes know of each other. Each holds a session lock named by its id, which PostgreSQL frees
+// when the process dies; what such a process left running goes back to the queue within seconds. A process that stands
+// still, or whose machine vanished, keeps its session: its jobs wait for RescueAfter.
+type presence struct {
+	db      *postgres.DB
+	id      string // "leadctl-" and 16 hexadecimal digits, the first 8 of which are the lock's second key
+	key     int32
+	log     *slog.Logger
+	release func()
+	absent  map[orphan]bool // of the look before
+	every   time.Duration
+}
+
+// orphan is one attempt at a job whose process is not there.
+type orphan struct {
+	id      int64
+	attempt int
+}
+
+func newPresence(db *postgres.DB, log *slog.Logger) *presence {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	key := int32(uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3]))
+	return &presence{db: db, id: "leadctl-" + hex.EncodeToString(b[:]), key: key, log: log, every: lookAgain}
+}
+
+// arrive takes the lock. Faults: Unavailable; Operator behind a pooler.
+func (p *presence) arrive(ctx context.Context) error {
+	release, ok, err := p.db.Lock(ctx, presenceClass, p.key)
+	if err == nil && !ok {
+		err = fault.New(fault.Conflict, "job queue: the lock of this process is taken")
+	}
+	p.release = release
+	return err
+}
+
+// keep holds the lock and looks for orphans until ctx ends; then it leaves.
+func (p *presence) keep(ctx context.Context) {
+	tick := time.NewTicker(p.every)
+	defer tick.Stop()
+	defer func() { p.leave() }()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := p.look(ctx); err != nil && ctx.Err() == nil {
+			p.log.WarnContext(ctx, "jobs of dead processes: not looked for", "error", err)
+		}
+	}
+}
+
+func (p *presence) leave() {
+	if p.release != nil {
+		p.release()
+		p.release = nil
+	}
+}
+
+// look comes back after a broken session, and hands on what has no process for the second time.
+func (p *presence) look(ctx context.Context) error {
+	var here bool
+	found := map[orphan]bool{}
+	err := p.db.InSystem(ctx, "orphaned jobs", func(ctx context.Context, tx postgres.SystemTx) error {
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (`+heldLock+` AND l.objid = $2::int::oid)`, presenceClass, p.key).Scan(&here); err != nil {
+			return err
+		}
+		orphans, err := p.orphans(ctx, tx)
+		for _, o := range orphans {
+			found[o] = true
+			if p.absent[o] && err == nil {
+				err = p.handOn(ctx, tx, o)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	p.absent = found
+	if !here {
+		p.leave()
+		return p.arrive(ctx)
+	}
+	return nil
+}
+
+// heldLock finds the locks of working processes; $1 is the class.
+const heldLock = `SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted AND l.classid = $1::int::oid
+	AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`
+
+// orphans are the running attempts whose process is not there.
+func (p *presence) orphans(ctx context.Context, tx postgres.SystemTx) ([]orphan, error) {
+	rows, err := tx.Query(ctx, fmt.Sprintf(`SELECT id, attempt FROM (
+			SELECT id, attempt, max_attempts, attempted_by[array_upper(attempted_by, 1)] AS process FROM %s.river_job WHERE state = 'running') j
+		WHERE attempt < max_attempts AND process ~ '^leadctl-[0-9a-f]{16}$' AND process <> $2
+		AND NOT EXISTS (%s AND l.objid = ('x' || substr(process, 9, 8))::bit(32)::int::oid)`, schema.JobsSchema, heldLock), presenceClass, p.id)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (o orphan, err error) {
+		return o, row.Scan(&o.id, &o.attempt)
+	})
+}
+
+// handOn is what River's rescuer does to a stuck job, but at once.
+func (p *presence) handOn(ctx context.Context, tx postgres.SystemTx, o orphan) error {
+	tag, err := tx.Exec(ctx, fmt.Sprintf(`UPDATE %s.river_job SET state = 'available', scheduled_at = now(),
+			errors = array_append(errors, jsonb_build_object('at', now(), 'attempt', attempt, 'error', 'the process that worked it died', 'trace', ''))
+		WHERE id = $1 AND attempt = $2 AND state = 'running'`, schema.JobsSchema), o.id, o.attempt)
+	if err == nil && tag.RowsAffected() == 1 {
+		p.log.WarnContext(ctx, "job of a process that died goes back to the queue", "job_id", o.id, "attempt", o.attempt)
+	}
+	return err
+}

@@ -1,0 +1,110 @@
+package jobs
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/pgtest"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/schema"
+)
+
+type errand struct{}
+
+func (errand) Kind() string { return "errand" }
+
+// errandWorker tells of each attempt, and stays in the first until the test ends.
+type errandWorker struct {
+	river.WorkerDefaults[errand]
+	attempts chan int
+	over     chan struct{}
+}
+
+func (w *errandWorker) Work(_ context.Context, job *river.Job[errand]) error {
+	w.attempts <- job.Attempt
+	if job.Attempt == 1 {
+		<-w.over
+	}
+	return nil
+}
+
+// process is a working process of its own, as far as the queue can tell.
+func process(t *testing.T, db *pgtest.DB, attempts chan int) *Client {
+	t.Helper()
+	own, err := postgres.Open(t.Context(), db.LoginDSN, postgres.Options{})
+	require.NoError(t, err)
+	t.Cleanup(own.Close)
+	workers, over := river.NewWorkers(), make(chan struct{})
+	river.AddWorker(workers, &errandWorker{attempts: attempts, over: over})
+	c, err := New(t.Context(), own, Options{Workers: workers})
+	require.NoError(t, err)
+	c.presence.every = 50 * time.Millisecond
+	require.NoError(t, c.Start(t.Context()))
+	t.Cleanup(func() {
+		close(over)
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		require.NoError(t, c.Stop(ctx))
+	})
+	return c
+}
+
+// begin enqueues an errand and waits until a process works it.
+func begin(t *testing.T, c *Client, attempts chan int) {
+	t.Helper()
+	require.NoError(t, c.presence.db.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
+		_, _, err := c.Enqueue(ctx, tx, errand{})
+		return err
+	}))
+	require.Equal(t, 1, <-attempts)
+}
+
+// D-016: the process that worked a job dies; another one goes on with the next attempt.
+func TestJobsOfDeadProcesses(t *testing.T) {
+	t.Parallel()
+	t.Run("D-016", func(t *testing.T) {
+		t.Parallel()
+		db, attempts := pgtest.New(t), make(chan int, 9)
+		dead := process(t, db, attempts)
+		begin(t, dead, attempts)
+		dead.leave() // all that PostgreSQL sees of a death: the session of the lock has ended
+		process(t, db, attempts)
+		require.Equal(t, 2, <-attempts)
+		var reason string
+		require.NoError(t, db.Owner.QueryRow(t.Context(), `SELECT errors[1]->>'error' FROM `+schema.JobsSchema+`.river_job`).Scan(&reason))
+		require.Equal(t, "the process that worked it died", reason)
+	})
+}
+
+// A process whose session breaks comes back and keeps its jobs.
+func TestABrokenSessionIsNoDeath(t *testing.T) {
+	t.Parallel()
+	db, attempts := pgtest.New(t), make(chan int, 9)
+	alive := process(t, db, attempts)
+	begin(t, alive, attempts)
+	for range 3 {
+		killed := holder(t, db, alive)
+		_, err := db.Owner.Exec(t.Context(), `SELECT pg_terminate_backend($1)`, killed)
+		require.NoError(t, err)
+		for again := killed; again == killed || again == 0; again = holder(t, db, alive) {
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	observer := newPresence(alive.presence.db, alive.presence.log)
+	require.NoError(t, observer.look(t.Context()))
+	require.NoError(t, observer.look(t.Context()))
+	require.Empty(t, observer.absent)
+	observer.leave()
+}
+
+// holder is the session that holds a process's lock, 0 for none.
+func holder(t *testing.T, db *pgtest.DB, c *Client) (pid int) {
+	t.Helper()
+	require.NoError(t, db.Owner.QueryRow(t.Context(), `SELECT coalesce(max(pid), 0) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1::int::oid AND objid = $2::int::oid`,
+		presenceClass, c.presence.key).Scan(&pid))
+	return pid
+}
