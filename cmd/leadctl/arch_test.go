@@ -23,7 +23,7 @@ const (
 // layers is the picture of the code: an arrow (an import) points to a strictly lower layer. A new package gets its place here.
 func layers() [][]string {
 	return [][]string{
-		{"fault", "logging", "tenantid"},                                  // leaves
+		{"fault", "failpoint", "logging", "tenantid"},                     // leaves
 		{"config", "secret", "pgtemp", "schema", "odoo", "sso", "devidp"}, // one outside thing each
 		{"postgres", "keycloak", "signin"},                                // the two doors; the provider that we also set up, and sign in to
 		{"tenant", "jobs", "session"},                                     // rows and queued work behind those doors

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/leadctl/leadctl/pkg/failpoint"
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
@@ -76,14 +77,19 @@ func (c *cluster) make(ctx context.Context, admin *pgx.Conn, w Workspace) error 
 		return err
 	}
 	if !half.exists {
+		failpoint.Hit("before odoo", "clone")
 		if err := c.clone(ctx, admin, w.provisional()); err != nil {
 			return err
 		}
 	}
+	failpoint.Hit("before odoo", "identity")
 	if err := c.identify(ctx, w); err != nil {
 		return err
 	}
-	return commitName(ctx, admin, w.provisional(), w.Database)
+	failpoint.Hit("before odoo", "rename")
+	err = commitName(ctx, admin, w.provisional(), w.Database)
+	failpoint.Hit("after odoo", "rename")
+	return err
 }
 
 // clone copies the template, which must be locked: otherwise Odoo's own sessions on it make the copy fail, and it might not

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/leadctl/leadctl/pkg/failpoint"
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
@@ -92,7 +93,9 @@ func (s *Server) guarded(ctx context.Context, req *http.Request, failed *CallErr
 func (s *Server) exchange(ctx context.Context, req *http.Request, failed *CallError) (answer, error) {
 	var sent atomic.Bool
 	trace := &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }}
+	failpoint.Hit("before odoo", failed.Op)
 	resp, err := s.http.Do(req.WithContext(httptrace.WithClientTrace(ctx, trace)))
+	failpoint.Hit("after odoo", failed.Op)
 	failed.Ambiguous = sent.Load()
 	if err != nil {
 		return answer{}, err
