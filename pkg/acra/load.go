@@ -109,7 +109,9 @@ func (in *ingestion) applyOnce(ctx context.Context, b *batch) error {
 		return saveRun(ctx, tx, &after, checkpoint{Batch: b.number, At: b.at})
 	})
 	if err != nil {
-		in.next = after // should the commit have gone through without our hearing of it
+		if saved {
+			in.next = after // should the commit have gone through without our hearing of it
+		}
 		return err
 	}
 	if applied {

@@ -103,8 +103,8 @@ type ACRA struct {
 	PageSize             int           `key:"page_size" env:"PAGE_SIZE" default:"2000" check:"positive" doc:"Rows asked for per page; the API refuses 10000"`
 	APIKey               string        `key:"api_key" secret:"all" doc:"data.gov.sg key: raises the rate limit, is not required"`
 	Interval             time.Duration `key:"interval" env:"INTERVAL_SECONDS" default:"0" check:"natural" doc:"Time between scheduled runs, as seconds or as 12h; 0 means daily at midnight in Asia/Singapore"`
-	DisableScheduler     bool          `key:"disable_scheduler" env:"DISABLE_SCHEDULER" default:"false" doc:"No scheduled runs from this process"`
-	DisableStartupIngest bool          `key:"disable_startup_ingest" env:"DISABLE_STARTUP_INGEST" default:"false" doc:"No run when serve starts"`
+	DisableScheduler     bool          `key:"disable_scheduler" env:"DISABLE_SCHEDULER" default:"false" doc:"This process keeps no schedule: it neither starts ingestions at a tick nor works those that another started (development keeps none unless interval is set)"`
+	DisableStartupIngest bool          `key:"disable_startup_ingest" env:"DISABLE_STARTUP_INGEST" default:"false" doc:"serve does not make up for the latest tick when it starts, neither the first load nor one that was missed: it waits for the next"`
 }
 
 // Secrets is how secrets are kept in the database.

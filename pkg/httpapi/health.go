@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"time"
 
 	"github.com/leadctl/leadctl/pkg/fault"
 )
@@ -20,7 +21,34 @@ func ok() *okOut {
 	return out
 }
 
-func (s *Server) getHealth(context.Context, *empty) (*okOut, error) { return ok(), nil }
+func (s *Server) getLive(context.Context, *empty) (*okOut, error) { return ok(), nil }
+
+// healthOut is ok for everybody; the register's age is for whoever watches the data.
+type healthOut struct {
+	Body struct {
+		OK       bool            `json:"ok"`
+		Register *registerHealth `json:"register,omitempty" doc:"Left out until a register was loaded"`
+	}
+}
+
+type registerHealth struct {
+	CurrentAt  time.Time `json:"current_at" doc:"When the companies were last found to be as published, or were loaded"`
+	AgeSeconds int64     `json:"age_seconds" doc:"Time since then"`
+	Released   string    `json:"released,omitempty" doc:"The publisher's date of the release that is loaded"`
+}
+
+// getHealth says that the process answers, and how old its data is as far as it knows: a database that is away changes nothing.
+func (s *Server) getHealth(ctx context.Context, _ *empty) (*healthOut, error) {
+	out := &healthOut{}
+	out.Body.OK = true
+	if s.register == nil {
+		return out, nil
+	}
+	if age := s.register(ctx); !age.Current.IsZero() {
+		out.Body.Register = &registerHealth{age.Current.UTC(), int64(s.now().Sub(age.Current).Seconds()), age.Released}
+	}
+	return out, nil
+}
 
 // getReady says whether requests should come here. It tells a stranger nothing about why not; the log does.
 func (s *Server) getReady(ctx context.Context, _ *empty) (*okOut, error) {

@@ -19,6 +19,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/leadctl/leadctl/pkg/acra"
 	"github.com/leadctl/leadctl/pkg/onboarding"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/session"
@@ -50,6 +51,7 @@ type Server struct {
 	odooSSO    *sso.Verifier
 	refusals   refusals
 	health     func(context.Context) error // nil error: this process can do its job
+	register   func(context.Context) acra.Age
 	log        *slog.Logger
 	now        func() time.Time
 	draining   atomic.Bool
@@ -67,13 +69,14 @@ type Deps struct {
 	Workspaces *workspace.Service
 	OdooSSO    *sso.Verifier // of tokens that people sign in to Odoo with; nil: they do not
 	Health     func(context.Context) error
+	Register   func(context.Context) acra.Age // how old the companies are; nil: nobody knows
 	Log        *slog.Logger
 	Metrics    prometheus.Registerer // nil: requests are counted for nobody
 }
 
 // New makes a Server. It opens nothing and starts nothing.
 func New(cfg Config, d Deps) *Server {
-	s := &Server{cfg: cfg, db: d.DB, verifier: d.Verifier, onboarding: d.Onboarding, sessions: d.Sessions, workspaces: d.Workspaces, odooSSO: d.OdooSSO, health: d.Health, log: d.Log, now: time.Now,
+	s := &Server{cfg: cfg, db: d.DB, verifier: d.Verifier, onboarding: d.Onboarding, sessions: d.Sessions, workspaces: d.Workspaces, odooSSO: d.OdooSSO, health: d.Health, register: d.Register, log: d.Log, now: time.Now,
 		exports: newExportSlots(d.DB.Stat().MaxConns()), metrics: newMetrics(d.Metrics)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

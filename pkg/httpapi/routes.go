@@ -35,8 +35,8 @@ type Route struct {
 // routes is every route there is, but for the documentation's own assets.
 func (s *Server) routes() []Route {
 	return []Route{
-		{http.MethodGet, "/health", Open, "", false, "The process answers", handle(s.getHealth)},
-		{http.MethodGet, "/livez", Open, "", false, "The process lives; touches nothing else", handle(s.getHealth)},
+		{http.MethodGet, "/health", Open, "", false, "The process answers, and how old its register is", handle(s.getHealth)},
+		{http.MethodGet, "/livez", Open, "", false, "The process lives; touches nothing else", handle(s.getLive)},
 		{http.MethodGet, "/readyz", Open, "", false, "The process can do its job", handle(s.getReady)},
 
 		{http.MethodGet, "/auth/login", Open, "", false, "Sign a browser in: redirects to the identity provider", handle(s.getLogin)},

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -31,6 +32,20 @@ func TestRegisterComesByItself(t *testing.T) {
 	require.Contains(t, d.log.String(), `"msg":"register ingested"`)
 	require.Contains(t, d.log.String(), `"inserted":300`)
 	require.Contains(t, d.log.String(), `"msg":"companies follow the register"`)
+	require.Equal(t, `{"ok":true}`, strings.TrimSpace(get(t, d.base+"/livez", "").body))
+	var health struct {
+		Register struct {
+			Age      int    `json:"age_seconds"`
+			Released string `json:"released"`
+		}
+	}
+	young := start(t, settings(t, db.LoginDSN, provider.URL)) // what the first one was asked before is kept for half a minute
+	require.NoError(t, json.Unmarshal([]byte(get(t, young.base+"/health", "").body), &health))
+	require.Less(t, health.Register.Age, 600)
+	require.Equal(t, "2026-09-16T10:04:13+08:00", health.Register.Released)
+	require.Regexp(t, `(?m)^leadctl_register_age_seconds \d`, get(t, young.metrics+"/metrics", "").body)
+	require.Regexp(t, `(?m)^leadctl_register_release_age_seconds \d`, get(t, young.metrics+"/metrics", "").body)
+	require.NoError(t, young.end())
 	require.NoError(t, d.end())
 
 	calls := site.Calls(acratest.Metadata)

@@ -149,8 +149,10 @@ func (d *daemon) open(ctx context.Context) (err error) {
 
 func (d *daemon) run(ctx context.Context) error {
 	log := d.opts.Log
+	age := &registerAge{db: d.db}
 	registry := newRegistry(d.opts.Version, d.db, d.verifier)
-	handler := d.handler(registry)
+	registry.MustRegister(age)
+	handler := d.handler(registry, age)
 	if d.metrics != nil {
 		defer serveMetrics(d.metrics, registry, d.opts.times, log)()
 		log.InfoContext(ctx, "metrics", "addr", d.metrics.Addr().String())
@@ -174,7 +176,7 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 }
 
-func (d *daemon) handler(registry *prometheus.Registry) *httpapi.Server {
+func (d *daemon) handler(registry *prometheus.Registry, age *registerAge) *httpapi.Server {
 	cfg, health := d.cfg, &health{db: d.db, verifier: d.verifier, strict: !d.cfg.Development(), recheck: d.opts.times.recheck, now: time.Now}
 	return httpapi.New(httpapi.Config{
 		Version: d.opts.Version, PublicURL: cfg.API.PublicURL, Issuer: cfg.SSO.Issuer, Audience: audience(cfg), CORSOrigins: origins(cfg),
@@ -182,7 +184,7 @@ func (d *daemon) handler(registry *prometheus.Registry) *httpapi.Server {
 		DevBypass: cfg.Dev.AllowBypass, DevTenant: cfg.Dev.DefaultTenantID,
 	}, httpapi.Deps{
 		DB: d.db, Verifier: d.verifier, Onboarding: Onboarding(cfg, d.db, d.jobs), Sessions: Sessions(cfg, d.api.Addr().String(), d.db, d.keys, d.verifier), Health: health.check, Log: d.opts.Log, Metrics: registry,
-		Workspaces: d.workspaces, OdooSSO: d.odooSSO,
+		Workspaces: d.workspaces, OdooSSO: d.odooSSO, Register: age.read,
 	})
 }
 

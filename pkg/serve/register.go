@@ -1,0 +1,66 @@
+package serve
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/leadctl/leadctl/pkg/acra"
+	"github.com/leadctl/leadctl/pkg/postgres"
+)
+
+const (
+	ageFreshFor = 30 * time.Second
+	agePatience = 500 * time.Millisecond // /health answers without the age rather than late
+)
+
+// registerAge knows how old the register in the database is. /health is open to everybody and the metrics are scraped: the
+// database is asked twice a minute at most, whoever asks, and what was known stays the answer while it is away.
+type registerAge struct {
+	db *postgres.DB
+
+	mu    sync.Mutex
+	asked time.Time
+	age   acra.Age
+}
+
+func (r *registerAge) read(ctx context.Context) acra.Age {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.asked) >= ageFreshFor {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), agePatience)
+		defer cancel()
+		if age, err := acra.ReadAge(ctx, r.db); err == nil {
+			r.age = age
+		}
+		r.asked = time.Now()
+	}
+	return r.age
+}
+
+// Describe implements prometheus.Collector.
+func (r *registerAge) Describe(out chan<- *prometheus.Desc) {
+	out <- registerAgeDesc()
+	out <- registerReleaseDesc()
+}
+
+func registerAgeDesc() *prometheus.Desc {
+	return described("leadctl_register_age_seconds", "Time since the company register was last found to be as published, or was loaded; no sample before the first time.")
+}
+
+func registerReleaseDesc() *prometheus.Desc {
+	return described("leadctl_register_release_age_seconds", "Time since the publisher released the register that is loaded; no sample when the source names no date.")
+}
+
+// Collect implements prometheus.Collector.
+func (r *registerAge) Collect(out chan<- prometheus.Metric) {
+	age := r.read(context.Background())
+	if !age.Current.IsZero() {
+		out <- prometheus.MustNewConstMetric(registerAgeDesc(), prometheus.GaugeValue, time.Since(age.Current).Seconds())
+	}
+	if released, err := time.Parse(time.RFC3339, age.Released); err == nil {
+		out <- prometheus.MustNewConstMetric(registerReleaseDesc(), prometheus.GaugeValue, time.Since(released).Seconds())
+	}
+}
