@@ -17,7 +17,6 @@ type cluster struct {
 	admin        *pgx.ConnConfig
 	template     string
 	installation string
-	making       chan struct{} // clones at once; they compete for the same disk
 }
 
 func newCluster(p Provisioning) (*cluster, error) {
@@ -28,7 +27,7 @@ func newCluster(p Provisioning) (*cluster, error) {
 	}
 	cfg.RuntimeParams["application_name"] = "leadctl"
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
-	return &cluster{cfg, p.Template, p.Installation, make(chan struct{}, 4)}, nil
+	return &cluster{cfg, p.Template, p.Installation}, nil
 }
 
 // connect opens one database of the cluster; "" is the one that the DSN names.
@@ -45,12 +44,6 @@ func (c *cluster) connect(ctx context.Context, database string) (*pgx.Conn, erro
 }
 
 func (c *cluster) ensure(ctx context.Context, w Workspace) (bool, error) {
-	select {
-	case c.making <- struct{}{}:
-		defer func() { <-c.making }()
-	case <-ctx.Done():
-		return false, ctx.Err()
-	}
 	admin, err := c.connect(ctx, "")
 	if err != nil {
 		return false, err

@@ -28,6 +28,8 @@ var odooTables = []string{
 		create_uid int, write_uid int, create_date timestamp, write_date timestamp)`,
 	`CREATE TABLE res_users (id serial PRIMARY KEY, login text UNIQUE NOT NULL, password text, active bool)`,
 	`CREATE TABLE res_users_apikeys (id serial PRIMARY KEY, name text, user_id int, scope text, key text, index text, create_date timestamp)`,
+	`CREATE TABLE ir_cron (id serial PRIMARY KEY, active bool, nextcall timestamp)`,
+	`INSERT INTO ir_cron (active, nextcall) VALUES (true, now() AT TIME ZONE 'utc' - interval '1 day'), (false, now() AT TIME ZONE 'utc' - interval '1 day')`,
 	`CREATE TABLE ir_model_data (module text, name text, model text, res_id int)`,
 	`INSERT INTO res_users (id, login, password, active) VALUES (2, 'admin', 'template-hash', true), (6, 'leadctl', NULL, true)`,
 	`INSERT INTO res_users_apikeys (name, user_id, key, index) VALUES ('of the template', 2, 'x', 'y')`,
@@ -155,6 +157,8 @@ func TestCloneGetsAnIdentityOfItsOwn(t *testing.T) {
 	require.Equal(t, "0", c.text(t, w.Database, `SELECT count(*)::text FROM ir_config_parameter WHERE value = 'template'`))
 	require.Equal(t, "0", c.text(t, w.Database, `SELECT count(*)::text FROM res_users WHERE password IS NOT NULL OR login = 'admin'`))
 	require.Equal(t, "1", c.text(t, w.Database, `SELECT count(*)::text FROM res_users_apikeys`))
+	require.Equal(t, "1", c.text(t, w.Database, `SELECT count(*)::text FROM ir_cron WHERE nextcall > now() AT TIME ZONE 'utc' + interval '5 minutes'`),
+		"jobs that were due when the template was made must not run in each clone at once")
 	require.Equal(t, string(w.Secret[:8]), c.text(t, w.Database, `SELECT index FROM res_users_apikeys WHERE user_id = 6 AND scope IS NULL`))
 	require.Equal(t, "odoo", c.text(t, "postgres", `SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = $1`, w.Database))
 	require.Equal(t, "0", c.text(t, "postgres", `SELECT count(*)::text FROM pg_database WHERE datname LIKE $1`, c.prefix+"%\\_\\_new"))

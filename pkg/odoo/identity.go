@@ -47,10 +47,18 @@ func newIdentity(ctx context.Context, tx pgx.Tx, owner string) error {
 			return err
 		}
 	}
+	if _, err := tx.Exec(ctx, postponeJobs); err != nil {
+		return err
+	}
 	_, err := tx.Exec(ctx, `UPDATE ir_config_parameter SET value = to_char(now() AT TIME ZONE 'utc', 'YYYY-MM-DD HH24:MI:SS')
 		WHERE key = 'database.create_date'`)
 	return err
 }
+
+// postponeJobs: every scheduled job of a clone has been due since the template was made. They would all run at once, in each of
+// the clones, while people wait for theirs; so they get a later time, and not all the same one.
+const postponeJobs = `UPDATE ir_cron SET nextcall = date_trunc('second', now() AT TIME ZONE 'utc') + interval '10 minutes' + random() * interval '50 minutes'
+	WHERE active AND nextcall < now() AT TIME ZONE 'utc' + interval '10 minutes'`
 
 // closeAccounts leaves no account of the template usable: no passwords, no keys, and no login named admin to try them on.
 func closeAccounts(ctx context.Context, tx pgx.Tx, database string) error {

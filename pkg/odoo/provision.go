@@ -39,9 +39,10 @@ type Provisioning struct {
 type Provisioner struct {
 	server *Server
 	maker  maker
-	shared *company // the maker in ModeCompany, nil elsewhere
-	keys   bool     // accounts have API keys, so that JSON-2 can be spoken; else passwords
-	uids   sync.Map // signInKey → int64: who leadctl's account is, so that not every step has to ask
+	shared *company      // the maker in ModeCompany, nil elsewhere
+	keys   bool          // accounts have API keys, so that JSON-2 can be spoken; else passwords
+	making chan struct{} // workspaces made at once: Odoo loads a new database for as long as the copying takes, and others wait for both
+	uids   sync.Map      // signInKey → int64: who leadctl's account is, so that not every step has to ask
 }
 
 // signInKey names a sign-in that succeeded, by digest rather than by secret.
@@ -58,7 +59,7 @@ func NewProvisioner(server *Server, p Provisioning) (*Provisioner, error) {
 	if p.TemplateLogin == "" {
 		p.TemplateLogin = "admin"
 	}
-	out := &Provisioner{server: server, keys: p.ClusterDSN != ""}
+	out := &Provisioner{server: server, keys: p.ClusterDSN != "", making: make(chan struct{}, 2)}
 	if server.protocol == ProtocolJSON2 && !out.keys {
 		return nil, misconfigured("odoo.protocol json2: takes API keys only, and without the cluster there are none").
 			WithHint("set ODOO_POSTGRES_DSN, or odoo.protocol to auto")
@@ -118,7 +119,17 @@ func (p *Provisioner) EnsureDatabase(ctx context.Context, w Workspace) (created 
 	if err := w.check(); err != nil {
 		return false, err
 	}
-	return p.maker.ensure(ctx, w)
+	select {
+	case p.making <- struct{}{}:
+		defer func() { <-p.making }()
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	created, err = p.maker.ensure(ctx, w)
+	if created && err == nil {
+		_, _, _ = p.signIn(ctx, w) // has Odoo load the database; the next step sees whether it did
+	}
+	return created, err
 }
 
 // DropDatabase deletes the workspace's database, if it carries our marker, and what a broken attempt left behind. It reports

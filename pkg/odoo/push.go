@@ -43,20 +43,36 @@ const pushBatch = 200
 // It may be repeated after any failure and then goes on; Pushed is valid with an error too. Two pushes to one workspace at the
 // same time could each make a lead, so the caller runs one at a time.
 func (p *Provisioner) PushLeads(ctx context.Context, w Workspace, leads []Lead) (Pushed, error) {
-	var sum Pushed
-	s, err := p.Session(ctx, w)
-	if err != nil {
-		return sum, err
-	}
-	for from := 0; from < len(leads); from += pushBatch {
-		if err := s.pushBatch(ctx, leads[from:min(from+pushBatch, len(leads))], &sum); err != nil {
-			return sum, err
-		}
-	}
-	return sum, nil
+	return p.push(ctx, w, leads, false)
 }
 
-func (s *Session) pushBatch(ctx context.Context, leads []Lead, sum *Pushed) error {
+// CompareLeads counts what PushLeads would do, and writes nothing.
+func (p *Provisioner) CompareLeads(ctx context.Context, w Workspace, leads []Lead) (Pushed, error) {
+	return p.push(ctx, w, leads, true)
+}
+
+// pushing is one push into one workspace.
+type pushing struct {
+	*Session
+	dry bool // count, and write nothing
+	sum Pushed
+}
+
+func (p *Provisioner) push(ctx context.Context, w Workspace, leads []Lead, dry bool) (Pushed, error) {
+	session, err := p.Session(ctx, w)
+	if err != nil {
+		return Pushed{}, err
+	}
+	s := &pushing{Session: session, dry: dry}
+	for from := 0; from < len(leads); from += pushBatch {
+		if err := s.pushBatch(ctx, leads[from:min(from+pushBatch, len(leads))]); err != nil {
+			return s.sum, err
+		}
+	}
+	return s.sum, nil
+}
+
+func (s *pushing) pushBatch(ctx context.Context, leads []Lead) error {
 	byUEN := make(map[string]Lead, len(leads))
 	for _, l := range leads {
 		if l.UEN == "" || l.Name == "" {
@@ -68,11 +84,11 @@ func (s *Session) pushBatch(ctx context.Context, leads []Lead, sum *Pushed) erro
 	if err != nil {
 		return err
 	}
-	return s.pushScores(ctx, byUEN, partners, sum)
+	return s.pushScores(ctx, byUEN, partners)
 }
 
-// pushPartners returns the partner of each UEN.
-func (s *Session) pushPartners(ctx context.Context, byUEN map[string]Lead) (map[string]int64, error) {
+// pushPartners returns the partner of each UEN; in a dry run, of those that are there.
+func (s *pushing) pushPartners(ctx context.Context, byUEN map[string]Lead) (map[string]int64, error) {
 	ids, err := s.updatePartners(ctx, byUEN)
 	if err != nil {
 		return nil, err
@@ -85,7 +101,7 @@ func (s *Session) pushPartners(ctx context.Context, byUEN map[string]Lead) (map[
 			missing = append(missing, r)
 		}
 	}
-	if len(missing) == 0 {
+	if len(missing) == 0 || s.dry {
 		return ids, nil
 	}
 	made, err := s.Create(ctx, "res.partner", missing, quiet())
@@ -99,7 +115,7 @@ func (s *Session) pushPartners(ctx context.Context, byUEN map[string]Lead) (map[
 }
 
 // updatePartners writes what differs on partners that exist, archived ones included, and returns them by UEN.
-func (s *Session) updatePartners(ctx context.Context, byUEN map[string]Lead) (map[string]int64, error) {
+func (s *pushing) updatePartners(ctx context.Context, byUEN map[string]Lead) (map[string]int64, error) {
 	fields := fieldsOf("res.partner")
 	have, err := s.SearchRead(ctx, "res.partner", Query{Domain: Domain{Where("x_uen", "in", slices.Collect(maps.Keys(byUEN)))}, Fields: fields, Archived: true})
 	if err != nil {
@@ -109,7 +125,7 @@ func (s *Session) updatePartners(ctx context.Context, byUEN map[string]Lead) (ma
 	for _, r := range have {
 		uen := r.Text("x_uen")
 		ids[uen] = r.ID()
-		if change := r.differs(byUEN[uen].partner()); len(change) > 0 {
+		if change := r.differs(byUEN[uen].partner()); len(change) > 0 && !s.dry {
 			if err := s.Write(ctx, "res.partner", []int64{r.ID()}, change, quiet()); err != nil {
 				return nil, err
 			}
@@ -119,7 +135,7 @@ func (s *Session) updatePartners(ctx context.Context, byUEN map[string]Lead) (ma
 }
 
 // pushScores sees to it that each partner has a lead with today's score.
-func (s *Session) pushScores(ctx context.Context, byUEN map[string]Lead, partners map[string]int64, sum *Pushed) error {
+func (s *pushing) pushScores(ctx context.Context, byUEN map[string]Lead, partners map[string]int64) error {
 	have, err := s.SearchRead(ctx, "crm.lead", Query{Archived: true, Order: "id", Fields: append(fieldsOf("crm.lead"), "partner_id"),
 		Domain: Domain{Where("partner_id", "in", slices.Collect(maps.Values(partners))), Where("x_pre_sdr_bucket", "!=", false)}})
 	if err != nil {
@@ -131,26 +147,32 @@ func (s *Session) pushScores(ctx context.Context, byUEN map[string]Lead, partner
 	}
 	var missing []Record
 	for uen, l := range byUEN {
-		is, there := current[partners[uen]]
+		is, there := current[partners[uen]] // a company without a partner yet has number 0, which no lead is on
 		if !there {
 			missing = append(missing, l.open(partners[uen]))
 			continue
 		}
 		change := is.differs(l.score())
 		if len(change) == 0 {
-			sum.Unchanged++
+			s.sum.Unchanged++
 			continue
 		}
-		if err := s.Write(ctx, "crm.lead", []int64{is.ID()}, change, quiet()); err != nil {
-			return err
+		if !s.dry {
+			if err := s.Write(ctx, "crm.lead", []int64{is.ID()}, change, quiet()); err != nil {
+				return err
+			}
 		}
-		sum.Updated++
+		s.sum.Updated++
 	}
-	if len(missing) == 0 {
+	switch {
+	case len(missing) == 0:
+		return nil
+	case s.dry:
+		s.sum.Created += len(missing)
 		return nil
 	}
 	made, err := s.Create(ctx, "crm.lead", missing, quiet())
-	sum.Created += len(made)
+	s.sum.Created += len(made)
 	return err
 }
 
@@ -176,7 +198,7 @@ func (l Lead) open(partner int64) Record {
 	return r
 }
 
-// text is Odoo's form of a text: unset is false, since ” would be stored as such.
+// text is Odoo's form of a text: unset is false, since "" would be stored as such.
 func text(s string) any {
 	if s == "" {
 		return false

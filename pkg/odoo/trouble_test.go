@@ -32,7 +32,11 @@ func TestCases(t *testing.T) {
 	t.Run("D-008", func(t *testing.T) { t.Parallel(); testSlots(t) })
 	t.Run("D-009", func(t *testing.T) { t.Parallel(); testBadAnswers(t) })
 	t.Run("D-010", func(t *testing.T) { t.Parallel(); testHalfOpen(t) })
-	t.Run("D-011", func(t *testing.T) { t.Parallel(); testBrokenOff(t) })
+	t.Run("D-011", func(t *testing.T) {
+		t.Parallel()
+		t.Run("reset", func(t *testing.T) { t.Parallel(); testBrokenOff(t) })
+		t.Run("cut", func(t *testing.T) { t.Parallel(); testCutAnywhere(t) })
+	})
 	t.Run("D-012", func(t *testing.T) { t.Parallel(); testRevoked(t) })
 	t.Run("D-013", func(t *testing.T) { t.Parallel(); testTemplateResumes(t) })
 	t.Run("B-059", func(t *testing.T) { t.Parallel(); testSecretsStay(t) })
@@ -159,19 +163,36 @@ func (r rig) session(t *testing.T, id int32) *odoo.Session {
 func testHalfOpen(t *testing.T) {
 	r := standIn(t, odootest.Options{})
 	w := r.provisioned(t, 3)
-	short := client(t, r.url, 50*time.Millisecond)
+	const cooldown = 200 * time.Millisecond
+	short, err := odoo.New(odoo.Options{BaseURL: r.url, Timeout: 50 * time.Millisecond, MaxConcurrent: 3, Cooldown: cooldown})
+	require.NoError(t, err)
 	r.stand.Inject(odootest.Fault{Op: "common.*", Do: odootest.Hang})
+	before := len(r.stand.Calls())
 	for range 20 { // more than there are slots: each must be given back
 		_, _, err := short.Authenticate(context.Background(), w.Database, odoo.ServiceLogin, w.Secret)
 		require.Equal(t, fault.Unavailable, fault.KindOf(err))
 	}
+	require.Less(t, len(r.stand.Calls())-before, 10, "a server that answers nothing must not be hammered")
+	_, err = short.Version(context.Background())
+	require.Equal(t, fault.Unavailable, fault.KindOf(err))
 	r.stand.Heal()
-	_, err := r.server.Version(context.Background())
-	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		_, err := short.Version(context.Background())
+		return err == nil
+	}, 10*time.Second, 10*time.Millisecond, "the server is back and nobody notices")
+	for range 3 {
+		_, err = short.Version(context.Background())
+		require.NoError(t, err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	_, err = r.server.Version(ctx)
 	require.Equal(t, fault.Interrupted, fault.KindOf(err))
+	for range 20 { // callers who give up say nothing about the server
+		_, _ = r.server.Version(ctx)
+	}
+	_, err = r.server.Version(context.Background())
+	require.NoError(t, err)
 }
 
 // testBrokenOff resets the connection at every call of a whole first sign-in, once before the call is carried out and once

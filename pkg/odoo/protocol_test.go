@@ -1,0 +1,127 @@
+package odoo_test
+
+import (
+	"context"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+)
+
+// TestProtocolIsChosen: JSON-2 where server and account have it, XML-RPC elsewhere, and what is configured before both.
+func TestProtocolIsChosen(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	for _, c := range []struct {
+		name, protocol string
+		major          int
+		keys           bool
+		json           bool
+		code           string
+	}{
+		{"19 with keys", "", 19, true, true, ""},
+		{"19 with keys, told otherwise", odoo.ProtocolXMLRPC, 19, true, false, ""},
+		{"19 with passwords", odoo.ProtocolAuto, 19, false, false, ""},
+		{"14 with keys", odoo.ProtocolAuto, 14, true, false, ""},
+		{"14 cannot", odoo.ProtocolJSON2, 14, true, false, odoo.CodeMisconfig},
+		{"passwords cannot", odoo.ProtocolJSON2, 19, false, false, odoo.CodeMisconfig},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := standIn(t, odootest.Options{Major: c.major})
+			w := r.provisioned(t, 1)
+			require.NoError(t, r.stand.AddKey(w.Database, odoo.ServiceLogin, string(w.Secret)))
+			var paths []string
+			spy := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
+				paths = append(paths, in.URL.Path)
+				r.stand.ServeHTTP(out, in)
+			}))
+			t.Cleanup(spy.Close)
+			server, err := odoo.New(odoo.Options{BaseURL: spy.URL, Protocol: c.protocol})
+			require.NoError(t, err)
+			how := r.how
+			if c.keys {
+				how.ClusterDSN = "postgres://nobody@localhost:1/nothing" // never asked here
+			}
+			prov, err := odoo.NewProvisioner(server, how)
+			var s *odoo.Session
+			if err == nil {
+				s, err = prov.Session(ctx, w)
+			}
+			if c.code != "" {
+				require.Equal(t, c.code, fault.Code(err), "%v", err)
+				require.NotEmpty(t, fault.Hint(err))
+				return
+			}
+			require.NoError(t, err)
+			_, err = s.SearchCount(ctx, "res.partner", odoo.Query{})
+			require.NoError(t, err)
+			require.Equal(t, c.json, strings.HasPrefix(paths[len(paths)-1], "/json/2/"), "%v", paths)
+			require.Equal(t, int64(3), s.UID(), "the same account over either protocol")
+		})
+	}
+}
+
+// testCutAnywhere breaks each answer of a first sign-in off at a random byte, header included; the second attempt brings it to
+// the end, with no effect done twice.
+func testCutAnywhere(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 1))
+	for at := range 100 {
+		r := standIn(t, odootest.Options{})
+		calls := 0
+		cut := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
+			calls++
+			if calls != at+1 {
+				r.stand.ServeHTTP(out, in)
+				return
+			}
+			breakOff(t, out, in, r.stand, random)
+		}))
+		t.Cleanup(cut.Close)
+		r.server = client(t, cut.URL, 20*time.Second)
+		var err error
+		r.prov, err = odoo.NewProvisioner(r.server, r.how)
+		require.NoError(t, err)
+		w := r.workspace(t, 4)
+		if err := steps(r, w); err != nil {
+			require.Equal(t, fault.Unavailable, fault.KindOf(err), "call %d: %v", at, err)
+			require.True(t, odoo.Ambiguous(err), "call %d: %v", at, err)
+		}
+		if calls <= at {
+			require.Greater(t, at, 20)
+			return // the whole sign-in takes fewer calls
+		}
+		require.NoError(t, steps(r, w), "call %d", at)
+		require.Equal(t, 1, effects(r.stand, "rename", w.Database), "call %d", at)
+		require.Equal(t, 1, made(r.stand, "res.users", "a@example.com"), "call %d", at)
+	}
+	t.Fatal("the sign-in takes more calls than the script reaches")
+}
+
+// breakOff carries the call out and sends a random beginning of its answer, then a reset.
+func breakOff(t *testing.T, out http.ResponseWriter, in *http.Request, server http.Handler, random *rand.Rand) {
+	rec := httptest.NewRecorder()
+	server.ServeHTTP(rec, in)
+	var whole strings.Builder
+	_ = rec.Result().Write(&whole)
+	conn, _, err := http.NewResponseController(out).Hijack()
+	if err != nil {
+		t.Errorf("hijack: %v", err)
+		return
+	}
+	_, _ = io.WriteString(conn, whole.String()[:random.IntN(whole.Len()-1)])
+	_ = conn.(*net.TCPConn).SetLinger(0)
+	_ = conn.Close()
+}
