@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/leadctl/leadctl/pkg/config"
+	"github.com/leadctl/leadctl/pkg/console"
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/httpapi"
 	"github.com/leadctl/leadctl/pkg/jobs"
@@ -42,6 +43,8 @@ type Options struct {
 	Started       func(addr net.Addr)          // called once, when requests are answered
 	Settle        time.Duration                // how long /readyz says no before the listener closes; lets a balancer notice
 	Parallel      int                          // jobs at a time
+	// Examine looks at everything that cfg names, for the console's operators; nil shows them no health.
+	Examine func(context.Context, config.Config) []console.Check
 
 	times times
 }
@@ -161,7 +164,7 @@ func (d *daemon) run(ctx context.Context) error {
 		return errors.Join(err, d.api.Close())
 	}
 	defer keepSchedule(ctx, d.cfg, d.db, d.jobs, log)()
-	server := newServer(handler.Handler(), d.opts.times, log)
+	server := newServer(d.withConsole(handler), d.opts.times, log)
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(d.api) }()
 	log.InfoContext(ctx, "serving", "addr", d.api.Addr().String(), "version", d.opts.Version)

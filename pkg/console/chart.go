@@ -1,0 +1,131 @@
+package console
+
+import (
+	"slices"
+
+	"github.com/leadctl/leadctl/pkg/leads"
+)
+
+// Sizes of the charts, in units of their own: the page scales them.
+const (
+	chartWidth  = 640
+	chartHeight = 150
+	chartGap    = 3
+	sparkWidth  = 240
+	sparkHeight = 48
+)
+
+// rect is one bar, or a part of one.
+type rect struct {
+	X, Y, Width, Height float64
+	Class               string
+}
+
+// bar is one column of the histogram: its parts by bucket, and what it says when pointed at.
+type bar struct {
+	Parts    []rect
+	X, Width float64
+	From, To int // points
+	Count    int64
+}
+
+// tick is a mark on an axis.
+type tick struct {
+	X, Y  float64
+	Label string
+}
+
+// histogram is how the scores lie, as shapes.
+type histogram struct {
+	Width, Height float64
+	Bars          []bar
+	Lines, Ticks  []tick
+	Most          int64
+}
+
+// newHistogram stacks each bar's buckets, the best on top. The tallest bar takes the whole height.
+func newHistogram(s leads.Spread) histogram {
+	h := histogram{Width: chartWidth, Height: chartHeight}
+	for _, b := range s.Bars {
+		h.Most = max(h.Most, sum(b))
+	}
+	if h.Most == 0 {
+		return h
+	}
+	step := float64(chartWidth) / leads.Bars
+	for i, counts := range s.Bars {
+		b := bar{X: float64(i) * step, Width: step, From: i * 100 / leads.Bars, To: (i + 1) * 100 / leads.Bars, Count: sum(counts)}
+		b.Parts = stack(counts, b.X+chartGap/2.0, step-chartGap, float64(h.Most))
+		h.Bars = append(h.Bars, b)
+	}
+	h.Lines = []tick{{0, 0, number(h.Most)}, {0, chartHeight / 2, number(h.Most / 2)}}
+	for p := 0; p <= 100; p += 25 {
+		h.Ticks = append(h.Ticks, tick{X: float64(p) / 100 * chartWidth, Label: number(int64(p))})
+	}
+	return h
+}
+
+func stack(counts map[string]int64, x, width, most float64) (parts []rect) {
+	y := float64(chartHeight)
+	for _, name := range bucketsUpwards(counts) {
+		height := float64(counts[name]) / most * chartHeight
+		if height == 0 {
+			continue
+		}
+		height = max(height, 1.5) // a single company can still be seen
+		y = max(y-height, 0)
+		parts = append(parts, rect{x, y, width, height, bucketClass(name)})
+	}
+	return parts
+}
+
+// bucketsUpwards are ours from the worst to the best, and those of other services below them.
+func bucketsUpwards(counts map[string]int64) (names []string) {
+	own := leads.Buckets()
+	for name := range counts {
+		if !slices.Contains(own, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	slices.Reverse(own)
+	return append(names, own...)
+}
+
+func bucketClass(name string) string {
+	if slices.Contains(leads.Buckets(), name) {
+		return name
+	}
+	return "other"
+}
+
+func sum(counts map[string]int64) (n int64) {
+	for _, c := range counts {
+		n += c
+	}
+	return n
+}
+
+// spark is a small line of values, the last one marked.
+type spark struct {
+	Width, Height float64
+	Bars          []rect
+}
+
+// newSpark draws values from the oldest to the newest as bars.
+func newSpark(values []float64) spark {
+	s := spark{Width: sparkWidth, Height: sparkHeight}
+	if len(values) == 0 {
+		return s
+	}
+	most := slices.Max(values)
+	step := min(float64(sparkWidth)/float64(len(values)), 24)
+	for i, v := range values {
+		height := 2.0
+		if most > 0 {
+			height = max(height, v/most*sparkHeight)
+		}
+		s.Bars = append(s.Bars, rect{X: float64(i) * step, Y: sparkHeight - height, Width: max(step-2, 1), Height: height})
+	}
+	return s
+}

@@ -1,0 +1,81 @@
+// Package console is the pages for people: signing in, watching a workspace being set up, leads and profiles for a tenant's
+// users, and what goes on in the whole installation for its operators.
+//
+// routes.go is its one table: pattern, guard, handler. A handler reads through the same domain functions and the same doors
+// as the API's handlers and renders a template of web/ (render.go); it holds no SQL. Who is there is package httpapi's to
+// tell, behind whose middleware the pages stand; package serve puts the two together. Everything a page loads is embedded:
+// html/template, htmx with its SSE extension, one style sheet, charts drawn as SVG here. Pages work without JavaScript, only
+// less lively. Failures of the API that a browser would show raw are shown as pages by Explain (explain.go).
+package console
+
+import (
+	"cmp"
+	"context"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/jobs"
+	"github.com/leadctl/leadctl/pkg/onboarding"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+// Config is what the console needs to know beside its dependencies.
+type Config struct {
+	Version        string
+	Issuer         string      // URL; forms may end there, since signing out goes on to it
+	Secure         bool        // served over https: browsers are told to stay with it
+	OperatorTenant tenantid.ID // its ops and admin users reach the operations pages; 0: no tenant does
+	OperatorRole   string      // who has it in the token does too; "": nobody
+	Development    bool        // the sign-in page lets a developer choose a tenant
+}
+
+// Deps are what the pages call.
+type Deps struct {
+	DB         *postgres.DB
+	Onboarding *onboarding.Service
+	Jobs       *jobs.Client
+
+	// Caller tells who sends a request, and refreshes their session. Faults: Unauthenticated; Denied, with the identity known.
+	Caller  func(http.ResponseWriter, *http.Request) (context.Context, tenant.Principal, error)
+	SignOut func(http.ResponseWriter, *http.Request) (endSession string, err error)
+	ActAs   func(http.ResponseWriter, *http.Request, tenantid.ID) error // for Development
+
+	// Examine is what `leadctl doctor` sees; it is asked rarely. Nil: health is not shown.
+	Examine func(context.Context) []Check
+	// Probe signs leadctl in to a tenant's workspace and tells how long that took. Nil: no Odoo is configured.
+	Probe func(context.Context, tenantid.ID) (time.Duration, error)
+
+	Log *slog.Logger
+	Now func() time.Time
+}
+
+// Check is one health card.
+type Check struct{ Name, State, Fact, Fix string }
+
+// Console serves the pages. Make one with New; it is safe for concurrent use.
+type Console struct {
+	cfg    Config
+	deps   Deps
+	log    *slog.Logger
+	now    func() time.Time
+	policy string // Content-Security-Policy
+	pages  map[string]*template.Template
+	assets map[string]asset
+	health health
+	probes probes
+}
+
+// New makes a Console. It panics when an embedded template is broken, which no build with passing tests is.
+func New(cfg Config, d Deps) *Console {
+	c := &Console{cfg: cfg, deps: d, log: cmp.Or(d.Log, slog.New(slog.DiscardHandler)), now: d.Now, policy: policy(cfg.Issuer)}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	c.assets = readAssets()
+	c.pages = parsePages(c)
+	return c
+}

@@ -1,0 +1,144 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"slices"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/tenant"
+)
+
+// visitor is who a page is for. The zero visitor is a stranger.
+type visitor struct {
+	tenant.Principal
+	operator bool
+	trouble  error // why a signed-in visitor has no usable tenant; nil for members
+}
+
+func (v visitor) signedIn() bool { return v.Identity.Subject != "" }
+func (v visitor) member() bool   { return v.Tenant.ID.Valid() && v.trouble == nil }
+func (v visitor) ops() bool      { return v.member() && v.Has(sso.Ops) }
+
+var errHidden = fault.New(fault.NotFound, "no such route")
+
+// guarded puts the route's guard, and an end for every failure, around its action.
+func (c *Console) guarded(route Route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer c.recovered(w, r)
+		ctx, v, err := c.admit(w, r, route)
+		r = r.WithContext(ctx)
+		if err == nil {
+			c.secure(w)
+			err = route.do(w, r, v)
+		}
+		if err != nil {
+			c.fail(w, r, v, err)
+		}
+	})
+}
+
+func (c *Console) admit(w http.ResponseWriter, r *http.Request, route Route) (context.Context, visitor, error) {
+	switch route.Guard {
+	case Open:
+		return r.Context(), visitor{}, nil
+	case Developer:
+		if c.cfg.Development {
+			return r.Context(), visitor{}, nil
+		}
+		return r.Context(), visitor{}, errHidden
+	}
+	ctx, v, err := c.visitor(w, r)
+	switch {
+	case err != nil:
+		return ctx, v, err
+	case route.Guard == Operator && !v.operator:
+		return ctx, visitor{}, errHidden
+	case route.Guard == Member && v.trouble != nil:
+		return ctx, v, v.trouble
+	case route.Guard == Member && !v.Has(route.Role):
+		return ctx, v, fault.New(fault.Denied, "role %s or higher is needed", route.Role).WithCode("INSUFFICIENT_ROLE").WithHint("ask an admin of your tenant")
+	}
+	return ctx, v, nil
+}
+
+// visitor finds out who is there. Whoever is known but has no usable tenant is a visitor with trouble, and no error.
+func (c *Console) visitor(w http.ResponseWriter, r *http.Request) (context.Context, visitor, error) {
+	ctx, p, err := c.deps.Caller(w, r)
+	if fault.Is(err, fault.Denied) && p.Identity.Subject != "" {
+		v := visitor{Principal: tenant.Principal{Identity: p.Identity}, trouble: err}
+		v.operator = c.operates(v)
+		return ctx, v, nil
+	}
+	if err != nil {
+		return ctx, visitor{}, err
+	}
+	v := visitor{Principal: p}
+	v.operator = c.operates(v)
+	return ctx, v, nil
+}
+
+// operates: by default nobody does.
+func (c *Console) operates(v visitor) bool {
+	if c.cfg.OperatorRole != "" && (slices.Contains(v.Identity.OtherRoles, c.cfg.OperatorRole) || slices.Contains(v.Identity.Roles, sso.Role(c.cfg.OperatorRole))) {
+		return true
+	}
+	return c.cfg.OperatorTenant.Valid() && v.ops() && v.Tenant.ID == c.cfg.OperatorTenant
+}
+
+// fail ends a request that cannot be answered: strangers go to the sign-in page, newcomers to the setup page, and everything
+// else becomes a page that says what happened.
+func (c *Console) fail(w http.ResponseWriter, r *http.Request, v visitor, err error) {
+	switch {
+	case errors.Is(err, errHidden):
+		c.hide(w, r)
+		return
+	case fault.Is(err, fault.Unauthenticated):
+		c.secure(w)
+		c.goTo(w, r, "/signin"+returnTo(r))
+		return
+	case errors.Is(err, tenant.ErrNoTenant) && v.signedIn():
+		c.secure(w)
+		c.goTo(w, r, "/setup")
+		return
+	}
+	c.logFailure(r, err)
+	c.secure(w)
+	c.showTrouble(w, r, v, troubleOf(w, err))
+}
+
+// goTo redirects; what htmx asked for would be swapped into the page, so it is told to leave the page instead.
+func (c *Console) goTo(w http.ResponseWriter, r *http.Request, to string) {
+	if r.Header.Get("HX-Request") != "" {
+		w.Header().Set("HX-Redirect", to)
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// returnTo is the query that leads back here after signing in: to pages, not to what was posted to them or a part of one.
+func returnTo(r *http.Request) string {
+	if r.Method != http.MethodGet || r.URL.Path == "/" || r.Header.Get("HX-Request") != "" {
+		return ""
+	}
+	return "?" + url.Values{"return_to": {r.URL.RequestURI()}}.Encode()
+}
+
+func (c *Console) recovered(w http.ResponseWriter, r *http.Request) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	if v == http.ErrAbortHandler { //nolint:errorlint // compared as net/http itself does
+		panic(v)
+	}
+	c.log.ErrorContext(r.Context(), "panic", "value", v, "stack", string(debug.Stack()))
+	c.secure(w)
+	c.showTrouble(w, r, visitor{}, troubleOf(w, fault.New(fault.Internal, "panic")))
+}

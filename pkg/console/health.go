@@ -1,0 +1,116 @@
+package console
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+// How old what the operations pages show may be, and how long it may take to find out.
+const (
+	healthFresh   = 30 * time.Second
+	probeFresh    = time.Minute
+	examineWithin = 15 * time.Second
+	probeWithin   = 8 * time.Second
+	probesKept    = 1000
+)
+
+// report is what the checks said, and when.
+type report struct {
+	Checks                   []Check
+	At                       time.Time
+	Failed, Warnings, Passed int64
+}
+
+// health asks the checks again only when their last answer is old; whoever comes meanwhile waits for the same one.
+type health struct {
+	mu   sync.Mutex
+	last report
+}
+
+func (h *health) read(ctx context.Context, examine func(context.Context) []Check, now func() time.Time) report {
+	if examine == nil {
+		return report{}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.last.At.IsZero() && now().Sub(h.last.At) < healthFresh {
+		return h.last
+	}
+	// Not the visitor's context: the answer is for whoever asks next, too.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), examineWithin)
+	defer cancel()
+	h.last = report{Checks: examine(ctx), At: now()}
+	for _, c := range h.last.Checks {
+		switch c.State {
+		case "failed":
+			h.last.Failed++
+		case "warning":
+			h.last.Warnings++
+		case "ok":
+			h.last.Passed++
+		}
+	}
+	return h.last
+}
+
+// probe is what a tenant's Odoo answered.
+type probe struct {
+	Took time.Duration
+	Slow bool
+	Err  string
+	at   time.Time
+}
+
+// probes remembers the latest answer of each tenant's workspace, and lets few be asked at once.
+type probes struct {
+	mu    sync.Mutex
+	known map[tenantid.ID]probe
+	turn  chan struct{}
+}
+
+func (p *probes) ask(ctx context.Context, id tenantid.ID, dial func(context.Context, tenantid.ID) (time.Duration, error), now func() time.Time) probe {
+	turn := p.begin()
+	if last, ok := p.find(id); ok && now().Sub(last.at) < probeFresh {
+		return last
+	}
+	select {
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
+	case <-ctx.Done():
+		return probe{Err: "not asked"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeWithin)
+	defer cancel()
+	took, err := dial(ctx, id)
+	answer := probe{Took: took, Slow: took > time.Second, at: now()}
+	if err != nil {
+		answer.Err = fault.Text(err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.known) >= probesKept {
+		clear(p.known)
+	}
+	p.known[id] = answer
+	return answer
+}
+
+func (p *probes) begin() chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.known == nil {
+		p.known, p.turn = map[tenantid.ID]probe{}, make(chan struct{}, 4)
+	}
+	return p.turn
+}
+
+func (p *probes) find(id tenantid.ID) (probe, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last, ok := p.known[id]
+	return last, ok
+}

@@ -1,0 +1,215 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/leads"
+	"github.com/leadctl/leadctl/pkg/onboarding"
+	"github.com/leadctl/leadctl/pkg/postgres"
+)
+
+// pageSize is how many leads stand on one page.
+const pageSize = 25
+
+// leadsPage is the page of leads.
+type leadsPage struct {
+	Spread    leads.Spread
+	Chart     histogram
+	Status    leads.Status
+	Rules     int64
+	Search    search
+	Rows      leadRows
+	Workspace onboarding.Workspace
+	Ops       bool
+}
+
+// search is the filter as the form holds it.
+type search struct {
+	Text, Industry, Bucket, Least string
+	After                         leads.Cursor
+}
+
+// leadRows is one page of leads, and the way to the next.
+type leadRows struct {
+	Leads  []leadRow
+	Next   string // query of the next page, "" on the last
+	First  bool   // nothing stands before it
+	Search search
+}
+
+// leadRow is a lead with its reasons taken apart.
+type leadRow struct {
+	leads.Lead
+	Reasons []reason
+}
+
+// reason is one part of a rationale, with the points it brought. Of is 0 where the rationale does not say.
+type reason struct {
+	Text    string
+	Got, Of int
+}
+
+func readSearch(q url.Values) (s search, f leads.Filter, err error) {
+	s = search{Text: strings.TrimSpace(q.Get("q")), Industry: strings.TrimSpace(q.Get("industry")), Bucket: q.Get("bucket"), Least: strings.TrimSpace(q.Get("least"))}
+	f = leads.Filter{Text: s.Text, Industry: s.Industry, Bucket: s.Bucket}
+	if s.Least != "" && s.Least != "0" {
+		n, err := strconv.ParseUint(s.Least, 10, 7)
+		if err != nil || n > 100 {
+			return s, f, fault.New(fault.Invalid, "least score %.20q: not from 0 to 100", s.Least)
+		}
+		least := float64(n) / 100
+		f.MinScore = &least
+	}
+	if id := q.Get("id"); id != "" {
+		n, err := strconv.ParseUint(id, 10, 31)
+		if err != nil {
+			return s, f, fault.New(fault.Invalid, "id: not a number")
+		}
+		s.After.AfterID = int32(n)
+	}
+	if score := q.Get("score"); score != "" {
+		n, err := strconv.ParseFloat(score, 64)
+		if err != nil {
+			return s, f, fault.New(fault.Invalid, "score: not a number")
+		}
+		s.After.AfterScore = &n
+	}
+	return s, f, nil
+}
+
+// query is the search as a page's address holds it, from after on.
+func (s search) query(after *leads.Cursor) string {
+	q := url.Values{}
+	for name, value := range map[string]string{"q": s.Text, "industry": s.Industry, "bucket": s.Bucket, "least": s.Least} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if after != nil {
+		q.Set("id", strconv.Itoa(int(after.AfterID)))
+		if after.AfterScore != nil {
+			q.Set("score", strconv.FormatFloat(*after.AfterScore, 'g', -1, 64))
+		}
+	}
+	return q.Encode()
+}
+
+// In is the address of the same search in another bucket; the one that is chosen already is left.
+func (s search) In(bucket string) string {
+	if s.Bucket == bucket {
+		bucket = ""
+	}
+	s.Bucket = bucket
+	return "/leads?" + s.query(nil)
+}
+
+// Any reports whether anything is left out.
+func (s search) Any() bool {
+	return s.Text+s.Industry+s.Bucket != "" || s.Least != "" && s.Least != "0"
+}
+
+// BucketNames are the buckets, best first.
+func (leadsPage) BucketNames() []string { return leads.Buckets() }
+
+func (c *Console) getLeads(w http.ResponseWriter, r *http.Request, v visitor) error {
+	s, filter, err := readSearch(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	p := leadsPage{Search: s, Ops: v.ops()}
+	err = c.deps.DB.ReadTenant(r.Context(), v.Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
+		return p.read(ctx, tx, filter)
+	})
+	if err != nil {
+		return err
+	}
+	p.Chart = newHistogram(p.Spread)
+	return c.show(w, r, v, "leads", page{Title: "Leads", Active: "leads", Body: p})
+}
+
+func (p *leadsPage) read(ctx context.Context, tx postgres.TenantTx, filter leads.Filter) (err error) {
+	if p.Spread, err = leads.ReadSpread(ctx, tx); err != nil {
+		return err
+	}
+	if p.Status, err = leads.ShortlistStatus(ctx, tx); err != nil {
+		return err
+	}
+	rules, err := leads.ListRules(ctx, tx)
+	if err != nil {
+		return err
+	}
+	p.Rules = int64(len(rules))
+	if p.Workspace, err = onboarding.ReadWorkspace(ctx, tx); err != nil {
+		return err
+	}
+	p.Rows, err = readRows(ctx, tx, p.Search, filter)
+	return err
+}
+
+func readRows(ctx context.Context, tx postgres.TenantTx, s search, filter leads.Filter) (leadRows, error) {
+	found, err := leads.Latest(ctx, tx, pageSize, filter, s.After)
+	rows := leadRows{First: s.After == leads.Cursor{}, Search: s}
+	for _, l := range found.Items {
+		rows.Leads = append(rows.Leads, leadRow{l, reasons(text(l.Rationale))})
+	}
+	if found.NextCursor != nil {
+		rows.Next = s.query(found.NextCursor)
+	}
+	return rows, err
+}
+
+// getLeadRows is the next page of the table, for htmx to put below the one before.
+func (c *Console) getLeadRows(w http.ResponseWriter, r *http.Request, v visitor) error {
+	s, filter, err := readSearch(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	var rows leadRows
+	err = c.deps.DB.ReadTenant(r.Context(), v.Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
+		rows, err = readRows(ctx, tx, s, filter)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.part(w, "leads", "rows", rows)
+}
+
+var pointsAt = regexp.MustCompile(`^(.*) \((\d{1,3}) of (\d{1,3})\)$`)
+
+// reasons takes the rationale that our own scoring writes apart. Another service's is one reason, as it stands.
+func reasons(rationale string) (list []reason) {
+	_, parts, ours := strings.Cut(rationale, " of 100: ")
+	if !ours {
+		if rationale != "" {
+			list = []reason{{Text: rationale}}
+		}
+		return list
+	}
+	for part := range strings.SplitSeq(strings.TrimSuffix(parts, "."), "; ") {
+		r := reason{Text: part}
+		if m := pointsAt.FindStringSubmatch(part); m != nil {
+			r.Text = m[1]
+			r.Got, _ = strconv.Atoi(m[2])
+			r.Of, _ = strconv.Atoi(m[3])
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
+// getDownload leads to the API's export. Passing through here, a browser whose token has run out gets a new one first.
+func (c *Console) getDownload(w http.ResponseWriter, r *http.Request, _ visitor) error {
+	format := r.URL.Query().Get("format")
+	if format != "csv" && format != "json" {
+		return fault.New(fault.Invalid, "format %.20q: neither csv nor json", format)
+	}
+	c.goTo(w, r, "/export/latest_scores."+format+"?limit=all")
+	return nil
+}

@@ -1,0 +1,166 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/acra"
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/jobs"
+	"github.com/leadctl/leadctl/pkg/onboarding"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+// How many lines the operations pages show.
+const (
+	tenantsAtOnce = 50
+	runsAtOnce    = 12
+	jobsAtOnce    = 100
+	actsAtOnce    = 100
+)
+
+// opsPage is any of the operations pages: Tab says which.
+type opsPage struct {
+	Tab     string
+	Health  report
+	Tenants []onboarding.Standing
+	More    tenantid.ID // the last tenant shown, when there are more; else 0
+	Probes  bool
+	Runs    []ingestion
+	Spark   spark
+	Jobs    []jobs.Job
+	State   string // of the jobs shown; "" for all
+	Acts    []tenant.Recorded
+}
+
+// JobStates are what the jobs page can be narrowed to.
+func (opsPage) JobStates() []string {
+	return []string{"", "available", "running", "retryable", "scheduled", "completed", "cancelled", "discarded"}
+}
+
+func (c *Console) showOps(w http.ResponseWriter, r *http.Request, v visitor, title string, p opsPage) error {
+	return c.show(w, r, v, "ops", page{Title: title, Active: "ops", Body: p})
+}
+
+func (c *Console) getHealth(w http.ResponseWriter, r *http.Request, v visitor) error {
+	return c.showOps(w, r, v, "Health", opsPage{Tab: "health", Health: c.health.read(r.Context(), c.deps.Examine, c.now)})
+}
+
+func (c *Console) getTenants(w http.ResponseWriter, r *http.Request, v visitor) error {
+	after := tenantid.ID(0)
+	if a := r.URL.Query().Get("after"); a != "" {
+		var ok bool
+		if after, ok = tenantid.Parse(a); !ok {
+			return fault.New(fault.Invalid, "after: not a tenant's number")
+		}
+	}
+	p := opsPage{Tab: "tenants", Probes: c.deps.Probe != nil}
+	err := c.deps.DB.InSystem(r.Context(), "console: tenants", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+		p.Tenants, err = onboarding.Standings(ctx, tx, after, tenantsAtOnce+1)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if len(p.Tenants) > tenantsAtOnce {
+		p.Tenants = p.Tenants[:tenantsAtOnce]
+		p.More = p.Tenants[tenantsAtOnce-1].ID
+	}
+	return c.showOps(w, r, v, "Tenants", p)
+}
+
+// getLatency is one cell of the tenants' table, asked for once the page stands.
+func (c *Console) getLatency(w http.ResponseWriter, r *http.Request, _ visitor) error {
+	id, ok := tenantid.Parse(r.PathValue("id"))
+	if !ok || c.deps.Probe == nil {
+		return errHidden
+	}
+	return c.part(w, "ops", "latency", c.probes.ask(r.Context(), id, c.deps.Probe, c.now))
+}
+
+// ingestion is a run of the register with what is not written in it.
+type ingestion struct {
+	acra.Run
+	Took    time.Duration
+	Rate    float64 // records a second
+	Reasons []counted
+}
+
+type counted struct {
+	Text  string
+	Count int64
+}
+
+func (c *Console) getIngestion(w http.ResponseWriter, r *http.Request, v visitor) error {
+	runs, err := acra.Runs(r.Context(), c.deps.DB, runsAtOnce)
+	if err != nil {
+		return err
+	}
+	p := opsPage{Tab: "ingestion"}
+	var rates []float64
+	for _, run := range runs {
+		in := ingestion{Run: run, Took: run.UpdatedAt.Sub(run.StartedAt), Reasons: mostFirst(run.Detail.Reasons)}
+		if run.FinishedAt != nil {
+			in.Took = run.FinishedAt.Sub(run.StartedAt)
+		}
+		if s := in.Took.Seconds(); s > 0 {
+			in.Rate = float64(run.Read) / s
+		}
+		p.Runs, rates = append(p.Runs, in), append(rates, in.Rate)
+	}
+	slices.Reverse(rates)
+	p.Spark = newSpark(rates)
+	return c.showOps(w, r, v, "Ingestion", p)
+}
+
+func mostFirst(counts map[string]int64) (list []counted) {
+	for text, n := range counts {
+		list = append(list, counted{text, n})
+	}
+	slices.SortFunc(list, func(a, b counted) int { return int(b.Count - a.Count) })
+	return list
+}
+
+func (c *Console) getJobs(w http.ResponseWriter, r *http.Request, v visitor) error {
+	p := opsPage{Tab: "jobs", State: r.URL.Query().Get("state")}
+	f := jobs.Filter{Limit: jobsAtOnce}
+	if p.State != "" {
+		f.States = []string{p.State}
+	}
+	err := c.deps.DB.InSystem(r.Context(), "console: jobs", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+		p.Jobs, err = c.deps.Jobs.List(ctx, tx, f)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.showOps(w, r, v, "Jobs", p)
+}
+
+func (c *Console) getAudit(w http.ResponseWriter, r *http.Request, v visitor) error {
+	p := opsPage{Tab: "audit"}
+	err := c.deps.DB.InSystem(r.Context(), "console: audit log", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+		p.Acts, err = tenant.Acts(ctx, tx, nil, time.Time{}, actsAtOnce)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.showOps(w, r, v, "Audit log", p)
+}
+
+// Rounded writes a rate as a whole number.
+func (i ingestion) Rounded() string { return number(int64(i.Rate + 0.5)) }
+
+// Place is how far a run came.
+func (i ingestion) Place() string {
+	if i.At.Part == "" {
+		return "at the beginning"
+	}
+	return i.At.Part + ", line " + strconv.FormatInt(i.At.Line, 10)
+}

@@ -1,0 +1,221 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/leads"
+	"github.com/leadctl/leadctl/pkg/postgres"
+)
+
+// profilesPage lists the tenant's ideal customer profiles and edits one of them.
+type profilesPage struct {
+	Rules   []leads.Rule
+	Editor  editor
+	Ops     bool
+	Saved   bool
+	Matches *match
+}
+
+// editor is one profile as the form holds it. Lists stand one to a line.
+type editor struct {
+	Name       string
+	Existing   bool
+	Fields     []field
+	Unknown    bool   // it says more than the form can show, so the form must not save it
+	Unreadable string // why the stored profile cannot be edited
+}
+
+// field is one input of the form.
+type field struct {
+	Name, Label, Help, Value string
+	Number                   bool
+}
+
+// match is what the form's profile would pick.
+type match struct {
+	leads.Trial
+	Fault string // why it cannot be tried
+}
+
+// Percent is the share of live companies that match.
+func (m match) Percent() float64 {
+	if m.Live == 0 {
+		return 0
+	}
+	return 100 * float64(m.Matches) / float64(m.Live)
+}
+
+func (c *Console) getProfiles(w http.ResponseWriter, r *http.Request, v visitor) error {
+	p := profilesPage{Ops: v.ops(), Saved: r.URL.Query().Has("saved")}
+	err := c.deps.DB.ReadTenant(r.Context(), v.Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+		p.Rules, err = leads.ListRules(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	p.Editor = chosen(p.Rules, r.URL.Query())
+	return c.show(w, r, v, "profiles", page{Title: "Customer profiles", Active: "profiles", Body: p})
+}
+
+// chosen is the rule that the address names, else the newest, else an empty form.
+func chosen(rules []leads.Rule, q url.Values) editor {
+	if q.Has("new") || len(rules) == 0 {
+		return editor{Fields: fieldsOf(leads.Profile{})}
+	}
+	rule := rules[0]
+	for _, r := range rules {
+		if r.Name == q.Get("name") {
+			rule = r
+		}
+	}
+	e := editor{Name: rule.Name, Existing: true}
+	profile, err := leads.ParseProfile(rule.Payload)
+	if err != nil {
+		e.Unreadable = fault.Text(err)
+	}
+	e.Fields, e.Unknown = fieldsOf(profile), len(profile.Unknown) > 0
+	return e
+}
+
+func fieldsOf(p leads.Profile) []field {
+	x := p.Exclusions
+	return []field{
+		{Name: "industries", Label: "Industries", Help: "Section letter, two-digit division, title or everyday word, one to a line", Value: lines(p.Industries)},
+		{Name: "ssic_codes", Label: "SSIC codes", Help: "Two to five digits; fewer than five mean all that begin so", Value: lines(p.SSICCodes)},
+		{Name: "keywords", Label: "Words in the name", Help: "Raise the score; choose companies where no industry is given", Value: lines(p.Keywords)},
+		{Name: "entity_types", Label: "Legal forms", Help: "As the register calls them, such as Local Company", Value: lines(p.EntityTypes)},
+		{Name: "year_min", Label: "Incorporated from", Value: bound(p.IncorporationYear.Min), Number: true},
+		{Name: "year_max", Label: "Incorporated until", Value: bound(p.IncorporationYear.Max), Number: true},
+		{Name: "employees_min", Label: "Employees from", Value: bound(p.EmployeeRange.Min), Number: true},
+		{Name: "employees_max", Label: "Employees until", Value: bound(p.EmployeeRange.Max), Number: true},
+		{Name: "not_industries", Label: "Not these industries", Value: lines(x.Industries)},
+		{Name: "not_ssic_codes", Label: "Not these SSIC codes", Value: lines(x.SSICCodes)},
+		{Name: "not_keywords", Label: "Not with these words", Value: lines(x.Keywords)},
+		{Name: "not_entity_types", Label: "Not these legal forms", Value: lines(x.EntityTypes)},
+		{Name: "not_uens", Label: "Not these companies (UEN)", Value: lines(x.UENs)},
+	}
+}
+
+func lines(values []string) string { return strings.Join(values, "\n") }
+
+func bound(n *int) string {
+	if n == nil {
+		return ""
+	}
+	return strconv.Itoa(*n)
+}
+
+// payloadOf reads the form as a rule's payload. What is empty is left out.
+func payloadOf(form url.Values) ([]byte, error) {
+	payload, exclusions := map[string]any{}, map[string]any{}
+	for _, name := range []string{"industries", "ssic_codes", "keywords", "entity_types"} {
+		put(payload, name, form.Get(name))
+		put(exclusions, name, form.Get("not_"+name))
+	}
+	put(exclusions, "uens", form.Get("not_uens"))
+	for member, prefix := range map[string]string{"incorporation_year": "year", "employee_range": "employees"} {
+		bounds := map[string]int{}
+		for _, end := range []string{"min", "max"} {
+			value := strings.TrimSpace(form.Get(prefix + "_" + end))
+			if value == "" {
+				continue
+			}
+			n, err := strconv.Atoi(value)
+			if err != nil {
+				return nil, fault.New(fault.Invalid, "%s %s %.20q: not a number", prefix, end, value)
+			}
+			bounds[end] = n
+		}
+		if len(bounds) > 0 {
+			payload[member] = bounds
+		}
+	}
+	if len(exclusions) > 0 {
+		payload["exclusions"] = exclusions
+	}
+	return json.Marshal(payload)
+}
+
+func put(into map[string]any, name, value string) {
+	var list []string
+	for line := range strings.Lines(value) {
+		if line = strings.TrimSpace(line); line != "" {
+			list = append(list, line)
+		}
+	}
+	if len(list) > 0 {
+		into[name] = list
+	}
+}
+
+// postTry counts what the form's profile picks: live beside the form, or without JavaScript on the page itself.
+func (c *Console) postTry(w http.ResponseWriter, r *http.Request, v visitor) error {
+	m, err := c.try(r, v)
+	if err != nil {
+		return err
+	}
+	if r.Header.Get("HX-Request") != "" {
+		return c.part(w, "profiles", "match", m)
+	}
+	p := profilesPage{Ops: true, Matches: &m}
+	err = c.deps.DB.ReadTenant(r.Context(), v.Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+		p.Rules, err = leads.ListRules(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	p.Editor = editor{Name: r.PostForm.Get("name"), Existing: r.PostForm.Has("existing"), Fields: fieldsOf(leads.Profile{})}
+	for i, f := range p.Editor.Fields {
+		p.Editor.Fields[i].Value = r.PostForm.Get(f.Name)
+	}
+	return c.show(w, r, v, "profiles", page{Title: "Customer profiles", Active: "profiles", Body: p})
+}
+
+func (c *Console) try(r *http.Request, v visitor) (m match, err error) {
+	if err := r.ParseForm(); err != nil {
+		return m, fault.New(fault.Invalid, "form: malformed").Because(err)
+	}
+	payload, err := payloadOf(r.PostForm)
+	var profile leads.Profile
+	if err == nil {
+		profile, err = leads.ParseProfile(payload)
+	}
+	if err == nil {
+		err = c.deps.DB.ReadTenant(r.Context(), v.Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+			m.Trial, err = leads.TryProfile(ctx, tx, profile)
+			return err
+		})
+	}
+	if fault.Is(err, fault.Invalid) { // somebody is still typing
+		m.Fault, err = fault.Text(err), nil
+	}
+	return m, err
+}
+
+func (c *Console) postProfile(w http.ResponseWriter, r *http.Request, v visitor) error {
+	if err := r.ParseForm(); err != nil {
+		return fault.New(fault.Invalid, "form: malformed").Because(err)
+	}
+	payload, err := payloadOf(r.PostForm)
+	if err != nil {
+		return err
+	}
+	var rule leads.Rule
+	err = c.deps.DB.InTenant(r.Context(), v.Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
+		rule, err = leads.SetRule(ctx, tx, r.PostForm.Get("name"), payload)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	c.goTo(w, r, "/profiles?"+url.Values{"name": {rule.Name}, "saved": {""}}.Encode())
+	return nil
+}

@@ -1,0 +1,162 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/tenant"
+)
+
+//go:embed web
+var web embed.FS
+
+// policy lets a page run and load its own files only. No style or script stands in a page itself. Signing out posts a form
+// that goes on to the provider.
+func policy(issuer string) string {
+	formAction := "'self'"
+	if u, err := url.Parse(issuer); err == nil && u.Host != "" {
+		formAction += " " + u.Scheme + "://" + u.Host
+	}
+	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action " + formAction + "; base-uri 'none'; frame-ancestors 'none'"
+}
+
+// secure sets what every page, redirect and error page carries. Nothing is stored, so that going back after signing out
+// shows nothing.
+func (c *Console) secure(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", c.policy)
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+	h.Set("Cache-Control", "no-store")
+	if c.cfg.Secure {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}
+
+// page is what the layout shows around a page's own content.
+type page struct {
+	Title  string
+	Active string // the entry of the navigation that this page is
+	Who    *who   // nil: nobody is signed in
+	Poll   bool   // without JavaScript, ask again soon
+	Status int    // 200 when 0
+	Body   any
+
+	Development bool
+	Version     string
+	Tenants     []tenant.Tenant // to switch between, in development
+}
+
+// who is the visitor as the header shows them.
+type who struct {
+	Email, Tenant, Role   string
+	TenantID              string
+	Member, Ops, Operator bool
+}
+
+func whoIs(v visitor) *who {
+	if !v.signedIn() {
+		return nil
+	}
+	w := &who{Email: v.Identity.Email, Member: v.member(), Ops: v.ops(), Operator: v.operator}
+	if w.Email == "" {
+		w.Email = v.Identity.Subject
+	}
+	if v.member() {
+		w.Tenant, w.TenantID, w.Role = v.Tenant.Name, v.Tenant.ID.String(), string(highest(v.Roles))
+	}
+	return w
+}
+
+func highest(roles []sso.Role) sso.Role {
+	for _, r := range []sso.Role{sso.Admin, sso.Ops, sso.Viewer} {
+		for _, have := range roles {
+			if have == r {
+				return r
+			}
+		}
+	}
+	return "no role"
+}
+
+// show renders a whole page, or nothing of it.
+func (c *Console) show(w http.ResponseWriter, r *http.Request, v visitor, name string, p page) error {
+	p.Who, p.Version, p.Development = whoIs(v), c.cfg.Version, c.cfg.Development
+	if c.cfg.Development && p.Tenants == nil && v.signedIn() && v.Identity.Issuer == "" {
+		p.Tenants, _ = c.tenants(r.Context()) // the page is good without a switcher
+	}
+	return c.write(w, name, "layout", p.Status, p)
+}
+
+// part renders one template of a page, for htmx to put in its place.
+func (c *Console) part(w http.ResponseWriter, name, part string, body any) error {
+	return c.write(w, name, part, http.StatusOK, body)
+}
+
+func (c *Console) write(w http.ResponseWriter, name, template string, status int, data any) error {
+	var b bytes.Buffer
+	if err := c.pages[name].ExecuteTemplate(&b, template, data); err != nil {
+		return fault.New(fault.Internal, "page %s: %w", name, err)
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	if status != 0 {
+		w.WriteHeader(status)
+	}
+	_, _ = b.WriteTo(w) // the browser is gone if this fails
+	return nil
+}
+
+func (c *Console) showTrouble(w http.ResponseWriter, r *http.Request, v visitor, t trouble) {
+	if r.Header.Get("HX-Request") != "" {
+		w.Header().Set("HX-Retarget", "#notice") // beside the page, which stays as it is
+		w.Header().Set("HX-Reswap", "innerHTML")
+		if c.part(w, "trouble", "notice", t) == nil {
+			return
+		}
+	}
+	if err := c.show(w, r, v, "trouble", page{Title: t.Heading(), Status: t.Status, Body: t}); err != nil {
+		http.Error(w, http.StatusText(t.Status), t.Status)
+	}
+}
+
+func (c *Console) logFailure(r *http.Request, err error) {
+	if fault.HTTPStatus(err) >= http.StatusInternalServerError {
+		c.log.ErrorContext(r.Context(), "page not shown", "code", fault.Code(err), "error", err)
+		return
+	}
+	c.log.InfoContext(r.Context(), "page refused", "code", fault.Code(err), "error", err)
+}
+
+func (c *Console) tenants(ctx context.Context) (list []tenant.Tenant, err error) {
+	err = c.deps.DB.InSystem(ctx, "development: tenants to choose from", func(ctx context.Context, tx postgres.SystemTx) error {
+		list, err = tenant.List(ctx, tx)
+		return err
+	})
+	return list, err
+}
+
+// parsePages makes one set of templates for each page: the layout, the pieces, and the page itself.
+func parsePages(c *Console) map[string]*template.Template {
+	base := template.Must(template.New("base").Funcs(c.functions()).ParseFS(web, "web/layout.html", "web/pieces.html"))
+	files, _ := fs.Glob(web, "web/*.html")
+	pages := map[string]*template.Template{}
+	for _, file := range files {
+		name := strings.TrimSuffix(path.Base(file), ".html")
+		pages[name] = template.Must(template.Must(base.Clone()).ParseFS(web, file))
+	}
+	return pages
+}

@@ -1,0 +1,246 @@
+package console_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/config"
+	"github.com/leadctl/leadctl/pkg/console"
+	"github.com/leadctl/leadctl/pkg/devidp"
+	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+	"github.com/leadctl/leadctl/pkg/pgtest"
+	"github.com/leadctl/leadctl/pkg/secret"
+	"github.com/leadctl/leadctl/pkg/serve"
+)
+
+// site is the whole daemon as browsers meet it, with a provider and an Odoo beside it.
+type site struct {
+	base string
+	db   *pgtest.DB
+	odoo *odootest.Server
+}
+
+// people can sign in; their names are their ids.
+func people() []devidp.User {
+	user := func(id, email string, roles ...string) devidp.User {
+		return devidp.User{ID: id, Name: id, Email: email, EmailVerified: true, Roles: roles}
+	}
+	return []devidp.User{user("alice", "alice@acme.example", "ops"), user("bob", "bob@borealis.example", "viewer"),
+		user("olga", "olga@platform.example", "viewer", "platform-operator"), {ID: "una", Name: "una", Email: "una@acme.example", Roles: []string{"viewer"}}}
+}
+
+func newSite(t *testing.T, changes ...func(*config.Config)) *site {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s := &site{base: "http://" + ln.Addr().String(), db: pgtest.New(t), odoo: odootest.New(odootest.Options{Master: "master"})}
+	cfg, err := config.Load(config.Source{Dirs: []string{t.TempDir()}, Lookup: func(string) (string, bool) { return "", false }})
+	require.NoError(t, err)
+	keyset, err := secret.Generate()
+	require.NoError(t, err)
+	cfg.Env, cfg.Database.DSN, cfg.Secrets.Keyset = "development", s.db.LoginDSN, string(keyset)
+	cfg.SSO.Issuer, cfg.SSO.ClientID = s.provider(t), "console"
+	cfg.API.Listen, cfg.API.CookieSecure, cfg.API.MetricsListen = ln.Addr().String(), false, ""
+	s.configureOdoo(t, &cfg)
+	for _, change := range changes {
+		change(&cfg)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended, started := make(chan error, 1), make(chan struct{})
+	go func() {
+		ended <- serve.Run(ctx, cfg, serve.Options{Version: "test", Listen: func() (net.Listener, error) { return ln, nil }, Started: func(net.Addr) { close(started) },
+			Examine: func(context.Context, config.Config) []console.Check {
+				return []console.Check{{Name: "clock", State: "failed", Fact: "far off", Fix: "set it"}}
+			}})
+	}()
+	t.Cleanup(func() { stop(); require.NoError(t, <-ended) })
+	select {
+	case <-started:
+	case err := <-ended:
+		ended <- nil
+		t.Fatalf("not started: %v", err)
+	}
+	return s
+}
+
+func (s *site) provider(t *testing.T) (issuer string) {
+	idp := httptest.NewUnstartedServer(nil)
+	issuer = "http://" + idp.Listener.Addr().String()
+	provider, err := devidp.New(devidp.Config{Issuer: issuer, Users: people(),
+		Clients: []devidp.Client{{ID: "console", RedirectURIs: []string{s.base + "/auth/callback"}, PostLogoutRedirectURIs: []string{s.base + "/"}}}})
+	require.NoError(t, err)
+	idp.Config.Handler = provider
+	idp.Start()
+	t.Cleanup(idp.Close)
+	return issuer
+}
+
+func (s *site) configureOdoo(t *testing.T, cfg *config.Config) {
+	web := httptest.NewServer(s.odoo)
+	t.Cleanup(web.Close)
+	cfg.Odoo.ServerURL, cfg.Odoo.TemplateDB, cfg.Odoo.MasterPassword, cfg.Odoo.TemplatePassword = web.URL, "template", "master", string(odoo.NewSecret())
+	server, err := odoo.New(odoo.Options{BaseURL: web.URL})
+	require.NoError(t, err)
+	_, err = odoo.PrepareTemplate(t.Context(), server, odoo.Template{Name: "template", Master: "master", Secret: odoo.Secret(cfg.Odoo.TemplatePassword)})
+	require.NoError(t, err)
+}
+
+// browser is one person's, with cookies, that shows what it is sent to without following.
+type browser struct {
+	*http.Client
+	site *site
+	t    *testing.T
+}
+
+func (s *site) browser(t *testing.T) *browser {
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	return &browser{&http.Client{Jar: jar, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, s, t}
+}
+
+// answer is a response that was read.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+	at     *url.URL
+}
+
+// ask sends what a browser sends for a page; extra are more headers, pairwise.
+func (b *browser) ask(method, path string, form url.Values, extra ...string) answer {
+	b.t.Helper()
+	address := path
+	if strings.HasPrefix(path, "/") {
+		address = b.site.base + path
+	}
+	req, err := http.NewRequestWithContext(b.t.Context(), method, address, strings.NewReader(form.Encode()))
+	require.NoError(b.t, err)
+	req.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+	if method == http.MethodPost {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for i := 0; i < len(extra); i += 2 {
+		req.Header.Set(extra[i], extra[i+1])
+	}
+	res, err := b.Do(req)
+	require.NoError(b.t, err)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	require.NoError(b.t, err)
+	return answer{res.StatusCode, res.Header, string(body), req.URL}
+}
+
+func (b *browser) get(path string, extra ...string) answer {
+	b.t.Helper()
+	return b.ask(http.MethodGet, path, nil, extra...)
+}
+
+func (b *browser) post(path string, pairs ...string) answer {
+	b.t.Helper()
+	form := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		form.Set(pairs[i], pairs[i+1])
+	}
+	return b.ask(http.MethodPost, path, form)
+}
+
+// follow goes where an answer leads until it leads nowhere.
+func (b *browser) follow(a answer) answer {
+	b.t.Helper()
+	for range 10 {
+		if a.status < 300 || a.status > 399 {
+			return a
+		}
+		next, err := a.at.Parse(a.header.Get("Location"))
+		require.NoError(b.t, err)
+		a = b.get(next.String())
+	}
+	b.t.Fatal("no end of redirects")
+	return a
+}
+
+var requestField = regexp.MustCompile(`name="request" value="([^"]+)"`)
+
+// signIn is the one button and the provider's list of people; it gives the page that it ends on.
+func (b *browser) signIn(who string) answer {
+	b.t.Helper()
+	page := b.get("/signin")
+	require.Contains(b.t, page.body, `href="/auth/login?return_to=%2F"`)
+	begun := b.get("/auth/login?return_to=%2F")
+	picker := begun.header.Get("Location")
+	list := b.follow(begun)
+	found := requestField.FindStringSubmatch(list.body)
+	require.Len(b.t, found, 2, list.body)
+	at, err := url.Parse(picker)
+	require.NoError(b.t, err)
+	picked := b.ask(http.MethodPost, at.Scheme+"://"+at.Host+"/login", url.Values{"request": {found[1]}, "user": {who}})
+	return b.follow(picked)
+}
+
+// settle signs somebody in and waits for their workspace.
+func (b *browser) settle(who string) *browser {
+	b.t.Helper()
+	page := b.signIn(who)
+	require.Equal(b.t, http.StatusOK, page.status, page.body)
+	require.Contains(b.t, page.body, `data-submit`, "a newcomer's page begins the work by itself")
+	page = b.follow(b.post("/setup"))
+	for range 600 {
+		if strings.Contains(page.body, "Your workspace is ready") {
+			return b
+		}
+		time.Sleep(50 * time.Millisecond)
+		page = b.get("/setup")
+		require.Equal(b.t, http.StatusOK, page.status, page.body)
+	}
+	b.t.Fatalf("never ready: %s", page.body)
+	return b
+}
+
+func (b *browser) cookie(name string) string {
+	at, err := url.Parse(b.site.base)
+	require.NoError(b.t, err)
+	for _, c := range b.Jar.Cookies(at) {
+		if c.Name == name {
+			return c.Value
+		}
+	}
+	return ""
+}
+
+func (b *browser) setCookie(name, value string) {
+	at, err := url.Parse(b.site.base)
+	require.NoError(b.t, err)
+	age := 3600
+	if value == "" {
+		age = -1
+	}
+	b.Jar.SetCookies(at, []*http.Cookie{{Name: name, Value: value, Path: "/", MaxAge: age}})
+}
+
+// exec changes the database as its owner.
+func (s *site) exec(t *testing.T, sql string, args ...any) {
+	t.Helper()
+	_, err := s.db.Owner.Exec(t.Context(), sql, args...)
+	require.NoError(t, err)
+}
+
+// companies gives tenant id so many scored leads, with names and scores that count up.
+func (s *site) companies(t *testing.T, id, n int) {
+	t.Helper()
+	s.exec(t, `WITH c AS (INSERT INTO companies (uen, name, industry_code, industry_norm, live) SELECT $1 || '-' || i, 'TENANT ' || $1 || ' COMPANY ' || i, '62011', 'computer programming', true FROM generate_series(1, $2::int) i RETURNING company_id, name)
+		INSERT INTO lead_scores (tenant_id, company_id, score, bucket, rationale, source) SELECT $1::text::int, company_id, (row_number() OVER (ORDER BY company_id))::float8 / ($2::int + 1),
+			CASE WHEN row_number() OVER (ORDER BY company_id) * 4 > 3 * $2::int THEN 'high' ELSE 'low' END, 'Fits "Default" at 50 of 100: in good standing (50 of 50); no website known (0 of 50).', 'other' FROM c`,
+		stringOf(id), n)
+}

@@ -1,0 +1,74 @@
+package console
+
+import (
+	"net/http"
+
+	"github.com/leadctl/leadctl/pkg/sso"
+)
+
+// Guard says what a page asks of its visitor.
+type Guard string
+
+// The guards.
+const (
+	Open      Guard = "open"      // nothing
+	SignedIn  Guard = "signed in" // a session; it may have no tenant yet
+	Member    Guard = "member"    // a session with a usable tenant and at least the route's role
+	Operator  Guard = "operator"  // who runs this installation; for all others the page does not exist
+	Developer Guard = "developer" // anybody, on a developer's machine; elsewhere the page does not exist
+)
+
+// Route is one row of the table.
+type Route struct {
+	Pattern string // method and path of net/http
+	Guard   Guard
+	Role    sso.Role // least role, for Member
+	do      action
+}
+
+// action answers a request that its guard let in, or returns why it cannot.
+type action func(http.ResponseWriter, *http.Request, visitor) error
+
+// routes is every page there is, but for the assets.
+func (c *Console) routes() []Route {
+	return []Route{
+		{"GET /{$}", SignedIn, "", c.getHome},
+		{"GET /signin", Open, "", c.getSignIn},
+		{"POST /signout", Open, "", c.postSignOut},
+		{"POST /dev/tenant", Developer, "", c.postDevTenant},
+
+		{"GET /setup", SignedIn, "", c.getSetup},
+		{"POST /setup", SignedIn, "", c.postSetup},
+		{"GET /setup/timeline", Member, sso.Viewer, c.getTimeline},
+
+		{"GET /leads", Member, sso.Viewer, c.getLeads},
+		{"GET /leads/rows", Member, sso.Viewer, c.getLeadRows},
+		{"GET /leads/download", Member, sso.Viewer, c.getDownload},
+		{"POST /leads/score", Member, sso.Ops, c.postScore},
+		{"GET /profiles", Member, sso.Viewer, c.getProfiles},
+		{"POST /profiles", Member, sso.Ops, c.postProfile},
+		{"POST /profiles/try", Member, sso.Ops, c.postTry},
+
+		{"GET /ops", Operator, "", c.getHealth},
+		{"GET /ops/tenants", Operator, "", c.getTenants},
+		{"GET /ops/tenants/{id}/latency", Operator, "", c.getLatency},
+		{"GET /ops/ingestion", Operator, "", c.getIngestion},
+		{"GET /ops/jobs", Operator, "", c.getJobs},
+		{"GET /ops/audit", Operator, "", c.getAudit},
+	}
+}
+
+// Routes is the table, for tests.
+func (c *Console) Routes() []Route { return c.routes() }
+
+// Pages are the handlers by pattern, assets included, for whoever has the mux.
+func (c *Console) Pages() map[string]http.Handler {
+	pages := map[string]http.Handler{}
+	for _, route := range c.routes() {
+		pages[route.Pattern] = c.guarded(route)
+	}
+	for path, a := range c.assets {
+		pages["GET "+path] = a
+	}
+	return pages
+}

@@ -1,0 +1,206 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/onboarding"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
+)
+
+// setup is where a workspace stands.
+type setup struct {
+	Begin     bool // nothing has been asked for yet: the page posts the form by itself
+	Snapshot  onboarding.Snapshot
+	Steps     []setupStep
+	Workspace onboarding.Workspace
+	MayRetry  bool
+	Elapsed   time.Duration
+	Done      int
+}
+
+// setupStep is one line of the timeline.
+type setupStep struct {
+	Label, State string // State: waiting, running, done or failed
+	Took         time.Duration
+	Attempt      int
+	Error, Hint  string
+}
+
+// labels are the steps in the words of whoever waits for them, in the order of the work. The optional ones are shown once
+// they happen.
+func labels() []struct {
+	name, label string
+	optional    bool
+} {
+	return []struct {
+		name, label string
+		optional    bool
+	}{
+		{"tenant", "Your company’s place", false},
+		{"odoo_database", "Odoo workspace", false},
+		{"odoo_company", "Company in Odoo", true},
+		{"odoo_fields", "Fields for leads", false},
+		{"odoo_service_account", "Access for leadctl", false},
+		{"odoo_user", "Your Odoo account", false},
+		{"odoo_sso", "Single sign-on to Odoo", true},
+		{"smoke_test", "Trial run", false},
+		{"baseline", "Company details", false},
+		{"icp_template", "First customer profile", false},
+	}
+}
+
+// getHome leads everybody to where they have something to do.
+func (c *Console) getHome(w http.ResponseWriter, r *http.Request, v visitor) error {
+	to := "/setup"
+	switch ready, err := c.settled(r.Context(), v); {
+	case err != nil:
+		return err
+	case ready:
+		to = "/leads"
+	case v.operator && v.trouble != nil:
+		to = "/ops"
+	}
+	c.goTo(w, r, to)
+	return nil
+}
+
+// settled reports whether the visitor is a user of a tenant whose workspace is ready.
+func (c *Console) settled(ctx context.Context, v visitor) (bool, error) {
+	if !v.member() {
+		return false, nil
+	}
+	st, err := c.snapshot(ctx, v)
+	if fault.Is(err, fault.NotFound) || err == nil && st.Status != onboarding.Ready {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return c.joined(ctx, v)
+}
+
+// joined reports whether the tenant knows the visitor as its user. A developer without a token never is one.
+func (c *Console) joined(ctx context.Context, v visitor) (known bool, err error) {
+	if v.Identity.Issuer == "" {
+		return true, nil
+	}
+	err = c.deps.DB.InSystem(ctx, "console: is a member", func(ctx context.Context, tx postgres.SystemTx) error {
+		known, err = tenant.IsMember(ctx, tx, v.Tenant.ID, v.Identity)
+		return err
+	})
+	return known, err
+}
+
+func (c *Console) snapshot(ctx context.Context, v visitor) (snap onboarding.Snapshot, err error) {
+	err = c.deps.DB.ReadTenant(ctx, v.Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
+		snap, err = onboarding.ReadSnapshot(ctx, tx)
+		return err
+	})
+	return snap, err
+}
+
+func (c *Console) getSetup(w http.ResponseWriter, r *http.Request, v visitor) error {
+	s, err := c.readSetup(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	title := "Setting up your workspace"
+	if s.Snapshot.Status == onboarding.Ready {
+		title = "Your workspace"
+	}
+	return c.show(w, r, v, "setup", page{Title: title, Active: "setup", Poll: !s.Begin && !s.Snapshot.Ended(), Body: s})
+}
+
+// getTimeline is the page's moving part. When nothing moves any more it takes the place of the part that listens.
+func (c *Console) getTimeline(w http.ResponseWriter, r *http.Request, v visitor) error {
+	s, err := c.readSetup(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	if s.Snapshot.Ended() {
+		w.Header().Set("HX-Retarget", "#setup")
+		w.Header().Set("HX-Reswap", "outerHTML")
+		return c.part(w, "setup", "setup", s)
+	}
+	return c.part(w, "setup", "timeline", s)
+}
+
+func (c *Console) readSetup(ctx context.Context, v visitor) (s setup, err error) {
+	if !v.member() {
+		if v.trouble != nil && !errors.Is(v.trouble, tenant.ErrNoTenant) {
+			return s, v.trouble
+		}
+		return setup{Begin: true}, nil
+	}
+	err = c.deps.DB.ReadTenant(ctx, v.Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
+		if s.Snapshot, err = onboarding.ReadSnapshot(ctx, tx); err != nil {
+			return err
+		}
+		s.Workspace, err = onboarding.ReadWorkspace(ctx, tx)
+		return err
+	})
+	if fault.Is(err, fault.NotFound) {
+		return setup{Begin: true}, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	known, err := c.joined(ctx, v)
+	s.Begin, s.MayRetry = !known, v.ops()
+	s.tell(c.now())
+	return s, err
+}
+
+// tell puts the steps into words, those to come included.
+func (s *setup) tell(now time.Time) {
+	seen := map[string]onboarding.Step{}
+	for _, step := range s.Snapshot.Steps {
+		seen[step.Name] = step
+	}
+	for _, l := range labels() {
+		step, begun := seen[l.name]
+		delete(seen, l.name)
+		switch {
+		case begun:
+			s.add(l.label, step, now)
+		case !l.optional && s.Snapshot.Status != onboarding.Ready:
+			s.Steps = append(s.Steps, setupStep{Label: l.label, State: "waiting"})
+		}
+	}
+	for _, step := range s.Snapshot.Steps {
+		if _, unknown := seen[step.Name]; unknown {
+			s.add(words(step.Name), step, now)
+		}
+	}
+}
+
+func (s *setup) add(label string, step onboarding.Step, now time.Time) {
+	line := setupStep{Label: label, State: step.State, Took: step.Took(), Attempt: step.Attempt, Error: text(step.Error), Hint: text(step.Hint)}
+	switch {
+	case step.State == onboarding.StepDone:
+		s.Done++
+	case step.State == onboarding.StepRunning && step.Started != nil:
+		line.Took = max(0, now.Sub(*step.Started))
+	}
+	s.Elapsed += line.Took
+	s.Steps = append(s.Steps, line)
+}
+
+// postSetup does what POST /onboarding/first_login does. What has failed is tried again for those only who can see why.
+func (c *Console) postSetup(w http.ResponseWriter, r *http.Request, v visitor) error {
+	if v.member() && !v.ops() {
+		if st, err := c.snapshot(r.Context(), v); err == nil && st.Status == onboarding.Failed {
+			return fault.New(fault.Denied, "role ops or higher is needed to try again").WithCode("INSUFFICIENT_ROLE").WithHint("ask an admin of your tenant, or an operator")
+		}
+	}
+	if _, err := c.deps.Onboarding.FirstLogin(r.Context(), v.Identity, w.Header().Get("X-Request-Id")); err != nil {
+		return err
+	}
+	c.goTo(w, r, "/setup")
+	return nil
+}

@@ -1,0 +1,91 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+// signIn is the sign-in page.
+type signIn struct {
+	Begin     string // where the one button leads
+	SignedOut bool
+	Failure   *trouble        // of the last try
+	Tenants   []tenant.Tenant // in development, to act for without signing in
+}
+
+// Reason tells a failed sign-in to somebody who has never heard of tokens.
+func (s signIn) Reason() string {
+	switch s.Failure.Code {
+	case "SIGN_IN_STATE":
+		return "This sign-in took longer than ten minutes, was begun in another browser, or was used already."
+	case "SIGN_IN_REFUSED":
+		return "Your company’s sign-in did not let you in, or you cancelled it."
+	case "unauthenticated":
+		return "Your company’s sign-in answered with something that could not be verified."
+	case "unavailable":
+		return "Your company’s sign-in does not answer at the moment."
+	}
+	return s.Failure.Detail
+}
+
+// getSignIn shows the one way in. Who is signed in already goes on.
+func (c *Console) getSignIn(w http.ResponseWriter, r *http.Request, _ visitor) error {
+	if _, v, err := c.visitor(w, r); err == nil && v.signedIn() {
+		c.goTo(w, r, "/")
+		return nil
+	}
+	c.showSignIn(w, r, nil)
+	return nil
+}
+
+func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request, failure *trouble) {
+	s, q := signIn{Failure: failure}, r.URL.Query()
+	to := q.Get("return_to") // judged by package session before anything leads there
+	if to == "" {
+		to = "/"
+	}
+	s.Begin, s.SignedOut = "/auth/login?"+url.Values{"return_to": {to}}.Encode(), q.Has("signed_out")
+	p := page{Title: "Sign in", Body: s}
+	if failure != nil {
+		p.Status = failure.Status
+	}
+	if c.cfg.Development {
+		s.Tenants, _ = c.tenants(r.Context()) // a page without the developer's list is good enough
+		p.Body = s
+	}
+	if err := c.show(w, r, visitor{}, "signin", p); err != nil {
+		c.logFailure(r, err)
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+	}
+}
+
+// postSignOut ends the session here, then at the provider.
+func (c *Console) postSignOut(w http.ResponseWriter, r *http.Request, _ visitor) error {
+	end, err := c.deps.SignOut(w, r)
+	if err != nil {
+		return err
+	}
+	if end == "" {
+		end = "/signin?signed_out"
+	}
+	w.Header().Set("Location", end)
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// postDevTenant lets a developer act for any tenant, without signing in.
+func (c *Console) postDevTenant(w http.ResponseWriter, r *http.Request, _ visitor) error {
+	id, ok := tenantid.Parse(r.PostFormValue("tenant"))
+	if !ok {
+		return fault.New(fault.Invalid, "tenant: not a number")
+	}
+	if err := c.deps.ActAs(w, r, id); err != nil {
+		return err
+	}
+	c.goTo(w, r, "/")
+	return nil
+}
