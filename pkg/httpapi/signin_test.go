@@ -24,7 +24,7 @@ import (
 const callback = "https://leads.example/auth/callback" // as registered; tests send it to the rig instead
 
 // signInRig is a rig whose provider is devidp, with browser sign-in switched on.
-func signInRig(t *testing.T) (*rig, *devidp.Provider, string) {
+func signInRig(t *testing.T, changes ...func(*setup)) (*rig, *devidp.Provider, string) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	issuer := "http://" + server.Listener.Addr().String()
@@ -43,12 +43,12 @@ func signInRig(t *testing.T) (*rig, *devidp.Provider, string) {
 	require.NoError(t, err)
 	keys, err := secret.Parse(text)
 	require.NoError(t, err)
-	r := newRig(t, func(s *setup) {
+	r := newRig(t, append([]func(*setup){func(s *setup) {
 		s.cfg.Cookies = httpapi.Cookies{Access: cookie, Refresh: "nx_refresh", Secure: true}
 		s.deps.Verifier = verifier
 		s.deps.Sessions = session.New(session.Config{ClientID: "console", ClientSecret: "s3cret", CallbackURL: callback, HomeURL: "https://leads.example/", Origins: []string{uiOrigin}},
 			s.deps.DB, keys, verifier, func(ctx context.Context) (sso.Discovery, error) { return sso.Discover(ctx, cfg) })
-	})
+	}}, changes...)...)
 	return r, provider, issuer
 }
 
