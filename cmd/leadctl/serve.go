@@ -8,15 +8,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/leadctl/leadctl/pkg/config"
+	"github.com/leadctl/leadctl/pkg/doctor"
 	"github.com/leadctl/leadctl/pkg/serve"
 )
 
 func newServe(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "serve",
-		Short:   "Run the API and the jobs",
+		Short:   "Run the API, the console and the jobs",
 		GroupID: groupServer,
-		Long: "Run the API and the jobs until SIGTERM or SIGINT. It never migrates: with a pending migration, or a database in which a tenant could\n" +
+		Long: "Run the API, the console and the jobs until SIGTERM or SIGINT. It never migrates: with a pending migration, or a database in which a tenant could\n" +
 			"see another's row, it exits 3 before it listens and says what to do.",
 		Example: "  leadctl serve\n  leadctl serve --listen 127.0.0.1:2025",
 		Args:    cobra.NoArgs,
@@ -39,9 +40,9 @@ func (a *app) serve(ctx context.Context) error {
 	for _, w := range cfg.Warnings() {
 		log.WarnContext(ctx, w)
 	}
-	return serve.Run(ctx, cfg, serve.Options{Version: buildVersion().Version, Log: log, Started: func(addr net.Addr) {
+	return serve.Run(ctx, cfg, serve.Options{Version: buildVersion().Version, Log: log, Examine: doctor.Cards, Started: func(addr net.Addr) {
 		if isTerminal(a.stderr) {
-			fmt.Fprintf(a.stderr, "listening on http://%s (docs at /docs); Ctrl-C ends it\n", addr)
+			fmt.Fprintf(a.stderr, "listening on http://%s (console at /, API at /docs); Ctrl-C ends it\n", addr)
 		}
 	}})
 }

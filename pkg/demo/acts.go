@@ -93,6 +93,7 @@ func (d *demo) identityProvider(context.Context) (string, error) {
 		for _, p := range d.people {
 			users = append(users, p.User)
 		}
+		users = append(users, visitors()...)
 		provider, err := devidp.New(devidp.Config{Issuer: base, Users: users, Clients: []devidp.Client{{ID: clientID, RedirectURIs: []string{"http://127.0.0.1/callback", "http://127.0.0.1/auth/callback"}, PostLogoutRedirectURIs: []string{"http://127.0.0.1/"}}}})
 		d.idp = provider
 		return provider, err
@@ -101,6 +102,7 @@ func (d *demo) identityProvider(context.Context) (string, error) {
 		return "", err
 	}
 	d.cfg.API.PublicURL, d.cfg.API.CookieSecure, d.cfg.API.MetricsListen = "", false, "" // plain http on loopback
+	d.cfg.Console.OperatorRole = operatorRole
 	d.cfg.SSO.Issuer, d.cfg.SSO.ClientID, d.cfg.SSO.Audiences, d.cfg.SSO.InternalURL = issuer, clientID, nil, ""
 	return fmt.Sprintf("OIDC at %s\n%s (ops) and %s (viewer)", issuer, d.people[0].Email, d.people[1].Email), nil
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/config"
 	"github.com/leadctl/leadctl/pkg/devidp"
+	"github.com/leadctl/leadctl/pkg/doctor"
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/logging"
 	"github.com/leadctl/leadctl/pkg/postgres"
@@ -130,7 +131,7 @@ func (d *demo) startDaemon(ctx context.Context) error {
 	started := make(chan net.Addr, 1)
 	go func() {
 		d.daemon <- serve.Run(ctx, d.cfg, serve.Options{Version: d.opts.Version, Log: d.opts.Log,
-			Listen: d.listen, Started: func(addr net.Addr) { started <- addr }})
+			Listen: d.listen, Examine: doctor.Cards, Started: func(addr net.Addr) { started <- addr }})
 	}()
 	select {
 	case addr := <-started:
@@ -164,8 +165,13 @@ func (d *demo) listen() (net.Listener, error) {
 func (d *demo) invite() {
 	alice := d.people[0]
 	for _, line := range []string{
-		"", "It stays up until Ctrl-C. Try, in another terminal:", "",
-		fmt.Sprintf("  open %s/docs, or sign in as one of them at %s/auth/login?return_to=/docs", d.base, d.base),
+		"", "It stays up until Ctrl-C. Open the console, and sign in without a password:", "",
+		"  " + d.base + "/", "",
+		"  Alice  scores and exports the leads of her company, and says which companies fit (ops)",
+		"  Bob    sees the leads of another company (viewer)",
+		"  Carol  comes for the first time: her workspace is set up before your eyes",
+		"  Olga   operates this installation", "",
+		"Or try, in another terminal (the API is described at " + d.base + "/docs):", "",
 		fmt.Sprintf("  TOKEN=%s", alice.token),
 		fmt.Sprintf(`  curl -s -H "Authorization: Bearer $TOKEN" %s/whoami`, d.base),
 		fmt.Sprintf(`  curl -s -H "Authorization: Bearer $TOKEN" '%s/export/latest_scores.csv?limit=5'`, d.base),

@@ -42,6 +42,16 @@ func cast() []*person {
 	}
 }
 
+const operatorRole = "operator"
+
+// visitors take no part in the story: they are for whoever opens the console. Carol has never signed in before.
+func visitors() []devidp.User {
+	return []devidp.User{
+		{ID: "carol", Name: "Carol", Email: "carol@cedar.example", EmailVerified: true, Roles: []string{"ops"}},
+		{ID: "olga", Name: "Olga", Email: "olga@platform.example", EmailVerified: true, Roles: []string{operatorRole}},
+	}
+}
+
 const readyWithin = 60 * time.Second
 
 // signIn is what a browser does: a token from the provider, one POST, then asking until the workspace is ready.
