@@ -16,7 +16,7 @@ func newOdoo(a *app) *cobra.Command {
 	return noun(&cobra.Command{
 		Use: "odoo", Short: "Test Odoo and prepare the template of workspaces", GroupID: groupTenancy,
 		Example: "  leadctl odoo test --tenant 42\n  leadctl odoo template prepare",
-	}, newOdooTest(a), newOdooTemplate(a), newOdooRotateKey(a))
+	}, newOdooTest(a), newOdooTemplate(a), newOdooRotateKey(a), newOdooPush(a), newOdooSSO(a))
 }
 
 // odooCheck is one line of what the commands here tried.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 
+	"github.com/leadctl/leadctl/pkg/acra/acragen"
 	"github.com/leadctl/leadctl/pkg/devidp"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/odootest"
@@ -31,6 +33,10 @@ func TestOperateScripts(t *testing.T) {
 			keyset, err := secret.Generate()
 			require.NoError(tb, err)
 			write(tb, env.WorkDir, "keyset.json", string(keyset))
+			var register bytes.Buffer
+			_, err = acragen.Write(&register, 300, 1, acragen.Options{})
+			require.NoError(tb, err)
+			write(tb, env.WorkDir, "register.csv", register.String())
 			write(tb, env.WorkDir, "odoo-master", "master")
 			write(tb, env.WorkDir, "odoo-template", "template-admin")
 			for name, value := range map[string]string{

@@ -20,9 +20,13 @@ type step struct {
 
 // steps are the whole way. Each looks first, acts, and looks again, so any of them may be repeated at any time.
 func (w *Worker) steps() []step {
+	place := "odoo_database"
+	if o := w.Workspaces.Odoo; o != nil && o.Mode() == odoo.ModeCompany {
+		place = "odoo_company"
+	}
 	all := []step{
 		{"tenant", Provisioning, checkTenant},
-		{"odoo_database", Provisioning, makeDatabase},
+		{place, Provisioning, makeDatabase},
 		{"odoo_fields", Provisioning, makeFields},
 		{"odoo_service_account", Provisioning, makeServiceAccount},
 		{"odoo_user", Provisioning, makeUsers},

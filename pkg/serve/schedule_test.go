@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/leadctl/leadctl/pkg/acra"
 	"github.com/leadctl/leadctl/pkg/acra/acragen"
 	"github.com/leadctl/leadctl/pkg/acra/acratest"
 	"github.com/leadctl/leadctl/pkg/pgtest"
@@ -71,6 +72,6 @@ func TestWhoKeepsTheSchedule(t *testing.T) {
 	} {
 		cfg := settings(t, "postgres://db/x", "https://idp.example", "LEADCTL_ENV", c.env, "DISABLE_SCHEDULER", c.disabled, "INTERVAL_SECONDS", c.interval)
 		require.Equal(t, c.want, scheduled(cfg), "%+v", c)
-		require.Equal(t, c.want, len(queues(cfg)) == 1, "%+v", c)
+		require.Equal(t, c.want, queues(cfg)[acra.JobQueue] == 1, "%+v", c)
 	}
 }

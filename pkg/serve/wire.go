@@ -98,6 +98,7 @@ func Workers(cfg config.Config, db *postgres.DB, spaces *workspace.Service, log 
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &onboarding.Worker{DB: db, Workspaces: spaces, Log: log})
 	river.AddWorker(workers, &workspace.UsersWorker{Workspaces: spaces})
+	river.AddWorker(workers, &workspace.PushWorker{Workspaces: spaces})
 	river.AddWorker(workers, &acra.Worker{DB: db, Source: func() (acra.Source, error) { return registerSource(cfg, log) }, After: companies(db, log), Log: log})
 	return workers
 }
@@ -140,10 +141,11 @@ func scheduled(cfg config.Config) bool {
 
 // queues are those that this process works beside the default one.
 func queues(cfg config.Config) map[string]int {
-	if !scheduled(cfg) {
-		return nil
+	all := map[string]int{workspace.PushQueue: workspace.PushesAtOnce}
+	if scheduled(cfg) {
+		all[acra.JobQueue] = 1
 	}
-	return map[string]int{acra.JobQueue: 1}
+	return all
 }
 
 // keepSchedule runs the register's schedule, if this process keeps one, until the function it returns is called.

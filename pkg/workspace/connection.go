@@ -90,7 +90,7 @@ func (s *Service) Prepare(ctx context.Context, id tenantid.ID, by By) (odoo.Work
 }
 
 func (s *Service) ensureRow(ctx context.Context, tx postgres.SystemTx, id tenantid.ID, by By) (Connection, error) {
-	name := odoo.DatabaseName(s.Prefix, id)
+	name := s.Odoo.DatabaseName(s.Prefix, id)
 	r, err := readRow(ctx, tx, id)
 	ours := r.whole() && secret.Sealed(r.secret)
 	switch {
@@ -111,7 +111,7 @@ func (s *Service) ensureRow(ctx context.Context, tx postgres.SystemTx, id tenant
 		VALUES ($1, $2, $3, 'api_key', $4, $5, 'xmlrpc', false)
 		ON CONFLICT (tenant_id) DO UPDATE SET base_url = EXCLUDED.base_url, db_name = EXCLUDED.db_name, company_id = NULL, auth_type = EXCLUDED.auth_type,
 			login = EXCLUDED.login, secret = EXCLUDED.secret, pending_secret = NULL, protocol = EXCLUDED.protocol, server_version = NULL, active = false, updated_at = now()`,
-		id, s.BaseURL, name, odoo.ServiceLogin, sealed)
+		id, s.BaseURL, name, s.Odoo.ServiceLogin(id), sealed)
 	if err != nil || r.secret == "" {
 		return c, err
 	}

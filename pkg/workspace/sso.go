@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -26,7 +25,7 @@ type SSO struct {
 	HTTP     *http.Client // for VerifySSO; nil: http.DefaultClient
 }
 
-// ValidationPath is the API's route that Odoo asks about a token; the tenant is named by its query.
+// ValidationPath is the API's route that Odoo asks about a token. A database of a tenant's own names it in the query.
 const ValidationPath = "/odoo/userinfo"
 
 const (
@@ -34,13 +33,14 @@ const (
 	providerButton = "Sign in with single sign-on"
 )
 
-func (s SSO) validationURL(id tenantid.ID) string {
-	return strings.TrimSuffix(s.BaseURL, "/") + ValidationPath + "?tenant=" + url.QueryEscape(id.String())
-}
-
-func (s SSO) provider(ctx context.Context, id tenantid.ID) (odoo.SSO, error) {
-	d, err := s.Discover(ctx)
-	return odoo.SSO{Name: providerName, Button: providerButton, ClientID: s.ClientID, AuthEndpoint: d.AuthorizationURL, UserInfo: s.validationURL(id)}, err
+// provider is what the workspace shall offer.
+func (s *Service) provider(ctx context.Context, id tenantid.ID) (odoo.SSO, error) {
+	route := strings.TrimSuffix(s.SSO.BaseURL, "/") + ValidationPath
+	if s.Odoo.Mode() == odoo.ModeDatabase {
+		route += "?tenant=" + id.String()
+	}
+	d, err := s.SSO.Discover(ctx)
+	return odoo.SSO{Name: providerName, Button: providerButton, ClientID: s.SSO.ClientID, AuthEndpoint: d.AuthorizationURL, UserInfo: route}, err
 }
 
 // EnsureUsers gives every user of the tenant an account in the workspace and, with SSO, ties it to the provider's subject.
@@ -65,7 +65,7 @@ func (s *Service) ConfigureSSO(ctx context.Context, w odoo.Workspace) (left []er
 	if err := s.ssoConfigured(); err != nil {
 		return nil, err
 	}
-	want, err := s.SSO.provider(ctx, w.Tenant)
+	want, err := s.provider(ctx, w.Tenant)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func (s *Service) VerifySSO(ctx context.Context, id tenantid.ID) ([]odoo.Check, 
 	var want odoo.SSO
 	checks := []odoo.Check{
 		check("identity provider", func() (string, error) {
-			want, err = s.SSO.provider(ctx, id)
+			want, err = s.provider(ctx, id)
 			return want.AuthEndpoint, err
 		}),
 		check("provider in Odoo", func() (string, error) { return providerName, s.Odoo.CheckSSO(ctx, w, want) }),
@@ -158,10 +158,11 @@ func (s *Service) checkLink(ctx context.Context, w odoo.Workspace, m tenant.Memb
 func (s SSO) checkRoute(ctx context.Context, route string) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, route+"&access_token=none", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, route, nil)
 	if err != nil {
 		return fault.New(fault.Operator, "validation route: not a URL: %w", err)
 	}
+	req.Header.Set("Authorization", "Bearer none")
 	client := s.HTTP
 	if client == nil {
 		client = http.DefaultClient

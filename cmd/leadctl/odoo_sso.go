@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
+)
+
+func newOdooSSO(a *app) *cobra.Command {
+	return noun(&cobra.Command{Use: "sso", Short: "Sign-in to tenants' workspaces through the identity provider"}, newOdooSSOConfigure(a), newOdooSSOVerify(a))
+}
+
+func newOdooSSOConfigure(a *app) *cobra.Command {
+	var ref string
+	cmd := &cobra.Command{
+		Use:   "configure",
+		Short: "Make the identity provider a workspace's one way of signing in, and tie its users to their subjects",
+		Long: "Make the identity provider a workspace's one way of signing in, and tie everybody who has signed in to leadctl to their subject\n" +
+			"there. Provisioning does the same where odoo.sso_client_id is set; again, nothing changes.",
+		Example: "  leadctl odoo sso configure --tenant 42",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.configureSSO(cmd.Context(), ref)
+		},
+	}
+	tenantFlag(cmd, &ref)
+	return cmd
+}
+
+func (a *app) configureSSO(ctx context.Context, ref string) error {
+	spaces, t, err := a.workspaceOf(ctx, ref)
+	if err != nil {
+		return err
+	}
+	w, err := spaces.Current(ctx, t.ID)
+	if err != nil {
+		return err
+	}
+	left, err := spaces.ConfigureSSO(ctx, w)
+	if err != nil {
+		return err
+	}
+	return errors.Join(append(left, a.inSystem(ctx, "odoo sso", func(ctx context.Context, tx postgres.SystemTx) error {
+		return tenant.Record(ctx, tx, tenant.Act{Tenant: t.ID, Actor: actor(), Action: "odoo.sso.configure", Object: w.Database})
+	}))...)
+}
+
+func newOdooSSOVerify(a *app) *cobra.Command {
+	var ref string
+	cmd := &cobra.Command{
+		Use:     "verify",
+		Short:   "Look at everything that a sign-in to a workspace needs, and change nothing",
+		Example: "  leadctl odoo sso verify --tenant 42\n  leadctl odoo sso verify --tenant 42 -o json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			spaces, t, err := a.workspaceOf(cmd.Context(), ref)
+			if err != nil {
+				return err
+			}
+			checks, err := spaces.VerifySSO(cmd.Context(), t.ID)
+			return errors.Join(err, a.printUnless(err, odooChecks(checks)), odoo.Report{Checks: checks}.Err())
+		},
+	}
+	tenantFlag(cmd, &ref)
+	return a.reads(cmd)
+}

@@ -1,0 +1,210 @@
+package workspace_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/jobs"
+	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/workspace"
+)
+
+// scored gives the tenant n scored leads: score i/n, high above a half.
+func (r *rig) scored(t *testing.T, id tenantid.ID, n int) {
+	t.Helper()
+	r.exec(t, `WITH c AS (INSERT INTO companies (uen, name, industry_norm, incorporation_year)
+			SELECT format('T%sU%s', $1::int, i), 'Company ' || i, 'software', 2001 FROM generate_series(1, $2::int) i RETURNING company_id, uen),
+		f AS (INSERT INTO lead_features (tenant_id, company_id, features, source) SELECT $1::int, company_id, '{"industry": 1}', 'leadctl' FROM c)
+		INSERT INTO lead_scores (tenant_id, company_id, score, bucket, rationale, source)
+		SELECT $1::int, company_id, i::float8 / $2::int, CASE WHEN i * 2 > $2::int THEN 'high' ELSE 'low' END, 'because', 'leadctl'
+		FROM (SELECT company_id, split_part(uen, 'U', 2)::int AS i FROM c) x`, id, n)
+}
+
+func (r *rig) push(t *testing.T, id tenantid.ID, opts workspace.PushOptions) workspace.Pushed {
+	t.Helper()
+	sum, err := r.Push(t.Context(), id, opts, func(workspace.Pushed) {})
+	require.NoError(t, err)
+	return sum
+}
+
+// written counts what Odoo was made to do to a model.
+func (r *rig) written(do, model string) (n int) {
+	for _, e := range r.stand.Ledger() {
+		if e.Do == do && e.Model == model {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *rig) session(t *testing.T, id tenantid.ID) *odoo.Session {
+	t.Helper()
+	w, err := r.Current(t.Context(), id)
+	require.NoError(t, err)
+	s, err := r.Odoo.Session(t.Context(), w)
+	require.NoError(t, err)
+	return s
+}
+
+func TestPushMakesChangesAndLeavesAlone(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	id, _ := r.tenant(t, "Acme")
+	r.scored(t, id, 450)
+	effects := len(r.stand.Ledger())
+	dry := r.push(t, id, workspace.PushOptions{DryRun: true})
+	require.Equal(t, workspace.Pushed{Leads: 450, Created: 450, Reasons: []string{}}, dry)
+	require.Len(t, r.stand.Ledger(), effects, "a dry run writes nothing")
+
+	require.Equal(t, workspace.Pushed{Leads: 10, Created: 10, Reasons: []string{}}, r.push(t, id, workspace.PushOptions{Limit: 10}))
+	top, err := r.session(t, id).SearchRead(t.Context(), "crm.lead", odoo.Query{Fields: []string{"x_pre_sdr_score"}})
+	require.NoError(t, err)
+	for _, lead := range top {
+		require.Greater(t, lead.Float("x_pre_sdr_score"), 440.5/450, "the best ones")
+	}
+	require.Equal(t, workspace.Pushed{Leads: 225, Created: 215, Unchanged: 10, Reasons: []string{}}, r.push(t, id, workspace.PushOptions{Bucket: "high"}))
+	require.Equal(t, workspace.Pushed{Leads: 450, Created: 225, Unchanged: 225, Reasons: []string{}}, r.push(t, id, workspace.PushOptions{}))
+
+	effects = len(r.stand.Ledger())
+	require.Equal(t, workspace.Pushed{Leads: 450, Unchanged: 450, Reasons: []string{}}, r.push(t, id, workspace.PushOptions{}))
+	require.Len(t, r.stand.Ledger(), effects, "the same again writes nothing")
+
+	r.exec(t, `UPDATE lead_scores SET rationale = 'for another reason' WHERE score > 0.99`)
+	require.EqualValues(t, 5, r.push(t, id, workspace.PushOptions{}).Updated)
+	_, err = r.Push(t.Context(), id, workspace.PushOptions{Bucket: "best"}, func(workspace.Pushed) {})
+	require.True(t, fault.Is(err, fault.Invalid))
+	_, err = r.Push(t.Context(), 77, workspace.PushOptions{}, func(workspace.Pushed) {})
+	require.NoError(t, err, "a tenant without leads has nothing to push")
+}
+
+// What salespeople changed stays: name, stage and contact are theirs.
+func TestPushKeepsWhatSalespeopleChanged(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	id, _ := r.tenant(t, "Acme")
+	r.scored(t, id, 1)
+	r.push(t, id, workspace.PushOptions{})
+	s := r.session(t, id)
+	found, err := s.SearchRead(t.Context(), "crm.lead", odoo.Query{Fields: []string{"partner_id"}})
+	require.NoError(t, err)
+	theirs := odoo.Record{"name": "Call back on Monday", "type": "opportunity", "email_from": "boss@company.example", "phone": "+65 1", "user_id": s.UID()}
+	require.NoError(t, s.Write(t.Context(), "crm.lead", []int64{found[0].ID()}, theirs, nil))
+	require.NoError(t, s.Write(t.Context(), "res.partner", []int64{found[0].Int("partner_id")}, odoo.Record{"name": "Company One (Mrs Tan)", "email": "tan@company.example"}, nil))
+
+	r.exec(t, `UPDATE lead_scores SET score = 0.7, rationale = 'anew'; UPDATE companies SET industry_norm = 'shipping', name = 'COMPANY 1 PTE LTD'`)
+	require.EqualValues(t, 1, r.push(t, id, workspace.PushOptions{}).Updated)
+	lead, err := s.SearchRead(t.Context(), "crm.lead", odoo.Query{Fields: []string{"name", "type", "email_from", "phone", "x_pre_sdr_score", "x_pre_sdr_rationale"}})
+	require.NoError(t, err)
+	require.Len(t, lead, 1)
+	require.Equal(t, []string{"Call back on Monday", "opportunity", "boss@company.example", "+65 1", "anew"},
+		[]string{lead[0].Text("name"), lead[0].Text("type"), lead[0].Text("email_from"), lead[0].Text("phone"), lead[0].Text("x_pre_sdr_rationale")})
+	require.InDelta(t, 0.7, lead[0].Float("x_pre_sdr_score"), 1e-9)
+	partner, err := s.Read(t.Context(), "res.partner", []int64{found[0].Int("partner_id")}, []string{"name", "email", "x_industry_norm"})
+	require.NoError(t, err)
+	require.Equal(t, []string{"Company One (Mrs Tan)", "tan@company.example", "shipping"},
+		[]string{partner[0].Text("name"), partner[0].Text("email"), partner[0].Text("x_industry_norm")})
+}
+
+// Wherever a push is cut off, going on makes each lead once.
+func TestAPushCutOffAnywhereGoesOn(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	const n = 30
+	for cut := 0; ; cut++ {
+		id, w := r.tenant(t, fmt.Sprint("Tenant ", cut))
+		r.scored(t, id, n)
+		r.stand.Inject(odootest.Fault{Op: "*", Database: w.Database, Skip: cut, Times: 1, Do: odootest.Reset, Execute: true})
+		_, err := r.restarted(t).Push(t.Context(), id, workspace.PushOptions{}, func(workspace.Pushed) {})
+		if err == nil {
+			require.Greater(t, cut, 3)
+			return
+		}
+		require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
+		sum := r.push(t, id, workspace.PushOptions{})
+		require.EqualValues(t, n, sum.Created+sum.Unchanged)
+		for _, model := range []string{"crm.lead", "res.partner"} {
+			query := odoo.Query{Archived: true}
+			if model == "res.partner" {
+				query.Domain = odoo.Domain{odoo.Where("x_uen", "!=", false)}
+			}
+			have, err := r.session(t, id).SearchCount(t.Context(), model, query)
+			require.NoError(t, err)
+			require.EqualValues(t, n, have, "%s, cut off at call %d", model, cut)
+		}
+	}
+}
+
+// A lead that Odoo refuses is left out and told; the others go on.
+func TestOneRefusedLeadKeepsNoOtherBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	id, _ := r.tenant(t, "Acme")
+	r.scored(t, id, 20)
+	r.exec(t, `UPDATE companies SET uen = NULL WHERE name = 'Company 3'`)
+	// Six refusals: batches of 19, 9, 4, 2 and 1 around the first half's first, and that one.
+	r.stand.Inject(odootest.Fault{Op: "crm.lead.create", Times: 5, Do: odootest.Refuse, Code: 2, Text: "CANARY of an upstream"})
+	sum := r.push(t, id, workspace.PushOptions{})
+	require.EqualValues(t, 20, sum.Leads)
+	require.EqualValues(t, 2, sum.Failed)
+	require.EqualValues(t, 18, sum.Created+sum.Unchanged)
+	require.Len(t, sum.Reasons, 2)
+	require.NotContains(t, fmt.Sprint(sum.Reasons), "CANARY")
+	require.EqualValues(t, 1, r.push(t, id, workspace.PushOptions{}).Created, "the one that was refused is tried again")
+}
+
+// Pushes of one tenant take turns, and a key that is rotated meanwhile stops none.
+func TestPushesTakeTurns(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	id, _ := r.tenant(t, "Acme")
+	r.scored(t, id, 250)
+	busy := 0
+	sum, err := r.Push(t.Context(), id, workspace.PushOptions{}, func(workspace.Pushed) {
+		_, err := r.restarted(t).Push(t.Context(), id, workspace.PushOptions{}, func(workspace.Pushed) {})
+		require.True(t, fault.Is(err, fault.Conflict), "%v", err)
+		busy++
+		require.NoError(t, r.Rotate(t.Context(), id, tester))
+	})
+	require.NoError(t, err)
+	require.Equal(t, 2, busy)
+	require.EqualValues(t, 250, sum.Created)
+	require.Equal(t, 250, r.written("create", "crm.lead"))
+}
+
+// The job that follows a scoring, for a tenant with a workspace and for one without.
+func TestPushJob(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	id, _ := r.tenant(t, "Acme")
+	r.scored(t, id, 3)
+	r.exec(t, `INSERT INTO tenants (name) VALUES ('No workspace')`)
+	r.scored(t, 2, 3)
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &workspace.PushWorker{Workspaces: r.Service})
+	client, err := jobs.New(t.Context(), r.DB, jobs.Options{Workers: workers, Queues: map[string]int{workspace.PushQueue: 2}})
+	require.NoError(t, err)
+	r.inSystem(t, func(ctx context.Context, tx postgres.SystemTx) error {
+		for _, tenant := range []tenantid.ID{id, id, 2} {
+			if _, _, err := client.Enqueue(ctx, tx, workspace.PushArgs{Tenant: tenant}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	require.Equal(t, 2, one[int](t, r, `SELECT count(*) FROM river.river_job`), "one per tenant")
+	require.NoError(t, client.Start(t.Context()))
+	defer func() { require.NoError(t, client.Stop(context.WithoutCancel(t.Context()))) }()
+	require.Eventually(t, func() bool {
+		return one[int](t, r, `SELECT count(*) FROM river.river_job WHERE state = 'completed'`) == 2
+	}, 30*time.Second, 50*time.Millisecond)
+	require.Equal(t, 3, r.written("create", "crm.lead"))
+}
