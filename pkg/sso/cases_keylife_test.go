@@ -2,13 +2,19 @@ package sso_test
 
 import (
 	"context"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -65,28 +71,99 @@ func (f *fixture) unavailable(t *testing.T, raw string) {
 	require.Equal(t, sso.ReasonNoKeys, firstReason(f.v.Explain(t.Context(), raw)))
 }
 
+// rotationUnderLoad has two replicas verify without a pause while the provider goes from k1 to k2 to k3, each signing at once and
+// published beside the one before. No valid token is refused, and one under a key that was taken away is, by both, as soon as
+// the interval has passed.
 func rotationUnderLoad(t *testing.T) {
 	f := newFixture(t)
-	f.accepted(t, f.token())
-	old, renewed := f.token(), sign(f.k2, "RS256", header("kid", `"k2"`), f.claims())
-	f.publish(jwk(f.k1, "k1"), jwk(f.k2, "k2"))
-	var wg sync.WaitGroup
-	var rejected atomic.Int32
-	for range 40 {
-		wg.Go(func() {
-			for _, raw := range []string{old, renewed, old, renewed} {
-				if _, err := f.v.Verify(context.Background(), raw); err != nil {
-					rejected.Add(1)
+	second, err := sso.NewVerifier(f.cfg)
+	require.NoError(t, err)
+	t.Cleanup(second.Close)
+	replicas := []*sso.Verifier{f.v, second}
+	claims := f.claims("exp", seconds(4*time.Hour))
+	under := func(key *rsa.PrivateKey, kid string) string {
+		return sign(key, "RS256", header("kid", `"`+kid+`"`), claims)
+	}
+	tokens := []string{under(f.k1, "k1"), under(f.k2, "k2"), under(f.attacker, "k3")} // its key, published, is as good as any
+	sets := [][]map[string]json.RawMessage{{jwk(f.k1, "k1")}, {jwk(f.k1, "k1"), jwk(f.k2, "k2")}, {jwk(f.k2, "k2"), jwk(f.attacker, "k3")}}
+
+	for stage, set := range sets {
+		f.publish(set...)
+		f.clock.advance(11 * time.Minute) // since the last rotation
+		valid := tokens[max(stage-1, 0) : stage+1]
+		var wg sync.WaitGroup
+		var refused atomic.Int32
+		for range 20 {
+			wg.Go(func() {
+				for i := range 10 * len(valid) {
+					for _, v := range replicas {
+						if _, err := v.Verify(context.Background(), valid[i%len(valid)]); err != nil {
+							refused.Add(1)
+						}
+					}
 				}
+			})
+		}
+		wg.Wait()
+		require.Zero(t, refused.Load(), "stage %d", stage)
+	}
+	for _, v := range replicas {
+		_, err := v.Verify(t.Context(), tokens[0])
+		require.Equal(t, fault.Unauthenticated, fault.KindOf(err), "k1 is gone")
+	}
+	require.LessOrEqual(t, f.count(keysPath), 2*2*len(sets))
+}
+
+// broken is a connection to the provider that fails before any answer.
+type broken struct{ err error }
+
+func (b broken) RoundTrip(*http.Request) (*http.Response, error) { return nil, b.err }
+
+// unreachable is a provider that nothing comes back from, in the ways a network has of that.
+func unreachable(t *testing.T) {
+	for name, why := range map[string]error{
+		"DNS":     &net.DNSError{Err: "no such host", Name: "id.example", IsNotFound: true},
+		"TLS":     &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}},
+		"timeout": os.ErrDeadlineExceeded, "refused": syscall.ECONNREFUSED, "reset": syscall.ECONNRESET,
+	} {
+		t.Run(name, func(t *testing.T) {
+			var down atomic.Bool
+			f := newFixture(t, func(c *sso.Config) {
+				good := c.HTTPClient.Transport
+				c.HTTPClient = &http.Client{Transport: either{&down, broken{why}, good}}
+			})
+			good := f.token("exp", seconds(4*time.Hour))
+			f.accepted(t, good)
+			down.Store(true)
+			for range 11 {
+				f.clock.advance(5 * time.Minute)
+				f.accepted(t, good)
+				f.refused(t, sign(f.k2, "RS256", header("kid", `"k2"`), f.claims("exp", seconds(4*time.Hour))), sso.ReasonUnknownKey)
 			}
+			f.clock.advance(6 * time.Minute)
+			f.unavailable(t, good)
+			down.Store(false)
+			f.clock.advance(5 * time.Second)
+			f.accepted(t, good)
 		})
 	}
-	wg.Wait()
-	require.Zero(t, rejected.Load())
-	require.Equal(t, 2, f.count(keysPath))
+}
+
+// either is the first transport while the switch is on.
+type either struct {
+	on            *atomic.Bool
+	first, second http.RoundTripper
+}
+
+func (e either) RoundTrip(r *http.Request) (*http.Response, error) {
+	if e.on.Load() {
+		return e.first.RoundTrip(r)
+	}
+	return e.second.RoundTrip(r)
 }
 
 func providerDownWhileWarm(t *testing.T) {
+	unreachable(t)
 	sound := []map[string]json.RawMessage{jwk(testKeys().k1, "k1")}
 	broken := map[string]answer{
 		"500": {status: 500}, "503": {status: 503}, "cut short": {body: `{"keys":[{"kty":"RSA"`},
