@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -38,6 +39,7 @@ const (
 // realm is a Keycloak realm that only this test knows, made by `sso keycloak setup`.
 type realm struct {
 	base, name string
+	more       []string // flags of setup beyond the usual ones
 	db         *pgtest.DB
 }
 
@@ -120,11 +122,11 @@ func leadctl(t *testing.T, args ...string) (code int, stdout, stderr string) {
 }
 
 func (r *realm) setup(extra ...string) []string {
-	return append([]string{
+	return slices.Concat([]string{
 		"sso", "keycloak", "setup", "--url", r.base, "--realm", r.name, "--odoo-url", "http://127.0.0.1:8069",
 		"--ui-url", "http://localhost:3000", "--ui-url", "https://app.acme.example",
 		"--test-user", alice + ":1:ops", "--test-user", bob, "--test-password-file", "test.password",
-	}, extra...)
+	}, r.more, extra)
 }
 
 // setUp is the dry run, the run, the run again, and the settings taken over from what it printed.
