@@ -61,12 +61,13 @@ func (c *Console) admit(w http.ResponseWriter, r *http.Request, route Route) (co
 	case route.Guard == Member && v.trouble != nil:
 		return ctx, v, v.trouble
 	case route.Guard == Member && !v.Has(route.Role):
-		return ctx, v, fault.New(fault.Denied, "role %s or higher is needed", route.Role).WithCode("INSUFFICIENT_ROLE").WithHint("ask an admin of your tenant")
+		return ctx, v, needs(route.Role)
 	}
 	return ctx, v, nil
 }
 
-// visitor finds out who is there. Whoever is known but has no usable tenant is a visitor with trouble, and no error.
+// visitor finds out who is there. Whoever is known but has no usable tenant, or no role in it, is a visitor with trouble, and
+// no error.
 func (c *Console) visitor(w http.ResponseWriter, r *http.Request) (context.Context, visitor, error) {
 	ctx, p, err := c.deps.Caller(w, r)
 	if fault.Is(err, fault.Denied) && p.Identity.Subject != "" {
@@ -78,8 +79,15 @@ func (c *Console) visitor(w http.ResponseWriter, r *http.Request) (context.Conte
 		return ctx, visitor{}, err
 	}
 	v := visitor{Principal: p}
+	if !p.Has(sso.Viewer) {
+		v.trouble = needs(sso.Viewer)
+	}
 	v.operator = c.operates(v)
 	return ctx, v, nil
+}
+
+func needs(role sso.Role) error {
+	return fault.New(fault.Denied, "role %s or higher is needed", role).WithCode("INSUFFICIENT_ROLE").WithHint("ask an admin of your tenant")
 }
 
 // operates: by default nobody does.

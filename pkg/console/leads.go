@@ -192,14 +192,20 @@ func reasons(rationale string) (list []reason) {
 		}
 		return list
 	}
+	open := "" // an industry's title may hold what separates reasons
 	for part := range strings.SplitSeq(strings.TrimSuffix(parts, "."), "; ") {
-		r := reason{Text: part}
-		if m := pointsAt.FindStringSubmatch(part); m != nil {
+		r := reason{Text: open + part}
+		if m := pointsAt.FindStringSubmatch(r.Text); m != nil {
 			r.Text = m[1]
 			r.Got, _ = strconv.Atoi(m[2])
 			r.Of, _ = strconv.Atoi(m[3])
+			list, open = append(list, r), ""
+			continue
 		}
-		list = append(list, r)
+		open += part + "; "
+	}
+	if open != "" {
+		list = append(list, reason{Text: strings.TrimSuffix(open, "; ")})
 	}
 	return list
 }

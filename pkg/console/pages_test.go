@@ -249,6 +249,25 @@ func TestOperatorsSeeTheInstallation(t *testing.T) {
 		require.Contains(t, b.follow(b.get("/leads")).body, `href="/ops"`)
 	}
 	require.Equal(t, http.StatusNotFound, bob.get("/ops").status)
+	welcome := olga.get("/setup").body
+	require.Contains(t, welcome, "You operate this installation")
+	require.NotContains(t, welcome, "data-submit", "an operator gets no workspace unasked")
+}
+
+func TestWhoHasNoRoleIsToldSo(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	nora := s.browser(t)
+	nora.signIn("nora")
+	s.exec(t, `INSERT INTO tenants (name) VALUES ('Acme')`)
+	nora.post("/setup")
+	s.exec(t, `UPDATE tenant_users SET roles = '{}'`)
+	for _, path := range []string{"/leads", "/setup", "/setup/timeline"} {
+		a := nora.follow(nora.get(path))
+		require.Equal(t, http.StatusForbidden, a.status, path)
+		require.Contains(t, a.body, "Your role does not reach this far", path)
+		require.Contains(t, a.body, "Sign out", path)
+	}
 }
 
 func TestProfilesAreTriedAndSaved(t *testing.T) {

@@ -14,7 +14,8 @@ import (
 
 // setup is where a workspace stands.
 type setup struct {
-	Begin     bool // nothing has been asked for yet: the page posts the form by itself
+	Begin     bool // nothing has been asked for yet
+	AtOnce    bool // the page asks for it by itself
 	Snapshot  onboarding.Snapshot
 	Steps     []setupStep
 	Workspace onboarding.Workspace
@@ -135,7 +136,7 @@ func (c *Console) readSetup(ctx context.Context, v visitor) (s setup, err error)
 		if v.trouble != nil && !errors.Is(v.trouble, tenant.ErrNoTenant) {
 			return s, v.trouble
 		}
-		return setup{Begin: true}, nil
+		return setup{Begin: true, AtOnce: !v.operator}, nil // who came to operate may not want a workspace
 	}
 	err = c.deps.DB.ReadTenant(ctx, v.Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
 		if s.Snapshot, err = onboarding.ReadSnapshot(ctx, tx); err != nil {
@@ -145,13 +146,13 @@ func (c *Console) readSetup(ctx context.Context, v visitor) (s setup, err error)
 		return err
 	})
 	if fault.Is(err, fault.NotFound) {
-		return setup{Begin: true}, nil
+		return setup{Begin: true, AtOnce: true}, nil
 	}
 	if err != nil {
 		return s, err
 	}
 	known, err := c.joined(ctx, v)
-	s.Begin, s.MayRetry = !known, v.ops()
+	s.Begin, s.AtOnce, s.MayRetry = !known, !known, v.ops()
 	s.tell(c.now())
 	return s, err
 }

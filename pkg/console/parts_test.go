@@ -1,0 +1,64 @@
+package console
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/leads"
+)
+
+func TestReasonsAreTakenApartAsTheyWereWritten(t *testing.T) {
+	t.Parallel()
+	for rationale, want := range map[string][]reason{
+		"": nil,
+		"somebody else's words (5 of 6); more": {{Text: "somebody else's words (5 of 6); more"}},
+		`Fits "A; B" at 93 of 100: activities of head offices; management (SSIC 70201) is the business asked for (50 of 50); no website known (0 of 7).`: {
+			{"activities of head offices; management (SSIC 70201) is the business asked for", 50, 50}, {"no website known", 0, 7}},
+		`Fits "A" at 9 of 100: cut off; here`: {{Text: "cut off; here"}},
+	} {
+		require.Equal(t, want, reasons(rationale), rationale)
+	}
+}
+
+func TestTheHistogramShowsEveryCompany(t *testing.T) {
+	t.Parallel()
+	s := leads.Spread{Total: 1004}
+	s.Bars[0] = map[string]int64{"low": 1000, "high": 1}
+	s.Bars[19] = map[string]int64{"high": 2, "theirs": 1}
+	h := newHistogram(s)
+	require.EqualValues(t, 1001, h.Most)
+	require.Len(t, h.Bars, leads.Bars)
+	require.Len(t, h.Bars[0].Parts, 2)
+	require.Equal(t, []string{"other", "high"}, []string{h.Bars[19].Parts[0].Class, h.Bars[19].Parts[1].Class})
+	for _, b := range h.Bars {
+		for _, p := range b.Parts {
+			require.GreaterOrEqual(t, p.Height, 1.5, "a single company can be seen")
+			require.GreaterOrEqual(t, p.Y, 0.0)
+			require.LessOrEqual(t, p.Y+p.Height, chartHeight+1.5)
+			require.GreaterOrEqual(t, p.X, b.X)
+			require.LessOrEqual(t, p.X+p.Width, b.X+b.Width)
+		}
+	}
+	require.Empty(t, newHistogram(leads.Spread{}).Bars)
+	require.Empty(t, newSpark(nil).Bars)
+	require.Len(t, newSpark([]float64{0, 0}).Bars, 2)
+}
+
+func TestNumbersAndTimesAreWrittenForPeople(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	at := func(d time.Duration) *time.Time { t := now.Add(-d); return &t }
+	var never *time.Time
+	for want, got := range map[string]string{
+		"0": number(0), "999": number(999), "1,000": number(1000), "-12,345": number(-12345), "1,234,567": number(1234567),
+		"just now": ago(now, at(3*time.Second)), "59 seconds ago": ago(now, at(59*time.Second)), "1 minute ago": ago(now, at(time.Minute)),
+		"2 days ago": ago(now, at(50*time.Hour)), "in 1 hour": ago(now, at(-time.Hour)), "never": ago(now, never),
+		"1 ms": took(0), "250 ms": took(250 * time.Millisecond), "1.5 s": took(1500 * time.Millisecond), "42 s": took(42 * time.Second),
+		"3 min 5 s": took(185 * time.Second), "2 h 1 min": took(121 * time.Minute),
+		"0 %": share(0, 5), "< 1 %": share(1, 1000), "50 %": share(1, 2),
+	} {
+		require.Equal(t, want, got)
+	}
+}
