@@ -23,7 +23,10 @@ type TenantTx struct {
 func (t TenantTx) Tenant() tenantid.ID { return t.tenant }
 
 // SystemTx is a transaction of the control plane. Only InSystem makes one.
-type SystemTx struct{ statements }
+type SystemTx struct {
+	statements
+	visited *tenantid.ID // the tenant of AsTenant; 0 before
+}
 
 // Tx is the transaction itself, for libraries that insert into their own tables with it (River).
 func (s SystemTx) Tx() pgx.Tx { return s.tx }
@@ -89,9 +92,28 @@ func (db *DB) InSystem(ctx context.Context, reason string, fn func(ctx context.C
 	start := time.Now()
 	begin := fmt.Sprintf(`begin; select set_config('request.tenant_id', '', true), set_config('role', '%s', true), %s`, schema.SystemRole, db.local)
 	err := db.run(ctx, begin, func(ctx context.Context, tx pgx.Tx) error {
-		return fn(ctx, SystemTx{statements{tx}})
+		return fn(ctx, SystemTx{statements{tx}, new(tenantid.ID)})
 	})
 	db.opts.Log.DebugContext(ctx, "control plane", "reason", reason, "took", time.Since(start), "ok", err == nil)
+	return err
+}
+
+// AsTenant runs fn within this transaction as InTenant would run it, and then goes on as the control plane: for rows of a
+// tenant that must be committed together with a job. It may be called again for the same tenant only. Faults: those of fn,
+// after which the transaction must be given up; Internal for an invalid id or a second tenant.
+func (s SystemTx) AsTenant(ctx context.Context, id tenantid.ID, fn func(ctx context.Context, tx TenantTx) error) error {
+	if !id.Valid() || *s.visited != 0 && *s.visited != id {
+		return fault.New(fault.Internal, "tenant %d in a transaction of tenant %d", id, *s.visited)
+	}
+	*s.visited = id
+	const become = `SELECT set_config('request.tenant_id', $1, true), set_config('role', $2, true)`
+	if _, err := s.tx.Exec(ctx, become, id.String(), schema.AppRole); err != nil {
+		return err
+	}
+	if err := fn(ctx, TenantTx{s.statements, id}); err != nil {
+		return err // still as the tenant: whoever goes on in spite of it has no right of the control plane
+	}
+	_, err := s.tx.Exec(ctx, become, "", schema.SystemRole)
 	return err
 }
 
