@@ -1,7 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -9,18 +12,38 @@ import (
 )
 
 func newDoctor(a *app) *cobra.Command {
+	var from tokenSource
+	var fix bool
 	cmd := &cobra.Command{
 		Use:     "doctor",
 		Short:   "Say what is wrong with this installation and how to put it right",
 		GroupID: groupServer,
-		Long:    "Check configuration, database, row security, identity provider and Odoo. Looks only. Exits 3 when something must be done.",
-		Example: "  leadctl doctor\n  leadctl doctor -o json",
+		Long: "Check configuration, PostgreSQL, row security (by trying it with two tenants, in a transaction that is rolled back), identity provider,\n" +
+			"stored secrets, Odoo and each workspace, jobs, register and disk. With a token, also what that is worth. Nothing is changed, but with\n" +
+			"--fix jobs that were given up are tried again and companies follow the register. Exits 3 when something must be done.",
+		Example: "  leadctl doctor\n  leadctl doctor -o json\n  leadctl doctor --token-file token.txt",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, _ := a.config(cmd.Context()) // what is wrong with it is the first check
-			checks := doctor.Examine(cmd.Context(), cfg)
+			checks, err := a.examine(cmd.Context(), from, fix)
+			if err != nil {
+				return err
+			}
 			return errors.Join(a.print(checks), doctor.Verdict(checks))
 		},
 	}
+	cmd.Flags().StringVar(&from.file, "token-file", "", "file with a token to judge; - reads stdin; without it LEADCTL_TOKEN")
+	cmd.Flags().BoolVar(&fix, "fix", false, "put right what is safe to put right")
 	return a.reads(cmd)
+}
+
+func (a *app) examine(ctx context.Context, from tokenSource, fix bool) ([]doctor.Check, error) {
+	cfg, _ := a.config(ctx) // what is wrong with it is the first check
+	o := doctor.Options{Config: cfg, Fix: fix}
+	if from.file != "" || strings.TrimSpace(os.Getenv("LEADCTL_TOKEN")) != "" {
+		var err error
+		if o.Token, err = a.token(ctx, from); err != nil {
+			return nil, err
+		}
+	}
+	return doctor.Examine(ctx, o), nil
 }

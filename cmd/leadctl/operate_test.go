@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/leadctl/leadctl/pkg/acra/acragen"
+	"github.com/leadctl/leadctl/pkg/acra/acratest"
 	"github.com/leadctl/leadctl/pkg/devidp"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/odootest"
@@ -43,6 +44,7 @@ func TestOperateScripts(t *testing.T) {
 				"XDG_CONFIG_HOME": env.WorkDir + "/xdg", "HOME": env.WorkDir, "LEADCTL_ENV": "development",
 				"POSTGRES_DSN": db.LoginDSN, "OWNER_DSN": db.OwnerDSN, "LEADCTL_KEYSET_FILE": env.WorkDir + "/keyset.json",
 				"NEXIUS_ISSUER": issuer, "NEXIUS_CLIENT_ID": "cli",
+				"API_URL":         acratest.Start(tb, acratest.Dataset{ID: "d_1", Letter: "A", CSV: []byte("uen,entity_name\n"), Updated: "2026-09-16"}).URL + "/api/action/datastore_search",
 				"ODOO_SERVER_URL": odooURL, "ODOO_TEMPLATE_DB": "template",
 				"ODOO_MASTER_PASSWORD_FILE": env.WorkDir + "/odoo-master", "LEADCTL_ODOO_TEMPLATE_PASSWORD_FILE": env.WorkDir + "/odoo-template",
 			} {

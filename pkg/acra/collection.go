@@ -41,20 +41,25 @@ func (c *caller) datasets(ctx context.Context, ids []string) (list []dataset, al
 	return chosen, false, nil
 }
 
+// collectionAnswer is the metadata of the collection and of its datasets.
+type collectionAnswer struct {
+	Code int
+	Data struct {
+		CollectionMetadata struct {
+			LastUpdatedAt string
+			ChildDatasets []string
+		}
+		DatasetMetadata []struct{ DatasetID, Name, LastUpdatedAt string }
+	}
+}
+
+func (c *caller) collectionURL() string {
+	return c.Metadata + "/v2/public/api/collections/" + collection + "/metadata?withDatasetMetadata=true"
+}
+
 // published asks the collection for its datasets.
 func (c *caller) published(ctx context.Context) ([]dataset, error) {
-	type answer struct {
-		Code int
-		Data struct {
-			CollectionMetadata struct {
-				LastUpdatedAt string
-				ChildDatasets []string
-			}
-			DatasetMetadata []struct{ DatasetID, Name, LastUpdatedAt string }
-		}
-	}
-	address := c.Metadata + "/v2/public/api/collections/" + collection + "/metadata?withDatasetMetadata=true"
-	got, err := getJSON(ctx, c, &c.downloads, "collection "+collection, address, func(a answer) error {
+	got, err := getJSON(ctx, c, &c.downloads, "collection "+collection, c.collectionURL(), func(a collectionAnswer) error {
 		if a.Code != 0 || len(a.Data.CollectionMetadata.ChildDatasets) == 0 {
 			return fault.New(fault.Unavailable, "collection %s: no datasets in the answer (code %d)", collection, a.Code)
 		}

@@ -157,6 +157,9 @@ func backoff(try int) time.Duration {
 	return d/2 + rand.N(d)
 }
 
+// errThrottled is what a service says that wants fewer calls.
+var errThrottled = errors.New("rate limit")
+
 // tryJSON makes one call. after is how long to wait before the next, negative when another is no use.
 func (c *caller) tryJSON(ctx context.Context, what, address string, out any) (after time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
@@ -216,7 +219,7 @@ func refusalOf(what string, resp *http.Response) (after time.Duration, err error
 	case status >= 200 && status < 300:
 		return 0, nil
 	case status == http.StatusTooManyRequests:
-		return retryAfter(resp), fault.New(fault.Unavailable, "%s: rate limit", what)
+		return retryAfter(resp), fault.New(fault.Unavailable, "%s: %w", what, errThrottled)
 	case status == http.StatusRequestEntityTooLarge:
 		return -1, errTooLarge
 	case status == http.StatusNotFound:

@@ -7,9 +7,10 @@ import (
 	"github.com/leadctl/leadctl/pkg/console"
 )
 
-// Cards is Examine for the console's operators.
+// Cards is Examine for the console's operators, without the checks that ask each workspace or the publisher: pages are looked
+// at often.
 func Cards(ctx context.Context, cfg config.Config) (cards []console.Check) {
-	for _, c := range Examine(ctx, cfg) {
+	for _, c := range Examine(ctx, Options{Config: cfg, Quick: true}) {
 		cards = append(cards, console.Check{Name: c.Name, State: c.State, Fact: c.Fact, Fix: c.Fix})
 	}
 	return cards

@@ -1,29 +1,26 @@
 // Package doctor says what is wrong with an installation and what to do about it: every check is one line with a state, a
 // fact and, when something has to be done, the fix.
 //
-// It looks and changes nothing. What a daemon refuses to start with is decided in package serve and package schema; doctor
-// asks the same questions, all of them, and goes on after a bad answer.
+// What a daemon refuses to start with is decided in package serve and package schema; doctor asks the same questions, all of
+// them, goes on after a bad answer, and looks at what a daemon finds out only later: whether the stored secrets open, each
+// workspace lets leadctl in, jobs move, and the register is fresh. It changes nothing but what Options.Fix allows.
 package doctor
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 	"time"
 
-	"github.com/leadctl/leadctl/migrations"
 	"github.com/leadctl/leadctl/pkg/config"
 	"github.com/leadctl/leadctl/pkg/fault"
-	"github.com/leadctl/leadctl/pkg/logging"
-	"github.com/leadctl/leadctl/pkg/odoo"
-	"github.com/leadctl/leadctl/pkg/schema"
-	"github.com/leadctl/leadctl/pkg/secret"
+	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/serve"
-	"github.com/leadctl/leadctl/pkg/sso"
 )
 
 // State of a check.
 const (
 	OK      = "ok"
+	Fixed   = "fixed"   // something was wrong, and Options.Fix put it right
 	Warning = "warning" // it runs, but not as it should in production
 	Failed  = "failed"  // something must be done
 	Skipped = "skipped" // an earlier check has to pass first, or the thing is not configured
@@ -36,6 +33,21 @@ type Check struct {
 	Fact  string `json:"fact"`
 	Fix   string `json:"fix"`
 }
+
+// Options of Examine.
+type Options struct {
+	Config config.Config
+	Token  string // a token to judge; "" for none
+	// Fix allows what is safe: jobs that were given up are tried again, and companies brought to the register. Both do
+	// nothing that a running leadctl would not do.
+	Fix bool
+	// Quick leaves out what asks every workspace, every secret or the publisher.
+	Quick bool
+	Free  func(dir string) (Space, error) // nil asks the file system
+}
+
+// patience bounds each group of checks: a server that hangs is as good as none.
+const patience = 20 * time.Second
 
 // Verdict is nil when no check failed, else an Operator fault.
 func Verdict(checks []Check) error {
@@ -51,13 +63,63 @@ func Verdict(checks []Check) error {
 	return fault.New(fault.Operator, "doctor: %d of %d checks failed", n, len(checks)).WithHint("the column fix says what to do for each")
 }
 
-// Examine runs every check against what cfg describes.
-func Examine(ctx context.Context, cfg config.Config) []Check {
-	checks := []Check{fromError("configuration", cfg.ForServe(), cfg.Env)}
-	checks = append(checks, database(ctx, cfg)...)
-	checks = append(checks, issuer(ctx, cfg)...)
-	checks = append(checks, keyset(cfg), odooServer(ctx, cfg))
-	return checks
+// Examine runs every check against what the configuration describes, in the order in which they build on each other.
+func Examine(ctx context.Context, o Options) []Check {
+	checks := []Check{fromError("configuration", o.Config.ForServe(), o.Config.Env)}
+	for _, w := range o.Config.Warnings() {
+		if checks[0].State == OK { // else it says so itself
+			checks = append(checks, Check{Name: "configuration", State: Warning, Fact: w, Fix: "docs/config.md names the setting"})
+		}
+	}
+	groups := []func(context.Context, Options) []Check{withDatabase, provider}
+	if !o.Quick {
+		groups = append(groups, register)
+	}
+	for _, group := range groups {
+		checks = append(checks, inTime(ctx, o, group)...)
+	}
+	return append(checks, disk(o)...)
+}
+
+func inTime(ctx context.Context, o Options, group func(context.Context, Options) []Check) []Check {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return group(ctx, o)
+}
+
+// withDatabase is every check that asks the database, or has to be left out without it.
+func withDatabase(ctx context.Context, o Options) []Check {
+	db, err := serve.Database(ctx, o.Config, nil)
+	if err == nil {
+		defer db.Close()
+		err = db.Ping(ctx)
+	}
+	if err != nil {
+		checks := []Check{fromError("postgresql", err, "").orFix("is PostgreSQL running, and does POSTGRES_DSN name it?"), keyset(o)}
+		return append(append(checks, skipped("no database", "settings", "migrations", "row security", "login", "two tenants", "stored secrets", "jobs", "companies")...), odooServer(ctx, o)...)
+	}
+	checks := installation(ctx, o, db)
+	checks = append(checks, keyset(o))
+	if failed(checks, "migrations") {
+		return append(append(checks, skipped("migrations come first", "two tenants", "stored secrets", "jobs", "companies")...), odooServer(ctx, o)...)
+	}
+	groups := []func(context.Context, Options, *postgres.DB) []Check{twoTenants, stuckJobs, companies}
+	if !o.Quick {
+		groups = append(groups, storedSecrets, workspaces)
+	}
+	for _, group := range groups {
+		checks = append(checks, group(ctx, o, db)...)
+	}
+	return append(checks, odooServer(ctx, o)...)
+}
+
+func failed(checks []Check, name string) bool {
+	for _, c := range checks {
+		if c.Name == name && c.State == Failed {
+			return true
+		}
+	}
+	return false
 }
 
 func fromError(name string, err error, fact string) Check {
@@ -67,120 +129,17 @@ func fromError(name string, err error, fact string) Check {
 	return Check{Name: name, State: Failed, Fact: err.Error(), Fix: fault.Hint(err)}
 }
 
+// orFix says what to do where the error itself does not.
+func (c Check) orFix(fix string) Check {
+	if c.State == Failed {
+		c.Fix = cmp.Or(c.Fix, fix)
+	}
+	return c
+}
+
 func skipped(why string, names ...string) (checks []Check) {
 	for _, n := range names {
 		checks = append(checks, Check{Name: n, State: Skipped, Fact: why})
 	}
 	return checks
-}
-
-func database(ctx context.Context, cfg config.Config) []Check {
-	db, err := serve.Database(ctx, cfg, nil)
-	if err == nil {
-		defer db.Close()
-		err = db.Ping(ctx)
-	}
-	if err != nil {
-		return append([]Check{fromError("postgresql", err, "")}, skipped("no database", "migrations", "row security", "login")...)
-	}
-	checks := []Check{}
-	err = db.Look(ctx, func(q schema.Querier) error {
-		checks = append(checks, server(ctx, q), schemaVersion(ctx, q), gate(ctx, q), login(ctx, q, cfg))
-		return nil
-	})
-	if err != nil {
-		checks = append(checks, fromError("postgresql", err, ""))
-	}
-	return checks
-}
-
-func server(ctx context.Context, q schema.Querier) Check {
-	var version string
-	var number int
-	err := q.QueryRow(ctx, `SELECT current_setting('server_version'), current_setting('server_version_num')::int`).Scan(&version, &number)
-	if err == nil && number < schema.MinServerVersion {
-		err = fault.New(fault.Operator, "PostgreSQL %s: version 15 or newer is needed", version)
-	}
-	return fromError("postgresql", err, version)
-}
-
-func schemaVersion(ctx context.Context, q schema.Querier) Check {
-	st, err := schema.ReadStatus(ctx, q, migrations.FS)
-	if err == nil {
-		err = st.Problem()
-	}
-	return fromError("migrations", err, fmt.Sprintf("version %d", st.Version))
-}
-
-func gate(ctx context.Context, q schema.Querier) Check {
-	found, err := schema.Gate(ctx, q)
-	if err == nil {
-		err = schema.Refusal(found)
-	}
-	return fromError("row security", err, "no tenant can see another's row")
-}
-
-// login is what RESET ROLE would lead to. In development one login for everything is fine.
-func login(ctx context.Context, q schema.Querier, cfg config.Config) Check {
-	found, err := schema.GateLogin(ctx, q)
-	if err == nil && len(found) > 0 && cfg.Development() {
-		return Check{Name: "login", State: Warning, Fact: found[0].String(), Fix: "fine for development; production refuses it"}
-	}
-	if err == nil {
-		err = schema.Refusal(found)
-	}
-	return fromError("login", err, "may become leadctl_app and leadctl_system only")
-}
-
-func issuer(ctx context.Context, cfg config.Config) []Check {
-	if cfg.SSO.Issuer == "" {
-		return skipped("NEXIUS_ISSUER is not set", "issuer", "clock", "audience")
-	}
-	found, err := sso.Discover(ctx, serve.SSO(cfg, logging.Discard()))
-	usable := 0
-	for _, k := range found.Keys {
-		if k.Refused == "" {
-			usable++
-		}
-	}
-	checks := []Check{fromError("issuer", err, fmt.Sprintf("%s, %d usable keys", cfg.SSO.Issuer, usable)), clock(found)}
-	return append(checks, audience(cfg))
-}
-
-func clock(found sso.Discovery) Check {
-	if !found.ClockDifferenceSeen {
-		return Check{Name: "clock", State: Skipped, Fact: "the issuer did not say what time it is"}
-	}
-	c := Check{Name: "clock", State: OK, Fact: fmt.Sprintf("%s from the issuer's", found.ClockDifference)}
-	if found.ClockDifference.Abs() > 30*time.Second {
-		c.State, c.Fix = Failed, "synchronise both clocks (NTP); tokens are refused beyond 60 s"
-	}
-	return c
-}
-
-func audience(cfg config.Config) Check {
-	if len(cfg.SSO.Audiences) == 0 && cfg.SSO.ClientID == "" {
-		return Check{Name: "audience", State: Failed, Fact: "not checked: every client of the realm is accepted", Fix: "set NEXIUS_AUDIENCE or NEXIUS_CLIENT_ID"}
-	}
-	return Check{Name: "audience", State: OK, Fact: "checked"}
-}
-
-func keyset(cfg config.Config) Check {
-	if cfg.Secrets.Keyset == "" {
-		return Check{Name: "keyset", State: Failed, Fact: "not set: no Odoo secret can be kept", Fix: "leadctl secrets init FILE, then LEADCTL_KEYSET_FILE=FILE"}
-	}
-	_, err := secret.Parse([]byte(cfg.Secrets.Keyset))
-	return fromError("keyset", err, "readable")
-}
-
-func odooServer(ctx context.Context, cfg config.Config) Check {
-	if cfg.Odoo.ServerURL == "" {
-		return Check{Name: "odoo", State: Skipped, Fact: "ODOO_SERVER_URL is not set"}
-	}
-	server, err := odoo.New(odoo.Options{BaseURL: cfg.Odoo.ServerURL, Timeout: 10 * time.Second})
-	var v odoo.Version
-	if err == nil {
-		v, err = server.Version(ctx)
-	}
-	return fromError("odoo", err, "version "+v.Name)
 }

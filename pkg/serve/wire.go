@@ -103,11 +103,16 @@ func Workers(cfg config.Config, db *postgres.DB, spaces *workspace.Service, log 
 	return workers
 }
 
-// registerSource is what `leadctl acra ingest` reads when it is told nothing.
-func registerSource(cfg config.Config, log *slog.Logger) (acra.Source, error) {
+// Register is the service that publishes the register, as cfg names it.
+func Register(cfg config.Config, log *slog.Logger) acra.Service {
 	service := acra.NewService(cfg.ACRA.APIURL, cfg.ACRA.APIKey)
 	service.Log = log
-	return acra.Choose(acra.Choice{Service: service, Datasets: cfg.ACRA.ResourceIDs, PageSize: cfg.ACRA.PageSize})
+	return service
+}
+
+// registerSource is what `leadctl acra ingest` reads when it is told nothing.
+func registerSource(cfg config.Config, log *slog.Logger) (acra.Source, error) {
+	return acra.Choose(acra.Choice{Service: Register(cfg, log), Datasets: cfg.ACRA.ResourceIDs, PageSize: cfg.ACRA.PageSize})
 }
 
 // Companies brings the companies to what an ingestion found, and what an earlier one left undone. Whoever ingests calls it.

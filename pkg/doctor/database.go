@@ -1,0 +1,179 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/leadctl/leadctl/migrations"
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/schema"
+)
+
+// installation asks the catalog: server, schema, row security, login.
+func installation(ctx context.Context, o Options, db *postgres.DB) (checks []Check) {
+	err := db.Look(ctx, func(q schema.Querier) error {
+		checks = append(checks, server(ctx, q), settings(ctx, q, o), schemaVersion(ctx, q), gate(ctx, q), login(ctx, q, o))
+		return nil
+	})
+	if err != nil {
+		checks = append(checks, fromError("postgresql", err, ""))
+	}
+	return checks
+}
+
+func server(ctx context.Context, q schema.Querier) Check {
+	var version string
+	var number int
+	err := q.QueryRow(ctx, `SELECT current_setting('server_version'), current_setting('server_version_num')::int`).Scan(&version, &number)
+	if err == nil && number < schema.MinServerVersion {
+		err = fault.New(fault.Operator, "PostgreSQL %s: version 15 or newer is needed", version)
+	}
+	return fromError("postgresql", err, version)
+}
+
+// settings are those of the server that could cost data, or stand in the way.
+func settings(ctx context.Context, q schema.Querier, o Options) Check {
+	var encoding, fsync, pages string
+	var standby bool
+	var most, used int
+	err := q.QueryRow(ctx, `SELECT current_setting('server_encoding'), current_setting('fsync'), current_setting('full_page_writes'), pg_is_in_recovery(),
+		current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,
+		(SELECT coalesce(sum(numbackends), 0) FROM pg_stat_database)::int`).Scan(&encoding, &fsync, &pages, &standby, &most, &used)
+	c := fromError("settings", err, fmt.Sprintf("%s, %d of %d connections in use", encoding, used, most))
+	state := Failed
+	if o.Config.Development() {
+		state = Warning
+	}
+	switch {
+	case err != nil:
+	case standby:
+		c.State, c.Fact, c.Fix = Failed, "the server is a standby and takes no writes", "let POSTGRES_DSN name the primary, or say target_session_attrs=read-write in it"
+	case encoding != "UTF8":
+		c.State, c.Fact, c.Fix = Failed, "the database's encoding is "+encoding, "make a database with ENCODING 'UTF8' and move to it"
+	case fsync == "off" || pages == "off":
+		c.State, c.Fact, c.Fix = state, fmt.Sprintf("fsync %s, full_page_writes %s: a crash can lose what was acknowledged", fsync, pages), "switch both on in postgresql.conf"
+	case most-used < o.Config.Database.MaxConns:
+		c.State, c.Fact = Warning, fmt.Sprintf("%d of %d connections in use; a leadctl may open %d more", used, most, o.Config.Database.MaxConns)
+		c.Fix = "raise max_connections, or lower LEADCTL_DATABASE_MAX_CONNS"
+	}
+	return c
+}
+
+func schemaVersion(ctx context.Context, q schema.Querier) Check {
+	st, err := schema.ReadStatus(ctx, q, migrations.FS)
+	if err == nil {
+		err = st.Problem()
+	}
+	return fromError("migrations", err, fmt.Sprintf("version %d", st.Version))
+}
+
+func gate(ctx context.Context, q schema.Querier) Check {
+	found, err := schema.Gate(ctx, q)
+	if err == nil {
+		err = schema.Refusal(found)
+	}
+	return fromError("row security", err, "forced on every table with a tenant's rows, with the policies that leadctl gave them")
+}
+
+// login is what RESET ROLE would lead to. In development one login for everything is fine.
+func login(ctx context.Context, q schema.Querier, o Options) Check {
+	found, err := schema.GateLogin(ctx, q)
+	if err == nil && len(found) > 0 && o.Config.Development() {
+		return Check{Name: "login", State: Warning, Fact: found[0].String(), Fix: "fine for development; production refuses it"}
+	}
+	if err == nil {
+		err = schema.Refusal(found)
+	}
+	return fromError("login", err, "may become leadctl_app and leadctl_system only")
+}
+
+// errUndo rolls the proof back.
+var errUndo = errors.New("proof rolled back")
+
+// Numbers that no tenant has: tenants are counted from 1.
+const proofA, proofB = 2147483646, 2147483647
+
+// twoTenants tries it out: a row of one tenant, looked for, changed and forged by another, in a transaction that is rolled
+// back. It takes the very role that requests have.
+func twoTenants(ctx context.Context, _ Options, db *postgres.DB) []Check {
+	var tables int
+	err := db.InSystem(ctx, "doctor: two tenants", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+		if tables, err = proveTenants(ctx, tx); err != nil {
+			return err
+		}
+		return errUndo
+	})
+	if errors.Is(err, errUndo) {
+		err = nil
+	}
+	c := fromError("two tenants", err, fmt.Sprintf("one saw, changed and forged nothing of the other's, and nothing of anybody's in %d tables", tables))
+	return []Check{c.orFix("stop every leadctl that serves, then `leadctl migrate status` and docs/security.md")}
+}
+
+func proveTenants(ctx context.Context, tx postgres.SystemTx) (tables int, err error) {
+	for _, sql := range []string{
+		fmt.Sprintf(`INSERT INTO tenants (tenant_id, name) VALUES (%d, 'doctor a'), (%d, 'doctor b')`, proofA, proofB),
+		fmt.Sprintf(`SELECT set_config('role', '%s', true), set_config('request.tenant_id', '%d', true)`, schema.AppRole, proofA),
+		fmt.Sprintf(`INSERT INTO icp_rules (rule_id, tenant_id, name, payload) VALUES (1, %d, 'doctor', '{}')`, proofA),
+		fmt.Sprintf(`SELECT set_config('request.tenant_id', '%d', true)`, proofB),
+	} {
+		if _, err := tx.Exec(ctx, sql); err != nil {
+			return 0, err
+		}
+	}
+	for _, try := range []struct{ what, sql string }{
+		{"sees", `SELECT 1 FROM icp_rules WHERE name = 'doctor'`},
+		{"changes", `UPDATE icp_rules SET name = 'taken' WHERE name = 'doctor'`},
+		{"deletes", `DELETE FROM icp_rules WHERE name = 'doctor'`},
+	} {
+		tag, err := tx.Exec(ctx, try.sql)
+		if err != nil {
+			return 0, err
+		}
+		if tag.RowsAffected() > 0 {
+			return 0, fault.New(fault.Operator, "a tenant %s another's rule", try.what)
+		}
+	}
+	if tables, err = foreignRows(ctx, tx); err != nil {
+		return tables, err
+	}
+	return tables, forge(ctx, tx)
+}
+
+// foreignRows looks for rows of anybody in every table of tenants, as a tenant that has none.
+func foreignRows(ctx context.Context, tx postgres.SystemTx) (tables int, err error) {
+	var names []string
+	err = tx.QueryRow(ctx, `SELECT coalesce(array_agg(c.oid::regclass::text), '{}') FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
+		WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND has_table_privilege(c.oid, 'SELECT') AND c.relname <> 'tenants'`).Scan(&names)
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range names {
+		tag, err := tx.Exec(ctx, `SELECT 1 FROM `+name+` LIMIT 1`)
+		if err != nil {
+			return 0, err
+		}
+		if tag.RowsAffected() > 0 {
+			return 0, fault.New(fault.Operator, "a tenant without rows sees some of table %s", name)
+		}
+	}
+	return len(names), nil
+}
+
+const pgerrcodeDenied = "42501" // insufficient_privilege, which is what row security answers
+
+// forge comes last: the refusal that is hoped for ends the transaction.
+func forge(ctx context.Context, tx postgres.SystemTx) error {
+	_, err := tx.Exec(ctx, fmt.Sprintf(`INSERT INTO icp_rules (rule_id, tenant_id, name, payload) VALUES (2, %d, 'forged', '{}')`, proofA))
+	if err == nil {
+		return fault.New(fault.Operator, "a tenant writes rules in another's name")
+	}
+	if refused := new(pgconn.PgError); errors.As(err, &refused) && refused.Code == pgerrcodeDenied {
+		return nil
+	}
+	return err
+}
