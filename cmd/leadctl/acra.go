@@ -76,7 +76,11 @@ func (a *app) ingest(ctx context.Context, f ingestFlags) (reportShown, error) {
 	if err != nil || report.DryRun {
 		return showReport(report, leads.CompaniesReport{}), err
 	}
-	companies, err := serve.Companies(ctx, db, report)
+	queue, err := a.jobs(ctx, false)
+	if err != nil {
+		return showReport(report, leads.CompaniesReport{}), err
+	}
+	companies, err := serve.Companies(ctx, db, queue, report)
 	return showReport(report, companies), err
 }
 

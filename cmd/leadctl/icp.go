@@ -71,6 +71,7 @@ func newICPSet(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "set NAME",
 		Short:   "Make a rule, or replace the one of that name",
+		Long:    "Make a rule, or replace the one of that name, and have the tenant's scores follow it: a job does that where `leadctl serve` runs.",
 		Example: "  leadctl icp set Software --tenant 42 --file software.json\n  leadctl icp set Default --tenant 42 --template",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -94,10 +95,27 @@ func (a *app) setRule(ctx context.Context, ref, name string, from payloadSource,
 		return rule, err
 	}
 	a.warn(profile.Warnings())
-	err = a.writeTenant(ctx, ref, "icp.set", dryRun, func(ctx context.Context, tx postgres.TenantTx) (err error) {
-		rule, err = leads.SetRule(ctx, tx, name, payload)
+	queue, err := a.jobs(ctx, false)
+	if err != nil {
+		return rule, err
+	}
+	action := "icp.set"
+	if dryRun {
+		action += ".dry_run"
+	}
+	id, err := a.findTenant(ctx, ref, action)
+	if err != nil {
+		return rule, err
+	}
+	err = a.inSystem(ctx, action, func(ctx context.Context, tx postgres.SystemTx) (err error) {
+		if rule, err = leads.ChangeRule(ctx, tx, queue, id, name, payload); err == nil && dryRun {
+			err = errDryRun
+		}
 		return err
 	})
+	if errors.Is(err, errDryRun) {
+		err = nil
+	}
 	return rule, err
 }
 

@@ -56,10 +56,14 @@ func newLeadsScore(a *app) *cobra.Command {
 	return a.reads(cmd)
 }
 
-// score goes on to the next tenant when one fails, and reports those that did not.
-func (a *app) score(ctx context.Context, ref string, all bool, opts leads.ScoreOptions, dryRun bool) (reports []scored, err error) {
-	refs := []string{ref}
-	if err := a.inSystem(ctx, "score leads", func(ctx context.Context, tx postgres.SystemTx) error {
+// toScore brings the companies up to date and names the tenants meant.
+func (a *app) toScore(ctx context.Context, ref string, all bool) (refs []string, err error) {
+	queue, err := a.jobs(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	refs = []string{ref}
+	err = a.inSystem(ctx, "score leads", func(ctx context.Context, tx postgres.SystemTx) error {
 		if all {
 			if refs, err = activeTenants(ctx, tx); err != nil {
 				return err
@@ -67,9 +71,23 @@ func (a *app) score(ctx context.Context, ref string, all bool, opts leads.ScoreO
 		} else if _, err := tenant.Find(ctx, tx, ref); err != nil {
 			return err
 		}
-		_, err := leads.RefreshStaleCompanies(ctx, tx)
+		_, err := leads.FollowRegister(ctx, tx, queue, false)
 		return err
-	}); err != nil {
+	})
+	return refs, err
+}
+
+// score goes on to the next tenant when one fails, and reports those that did not.
+func (a *app) score(ctx context.Context, ref string, all bool, opts leads.ScoreOptions, dryRun bool) (reports []scored, err error) {
+	cfg, err := a.config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if opts.Weights, err = leads.ParseWeights(cfg.Leads.Weights); err != nil {
+		return nil, err
+	}
+	refs, err := a.toScore(ctx, ref, all)
+	if err != nil {
 		return nil, err
 	}
 	p := a.newProgress("tenants", int64(len(refs)))

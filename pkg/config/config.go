@@ -27,6 +27,7 @@ type Config struct {
 	Onboarding Onboarding `key:"onboarding" doc:"Who gets a tenant at the first sign-in"`
 	Odoo       Odoo       `key:"odoo" doc:"The Odoo server that tenants get their workspace on"`
 	ACRA       ACRA       `key:"acra" doc:"Where the company register comes from, and when"`
+	Leads      Leads      `key:"leads" doc:"How leads are scored"`
 	Secrets    Secrets    `key:"secrets" doc:"How secrets are kept in the database"`
 	Console    Console    `key:"console" doc:"The pages for people"`
 	Dev        Dev        `key:"dev" doc:"For development on one machine only"`
@@ -105,6 +106,11 @@ type ACRA struct {
 	Interval             time.Duration `key:"interval" env:"INTERVAL_SECONDS" default:"0" check:"natural" doc:"Time between scheduled runs, as seconds or as 12h; 0 means daily at midnight in Asia/Singapore"`
 	DisableScheduler     bool          `key:"disable_scheduler" env:"DISABLE_SCHEDULER" default:"false" doc:"This process keeps no schedule: it neither starts ingestions at a tick nor works those that another started (development keeps none unless interval is set)"`
 	DisableStartupIngest bool          `key:"disable_startup_ingest" env:"DISABLE_STARTUP_INGEST" default:"false" doc:"serve does not make up for the latest tick when it starts, neither the first load nor one that was missed: it waits for the next"`
+}
+
+// Leads is how leads are scored.
+type Leads struct {
+	Weights []string `key:"weights" doc:"Weights that differ from the defaults, such as version=acme-2,industry=40,high=0.8. docs/scoring.md names them; changed ones need a version of their own."`
 }
 
 // Secrets is how secrets are kept in the database.

@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/leadctl/leadctl/pkg/acra"
+	"github.com/leadctl/leadctl/pkg/jobs"
 	"github.com/leadctl/leadctl/pkg/onboarding"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/session"
@@ -45,6 +46,7 @@ type Server struct {
 	cfg        Config
 	db         *postgres.DB
 	verifier   *sso.Verifier
+	jobs       *jobs.Client
 	onboarding *onboarding.Service
 	sessions   *session.Manager
 	workspaces *workspace.Service
@@ -64,6 +66,7 @@ type Server struct {
 type Deps struct {
 	DB         *postgres.DB
 	Verifier   *sso.Verifier
+	Jobs       *jobs.Client
 	Onboarding *onboarding.Service
 	Sessions   *session.Manager // nil: browsers cannot sign in here
 	Workspaces *workspace.Service
@@ -76,7 +79,7 @@ type Deps struct {
 
 // New makes a Server. It opens nothing and starts nothing.
 func New(cfg Config, d Deps) *Server {
-	s := &Server{cfg: cfg, db: d.DB, verifier: d.Verifier, onboarding: d.Onboarding, sessions: d.Sessions, workspaces: d.Workspaces, odooSSO: d.OdooSSO, health: d.Health, register: d.Register, log: d.Log, now: time.Now,
+	s := &Server{cfg: cfg, db: d.DB, verifier: d.Verifier, jobs: d.Jobs, onboarding: d.Onboarding, sessions: d.Sessions, workspaces: d.Workspaces, odooSSO: d.OdooSSO, health: d.Health, register: d.Register, log: d.Log, now: time.Now,
 		exports: newExportSlots(d.DB.Stat().MaxConns()), metrics: newMetrics(d.Metrics)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

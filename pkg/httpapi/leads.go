@@ -51,8 +51,9 @@ func (s *Server) postRule(ctx context.Context, in *ruleIn) (*okOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.db.InTenant(ctx, principalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
-		_, err := leads.SetRule(ctx, tx, in.Body.Name, payload)
+	owner := principalOf(ctx).Tenant.ID
+	err = s.db.InSystem(ctx, "change rule", func(ctx context.Context, tx postgres.SystemTx) error {
+		_, err := leads.ChangeRule(ctx, tx, s.jobs, owner, in.Body.Name, payload)
 		return err
 	})
 	if err != nil {

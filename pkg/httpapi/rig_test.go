@@ -165,7 +165,7 @@ func newRig(t testing.TB, changes ...func(*setup)) *rig {
 	require.NoError(t, err)
 	s := &setup{
 		cfg: httpapi.Config{Version: "test", Issuer: r.URL, Audience: audience, CORSOrigins: []string{uiOrigin}, Cookies: httpapi.Cookies{Access: cookie, Refresh: "nx_refresh"}},
-		deps: httpapi.Deps{DB: r.db.App, Metrics: r.reg,
+		deps: httpapi.Deps{DB: r.db.App, Jobs: client, Metrics: r.reg,
 			Onboarding: &onboarding.Service{DB: r.db.App, Jobs: client, Policy: onboarding.Policy{Mode: onboarding.PolicyOpen}}},
 		level: slog.LevelDebug, idp: r.idp,
 	}

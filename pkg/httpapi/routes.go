@@ -59,6 +59,8 @@ func (s *Server) routes() []Route {
 
 		{http.MethodGet, "/icp/rules", Member, sso.Viewer, false, "Ideal customer profiles, newest first", handle(s.getRules)},
 		{http.MethodPost, "/icp/rules", Member, sso.Ops, true, "Make or change an ideal customer profile", handle(s.postRule)},
+		{http.MethodPost, "/runs", Member, sso.Ops, false, "Bring the scores to what rules and companies say", handle(s.postRun)},
+		{http.MethodGet, "/runs/{id}", Member, sso.Ops, false, "How far a run is, or what came of it", handle(s.getRun)},
 		{http.MethodGet, "/scores/latest", Member, sso.Viewer, false, "Scored leads, best first, page by page", handle(s.getScores)},
 		{http.MethodGet, "/candidates/latest", Member, sso.Viewer, false, "Companies that fit, most recent first, page by page", handle(s.getCandidates)},
 		{http.MethodGet, "/shortlist/status", Member, sso.Viewer, false, "How many leads are scored, and since when", handle(s.getShortlist)},
@@ -104,7 +106,7 @@ func (r Route) operation() huma.Operation {
 		op.Security = []map[string][]string{{"token": {}}}
 		op.Errors = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable}
 	}
-	if r.Path == "/onboarding/first_login" {
+	if r.Path == "/onboarding/first_login" || r.Path == "/runs" {
 		op.DefaultStatus = http.StatusAccepted
 	}
 	return op

@@ -14,9 +14,10 @@ import (
 
 // States of a run that leadctl makes. Other services may write others.
 const (
-	RunQueued = "queued"
-	RunDone   = "done"
-	RunFailed = "failed"
+	RunQueued  = "queued"
+	RunRunning = "running"
+	RunDone    = "done"
+	RunFailed  = "failed"
 )
 
 // Run is one scoring or enrichment run of a tenant. RunID counts within the tenant.
@@ -44,6 +45,35 @@ func StartRun(ctx context.Context, tx postgres.TenantTx) (Run, error) {
 		return Run{}, err
 	}
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Run])
+}
+
+// waitingRun is the run that waits to be begun, or a new one.
+func waitingRun(ctx context.Context, tx postgres.TenantTx) (Run, error) {
+	if err := locked(ctx, tx, lockNumbers); err != nil {
+		return Run{}, err
+	}
+	rows, err := tx.Query(ctx, `SELECT `+runColumns+` FROM public.enrichment_runs WHERE source = $1 AND status = $2
+		ORDER BY started_at DESC, run_id DESC LIMIT 1`, Source, RunQueued)
+	if err != nil {
+		return Run{}, err
+	}
+	r, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Run])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return StartRun(ctx, tx)
+	}
+	return r, err
+}
+
+// beginRun marks a run as running and reports whether it is still to be done. It waits for whoever is just joining the run:
+// what they commit with it must be seen by the scoring that follows.
+func beginRun(ctx context.Context, tx postgres.TenantTx, id int32) (due bool, err error) {
+	if err := locked(ctx, tx, lockNumbers); err != nil {
+		return false, err
+	}
+	tag, err := tx.Exec(ctx, `UPDATE public.enrichment_runs SET status = $2, started_at = clock_timestamp(),
+		counts = counts || jsonb_build_object('queued_seconds', round(extract(epoch FROM clock_timestamp() - started_at), 3))
+		WHERE run_id = $1 AND source = $3 AND status IN ($4, $2)`, id, RunRunning, Source, RunQueued)
+	return tag.RowsAffected() > 0, err
 }
 
 // FailRun records why a run came to nothing. The reason is shown to the tenant.
@@ -76,7 +106,7 @@ func recordRun(ctx context.Context, tx postgres.TenantTx, id int32, report Score
 		id = run.RunID
 	}
 	report.RunID = id
-	tag, err := tx.Exec(ctx, `UPDATE public.enrichment_runs SET status = $2, ended_at = clock_timestamp(), error = NULL, counts = $3::jsonb || $4::jsonb
+	tag, err := tx.Exec(ctx, `UPDATE public.enrichment_runs SET status = $2, ended_at = clock_timestamp(), error = NULL, counts = counts || $3::jsonb || $4::jsonb
 		WHERE run_id = $1`, id, RunDone, report, at)
 	if err == nil && tag.RowsAffected() == 0 {
 		err = fault.New(fault.NotFound, "run %d: there is none", id)

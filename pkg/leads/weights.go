@@ -1,6 +1,9 @@
 package leads
 
 import (
+	"strconv"
+	"strings"
+
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
@@ -26,6 +29,34 @@ func DefaultWeights() Weights {
 		Version: "leadctl-1", Industry: 35, Keywords: 15, Age: 15, Size: 15, Form: 10, Website: 5, Standing: 5,
 		High: 0.75, Medium: 0.5,
 	}
+}
+
+// ParseWeights reads weights as the configuration gives them, such as version=acme-2, industry=40, high=0.8. What is not
+// named stays at its default. Changed weights need a version of their own. Faults: Invalid naming the entry.
+func ParseWeights(entries []string) (Weights, error) {
+	w := DefaultWeights()
+	if len(entries) == 0 {
+		return w, nil
+	}
+	numbers := map[string]*float64{"industry": &w.Industry, "keywords": &w.Keywords, "age": &w.Age, "size": &w.Size, "form": &w.Form,
+		"website": &w.Website, "standing": &w.Standing, "high": &w.High, "medium": &w.Medium}
+	for _, entry := range entries {
+		name, value, _ := strings.Cut(entry, "=")
+		if name == "version" {
+			w.Version = value
+			continue
+		}
+		into, known := numbers[name]
+		n, err := strconv.ParseFloat(value, 64)
+		if !known || err != nil {
+			return Weights{}, fault.New(fault.Invalid, "weights: %.40q is not a weight and its number, such as industry=40", entry)
+		}
+		*into = n
+	}
+	if w.Version == DefaultWeights().Version && w != DefaultWeights() {
+		return Weights{}, fault.New(fault.Invalid, "weights: changed ones need a version of their own").WithHint("add version=NAME, and another NAME with every change")
+	}
+	return w, w.check()
 }
 
 func (w Weights) check() error {

@@ -21,6 +21,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/httpapi"
 	"github.com/leadctl/leadctl/pkg/jobs"
+	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/logging"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/secret"
@@ -99,6 +100,9 @@ func configured(cfg config.Config, log *slog.Logger) (*sso.Verifier, error) {
 	err := cfg.ForServe()
 	if _, keyErr := secret.Parse([]byte(cfg.Secrets.Keyset)); keyErr != nil {
 		err = errors.Join(err, keyErr)
+	}
+	if _, weightsErr := leads.ParseWeights(cfg.Leads.Weights); weightsErr != nil {
+		err = errors.Join(err, weightsErr)
 	}
 	if cfg.SSO.Issuer == "" { // ForServe has said so
 		return nil, err
@@ -186,7 +190,7 @@ func (d *daemon) handler(registry *prometheus.Registry, age *registerAge) *httpa
 		Cookies:   httpapi.Cookies{Access: cfg.API.AccessCookie, Refresh: cfg.API.RefreshCookie, Secure: cfg.API.CookieSecure},
 		DevBypass: cfg.Dev.AllowBypass, DevTenant: cfg.Dev.DefaultTenantID,
 	}, httpapi.Deps{
-		DB: d.db, Verifier: d.verifier, Onboarding: Onboarding(cfg, d.db, d.jobs), Sessions: Sessions(cfg, d.api.Addr().String(), d.db, d.keys, d.verifier), Health: health.check, Log: d.opts.Log, Metrics: registry,
+		DB: d.db, Verifier: d.verifier, Jobs: d.jobs, Onboarding: Onboarding(cfg, d.db, d.jobs), Sessions: Sessions(cfg, d.api.Addr().String(), d.db, d.keys, d.verifier), Health: health.check, Log: d.opts.Log, Metrics: registry,
 		Workspaces: d.workspaces, OdooSSO: d.odooSSO, Register: age.read,
 	})
 }

@@ -100,6 +100,7 @@ func Workers(cfg config.Config, db *postgres.DB, spaces *workspace.Service, log 
 	river.AddWorker(workers, &workspace.UsersWorker{Workspaces: spaces})
 	river.AddWorker(workers, &workspace.PushWorker{Workspaces: spaces})
 	river.AddWorker(workers, &acra.Worker{DB: db, Source: func() (acra.Source, error) { return registerSource(cfg, log) }, After: companies(db, log), Log: log})
+	river.AddWorker(workers, &leads.Worker{DB: db, Weights: func() (leads.Weights, error) { return leads.ParseWeights(cfg.Leads.Weights) }, Log: log})
 	return workers
 }
 
@@ -115,14 +116,11 @@ func registerSource(cfg config.Config, log *slog.Logger) (acra.Source, error) {
 	return acra.Choose(acra.Choice{Service: Register(cfg, log), Datasets: cfg.ACRA.ResourceIDs, PageSize: cfg.ACRA.PageSize})
 }
 
-// Companies brings the companies to what an ingestion found, and what an earlier one left undone. Whoever ingests calls it.
-func Companies(ctx context.Context, db *postgres.DB, rep acra.Report) (done leads.CompaniesReport, err error) {
-	refresh := leads.RefreshCompanies
-	if rep.NothingToDo {
-		refresh = leads.RefreshStaleCompanies
-	}
+// Companies brings the companies to what an ingestion found, and what an earlier one left undone, and makes the scores due
+// that follow from them. Whoever ingests calls it.
+func Companies(ctx context.Context, db *postgres.DB, queue *jobs.Client, rep acra.Report) (done leads.CompaniesReport, err error) {
 	err = db.InSystem(ctx, "companies", func(ctx context.Context, tx postgres.SystemTx) error {
-		done, err = refresh(ctx, tx)
+		done, err = leads.FollowRegister(ctx, tx, queue, !rep.NothingToDo)
 		return err
 	})
 	return done, err
@@ -130,7 +128,11 @@ func Companies(ctx context.Context, db *postgres.DB, rep acra.Report) (done lead
 
 func companies(db *postgres.DB, log *slog.Logger) func(context.Context, acra.Report) error {
 	return func(ctx context.Context, rep acra.Report) error {
-		done, err := Companies(ctx, db, rep)
+		queue, err := jobs.Working(ctx)
+		if err != nil {
+			return err
+		}
+		done, err := Companies(ctx, db, queue, rep)
 		if err == nil {
 			log.InfoContext(ctx, "companies follow the register", "added", done.Added, "updated", done.Updated, "closed", done.Closed)
 		}
@@ -146,7 +148,7 @@ func scheduled(cfg config.Config) bool {
 
 // queues are those that this process works beside the default one.
 func queues(cfg config.Config) map[string]int {
-	all := map[string]int{workspace.PushQueue: workspace.PushesAtOnce}
+	all := map[string]int{leads.JobQueue: leads.JobsAtOnce, workspace.PushQueue: workspace.PushesAtOnce}
 	if scheduled(cfg) {
 		all[acra.JobQueue] = 1
 	}

@@ -1,0 +1,206 @@
+package leads
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/jobs"
+	"github.com/leadctl/leadctl/pkg/logging"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
+)
+
+// JobQueue is the queue of scoring jobs, and JobsAtOnce how many of them a process works at a time. A register that changed
+// makes one job for each tenant: they must not keep a first sign-in waiting.
+const (
+	JobQueue   = "scoring"
+	JobsAtOnce = 2
+)
+
+const (
+	longestJob  = 20 * time.Minute
+	maxAttempts = 12 // with the pauses of NextRetry about three hours
+	maxPause    = 30 * time.Minute
+)
+
+// JobArgs of a scoring job: whose, and either the run that was asked for or the change of companies that made it due. Each of
+// these is one job, so none is lost to one that is running already and read its rules before.
+type JobArgs struct {
+	Tenant    TenantID   `json:"tenant_id"`
+	Run       int32      `json:"run_id,omitempty"`
+	Companies *time.Time `json:"companies,omitempty"`
+}
+
+// Kind implements river.JobArgs.
+func (JobArgs) Kind() string { return "leads_score" }
+
+// InsertOpts lets what somebody asked for go before what the register brought.
+func (a JobArgs) InsertOpts() river.InsertOpts {
+	priority := 2
+	if a.Run != 0 {
+		priority = 1
+	}
+	return river.InsertOpts{Queue: JobQueue, Priority: priority, MaxAttempts: maxAttempts, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: jobs.Active()}}
+}
+
+// RequestRun asks for the tenant's scores to be brought up to date, and tells the run that will do it: a new one, or the one
+// that waits already. The run and its job are there when the caller's transaction is committed.
+func RequestRun(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, id TenantID) (run Run, err error) {
+	err = tx.AsTenant(ctx, id, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+		run, err = waitingRun(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return Run{}, err
+	}
+	// Asked anew even for a run that waits: its job may have been cancelled.
+	_, _, err = queue.Enqueue(ctx, tx, JobArgs{Tenant: id, Run: run.RunID})
+	return run, err
+}
+
+// ChangeRule is SetRule and, together with it, a run that brings the tenant's scores to the new rule.
+func ChangeRule(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, id TenantID, name string, payload []byte) (rule Rule, err error) {
+	err = tx.AsTenant(ctx, id, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+		rule, err = SetRule(ctx, tx, name, payload)
+		return err
+	})
+	if err != nil {
+		return Rule{}, err
+	}
+	_, err = RequestRun(ctx, tx, queue, id)
+	return rule, err
+}
+
+// FollowRegister brings companies to what the staged register says and, where that changed any, makes the scores of every
+// active tenant due. Unless the register is known to have changed, whether it did is looked up first.
+func FollowRegister(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, changed bool) (CompaniesReport, error) {
+	refresh := RefreshStaleCompanies
+	if changed {
+		refresh = RefreshCompanies
+	}
+	report, err := refresh(ctx, tx)
+	if err != nil || report.Added+report.Updated == 0 {
+		return report, err
+	}
+	tenants, err := tenant.List(ctx, tx)
+	if err != nil {
+		return report, err
+	}
+	var at time.Time
+	if err := tx.QueryRow(ctx, `SELECT max(updated_at) FROM public.companies`).Scan(&at); err != nil {
+		return report, err
+	}
+	var due []river.JobArgs
+	for _, t := range tenants {
+		if t.Status == tenant.Active {
+			due = append(due, JobArgs{Tenant: t.ID, Companies: &at})
+		}
+	}
+	_, err = queue.EnqueueAll(ctx, tx, due)
+	return report, err
+}
+
+// Worker works scoring jobs.
+type Worker struct {
+	river.WorkerDefaults[JobArgs]
+
+	DB      *postgres.DB
+	Weights func() (Weights, error)
+	After   func(ctx context.Context, tx postgres.SystemTx, id TenantID) error // within a run that changed something; nil: nothing follows
+	Log     *slog.Logger
+}
+
+// Work does what `leadctl leads score` does for the tenant of the job. A tenant that may not be used gets nothing.
+func (w *Worker) Work(ctx context.Context, job *river.Job[JobArgs]) error {
+	args := job.Args
+	ctx = logging.With(ctx, slog.String("tenant_id", args.Tenant.String()), slog.Int64("job_id", job.ID))
+	due, err := w.begin(ctx, args)
+	if err != nil {
+		return w.failed(ctx, job, err)
+	}
+	if !due {
+		return nil
+	}
+	report, err := w.score(ctx, args)
+	if err != nil {
+		return w.failed(ctx, job, err)
+	}
+	w.Log.InfoContext(ctx, "leads scored", "run_id", report.RunID, "full", report.Full, "candidates", report.Candidates, "added", report.Added,
+		"changed", report.Changed, "removed", report.Removed, "attempt", job.Attempt)
+	return nil
+}
+
+// begin looks whether the tenant may be used, and marks the run that was asked for. due is false when it has been done.
+func (w *Worker) begin(ctx context.Context, args JobArgs) (due bool, err error) {
+	err = w.DB.InSystem(ctx, "begin scoring", func(ctx context.Context, tx postgres.SystemTx) error {
+		found, err := tenant.Find(ctx, tx, args.Tenant.String())
+		if err == nil {
+			err = found.Usable()
+		}
+		if err != nil || args.Run == 0 {
+			due = true
+			return err
+		}
+		return tx.AsTenant(ctx, args.Tenant, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+			due, err = beginRun(ctx, tx, args.Run)
+			return err
+		})
+	})
+	return due, err
+}
+
+func (w *Worker) score(ctx context.Context, args JobArgs) (report ScoreReport, err error) {
+	weights, err := w.Weights()
+	if err != nil {
+		return report, err
+	}
+	err = w.DB.InSystem(ctx, "score leads", func(ctx context.Context, tx postgres.SystemTx) error {
+		err := tx.AsTenant(ctx, args.Tenant, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+			report, err = Score(ctx, tx, ScoreOptions{Weights: weights, RunID: args.Run})
+			return err
+		})
+		if err != nil || w.After == nil || report.Added+report.Changed+report.Removed == 0 {
+			return err
+		}
+		return w.After(ctx, tx, args.Tenant)
+	})
+	return report, err
+}
+
+// failed decides between another try and the end of the run, which its tenant is told the reason of.
+func (w *Worker) failed(ctx context.Context, job *river.Job[JobArgs], cause error) error {
+	if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) && job.Attempt < job.MaxAttempts {
+		return cause // this process is stopping; the job goes back
+	}
+	switch fault.KindOf(cause) {
+	case fault.Unavailable, fault.Interrupted, fault.Conflict, fault.Internal:
+		if job.Attempt < job.MaxAttempts {
+			return cause
+		}
+	}
+	w.Log.WarnContext(ctx, "scoring given up", "run_id", job.Args.Run, "attempt", job.Attempt, "kind", fault.KindOf(cause).String(), "error", cause)
+	if job.Args.Run == 0 {
+		return river.JobCancel(cause)
+	}
+	// The attempt's own time may be what ran out: the record is written all the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return errors.Join(river.JobCancel(cause), w.DB.InTenant(ctx, job.Args.Tenant, func(ctx context.Context, tx postgres.TenantTx) error {
+		return FailRun(ctx, tx, job.Args.Run, fault.Text(cause))
+	}))
+}
+
+// NextRetry backs off from ten seconds to half an hour, with jitter.
+func (w *Worker) NextRetry(job *river.Job[JobArgs]) time.Time {
+	pause := min(10*time.Second<<min(max(job.Attempt-1, 0), 10), maxPause)
+	return time.Now().Add(pause/2 + rand.N(pause))
+}
+
+// Timeout implements river.Worker.
+func (w *Worker) Timeout(*river.Job[JobArgs]) time.Duration { return longestJob }
