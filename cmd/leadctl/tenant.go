@@ -15,6 +15,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/serve"
 	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
 func newTenant(a *app) *cobra.Command {
@@ -190,36 +191,36 @@ func newTenantStatus(a *app, verb, status, short string) *cobra.Command {
 }
 
 func newTenantDelete(a *app) *cobra.Command {
-	var reason, confirmed string
+	var reason, confirmed, fate string
 	cmd := &cobra.Command{
 		Use:   "delete TENANT --confirm NAME",
-		Short: "Close a tenant for good; its rows and its workspace are kept",
-		Long: "Close a tenant for good: its users are refused from now on. Its rows stay in the database and its Odoo workspace stays as it is,\n" +
-			"so nothing is lost by mistake; `tenant resume` undoes it.",
-		Example: "  leadctl tenant delete 42 --confirm Acme",
+		Short: "Close a tenant for good, and put its workspace aside or delete it",
+		Long: "Close a tenant for good: its users are refused from now on, and its claim value may name another tenant. Its rows stay in the database.\n" +
+			"Its Odoo workspace is put aside under another name where nobody opens it (archive), deleted (drop) or left (keep), and never touched\n" +
+			"without leadctl's marker in it. `tenant resume` lets the users in again; the workspace has to be provisioned anew.",
+		Example: "  leadctl tenant delete 42 --confirm Acme\n  leadctl tenant delete 42 --confirm Acme --workspace drop",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.deleteTenant(cmd.Context(), args[0], confirmed, reason)
+			done, err := a.deleteTenant(cmd.Context(), args[0], confirmed, workspace.Fate(fate), reason)
+			return errors.Join(err, a.printUnless(err, done))
 		},
 	}
 	cmd.Flags().StringVar(&confirmed, "confirm", "", "the tenant's name, typed out")
+	cmd.Flags().StringVar(&fate, "workspace", string(workspace.Archive), "what becomes of it: archive, drop or keep")
 	cmd.Flags().StringVar(&reason, "reason", "", "kept in the audit log")
-	return cmd
+	return a.reads(cmd)
 }
 
-func (a *app) deleteTenant(ctx context.Context, ref, confirmed, reason string) error {
-	var t tenant.Tenant
-	err := a.inSystem(ctx, "find tenant", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		t, err = tenant.Find(ctx, tx, ref)
-		return err
-	})
+func (a *app) deleteTenant(ctx context.Context, ref, confirmed string, fate workspace.Fate, reason string) (workspace.Closed, error) {
+	spaces, t, err := a.workspaceOf(ctx, ref)
 	if err != nil {
-		return err
+		return workspace.Closed{}, err
 	}
 	if confirmed != t.Name {
-		return fault.New(fault.Invalid, "tenant %s is named %q: not confirmed", t.ID, t.Name).WithHint("leadctl tenant delete %s --confirm %q", ref, t.Name)
+		return workspace.Closed{}, fault.New(fault.Invalid, "tenant %s is named %q: not confirmed", t.ID, t.Name).
+			WithHint("leadctl tenant delete %s --confirm %q", ref, t.Name)
 	}
-	return a.setStatus(ctx, ref, tenant.Deleted, reason)
+	return spaces.Close(ctx, t.ID, fate, reason, workspace.By{Actor: actor()})
 }
 
 func (a *app) setStatus(ctx context.Context, ref, status, reason string) error {

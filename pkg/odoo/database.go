@@ -89,6 +89,8 @@ type maker interface {
 	install(ctx context.Context, w Workspace) error
 	// drop deletes the workspace's database, final and provisional, and reports whether there was one.
 	drop(ctx context.Context, w Workspace) (bool, error)
+	// archive puts the workspace's database aside under another name, and reports whether there was one.
+	archive(ctx context.Context, w Workspace, as string) (bool, error)
 	// checks tells whether this way is open.
 	checks(ctx context.Context) []Check
 }

@@ -106,11 +106,15 @@ func (s *Service) join(ctx context.Context, tx postgres.SystemTx, t tenant.Tenan
 
 // ensureUnderWay begins onboarding or joins the one that is running, and makes sure that a job exists for it.
 func (s *Service) ensureUnderWay(ctx context.Context, tx postgres.SystemTx, id tenant.ID, restart bool) (Status, error) {
-	st, err := begin(ctx, tx, id, restart)
+	st, ended, err := begin(ctx, tx, id, restart)
 	if err != nil || st.Status == Ready {
 		return st, err
 	}
-	_, fresh, err := s.Jobs.Enqueue(ctx, tx, Args{Tenant: id})
+	job, fresh, err := s.Jobs.Enqueue(ctx, tx, Args{Tenant: id})
+	if err == nil && !fresh && ended {
+		// That job has said its last word, and only River has not noted its end yet: it does this work no more.
+		_, fresh, err = s.Jobs.Enqueue(ctx, tx, Args{Tenant: id, After: job})
+	}
 	if err != nil || !fresh {
 		return st, err
 	}

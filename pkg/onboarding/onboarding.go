@@ -53,6 +53,7 @@ type Worker struct {
 // Args of a provisioning job: the tenant, and nothing else, so that no secret or address stands in the job table.
 type Args struct {
 	Tenant tenantid.ID `json:"tenant_id"`
+	After  int64       `json:"after,omitempty"` // the job that was ending when this one was asked for
 }
 
 // Kind implements river.JobArgs.

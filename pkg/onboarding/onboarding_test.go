@@ -53,6 +53,7 @@ func newRig(t *testing.T, policy onboarding.Policy) *rig {
 	workers := river.NewWorkers()
 	spaces := &workspace.Service{DB: db.App, Keys: keyring(t), Odoo: provisioner, BaseURL: web.URL, Prefix: "t", Log: logging.Discard()}
 	river.AddWorker(workers, &onboarding.Worker{DB: db.App, Workspaces: spaces, Log: logging.Discard()})
+	river.AddWorker(workers, &workspace.UsersWorker{Workspaces: spaces})
 	client, err := jobs.New(t.Context(), db.App, jobs.Options{Workers: workers})
 	require.NoError(t, err)
 	return &rig{&onboarding.Service{DB: db.App, Jobs: client, Policy: policy}, db, stand, client, spaces}

@@ -106,18 +106,28 @@ func oneStatus(rows pgx.Rows, id tenantid.ID) (Status, error) {
 }
 
 // begin puts a tenant at the start, unless it is ready or under way. restart begins again in any case but "under way":
-// the caller enqueues the job in the same transaction, and River keeps it single.
-func begin(ctx context.Context, tx postgres.SystemTx, id tenantid.ID, restart bool) (Status, error) {
+// the caller enqueues the job in the same transaction, and River keeps it single. ended: the last onboarding had come to its
+// end, well or not, when this was asked.
+func begin(ctx context.Context, tx postgres.SystemTx, id tenantid.ID, restart bool) (st Status, ended bool, err error) {
+	var before string
+	err = tx.QueryRow(ctx, `SELECT status FROM onboarding_status WHERE tenant_id = $1 FOR UPDATE`, id).Scan(&before)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return Status{}, false, err
+	}
 	rows, err := tx.Query(ctx, `INSERT INTO onboarding_status AS s (tenant_id, status, attempt) VALUES ($1, 'provisioning', 0)
 		ON CONFLICT (tenant_id) DO UPDATE SET
 			status = CASE WHEN s.status = 'error' OR ($2 AND s.status = 'ready') THEN 'provisioning' ELSE s.status END,
 			error = CASE WHEN s.status = 'error' THEN NULL ELSE s.error END, updated_at = now()
 		RETURNING tenant_id, status, step, error, attempt, updated_at`, id, restart)
-	if err != nil {
-		return Status{}, err
+	if err == nil {
+		st, err = oneStatus(rows, id)
 	}
-	return oneStatus(rows, id)
+	return st, before == Failed || before == Ready, err
 }
+
+// onward is the status $2, but never from syncing back to provisioning: an attempt that begins with the first step again finds
+// what the one before has made.
+const onward = `CASE WHEN status = 'syncing' AND $2 = 'provisioning' THEN status ELSE $2 END`
 
 func (w *Worker) stepStarted(ctx context.Context, tx postgres.SystemTx, id tenantid.ID, position, attempt int, s step) error {
 	_, err := tx.Exec(ctx, `INSERT INTO onboarding_steps (tenant_id, step, position, state, attempt, started_at) VALUES ($1, $2, $3, 'running', $4, $5)
@@ -126,7 +136,7 @@ func (w *Worker) stepStarted(ctx context.Context, tx postgres.SystemTx, id tenan
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `UPDATE onboarding_status SET status = $2, step = $3, error = NULL, attempt = $4, updated_at = $5 WHERE tenant_id = $1`,
+	_, err = tx.Exec(ctx, `UPDATE onboarding_status SET status = `+onward+`, step = $3, error = NULL, attempt = $4, updated_at = $5 WHERE tenant_id = $1`,
 		id, s.status, s.name, attempt, w.now())
 	return err
 }
@@ -143,7 +153,7 @@ func (w *Worker) stepFailed(ctx context.Context, tx postgres.SystemTx, id tenant
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `UPDATE onboarding_status SET status = $2, step = $3, error = $4, updated_at = $5 WHERE tenant_id = $1`,
+	_, err = tx.Exec(ctx, `UPDATE onboarding_status SET status = `+onward+`, step = $3, error = $4, updated_at = $5 WHERE tenant_id = $1`,
 		id, status, s.name, fault.Text(cause), w.now())
 	return err
 }

@@ -117,7 +117,7 @@ func smokeTest(ctx context.Context, t *task) error {
 	if err != nil {
 		return err
 	}
-	return t.worker.Workspaces.Activate(ctx, t.tenant)
+	return t.worker.Workspaces.Activate(ctx, t.workspace)
 }
 
 func baseline(ctx context.Context, t *task) error {

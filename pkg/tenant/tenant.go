@@ -116,6 +116,18 @@ func SetStatus(ctx context.Context, tx postgres.SystemTx, id ID, status string) 
 	return tag.RowsAffected() > 0, err
 }
 
+// Close deletes a tenant for good, as far as its users go: they are refused, and its claim value is free for another tenant.
+// Its rows stay. It reports whether this call did it, and the claim value that it had.
+func Close(ctx context.Context, tx postgres.SystemTx, id ID) (closed bool, external string, err error) {
+	err = tx.QueryRow(ctx, `WITH was AS (SELECT tenant_id, external_id FROM tenants WHERE tenant_id = $1 AND status <> $2 FOR UPDATE)
+		UPDATE tenants t SET status = $2, external_id = NULL, updated_at = now() FROM was WHERE t.tenant_id = was.tenant_id
+		RETURNING coalesce(was.external_id, '')`, id, Deleted).Scan(&external)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, "", nil
+	}
+	return err == nil, external, err
+}
+
 // FindSame looks for the tenant that an order given before has made: by external id when there is one, else by name and
 // first user. found is false when it has to be made.
 func FindSame(ctx context.Context, tx postgres.SystemTx, name, external, email string) (t Tenant, found bool, err error) {

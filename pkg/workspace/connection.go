@@ -119,10 +119,13 @@ func (s *Service) ensureRow(ctx context.Context, tx postgres.SystemTx, id tenant
 		Detail: map[string]any{"former_database": r.database, "reason": "its secret was stored in the clear"}})
 }
 
-// Activate notes that the workspace passed its smoke test.
-func (s *Service) Activate(ctx context.Context, id tenantid.ID) error {
+// Activate notes that the workspace passed its smoke test. Conflict when the row names another by now, or is gone.
+func (s *Service) Activate(ctx context.Context, w odoo.Workspace) error {
 	return s.DB.InSystem(ctx, "workspace connection", func(ctx context.Context, tx postgres.SystemTx) error {
-		_, err := tx.Exec(ctx, `UPDATE odoo_connections SET active = true, updated_at = now() WHERE tenant_id = $1 AND NOT active`, id)
+		tag, err := tx.Exec(ctx, `UPDATE odoo_connections SET active = true, updated_at = now() WHERE tenant_id = $1 AND db_name = $2`, w.Tenant, w.Database)
+		if err == nil && tag.RowsAffected() == 0 {
+			err = fault.New(fault.Conflict, "Odoo connection of tenant %s: changed meanwhile", w.Tenant)
+		}
 		return err
 	})
 }

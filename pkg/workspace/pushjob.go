@@ -46,6 +46,9 @@ type PushWorker struct {
 func (p *PushWorker) Work(ctx context.Context, job *river.Job[PushArgs]) error {
 	s, id := p.Workspaces, job.Args.Tenant
 	ctx = logging.With(ctx, slog.String("tenant_id", id.String()), slog.Int64("job_id", job.ID))
+	if err := s.usable(ctx, id); err != nil {
+		return final(err)
+	}
 	before, err := s.lastScored(ctx, id)
 	if err != nil {
 		return err

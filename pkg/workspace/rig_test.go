@@ -88,7 +88,7 @@ func (r *rig) tenant(t *testing.T, name string) (id tenantid.ID, w odoo.Workspac
 	require.NoError(t, err)
 	_, err = r.Odoo.EnsureServiceAccount(t.Context(), w)
 	require.NoError(t, err)
-	require.NoError(t, r.Activate(t.Context(), id))
+	require.NoError(t, r.Activate(t.Context(), w))
 	return id, w
 }
 

@@ -44,6 +44,9 @@ const busyPause = 3 * time.Second // before asking again for a workspace that so
 func (u *UsersWorker) Work(ctx context.Context, job *river.Job[UsersArgs]) error {
 	s, id := u.Workspaces, job.Args.Tenant
 	ctx = logging.With(ctx, slog.String("tenant_id", id.String()), slog.Int64("job_id", job.ID))
+	if err := s.usable(ctx, id); err != nil {
+		return final(err)
+	}
 	w, err := s.Current(ctx, id)
 	if err != nil {
 		return final(err)
@@ -69,7 +72,7 @@ func (u *UsersWorker) Work(ctx context.Context, job *river.Job[UsersArgs]) error
 // final ends a job that only an operator can help.
 func final(err error) error {
 	switch fault.KindOf(err) {
-	case fault.Operator, fault.NotFound, fault.Invalid:
+	case fault.Operator, fault.NotFound, fault.Invalid, fault.Denied:
 		return river.JobCancel(err)
 	}
 	return err
