@@ -21,7 +21,7 @@ func (m *Manager) SafeReturn(to string) string {
 	if u.Scheme == "" && u.Host == "" {
 		// One slash, then something that no browser takes for a host, in plain or escaped form.
 		decoded, err := url.PathUnescape(u.EscapedPath())
-		if err != nil || !strings.HasPrefix(to, "/") || strings.HasPrefix(decoded, "//") || strings.ContainsAny(decoded, "\\\t\r\n") || strings.Contains(decoded, "..") {
+		if err != nil || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.HasPrefix(decoded, "//") || strings.ContainsAny(decoded, "\\\t\r\n") || strings.Contains(decoded, "..") {
 			return home
 		}
 		return to
