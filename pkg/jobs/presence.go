@@ -19,8 +19,11 @@ import (
 const presenceClass int32 = 0x6c656164
 
 // lookAgain is how long processes wait between looking for jobs whose process died. A job is taken from a process that was
-// absent twice in a row, so that one whose session broke has time to come back.
-const lookAgain = 4 * time.Second
+// absent so often in a row: one whose session broke looks as often, and is back before the others have counted to three.
+const (
+	lookAgain   = 2 * time.Second
+	absentLooks = 3
+)
 
 // presence is how working processes know of each other. Each holds a session lock named by its id, which PostgreSQL frees
 // when the process dies; what such a process left running goes back to the queue within seconds. A process that stands
@@ -31,7 +34,7 @@ type presence struct {
 	key     int32
 	log     *slog.Logger
 	release func()
-	absent  map[orphan]bool // of the look before
+	absent  map[orphan]int // how often in a row
 	every   time.Duration
 }
 
@@ -82,18 +85,18 @@ func (p *presence) leave() {
 	}
 }
 
-// look comes back after a broken session, and hands on what has no process for the second time.
+// look comes back after a broken session, and hands on what has had no process for long enough.
 func (p *presence) look(ctx context.Context) error {
 	var here bool
-	found := map[orphan]bool{}
+	found := map[orphan]int{}
 	err := p.db.InSystem(ctx, "orphaned jobs", func(ctx context.Context, tx postgres.SystemTx) error {
 		if err := tx.QueryRow(ctx, `SELECT EXISTS (`+heldLock+` AND l.objid = $2::int::oid)`, presenceClass, p.key).Scan(&here); err != nil {
 			return err
 		}
 		orphans, err := p.orphans(ctx, tx)
 		for _, o := range orphans {
-			found[o] = true
-			if p.absent[o] && err == nil {
+			found[o] = p.absent[o] + 1
+			if found[o] >= absentLooks && err == nil {
 				err = p.handOn(ctx, tx, o)
 			}
 		}

@@ -19,7 +19,8 @@ const (
 type Options struct {
 	// Log is told, in one line each, what Start is busy with. It may be nil.
 	Log func(format string, args ...any)
-	// Settings are server parameters by name (work_mem: 64MB), on top of and stronger than those Start chooses.
+	// Settings are server parameters by name (work_mem: 64MB), on top of and stronger than those Start chooses. With
+	// listen_addresses and port the server is reached over TCP too, without a password: for loopback only.
 	Settings map[string]string
 	// BinDir is the directory that holds initdb and postgres. Empty means: find them, else fetch them.
 	BinDir string
@@ -39,6 +40,7 @@ func (o Options) logf(format string, args ...any) {
 // Server is a running throwaway server.
 type Server struct {
 	dir     string
+	port    string
 	version version
 	pid     int // of the supervising shell
 	hangUp  func() error
@@ -53,7 +55,7 @@ func (s *Server) DSN(database string) string {
 		Scheme:   "postgres",
 		User:     url.User(superuser),
 		Path:     "/" + database,
-		RawQuery: url.Values{"host": {s.dir}, "port": {port}}.Encode(),
+		RawQuery: url.Values{"host": {s.dir}, "port": {s.port}}.Encode(),
 	}
 	return u.String()
 }

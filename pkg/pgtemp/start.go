@@ -4,6 +4,7 @@ package pgtemp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	_ "embed"
@@ -79,7 +80,7 @@ func launch(who account, bin binaries, template string, opts Options) (*Server, 
 		return nil, fault.New(fault.Unavailable, "throwaway PostgreSQL as uid %d: %w", who.uid, err).
 			WithHint("run leadctl as an ordinary user, or set POSTGRES_DSN")
 	}
-	s := &Server{dir: dir, version: bin.version, pid: cmd.Process.Pid, hangUp: held.Close, done: make(chan struct{})}
+	s := &Server{dir: dir, port: cmp.Or(opts.Settings["port"], port), version: bin.version, pid: cmd.Process.Pid, hangUp: held.Close, done: make(chan struct{})}
 	s.lastLog = func() string { return strings.TrimSpace(tail.String()) }
 	go s.reap(cmd, held)
 	return s, nil

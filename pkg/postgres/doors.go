@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/leadctl/leadctl/pkg/failpoint"
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/schema"
 	"github.com/leadctl/leadctl/pkg/tenantid"
@@ -81,7 +82,7 @@ func (db *DB) inTenant(ctx context.Context, id tenantid.ID, mode string, fn func
 		return fault.New(fault.Internal, "tenant id %d: not a tenant", id)
 	}
 	begin := fmt.Sprintf(`begin%s; select set_config('request.tenant_id', '%d', true), set_config('role', '%s', true), %s`, mode, id, schema.AppRole, db.local)
-	return db.run(ctx, begin, func(ctx context.Context, tx pgx.Tx) error {
+	return db.run(ctx, "tenant", begin, func(ctx context.Context, tx pgx.Tx) error {
 		return fn(ctx, TenantTx{statements{tx}, id})
 	})
 }
@@ -91,7 +92,7 @@ func (db *DB) inTenant(ctx context.Context, id tenantid.ID, mode string, fn func
 func (db *DB) InSystem(ctx context.Context, reason string, fn func(ctx context.Context, tx SystemTx) error) error {
 	start := time.Now()
 	begin := fmt.Sprintf(`begin; select set_config('request.tenant_id', '', true), set_config('role', '%s', true), %s`, schema.SystemRole, db.local)
-	err := db.run(ctx, begin, func(ctx context.Context, tx pgx.Tx) error {
+	err := db.run(ctx, reason, begin, func(ctx context.Context, tx pgx.Tx) error {
 		return fn(ctx, SystemTx{statements{tx}, new(tenantid.ID)})
 	})
 	db.opts.Log.DebugContext(ctx, "control plane", "reason", reason, "took", time.Since(start), "ok", err == nil)
@@ -117,13 +118,16 @@ func (s SystemTx) AsTenant(ctx context.Context, id tenantid.ID, fn func(ctx cont
 	return err
 }
 
-// run is the one place where transactions begin and end. A panic in fn rolls back and goes on.
-func (db *DB) run(ctx context.Context, begin string, fn func(context.Context, pgx.Tx) error) error {
+// run is the one place where transactions begin and end. A panic in fn rolls back and goes on. The reason names its failpoints.
+func (db *DB) run(ctx context.Context, reason, begin string, fn func(context.Context, pgx.Tx) error) error {
 	if ctx.Value(openDoor{}) != nil {
 		return fault.New(fault.Internal, "transaction inside a transaction: pass the one you have")
 	}
 	err := pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{BeginQuery: begin}, func(tx pgx.Tx) error {
-		return fn(context.WithValue(ctx, openDoor{}, true), tx)
+		err := fn(context.WithValue(ctx, openDoor{}, true), tx)
+		failpoint.Hit("before commit", reason)
+		return err
 	})
+	failpoint.Hit("after commit", reason)
 	return classify(err, "database")
 }

@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	toxics "github.com/Shopify/toxiproxy/v2/client"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+)
+
+const (
+	chaos   = 7 * time.Second  // how long things break
+	healing = 90 * time.Second // how long everybody has then to become ready
+)
+
+// scene is one seed.
+type scene struct {
+	w     *world
+	rng   *rand.Rand
+	queue *[]string // failpoints that nobody has died at yet
+
+	mu     sync.Mutex
+	healed bool
+	kills  int
+	faults int
+	menu   []string
+	died   []string
+}
+
+// fault is one thing that goes wrong; it has put everything right again when it returns.
+type fault struct {
+	name string
+	do   func(*scene, context.Context) error
+}
+
+func faults() []fault {
+	return []fault{
+		{"kill", (*scene).kill},
+		{"terminate", (*scene).terminate},
+		{"freeze", (*scene).freeze},
+		{"postgres crashes", (*scene).crash},
+		{"postgres unreachable", func(s *scene, ctx context.Context) error { return s.down(ctx, s.w.pg) }},
+		{"postgres resets", func(s *scene, ctx context.Context) error {
+			return s.toxic(ctx, s.w.pg, "reset_peer", toxics.Attributes{"timeout": 30})
+		}},
+		{"postgres slow", func(s *scene, ctx context.Context) error {
+			return s.toxic(ctx, s.w.pg, "latency", toxics.Attributes{"latency": 60, "jitter": 40})
+		}},
+		{"postgres cut", func(s *scene, ctx context.Context) error {
+			return s.toxic(ctx, s.w.pg, "limit_data", toxics.Attributes{"bytes": 500 + s.pick(20_000)})
+		}},
+		{"odoo unreachable", func(s *scene, ctx context.Context) error { return s.down(ctx, s.w.od) }},
+		{"odoo half open", func(s *scene, ctx context.Context) error {
+			return s.toxic(ctx, s.w.od, "timeout", toxics.Attributes{"timeout": 0})
+		}},
+		{"odoo resets", func(s *scene, ctx context.Context) error {
+			return s.toxic(ctx, s.w.od, "reset_peer", toxics.Attributes{"timeout": 20})
+		}},
+		{"odoo cut", func(s *scene, ctx context.Context) error {
+			return s.toxic(ctx, s.w.od, "limit_data", toxics.Attributes{"bytes": 100 + s.pick(3000)})
+		}},
+		{"odoo slow", func(s *scene, ctx context.Context) error {
+			return s.toxic(ctx, s.w.od, "latency", toxics.Attributes{"latency": 300, "jitter": 200})
+		}},
+		{"odoo done but not said", (*scene).ambiguous},
+		{"odoo answers nonsense", (*scene).nonsense},
+		{"provider unreachable", func(s *scene, ctx context.Context) error { return s.down(ctx, s.w.idp) }},
+	}
+}
+
+// play runs replicas, people and three kinds of faults side by side, then heals and waits.
+func (s *scene) play(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, chaos+healing)
+	defer cancel()
+	var people, replicas, trouble sync.WaitGroup
+	upCtx, down := context.WithCancel(ctx)
+	for _, name := range []string{"a", "b"} {
+		r := s.w.replica(name, s.nextPoint)
+		replicas.Go(func() { r.keepUp(upCtx, s.diedAt) })
+	}
+	for _, p := range s.w.people {
+		people.Go(func() { p.signIn(ctx, s.w) })
+	}
+	chaosCtx, end := context.WithTimeout(ctx, chaos)
+	defer end()
+	all := faults()
+	s.rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	errs := make(chan error, 3)
+	for _, f := range all[:3] {
+		s.menu = append(s.menu, f.name)
+		trouble.Go(func() { errs <- s.repeat(chaosCtx, ctx, f) })
+	}
+	trouble.Wait()
+	s.heal()
+	people.Wait()
+	err := s.w.settle(ctx)
+	down()
+	for _, r := range s.w.replicas {
+		r.end()
+	}
+	replicas.Wait()
+	for range 3 {
+		err = errors.Join(err, <-errs)
+	}
+	return err
+}
+
+// repeat does one kind of fault, with pauses, until the chaos is over. What it puts right, it puts right in ctx.
+func (s *scene) repeat(chaosCtx, ctx context.Context, f fault) error {
+	for chaosCtx.Err() == nil {
+		wait(chaosCtx, time.Duration(200+s.pick(1500))*time.Millisecond)
+		if chaosCtx.Err() != nil {
+			return nil
+		}
+		if err := f.do(s, ctx); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("%s: %w", f.name, err)
+		}
+		s.mu.Lock()
+		s.faults++
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+func (s *scene) heal() {
+	s.mu.Lock()
+	s.healed = true
+	s.mu.Unlock()
+	s.w.odoo.Heal()
+	for _, r := range s.w.replicas {
+		r.signal(syscall.SIGCONT)
+	}
+}
+
+// nextPoint gives each process that starts during the chaos a failpoint to die at.
+func (s *scene) nextPoint() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.healed || len(*s.queue) == 0 {
+		return ""
+	}
+	point := (*s.queue)[0]
+	*s.queue = append((*s.queue)[1:], point)
+	return point
+}
+
+func (s *scene) diedAt(point string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kills++
+	s.died = append(s.died, point)
+	for i, p := range *s.queue {
+		if p == point {
+			*s.queue = append((*s.queue)[:i], (*s.queue)[i+1:]...)
+			return
+		}
+	}
+}
+
+func (s *scene) names() string { return strings.Join(s.menu, ", ") }
+
+func (s *scene) pick(n int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rng.IntN(n)
+}
+
+func (s *scene) anyReplica() *replica { return s.w.replicas[s.pick(len(s.w.replicas))] }
+
+func (s *scene) kill(context.Context) error {
+	s.anyReplica().signal(syscall.SIGKILL)
+	s.mu.Lock()
+	s.kills++
+	s.mu.Unlock()
+	return nil
+}
+
+func (s *scene) terminate(context.Context) error {
+	s.anyReplica().signal(syscall.SIGTERM)
+	return nil
+}
+
+// freeze stops a process for longer than the others wait for it, and cuts its sessions, as a lost machine would: its jobs are
+// taken over, and then it wakes up in the middle of them.
+func (s *scene) freeze(ctx context.Context) error {
+	r := s.anyReplica()
+	r.signal(syscall.SIGSTOP)
+	err := execute(ctx, s.w.g.server.DSN("postgres"), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '`+login+`'`)
+	wait(ctx, 9*time.Second)
+	r.signal(syscall.SIGCONT)
+	return err
+}
+
+// crash kills one of PostgreSQL's processes: the server ends all sessions and recovers from its log.
+func (s *scene) crash(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, s.w.g.server.DSN("postgres"))
+	if err != nil {
+		return nil // it is recovering from the crash before
+	}
+	defer conn.Close(ctx)
+	var pid int
+	if err := conn.QueryRow(ctx, `SELECT pg_backend_pid()`).Scan(&pid); err != nil {
+		return nil
+	}
+	process, err := os.FindProcess(pid)
+	if err != nil {
+		return err
+	}
+	return process.Kill()
+}
+
+func (s *scene) down(ctx context.Context, p *toxics.Proxy) error {
+	if err := p.Disable(); err != nil {
+		return err
+	}
+	wait(ctx, time.Duration(500+s.pick(1500))*time.Millisecond)
+	return p.Enable()
+}
+
+func (s *scene) toxic(ctx context.Context, p *toxics.Proxy, kind string, attributes toxics.Attributes) error {
+	toxic, err := p.AddToxic("", kind, "downstream", 1, attributes)
+	if err != nil {
+		return err
+	}
+	wait(ctx, time.Duration(500+s.pick(1500))*time.Millisecond)
+	return p.RemoveToxic(toxic.Name)
+}
+
+// ambiguous has Odoo do what it is asked and lose the answer.
+func (s *scene) ambiguous(context.Context) error {
+	s.w.odoo.Inject(odootest.Fault{Op: "*", Skip: s.pick(30), Times: 1, Execute: true, Do: []odootest.Trouble{odootest.Reset, odootest.Truncate, odootest.Status}[s.pick(3)], Code: 502})
+	return nil
+}
+
+// nonsense has Odoo answer something that is none of its own.
+func (s *scene) nonsense(context.Context) error {
+	answers := []odootest.Fault{{Do: odootest.Garbage}, {Do: odootest.Status, Code: 500}, {Do: odootest.Status, Code: 503, Text: "Bad Gateway"}, {Do: odootest.Huge, Code: 64}}
+	f := answers[s.pick(len(answers))]
+	f.Op, f.Skip, f.Times = "*", s.pick(30), 1+s.pick(3)
+	s.w.odoo.Inject(f)
+	return nil
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}

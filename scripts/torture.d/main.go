@@ -1,0 +1,153 @@
+// Command torture lets people sign in for the first time while everything around leadctl breaks, and then holds what is there
+// against what was promised; see ../torture.
+//
+// A world (world.go) is one PostgreSQL database, an Odoo stand-in with a ledger, an identity provider, and replicas of the
+// real binary (replica.go), each behind proxies that can be cut. A seed plays one scene of faults (faults.go) over people
+// who sign in and look (people.go); then everything heals, and the checker (check.go) reads the history, the database, the
+// ledger and the logs.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+)
+
+type options struct {
+	leadctl string
+	seeds   int
+	from    uint64
+	tenants int
+	keep    bool
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.leadctl, "leadctl", "leadctl", "the binary to torture, built with the tag failpoint")
+	flag.IntVar(&o.seeds, "seeds", 5, "scenes to play")
+	flag.Uint64Var(&o.from, "from", 1, "the first seed")
+	flag.IntVar(&o.tenants, "tenants", 8, "people who sign in at once, each the first of a tenant")
+	flag.BoolVar(&o.keep, "keep", false, "keep the logs of the replicas also when all is well")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "torture:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// total is what all scenes together did.
+type total struct {
+	kills, faults, violations int
+	ready                     []time.Duration
+	points                    map[string]bool // failpoints that a process died at
+}
+
+func run(ctx context.Context, o options) error {
+	ground, err := newGround(ctx)
+	if err != nil {
+		return err
+	}
+	defer ground.close()
+	all, err := discover(ctx, ground, o)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("torture: %d failpoints in one onboarding\n", len(all))
+	sum := total{points: map[string]bool{}}
+	queue := slices.Clone(all)
+	rng := rand.New(rand.NewPCG(o.from, 0))
+	rng.Shuffle(len(queue), func(i, j int) { queue[i], queue[j] = queue[j], queue[i] })
+	for i := range o.seeds {
+		if err := play(ctx, ground, o, o.from+uint64(i), &queue, &sum); err != nil {
+			return err
+		}
+	}
+	slices.Sort(sum.ready)
+	fmt.Printf("torture: seeds %d to %d: %d kills, %d other faults, %d of %d failpoints died at, %d sign-ins (p95 to ready %s), %d violations\n",
+		o.from, o.from+uint64(o.seeds)-1, sum.kills, sum.faults, len(sum.points), len(all), len(sum.ready), percentile(sum.ready, 95), sum.violations)
+	if sum.violations > 0 {
+		return fmt.Errorf("%d violations", sum.violations)
+	}
+	return nil
+}
+
+func percentile(sorted []time.Duration, p int) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[min(len(sorted)*p/100, len(sorted)-1)].Round(time.Millisecond)
+}
+
+// discover has one person sign in with nothing broken, and returns every failpoint that the replica passed since.
+func discover(ctx context.Context, g *ground, o options) ([]string, error) {
+	w, err := newWorld(ctx, g, o, "discover", 1)
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	r := w.replica("a", nil)
+	if err := r.start(ctx, ""); err != nil {
+		return nil, err
+	}
+	before, err := r.passed()
+	if err != nil {
+		return nil, err
+	}
+	w.people[0].signIn(ctx, w)
+	if err := w.settle(ctx); err != nil {
+		return nil, err
+	}
+	if found := w.violations(ctx); len(found) > 0 {
+		return nil, fmt.Errorf("with nothing broken: %v", found)
+	}
+	points, err := r.passed()
+	if err != nil || len(points) <= len(before) {
+		return nil, fmt.Errorf("no failpoints: is the binary built with the tag? %w", err)
+	}
+	seen := map[string]bool{}
+	points = slices.DeleteFunc(points[len(before):], func(p string) bool {
+		again := seen[p]
+		seen[p] = true
+		return again
+	})
+	return points, nil
+}
+
+// play is one seed: people sign in while things break, then everything heals, and everybody has to become ready.
+func play(ctx context.Context, g *ground, o options, seed uint64, queue *[]string, sum *total) error {
+	start := time.Now()
+	w, err := newWorld(ctx, g, o, fmt.Sprintf("seed%d", seed), o.tenants)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	s := &scene{w: w, rng: rand.New(rand.NewPCG(seed, 1)), queue: queue}
+	if err := s.play(ctx); err != nil {
+		return err
+	}
+	found := w.violations(ctx)
+	for _, p := range s.died {
+		sum.points[p] = true
+	}
+	sum.kills, sum.faults, sum.violations = sum.kills+s.kills, sum.faults+s.faults, sum.violations+len(found)
+	for _, p := range w.people {
+		sum.ready = append(sum.ready, p.took)
+	}
+	fmt.Printf("seed %d: %d kills, faults: %s; %d of %d ready in %s\n", seed, s.kills, s.names(), w.readyPeople(), len(w.people), time.Since(start).Round(100*time.Millisecond))
+	for _, v := range found {
+		fmt.Printf("  VIOLATION %s\n", v)
+	}
+	if len(found) > 0 || o.keep {
+		fmt.Printf("  logs and history: %s\n", w.keepLogs())
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// person signs in for the first time, looks at how the workspace comes to be, and leaves a rule behind.
+type person struct {
+	id, email, token string
+
+	mu       sync.Mutex
+	tenants  map[string]bool // every tenant that an answer named
+	ready    bool
+	took     time.Duration // from the first attempt to ready
+	rule     bool          // the rule was acknowledged
+	restarts int           // sign-ins that an error made necessary
+	broken   []string      // promises seen broken by the person
+}
+
+// progress is the order of what onboarding says; an error may stand anywhere before ready.
+func progress(status string) int {
+	return map[string]int{"provisioning": 1, "syncing": 2, "ready": 3}[status]
+}
+
+// signIn does it all, asking again whenever somebody does not answer, until ctx ends.
+func (p *person) signIn(ctx context.Context, w *world) {
+	start := time.Now()
+	p.tenants = map[string]bool{}
+	p.first(ctx, w)
+	reached := 0
+	for ctx.Err() == nil {
+		var st struct {
+			Status string      `json:"status"`
+			Tenant json.Number `json:"tenant_id"`
+		}
+		if p.call(ctx, w, http.MethodGet, "/onboarding/status", "", &st) != http.StatusOK {
+			pause(ctx)
+			continue
+		}
+		p.tenants[st.Tenant.String()] = true
+		switch now := progress(st.Status); {
+		case st.Status == "error":
+			p.restarts++
+			reached = 0
+			p.first(ctx, w)
+		case now < reached:
+			p.broken = append(p.broken, fmt.Sprintf("%s: status went back to %s", p.id, st.Status))
+			reached = now
+		default:
+			reached = now
+		}
+		if st.Status == "ready" {
+			p.took = time.Since(start)
+			p.broken = append(p.broken, w.readyTooEarly(p)...)
+			p.leaveRule(ctx, w)
+			p.mu.Lock()
+			p.ready = ctx.Err() == nil
+			p.mu.Unlock()
+			return
+		}
+		pause(ctx)
+	}
+}
+
+// first calls first_login until it is acknowledged.
+func (p *person) first(ctx context.Context, w *world) {
+	for ctx.Err() == nil {
+		var st struct {
+			Tenant json.Number `json:"tenant_id"`
+		}
+		if p.call(ctx, w, http.MethodPost, "/onboarding/first_login", "", &st) == http.StatusAccepted {
+			p.tenants[st.Tenant.String()] = true
+			return
+		}
+		pause(ctx)
+	}
+}
+
+// leaveRule makes a rule with the person's name until it is acknowledged.
+func (p *person) leaveRule(ctx context.Context, w *world) {
+	body := `{"name": "rule of ` + p.id + `", "payload": {"industries": ["manufacturing"]}}`
+	for ctx.Err() == nil {
+		if p.call(ctx, w, http.MethodPost, "/icp/rules", body, nil) == http.StatusOK {
+			p.rule = true
+			return
+		}
+		pause(ctx)
+	}
+}
+
+// call asks one of the replicas, any of them, and writes down what was asked and answered. 0 is no answer.
+func (p *person) call(ctx context.Context, w *world, method, path, body string, into any) int {
+	r := w.replicas[rand.IntN(len(w.replicas))]
+	done := w.history.begin(p.id, method+" "+path, r.name)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, r.base()+path, strings.NewReader(body))
+	if err != nil {
+		panic(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+p.token)
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		done(0, "")
+		return 0
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err == nil && into != nil && resp.StatusCode < 300 {
+		err = json.Unmarshal(text, into)
+	}
+	if err != nil {
+		done(0, string(text))
+		return 0
+	}
+	done(resp.StatusCode, string(text))
+	if resp.StatusCode == http.StatusInternalServerError {
+		p.mu.Lock()
+		p.broken = append(p.broken, fmt.Sprintf("%s: %s %s answered 500: %s", p.id, method, path, text))
+		p.mu.Unlock()
+	}
+	return resp.StatusCode
+}
+
+func pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Duration(100+rand.IntN(200)) * time.Millisecond):
+	}
+}
+
+// history is every call with its answer, one JSON line each.
+type history struct {
+	mu     sync.Mutex
+	file   *os.File
+	logins []time.Duration // how long acknowledged first sign-ins took to answer
+}
+
+func newHistory(path string) (*history, error) {
+	f, err := os.Create(path)
+	return &history{file: f}, err
+}
+
+func (h *history) begin(who, what, where string) func(status int, answer string) {
+	start := time.Now()
+	return func(status int, answer string) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		took := time.Since(start)
+		if strings.HasSuffix(what, "first_login") && status == http.StatusAccepted {
+			h.logins = append(h.logins, took)
+		}
+		_ = json.NewEncoder(h.file).Encode(map[string]any{"at": start.UTC(), "took_ms": took.Milliseconds(), "who": who, "what": what, "replica": where, "status": status, "answer": answer})
+	}
+}
+
+func (h *history) close() { _ = h.file.Close() }

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// replica is one `leadctl serve`, started again whenever it is gone.
+type replica struct {
+	w    *world
+	name string
+	port string
+
+	next func() string // the failpoints of the next start; nil means none
+
+	mu     sync.Mutex
+	cmd    *exec.Cmd
+	exited chan struct{}
+	point  string // what the running process was asked to die at
+}
+
+func (w *world) replica(name string, next func() string) *replica {
+	r := &replica{w: w, name: name, port: freePort(), next: next}
+	w.replicas = append(w.replicas, r)
+	return r
+}
+
+func (r *replica) base() string { return "http://127.0.0.1:" + r.port }
+
+// start begins a process and waits until it is ready, or gone.
+func (r *replica) start(ctx context.Context, point string) error {
+	log, err := os.OpenFile(filepath.Join(r.w.dir, r.name+".log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(r.w.o.leadctl, "serve")
+	cmd.Env = append(r.w.environment(r.port), "LEADCTL_FAILPOINTS_SEEN="+r.seenFile())
+	if point != "" {
+		cmd.Env = append(cmd.Env, "LEADCTL_FAILPOINTS="+point+"=kill")
+	}
+	cmd.Dir, cmd.Stdout, cmd.Stderr = r.w.dir, log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	exited := make(chan struct{})
+	go func() {
+		defer close(exited)
+		_ = cmd.Wait()
+	}()
+	r.mu.Lock()
+	r.cmd, r.exited, r.point = cmd, exited, point
+	r.mu.Unlock()
+	for ctx.Err() == nil {
+		select {
+		case <-exited:
+			return nil
+		case <-time.After(50 * time.Millisecond):
+		}
+		if answers(ctx, r.base()+"/readyz") {
+			return nil
+		}
+	}
+	return ctx.Err()
+}
+
+func answers(ctx context.Context, url string) bool {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+// keepUp starts the process again and again until ctx ends, telling died which failpoint ended it.
+func (r *replica) keepUp(ctx context.Context, died func(point string)) {
+	for ctx.Err() == nil {
+		point := ""
+		if r.next != nil {
+			point = r.next()
+		}
+		if err := r.start(ctx, point); err != nil {
+			return
+		}
+		select {
+		case <-r.gone():
+		case <-ctx.Done():
+			return
+		}
+		if point != "" && r.diedAt(point) {
+			died(point)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+func (r *replica) gone() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.exited
+}
+
+// diedAt reports whether the last thing that the process wrote before its end was that it passed the point.
+func (r *replica) diedAt(point string) bool {
+	points, err := r.passed()
+	return err == nil && len(points) > 0 && points[len(points)-1] == point
+}
+
+func (r *replica) seenFile() string { return filepath.Join(r.w.dir, r.name+".seen") }
+
+// passed are the failpoints that this replica's processes passed, with the how manieth time it was in its process.
+func (r *replica) passed() ([]string, error) {
+	b, err := os.ReadFile(r.seenFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("failpoints of %s: %w", r.name, err)
+	}
+	return strings.Split(string(bytes.TrimSpace(b)), "\n"), nil
+}
+
+// signal sends a signal to the process, if there is one.
+func (r *replica) signal(s syscall.Signal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cmd != nil {
+		_ = r.cmd.Process.Signal(s) // one that has ended needs none
+	}
+}
+
+func (r *replica) end() {
+	r.signal(syscall.SIGCONT)
+	r.signal(syscall.SIGKILL)
+	if gone := r.gone(); gone != nil {
+		<-gone
+	}
+}

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	toxiproxy "github.com/Shopify/toxiproxy/v2"
+	toxics "github.com/Shopify/toxiproxy/v2/client"
+	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/leadctl/leadctl/migrations"
+	"github.com/leadctl/leadctl/pkg/devidp"
+	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+	"github.com/leadctl/leadctl/pkg/pgtemp"
+	"github.com/leadctl/leadctl/pkg/schema"
+	"github.com/leadctl/leadctl/pkg/secret"
+)
+
+const (
+	login    = "torture_daemon"
+	clientID = "leadctl-torture"
+	template = "leadctl_template"
+)
+
+// ground is what all worlds stand on: PostgreSQL with a migrated template, and the server of the proxies.
+type ground struct {
+	server   *pgtemp.Server
+	port     string // of PostgreSQL, over TCP
+	password string // of the login that serves
+	proxies  *toxics.Client
+}
+
+func newGround(ctx context.Context) (*ground, error) {
+	g := &ground{port: freePort(), password: random()}
+	var err error
+	if g.server, err = pgtemp.Start(ctx, pgtemp.Options{Settings: map[string]string{"listen_addresses": "127.0.0.1", "port": g.port, "max_connections": "300"}}); err != nil {
+		return nil, err
+	}
+	dsn := g.server.DSN("postgres")
+	if err := execute(ctx, dsn, "CREATE DATABASE ground"); err != nil {
+		return nil, errors.Join(err, g.server.Stop())
+	}
+	dsn = g.server.DSN("ground")
+	if _, err := schema.Up(ctx, dsn, schema.Options{FS: migrations.FS}); err != nil {
+		return nil, errors.Join(err, g.server.Stop())
+	}
+	if err := schema.CreateLogin(ctx, dsn, login, g.password); err != nil {
+		return nil, errors.Join(err, g.server.Stop())
+	}
+	api := freePort()
+	go toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop()).Listen("127.0.0.1", api)
+	g.proxies = toxics.NewClient("127.0.0.1:" + api)
+	return g, nil
+}
+
+func (g *ground) close() { _ = g.server.Stop() }
+
+// world is one scene's surroundings.
+type world struct {
+	g            *ground
+	o            options
+	name         string
+	dir          string // logs, history, what failpoints were passed
+	odoo         *odootest.Server
+	odooWeb      *httptest.Server
+	idpWeb       *httptest.Server
+	pg, od, idp  *toxics.Proxy
+	idpURL       string
+	keyset       string
+	master       string
+	people       []*person
+	replicas     []*replica
+	history      *history
+	ownerDSN     string
+	databaseName string
+}
+
+func newWorld(ctx context.Context, g *ground, o options, name string, people int) (*world, error) {
+	w := &world{g: g, o: o, name: name, master: random(), databaseName: name, ownerDSN: g.server.DSN(name)}
+	var err error
+	if w.dir, err = os.MkdirTemp("", "leadctl-torture-"); err != nil {
+		return nil, err
+	}
+	if w.history, err = newHistory(filepath.Join(w.dir, "history.jsonl")); err != nil {
+		return nil, err
+	}
+	if err := execute(ctx, g.server.DSN("postgres"), "CREATE DATABASE "+name+" TEMPLATE ground"); err != nil {
+		return nil, err
+	}
+	keyset, err := secret.Generate()
+	if err != nil {
+		return nil, err
+	}
+	w.keyset = string(keyset)
+	if err := w.startOdoo(ctx); err != nil {
+		return nil, err
+	}
+	if w.pg, err = w.proxy("pg", "127.0.0.1:"+g.port); err != nil {
+		return nil, err
+	}
+	return w, w.startProvider(ctx, people)
+}
+
+// startOdoo runs the stand-in with a prepared template, behind a proxy.
+func (w *world) startOdoo(ctx context.Context) (err error) {
+	ledger, err := os.Create(filepath.Join(w.dir, "ledger.jsonl"))
+	if err != nil {
+		return err
+	}
+	w.odoo = odootest.New(odootest.Options{Master: w.master, Ledger: ledger})
+	w.odooWeb = httptest.NewServer(w.odoo)
+	server, err := odoo.New(odoo.Options{BaseURL: w.odooWeb.URL})
+	if err != nil {
+		return err
+	}
+	if _, err := odoo.PrepareTemplate(ctx, server, odoo.Template{Name: template, Master: odoo.Secret(w.master), Secret: odoo.Secret(w.templateSecret())}); err != nil {
+		return err
+	}
+	w.od, err = w.proxy("odoo", strings.TrimPrefix(w.odooWeb.URL, "http://"))
+	return err
+}
+
+func (w *world) templateSecret() string { return "template-" + w.master }
+
+// startProvider signs in so many people, each with a verified address of their own and the role ops.
+func (w *world) startProvider(ctx context.Context, people int) (err error) {
+	var users []devidp.User
+	for i := range people {
+		id := fmt.Sprintf("person%d", i+1)
+		users = append(users, devidp.User{ID: id, Name: id, Email: id + "@company" + strconv.Itoa(i+1) + ".example", EmailVerified: true, Roles: []string{"ops"}})
+	}
+	var handler http.Handler
+	w.idpWeb = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { handler.ServeHTTP(rw, r) }))
+	if w.idp, err = w.proxy("idp", strings.TrimPrefix(w.idpWeb.URL, "http://")); err != nil {
+		return err
+	}
+	w.idpURL = "http://" + w.idp.Listen
+	provider, err := devidp.New(devidp.Config{Issuer: w.idpURL, Users: users, Clients: []devidp.Client{{ID: clientID, RedirectURIs: []string{"http://127.0.0.1/callback"}}}})
+	if err != nil {
+		return err
+	}
+	handler = provider
+	for _, u := range users {
+		token, err := provider.IssueToken(ctx, u.ID, clientID)
+		if err != nil {
+			return err
+		}
+		w.people = append(w.people, &person{id: u.ID, email: u.Email, token: token})
+	}
+	return nil
+}
+
+func (w *world) proxy(name, upstream string) (*toxics.Proxy, error) {
+	return w.g.proxies.CreateProxy(w.name+"-"+name, "127.0.0.1:"+freePort(), upstream)
+}
+
+// environment is what a replica is told: development, since nothing here speaks TLS, but the login of production.
+func (w *world) environment(port string) []string {
+	return []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir, "LEADCTL_ENV=development", "LEADCTL_KEYSET=" + w.keyset,
+		"POSTGRES_DSN=postgres://" + login + ":" + w.g.password + "@" + w.pg.Listen + "/" + w.databaseName + "?sslmode=disable&connect_timeout=3",
+		"NEXIUS_ISSUER=" + w.idpURL, "NEXIUS_CLIENT_ID=" + clientID,
+		"ODOO_SERVER_URL=http://" + w.od.Listen, "ODOO_MASTER_PASSWORD=" + w.master, "ODOO_TEMPLATE_DB=" + template, "LEADCTL_ODOO_TEMPLATE_PASSWORD=" + w.templateSecret(),
+		"LEADCTL_API_LISTEN=127.0.0.1:" + port, "LEADCTL_API_METRICS_LISTEN=127.0.0.1:" + freePort(), "LEADCTL_LOG_FORMAT=json", "LEADCTL_LOG_LEVEL=debug", "DISABLE_SCHEDULER=1",
+	}
+}
+
+func (w *world) close() {
+	for _, r := range w.replicas {
+		r.end()
+	}
+	for _, p := range []*toxics.Proxy{w.pg, w.od, w.idp} {
+		_ = p.Delete()
+	}
+	w.odooWeb.CloseClientConnections()
+	w.odooWeb.Close()
+	w.idpWeb.Close()
+	w.history.close()
+	ctx := context.Background()
+	_ = execute(ctx, w.g.server.DSN("postgres"), "DROP DATABASE IF EXISTS "+w.databaseName+" WITH (FORCE)")
+	_ = os.RemoveAll(w.dir)
+}
+
+// keepLogs moves the world's files to where they outlive it.
+func (w *world) keepLogs() string {
+	kept := filepath.Join(cmp.Or(os.Getenv("TMPDIR"), "/tmp"), "leadctl-torture-"+w.name)
+	_ = os.RemoveAll(kept)
+	if err := os.Rename(w.dir, kept); err != nil {
+		return err.Error()
+	}
+	return kept
+}
+
+func execute(ctx context.Context, dsn, sql string) error {
+	conn, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, sql)
+	return err
+}
+
+func freePort() string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+func random() string {
+	b := make([]byte, 12)
+	_, _ = rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}
