@@ -16,7 +16,7 @@ func newOdoo(a *app) *cobra.Command {
 	return noun(&cobra.Command{
 		Use: "odoo", Short: "Test Odoo and prepare the template of workspaces", GroupID: groupTenancy,
 		Example: "  leadctl odoo test --tenant 42\n  leadctl odoo template prepare",
-	}, newOdooTest(a), newOdooTemplate(a), newOdooRotateKey(a), newOdooPush(a), newOdooSSO(a))
+	}, newOdooTest(a), newOdooTemplate(a), newOdooFields(a), newOdooRotateKey(a), newOdooPush(a), newOdooSSO(a))
 }
 
 // odooCheck is one line of what the commands here tried.
@@ -32,8 +32,9 @@ func newOdooTest(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test",
 		Short: "Try the Odoo server: version, ways of provisioning and, in a tenant's workspace, sign-in, read, write and delete",
-		Long: "Try the Odoo server. With --tenant the test signs in to that tenant's workspace as leadctl and makes, changes and deletes one\n" +
-			"marked record; without it only the server and the ways of making workspaces are tried.",
+		Long: "Try the Odoo server. With --tenant the smoke test of provisioning runs in that tenant's workspace: leadctl's account signs in,\n" +
+			"makes, changes and deletes one marked record, looks for its fields and for the way people sign in, and tries to reach what is\n" +
+			"not this tenant's. Without it only the server and the ways of making workspaces are tried.",
 		Example: "  leadctl odoo test\n  leadctl odoo test --tenant 42 -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -60,12 +61,6 @@ func (a *app) odooTest(ctx context.Context, ref string) (odoo.Report, error) {
 	if err != nil {
 		return odoo.Report{}, err
 	}
-	var login *odoo.Login
-	if ref != "" {
-		if login, err = a.odooLogin(ctx, ref); err != nil {
-			return odoo.Report{}, err
-		}
-	}
 	db, err := a.db(ctx)
 	if err != nil {
 		return odoo.Report{}, err
@@ -78,17 +73,26 @@ func (a *app) odooTest(ctx context.Context, ref string) (odoo.Report, error) {
 	if err != nil {
 		return odoo.Report{}, err
 	}
-	return server.Test(ctx, login, provisioner), nil
+	if ref == "" {
+		return server.Test(ctx, nil, provisioner), nil
+	}
+	w, err := a.odooWorkspace(ctx, ref)
+	if err != nil {
+		return odoo.Report{}, err
+	}
+	report := server.Test(ctx, nil, provisioner)
+	checks, _ := provisioner.SmokeTest(ctx, w) // its error is the failed check's
+	report.Checks = append(report.Checks, checks...)
+	return report, nil
 }
 
-// odooLogin opens the stored secret of a tenant's workspace.
-func (a *app) odooLogin(ctx context.Context, ref string) (*odoo.Login, error) {
+// odooWorkspace opens the stored secret of a tenant's workspace.
+func (a *app) odooWorkspace(ctx context.Context, ref string) (odoo.Workspace, error) {
 	spaces, t, err := a.workspaceOf(ctx, ref)
 	if err != nil {
-		return nil, err
+		return odoo.Workspace{}, err
 	}
-	w, err := spaces.Current(ctx, t.ID)
-	return &odoo.Login{Database: w.Database, Login: odoo.ServiceLogin, Secret: w.Secret}, err
+	return spaces.Current(ctx, t.ID)
 }
 
 func odooChecks(checks []odoo.Check) []odooCheck {
@@ -103,41 +107,4 @@ func odooChecks(checks []odoo.Check) []odooCheck {
 		}
 	}
 	return rows
-}
-
-func newOdooTemplate(a *app) *cobra.Command {
-	return noun(&cobra.Command{Use: "template", Short: "The database that workspaces are cloned from"}, newOdooTemplatePrepare(a))
-}
-
-func newOdooTemplatePrepare(a *app) *cobra.Command {
-	var adopt bool
-	cmd := &cobra.Command{
-		Use:   "prepare",
-		Short: "Make the template once: modules, fields, leadctl's account, everything outbound switched off, locked",
-		Long: "Make the database ODOO_TEMPLATE_DB that every workspace is cloned from. It takes about half a minute on an empty server, may be run\n" +
-			"again at any time, and goes on where a broken run stopped.",
-		Example: "  leadctl odoo template prepare",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			checks, err := a.prepareTemplate(cmd.Context(), adopt)
-			return errors.Join(err, a.printUnless(err, odooChecks(checks)))
-		},
-	}
-	cmd.Flags().BoolVar(&adopt, "adopt", false, "take an existing database of that name: its accounts are closed, its data is kept")
-	return a.reads(cmd)
-}
-
-func (a *app) prepareTemplate(ctx context.Context, adopt bool) ([]odoo.Check, error) {
-	cfg, err := a.config(ctx)
-	if err != nil {
-		return nil, err
-	}
-	server, err := odoo.New(odoo.Options{BaseURL: cfg.Odoo.ServerURL, Timeout: 5 * time.Minute})
-	if err != nil {
-		return nil, err
-	}
-	return odoo.PrepareTemplate(ctx, server, odoo.Template{
-		Name: cfg.Odoo.TemplateDB, Master: odoo.Secret(cfg.Odoo.MasterPassword), Adopt: adopt, ClusterDSN: odoo.Secret(cfg.Odoo.PostgresDSN),
-		Secret: odoo.Secret(cfg.Odoo.TemplatePassword), Progress: func(c odoo.Check) { a.step(c.Name, c.Took, c.Err) },
-	})
 }

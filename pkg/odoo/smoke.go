@@ -2,6 +2,7 @@ package odoo
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/leadctl/leadctl/pkg/fault"
@@ -31,6 +32,7 @@ func (p *Provisioner) SmokeTest(ctx context.Context, w Workspace) ([]Check, erro
 	})
 	if t.err == nil {
 		s.smoke(ctx, &t)
+		t.do("sign-on", func() error { return p.demandClosedSignOn(ctx, w) })
 		t.do("neighbours", func() error { return p.leakCheck(ctx, s) })
 	}
 	return t.checks, t.err
@@ -81,6 +83,28 @@ func (s *Session) roundTrip(ctx context.Context, t *trial) {
 	})
 	t.do("delete", func() error { return s.Unlink(ctx, "res.partner", ids) })
 	t.do("tidy", func() error { return s.tidySmoke(ctx, ref) })
+}
+
+// demandClosedSignOn: where people sign in through a provider, it must be one alone, and admit nobody whom leadctl did not link.
+func (p *Provisioner) demandClosedSignOn(ctx context.Context, w Workspace) error {
+	s, err := p.control(ctx, w)
+	if err != nil {
+		return err
+	}
+	on, err := s.SearchRead(ctx, "auth.oauth.provider", Query{Domain: Domain{Where("enabled", "=", true)}, Fields: []string{"name"}})
+	if err != nil || len(on) == 0 {
+		return err
+	}
+	if len(on) > 1 {
+		return misconfigured("Odoo database %s: %d providers offered for signing in", s.db, len(on)).WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
+	}
+	for _, want := range ssoParameters() {
+		if is, err := s.parameter(ctx, want[0]); err != nil || is != want[1] {
+			return errors.Join(err, misconfigured("Odoo database %s: %s is %q instead of %q", s.db, want[0], is, want[1]).
+				WithHint("leadctl odoo sso configure --tenant %s", w.Tenant))
+		}
+	}
+	return nil
 }
 
 func lostWrite(db string) error {

@@ -1,6 +1,7 @@
 package odoo
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -42,12 +43,7 @@ type Template struct {
 // what a broken attempt left under that name is finished, or dropped where Odoo itself broke off. fault.Operator with
 // CodeForeign: a database of the final name exists, is not leadctl's, and Adopt was not given.
 func PrepareTemplate(ctx context.Context, server *Server, t Template) ([]Check, error) {
-	if t.Login == "" {
-		t.Login = "admin"
-	}
-	if t.Language == "" {
-		t.Language = "en_US"
-	}
+	t = t.withDefaults()
 	if t.Secret == "" && (t.Shared || t.ClusterDSN == "") {
 		return nil, misconfigured("Odoo template %s: neither the cluster nor an administrator password is configured", t.Name).
 			WithHint("set ODOO_POSTGRES_DSN or odoo.template_password; a shared database needs the latter")
@@ -59,6 +55,11 @@ func PrepareTemplate(ctx context.Context, server *Server, t Template) ([]Check, 
 	b.trial.after = t.Progress
 	b.run(ctx)
 	return b.trial.checks, b.trial.err
+}
+
+func (t Template) withDefaults() Template {
+	t.Login, t.Language = cmp.Or(t.Login, "admin"), cmp.Or(t.Language, "en_US")
+	return t
 }
 
 // templateModules are what a workspace is made of.

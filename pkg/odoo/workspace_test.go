@@ -74,7 +74,7 @@ func testSteps(t *testing.T, r rig) {
 		step("baseline")
 		checks, err := r.prov.SmokeTest(ctx, w)
 		require.NoError(t, err)
-		require.Len(t, checks, 8)
+		require.Len(t, checks, 9)
 		step("smoke test")
 	}
 	s, err := r.prov.Session(ctx, w)

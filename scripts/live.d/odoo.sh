@@ -91,8 +91,10 @@ odoo_start() {
 odoo_data() { echo "$cache/odoo$1/srv/leadctl/$run"; }
 
 # odoo_config PORT DSN MASTER DATA
+# LEADCTL_LIVE_ODOO_WORKERS makes it a server of so many processes, as in production; by default it is one with threads.
 odoo_config() {
 	local login=${2#postgres://}
+	local workers=${LEADCTL_LIVE_ODOO_WORKERS:-0}
 	local user=${login%%:*} password=${login#*:}
 	cat <<-END
 		[options]
@@ -105,7 +107,11 @@ odoo_config() {
 		db_password = ${password%%@*}
 		data_dir = $4
 		list_db = True
-		workers = 0
+		workers = $workers
+		limit_time_cpu = 600
+		limit_time_real = 1200
+		gevent_port = $(free_port)
+		longpolling_port = $(free_port)
 	END
 }
 

@@ -27,7 +27,7 @@ func baseModels(major int) map[string]string {
 	return map[string]string{
 		"res.partner": partnerFields, "res.company": "name:char partner_id:many2one/res.partner", "res.users": userFields + groups,
 		"res.groups": "name:char", "ir.model": "model:char name:char", "ir.model.fields": fieldFields,
-		"ir.model.data":       "module:char name:char model:char res_id:integer",
+		"ir.model.data": "module:char name:char model:char res_id:integer",
 		"ir.rule": "name:char model_id:many2one/ir.model domain_force:text perm_read:boolean perm_write:boolean " +
 			"perm_create:boolean perm_unlink:boolean active:boolean",
 		"ir.default": "model:char company_id:many2one/res.company value:integer", "res.partner.category": "name:char",

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/serve"
+)
+
+func newOdooTemplate(a *app) *cobra.Command {
+	return noun(&cobra.Command{Use: "template", Short: "The database that workspaces are made from, or in"}, newOdooTemplatePrepare(a), newOdooTemplateStatus(a))
+}
+
+func newOdooTemplatePrepare(a *app) *cobra.Command {
+	var adopt, dry bool
+	cmd := &cobra.Command{
+		Use:   "prepare",
+		Short: "Make the template once: modules, fields, leadctl's account, everything outbound switched off, locked",
+		Long: "Make the database ODOO_TEMPLATE_DB that every workspace is cloned from or, with odoo.mode company, ODOO_DEFAULT_DB_NAME that all\n" +
+			"tenants share, with the record rules that keep them apart. It takes about half a minute on an empty server, may be run again at any\n" +
+			"time, and goes on where a broken run stopped.",
+		Example: "  leadctl odoo template prepare\n  leadctl odoo template prepare --dry-run",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if dry {
+				parts, err := a.templateStatus(cmd.Context())
+				return errors.Join(err, a.printUnless(err, missing(parts)))
+			}
+			checks, err := a.prepareTemplate(cmd.Context(), adopt)
+			return errors.Join(err, a.printUnless(err, odooChecks(checks)))
+		},
+	}
+	cmd.Flags().BoolVar(&adopt, "adopt", false, "take an existing database of that name: its accounts are closed, its data is kept")
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "only tell what is missing")
+	return a.reads(cmd)
+}
+
+func newOdooTemplateStatus(a *app) *cobra.Command {
+	return a.reads(&cobra.Command{
+		Use:   "status",
+		Short: "Tell what there is of the template",
+		Long: "Tell what there is of the template, without changing anything. A locked template is judged by what it says about itself, since\n" +
+			"nobody can open it.",
+		Example: "  leadctl odoo template status -o json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			parts, err := a.templateStatus(cmd.Context())
+			return errors.Join(err, a.printUnless(err, parts))
+		},
+	})
+}
+
+// missing are the parts that are not ready.
+func missing(parts []odoo.Part) []odoo.Part {
+	out := []odoo.Part{}
+	for _, p := range parts {
+		if p.State != odoo.PartReady {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func (a *app) templateStatus(ctx context.Context) ([]odoo.Part, error) {
+	server, t, err := a.template(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return odoo.TemplateStatus(ctx, server, t)
+}
+
+func (a *app) prepareTemplate(ctx context.Context, adopt bool) ([]odoo.Check, error) {
+	server, t, err := a.template(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t.Adopt, t.Progress = adopt, func(c odoo.Check) { a.step(c.Name, c.Took, c.Err) }
+	return odoo.PrepareTemplate(ctx, server, t)
+}
+
+// template is what the configuration says of it: the database that is cloned, or the one that is shared.
+func (a *app) template(ctx context.Context) (*odoo.Server, odoo.Template, error) {
+	cfg, err := a.config(ctx)
+	if err != nil {
+		return nil, odoo.Template{}, err
+	}
+	server, err := odoo.New(odoo.Options{BaseURL: cfg.Odoo.ServerURL, Timeout: 5 * time.Minute, Protocol: cfg.Odoo.Protocol})
+	if err != nil {
+		return nil, odoo.Template{}, err
+	}
+	t := odoo.Template{Name: cfg.Odoo.TemplateDB, Master: odoo.Secret(cfg.Odoo.MasterPassword),
+		ClusterDSN: odoo.Secret(cfg.Odoo.PostgresDSN), Secret: odoo.Secret(cfg.Odoo.TemplatePassword)}
+	if cfg.Odoo.Mode != odoo.ModeCompany {
+		return server, t, nil
+	}
+	db, err := a.db(ctx)
+	if err != nil {
+		return nil, t, err
+	}
+	t.Name, t.Shared = cfg.Odoo.DefaultDBName, true
+	t.Installation, err = serve.Installation(ctx, db)
+	return server, t, err
+}
+
+// odooField is one line of `odoo fields`.
+type odooField struct {
+	Model string `json:"model"`
+	Field string `json:"field"`
+	Type  string `json:"type"`
+	State string `json:"state"`
+	Label string `json:"label"`
+}
+
+func newOdooFields(a *app) *cobra.Command {
+	var ref string
+	cmd := &cobra.Command{
+		Use:   "fields",
+		Short: "Tell which of leadctl's fields a tenant's workspace has",
+		Long: "Tell which of leadctl's fields a tenant's workspace has: present, missing, or of another type. `leadctl tenant provision TENANT`\n" +
+			"makes those that are missing; one of another type is left for its owner to rename.",
+		Example: "  leadctl odoo fields --tenant 42",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			fields, err := a.odooFields(cmd.Context(), ref)
+			return errors.Join(err, a.printUnless(err, fields))
+		},
+	}
+	cmd.Flags().StringVar(&ref, "tenant", "", "tenant whose workspace to look at, by number or external id")
+	_ = cmd.MarkFlagRequired("tenant")
+	return a.reads(cmd)
+}
+
+func (a *app) odooFields(ctx context.Context, ref string) ([]odooField, error) {
+	spaces, t, err := a.workspaceOf(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	w, err := spaces.Current(ctx, t.ID)
+	if err != nil {
+		return nil, err
+	}
+	states, err := spaces.Odoo.FieldStates(ctx, w)
+	rows := make([]odooField, len(states))
+	for i, f := range states {
+		rows[i] = odooField{f.Model, f.Name, f.Type, "present", f.Label}
+		switch f.Has {
+		case f.Type:
+		case "":
+			rows[i].State = "missing"
+		default:
+			rows[i].State = "is " + f.Has
+		}
+	}
+	return rows, err
+}

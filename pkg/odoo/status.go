@@ -1,0 +1,210 @@
+package odoo
+
+import (
+	"context"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// States of a Part.
+const (
+	PartReady   = "ready"
+	PartMissing = "missing" // PrepareTemplate makes it
+	PartForeign = "foreign" // exists, and leadctl did not make it: PrepareTemplate touches it with Adopt only
+)
+
+// Part is one thing that a template, or a shared database, is made of.
+type Part struct {
+	Name   string `json:"part"` // "database", "module crm", "field res.partner.x_uen"
+	State  string `json:"state"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// TemplateStatus tells what there is of the template, and so what PrepareTemplate would still do. It changes nothing, not even
+// for a moment: a locked template is judged by what it says about itself, since nobody can open it.
+func TemplateStatus(ctx context.Context, server *Server, t Template) ([]Part, error) {
+	b, err := newBench(server, t.withDefaults())
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{t.Name, t.Name + provisionalSuffix} {
+		there, err := b.exists(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if there.exists {
+			b.db = name
+			return b.parts(ctx, there)
+		}
+	}
+	return []Part{{"database " + t.Name, PartMissing, "not begun"}}, nil
+}
+
+func (b *bench) parts(ctx context.Context, there found) ([]Part, error) {
+	database := Part{"database " + b.t.Name, PartReady, "version " + templateVersion}
+	switch {
+	case there.locked && there.comment == templateComment:
+		database.Detail += ", locked"
+		return []Part{database}, nil
+	case there.locked && there.comment == "":
+		return []Part{{database.Name, PartForeign, "locked, and does not say that leadctl made it"}}, nil
+	case there.locked:
+		return []Part{{database.Name, PartMissing, "of another version: " + there.comment}}, nil
+	}
+	have, err := b.inside(ctx)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !have.begun:
+		database.State, database.Detail = PartForeign, "leadctl did not make it, or Odoo did not finish making it"
+	case b.db != b.t.Name:
+		database.State, database.Detail = PartMissing, "begun, under the name "+b.db
+	case have.version != templateVersion || !b.t.Shared && b.cluster != nil:
+		database.State, database.Detail = PartMissing, "begun, not finished"
+	}
+	return append([]Part{database}, have.parts(b.t)...), nil
+}
+
+// contents is what a database has of what a template needs.
+type contents struct {
+	begun   bool
+	version string
+	modules []string // installed
+	fields  []string // "res.partner.x_uen"
+	logins  []string
+	rules   []string // active
+}
+
+func (c contents) parts(t Template) []Part {
+	var out []Part
+	add := func(name string, there bool) {
+		p := Part{Name: name, State: PartMissing}
+		if there {
+			p.State = PartReady
+		}
+		out = append(out, p)
+	}
+	for _, m := range templateModules {
+		add("module "+m, slices.Contains(c.modules, m))
+	}
+	for _, f := range Fields() {
+		add("field "+f.Model+"."+f.Name, slices.Contains(c.fields, f.Model+"."+f.Name))
+	}
+	if !t.Shared {
+		add("account "+ServiceLogin, slices.Contains(c.logins, ServiceLogin))
+		return out
+	}
+	for _, r := range rules() {
+		add("rule "+r.name(), slices.Contains(c.rules, r.name()))
+	}
+	return out
+}
+
+// inside looks into the database: in SQL where the cluster is at hand, else as its administrator.
+func (b *bench) inside(ctx context.Context) (contents, error) {
+	if b.cluster != nil {
+		return b.insideCluster(ctx)
+	}
+	s, ok, err := b.administrator(ctx)
+	if err != nil || !ok {
+		return contents{}, err
+	}
+	return s.contents(ctx)
+}
+
+func (s *Session) contents(ctx context.Context) (contents, error) {
+	var c contents
+	begun, err := s.parameter(ctx, begunKey)
+	if err != nil {
+		return c, err
+	}
+	c.begun = begun != ""
+	if c.version, err = s.parameter(ctx, templateKey); err != nil {
+		return c, err
+	}
+	for _, q := range []struct {
+		into  *[]string
+		model string
+		where []any
+		read  []string
+	}{
+		{&c.modules, "ir.module.module", Where("state", "=", "installed"), []string{"name"}},
+		{&c.fields, "ir.model.fields", Where("name", "in", names(Fields())), []string{"model", "name"}},
+		{&c.logins, "res.users", Where("login", "=", ServiceLogin), []string{"login"}},
+		{&c.rules, "ir.rule", Where("name", "=like", "leadctl: %"), []string{"name"}},
+	} {
+		found, err := s.SearchRead(ctx, q.model, Query{Domain: Domain{q.where}, Fields: q.read})
+		if err != nil {
+			return c, err
+		}
+		for _, r := range found {
+			said := r.Text(q.read[0])
+			if len(q.read) > 1 {
+				said += "." + r.Text(q.read[1])
+			}
+			*q.into = append(*q.into, said)
+		}
+	}
+	return c, nil
+}
+
+func (b *bench) insideCluster(ctx context.Context) (contents, error) {
+	var c contents
+	conn, err := b.cluster.connect(ctx, b.db)
+	if err != nil {
+		return c, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	begun, err := parameter(ctx, conn, begunKey)
+	if err != nil || begun == "" {
+		return c, err
+	}
+	c.begun = true
+	if c.version, err = parameter(ctx, conn, templateKey); err != nil {
+		return c, err
+	}
+	for _, q := range []struct {
+		into *[]string
+		sql  string
+	}{
+		{&c.modules, `SELECT name FROM ir_module_module WHERE state = 'installed'`},
+		{&c.fields, `SELECT model || '.' || name FROM ir_model_fields WHERE name LIKE 'x\_%'`},
+		{&c.logins, `SELECT login FROM res_users WHERE active`},
+		{&c.rules, `SELECT name FROM ir_rule WHERE active AND name LIKE 'leadctl: %'`},
+	} {
+		rows, _ := conn.Query(ctx, q.sql)
+		if *q.into, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
+			return c, clusterFault("template "+b.db, err)
+		}
+	}
+	return c, nil
+}
+
+// FieldState is one of Fields in a workspace.
+type FieldState struct {
+	Field
+	Has string // the type it has there, "" when it is missing
+}
+
+// FieldStates tells which of Fields the workspace has. It changes nothing.
+func (p *Provisioner) FieldStates(ctx context.Context, w Workspace) ([]FieldState, error) {
+	s, err := p.Session(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]FieldState, 0, len(Fields()))
+	for _, model := range models(Fields()) {
+		have, err := s.FieldsGet(ctx, model, fieldsOf(model))
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range Fields() {
+			if f.Model == model {
+				out = append(out, FieldState{f, have[f.Name].Text("type")})
+			}
+		}
+	}
+	return out, nil
+}

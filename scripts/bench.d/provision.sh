@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Provisions workspaces on a real Odoo 19 as production does: the job worker, a database per tenant, raw clones. Measured: one
+# alone, then twenty at once while somebody works in another tenant's database. Odoo runs as scripts/live starts it.
+# Root is needed, for scripts/live. Options: -alone N (default 5), -burst N (default 20), -workers N of Odoo (default 2, as in
+# production; 0 is one threaded process, as on a laptop).
+set -euo pipefail
+workers=2 rest=()
+while (($#)); do
+  case $1 in
+  -workers | --workers) workers=$2 && shift ;;
+  *) rest+=("$1") ;;
+  esac
+  shift
+done
+bin=$(mktemp -d)
+trap 'rm -rf "$bin"' EXIT
+go build -o "$bin/bench" ./scripts/bench.d/provision
+echo "# Odoo workers: $workers"
+LEADCTL_LIVE_ODOO_WORKERS=$workers scripts/live odoo19 --run "$bin/bench" "${rest[@]}"

@@ -1,0 +1,250 @@
+// Command provision measures the making of workspaces on a real Odoo; see ../provision.sh.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/leadctl/leadctl/migrations"
+	"github.com/leadctl/leadctl/pkg/config"
+	"github.com/leadctl/leadctl/pkg/jobs"
+	"github.com/leadctl/leadctl/pkg/logging"
+	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/onboarding"
+	"github.com/leadctl/leadctl/pkg/pgtemp"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/schema"
+	"github.com/leadctl/leadctl/pkg/secret"
+	"github.com/leadctl/leadctl/pkg/serve"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+func main() {
+	var b bench
+	flag.IntVar(&b.alone, "alone", 5, "workspaces made one after the other")
+	flag.IntVar(&b.burst, "burst", 20, "workspaces made at once")
+	flag.StringVar(&b.protocol, "protocol", odoo.ProtocolAuto, "odoo.protocol")
+	flag.Parse()
+	if err := b.run(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, "bench provision:", err)
+		os.Exit(1)
+	}
+}
+
+// bench is a leadctl with a database of its own, whose job worker runs in this process as it does in serve.
+type bench struct {
+	alone, burst int
+	protocol     string
+
+	cfg     config.Config
+	db      *postgres.DB
+	service *onboarding.Service
+	made    []tenantid.ID
+	mu      sync.Mutex
+	steps   map[string][]time.Duration
+}
+
+func (b *bench) run(ctx context.Context) (err error) {
+	server, err := pgtemp.Start(ctx, pgtemp.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = server.Stop() }()
+	if err := b.configure(server.DSN("postgres")); err != nil {
+		return err
+	}
+	if _, err := schema.Up(ctx, b.cfg.Database.DSN, schema.Options{FS: migrations.FS}); err != nil {
+		return err
+	}
+	if b.db, err = serve.Database(ctx, b.cfg, logging.Discard()); err != nil {
+		return err
+	}
+	defer b.db.Close()
+	if err := b.prepareTemplate(ctx); err != nil {
+		return err
+	}
+	spaces, err := serve.Workspaces(ctx, b.cfg, b.db, logging.Discard())
+	if err != nil {
+		return err
+	}
+	client, err := jobs.New(ctx, b.db, jobs.Options{Workers: serve.Workers(b.cfg, b.db, spaces, logging.Discard())})
+	if err != nil {
+		return err
+	}
+	if err := client.Start(ctx); err != nil {
+		return err
+	}
+	defer func() { _ = client.Stop(ctx) }()
+	b.service = serve.Onboarding(b.cfg, b.db, client)
+	defer func() { err = errors.Join(err, b.dropAll(ctx, spaces.Odoo)) }()
+	return b.measure(ctx)
+}
+
+// configure reads where scripts/live put Odoo.
+func (b *bench) configure(dsn string) error {
+	master, err := os.ReadFile(os.Getenv("LEADCTL_LIVE_ODOO_MASTER_FILE"))
+	if err != nil {
+		return fmt.Errorf("scripts/live sets where Odoo is: %w", err)
+	}
+	keys, err := secret.Generate()
+	if err != nil {
+		return err
+	}
+	b.cfg = config.Config{Env: "development"}
+	b.cfg.Database.DSN = dsn
+	b.cfg.Secrets.Keyset = string(keys)
+	b.cfg.Odoo = config.Odoo{ServerURL: os.Getenv("LEADCTL_LIVE_ODOO_URL"), PostgresDSN: os.Getenv("LEADCTL_LIVE_ODOO_DSN"),
+		MasterPassword: strings.TrimSpace(string(master)), TemplateDB: "bench_template", DatabasePrefix: "bench", Mode: odoo.ModeDatabase, Protocol: b.protocol}
+	return nil
+}
+
+func (b *bench) prepareTemplate(ctx context.Context) error {
+	server, err := odoo.New(odoo.Options{BaseURL: b.cfg.Odoo.ServerURL, Timeout: 10 * time.Minute})
+	if err != nil {
+		return err
+	}
+	_, err = odoo.PrepareTemplate(ctx, server, odoo.Template{Name: b.cfg.Odoo.TemplateDB, Master: odoo.Secret(b.cfg.Odoo.MasterPassword),
+		ClusterDSN: odoo.Secret(b.cfg.Odoo.PostgresDSN), Progress: func(c odoo.Check) {
+			fmt.Fprintf(os.Stderr, "template: %-24s %6.2fs\n", c.Name, c.Took.Seconds())
+		}})
+	return err
+}
+
+func (b *bench) measure(ctx context.Context) error {
+	if _, err := b.provision(ctx, "warm"); err != nil { // Odoo's processes load their code at their first call
+		return err
+	}
+	b.steps = map[string][]time.Duration{}
+	var alone []time.Duration
+	for i := range b.alone {
+		took, err := b.provision(ctx, fmt.Sprintf("alone %d", i))
+		if err != nil {
+			return err
+		}
+		alone = append(alone, took)
+	}
+	b.showSteps()
+	line("one", at(alone, 50), 3*time.Second)
+	line("one-p95", at(alone, 95), 3*time.Second)
+	b.steps = map[string][]time.Duration{}
+	together, worst, err := b.atOnce(ctx)
+	if err != nil {
+		return err
+	}
+	b.showSteps()
+	line(fmt.Sprintf("%d-p50", b.burst), at(together, 50), 10*time.Second)
+	line(fmt.Sprintf("%d-p95", b.burst), at(together, 95), 10*time.Second)
+	line("bystander", worst, time.Second)
+	return nil
+}
+
+// provision orders a workspace and waits until it is ready.
+func (b *bench) provision(ctx context.Context, name string) (time.Duration, error) {
+	start := time.Now()
+	t, err := b.service.Provision(ctx, onboarding.Request{Name: name, Email: strings.ReplaceAll(name, " ", "") + "@example.com", Roles: []string{"admin"}, Actor: "bench"})
+	if err != nil {
+		return 0, err
+	}
+	b.mu.Lock()
+	b.made = append(b.made, t.ID)
+	b.mu.Unlock()
+	err = onboarding.Watch(ctx, b.db, t.ID, func(s onboarding.Step) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.steps != nil {
+			b.steps[s.Name] = append(b.steps[s.Name], s.Took())
+		}
+	})
+	return time.Since(start), err
+}
+
+// atOnce orders all of the burst together, while the first tenant's user goes on working.
+func (b *bench) atOnce(ctx context.Context) (took []time.Duration, worst time.Duration, err error) {
+	stop, err := b.bystander(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	took = make([]time.Duration, b.burst)
+	failed := make([]error, b.burst)
+	var wg sync.WaitGroup
+	for i := range took {
+		wg.Go(func() { took[i], failed[i] = b.provision(ctx, fmt.Sprintf("burst %d", i)) })
+	}
+	wg.Wait()
+	worst, err = stop()
+	return took, worst, errors.Join(append(failed, err)...)
+}
+
+// bystander searches in the first tenant's database five times a second and tells the longest that a search took. It has a
+// client of its own, since it stands for somebody who does not wait for leadctl's.
+func (b *bench) bystander(ctx context.Context) (stop func() (time.Duration, error), err error) {
+	spaces, err := serve.Workspaces(ctx, b.cfg, b.db, logging.Discard())
+	if err != nil {
+		return nil, err
+	}
+	w, err := spaces.Current(ctx, b.made[0])
+	if err != nil {
+		return nil, err
+	}
+	s, err := spaces.Odoo.Session(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	end, done := make(chan struct{}), make(chan struct{})
+	var worst time.Duration
+	var failed error
+	go func() {
+		defer close(done)
+		for tick := time.NewTicker(200 * time.Millisecond); failed == nil; {
+			select {
+			case <-end:
+				tick.Stop()
+				return
+			case <-tick.C:
+			}
+			start := time.Now()
+			_, failed = s.SearchRead(ctx, "res.partner", odoo.Query{Fields: []string{"name"}, Limit: 20})
+			worst = max(worst, time.Since(start))
+		}
+	}()
+	return func() (time.Duration, error) { close(end); <-done; return worst, failed }, nil
+}
+
+func (b *bench) dropAll(ctx context.Context, p *odoo.Provisioner) error {
+	var failed error
+	for _, id := range b.made {
+		_, err := p.DropDatabase(ctx, odoo.Workspace{Tenant: id, Database: p.DatabaseName(b.cfg.Odoo.DatabasePrefix, id), Secret: odoo.NewSecret()})
+		failed = errors.Join(failed, err)
+	}
+	return failed
+}
+
+func (b *bench) showSteps() {
+	for name, took := range b.steps {
+		fmt.Fprintf(os.Stderr, "step %-24s p50 %6.3fs p95 %6.3fs\n", name, at(took, 50).Seconds(), at(took, 95).Seconds())
+	}
+}
+
+func at(took []time.Duration, percent int) time.Duration {
+	sorted := slices.Sorted(slices.Values(took))
+	if len(sorted) == 0 {
+		return 0
+	}
+	return sorted[min(len(sorted)-1, len(sorted)*percent/100)]
+}
+
+// line prints a figure against what was asked for.
+func line(name string, ours, ref time.Duration) {
+	ratio, verdict := ours.Seconds()/ref.Seconds(), "ok"
+	if ratio > 1 {
+		verdict = "short"
+	}
+	fmt.Printf("bench provision-%s ours=%.2fs ref=%.0fs ratio=%.2f reach=1 %s\n", name, ours.Seconds(), ref.Seconds(), ratio, verdict)
+}
