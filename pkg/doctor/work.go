@@ -11,6 +11,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/acra"
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/jobs"
+	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/schema"
 	"github.com/leadctl/leadctl/pkg/serve"
@@ -122,7 +123,11 @@ func companies(ctx context.Context, o Options, db *postgres.DB) []Check {
 }
 
 func follow(ctx context.Context, db *postgres.DB) Check {
-	done, err := serve.Companies(ctx, db, acra.Report{NothingToDo: true})
+	var done leads.CompaniesReport
+	queue, err := jobs.New(ctx, db, jobs.Options{})
+	if err == nil {
+		done, err = serve.Companies(ctx, db, queue, acra.Report{NothingToDo: true})
+	}
 	c := fromError("companies", err, "follow the register")
 	if done.Added+done.Updated > 0 {
 		c.State, c.Fact = Fixed, fmt.Sprintf("follow the register: %d added, %d updated", done.Added, done.Updated)
