@@ -282,6 +282,11 @@ func testTemplateResumes(t *testing.T) {
 			return
 		}
 		require.Error(t, checks[len(checks)-1].Err, "the failed step is the last one reported")
+		before := len(stand.Ledger())
+		parts, err := odoo.TemplateStatus(context.Background(), server, how)
+		require.NoError(t, err, "call %d", at)
+		require.NotEmpty(t, parts)
+		require.Len(t, stand.Ledger(), before, "looking changed something")
 		_, err = odoo.PrepareTemplate(context.Background(), server, how)
 		require.NoError(t, err, "call %d", at)
 		// Breaking off between the making and the first mark costs the half-made database, and nothing after it.

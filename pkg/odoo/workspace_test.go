@@ -37,6 +37,7 @@ func testWorkspace(t *testing.T, r rig) {
 	t.Run("report", func(t *testing.T) { t.Parallel(); testReport(t, r) })
 	t.Run("JSON-2", func(t *testing.T) { t.Parallel(); testJSON2(t, r) })
 	t.Run("push", func(t *testing.T) { t.Parallel(); testPush(t, r) })
+	t.Run("fields", func(t *testing.T) { t.Parallel(); testFields(t, r) })
 	t.Run("drop", func(t *testing.T) { t.Parallel(); testDrop(t, r) })
 }
 
@@ -116,6 +117,13 @@ func testApart(t *testing.T, r rig) {
 		}
 	}
 	require.Len(t, uuid, 4)
+	if r.how.ClusterDSN != "" {
+		s, err := r.prov.Session(ctx, a)
+		require.NoError(t, err)
+		twice := []odoo.Record{{"name": "Once", "x_uen": "202099999A"}, {"name": "Twice", "x_uen": "202099999A"}}
+		_, err = s.Create(ctx, "res.partner", twice, nil)
+		require.Equal(t, odoo.CodeRejected, fault.Code(err), "one company as two contacts: %v", err)
+	}
 	stolen := b
 	stolen.Secret = a.Secret
 	_, err := r.prov.Session(ctx, stolen)
@@ -195,10 +203,22 @@ func testRace(t *testing.T, r rig) {
 }
 
 func testTemplateAgain(t *testing.T, r rig) {
+	ctx := context.Background()
 	for range 2 {
-		_, err := odoo.PrepareTemplate(context.Background(), r.server, r.template())
+		_, err := odoo.PrepareTemplate(ctx, r.server, r.template())
 		require.NoError(t, err)
 	}
+	parts, err := odoo.TemplateStatus(ctx, r.server, r.template())
+	require.NoError(t, err)
+	require.NotEmpty(t, parts)
+	for _, p := range parts {
+		require.Equal(t, odoo.PartReady, p.State, p.Name)
+	}
+	other := r.template()
+	other.Name += "_never_made"
+	parts, err = odoo.TemplateStatus(ctx, r.server, other)
+	require.NoError(t, err)
+	require.Equal(t, odoo.PartMissing, parts[0].State)
 }
 
 func testSSO(t *testing.T, r rig) {
@@ -322,6 +342,31 @@ func testPush(t *testing.T, r rig) {
 	n, err := s.SearchCount(ctx, "crm.lead", odoo.Query{Domain: odoo.Domain{odoo.Where("partner_id", "=", partner[0].ID())}})
 	require.NoError(t, err)
 	require.Zero(t, n, "the archived lead came back")
+}
+
+// testFields: what is missing or of another type is told, and what is missing is made again.
+func testFields(t *testing.T, r rig) {
+	ctx := context.Background()
+	w := r.provisioned(t, 116)
+	s, err := r.prov.Session(ctx, w)
+	require.NoError(t, err)
+	gone, err := s.SearchRead(ctx, "ir.model.fields", odoo.Query{Domain: odoo.Domain{odoo.Where("name", "=", "x_source_urls")}, Fields: []string{"name"}})
+	require.NoError(t, err)
+	require.Len(t, gone, 1)
+	require.NoError(t, s.Unlink(ctx, "ir.model.fields", []int64{gone[0].ID()}))
+	states, err := r.prov.FieldStates(ctx, w)
+	require.NoError(t, err)
+	require.Len(t, states, len(odoo.Fields()))
+	for _, f := range states {
+		require.Equal(t, f.Name == "x_source_urls", f.Has == "", f.Name)
+	}
+	_, err = r.prov.SmokeTest(ctx, w)
+	require.Equal(t, odoo.CodeMisconfig, fault.Code(err), "%v", err)
+	made, err := r.prov.EnsureFields(ctx, w)
+	require.NoError(t, err)
+	require.Equal(t, []string{"x_source_urls"}, made)
+	_, err = r.prov.SmokeTest(ctx, w)
+	require.NoError(t, err)
 }
 
 func testDrop(t *testing.T, r rig) {
