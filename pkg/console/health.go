@@ -13,7 +13,7 @@ import (
 const (
 	healthFresh   = 30 * time.Second
 	probeFresh    = time.Minute
-	examineWithin = 15 * time.Second
+	examineWithin = 30 * time.Second
 	probeWithin   = 8 * time.Second
 	probesKept    = 1000
 )
@@ -31,9 +31,21 @@ type health struct {
 	last report
 }
 
+// known is the last answer while it is fresh, else an empty one.
+func (h *health) known(now time.Time) report {
+	if !h.mu.TryLock() { // somebody is asking just now
+		return report{}
+	}
+	defer h.mu.Unlock()
+	if now.Sub(h.last.At) < healthFresh {
+		return h.last
+	}
+	return report{}
+}
+
 func (h *health) read(ctx context.Context, examine func(context.Context) []Check, now func() time.Time) report {
 	if examine == nil {
-		return report{}
+		return report{At: now()}
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -21,7 +21,7 @@ const pageSize = 25
 type leadsPage struct {
 	Spread    leads.Spread
 	Chart     histogram
-	Status    leads.Status
+	Scoring   scoring
 	Rules     int64
 	Search    search
 	Rows      leadRows
@@ -130,14 +130,18 @@ func (c *Console) getLeads(w http.ResponseWriter, r *http.Request, v visitor) er
 		return err
 	}
 	p.Chart = newHistogram(p.Spread)
-	return c.show(w, r, v, "leads", page{Title: "Leads", Active: "leads", Body: p})
+	return c.show(w, r, v, "leads", page{Title: "Leads", Active: "leads", Poll: p.Scoring.UnderWay, Body: p})
 }
 
 func (p *leadsPage) read(ctx context.Context, tx postgres.TenantTx, filter leads.Filter) (err error) {
 	if p.Spread, err = leads.ReadSpread(ctx, tx); err != nil {
 		return err
 	}
-	if p.Status, err = leads.ShortlistStatus(ctx, tx); err != nil {
+	st, err := leads.ShortlistStatus(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if p.Scoring, err = readScoring(ctx, tx, st); err != nil {
 		return err
 	}
 	rules, err := leads.ListRules(ctx, tx)

@@ -47,8 +47,18 @@ func (c *Console) showOps(w http.ResponseWriter, r *http.Request, v visitor, tit
 	return c.show(w, r, v, "ops", page{Title: title, Active: "ops", Body: p})
 }
 
+// getOps shows the checks if their answers are at hand; else the page asks for them once it stands.
+func (c *Console) getOps(w http.ResponseWriter, r *http.Request, v visitor) error {
+	return c.showOps(w, r, v, "Health", opsPage{Tab: "health", Health: c.health.known(c.now())})
+}
+
+// getHealth waits for the checks.
 func (c *Console) getHealth(w http.ResponseWriter, r *http.Request, v visitor) error {
-	return c.showOps(w, r, v, "Health", opsPage{Tab: "health", Health: c.health.read(r.Context(), c.deps.Examine, c.now)})
+	p := opsPage{Tab: "health", Health: c.health.read(r.Context(), c.deps.Examine, c.now)}
+	if r.Header.Get("HX-Request") != "" {
+		return c.part(w, "ops", "health", p)
+	}
+	return c.showOps(w, r, v, "Health", p)
 }
 
 func (c *Console) getTenants(w http.ResponseWriter, r *http.Request, v visitor) error {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -235,11 +236,13 @@ func TestOperatorsSeeTheInstallation(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, func(c *config.Config) { c.Console.OperatorTenant, c.Console.OperatorRole = 1, "platform-operator" })
 	alice, olga, bob := s.browser(t).settle("alice"), s.browser(t), s.browser(t).settle("bob")
-	require.Contains(t, olga.signIn("olga").body, "1 check failed", "an operator of no tenant comes here")
+	require.Contains(t, olga.signIn("olga").body, "Looking at everything", "an operator of no tenant comes here")
+	require.Contains(t, olga.get("/ops/health", "HX-Request", "true").body, "1 check failed")
+	require.Contains(t, olga.get("/ops").body, "1 check failed", "fresh answers are shown at once")
 	s.exec(t, `INSERT INTO acra_runs (source, state, started_at, updated_at, finished_at, checkpoint, rows_read, inserted, rejected, detail)
 		VALUES ('a file', 'done', now() - interval '10 s', now(), now(), '{"batch": 1, "at": {"part": "a.csv", "line": 7}}', 1234, 1200, 34, '{"reasons": {"column uen: empty": 34}}')`)
 	for who, b := range map[string]*browser{"by tenant": alice, "by role": olga} {
-		for path, words := range map[string]string{"/ops": "far off", "/ops/tenants": "bob@borealis.example", "/ops/ingestion": "column uen: empty", "/ops/jobs": "onboarding", "/ops/jobs?state=completed": "onboarding", "/ops/audit": "tenant.create",
+		for path, words := range map[string]string{"/ops/health": "far off", "/ops/tenants": "bob@borealis.example", "/ops/ingestion": "column uen: empty", "/ops/jobs": "onboarding", "/ops/jobs?state=completed": "onboarding", "/ops/audit": "tenant.create",
 			"/ops/tenants/2/latency": " ms"} {
 			a := b.get(path)
 			require.Equal(t, http.StatusOK, a.status, "%s %s", who, path)
@@ -349,4 +352,36 @@ func TestAssetsAreKeptForGoodUnderTheirDigestOnly(t *testing.T) {
 		bare, _, _ := strings.Cut(m[1], "?")
 		require.Equal(t, "no-cache", s.browser(t).get(bare+"?v=other").header.Get("Cache-Control"), fmt.Sprint(bare))
 	}
+}
+
+func TestScoringOnRequestAndAfterAChange(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	alice := s.browser(t).settle("alice")
+	s.exec(t, `INSERT INTO companies (uen, name, industry_code, industry_norm, entity_type, entity_status, live) SELECT 'U' || i, 'BUILDER ' || i, '41001', 'construction', 'Local Company', 'Live Company', true FROM generate_series(1, 7) i`)
+	wait := func(words string) string {
+		t.Helper()
+		for range 600 {
+			page := alice.get("/leads")
+			require.Equal(t, http.StatusOK, page.status)
+			if strings.Contains(page.body, words) && !strings.Contains(page.body, "Scoring is under way") {
+				return page.body
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Fatalf("never shown: %s", words)
+		return ""
+	}
+	require.Equal(t, "/leads", alice.post("/leads/score").header.Get("Location"))
+	wait("No leads yet")
+	alice.post("/profiles", "name", "Builders", "industries", "construction")
+	require.Contains(t, wait("7 companies scored"), "BUILDER 7")
+	part := alice.get("/leads/run", "HX-Request", "true")
+	require.Equal(t, "true", part.header.Get("HX-Refresh"), "nothing is under way: the page is shown anew")
+
+	s.exec(t, `INSERT INTO enrichment_runs (tenant_id, run_id, status, source, error) VALUES (1, 99, 'running', 'leadctl', NULL)`)
+	require.Contains(t, alice.get("/leads").body, "Scoring is under way")
+	require.Empty(t, alice.get("/leads/run", "HX-Request", "true").header.Get("HX-Refresh"))
+	s.exec(t, `UPDATE enrichment_runs SET status = 'failed', error = 'the weights give no score' WHERE run_id = 99`)
+	require.Contains(t, alice.get("/leads").body, "the weights give no score")
 }

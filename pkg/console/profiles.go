@@ -200,6 +200,7 @@ func (c *Console) try(r *http.Request, v visitor) (m match, err error) {
 	return m, err
 }
 
+// postProfile saves the form's profile, and has the scores follow it, as POST /icp/rules does.
 func (c *Console) postProfile(w http.ResponseWriter, r *http.Request, v visitor) error {
 	if err := r.ParseForm(); err != nil {
 		return fault.New(fault.Invalid, "form: malformed").Because(err)
@@ -209,8 +210,8 @@ func (c *Console) postProfile(w http.ResponseWriter, r *http.Request, v visitor)
 		return err
 	}
 	var rule leads.Rule
-	err = c.deps.DB.InTenant(r.Context(), v.Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
-		rule, err = leads.SetRule(ctx, tx, r.PostForm.Get("name"), payload)
+	err = c.deps.DB.InSystem(r.Context(), "console: change profile", func(ctx context.Context, tx postgres.SystemTx) error {
+		rule, err = leads.ChangeRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostForm.Get("name"), payload)
 		return err
 	})
 	if err != nil {

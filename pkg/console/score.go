@@ -8,10 +8,50 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// postScore brings the scores to what the profiles say now.
+// scoring is the tenant's last run, as far as a page has to speak of it.
+type scoring struct {
+	UnderWay bool
+	Failed   string // why the last run came to nothing, "" when it did not
+}
+
+// readScoring looks whether a run is waiting, running or was given up. Other services' runs count as well.
+func readScoring(ctx context.Context, tx postgres.TenantTx, st leads.Status) (scoring, error) {
+	if st.LastRunID == nil {
+		return scoring{}, nil
+	}
+	switch text(st.LastRunStatus) {
+	case leads.RunQueued, leads.RunRunning:
+		return scoring{UnderWay: true}, nil
+	case leads.RunFailed:
+		run, err := leads.GetRun(ctx, tx, *st.LastRunID)
+		return scoring{Failed: text(run.Error)}, err
+	}
+	return scoring{}, nil
+}
+
+// getRun is the notice that a run is under way; when it is no longer, the whole page is shown anew.
+func (c *Console) getRun(w http.ResponseWriter, r *http.Request, v visitor) error {
+	var s scoring
+	err := c.deps.DB.ReadTenant(r.Context(), v.Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
+		st, err := leads.ShortlistStatus(ctx, tx)
+		if err == nil {
+			s, err = readScoring(ctx, tx, st)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if !s.UnderWay {
+		w.Header().Set("HX-Refresh", "true")
+	}
+	return c.part(w, "leads", "scoring", s)
+}
+
+// postScore asks for the scores to follow what the profiles and the register say now, as POST /runs does.
 func (c *Console) postScore(w http.ResponseWriter, r *http.Request, v visitor) error {
-	err := c.deps.DB.InTenant(r.Context(), v.Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
-		_, err := leads.Score(ctx, tx, leads.ScoreOptions{})
+	err := c.deps.DB.InSystem(r.Context(), "console: request run", func(ctx context.Context, tx postgres.SystemTx) error {
+		_, err := leads.RequestRun(ctx, tx, c.deps.Jobs, v.Tenant.ID)
 		return err
 	})
 	if err != nil {
