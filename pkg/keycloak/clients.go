@@ -82,15 +82,19 @@ func (s *setup) ensureCLI(ctx context.Context) (id string, err error) {
 }
 
 // ensureOdoo brings about the client of Odoo's own sign-in, which knows only the implicit flow. It does not get our
-// client scope: its tokens name no tenant and are no good here.
+// client scope: its tokens name no tenant and are no good for the API. They name the client as their audience, which is what
+// leadctl's validation route looks at when Odoo asks it about one.
 func (s *setup) ensureOdoo(ctx context.Context) error {
 	if s.OdooClient == "" {
 		return nil
 	}
-	_, err := s.ensureClient(ctx, s.Places.RegisterOdoo(s.OdooClient), "public, implicit flow", rep{
+	id, err := s.ensureClient(ctx, s.Places.RegisterOdoo(s.OdooClient), "public, implicit flow", rep{
 		"publicClient": true, "standardFlowEnabled": false, "implicitFlowEnabled": true, "directAccessGrantsEnabled": false,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return s.ensureMapper(ctx, id, "/clients/"+id, audienceMapper("odoo audience", s.OdooClient))
 }
 
 // ensureRolesReach lets the CLI's tokens carry the roles that the UI's client holds.

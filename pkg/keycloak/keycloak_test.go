@@ -157,7 +157,7 @@ func TestDryRunOnNothing(t *testing.T) {
 		require.Equal(t, keycloak.Create, c.Action)
 		kinds[c.Kind]++
 	}
-	require.Equal(t, map[string]int{"realm": 1, "user attribute": 1, "client": 3, "client role": 3, "client scope": 1, "mapper": 3, "scope of client": 2, "role scope": 1, "user": 1}, kinds)
+	require.Equal(t, map[string]int{"realm": 1, "user attribute": 1, "client": 3, "client role": 3, "client scope": 1, "mapper": 4, "scope of client": 2, "role scope": 1, "user": 1}, kinds)
 	require.Contains(t, r.Plan, keycloak.Change{Action: "create", Kind: "client", Name: "odoo", Detail: "public, implicit flow; redirects to http://localhost:8069/auth_oauth/signin"})
 	require.Contains(t, r.Plan, keycloak.Change{Action: "create", Kind: "user", Name: "a@b.example", Detail: "tenant acme, ops"})
 	require.Equal(t, s.URL+"/realms/acme", r.Issuer)

@@ -25,7 +25,7 @@ func (s *setup) ensureScope(ctx context.Context) (id string, err error) {
 		return "", err
 	}
 	for _, m := range s.mappers() {
-		if err := s.ensureMapper(ctx, id, m); err != nil {
+		if err := s.ensureMapper(ctx, id, "/client-scopes/"+id, m); err != nil {
 			return "", err
 		}
 	}
@@ -36,9 +36,7 @@ func (s *setup) ensureScope(ctx context.Context) (id string, err error) {
 // something else to other applications. Keycloak leaves roles out for a user who has none, so that the stored ones count.
 func (s *setup) mappers() []rep {
 	return []rep{
-		{"name": "leadctl audience", "protocolMapper": "oidc-audience-mapper", "config": rep{
-			"included.client.audience": s.Client, "access.token.claim": "true", "id.token.claim": "false", "introspection.token.claim": "true",
-		}},
+		audienceMapper("leadctl audience", s.Client),
 		{"name": "leadctl tenant", "protocolMapper": "oidc-usermodel-attribute-mapper", "config": inAllTokens(rep{
 			"user.attribute": tenantAttribute, "claim.name": tenantAttribute, "jsonType.label": "String",
 		})},
@@ -48,6 +46,13 @@ func (s *setup) mappers() []rep {
 	}
 }
 
+// audienceMapper puts a client into the audience of access tokens.
+func audienceMapper(name, client string) rep {
+	return rep{"name": name, "protocolMapper": "oidc-audience-mapper", "config": rep{
+		"included.client.audience": client, "access.token.claim": "true", "id.token.claim": "false", "introspection.token.claim": "true",
+	}}
+}
+
 func inAllTokens(config rep) rep {
 	for _, where := range []string{"access.token.claim", "id.token.claim", "userinfo.token.claim", "introspection.token.claim"} {
 		config[where] = "true"
@@ -55,9 +60,10 @@ func inAllTokens(config rep) rep {
 	return config
 }
 
-func (s *setup) ensureMapper(ctx context.Context, scope string, want rep) error {
-	path := "/client-scopes/" + scope + "/protocol-mappers/models"
-	have, err := s.find(ctx, scope, path, "name", want.text("name"))
+// ensureMapper brings about a mapper of a client or a client scope; id is "" for one that a dry run has not made.
+func (s *setup) ensureMapper(ctx context.Context, id, of string, want rep) error {
+	path := of + "/protocol-mappers/models"
+	have, err := s.find(ctx, id, path, "name", want.text("name"))
 	if err != nil {
 		return err
 	}

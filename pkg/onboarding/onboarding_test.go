@@ -15,6 +15,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/jobs"
+	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/logging"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/odootest"
@@ -54,6 +55,7 @@ func newRig(t *testing.T, policy onboarding.Policy) *rig {
 	spaces := &workspace.Service{DB: db.App, Keys: keyring(t), Odoo: provisioner, BaseURL: web.URL, Prefix: "t", Log: logging.Discard()}
 	river.AddWorker(workers, &onboarding.Worker{DB: db.App, Workspaces: spaces, Log: logging.Discard()})
 	river.AddWorker(workers, &workspace.UsersWorker{Workspaces: spaces})
+	river.AddWorker(workers, &leads.Worker{DB: db.App, Log: logging.Discard()}) // of a queue that nobody works here
 	client, err := jobs.New(t.Context(), db.App, jobs.Options{Workers: workers})
 	require.NoError(t, err)
 	return &rig{&onboarding.Service{DB: db.App, Jobs: client, Policy: policy}, db, stand, client, spaces}
@@ -163,7 +165,7 @@ func TestFirstLoginEndsInAReadyWorkspace(t *testing.T) {
 	again, err := r.FirstLogin(t.Context(), alice, "req-2")
 	require.NoError(t, err)
 	require.Equal(t, onboarding.Ready, again.Status)
-	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM river.river_job`), "a ready tenant needs no further job")
+	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM river.river_job WHERE kind = 'onboarding'`), "a ready tenant needs no further job")
 	require.Equal(t, 1, r.workspaces())
 }
 
@@ -210,7 +212,7 @@ func manyParallelFirstLogins(t *testing.T) {
 	r.await(t, tenants[0], onboarding.Ready)
 	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM tenants`))
 	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM tenant_users`))
-	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM river.river_job`))
+	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM river.river_job WHERE kind = 'onboarding'`))
 	require.Equal(t, 1, r.workspaces())
 }
 
@@ -224,7 +226,7 @@ func unverifiedEmail(t *testing.T) {
 	require.Equal(t, "EMAIL_NOT_VERIFIED", fault.Code(err))
 	require.Equal(t, 403, fault.HTTPStatus(err))
 	require.Zero(t, r.count(t, `SELECT count(*) FROM tenants`))
-	require.Zero(t, r.count(t, `SELECT count(*) FROM river.river_job`))
+	require.Zero(t, r.count(t, `SELECT count(*) FROM river.river_job WHERE kind = 'onboarding'`))
 	require.Len(t, r.odoo.Ledger(), effects)
 }
 
@@ -281,7 +283,7 @@ func refusedCredentialsStop(t *testing.T) {
 	last := steps[len(steps)-1]
 	require.Equal(t, onboarding.StepFailed, last.State)
 	require.NotEmpty(t, *last.Hint)
-	r.awaitCount(t, 0, `SELECT count(*) FROM river.river_job WHERE finalized_at IS NULL`) // an operator has to act: no more tries
+	r.awaitCount(t, 0, `SELECT count(*) FROM river.river_job WHERE kind = 'onboarding' AND finalized_at IS NULL`) // an operator has to act: no more tries
 
 	r.odoo.Heal()
 	again, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), "")

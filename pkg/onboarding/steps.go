@@ -3,6 +3,7 @@ package onboarding
 import (
 	"context"
 	"errors"
+	"github.com/leadctl/leadctl/pkg/jobs"
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/postgres"
@@ -124,14 +125,22 @@ func baseline(ctx context.Context, t *task) error {
 	return t.worker.Workspaces.Odoo.EnsureBaseline(ctx, t.workspace, t.name)
 }
 
-// icpTemplate gives the tenant a first ideal customer profile, unless it has one.
+// icpTemplate gives the tenant a first ideal customer profile, unless it has one, and has it scored.
 func icpTemplate(ctx context.Context, t *task) error {
-	return t.worker.DB.InTenant(ctx, t.tenant, func(ctx context.Context, tx postgres.TenantTx) error {
-		rules, err := leads.ListRules(ctx, tx)
+	queue, err := jobs.Working(ctx)
+	if err != nil {
+		return err
+	}
+	return t.worker.DB.InSystem(ctx, "onboarding profile", func(ctx context.Context, tx postgres.SystemTx) error {
+		var rules []leads.Rule
+		err := tx.AsTenant(ctx, t.tenant, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+			rules, err = leads.ListRules(ctx, tx)
+			return err
+		})
 		if err != nil || len(rules) > 0 {
 			return err
 		}
-		_, err = leads.SetRule(ctx, tx, leads.DefaultRuleName, []byte(leads.DefaultPayload))
+		_, err = leads.ChangeRule(ctx, tx, queue, t.tenant, leads.DefaultRuleName, []byte(leads.DefaultPayload))
 		return err
 	})
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/session"
 	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/tenantid"
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
@@ -100,7 +101,7 @@ func Workers(cfg config.Config, db *postgres.DB, spaces *workspace.Service, log 
 	river.AddWorker(workers, &workspace.UsersWorker{Workspaces: spaces})
 	river.AddWorker(workers, &workspace.PushWorker{Workspaces: spaces})
 	river.AddWorker(workers, &acra.Worker{DB: db, Source: func() (acra.Source, error) { return registerSource(cfg, log) }, After: companies(db, log), Log: log})
-	river.AddWorker(workers, &leads.Worker{DB: db, Weights: func() (leads.Weights, error) { return leads.ParseWeights(cfg.Leads.Weights) }, Log: log})
+	river.AddWorker(workers, &leads.Worker{DB: db, Weights: func() (leads.Weights, error) { return leads.ParseWeights(cfg.Leads.Weights) }, After: pushed(spaces), Log: log})
 	return workers
 }
 
@@ -109,6 +110,20 @@ func Register(cfg config.Config, log *slog.Logger) acra.Service {
 	service := acra.NewService(cfg.ACRA.APIURL, cfg.ACRA.APIKey)
 	service.Log = log
 	return service
+}
+
+// pushed brings a tenant's new scores into its CRM.
+func pushed(spaces *workspace.Service) func(context.Context, postgres.SystemTx, tenantid.ID) error {
+	if spaces.Odoo == nil {
+		return nil
+	}
+	return func(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) error {
+		queue, err := jobs.Working(ctx)
+		if err == nil {
+			_, _, err = queue.Enqueue(ctx, tx, workspace.PushArgs{Tenant: id})
+		}
+		return err
+	}
 }
 
 // registerSource is what `leadctl acra ingest` reads when it is told nothing.
