@@ -24,6 +24,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/leadctl/leadctl/pkg/doctor"
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/keycloak"
 	"github.com/leadctl/leadctl/pkg/pgtest"
@@ -554,8 +555,10 @@ func (r *realm) driftIsPutRight(t *testing.T) {
 		}
 	}
 
-	code, out, _ := leadctl(t, r.setup("--dry-run", "-o", "json")...)
+	require.Equal(t, "failed", r.diagnosed(t)["tenant attribute"].State)
+	code, out, warned := leadctl(t, r.setup("--dry-run", "-o", "json")...)
 	require.Zero(t, code)
+	require.Contains(t, warned, "users may edit tenant_id themselves")
 	drifted := map[string]string{}
 	for _, c := range planOf(t, out) {
 		if c.Action != keycloak.Keep {
@@ -578,6 +581,19 @@ func (r *realm) driftIsPutRight(t *testing.T) {
 	require.Zero(t, code)
 	require.NotContains(t, again, "update")
 	require.NotContains(t, again, "create")
+	require.Equal(t, "ok", r.diagnosed(t)["tenant attribute"].State)
+}
+
+// diagnosed is what `doctor` says, by name of the check.
+func (r *realm) diagnosed(t *testing.T) map[string]doctor.Check {
+	_, out, _ := leadctl(t, "doctor", "-o", "json")
+	var checks []doctor.Check
+	require.NoError(t, json.Unmarshal([]byte(out), &checks))
+	byName := map[string]doctor.Check{}
+	for _, c := range checks {
+		byName[c.Name] = c
+	}
+	return byName
 }
 
 // shift is the clock, moved.

@@ -44,6 +44,8 @@ type Options struct {
 	// Quick leaves out what asks every workspace, every secret or the publisher.
 	Quick bool
 	Free  func(dir string) (Space, error) // nil asks the file system
+	// TenantEditors says who may edit the user attribute that names the tenant, in a Keycloak realm. Nil: no administrator is known.
+	TenantEditors func(context.Context) ([]string, error)
 }
 
 // patience bounds each group of checks: a server that hangs is as good as none.
@@ -71,7 +73,7 @@ func Examine(ctx context.Context, o Options) []Check {
 			checks = append(checks, Check{Name: "configuration", State: Warning, Fact: w, Fix: "docs/config.md names the setting"})
 		}
 	}
-	groups := []func(context.Context, Options) []Check{withDatabase, provider}
+	groups := []func(context.Context, Options) []Check{withDatabase, provider, realm}
 	if !o.Quick {
 		groups = append(groups, register)
 	}

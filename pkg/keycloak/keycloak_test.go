@@ -206,6 +206,31 @@ func TestAttributeThatIsDropped(t *testing.T) {
 	require.Contains(t, fault.Hint(err), "leadctl sso keycloak setup")
 }
 
+func TestTenantEditors(t *testing.T) {
+	t.Parallel()
+	for profile, want := range map[string][]string{
+		`{"attributes":[{"name":"email"},{"name":"tenant_id","permissions":{"view":["admin","user"],"edit":["admin","user"]}}]}`: {"admin", "user"},
+		`{"attributes":[{"name":"tenant_id","permissions":{"edit":["admin"]}}]}`:                                                 {"admin"},
+		`{"attributes":[{"name":"tenant_id"}]}`:                                                                                  nil,
+	} {
+		s := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, profile) })
+		editors, err := s.connect(t).TenantEditors(t.Context(), "acme")
+		require.NoError(t, err)
+		require.Equal(t, want, editors)
+		require.Equal(t, []string{"GET /admin/realms/acme/users/profile"}, s.calls)
+	}
+	for _, answer := range []func(w http.ResponseWriter, r *http.Request){
+		func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"attributes":[{"name":"email"}]}`)
+		},
+		func(w http.ResponseWriter, _ *http.Request) { refuse(w, 404, `{"error":"HTTP 404 Not Found"}`) },
+	} {
+		_, err := newServer(t, answer).connect(t).TenantEditors(t.Context(), "acme")
+		require.True(t, fault.Is(err, fault.NotFound), "%v", err)
+		require.Contains(t, fault.Hint(err), "setup")
+	}
+}
+
 func TestCancelled(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, nil)

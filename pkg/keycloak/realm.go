@@ -3,6 +3,8 @@ package keycloak
 import (
 	"context"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/leadctl/leadctl/pkg/fault"
@@ -43,13 +45,7 @@ func (s *setup) ensureProfile(ctx context.Context) error {
 			return err
 		}
 	}
-	attributes, _ := profile["attributes"].([]any)
-	at, have := -1, rep(nil)
-	for i, a := range attributes {
-		if m, ok := a.(map[string]any); ok && rep(m).text("name") == tenantAttribute {
-			at, have = i, m
-		}
-	}
+	attributes, at, have := declared(profile)
 	merged, changed := merge(have, tenantDeclaration(have))
 	c := Change{Update, "user attribute", tenantAttribute, strings.Join(changed, "; ")}
 	switch {
@@ -62,10 +58,53 @@ func (s *setup) ensureProfile(ctx context.Context) error {
 	default:
 		attributes[at] = merged
 	}
+	if who := editorsOf(have); slices.ContainsFunc(who, notAdmin) {
+		s.warn("users may edit %s themselves (%s), and so choose their tenant, until this is written", tenantAttribute, strings.Join(who, ", "))
+	}
 	profile["attributes"] = attributes
 	_, err := s.write(ctx, http.MethodPut, path, profile, c)
 	return err
 }
+
+// declared finds the attribute among those of a user profile; have is nil when it is not there.
+func declared(profile rep) (attributes []any, at int, have rep) {
+	attributes, _ = profile["attributes"].([]any)
+	for i, a := range attributes {
+		if m, ok := a.(map[string]any); ok && rep(m).text("name") == tenantAttribute {
+			at, have = i, m
+		}
+	}
+	return attributes, at, have
+}
+
+// TenantEditors says who may edit the attribute that names a user's tenant: "admin" alone is safe, with "user" people choose
+// their tenant themselves. NotFound for a realm that does not declare it, or declares nothing (before Keycloak 24).
+func (a *Admin) TenantEditors(ctx context.Context, realm string) ([]string, error) {
+	profile := rep{}
+	found, err := a.look(ctx, "/"+url.PathEscape(realm)+"/users/profile", &profile)
+	if err != nil {
+		return nil, err
+	}
+	_, _, have := declared(profile)
+	if !found || have == nil {
+		return nil, fault.New(fault.NotFound, "realm %q: its user profile does not declare %s", realm, tenantAttribute).
+			WithHint("leadctl sso keycloak setup declares it, for administrators only")
+	}
+	return editorsOf(have), nil
+}
+
+func editorsOf(attribute rep) (editors []string) {
+	rights, _ := attribute["permissions"].(map[string]any)
+	list, _ := rights["edit"].([]any)
+	for _, e := range list {
+		if s, ok := e.(string); ok {
+			editors = append(editors, s)
+		}
+	}
+	return editors
+}
+
+func notAdmin(who string) bool { return who != "admin" }
 
 // tenantDeclaration sets a new attribute up; of an existing one only the rights matter.
 func tenantDeclaration(have rep) rep {
