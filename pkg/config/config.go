@@ -86,7 +86,7 @@ type Odoo struct {
 	ServerURL        string `key:"server_url" env:"ODOO_SERVER_URL" check:"url" doc:"Base URL of the Odoo server"`
 	MasterPassword   string `key:"master_password" env:"ODOO_MASTER_PASSWORD" secret:"all" doc:"Odoo's database manager password; not needed with odoo.postgres_dsn"`
 	TemplateDB       string `key:"template_db" env:"ODOO_TEMPLATE_DB" doc:"Prepared database that tenant databases are cloned from"`
-	TemplatePassword string `key:"template_password" secret:"all" doc:"Password of the template's administrator; needed without odoo.postgres_dsn, when Odoo's own database service copies the template"`
+	TemplatePassword string `key:"template_password" secret:"all" doc:"Password of the template's administrator; needed in mode company, and without odoo.postgres_dsn, when Odoo's own database service copies the template"`
 	PostgresDSN      string `key:"postgres_dsn" env:"ODOO_POSTGRES_DSN" secret:"password" doc:"PostgreSQL under Odoo, as a role that may create databases: cloning without the database manager"`
 	BaseDSNTemplate  string `key:"base_dsn_template" env:"ODOO_BASE_DSN_TEMPLATE" secret:"password" doc:"DSN of one tenant's Odoo database, with a placeholder for its name"`
 	DefaultDBName    string `key:"default_db_name" env:"ODOO_DEFAULT_DB_NAME" doc:"The shared database of mode company"`

@@ -2,7 +2,6 @@ package odoo
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -219,90 +218,6 @@ func (c *company) install(ctx context.Context, w Workspace) error {
 	return clusterFault("account in "+w.Database, pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		return installKey(ctx, tx, companyLogin(w.Tenant), w.Secret)
 	}))
-}
-
-// drop takes a tenant out of the shared database: its accounts are archived, its leads and contacts deleted, and the company,
-// which Odoo does not delete once it was used, loses its name and our marker.
-func (c *company) drop(ctx context.Context, w Workspace) (bool, error) {
-	id, err := c.find(ctx, w.Tenant)
-	if err != nil || id == 0 {
-		return false, err
-	}
-	s, err := c.control(ctx, w)
-	if err != nil {
-		return false, err
-	}
-	defer c.companies.Delete(w.Tenant)
-	if err := s.retireUsers(ctx); err != nil {
-		return false, err
-	}
-	for _, model := range []string{"crm.lead", "res.partner"} {
-		if err := s.clear(ctx, model); err != nil {
-			return false, err
-		}
-	}
-	if err := s.Write(ctx, "res.company", []int64{id}, Record{"name": fmt.Sprintf("Deleted workspace %s (%d)", w.Tenant, id)}, quiet()); err != nil {
-		return false, err
-	}
-	return true, c.unmark(ctx, s, w.Tenant)
-}
-
-// retireUsers archives the company's users and takes their logins off them, which those people may need for another workspace.
-func (s *Session) retireUsers(ctx context.Context) error {
-	users, err := s.SearchRead(ctx, "res.users", Query{Domain: Domain{Where("company_id", "=", s.company), Where("id", "!=", s.uid)},
-		Fields: []string{"login"}})
-	for _, u := range users {
-		if err != nil {
-			return err
-		}
-		login := fmt.Sprintf("deleted-%d-%s", u.ID(), u.Text("login"))
-		err = s.Write(ctx, "res.users", []int64{u.ID()}, Record{"active": false, "login": login}, nil)
-	}
-	return err
-}
-
-// clear deletes the company's records of a model, except for the people and the company that its users are.
-func (s *Session) clear(ctx context.Context, model string) error {
-	kept, err := s.ownContacts(ctx)
-	if err != nil {
-		return err
-	}
-	own := Domain{Where("company_id", "=", s.company)}
-	if model == "res.partner" {
-		own = append(own, Where("id", "not in", kept))
-	}
-	for {
-		some, err := s.SearchRead(ctx, model, Query{Domain: own, Fields: []string{"name"}, Limit: 500, Archived: true})
-		if err != nil || len(some) == 0 {
-			return err
-		}
-		if err := s.Unlink(ctx, model, idsOf(some)); err != nil {
-			return err
-		}
-	}
-}
-
-// ownContacts are the contacts that its users and the company itself are.
-func (s *Session) ownContacts(ctx context.Context) ([]int64, error) {
-	contact, err := s.companyContact(ctx)
-	if err != nil {
-		return nil, err
-	}
-	users, err := s.SearchRead(ctx, "res.users", Query{Domain: Domain{Where("company_id", "=", s.company)}, Fields: []string{"partner_id"}, Archived: true})
-	kept := []int64{contact}
-	for _, u := range users {
-		kept = append(kept, u.Int("partner_id"))
-	}
-	return kept, err
-}
-
-func (c *company) unmark(ctx context.Context, s *Session, tenant tenantid.ID) error {
-	marks, err := s.SearchRead(ctx, "ir.model.data", Query{Fields: []string{"name"},
-		Domain: Domain{Where("module", "=", ownModule), Where("name", "=", companyMark(tenant))}})
-	if err != nil || len(marks) == 0 {
-		return err
-	}
-	return s.Unlink(ctx, "ir.model.data", idsOf(marks))
 }
 
 func (c *company) checks(ctx context.Context) []Check {

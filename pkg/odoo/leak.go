@@ -7,7 +7,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// CodeLeak: a workspace shows or yields something of another tenant's. Nothing may go on then.
+// CodeLeak is the code of a workspace that shows or yields something of another tenant's. Nothing may go on then.
 const CodeLeak = "ODOO_LEAK"
 
 // probe tries, as leadctl's account of one tenant, to see and to change what is not that tenant's. What it looks for is
