@@ -31,9 +31,10 @@ const (
 	SoftStop    = 10 * time.Second   // on shutdown: what is running may finish, then it is returned unharmed
 )
 
-// Client runs and lists jobs.
+// Client runs and lists jobs. It is a prometheus.Collector of what its workers did.
 type Client struct {
 	river    *river.Client[pgx.Tx]
+	tally    *tally
 	presence *presence
 	leave    func() // ends what Start began beside River
 }
@@ -65,7 +66,8 @@ func New(ctx context.Context, db *postgres.DB, opts Options) (*Client, error) {
 	if opts.Log != nil {
 		cfg.Logger = slog.New(warnings{opts.Log.Handler()})
 	}
-	cfg.Middleware = []rivertype.Middleware{&careful{log: cmp.Or(opts.Log, cfg.Logger)}}
+	counted := newTally()
+	cfg.Middleware = []rivertype.Middleware{&origin{}, counted, &careful{log: cmp.Or(opts.Log, cfg.Logger)}}
 	if opts.Workers != nil {
 		cfg.Workers = opts.Workers
 		cfg.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: cmp.Or(opts.Parallel, 8)}}
@@ -73,7 +75,7 @@ func New(ctx context.Context, db *postgres.DB, opts Options) (*Client, error) {
 			cfg.Queues[name] = river.QueueConfig{MaxWorkers: parallel}
 		}
 	}
-	c := &Client{presence: newPresence(db, cmp.Or(opts.Log, cfg.Logger)), leave: func() {}}
+	c := &Client{tally: counted, presence: newPresence(db, cmp.Or(opts.Log, cfg.Logger)), leave: func() {}}
 	cfg.ID = c.presence.id
 	if c.river, err = river.NewClient(riverpgxv5.New(pool), cfg); err != nil {
 		return nil, fault.New(fault.Internal, "job queue: %w", err)

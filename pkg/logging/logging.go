@@ -37,6 +37,16 @@ func With(ctx context.Context, attrs ...slog.Attr) context.Context {
 	return context.WithValue(ctx, attrsKey{}, append(kept, attrs...))
 }
 
+// Value is the attribute that ctx's log lines carry under key, "" for none.
+func Value(ctx context.Context, key string) string {
+	for _, a := range attrsOf(ctx) {
+		if a.Key == key {
+			return a.Value.String()
+		}
+	}
+	return ""
+}
+
 func attrsOf(ctx context.Context) []slog.Attr {
 	attrs, _ := ctx.Value(attrsKey{}).([]slog.Attr)
 	return attrs

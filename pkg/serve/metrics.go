@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/leadctl/leadctl/pkg/config"
+	"github.com/leadctl/leadctl/pkg/jobs"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/sso"
 )
@@ -23,11 +24,11 @@ const scrapePatience = 2 * time.Second
 
 // newRegistry knows everything about this process but its requests, which package httpapi registers itself. No label names a
 // tenant or a person.
-func newRegistry(version string, db *postgres.DB, verifier *sso.Verifier) *prometheus.Registry {
+func newRegistry(version string, db *postgres.DB, verifier *sso.Verifier, work *jobs.Client) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "leadctl_build_info", Help: "Always 1; the label says what runs.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build, poolCollector{db}, jobCollector{db},
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build, poolCollector{db}, jobCollector{db}, work,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "leadctl_sso_keys_age_seconds", Help: "Time since the issuer's keys were read; NaN before the first time."},
 			func() float64 {
 				if age, ok := verifier.KeyAge(); ok {

@@ -157,7 +157,7 @@ func (d *daemon) open(ctx context.Context) (err error) {
 func (d *daemon) run(ctx context.Context) error {
 	log := d.opts.Log
 	age := &registerAge{db: d.db}
-	registry := newRegistry(d.opts.Version, d.db, d.verifier)
+	registry := newRegistry(d.opts.Version, d.db, d.verifier, d.jobs)
 	registry.MustRegister(age)
 	handler := d.handler(registry, age)
 	if d.metrics != nil {

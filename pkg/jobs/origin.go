@@ -1,0 +1,53 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/leadctl/leadctl/pkg/logging"
+)
+
+// origin carries the request that caused a job into the job's own log lines, so that one request id finds both.
+type origin struct{ river.MiddlewareDefaults }
+
+// caused are the attributes of a log line that go along with a job.
+func caused() []string { return []string{"request_id", "subject"} }
+
+// metadataKey is where a job's row keeps them.
+const metadataKey = "leadctl"
+
+// InsertMany implements rivertype.JobInsertMiddleware.
+func (origin) InsertMany(ctx context.Context, many []*rivertype.JobInsertParams, inner func(context.Context) ([]*rivertype.JobInsertResult, error)) ([]*rivertype.JobInsertResult, error) {
+	known := map[string]string{}
+	for _, key := range caused() {
+		if value := logging.Value(ctx, key); value != "" {
+			known[key] = value
+		}
+	}
+	for _, params := range many {
+		metadata := map[string]any{}
+		if len(known) > 0 && (len(params.Metadata) == 0 || json.Unmarshal(params.Metadata, &metadata) == nil) {
+			metadata[metadataKey] = known
+			params.Metadata, _ = json.Marshal(metadata) // what was JSON before is JSON again
+		}
+	}
+	return inner(ctx)
+}
+
+// Work implements rivertype.WorkerMiddleware.
+func (origin) Work(ctx context.Context, job *rivertype.JobRow, inner func(context.Context) error) error {
+	var metadata map[string]json.RawMessage
+	known := map[string]string{}
+	if json.Unmarshal(job.Metadata, &metadata) == nil && metadata[metadataKey] != nil && json.Unmarshal(metadata[metadataKey], &known) == nil {
+		for _, key := range caused() {
+			if known[key] != "" {
+				ctx = logging.With(ctx, slog.String(key, known[key]))
+			}
+		}
+	}
+	return inner(ctx)
+}
