@@ -10,6 +10,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/session"
+	"github.com/leadctl/leadctl/pkg/sso"
 )
 
 // without drops one claim, with sets one.
@@ -226,4 +227,19 @@ func signOutEverywhere(t *testing.T, r *rig) {
 	require.True(t, fault.Is(err, fault.Unauthenticated))
 
 	require.False(t, r.revoked(t, r.reissue(t, desk.ID, with("iat", time.Now().Unix()+1))), "who signs in again is in")
+}
+
+func TestAProviderThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	for name, change := range map[string]func(*sso.Discovery){
+		"no token endpoint": func(d *sso.Discovery) { d.TokenURL = "" },
+		"no sign-in page":   func(d *sso.Discovery) { d.AuthorizationURL = "" },
+		"plain sign-in page": func(d *sso.Discovery) {
+			d.Issuer, d.AuthorizationURL = "https://id.example", "http://id.example/auth"
+		},
+	} {
+		_, _, err := r.manager(t, change).Begin(t.Context(), "/")
+		require.Equal(t, fault.Operator, fault.KindOf(err), "%s: %v", name, err)
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -81,6 +82,9 @@ func (m *Manager) endpoints(ctx context.Context) (sso.Discovery, error) {
 		defer cancel()
 		d, err := m.discover(ctx)
 		if err == nil {
+			err = usable(d)
+		}
+		if err == nil {
 			m.provider.Store(&d)
 		}
 		return d, err
@@ -92,6 +96,18 @@ func (m *Manager) endpoints(ctx context.Context) (sso.Discovery, error) {
 		d, _ := answer.Val.(sso.Discovery)
 		return d, answer.Err
 	}
+}
+
+// usable wants addresses for code and token, and the browser's no less protected than the issuer itself. The token's may be an
+// internal one, which the configuration answers for.
+func usable(d sso.Discovery) error {
+	if d.AuthorizationURL == "" || d.TokenURL == "" {
+		return fault.New(fault.Operator, "identity provider %s: it names no endpoint for codes or tokens", d.Issuer)
+	}
+	if strings.HasPrefix(d.Issuer, "https://") && !strings.HasPrefix(d.AuthorizationURL, "https://") {
+		return fault.New(fault.Operator, "identity provider %s: its sign-in page %q is not https", d.Issuer, d.AuthorizationURL)
+	}
+	return nil
 }
 
 func (m *Manager) oauth(d sso.Discovery) *oauth2.Config {

@@ -82,9 +82,10 @@ func (c *Client) Close() {
 	c.http.CloseIdleConnections()
 }
 
-// checkEndpoint wants https, or an issuer that is no better itself.
+// checkEndpoint wants https, or an issuer that is no better itself, or the internal address that the configuration answers for.
 func (c *Client) checkEndpoint(address string) error {
-	if address == "" || strings.HasPrefix(address, "https://") || strings.HasPrefix(c.cfg.SSO.Issuer, "http://") {
+	internal := c.cfg.SSO.InternalURL
+	if address == "" || strings.HasPrefix(address, "https://") || strings.HasPrefix(c.cfg.SSO.Issuer, "http://") || internal != "" && strings.HasPrefix(address, internal) {
 		return nil
 	}
 	return fault.New(fault.Operator, "identity provider endpoint %q: not https", address).

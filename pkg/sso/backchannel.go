@@ -113,6 +113,16 @@ func (b *backChannel) reach(advertised string) (string, error) {
 		WithHint("keys are only read from %s://%s; set the provider's public host name, or the back channel setting", base.Scheme, base.Host)
 }
 
+// inside turns an address that the provider advertises into one that is called from here: that of the issuer's own host is
+// moved to the internal URL. Others stay as they are.
+func (b *backChannel) inside(advertised string) string {
+	u, err := url.Parse(advertised)
+	if err != nil || b.base == b.issuer || authority(u) != authority(mustURL(b.issuer)) {
+		return advertised
+	}
+	return moved(u, mustURL(b.issuer), mustURL(b.base)).String()
+}
+
 // moved puts base in place of issuer: the whole prefix when u lies below the issuer, else scheme and host.
 func moved(u, issuer, base *url.URL) *url.URL {
 	out := *u

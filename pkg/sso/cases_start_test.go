@@ -197,6 +197,10 @@ func TestInternalURL(t *testing.T) {
 			f.set(discoveryPath, answer{body: f.discovery(public, strings.Replace(keys, "INTERNAL", f.URL, 1))})
 			f.accepted(t, f.token("iss", quoted(public)))
 			f.refused(t, f.token(), sso.ReasonIssuer)
+			d, err := sso.Discover(t.Context(), f.cfg)
+			require.NoError(t, err)
+			require.Equal(t, f.URL+"/realms/a/token", d.TokenURL, "called from here")
+			require.Equal(t, public+"/auth", d.AuthorizationURL, "for browsers")
 		})
 	}
 	f := newFixture(t, func(c *sso.Config) { c.InternalURL, c.Issuer = c.Issuer, public })

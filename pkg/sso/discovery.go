@@ -10,7 +10,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Discovery is what an issuer says about itself.
+// Discovery is what an issuer says about itself. The addresses that leadctl itself calls, not a browser, are moved to the
+// internal URL when there is one.
 type Discovery struct {
 	Issuer              string
 	AuthorizationURL    string
@@ -19,7 +20,7 @@ type Discovery struct {
 	DeviceURL           string // device_authorization_endpoint, "" when not offered
 	EndSessionURL       string
 	RevocationURL       string   // "" when not offered
-	KeysURL             string   // where the keys are read from here, moved to the internal URL when there is one
+	KeysURL             string   // where the keys are read from
 	Algorithms          []string // id_token_signing_alg_values_supported
 	Scopes              []string
 	ChallengeMethods    []string      // PKCE
@@ -83,6 +84,9 @@ func (b *backChannel) discover(ctx context.Context) (Discovery, http.Header, err
 		return Discovery{}, header, fmt.Errorf("%s: %s", address, jsonProblem(err))
 	}
 	d := readDiscovery(m)
+	for _, own := range []*string{&d.TokenURL, &d.UserinfoURL, &d.DeviceURL, &d.RevocationURL} {
+		*own = b.inside(*own)
+	}
 	if d.Issuer != b.issuer {
 		return d, header, fault.New(fault.Operator, "issuer %q: the provider calls itself %q", b.issuer, d.Issuer).
 			WithHint("set NEXIUS_ISSUER to exactly %s; a slash at the end counts", d.Issuer)
