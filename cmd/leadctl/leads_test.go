@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -25,7 +27,9 @@ func TestLeadsScripts(t *testing.T) {
 			_, err := db.Owner.Exec(tb.Context(), `INSERT INTO tenants (tenant_id, name, external_id) VALUES (1, 'Acme', 'acme'), (2, 'Borealis', NULL)`)
 			require.NoError(tb, err)
 			var register bytes.Buffer
-			_, err = acragen.Write(&register, 300, 1, acragen.Options{})
+			rows, err := strconv.Atoi(cmp.Or(os.Getenv("LEADCTL_TEST_ROWS"), "300"))
+			require.NoError(tb, err)
+			_, err = acragen.Write(&register, rows, 1, acragen.Options{})
 			require.NoError(tb, err)
 			require.NoError(tb, os.WriteFile(filepath.Join(env.WorkDir, "register.csv"), register.Bytes(), 0o600))
 			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/xdg")
