@@ -143,16 +143,18 @@ func testLeaksFound(t *testing.T, r rig) {
 	require.True(t, ok)
 	admin := r.server.Session(w.Database, uid, adminPassword)
 	// Not res.users: the rule of contacts holds for them too, since each user is one.
-	for _, model := range []string{"res.partner", "crm.lead", "crm.team", "crm.tag", "utm.campaign"} {
+	for _, open := range []struct{ model, field string }{{"res.partner", "active"}, {"res.partner", "perm_write"}, {"crm.lead", "active"},
+		{"crm.lead", "perm_write"}, {"crm.team", "active"}, {"crm.tag", "active"}, {"utm.campaign", "active"}} {
+		model := open.model
 		rules, err := admin.SearchRead(ctx, "ir.rule", odoo.Query{Domain: odoo.Domain{odoo.Where("name", "=", "leadctl: "+model)}, Fields: []string{"name"}})
 		require.NoError(t, err)
 		require.Len(t, rules, 1)
 		id := []int64{rules[0].ID()}
-		require.NoError(t, admin.Write(ctx, "ir.rule", id, odoo.Record{"active": false}, nil))
+		require.NoError(t, admin.Write(ctx, "ir.rule", id, odoo.Record{open.field: false}, nil))
 		_, err = r.prov.SmokeTest(ctx, w)
 		require.Equal(t, odoo.CodeLeak, fault.Code(err), "%s: %v", model, err)
 		require.Equal(t, fault.Operator, fault.KindOf(err))
-		require.NoError(t, admin.Write(ctx, "ir.rule", id, odoo.Record{"active": true}, nil))
+		require.NoError(t, admin.Write(ctx, "ir.rule", id, odoo.Record{open.field: true}, nil))
 		_, err = r.prov.SmokeTest(ctx, w)
 		require.NoError(t, err, model)
 	}

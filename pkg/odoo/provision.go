@@ -225,3 +225,28 @@ func refused(login string, w Workspace) error {
 		WithCode(CodeAccessDenied).
 		WithHint("leadctl tenant provision --tenant %s installs the stored secret again", w.Tenant)
 }
+
+// About is what may be recorded of a workspace besides its name.
+type About struct {
+	Version  string // "19.0"
+	Protocol string // ProtocolXMLRPC or ProtocolJSON2, whichever its sessions speak
+	Company  int64  // in ModeCompany; else 0
+}
+
+// About asks the server for its version, once in its life, and looks the company up.
+func (p *Provisioner) About(ctx context.Context, w Workspace) (About, error) {
+	v, err := p.server.known(ctx)
+	if err != nil {
+		return About{}, err
+	}
+	out := About{Version: v.Name, Protocol: ProtocolXMLRPC}
+	if json2, err := p.speaksJSON2(ctx); err != nil {
+		return About{}, err
+	} else if json2 {
+		out.Protocol = ProtocolJSON2
+	}
+	if p.shared != nil {
+		out.Company, err = p.shared.demand(ctx, w)
+	}
+	return out, err
+}

@@ -82,7 +82,7 @@ func (s *Session) createUser(ctx context.Context, login, name string, groups []s
 	if strings.Contains(login, "@") {
 		user["email"] = login
 	}
-	made, err := s.Create(ctx, "res.users", []Record{user}, map[string]any{"no_reset_password": true})
+	made, err := s.Create(ctx, "res.users", []Record{user}, with(quiet(), "no_reset_password", true))
 	if err != nil {
 		return 0, err
 	}

@@ -78,6 +78,10 @@ func testSteps(t *testing.T, r rig) {
 		require.Len(t, checks, 9)
 		step("smoke test")
 	}
+	about, err := r.prov.About(ctx, w)
+	require.NoError(t, err)
+	require.NotEmpty(t, about.Version)
+	require.Equal(t, r.how.Mode == odoo.ModeCompany, about.Company > 0)
 	s, err := r.prov.Session(ctx, w)
 	require.NoError(t, err)
 	company, err := s.SearchRead(ctx, "res.company", odoo.Query{Fields: []string{"name"}})

@@ -31,7 +31,7 @@ func (r request) env() ([]any, error) {
 func (r request) sees(rec row, companies []any, change bool) bool {
 	own := func(c any) bool { return slices.Contains(companies, c) }
 	nobodys := rec["company_id"] == any(false)
-	strict := r.ruled("leadctl: "+r.model) && r.uid != administrator
+	strict := r.ruled("leadctl: "+r.model, change) && r.uid != administrator
 	switch r.model {
 	case "res.company":
 		return own(rec["id"])
@@ -47,7 +47,7 @@ func (r request) sees(rec row, companies []any, change bool) bool {
 	case "crm.team":
 		return own(rec["company_id"]) || nobodys && (!strict || rec["create_uid"] == any(int64(1)))
 	case "crm.stage":
-		return !change || !r.ruled("leadctl: changing crm.stage") || r.uid == administrator
+		return !change || !r.ruled("leadctl: changing crm.stage", change) || r.uid == administrator
 	}
 	if !strict || rec["create_uid"] == any(int64(1)) {
 		return true
@@ -56,9 +56,13 @@ func (r request) sees(rec row, companies []any, change bool) bool {
 	return own(r.db.table("res.users").rows[maker]["company_id"])
 }
 
-func (r request) ruled(name string) bool {
+func (r request) ruled(name string, change bool) bool {
+	kind := "perm_read"
+	if change {
+		kind = "perm_write"
+	}
 	for _, rule := range r.db.table("ir.rule").rows {
-		if rule["name"] == name && rule["active"] == true {
+		if rule["name"] == name && rule["active"] == true && rule[kind] == true {
 			return true
 		}
 	}
