@@ -45,7 +45,7 @@ type Log struct {
 // Database is the PostgreSQL that leadctl keeps its tables in.
 type Database struct {
 	DSN      string `key:"dsn" env:"POSTGRES_DSN,DATABASE_URL" secret:"password" doc:"Connection URL or key=value text. migrate needs the owner's login, serve one that can become leadctl_app and leadctl_system only."`
-	MaxConns int    `key:"max_conns" default:"0" check:"natural" doc:"Most connections one process opens; 0 leaves it to the driver (four, or one per CPU)"`
+	MaxConns int    `key:"max_conns" default:"0" check:"natural" doc:"Most connections one process opens for requests; 0 means 10. Jobs have five of their own."`
 }
 
 // API is what serve listens on and answers to.
