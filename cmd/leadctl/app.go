@@ -34,6 +34,7 @@ type app struct {
 	verifier func(context.Context) (*sso.Verifier, error)
 
 	configFile string         // --config
+	profile    string         // --profile
 	format     format         // -o of commands that read
 	flags      *pflag.FlagSet // of the command that runs
 	started    bool           // a command's own work has begun
@@ -74,11 +75,15 @@ func (a *app) close() error {
 }
 
 func (a *app) loadConfig(context.Context) (config.Config, error) {
-	file := a.configFile
-	if file == "" {
-		file = os.Getenv("LEADCTL_CONFIG")
+	return config.Load(config.Source{File: a.configPath(), Flags: a.flags, Profile: a.profile})
+}
+
+// configPath is the file that was named, "" for the usual places.
+func (a *app) configPath() string {
+	if a.configFile != "" {
+		return a.configFile
 	}
-	return config.Load(config.Source{File: file, Flags: a.flags})
+	return os.Getenv("LEADCTL_CONFIG")
 }
 
 // configForServe is the configuration of a process that listens: with everything that stands against it in one error.

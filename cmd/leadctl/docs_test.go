@@ -77,9 +77,13 @@ func orElse(a, b string) string {
 func configPage() string {
 	var page strings.Builder
 	page.WriteString("# Configuration\n\n" + generatedNote)
-	page.WriteString(`Flags win over environment variables, those over ` + "`leadctl.yaml`" + `, that over the defaults. ` + "`leadctl config show`" + ` prints every
+	page.WriteString(`Flags win over the chosen profile, that over environment variables, those over ` + "`leadctl.yaml`" + `, that over the defaults. ` + "`leadctl config show`" + ` prints every
 setting with its origin. The file is the one named by ` + "`--config`" + ` or LEADCTL_CONFIG, else the first of ` + "`./leadctl.yaml`" + `,
 ` + "`$XDG_CONFIG_HOME/leadctl/leadctl.yaml`" + ` and ` + "`/etc/leadctl/leadctl.yaml`" + `; an unknown key in it is an error.
+
+A section of ` + "`profiles`" + ` in that file holds settings of one installation among several: ` + "`profiles: {staging: {database: {dsn_file: …}}}`" + `
+counts with ` + "`--profile staging`" + ` or LEADCTL_PROFILE, and then wins over the environment, so that no POSTGRES_DSN left in a shell sends a command to
+the wrong database. What it leaves out comes from where it always does.
 
 An empty variable counts as absent. Of two names for one setting the first wins. Lists are separated by commas. Switches are
 1, true, yes, on or 0, false, no, off, in any letter case. Secrets (🔒) have no flag; each may also be read from a file, named by the

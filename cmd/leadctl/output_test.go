@@ -58,11 +58,12 @@ func TestNothingFoundIsAnEmptyList(t *testing.T) {
 	}
 }
 
+// What has no value takes no line.
 func TestSingleResultStandsLineByLine(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	require.NoError(t, render(&out, formatTable, &row{ID: 1, Name: "a\nb"}))
-	require.Equal(t, "tenant_id  1\nname       a b\nroles\nsince\n", out.String())
+	require.Equal(t, "tenant_id  1\nname       a b\n", out.String())
 }
 
 func TestListInsideASingleResultIsATableBelow(t *testing.T) {
@@ -76,14 +77,14 @@ func TestListInsideASingleResultIsATableBelow(t *testing.T) {
 	}{row: row{ID: 1, Name: "a"}}
 	var out bytes.Buffer
 	require.NoError(t, render(&out, formatTable, result))
-	require.Equal(t, "tenant_id  1\nname       a\nroles\nsince\nusers\nafter      0\n", out.String())
+	require.Equal(t, "tenant_id  1\nname       a\nafter      0\n", out.String())
 
 	out.Reset()
 	result.Users = append(result.Users, struct {
 		Email string `json:"email"`
 	}{"x@a.example"})
 	require.NoError(t, render(&out, formatTable, result))
-	require.Equal(t, "tenant_id  1\nname       a\nroles\nsince\nafter      0\n\nusers:\nEMAIL\nx@a.example\n", out.String())
+	require.Equal(t, "tenant_id  1\nname       a\nafter      0\n\nusers:\nEMAIL\nx@a.example\n", out.String())
 	out.Reset()
 	require.NoError(t, render(&out, formatCSV, result))
 	require.Equal(t, 2, strings.Count(out.String(), "\n"), "CSV stays one row")

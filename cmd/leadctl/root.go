@@ -20,8 +20,9 @@ func newRoot(a *app) *cobra.Command {
 		Use:   "leadctl",
 		Short: "Run the tenancy of a lead-generation platform",
 		Long:  "leadctl gives every sales team that signs in a tenant, an Odoo workspace and scored company leads.",
-		Example: `  leadctl version -o json
-  leadctl config show`,
+		Example: `  leadctl demo
+  leadctl doctor
+  leadctl tenant list --profile staging`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	},
@@ -45,8 +46,12 @@ func newRoot(a *app) *cobra.Command {
 
 	global := root.PersistentFlags()
 	global.StringVar(&a.configFile, "config", "", "configuration file (also LEADCTL_CONFIG); else ./leadctl.yaml and the usual folders")
+	global.StringVar(&a.profile, "profile", "", "section of that file's profiles to use (also LEADCTL_PROFILE); stronger than the environment")
 	config.AddFlags(global, "log.level", "log.format")
 	addCompletion(root)
+	root.AddCommand(newExitCodes())
+	a.completeTenants(root)
+	complete(root, "profile", a.profileNames)
 	a.markStarted(root)
 	return root
 }
@@ -82,5 +87,5 @@ Flags:
 Flags of every command:
 {{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableSubCommands}}
 
-{{.CommandPath}} COMMAND --help says more about each.{{end}}
+{{.CommandPath}} COMMAND --help says more about each.{{if not .HasParent}} {{.CommandPath}} help exit-codes lists what it exits with.{{end}}{{end}}
 `

@@ -25,6 +25,9 @@ type Source struct {
 	Dirs   []string                    // folders to look for FileName in, first match only; nil means SearchDirs
 	Flags  *pflag.FlagSet              // flags made by AddFlags; may hold others
 	Lookup func(string) (string, bool) // environment; nil means os.LookupEnv
+	// Profile is the section of the file's profiles that counts beyond the rest; "" means LEADCTL_PROFILE, or none. It is
+	// stronger than the environment: whoever names one does not mean the database that the shell happens to name.
+	Profile string
 }
 
 // SearchDirs are the folders that may hold FileName, strongest first.
@@ -40,17 +43,15 @@ func SearchDirs() []string {
 type loaded struct {
 	Setting
 	value  any    // as its origin wrote it: text from flags and environment, anything from the file
-	origin string // "--listen", "env POSTGRES_DSN", "file leadctl.yaml" or "default"
+	origin string // "--listen", "profile staging", "env POSTGRES_DSN", "file leadctl.yaml" or "default"
 }
 
 // Load fills a Config. All problems come at once, as one fault.Invalid that names each setting as its origin spells it;
 // the Config is returned even then, for config show. An empty environment variable counts as absent.
 func Load(src Source) (Config, error) {
-	if src.Lookup == nil {
-		src.Lookup = os.LookupEnv
-	}
-	l := &loader{Source: src, viper: viper.New(), file: viper.New()}
+	l := newLoader(src)
 	l.readFile()
+	l.chooseProfile()
 	for _, s := range Settings() {
 		l.config.settings = append(l.config.settings, l.find(s))
 	}
@@ -58,11 +59,23 @@ func Load(src Source) (Config, error) {
 	return l.config, l.config.fault(fault.Invalid)
 }
 
+func newLoader(src Source) *loader {
+	if src.Lookup == nil {
+		src.Lookup = os.LookupEnv
+	}
+	if src.Profile == "" {
+		src.Profile, _ = src.Lookup("LEADCTL_PROFILE")
+	}
+	return &loader{Source: src, viper: viper.New(), file: viper.New(), profile: viper.New()}
+}
+
 type loader struct {
 	Source
 	viper  *viper.Viper // all layers
 	file   *viper.Viper // the file alone
 	config Config
+
+	profile *viper.Viper // the chosen section of the file alone
 }
 
 func (l *loader) problem(format string, args ...any) {
@@ -121,8 +134,12 @@ func (l *loader) reportUnknown(path string) {
 		}
 	}
 	for _, key := range l.file.AllKeys() {
-		if l.file.Get(key) != nil && !slices.Contains(known, key) {
-			l.problem("%s: unknown key %s; did you mean %s?", path, key, nearest(key, known))
+		setting := key
+		if rest, ok := strings.CutPrefix(key, profiles+"."); ok {
+			_, setting, _ = strings.Cut(rest, ".")
+		}
+		if l.file.Get(key) != nil && !slices.Contains(known, setting) {
+			l.problem("%s: unknown key %s; did you mean %s?", path, key, nearest(setting, known))
 		}
 	}
 }
@@ -131,12 +148,18 @@ func (l *loader) reportUnknown(path string) {
 func (l *loader) find(s Setting) loaded {
 	origin := "default"
 	l.viper.SetDefault(s.Key, s.Default)
-	if l.inFile(s) {
+	if l.inFile(l.file, s) {
 		origin = "file " + l.file.ConfigFileUsed()
 	}
 	if value, name := l.fromEnv(s); name != "" {
 		l.viper.Set(s.Key, value)
 		origin = "env " + name
+	}
+	if l.inFile(l.profile, s) {
+		if l.profile.InConfig(s.Key) {
+			l.viper.Set(s.Key, l.profile.Get(s.Key))
+		}
+		origin = "profile " + l.Profile
 	}
 	if value, ok := l.fromFlag(s); ok {
 		l.viper.Set(s.Key, value)
@@ -145,13 +168,13 @@ func (l *loader) find(s Setting) loaded {
 	return loaded{Setting: s, value: l.viper.Get(s.Key), origin: origin}
 }
 
-// inFile reports whether the file has a say, and follows <key>_file.
-func (l *loader) inFile(s Setting) bool {
-	at := l.file.GetString(s.Key + "_file")
+// inFile reports whether the file, or a section of it, has a say, and follows <key>_file.
+func (l *loader) inFile(file *viper.Viper, s Setting) bool {
+	at := file.GetString(s.Key + "_file")
 	switch {
 	case s.Secret == "" || at == "":
-		return l.file.InConfig(s.Key)
-	case l.file.InConfig(s.Key):
+		return file.InConfig(s.Key)
+	case file.InConfig(s.Key):
 		l.problem("%s and %[1]s_file: both are set", s.Key)
 	default:
 		l.viper.Set(s.Key, l.readSecret(s.Key+"_file", at))
@@ -214,6 +237,9 @@ func (s loaded) describe(err error) string {
 	name := strings.TrimPrefix(s.origin, "env ")
 	if path, ok := strings.CutPrefix(s.origin, "file "); ok {
 		name = path + ": " + s.Key
+	}
+	if strings.HasPrefix(s.origin, "profile ") {
+		name = s.origin + ": " + s.Key
 	}
 	if s.Secret != "" {
 		return fmt.Sprintf("%s: %v", name, err)

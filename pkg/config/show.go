@@ -6,7 +6,7 @@ import "regexp"
 type Shown struct {
 	Key    string `json:"key"`
 	Value  string `json:"value"`  // as its origin wrote it; secrets masked
-	Origin string `json:"origin"` // "--listen", "env POSTGRES_DSN", "file leadctl.yaml" or "default"
+	Origin string `json:"origin"` // "--listen", "profile staging", "env POSTGRES_DSN", "file leadctl.yaml" or "default"
 }
 
 // Show lists every setting that Load read, also those it found wrong.

@@ -97,7 +97,7 @@ func (p *patient) startOdoo(t *testing.T) {
 	require.NoError(t, err)
 	_, err = spaces.Odoo.EnsureServiceAccount(t.Context(), w)
 	require.NoError(t, err)
-	require.NoError(t, spaces.Activate(t.Context(), id))
+	require.NoError(t, spaces.Activate(t.Context(), w))
 }
 
 func (p *patient) loadRegister(t *testing.T) {

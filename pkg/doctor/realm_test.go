@@ -36,6 +36,7 @@ func TestTenantAttribute(t *testing.T) {
 			require.Contains(t, checks[0].Fix, c.fix)
 		})
 	}
-	cfg.SSO.Issuer = "https://acme.auth0.com/"
-	require.Empty(t, realm(t.Context(), Options{Config: cfg}), "other providers have no such switch")
+	other := cfg // the cases above run when this function has returned
+	other.SSO.Issuer = "https://acme.auth0.com/"
+	require.Empty(t, realm(t.Context(), Options{Config: other}), "other providers have no such switch")
 }

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leadctl/leadctl/pkg/config"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
+)
+
+// Completion must be there at once or not at all: names are kept for a while, and a database that is slow gives none.
+const (
+	namesKept      = 5 * time.Minute
+	namesPatience  = 700 * time.Millisecond
+	namesCompleted = 1000
+)
+
+// complete gives a flag its words.
+func complete(cmd *cobra.Command, flag string, words func() []string) {
+	err := cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return words(), cobra.ShellCompDirectiveNoFileComp
+	})
+	if err != nil {
+		panic(err)
+	}
+}
+
+// completeTenants lets every --tenant, and every command whose first argument is one, offer the tenants by number and name.
+func (a *app) completeTenants(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		a.completeTenants(sub)
+	}
+	names := func() []string { return a.tenantNames(context.Background()) }
+	if cmd.Flags().Lookup("tenant") != nil {
+		complete(cmd, "tenant", names)
+	}
+	if words := strings.Fields(cmd.Use); len(words) > 1 && strings.Trim(words[1], "[]") == "TENANT" {
+		cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return names(), cobra.ShellCompDirectiveNoFileComp
+		}
+	}
+}
+
+// tenantNames are "42<tab>Acme", from the cache or from the database. Without either there are none.
+func (a *app) tenantNames(ctx context.Context) (words []string) {
+	cfg, _ := a.config(ctx)
+	cache := namesCache(cfg)
+	if words, ok := readNames(cache); ok {
+		return words
+	}
+	ctx, cancel := context.WithTimeout(ctx, namesPatience)
+	defer cancel()
+	err := a.inSystem(ctx, "complete tenants", func(ctx context.Context, tx postgres.SystemTx) error {
+		list, err := tenant.List(ctx, tx)
+		for _, t := range list[:min(len(list), namesCompleted)] {
+			words = append(words, t.ID.String()+"\t"+strings.ReplaceAll(printable(t.Name), "\n", " "))
+		}
+		return err
+	})
+	if err == nil {
+		writeNames(cache, words)
+	}
+	return words
+}
+
+// namesCache is where the names of cfg's database are kept, readable by this user only; "" when there is no place.
+func namesCache(cfg config.Config) string {
+	dir, err := os.UserCacheDir()
+	if err != nil || cfg.Database.DSN == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(cfg.Database.DSN))
+	return filepath.Join(dir, "leadctl", "tenants-"+hex.EncodeToString(sum[:8])+".json")
+}
+
+func readNames(file string) (words []string, ok bool) {
+	info, err := os.Stat(file)
+	if err != nil || time.Since(info.ModTime()) > namesKept {
+		return nil, false
+	}
+	text, err := os.ReadFile(file)
+	return words, err == nil && json.Unmarshal(text, &words) == nil
+}
+
+// writeNames keeps words; that it cannot is no reason not to offer them.
+func writeNames(file string, words []string) {
+	text, err := json.Marshal(words)
+	if err != nil || file == "" || os.MkdirAll(filepath.Dir(file), 0o700) != nil {
+		return
+	}
+	if os.WriteFile(file+".new", text, 0o600) == nil {
+		_ = os.Rename(file+".new", file)
+	}
+}
+
+// profileNames are those of the configuration file.
+func (a *app) profileNames() []string {
+	return config.Profiles(config.Source{File: a.configPath()})
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// manDir is where a release has its pages written: go test ./cmd/leadctl -run TestManPages -args -man DIR
+var manDir = flag.String("man", "", "folder to write the man pages to")
+
+// TestManPages writes a page per command. It is a test so that the binary need not carry what writes them.
+func TestManPages(t *testing.T) {
+	t.Parallel()
+	dir := *manDir
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	root := newRoot(newApp(nil, nil, nil))
+	root.DisableAutoGenTag = true // the same commit makes the same bytes
+	require.NoError(t, doc.GenManTree(root, &doc.GenManHeader{Title: "LEADCTL", Section: "1", Source: "leadctl", Manual: "leadctl"}, dir))
+	for _, page := range pagesOf(root) {
+		text, err := os.ReadFile(filepath.Join(dir, page))
+		require.NoError(t, err)
+		require.Contains(t, string(text), ".SH NAME", page)
+	}
+}
+
+func pagesOf(cmd *cobra.Command) []string {
+	list := []string{strings.ReplaceAll(cmd.CommandPath(), " ", "-") + ".1"}
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			list = append(list, pagesOf(sub)...)
+		}
+	}
+	return list
+}
+
+// The page of exit codes names every one that there is.
+func TestExitCodesAreAllExplained(t *testing.T) {
+	t.Parallel()
+	page := newExitCodes().Long
+	for kind := fault.Internal; kind <= fault.Interrupted; kind++ {
+		require.Regexp(t, fmt.Sprintf(`(?m)^  %d +\S`, fault.ExitCode(fault.New(kind, "x"))), page, kind.String())
+	}
+}
