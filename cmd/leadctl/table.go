@@ -17,6 +17,8 @@ import (
 	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/lipgloss/table"
 	"golang.org/x/term"
+
+	"github.com/leadctl/leadctl/pkg/leads"
 )
 
 // grid is a result as cells of text.
@@ -88,7 +90,7 @@ func cellText(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// writeCSV puts a quote before what a spreadsheet would run as a formula.
+// writeCSV puts an apostrophe before what a spreadsheet would run as a formula, as exports do.
 func (g grid) writeCSV(out io.Writer) error {
 	w := csv.NewWriter(out)
 	if err := w.Write(g.columns); err != nil {
@@ -96,7 +98,7 @@ func (g grid) writeCSV(out io.Writer) error {
 	}
 	for _, row := range g.rows {
 		for i, cell := range row {
-			if strings.ContainsAny(cell[:min(1, len(cell))], "=+-@\t\r") && !isNumber(cell) {
+			if leads.LooksLikeFormula([]byte(cell)) && !isNumber(cell) {
 				row[i] = "'" + cell
 			}
 		}

@@ -38,7 +38,7 @@ func appendCSVRow(dst []byte, values [][]byte, _ bool) []byte {
 // appendCSVText writes one text so that no spreadsheet takes it for a formula: what could be one gets an apostrophe in
 // front, and so does what begins with an apostrophe. Taking one leading apostrophe away gives the text back, always.
 func appendCSVText(dst, v []byte) []byte {
-	marked := looksLikeFormula(v)
+	marked := LooksLikeFormula(v)
 	if len(v) > 0 && !needsQuotes(v) {
 		if marked {
 			dst = append(dst, '\'')
@@ -73,8 +73,9 @@ func needsQuotes(v []byte) bool {
 	return false
 }
 
-// looksLikeFormula looks past what spreadsheets drop before they look for a formula: spaces, quotes, byte order marks.
-func looksLikeFormula(v []byte) bool {
+// LooksLikeFormula reports whether a cell of CSV must have an apostrophe put in front: a spreadsheet could run it, or it begins
+// with an apostrophe itself. It looks past what spreadsheets drop before they look for a formula: spaces, quotes, byte order marks.
+func LooksLikeFormula(v []byte) bool {
 	if len(v) == 0 || v[0] >= 'A' && v[0] <= 'Z' || v[0] >= 'a' && v[0] <= 'z' || v[0] >= '0' && v[0] <= '9' {
 		return false
 	}

@@ -68,7 +68,7 @@ func TestCSVRoundTrip(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, fields, len(exportColumns))
 		require.Equal(t, strings.ReplaceAll(text, "\r\n", "\n"), plain(fields[1]))
-		require.False(t, looksLikeFormula([]byte(strings.TrimPrefix(fields[1], "'"))) && fields[1] == text, "%q could run", fields[1])
+		require.False(t, LooksLikeFormula([]byte(strings.TrimPrefix(fields[1], "'"))) && fields[1] == text, "%q could run", fields[1])
 	})
 }
 
