@@ -24,9 +24,13 @@ func (m *Manager) Refresh(ctx context.Context, handle string) (Tokens, error) {
 		// Not the first asker's context: the others wait for this answer too.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*backChannel)
 		defer cancel()
+		if err := m.exists(ctx, handle); err != nil { // made-up handles do not queue with the good ones
+			return Tokens{}, err
+		}
+		places := m.asking()
 		select {
-		case m.asking <- struct{}{}:
-			defer func() { <-m.asking }()
+		case places <- struct{}{}:
+			defer func() { <-places }()
 			return m.refresh(ctx, handle)
 		case <-ctx.Done():
 			return Tokens{}, providerFault(ctx.Err())
@@ -37,6 +41,17 @@ func (m *Manager) Refresh(ctx context.Context, handle string) (Tokens, error) {
 	}
 	t, _ := answer.(Tokens)
 	return t, nil
+}
+
+func (m *Manager) exists(ctx context.Context, handle string) error {
+	return m.db.InSystem(ctx, "session refresh", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+		var found bool
+		err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM sessions WHERE handle_hash = $1 AND expires_at > $2)`, hash(handle), m.now()).Scan(&found)
+		if err == nil && !found {
+			err = noSession()
+		}
+		return err
+	})
 }
 
 func (m *Manager) refresh(ctx context.Context, handle string) (t Tokens, err error) {

@@ -12,6 +12,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,8 +32,6 @@ const (
 	LoginWithin = 10 * time.Minute    // a started sign-in has to come back so soon
 	replay      = 10 * time.Second    // a refresh asked for again so soon (several tabs) gets the same answer
 	backChannel = 10 * time.Second    // longest a call to the provider may take
-
-	atOnce = 4 // refreshes: each holds a connection of the database while the provider thinks
 )
 
 // Config of a Manager.
@@ -55,13 +54,16 @@ type Manager struct {
 
 	provider atomic.Pointer[sso.Discovery]
 	flights  singleflight.Group
-	asking   chan struct{} // a place for each refresh under way
+	asking   func() chan struct{} // a place for each refresh under way
 	now      func() time.Time
 }
 
 // New makes a Manager and calls nobody. discover reads the provider's endpoints; its answer is kept.
 func New(cfg Config, db *postgres.DB, keys *secret.Keyring, verifier *sso.Verifier, discover func(context.Context) (sso.Discovery, error)) *Manager {
-	return &Manager{cfg: cfg, db: db, keys: keys, verifier: verifier, discover: discover, asking: make(chan struct{}, atOnce), now: time.Now}
+	return &Manager{cfg: cfg, db: db, keys: keys, verifier: verifier, discover: discover, asking: sync.OnceValue(func() chan struct{} {
+		// A refresh holds a connection while the provider thinks. Half of them are left for everything else.
+		return make(chan struct{}, max(1, db.Stat().MaxConns()/2))
+	}), now: time.Now}
 }
 
 // Tokens is what a browser gets: the ID token for the access cookie and the handle for the refresh cookie.

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/require"
@@ -46,6 +47,7 @@ type rig struct {
 	others  atomic.Int64                // calls of any endpoint but the token's, the keys' and discovery
 	forge   func(answer map[string]any) // changes what the token endpoint says
 	refuse  string                      // what the token endpoint says instead, as its error
+	hang    chan struct{}               // holds the token endpoint's answers back until it closes; nil: at once
 
 	verifier *sso.Verifier
 	key      *rsa.PrivateKey // published beside the provider's own, for tokens that it would never make
@@ -144,6 +146,9 @@ func (r *rig) tamper(next http.Handler) http.Handler {
 			})
 		case "/oauth/token":
 			r.redeems.Add(1)
+			if r.hang != nil {
+				<-r.hang
+			}
 			if r.refuse != "" {
 				w.Header().Set("Content-Type", "application/json")
 				w.WriteHeader(http.StatusBadRequest)
@@ -420,6 +425,36 @@ func TestRefreshIsAskedOnceAndReplayed(t *testing.T) {
 		require.Equal(t, fresh[0], id)
 	}
 	require.EqualValues(t, 1, r.redeems.Load()-before, "one refresh, its answer replayed")
+}
+
+// TestAProviderThatHangs: refreshes wait for it with half of the database's connections, and everything else goes on with the
+// rest.
+func TestAProviderThatHangs(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	half := max(1, r.db.App.Stat().MaxConns()/2)
+	var waiting []session.Tokens
+	for range half + 3 {
+		waiting = append(waiting, r.signIn(t))
+	}
+	r.age(t, time.Minute)
+	before := r.redeems.Load()
+	r.hang = make(chan struct{})
+	failures := make([]error, len(waiting))
+	var wg sync.WaitGroup
+	for i, tokens := range waiting {
+		wg.Go(func() { _, failures[i] = r.Refresh(t.Context(), tokens.Handle) })
+	}
+	require.Eventually(t, func() bool { return r.redeems.Load()-before == int64(half) }, time.Minute, 5*time.Millisecond)
+	for range 20 {
+		_, err := r.Refresh(t.Context(), "made up")
+		require.True(t, fault.Is(err, fault.Unauthenticated), "answered at once: %v", err)
+		require.False(t, r.revoked(t, waiting[0].ID))
+	}
+	require.EqualValues(t, half, r.redeems.Load()-before)
+	close(r.hang)
+	wg.Wait()
+	require.NoError(t, errors.Join(failures...))
 }
 
 func TestARefreshThatTheProviderRefusesEndsTheSession(t *testing.T) {
