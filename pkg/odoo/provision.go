@@ -223,7 +223,7 @@ func (w Workspace) signInKey() signInKey {
 func refused(login string, w Workspace) error {
 	return fault.New(fault.Denied, "Odoo account %s in %s: credentials refused", login, w.Database).
 		WithCode(CodeAccessDenied).
-		WithHint("leadctl tenant provision --tenant %s installs the stored secret again", w.Tenant)
+		WithHint("leadctl tenant provision %s --wait installs the stored secret again", w.Tenant)
 }
 
 // About is what may be recorded of a workspace besides its name.

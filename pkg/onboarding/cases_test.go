@@ -21,13 +21,14 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-// D-014 is held in each of these cases by watched: the status is polled all the time.
+// D-014 is held in each of these cases, by watched.
 func TestCasesOfFailingOdoo(t *testing.T) {
 	t.Parallel()
 	t.Run("D-007", odooDownThenBack)
 	t.Run("D-008", oneTenantsOdooHangs)
 	t.Run("D-011", answersLostAnywhere)
 	t.Run("D-013", refusedAtAnyStep)
+	t.Run("D-014", polledThroughout)
 	t.Run("B-057", connectionDeletedMidJob)
 	t.Run("B-061", deletedAndMadeAgain)
 }
@@ -168,6 +169,23 @@ func refusedAtAnyStep(t *testing.T) {
 			}
 		})
 	}
+}
+
+// polledThroughout: a server that is down, that hangs, that refuses, and that is there again, with the status polled all the time.
+func polledThroughout(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
+	r.odoo.Inject(odootest.Fault{Op: "common.authenticate", Database: "t_t1", Times: 1, Do: odootest.Reset})
+	r.odoo.Inject(odootest.Fault{Op: "res.users.create", Database: "t_t1", Times: 1, Do: odootest.Hang})
+	r.odoo.Inject(odootest.Fault{Op: "res.company.write", Database: "t_t1", Times: 1, Do: odootest.Refuse, Code: 2, Text: "CANARY"})
+	r.start(t)
+	id := r.firstLogin(t, "alice")
+	st, _ := r.await(t, id, onboarding.Failed)
+	require.Equal(t, "baseline", *st.Step)
+	require.Greater(t, st.Attempt, 1)
+	_, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), "")
+	require.NoError(t, err)
+	r.await(t, id, onboarding.Ready)
 }
 
 // connectionDeletedMidJob: the job touches no database but its tenant's, and says nothing is ready that nobody could find again.

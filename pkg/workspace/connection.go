@@ -119,10 +119,16 @@ func (s *Service) ensureRow(ctx context.Context, tx postgres.SystemTx, id tenant
 		Detail: map[string]any{"former_database": r.database, "reason": "its secret was stored in the clear"}})
 }
 
-// Activate notes that the workspace passed its smoke test. Conflict when the row names another by now, or is gone.
+// Activate notes that the workspace passed its smoke test, and what it runs on. Conflict when the row names another by now, or
+// is gone.
 func (s *Service) Activate(ctx context.Context, w odoo.Workspace) error {
+	about, err := s.Odoo.About(ctx, w)
+	if err != nil {
+		return err
+	}
 	return s.DB.InSystem(ctx, "workspace connection", func(ctx context.Context, tx postgres.SystemTx) error {
-		tag, err := tx.Exec(ctx, `UPDATE odoo_connections SET active = true, updated_at = now() WHERE tenant_id = $1 AND db_name = $2`, w.Tenant, w.Database)
+		tag, err := tx.Exec(ctx, `UPDATE odoo_connections SET active = true, server_version = $3, protocol = $4, company_id = nullif($5::int, 0), updated_at = now()
+			WHERE tenant_id = $1 AND db_name = $2`, w.Tenant, w.Database, about.Version, about.Protocol, about.Company)
 		if err == nil && tag.RowsAffected() == 0 {
 			err = fault.New(fault.Conflict, "Odoo connection of tenant %s: changed meanwhile", w.Tenant)
 		}
