@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,7 +27,8 @@ func (t TenantTx) Tenant() tenantid.ID { return t.tenant }
 // SystemTx is a transaction of the control plane. Only InSystem makes one.
 type SystemTx struct {
 	statements
-	visited *tenantid.ID // the tenant of AsTenant; 0 before
+	visited  *tenantid.ID // the tenant of AsTenant; 0 before
+	streamed *bool        // rows of a stream went in, which nobody can read again
 }
 
 // Tx is the transaction itself, for libraries that insert into their own tables with it (River).
@@ -34,6 +36,7 @@ func (s SystemTx) Tx() pgx.Tx { return s.tx }
 
 // CopyFrom streams rows in COPY text format into table, which must be one without row security.
 func (s SystemTx) CopyFrom(ctx context.Context, rows interface{ Read([]byte) (int, error) }, sql string) (int64, error) {
+	*s.streamed = true
 	tag, err := s.tx.Conn().PgConn().CopyFrom(ctx, rows, sql)
 	return tag.RowsAffected(), err
 }
@@ -67,7 +70,8 @@ type openDoor struct{}
 
 // InTenant runs fn in a transaction as leadctl_app that sees the rows of tenant id. It commits when fn returns nil.
 // The role and the tenant are set for this transaction only, in the message that begins it, so the connection goes back
-// to the pool without either. Faults: those of fn, Unavailable, Conflict; Internal for an invalid id or a nested door.
+// to the pool without either. What PostgreSQL takes back for the sake of others (a deadlock) is done again from the start, up
+// to three times: fn must bear that. Faults: those of fn, Unavailable, Conflict; Internal for an invalid id or a nested door.
 func (db *DB) InTenant(ctx context.Context, id tenantid.ID, fn func(ctx context.Context, tx TenantTx) error) error {
 	return db.inTenant(ctx, id, "", fn)
 }
@@ -82,18 +86,20 @@ func (db *DB) inTenant(ctx context.Context, id tenantid.ID, mode string, fn func
 		return fault.New(fault.Internal, "tenant id %d: not a tenant", id)
 	}
 	begin := fmt.Sprintf(`begin%s; select set_config('request.tenant_id', '%d', true), set_config('role', '%s', true), %s`, mode, id, schema.AppRole, db.local)
-	return db.run(ctx, "tenant", begin, func(ctx context.Context, tx pgx.Tx) error {
-		return fn(ctx, TenantTx{statements{tx}, id})
+	return db.run(ctx, "tenant", begin, func(ctx context.Context, tx pgx.Tx) (final bool, err error) {
+		return mode != "", fn(ctx, TenantTx{statements{tx}, id}) // what was read may have been sent already
 	})
 }
 
 // InSystem runs fn in a transaction as leadctl_system. The reason is a short constant ("resolve tenant"); it is logged at
-// debug level, so that every use of the control plane can be accounted for.
+// debug level, so that every use of the control plane can be accounted for. fn may be called again as for InTenant, unless
+// it used CopyFrom.
 func (db *DB) InSystem(ctx context.Context, reason string, fn func(ctx context.Context, tx SystemTx) error) error {
 	start := time.Now()
 	begin := fmt.Sprintf(`begin; select set_config('request.tenant_id', '', true), set_config('role', '%s', true), %s`, schema.SystemRole, db.local)
-	err := db.run(ctx, reason, begin, func(ctx context.Context, tx pgx.Tx) error {
-		return fn(ctx, SystemTx{statements{tx}, new(tenantid.ID)})
+	err := db.run(ctx, reason, begin, func(ctx context.Context, tx pgx.Tx) (final bool, err error) {
+		err = fn(ctx, SystemTx{statements{tx}, new(tenantid.ID), &final})
+		return final, err
 	})
 	db.opts.Log.DebugContext(ctx, "control plane", "reason", reason, "took", time.Since(start), "ok", err == nil)
 	return err
@@ -118,16 +124,33 @@ func (s SystemTx) AsTenant(ctx context.Context, id tenantid.ID, fn func(ctx cont
 	return err
 }
 
-// run is the one place where transactions begin and end. A panic in fn rolls back and goes on. The reason names its failpoints.
-func (db *DB) run(ctx context.Context, reason, begin string, fn func(context.Context, pgx.Tx) error) error {
+// attempts at a transaction that PostgreSQL takes back.
+const attempts = 3
+
+// run is the one place where transactions begin and end. A panic in fn rolls back and goes on. fn says whether it must not be
+// called again. The reason names the failpoints.
+func (db *DB) run(ctx context.Context, reason, begin string, fn func(context.Context, pgx.Tx) (final bool, err error)) error {
 	if ctx.Value(openDoor{}) != nil {
 		return fault.New(fault.Internal, "transaction inside a transaction: pass the one you have")
 	}
-	err := pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{BeginQuery: begin}, func(tx pgx.Tx) error {
-		err := fn(context.WithValue(ctx, openDoor{}, true), tx)
-		failpoint.Hit("before commit", reason)
-		return err
-	})
+	var err error
+	for range attempts {
+		var final bool
+		err = pgx.BeginTxFunc(ctx, db.pool, pgx.TxOptions{BeginQuery: begin}, func(tx pgx.Tx) (err error) {
+			final, err = fn(context.WithValue(ctx, openDoor{}, true), tx)
+			failpoint.Hit("before commit", reason)
+			return err
+		})
+		if final || !takenBack(err) {
+			break
+		}
+	}
 	failpoint.Hit("after commit", reason)
 	return classify(err, "database")
+}
+
+// takenBack reports whether PostgreSQL ended the transaction for the sake of others, and nothing of it was done.
+func takenBack(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
 }

@@ -13,5 +13,5 @@ import (
 // the login either way.
 func (db *DB) Look(ctx context.Context, fn func(q schema.Querier) error) error {
 	begin := `begin read only; select ` + db.local + `; select set_config('role', rolname, true) from pg_roles where rolname = '` + schema.SystemRole + `' and pg_has_role(session_user, oid, 'MEMBER')`
-	return db.run(ctx, "look", begin, func(_ context.Context, tx pgx.Tx) error { return fn(tx) })
+	return db.run(ctx, "look", begin, func(_ context.Context, tx pgx.Tx) (bool, error) { return true, fn(tx) })
 }

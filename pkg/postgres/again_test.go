@@ -1,0 +1,104 @@
+package postgres_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/pgtest"
+	"github.com/leadctl/leadctl/pkg/postgres"
+)
+
+// takenBack is what PostgreSQL says when it cannot serialize.
+const takenBack = `DO $$ BEGIN RAISE EXCEPTION 'CANARY' USING ERRCODE = '40001'; END $$`
+
+// A transaction that PostgreSQL takes back is done again whole, as its tenant, and has its effect once.
+func TestTransactionsThatAreTakenBack(t *testing.T) {
+	t.Parallel()
+	t.Run("D-033", func(t *testing.T) {
+		t.Parallel()
+		t.Run("deadlock", deadlock)
+		t.Run("bounded", boundedAgain)
+		t.Run("streams", streamsOnce)
+		t.Run("readers", readersOnce)
+	})
+}
+
+// Two transactions lock two rows in opposite orders; each has the first before either asks for the second.
+func deadlock(t *testing.T) {
+	db := pgtest.New(t)
+	seed(t, db, 1)
+	_, err := db.Owner.Exec(t.Context(), `INSERT INTO icp_rules (tenant_id, rule_id, name, payload) VALUES (1, 901, 'left', '{"n": 0}'), (1, 902, 'right', '{"n": 0}')`)
+	require.NoError(t, err)
+	var met, all sync.WaitGroup
+	met.Add(2)
+	for _, order := range [][]string{{"left", "right"}, {"right", "left"}} {
+		all.Go(func() {
+			calls := 0
+			err := db.App.InTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
+				calls++
+				for i, name := range order {
+					if _, err := tx.Exec(ctx, `UPDATE icp_rules SET payload = jsonb_build_object('n', (payload->>'n')::int + 1) WHERE name = $1`, name); err != nil {
+						return err
+					}
+					if i == 0 && calls == 1 {
+						met.Done()
+						met.Wait()
+					}
+				}
+				return nil
+			})
+			require.NoError(t, err)
+		})
+	}
+	all.Wait()
+	require.Equal(t, "2 2", one[string](t, db.Owner, `SELECT string_agg(payload->>'n', ' ') FROM icp_rules WHERE name IN ('left', 'right')`))
+}
+
+// It ends, with a fault that shows nothing of PostgreSQL's words, and every attempt sees its own tenant only.
+func boundedAgain(t *testing.T) {
+	db := pgtest.New(t)
+	seed(t, db, 1, 2)
+	calls := 0
+	err := db.App.InTenant(t.Context(), 2, func(ctx context.Context, tx postgres.TenantTx) error {
+		calls++
+		found, err := seen(ctx, tx)
+		require.NoError(t, err)
+		require.Equal(t, []string{canary(2)}, found)
+		_, err = tx.Exec(ctx, takenBack)
+		return err
+	})
+	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
+	require.NotContains(t, fault.Text(err), "CANARY")
+	require.Equal(t, 3, calls)
+}
+
+// Rows that came from a stream are gone when it has been read.
+func streamsOnce(t *testing.T) {
+	db, calls := pgtest.New(t), 0
+	err := db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
+		calls++
+		_, err := tx.CopyFrom(ctx, strings.NewReader("x\n"), `COPY acra_pending (uen) FROM STDIN`)
+		require.NoError(t, err)
+		_, err = tx.Exec(ctx, takenBack)
+		return err
+	})
+	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
+	require.Equal(t, 1, calls)
+}
+
+// What was read may be on its way to a client.
+func readersOnce(t *testing.T) {
+	db, calls := pgtest.New(t), 0
+	err := db.App.ReadTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
+		calls++
+		_, err := tx.Exec(ctx, takenBack)
+		return err
+	})
+	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
+	require.Equal(t, 1, calls)
+}
