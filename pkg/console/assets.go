@@ -16,8 +16,7 @@ type asset struct {
 	content            []byte
 }
 
-// readAssets takes what pages load: htmx 2.0.11 and its SSE extension 2.2.4 (both 0BSD, their licences beside them), and our
-// own style, script and mark.
+// readAssets takes what pages load: htmx 2.0.11 (0BSD, its licence beside it), and our own style, script and mark.
 func readAssets() map[string]asset {
 	kinds := map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 	files, _ := fs.Glob(web, "web/*.*")

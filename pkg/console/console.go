@@ -4,7 +4,7 @@
 // routes.go is its one table: pattern, guard, handler. A handler reads through the same domain functions and the same doors
 // as the API's handlers and renders a template of web/ (render.go); it holds no SQL. Who is there is package httpapi's to
 // tell, behind whose middleware the pages stand; package serve puts the two together. Everything a page loads is embedded:
-// html/template, htmx with its SSE extension, one style sheet, charts drawn as SVG here. Pages work without JavaScript, only
+// html/template, htmx, one style sheet, charts drawn as SVG here. Pages work without JavaScript, only
 // less lively. Failures of the API that a browser would show raw are shown as pages by Explain (explain.go).
 package console
 

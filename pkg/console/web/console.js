@@ -8,4 +8,16 @@ window.addEventListener("pageshow", (event) => {
 
 document.addEventListener("DOMContentLoaded", () => {
   for (const form of document.querySelectorAll("form[data-submit]")) form.requestSubmit();
+  for (const box of document.querySelectorAll("[data-events]")) listen(box);
 });
+
+// listen has the timeline asked for anew whenever the server tells of a change, until there is none to come.
+function listen(box) {
+  const source = new EventSource(box.dataset.events);
+  source.addEventListener("status", (event) => {
+    const { status } = JSON.parse(event.data);
+    if (status === "ready" || status === "error") source.close();
+    const timeline = box.querySelector(".timeline-box");
+    if (timeline) htmx.trigger(timeline, "told");
+  });
+}
