@@ -20,6 +20,7 @@ func TestCases(t *testing.T) {
 		"B-042": sameNamesInTwoTenants,
 		"B-044": numbersTellNothing,
 		"B-048": twoWorlds,
+		"B-054": locksAreOnesOwn,
 		"B-056": sharedCompany,
 		"B-064": injections,
 		"C-007": limits,
@@ -149,4 +150,24 @@ func injections(t *testing.T) {
 		})
 	}
 	require.Len(t, w.rows(`SELECT FROM lead_scores`), 5)
+}
+
+// locksAreOnesOwn: while everything that tenant 2 could lock is held, tenant 1 edits, asks for runs, scores and exports. Lock
+// keys are made of a class and the tenant's number; nothing that a user chose goes into one.
+func locksAreOnesOwn(t *testing.T) {
+	w := newWorld(t)
+	w.register()
+	w.rule(2, "Mine", `{}`)
+	w.score(2, leads.ScoreOptions{})
+	tx, err := w.Owner.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, tx.Rollback(context.Background())) }()
+	_, err = tx.Exec(t.Context(), `SELECT pg_advisory_xact_lock(class, 2) FROM generate_series(x'1ead01'::int, x'1ead03'::int) class`)
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `UPDATE lead_scores SET score = 0 WHERE tenant_id = 2`)
+	require.NoError(t, err)
+	w.change(1, "Mine", `{}`)
+	require.Equal(t, int64(5), w.score(1, leads.ScoreOptions{}).Added)
+	require.Equal(t, int32(1), w.request(1).RunID)
+	require.Contains(t, w.export(1, leads.CSV, leads.All), "ACME CLOUD")
 }

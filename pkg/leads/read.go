@@ -93,7 +93,7 @@ func limitSQL(limit int) string {
 // it made for the connection's first tenant: had that one few rows, every later tenant's would all be read and sorted.
 func inIndexOrder(ctx context.Context, tx postgres.TenantTx, sql string, args []any, read func(pgx.Rows) error) (err error) {
 	var b pgx.Batch
-	b.Queue(`SELECT set_config('enable_sort', 'off', true)`)
+	b.Queue(`SELECT set_config('enable_sort', 'off', true), set_config('enable_memoize', 'off', true)`) // no company comes twice
 	b.Queue(sql, args...)
 	results := tx.SendBatch(ctx, &b)
 	defer func() { err = errors.Join(err, results.Close()) }()

@@ -73,3 +73,40 @@ func tenantIsNeverUnset(t *testing.T) {
 	requireGate(t, `DROP POLICY tenant_isolation ON lead_scores; CREATE POLICY tenant_isolation ON lead_scores USING (tenant_id IS NOT DISTINCT FROM request_tenant())`,
 		"G10 lead_scores: policy tenant_isolation is not the comparison of tenant_id with this transaction's tenant: (NOT (tenant_id IS DISTINCT FROM request_tenant()))")
 }
+
+func viewAsItsOwner(t *testing.T) {
+	requireGate(t, `CREATE VIEW peek AS SELECT * FROM lead_scores; GRANT SELECT ON peek TO leadctl_app`, "G13 peek: view without security_invoker, readable by leadctl_app")
+}
+
+func functionAsItsOwner(t *testing.T) {
+	requireGate(t, `CREATE FUNCTION peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER BEGIN ATOMIC SELECT count(*) FROM lead_scores; END; REVOKE EXECUTE ON FUNCTION peek FROM PUBLIC; GRANT EXECUTE ON FUNCTION peek TO leadctl_app`,
+		"G15 peek: SECURITY DEFINER function executable by leadctl_app")
+}
+
+func barePartition(t *testing.T) {
+	requireGate(t, `CREATE TABLE parts (tenant_id integer NOT NULL) PARTITION BY LIST (tenant_id); ALTER TABLE parts ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+		CREATE POLICY tenant_isolation ON parts USING (tenant_id = request_tenant()); CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1); GRANT SELECT ON parts_1 TO leadctl_app`,
+		"G06 parts_1: row security is not enabled", "G21 parts_1: partition without row security, readable by leadctl_app")
+}
+
+// The migrations make no trigger and no rule: nothing acts on another table behind a statement. One that comes needs a look
+// at what it writes, as whom, and a line here.
+func triggersAreKnown(t *testing.T) {
+	conn := connect(t, pgtest.New(t).OwnerDSN)
+	require.Empty(t, list[string](t, conn, `SELECT tgname::text FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid WHERE NOT tgisinternal AND c.relnamespace = 'public'::regnamespace
+		UNION ALL SELECT rulename::text FROM pg_rewrite JOIN pg_class c ON c.oid = ev_class WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'`))
+}
+
+// A backup taken as one of our roles, or as the owner whom row security is forced on, ends with an error and is never one
+// that silently lacks rows: that is how pg_dump asks, with row_security off.
+func ownerCopiesNothing(t *testing.T) {
+	conn := connect(t, pgtest.New(t).OwnerDSN)
+	for _, role := range []string{schema.AppRole, schema.SystemRole, schema.OwnerRole} {
+		tx, err := conn.Begin(t.Context())
+		require.NoError(t, err)
+		exec(t, tx, `SET LOCAL ROLE `+role+`; SET LOCAL row_security = off`)
+		_, err = tx.Exec(t.Context(), `COPY lead_scores TO STDOUT`)
+		require.Error(t, err, role)
+		require.NoError(t, tx.Rollback(t.Context()))
+	}
+}

@@ -90,6 +90,7 @@ func TestCases(t *testing.T) {
 		"D-038": runnersAtOnce, "D-040": strangeStates, "D-041": brokenSets, "D-042": behindALongTransaction,
 		"B-001": loginIsSuperuser, "B-002": loginBypasses, "B-003": loginOwns, "B-005": tableWithoutRowSecurity, "B-006": notForced,
 		"B-007": withoutPolicy, "B-008": permissivePolicies, "B-013": tenantIsNeverUnset,
+		"B-032": viewAsItsOwner, "B-034": functionAsItsOwner, "B-035": barePartition, "B-037": triggersAreKnown, "B-040": ownerCopiesNothing,
 	} {
 		t.Run(id, func(t *testing.T) { t.Parallel(); test(t) })
 	}

@@ -213,7 +213,7 @@ func plans(log string) (out []string) {
 	var plan strings.Builder
 	flush := func() {
 		_, tree, _ := strings.Cut(plan.String(), "\n")
-		if tree != "" && !strings.HasPrefix(tree, "Result ") { // settings, not rows
+		if strings.Count(tree, "\n") > 1 { // fewer are of settings, not of rows
 			out = append(out, plan.String())
 		}
 		plan.Reset()
