@@ -218,7 +218,7 @@ func noThirdWay(t *testing.T) {
 	}
 	require.Equal(t, []string{"Close", "InSystem", "InTenant", "JobsPool", "Lock", "Look", "Ping", "ReadTenant", "Stat"}, methods(&postgres.DB{}))
 	require.Equal(t, []string{"Exec", "Query", "QueryRow", "SendBatch", "Tenant"}, methods(postgres.TenantTx{}))
-	require.Equal(t, []string{"CopyFrom", "Exec", "Query", "QueryRow", "SendBatch", "Tx"}, methods(postgres.SystemTx{}))
+	require.Equal(t, []string{"AsTenant", "CopyFrom", "Exec", "Query", "QueryRow", "SendBatch", "Tx"}, methods(postgres.SystemTx{}))
 }
 
 // An error that fn ignores still ends the transaction, and the caller is told.
