@@ -25,34 +25,37 @@ func TestOperateScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/operate", RequireExplicitExec: true, RequireUniqueNames: true, UpdateScripts: *update,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exit": exitCode},
-		Setup: func(env *testscript.Env) error {
-			tb := env.T().(testing.TB)
-			db := pgtest.New(tb)
-			issuer := startIDP(tb, env.WorkDir)
-			odooURL := startOdoo(tb)
-			keyset, err := secret.Generate()
-			require.NoError(tb, err)
-			write(tb, env.WorkDir, "keyset.json", string(keyset))
-			var register bytes.Buffer
-			_, err = acragen.Write(&register, 300, 1, acragen.Options{})
-			require.NoError(tb, err)
-			write(tb, env.WorkDir, "register.csv", register.String())
-			write(tb, env.WorkDir, "odoo-master", "master")
-			write(tb, env.WorkDir, "odoo-template", "template-admin")
-			for name, value := range map[string]string{
-				"XDG_CONFIG_HOME": env.WorkDir + "/xdg", "HOME": env.WorkDir, "LEADCTL_ENV": "development",
-				"POSTGRES_DSN": db.LoginDSN, "OWNER_DSN": db.OwnerDSN, "LEADCTL_KEYSET_FILE": env.WorkDir + "/keyset.json",
-				"NEXIUS_ISSUER": issuer, "NEXIUS_CLIENT_ID": "cli",
-				"API_URL":         acratest.Start(tb, acratest.Dataset{ID: "d_1", Letter: "A", CSV: []byte("uen,entity_name\n"), Updated: "2026-09-16"}).URL + "/api/action/datastore_search",
-				"ODOO_SERVER_URL": odooURL, "ODOO_TEMPLATE_DB": "template",
-				"ODOO_MASTER_PASSWORD_FILE": env.WorkDir + "/odoo-master", "LEADCTL_ODOO_TEMPLATE_PASSWORD_FILE": env.WorkDir + "/odoo-template",
-			} {
-				env.Setenv(name, value)
-			}
-			return nil
-		},
+		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"exit": exitCode},
+		Setup: operateSetup,
 	})
+}
+
+// operateSetup makes the installation that a script operates.
+func operateSetup(env *testscript.Env) error {
+	tb := env.T().(testing.TB)
+	db := pgtest.New(tb)
+	issuer := startIDP(tb, env.WorkDir)
+	odooURL := startOdoo(tb)
+	keyset, err := secret.Generate()
+	require.NoError(tb, err)
+	write(tb, env.WorkDir, "keyset.json", string(keyset))
+	var register bytes.Buffer
+	_, err = acragen.Write(&register, 300, 1, acragen.Options{})
+	require.NoError(tb, err)
+	write(tb, env.WorkDir, "register.csv", register.String())
+	write(tb, env.WorkDir, "odoo-master", "master")
+	write(tb, env.WorkDir, "odoo-template", "template-admin")
+	for name, value := range map[string]string{
+		"XDG_CONFIG_HOME": env.WorkDir + "/xdg", "HOME": env.WorkDir, "LEADCTL_ENV": "development",
+		"POSTGRES_DSN": db.LoginDSN, "OWNER_DSN": db.OwnerDSN, "LEADCTL_KEYSET_FILE": env.WorkDir + "/keyset.json",
+		"NEXIUS_ISSUER": issuer, "NEXIUS_CLIENT_ID": "cli",
+		"API_URL":         acratest.Start(tb, acratest.Dataset{ID: "d_1", Letter: "A", CSV: []byte("uen,entity_name\n"), Updated: "2026-09-16"}).URL + "/api/action/datastore_search",
+		"ODOO_SERVER_URL": odooURL, "ODOO_TEMPLATE_DB": "template",
+		"ODOO_MASTER_PASSWORD_FILE": env.WorkDir + "/odoo-master", "LEADCTL_ODOO_TEMPLATE_PASSWORD_FILE": env.WorkDir + "/odoo-template",
+	} {
+		env.Setenv(name, value)
+	}
+	return nil
 }
 
 // startIDP serves a provider and leaves a token of each of its people in dir.

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+)
+
+// TestShapes runs the scripts of testdata/shapes: they have every command that prints JSON do so, and `shape NAME` holds the
+// fields and types of what came against testdata/shapes/NAME.golden. Scripts and programs read that JSON: a field that goes or
+// changes its type breaks them. With -update the files are written anew.
+func TestShapes(t *testing.T) {
+	t.Parallel()
+	dir, err := filepath.Abs("testdata/shapes")
+	require.NoError(t, err)
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/shapes", RequireExplicitExec: true, RequireUniqueNames: true, Setup: operateSetup,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exit": exitCode,
+			"shape": func(ts *testscript.TestScript, _ bool, args []string) {
+				have := shapeOf(ts.ReadFile("stdout"))
+				file := filepath.Join(dir, args[0]+".golden")
+				if *update {
+					ts.Check(os.WriteFile(file, []byte(have), 0o644))
+					return
+				}
+				want, err := os.ReadFile(file)
+				ts.Check(err)
+				if have != string(want) {
+					ts.Fatalf("%s has another shape than %s:\n%s", args[0], file, have)
+				}
+			}},
+	})
+}
+
+// shapeOf is one line per field of a JSON text: its path and the types that it has there.
+func shapeOf(text string) string {
+	var value any
+	if err := json.Unmarshal([]byte(text), &value); err != nil {
+		return fmt.Sprintf("no JSON: %v\n", err)
+	}
+	types := map[string][]string{}
+	collect(types, "", value)
+	var lines []string
+	for path, list := range types {
+		slices.Sort(list)
+		lines = append(lines, strings.TrimPrefix(path, ".")+" "+strings.Join(slices.Compact(list), "|"))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n") + "\n"
+}
+
+func collect(types map[string][]string, path string, value any) {
+	kind := "null"
+	switch v := value.(type) {
+	case map[string]any:
+		kind = "object"
+		for name, field := range v {
+			collect(types, path+"."+name, field)
+		}
+	case []any:
+		kind = "array"
+		for _, item := range v {
+			collect(types, path+"[]", item)
+		}
+	case string:
+		kind = "string"
+	case float64:
+		kind = "number"
+	case bool:
+		kind = "boolean"
+	}
+	types[path] = append(types[path], kind)
+}
+
+// shapedElsewhere are commands whose JSON takes a real Keycloak or a browser: tests of their own look at it.
+func shapedElsewhere() []string {
+	return []string{"sso-login", "sso-keycloak-assign", "sso-keycloak-setup", "odoo-sso-verify"}
+}
+
+// Every command that can print JSON has its shape on record.
+func TestEveryShapeIsOnRecord(t *testing.T) {
+	t.Parallel()
+	var visit func(*cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		for _, sub := range cmd.Commands() {
+			visit(sub)
+		}
+		name := strings.ReplaceAll(strings.TrimPrefix(cmd.CommandPath(), "leadctl "), " ", "-")
+		if cmd.Flags().Lookup("output") == nil || slices.Contains(shapedElsewhere(), name) {
+			return
+		}
+		_, err := os.Stat(filepath.Join("testdata/shapes", name+".golden"))
+		require.NoError(t, err, "`leadctl %s -o json`: have a script of testdata/shapes print it, and run with -update", name)
+	}
+	visit(newRoot(newApp(nil, nil, nil)))
+}
