@@ -144,6 +144,7 @@ func (c *company) ensure(ctx context.Context, w Workspace) (bool, error) {
 	if w.Database != c.database {
 		return false, misconfigured("Odoo database %s of tenant %s: not the shared one", w.Database, w.Tenant)
 	}
+	c.companies.Delete(w.Tenant) // another replica may have taken it out of the database
 	id, err := c.find(ctx, w.Tenant)
 	if err != nil {
 		return false, err

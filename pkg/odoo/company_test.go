@@ -126,9 +126,18 @@ func testDropCompany(t *testing.T, r rig) {
 	n, err := s.SearchCount(ctx, "crm.lead", odoo.Query{})
 	require.NoError(t, err)
 	require.EqualValues(t, 1, n, "the neighbour lost a lead")
-	created, err := r.prov.EnsureDatabase(ctx, w)
+	replica, err := odoo.NewProvisioner(r.server, r.how)
+	require.NoError(t, err)
+	created, err := replica.EnsureDatabase(ctx, w)
 	require.NoError(t, err)
 	require.True(t, created, "a deleted tenant's number can be used again")
+	_, err = r.prov.SmokeTest(ctx, w)
+	require.NoError(t, err)
+	_, err = r.prov.DropDatabase(ctx, w)
+	require.NoError(t, err)
+	created, err = replica.EnsureDatabase(ctx, w)
+	require.NoError(t, err)
+	require.True(t, created, "what one replica deleted, another does not take for there")
 }
 
 // testLeaksFound opens one leak after the other, as somebody might who edits Odoo's rules, and demands that the smoke test fails
