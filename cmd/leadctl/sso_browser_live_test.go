@@ -20,7 +20,7 @@ import (
 )
 
 // TestLiveSSOInChromium is what people do: they sign in to `leadctl serve` with a real browser at a real Keycloak, use what is
-// theirs, and sign out. It needs LEADCTL_LIVE_KEYCLOAK_URL and LEADCTL_LIVE_CHROMIUM.
+// theirs, and sign out. `scripts/live keycloak chromium` runs it (LEADCTL_LIVE_CHROMIUM).
 func TestLiveSSOInChromium(t *testing.T) {
 	r := newRealm(t)
 	s := &site{realm: r, api: "http://" + freeAddress(t)}
