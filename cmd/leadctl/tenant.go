@@ -25,7 +25,7 @@ func newTenant(a *app) *cobra.Command {
 		GroupID: groupTenancy,
 		Example: "  leadctl tenant provision --name Acme --email alice@acme.example --wait\n  leadctl tenant list\n  leadctl tenant show 42",
 	}, newTenantProvision(a), newTenantList(a), newTenantShow(a), newTenantStatus(a, "suspend", tenant.Suspended, "Refuse a tenant's users until it is resumed"),
-		newTenantStatus(a, "resume", tenant.Active, "Let a suspended tenant's users in again"), newTenantDelete(a), newTenantUser(a))
+		newTenantStatus(a, "resume", tenant.Active, "Let a suspended tenant's users in again"), newTenantDelete(a), newTenantUser(a), newTenantInvite(a))
 }
 
 func newTenantProvision(a *app) *cobra.Command {

@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -20,6 +21,8 @@ type Member struct {
 	Subject   *string   `json:"subject" yaml:"subject" db:"subject"`
 	Roles     []string  `json:"roles" yaml:"roles" db:"roles"`
 	CreatedAt time.Time `json:"created_at" yaml:"created_at" db:"created_at"`
+
+	InvitedUntil *time.Time `json:"invited_until" yaml:"invited_until" db:"invited_until"` // nil: for good, or signed in already
 }
 
 // Email is the address alone: what tells two identities with one address apart is no part of it.
@@ -30,7 +33,7 @@ func (m Member) Email() string {
 
 // Members lists the users of tenant id.
 func Members(ctx context.Context, tx postgres.SystemTx, id ID) ([]Member, error) {
-	rows, err := tx.Query(ctx, `SELECT tenant_id, user_id, issuer, subject, roles, created_at FROM tenant_users WHERE tenant_id = $1 ORDER BY user_id`, id)
+	rows, err := tx.Query(ctx, `SELECT tenant_id, user_id, issuer, subject, roles, created_at, invited_until FROM tenant_users WHERE tenant_id = $1 ORDER BY user_id`, id)
 	if err != nil {
 		return nil, err
 	}
@@ -40,18 +43,47 @@ func Members(ctx context.Context, tx postgres.SystemTx, id ID) ([]Member, error)
 // AddMember adds a user by e-mail, or sets the roles of one who is there. Who signs in later with that address, verified
 // by the provider, becomes this user.
 func AddMember(ctx context.Context, tx postgres.SystemTx, id ID, email string, roles []string) error {
+	email, err := newMember(email, roles)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO tenant_users (tenant_id, user_id, roles) VALUES ($1, $2, $3)
+		ON CONFLICT (tenant_id, user_id) DO UPDATE SET roles = EXCLUDED.roles, invited_until = NULL`, id, email, roles)
+	return err
+}
+
+// Invite is AddMember with an end: it works once, for the first who signs in with that address before until. Inviting again
+// moves the end. Conflict when that user has signed in.
+func Invite(ctx context.Context, tx postgres.SystemTx, id ID, email string, roles []string, until time.Time) (Member, error) {
+	email, err := newMember(email, roles)
+	if err != nil {
+		return Member{}, err
+	}
+	rows, err := tx.Query(ctx, `INSERT INTO tenant_users AS u (tenant_id, user_id, roles, invited_until) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (tenant_id, user_id) DO UPDATE SET roles = EXCLUDED.roles, invited_until = EXCLUDED.invited_until WHERE u.issuer IS NULL
+		RETURNING tenant_id, user_id, issuer, subject, roles, created_at, invited_until`, id, email, roles, until)
+	if err != nil {
+		return Member{}, err
+	}
+	m, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Member])
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = fault.New(fault.Conflict, "user %s of tenant %s: has signed in already", email, id).WithHint("`leadctl tenant user add` changes a user's roles")
+	}
+	return m, err
+}
+
+// newMember is the address as it is kept. Fault: Invalid for what is no address or no role.
+func newMember(email string, roles []string) (string, error) {
 	email = strings.ToLower(strings.TrimSpace(email))
 	if !strings.Contains(email, "@") || len(email) > 254 || strings.ContainsAny(email, " \t\r\n,;<>") {
-		return fault.New(fault.Invalid, "e-mail %q: not an address", email)
+		return "", fault.New(fault.Invalid, "e-mail %q: not an address", email)
 	}
 	for _, r := range roles {
 		if !sso.Role(r).Valid() {
-			return fault.New(fault.Invalid, "role %q: not one of viewer, ops, admin", r)
+			return "", fault.New(fault.Invalid, "role %q: not one of viewer, ops, admin", r)
 		}
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO tenant_users (tenant_id, user_id, roles) VALUES ($1, $2, $3)
-		ON CONFLICT (tenant_id, user_id) DO UPDATE SET roles = EXCLUDED.roles`, id, email, roles)
-	return err
+	return email, nil
 }
 
 // RemoveMember removes a user. NotFound when the tenant has no such user.
@@ -70,11 +102,14 @@ func IsMember(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity
 	return known, err
 }
 
+// open is an invitation that somebody may still come to.
+const open = `issuer IS NULL AND (invited_until IS NULL OR invited_until > now())`
+
 // InvitedTo finds the tenant where the identity's e-mail was added and nobody has signed in with it yet. With several, none
 // is chosen: found is false and a claim has to decide. The e-mail must have been verified: the caller checks.
 func InvitedTo(ctx context.Context, tx postgres.SystemTx, who sso.Identity) (t Tenant, found bool, err error) {
 	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM tenants WHERE status = 'active' AND tenant_id IN (
-		SELECT tenant_id FROM tenant_users WHERE lower(user_id) = lower($1) AND issuer IS NULL) LIMIT 2`, who.Email)
+		SELECT tenant_id FROM tenant_users WHERE lower(user_id) = lower($1) AND `+open+`) LIMIT 2`, who.Email)
 	if err != nil {
 		return Tenant{}, false, err
 	}
@@ -88,7 +123,11 @@ func InvitedTo(ctx context.Context, tx postgres.SystemTx, who sso.Identity) (t T
 // Join makes the identity a user of the tenant. A row that was added by this e-mail and belongs to no identity yet becomes
 // theirs, with its roles; else a new row gets roles. The e-mail must have been verified: the caller checks.
 func Join(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity, roles []string) error {
-	tag, err := tx.Exec(ctx, `UPDATE tenant_users SET issuer = $3, subject = $4
+	// An invitation that has ended gives nothing, not even its roles.
+	if _, err := tx.Exec(ctx, `DELETE FROM tenant_users WHERE tenant_id = $1 AND lower(user_id) = lower($2) AND issuer IS NULL AND NOT (`+open+`)`, id, who.Email); err != nil {
+		return err
+	}
+	tag, err := tx.Exec(ctx, `UPDATE tenant_users SET issuer = $3, subject = $4, invited_until = NULL
 		WHERE tenant_id = $1 AND user_id = (SELECT min(user_id) FROM tenant_users WHERE tenant_id = $1 AND lower(user_id) = lower($2) AND issuer IS NULL)`,
 		id, who.Email, who.Issuer, who.Subject)
 	if err != nil || tag.RowsAffected() > 0 {
