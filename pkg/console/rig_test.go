@@ -38,7 +38,7 @@ func people() []devidp.User {
 		return devidp.User{ID: id, Name: id, Email: email, EmailVerified: true, Roles: roles}
 	}
 	return []devidp.User{user("alice", "alice@acme.example", "ops"), user("bob", "bob@borealis.example", "viewer"),
-		user("olga", "olga@platform.example", "platform-operator"), user("nora", "nora@acme.example", "somebody"), {ID: "una", Name: "una", Email: "una@acme.example", Roles: []string{"viewer"}}}
+		user("olga", "olga@platform.example", "platform-operator"), user("nora", "nora@acme.example", "somebody"), {ID: "vera", Name: "vera", Email: "vera@acme.example", EmailVerified: true, TenantID: "1", Roles: []string{"viewer"}}, {ID: "una", Name: "una", Email: "una@acme.example", Roles: []string{"viewer"}}}
 }
 
 func newSite(t *testing.T, changes ...func(*config.Config)) *site {
