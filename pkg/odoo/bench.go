@@ -161,6 +161,13 @@ func (b *bench) begin(ctx context.Context) error {
 	if owner != "" && !(b.t.Shared && owner == sharedMarker(b.t.Installation)) {
 		return b.foreign("its marker names another owner")
 	}
+	if b.t.Shared && owner == "" { // a shared database gets its marker before this one
+		if made, err := b.session.parameter(ctx, templateKey); err != nil {
+			return err
+		} else if made != "" {
+			return b.foreign("it is a template that workspaces are cloned from")
+		}
+	}
 	return b.session.setParameterTo(ctx, begunKey, templateVersion)
 }
 
