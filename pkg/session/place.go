@@ -19,9 +19,7 @@ func (m *Manager) SafeReturn(to string) string {
 		return home
 	}
 	if u.Scheme == "" && u.Host == "" {
-		// One slash, then something that no browser takes for a host, in plain or escaped form.
-		decoded, err := url.PathUnescape(u.EscapedPath())
-		if err != nil || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.HasPrefix(decoded, "//") || strings.ContainsAny(decoded, "\\\t\r\n") || strings.Contains(decoded, "..") {
+		if !isPlainPath(to, u) {
 			return home
 		}
 		return to
@@ -30,6 +28,13 @@ func (m *Manager) SafeReturn(to string) string {
 		return to
 	}
 	return home
+}
+
+// isPlainPath wants one slash, then something that nobody takes for a host: in plain form, escaped, or escaped more than once.
+func isPlainPath(to string, u *url.URL) bool {
+	decoded, err := url.PathUnescape(u.EscapedPath())
+	return err == nil && strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "//") && !strings.HasPrefix(decoded, "//") &&
+		!strings.ContainsAny(decoded, "\\\t\r\n%") && !strings.Contains(decoded, "..")
 }
 
 // endSessionURL is the provider's own sign-out page. The hint is an ID token that says whose session is meant; without one the
