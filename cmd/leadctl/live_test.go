@@ -60,6 +60,7 @@ func operate(t *testing.T, name, variables string) {
 	require.Equal(t, provisioned, again)
 	shown, _ := command(t, "tenant", "show", "1", "-o", "json")
 	require.Contains(t, shown, `"onboarding": "ready"`)
+	lifeOfWorkspace(t, name, live("_DSN"))
 }
 
 func command(t *testing.T, args ...string) (stdout, stderr string) {

@@ -1,0 +1,91 @@
+//go:build live
+
+package main
+
+import (
+	"crypto/rand"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/odoo"
+)
+
+// TestLiveOdooSSOInChromium is one sign-in for everything: a person signs in to `leadctl serve` at a real Keycloak, waits for
+// the workspace, opens it in real Odoo, presses the one button and is in, without a password, in the same browser. It needs
+// LEADCTL_LIVE_ODOO_URL (and for 14 LEADCTL_LIVE_ODOO14_URL), LEADCTL_LIVE_KEYCLOAK_URL and LEADCTL_LIVE_CHROMIUM.
+func TestLiveOdooSSOInChromium(t *testing.T) {
+	for _, server := range []struct{ name, variables, button, inside string }{
+		{"19", "LEADCTL_LIVE_ODOO", `a[href*="openid-connect/auth"]`, "/odoo"},
+		{"14", "LEADCTL_LIVE_ODOO14", `a[href*="openid-connect/auth"]`, "/web"},
+	} {
+		t.Run(server.name, func(t *testing.T) { oneSignIn(t, server.name, server.variables, server.button, server.inside) })
+	}
+}
+
+func oneSignIn(t *testing.T, version, variables, button, inside string) {
+	live := func(suffix string) string {
+		v := os.Getenv(variables + suffix)
+		require.NotEmpty(t, v, "%s%s is not set; scripts/live sets it", variables, suffix)
+		return v
+	}
+	prefix := "lctsso" + version + strings.ToLower(rand.Text()[:6])
+	r := newRealm(t)
+	s := &site{realm: r, api: "http://" + freeAddress(t)}
+	r.more = []string{"--api-url", s.api, "--odoo-url", live("_URL")}
+	r.setUp(t)
+	for variable, value := range map[string]string{
+		"ODOO_SERVER_URL": live("_URL"), "ODOO_POSTGRES_DSN": live("_DSN"), "ODOO_MASTER_PASSWORD_FILE": live("_MASTER_FILE"),
+		"ODOO_TEMPLATE_DB": "lct_template_c" + version, "LEADCTL_ODOO_DATABASE_PREFIX": prefix,
+		"LEADCTL_ODOO_SSO_CLIENT_ID": "odoo", "LEADCTL_ODOO_VALIDATION_URL": s.api,
+	} {
+		t.Setenv(variable, value)
+	}
+	t.Cleanup(func() { drop(t, live("_DSN"), prefix) })
+	s.serve(t)
+	command(t, "odoo", "template", "prepare")
+	s.chromium = newChromium(t)
+
+	s.signIn(t, alice)
+	status, body, _ := s.ask(t, http.MethodPost, "/onboarding/first_login")
+	require.Less(t, status, 300, body)
+	require.Eventually(t, func() bool {
+		_, body, _ = s.ask(t, http.MethodGet, "/session/odoo_info")
+		return strings.Contains(body, `"ready":true`)
+	}, time.Minute, 200*time.Millisecond, "%s", body)
+	verified, _ := command(t, "odoo", "sso", "verify", "--tenant", "1", "-o", "csv")
+	require.NotContains(t, verified, "failed")
+
+	database := odoo.DatabaseName(prefix, 1)
+	s.open(t, live("_URL")+"/web/login?db="+url.QueryEscape(database))
+	s.click(t, button)
+	s.arrives(t, live("_URL")+inside)
+	require.NotContains(t, s.at(t), "oauth_error")
+	var who string
+	s.run(t, `fetch('/web/session/get_session_info', {method: 'POST', headers: {'Content-Type': 'application/json'}, body: '{"jsonrpc":"2.0","method":"call","params":{}}'}).then(r => r.text())`, &who)
+	assert.Contains(t, who, `"username": "`+alice+`"`)
+	assert.Contains(t, who, `"db": "`+database+`"`)
+	s.nobodyElseGetsIn(t, live("_URL"), database, button)
+}
+
+// nobodyElseGetsIn: bob, of the same realm and of another tenant, is turned away from alice's workspace.
+func (s *site) nobodyElseGetsIn(t *testing.T, odooURL, database, button string) {
+	for _, page := range []string{odooURL + "/web/session/logout", s.base + "/realms/" + s.name + "/protocol/openid-connect/logout"} {
+		s.open(t, page)
+	}
+	s.click(t, "#kc-logout")
+	s.open(t, odooURL+"/web/login?db="+url.QueryEscape(database))
+	s.click(t, button)
+	s.arrives(t, s.base+"/realms/"+s.name)
+	s.fill(t, "#username", bob)
+	s.fill(t, "#password", livePassword)
+	s.click(t, "#kc-login")
+	s.arrives(t, odooURL+"/web/login")
+	require.Contains(t, s.at(t), "oauth_error")
+}

@@ -1,0 +1,136 @@
+//go:build live
+
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/acra/acragen"
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/workspace"
+)
+
+// lifeOfWorkspace takes tenant 1's workspace on a real server through what follows its making: another key, leads, its end.
+func lifeOfWorkspace(t *testing.T, version, dsn string) {
+	a := newApp(strings.NewReader(""), &bytes.Buffer{}, &bytes.Buffer{})
+	spaces, err := a.workspaces(t.Context())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, a.close()) }()
+	t.Run("rotation", func(t *testing.T) { oldKeyIsRefused(t, spaces, version) })
+	t.Run("push", func(t *testing.T) { pushTwice(t, spaces) })
+	t.Run("end", func(t *testing.T) { putAside(t, spaces, dsn) })
+}
+
+// oldKeyIsRefused: at once, over both protocols, although Odoo keeps keys that it has seen over XML-RPC.
+func oldKeyIsRefused(t *testing.T, spaces *workspace.Service, version string) {
+	before, err := spaces.Current(t.Context(), 1)
+	require.NoError(t, err)
+	server, err := odoo.New(odoo.Options{BaseURL: spaces.BaseURL, Protocol: "xmlrpc"})
+	require.NoError(t, err)
+	uid, ok, err := server.Authenticate(t.Context(), before.Database, odoo.ServiceLogin, before.Secret)
+	require.NoError(t, err)
+	require.True(t, ok)
+	overXML := func(key odoo.Secret) error {
+		_, err := server.Session(before.Database, uid, key).SearchCount(t.Context(), "res.partner", odoo.Query{})
+		return err
+	}
+	require.NoError(t, overXML(before.Secret), "seen, and so in Odoo's cache")
+
+	start := time.Now()
+	command(t, "odoo", "rotate-key", "--tenant", "1")
+	t.Logf("rotated in %v", time.Since(start))
+	after, err := spaces.Current(t.Context(), 1)
+	require.NoError(t, err)
+	require.NotEqual(t, before.Secret, after.Secret)
+	require.Equal(t, odoo.CodeAccessDenied, fault.Code(overXML(before.Secret)))
+	require.NoError(t, overXML(after.Secret))
+	if version == "19" {
+		require.Equal(t, http.StatusUnauthorized, overJSON(t, spaces.BaseURL, before))
+		require.Equal(t, http.StatusOK, overJSON(t, spaces.BaseURL, after))
+	}
+	tried, _ := command(t, "odoo", "test", "--tenant", "1", "-o", "csv")
+	require.NotContains(t, tried, "failed")
+}
+
+func overJSON(t *testing.T, base string, w odoo.Workspace) int {
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/json/2/res.partner/search_count", strings.NewReader(`{"domain":[]}`))
+	require.NoError(t, err)
+	for name, value := range map[string]string{"Authorization": "Bearer " + string(w.Secret), "Content-Type": "application/json", "X-Odoo-Database": w.Database} {
+		req.Header.Set(name, value)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	return resp.StatusCode
+}
+
+// pushTwice: the second time finds everything there, and what a salesperson wrote stays when scores change.
+func pushTwice(t *testing.T, spaces *workspace.Service) {
+	var register bytes.Buffer
+	_, err := acragen.Write(&register, 2000, 1, acragen.Options{})
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "register.csv")
+	require.NoError(t, os.WriteFile(file, register.Bytes(), 0o600))
+	command(t, "acra", "ingest", file)
+	command(t, "icp", "set", "Default", "--tenant", "1", "--template")
+	command(t, "leads", "score", "--tenant", "1")
+	push := func(flags ...string) (sum workspace.Pushed) {
+		start := time.Now()
+		out, _ := command(t, append([]string{"odoo", "push", "--tenant", "1", "-o", "json"}, flags...)...)
+		require.NoError(t, json.Unmarshal([]byte(out), &sum))
+		t.Logf("push %v: %+v in %v", flags, sum, time.Since(start))
+		return sum
+	}
+	all := push("--dry-run").Created
+	require.Positive(t, all)
+	first := push()
+	require.Equal(t, all, first.Created)
+
+	w, err := spaces.Current(t.Context(), 1)
+	require.NoError(t, err)
+	s, err := spaces.Odoo.Session(t.Context(), w)
+	require.NoError(t, err)
+	mine := odoo.Query{Domain: odoo.Domain{odoo.Where("x_pre_sdr_bucket", "!=", false)}, Fields: []string{"name"}, Order: "id", Limit: 1}
+	found, err := s.SearchRead(t.Context(), "crm.lead", mine)
+	require.NoError(t, err)
+	theirs := odoo.Record{"name": "Call back on Monday", "type": "opportunity", "x_pre_sdr_rationale": "an old reason"}
+	require.NoError(t, s.Write(t.Context(), "crm.lead", []int64{found[0].ID()}, theirs, nil))
+	second := push()
+	require.Equal(t, workspace.Pushed{Leads: all, Updated: 1, Unchanged: all - 1, Reasons: []string{}}, second)
+	found, err = s.Read(t.Context(), "crm.lead", []int64{found[0].ID()}, []string{"name", "type", "x_pre_sdr_rationale"})
+	require.NoError(t, err)
+	require.Equal(t, "Call back on Monday", found[0].Text("name"))
+	require.Equal(t, "opportunity", found[0].Text("type"))
+	require.NotEqual(t, "an old reason", found[0].Text("x_pre_sdr_rationale"))
+}
+
+// putAside: the database is there under another name, and nobody opens it.
+func putAside(t *testing.T, spaces *workspace.Service, dsn string) {
+	w, err := spaces.Current(t.Context(), 1)
+	require.NoError(t, err)
+	out, _ := command(t, "tenant", "delete", "1", "--confirm", "Acme", "-o", "json")
+	var done workspace.Closed
+	require.NoError(t, json.Unmarshal([]byte(out), &done))
+	require.NotEmpty(t, done.ArchivedAs)
+	conn, err := pgx.Connect(t.Context(), dsn)
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	var open bool
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT datallowconn FROM pg_database WHERE datname = $1`, done.ArchivedAs).Scan(&open))
+	require.False(t, open)
+	_, err = conn.Exec(t.Context(), "DROP DATABASE "+pgx.Identifier{done.ArchivedAs}.Sanitize())
+	require.NoError(t, err)
+	_, err = spaces.Odoo.SmokeTest(t.Context(), w)
+	require.Equal(t, odoo.CodeMissing, fault.Code(err), "%s: %v", w.Database, err)
+}
