@@ -1,0 +1,60 @@
+package console_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/console"
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/tenant"
+)
+
+// Whatever breaks behind a page, the visitor reads what it means for them and nothing of what caused it.
+func TestFailuresBecomePages(t *testing.T) {
+	t.Parallel()
+	secret := errors.New("dial tcp 10.0.0.7:5432: SELECT secret FROM somewhere")
+	who := tenant.Principal{Identity: sso.Identity{Subject: "ann", Email: "ann@acme.example"}}
+	for name, c := range map[string]struct {
+		fail   func() error
+		status int
+		words  string
+	}{
+		"dependency down": {func() error { return fault.New(fault.Unavailable, "database: no answer").Because(secret) }, 503, "Something we need is not answering"},
+		"unclassified":    {func() error { return secret }, 500, "This is our mistake"},
+		"panic":           {func() error { panic(secret) }, 500, "This is our mistake"},
+		"suspended": {func() error {
+			return tenant.Tenant{ID: 7, Status: tenant.Suspended}.Usable()
+		}, 403, "This workspace is suspended"},
+		"too slow": {func() error { return context.DeadlineExceeded }, 503, "Something we need is not answering"},
+	} {
+		t.Run("C-044/"+name, func(t *testing.T) {
+			t.Parallel()
+			pages := console.New(console.Config{}, console.Deps{Caller: func(_ http.ResponseWriter, r *http.Request) (context.Context, tenant.Principal, error) {
+				return r.Context(), who, c.fail()
+			}}).Pages()
+			for _, path := range []string{"GET /leads", "GET /setup", "GET /leads/rows"} {
+				for _, htmx := range []string{"", "true"} {
+					w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, path[4:], nil)
+					w.Header().Set("X-Request-Id", "REQUEST7")
+					r.Header.Set("HX-Request", htmx)
+					pages[path].ServeHTTP(w, r)
+					require.Contains(t, w.Body.String(), c.words, path)
+					require.Contains(t, w.Body.String(), "REQUEST7", path)
+					require.NotRegexp(t, `10\.0\.0\.7|SELECT|goroutine|\.go:`, w.Body.String(), path)
+					require.Contains(t, w.Header().Get("Content-Security-Policy"), "default-src 'none'", path)
+					if htmx == "" {
+						require.Equal(t, c.status, w.Code, path)
+					} else {
+						require.Equal(t, "#notice", w.Header().Get("HX-Retarget"), "beside what the page shows")
+					}
+				}
+			}
+		})
+	}
+}
