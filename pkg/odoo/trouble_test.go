@@ -101,56 +101,6 @@ func testSlots(t *testing.T) {
 	require.EqualValues(t, 3, most.Load())
 }
 
-func testBadAnswers(t *testing.T) {
-	r := standIn(t, odootest.Options{})
-	s := r.session(t, 2)
-	deep := strings.Repeat("<value><array><data>", 100_000)
-	for name, c := range map[string]struct {
-		f         odootest.Fault
-		kind      fault.Kind
-		ambiguous bool
-	}{
-		"500 page":       {odootest.Fault{Do: odootest.Status, Code: 500}, fault.Unavailable, true},
-		"502 page":       {odootest.Fault{Do: odootest.Status, Code: 502}, fault.Unavailable, true},
-		"404 page":       {odootest.Fault{Do: odootest.Status, Code: 404}, fault.Operator, false},
-		"302":            {odootest.Fault{Do: odootest.Status, Code: 302}, fault.Operator, false},
-		"413":            {odootest.Fault{Do: odootest.Status, Code: 413}, fault.TooLarge, false},
-		"429":            {odootest.Fault{Do: odootest.Status, Code: 429}, fault.Unavailable, false},
-		"200 page":       {odootest.Fault{Do: odootest.Garbage}, fault.Unavailable, true},
-		"deeply nested":  {odootest.Fault{Do: odootest.Garbage, Text: "<methodResponse>" + deep}, fault.Unavailable, true},
-		"huge":           {odootest.Fault{Do: odootest.Huge, Code: 40}, fault.Unavailable, true},
-		"cut":            {odootest.Fault{Do: odootest.Truncate}, fault.Unavailable, true},
-		"traceback":      {odootest.Fault{Code: 1, Text: "Traceback (most recent call last):\n  File \"x\"\nValueError: " + canary}, fault.Unprocessable, false},
-		"user error":     {odootest.Fault{Code: 2, Text: canary}, fault.Unprocessable, false},
-		"access denied":  {odootest.Fault{Code: 3, Text: "Access Denied"}, fault.Denied, false},
-		"access error":   {odootest.Fault{Code: 4, Text: canary}, fault.Denied, false},
-		"slots used up":  {odootest.Fault{Code: 1, Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  remaining connection slots are reserved"}, fault.Unavailable, false},
-		"unknown db":     {odootest.Fault{Code: 1, Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  database \"x\" does not exist"}, fault.NotFound, false},
-		"serialization":  {odootest.Fault{Code: 1, Text: "Traceback\n  File\npsycopg2.errors.SerializationFailure: could not serialize\nDETAIL: x"}, fault.Unavailable, false},
-		"answer of None": {odootest.Fault{Code: 1, Text: "Traceback\n  File\nTypeError: cannot marshal None unless allow_none is enabled"}, fault.Internal, false},
-	} {
-		c.f.Op = "res.partner.search_count"
-		if c.f.Text == "" {
-			c.f.Text = canary
-		}
-		r.stand.Inject(c.f)
-		_, err := s.SearchCount(context.Background(), "res.partner", odoo.Query{})
-		r.stand.Heal()
-		if name == "answer of None" {
-			require.NoError(t, err, "a method that returns nothing has succeeded")
-			continue
-		}
-		require.Error(t, err, name)
-		require.Equal(t, c.kind, fault.KindOf(err), "%s: %v", name, err)
-		require.Equal(t, c.ambiguous, odoo.Ambiguous(err), name)
-		require.NotContains(t, fault.Text(err), canary, name)
-		require.Less(t, len(err.Error()), 600, name)
-	}
-	n, err := s.SearchCount(context.Background(), "res.partner", odoo.Query{})
-	require.NoError(t, err, "one bad answer must not spoil the next")
-	require.Positive(t, n)
-}
-
 // session provisions a workspace and opens it.
 func (r rig) session(t *testing.T, id int32) *odoo.Session {
 	t.Helper()

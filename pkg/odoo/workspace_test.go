@@ -302,52 +302,6 @@ func testJSON2(t *testing.T, r rig) {
 	require.Equal(t, odoo.CodeMissing, fault.Code(err), "%v", err)
 }
 
-func testPush(t *testing.T, r rig) {
-	ctx := context.Background()
-	w := r.provisioned(t, 112)
-	leads := make([]odoo.Lead, 250) // more than one batch
-	for i := range leads {
-		leads[i] = odoo.Lead{UEN: fmt.Sprintf("2020%05dA", i), Name: fmt.Sprintf("Company %d <&> Pte Ltd", i), Industry: "software",
-			Employees: i, IncorporationYear: 2020, Score: float64(i) / 250, Bucket: "high", Rationale: "young & growing"}
-	}
-	got, err := r.prov.PushLeads(ctx, w, leads)
-	require.NoError(t, err)
-	require.Equal(t, odoo.Pushed{Created: 250}, got)
-	got, err = r.prov.PushLeads(ctx, w, leads)
-	require.NoError(t, err)
-	require.Equal(t, odoo.Pushed{Unchanged: 250}, got)
-
-	s, err := r.prov.Session(ctx, w)
-	require.NoError(t, err)
-	mine := odoo.Query{Domain: odoo.Domain{odoo.Where("x_uen", "=", leads[7].UEN)}, Fields: []string{"name", "x_industry_norm"}, Archived: true}
-	partner, err := s.SearchRead(ctx, "res.partner", mine)
-	require.NoError(t, err)
-	require.Len(t, partner, 1)
-	require.Equal(t, leads[7].Name, partner[0].Text("name"))
-	lead, err := s.SearchRead(ctx, "crm.lead", odoo.Query{Domain: odoo.Domain{odoo.Where("partner_id", "=", partner[0].ID())},
-		Fields: []string{"type", "user_id", "x_pre_sdr_score", "x_pre_sdr_rationale"}})
-	require.NoError(t, err)
-	require.Len(t, lead, 1)
-	require.Equal(t, "lead", lead[0].Text("type"))
-	require.Zero(t, lead[0].Int("user_id"), "nobody's yet")
-	require.InDelta(t, leads[7].Score, lead[0].Float("x_pre_sdr_score"), 1e-9)
-
-	// A salesperson renames the company and archives the lead; tomorrow's score changes neither.
-	require.NoError(t, s.Write(ctx, "res.partner", []int64{partner[0].ID()}, odoo.Record{"name": "Their name"}, nil))
-	require.NoError(t, s.Write(ctx, "crm.lead", []int64{lead[0].ID()}, odoo.Record{"active": false}, nil))
-	leads[7].Score, leads[7].Industry = 0.001, ""
-	got, err = r.prov.PushLeads(ctx, w, leads[:10])
-	require.NoError(t, err)
-	require.Equal(t, odoo.Pushed{Updated: 1, Unchanged: 9}, got)
-	partner, err = s.SearchRead(ctx, "res.partner", mine)
-	require.NoError(t, err)
-	require.Equal(t, "Their name", partner[0].Text("name"))
-	require.Empty(t, partner[0].Text("x_industry_norm"))
-	n, err := s.SearchCount(ctx, "crm.lead", odoo.Query{Domain: odoo.Domain{odoo.Where("partner_id", "=", partner[0].ID())}})
-	require.NoError(t, err)
-	require.Zero(t, n, "the archived lead came back")
-}
-
 // testFields: what is missing or of another type is told, and what is missing is made again.
 func testFields(t *testing.T, r rig) {
 	ctx := context.Background()
