@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -15,11 +16,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/leadctl/leadctl/pkg/odoo/odootest"
-)
-
-const (
-	chaos   = 7 * time.Second  // how long things break
-	healing = 90 * time.Second // how long everybody has then to become ready
 )
 
 // scene is one seed.
@@ -45,6 +41,7 @@ type fault struct {
 func faults() []fault {
 	return []fault{
 		{"kill", (*scene).kill},
+		{"kill each every 5 s", (*scene).killBoth},
 		{"terminate", (*scene).terminate},
 		{"freeze", (*scene).freeze},
 		{"postgres crashes", (*scene).crash},
@@ -79,7 +76,7 @@ func faults() []fault {
 
 // play runs replicas, people and three kinds of faults side by side, then heals and waits.
 func (s *scene) play(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, chaos+healing)
+	ctx, cancel := context.WithTimeout(ctx, s.w.o.chaos+s.w.o.healing)
 	defer cancel()
 	var people, replicas, trouble sync.WaitGroup
 	upCtx, down := context.WithCancel(ctx)
@@ -90,12 +87,11 @@ func (s *scene) play(ctx context.Context) error {
 	for _, p := range s.w.people {
 		people.Go(func() { p.signIn(ctx, s.w) })
 	}
-	chaosCtx, end := context.WithTimeout(ctx, chaos)
+	chaosCtx, end := context.WithTimeout(ctx, s.w.o.chaos)
 	defer end()
-	all := faults()
-	s.rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	errs := make(chan error, 3)
-	for _, f := range all[:3] {
+	chosen := s.choose()
+	errs := make(chan error, len(chosen))
+	for _, f := range chosen {
 		s.menu = append(s.menu, f.name)
 		trouble.Go(func() { errs <- s.repeat(chaosCtx, ctx, f) })
 	}
@@ -108,10 +104,20 @@ func (s *scene) play(ctx context.Context) error {
 		r.end()
 	}
 	replicas.Wait()
-	for range 3 {
+	for range chosen {
 		err = errors.Join(err, <-errs)
 	}
 	return err
+}
+
+// choose takes three kinds of faults by seed, or those that were asked for.
+func (s *scene) choose() []fault {
+	all := faults()
+	if s.w.o.scene != "" {
+		return slices.DeleteFunc(all, func(f fault) bool { return !slices.Contains(strings.Split(s.w.o.scene, ","), f.name) })
+	}
+	s.rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all[:3]
 }
 
 // repeat does one kind of fault, with pauses, until the chaos is over. What it puts right, it puts right in ctx.
@@ -145,7 +151,7 @@ func (s *scene) heal() {
 func (s *scene) nextPoint() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.healed || len(*s.queue) == 0 {
+	if s.healed || len(*s.queue) == 0 || s.w.o.scene != "" {
 		return ""
 	}
 	point := (*s.queue)[0]
@@ -181,6 +187,17 @@ func (s *scene) kill(context.Context) error {
 	s.mu.Lock()
 	s.kills++
 	s.mu.Unlock()
+	return nil
+}
+
+func (s *scene) killBoth(ctx context.Context) error {
+	for _, r := range s.w.replicas {
+		wait(ctx, 2500*time.Millisecond)
+		r.signal(syscall.SIGKILL)
+		s.mu.Lock()
+		s.kills++
+		s.mu.Unlock()
+	}
 	return nil
 }
 
