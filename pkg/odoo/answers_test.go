@@ -61,3 +61,46 @@ func testBadAnswers(t *testing.T) {
 	require.NoError(t, err, "one bad answer must not spoil the next")
 	require.Positive(t, n)
 }
+
+// testBadAnswersJSON2 is the same over the other protocol.
+func testBadAnswersJSON2(t *testing.T) {
+	r := standIn(t, odootest.Options{})
+	w := r.provisioned(t, 6)
+	require.NoError(t, r.stand.AddKey(w.Database, odoo.ServiceLogin, string(w.Secret)))
+	server, err := odoo.New(odoo.Options{BaseURL: r.url, TripAfter: 1000})
+	require.NoError(t, err)
+	s := server.SessionJSON2(w.Database, w.Secret)
+	for name, c := range map[string]struct {
+		f         odootest.Fault
+		kind      fault.Kind
+		ambiguous bool
+	}{
+		"500 page":          {odootest.Fault{Do: odootest.Status, Code: 500}, fault.Unavailable, true},
+		"502 page":          {odootest.Fault{Do: odootest.Status, Code: 502}, fault.Unavailable, true},
+		"404 page":          {odootest.Fault{Do: odootest.Status, Code: 404}, fault.Operator, false},
+		"302":               {odootest.Fault{Do: odootest.Status, Code: 302}, fault.Operator, false},
+		"200 page":          {odootest.Fault{Do: odootest.Garbage}, fault.Unavailable, true},
+		"huge":              {odootest.Fault{Do: odootest.Huge, Code: 40}, fault.Unavailable, true},
+		"cut":               {odootest.Fault{Do: odootest.Truncate}, fault.Unavailable, true},
+		"reset":             {odootest.Fault{Do: odootest.Reset}, fault.Unavailable, true},
+		"key refused":       {odootest.Fault{Code: 401}, fault.Denied, false},
+		"access error":      {odootest.Fault{Code: 403}, fault.Denied, false},
+		"user error":        {odootest.Fault{Code: 422}, fault.Unprocessable, false},
+		"our own mistake":   {odootest.Fault{Code: 500}, fault.Unprocessable, false},
+		"temporarily away":  {odootest.Fault{Code: 503}, fault.Unavailable, true},
+		"too much for Odoo": {odootest.Fault{Code: 413}, fault.TooLarge, false},
+	} {
+		c.f.Op, c.f.Text = "res.partner.search_count", canary
+		r.stand.Inject(c.f)
+		_, err := s.SearchCount(context.Background(), "res.partner", odoo.Query{})
+		r.stand.Heal()
+		require.Error(t, err, name)
+		require.Equal(t, c.kind, fault.KindOf(err), "%s: %v", name, err)
+		require.Equal(t, c.ambiguous, odoo.Ambiguous(err), "%s: %v", name, err)
+		require.NotContains(t, fault.Text(err), canary, name)
+		require.Less(t, len(err.Error()), 600, name)
+	}
+	n, err := s.SearchCount(context.Background(), "res.partner", odoo.Query{})
+	require.NoError(t, err, "one bad answer must not spoil the next")
+	require.Positive(t, n)
+}

@@ -30,7 +30,11 @@ func TestCases(t *testing.T) {
 	t.Parallel()
 	t.Run("D-007", func(t *testing.T) { t.Parallel(); testDownAndBack(t) })
 	t.Run("D-008", func(t *testing.T) { t.Parallel(); testSlots(t) })
-	t.Run("D-009", func(t *testing.T) { t.Parallel(); testBadAnswers(t) })
+	t.Run("D-009", func(t *testing.T) {
+		t.Parallel()
+		t.Run("XML-RPC", func(t *testing.T) { t.Parallel(); testBadAnswers(t) })
+		t.Run("JSON-2", func(t *testing.T) { t.Parallel(); testBadAnswersJSON2(t) })
+	})
 	t.Run("D-010", func(t *testing.T) { t.Parallel(); testHalfOpen(t) })
 	t.Run("D-011", func(t *testing.T) {
 		t.Parallel()
