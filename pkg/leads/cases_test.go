@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/leadctl/leadctl/pkg/fault"
@@ -20,6 +21,7 @@ func TestCases(t *testing.T) {
 		"B-042": sameNamesInTwoTenants,
 		"B-044": numbersTellNothing,
 		"B-048": twoWorlds,
+		"B-051": lookupsCostTheSame,
 		"B-054": locksAreOnesOwn,
 		"B-056": sharedCompany,
 		"B-064": injections,
@@ -170,4 +172,34 @@ func locksAreOnesOwn(t *testing.T) {
 	require.Equal(t, int64(5), w.score(1, leads.ScoreOptions{}).Added)
 	require.Equal(t, int32(1), w.request(1).RunID)
 	require.Contains(t, w.export(1, leads.CSV, leads.All), "ACME CLOUD")
+}
+
+// lookupsCostTheSame: what only tenant 2 has and what nobody has take tenant 1 the same plan, the same rows and the same pages,
+// which is what a difference in time would come from.
+func lookupsCostTheSame(t *testing.T) {
+	w := newWorld(t)
+	w.register()
+	for i := range 50 {
+		w.rule(2, fmt.Sprintf("Rule %d", i), `{"keywords":["cloud"]}`)
+	}
+	w.rule(1, "Mine", `{"keywords":["nothing"]}`)
+	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score) SELECT 2, i, 0.5 FROM generate_series(1, 5000) i; ANALYZE lead_scores; ANALYZE icp_rules`)
+	w.exec(`INSERT INTO enrichment_runs (tenant_id, run_id) SELECT 2, i FROM generate_series(1, 500) i`)
+	cost := func(sql string, value any) (plan string) {
+		require.NoError(t, w.App.ReadTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
+			for range 3 { // the last one finds everything in memory
+				rows, err := tx.Query(ctx, `EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, SUMMARY OFF, COSTS OFF) `+sql, pgx.QueryExecModeExec, value)
+				require.NoError(t, err)
+				lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+				require.NoError(t, err)
+				plan = strings.ReplaceAll(strings.Join(lines, "\n"), fmt.Sprint(value), "?")
+			}
+			return nil
+		}))
+		require.Contains(t, plan, "Buffers: ")
+		return plan
+	}
+	require.Equal(t, cost(`SELECT * FROM lead_scores WHERE company_id = $1::int`, 999_999), cost(`SELECT * FROM lead_scores WHERE company_id = $1::int`, 4_000))
+	require.Equal(t, cost(`SELECT * FROM icp_rules WHERE name = $1::text`, "Rule 90"), cost(`SELECT * FROM icp_rules WHERE name = $1::text`, "Rule 20"))
+	require.Equal(t, cost(`SELECT * FROM enrichment_runs WHERE run_id = $1::int`, 99_999), cost(`SELECT * FROM enrichment_runs WHERE run_id = $1::int`, 400))
 }
