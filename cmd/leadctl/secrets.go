@@ -130,12 +130,28 @@ func newSecretsRetire(a *app) *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			list, err := a.reseal(cmd.Context(), true)
-			if err = errors.Join(err, unopened(list), unmoved(list)); err != nil {
+			if err = errors.Join(err, unopened(list), unmoved(list), a.inUse(cmd.Context(), args[0])); err != nil {
 				return err
 			}
 			return rewrite(args[0], secret.Retire)
 		},
 	}
+}
+
+// inUse demands the keyset that the stored secrets were just held against: another file's keys were not asked about.
+func (a *app) inUse(ctx context.Context, path string) error {
+	cfg, err := a.config(ctx)
+	if err != nil {
+		return err
+	}
+	file, err := os.ReadFile(path)
+	if err != nil {
+		return fault.New(fault.NotFound, "keyset: %w", err)
+	}
+	if strings.TrimSpace(string(file)) != strings.TrimSpace(cfg.Secrets.Keyset) {
+		return fault.New(fault.Conflict, "keyset %s: not the one that LEADCTL_KEYSET_FILE names", path)
+	}
+	return nil
 }
 
 func unmoved(list []workspace.Resealed) error {
