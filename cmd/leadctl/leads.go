@@ -141,18 +141,7 @@ func newLeadsTop(a *app) *cobra.Command {
 		Example: "  leadctl leads top --tenant 42 --limit 10\n  leadctl leads top --tenant 42 --bucket high --industry software --year 2015-2020",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var top []topLead
-			filter, err := chosen.filter()
-			if err != nil {
-				return err
-			}
-			err = a.readTenant(cmd.Context(), ref, "leads.top", func(ctx context.Context, tx postgres.TenantTx) error {
-				page, err := leads.Latest(ctx, tx, limit, filter, leads.Cursor{})
-				for _, l := range page.Items {
-					top = append(top, topLead{l.Score, l.Bucket, l.CompanyID, l.Name, l.IndustryNorm, l.Rationale})
-				}
-				return err
-			})
+			top, err := a.topLeads(cmd.Context(), ref, limit, chosen)
 			return errors.Join(err, a.printUnless(err, top))
 		},
 	}
@@ -160,6 +149,21 @@ func newLeadsTop(a *app) *cobra.Command {
 	chosen.add(cmd)
 	cmd.Flags().IntVar(&limit, "limit", 20, "how many, from 1 to 10000")
 	return a.reads(cmd)
+}
+
+func (a *app) topLeads(ctx context.Context, ref string, limit int, chosen filterFlags) (top []topLead, err error) {
+	filter, err := chosen.filter()
+	if err != nil {
+		return nil, err
+	}
+	err = a.readTenant(ctx, ref, "leads.top", func(ctx context.Context, tx postgres.TenantTx) error {
+		page, err := leads.Latest(ctx, tx, limit, filter, leads.Cursor{})
+		for _, l := range page.Items {
+			top = append(top, topLead{l.Score, l.Bucket, l.CompanyID, l.Name, l.IndustryNorm, l.Rationale})
+		}
+		return err
+	})
+	return top, err
 }
 
 // filterFlags choose among leads.
