@@ -28,6 +28,8 @@ type ingestFlags struct {
 	acra.Choice
 	since    string
 	statuses []string
+
+	registerOnly bool
 }
 
 func newACRAIngest(a *app) *cobra.Command {
@@ -58,6 +60,7 @@ func newACRAIngest(a *app) *cobra.Command {
 	flags.BoolVar(&f.Resume, "resume", false, "continue the latest run of this source, if it did not finish")
 	flags.BoolVar(&f.DryRun, "dry-run", false, "read and compare, write nothing")
 	flags.BoolVar(&f.Force, "force", false, "read again what has not been republished; accept a register that shrank by half")
+	flags.BoolVar(&f.registerOnly, "register-only", false, "leave the companies as they are; the next ingestion or scoring brings them to the register")
 	flags.Float64Var(&f.MaxRejects, "max-rejects", acra.DefaultRejects, "share of refused rows above which the run is aborted")
 	return a.reads(cmd)
 }
@@ -73,7 +76,7 @@ func (a *app) ingest(ctx context.Context, f ingestFlags) (reportShown, error) {
 		return reportShown{}, err
 	}
 	report, err := a.ingestRegister(ctx, db, opts)
-	if err != nil || report.DryRun {
+	if err != nil || report.DryRun || f.registerOnly {
 		return showReport(report, leads.CompaniesReport{}), err
 	}
 	queue, err := a.jobs(ctx, false)

@@ -142,7 +142,7 @@ func psql() string {
 }
 
 func (b *bench) ingest(file string) *exec.Cmd {
-	cmd := exec.Command(b.leadctl, "acra", "ingest", file, "--status", "all", "-o", "json")
+	cmd := exec.Command(b.leadctl, "acra", "ingest", file, "--status", "all", "--register-only", "-o", "json")
 	cmd.Env = append(os.Environ(), "POSTGRES_DSN="+b.loginDSN, "LEADCTL_ENV=development")
 	return cmd
 }
