@@ -167,6 +167,7 @@ func (a *app) setUp(ctx context.Context, f *setupFlags) error {
 	}
 	result, err := admin.Setup(ctx, f.opts)
 	if f.opts.DryRun || f.print == "plan" {
+		a.showWarnings(result)
 		return errors.Join(a.print(result.Plan), err)
 	}
 	a.showChanges(result)
@@ -229,6 +230,10 @@ func (a *app) showChanges(r keycloak.Result) {
 		fmt.Fprintln(a.stderr, a.style.good("✓"), printable(strings.TrimSpace(c.Action+" "+c.Kind+" "+c.Name)), a.style.dim(printable(c.Detail)))
 	}
 	a.say("%d unchanged", kept)
+	a.showWarnings(r)
+}
+
+func (a *app) showWarnings(r keycloak.Result) {
 	for _, w := range r.Warnings {
 		fmt.Fprintln(a.stderr, a.style.bad("!"), printable(w))
 	}
