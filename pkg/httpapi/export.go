@@ -78,10 +78,14 @@ func (s *Server) export(ctx context.Context, in *exportIn, format leads.Format) 
 const heldRows = 2000
 
 func (s *Server) held(ctx context.Context, e exportRequest, d *download) {
-	var body bytes.Buffer
+	body, _ := s.bodies.Get().(*bytes.Buffer)
+	if body == nil {
+		body = new(bytes.Buffer)
+	}
+	defer s.keep(body)
 	var done leads.Exported
 	err := s.db.ReadTenant(ctx, e.owner, func(ctx context.Context, tx postgres.TenantTx) (err error) {
-		done, err = leads.Export(ctx, tx, &body, e.format, e.limit, e.filter)
+		done, err = leads.Export(ctx, tx, body, e.format, e.limit, e.filter)
 		return err
 	})
 	e.slot.connectionFree()
@@ -89,6 +93,14 @@ func (s *Server) held(ctx context.Context, e exportRequest, d *download) {
 		_, err = d.Write(body.Bytes())
 	}
 	d.end(ctx, done.Rows, err)
+}
+
+// keep has the next export use the same memory, unless it is far more than most need.
+func (s *Server) keep(body *bytes.Buffer) {
+	if body.Cap() <= 1<<20 {
+		body.Reset()
+		s.bodies.Put(body)
+	}
 }
 
 // streamed sends rows as they come from the database, in memory that does not grow. The status goes out with the first byte,

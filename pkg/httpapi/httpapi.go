@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -58,6 +59,7 @@ type Server struct {
 	now        func() time.Time
 	draining   atomic.Bool
 	exports    *exportSlots
+	bodies     sync.Pool // of *bytes.Buffer, for exports that are made whole
 	metrics    *metrics
 	pages      map[string]http.Handler
 }
