@@ -152,8 +152,12 @@ func testLeaksFound(t *testing.T, r rig) {
 	require.True(t, ok)
 	admin := r.server.Session(w.Database, uid, adminPassword)
 	// Not users and teams: the rules of contacts and of mail aliases hold for them too, since each of them is one.
-	for _, open := range []struct{ model, field string }{{"res.partner", "active"}, {"res.partner", "perm_write"}, {"crm.lead", "active"},
-		{"crm.lead", "perm_write"}, {"crm.tag", "active"}, {"utm.campaign", "active"}} {
+	type hole struct{ model, field string }
+	holes := []hole{{"res.partner", "active"}, {"crm.lead", "active"}, {"crm.tag", "active"}, {"utm.campaign", "active"}}
+	if r.stand != nil { // a real Odoo writes nothing that may not be read, whatever the rule for writing says
+		holes = append(holes, hole{"res.partner", "perm_write"}, hole{"crm.lead", "perm_write"})
+	}
+	for _, open := range holes {
 		model := open.model
 		rules, err := admin.SearchRead(ctx, "ir.rule", odoo.Query{Domain: odoo.Domain{odoo.Where("name", "=", "leadctl: "+model)}, Fields: []string{"name"}})
 		require.NoError(t, err)
