@@ -45,6 +45,7 @@ func newChromium(t *testing.T) *chromium {
 	var made struct{ SessionID string }
 	c.call(t, http.MethodPost, "/session", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
 		"goog:chromeOptions": map[string]any{"binary": binary, "args": []string{"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--user-data-dir=" + home}},
+		"goog:loggingPrefs":  map[string]string{"browser": "ALL", "performance": "ALL"},
 		"timeouts":           map[string]any{"implicit": 30_000, "script": 30_000, "pageLoad": 60_000},
 	}}}, &made)
 	c.session += "/session/" + made.SessionID
