@@ -23,8 +23,13 @@ import (
 // migrated database, an identity provider with tokens of two people, and an Odoo stand-in with a prepared template.
 func TestOperateScripts(t *testing.T) {
 	t.Parallel()
+	operateScripts(t, "testdata/operate")
+}
+
+func operateScripts(t *testing.T, dir string) {
+	t.Helper()
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/operate", RequireExplicitExec: true, RequireUniqueNames: true, UpdateScripts: *update,
+		Dir: dir, RequireExplicitExec: true, RequireUniqueNames: true, UpdateScripts: *update,
 		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"exit": exitCode},
 		Setup: operateSetup,
 	})
