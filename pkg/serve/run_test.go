@@ -153,7 +153,7 @@ func pollingThroughTrouble(t *testing.T) {
 		return now == 2
 	})
 	require.Contains(t, get(t, d.base+"/onboarding/verify_odoo", token).body, `"exists":true,"smoke":true,"ready":true`)
-	require.Equal(t, 1, count(t, db, `SELECT count(*) FROM river.river_job`))
+	require.Equal(t, 1, count(t, db, `SELECT count(*) FROM river.river_job WHERE kind = 'onboarding'`))
 	made := 0
 	for _, e := range stand.Ledger() {
 		if e.Do == "duplicate_database" {
