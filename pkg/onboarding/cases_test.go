@@ -60,6 +60,7 @@ func (r *rig) watched(t *testing.T, id tenantid.ID) (end func()) {
 					assert.False(t, slices.ContainsFunc(snap.Steps, func(s onboarding.Step) bool { return s.State != onboarding.StepDone }), "ready before the last step: %+v", snap.Steps)
 				}
 				last = snap.Status
+				r.seen.Store(id, last)
 				return err
 			})
 			assert.NoError(t, err)
@@ -158,6 +159,7 @@ func refusedAtAnyStep(t *testing.T) {
 			id := r.firstLogin(t, "alice")
 			failed, _ := r.await(t, id, onboarding.Failed)
 			require.NotContains(t, *failed.Error, "CANARY")
+			require.Eventually(t, func() bool { last, _ := r.seen.Load(id); return last == onboarding.Failed }, time.Minute, time.Millisecond, "whoever watches has seen it")
 			before := len(r.odoo.Ledger())
 			again, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), "")
 			require.NoError(t, err)

@@ -36,6 +36,7 @@ type rig struct {
 	odoo *odootest.Server
 	work *jobs.Client
 	ws   *workspace.Service
+	seen *sync.Map // tenant id → the status that was polled last
 }
 
 func newRig(t *testing.T, policy onboarding.Policy) *rig {
@@ -58,7 +59,7 @@ func newRig(t *testing.T, policy onboarding.Policy) *rig {
 	river.AddWorker(workers, &leads.Worker{DB: db.App, Log: logging.Discard()}) // of a queue that nobody works here
 	client, err := jobs.New(t.Context(), db.App, jobs.Options{Workers: workers})
 	require.NoError(t, err)
-	return &rig{&onboarding.Service{DB: db.App, Jobs: client, Policy: policy}, db, stand, client, spaces}
+	return &rig{&onboarding.Service{DB: db.App, Jobs: client, Policy: policy}, db, stand, client, spaces, &sync.Map{}}
 }
 
 func keyring(t *testing.T) *secret.Keyring {
