@@ -47,7 +47,7 @@ type ground struct {
 func newGround(ctx context.Context) (*ground, error) {
 	g := &ground{port: freePort(), password: random()}
 	var err error
-	if g.server, err = pgtemp.Start(ctx, pgtemp.Options{Settings: map[string]string{"listen_addresses": "127.0.0.1", "port": g.port, "max_connections": "300"}}); err != nil {
+	if g.server, err = pgtemp.Start(ctx, pgtemp.Options{Settings: map[string]string{"listen_addresses": "127.0.0.1", "port": g.port, "max_connections": "300", "synchronous_commit": "on"}}); err != nil {
 		return nil, err
 	}
 	dsn := g.server.DSN("postgres")
