@@ -236,6 +236,16 @@ func (s *site) exec(t *testing.T, sql string, args ...any) {
 	require.NoError(t, err)
 }
 
+// settled waits until the queue has recorded every job of a kind as completed, which it does a moment after the work was seen.
+func (s *site) settled(t *testing.T, kind string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var done bool
+		require.NoError(t, s.db.Owner.QueryRow(t.Context(), `SELECT bool_and(state = 'completed') FROM river.river_job WHERE kind = $1`, kind).Scan(&done))
+		return done
+	}, time.Minute, 20*time.Millisecond, "jobs of kind %s", kind)
+}
+
 // companies gives tenant id so many scored leads, with names and scores that count up.
 func (s *site) companies(t *testing.T, id, n int) {
 	t.Helper()

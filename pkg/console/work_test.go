@@ -20,6 +20,7 @@ func TestOperatorsSeeTheInstallation(t *testing.T) {
 	require.Contains(t, olga.signIn("olga").body, "Looking at everything", "an operator of no tenant comes here")
 	require.Contains(t, olga.get("/ops/health", "HX-Request", "true").body, "1 check failed")
 	require.Contains(t, olga.get("/ops").body, "1 check failed", "fresh answers are shown at once")
+	s.settled(t, "onboarding")
 	s.exec(t, `INSERT INTO acra_runs (source, state, started_at, updated_at, finished_at, checkpoint, rows_read, inserted, rejected, detail)
 		VALUES ('a file', 'done', now() - interval '10 s', now(), now(), '{"batch": 1, "at": {"part": "a.csv", "line": 7}}', 1234, 1200, 34, '{"reasons": {"column uen: empty": 34}}')`)
 	for who, b := range map[string]*browser{"by tenant": alice, "by role": olga} {
