@@ -121,7 +121,7 @@ func basis(rules []readRule, opts ScoreOptions) string {
 	h := sha256.New()
 	enc := json.NewEncoder(h) // of our own structs: it cannot fail
 	_ = enc.Encode(opts.Weights)
-	_ = enc.Encode([]any{opts.Now.Year(), SSICSource})
+	_ = enc.Encode([]any{opts.Now.Year(), ssicCSV})
 	for _, r := range rules {
 		_ = enc.Encode([]any{r.id, r.name, r.profile})
 	}

@@ -21,6 +21,10 @@ func TestTaxonomyIsWhole(t *testing.T) {
 		divisions[in.Code] = true
 	}
 	require.Equal(t, 22, sections)
+	require.Len(t, divisions, 82, "81 of A to U, and 00 for what is not adequately defined")
+	for _, other := range []string{"05", "06", "07", "33", "39", "45"} {
+		require.False(t, divisions[other], "%s is a division of ISIC that SSIC 2020 has not", other)
+	}
 	// Every division lies in its section's range and in no other's: ranges are what rules search by.
 	for _, section := range Industries() {
 		if section.Code != section.Section {
