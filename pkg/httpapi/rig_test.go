@@ -1,7 +1,6 @@
 package httpapi_test
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -28,6 +27,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/httpapi"
 	"github.com/leadctl/leadctl/pkg/jobs"
 	"github.com/leadctl/leadctl/pkg/logging"
+	"github.com/leadctl/leadctl/pkg/logging/logtest"
 	"github.com/leadctl/leadctl/pkg/onboarding"
 	"github.com/leadctl/leadctl/pkg/pgtest"
 	"github.com/leadctl/leadctl/pkg/postgres"
@@ -121,31 +121,13 @@ func signedText(key *rsa.PrivateKey, header, payload string) string {
 	return input + "." + b64(sig)
 }
 
-// journal is the log of a rig.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(b []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(b)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
-}
-
 // rig is the whole API on a database of its own behind a real http.Server, with a provider that signs real tokens.
 type rig struct {
 	*idp
 	db  *pgtest.DB
 	api *httpapi.Server
 	web *httptest.Server
-	log *journal
+	log *logtest.Journal
 	reg *prometheus.Registry
 }
 
@@ -160,7 +142,7 @@ type setup struct {
 
 func newRig(t testing.TB, changes ...func(*setup)) *rig {
 	t.Helper()
-	r := &rig{idp: newIDP(t), db: pgtest.New(t), log: &journal{}, reg: prometheus.NewRegistry()}
+	r := &rig{idp: newIDP(t), db: pgtest.New(t), log: &logtest.Journal{}, reg: prometheus.NewRegistry()}
 	client, err := jobs.New(t.Context(), r.db.App, jobs.Options{})
 	require.NoError(t, err)
 	s := &setup{

@@ -1,7 +1,6 @@
 package jobs_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/jobs"
+	"github.com/leadctl/leadctl/pkg/logging/logtest"
 	"github.com/leadctl/leadctl/pkg/pgtest"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/tenantid"
@@ -56,34 +56,16 @@ func (w *choreWorker) Work(ctx context.Context, job *river.Job[chore]) error {
 
 func (w *choreWorker) NextRetry(*river.Job[chore]) time.Time { return time.Now() }
 
-// journal is a log that tests may read while it is written.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(b []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(b)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
-}
-
 type rig struct {
 	*jobs.Client
 	db    *pgtest.DB
-	log   *journal
+	log   *logtest.Journal
 	began chan struct{}
 }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	r := &rig{db: pgtest.New(t), log: &journal{}, began: make(chan struct{}, 1)}
+	r := &rig{db: pgtest.New(t), log: &logtest.Journal{}, began: make(chan struct{}, 1)}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &choreWorker{began: r.began})
 	client, err := jobs.New(t.Context(), r.db.App, jobs.Options{Workers: workers, Log: slog.New(slog.NewJSONHandler(r.log, nil))})

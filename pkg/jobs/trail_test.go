@@ -13,6 +13,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/jobs"
 	"github.com/leadctl/leadctl/pkg/logging"
+	"github.com/leadctl/leadctl/pkg/logging/logtest"
 	"github.com/leadctl/leadctl/pkg/pgtest"
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
@@ -34,7 +35,7 @@ func (w *errandWorker) Work(ctx context.Context, _ *river.Job[errand]) error {
 // One request id finds the request's lines and those of the job that it caused, in whatever process.
 func TestAJobsLinesNameTheRequestThatCausedIt(t *testing.T) {
 	t.Parallel()
-	db, lines := pgtest.New(t), &journal{}
+	db, lines := pgtest.New(t), &logtest.Journal{}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &errandWorker{log: logging.New(lines, slog.LevelInfo, "json")})
 	enqueues, err := jobs.New(t.Context(), db.App, jobs.Options{})

@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -26,6 +25,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/config"
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/logging"
+	"github.com/leadctl/leadctl/pkg/logging/logtest"
 	"github.com/leadctl/leadctl/pkg/pgtest"
 	"github.com/leadctl/leadctl/pkg/secret"
 )
@@ -104,29 +104,11 @@ func settings(t testing.TB, dsn, issuer string, pairs ...string) config.Config {
 	return cfg
 }
 
-// journal is a log that tests may read while it is written.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(b []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(b)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
-}
-
 // running is a daemon under test.
 type running struct {
 	base    string
 	metrics string
-	log     *journal
+	log     *logtest.Journal
 	stop    context.CancelFunc // what SIGTERM does
 	ended   chan error
 }
@@ -135,7 +117,7 @@ type running struct {
 func start(t testing.TB, cfg config.Config, change ...func(*Options)) *running {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	d := &running{log: &journal{}, stop: stop, ended: make(chan error, 1)}
+	d := &running{log: &logtest.Journal{}, stop: stop, ended: make(chan error, 1)}
 	started := make(chan net.Addr, 1)
 	metrics, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -69,7 +69,7 @@ func strangeKeyIDs(t *testing.T) {
 		f.refused(t, f.headed("kid", kid), sso.ReasonUnknownKey)
 	}
 	require.Equal(t, 2, f.count(keysPath), "one reading at the start, one for all the unknown kids")
-	require.NotContains(t, f.log.text.String(), "msg=fake")
+	require.NotContains(t, f.log.String(), "msg=fake")
 }
 
 // unknownKeyFlood sends 20,000 tokens with ever new kids through 50 goroutines while the clock passes one minute. Good tokens

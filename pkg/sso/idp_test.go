@@ -28,6 +28,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/logging/logtest"
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
@@ -191,18 +192,6 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// logbook keeps log lines for the assertion that they hold no secret.
-type logbook struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logbook) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
 // fixture is a provider, a verifier that trusts it, and a standing clock.
 type fixture struct {
 	*idp
@@ -210,7 +199,7 @@ type fixture struct {
 	v     *sso.Verifier
 	cfg   sso.Config
 	clock *clock
-	log   *logbook
+	log   *logtest.Journal
 }
 
 const audience = "leadctl-api"
@@ -220,7 +209,7 @@ func t0() time.Time { return time.Unix(1_764_000_000, 0) }
 
 func newFixture(t testing.TB, change ...func(*sso.Config)) *fixture {
 	t.Helper()
-	f := &fixture{idp: newIDP(t), keyring: testKeys(), clock: &clock{now: t0()}, log: &logbook{}}
+	f := &fixture{idp: newIDP(t), keyring: testKeys(), clock: &clock{now: t0()}, log: &logtest.Journal{}}
 	f.cfg = sso.Config{
 		Issuer: f.issuer(), Audiences: []string{audience}, ClientIDs: []string{"console", "leadctl-cli"},
 		HTTPClient: f.Client(), Now: f.clock.Now, Log: slog.New(slog.NewTextHandler(f.log, nil)),
