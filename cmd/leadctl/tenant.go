@@ -274,12 +274,16 @@ func newTenantUserRemove(a *app) *cobra.Command {
 }
 
 func (a *app) changeUser(ctx context.Context, args []string, action string, change func(context.Context, postgres.SystemTx, tenant.ID) error) error {
+	cfg, err := a.config(ctx)
+	if err != nil {
+		return err
+	}
 	return a.inSystem(ctx, "tenant users", func(ctx context.Context, tx postgres.SystemTx) error {
 		t, err := tenant.Find(ctx, tx, args[0])
 		if err != nil {
 			return err
 		}
-		if err := change(ctx, tx, t.ID); err != nil {
+		if err := serve.Quotas(cfg).Within(ctx, tx, t.ID, func() error { return change(ctx, tx, t.ID) }); err != nil {
 			return err
 		}
 		return tenant.Record(ctx, tx, tenant.Act{Tenant: t.ID, Actor: actor(), Action: action, Object: args[1]})

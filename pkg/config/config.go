@@ -25,6 +25,7 @@ type Config struct {
 	API        API        `key:"api" doc:"What serve listens on and answers to"`
 	SSO        SSO        `key:"sso" doc:"The identity provider (OIDC) whose tokens count"`
 	Onboarding Onboarding `key:"onboarding" doc:"Who gets a tenant at the first sign-in"`
+	Quotas     Quotas     `key:"quotas" doc:"How much one tenant may have"`
 	Odoo       Odoo       `key:"odoo" doc:"The Odoo server that tenants get their workspace on"`
 	ACRA       ACRA       `key:"acra" doc:"Where the company register comes from, and when"`
 	Leads      Leads      `key:"leads" doc:"How leads are scored"`
@@ -79,6 +80,12 @@ type Onboarding struct {
 	Policy      string   `key:"policy" default:"open" check:"policy" doc:"open: anyone the provider vouches for; domains: verified addresses in the domains listed; invite: known users; closed: nobody"`
 	Domains     []string `key:"domains" doc:"Mail domains for policy domains"`
 	ClaimPolicy string   `key:"claim_policy" default:"create" check:"claimpolicy" doc:"What a tenant claim that names no tenant yet does at first sign-in: create one, or only an existing one counts"`
+}
+
+// Quotas is how much one tenant may have. 0 is no limit.
+type Quotas struct {
+	Members     int `key:"members" default:"1000" check:"natural" doc:"Users of a tenant, with those who were added or invited and have not signed in; 0 means no limit"`
+	Invitations int `key:"invitations" default:"100" check:"natural" doc:"Invitations of a tenant that nobody has used yet; 0 means no limit"`
 }
 
 // Odoo is the Odoo server that tenants get their workspace on.

@@ -16,7 +16,8 @@ import (
 // FirstLogin makes sure that the identity has a tenant, is its user, and that its workspace is ready or being made.
 // Everything happens in one transaction: either all of it is there, with the job that finishes it, or nothing is. Parallel
 // and repeated calls of one identity queue up on its row and join the same work. Requests are answered without waiting for
-// Odoo. Faults: Denied with TENANT_INVALID, TENANT_REQUIRED, TENANT_SUSPENDED, EMAIL_NOT_VERIFIED, ONBOARDING_CLOSED.
+// Odoo. Faults: Denied with TENANT_INVALID, TENANT_REQUIRED, TENANT_SUSPENDED, EMAIL_NOT_VERIFIED, ONBOARDING_CLOSED;
+// Conflict with QUOTA_MEMBERS.
 func (s *Service) FirstLogin(ctx context.Context, who sso.Identity, requestID string) (Status, error) {
 	if err := who.ClaimFault(); err != nil {
 		return Status{}, err
@@ -98,7 +99,8 @@ func (s *Service) join(ctx context.Context, tx postgres.SystemTx, t tenant.Tenan
 	if err := verified(who); err != nil {
 		return false, err
 	}
-	if err := tenant.Join(ctx, tx, t.ID, who, []string{string(sso.Viewer)}); err != nil {
+	err := s.Quotas.Within(ctx, tx, t.ID, func() error { return tenant.Join(ctx, tx, t.ID, who, []string{string(sso.Viewer)}) })
+	if err != nil {
 		return false, err
 	}
 	return true, tenant.Record(ctx, tx, tenant.Act{Tenant: t.ID, Actor: who.Subject, Action: "user.join", Object: who.Subject, RequestID: requestID})

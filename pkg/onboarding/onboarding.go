@@ -14,6 +14,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/jobs"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
@@ -38,6 +39,7 @@ type Service struct {
 	DB     *postgres.DB
 	Jobs   *jobs.Client
 	Policy Policy
+	Quotas tenant.Quotas // what a tenant may have of users
 }
 
 // Worker makes workspaces. One Worker serves a whole process; River calls it for each job.

@@ -23,7 +23,8 @@ type Request struct {
 
 // Provision does what a first sign-in does, on an operator's word: tenant, user, status and job in one transaction. A ready
 // tenant is gone through again, step by step, which repairs what is missing and changes nothing else. The same order twice
-// is one tenant. Faults: Invalid, NotFound, Denied for a suspended tenant.
+// is one tenant. Faults: Invalid, NotFound, Denied for a suspended tenant, Conflict with
+// QUOTA_MEMBERS.
 func (s *Service) Provision(ctx context.Context, req Request) (tenant.Tenant, error) {
 	var t tenant.Tenant
 	err := s.DB.InSystem(ctx, "provision", func(ctx context.Context, tx postgres.SystemTx) (err error) {
@@ -34,7 +35,8 @@ func (s *Service) Provision(ctx context.Context, req Request) (tenant.Tenant, er
 			return err
 		}
 		if req.Email != "" {
-			if err := tenant.AddMember(ctx, tx, t.ID, req.Email, req.Roles); err != nil {
+			err := s.Quotas.Within(ctx, tx, t.ID, func() error { return tenant.AddMember(ctx, tx, t.ID, req.Email, req.Roles) })
+			if err != nil {
 				return err
 			}
 		}

@@ -24,6 +24,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/session"
 	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
@@ -77,9 +78,14 @@ func Check(ctx context.Context, db *postgres.DB, strict bool) error {
 
 // Onboarding is the enqueuing side: what the API and `leadctl tenant provision` call.
 func Onboarding(cfg config.Config, db *postgres.DB, client *jobs.Client) *onboarding.Service {
-	return &onboarding.Service{DB: db, Jobs: client, Policy: onboarding.Policy{
+	return &onboarding.Service{DB: db, Jobs: client, Quotas: Quotas(cfg), Policy: onboarding.Policy{
 		Mode: cfg.Onboarding.Policy, Domains: cfg.Onboarding.Domains, ExistingOnly: cfg.Onboarding.ClaimPolicy == "existing",
 	}}
+}
+
+// Quotas are what a tenant may have of users.
+func Quotas(cfg config.Config) tenant.Quotas {
+	return tenant.Quotas{Members: cfg.Quotas.Members, Invitations: cfg.Quotas.Invitations}
 }
 
 // Sessions sign browsers in; nil where cfg names no client of ours at the provider. addr is where the API listens, for an
