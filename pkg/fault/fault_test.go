@@ -27,6 +27,7 @@ func TestThreeReadings(t *testing.T) {
 		{context.Canceled, 503, 130, "interrupted", "interrupted"},
 		{fmt.Errorf("x: %w", context.DeadlineExceeded), 503, 6, "unavailable", "unavailable"},
 		{fault.New(fault.Operator, "migration 3"), 503, 3, "migration 3", "operator"},
+		{fault.New(fault.TooMany, "sign-ins"), 429, 6, "sign-ins", "too_many"},
 	} {
 		if got := fault.HTTPStatus(c.err); got != c.status {
 			t.Errorf("%v: status %d, want %d", c.err, got, c.status)

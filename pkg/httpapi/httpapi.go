@@ -11,6 +11,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -40,6 +41,8 @@ type Config struct {
 	Cookies     Cookies  // of signed-in browsers; the access cookie counts beside the Authorization header
 	DevBypass   bool     // requests without a token count as DevTenant's admin; the caller has checked that this is allowed
 	DevTenant   tenantid.ID
+
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For tells where a request comes from
 }
 
 // Server answers the API's requests. Make one with New; it is safe for concurrent use.
@@ -52,7 +55,7 @@ type Server struct {
 	sessions   *session.Manager
 	workspaces *workspace.Service
 	odooSSO    *sso.Verifier
-	refusals   refusals
+	paces      paces
 	health     func(context.Context) error // nil error: this process can do its job
 	register   func(context.Context) acra.Age
 	log        *slog.Logger
@@ -82,7 +85,7 @@ type Deps struct {
 // New makes a Server. It opens nothing and starts nothing.
 func New(cfg Config, d Deps) *Server {
 	s := &Server{cfg: cfg, db: d.DB, verifier: d.Verifier, jobs: d.Jobs, onboarding: d.Onboarding, sessions: d.Sessions, workspaces: d.Workspaces, odooSSO: d.OdooSSO, health: d.Health, register: d.Register, log: d.Log, now: time.Now,
-		exports: newExportSlots(d.DB.Stat().MaxConns()), metrics: newMetrics(d.Metrics)}
+		exports: newExportSlots(d.DB.Stat().MaxConns()), metrics: newMetrics(d.Metrics), paces: newPaces()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

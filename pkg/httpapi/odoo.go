@@ -2,13 +2,11 @@ package httpapi
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/postgres"
@@ -38,12 +36,12 @@ type userinfoIn struct {
 	Token         string `query:"access_token" doc:"As Odoo 14 sends it"`
 	Authorization string `header:"Authorization" doc:"As Odoo 19 sends it"`
 
-	from string
+	request *http.Request
 }
 
 // Resolve implements huma.Resolver.
 func (in *userinfoIn) Resolve(hc huma.Context) []error {
-	in.from, _, _ = net.SplitHostPort(hc.RemoteAddr())
+	in.request, _ = humago.Unwrap(hc)
 	return in.strictQuery.Resolve(hc)
 }
 
@@ -75,7 +73,8 @@ func (s *Server) getUserinfo(ctx context.Context, in *userinfoIn) (*userinfoOut,
 		return nil, fault.New(fault.NotFound, "no such route")
 	}
 	out := &userinfoOut{Status: http.StatusOK, Cache: "no-store"}
-	if !s.refusals.room(in.from, s.now()) {
+	from := s.source(in.request)
+	if !s.paces.refusals.room(from, s.now()) {
 		out.Status, out.Retry, out.Body.Error = http.StatusTooManyRequests, "1", "slow_down"
 		return out, nil
 	}
@@ -84,7 +83,7 @@ func (s *Server) getUserinfo(ctx context.Context, in *userinfoIn) (*userinfoOut,
 		return nil, err
 	}
 	if err != nil {
-		s.refusals.add(in.from, s.now())
+		_ = s.paces.refusals.take(from, s.now()) // counted; this one has its answer
 		logOf(ctx).InfoContext(ctx, "sign-in to Odoo refused", "tenant", in.Tenant, "error", err)
 		out.Status, out.Challenge, out.Body.Error = http.StatusUnauthorized, `Bearer error="invalid_token"`, "invalid_token"
 		return out, nil
@@ -114,29 +113,4 @@ func (s *Server) odooUser(ctx context.Context, in *userinfoIn) (sso.Identity, er
 		return err
 	})
 	return who, err
-}
-
-// refusedPerSecond is how many refusals one address gets; Odoo servers, whose addresses are few, are mostly right.
-const refusedPerSecond = 20
-
-// refusals counts who was refused how often in this second.
-type refusals struct {
-	mu     sync.Mutex
-	second int64
-	count  map[string]int
-}
-
-func (r *refusals) room(from string, now time.Time) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.second != now.Unix() || r.count[from] < refusedPerSecond
-}
-
-func (r *refusals) add(from string, now time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.second != now.Unix() {
-		r.second, r.count = now.Unix(), map[string]int{}
-	}
-	r.count[from]++
 }

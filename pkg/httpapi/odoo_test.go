@@ -130,6 +130,7 @@ func TestOdooAsksWhoseTokenItIs(t *testing.T) {
 func TestOdooLearnsNothingFromRefusals(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, odooSSO(t))
+	r.api.StopClock(time.Now())
 	own, other, suspended := r.tenant(t, "Own"), r.tenant(t, "Other"), r.tenant(t, "Suspended")
 	r.exec(t, `UPDATE tenants SET status = 'suspended' WHERE tenant_id = $1`, suspended)
 	r.member(t, own, "user-1")

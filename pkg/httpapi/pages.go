@@ -67,6 +67,9 @@ func (s *Server) refreshed(w http.ResponseWriter, r *http.Request, cause error) 
 	if err != nil || handle == "" || s.sessions == nil {
 		return "", who, cause
 	}
+	if err := s.paces.renewals.take(s.source(r), s.now()); err != nil {
+		return "", who, err
+	}
 	tokens, err := s.sessions.Refresh(r.Context(), handle)
 	if err != nil {
 		return "", who, err

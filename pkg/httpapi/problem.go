@@ -49,7 +49,7 @@ func problemOf(ctx context.Context, err error) *Problem {
 	switch p.Status {
 	case http.StatusUnauthorized:
 		*p = unauthorized(ctx, errors.Is(err, errNoCredentials))
-	case http.StatusServiceUnavailable:
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		p.headers.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(fault.RetryAfter(err).Seconds())))))
 	}
 	logProblem(ctx, p, err)

@@ -39,10 +39,10 @@ func (s *Server) routes() []Route {
 		{http.MethodGet, "/livez", Open, "", false, "The process lives; touches nothing else", handle(s.getLive)},
 		{http.MethodGet, "/readyz", Open, "", false, "The process can do its job", handle(s.getReady)},
 
-		{http.MethodGet, "/auth/login", Open, "", false, "Sign a browser in: redirects to the identity provider", handle(s.getLogin)},
-		{http.MethodGet, "/auth/callback", Open, "", false, "Where the identity provider sends the browser back", handle(s.getCallback)},
-		{http.MethodPost, "/auth/refresh", Open, "", false, "A new access cookie for a signed-in browser", handle(s.postRefresh)},
-		{http.MethodPost, "/auth/exchange", Open, "", true, "Cookies for an ID token that the page has", handle(s.postExchange)},
+		{http.MethodGet, "/auth/login", Open, "", false, "Sign a browser in: redirects to the identity provider", s.paced(s.paces.signIns, handle(s.getLogin))},
+		{http.MethodGet, "/auth/callback", Open, "", false, "Where the identity provider sends the browser back", s.paced(s.paces.signIns, handle(s.getCallback))},
+		{http.MethodPost, "/auth/refresh", Open, "", false, "A new access cookie for a signed-in browser", s.paced(s.paces.renewals, handle(s.postRefresh))},
+		{http.MethodPost, "/auth/exchange", Open, "", true, "Cookies for an ID token that the page has", s.paced(s.paces.renewals, handle(s.postExchange))},
 		{http.MethodPost, "/auth/logout", Open, "", false, "End the session at once", handle(s.postLogout)},
 
 		{http.MethodGet, "/odoo/userinfo", Open, "", false, "Asked by Odoo: whose token it is that somebody signs in with", handle(s.getUserinfo)},

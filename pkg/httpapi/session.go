@@ -124,7 +124,11 @@ func (s *Server) postRefresh(ctx context.Context, in *cookiesIn) (*sessionOut, e
 	if err := s.signsIn(); err != nil {
 		return nil, err
 	}
-	tokens, err := s.sessions.Refresh(ctx, in.value(s.cfg.Cookies.Refresh))
+	handle := in.value(s.cfg.Cookies.Refresh)
+	if err := s.holder(handle); err != nil {
+		return nil, err
+	}
+	tokens, err := s.sessions.Refresh(ctx, handle)
 	if err != nil {
 		return nil, err
 	}
@@ -139,6 +143,9 @@ type exchangeIn struct {
 
 func (s *Server) postExchange(ctx context.Context, in *exchangeIn) (*sessionOut, error) {
 	if err := s.signsIn(); err != nil {
+		return nil, err
+	}
+	if err := s.holder(in.Body.IDToken); err != nil {
 		return nil, err
 	}
 	tokens, err := s.sessions.Exchange(ctx, in.Body.IDToken)
