@@ -11,8 +11,11 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/postgres"
@@ -60,13 +63,16 @@ func reserved(name string) bool {
 	return false
 }
 
+// spelled is a name as it is kept: of the ways to write é, one.
+func spelled(name string) string { return norm.NFC.String(strings.TrimSpace(name)) }
+
 // Create makes an active tenant. externalID "" makes one that no claim names.
 // Faults: Invalid for a name or external id that cannot be one, Conflict when the external id is taken.
 func Create(ctx context.Context, tx postgres.SystemTx, name, external string) (Tenant, error) {
-	name = strings.TrimSpace(name)
+	name = spelled(name)
 	switch {
-	case name == "" || len(name) > 200 || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return Tenant{}, fault.New(fault.Invalid, "tenant name %q: empty, longer than 200 bytes, or with control characters", name)
+	case name == "" || len(name) > 200 || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) }):
+		return Tenant{}, fault.New(fault.Invalid, "tenant name %q: empty, longer than 200 bytes, or with characters that nobody sees", name)
 	case reserved(name) || reserved(external):
 		return Tenant{}, fault.New(fault.Invalid, "tenant name %q: reserved", name)
 	case external != "" && !externalID.MatchString(external):
@@ -139,7 +145,7 @@ func FindSame(ctx context.Context, tx postgres.SystemTx, name, external, email s
 		return t, err == nil, err
 	}
 	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM tenants WHERE name = $1 AND external_id IS NULL AND status <> 'deleted'
-		AND EXISTS (SELECT 1 FROM tenant_users u WHERE u.tenant_id = tenants.tenant_id AND u.user_id = lower($2)) ORDER BY tenant_id LIMIT 1`, name, email)
+		AND EXISTS (SELECT 1 FROM tenant_users u WHERE u.tenant_id = tenants.tenant_id AND u.user_id = lower($2)) ORDER BY tenant_id LIMIT 1`, spelled(name), email)
 	if err != nil {
 		return Tenant{}, false, err
 	}

@@ -136,17 +136,6 @@ func TestNamesAndExternalIDs(t *testing.T) {
 	}
 }
 
-func TestAddressesThatAreNone(t *testing.T) {
-	t.Parallel()
-	db := world(t)
-	for _, bad := range []string{"", "nobody", "a@b,c@d", "a@b\r\nBcc: x", "a b@c", "<a@b>"} {
-		err := db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
-			return tenant.AddMember(ctx, tx, 1, bad, []string{"viewer"})
-		})
-		require.True(t, fault.Is(err, fault.Invalid), "%q: %v", bad, err)
-	}
-}
-
 // The same address may be two identities of one tenant: the provider's account was made anew.
 func TestTwoIdentitiesWithOneAddress(t *testing.T) {
 	t.Parallel()

@@ -1,0 +1,66 @@
+package tenant_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
+)
+
+// TestCasesOfNames are the acceptance cases on what tenants and people may be called, by their ids.
+func TestCasesOfNames(t *testing.T) {
+	t.Parallel()
+	db := world(t)
+	refused := func(t *testing.T, do func(context.Context, postgres.SystemTx) error) {
+		t.Helper()
+		err := db.App.InSystem(t.Context(), "test", do)
+		require.True(t, fault.Is(err, fault.Invalid), "%v", err)
+	}
+	t.Run("C-056", func(t *testing.T) {
+		t.Parallel()
+		for _, bad := range []string{"www", "Admin", "POSTGRES", "template0", "Template1", "admin\u200b", "\u200b", "Ac\u200bme", "\u202eemca", "Acme\ufeff", "Ac\xffme"} {
+			refused(t, func(ctx context.Context, tx postgres.SystemTx) error { _, err := tenant.Create(ctx, tx, bad, ""); return err })
+		}
+		for _, bad := range []string{"www", "ADMIN", "template1", "аcme", "ac\u200bme", "café", "cafe\u0301", "acme.", "ac me", "ACME\n", "ａcme"} {
+			refused(t, func(ctx context.Context, tx postgres.SystemTx) error { _, err := tenant.Create(ctx, tx, "Fine", bad); return err })
+		}
+		inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
+			ids := map[tenant.ID]bool{}
+			for _, name := range []string{"Acme", "ACME", "Аcme", "Café", "Cafe\u0301"} { // a name tells people who is meant, and nothing else
+				made, err := tenant.Create(ctx, tx, name, "")
+				require.NoError(t, err)
+				require.False(t, ids[made.ID])
+				ids[made.ID] = true
+				require.NoError(t, tenant.AddMember(ctx, tx, made.ID, "first@names.example", []string{"viewer"}))
+				if strings.HasPrefix(name, "Caf") {
+					require.Equal(t, "Caf\u00e9", made.Name, "one spelling")
+				}
+			}
+			composed, found, err := tenant.FindSame(ctx, tx, "Caf\u00e9", "", "first@names.example")
+			require.NoError(t, err)
+			require.True(t, found)
+			decomposed, _, err := tenant.FindSame(ctx, tx, " Cafe\u0301 ", "", "first@names.example")
+			require.NoError(t, err)
+			require.Equal(t, composed.ID, decomposed.ID, "an order that is given again in the other spelling")
+		})
+	})
+	// Nothing is ever mailed: an address is who may come in.
+	t.Run("C-057", func(t *testing.T) {
+		t.Parallel()
+		for _, bad := range []string{"", "nobody", "a@b,c@d", "a@b;c@d", "a@b\r\nBcc: x@y", "a@b\nc@d", "a b@c", "<a@b>", "Ann <a@b>", "a@b\tc", "a@" + strings.Repeat("b", 260)} {
+			refused(t, func(ctx context.Context, tx postgres.SystemTx) error {
+				return tenant.AddMember(ctx, tx, 1, bad, []string{"viewer"})
+			})
+			refused(t, func(ctx context.Context, tx postgres.SystemTx) error {
+				_, err := tenant.Invite(ctx, tx, 1, bad, []string{"viewer"}, time.Now().Add(time.Hour))
+				return err
+			})
+		}
+	})
+}
