@@ -26,7 +26,7 @@ import (
 // Times that bound a job. River's own default rescues a stuck job after an hour, which no first sign-in can wait for.
 const (
 	Timeout     = 2 * time.Minute    // longest a single attempt may run
-	RescueAfter = 3 * time.Minute    // a running job older than this belonged to a process that stands still; see presence for dead ones
+	RescueAfter = 3 * time.Minute    // a running job older than this goes on elsewhere, whatever became of its process; see presence for who is found sooner
 	KeptFor     = 7 * 24 * time.Hour // completed and cancelled jobs; discarded ones stay as long
 	SoftStop    = 10 * time.Second   // on shutdown: what is running may finish, then it is returned unharmed
 )

@@ -27,7 +27,7 @@ const (
 
 // presence is how working processes know of each other. Each holds a session lock named by its id, which PostgreSQL frees
 // when the process dies; what such a process left running goes back to the queue within seconds. A process that stands
-// still, or whose machine vanished, keeps its session: its jobs wait for RescueAfter.
+// still, or whose machine vanished, loses its lock after half a minute (postgres.DB.Lock).
 type presence struct {
 	db      *postgres.DB
 	id      string // "leadctl-" and 16 hexadecimal digits, the first 8 of which are the lock's second key

@@ -22,8 +22,8 @@ const (
 // Work makes one tenant's workspace: every step in order, each recorded before and after. A step that cannot go on now
 // ends the attempt and River tries again; one that cannot go on at all ends the job with status error.
 //
-// A job that was rescued while its first worker still lives (stopped for longer than the rescue time) would run twice; the
-// session lock lets only one of them in.
+// A job that was taken over while its first worker still lives (it stood still for long) would run twice; the session lock
+// lets only one of them in. Who wakes up without it finds every step looked for before it is done.
 func (w *Worker) Work(ctx context.Context, job *river.Job[Args]) error {
 	id := job.Args.Tenant
 	ctx = logging.With(ctx, slog.String("tenant_id", id.String()), slog.Int64("job_id", job.ID))

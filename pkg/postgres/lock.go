@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -9,10 +10,14 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Lock takes the session lock (class, object) if nobody has it. It is free again when release returns, or when PostgreSQL
-// notices that this process died: what it guards needs no lease. It keeps a connection of its own. Behind a pooler a
-// session is nobody's own, so there it is an Operator fault. Callers take class and object from constants and tenant
-// ids, never from what a user typed.
+// lockTimes are of a session that holds a lock. It says something every beat, and PostgreSQL ends it when it has said nothing
+// for idle: its process stands still. Of a machine that vanished PostgreSQL hears by keepalives, after as long.
+type lockTimes struct{ beat, idle time.Duration }
+
+// Lock takes the session lock (class, object) if nobody has it. It is free again when release returns; at once when this
+// process dies; and half a minute after it stands still or its machine vanishes, so that whoever wakes up may find it taken. It
+// keeps a connection of its own. Behind a pooler a session is nobody's own, so there it is an Operator fault. Callers take
+// class and object from constants and tenant ids, never from what a user typed.
 func (db *DB) Lock(ctx context.Context, class, object int32) (release func(), ok bool, err error) {
 	conn, err := db.pool.Acquire(ctx)
 	if err != nil {
@@ -27,7 +32,47 @@ func (db *DB) Lock(ctx context.Context, class, object int32) (release func(), ok
 	}
 	// Taken out of the pool: locks held for long leave the pool's connections to requests, and closing frees the lock.
 	own := conn.Hijack()
-	return func() { unlock(context.WithoutCancel(ctx), own, class, object) }, true, nil
+	if err = db.leased(ctx, own); err != nil {
+		_ = own.Close(ctx)
+		return nil, false, classify(err, "lock")
+	}
+	stop, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		db.beat(context.WithoutCancel(ctx), own, stop)
+	}()
+	return sync.OnceFunc(func() {
+		close(stop)
+		<-ended
+		unlock(context.WithoutCancel(ctx), own, class, object)
+	}), true, nil
+}
+
+// leased has PostgreSQL end the session of a process that is not heard of any more. Over a socket file keepalives mean nothing.
+func (db *DB) leased(ctx context.Context, own *pgx.Conn) error {
+	_, err := own.Exec(ctx, `SELECT set_config('idle_session_timeout', $1, false), set_config('tcp_keepalives_idle', '10', false),
+		set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '4', false), set_config('tcp_user_timeout', $1, false)`, millis(db.locks.idle))
+	return err
+}
+
+// beat is heard of until stop is closed, or until the session is gone, and the lock with it.
+func (db *DB) beat(ctx context.Context, own *pgx.Conn, stop <-chan struct{}) {
+	tick := time.NewTicker(db.locks.beat)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-tick.C:
+		}
+		pingCtx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		err := own.Ping(pingCtx)
+		cancel()
+		if err != nil {
+			db.opts.Log.WarnContext(ctx, "lock lost: its session has ended", "error", err)
+			return
+		}
+	}
 }
 
 // unlock frees the lock before it closes the connection, since the server ends a session only after its client has gone.

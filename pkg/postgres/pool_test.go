@@ -186,6 +186,37 @@ func TestLock(t *testing.T) {
 	release()
 }
 
+// A process that says nothing any more loses its lock, however whole its connection is; one that works keeps speaking.
+func TestLocksOfProcessesThatStandStill(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	frozen := open(t, db.LoginDSN, postgres.Options{AppName: "frozen"})
+	frozen.SetLockTimes(time.Hour, 300*time.Millisecond)
+	release, ok, err := frozen.Lock(t.Context(), 7, 1)
+	require.NoError(t, err)
+	require.True(t, ok)
+	var taken func()
+	require.Eventually(t, func() bool {
+		taken, ok, err = db.App.Lock(t.Context(), 7, 1)
+		return err == nil && ok
+	}, time.Minute, 20*time.Millisecond)
+	release() // has nothing to free, and takes it from nobody
+	_, ok, err = frozen.Lock(t.Context(), 7, 1)
+	require.NoError(t, err)
+	require.False(t, ok)
+	taken()
+
+	speaks := open(t, db.LoginDSN, postgres.Options{AppName: "speaks"})
+	speaks.SetLockTimes(20*time.Millisecond, time.Minute)
+	release, ok, err = speaks.Lock(t.Context(), 7, 2)
+	require.NoError(t, err)
+	require.True(t, ok)
+	defer release()
+	const last = `SELECT a.query_start FROM pg_stat_activity a JOIN pg_locks l USING (pid) WHERE l.locktype = 'advisory' AND l.classid = 7 AND l.objid = 2 AND a.datname = current_database()`
+	began := one[time.Time](t, db.Owner, last)
+	require.Eventually(t, func() bool { return one[time.Time](t, db.Owner, last).After(began) }, time.Minute, 20*time.Millisecond)
+}
+
 func TestOpen(t *testing.T) {
 	t.Parallel()
 	_, err := postgres.Open(t.Context(), "postgres://u:hunter2@h:notaport/d", postgres.Options{})

@@ -39,6 +39,7 @@ type DB struct {
 	cfg   *pgxpool.Config
 	opts  Options
 	local string // settings of every transaction, as calls of set_config
+	locks lockTimes
 
 	jobsOnce sync.Once
 	jobs     *pgxpool.Pool
@@ -61,7 +62,7 @@ func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, fault.New(fault.Unavailable, "PostgreSQL: %w", err)
 	}
-	return &DB{pool: pool, cfg: cfg, opts: opts, local: local(settings(opts))}, nil
+	return &DB{pool: pool, cfg: cfg, opts: opts, local: local(settings(opts)), locks: lockTimes{beat: 5 * time.Second, idle: 30 * time.Second}}, nil
 }
 
 // settings are what statements of ours run under.

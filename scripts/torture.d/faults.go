@@ -74,6 +74,16 @@ func faults() []fault {
 	}
 }
 
+// longFaults last longer than a seed's chaos: they are played when they are asked for.
+func longFaults() []fault {
+	return []fault{
+		{"odoo hangs", func(s *scene, ctx context.Context) error {
+			return s.toxicFor(ctx, s.w.o.chaos, s.w.od, "timeout", toxics.Attributes{"timeout": 0})
+		}},
+		{"freeze long", (*scene).freezeLong},
+	}
+}
+
 // play runs replicas, people and three kinds of faults side by side, then heals and waits.
 func (s *scene) play(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.w.o.chaos+s.w.o.healing)
@@ -85,7 +95,10 @@ func (s *scene) play(ctx context.Context) error {
 		replicas.Go(func() { r.keepUp(upCtx, s.diedAt) })
 	}
 	for _, p := range s.w.people {
-		people.Go(func() { p.signIn(ctx, s.w) })
+		people.Go(func() {
+			wait(ctx, time.Duration(rand.Int64N(int64(s.w.o.arrive)+1)))
+			p.signIn(ctx, s.w)
+		})
 	}
 	chaosCtx, end := context.WithTimeout(ctx, s.w.o.chaos)
 	defer end()
@@ -114,6 +127,7 @@ func (s *scene) play(ctx context.Context) error {
 func (s *scene) choose() []fault {
 	all := faults()
 	if s.w.o.scene != "" {
+		all = append(all, longFaults()...)
 		return slices.DeleteFunc(all, func(f fault) bool { return !slices.Contains(strings.Split(s.w.o.scene, ","), f.name) })
 	}
 	s.rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
@@ -217,6 +231,15 @@ func (s *scene) freeze(ctx context.Context) error {
 	return err
 }
 
+// freezeLong stops a process that keeps all its sessions, for longer than PostgreSQL waits for a word from who holds a lock.
+func (s *scene) freezeLong(ctx context.Context) error {
+	r := s.anyReplica()
+	r.signal(syscall.SIGSTOP)
+	wait(ctx, 45*time.Second)
+	r.signal(syscall.SIGCONT)
+	return nil
+}
+
 // crash kills one of PostgreSQL's processes: the server ends all sessions and recovers from its log.
 func (s *scene) crash(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, s.w.g.server.DSN("postgres"))
@@ -244,11 +267,15 @@ func (s *scene) down(ctx context.Context, p *toxics.Proxy) error {
 }
 
 func (s *scene) toxic(ctx context.Context, p *toxics.Proxy, kind string, attributes toxics.Attributes) error {
+	return s.toxicFor(ctx, time.Duration(500+s.pick(1500))*time.Millisecond, p, kind, attributes)
+}
+
+func (s *scene) toxicFor(ctx context.Context, length time.Duration, p *toxics.Proxy, kind string, attributes toxics.Attributes) error {
 	toxic, err := p.AddToxic("", kind, "downstream", 1, attributes)
 	if err != nil {
 		return err
 	}
-	wait(ctx, time.Duration(500+s.pick(1500))*time.Millisecond)
+	wait(ctx, length)
 	return p.RemoveToxic(toxic.Name)
 }
 

@@ -25,6 +25,7 @@ type options struct {
 	from    uint64
 	tenants int
 	scene   string
+	arrive  time.Duration
 	chaos   time.Duration
 	healing time.Duration
 	keep    bool
@@ -37,6 +38,7 @@ func main() {
 	flag.Uint64Var(&o.from, "from", 1, "the first seed")
 	flag.IntVar(&o.tenants, "tenants", 8, "people who sign in at once, each the first of a tenant")
 	flag.StringVar(&o.scene, "scene", "", "play these faults only, comma-separated (default: three of all of them, by seed, and failpoints)")
+	flag.DurationVar(&o.arrive, "arrive", 0, "spread their coming over this time (default: all at once, while the replicas still start)")
 	flag.DurationVar(&o.chaos, "chaos", 7*time.Second, "how long things break")
 	flag.DurationVar(&o.healing, "healing", 90*time.Second, "how long everybody has then to become ready")
 	flag.BoolVar(&o.keep, "keep", false, "keep the logs of the replicas also when all is well")
