@@ -30,7 +30,7 @@ func begin(t testing.TB, url, token string) *http.Response {
 func TestALongDownloadOutlivesTheServersTimes(t *testing.T) {
 	t.Parallel()
 	db, provider := pgtest.New(t), newIDP(t)
-	id := tenant(t, db, "Long", 100_000)
+	id := newTenant(t, db, "Long", 100_000)
 	d := start(t, settings(t, db.LoginDSN, provider.URL), func(o *Options) { o.times.request, o.times.answer = 300*time.Millisecond, 300*time.Millisecond })
 	resp := begin(t, d.base+"/export/latest_scores.json?limit=all", provider.token(id))
 	time.Sleep(time.Second) // three times either limit, with most of it unsent
@@ -44,7 +44,7 @@ func TestALongDownloadOutlivesTheServersTimes(t *testing.T) {
 func TestABrokenDownloadIsSeenToBreak(t *testing.T) {
 	t.Parallel()
 	db, provider := pgtest.New(t), newIDP(t)
-	id := tenant(t, db, "Broken", 100_000)
+	id := newTenant(t, db, "Broken", 100_000)
 	d := start(t, settings(t, db.LoginDSN, provider.URL))
 	resp := begin(t, d.base+"/export/latest_scores.csv?limit=all", provider.token(id))
 	require.Equal(t, http.StatusOK, resp.StatusCode)
@@ -61,7 +61,7 @@ func TestSlowReadersLeaveRoomForOthers(t *testing.T) {
 	t.Parallel()
 	db, provider := pgtest.New(t), newIDP(t)
 	d := start(t, settings(t, db.LoginDSN, provider.URL, "LEADCTL_DATABASE_MAX_CONNS", "3"))
-	big, other := tenant(t, db, "Slow", 100_000), tenant(t, db, "Other", 1)
+	big, other := newTenant(t, db, "Slow", 100_000), newTenant(t, db, "Other", 1)
 	for range 3 {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(d.base, "http://"))
 		require.NoError(t, err)

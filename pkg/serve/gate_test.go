@@ -106,7 +106,7 @@ func (g *gate) set(shut bool) {
 // databaseGoneForAWhile: 503 with Retry-After, alive but not ready, and back by itself.
 func databaseGoneForAWhile(t *testing.T) {
 	db, provider := pgtest.New(t), newIDP(t)
-	id := tenant(t, db, "D-027", 3)
+	id := newTenant(t, db, "D-027", 3)
 	g, dsn := newGate(t, db.LoginDSN)
 	d := start(t, settings(t, dsn, provider.URL))
 	token := provider.token(id)
@@ -133,7 +133,7 @@ func TestPollingIsCheap(t *testing.T) {
 	t.Parallel()
 	db, provider := pgtest.New(t), newIDP(t)
 	stand, odooSettings := standIn(t)
-	id := tenant(t, db, "Polling", 1)
+	id := newTenant(t, db, "Polling", 1)
 	_, err := db.Owner.Exec(t.Context(), `INSERT INTO onboarding_status (tenant_id, status, step) VALUES ($1::text::int, 'ready', 'icp_template')`, id)
 	require.NoError(t, err)
 	g, dsn := newGate(t, db.LoginDSN)

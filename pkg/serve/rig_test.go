@@ -206,8 +206,8 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	t.Fatalf("never came true: %s", what)
 }
 
-// tenant makes an active tenant with leads.
-func tenant(t testing.TB, db *pgtest.DB, name string, leads int) (id string) {
+// newTenant makes an active tenant with leads.
+func newTenant(t testing.TB, db *pgtest.DB, name string, leads int) (id string) {
 	t.Helper()
 	require.NoError(t, db.Owner.QueryRow(t.Context(), `INSERT INTO tenants (name) VALUES ($1) RETURNING tenant_id::text`, name).Scan(&id))
 	_, err := db.Owner.Exec(t.Context(), `WITH c AS (INSERT INTO companies (uen, name) SELECT $1 || i, repeat('Company of some length ', 10) || i FROM generate_series(1, $2) i RETURNING company_id)

@@ -50,7 +50,7 @@ func endInOrder(t *testing.T) {
 	db, provider := pgtest.New(t), newIDP(t)
 	stand, env := standIn(t)
 	stand.Inject(odootest.Fault{Op: "db.duplicate_database", Do: odootest.Hang})
-	id := tenant(t, db, "Big", 100_000)
+	id := newTenant(t, db, "Big", 100_000)
 	env = append(env, "LEADCTL_KEYSET", keyset(t))
 	d := start(t, settings(t, db.LoginDSN, provider.URL, env...), func(o *Options) { o.Settle, o.times.grace = 3*time.Second, 30*time.Second })
 	eventually(t, "ready", func() bool { return get(t, d.base+"/readyz", "").status == http.StatusOK })
@@ -166,7 +166,7 @@ func pollingThroughTrouble(t *testing.T) {
 // dependenciesDownAtStart: without the identity provider or Odoo it starts and says so; without PostgreSQL it says what to do.
 func dependenciesDownAtStart(t *testing.T) {
 	db, provider := pgtest.New(t), newIDP(t)
-	id := tenant(t, db, "D-059", 1)
+	id := newTenant(t, db, "D-059", 1)
 
 	err := refused(t, settings(t, "postgres://nobody:CANARY@127.0.0.1:1/none", provider.URL))
 	requireFault(t, err, fault.Unavailable, "PostgreSQL does not answer")
@@ -192,7 +192,7 @@ func dependenciesDownAtStart(t *testing.T) {
 
 func metricsOnTheirOwnPort(t *testing.T) {
 	db, provider := pgtest.New(t), newIDP(t)
-	id := tenant(t, db, "CNR-TENANT", 1)
+	id := newTenant(t, db, "CNR-TENANT", 1)
 	d := start(t, settings(t, db.LoginDSN, provider.URL))
 	require.Equal(t, http.StatusAccepted, firstLogin(t, d.base, provider.token("")).status)
 	get(t, d.base+"/whoami", provider.token(id))

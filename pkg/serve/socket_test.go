@@ -128,7 +128,7 @@ func slowHeaders(t *testing.T) {
 // slowBodies: a body that dribbles is given up in the time for requests.
 func slowBodies(t *testing.T) {
 	db, provider := pgtest.New(t), newIDP(t)
-	id := tenant(t, db, "C-011", 1)
+	id := newTenant(t, db, "C-011", 1)
 	d := start(t, settings(t, db.LoginDSN, provider.URL))
 	conn, err := net.Dial("tcp", strings.TrimPrefix(d.base, "http://"))
 	require.NoError(t, err)
