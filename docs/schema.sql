@@ -129,6 +129,7 @@ CREATE TABLE public.audit_log (
   CONSTRAINT audit_log_pkey PRIMARY KEY (id)
 );
 ALTER TABLE public.audit_log OWNER TO leadctl_owner;
+CREATE INDEX audit_log_at_idx ON public.audit_log USING btree (at DESC);
 CREATE INDEX audit_log_tenant_idx ON public.audit_log USING btree (tenant_id, at DESC);
 ALTER TABLE public.audit_log ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY control_plane ON public.audit_log TO leadctl_system

@@ -1,0 +1,1 @@
+DROP INDEX public.audit_log_at_idx;
