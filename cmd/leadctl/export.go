@@ -2,15 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
-	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
@@ -69,21 +65,5 @@ func (a *app) exportScores(ctx context.Context, ref, out string, export func(con
 		return err
 	}
 	fmt.Fprintf(a.stderr, "%d leads written to %s\n", done.Rows, printable(out))
-	return nil
-}
-
-// writeWhole makes path hold what write writes, or leaves it as it was.
-func writeWhole(path string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".leadctl-*")
-	if err != nil {
-		return fault.New(fault.Invalid, "--out %s: %w", path, err)
-	}
-	defer os.Remove(f.Name()) // gone already when all went well
-	if err := errors.Join(write(f), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return fault.New(fault.Invalid, "--out %s: %w", path, err)
-	}
 	return nil
 }

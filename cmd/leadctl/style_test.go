@@ -106,12 +106,6 @@ func TestRunETranslatesInTenLines(t *testing.T) {
 
 func (f goFile) line(p token.Pos) int { return f.set.Position(p).Line }
 
-// B-018: a setting of the session outlives its transaction and serves the pool's next borrower.
-func TestCases(t *testing.T) {
-	t.Parallel()
-	t.Run("B-018", testNoSessionSettings)
-}
-
 // sessionSetting is set_config(…, false), or SET and SET SESSION of one of our settings.
 func sessionSetting() *regexp.Regexp {
 	return regexp.MustCompile(`(?is)set_config\([^()]*(\([^()]*\)[^()]*)*,\s*false\s*\)|\bset\s+(session\s+)?"?request"?\.`)
@@ -123,8 +117,8 @@ func sessionRole() *regexp.Regexp {
 	return regexp.MustCompile(`(?i)\bset\s+(session\s+)?(role\b|(session\s+)?authorization\b)`)
 }
 
-func testNoSessionSettings(t *testing.T) {
-	t.Parallel()
+// noSessionSettings: a setting of the session outlives its transaction and serves the pool's next borrower.
+func noSessionSettings(t *testing.T) {
 	for _, bad := range []string{
 		"SELECT set_config('request.tenant_id', $1, false)", "select set_config('a',\n x::int::text , FALSE)", "set_config(f(a), (b), false)",
 		"SET request.tenant_id = 1", "set session request.tenant_id to 1", `SET "request".tenant_id = 1`,

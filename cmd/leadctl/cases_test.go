@@ -1,0 +1,21 @@
+package main
+
+import (
+	"runtime"
+	"testing"
+)
+
+// TestCases runs the acceptance cases that show in the whole command, by their ids.
+func TestCases(t *testing.T) {
+	t.Parallel()
+	cases := map[string]func(*testing.T){"B-018": noSessionSettings}
+	if runtime.GOOS == "linux" { // elsewhere there are no files without a name
+		cases["B-066"] = killedExportLeavesNothing
+	}
+	for id, run := range cases {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			run(t)
+		})
+	}
+}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// nameless is a file without a name on the file system of path: whatever ends this process before it is in its place, there is
+// nothing left of it. false where the file system knows no such files, or where there is no /proc to name it by.
+func nameless(path string) (unfinished, bool) {
+	fd, err := unix.Open(filepath.Dir(path), unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return unfinished{}, false
+	}
+	f := os.NewFile(uintptr(fd), path)
+	name := "/proc/self/fd/" + strconv.Itoa(fd)
+	if _, err := os.Stat(name); err != nil {
+		_ = f.Close()
+		return unfinished{}, false
+	}
+	place := func() error {
+		err := link(name, path)
+		if !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		// A name cannot be given to another file at once: for a moment the whole file has a hidden one, too.
+		next := filepath.Join(filepath.Dir(path), ".leadctl-"+rand.Text())
+		if err := link(name, next); err != nil {
+			return err
+		}
+		if err := os.Rename(next, path); err != nil {
+			return errors.Join(err, os.Remove(next))
+		}
+		return nil
+	}
+	return unfinished{f, place, func() {}}, true
+}
+
+func link(open, path string) error {
+	return unix.Linkat(unix.AT_FDCWD, open, unix.AT_FDCWD, path, unix.AT_SYMLINK_FOLLOW)
+}

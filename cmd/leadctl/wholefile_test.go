@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/pgtest"
+)
+
+// exporting is a database with a lead of tenant 1, and the command that exports it to path.
+func exporting(t *testing.T) (db *pgtest.DB, export func(path string) *exec.Cmd) {
+	db = pgtest.New(t)
+	for _, sql := range []string{`INSERT INTO tenants (tenant_id, name) VALUES (1, 'Acme')`, `INSERT INTO lead_scores (tenant_id, company_id, score) VALUES (1, 7, 0.5)`} {
+		_, err := db.Owner.Exec(t.Context(), sql)
+		require.NoError(t, err)
+	}
+	env := append(os.Environ(), "LEADCTL_ENV=development", "POSTGRES_DSN="+db.LoginDSN, "XDG_CONFIG_HOME="+t.TempDir())
+	return db, func(path string) *exec.Cmd {
+		cmd := exec.Command("leadctl", "export", "scores", "--tenant", "1", "--out", path)
+		cmd.Env = env
+		return cmd
+	}
+}
+
+func exported(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+}
+
+// requireFiles holds a directory to exactly these names, hidden ones included.
+func requireFiles(t *testing.T, dir string, names ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	found := []string{}
+	for _, e := range entries {
+		found = append(found, e.Name())
+	}
+	require.ElementsMatch(t, names, found)
+}
+
+// killedExportLeavesNothing: an export that is killed while it works leaves no file of its own, and the one that stood in its
+// place as it was. The next one works.
+func killedExportLeavesNothing(t *testing.T) {
+	db, export := exporting(t)
+	dir := t.TempDir()
+	for name, before := range map[string][]string{"new.csv": nil, "old.csv": {"old.csv"}} {
+		path := filepath.Join(dir, name)
+		if before != nil {
+			require.NoError(t, os.WriteFile(path, []byte("as it was"), 0o600))
+		}
+		cmd := export(path)
+		killAtWork(t, db, cmd, dir)
+		requireFiles(t, dir, before...)
+		if before != nil {
+			held, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.Equal(t, "as it was", string(held))
+		}
+		exported(t, export(path))
+		requireFiles(t, dir, name)
+		held, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Contains(t, string(held), "\r\n7,")
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "for its owner only")
+		require.NoError(t, os.Remove(path))
+	}
+}
+
+// killAtWork starts cmd, kills it once it waits for the leads with a file of dir open, and waits for its end.
+func killAtWork(t *testing.T, db *pgtest.DB, cmd *exec.Cmd, dir string) {
+	t.Helper()
+	tx, err := db.Owner.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, tx.Rollback(context.WithoutCancel(t.Context()))) }()
+	_, err = tx.Exec(t.Context(), `LOCK TABLE lead_scores`)
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	require.Eventually(t, func() bool {
+		waits := false
+		require.NoError(t, db.Owner.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'lead_scores'::regclass AND NOT granted)`).Scan(&waits))
+		return waits && holdsFileOf(cmd.Process.Pid, dir)
+	}, time.Minute, 20*time.Millisecond, "the export never came to its leads")
+	require.NoError(t, cmd.Process.Signal(syscall.SIGKILL))
+	require.ErrorContains(t, cmd.Wait(), "killed")
+}
+
+func holdsFileOf(pid int, dir string) bool {
+	open, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	for _, fd := range open {
+		if at, err := os.Readlink(fd); err == nil && strings.HasPrefix(at, dir+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+func TestPipesAreWrittenTo(t *testing.T) {
+	t.Parallel()
+	_, export := exporting(t)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "pipe")
+	require.NoError(t, syscall.Mkfifo(path, 0o600))
+	got := make(chan string, 1)
+	go func() {
+		defer close(got)
+		f, err := os.Open(path)
+		if err != nil {
+			return
+		}
+		defer f.Close()
+		text, _ := io.ReadAll(f)
+		got <- string(text)
+	}()
+	exported(t, export(path))
+	require.Contains(t, <-got, "\r\n7,")
+	requireFiles(t, dir, "pipe")
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.NotZero(t, info.Mode()&os.ModeNamedPipe)
+}
+
+// What a system without nameless files does.
+func TestBeside(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "out.csv")
+	for _, want := range []string{"one", "two"} {
+		f, err := beside(path)
+		require.NoError(t, err)
+		_, err = io.WriteString(f, want)
+		require.NoError(t, err)
+		require.NoError(t, f.place())
+		require.NoError(t, f.Close())
+		f.drop()
+		held, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, want, string(held))
+		requireFiles(t, dir, "out.csv")
+	}
+	f, err := beside(path)
+	require.NoError(t, err)
+	f.drop()
+	require.NoError(t, f.Close())
+	requireFiles(t, dir, "out.csv")
+}
