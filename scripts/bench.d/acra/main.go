@@ -10,16 +10,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/leadctl/leadctl/migrations"
 	"github.com/leadctl/leadctl/pkg/acra"
 	"github.com/leadctl/leadctl/pkg/acra/acragen"
 	"github.com/leadctl/leadctl/pkg/pgtemp"
-	"github.com/leadctl/leadctl/pkg/schema"
+	"github.com/leadctl/leadctl/scripts/bench.d/gauge"
 )
 
 const table = "staging_acra_companies"
@@ -69,14 +67,9 @@ func run(ctx context.Context, leadctl string, rows, rounds int) error {
 }
 
 func (b *bench) prepare(ctx context.Context, rows int) (err error) {
-	if _, err = schema.Up(ctx, b.psqlDSN, schema.Options{FS: migrations.FS}); err != nil {
+	if b.loginDSN, err = gauge.Migrated(ctx, b.psqlDSN); err != nil {
 		return err
 	}
-	const password = "only for this server"
-	if err = schema.CreateLogin(ctx, b.psqlDSN, "serving", password); err != nil {
-		return err
-	}
-	b.loginDSN = strings.Replace(b.psqlDSN, "leadctl@", "serving@", 1)
 	for path, opts := range map[string]acragen.Options{b.first: {}, b.later: {Changed: 0.01}} {
 		file, err := os.Create(path)
 		if err != nil {
@@ -127,69 +120,41 @@ func (b *bench) round(ctx context.Context, all map[string][]float64) error {
 
 func (b *bench) copy() *exec.Cmd {
 	columns := strings.Join(acra.Columns(), ", ")
-	return exec.Command(psql(), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c",
+	return exec.Command(gauge.Tool("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c",
 		fmt.Sprintf(`\copy %s (%s) from '%s' with (format csv, header)`, table, columns, b.first), b.psqlDSN)
-}
-
-// psql is the system's, wherever it keeps it.
-func psql() string {
-	if path, err := exec.LookPath("psql"); err == nil {
-		return path
-	}
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/psql")
-	slices.Sort(found)
-	return append([]string{"psql"}, found...)[len(found)]
 }
 
 func (b *bench) ingest(file string) *exec.Cmd {
 	cmd := exec.Command(b.leadctl, "acra", "ingest", file, "--status", "all", "--register-only", "-o", "json")
-	cmd.Env = append(os.Environ(), "POSTGRES_DSN="+b.loginDSN, "LEADCTL_ENV=development")
+	cmd.Env = gauge.Env(b.loginDSN)
 	return cmd
 }
 
-// measure runs a command and tells its wall time, the WAL in bytes that the server wrote meanwhile and the command's
-// highest memory in bytes.
+// measure runs a command and tells its wall time, the WAL in MiB that the server wrote meanwhile and the command's highest
+// memory in MiB.
 func (b *bench) measure(ctx context.Context, cmd *exec.Cmd) (took time.Duration, wal, rss float64, err error) {
 	var before, after string
 	if err = b.conn.QueryRow(ctx, `SELECT pg_current_wal_lsn()::text`).Scan(&before); err != nil {
 		return
 	}
-	start := time.Now()
-	out, err := cmd.CombinedOutput()
-	took = time.Since(start)
-	if err != nil {
-		return took, 0, 0, fmt.Errorf("%w: %s", err, out)
+	if took, rss, err = gauge.Run(cmd); err != nil {
+		return
 	}
 	if err = b.conn.QueryRow(ctx, `SELECT pg_current_wal_lsn()::text`).Scan(&after); err != nil {
 		return
 	}
-	err = b.conn.QueryRow(ctx, `SELECT pg_wal_lsn_diff($1::pg_lsn, $2::pg_lsn)::float8`, after, before).Scan(&wal)
-	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		rss = float64(usage.Maxrss) * 1024
-	}
+	err = b.conn.QueryRow(ctx, `SELECT pg_wal_lsn_diff($1::pg_lsn, $2::pg_lsn)::float8 / 1048576`, after, before).Scan(&wal)
 	return took, wal, rss, err
 }
 
 func report(rows int, all map[string][]float64) {
-	suffix := fmt.Sprintf("-%dk", rows/1000)
-	seconds := func(x float64) string { return fmt.Sprintf("%.2fs", x) }
-	mib := func(x float64) string { return fmt.Sprintf("%.1fMiB", x/(1<<20)) }
-	line := func(name string, ours, ref, reach float64, unit func(float64) string) {
-		verdict := "short"
-		if ours/ref <= reach {
-			verdict = "ok"
-		}
-		fmt.Printf("bench %s%s ours=%s ref=%s ratio=%.3g reach=%g %s\n", name, suffix, unit(ours), unit(ref), ours/ref, reach, verdict)
+	line := func(name string, ours, ref, reach float64, unit string) {
+		gauge.Figure{Name: fmt.Sprintf("%s-%dk", name, rows/1000), Ours: ours, Ref: ref, Unit: unit, Reach: reach}.Print()
 	}
-	m := func(name string) float64 { return median(all[name]) }
-	line("acra-first", m("first"), m("ref"), 1.3, seconds)
-	line("acra-again", m("again"), m("first"), 0.4, seconds)
-	line("acra-again-wal", m("again wal"), m("first wal"), 0.001, mib)
-	line("acra-changed", m("changed"), m("first"), 0.6, seconds)
-	line("acra-rss", slices.Max(append(append(all["first rss"], all["again rss"]...), all["changed rss"]...)), 128<<20, 1, mib)
-}
-
-func median(list []float64) float64 {
-	list = slices.Sorted(slices.Values(list))
-	return list[len(list)/2]
+	m := func(name string) float64 { return gauge.Median(all[name]) }
+	line("acra-first", m("first"), m("ref"), 1.3, "s")
+	line("acra-again", m("again"), m("first"), 0.4, "s")
+	line("acra-again-wal", m("again wal"), m("first wal"), 0.001, "MiB")
+	line("acra-changed", m("changed"), m("first"), 0.6, "s")
+	line("acra-rss", slices.Max(append(append(all["first rss"], all["again rss"]...), all["changed rss"]...)), 128, 1, "MiB")
 }

@@ -15,13 +15,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/leadctl/leadctl/migrations"
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/pgtemp"
 	"github.com/leadctl/leadctl/pkg/postgres"
-	"github.com/leadctl/leadctl/pkg/schema"
 	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/scripts/bench.d/gauge"
 )
 
 type size struct{ companies, tenants, full, leads, few int }
@@ -50,10 +49,8 @@ func run(ctx context.Context, s size) error {
 	}
 	defer func() { _ = server.Stop() }()
 	dsn := server.DSN("postgres")
-	if _, err := schema.Up(ctx, dsn, schema.Options{FS: migrations.FS}); err != nil {
-		return err
-	}
-	if err := schema.CreateLogin(ctx, dsn, "serving", "only for this server"); err != nil {
+	serving, err := gauge.Migrated(ctx, dsn)
+	if err != nil {
 		return err
 	}
 	owner, err := pgx.Connect(ctx, dsn)
@@ -64,7 +61,7 @@ func run(ctx context.Context, s size) error {
 	if err := s.fill(ctx, owner); err != nil {
 		return err
 	}
-	db, err := postgres.Open(ctx, strings.Replace(dsn, "leadctl@", "serving@", 1), postgres.Options{MaxConns: 1})
+	db, err := postgres.Open(ctx, serving, postgres.Options{MaxConns: 1})
 	if err != nil {
 		return err
 	}

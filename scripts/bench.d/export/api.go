@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/leadctl/leadctl/pkg/devidp"
+	"github.com/leadctl/leadctl/scripts/bench.d/gauge"
 )
 
 // clients is how many requests are under way at a time, ours and pgbench's.
@@ -31,16 +32,19 @@ func (b *bench) api(ctx context.Context) error {
 		return err
 	}
 	defer stopIDP()
-	ten, stop, err := b.serve(b.ten, tokens.issuer)
+	ten, err := b.serve(b.ten, tokens.issuer)
 	if err != nil {
 		return err
 	}
-	defer stop()
-	many, stop, err := b.serve(b.many, tokens.issuer)
+	defer ten.stop()
+	many, err := b.serve(b.many, tokens.issuer)
 	if err != nil {
 		return err
 	}
-	defer stop()
+	defer many.stop()
+	if err := b.unchanged(ten.base, tokens.of[0]); err != nil {
+		return err
+	}
 
 	var few, ref, same, all []float64
 	for range b.rounds {
@@ -48,9 +52,9 @@ func (b *bench) api(ctx context.Context) error {
 			into *[]float64
 			run  func() (float64, error)
 		}{
-			{&few, func() (float64, error) { return b.requests(ten, tokens.of[:tenTenants]) }},
-			{&same, func() (float64, error) { return b.requests(many, tokens.of[:tenTenants]) }},
-			{&all, func() (float64, error) { return b.requests(many, tokens.of) }},
+			{&few, func() (float64, error) { return b.requests(ten.base, tokens.of[:tenTenants]) }},
+			{&same, func() (float64, error) { return b.requests(many.base, tokens.of[:tenTenants]) }},
+			{&all, func() (float64, error) { return b.requests(many.base, tokens.of) }},
 			{&ref, b.pgbench},
 		} {
 			n, err := step.run()
@@ -60,10 +64,11 @@ func (b *bench) api(ctx context.Context) error {
 			*step.into = append(*step.into, n)
 		}
 	}
-	line("export-api-200", median(few), median(ref), 0.5, "/s", true)
-	// The same requests with many tenants around, and then requests that are each another tenant's, whose rows no cache holds.
-	line(fmt.Sprintf("export-tenants-%d", b.tenants), 1000*clients/median(same), 1000*clients/median(few), 1.2, "ms", false)
-	line(fmt.Sprintf("export-spread-%d", b.tenants), 1000*clients/median(all), 1000*clients/median(few), 1.2, "ms", false)
+	gauge.Figure{Name: "export-api-200", Ours: gauge.Median(few), Ref: gauge.Median(ref), Unit: "/s", Reach: 0.5, More: true}.Print()
+	took := func(perSecond []float64) float64 { return 1000 * clients / gauge.Median(perSecond) }
+	gauge.Figure{Name: fmt.Sprintf("export-tenants-%d", b.tenants), Ours: took(same), Ref: took(few), Unit: "ms", Reach: 1.2}.Print()
+	// No verdict: each request is another tenant's, so the rows of all of them are read, where the reference reads those of ten.
+	gauge.Figure{Name: fmt.Sprintf("export-spread-%d", b.tenants), Ours: took(all), Ref: took(few), Unit: "ms"}.Print()
 	return nil
 }
 
@@ -100,37 +105,44 @@ func (b *bench) tokens(ctx context.Context) (tokens, func(), error) {
 	return t, func() { _ = server.Close() }, nil
 }
 
+// daemon is a leadctl that serves.
+type daemon struct {
+	base string // of its URLs
+	cmd  *exec.Cmd
+}
+
+func (d daemon) stop() {
+	_ = d.cmd.Process.Signal(syscall.SIGTERM)
+	_ = d.cmd.Wait()
+}
+
 // serve starts the daemon and waits until it is ready.
-func (b *bench) serve(dsn, issuer string) (base string, stop func(), err error) {
+func (b *bench) serve(dsn, issuer string) (daemon, error) {
 	api, metrics := freePort(), freePort()
 	keyset := filepath.Join(b.dir, "keyset-"+strings.ReplaceAll(api, ":", "-")+".json")
 	initialise := exec.Command(b.leadctl, "secrets", "init", keyset)
 	if out, err := initialise.CombinedOutput(); err != nil {
-		return "", nil, fmt.Errorf("keyset: %w: %s", err, out)
+		return daemon{}, fmt.Errorf("keyset: %w: %s", err, out)
 	}
 	cmd := exec.Command(b.leadctl, "serve", "--listen", api, "--log-level", "error")
-	cmd.Env = append(env(dsn), "NEXIUS_ISSUER="+issuer, "NEXIUS_CLIENT_ID=bench", "LEADCTL_KEYSET_FILE="+keyset, "LEADCTL_API_METRICS_LISTEN="+metrics, "DISABLE_SCHEDULER=1", "DISABLE_STARTUP_INGEST=1",
+	cmd.Env = append(gauge.Env(dsn), "NEXIUS_ISSUER="+issuer, "NEXIUS_CLIENT_ID=bench", "LEADCTL_KEYSET_FILE="+keyset, "LEADCTL_API_METRICS_LISTEN="+metrics, "DISABLE_SCHEDULER=1", "DISABLE_STARTUP_INGEST=1",
 		"LEADCTL_DATABASE_MAX_CONNS="+strconv.Itoa(clients))
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
-		return "", nil, err
+		return daemon{}, err
 	}
-	stop = func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-	}
-	base = "http://" + api
+	d := daemon{"http://" + api, cmd}
 	for range 300 {
-		if resp, err := http.Get(base + "/readyz"); err == nil {
+		if resp, err := http.Get(d.base + "/readyz"); err == nil {
 			resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
-				return base, stop, nil
+				return d, nil
 			}
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	stop()
-	return "", nil, fmt.Errorf("leadctl serve is not ready after 30 s")
+	d.stop()
+	return daemon{}, fmt.Errorf("leadctl serve is not ready after 30 s")
 }
 
 func freePort() string {
@@ -195,7 +207,7 @@ func (b *bench) pgbench() (float64, error) {
 	if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
 		return 0, err
 	}
-	out, err := exec.Command(postgresTool("pgbench"), "-n", "-M", "prepared", "-c", strconv.Itoa(clients), "-j", "2", "-T", strconv.Itoa(int(b.run.Seconds())), "-f", file, b.ten).CombinedOutput()
+	out, err := exec.Command(gauge.Tool("pgbench"), "-n", "-M", "prepared", "-c", strconv.Itoa(clients), "-j", "2", "-T", strconv.Itoa(int(b.run.Seconds())), "-f", file, b.ten).CombinedOutput()
 	found := tps.FindSubmatch(out)
 	if err != nil || found == nil {
 		return 0, fmt.Errorf("pgbench: %w: %s", err, out)

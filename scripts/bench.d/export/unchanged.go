@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/leadctl/leadctl/scripts/bench.d/gauge"
+)
+
+// unchanged measures what it takes to learn that a whole export is as it was, against downloading it.
+func (b *bench) unchanged(base, token string) error {
+	var known, whole []float64
+	for range b.rounds {
+		first, err := download(base, token, "")
+		if err != nil {
+			return err
+		}
+		second, err := download(base, token, first.tag)
+		if err == nil && second.status != http.StatusNotModified {
+			err = fmt.Errorf("GET of an export that is known: %d", second.status)
+		}
+		if err != nil {
+			return err
+		}
+		whole, known = append(whole, first.took.Seconds()), append(known, second.took.Seconds())
+	}
+	gauge.Figure{Name: fmt.Sprintf("export-unchanged-%dk", b.rows/1000), Ours: gauge.Median(known), Ref: gauge.Median(whole), Unit: "s"}.Print()
+	return nil
+}
+
+// downloaded is an answer that has been read to its end.
+type downloaded struct {
+	status int
+	tag    string
+	took   time.Duration
+}
+
+// download asks for everything that the token's tenant has, unless it is what tag says.
+func download(base, token, tag string) (downloaded, error) {
+	start := time.Now()
+	req, err := http.NewRequest(http.MethodGet, base+"/export/latest_scores.csv?limit=all", nil)
+	if err != nil {
+		return downloaded{}, err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	if tag != "" {
+		req.Header.Set("If-None-Match", tag)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return downloaded{}, err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	if err == nil && resp.StatusCode == http.StatusOK && resp.Trailer.Get("X-Row-Count") == "" {
+		err = fmt.Errorf("GET %s: broken off", req.URL)
+	}
+	return downloaded{resp.StatusCode, resp.Header.Get("ETag"), time.Since(start)}, err
+}

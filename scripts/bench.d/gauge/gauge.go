@@ -1,0 +1,84 @@
+// Package gauge is what the benchmarks beside it have in common: a database to measure on, the running of a command, and the
+// line that a figure is printed as. What is measured, and against what, each benchmark says itself.
+package gauge
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/leadctl/leadctl/migrations"
+	"github.com/leadctl/leadctl/pkg/schema"
+)
+
+// Migrated brings a throwaway server's database to the newest version and gives the DSN of a login that serves, and owns nothing.
+func Migrated(ctx context.Context, dsn string) (serving string, err error) {
+	if _, err := schema.Up(ctx, dsn, schema.Options{FS: migrations.FS}); err != nil {
+		return "", err
+	}
+	err = schema.CreateLogin(ctx, dsn, "serving", "only for this server")
+	return strings.Replace(dsn, "leadctl@", "serving@", 1), err
+}
+
+// Env is the environment of a leadctl that works on the database dsn.
+func Env(dsn string) []string {
+	return append(os.Environ(), "POSTGRES_DSN="+dsn, "LEADCTL_ENV=development")
+}
+
+// Run runs a command and tells its wall time and its highest memory in MiB.
+func Run(cmd *exec.Cmd) (took time.Duration, rss float64, err error) {
+	start := time.Now()
+	out, err := cmd.CombinedOutput()
+	took = time.Since(start)
+	if err != nil {
+		return took, 0, fmt.Errorf("%w: %s", err, out)
+	}
+	if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		rss = float64(usage.Maxrss) / 1024
+	}
+	return took, rss, nil
+}
+
+// Tool is the system's psql or pgbench, wherever it keeps it.
+func Tool(name string) string {
+	if path, err := exec.LookPath(name); err == nil {
+		return path
+	}
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
+	slices.Sort(found)
+	return append([]string{name}, found...)[len(found)]
+}
+
+// Median of a list that has at least one member; the list stays as it is.
+func Median(list []float64) float64 {
+	list = slices.Sorted(slices.Values(list))
+	return list[len(list)/2]
+}
+
+// Figure is one measured value against its reference, both in Unit.
+type Figure struct {
+	Name      string
+	Ours, Ref float64
+	Unit      string
+	Reach     float64 // of the ratio; 0: there is nothing to reach, and no verdict
+	More      bool    // ours should be the greater
+}
+
+// Print writes the figure as `bench <name> ours=<value> ref=<value> ratio=<x> reach=<y> ok|short`.
+func (f Figure) Print() {
+	ratio, verdict := f.Ours/f.Ref, "short"
+	if ratio <= f.Reach && !f.More || ratio >= f.Reach && f.More {
+		verdict = "ok"
+	}
+	judged := fmt.Sprintf(" reach=%g %s", f.Reach, verdict)
+	if f.Reach == 0 {
+		judged = ""
+	}
+	fmt.Printf("bench %s ours=%.4g%s ref=%.4g%s ratio=%.3g%s\n", f.Name, f.Ours, f.Unit, f.Ref, f.Unit, ratio, judged)
+}
