@@ -66,6 +66,9 @@ func TestCases(t *testing.T) {
 				a = bob.ask(method, path, nil, "Accept", "*/*")
 				require.Equal(t, same(program.body), same(a.body), route.Pattern)
 				require.Equal(t, names(program.header), names(a.header), route.Pattern)
+				a = bob.ask(http.MethodPut, path, nil, "Accept", "*/*")
+				require.Equal(t, same(program.body), same(a.body), "another method: %s", route.Pattern)
+				require.Equal(t, names(program.header), names(a.header), route.Pattern)
 			case route.Guard == console.Member && route.Role == sso.Ops:
 				a := bob.ask(method, path, nil)
 				require.Equal(t, http.StatusForbidden, a.status, route.Pattern)
@@ -83,7 +86,11 @@ func TestCases(t *testing.T) {
 	})
 	t.Run("C-025", func(t *testing.T) {
 		good := bob.cookie("nx_access")
-		for name, bad := range map[string]string{"bit flip": good[:len(good)-9] + "A" + good[len(good)-8:], "truncated": good[:len(good)/2], "garbage": strings.Repeat("a", 8<<10), "empty parts": ".."} {
+		flipped := []byte(good)
+		if flipped[len(good)-9]++; flipped[len(good)-9] > 'y' {
+			flipped[len(good)-9] = 'A'
+		}
+		for name, bad := range map[string]string{"bit flip": string(flipped), "truncated": good[:len(good)/2], "garbage": strings.Repeat("a", 8<<10), "empty parts": ".."} {
 			stranger := s.browser(t)
 			stranger.setCookie("nx_access", bad)
 			require.Equal(t, http.StatusSeeOther, stranger.get("/leads").status, name)
@@ -92,6 +99,19 @@ func TestCases(t *testing.T) {
 		}
 	})
 	t.Run("C-030", func(t *testing.T) { headers(t, s, bob) })
+	t.Run("C-031", func(t *testing.T) { frames(t, s, bob) })
+	t.Run("C-052", func(t *testing.T) {
+		for _, path := range []string{"/dev", "/dev/tenant", "/login", "/authorize", "/keys", "/.well-known/openid-configuration"} {
+			require.Equal(t, http.StatusNotFound, bob.get(path).status, path)
+			require.Equal(t, http.StatusNotFound, bob.post(path, "tenant", "1").status, path)
+		}
+		require.NotContains(t, s.browser(t).get("/signin").body, "/dev/tenant")
+	})
+	t.Run("C-049", func(t *testing.T) {
+		for _, name := range []string{"..%2fsignin.html", "%2e%2e/console.go", "../signin.html", "layout.html", "LICENSE.htmx", "app.css%00", "..%5capp.css", "%2fetc%2fpasswd", "", "."} {
+			require.Equal(t, http.StatusNotFound, s.browser(t).get("/console/"+name).status, name)
+		}
+	})
 	t.Run("C-032", func(t *testing.T) {
 		for _, h := range [][]string{{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}} {
 			for _, route := range table() {
@@ -143,6 +163,20 @@ func headers(t *testing.T, s *site, bob *browser) {
 		require.NotRegexp(t, `(?i)<style|style=|<script>|javascript:|\son[a-z]+=`, a.body, name)
 		if a.status >= 400 {
 			require.Contains(t, a.body, a.header.Get("X-Request-Id"), "%s: the page names its request", name)
+		}
+	}
+}
+
+// frames: no answer of any class can be shown inside a foreign page.
+func frames(t *testing.T, s *site, bob *browser) {
+	for want, a := range map[int]answer{
+		http.StatusOK: bob.get("/leads"), http.StatusSeeOther: s.browser(t).get("/leads"), http.StatusFound: s.browser(t).get("/auth/login"), http.StatusBadRequest: bob.get("/leads?least=x"),
+		http.StatusForbidden: bob.post("/leads/score"), http.StatusNotFound: bob.get("/nowhere"), http.StatusMethodNotAllowed: bob.post("/leads"), http.StatusUnauthorized: s.browser(t).get("/whoami"),
+	} {
+		require.Equal(t, want, a.status)
+		require.Equal(t, []string{"DENY"}, a.header.Values("X-Frame-Options"), want)
+		if a.body != "" {
+			require.Contains(t, a.header.Get("Content-Security-Policy"), "frame-ancestors 'none'", want)
 		}
 	}
 }

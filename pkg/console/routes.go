@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/leadctl/leadctl/pkg/sso"
 )
@@ -67,7 +68,13 @@ func (c *Console) Routes() []Route { return c.routes() }
 func (c *Console) Pages() map[string]http.Handler {
 	pages := map[string]http.Handler{}
 	for _, route := range c.routes() {
+		if route.Guard == Developer && !c.cfg.Development {
+			continue
+		}
 		pages[route.Pattern] = c.guarded(route)
+		if _, path, _ := strings.Cut(route.Pattern, " "); route.Guard == Operator {
+			pages[path] = http.HandlerFunc(c.hide) // that a method is not allowed would say that something is there
+		}
 	}
 	for path, a := range c.assets {
 		pages["GET "+path] = a

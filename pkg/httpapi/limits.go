@@ -25,6 +25,7 @@ const (
 func limited(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("X-Frame-Options", "DENY")
 		if len(r.TransferEncoding) > 0 {
 			// net/http drops a Content-Length beside it, which another server on the way may have believed. Whatever that one
 			// took for the next request ends with this connection.

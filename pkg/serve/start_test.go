@@ -20,7 +20,7 @@ func TestCases(t *testing.T) {
 	for id, run := range map[string]func(*testing.T){
 		"A-100": bypassMatrix, "A-115": insecureProviders,
 		"B-001": superuserInProduction, "B-003": ownerInProduction, "B-006": unforcedTable,
-		"C-002": requestSmuggling, "C-010": slowHeaders, "C-011": slowBodies, "C-042": metricsOnTheirOwnPort,
+		"C-002": requestSmuggling, "C-010": slowHeaders, "C-011": slowBodies, "C-013": onlyHTTP1, "C-053": noTLS, "C-042": metricsOnTheirOwnPort,
 		"D-007": odooDownAtSignIn, "D-014": pollingThroughTrouble, "D-027": databaseGoneForAWhile, "D-040": pendingMigration, "D-053": endInOrder, "D-059": dependenciesDownAtStart,
 	} {
 		t.Run(id, func(t *testing.T) {
@@ -33,7 +33,7 @@ func TestCases(t *testing.T) {
 // bypassMatrix: the bypass starts for one developer on one machine who said so, and for nobody else.
 func bypassMatrix(t *testing.T) {
 	db, provider := pgtest.New(t), newIDP(t)
-	id := tenant(t, db, "A-100", 1)
+	id := newTenant(t, db, "A-100", 1)
 	spelled := map[string]bool{"1": true, "true": true, "TRUE": true, "yes": true, "on": true, " 1 ": false, "01": false}
 	machines := map[string]bool{"": false, "prod": false, "production": false, "staging": false, "Prod": false, "dev": true}
 	listeners := map[string]bool{"127.0.0.1:0": true, "[::1]:0": true, "0.0.0.0:0": false, ":8080": false}
@@ -121,7 +121,7 @@ func pendingMigration(t *testing.T) {
 func TestOneLoginIsEnoughForADeveloper(t *testing.T) {
 	t.Parallel()
 	db, provider := pgtest.New(t), newIDP(t)
-	id := tenant(t, db, "Own", 2)
+	id := newTenant(t, db, "Own", 2)
 	d := start(t, settings(t, db.OwnerDSN, provider.URL))
 	require.Equal(t, http.StatusOK, get(t, d.base+"/readyz", "").status)
 	a := get(t, d.base+"/shortlist/status", provider.token(id))
