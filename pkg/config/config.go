@@ -86,6 +86,8 @@ type Onboarding struct {
 type Quotas struct {
 	Members     int `key:"members" default:"1000" check:"natural" doc:"Users of a tenant, with those who were added or invited and have not signed in; 0 means no limit"`
 	Invitations int `key:"invitations" default:"100" check:"natural" doc:"Invitations of a tenant that nobody has used yet; 0 means no limit"`
+	Streams     int `key:"streams" default:"100" check:"natural" doc:"Event streams of a tenant that one process keeps open; 0 means no limit"`
+	UserStreams int `key:"user_streams" default:"10" check:"natural" doc:"Event streams of one user that one process keeps open; 0 means no limit"`
 }
 
 // Odoo is the Odoo server that tenants get their workspace on.

@@ -35,11 +35,18 @@ type eventsIn struct {
 // whole state on one line of JSON, so a client that missed some has missed nothing. Ids are made of the rows themselves: any
 // replica knows them. A client that has the last event of an onboarding that ended is told to stay away by 204.
 func (s *Server) getEvents(ctx context.Context, in *eventsIn) (*huma.StreamResponse, error) {
-	first, err := s.snapshot(ctx, principalOf(ctx).Tenant.ID)
+	who := principalOf(ctx)
+	leave, err := s.streams.enter(who.Tenant.ID, who.Identity)
 	if err != nil {
 		return nil, err
 	}
+	first, err := s.snapshot(ctx, who.Tenant.ID)
+	if err != nil {
+		leave()
+		return nil, err
+	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		defer leave()
 		_, w := humago.Unwrap(hc)
 		if id, _, err := first.Event(); err == nil && first.Ended() && id == in.LastEventID {
 			w.WriteHeader(http.StatusNoContent)

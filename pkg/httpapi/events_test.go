@@ -219,3 +219,38 @@ func TestEventsOfAnOnboardingThatNeverBegan(t *testing.T) {
 	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `INSERT INTO tenants (name) VALUES ('Never began') RETURNING tenant_id`).Scan(&id))
 	requireProblem(t, r.get(t, eventsPath, r.token("tenant_id", id)), http.StatusNotFound, "not_found")
 }
+
+// Nobody gets every stream: a user some, a tenant more, and others are not kept from theirs. A stream that ends makes room.
+func TestEventStreamsAreShared(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(s *setup) { s.cfg.Streams, s.cfg.UserStreams = 3, 2 })
+	id, _ := r.newcomer(t, "Many streams")
+	_, other := r.newcomer(t, "One stream")
+	as := func(subject string) string { return r.token("tenant_id", id, "sub", subject) }
+	refused := func(token, code string) {
+		t.Helper()
+		a := r.get(t, eventsPath, token)
+		p := requireProblem(t, a, http.StatusTooManyRequests, code)
+		require.NotEmpty(t, p["hint"])
+		require.Equal(t, "5", a.header.Get("Retry-After"))
+	}
+	ann := r.listen(t, as("ann"), "")
+	ann.status()
+	r.listen(t, as("ann"), "").status()
+	refused(as("ann"), "QUOTA_USER_STREAMS")
+	r.listen(t, as("ben"), "").status()
+	refused(as("ben"), "QUOTA_STREAMS")
+	r.listen(t, other, "").status()
+
+	require.NoError(t, ann.resp.Body.Close())
+	var again *listener
+	require.Eventually(t, func() bool { // the server notices that a client has gone when it next has something to do
+		again = r.listen(t, as("cat"), "")
+		return again.resp.StatusCode == http.StatusOK
+	}, time.Minute, 50*time.Millisecond)
+	again.status()
+	r.move(t, id, "ready")
+	again.status()
+	again.ends()
+	require.Equal(t, http.StatusOK, r.get(t, "/onboarding/status", as("ann")).status)
+}

@@ -41,6 +41,8 @@ type Config struct {
 	Cookies     Cookies  // of signed-in browsers; the access cookie counts beside the Authorization header
 	DevBypass   bool     // requests without a token count as DevTenant's admin; the caller has checked that this is allowed
 	DevTenant   tenantid.ID
+	Streams     int // event streams of one tenant in this process at a time; 0 is no limit
+	UserStreams int // the same of one of its users
 
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For tells where a request comes from
 }
@@ -62,6 +64,7 @@ type Server struct {
 	now        func() time.Time
 	draining   atomic.Bool
 	exports    *exportSlots
+	streams    *streams
 	bodies     sync.Pool // of *bytes.Buffer, for exports that are made whole
 	metrics    *metrics
 	pages      map[string]http.Handler
@@ -85,7 +88,7 @@ type Deps struct {
 // New makes a Server. It opens nothing and starts nothing.
 func New(cfg Config, d Deps) *Server {
 	s := &Server{cfg: cfg, db: d.DB, verifier: d.Verifier, jobs: d.Jobs, onboarding: d.Onboarding, sessions: d.Sessions, workspaces: d.Workspaces, odooSSO: d.OdooSSO, health: d.Health, register: d.Register, log: d.Log, now: time.Now,
-		exports: newExportSlots(d.DB.Stat().MaxConns()), metrics: newMetrics(d.Metrics), paces: newPaces()}
+		exports: newExportSlots(d.DB.Stat().MaxConns()), streams: newStreams(cfg.Streams, cfg.UserStreams), metrics: newMetrics(d.Metrics), paces: newPaces()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

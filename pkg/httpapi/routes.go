@@ -106,6 +106,12 @@ func (r Route) operation() huma.Operation {
 		op.Security = []map[string][]string{{"token": {}}}
 		op.Errors = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable}
 	}
+	switch r.Path {
+	case "/onboarding/events":
+		op.Errors = append(op.Errors, http.StatusTooManyRequests)
+	case "/onboarding/first_login", "/icp/rules":
+		op.Errors = append(op.Errors, http.StatusConflict)
+	}
 	if r.Path == "/onboarding/first_login" || r.Path == "/runs" {
 		op.DefaultStatus = http.StatusAccepted
 	}

@@ -194,7 +194,7 @@ func TestRulesAreBounded(t *testing.T) {
 	w.rule(2, "One more", `{}`)
 	w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
 		_, err := leads.SetRule(ctx, tx, "One more", []byte(`{}`))
-		require.Equal(t, fault.Invalid, fault.KindOf(err))
+		require.Equal(t, "QUOTA_RULES", fault.Code(err))
 		require.Contains(t, fault.Text(err), "100 rules")
 	})
 	w.register()

@@ -63,7 +63,8 @@ func ShowRule(ctx context.Context, tx postgres.TenantTx, name string) (Rule, err
 }
 
 // SetRule makes the tenant's rule of that name, or replaces its payload. Name "" means UnnamedRule. The same payload
-// again writes nothing. Faults: Invalid naming the member at fault, or when the tenant has 100 rules already.
+// again writes nothing. Faults: Invalid naming the member at fault; Conflict with QUOTA_RULES when the tenant has 100 rules
+// already.
 func SetRule(ctx context.Context, tx postgres.TenantTx, name string, payload []byte) (Rule, error) {
 	name = strings.TrimSpace(name)
 	if name == "" {
@@ -90,7 +91,8 @@ func SetRule(ctx context.Context, tx postgres.TenantTx, name string, payload []b
 	}
 	r, err := ShowRule(ctx, tx, name)
 	if tag.RowsAffected() == 0 && fault.Is(err, fault.NotFound) {
-		return Rule{}, fault.New(fault.Invalid, "rule %q: the tenant has %d rules, which is the most", name, maxRules)
+		return Rule{}, fault.New(fault.Conflict, "rule %q: the tenant has %d rules, which is the most", name, maxRules).WithCode("QUOTA_RULES").
+			WithHint("change a rule that is there: one rule may name many industries")
 	}
 	return r, err
 }

@@ -189,6 +189,7 @@ func (d *daemon) handler(registry *prometheus.Registry, age *registerAge) *httpa
 		Version: d.opts.Version, PublicURL: cfg.API.PublicURL, Issuer: cfg.SSO.Issuer, Audience: audience(cfg), CORSOrigins: origins(cfg),
 		Cookies:   httpapi.Cookies{Access: cfg.API.AccessCookie, Refresh: cfg.API.RefreshCookie, Secure: cfg.API.CookieSecure},
 		DevBypass: cfg.Dev.AllowBypass, DevTenant: cfg.Dev.DefaultTenantID, TrustedProxies: cfg.API.Networks(),
+		Streams: cfg.Quotas.Streams, UserStreams: cfg.Quotas.UserStreams,
 	}, httpapi.Deps{
 		DB: d.db, Verifier: d.verifier, Jobs: d.jobs, Onboarding: Onboarding(cfg, d.db, d.jobs), Sessions: Sessions(cfg, d.api.Addr().String(), d.db, d.keys, d.verifier), Health: health.check, Log: d.opts.Log, Metrics: registry,
 		Workspaces: d.workspaces, OdooSSO: d.odooSSO, Register: age.read,
