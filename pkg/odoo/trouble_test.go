@@ -35,7 +35,11 @@ func TestCases(t *testing.T) {
 		t.Run("XML-RPC", func(t *testing.T) { t.Parallel(); testBadAnswers(t) })
 		t.Run("JSON-2", func(t *testing.T) { t.Parallel(); testBadAnswersJSON2(t) })
 	})
-	t.Run("D-010", func(t *testing.T) { t.Parallel(); testHalfOpen(t) })
+	t.Run("D-010", func(t *testing.T) {
+		t.Parallel()
+		t.Run("no answer", func(t *testing.T) { t.Parallel(); testHalfOpen(t) })
+		t.Run("half-open", func(t *testing.T) { t.Parallel(); testHalfOpenConnection(t) })
+	})
 	t.Run("D-011", func(t *testing.T) {
 		t.Parallel()
 		t.Run("reset", func(t *testing.T) { t.Parallel(); testBrokenOff(t) })
