@@ -19,7 +19,7 @@ func TestCases(t *testing.T) {
 		"B-046": foreignIDs, "B-048": validatorsAreOnesOwn, "B-049": principalsAreKeptApart, "B-050": noConstraintSpeaks, "B-052": notificationsSayNothing, "B-062": oneTenantARequest, "B-064": injections, "B-065": massAssignment, "B-066": exportsLeaveNoFiles, "B-067": nothingIsCached,
 		"C-001": bigBodies, "C-003": encodedBodies, "C-004": otherMediaTypes, "C-006": controlCharacters, "C-007": limits, "C-008": manyHeaders,
 		"C-009": longURLs, "C-015": otherMethods, "C-017": forwardedHeaders, "C-018": otherOrigins, "C-019": preflights, "C-033": exactTypes,
-		"C-034": formulas, "C-035": csvIsExact, "C-037": safeFileName, "C-038": equalExports, "C-041 sign-in": signInIsPaced, "C-041 holder": oneHolderIsPaced, "C-041 origin": sourcesAreNotBelieved, "C-042": nothingToDebug, "C-049": pathsLeadNowhere, "C-052": nothingForDevelopers, "C-043": healthSaysLittle,
+		"C-034": formulas, "C-035": csvIsExact, "C-037": safeFileName, "C-038": equalExports, "C-041 export": exportsArePaced, "C-041 runs": runsArePaced, "C-041 sign-in": signInIsPaced, "C-041 holder": oneHolderIsPaced, "C-041 origin": sourcesAreNotBelieved, "C-042": nothingToDebug, "C-049": pathsLeadNowhere, "C-052": nothingForDevelopers, "C-043": healthSaysLittle,
 		"C-044": everyFailureIsAProblem, "C-045": logInjection, "C-046": nothingReflected, "C-051": openRoutes, "C-054": conditionalHeaders, "C-055": compressedExportsOnly,
 	} {
 		t.Run(id, func(t *testing.T) {

@@ -57,16 +57,17 @@ func (p *pace) take(source string, now time.Time) error {
 // room reports whether take would find any, for what counts only once it has gone wrong.
 func (p *pace) room(source string, now time.Time) bool { return p.of(source).TokensAt(now) >= 1 }
 
-// paces are those of what costs something before anybody is known. A whole office may stand behind one address.
+// paces are those of what costs something before anybody is known, and of what makes work. A whole office may stand behind one address.
 type paces struct {
 	signIns  *pace // of an address: each of the two steps of a sign-in
 	renewals *pace // of an address: new cookies for old ones, or for a token
 	holders  *pace // of one handle or token, wherever it comes from
 	refusals *pace // of an address: tokens that Odoo asked about and that were none. Odoo servers are mostly right
+	runs     *pace // of a tenant: runs that somebody asks for, with a changed rule or without
 }
 
 func newPaces() paces {
-	return paces{signIns: newPace(10, 100), renewals: newPace(20, 200), holders: newPace(1, 60), refusals: newPace(20, 20)}
+	return paces{signIns: newPace(10, 100), renewals: newPace(20, 200), holders: newPace(1, 60), refusals: newPace(20, 20), runs: newPace(1, 60)}
 }
 
 // paced keeps one address from asking for a route more often than p allows.

@@ -106,9 +106,11 @@ func (r Route) operation() huma.Operation {
 		op.Security = []map[string][]string{{"token": {}}}
 		op.Errors = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable}
 	}
-	switch r.Path {
-	case "/onboarding/events":
+	switch r.Method + " " + r.Path {
+	case "GET /onboarding/events", "POST /icp/rules", "POST /runs", "GET /export/latest_scores.json", "GET /export/latest_scores.csv", "GET /export/latest_scores.ndjson":
 		op.Errors = append(op.Errors, http.StatusTooManyRequests)
+	}
+	switch r.Path {
 	case "/onboarding/first_login", "/icp/rules":
 		op.Errors = append(op.Errors, http.StatusConflict)
 	}

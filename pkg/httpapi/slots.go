@@ -57,19 +57,21 @@ func (s *exportSlot) leave() {
 	s.slots.give(s.owner)
 }
 
-// enter waits for a slot of the tenant, then for one of all. Unavailable when none comes free in time.
+// enter waits for a slot of the tenant, then for one of all. Faults, when none comes free in time: TooMany (QUOTA_EXPORTS) where
+// the tenant has all of its own, Unavailable where the others have the rest.
 func (e *exportSlots) enter(ctx context.Context, id tenantid.ID) (*exportSlot, error) {
 	ctx, cancel := context.WithTimeout(ctx, slotPatience)
 	defer cancel()
 	own := e.take(id)
 	if err := own.turn.Acquire(ctx, 1); err != nil {
 		e.give(id)
-		return nil, crowded(err)
+		return nil, fault.New(fault.TooMany, "%d downloads of this tenant are running, which is the most", e.perOwner).WithCode("QUOTA_EXPORTS").
+			WithHint("wait for one of them to end").Because(err).WithRetryAfter(slotPatience)
 	}
 	if err := e.all.Acquire(ctx, 1); err != nil {
 		own.turn.Release(1)
 		e.give(id)
-		return nil, crowded(err)
+		return nil, fault.New(fault.Unavailable, "too many downloads are running").Because(err).WithRetryAfter(slotPatience)
 	}
 	return &exportSlot{slots: e, owner: id, own: own}, nil
 }
@@ -94,8 +96,4 @@ func (e *exportSlots) give(id tenantid.ID) {
 			delete(e.owners, id)
 		}
 	}
-}
-
-func crowded(err error) error {
-	return fault.New(fault.Unavailable, "too many downloads are running").Because(err).WithRetryAfter(slotPatience)
 }
