@@ -23,22 +23,6 @@ func (d *Databases) call(ctx context.Context, method, db string, args ...any) (a
 		args: append([]any{string(d.master)}, args...), secrets: []Secret{d.master}})
 }
 
-// List names the databases that Odoo shows; locked templates are not among them.
-func (d *Databases) List(ctx context.Context) ([]string, error) {
-	v, err := d.server.rpc(ctx, rpcCall{service: "db", method: "list"})
-	if err != nil {
-		return nil, err
-	}
-	list, _ := v.([]any)
-	names := make([]string, 0, len(list))
-	for _, e := range list {
-		if name, ok := e.(string); ok {
-			names = append(names, name)
-		}
-	}
-	return names, nil
-}
-
 // Exists reports whether a database of that name exists and accepts connections; it needs no master password.
 func (d *Databases) Exists(ctx context.Context, name string) (bool, error) {
 	v, err := d.server.rpc(ctx, rpcCall{service: "db", method: "db_exist", db: name, args: []any{name}})

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
+	"strings"
 
 	"github.com/leadctl/leadctl/pkg/fault"
 )
@@ -60,16 +60,11 @@ func (r rule) name() string {
 
 // mark is the rule's external id; a dot would end the module's name in it.
 func (r rule) mark() string {
-	out := []byte("rule_" + r.model)
-	for i, b := range out {
-		if b == '.' {
-			out[i] = '_'
-		}
-	}
+	name := "rule_" + strings.ReplaceAll(r.model, ".", "_")
 	if r.changes {
-		out = append(out, "_changes"...)
+		name += "_changes"
 	}
-	return ownModule + "." + string(out)
+	return ownModule + "." + name
 }
 
 // ensureRules makes the rules, or brings them back to what they shall say. The administrator is named in them by number.
@@ -89,7 +84,7 @@ func (s *Session) ensureRules(ctx context.Context) error {
 			return fault.New(fault.Operator, "Odoo model %s in %s: missing", r.model, s.db).WithCode(CodeMisconfig)
 		}
 		domain := fmt.Sprintf("[(1,'=',1)] if user.id == %d else %s", s.uid, r.domain)
-		rows = append(rows, []string{r.mark(), r.name(), strconv.FormatInt(models[r.model], 10), domain, boolean(!r.changes), "1", "1", "1", "1"})
+		rows = append(rows, []string{r.mark(), r.name(), itoa(models[r.model]), domain, boolean(!r.changes), "1", "1", "1", "1"})
 	}
 	return s.load(ctx, "ir.rule", []string{"id", "name", "model_id/.id", "domain_force", "perm_read", "perm_write", "perm_create", "perm_unlink", "active"}, rows)
 }

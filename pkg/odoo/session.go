@@ -46,9 +46,6 @@ func (s *Server) Session(db string, uid int64, secret Secret) *Session {
 	return &Session{db: db, uid: uid, proto: &xmlProtocol{s, uid, secret}}
 }
 
-// Database is the name of the session's database.
-func (s *Session) Database() string { return s.db }
-
 // UID is the session's user.
 func (s *Session) UID() int64 { return s.uid }
 

@@ -35,16 +35,6 @@ func (r Record) Float(field string) float64 {
 	return float64(asInt(r[field]))
 }
 
-// Label reads the name of a many2one.
-func (r Record) Label(field string) string {
-	pair, _ := r[field].([]any)
-	if len(pair) < 2 {
-		return ""
-	}
-	s, _ := pair[1].(string)
-	return s
-}
-
 // asInt reads whole numbers as either protocol sends them, and the id of a many2one pair.
 func asInt(v any) int64 {
 	switch v := v.(type) {
