@@ -21,7 +21,7 @@ func newICP(a *app) *cobra.Command {
 		Long: "An ideal customer profile is a JSON object: industries, ssic_codes, employee_range {min, max}, incorporation_year {min, max},\n" +
 			"entity_types, keywords, and exclusions with the same lists and uens. docs/scoring.md explains each.",
 		Example: "  leadctl icp list --tenant 42\n  leadctl icp set Software --tenant 42 --payload '{\"industries\": [\"software\"], \"incorporation_year\": {\"min\": 2010}}'\n  leadctl icp test Software --tenant 42",
-	}, newICPList(a), newICPShow(a), newICPSet(a), newICPTest(a))
+	}, newICPList(a), newICPShow(a), newICPSet(a), newICPTest(a), newICPDelete(a))
 }
 
 func newICPList(a *app) *cobra.Command {

@@ -11,6 +11,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
 // profilesPage lists the tenant's ideal customer profiles and edits one of them.
@@ -19,6 +20,8 @@ type profilesPage struct {
 	Editor  editor
 	Ops     bool
 	Saved   bool
+	Asked   bool   // whether the profile may be deleted
+	Deleted string // the profile that is gone
 	Matches *match
 }
 
@@ -52,7 +55,7 @@ func (m match) Percent() float64 {
 }
 
 func (c *Console) getProfiles(w http.ResponseWriter, r *http.Request, v visitor) error {
-	p := profilesPage{Ops: v.ops(), Saved: r.URL.Query().Has("saved")}
+	p := profilesPage{Ops: v.ops(), Saved: r.URL.Query().Has("saved"), Deleted: r.URL.Query().Get("deleted")}
 	err := c.deps.DB.ReadTenant(r.Context(), v.Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
 		p.Rules, err = leads.ListRules(ctx, tx)
 		return err
@@ -61,6 +64,7 @@ func (c *Console) getProfiles(w http.ResponseWriter, r *http.Request, v visitor)
 		return err
 	}
 	p.Editor = chosen(p.Rules, r.URL.Query())
+	p.Asked = p.Ops && p.Editor.Existing && r.URL.Query().Has("delete")
 	return c.show(w, r, v, "profiles", page{Title: "Customer profiles", Active: "profiles", Body: p})
 }
 
@@ -153,6 +157,20 @@ func put(into map[string]any, name, value string) {
 	if len(list) > 0 {
 		into[name] = list
 	}
+}
+
+// postDeleteProfile deletes a profile, after the page has asked, and has the scores follow the ones that are left.
+func (c *Console) postDeleteProfile(w http.ResponseWriter, r *http.Request, v visitor) error {
+	var rule leads.Rule
+	err := c.deps.DB.InSystem(r.Context(), "console: delete profile", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+		rule, err = leads.RemoveRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostFormValue("name"), tenant.Act{Actor: v.Identity.Subject, RequestID: w.Header().Get("X-Request-Id")})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	c.goTo(w, r, "/profiles?"+url.Values{"deleted": {rule.Name}}.Encode())
+	return nil
 }
 
 // postTry counts what the form's profile picks: live beside the form, or without JavaScript on the page itself.

@@ -49,6 +49,7 @@ func (c *Console) routes() []Route {
 		{"POST /leads/score", Member, sso.Ops, c.postScore},
 		{"GET /profiles", Member, sso.Viewer, c.getProfiles},
 		{"POST /profiles", Member, sso.Ops, c.postProfile},
+		{"POST /profiles/delete", Member, sso.Ops, c.postDeleteProfile},
 		{"POST /profiles/try", Member, sso.Ops, c.postTry},
 
 		{"GET /ops", Operator, "", c.getOps},

@@ -2,7 +2,9 @@ package console_test
 
 import (
 	"fmt"
+	"html"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -169,4 +171,33 @@ func TestScoringOnRequestAndAfterAChange(t *testing.T) {
 	require.Empty(t, alice.get("/leads/run", "HX-Request", "true").header.Get("HX-Refresh"))
 	s.exec(t, `UPDATE enrichment_runs SET status = 'failed', error = 'the weights give no score' WHERE run_id = 99`)
 	require.Contains(t, alice.get("/leads").body, "the weights give no score")
+}
+
+// Deleting a profile is asked for on the page, and takes a second click, without any script.
+func TestAProfileIsDeleted(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	alice := s.browser(t).settle("alice")
+	require.Equal(t, http.StatusSeeOther, alice.post("/profiles", "name", "Cafés & <Bars>", "keywords", "cafe").status)
+	page := alice.get("/profiles?name=" + url.QueryEscape("Cafés & <Bars>"))
+	link := regexp.MustCompile(`href="([^"]+delete)"`).FindStringSubmatch(page.body)
+	require.Len(t, link, 2, page.body)
+	asked := alice.get(html.UnescapeString(link[1]))
+	require.Contains(t, asked.body, `action="/profiles/delete"`)
+	require.Contains(t, asked.body, "Delete “Cafés &amp; &lt;Bars&gt;”")
+	require.Contains(t, alice.get("/profiles").body, "Cafés", "asking deletes nothing")
+
+	gone := alice.follow(alice.post("/profiles/delete", "name", "Cafés & <Bars>"))
+	require.Contains(t, gone.body, "“Cafés &amp; &lt;Bars&gt;” is deleted.")
+	require.NotContains(t, alice.get("/profiles").body, "Cafés")
+	require.Equal(t, http.StatusNotFound, alice.post("/profiles/delete", "name", "Cafés & <Bars>").status)
+	last := alice.post("/profiles/delete", "name", "Default")
+	require.Equal(t, http.StatusConflict, last.status)
+	require.Contains(t, last.body, "make another rule first")
+	require.Contains(t, alice.get("/profiles").body, "Default")
+
+	vera := s.browser(t)
+	vera.signIn("vera")
+	require.NotContains(t, vera.get("/profiles?name=Default&delete").body, "/profiles/delete")
+	require.Equal(t, http.StatusForbidden, vera.post("/profiles/delete", "name", "Default").status)
 }

@@ -260,12 +260,12 @@ func preflights(t *testing.T, _ *rig) {
 	r := newRig(t, func(s *setup) { s.deps.DB = dead(t) })
 	for _, row := range httpapi.Routes() {
 		path := strings.ReplaceAll(row.Path, "{id}", "1")
-		for _, method := range []string{row.Method, "DELETE"} {
+		for _, method := range []string{row.Method, "PATCH"} {
 			a := r.do(t, request{method: http.MethodOptions, path: path,
 				header: header("Origin", uiOrigin, "Access-Control-Request-Method", method, "Access-Control-Request-Headers", "authorization,x-evil")})
 			require.Equal(t, http.StatusNoContent, a.status)
 			require.Empty(t, a.body)
-			require.Equal(t, "GET, POST", a.header.Get("Access-Control-Allow-Methods"))
+			require.Equal(t, "GET, POST, DELETE", a.header.Get("Access-Control-Allow-Methods"))
 			require.Equal(t, "authorization, content-type, x-tenant-id", a.header.Get("Access-Control-Allow-Headers"))
 			require.Equal(t, uiOrigin, a.header.Get("Access-Control-Allow-Origin"))
 		}

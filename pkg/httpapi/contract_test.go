@@ -216,3 +216,30 @@ func TestEveryDetailIsAText(t *testing.T) {
 		requireProblem(t, a, a.status, a.object(t)["code"].(string))
 	}
 }
+
+func TestDeletingARule(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	id, token := r.editor(t, "Deleting")
+	for _, name := range []string{"Keep", "Go / away?", "Ärger"} {
+		require.Equal(t, http.StatusOK, r.post(t, "/icp/rules", token, `{"name":"`+name+`","payload":{"keywords":["x"]}}`).status)
+	}
+	remove := func(path, token string) answer {
+		return r.do(t, request{method: http.MethodDelete, path: "/icp/rules/" + path, token: token})
+	}
+	requireProblem(t, remove("Keep", r.token("tenant_id", id)), http.StatusForbidden, "INSUFFICIENT_ROLE")
+	_, stranger := r.editor(t, "Stranger")
+	theirs, none := remove("Keep", stranger), remove("Nothing", stranger)
+	requireProblem(t, theirs, http.StatusNotFound, "not_found")
+	requireProblem(t, none, http.StatusNotFound, "not_found")
+	for _, name := range []string{"Go%20%2F%20away%3F", "%C3%84rger"} {
+		a := remove(name, token)
+		require.Equal(t, http.StatusNoContent, a.status, a.body)
+		require.Empty(t, a.body)
+	}
+	requireProblem(t, remove("%C3%84rger", token), http.StatusNotFound, "not_found")
+	problem := requireProblem(t, remove("Keep", token), http.StatusConflict, "LAST_RULE")
+	require.NotEmpty(t, problem["hint"])
+	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM icp_rules WHERE tenant_id = $1 AND name = 'Keep'`, id))
+	require.Equal(t, 2, r.count(t, `SELECT count(*) FROM audit_log WHERE tenant_id = $1 AND action = 'icp.delete' AND request_id <> ''`, id))
+}

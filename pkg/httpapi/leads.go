@@ -7,6 +7,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
@@ -63,6 +64,20 @@ func (s *Server) postRule(ctx context.Context, in *ruleIn) (*okOut, error) {
 		return nil, err
 	}
 	return ok(), nil
+}
+
+type ruleNamed struct {
+	strictQuery
+	Name string `path:"name" maxLength:"200"`
+}
+
+// deleteRule takes a rule away; the last one stays.
+func (s *Server) deleteRule(ctx context.Context, in *ruleNamed) (*struct{}, error) {
+	p := principalOf(ctx)
+	return nil, s.db.InSystem(ctx, "delete rule", func(ctx context.Context, tx postgres.SystemTx) error {
+		_, err := leads.RemoveRule(ctx, tx, s.jobs, p.Tenant.ID, in.Name, tenant.Act{Actor: p.Identity.Subject, RequestID: requestIDOf(ctx)})
+		return err
+	})
 }
 
 // LeadFilter chooses among leads. It is exported because huma looks into no other embedded struct.

@@ -18,7 +18,7 @@ func (s *Server) cors(next http.Handler) http.Handler {
 			h.Set("Access-Control-Allow-Credentials", "true")
 			h.Set("Access-Control-Expose-Headers", "X-Request-Id, X-Dev-Bypass, Content-Disposition")
 			if preflight {
-				h.Set("Access-Control-Allow-Methods", "GET, POST")
+				h.Set("Access-Control-Allow-Methods", "GET, POST, DELETE")
 				h.Set("Access-Control-Allow-Headers", "authorization, content-type, x-tenant-id")
 				h.Set("Access-Control-Max-Age", "600")
 			}

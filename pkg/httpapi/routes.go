@@ -59,6 +59,7 @@ func (s *Server) routes() []Route {
 
 		{http.MethodGet, "/icp/rules", Member, sso.Viewer, false, "Ideal customer profiles, newest first", handle(s.getRules)},
 		{http.MethodPost, "/icp/rules", Member, sso.Ops, true, "Make or change an ideal customer profile", handle(s.postRule)},
+		{http.MethodDelete, "/icp/rules/{name}", Member, sso.Ops, false, "Delete an ideal customer profile; the last one stays", handle(s.deleteRule)},
 		{http.MethodPost, "/runs", Member, sso.Ops, false, "Bring the scores to what rules and companies say", handle(s.postRun)},
 		{http.MethodGet, "/runs/{id}", Member, sso.Ops, false, "How far a run is, or what came of it", handle(s.getRun)},
 		{http.MethodGet, "/scores/latest", Member, sso.Viewer, false, "Scored leads, best first, page by page", handle(s.getScores)},

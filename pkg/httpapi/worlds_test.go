@@ -53,7 +53,7 @@ func everyRoute() map[string][]ask {
 		"POST /tenants/{id}/odoo/api-key/rotate": get("/tenants/{other}/odoo/api-key/rotate", "/tenants/999999/odoo/api-key/rotate"),
 		"POST /icp/rules": {{path: "/icp/rules", body: `{"name":"Same","payload":{"industries":["software"]}}`}, {path: "/icp/rules", body: `{"name":"Theirs","payload":{}}`},
 			{path: "/icp/rules", body: `{"payload":{"ssic_codes":["x"]}}`}, {path: "/icp/rules", body: `{"tenant_id":2,"payload":{}}`}},
-		"GET /icp/rules": get("/icp/rules"),
+		"GET /icp/rules": get("/icp/rules"), "DELETE /icp/rules/{name}": get("/icp/rules/Theirs", "/icp/rules/Nobody", "/icp/rules/Theirs", "/icp/rules/1"),
 		"POST /runs":     get("/runs"),
 		"GET /runs/{id}": get("/runs/1", "/runs/2", "/runs/50", "/runs/x"),
 		"GET /scores/latest": get("/scores/latest", "/scores/latest?limit=1", "/scores/latest?limit=1&afterScore=0.8&afterId=1", "/scores/latest?afterId=2",
