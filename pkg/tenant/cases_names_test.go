@@ -25,10 +25,16 @@ func TestCasesOfNames(t *testing.T) {
 	t.Run("C-056", func(t *testing.T) {
 		t.Parallel()
 		for _, bad := range []string{"www", "Admin", "POSTGRES", "template0", "Template1", "admin\u200b", "\u200b", "Ac\u200bme", "\u202eemca", "Acme\ufeff", "Ac\xffme"} {
-			refused(t, func(ctx context.Context, tx postgres.SystemTx) error { _, err := tenant.Create(ctx, tx, bad, ""); return err })
+			refused(t, func(ctx context.Context, tx postgres.SystemTx) error {
+				_, err := tenant.Create(ctx, tx, bad, "")
+				return err
+			})
 		}
 		for _, bad := range []string{"www", "ADMIN", "template1", "аcme", "ac\u200bme", "café", "cafe\u0301", "acme.", "ac me", "ACME\n", "ａcme"} {
-			refused(t, func(ctx context.Context, tx postgres.SystemTx) error { _, err := tenant.Create(ctx, tx, "Fine", bad); return err })
+			refused(t, func(ctx context.Context, tx postgres.SystemTx) error {
+				_, err := tenant.Create(ctx, tx, "Fine", bad)
+				return err
+			})
 		}
 		inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
 			ids := map[tenant.ID]bool{}
