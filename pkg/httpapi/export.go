@@ -103,13 +103,14 @@ func (s *Server) keep(body *bytes.Buffer) {
 	}
 }
 
-// streamed sends rows as they come from the database, in memory that does not grow. The status goes out with the first byte,
+// streamed sends rows as they come from the database, in memory that does not grow. Their ETag is of the rows and not of the
+// bytes, which another release may write in another way: hence its version. The status goes out with the first byte,
 // so a query that fails at once is an honest 503; one that fails later breaks the connection, and the missing trailer tells.
 func (s *Server) streamed(ctx context.Context, e exportRequest, d *download) {
 	var done leads.Exported
 	err := s.db.ReadTenant(ctx, e.owner, func(ctx context.Context, tx postgres.TenantTx) error {
 		digest, modified, err := leads.Digest(ctx, tx, e.filter)
-		if err != nil || d.known(tagOf([]byte(digest), []byte(strconv.Itoa(e.limit))), modified, s.now()) {
+		if err != nil || d.known(tagOf([]byte(digest), []byte(strconv.Itoa(e.limit)), []byte(s.cfg.Version)), modified, s.now()) {
 			return err
 		}
 		done, err = leads.Export(ctx, tx, d, e.format, e.limit, e.filter)

@@ -47,6 +47,8 @@ func TestExportsTellWhetherTheyChanged(t *testing.T) {
 		`UPDATE lead_scores SET score = score - 0.001 WHERE tenant_id = $1`,
 		`UPDATE lead_emails SET email = 'x' || email WHERE tenant_id = $1`,
 		`INSERT INTO contacts (tenant_id, company_id, name) SELECT $1, min(company_id), 'Ada' FROM lead_scores WHERE tenant_id = $1`,
+		`INSERT INTO contacts (tenant_id, company_id, name) SELECT $1, min(company_id), n FROM lead_scores, unnest('{Bob,Eve}'::text[]) n WHERE tenant_id = $1 GROUP BY n`,
+		`DELETE FROM contacts WHERE tenant_id = $1 AND contact_id = (SELECT contact_id FROM contacts WHERE tenant_id = $1 AND name IN ('Bob', 'Eve') ORDER BY contact_id LIMIT 1)`,
 		`UPDATE companies SET name = 'RENAMED ' || name WHERE company_id IN (SELECT company_id FROM lead_scores WHERE tenant_id = $1)`,
 		`DELETE FROM lead_scores WHERE tenant_id = $1 AND company_id = (SELECT min(company_id) FROM lead_scores WHERE tenant_id = $1)`,
 		`DELETE FROM lead_scores WHERE tenant_id = $1`,

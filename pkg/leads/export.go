@@ -91,8 +91,10 @@ func Export(ctx context.Context, tx postgres.TenantTx, w io.Writer, format Forma
 }
 
 // Digest tells whole exports apart without making one: equal digests mean that the tenant has the same leads with the same
-// values. It reads them all, in about a third of an export's time.
-func Digest(ctx context.Context, tx postgres.TenantTx, filter Filter) (digest string, modified time.Time, err error) {
+// values. It is made of which rows there are and which transaction wrote each of them (xmin): that is exact in one snapshot
+// whatever else goes on, also for writers that keep no times, and no value has to be looked at. A row that was written anew
+// as it was counts as another one. It takes about a tenth of an export's time.
+func Digest(ctx context.Context, tx postgres.TenantTx, filter Filter) (digest string, newest time.Time, err error) {
 	if err := longWork(ctx, tx); err != nil {
 		return "", time.Time{}, err
 	}
@@ -101,12 +103,11 @@ func Digest(ctx context.Context, tx postgres.TenantTx, filter Filter) (digest st
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	q := selection{more: more, dated: true}
-	sql := `SELECT count(*) || '-' || coalesce(sum(hashtextextended((t.*)::text, 0)), 0), coalesce(max(t.modified), '')
-		FROM (` + q.columns("s.score") + ` FROM ` + q.wholeTables("true") + `) t`
-	var newest string
-	err = tx.QueryRow(ctx, sql, args.planned()...).Scan(&digest, &newest)
-	return digest, parseModified([]byte(newest)), err
+	sql := `SELECT count(*) || '-' || coalesce(sum(hash_record_extended(ROW(s.company_id, s.xmin, c.xmin, k.contact_id, k.version, e.email, e.version), 0)), 0),
+		coalesce(max(` + modified + `)::text, '') FROM ` + selection{more: more}.wholeTables("true")
+	var at string
+	err = tx.QueryRow(ctx, sql, args.planned()...).Scan(&digest, &at)
+	return digest, parseModified([]byte(at)), err
 }
 
 // parseModified reads PostgreSQL's text of a time in UTC. As text such times sort like the times themselves.

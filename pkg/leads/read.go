@@ -35,6 +35,10 @@ type selection struct {
 	dated bool   // a last column with the newest time that anything of the lead was written
 }
 
+// modified is the newest time that anything of a lead was written, or that a run ended, which may have taken leads away.
+const modified = `greatest(s.scored_at, c.updated_at, k.updated_at, e.updated_at,
+    (SELECT r.ended_at FROM public.enrichment_runs r ORDER BY r.started_at DESC, r.run_id DESC LIMIT 1))`
+
 // columns are the lead's, from s, c, k (the contact) and e (the address to write to).
 func (q selection) columns(score string) string {
 	numbers, dated := "", ""
@@ -42,8 +46,7 @@ func (q selection) columns(score string) string {
 		numbers = "::text"
 	}
 	if q.dated {
-		dated = `, greatest(s.scored_at, c.updated_at, k.updated_at, e.updated_at,
-    (SELECT r.ended_at FROM public.enrichment_runs r ORDER BY r.started_at DESC, r.run_id DESC LIMIT 1))::text AS modified`
+		dated = `, ` + modified + `::text AS modified`
 	}
 	return `SELECT s.company_id` + numbers + `, c.name, c.website_domain, c.industry_norm, c.employees_est` + numbers + `, ` + score + numbers + ` AS score, s.bucket, s.rationale,
   coalesce(e.email, k.email) AS primary_email, k.name AS contact_name, k.title AS contact_title, k.linkedin AS contact_linkedin, k.phone AS contact_phone` + dated
@@ -66,8 +69,8 @@ ORDER BY ` + p.order + limitSQL(q.limit)
 func (q selection) wholeTables(where string) string {
 	return `public.lead_scores s
 LEFT JOIN public.companies c ON c.company_id = s.company_id
-LEFT JOIN (SELECT DISTINCT ON (k.company_id) k.* FROM public.contacts k ORDER BY k.company_id, k.updated_at DESC, k.contact_id) k ON k.company_id = s.company_id
-LEFT JOIN (SELECT DISTINCT ON (e.company_id) e.* FROM public.lead_emails e WHERE e.status <> 'invalid' ORDER BY e.company_id, e.is_primary DESC, e.updated_at DESC, e.email) e ON e.company_id = s.company_id
+LEFT JOIN (SELECT DISTINCT ON (k.company_id) k.*, k.xmin AS version FROM public.contacts k ORDER BY k.company_id, k.updated_at DESC, k.contact_id) k ON k.company_id = s.company_id
+LEFT JOIN (SELECT DISTINCT ON (e.company_id) e.*, e.xmin AS version FROM public.lead_emails e WHERE e.status <> 'invalid' ORDER BY e.company_id, e.is_primary DESC, e.updated_at DESC, e.email) e ON e.company_id = s.company_id
 WHERE ` + where + q.more
 }
 
