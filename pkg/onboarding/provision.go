@@ -59,7 +59,11 @@ func (w *Worker) run(ctx context.Context, t *task, job *river.Job[Args]) error {
 		}
 	}
 	return w.DB.InSystem(ctx, "onboarding ready", func(ctx context.Context, tx postgres.SystemTx) error {
-		return w.finished(ctx, tx, t.tenant)
+		// The status row is ours from here on: who signs in meanwhile waits for it, and then comes to a ready workspace.
+		if err := w.finished(ctx, tx, t.tenant); err != nil {
+			return err
+		}
+		return latecomers(ctx, tx, t)
 	})
 }
 

@@ -3,13 +3,14 @@ package onboarding
 import (
 	"context"
 	"errors"
+	"slices"
+
 	"github.com/leadctl/leadctl/pkg/jobs"
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/workspace"
-	"slices"
 )
 
 // step is one part of the work: idempotent, in order, with the status that callers see while it runs.
@@ -51,6 +52,7 @@ type task struct {
 	tenant    tenant.ID
 	name      string
 	workspace odoo.Workspace
+	served    []string // subjects of the users who were there when accounts were made
 }
 
 // checkTenant refuses a tenant that is gone or suspended, and reads or makes the secret of its workspace.
@@ -90,8 +92,31 @@ func makeServiceAccount(ctx context.Context, t *task) error {
 
 // makeUsers gives every user of the tenant an account in the workspace.
 func makeUsers(ctx context.Context, t *task) error {
+	err := t.worker.DB.InSystem(ctx, "onboarding users", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+		t.served, err = tenant.Subjects(ctx, tx, t.tenant)
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	left, err := t.worker.Workspaces.EnsureUsers(ctx, t.workspace)
 	t.tell(ctx, left)
+	return err
+}
+
+// latecomers gives those who signed in since then accounts as everybody gets one who comes to a ready workspace: by a job. One
+// is enough for all of them.
+func latecomers(ctx context.Context, tx postgres.SystemTx, t *task) error {
+	now, err := tenant.Subjects(ctx, tx, t.tenant)
+	late := slices.DeleteFunc(now, func(subject string) bool { return slices.Contains(t.served, subject) })
+	if err != nil || len(late) == 0 {
+		return err
+	}
+	queue, err := jobs.Working(ctx)
+	if err != nil {
+		return err
+	}
+	_, _, err = queue.Enqueue(ctx, tx, workspace.UsersArgs{Tenant: t.tenant, Subject: late[0]})
 	return err
 }
 
