@@ -40,6 +40,8 @@ func operateSetup(env *testscript.Env) error {
 	tb := env.T().(testing.TB)
 	db := pgtest.New(tb)
 	issuer := startIDP(tb, env.WorkDir)
+	_, err := db.Owner.Exec(tb.Context(), `INSERT INTO identities (issuer, subject) VALUES ($1, 'carol')`, issuer) // she has signed in before
+	require.NoError(tb, err)
 	odooURL := startOdoo(tb)
 	keyset, err := secret.Generate()
 	require.NoError(tb, err)

@@ -23,7 +23,7 @@ func newSSO(a *app) *cobra.Command {
 		Use: "sso", Short: "Sign in, and see what a token is worth here", GroupID: groupTenancy,
 		Example: "  leadctl sso keycloak setup --url http://localhost:8080 --realm nexius-dev --create-realm --dry-run\n" +
 			"  leadctl sso login\n  leadctl sso whoami --explain",
-	}, newSSOWhoami(a), newSSOLogin(a), newSSOLogout(a), newSSODiscover(a), newSSOKeycloak(a))
+	}, newSSOWhoami(a), newSSOLogin(a), newSSOLogout(a), newSSOSignOut(a), newSSODiscover(a), newSSOKeycloak(a))
 }
 
 // whoami is what a token says and what it leads to.

@@ -40,7 +40,7 @@ func (m *Manager) EndAll(ctx context.Context, handle, token string) (string, err
 		if err := m.remove(ctx, tx, &p, `DELETE FROM sessions WHERE issuer = $1 AND subject = $2 RETURNING id_token`, issuer, subject); err != nil {
 			return err
 		}
-		return m.mark(ctx, tx, issuer, subject, "", m.now().Truncate(time.Second))
+		return mark(ctx, tx, m.now(), issuer, subject, "", m.now().Truncate(time.Second))
 	})
 	if err != nil {
 		return "", err
@@ -117,20 +117,20 @@ func (m *Manager) revoke(ctx context.Context, tx postgres.SystemTx, token string
 	if token == "" {
 		return nil
 	}
-	if err := m.remember(ctx, tx, hash(token), m.now().Add(remembered)); err != nil {
+	if err := remember(ctx, tx, m.now(), hash(token), m.now().Add(remembered)); err != nil {
 		return err
 	}
 	who, err := m.verifier.Verify(ctx, token)
 	if err != nil || who.SessionID == "" {
 		return nil //nolint:nilerr // it counts no more, and with it none that is older
 	}
-	return m.mark(ctx, tx, who.Issuer, who.Subject, who.SessionID, who.IssuedAt)
+	return mark(ctx, tx, m.now(), who.Issuer, who.Subject, who.SessionID, who.IssuedAt)
 }
 
 // mark ends every token of the person that was issued before: all of them, or those of one session of the provider. A mark
 // stands among the tokens, and how long it stays says what it ends.
-func (m *Manager) mark(ctx context.Context, tx postgres.SystemTx, issuer, subject, session string, before time.Time) error {
-	return m.remember(ctx, tx, markOf(issuer, subject, session), before.Add(remembered))
+func mark(ctx context.Context, tx postgres.SystemTx, now time.Time, issuer, subject, session string, before time.Time) error {
+	return remember(ctx, tx, now, markOf(issuer, subject, session), before.Add(remembered))
 }
 
 func markOf(issuer, subject, session string) []byte {
@@ -138,11 +138,11 @@ func markOf(issuer, subject, session string) []byte {
 }
 
 // remember writes one row, and forgets those that have had their time.
-func (m *Manager) remember(ctx context.Context, tx postgres.SystemTx, key []byte, until time.Time) error {
+func remember(ctx context.Context, tx postgres.SystemTx, now time.Time, key []byte, until time.Time) error {
 	_, err := tx.Exec(ctx, `INSERT INTO revoked_tokens (token_hash, expires_at) VALUES ($1, $2)
 		ON CONFLICT (token_hash) DO UPDATE SET expires_at = greatest(revoked_tokens.expires_at, excluded.expires_at)`, key, until)
 	if err == nil {
-		_, err = tx.Exec(ctx, `DELETE FROM revoked_tokens WHERE expires_at < $1`, m.now())
+		_, err = tx.Exec(ctx, `DELETE FROM revoked_tokens WHERE expires_at < $1`, now)
 	}
 	return err
 }

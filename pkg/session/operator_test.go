@@ -1,0 +1,58 @@
+package session_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/session"
+)
+
+// An operator signs somebody out by name: all their browsers and tokens, and nobody else's.
+func TestAnOperatorSignsSomebodyOut(t *testing.T) {
+	t.Parallel()
+	for _, by := range []string{"alice", "Alice@Acme.example"} {
+		t.Run(by, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			desk, phone := r.signIn(t), r.signIn(t)
+			other, err := r.Exchange(t.Context(), r.reissue(t, desk.ID, with("sub", "mallory")))
+			require.NoError(t, err)
+			_, err = r.db.Owner.Exec(t.Context(), `INSERT INTO tenants (tenant_id, name) VALUES (1, 'Acme')`)
+			require.NoError(t, err)
+			for user, subject := range map[string]string{"alice@acme.example": desk.Identity.Subject, "alice@acme.example (again)": "again", "mallory@acme.example": "mallory"} {
+				_, err = r.db.Owner.Exec(t.Context(), `INSERT INTO tenant_users (tenant_id, user_id, issuer, subject) VALUES (1, $1, $2, $3)`, user, r.issuer, subject)
+				require.NoError(t, err)
+			}
+			out := func(person string) (ended []session.Ended, err error) {
+				err = r.db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+					ended, err = session.SignOut(ctx, tx, person, time.Now())
+					return err
+				})
+				return ended, err
+			}
+			_, err = out("nobody@acme.example")
+			require.True(t, fault.Is(err, fault.NotFound), "%v", err)
+			require.Equal(t, 3, r.sessions(t))
+
+			ended, err := out(by)
+			require.NoError(t, err)
+			require.Contains(t, ended, session.Ended{Issuer: r.issuer, Subject: "alice", Sessions: 2})
+			if by != "alice" {
+				require.Contains(t, ended, session.Ended{Issuer: r.issuer, Subject: "again"}, "another identity with the same address")
+			}
+			for _, tokens := range []session.Tokens{desk, phone} {
+				r.over(t, tokens)
+				require.True(t, r.revoked(t, tokens.ID))
+			}
+			require.True(t, r.revoked(t, r.reissue(t, desk.ID, with("iat", time.Now().Unix()-20))), "a token of theirs that no session knows")
+			require.False(t, r.revoked(t, other.ID))
+			require.Equal(t, 1, r.sessions(t), "mallory's")
+			require.False(t, r.revoked(t, r.reissue(t, desk.ID, with("iat", time.Now().Unix()+30))), "who signs in again is in")
+		})
+	}
+}
