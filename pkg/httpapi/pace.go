@@ -72,11 +72,20 @@ func newPaces() paces {
 
 // paced keeps one address from asking for a route more often than p allows.
 func (s *Server) paced(p *pace, register func(huma.API, huma.Operation)) func(huma.API, huma.Operation) {
+	return s.pacedBy(s.source, p, register)
+}
+
+// pacedRuns keeps one tenant from asking for runs, by whichever route, more often than its pace allows.
+func (s *Server) pacedRuns(register func(huma.API, huma.Operation)) func(huma.API, huma.Operation) {
+	return s.pacedBy(func(r *http.Request) string { return principalOf(r.Context()).Tenant.ID.String() }, s.paces.runs, register)
+}
+
+func (s *Server) pacedBy(source func(*http.Request) string, p *pace, register func(huma.API, huma.Operation)) func(huma.API, huma.Operation) {
 	return func(api huma.API, op huma.Operation) {
 		op.Errors = append(op.Errors, http.StatusTooManyRequests)
 		op.Middlewares = append(op.Middlewares, func(hc huma.Context, next func(huma.Context)) {
 			r, w := humago.Unwrap(hc)
-			if err := p.take(s.source(r), s.now()); err != nil {
+			if err := p.take(source(r.WithContext(hc.Context())), s.now()); err != nil {
 				problemOf(hc.Context(), err).write(w)
 				return
 			}

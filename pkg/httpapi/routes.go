@@ -58,9 +58,9 @@ func (s *Server) routes() []Route {
 		{http.MethodPost, "/tenants/{id}/odoo/api-key/rotate", Member, sso.Admin, false, "Give the caller's own Odoo workspace another key", handle(s.postRotateKey)},
 
 		{http.MethodGet, "/icp/rules", Member, sso.Viewer, false, "Ideal customer profiles, newest first", handle(s.getRules)},
-		{http.MethodPost, "/icp/rules", Member, sso.Ops, true, "Make or change an ideal customer profile", handle(s.postRule)},
-		{http.MethodDelete, "/icp/rules/{name}", Member, sso.Ops, false, "Delete an ideal customer profile; the last one stays", handle(s.deleteRule)},
-		{http.MethodPost, "/runs", Member, sso.Ops, false, "Bring the scores to what rules and companies say", handle(s.postRun)},
+		{http.MethodPost, "/icp/rules", Member, sso.Ops, true, "Make or change an ideal customer profile", s.pacedRuns(handle(s.postRule))},
+		{http.MethodDelete, "/icp/rules/{name}", Member, sso.Ops, false, "Delete an ideal customer profile; the last one stays", s.pacedRuns(handle(s.deleteRule))},
+		{http.MethodPost, "/runs", Member, sso.Ops, false, "Bring the scores to what rules and companies say", s.pacedRuns(handle(s.postRun))},
 		{http.MethodGet, "/runs/{id}", Member, sso.Ops, false, "How far a run is, or what came of it", handle(s.getRun)},
 		{http.MethodGet, "/scores/latest", Member, sso.Viewer, false, "Scored leads, best first, page by page", handle(s.getScores)},
 		{http.MethodGet, "/candidates/latest", Member, sso.Viewer, false, "Companies that fit, most recent first, page by page", handle(s.getCandidates)},
@@ -107,11 +107,9 @@ func (r Route) operation() huma.Operation {
 		op.Security = []map[string][]string{{"token": {}}}
 		op.Errors = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable}
 	}
-	switch r.Method + " " + r.Path {
-	case "GET /onboarding/events", "POST /icp/rules", "POST /runs", "GET /export/latest_scores.json", "GET /export/latest_scores.csv", "GET /export/latest_scores.ndjson":
-		op.Errors = append(op.Errors, http.StatusTooManyRequests)
-	}
 	switch r.Path {
+	case "/onboarding/events", "/export/latest_scores.json", "/export/latest_scores.csv", "/export/latest_scores.ndjson":
+		op.Errors = append(op.Errors, http.StatusTooManyRequests)
 	case "/onboarding/first_login", "/icp/rules":
 		op.Errors = append(op.Errors, http.StatusConflict)
 	}
