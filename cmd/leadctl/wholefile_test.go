@@ -17,19 +17,31 @@ import (
 	"github.com/leadctl/leadctl/pkg/pgtest"
 )
 
-// exporting is a database with a lead of tenant 1, and the command that exports it to path.
-func exporting(t *testing.T) (db *pgtest.DB, export func(path string) *exec.Cmd) {
+// operating is a database with a lead of each of two tenants, and leadctl as an operator calls it there.
+func operating(t *testing.T) (db *pgtest.DB, leadctl func(args ...string) *exec.Cmd) {
+	t.Helper()
 	db = pgtest.New(t)
-	for _, sql := range []string{`INSERT INTO tenants (tenant_id, name) VALUES (1, 'Acme')`, `INSERT INTO lead_scores (tenant_id, company_id, score) VALUES (1, 7, 0.5)`} {
+	for _, sql := range []string{
+		`INSERT INTO tenants (tenant_id, name) VALUES (1, 'Acme'), (2, 'Borealis')`,
+		`INSERT INTO companies (company_id, uen, name, industry_code, live) VALUES (7, '201500007A', 'CNR-1', '62011', true), (8, '201500008B', 'CNR-2', '56111', true)`,
+		`INSERT INTO lead_scores (tenant_id, company_id, score) VALUES (1, 7, 0.5), (2, 8, 0.5)`,
+	} {
 		_, err := db.Owner.Exec(t.Context(), sql)
 		require.NoError(t, err)
 	}
 	env := append(os.Environ(), "LEADCTL_ENV=development", "POSTGRES_DSN="+db.LoginDSN, "XDG_CONFIG_HOME="+t.TempDir())
-	return db, func(path string) *exec.Cmd {
-		cmd := exec.Command("leadctl", "export", "scores", "--tenant", "1", "--out", path)
+	return db, func(args ...string) *exec.Cmd {
+		cmd := exec.Command("leadctl", args...)
 		cmd.Env = env
 		return cmd
 	}
+}
+
+// exporting is operating with the one command that exports tenant 1's lead to a path.
+func exporting(t *testing.T) (db *pgtest.DB, export func(path string) *exec.Cmd) {
+	t.Helper()
+	db, leadctl := operating(t)
+	return db, func(path string) *exec.Cmd { return leadctl("export", "scores", "--tenant", "1", "--out", path) }
 }
 
 func exported(t *testing.T, cmd *exec.Cmd) {
