@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 	_ "time/tzdata" // the schedule knows Singapore's midnight on machines without time zones
 
@@ -203,8 +202,7 @@ func (w *Worker) failed(ctx context.Context, job *river.Job[JobArgs], rep Report
 
 // NextRetry backs off from one minute to half an hour, with jitter.
 func (w *Worker) NextRetry(job *river.Job[JobArgs]) time.Time {
-	pause := min(time.Minute<<min(max(job.Attempt-1, 0), 10), maxPause)
-	return time.Now().Add(pause/2 + rand.N(pause))
+	return time.Now().Add(jobs.Backoff(job.Attempt, time.Minute, maxPause))
 }
 
 // Timeout implements river.Worker. River also asks it whether a job that runs for long belongs to a process that died: if its

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -198,8 +197,7 @@ func (w *Worker) failed(ctx context.Context, job *river.Job[JobArgs], cause erro
 
 // NextRetry backs off from ten seconds to half an hour, with jitter.
 func (w *Worker) NextRetry(job *river.Job[JobArgs]) time.Time {
-	pause := min(10*time.Second<<min(max(job.Attempt-1, 0), 10), maxPause)
-	return time.Now().Add(pause/2 + rand.N(pause))
+	return time.Now().Add(jobs.Backoff(job.Attempt, 10*time.Second, maxPause))
 }
 
 // Timeout implements river.Worker.

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"github.com/riverqueue/river"
 
 	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/jobs"
 	"github.com/leadctl/leadctl/pkg/logging"
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
@@ -110,11 +110,9 @@ func transient(err error) bool {
 	return false
 }
 
-// NextRetry backs off from one second to five minutes, with jitter so that tenants that failed together do not come
-// back together.
+// NextRetry backs off from one second to five minutes.
 func (w *Worker) NextRetry(job *river.Job[Args]) time.Time {
-	pause := min(time.Second<<min(job.Attempt-1, 10), maxPause)
-	return w.now().Add(pause/2 + rand.N(pause))
+	return w.now().Add(jobs.Backoff(job.Attempt, time.Second, maxPause))
 }
 
 // Timeout implements river.Worker.

@@ -3,7 +3,6 @@ package workspace
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -82,8 +81,7 @@ func final(err error) error {
 func (u *UsersWorker) NextRetry(job *river.Job[UsersArgs]) time.Time { return retryAt(job.Attempt) }
 
 func retryAt(attempt int) time.Time {
-	pause := min(time.Second<<min(attempt, 10), 5*time.Minute)
-	return time.Now().Add(pause/2 + rand.N(pause))
+	return time.Now().Add(jobs.Backoff(attempt, 2*time.Second, 5*time.Minute))
 }
 
 func (s *Service) members(ctx context.Context, id tenantid.ID) (list []tenant.Member, err error) {
