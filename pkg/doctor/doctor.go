@@ -9,7 +9,10 @@ package doctor
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/leadctl/leadctl/pkg/config"
 	"github.com/leadctl/leadctl/pkg/fault"
@@ -65,7 +68,8 @@ func Verdict(checks []Check) error {
 	return fault.New(fault.Operator, "doctor: %d of %d checks failed", n, len(checks)).WithHint("the column fix says what to do for each")
 }
 
-// Examine runs every check against what the configuration describes, in the order in which they build on each other.
+// Examine runs every check against what the configuration describes, those that do not build on each other at the same time,
+// and reports them in the order in which a reader would go.
 func Examine(ctx context.Context, o Options) []Check {
 	checks := []Check{fromError("configuration", o.Config.ForServe(), o.Config.Env)}
 	for _, w := range o.Config.Warnings() {
@@ -73,46 +77,78 @@ func Examine(ctx context.Context, o Options) []Check {
 			checks = append(checks, Check{Name: "configuration", State: Warning, Fact: w, Fix: "docs/config.md names the setting"})
 		}
 	}
-	groups := []func(context.Context, Options) []Check{withDatabase, provider, realm}
+	groups := []group{o.database, o.inTime(odooServer), o.inTime(provider), o.inTime(realm)}
 	if !o.Quick {
-		groups = append(groups, register)
+		groups = append(groups, o.inTime(register))
 	}
-	for _, group := range groups {
-		checks = append(checks, inTime(ctx, o, group)...)
-	}
-	return append(checks, disk(o)...)
+	return append(append(checks, together(ctx, groups)...), disk(o)...)
 }
 
-func inTime(ctx context.Context, o Options, group func(context.Context, Options) []Check) []Check {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	return group(ctx, o)
+// group is some checks that build on each other.
+type group func(context.Context) []Check
+
+// inTime is a group with an end to its time.
+func (o Options) inTime(ask func(context.Context, Options) []Check) group {
+	return func(ctx context.Context) []Check {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		return ask(ctx, o)
+	}
 }
 
-// withDatabase is every check that asks the database, or has to be left out without it.
-func withDatabase(ctx context.Context, o Options) []Check {
-	db, err := serve.Database(ctx, o.Config, nil)
-	if err == nil {
-		defer db.Close()
-		err = db.Ping(ctx)
+// atOnce is how many groups ask at the same time.
+const atOnce = 4
+
+// together runs the groups side by side and keeps their order.
+func together(ctx context.Context, groups []group) []Check {
+	found := make([][]Check, len(groups))
+	var all errgroup.Group
+	all.SetLimit(atOnce)
+	for i, ask := range groups {
+		all.Go(func() error {
+			found[i] = ask(ctx)
+			return nil
+		})
 	}
+	_ = all.Wait() // what went wrong is in the checks
+	return slices.Concat(found...)
+}
+
+// database is every check that asks the database, or has to be left out without it.
+func (o Options) database(ctx context.Context) []Check {
+	db, err := o.reach(ctx)
 	if err != nil {
 		checks := []Check{fromError("postgresql", err, "").orFix("is PostgreSQL running, and does POSTGRES_DSN name it?"), keyset(o)}
-		return append(append(checks, skipped("no database", "settings", "migrations", "row security", "login", "two tenants", "stored secrets", "jobs", "companies")...), odooServer(ctx, o)...)
+		return append(checks, skipped("no database", "settings", "migrations", "row security", "login", "two tenants", "stored secrets", "jobs", "companies")...)
 	}
-	checks := installation(ctx, o, db)
-	checks = append(checks, keyset(o))
+	defer db.Close()
+	with := func(ask func(context.Context, Options, *postgres.DB) []Check) group {
+		return o.inTime(func(ctx context.Context, o Options) []Check { return ask(ctx, o, db) })
+	}
+	checks := append(with(installation)(ctx), keyset(o))
 	if failed(checks, "migrations") {
-		return append(append(checks, skipped("migrations come first", "two tenants", "stored secrets", "jobs", "companies")...), odooServer(ctx, o)...)
+		return append(checks, skipped("migrations come first", "two tenants", "stored secrets", "jobs", "companies")...)
 	}
-	groups := []func(context.Context, Options, *postgres.DB) []Check{twoTenants, stuckJobs, companies}
+	groups := []group{with(twoTenants), with(stuckJobs), with(companies)}
 	if !o.Quick {
-		groups = append(groups, storedSecrets, workspaces)
+		groups = append(groups, with(storedSecrets), with(workspaces))
 	}
-	for _, group := range groups {
-		checks = append(checks, group(ctx, o, db)...)
+	return append(checks, together(ctx, groups)...)
+}
+
+// reach opens the database and makes sure that it answers.
+func (o Options) reach(ctx context.Context) (*postgres.DB, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	db, err := serve.Database(ctx, o.Config, nil)
+	if err != nil {
+		return nil, err
 	}
-	return append(checks, odooServer(ctx, o)...)
+	if err := db.Ping(ctx); err != nil {
+		db.Close()
+		return nil, err
+	}
+	return db, nil
 }
 
 func failed(checks []Check, name string) bool {
