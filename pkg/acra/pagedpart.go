@@ -1,0 +1,210 @@
+package acra
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"hash/maphash"
+	"net/url"
+	"strconv"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// pagedPart reads one query page by page. Pages drift when rows come and go before the cursor, so it holds what it met
+// against the total, and reads again what does not add up.
+type pagedPart struct {
+	stream  *pagedStream
+	query   query
+	number  int
+	columns []string
+	offset  int64 // of the next page
+	start   int64 // where a resumed run came in
+	total   int64
+	records []map[string]any
+	at      int // in records
+	first   int64
+	met     map[uint64]struct{} // rows of this pass, by id and UEN
+	handed  map[uint64]struct{} // rows handed on, by all their values
+	seed    maphash.Seed
+	rescan  int
+	drifted bool
+	ended   bool
+	raw     []byte // the row at hand, as CSV
+}
+
+func (p *pagedPart) name() string     { return p.query.name() }
+func (p *pagedPart) index() int       { return p.number }
+func (p *pagedPart) header() []string { return p.columns }
+func (p *pagedPart) setWidth(int)     {}
+func (p *pagedPart) version() string  { return strconv.FormatInt(p.total, 10) }
+func (p *pagedPart) replays() bool    { return false }
+func (p *pagedPart) close() error     { return nil }
+
+// fetch reads the page at offset, smaller when the service finds it too large.
+func (p *pagedPart) fetch(ctx context.Context) error {
+	for {
+		err := p.fetchPage(ctx)
+		if !errors.Is(err, errTooLarge) {
+			return err
+		}
+		if p.stream.size /= 2; p.stream.size < minPage {
+			return fault.New(fault.Unprocessable, "dataset %s: the service refuses even %d rows a page", p.query.dataset.id, minPage)
+		}
+	}
+}
+
+func (p *pagedPart) fetchPage(ctx context.Context) error {
+	type answer struct {
+		Success bool
+		Error   struct{ Message string }
+		Result  struct {
+			Fields  []struct{ ID string }
+			Records []map[string]any
+			Total   int64
+		}
+	}
+	what := "dataset " + p.query.dataset.id + " at row " + strconv.FormatInt(p.offset, 10)
+	got, err := getJSON(ctx, p.stream.caller, &p.stream.searches, what, p.address(), func(a answer) error {
+		if !a.Success {
+			return fault.New(fault.Unavailable, "%s: refused: %s", what, clip(a.Error.Message, 100))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	r := got.Result
+	if p.columns == nil {
+		for _, f := range r.Fields {
+			if f.ID != "_id" {
+				p.columns = append(p.columns, f.ID)
+			}
+		}
+	} else if r.Total != p.total {
+		p.drifted = true
+	}
+	p.total, p.first, p.records, p.at = r.Total, p.offset, r.Records, 0
+	p.offset += int64(len(r.Records))
+	p.ended = len(r.Records) == 0 || p.offset >= r.Total
+	return nil
+}
+
+func (p *pagedPart) address() string {
+	q := url.Values{}
+	q.Set("resource_id", p.query.dataset.id)
+	q.Set("limit", strconv.Itoa(p.stream.size))
+	q.Set("offset", strconv.FormatInt(p.offset, 10))
+	q.Set("sort", "uen")
+	if p.query.status != "" {
+		filters, _ := json.Marshal(map[string]string{filterField: p.query.status}) // a map of strings always marshals
+		q.Set("filters", string(filters))
+	}
+	return p.stream.Search + "?" + q.Encode()
+}
+
+func (p *pagedPart) read(ctx context.Context) (record, error) {
+	for {
+		if p.at < len(p.records) {
+			rec, again := p.record()
+			if again {
+				continue
+			}
+			p.stream.rows++
+			return rec, nil
+		}
+		if !p.ended {
+			if err := p.fetch(ctx); err != nil {
+				return record{}, err
+			}
+			continue
+		}
+		if err := p.check(); err != nil {
+			return record{}, err
+		}
+		if err := p.fetch(ctx); err != nil {
+			return record{}, err
+		}
+	}
+}
+
+// check looks at the end of a pass whether every row was met, and begins another when not. It returns errEnd when done.
+func (p *pagedPart) check() error {
+	whole := p.start+int64(len(p.met)) == p.total
+	switch {
+	case whole && (!p.drifted || p.rescan == maxRescans):
+		return errEnd
+	case p.rescan == maxRescans:
+		return fault.New(fault.Unavailable, "dataset %s: %d rows announced, %d found in %d passes", p.query.dataset.id,
+			p.total, p.start+int64(len(p.met)), p.rescan+1).WithHint("the register is probably being published; try again in an hour")
+	}
+	p.rescan++
+	p.offset, p.start, p.drifted = 0, 0, false
+	clear(p.met)
+	return nil
+}
+
+// record makes a record of the next row. again says that an earlier pass handed the very same on.
+func (p *pagedPart) record() (rec record, again bool) {
+	row := p.records[p.at]
+	p.at++
+	p.raw = p.raw[:0]
+	values := 0
+	for i, c := range p.columns {
+		v, ok := row[c]
+		if ok {
+			values++
+		}
+		if i > 0 {
+			p.raw = append(p.raw, ',')
+		}
+		p.raw = appendQuoted(p.raw, appendText(nil, v))
+	}
+	line := p.first + int64(p.at)
+	rec = record{line: line, raw: p.raw, end: Position{Part: p.name(), Line: line}}
+	if p.rescan > 0 {
+		rec.end.Line = 0 // a pass that is resumed begins at the start
+	}
+	if values < len(p.columns) {
+		rec.broken = strconv.Itoa(values) + " columns instead of " + strconv.Itoa(len(p.columns))
+	}
+	return rec, p.remember(row)
+}
+
+// remember notes a row and tells whether an earlier pass handed it on just so.
+func (p *pagedPart) remember(row map[string]any) (again bool) {
+	key := maphash.Bytes(p.seed, appendText(append(appendText(nil, row["_id"]), ' '), row["uen"]))
+	if _, twice := p.met[key]; twice {
+		p.drifted = true
+	}
+	p.met[key] = struct{}{}
+	hash := maphash.Bytes(p.seed, p.raw)
+	_, again = p.handed[hash]
+	p.handed[hash] = struct{}{}
+	return again && p.rescan > 0
+}
+
+// appendText writes a JSON value as the CSV would have it.
+func appendText(b []byte, v any) []byte {
+	switch v := v.(type) {
+	case string:
+		return append(b, v...)
+	case json.Number:
+		return append(b, v...)
+	case nil:
+		return b
+	}
+	text, _ := json.Marshal(v)
+	return append(b, text...)
+}
+
+// appendQuoted writes a CSV field.
+func appendQuoted(b, field []byte) []byte {
+	if !bytes.ContainsAny(field, ",\"\r\n") {
+		return append(b, field...)
+	}
+	b = append(b, '"')
+	b = append(b, bytes.ReplaceAll(field, []byte{'"'}, []byte{'"', '"'})...)
+	return append(b, '"')
+}
