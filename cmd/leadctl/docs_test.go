@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -63,6 +64,49 @@ func writeCommand(page *strings.Builder, cmd *cobra.Command) {
 			writeCommand(page, sub)
 		}
 	}
+}
+
+// Every link between the pages leads to a file that is there, and to a heading of it.
+func TestLinksInDocsResolve(t *testing.T) {
+	t.Parallel()
+	pages, err := filepath.Glob("../../docs/*.md")
+	require.NoError(t, err)
+	more, err := filepath.Glob("../../docs/adr/*.md")
+	require.NoError(t, err)
+	link, followed := regexp.MustCompile(`\]\(([^)\s]+)\)`), 0
+	for _, page := range append(append(pages, more...), "../../README.md", "../../CHANGELOG.md") {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, found := range link.FindAllStringSubmatch(string(text), -1) {
+			to, heading, _ := strings.Cut(found[1], "#")
+			if strings.Contains(to, "://") {
+				continue
+			}
+			followed++
+			target := page
+			if to != "" {
+				target = filepath.Join(filepath.Dir(page), to)
+			}
+			_, err := os.Stat(target)
+			require.NoError(t, err, "%s links to %s", page, found[1])
+			if heading != "" {
+				require.Contains(t, headings(t, target), heading, "%s links to %s", page, found[1])
+			}
+		}
+	}
+	require.Greater(t, followed, 30)
+}
+
+// headings are a page's, as links name them.
+func headings(t *testing.T, page string) (all []string) {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	for _, h := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(string(text), -1) {
+		name := regexp.MustCompile("[^a-z0-9 _-]").ReplaceAllString(strings.ToLower(h[1]), "")
+		all = append(all, strings.ReplaceAll(name, " ", "-"))
+	}
+	return all
 }
 
 func fence(block string) string { return "```\n" + strings.TrimRight(block, "\n") + "\n```\n\n" }
