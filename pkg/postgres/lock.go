@@ -50,8 +50,9 @@ func (db *DB) Lock(ctx context.Context, class, object int32) (release func(), ok
 
 // leased has PostgreSQL end the session of a process that is not heard of any more. Over a socket file keepalives mean nothing.
 func (db *DB) leased(ctx context.Context, own *pgx.Conn) error {
-	_, err := own.Exec(ctx, `SELECT set_config('idle_session_timeout', $1, false), set_config('tcp_keepalives_idle', '10', false),
-		set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '4', false), set_config('tcp_user_timeout', $1, false)`, millis(db.locks.idle))
+	idle := millis(db.locks.idle)
+	_, err := own.Exec(ctx, `SET idle_session_timeout = `+idle+`; SET tcp_user_timeout = `+idle+`; SET tcp_keepalives_idle = 10;
+		SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 4`) // for the session: nobody else ever has this connection
 	return err
 }
 
