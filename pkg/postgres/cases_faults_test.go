@@ -1,0 +1,233 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/pgtest"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/schema"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+func TestCasesOfFailingPostgreSQL(t *testing.T) {
+	t.Parallel()
+	t.Run("D-030", func(t *testing.T) { t.Parallel(); tooManyConnections(t) })
+	t.Run("D-032", func(t *testing.T) { t.Parallel(); lockedForLong(t) })
+	t.Run("D-036", func(t *testing.T) { t.Parallel(); slowAndReset(t) })
+	t.Run("D-037", func(t *testing.T) { t.Parallel(); sessionsEnded(t) })
+}
+
+// hammered has many write at once, as two tenants, and gives what was acknowledged. Every refusal is Unavailable.
+func hammered(t *testing.T, db *postgres.DB, writes int) (acknowledged map[string]bool) {
+	t.Helper()
+	acknowledged = map[string]bool{}
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	var wrong error
+	for worker := range 8 {
+		all.Go(func() {
+			for i := range writes {
+				id, note := tenantid.ID(1+worker%2), fmt.Sprintf("note %d of %d", i, worker)
+				err := db.InTenant(t.Context(), id, func(ctx context.Context, tx postgres.TenantTx) error {
+					_, err := tx.Exec(ctx, `INSERT INTO audit_log (tenant_id, actor, action) VALUES ($1, $2, 'test')`, id, note)
+					return err
+				})
+				mu.Lock()
+				if err == nil {
+					acknowledged[note] = true
+				} else if !fault.Is(err, fault.Unavailable) {
+					wrong = errors.Join(wrong, err)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	require.NoError(t, wrong)
+	return acknowledged
+}
+
+// requireKept wants every acknowledged write there once, none twice, and each with its own tenant; and the pool whole again.
+func requireKept(t *testing.T, db *pgtest.DB, app *postgres.DB, acknowledged map[string]bool) {
+	t.Helper()
+	require.Zero(t, one[int](t, db.Owner, `SELECT count(*) - count(DISTINCT actor) FROM audit_log WHERE action = 'test'`), "written twice")
+	require.Zero(t, one[int](t, db.Owner, `SELECT count(*) FROM audit_log WHERE action = 'test' AND tenant_id <> 1 + right(actor, 1)::int % 2`), "written to another tenant")
+	for note := range acknowledged {
+		require.Equal(t, 1, one[int](t, db.Owner, `SELECT count(*) FROM audit_log WHERE actor = $1`, note), note)
+	}
+	require.Eventually(t, func() bool { return app.Stat().AcquiredConns() == 0 }, time.Minute, 20*time.Millisecond) // broken ones are put away beside
+	require.LessOrEqual(t, app.Stat().TotalConns(), app.Stat().MaxConns())
+	requireOwn(t, app, 1)
+	requireOwn(t, app, 2)
+}
+
+// tooManyConnections: PostgreSQL lets this login have two at a time, and the pool would have ten.
+func tooManyConnections(t *testing.T) {
+	db := pgtest.New(t)
+	seed(t, db, 1, 2)
+	const name, password = "postgres_test_few", "few connections"
+	_, err := db.Owner.Exec(t.Context(), `DROP ROLE IF EXISTS `+name)
+	require.NoError(t, err)
+	require.NoError(t, schema.CreateLogin(t.Context(), db.OwnerDSN, name, password))
+	t.Cleanup(func() { _, _ = db.Owner.Exec(context.WithoutCancel(t.Context()), `DROP ROLE IF EXISTS `+name) })
+	_, err = db.Owner.Exec(t.Context(), `ALTER ROLE `+name+` CONNECTION LIMIT 2`)
+	require.NoError(t, err)
+	dsn, err := url.Parse(db.LoginDSN)
+	require.NoError(t, err)
+	dsn.User = url.UserPassword(name, password)
+	few := open(t, dsn.String(), postgres.Options{})
+	acknowledged := hammered(t, few, 10)
+	require.NotEmpty(t, acknowledged, "those who got a connection went on")
+	require.Eventually(t, func() bool { return few.Stat().TotalConns() <= 2 }, time.Minute, 20*time.Millisecond)
+	requireKept(t, db, few, acknowledged)
+	few.Close()
+}
+
+// lockedForLong: whoever waits for the lock is refused in time, nothing piles up, and others' tables are served.
+func lockedForLong(t *testing.T) {
+	db := pgtest.New(t)
+	seed(t, db, 1, 2)
+	app := open(t, db.LoginDSN, postgres.Options{Timeout: 1500 * time.Millisecond, MaxConns: 9}) // half a second for a lock
+	tx, err := db.Owner.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `LOCK TABLE audit_log IN ACCESS EXCLUSIVE MODE`)
+	require.NoError(t, err)
+	require.Empty(t, hammered(t, app, 2))
+	requireOwn(t, app, 1)
+	require.Zero(t, one[int](t, db.Owner, `SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`), "still waiting")
+	require.NoError(t, tx.Rollback(t.Context()))
+	require.NoError(t, inTenant(t.Context(), app, 1, `INSERT INTO audit_log (tenant_id, actor, action) VALUES (1, 'after', 'other')`))
+	requireKept(t, db, app, nil)
+}
+
+// slowAndReset: a network that takes its time and resets connections at any byte.
+func slowAndReset(t *testing.T) {
+	db := pgtest.New(t)
+	seed(t, db, 1, 2)
+	between := newNetwork(t, db.LoginDSN)
+	app := open(t, between.dsn, postgres.Options{})
+	between.bad.Store(true)
+	acknowledged := hammered(t, app, 25)
+	between.bad.Store(false)
+	require.Positive(t, between.resets.Load(), "the network reset nothing")
+	require.NotEmpty(t, acknowledged)
+	require.Eventually(t, func() bool { return app.Ping(t.Context()) == nil }, time.Minute, 20*time.Millisecond)
+	requireKept(t, db, app, acknowledged)
+}
+
+// sessionsEnded: somebody ends sessions all the time, and PostgreSQL those that idle in a transaction.
+func sessionsEnded(t *testing.T) {
+	db := pgtest.New(t)
+	seed(t, db, 1, 2)
+	app := open(t, db.LoginDSN, postgres.Options{AppName: "sprayed"})
+	stop, ended := make(chan struct{}), make(chan int)
+	go func() {
+		killed := 0
+		defer func() { ended <- killed }()
+		for {
+			var n int
+			if db.Owner.QueryRow(t.Context(), `SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity
+				WHERE datname = current_database() AND application_name = 'sprayed' ORDER BY random() LIMIT 1) x`).Scan(&n) == nil {
+				killed += n
+			}
+			select {
+			case <-stop:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	}()
+	acknowledged := hammered(t, app, 100)
+	close(stop)
+	require.Positive(t, <-ended)
+	require.NotEmpty(t, acknowledged)
+
+	err := app.InTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
+		_, err := tx.Exec(ctx, `SELECT set_config('idle_in_transaction_session_timeout', '50', true)`)
+		require.NoError(t, err)
+		require.Eventually(t, func() bool {
+			return one[int](t, db.Owner, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'sprayed' AND state = 'idle in transaction'`) == 0
+		}, time.Minute, 20*time.Millisecond)
+		_, err = tx.Exec(ctx, `SELECT 1`)
+		return err
+	})
+	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
+	require.Eventually(t, func() bool { return app.Ping(t.Context()) == nil }, time.Minute, 20*time.Millisecond)
+	requireKept(t, db, app, acknowledged)
+}
+
+// network relays to PostgreSQL. While it is bad each piece is late, and one in a hundred resets its connection.
+type network struct {
+	dsn    string
+	bad    atomic.Bool
+	resets atomic.Int64
+}
+
+func newNetwork(t *testing.T, dsn string) *network {
+	t.Helper()
+	cfg, err := pgx.ParseConfig(dsn)
+	require.NoError(t, err)
+	kind, address := "tcp", fmt.Sprintf("%s:%d", cfg.Host, cfg.Port)
+	if strings.HasPrefix(cfg.Host, "/") {
+		kind, address = "unix", fmt.Sprintf("%s/.s.PGSQL.%d", cfg.Host, cfg.Port)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	n := &network{dsn: fmt.Sprintf("postgres://%s:%s@%s/%s?sslmode=disable", cfg.User, url.QueryEscape(cfg.Password), ln.Addr(), cfg.Database)}
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			in, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial(kind, address)
+			if err != nil {
+				_ = in.Close()
+				continue
+			}
+			running.Go(func() { n.relay(in, out) })
+			running.Go(func() { n.relay(out, in) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = ln.Close()
+		running.Wait()
+	})
+	return n
+}
+
+// relay ends both connections when it ends.
+func (n *network) relay(from, to net.Conn) {
+	defer from.Close()
+	defer to.Close()
+	piece := make([]byte, 4096)
+	for {
+		got, err := from.Read(piece)
+		if n.bad.Load() && got > 0 {
+			time.Sleep(time.Duration(rand.IntN(10)) * time.Millisecond)
+			if rand.IntN(100) == 0 {
+				n.resets.Add(1)
+				_, _ = to.Write(piece[:rand.IntN(got)])
+				return
+			}
+		}
+		if _, writeErr := to.Write(piece[:got]); err != nil || writeErr != nil {
+			return
+		}
+	}
+}
