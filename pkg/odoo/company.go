@@ -256,7 +256,7 @@ func (s *Session) load(ctx context.Context, model string, fields []string, rows 
 	for i, r := range rows {
 		data[i] = r
 	}
-	v, err := s.Call(ctx, Call{Model: model, Method: "load", Args: []Arg{{"fields", fields}, {"data", data}}, Context: quiet()})
+	v, err := s.Call(ctx, Call{Model: model, Method: "load", Args: []Arg{{"fields", fields}, {"data", data}}, Context: with(quiet(), "active_test", false)})
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,8 @@ func testCompany(t *testing.T, r rig) {
 	t.Run("rotation", func(t *testing.T) { testRotate(t, r) })
 	t.Run("racing attempts", func(t *testing.T) { testRace(t, r) })
 	t.Run("push", func(t *testing.T) { testPush(t, r) })
+	t.Run("push leaves theirs", func(t *testing.T) { testPushLeavesTheirs(t, r) })
+	t.Run("sign-on link", func(t *testing.T) { testSSO(t, r) })
 	t.Run("drop", func(t *testing.T) { testDropCompany(t, r) })
 	t.Run("leaks are found", func(t *testing.T) { testLeaksFound(t, r) }) // last: it opens leaks in the database
 }

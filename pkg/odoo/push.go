@@ -1,7 +1,9 @@
 package odoo
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -36,9 +38,10 @@ type Pushed struct {
 // pushBatch is how many companies one round of calls carries: more are not faster, and fewer lose less when one is refused.
 const pushBatch = 200
 
-// PushLeads brings leads into the workspace's CRM. A company is one partner, found by its UEN, and one lead that leadctl scored;
-// both are made when missing; a lead that was archived as lost counts as there. On records that exist only leadctl's
-// own x_ fields are written, and only when they differ: names, stages, owners, phones and mails belong to the salespeople.
+// PushLeads brings leads into the workspace's CRM. A company is one partner, found by its UEN, and one lead that leadctl scored,
+// made together or not at all. On records that exist only leadctl's own x_ fields are written, and only when they differ: names,
+// stages, owners, phones and mails belong to the salespeople. So does the lead itself: where they archived it as lost it is kept
+// up to date, and where they moved it to another partner or deleted it, no second one is made.
 //
 // It may be repeated after any failure and then goes on; Pushed is valid with an error too. Two pushes to one workspace at the
 // same time could each make a lead, so the caller runs one at a time.
@@ -72,6 +75,7 @@ func (p *Provisioner) push(ctx context.Context, w Workspace, leads []Lead, dry b
 	return s.sum, nil
 }
 
+// pushBatch compares what there is with what shall be, and writes in a few calls.
 func (s *pushing) pushBatch(ctx context.Context, leads []Lead) error {
 	byUEN := make(map[string]Lead, len(leads))
 	for _, l := range leads {
@@ -80,122 +84,185 @@ func (s *pushing) pushBatch(ctx context.Context, leads []Lead) error {
 		}
 		byUEN[l.UEN] = l
 	}
-	partners, err := s.pushPartners(ctx, byUEN)
+	partners, err := s.partnersOf(ctx, byUEN)
 	if err != nil {
 		return err
 	}
-	return s.pushScores(ctx, byUEN, partners)
-}
-
-// pushPartners returns the partner of each UEN; in a dry run, of those that are there.
-func (s *pushing) pushPartners(ctx context.Context, byUEN map[string]Lead) (map[string]int64, error) {
-	ids, err := s.updatePartners(ctx, byUEN)
+	scored, err := s.leadsOf(ctx, partners)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var missing []Record
+	var fresh []Record
+	var met []meeting
 	for uen, l := range byUEN {
-		if ids[uen] == 0 {
-			r := l.partner()
-			r["name"], r["is_company"], r["x_uen"] = l.Name, true, uen
-			missing = append(missing, r)
+		if is, there := partners[uen]; there {
+			met = append(met, meeting{l, is, scored[is.ID()]})
+		} else {
+			fresh = append(fresh, s.whole(l))
 		}
 	}
-	if len(missing) == 0 || s.dry {
-		return ids, nil
+	if err := s.update(ctx, met); err != nil {
+		return err
 	}
-	made, err := s.Create(ctx, "res.partner", missing, quiet())
-	if err != nil {
-		return nil, err
-	}
-	for i, r := range missing {
-		ids[r.Text("x_uen")] = made[i]
-	}
-	return ids, nil
+	return s.make(ctx, fresh)
 }
 
-// updatePartners writes what differs on partners that exist, archived ones included, and returns them by UEN.
-func (s *pushing) updatePartners(ctx context.Context, byUEN map[string]Lead) (map[string]int64, error) {
-	fields := fieldsOf("res.partner")
-	have, err := s.SearchRead(ctx, "res.partner", Query{Domain: Domain{Where("x_uen", "in", slices.Collect(maps.Keys(byUEN)))}, Fields: fields, Archived: true})
-	if err != nil {
-		return nil, err
-	}
-	ids := map[string]int64{}
-	for _, r := range have {
-		uen := r.Text("x_uen")
-		ids[uen] = r.ID()
-		if change := r.differs(byUEN[uen].partner()); len(change) > 0 && !s.dry {
-			if err := s.Write(ctx, "res.partner", []int64{r.ID()}, change, quiet()); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return ids, nil
+// meeting is a company that the workspace knows: the partner, and those of leadctl's leads that are on it.
+type meeting struct {
+	lead    Lead
+	partner Record
+	leads   []Record
 }
 
-// pushScores sees to it that each partner has a lead with today's score.
-func (s *pushing) pushScores(ctx context.Context, byUEN map[string]Lead, partners map[string]int64) error {
+// unmet: a lead was never made for this partner, which somebody else made.
+func (m meeting) unmet() bool { return len(m.leads) == 0 && m.partner.Text(pushedMark) == "" }
+
+// pushedMark is the field that is never empty on a partner that has, or had, its lead.
+const pushedMark = "x_enrichment_json"
+
+// partnersOf finds partners by UEN, archived ones included.
+func (s *pushing) partnersOf(ctx context.Context, byUEN map[string]Lead) (map[string]Record, error) {
+	have, err := s.SearchRead(ctx, "res.partner", Query{Fields: fieldsOf("res.partner"), Archived: true, Order: "id desc",
+		Domain: Domain{Where("x_uen", "in", slices.Collect(maps.Keys(byUEN)))}})
+	out := map[string]Record{}
+	for _, r := range have { // the oldest counts, where somebody duplicated one
+		out[r.Text("x_uen")] = r
+	}
+	return out, err
+}
+
+// leadsOf finds leadctl's leads by partner, archived ones included.
+func (s *pushing) leadsOf(ctx context.Context, partners map[string]Record) (map[int64][]Record, error) {
+	if len(partners) == 0 {
+		return nil, nil
+	}
 	have, err := s.SearchRead(ctx, "crm.lead", Query{Archived: true, Order: "id", Fields: append(fieldsOf("crm.lead"), "partner_id"),
-		Domain: Domain{Where("partner_id", "in", slices.Collect(maps.Values(partners))), Where("x_pre_sdr_bucket", "!=", false)}})
-	if err != nil {
-		return err
-	}
-	current := map[int64]Record{}
+		Domain: Domain{Where("partner_id", "in", idsOf(slices.Collect(maps.Values(partners)))), Where("x_pre_sdr_bucket", "!=", false)}})
+	out := map[int64][]Record{}
 	for _, r := range have {
-		current[r.Int("partner_id")] = r
+		out[r.Int("partner_id")] = append(out[r.Int("partner_id")], r)
 	}
-	var missing []Record
-	for uen, l := range byUEN {
-		is, there := current[partners[uen]] // a company without a partner yet has number 0, which no lead is on
-		if !there {
-			missing = append(missing, l.open(partners[uen]))
-			continue
-		}
-		change := is.differs(l.score())
-		if len(change) == 0 {
-			s.sum.Unchanged++
-			continue
-		}
-		if !s.dry {
-			if err := s.Write(ctx, "crm.lead", []int64{is.ID()}, change, quiet()); err != nil {
+	return out, err
+}
+
+// update writes what differs on what is there.
+func (s *pushing) update(ctx context.Context, met []meeting) error {
+	var partners, leads []Record
+	var sum Pushed
+	for _, m := range met {
+		if m.unmet() {
+			if err := s.meet(ctx, m); err != nil {
 				return err
 			}
+			continue
 		}
-		s.sum.Updated++
+		if want := m.lead.partner(); m.partner.differs(want) {
+			partners = append(partners, with(want, "id", m.partner.ID()))
+		}
+		before := len(leads)
+		for _, is := range m.leads {
+			if want := m.lead.score(); is.differs(want) {
+				leads = append(leads, with(want, "id", is.ID()))
+			}
+		}
+		if len(leads) > before {
+			sum.Updated++
+		} else {
+			sum.Unchanged++
+		}
 	}
-	switch {
-	case len(missing) == 0:
-		return nil
-	case s.dry:
-		s.sum.Created += len(missing)
-		return nil
+	if !s.dry {
+		if err := s.rewrite(ctx, "crm.lead", leads); err != nil {
+			return err
+		}
+		if err := s.rewrite(ctx, "res.partner", partners); err != nil {
+			return err
+		}
 	}
-	made, err := s.Create(ctx, "crm.lead", missing, quiet())
-	s.sum.Created += len(made)
-	return err
+	s.sum.Updated += sum.Updated
+	s.sum.Unchanged += sum.Unchanged
+	return nil
 }
 
-// partner are leadctl's fields on the company.
+// rewrite sets leadctl's fields of records that have an id, all of the same fields, in one call.
+func (s *pushing) rewrite(ctx context.Context, model string, records []Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	fields := slices.Sorted(maps.Keys(records[0]))
+	rows := make([][]string, len(records))
+	for i, r := range records {
+		for _, f := range fields {
+			rows[i] = append(rows[i], cell(r[f]))
+		}
+	}
+	fields[slices.Index(fields, "id")] = ".id" // the record's number, where "id" would be an external name
+	return s.load(ctx, model, fields, rows)
+}
+
+// cell is a value as Odoo's import takes it.
+func cell(v any) string {
+	if v == false {
+		return ""
+	}
+	return fmt.Sprint(v)
+}
+
+// meet gives a partner that somebody else made its lead and the mark, in one transaction of Odoo's.
+func (s *pushing) meet(ctx context.Context, m meeting) error {
+	if !s.dry {
+		if err := s.Write(ctx, "res.partner", []int64{m.partner.ID()}, with(m.lead.partner(), opportunities, s.opened(m.lead)), quiet()); err != nil {
+			return err
+		}
+	}
+	s.sum.Created++
+	return nil
+}
+
+// make makes partners with their leads, all or none.
+func (s *pushing) make(ctx context.Context, fresh []Record) error {
+	if len(fresh) > 0 && !s.dry {
+		if _, err := s.Create(ctx, "res.partner", fresh, quiet()); err != nil {
+			return err
+		}
+	}
+	s.sum.Created += len(fresh)
+	return nil
+}
+
+// opportunities is the partner's field that holds its leads.
+const opportunities = "opportunity_ids"
+
+// whole is a new partner with its lead.
+func (s *pushing) whole(l Lead) Record {
+	r := l.partner()
+	maps.Copy(r, Record{"name": l.Name, "is_company": true, "x_uen": l.UEN, opportunities: s.opened(l)})
+	return r
+}
+
+// opened is Odoo's way of saying that a lead shall be made with its partner. It belongs to nobody yet; mail and phone come from
+// the partner, which Odoo would overwrite otherwise.
+func (s *pushing) opened(l Lead) []any {
+	r := l.score()
+	maps.Copy(r, Record{"name": l.Name, "type": "lead", "user_id": false})
+	if s.company != 0 {
+		r["company_id"] = s.company
+	}
+	return []any{[]any{0, 0, r}}
+}
+
+// partner are leadctl's fields on the company. What is not known of it is {}, since that field is the mark.
 func (l Lead) partner() Record {
+	l.Enrichment = cmp.Or(l.Enrichment, "{}")
 	return Record{"x_industry_norm": text(l.Industry), "x_employees_est": l.Employees, "x_revenue_bucket": text(l.RevenueBucket),
-		"x_incorporation_year": l.IncorporationYear, "x_website_domain": text(l.WebsiteDomain), "x_enrichment_json": text(l.Enrichment)}
+		"x_incorporation_year": l.IncorporationYear, "x_website_domain": text(l.WebsiteDomain), pushedMark: l.Enrichment}
 }
 
 // score are leadctl's fields on the lead. The bucket is what marks a lead as leadctl's, so it is never empty.
 func (l Lead) score() Record {
-	if l.Bucket == "" {
-		l.Bucket = "low"
-	}
+	l.Bucket = cmp.Or(l.Bucket, "low")
 	return Record{"x_pre_sdr_score": l.Score, "x_pre_sdr_bucket": l.Bucket, "x_pre_sdr_features": text(l.Features),
 		"x_pre_sdr_rationale": text(l.Rationale), "x_source_urls": text(l.Sources)}
-}
-
-// open is a new lead. It belongs to nobody yet; mail and phone come from the partner, which Odoo would overwrite otherwise.
-func (l Lead) open(partner int64) Record {
-	r := l.score()
-	maps.Copy(r, Record{"name": l.Name, "type": "lead", "partner_id": partner, "user_id": false})
-	return r
 }
 
 // text is Odoo's form of a text: unset is false, since "" would be stored as such.
@@ -206,9 +273,8 @@ func text(s string) any {
 	return s
 }
 
-// differs returns those of want's values that the record does not have.
-func (r Record) differs(want Record) Record {
-	change := Record{}
+// differs reports whether any of want's values is not what the record has.
+func (r Record) differs(want Record) bool {
 	for field, value := range want {
 		var same bool
 		switch value := value.(type) {
@@ -222,10 +288,10 @@ func (r Record) differs(want Record) Record {
 			same = r.Text(field) == ""
 		}
 		if !same {
-			change[field] = value
+			return true
 		}
 	}
-	return change
+	return false
 }
 
 func fieldsOf(model string) []string {

@@ -55,3 +55,64 @@ func testPush(t *testing.T, r rig) {
 	require.NoError(t, err)
 	require.Zero(t, n, "the archived lead came back")
 }
+
+// testPushLeavesTheirs: a lead that salespeople moved, deleted or merged away is not made again, and a contact that was theirs
+// before gets one lead.
+func testPushLeavesTheirs(t *testing.T, r rig) {
+	ctx := context.Background()
+	w := r.provisioned(t, 117)
+	s, err := r.prov.Session(ctx, w)
+	require.NoError(t, err)
+	leads := make([]odoo.Lead, 6)
+	for i := range leads {
+		leads[i] = odoo.Lead{UEN: fmt.Sprintf("2021%05dB", i), Name: fmt.Sprint("Company ", i), Employees: 3, Score: 0.25, Bucket: "low", Rationale: "one\ntwo, \"three\""}
+	}
+	_, err = s.Create(ctx, "res.partner", []odoo.Record{{"name": "Known before", "x_uen": leads[5].UEN}}, nil)
+	require.NoError(t, err)
+	push := func(want odoo.Pushed) {
+		t.Helper()
+		dry, err := r.prov.CompareLeads(ctx, w, leads)
+		require.NoError(t, err)
+		require.Equal(t, want, dry)
+		got, err := r.prov.PushLeads(ctx, w, leads)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	push(odoo.Pushed{Created: 6})
+	push(odoo.Pushed{Unchanged: 6})
+	of := func(i int) []odoo.Record {
+		t.Helper()
+		partner, err := s.SearchRead(ctx, "res.partner", odoo.Query{Domain: odoo.Domain{odoo.Where("x_uen", "=", leads[i].UEN)}, Fields: []string{"name"}})
+		require.NoError(t, err)
+		require.Len(t, partner, 1)
+		if i == 5 {
+			require.Equal(t, "Known before", partner[0].Text("name"))
+		}
+		found, err := s.SearchRead(ctx, "crm.lead", odoo.Query{Archived: true, Domain: odoo.Domain{odoo.Where("partner_id", "=", partner[0].ID())},
+			Fields: []string{"partner_id", "x_pre_sdr_score", "x_pre_sdr_rationale"}})
+		require.NoError(t, err)
+		return found
+	}
+	elsewhere, err := s.Create(ctx, "res.partner", []odoo.Record{{"name": "A branch"}}, nil)
+	require.NoError(t, err)
+	require.NoError(t, s.Write(ctx, "crm.lead", []int64{of(0)[0].ID()}, odoo.Record{"partner_id": elsewhere[0]}, nil))
+	require.NoError(t, s.Write(ctx, "crm.lead", []int64{of(1)[0].ID()}, odoo.Record{"partner_id": of(2)[0].Int("partner_id")}, nil))
+	require.NoError(t, s.Unlink(ctx, "crm.lead", []int64{of(3)[0].ID()}))
+	require.NoError(t, s.Unlink(ctx, "crm.lead", []int64{of(5)[0].ID()}))
+	push(odoo.Pushed{Unchanged: 6})
+	for i := range leads {
+		leads[i].Score = 0.5 + float64(i)/100
+	}
+	push(odoo.Pushed{Updated: 2, Unchanged: 4})
+	for i, n := range []int{0, 0, 2, 0, 1, 0} {
+		have := of(i)
+		require.Len(t, have, n, "company %d", i)
+		for _, l := range have {
+			require.InDelta(t, leads[i].Score, l.Float("x_pre_sdr_score"), 1e-9)
+			require.Equal(t, leads[i].Rationale, l.Text("x_pre_sdr_rationale"))
+		}
+	}
+	n, err := s.SearchCount(ctx, "crm.lead", odoo.Query{Archived: true, Domain: odoo.Domain{odoo.Where("x_pre_sdr_bucket", "!=", false)}})
+	require.NoError(t, err)
+	require.EqualValues(t, 4, n)
+}

@@ -37,6 +37,7 @@ func testWorkspace(t *testing.T, r rig) {
 	t.Run("report", func(t *testing.T) { t.Parallel(); testReport(t, r) })
 	t.Run("JSON-2", func(t *testing.T) { t.Parallel(); testJSON2(t, r) })
 	t.Run("push", func(t *testing.T) { t.Parallel(); testPush(t, r) })
+	t.Run("push leaves theirs", func(t *testing.T) { t.Parallel(); testPushLeavesTheirs(t, r) })
 	t.Run("fields", func(t *testing.T) { t.Parallel(); testFields(t, r) })
 	t.Run("drop", func(t *testing.T) { t.Parallel(); testDrop(t, r) })
 }

@@ -2,6 +2,7 @@ package odootest
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -111,33 +112,54 @@ func (r request) setDefault() {
 	r.db.add("ir.default", row{"model": model, "company_id": company, "value": r.param(2, "value")}, r.s.now().UTC())
 }
 
-// load is Odoo's import: cells are text, the column "id" is an external id, "x/.id" a number. All rows or none.
+// load is Odoo's import: cells are text, the column "id" is an external id, ".id" the number of a
+// record that is there, "x/.id" that of another. All rows or none.
 func (r request) load() (any, error) {
 	fields, ids := texts(r.param(0, "fields")), []any{}
 	for _, e := range list(r.param(1, "data")) {
-		rec, mark := row{}, ""
+		rec, mark, number := row{}, "", int64(0)
 		for i, cell := range texts(e) {
 			name, numeric := strings.CutSuffix(fields[i], "/.id")
 			switch typ := r.db.fields[r.model][name]; {
 			case fields[i] == "id":
 				mark = cell
+			case fields[i] == ".id":
+				number = parse(cell)
 			case cell == "":
 				rec[name] = false
 			case numeric:
 				rec[name] = parse(cell)
 			case typ == "boolean":
 				rec[name] = cell == "1"
+			case typ == "integer":
+				rec[name] = parse(cell)
+			case typ == "float":
+				rec[name], _ = strconv.ParseFloat(cell, 64)
 			default:
 				rec[name] = cell
 			}
 		}
-		id, err := r.loadRow(mark, rec)
+		id, err := number, error(nil)
+		if number != 0 {
+			err = r.reload(number, rec)
+		} else {
+			id, err = r.loadRow(mark, rec)
+		}
 		if err != nil {
 			return map[string]any{"ids": false, "nextrow": 0, "messages": []any{map[string]any{"type": "error", "message": err.Error()}}}, nil
 		}
 		ids = append(ids, id)
 	}
 	return map[string]any{"ids": ids, "messages": []any{}, "nextrow": 0}, nil
+}
+
+// reload writes on a record that the context lets be seen: an archived one counts as unknown, unless it is asked for.
+func (r request) reload(id int64, rec row) error {
+	have := r.db.table(r.model).rows[id]
+	if have == nil || have["active"] == any(false) && r.contextValue("active_test") != any(false) {
+		return userError("Unknown database identifier '%d'", id)
+	}
+	return r.change([]int64{id}, rec)
 }
 
 func (r request) loadRow(mark string, rec row) (int64, error) {

@@ -11,11 +11,15 @@ func (r request) create() (any, error) {
 	if !ok {
 		list, single = []any{values}, true
 	}
-	recs := make([]row, len(list))
+	recs, lines := make([]row, len(list)), make([][]row, len(list))
 	for i, e := range list {
 		vals, ok := e.(map[string]any)
 		if !ok {
 			return nil, exception("TypeError: create() values are no dict")
+		}
+		var err error
+		if vals, lines[i], err = r.lines(vals); err != nil {
+			return nil, err
 		}
 		rec, err := r.prepare(vals)
 		if err == nil {
@@ -29,6 +33,9 @@ func (r request) create() (any, error) {
 	ids := make([]int64, len(recs))
 	for i, rec := range recs {
 		id, err := r.insert(rec)
+		if err == nil {
+			err = r.insertLines(id, lines[i])
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -185,16 +192,25 @@ func (r request) write() error {
 	if !ok {
 		return exception("TypeError: write() values are no dict")
 	}
+	return r.change(r.ids(), vals)
+}
+
+// change writes values on records.
+func (r request) change(ids []int64, vals map[string]any) error {
+	vals, lines, err := r.lines(vals)
+	if err != nil {
+		return err
+	}
 	rec, err := r.prepare(vals)
 	if err != nil {
 		return err
 	}
-	if err := r.admitted(r.ids(), true); err != nil {
+	if err := r.admitted(ids, true); err != nil {
 		return err
 	}
 	password, changed := rec["password"]
 	delete(rec, "password")
-	for _, id := range r.ids() {
+	for _, id := range ids {
 		have := r.db.table(r.model).rows[id]
 		if have == nil {
 			return userError("Record does not exist or has been deleted.\n(Record: %s(%d,), User: 2)", r.model, id)
@@ -209,6 +225,9 @@ func (r request) write() error {
 			r.db.passwords[id] = str(password)
 		}
 		r.effect("write", id)
+		if err := r.insertLines(id, lines); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -1,0 +1,46 @@
+package odootest
+
+import "maps"
+
+// leadsOfPartner is the field through which a partner's leads are made together with it. It holds nothing in the stand-in: who
+// wants a partner's leads searches for them.
+const leadsOfPartner = "opportunity_ids"
+
+// lines takes the new leads, commands (0, 0, values), out of a partner's values and checks them.
+func (r request) lines(vals map[string]any) (map[string]any, []row, error) {
+	commands, has := vals[leadsOfPartner]
+	if r.model != "res.partner" || !has {
+		return vals, nil, nil
+	}
+	vals = maps.Clone(vals)
+	delete(vals, leadsOfPartner)
+	r.model = "crm.lead"
+	var out []row
+	for _, c := range list(commands) {
+		command := list(c)
+		if len(command) != 3 || command[0] != any(int64(0)) {
+			return nil, nil, exception("NotImplementedError: of the commands on %s only (0, 0, values)", leadsOfPartner)
+		}
+		given, _ := command[2].(map[string]any)
+		rec, err := r.prepare(given)
+		if err == nil {
+			err = r.admit(rec, 0)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		out = append(out, rec)
+	}
+	return vals, out, nil
+}
+
+func (r request) insertLines(partner int64, lines []row) error {
+	r.model = "crm.lead"
+	for _, rec := range lines {
+		rec["partner_id"] = partner
+		if _, err := r.insert(rec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
