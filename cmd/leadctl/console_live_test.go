@@ -198,6 +198,12 @@ func (l *look) leads(t *testing.T) {
 	l.click(t, "form[action='/profiles'] button.primary")
 	l.element(t, ".alert-good")
 	l.at(t, "profile-saved")
+	l.click(t, "a[href$='delete']")
+	l.element(t, "form[action='/profiles/delete']")
+	l.at(t, "profile-delete")
+	l.click(t, "form[action='/profiles/delete'] button")
+	l.element(t, ".alert-good")
+	require.NotContains(t, l.source(t), "name=Programmers")
 }
 
 // signOut ends both sessions; what was on the screen before is nowhere to go back to.

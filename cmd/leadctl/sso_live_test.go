@@ -317,8 +317,8 @@ func (r *realm) aliceByBrowser(t *testing.T) {
 	require.Regexp(t, `key,.*RS256 RSA 2048 bit, .* old",verifies tokens`, found)
 }
 
-// session is the file that login keeps.
-func session(t *testing.T) (path string, fields map[string]string) {
+// keptSession is the file that login keeps.
+func keptSession(t *testing.T) (path string, fields map[string]string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(os.Getenv("XDG_CONFIG_HOME"), "leadctl", "session-*.json"))
 	require.NoError(t, err)
@@ -331,10 +331,10 @@ func session(t *testing.T) (path string, fields map[string]string) {
 
 // renewed lets the session look expired: the next command renews it, and says nothing about it.
 func (r *realm) renewed(t *testing.T) {
-	_, old := session(t)
+	_, old := keptSession(t)
 	r.expire(t)
 	require.Equal(t, alice, whoAmI(t).Email)
-	_, now := session(t)
+	_, now := keptSession(t)
 	require.NotEqual(t, old["access_token"], now["access_token"])
 }
 
@@ -344,7 +344,7 @@ func (r *realm) keysRotate(t *testing.T) {
 	v, err := sso.NewVerifier(sso.Config{Issuer: os.Getenv("NEXIUS_ISSUER"), Audiences: []string{liveClient}, ClientIDs: []string{defaultCLIClient}, AllowInsecure: true, Now: now.Now})
 	require.NoError(t, err)
 	defer v.Close()
-	_, s := session(t)
+	_, s := keptSession(t)
 	before := s["access_token"]
 	stop, verifying := make(chan struct{}), sync.WaitGroup{}
 	verified := 0
@@ -402,7 +402,7 @@ func (r *realm) keyProvider(t *testing.T) string {
 }
 
 func (r *realm) loggedOut(t *testing.T) {
-	_, s := session(t)
+	_, s := keptSession(t)
 	code, _, _ := leadctl(t, "sso", "logout")
 	require.Zero(t, code)
 	left, err := filepath.Glob(filepath.Join(os.Getenv("XDG_CONFIG_HOME"), "leadctl", "session-*.json"))
@@ -511,7 +511,7 @@ func (r *realm) assigned(t *testing.T) {
 
 // expire makes the next command renew the session.
 func (r *realm) expire(t *testing.T) {
-	path, s := session(t)
+	path, s := keptSession(t)
 	s["expires_at"] = time.Now().Format(time.RFC3339)
 	raw, err := json.Marshal(s)
 	require.NoError(t, err)
