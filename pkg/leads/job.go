@@ -177,11 +177,8 @@ func (w *Worker) failed(ctx context.Context, job *river.Job[JobArgs], cause erro
 	if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) && job.Attempt < job.MaxAttempts {
 		return cause // this process is stopping; the job goes back
 	}
-	switch fault.KindOf(cause) {
-	case fault.Unavailable, fault.Interrupted, fault.Conflict, fault.Internal:
-		if job.Attempt < job.MaxAttempts {
-			return cause
-		}
+	if jobs.Transient(cause) && job.Attempt < job.MaxAttempts {
+		return cause
 	}
 	w.Log.WarnContext(ctx, "scoring given up", "run_id", job.Args.Run, "attempt", job.Attempt, "kind", fault.KindOf(cause).String(), "error", cause)
 	if job.Args.Run == 0 {

@@ -76,7 +76,7 @@ func (w *Worker) failed(ctx context.Context, t *task, s step, job *river.Job[Arg
 		cause = errCancelled
 	}
 	status, last := s.status, job.Attempt >= job.MaxAttempts
-	permanent := !transient(cause) || last
+	permanent := !jobs.Transient(cause) || last
 	if permanent {
 		status = Failed
 	}
@@ -99,15 +99,6 @@ var errCancelled = fault.New(fault.Operator, "cancelled by an operator").WithHin
 // publicError is what River keeps in its table: the words that are safe to show, never an upstream's answer.
 func publicError(cause error) error {
 	return fault.New(fault.KindOf(cause), "%s", fault.Text(cause)).WithCode(fault.Code(cause)).WithHint("%s", fault.Hint(cause))
-}
-
-// transient reports whether the same step can succeed later without anybody changing anything.
-func transient(err error) bool {
-	switch fault.KindOf(err) {
-	case fault.Unavailable, fault.Interrupted, fault.Conflict, fault.Internal:
-		return true
-	}
-	return false
 }
 
 // NextRetry backs off from one second to five minutes.
