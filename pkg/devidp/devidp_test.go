@@ -1,12 +1,9 @@
 package devidp_test
 
 import (
-	"context"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -21,116 +18,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-const (
-	cli       = "leadctl-cli"
-	console   = "console"
-	secret    = "a secret with & and ü"
-	clientURL = "http://127.0.0.1:1/callback"
-)
-
-// world is a running provider, a verifier that trusts it, and a browser that follows redirects up to the client's door.
-type world struct {
-	*devidp.Provider
-	issuer  string
-	v       *sso.Verifier
-	browser *http.Client
-}
-
-func newWorld(t *testing.T) *world {
-	t.Helper()
-	server := httptest.NewUnstartedServer(nil)
-	issuer := "http://" + server.Listener.Addr().String()
-	p, err := devidp.New(devidp.Config{
-		Issuer: issuer,
-		Users: []devidp.User{
-			{ID: "u-ann", Name: "Ann <Lead>", Email: "ann@acme.example", EmailVerified: true},
-			{ID: "u-bob", Name: "Bob", Email: "bob@beta.example", EmailVerified: true, TenantID: "beta", Roles: []string{"viewer", "ops"}},
-		},
-		Clients: []devidp.Client{
-			{ID: cli, RedirectURIs: []string{"http://127.0.0.1/callback"}, PostLogoutRedirectURIs: []string{"http://127.0.0.1/bye"}},
-			{ID: console, Secret: secret, RedirectURIs: []string{clientURL}},
-		},
-	})
-	require.NoError(t, err)
-	server.Config.Handler = p
-	server.Start()
-	t.Cleanup(server.Close)
-	w := &world{Provider: p, issuer: issuer, v: newVerifier(t, issuer)}
-	w.browser = &http.Client{CheckRedirect: func(r *http.Request, _ []*http.Request) error {
-		if r.URL.Host != strings.TrimPrefix(issuer, "http://") {
-			return http.ErrUseLastResponse
-		}
-		return nil
-	}}
-	t.Cleanup(w.browser.CloseIdleConnections)
-	return w
-}
-
-func newVerifier(t *testing.T, issuer string) *sso.Verifier {
-	t.Helper()
-	v, err := sso.NewVerifier(sso.Config{Issuer: issuer, ClientIDs: []string{cli, console}, AllowInsecure: true})
-	require.NoError(t, err)
-	t.Cleanup(v.Close)
-	return v
-}
-
-func (w *world) oauth(clientID, clientSecret string) *oauth2.Config {
-	return &oauth2.Config{
-		ClientID: clientID, ClientSecret: clientSecret, RedirectURL: clientURL, Scopes: []string{"openid", "profile", "email"},
-		Endpoint: oauth2.Endpoint{
-			AuthURL: w.issuer + "/authorize", TokenURL: w.issuer + "/oauth/token", DeviceAuthURL: w.issuer + "/device_authorization",
-		},
-	}
-}
-
-// ctx makes oauth2 use the browser's connections, which the test closes.
-func (w *world) ctx(t *testing.T) context.Context {
-	return context.WithValue(t.Context(), oauth2.HTTPClient, w.browser)
-}
-
-func (w *world) get(t *testing.T, address string) (*http.Response, string) {
-	t.Helper()
-	resp, err := w.browser.Get(address)
-	require.NoError(t, err)
-	return drained(t, resp)
-}
-
-func (w *world) post(t *testing.T, path string, form url.Values) (*http.Response, string) {
-	t.Helper()
-	resp, err := w.browser.PostForm(w.issuer+path, form)
-	require.NoError(t, err)
-	return drained(t, resp)
-}
-
-func drained(t *testing.T, resp *http.Response) (*http.Response, string) {
-	t.Helper()
-	body, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	return resp, string(body)
-}
-
-// requestIn finds the sign-in request that a picker page is for.
-func requestIn(t *testing.T, body string) string {
-	t.Helper()
-	m := regexp.MustCompile(`name="request" value="([^"]+)"`).FindStringSubmatch(body)
-	require.Len(t, m, 2, body)
-	return m[1]
-}
-
-// signIn walks a browser from the authorization address over the picker to the client's door and gives the query there.
-func (w *world) signIn(t *testing.T, address, user string) url.Values {
-	t.Helper()
-	resp, body := w.get(t, address)
-	require.Equal(t, 200, resp.StatusCode, body)
-	resp, body = w.post(t, "/login", url.Values{"request": {requestIn(t, body)}, "user": {user}})
-	require.Equal(t, 302, resp.StatusCode, body)
-	at, err := url.Parse(resp.Header.Get("Location"))
-	require.NoError(t, err)
-	require.True(t, strings.HasPrefix(at.String(), clientURL+"?"), at)
-	return at.Query()
-}
 
 func TestCodeFlowWithPKCE(t *testing.T) {
 	t.Parallel()
