@@ -104,6 +104,7 @@ func lockedForLong(t *testing.T) {
 	app := open(t, db.LoginDSN, postgres.Options{Timeout: 1500 * time.Millisecond, MaxConns: 9}) // half a second for a lock
 	tx, err := db.Owner.Begin(t.Context())
 	require.NoError(t, err)
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
 	_, err = tx.Exec(t.Context(), `LOCK TABLE audit_log IN ACCESS EXCLUSIVE MODE`)
 	require.NoError(t, err)
 	require.Empty(t, hammered(t, app, 2))
@@ -134,7 +135,9 @@ func sessionsEnded(t *testing.T) {
 	db := pgtest.New(t)
 	seed(t, db, 1, 2)
 	app := open(t, db.LoginDSN, postgres.Options{AppName: "sprayed"})
-	stop, ended := make(chan struct{}), make(chan int)
+	stop, ended := make(chan struct{}), make(chan int, 1)
+	end := sync.OnceFunc(func() { close(stop) })
+	defer end()
 	go func() {
 		killed := 0
 		defer func() { ended <- killed }()
@@ -152,7 +155,7 @@ func sessionsEnded(t *testing.T) {
 		}
 	}()
 	acknowledged := hammered(t, app, 100)
-	close(stop)
+	end()
 	require.Positive(t, <-ended)
 	require.NotEmpty(t, acknowledged)
 

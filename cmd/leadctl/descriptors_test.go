@@ -1,0 +1,86 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/pgtest"
+	"github.com/leadctl/leadctl/pkg/secret"
+)
+
+// D-057: far more connections than a process may have files. It goes on living, serves again as soon as they are gone, and ends
+// in order.
+func TestCasesOfScarceFiles(t *testing.T) {
+	t.Parallel()
+	t.Run("D-057", func(t *testing.T) {
+		t.Parallel()
+		base, running, log := scarce(t)
+		answers := func() bool {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+base+"/readyz", nil)
+			require.NoError(t, err)
+			req.Close = true
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				return false
+			}
+			_ = resp.Body.Close()
+			return resp.StatusCode == http.StatusOK
+		}
+		require.Eventually(t, answers, time.Minute, 50*time.Millisecond, log)
+		for range 3 {
+			var idle []net.Conn
+			for range 200 {
+				conn, err := net.DialTimeout("tcp", base, 5*time.Second)
+				if err != nil {
+					break // the kernel's queue is full, too
+				}
+				idle = append(idle, conn)
+			}
+			require.Greater(t, len(idle), 64)
+			for _, conn := range idle {
+				require.NoError(t, conn.Close())
+			}
+			require.Eventually(t, answers, time.Minute, 50*time.Millisecond, log)
+		}
+		require.NoError(t, running.Process.Signal(syscall.SIGTERM))
+		require.NoError(t, running.Wait(), log)
+	})
+}
+
+// scarce runs the daemon with 64 files at most.
+func scarce(t *testing.T) (base string, running *exec.Cmd, log *bytes.Buffer) {
+	t.Helper()
+	db := pgtest.New(t)
+	keyset, err := secret.Generate()
+	require.NoError(t, err)
+	provider := startIDP(t, t.TempDir())
+	base, metrics := unusedAddress(t), unusedAddress(t)
+	running = exec.CommandContext(t.Context(), "sh", "-c", "ulimit -n 64; exec leadctl serve")
+	running.Dir, log = t.TempDir(), &bytes.Buffer{}
+	running.Stdout, running.Stderr = log, log
+	running.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + running.Dir, "LEADCTL_ENV=development", "POSTGRES_DSN=" + db.LoginDSN, "LEADCTL_KEYSET=" + string(keyset),
+		"NEXIUS_ISSUER=" + provider, "NEXIUS_CLIENT_ID=cli", "LEADCTL_API_LISTEN=" + base, "LEADCTL_API_METRICS_LISTEN=" + metrics, "DISABLE_SCHEDULER=1"}
+	require.NoError(t, running.Start())
+	return base, running, log
+}
+
+func unusedAddress(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer ln.Close()
+	return ln.Addr().String()
+}
