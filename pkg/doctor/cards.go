@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"strings"
 
 	"github.com/leadctl/leadctl/pkg/config"
 	"github.com/leadctl/leadctl/pkg/console"
@@ -11,7 +12,7 @@ import (
 // at often.
 func Cards(ctx context.Context, cfg config.Config) (cards []console.Check) {
 	for _, c := range Examine(ctx, Options{Config: cfg, Quick: true}) {
-		cards = append(cards, console.Check{Name: c.Name, State: c.State, Fact: c.Fact, Fix: c.Fix})
+		cards = append(cards, console.Check{Name: strings.Replace(c.Name, "postgresql", "PostgreSQL", 1), State: c.State, Fact: c.Fact, Fix: c.Fix})
 	}
 	return cards
 }
