@@ -12,8 +12,7 @@ type Account struct {
 	UID   int64
 }
 
-// EnsureServiceAccount sees to it that the workspace's secret opens leadctl's account, and that Odoo's default password does
-// not open the administrator's. A refused secret is installed again where the cluster's DSN allows that; otherwise the answer
+// EnsureServiceAccount sees to it that the workspace's secret opens leadctl's account. A refused secret is installed again where the cluster's DSN allows that; otherwise the answer
 // is fault.Denied with CodeAccessDenied. It never tries any other credentials to get in.
 func (p *Provisioner) EnsureServiceAccount(ctx context.Context, w Workspace) (Account, error) {
 	s, ok, err := p.signIn(ctx, w)
@@ -24,9 +23,6 @@ func (p *Provisioner) EnsureServiceAccount(ctx context.Context, w Workspace) (Ac
 		if s, err = p.reinstall(ctx, w); err != nil {
 			return Account{}, err
 		}
-	}
-	if err := p.assertNoDefault(ctx, w.Database); err != nil {
-		return Account{}, err
 	}
 	return Account{p.ServiceLogin(w.Tenant), s.uid}, nil
 }

@@ -108,6 +108,9 @@ func (m *manager) checks(ctx context.Context) []Check {
 		if _, err := m.databases.Drop(ctx, "leadctl_no_such_"+string(NewSecret())); err != nil {
 			return "", m.serviceFault(err)
 		}
-		return "master password accepted", nil
+		return "master password accepted" + noBackstop, nil
 	})}
 }
+
+// noBackstop is what an operator shall know of a database that only Odoo was asked to make: an index is SQL's to make.
+const noBackstop = "; without ODOO_POSTGRES_DSN no unique index keeps a company (x_uen) from being two contacts"

@@ -188,7 +188,7 @@ func (c *company) ensureAccount(ctx context.Context, s *Session, w Workspace) er
 	if err != nil || uid != 0 {
 		return err
 	}
-	if _, err := s.createUser(ctx, login, "leadctl", ownerGroups); err != nil {
+	if _, err := s.createUser(ctx, Record{"login": login, "name": "leadctl"}, ownerGroups); err != nil {
 		if uid, look := s.ownUser(ctx, login); look != nil || uid == 0 {
 			return err
 		}
@@ -232,7 +232,11 @@ func (c *company) checks(ctx context.Context) []Check {
 			err = misconfigured("Odoo database %s: record rules missing or switched off: %s", c.database, strings.Join(missing, ", ")).
 				WithHint("leadctl odoo template prepare makes them again")
 		}
-		return "shared database " + c.database + " is ours and its rules stand", err
+		detail := "shared database " + c.database + " is ours and its rules stand"
+		if c.cluster == nil {
+			detail += noBackstop
+		}
+		return detail, err
 	})}
 }
 
@@ -250,7 +254,8 @@ func (s *Session) ownUser(ctx context.Context, login string) (int64, error) {
 	return uid, err
 }
 
-// load is Odoo's import: records with external ids, all or none. Its refusals come as an answer, not as a fault.
+// load is Odoo's import: records with external ids or numbers, archived ones among them, all or none. Its refusals come as an
+// answer, not as a fault.
 func (s *Session) load(ctx context.Context, model string, fields []string, rows [][]string) error {
 	data := make([]any, len(rows))
 	for i, r := range rows {

@@ -3,9 +3,7 @@ package odoo_test
 import (
 	"context"
 	"fmt"
-	"net/http/httptest"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -19,14 +17,7 @@ func TestCompanyOnStandIn(t *testing.T) {
 	for _, major := range []int{14, 19} {
 		t.Run(fmt.Sprint(major), func(t *testing.T) {
 			t.Parallel()
-			r := rig{stand: odootest.New(odootest.Options{Major: major, Master: master}), prefix: "lct"}
-			web := httptest.NewServer(r.stand)
-			t.Cleanup(web.Close)
-			r.url = web.URL
-			r.server = client(t, web.URL, 20*time.Second)
-			r.how = odoo.Provisioning{Installation: "test", Mode: odoo.ModeCompany, Shared: "shared", Master: master, TemplateSecret: adminPassword}
-			r.prepare(t)
-			testCompany(t, r)
+			testCompany(t, standInFor(t, odootest.Options{Major: major}, odoo.Provisioning{Mode: odoo.ModeCompany, Shared: "shared"}))
 		})
 	}
 }

@@ -87,6 +87,8 @@ type maker interface {
 	ensure(ctx context.Context, w Workspace) (created bool, err error)
 	// install makes w.Secret the one secret of leadctl's account.
 	install(ctx context.Context, w Workspace) error
+	// take turns a user that the clone came with into a person and returns its id, 0 when there is none to take.
+	take(ctx context.Context, w Workspace, u User) (int64, error)
 	// drop deletes the workspace's database, final and provisional, and reports whether there was one.
 	drop(ctx context.Context, w Workspace) (bool, error)
 	// archive puts the workspace's database aside under another name, and reports whether there was one.

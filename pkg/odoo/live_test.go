@@ -3,6 +3,7 @@
 package odoo_test
 
 import (
+	"context"
 	"os"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -25,15 +27,25 @@ func env(t *testing.T, name string) string {
 	return v
 }
 
-// liveRig reads the server that the variables prefix_URL, prefix_DSN and prefix_MASTER_FILE describe. Each rig has a template of
-// its own, which stays for the next run.
+// liveRig makes databases on the server that the variables prefix_URL, prefix_DSN and prefix_MASTER_FILE describe. Each rig has a
+// template of its own, which stays for the next run.
 func liveRig(t *testing.T, variables, name string, cluster bool) rig {
+	t.Helper()
+	return liveRigFor(t, variables, name, cluster, odoo.Provisioning{Template: "lct_template_" + name})
+}
+
+// liveShared makes companies in one database there.
+func liveShared(t *testing.T, variables, name string, cluster bool) rig {
+	t.Helper()
+	return liveRigFor(t, variables, name, cluster, odoo.Provisioning{Mode: odoo.ModeCompany, Shared: "lct_shared_" + name, TemplateSecret: adminPassword})
+}
+
+func liveRigFor(t *testing.T, variables, name string, cluster bool, how odoo.Provisioning) rig {
 	t.Helper()
 	secret, err := os.ReadFile(env(t, variables+"_MASTER_FILE"))
 	require.NoError(t, err)
-	r := rig{server: client(t, env(t, variables+"_URL"), 2*time.Minute), prefix: "lct_" + name}
-	r.how = odoo.Provisioning{Installation: "live", Template: "lct_template_" + name, Master: odoo.Secret(strings.TrimSpace(string(secret)))}
-	r.dsn = env(t, variables+"_DSN")
+	r := rig{server: client(t, env(t, variables+"_URL"), 2*time.Minute), prefix: "lct_" + name, dsn: env(t, variables+"_DSN"), how: how}
+	r.how.Installation, r.how.Master = "live", odoo.Secret(strings.TrimSpace(string(secret)))
 	if cluster {
 		r.how.ClusterDSN = odoo.Secret(r.dsn)
 	} else {
@@ -59,6 +71,46 @@ func TestLiveOdoo14Service(t *testing.T) {
 	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO14", "s14", false))
 }
 
+// TestLivePeopleAreAlike compares the user that took the template's spare over, in SQL, with one whom Odoo made: but for who they
+// are and when they were made, the same stands in every column of theirs.
+func TestLivePeopleAreAlike(t *testing.T) {
+	for _, server := range [][2]string{{"LEADCTL_LIVE_ODOO", "c19"}, {"LEADCTL_LIVE_ODOO14", "c14"}} {
+		t.Run(server[1], func(t *testing.T) { testPeopleAlike(t, liveRig(t, server[0], server[1], true)) })
+	}
+}
+
+func testPeopleAlike(t *testing.T, r rig) {
+	ctx := context.Background()
+	w := r.provisioned(t, 130)
+	cfg, err := pgx.ParseConfig(r.dsn)
+	require.NoError(t, err)
+	cfg.Database = w.Database
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	require.NoError(t, err)
+	defer conn.Close(ctx)
+	var people [2]string
+	for i, who := range []string{"aa", "bb"} {
+		uid, err := r.prov.EnsureUser(ctx, w, odoo.User{Email: who + "@example.com", Name: who + " <&>"})
+		require.NoError(t, err)
+		require.NoError(t, conn.QueryRow(ctx, `SELECT jsonb_pretty(jsonb_build_object(
+				'user', to_jsonb(u) - '{id,partner_id,create_date,write_date,create_uid,write_uid}'::text[],
+				'partner', to_jsonb(p) - '{id,commercial_partner_id,calendar_last_notif_ack,create_date,write_date,create_uid,write_uid}'::text[],
+				'own commercial partner', p.commercial_partner_id = p.id,
+				'groups', (SELECT jsonb_agg(gid ORDER BY gid) FROM res_groups_users_rel WHERE uid = u.id),
+				'companies', (SELECT jsonb_agg(cid ORDER BY cid) FROM res_company_users_rel WHERE user_id = u.id)))
+			FROM res_users u JOIN res_partner p ON p.id = u.partner_id WHERE u.id = $1`, uid).Scan(&people[i]))
+		s, err := r.prov.Session(ctx, w)
+		require.NoError(t, err)
+		seen, err := s.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", who+"@example.com")}, Fields: []string{"name", "email", "share", "image_128"}})
+		require.NoError(t, err)
+		require.Len(t, seen, 1)
+		require.Equal(t, who+" <&>", seen[0].Text("name"))
+		require.Equal(t, who+"@example.com", seen[0].Text("email"))
+		require.False(t, seen[0].Bool("share"))
+	}
+	require.Equal(t, strings.ReplaceAll(people[1], "bb", "aa"), people[0])
+}
+
 // TestLiveBurst makes twenty workspaces at once and reports how long each took; scripts/bench holds the times to a limit.
 func TestLiveBurst(t *testing.T) {
 	r := liveRig(t, "LEADCTL_LIVE_ODOO", "c19", true)
@@ -77,21 +129,6 @@ func TestLiveBurst(t *testing.T) {
 	t.Logf("fastest %v, median %v, p95 %v", took[0], took[10], took[18])
 }
 
-// liveShared is a rig with one database for all tenants on a real server.
-func liveShared(t *testing.T, variables, name string, cluster bool) rig {
-	t.Helper()
-	secret, err := os.ReadFile(env(t, variables+"_MASTER_FILE"))
-	require.NoError(t, err)
-	r := rig{server: client(t, env(t, variables+"_URL"), 2*time.Minute), prefix: "lct_" + name, dsn: env(t, variables+"_DSN")}
-	r.how = odoo.Provisioning{Installation: "live", Mode: odoo.ModeCompany, Shared: "lct_shared_" + name,
-		Master: odoo.Secret(strings.TrimSpace(string(secret))), TemplateSecret: adminPassword}
-	if cluster {
-		r.how.ClusterDSN = odoo.Secret(r.dsn)
-	}
-	r.prepare(t)
-	return r
-}
-
 func TestLiveOdoo19Company(t *testing.T) {
 	testCompany(t, liveShared(t, "LEADCTL_LIVE_ODOO", "k19", true))
 }
@@ -102,4 +139,8 @@ func TestLiveOdoo19CompanyService(t *testing.T) {
 
 func TestLiveOdoo14Company(t *testing.T) {
 	testCompany(t, liveShared(t, "LEADCTL_LIVE_ODOO14", "k14", true))
+}
+
+func TestLiveOdoo14CompanyService(t *testing.T) {
+	testCompany(t, liveShared(t, "LEADCTL_LIVE_ODOO14", "w14", false))
 }

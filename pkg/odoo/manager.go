@@ -228,11 +228,22 @@ func (m *manager) drop(ctx context.Context, w Workspace) (bool, error) {
 }
 
 func (s *Session) parameter(ctx context.Context, key string) (string, error) {
-	found, err := s.SearchRead(ctx, "ir.config_parameter", Query{Domain: Domain{Where("key", "=", key)}, Fields: []string{"value"}})
-	if err != nil || len(found) == 0 {
-		return "", err
+	found, err := s.parameters(ctx, [][2]string{{key}})
+	return found[key], err
+}
+
+// parameters reads those of the named system parameters that are set.
+func (s *Session) parameters(ctx context.Context, named [][2]string) (map[string]string, error) {
+	keys := make([]string, len(named))
+	for i, n := range named {
+		keys[i] = n[0]
 	}
-	return found[0].Text("value"), nil
+	found, err := s.SearchRead(ctx, "ir.config_parameter", Query{Domain: Domain{Where("key", "in", keys)}, Fields: []string{"key", "value"}})
+	out := map[string]string{}
+	for _, r := range found {
+		out[r.Text("key")] = r.Text("value")
+	}
+	return out, err
 }
 
 func (s *Session) setParameter(ctx context.Context, key, value string) error {

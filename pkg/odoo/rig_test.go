@@ -35,13 +35,18 @@ const (
 // standIn is a rig over a fresh stand-in, which costs microseconds.
 func standIn(t *testing.T, o odootest.Options) rig {
 	t.Helper()
+	return standInFor(t, o, odoo.Provisioning{Template: "tmpl"})
+}
+
+func standInFor(t *testing.T, o odootest.Options, how odoo.Provisioning) rig {
+	t.Helper()
 	o.Master = master
-	r := rig{stand: odootest.New(o), prefix: "lct"}
+	r := rig{stand: odootest.New(o), prefix: "lct", how: how}
 	web := httptest.NewServer(r.stand)
 	t.Cleanup(web.Close)
 	r.url = web.URL
 	r.server = client(t, web.URL, 20*time.Second)
-	r.how = odoo.Provisioning{Installation: "test", Template: "tmpl", Master: master, TemplateSecret: adminPassword}
+	r.how.Installation, r.how.Master, r.how.TemplateSecret = "test", master, adminPassword
 	r.prepare(t)
 	return r
 }

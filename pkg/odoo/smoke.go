@@ -2,7 +2,6 @@ package odoo
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/leadctl/leadctl/pkg/fault"
@@ -21,7 +20,8 @@ type Check struct {
 const smokeRef = "leadctl-smoke-"
 
 // SmokeTest proves that the workspace can be used: it signs in, finds the CRM and the fields of Fields, and makes, reads, changes
-// and deletes one marked partner. The checks made so far are returned with the error of the one that failed.
+// and deletes one marked partner. It proves, too, that Odoo's default password does not open the administrator's account, and that
+// people sign in one way alone. The checks made so far are returned with the error of the one that failed.
 func (p *Provisioner) SmokeTest(ctx context.Context, w Workspace) ([]Check, error) {
 	var s *Session
 	t := trial{}
@@ -33,6 +33,7 @@ func (p *Provisioner) SmokeTest(ctx context.Context, w Workspace) ([]Check, erro
 	if t.err == nil {
 		s.smoke(ctx, &t)
 		t.do("sign-on", func() error { return p.demandClosedSignOn(ctx, w) })
+		t.do("default password", func() error { return p.assertNoDefault(ctx, s.db) })
 		t.do("neighbours", func() error { return p.leakCheck(ctx, s) })
 	}
 	return t.checks, t.err
@@ -98,10 +99,14 @@ func (p *Provisioner) demandClosedSignOn(ctx context.Context, w Workspace) error
 	if len(on) > 1 {
 		return misconfigured("Odoo database %s: %d providers offered for signing in", s.db, len(on)).WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
 	}
+	is, err := s.parameters(ctx, ssoParameters())
+	if err != nil {
+		return err
+	}
 	for _, want := range ssoParameters() {
-		if is, err := s.parameter(ctx, want[0]); err != nil || is != want[1] {
-			return errors.Join(err, misconfigured("Odoo database %s: %s is %q instead of %q", s.db, want[0], is, want[1]).
-				WithHint("leadctl odoo sso configure --tenant %s", w.Tenant))
+		if is[want[0]] != want[1] {
+			return misconfigured("Odoo database %s: %s is %q instead of %q", s.db, want[0], is[want[0]], want[1]).
+				WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
 		}
 	}
 	return nil

@@ -22,15 +22,6 @@ type SSO struct {
 	UserInfo     string // asked by Odoo's server with the token; must answer the subject, and should check the audience, which Odoo does not
 }
 
-// EnsureSSO is EnsureProvider and LinkUser.
-func (p *Provisioner) EnsureSSO(ctx context.Context, w Workspace, sso SSO, uid int64, subject string) error {
-	provider, err := p.EnsureProvider(ctx, w, sso)
-	if err != nil {
-		return err
-	}
-	return p.LinkUser(ctx, w, provider, uid, subject)
-}
-
 // EnsureProvider sees to it that the workspace offers exactly this provider on its sign-in page and admits nobody whom leadctl
 // did not link. It returns the provider's id there.
 func (p *Provisioner) EnsureProvider(ctx context.Context, w Workspace, sso SSO) (int64, error) {
@@ -38,10 +29,8 @@ func (p *Provisioner) EnsureProvider(ctx context.Context, w Workspace, sso SSO) 
 	if err != nil {
 		return 0, err
 	}
-	for _, kv := range ssoParameters() {
-		if err := s.setParameterTo(ctx, kv[0], kv[1]); err != nil {
-			return 0, err
-		}
+	if err := s.setParametersTo(ctx, ssoParameters()); err != nil {
+		return 0, err
 	}
 	return s.ensureProvider(ctx, sso)
 }
@@ -68,11 +57,13 @@ func (p *Provisioner) CheckSSO(ctx context.Context, w Workspace, sso SSO) error 
 		return fault.New(fault.Operator, "Odoo database %s: "+format, append([]any{s.db}, args...)...).
 			WithCode(CodeMisconfig).WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
 	}
+	is, err := s.parameters(ctx, ssoParameters())
+	if err != nil {
+		return err
+	}
 	for _, kv := range ssoParameters() {
-		if is, err := s.parameter(ctx, kv[0]); err != nil {
-			return err
-		} else if is != kv[1] {
-			return differs("parameter %s is %q, not %q", kv[0], is, kv[1])
+		if is[kv[0]] != kv[1] {
+			return differs("parameter %s is %q, not %q", kv[0], is[kv[0]], kv[1])
 		}
 	}
 	on, err := s.providers(ctx, Where("enabled", "=", true))
@@ -184,10 +175,18 @@ func (s *Session) link(ctx context.Context, uid, provider int64, subject string)
 	return s.Write(ctx, "res.users", []int64{uid}, Record{"oauth_provider_id": provider, "oauth_uid": subject}, nil)
 }
 
-// setParameterTo writes a parameter only when it differs.
-func (s *Session) setParameterTo(ctx context.Context, key, value string) error {
-	if is, err := s.parameter(ctx, key); err != nil || is == value {
-		return err
+// setParametersTo writes those parameters that differ.
+func (s *Session) setParametersTo(ctx context.Context, want [][2]string) error {
+	is, err := s.parameters(ctx, want)
+	for _, kv := range want {
+		if err == nil && is[kv[0]] != kv[1] {
+			err = s.setParameter(ctx, kv[0], kv[1])
+		}
 	}
-	return s.setParameter(ctx, key, value)
+	return err
+}
+
+// setParameterTo writes a parameter when it differs.
+func (s *Session) setParameterTo(ctx context.Context, key, value string) error {
+	return s.setParametersTo(ctx, [][2]string{{key, value}})
 }

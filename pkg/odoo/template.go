@@ -9,7 +9,7 @@ import (
 )
 
 // templateVersion changes when a workspace needs something that an older template lacks.
-const templateVersion = "1"
+const templateVersion = "2"
 
 // Template says how the database that all workspaces are cloned from is made.
 type Template struct {
@@ -85,6 +85,9 @@ func (b *bench) run(ctx context.Context) {
 		t.do("owner", func() error { return b.session.setParameterTo(ctx, markerKey, sharedMarker(b.t.Installation)) })
 	} else {
 		t.do("service account", func() error { return b.session.ensureService(ctx) })
+		if b.cluster != nil {
+			t.do("spare user", func() error { return b.session.ensureSpare(ctx) })
+		}
 		t.do("company", func() error { return b.session.nameCompany(ctx, "", unnamed) })
 	}
 	t.do("mark", func() error { return b.session.setParameterTo(ctx, templateKey, templateVersion) })
@@ -163,11 +166,8 @@ var noisy = []string{"crm_iap_enrich.ir_cron_lead_enrichment", "mail.ir_cron_mod
 
 // quieten switches off what a fresh Odoo does unasked.
 func (s *Session) quieten(ctx context.Context) error {
-	parameters := append(ssoParameters(), [2]string{"crm.iap.lead.enrich.setting", "manual"})
-	for _, p := range parameters {
-		if err := s.setParameterTo(ctx, p[0], p[1]); err != nil {
-			return err
-		}
+	if err := s.setParametersTo(ctx, append(ssoParameters(), [2]string{"crm.iap.lead.enrich.setting", "manual"})); err != nil {
+		return err
 	}
 	jobs, err := s.xmlIDs(ctx, noisy)
 	if err != nil {
@@ -203,6 +203,6 @@ func (s *Session) ensureService(ctx context.Context) error {
 	if err != nil || uid != 0 {
 		return err
 	}
-	_, err = s.createUser(ctx, ServiceLogin, "leadctl", serviceGroups)
+	_, err = s.createUser(ctx, Record{"login": ServiceLogin, "name": "leadctl"}, serviceGroups)
 	return err
 }

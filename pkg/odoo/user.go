@@ -2,6 +2,7 @@ package odoo
 
 import (
 	"context"
+	"maps"
 	"strings"
 
 	"github.com/leadctl/leadctl/pkg/fault"
@@ -33,7 +34,10 @@ func (p *Provisioner) EnsureUser(ctx context.Context, w Workspace, u User) (int6
 	if uid, err := s.ownUser(ctx, u.Email); err != nil || uid != 0 {
 		return uid, err
 	}
-	uid, err := s.createUser(ctx, u.Email, u.Name, ownerGroups)
+	uid, err := p.maker.take(ctx, w, u)
+	if err == nil && uid == 0 {
+		uid, err = s.createUser(ctx, Record{"login": u.Email, "name": u.Name, "email": u.Email}, ownerGroups)
+	}
 	if err == nil {
 		return uid, nil
 	}
@@ -60,7 +64,7 @@ func (s *Session) userID(ctx context.Context, login string) (int64, error) {
 
 // createUser makes a user in exactly the named groups. Without groups Odoo 14 would make a sales administrator and 19 a user
 // who sees no lead.
-func (s *Session) createUser(ctx context.Context, login, name string, groups []string) (int64, error) {
+func (s *Session) createUser(ctx context.Context, values Record, groups []string) (int64, error) {
 	byName, err := s.xmlIDs(ctx, groups)
 	if err != nil {
 		return 0, err
@@ -75,13 +79,11 @@ func (s *Session) createUser(ctx context.Context, login, name string, groups []s
 	if err != nil {
 		return 0, err
 	}
-	user := Record{"login": login, "name": name, "notification_type": "email", field: []any{[]any{6, 0, ids}}}
+	user := Record{"notification_type": "email", field: []any{[]any{6, 0, ids}}}
 	if s.company != 0 {
 		user["company_id"], user["company_ids"] = s.company, []any{[]any{6, 0, []int64{s.company}}}
 	}
-	if strings.Contains(login, "@") {
-		user["email"] = login
-	}
+	maps.Copy(user, values)
 	made, err := s.Create(ctx, "res.users", []Record{user}, with(quiet(), "no_reset_password", true))
 	if err != nil {
 		return 0, err

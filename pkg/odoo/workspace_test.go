@@ -3,6 +3,7 @@ package odoo_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -76,7 +77,7 @@ func testSteps(t *testing.T, r rig) {
 		step("baseline")
 		checks, err := r.prov.SmokeTest(ctx, w)
 		require.NoError(t, err)
-		require.Len(t, checks, 9)
+		require.Len(t, checks, 10)
 		step("smoke test")
 	}
 	about, err := r.prov.About(ctx, w)
@@ -226,6 +227,15 @@ func testTemplateAgain(t *testing.T, r rig) {
 	require.Equal(t, odoo.PartMissing, parts[0].State)
 }
 
+// ensureSSO is the two steps that let a person in.
+func (r rig) ensureSSO(w odoo.Workspace, sso odoo.SSO, uid int64, subject string) error {
+	provider, err := r.prov.EnsureProvider(context.Background(), w, sso)
+	if err != nil {
+		return err
+	}
+	return r.prov.LinkUser(context.Background(), w, provider, uid, subject)
+}
+
 func testSSO(t *testing.T, r rig) {
 	ctx := context.Background()
 	w := r.provisioned(t, 108)
@@ -233,18 +243,18 @@ func testSSO(t *testing.T, r rig) {
 	require.NoError(t, err)
 	sso := odoo.SSO{Name: "Keycloak", Button: "Sign in", ClientID: "odoo", AuthEndpoint: "https://id.example.com/auth", UserInfo: "https://id.example.com/userinfo"}
 	for range 2 {
-		require.NoError(t, r.prov.EnsureSSO(ctx, w, sso, uid, "subject-1"))
+		require.NoError(t, r.ensureSSO(w, sso, uid, "subject-1"))
 	}
 	sso.ClientID = "odoo-2"
-	require.NoError(t, r.prov.EnsureSSO(ctx, w, sso, uid, "subject-1"))
-	s, err := r.prov.Session(ctx, w)
+	require.NoError(t, r.ensureSSO(w, sso, uid, "subject-1"))
+	require.NoError(t, r.prov.CheckSSO(ctx, w, sso), "one provider, with the new client")
+	is, err := r.prov.LinkedSubject(ctx, w, "a@example.com")
 	require.NoError(t, err)
-	on, err := s.SearchRead(ctx, "auth.oauth.provider", odoo.Query{Domain: odoo.Domain{odoo.Where("enabled", "=", true)}, Fields: []string{"name", "client_id"}})
-	require.NoError(t, err)
-	require.Len(t, on, 1)
-	require.Equal(t, "odoo-2", on[0].Text("client_id"))
-	err = r.prov.EnsureSSO(ctx, w, sso, uid, "subject-2")
+	require.Equal(t, "subject-1", is)
+	err = r.ensureSSO(w, sso, uid, "subject-2")
 	require.Equal(t, fault.Conflict, fault.KindOf(err))
+	_, err = r.prov.SmokeTest(ctx, w)
+	require.NoError(t, err)
 }
 
 func testReport(t *testing.T, r rig) {
@@ -256,6 +266,7 @@ func testReport(t *testing.T, r rig) {
 	require.Len(t, report.Checks, 7)
 	require.Len(t, report.Paths, 1)
 	require.NoError(t, report.Paths[0].Err)
+	require.Equal(t, r.how.ClusterDSN == "", strings.Contains(report.Paths[0].Detail, "x_uen"), "whether the index is there")
 	report = r.server.Test(ctx, &odoo.Login{Database: w.Database, Login: odoo.ServiceLogin, Secret: "wrong"})
 	require.Equal(t, odoo.CodeAccessDenied, fault.Code(report.Err()))
 }
