@@ -58,6 +58,10 @@ func keyLifeCases() map[string]func(*testing.T) {
 		},
 		"A-034": publishedVectors,
 		"A-112": providerHangs,
+		"D-060": func(t *testing.T) { // a provider in trouble while requests come in is these, one after the other
+			t.Run("failing", providerDownWhileWarm)
+			t.Run("slow", providerHangs)
+		},
 		"A-114": redirectsAreNotFollowed,
 		"P10":   keysAgeOut,
 	}
