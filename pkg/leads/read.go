@@ -69,8 +69,8 @@ ORDER BY ` + p.order + limitSQL(q.limit)
 func (q selection) wholeTables(where string) string {
 	return `public.lead_scores s
 LEFT JOIN public.companies c ON c.company_id = s.company_id
-LEFT JOIN (SELECT DISTINCT ON (k.company_id) k.*, k.xmin AS version FROM public.contacts k ORDER BY k.company_id, k.updated_at DESC, k.contact_id) k ON k.company_id = s.company_id
-LEFT JOIN (SELECT DISTINCT ON (e.company_id) e.*, e.xmin AS version FROM public.lead_emails e WHERE e.status <> 'invalid' ORDER BY e.company_id, e.is_primary DESC, e.updated_at DESC, e.email) e ON e.company_id = s.company_id
+LEFT JOIN (SELECT DISTINCT ON (k.company_id) k.* FROM public.contacts k ORDER BY k.company_id, k.updated_at DESC, k.contact_id) k ON k.company_id = s.company_id
+LEFT JOIN (SELECT DISTINCT ON (e.company_id) e.* FROM public.lead_emails e WHERE e.status <> 'invalid' ORDER BY e.company_id, e.is_primary DESC, e.updated_at DESC, e.email) e ON e.company_id = s.company_id
 WHERE ` + where + q.more
 }
 
