@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -194,6 +195,9 @@ func otherMethods(t *testing.T, r *rig) {
 	for path, known := range methods {
 		path = strings.ReplaceAll(path, "{id}", id.String())
 		for _, method := range []string{"TRACE", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW", "get"} {
+			if slices.Contains(known, method) {
+				continue
+			}
 			a := r.do(t, request{method: method, path: path, token: token, header: header("X-HTTP-Method-Override", "GET", "X-Method-Override", "GET")})
 			p := requireProblem(t, a, http.StatusMethodNotAllowed, "method_not_allowed")
 			require.NotContains(t, p["detail"], method)
