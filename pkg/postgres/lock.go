@@ -66,7 +66,7 @@ func (db *DB) beat(ctx context.Context, own *pgx.Conn, stop <-chan struct{}) {
 			return
 		case <-tick.C:
 		}
-		pingCtx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		pingCtx, cancel := context.WithTimeout(ctx, db.locks.idle/2) // a server that is slow to answer still has us
 		err := own.Ping(pingCtx)
 		cancel()
 		if err != nil {
