@@ -96,12 +96,13 @@ func (r *rig) status(t *testing.T, id tenantid.ID) (st onboarding.Status, steps 
 	return st, steps
 }
 
-// await polls until the tenant is at want. The bound is generous: it only keeps a broken test from hanging.
+// await polls until the tenant is at want and whoever watches it has seen that. The bound is generous: it only keeps a broken
+// test from hanging.
 func (r *rig) await(t *testing.T, id tenantid.ID, want string) (onboarding.Status, []onboarding.Step) {
 	t.Helper()
-	for range 600 {
+	for range 1200 {
 		st, steps := r.status(t, id)
-		if st.Status == want {
+		if last, watched := r.seen.Load(id); st.Status == want && (!watched || last == want) {
 			return st, steps
 		}
 		time.Sleep(50 * time.Millisecond)
