@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,10 +29,14 @@ func newChromium(t *testing.T) *chromium {
 	home := t.TempDir()
 	_, port, err := net.SplitHostPort(freeAddress(t))
 	require.NoError(t, err)
-	cmd := exec.CommandContext(t.Context(), driver, "--port="+port)
+	cmd := exec.Command(driver, "--port="+port)
 	cmd.Env = append(os.Environ(), "HOME="+home)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { _ = cmd.Wait() }) // the test's context has ended it
+	t.Cleanup(func() { // after the session has been ended, below: a driver that is killed leaves its browser behind
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		_ = cmd.Wait()
+	})
 
 	c := &chromium{session: "http://127.0.0.1:" + port}
 	require.Eventually(t, func() bool {
