@@ -191,7 +191,7 @@ func TestLocksOfProcessesThatStandStill(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	frozen := open(t, db.LoginDSN, postgres.Options{AppName: "frozen"})
-	frozen.SetLockTimes(time.Hour, 300*time.Millisecond)
+	postgres.SetLockTimes(frozen, time.Hour, 300*time.Millisecond)
 	release, ok, err := frozen.Lock(t.Context(), 7, 1)
 	require.NoError(t, err)
 	require.True(t, ok)
@@ -207,7 +207,7 @@ func TestLocksOfProcessesThatStandStill(t *testing.T) {
 	taken()
 
 	speaks := open(t, db.LoginDSN, postgres.Options{AppName: "speaks"})
-	speaks.SetLockTimes(20*time.Millisecond, time.Minute)
+	postgres.SetLockTimes(speaks, 20*time.Millisecond, time.Minute)
 	release, ok, err = speaks.Lock(t.Context(), 7, 2)
 	require.NoError(t, err)
 	require.True(t, ok)
