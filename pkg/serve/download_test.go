@@ -75,6 +75,6 @@ func TestSlowReadersLeaveRoomForOthers(t *testing.T) {
 	require.Equal(t, http.StatusOK, get(t, d.base+"/scores/latest", provider.token(big)).status)
 	require.Equal(t, http.StatusOK, get(t, d.base+"/export/latest_scores.csv", provider.token(other)).status)
 	a := get(t, d.base+"/export/latest_scores.csv", provider.token(big))
-	require.Equal(t, http.StatusServiceUnavailable, a.status)
+	require.Equal(t, http.StatusTooManyRequests, a.status)
 	require.Equal(t, "3", a.header.Get("Retry-After"))
 }
