@@ -4,7 +4,6 @@ package main
 
 import (
 	"crypto/rand"
-	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -17,8 +16,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// TestLiveOdooSSOInChromium is one sign-in for everything: a person signs in to `leadctl serve` at a real Keycloak, waits for
-// the workspace, opens it in real Odoo, presses the one button and is in, without a password, in the same browser. It needs
+// TestLiveOdooSSOInChromium is one sign-in for everything: a person signs in to the console at a real Keycloak, waits for
+// the workspace there, opens it in real Odoo, presses the one button and is in, without a password, in the same browser. It needs
 // LEADCTL_LIVE_ODOO_URL (and for 14 LEADCTL_LIVE_ODOO14_URL), LEADCTL_LIVE_KEYCLOAK_URL and LEADCTL_LIVE_CHROMIUM.
 func TestLiveOdooSSOInChromium(t *testing.T) {
 	for _, server := range []struct{ name, variables, button, inside string }{
@@ -53,17 +52,17 @@ func oneSignIn(t *testing.T, version, variables, button, inside string) {
 	s.chromium = newChromium(t)
 
 	s.signIn(t, alice)
-	status, body, _ := s.ask(t, http.MethodPost, "/onboarding/first_login")
-	require.Less(t, status, 300, body)
-	require.Eventually(t, func() bool {
-		_, body, _ = s.ask(t, http.MethodGet, "/session/odoo_info")
-		return strings.Contains(body, `"ready":true`)
-	}, time.Minute, 200*time.Millisecond, "%s", body)
+	s.open(t, s.api+"/setup") // where the work begins by itself
+	require.Eventually(t, func() (ready bool) {
+		s.run(t, `!!document.querySelector('.celebrate')`, &ready)
+		return ready
+	}, time.Minute, 200*time.Millisecond)
 	verified, _ := command(t, "odoo", "sso", "verify", "--tenant", "1", "-o", "csv")
 	require.NotContains(t, verified, "failed")
 
 	database := odoo.DatabaseName(prefix, 1)
-	s.open(t, live("_URL")+"/web/login?db="+url.QueryEscape(database))
+	s.click(t, `a.button[href^="`+live("_URL")+`"]`) // "Open Odoo"
+	s.arrives(t, live("_URL")+"/web/login")
 	s.click(t, button)
 	s.arrives(t, live("_URL")+inside)
 	require.NotContains(t, s.at(t), "oauth_error")
