@@ -12,8 +12,9 @@ type Account struct {
 	UID   int64
 }
 
-// EnsureServiceAccount sees to it that the workspace's secret opens leadctl's account. A refused secret is installed again where the cluster's DSN allows that; otherwise the answer
-// is fault.Denied with CodeAccessDenied. It never tries any other credentials to get in.
+// EnsureServiceAccount sees to it that the workspace's secret opens leadctl's account. A refused secret is installed again
+// where the cluster's DSN allows that; otherwise the answer is fault.Denied with CodeAccessDenied. It never tries any other
+// credentials to get in.
 func (p *Provisioner) EnsureServiceAccount(ctx context.Context, w Workspace) (Account, error) {
 	s, ok, err := p.signIn(ctx, w)
 	if err != nil {
