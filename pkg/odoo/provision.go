@@ -59,7 +59,7 @@ func NewProvisioner(server *Server, p Provisioning) (*Provisioner, error) {
 	if p.TemplateLogin == "" {
 		p.TemplateLogin = "admin"
 	}
-	out := &Provisioner{server: server, keys: p.ClusterDSN != "", making: make(chan struct{}, 2)}
+	out := &Provisioner{server: server, keys: p.ClusterDSN != "", making: make(chan struct{}, 3)}
 	if server.protocol == ProtocolJSON2 && !out.keys {
 		return nil, misconfigured("odoo.protocol json2: takes API keys only, and without the cluster there are none").
 			WithHint("set ODOO_POSTGRES_DSN, or odoo.protocol to auto")
