@@ -67,7 +67,7 @@ func scarce(t *testing.T) (base string, running *exec.Cmd, log *bytes.Buffer) {
 	keyset, err := secret.Generate()
 	require.NoError(t, err)
 	provider := startIDP(t, t.TempDir())
-	base, metrics := unusedAddress(t), unusedAddress(t)
+	base, metrics := freeAddress(t), freeAddress(t)
 	running = exec.CommandContext(t.Context(), "sh", "-c", "ulimit -n 64; exec leadctl serve")
 	running.Dir, log = t.TempDir(), &bytes.Buffer{}
 	running.Stdout, running.Stderr = log, log
@@ -75,12 +75,4 @@ func scarce(t *testing.T) (base string, running *exec.Cmd, log *bytes.Buffer) {
 		"NEXIUS_ISSUER=" + provider, "NEXIUS_CLIENT_ID=cli", "LEADCTL_API_LISTEN=" + base, "LEADCTL_API_METRICS_LISTEN=" + metrics, "DISABLE_SCHEDULER=1"}
 	require.NoError(t, running.Start())
 	return base, running, log
-}
-
-func unusedAddress(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer ln.Close()
-	return ln.Addr().String()
 }

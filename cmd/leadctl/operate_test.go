@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"net"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -99,4 +100,13 @@ func startOdoo(tb testing.TB) (base string) {
 
 func write(tb testing.TB, dir, name, content string) {
 	require.NoError(tb, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
+}
+
+// freeAddress is one of this machine where nobody listens now, for a process that is told where to.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer ln.Close()
+	return ln.Addr().String()
 }

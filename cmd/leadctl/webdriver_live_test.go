@@ -145,11 +145,3 @@ func (c *chromium) cookies(t *testing.T) map[string]browserCookie {
 	}
 	return out
 }
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
-}

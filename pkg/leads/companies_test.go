@@ -1,13 +1,11 @@
 package leads_test
 
 import (
-	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/leadctl/leadctl/pkg/leads"
-	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
 func TestCompaniesFollowTheRegister(t *testing.T) {
@@ -41,11 +39,4 @@ func TestCompaniesFollowTheRegister(t *testing.T) {
 	require.Zero(t, w.refreshStale())
 }
 
-func (w world) refreshStale() (report leads.CompaniesReport) {
-	w.t.Helper()
-	require.NoError(w.t, w.App.InSystem(w.t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		report, err = leads.RefreshStaleCompanies(ctx, tx)
-		return err
-	}))
-	return report
-}
+func (w world) refreshStale() leads.CompaniesReport { return w.companies(leads.RefreshStaleCompanies) }

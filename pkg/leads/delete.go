@@ -19,30 +19,16 @@ func DeleteRule(ctx context.Context, tx postgres.TenantTx, name string) (Rule, e
 	if err != nil {
 		return Rule{}, err
 	}
-	rules, err := ListRules(ctx, tx)
+	rules, _, err := readableRules(ctx, tx)
 	if err != nil {
 		return Rule{}, err
 	}
-	if readable(rule) && !othersReadable(rules, rule) {
+	if len(rules) == 1 && rules[0].id == rule.RuleID {
 		return Rule{}, fault.New(fault.Conflict, "rule %q: the last one, without which there are no leads", name).WithCode("LAST_RULE").
 			WithHint("change it, or make another rule first")
 	}
 	_, err = tx.Exec(ctx, `DELETE FROM public.icp_rules WHERE rule_id = $1`, rule.RuleID)
 	return rule, err
-}
-
-func readable(r Rule) bool {
-	_, err := ParseProfile(r.Payload)
-	return err == nil
-}
-
-func othersReadable(rules []Rule, but Rule) bool {
-	for _, r := range rules {
-		if r.RuleID != but.RuleID && readable(r) {
-			return true
-		}
-	}
-	return false
 }
 
 // RemoveRule is DeleteRule and, together with it, a run that brings the tenant's scores to the rules that are left, and a line

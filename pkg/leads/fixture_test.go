@@ -53,10 +53,13 @@ func (w world) register() {
 	w.refresh()
 }
 
-func (w world) refresh() (report leads.CompaniesReport) {
+func (w world) refresh() leads.CompaniesReport { return w.companies(leads.RefreshCompanies) }
+
+// companies brings the companies to what the register says, by one of the ways to do that.
+func (w world) companies(bring func(context.Context, postgres.SystemTx) (leads.CompaniesReport, error)) (report leads.CompaniesReport) {
 	w.t.Helper()
 	require.NoError(w.t, w.App.InSystem(w.t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		report, err = leads.RefreshCompanies(ctx, tx)
+		report, err = bring(ctx, tx)
 		return err
 	}))
 	return report

@@ -33,9 +33,7 @@ func TestCases(t *testing.T) {
 func statesThatAreNotOurs(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	location, browser, err := r.Begin(t.Context(), "/")
-	require.NoError(t, err)
-	answer := r.walk(t, location)
+	browser, answer := r.arrive(t, "/")
 	for name, c := range map[string]struct {
 		browser string
 		answer  url.Values
@@ -49,7 +47,7 @@ func statesThatAreNotOurs(t *testing.T) {
 		_, _, err := r.Finish(t.Context(), c.browser, "", c.answer)
 		require.Equal(t, 400, fault.HTTPStatus(err), name)
 	}
-	_, err = r.db.Owner.Exec(t.Context(), `UPDATE login_attempts SET started_at = started_at - interval '11 minutes'`)
+	_, err := r.db.Owner.Exec(t.Context(), `UPDATE login_attempts SET started_at = started_at - interval '11 minutes'`)
 	require.NoError(t, err)
 	_, _, err = r.Finish(t.Context(), browser, "", answer)
 	require.Equal(t, 400, fault.HTTPStatus(err), "older than ten minutes")
@@ -60,9 +58,7 @@ func statesThatAreNotOurs(t *testing.T) {
 func oneCallbackOneSession(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	location, browser, err := r.Begin(t.Context(), "/")
-	require.NoError(t, err)
-	answer := r.walk(t, location)
+	browser, answer := r.arrive(t, "/")
 	var wg sync.WaitGroup
 	var good atomic.Int64
 	for range 5 {
@@ -140,9 +136,8 @@ func everySignInHasItsOwnHandle(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	first := r.signIn(t)
-	location, browser, err := r.Begin(t.Context(), "/")
-	require.NoError(t, err)
-	second, _, err := r.Finish(t.Context(), browser, first.Handle, r.walk(t, location))
+	browser, answer := r.arrive(t, "/")
+	second, _, err := r.Finish(t.Context(), browser, first.Handle, answer)
 	require.NoError(t, err)
 	require.NotEqual(t, first.Handle, second.Handle)
 	for _, handle := range []string{"planted by somebody", first.Handle} {
