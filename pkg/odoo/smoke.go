@@ -92,24 +92,19 @@ func (p *Provisioner) demandClosedSignOn(ctx context.Context, w Workspace) error
 	if err != nil {
 		return err
 	}
-	on, err := s.SearchRead(ctx, "auth.oauth.provider", Query{Domain: Domain{Where("enabled", "=", true)}, Fields: []string{"name"}})
+	on, err := s.providers(ctx, Where("enabled", "=", true))
 	if err != nil || len(on) == 0 {
 		return err
 	}
 	if len(on) > 1 {
 		return misconfigured("Odoo database %s: %d providers offered for signing in", s.db, len(on)).WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
 	}
-	is, err := s.parameters(ctx, ssoParameters())
-	if err != nil {
+	off, err := s.parametersOff(ctx, ssoParameters())
+	if err != nil || len(off) == 0 {
 		return err
 	}
-	for _, want := range ssoParameters() {
-		if is[want[0]] != want[1] {
-			return misconfigured("Odoo database %s: %s is %q instead of %q", s.db, want[0], is[want[0]], want[1]).
-				WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
-		}
-	}
-	return nil
+	return misconfigured("Odoo database %s: %s is %q instead of %q", s.db, off[0].key, off[0].is, off[0].want).
+		WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
 }
 
 func lostWrite(db string) error {

@@ -57,14 +57,12 @@ func (p *Provisioner) CheckSSO(ctx context.Context, w Workspace, sso SSO) error 
 		return fault.New(fault.Operator, "Odoo database %s: "+format, append([]any{s.db}, args...)...).
 			WithCode(CodeMisconfig).WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
 	}
-	is, err := s.parameters(ctx, ssoParameters())
+	off, err := s.parametersOff(ctx, ssoParameters())
 	if err != nil {
 		return err
 	}
-	for _, kv := range ssoParameters() {
-		if is[kv[0]] != kv[1] {
-			return differs("parameter %s is %q, not %q", kv[0], is[kv[0]], kv[1])
-		}
+	if len(off) > 0 {
+		return differs("parameter %s is %q, not %q", off[0].key, off[0].is, off[0].want)
 	}
 	on, err := s.providers(ctx, Where("enabled", "=", true))
 	switch {
@@ -175,12 +173,26 @@ func (s *Session) link(ctx context.Context, uid, provider int64, subject string)
 	return s.Write(ctx, "res.users", []int64{uid}, Record{"oauth_provider_id": provider, "oauth_uid": subject}, nil)
 }
 
-// setParametersTo writes those parameters that differ.
-func (s *Session) setParametersTo(ctx context.Context, want [][2]string) error {
+// offParameter is a system parameter that has another value than it shall have.
+type offParameter struct{ key, want, is string }
+
+// parametersOff are those of the wanted parameters that have another value.
+func (s *Session) parametersOff(ctx context.Context, want [][2]string) (off []offParameter, err error) {
 	is, err := s.parameters(ctx, want)
 	for _, kv := range want {
 		if err == nil && is[kv[0]] != kv[1] {
-			err = s.setParameter(ctx, kv[0], kv[1])
+			off = append(off, offParameter{kv[0], kv[1], is[kv[0]]})
+		}
+	}
+	return off, err
+}
+
+// setParametersTo writes those parameters that differ.
+func (s *Session) setParametersTo(ctx context.Context, want [][2]string) error {
+	off, err := s.parametersOff(ctx, want)
+	for _, p := range off {
+		if err == nil {
+			err = s.setParameter(ctx, p.key, p.want)
 		}
 	}
 	return err
