@@ -81,8 +81,7 @@ func (s *Server) pacedRuns(register func(huma.API, huma.Operation)) func(huma.AP
 }
 
 func (s *Server) pacedBy(source func(*http.Request) string, p *pace, register func(huma.API, huma.Operation)) func(huma.API, huma.Operation) {
-	return func(api huma.API, op huma.Operation) {
-		op.Errors = append(op.Errors, http.StatusTooManyRequests)
+	return refuses(http.StatusTooManyRequests, func(api huma.API, op huma.Operation) {
 		op.Middlewares = append(op.Middlewares, func(hc huma.Context, next func(huma.Context)) {
 			r, w := humago.Unwrap(hc)
 			if err := p.take(source(r.WithContext(hc.Context())), s.now()); err != nil {
@@ -92,7 +91,7 @@ func (s *Server) pacedBy(source func(*http.Request) string, p *pace, register fu
 			next(hc)
 		})
 		register(api, op)
-	}
+	})
 }
 
 // holder counts one use of a handle or token, which is not kept for that. Those who have none are not one holder.

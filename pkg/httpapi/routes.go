@@ -48,26 +48,26 @@ func (s *Server) routes() []Route {
 		{http.MethodGet, "/odoo/userinfo", Open, "", false, "Asked by Odoo: whose token it is that somebody signs in with", handle(s.getUserinfo)},
 
 		{http.MethodGet, "/info", Identity, "", false, "How this API signs users in", handle(s.getInfo)},
-		{http.MethodPost, "/onboarding/first_login", Identity, "", false, "Make the caller's tenant and workspace, or join the work under way", handle(s.postFirstLogin)},
+		{http.MethodPost, "/onboarding/first_login", Identity, "", false, "Make the caller's tenant and workspace, or join the work under way", refuses(http.StatusConflict, handle(s.postFirstLogin))},
 		{http.MethodGet, "/whoami", Member, sso.Viewer, false, "The caller, tenant and roles", handle(s.getWhoami)},
 		{http.MethodGet, "/onboarding/status", Member, sso.Viewer, false, "Where the workspace stands", handle(s.getOnboardingStatus)},
-		{http.MethodGet, "/onboarding/events", Member, sso.Viewer, false, "Where the workspace stands, as server-sent events until it is ready or in error", stream(s.getEvents)},
+		{http.MethodGet, "/onboarding/events", Member, sso.Viewer, false, "Where the workspace stands, as server-sent events until it is ready or in error", refuses(http.StatusTooManyRequests, stream(s.getEvents))},
 		{http.MethodGet, "/onboarding/verify_odoo", Member, sso.Viewer, false, "Whether the Odoo workspace is there and passed its test", handle(s.getVerifyOdoo)},
 		{http.MethodGet, "/session/odoo_info", Member, sso.Viewer, false, "Where the caller's Odoo workspace is", handle(s.getOdooInfo)},
 		{http.MethodGet, "/tenants/{id}", Member, sso.Viewer, false, "The caller's own tenant", handle(s.getTenant)},
 		{http.MethodPost, "/tenants/{id}/odoo/api-key/rotate", Member, sso.Admin, false, "Give the caller's own Odoo workspace another key", handle(s.postRotateKey)},
 
 		{http.MethodGet, "/icp/rules", Member, sso.Viewer, false, "Ideal customer profiles, newest first", handle(s.getRules)},
-		{http.MethodPost, "/icp/rules", Member, sso.Ops, true, "Make or change an ideal customer profile", s.pacedRuns(handle(s.postRule))},
-		{http.MethodDelete, "/icp/rules/{name}", Member, sso.Ops, false, "Delete an ideal customer profile; the last one stays", s.pacedRuns(handle(s.deleteRule))},
+		{http.MethodPost, "/icp/rules", Member, sso.Ops, true, "Make or change an ideal customer profile", s.pacedRuns(refuses(http.StatusConflict, handle(s.postRule)))},
+		{http.MethodDelete, "/icp/rules/{name}", Member, sso.Ops, false, "Delete an ideal customer profile; the last one stays", s.pacedRuns(refuses(http.StatusConflict, handle(s.deleteRule)))},
 		{http.MethodPost, "/runs", Member, sso.Ops, false, "Bring the scores to what rules and companies say", s.pacedRuns(handle(s.postRun))},
 		{http.MethodGet, "/runs/{id}", Member, sso.Ops, false, "How far a run is, or what came of it", handle(s.getRun)},
 		{http.MethodGet, "/scores/latest", Member, sso.Viewer, false, "Scored leads, best first, page by page", handle(s.getScores)},
 		{http.MethodGet, "/candidates/latest", Member, sso.Viewer, false, "Companies that fit, most recent first, page by page", handle(s.getCandidates)},
 		{http.MethodGet, "/shortlist/status", Member, sso.Viewer, false, "How many leads are scored, and since when", handle(s.getShortlist)},
-		{http.MethodGet, "/export/latest_scores.json", Member, sso.Viewer, false, "All scored leads as JSON", stream(s.exportJSON)},
-		{http.MethodGet, "/export/latest_scores.csv", Member, sso.Viewer, false, "All scored leads as CSV", stream(s.exportCSV)},
-		{http.MethodGet, "/export/latest_scores.ndjson", Member, sso.Viewer, false, "All scored leads, one JSON object a line", stream(s.exportNDJSON)},
+		{http.MethodGet, "/export/latest_scores.json", Member, sso.Viewer, false, "All scored leads as JSON", refuses(http.StatusTooManyRequests, stream(s.exportJSON))},
+		{http.MethodGet, "/export/latest_scores.csv", Member, sso.Viewer, false, "All scored leads as CSV", refuses(http.StatusTooManyRequests, stream(s.exportCSV))},
+		{http.MethodGet, "/export/latest_scores.ndjson", Member, sso.Viewer, false, "All scored leads, one JSON object a line", refuses(http.StatusTooManyRequests, stream(s.exportNDJSON))},
 	}
 }
 
@@ -101,17 +101,19 @@ func stream[I, O any](fn func(context.Context, *I) (*O, error)) func(huma.API, h
 	}
 }
 
+// refuses says in the API's description that a route may also answer with that status.
+func refuses(status int, register func(huma.API, huma.Operation)) func(huma.API, huma.Operation) {
+	return func(api huma.API, op huma.Operation) {
+		op.Errors = append(op.Errors, status)
+		register(api, op)
+	}
+}
+
 func (r Route) operation() huma.Operation {
 	op := huma.Operation{Method: r.Method, Path: r.Path, Summary: r.Summary, OperationID: operationID(r), MaxBodyBytes: maxBody + 1}
 	if r.Guard != Open {
 		op.Security = []map[string][]string{{"token": {}}}
 		op.Errors = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable}
-	}
-	switch r.Path {
-	case "/onboarding/events", "/export/latest_scores.json", "/export/latest_scores.csv", "/export/latest_scores.ndjson":
-		op.Errors = append(op.Errors, http.StatusTooManyRequests)
-	case "/onboarding/first_login", "/icp/rules":
-		op.Errors = append(op.Errors, http.StatusConflict)
 	}
 	if r.Path == "/onboarding/first_login" || r.Path == "/runs" {
 		op.DefaultStatus = http.StatusAccepted
