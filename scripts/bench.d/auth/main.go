@@ -21,6 +21,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/scripts/bench.d/gauge"
 )
 
 const (
@@ -36,11 +37,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "auth:", err)
 		os.Exit(1)
 	}
-	ratio, verdict := float64(ours)/float64(ref), "ok"
-	if ratio > reach {
-		verdict = "short"
-	}
-	fmt.Printf("bench auth ours=%.1fµs ref=%.1fµs ratio=%.2f reach=%.1f %s\n", micros(ours), micros(ref), ratio, reach, verdict)
+	gauge.Figure{Name: "auth", Ours: micros(ours), Ref: micros(ref), Unit: "µs", Reach: reach}.Print()
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

@@ -24,6 +24,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/serve"
 	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/scripts/bench.d/gauge"
 )
 
 func main() {
@@ -288,9 +289,5 @@ func at(took []time.Duration, percent int) time.Duration {
 
 // line prints a figure against what was asked for.
 func line(name string, ours, ref time.Duration) {
-	ratio, verdict := ours.Seconds()/ref.Seconds(), "ok"
-	if ratio > 1 {
-		verdict = "short"
-	}
-	fmt.Printf("bench provision-%s ours=%.2fs ref=%.0fs ratio=%.2f reach=1 %s\n", name, ours.Seconds(), ref.Seconds(), ratio, verdict)
+	gauge.Figure{Name: "provision-" + name, Ours: ours.Seconds(), Ref: ref.Seconds(), Unit: "s", Reach: 1}.Print()
 }
