@@ -21,12 +21,31 @@ as_postgres() {
 	setpriv --reuid "$user" --regid "$(id -g "$user")" --clear-groups env HOME="$state" LC_ALL=C.UTF-8 "$@"
 }
 
+# postgres_place makes $state/pg, in memory where there is room: ext4 looks for a free inode past every one that was deleted a
+# short while ago, so after a run has dropped its databases, cloning one takes 0.8 s there instead of 0.1 s.
+postgres_place() {
+	local free
+	free=$(df --output=avail -B1G /dev/shm 2>/dev/null | tail -n 1)
+	if ((${free:-0} >= 8)); then
+		install -d -m 0700 "$(postgres_memory)"
+		ln -s "$(postgres_memory)" "$state/pg"
+	else
+		install -d -m 0700 "$state/pg"
+	fi
+}
+
+postgres_memory() { echo "/dev/shm/leadctl-live-$run"; }
+
+postgres_clean() { rm -rf --one-file-system "$(postgres_memory)"; }
+
 postgres_start() {
-	local bin user data=$state/pg
+	local bin user data
 	bin=$(postgres_bin)
 	user=$(postgres_user)
+	postgres_place
+	data=$state/pg/
 	pg_port=$(free_port)
-	install -d -m 0700 -o "$user" "$data"
+	chown "$user" "$data"
 	quietly initdb as_postgres "$bin/initdb" --no-sync --pgdata "$data/cluster" --username "$user" --encoding UTF8 \
 		--locale C.UTF-8 --auth-local peer --auth-host scram-sha-256
 	spawn postgres setpriv "${tether[@]/TERM/INT}" --reuid "$user" --regid "$(id -g "$user")" --clear-groups \

@@ -101,8 +101,10 @@ func (b *bench) configure(dsn string) error {
 	b.cfg = config.Config{Env: "development"}
 	b.cfg.Database.DSN = dsn
 	b.cfg.Secrets.Keyset = string(keys)
+	// A prefix of its own: Odoo keeps what it loaded of a database by name, and would know those of a run before.
+	prefix := fmt.Sprintf("bench%d", os.Getpid())
 	b.cfg.Odoo = config.Odoo{ServerURL: os.Getenv("LEADCTL_LIVE_ODOO_URL"), PostgresDSN: os.Getenv("LEADCTL_LIVE_ODOO_DSN"),
-		MasterPassword: strings.TrimSpace(string(master)), TemplateDB: "bench_template", DatabasePrefix: "bench", Mode: odoo.ModeDatabase, Protocol: b.protocol}
+		MasterPassword: strings.TrimSpace(string(master)), TemplateDB: "bench_template", DatabasePrefix: prefix, Mode: odoo.ModeDatabase, Protocol: b.protocol}
 	return nil
 }
 
