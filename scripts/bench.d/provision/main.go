@@ -31,6 +31,7 @@ func main() {
 	var b bench
 	flag.IntVar(&b.alone, "alone", 5, "workspaces made one after the other")
 	flag.IntVar(&b.burst, "burst", 20, "workspaces made at once")
+	flag.StringVar(&b.odoo, "odoo", "19", "Odoo's version: 19 or 14")
 	flag.StringVar(&b.protocol, "protocol", odoo.ProtocolAuto, "odoo.protocol")
 	flag.Parse()
 	if err := b.run(context.Background()); err != nil {
@@ -41,8 +42,8 @@ func main() {
 
 // bench is a leadctl with a database of its own, whose job worker runs in this process as it does in serve.
 type bench struct {
-	alone, burst int
-	protocol     string
+	alone, burst   int
+	odoo, protocol string
 
 	cfg     config.Config
 	db      *postgres.DB
@@ -90,7 +91,10 @@ func (b *bench) run(ctx context.Context) (err error) {
 
 // configure reads where scripts/live put Odoo.
 func (b *bench) configure(dsn string) error {
-	master, err := os.ReadFile(os.Getenv("LEADCTL_LIVE_ODOO_MASTER_FILE"))
+	live := func(name string) string {
+		return os.Getenv("LEADCTL_LIVE_ODOO" + strings.TrimPrefix(b.odoo, "19") + "_" + name)
+	}
+	master, err := os.ReadFile(live("MASTER_FILE"))
 	if err != nil {
 		return fmt.Errorf("scripts/live sets where Odoo is: %w", err)
 	}
@@ -103,7 +107,7 @@ func (b *bench) configure(dsn string) error {
 	b.cfg.Secrets.Keyset = string(keys)
 	// A prefix of its own: Odoo keeps what it loaded of a database by name, and would know those of a run before.
 	prefix := fmt.Sprintf("bench%d", os.Getpid())
-	b.cfg.Odoo = config.Odoo{ServerURL: os.Getenv("LEADCTL_LIVE_ODOO_URL"), PostgresDSN: os.Getenv("LEADCTL_LIVE_ODOO_DSN"),
+	b.cfg.Odoo = config.Odoo{ServerURL: live("URL"), PostgresDSN: live("DSN"),
 		MasterPassword: strings.TrimSpace(string(master)), TemplateDB: "bench_template", DatabasePrefix: prefix, Mode: odoo.ModeDatabase, Protocol: b.protocol}
 	return nil
 }
