@@ -52,7 +52,7 @@ type task struct {
 	tenant    tenant.ID
 	name      string
 	workspace odoo.Workspace
-	served    []string // subjects of the users who were there when accounts were made
+	served    []tenant.Member // who was there when accounts were made
 }
 
 // checkTenant refuses a tenant that is gone or suspended, and reads or makes the secret of its workspace.
@@ -93,13 +93,13 @@ func makeServiceAccount(ctx context.Context, t *task) error {
 // makeUsers gives every user of the tenant an account in the workspace.
 func makeUsers(ctx context.Context, t *task) error {
 	err := t.worker.DB.InSystem(ctx, "onboarding users", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		t.served, err = tenant.Subjects(ctx, tx, t.tenant)
+		t.served, err = tenant.Members(ctx, tx, t.tenant)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	left, err := t.worker.Workspaces.EnsureUsers(ctx, t.workspace)
+	left, err := t.worker.Workspaces.EnsureUsers(ctx, t.workspace, t.served)
 	t.tell(ctx, left)
 	return err
 }
@@ -107,8 +107,10 @@ func makeUsers(ctx context.Context, t *task) error {
 // latecomers gives those who signed in since then accounts as everybody gets one who comes to a ready workspace: by a job. One
 // is enough for all of them.
 func latecomers(ctx context.Context, tx postgres.SystemTx, t *task) error {
-	now, err := tenant.Subjects(ctx, tx, t.tenant)
-	late := slices.DeleteFunc(now, func(subject string) bool { return slices.Contains(t.served, subject) })
+	now, err := tenant.Members(ctx, tx, t.tenant)
+	late := slices.DeleteFunc(now, func(m tenant.Member) bool {
+		return m.Subject == nil || slices.ContainsFunc(t.served, func(s tenant.Member) bool { return s.Subject != nil && *s.Subject == *m.Subject })
+	})
 	if err != nil || len(late) == 0 {
 		return err
 	}
@@ -116,7 +118,7 @@ func latecomers(ctx context.Context, tx postgres.SystemTx, t *task) error {
 	if err != nil {
 		return err
 	}
-	_, _, err = queue.Enqueue(ctx, tx, workspace.UsersArgs{Tenant: t.tenant, Subject: late[0]})
+	_, _, err = queue.Enqueue(ctx, tx, workspace.UsersArgs{Tenant: t.tenant, Subject: *late[0].Subject})
 	return err
 }
 

@@ -40,15 +40,6 @@ func Members(ctx context.Context, tx postgres.SystemTx, id ID) ([]Member, error)
 	return pgx.CollectRows(rows, pgx.RowToStructByName[Member])
 }
 
-// Subjects are those of tenant id's users who have signed in.
-func Subjects(ctx context.Context, tx postgres.SystemTx, id ID) ([]string, error) {
-	rows, err := tx.Query(ctx, `SELECT subject FROM tenant_users WHERE tenant_id = $1 AND subject IS NOT NULL`, id)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[string])
-}
-
 // AddMember adds a user by e-mail, or sets the roles of one who is there. Who signs in later with that address, verified
 // by the provider, becomes this user.
 func AddMember(ctx context.Context, tx postgres.SystemTx, id ID, email string, roles []string) error {

@@ -43,13 +43,9 @@ func (s *Service) provider(ctx context.Context, id tenantid.ID) (odoo.SSO, error
 	return odoo.SSO{Name: providerName, Button: providerButton, ClientID: s.SSO.ClientID, AuthEndpoint: d.AuthorizationURL, UserInfo: route}, err
 }
 
-// EnsureUsers gives every user of the tenant an account in the workspace and, with SSO, ties it to the provider's subject.
-// Accounts that somebody archived, or that are tied to another subject, are left alone and returned.
-func (s *Service) EnsureUsers(ctx context.Context, w odoo.Workspace) (left []error, err error) {
-	members, err := s.members(ctx, w.Tenant)
-	if err != nil {
-		return nil, err
-	}
+// EnsureUsers gives the members an account in the workspace. Accounts that somebody archived, or that are tied to another
+// subject, are left alone and returned.
+func (s *Service) EnsureUsers(ctx context.Context, w odoo.Workspace, members []tenant.Member) (left []error, err error) {
 	for _, m := range members {
 		_, err := s.Odoo.EnsureUser(ctx, w, odoo.User{Email: m.Email()})
 		if left, err = setAside(left, err); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
@@ -94,7 +95,7 @@ func TestAccountsThatAreLeftAlone(t *testing.T) {
 	r.user(t, id, "alice@acme.example (subject-b)", "subject-b") // the address was given to another account at the provider
 	r.user(t, id, "gone@acme.example", "subject-g")
 	r.user(t, id, "new@acme.example", "subject-n")
-	_, err = r.EnsureUsers(t.Context(), w)
+	_, err = r.EnsureUsers(t.Context(), w, []tenant.Member{{UserID: "gone@acme.example"}})
 	require.NoError(t, err)
 	s := r.session(t, id)
 	gone, err := s.SearchRead(t.Context(), "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", "gone@acme.example")}, Fields: []string{"login"}})

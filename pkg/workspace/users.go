@@ -58,7 +58,11 @@ func (u *UsersWorker) Work(ctx context.Context, job *river.Job[UsersArgs]) error
 		return river.JobSnooze(busyPause)
 	}
 	defer release()
-	left, err := s.EnsureUsers(ctx, w)
+	members, err := s.members(ctx, id)
+	if err != nil {
+		return err
+	}
+	left, err := s.EnsureUsers(ctx, w, members)
 	if err == nil && s.SSO != nil {
 		left, err = s.ConfigureSSO(ctx, w)
 	}
