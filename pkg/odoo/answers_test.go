@@ -104,3 +104,29 @@ func testBadAnswersJSON2(t *testing.T) {
 	require.NoError(t, err, "one bad answer must not spoil the next")
 	require.Positive(t, n)
 }
+
+// A question that one 500 answers is put again; a call that changes something is not.
+func TestQuestionsAreAskedAgain(t *testing.T) {
+	t.Parallel()
+	r := standIn(t, odootest.Options{})
+	w := r.provisioned(t, 7)
+	for op, ask := range map[string]func() (bool, error){
+		"common.version": func() (bool, error) { v, err := r.server.Version(t.Context()); return v.Major > 0, err },
+		"common.authenticate": func() (bool, error) {
+			_, ok, err := r.server.Authenticate(t.Context(), w.Database, odoo.ServiceLogin, w.Secret)
+			return ok, err
+		},
+		"db.db_exist": func() (bool, error) { return r.server.Databases("").Exists(t.Context(), w.Database) },
+	} {
+		r.stand.Inject(odootest.Fault{Op: op, Do: odootest.Status, Code: 500, Times: 1})
+		ok, err := ask()
+		require.NoError(t, err, op)
+		require.True(t, ok, op)
+	}
+	r.stand.Inject(odootest.Fault{Op: "db.rename", Do: odootest.Status, Code: 500, Times: 1})
+	err := r.server.Databases(r.how.Master).Rename(t.Context(), w.Database, w.Database+"_b")
+	require.True(t, odoo.Ambiguous(err), "%v", err)
+	there, err := r.server.Databases("").Exists(t.Context(), w.Database)
+	require.NoError(t, err)
+	require.True(t, there)
+}

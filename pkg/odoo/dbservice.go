@@ -25,7 +25,7 @@ func (d *Databases) call(ctx context.Context, method, db string, args ...any) (a
 
 // Exists reports whether a database of that name exists and accepts connections; it needs no master password.
 func (d *Databases) Exists(ctx context.Context, name string) (bool, error) {
-	v, err := d.server.rpc(ctx, rpcCall{service: "db", method: "db_exist", db: name, args: []any{name}})
+	v, err := d.server.ask(ctx, rpcCall{service: "db", method: "db_exist", db: name, args: []any{name}})
 	exists, _ := v.(bool)
 	return exists, err
 }

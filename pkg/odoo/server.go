@@ -102,7 +102,7 @@ type Version struct {
 
 // Version asks without signing in.
 func (s *Server) Version(ctx context.Context) (Version, error) {
-	v, err := s.rpc(ctx, rpcCall{service: "common", method: "version"})
+	v, err := s.ask(ctx, rpcCall{service: "common", method: "version"})
 	if err != nil {
 		return Version{}, err
 	}
@@ -149,7 +149,7 @@ func (s *Server) speaksJSON2(ctx context.Context) (bool, error) {
 // Authenticate asks whether login and secret open database db. A refusal is ok == false and no error; an unknown database is
 // fault.NotFound. Logins are compared byte by byte by Odoo, so callers lower-case e-mail addresses first.
 func (s *Server) Authenticate(ctx context.Context, db, login string, secret Secret) (uid int64, ok bool, err error) {
-	v, err := s.rpc(ctx, rpcCall{service: "common", method: "authenticate", db: db, secrets: []Secret{secret},
+	v, err := s.ask(ctx, rpcCall{service: "common", method: "authenticate", db: db, secrets: []Secret{secret},
 		args: []any{db, login, string(secret), map[string]any{}}})
 	if err != nil {
 		return 0, false, err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"reflect"
 	"regexp"
 	"strings"
@@ -50,6 +51,17 @@ func (s *Server) rpc(ctx context.Context, c rpcCall) (any, error) {
 		return nil, unserved(got, failed)
 	}
 	return decodeXML(got.body, failed, c.secrets)
+}
+
+// ask is rpc for a question, which can be put again without harm: to calls that name no database, Odoo 14 answers HTTP 500 when the
+// one that it looks into by itself is copied at that moment.
+func (s *Server) ask(ctx context.Context, c rpcCall) (any, error) {
+	v, err := s.rpc(ctx, c)
+	var e *CallError
+	if errors.As(err, &e) && e.Status == http.StatusInternalServerError {
+		return s.rpc(ctx, c)
+	}
+	return v, err
 }
 
 // marshalNone is what Odoo's XML-RPC says when a method returned nothing, after committing what it did.
