@@ -32,9 +32,10 @@ func newOdooTest(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test",
 		Short: "Try the Odoo server: version, ways of provisioning and, in a tenant's workspace, sign-in, read, write and delete",
-		Long: "Try the Odoo server. With --tenant the smoke test of provisioning runs in that tenant's workspace: leadctl's account signs in,\n" +
+		Long: "Try the Odoo server, and each way of making workspaces there: the first of them is the one that is taken, of the others it says\n" +
+			"whether they are open. With --tenant the smoke test of provisioning runs in that tenant's workspace: leadctl's account signs in,\n" +
 			"makes, changes and deletes one marked record, looks for its fields and for the way people sign in, and tries to reach what is\n" +
-			"not this tenant's. Without it only the server and the ways of making workspaces are tried.",
+			"not this tenant's.",
 		Example: "  leadctl odoo test\n  leadctl odoo test --tenant 42 -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -74,13 +75,13 @@ func (a *app) odooTest(ctx context.Context, ref string) (odoo.Report, error) {
 		return odoo.Report{}, err
 	}
 	if ref == "" {
-		return server.Test(ctx, nil, provisioner), nil
+		return server.Test(ctx, provisioner), nil
 	}
 	w, err := a.odooWorkspace(ctx, ref)
 	if err != nil {
 		return odoo.Report{}, err
 	}
-	report := server.Test(ctx, nil, provisioner)
+	report := server.Test(ctx, provisioner)
 	checks, _ := provisioner.SmokeTest(ctx, w) // its error is the failed check's
 	report.Checks = append(report.Checks, checks...)
 	return report, nil
@@ -99,11 +100,15 @@ func odooChecks(checks []odoo.Check) []odooCheck {
 	rows := make([]odooCheck, len(checks))
 	for i, c := range checks {
 		rows[i] = odooCheck{c.Name, "passed", c.Detail, float64(c.Took.Round(10*time.Microsecond)) / float64(time.Millisecond)}
-		switch {
-		case c.Closed:
+		if c.Spare {
+			rows[i].State = "open"
+		}
+		if c.Err == nil {
+			continue
+		}
+		rows[i].State, rows[i].Detail = "failed", c.Err.Error()
+		if c.Spare {
 			rows[i].State = "closed"
-		case c.Err != nil:
-			rows[i].State, rows[i].Detail = "failed", c.Err.Error()
 		}
 	}
 	return rows

@@ -105,6 +105,90 @@ func testBadAnswersJSON2(t *testing.T) {
 	require.Positive(t, n)
 }
 
+// testBadAnswersWeb is the same of what Odoo's own pages speak.
+func testBadAnswersWeb(t *testing.T) {
+	r := standIn(t, doors["19 without XML-RPC"])
+	s := r.session(t, 2)
+	for name, c := range map[string]struct {
+		f         odootest.Fault
+		kind      fault.Kind
+		ambiguous bool
+	}{
+		"500 page":      {odootest.Fault{Do: odootest.Status, Code: 500}, fault.Unavailable, true},
+		"404 page":      {odootest.Fault{Do: odootest.Status, Code: 404}, fault.Operator, false},
+		"302":           {odootest.Fault{Do: odootest.Status, Code: 302}, fault.Operator, false},
+		"200 page":      {odootest.Fault{Do: odootest.Garbage}, fault.Unavailable, true},
+		"huge":          {odootest.Fault{Do: odootest.Huge, Code: 40}, fault.Unavailable, true},
+		"cut":           {odootest.Fault{Do: odootest.Truncate}, fault.Unavailable, true},
+		"reset":         {odootest.Fault{Do: odootest.Reset}, fault.Unavailable, true},
+		"our mistake":   {odootest.Fault{Code: 1}, fault.Unprocessable, false},
+		"user error":    {odootest.Fault{Code: 2}, fault.Unprocessable, false},
+		"access denied": {odootest.Fault{Code: 3}, fault.Denied, false},
+		"access error":  {odootest.Fault{Code: 4}, fault.Denied, false},
+	} {
+		c.f.Op, c.f.Text = "res.partner.search_count", canary
+		r.stand.Inject(c.f)
+		_, err := s.SearchCount(context.Background(), "res.partner", odoo.Query{})
+		r.stand.Heal()
+		require.Error(t, err, name)
+		require.Equal(t, c.kind, fault.KindOf(err), "%s: %v", name, err)
+		require.Equal(t, c.ambiguous, odoo.Ambiguous(err), "%s: %v", name, err)
+		require.NotContains(t, fault.Text(err), canary, name)
+	}
+	r.stand.EndSessions()
+	n, err := s.SearchCount(context.Background(), "res.partner", odoo.Query{})
+	require.NoError(t, err, "a session that ended is begun again")
+	require.Positive(t, n)
+}
+
+// testBadAnswersForms: what a form answers is looked into, and nothing it did is done again.
+func testBadAnswersForms(t *testing.T) {
+	r := standIn(t, doors["19 by forms"])
+	ctx := context.Background()
+	w := r.workspace(t, 3)
+	for name, c := range map[string]struct {
+		f    odootest.Fault
+		kind fault.Kind
+	}{
+		"500 page":           {odootest.Fault{Do: odootest.Status, Code: 500}, fault.Unavailable},
+		"200 without alert":  {odootest.Fault{Do: odootest.Garbage}, fault.Unprocessable},
+		"an alert":           {odootest.Fault{Code: 1}, fault.Unprocessable},
+		"the wrong password": {odootest.Fault{Code: 3, Text: "Access Denied"}, fault.Operator},
+	} {
+		c.f.Op = "web.database.duplicate"
+		if c.f.Text == "" {
+			c.f.Text = canary
+		}
+		r.stand.Inject(c.f)
+		_, err := r.prov.EnsureDatabase(ctx, w)
+		r.stand.Heal()
+		require.Equal(t, c.kind, fault.KindOf(err), "%s: %v", name, err)
+		require.NotContains(t, fault.Text(err), canary, name)
+	}
+	// Killed between the copy that gives the name and the end of the first one: both are there, and the next attempt tidies up.
+	r.stand.Inject(odootest.Fault{Op: "web.database.drop", Times: 1, Do: odootest.Reset})
+	_, err := r.prov.EnsureDatabase(ctx, w)
+	require.NoError(t, err, "the workspace is there, which the attempt finds out")
+	r.stand.Inject(odootest.Fault{Op: "web.database.drop", Times: 2, Do: odootest.Reset})
+	other := r.workspace(t, 4)
+	_, err = r.prov.EnsureDatabase(ctx, other)
+	require.True(t, odoo.Ambiguous(err), "%v", err)
+	_, err = r.prov.EnsureDatabase(ctx, other)
+	require.NoError(t, err)
+	for _, one := range []odoo.Workspace{w, other} {
+		left, err := r.server.Databases(master).Exists(ctx, one.Database+"__new")
+		require.NoError(t, err)
+		require.False(t, left)
+		require.Equal(t, 1, namings(r.stand, one.Database))
+	}
+	taken := r.server.Databases(master)
+	require.Equal(t, fault.Conflict, fault.KindOf(taken.Duplicate(ctx, w.Database, other.Database)))
+	require.Equal(t, fault.NotFound, fault.KindOf(taken.Duplicate(ctx, "no_such", "any")))
+	gone, err := taken.Drop(ctx, "no_such")
+	require.NoError(t, err)
+	require.False(t, gone, "the form would say that it is")
+}
+
 // A question that one 500 answers is put again; a call that changes something is not.
 func TestQuestionsAreAskedAgain(t *testing.T) {
 	t.Parallel()

@@ -123,10 +123,15 @@ func (b *bench) ensureDatabase(ctx context.Context) error {
 	return b.demandWhole(ctx, password)
 }
 
-// demandWhole finds out whether Odoo's "true" means that the database was made to the end.
+// demandWhole finds out whether Odoo's "true" means that the database was made to the end: then the intended password opens it, and
+// that of a half-made one does not.
 func (b *bench) demandWhole(ctx context.Context, password Secret) error {
 	_, ok, err := b.server.Authenticate(ctx, b.db, b.t.Login, password)
-	if err == nil && !ok {
+	if err != nil {
+		return err
+	}
+	_, half, err := b.server.Authenticate(ctx, b.db, "admin", "admin")
+	if err == nil && (!ok || half) {
 		err = fault.New(fault.Unavailable, "Odoo database %s: made, but not whole; the next attempt drops it", b.db)
 	}
 	return err
@@ -172,11 +177,7 @@ func (b *bench) begin(ctx context.Context) error {
 }
 
 func (b *bench) administrator(ctx context.Context) (*Session, bool, error) {
-	uid, ok, err := b.server.Authenticate(ctx, b.db, b.t.Login, b.t.Secret)
-	if err != nil || !ok {
-		return nil, false, err
-	}
-	return b.server.Session(b.db, uid, b.t.Secret), true, nil
+	return b.server.SignIn(ctx, b.db, b.t.Login, b.t.Secret)
 }
 
 // signIn opens the database as its administrator: with a key put there for the time of the work where the cluster is at hand,
@@ -215,17 +216,20 @@ func (b *bench) signInByKey(ctx context.Context) error {
 			VALUES ($1, $2, NULL, $3, $4, now() AT TIME ZONE 'utc')`, benchKeyName, uid, hash, string(key[:keyIndexLength]))
 		return err
 	})
-	b.session = b.server.Session(b.db, uid, key)
-	return clusterFault("account of "+b.db, err)
+	if err != nil {
+		return clusterFault("account of "+b.db, err)
+	}
+	b.session, err = b.server.keySession(ctx, b.db, uid, key)
+	return err
 }
 
 // close brings the finished template under its final name and, where the cluster is at hand, locks it.
 func (b *bench) close(ctx context.Context) error {
 	if b.cluster == nil {
-		if b.db == b.t.Name {
-			return nil
+		if b.db != b.t.Name {
+			return b.service.Rename(ctx, b.db, b.t.Name)
 		}
-		return b.service.Rename(ctx, b.db, b.t.Name)
+		return b.dropLeftover(ctx)
 	}
 	if err := b.finishInside(ctx); err != nil {
 		return err
@@ -241,6 +245,15 @@ func (b *bench) close(ctx context.Context) error {
 		}
 		return lock(ctx, admin, b.t.Name)
 	})
+}
+
+// dropLeftover removes what a run left that crashed while the name was given by copying.
+func (b *bench) dropLeftover(ctx context.Context) error {
+	there, err := b.service.Exists(ctx, b.db+provisionalSuffix)
+	if err == nil && there {
+		_, err = b.service.Drop(ctx, b.db+provisionalSuffix)
+	}
+	return err
 }
 
 // finishInside does what only SQL can: the backstop against two partners of one company, and the end of the accounts that the

@@ -77,6 +77,9 @@ func (c *cluster) make(ctx context.Context, admin *pgx.Conn, w Workspace) error 
 	}
 	failpoint.Hit("before odoo", "identity")
 	if err := c.identify(ctx, w); err != nil {
+		if fault.Is(err, fault.Operator) { // the template's fault: were its clone to stay, the next attempt would find that and no new template
+			_ = alone(ctx, admin, w.provisional(), "DROP DATABASE IF EXISTS "+quote(w.provisional()))
+		}
 		return err
 	}
 	failpoint.Hit("before odoo", "rename")

@@ -198,6 +198,25 @@ func TestCloneIsFinishedNotRepeated(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// A clone that no attempt could finish does not stay: it would keep the next one from the template that somebody put right.
+func TestHopelessCloneIsRemoved(t *testing.T) {
+	t.Parallel()
+	c, ctx := newClones(t), context.Background()
+	change := func(sql string) {
+		c.exec(t, "postgres", "ALTER DATABASE "+c.template+" ALLOW_CONNECTIONS true")
+		c.exec(t, c.template, sql)
+		c.exec(t, "postgres", "ALTER DATABASE "+c.template+" ALLOW_CONNECTIONS false")
+	}
+	change(`UPDATE res_users SET login = 'gone' WHERE login = 'leadctl'`)
+	w := c.workspace(1)
+	_, err := c.prov.EnsureDatabase(ctx, w)
+	require.Equal(t, fault.Operator, fault.KindOf(err), "%v", err)
+	require.Equal(t, "0", c.text(t, "postgres", `SELECT count(*)::text FROM pg_database WHERE datname LIKE $1`, w.Database+"%"))
+	change(`UPDATE res_users SET login = 'leadctl' WHERE login = 'gone'`)
+	_, err = c.prov.EnsureDatabase(ctx, w)
+	require.NoError(t, err)
+}
+
 func TestForeignDatabaseIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	c, ctx := newClones(t), context.Background()

@@ -3,7 +3,6 @@ package odoo
 import (
 	"context"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -25,26 +24,6 @@ type company struct {
 	administrator memo[*Session]
 	companies     sync.Map // tenantid.ID → int64, of those that carry our marker
 	planted       memo[map[string][]int64]
-}
-
-// memo keeps what was found out once; a failure is asked again.
-type memo[T any] struct {
-	mu   sync.Mutex
-	have bool
-	v    T
-}
-
-func (m *memo[T]) get(ask func() (T, error)) (T, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.have {
-		return m.v, nil
-	}
-	v, err := ask()
-	if err == nil {
-		m.v, m.have = v, true
-	}
-	return v, err
 }
 
 func newCompany(server *Server, p Provisioning) (*company, error) {
@@ -78,7 +57,7 @@ func companyMark(tenant tenantid.ID) string { return "tenant_" + tenant.String()
 // admin opens the shared database as its administrator, after reading the marker.
 func (c *company) admin(ctx context.Context) (*Session, error) {
 	return c.administrator.get(func() (*Session, error) {
-		uid, ok, err := c.server.Authenticate(ctx, c.database, c.login, c.secret)
+		s, ok, err := c.server.SignIn(ctx, c.database, c.login, c.secret)
 		if err != nil {
 			return nil, err
 		}
@@ -86,7 +65,6 @@ func (c *company) admin(ctx context.Context) (*Session, error) {
 			return nil, misconfigured("Odoo account %s in the shared database %s: credentials refused", c.login, c.database).
 				WithHint("set odoo.template_password to the one the database was prepared with")
 		}
-		s := c.server.Session(c.database, uid, c.secret)
 		owner, err := s.parameter(ctx, markerKey)
 		if err == nil && owner != sharedMarker(c.installation) {
 			err = fault.New(fault.Operator, "Odoo database %s: does not carry this installation's marker", c.database).
@@ -219,25 +197,6 @@ func (c *company) install(ctx context.Context, w Workspace) error {
 	return clusterFault("account in "+w.Database, pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		return installKey(ctx, tx, companyLogin(w.Tenant), w.Secret)
 	}))
-}
-
-func (c *company) checks(ctx context.Context) []Check {
-	return []Check{timed("company", func() (string, error) {
-		s, err := c.admin(ctx)
-		if err != nil {
-			return "", err
-		}
-		missing, err := s.missingRules(ctx)
-		if err == nil && len(missing) > 0 {
-			err = misconfigured("Odoo database %s: record rules missing or switched off: %s", c.database, strings.Join(missing, ", ")).
-				WithHint("leadctl odoo template prepare makes them again")
-		}
-		detail := "shared database " + c.database + " is ours and its rules stand"
-		if c.cluster == nil {
-			detail += noBackstop
-		}
-		return detail, err
-	})}
 }
 
 // ownUser finds a user of the session's company by login, 0 when there is none. One of another company is not ours to take.

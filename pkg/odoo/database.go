@@ -83,7 +83,7 @@ func marker(installation string, tenant tenantid.ID) string {
 // maker is one way of making databases; production has two: raw clones on the PostgreSQL cluster, and Odoo's database
 // service. No method touches a final database before it has read the marker it expects there.
 type maker interface {
-	// ensure makes the workspace's database and reports whether this call did it.
+	// ensure makes the workspace's database and reports whether this call did it. What can never become one is removed.
 	ensure(ctx context.Context, w Workspace) (created bool, err error)
 	// install makes w.Secret the one secret of leadctl's account.
 	install(ctx context.Context, w Workspace) error
@@ -93,8 +93,6 @@ type maker interface {
 	drop(ctx context.Context, w Workspace) (bool, error)
 	// archive puts the workspace's database aside under another name, and reports whether there was one.
 	archive(ctx context.Context, w Workspace, as string) (bool, error)
-	// checks tells whether this way is open.
-	checks(ctx context.Context) []Check
 }
 
 // foreign is the answer to every database that is not provably ours.

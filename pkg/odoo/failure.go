@@ -80,13 +80,22 @@ func xmlFault(e *CallError, text string) error {
 	case 3:
 		return accessDenied(e)
 	case 4:
-		return fault.New(fault.Denied, "Odoo %s: not permitted: %w", e.Op, e).WithCode(CodeForbidden)
+		return forbidden(e)
 	}
 	return exception(e, text)
 }
 
 func rejected(e *CallError) error {
 	return fault.New(fault.Unprocessable, "Odoo %s: refused: %w", e.Op, e).WithCode(CodeRejected)
+}
+
+func forbidden(e *CallError) error {
+	return fault.New(fault.Denied, "Odoo %s: not permitted: %w", e.Op, e).WithCode(CodeForbidden)
+}
+
+// noDatabase is the answer about a database that is not there, or that Odoo does not let be seen.
+func noDatabase(e *CallError) *fault.Error {
+	return fault.New(fault.NotFound, "Odoo database: missing: %w", e).WithCode(CodeMissing)
 }
 
 func accessDenied(e *CallError) error {
@@ -103,7 +112,7 @@ func exception(e *CallError, text string) error {
 	case has("DuplicateDatabase", "already exists!"):
 		return fault.New(fault.Conflict, "Odoo %s: name taken: %w", e.Op, e)
 	case has("InvalidCatalogName"), has("FATAL") && has("does not exist"):
-		return fault.New(fault.NotFound, "Odoo database: missing: %w", e).WithCode(CodeMissing)
+		return noDatabase(e)
 	case has("being accessed by other users"), has("OperationalError", "InterfaceError", "PoolError", "SerializationFailure", "LockNotAvailable", "ObjectInUse", "DeadlockDetected"):
 		return unreachable(e)
 	}

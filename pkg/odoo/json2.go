@@ -16,6 +16,18 @@ func (s *Server) SessionJSON2(db string, key Secret) *Session {
 	return &Session{db: db, proto: &jsonProtocol{s, key}}
 }
 
+// keySession opens db as user uid with an API key, over XML-RPC where that is open: unlike JSON-2, it reaches databases that Odoo's
+// dbfilter hides.
+func (s *Server) keySession(ctx context.Context, db string, uid int64, key Secret) (*Session, error) {
+	v, err := s.known(ctx)
+	if err != nil || v.XMLRPC {
+		return s.Session(db, uid, key), err
+	}
+	own := s.SessionJSON2(db, key)
+	own.uid = uid
+	return own, nil
+}
+
 type jsonProtocol struct {
 	server *Server
 	key    Secret
@@ -94,11 +106,16 @@ func decodeJSON(got answer, failed *CallError, secrets []Secret) (any, error) {
 
 // htmlRefusal: Odoo answers 404 in HTML when it does not know the database, everything else comes from a proxy.
 func htmlRefusal(got answer, failed *CallError) error {
-	if got.status == http.StatusNotFound && bytes.Contains(got.body, []byte("X-Odoo-Database")) {
+	if got.unselected() {
 		failed.Status, failed.Ambiguous = got.status, false
-		return fault.New(fault.NotFound, "Odoo database: missing: %w", failed).WithCode(CodeMissing)
+		return noDatabase(failed).WithHint("where Odoo runs with a dbfilter, JSON-2 reaches only what that lets through; odoo.protocol xmlrpc is not bound by it")
 	}
 	return unserved(got, failed)
+}
+
+// unselected: Odoo does not know for which of its databases the call was.
+func (a answer) unselected() bool {
+	return a.status == http.StatusNotFound && bytes.Contains(a.body, []byte("X-Odoo-Database"))
 }
 
 func jsonFault(got answer, failed *CallError, secrets []Secret) error {

@@ -4,6 +4,10 @@ package odoo_test
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -27,11 +31,11 @@ func env(t *testing.T, name string) string {
 	return v
 }
 
-// liveRig makes databases on the server that the variables prefix_URL, prefix_DSN and prefix_MASTER_FILE describe. Each rig has a
-// template of its own, which stays for the next run.
-func liveRig(t *testing.T, variables, name string, cluster bool) rig {
+// liveRig makes databases on the server that the variables prefix_URL, prefix_DSN and prefix_MASTER_FILE describe. Each way of making
+// them has a template of its own, which stays for the next run. What begins as shut says is kept from leadctl, as a proxy would.
+func liveRig(t *testing.T, variables, name string, cluster bool, shut ...string) rig {
 	t.Helper()
-	return liveRigFor(t, variables, name, cluster, odoo.Provisioning{Template: "lct_template_" + name})
+	return liveRigFor(t, variables, name, cluster, odoo.Provisioning{Template: "lct_template_" + name}, shut...)
 }
 
 // liveShared makes companies in one database there.
@@ -40,11 +44,15 @@ func liveShared(t *testing.T, variables, name string, cluster bool) rig {
 	return liveRigFor(t, variables, name, cluster, odoo.Provisioning{Mode: odoo.ModeCompany, Shared: "lct_shared_" + name, TemplateSecret: adminPassword})
 }
 
-func liveRigFor(t *testing.T, variables, name string, cluster bool, how odoo.Provisioning) rig {
+func liveRigFor(t *testing.T, variables, name string, cluster bool, how odoo.Provisioning, shut ...string) rig {
 	t.Helper()
 	secret, err := os.ReadFile(env(t, variables+"_MASTER_FILE"))
 	require.NoError(t, err)
-	r := rig{server: client(t, env(t, variables+"_URL"), 2*time.Minute), prefix: "lct_" + name, dsn: env(t, variables+"_DSN"), how: how}
+	address := env(t, variables+"_URL")
+	if len(shut) > 0 {
+		address = keepShut(t, address, shut)
+	}
+	r := rig{server: client(t, address, 2*time.Minute), prefix: "lct_" + name, dsn: env(t, variables+"_DSN"), how: how, shut: shut}
 	r.how.Installation, r.how.Master = "live", odoo.Secret(strings.TrimSpace(string(secret)))
 	if cluster {
 		r.how.ClusterDSN = odoo.Secret(r.dsn)
@@ -69,6 +77,36 @@ func TestLiveOdoo14Cluster(t *testing.T) {
 
 func TestLiveOdoo14Service(t *testing.T) {
 	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO14", "s14", false))
+}
+
+// keepShut is a proxy in front of a server.
+func keepShut(t *testing.T, address string, shut []string) string {
+	t.Helper()
+	to, err := url.Parse(address)
+	require.NoError(t, err)
+	through := httputil.NewSingleHostReverseProxy(to)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if slices.ContainsFunc(shut, func(beginning string) bool { return strings.HasPrefix(r.URL.Path, beginning) }) {
+			http.Error(w, "<html><h1>403 Forbidden</h1></html>", http.StatusForbidden)
+			return
+		}
+		through.ServeHTTP(w, r)
+	}))
+	t.Cleanup(proxy.Close)
+	return proxy.URL
+}
+
+// The forms of Odoo's own pages, where the database service is shut; and nothing but those and JSON-2, as it will be after 19.
+func TestLiveOdoo14Forms(t *testing.T) {
+	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO14", "s14", false, "/xmlrpc/2/db"))
+}
+
+func TestLiveOdoo19WithoutXMLRPC(t *testing.T) {
+	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO", "x19", false, "/xmlrpc", "/jsonrpc"))
+}
+
+func TestLiveOdoo19ClusterWithoutXMLRPC(t *testing.T) {
+	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO", "y19", true, "/xmlrpc", "/jsonrpc"))
 }
 
 // TestLivePeopleAreAlike compares the user that took the template's spare over, in SQL, with one whom Odoo made: but for who they

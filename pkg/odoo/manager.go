@@ -6,7 +6,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// manager makes databases through Odoo's own database service, for installations whose PostgreSQL is out of reach. It signs
+// manager has Odoo make databases, for installations whose PostgreSQL is out of reach. It signs
 // in to a clone with the template's administrator once, and closes that door before the clone gets its final name.
 type manager struct {
 	server       *Server
@@ -17,30 +17,28 @@ type manager struct {
 	secret       Secret
 }
 
-func newManager(s *Server, p Provisioning) *manager {
-	return &manager{s, s.Databases(p.Master), p.Template, p.Installation, p.TemplateLogin, p.TemplateSecret}
+func newManager(s *Server, databases *Databases, p Provisioning) *manager {
+	return &manager{s, databases, p.Template, p.Installation, p.TemplateLogin, p.TemplateSecret}
 }
 
 func (m *manager) ensure(ctx context.Context, w Workspace) (bool, error) {
 	exists, err := m.databases.Exists(ctx, w.Database)
 	if err != nil {
-		return false, err
+		return false, masterRefused(err)
 	}
-	if !exists {
-		if err := m.make(ctx, w); err != nil {
-			return false, m.outrun(ctx, w, err)
-		}
+	if exists {
+		return false, m.settle(ctx, w)
+	}
+	if err := m.make(ctx, w); err != nil {
+		return false, m.outrun(ctx, w, err)
 	}
 	_, err = m.open(ctx, w)
-	return !exists, err
+	return true, err
 }
 
-// outrun finds out whether a failed attempt was only slower than another one, or lost its last answer: then the workspace is
-// there, and a provisional database beside it belongs to nobody. The database service offers no lock to prevent that.
-func (m *manager) outrun(ctx context.Context, w Workspace, failed error) error {
-	if done, err := m.databases.Exists(ctx, w.Database); err != nil || !done {
-		return failed
-	}
+// settle: with the workspace there, a provisional database beside it belongs to nobody. A crash leaves one where a name is given by
+// copying.
+func (m *manager) settle(ctx context.Context, w Workspace) error {
 	if _, err := m.open(ctx, w); err != nil {
 		return err
 	}
@@ -48,11 +46,23 @@ func (m *manager) outrun(ctx context.Context, w Workspace, failed error) error {
 	return err
 }
 
+// outrun finds out whether a failed attempt was only slower than another one, or lost its last answer: then the workspace is
+// there. Odoo offers no lock to prevent that.
+func (m *manager) outrun(ctx context.Context, w Workspace, failed error) error {
+	if done, err := m.databases.Exists(ctx, w.Database); err != nil || !done {
+		return failed
+	}
+	return m.settle(ctx, w)
+}
+
 func (m *manager) make(ctx context.Context, w Workspace) error {
 	if err := m.clone(ctx, w.provisional()); err != nil {
 		return err
 	}
 	if err := m.identify(ctx, w); err != nil {
+		if fault.Is(err, fault.Operator) { // the template's fault: were its clone to stay, the next attempt would find that and no new template
+			_, _ = m.databases.Drop(ctx, w.provisional())
+		}
 		return err
 	}
 	return m.databases.Rename(ctx, w.provisional(), w.Database)
@@ -74,16 +84,7 @@ func (m *manager) clone(ctx context.Context, name string) error {
 	if fault.Is(err, fault.NotFound) {
 		return notPrepared(m.template)
 	}
-	return m.serviceFault(err)
-}
-
-// serviceFault: a refusal by the database service is for an operator to put right, whichever of the two reasons it has.
-func (m *manager) serviceFault(err error) error {
-	if fault.Code(err) != CodeAccessDenied {
-		return err
-	}
-	return fault.New(fault.Operator, "Odoo database service: refuses: %w", err).WithCode(CodeMisconfig).
-		WithHint("check ODOO_MASTER_PASSWORD and that Odoo runs with list_db on, or set ODOO_POSTGRES_DSN")
+	return masterRefused(err)
 }
 
 // identify does over RPC what cluster.identify does in SQL. The order matters for a crash in between: leadctl's account gets
@@ -115,17 +116,13 @@ func (m *manager) identify(ctx context.Context, w Workspace) error {
 
 // own signs in as leadctl's account.
 func (m *manager) own(ctx context.Context, db string, secret Secret) (*Session, bool, error) {
-	uid, ok, err := m.server.Authenticate(ctx, db, ServiceLogin, secret)
-	if err != nil || !ok {
-		return nil, false, err
-	}
-	return m.server.Session(db, uid, secret), true, nil
+	return m.server.SignIn(ctx, db, ServiceLogin, secret)
 }
 
 // openAccount signs in as the template's administrator and gives leadctl's account its secret, as a password: over RPC Odoo
 // does not let a key be chosen, and the caller's stored secret must be the one that works.
 func (m *manager) openAccount(ctx context.Context, db string, secret Secret) (*Session, error) {
-	uid, ok, err := m.server.Authenticate(ctx, db, m.login, m.secret)
+	admin, ok, err := m.server.SignIn(ctx, db, m.login, m.secret)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +130,6 @@ func (m *manager) openAccount(ctx context.Context, db string, secret Secret) (*S
 		return nil, fault.New(fault.Operator, "Odoo template account %s: credentials refused by the clone %s", m.login, db).
 			WithCode(CodeMisconfig).WithHint("check the template's administrator login and password")
 	}
-	admin := m.server.Session(db, uid, m.secret)
 	users, err := admin.SearchRead(ctx, "res.users", Query{Domain: Domain{Where("login", "=", ServiceLogin)}, Fields: []string{"login"}})
 	if err != nil {
 		return nil, err

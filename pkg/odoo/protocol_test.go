@@ -26,15 +26,20 @@ func TestProtocolIsChosen(t *testing.T) {
 		name, protocol string
 		major          int
 		keys           bool
-		json           bool
+		shut           bool // XML-RPC
+		path           string
 		code           string
 	}{
-		{"19 with keys", "", 19, true, true, ""},
-		{"19 with keys, told otherwise", odoo.ProtocolXMLRPC, 19, true, false, ""},
-		{"19 with passwords", odoo.ProtocolAuto, 19, false, false, ""},
-		{"14 with keys", odoo.ProtocolAuto, 14, true, false, ""},
-		{"14 cannot", odoo.ProtocolJSON2, 14, true, false, odoo.CodeMisconfig},
-		{"passwords cannot", odoo.ProtocolJSON2, 19, false, false, odoo.CodeMisconfig},
+		{"19 with keys", "", 19, true, false, "/json/2/", ""},
+		{"19 with keys, told otherwise", odoo.ProtocolXMLRPC, 19, true, false, "/xmlrpc/2/object", ""},
+		{"19 with passwords", odoo.ProtocolAuto, 19, false, false, "/xmlrpc/2/object", ""},
+		{"14 with keys", odoo.ProtocolAuto, 14, true, false, "/xmlrpc/2/object", ""},
+		{"19 with keys, shut", odoo.ProtocolAuto, 19, true, true, "/json/2/", ""},
+		{"19 with passwords, shut", odoo.ProtocolAuto, 19, false, true, "/web/dataset/call_kw/", ""},
+		{"14 cannot", odoo.ProtocolJSON2, 14, true, false, "", odoo.CodeMisconfig},
+		{"passwords cannot", odoo.ProtocolJSON2, 19, false, false, "", odoo.CodeMisconfig},
+		{"14 shut", odoo.ProtocolAuto, 14, false, true, "", odoo.CodeMisconfig},
+		{"XML-RPC told, and shut", odoo.ProtocolXMLRPC, 19, true, true, "", odoo.CodeMisconfig},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -44,6 +49,10 @@ func TestProtocolIsChosen(t *testing.T) {
 			var paths []string
 			spy := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
 				paths = append(paths, in.URL.Path)
+				if c.shut && strings.HasPrefix(in.URL.Path, "/xmlrpc") {
+					http.NotFound(out, in)
+					return
+				}
 				r.stand.ServeHTTP(out, in)
 			}))
 			t.Cleanup(spy.Close)
@@ -66,20 +75,20 @@ func TestProtocolIsChosen(t *testing.T) {
 			require.NoError(t, err)
 			_, err = s.SearchCount(ctx, "res.partner", odoo.Query{})
 			require.NoError(t, err)
-			require.Equal(t, c.json, strings.HasPrefix(paths[len(paths)-1], "/json/2/"), "%v", paths)
-			require.Equal(t, int64(3), s.UID(), "the same account over either protocol")
+			require.True(t, strings.HasPrefix(paths[len(paths)-1], c.path), "%v", paths)
+			require.Equal(t, int64(3), s.UID(), "the same account over each protocol")
 		})
 	}
 }
 
 // testCutAnywhere breaks each answer of a first sign-in off at a random byte, header included; the second attempt brings it to
 // the end, with no effect done twice.
-func testCutAnywhere(t *testing.T) {
+func testCutAnywhere(t *testing.T, o odootest.Options) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
 	for at := range 100 {
-		r := standIn(t, odootest.Options{})
+		r := standIn(t, o)
 		calls := 0
 		cut := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
 			calls++
@@ -104,7 +113,7 @@ func testCutAnywhere(t *testing.T) {
 			return // the whole sign-in takes fewer calls
 		}
 		require.NoError(t, steps(r, w), "call %d", at)
-		require.Equal(t, 1, effects(r.stand, "rename", w.Database), "call %d", at)
+		require.Equal(t, 1, namings(r.stand, w.Database), "call %d", at)
 		require.Equal(t, 1, made(r.stand, "res.users", "a@example.com"), "call %d", at)
 	}
 	t.Fatal("the sign-in takes more calls than the script reaches")

@@ -37,12 +37,14 @@ type Provisioning struct {
 // repeated at any time, and touches only databases that carry the marker of this installation and the workspace's tenant.
 // It is safe for concurrent use.
 type Provisioner struct {
-	server *Server
-	maker  maker
-	shared *company      // the maker in ModeCompany, nil elsewhere
-	keys   bool          // accounts have API keys, so that JSON-2 can be spoken; else passwords
-	making chan struct{} // workspaces made at once: Odoo loads a new database for as long as the copying takes, and others wait for both
-	uids   sync.Map      // signInKey → int64: who leadctl's account is, so that not every step has to ask
+	server    *Server
+	maker     maker
+	shared    *company      // the maker in ModeCompany, nil elsewhere
+	cluster   *cluster      // the maker where the cluster is at hand, nil elsewhere
+	databases *Databases    // of which a manager makes them
+	keys      bool          // accounts have API keys, so that JSON-2 can be spoken; else passwords
+	making    chan struct{} // workspaces made at once: Odoo loads a new database for as long as the copying takes, and others wait for both
+	uids      sync.Map      // signInKey → int64: who leadctl's account is, so that not every step has to ask
 }
 
 // signInKey names a sign-in that succeeded, by digest rather than by secret.
@@ -59,7 +61,7 @@ func NewProvisioner(server *Server, p Provisioning) (*Provisioner, error) {
 	if p.TemplateLogin == "" {
 		p.TemplateLogin = "admin"
 	}
-	out := &Provisioner{server: server, keys: p.ClusterDSN != "", making: make(chan struct{}, 3)}
+	out := &Provisioner{server: server, databases: server.Databases(p.Master), keys: p.ClusterDSN != "", making: make(chan struct{}, 3)}
 	if server.protocol == ProtocolJSON2 && !out.keys {
 		return nil, misconfigured("odoo.protocol json2: takes API keys only, and without the cluster there are none").
 			WithHint("set ODOO_POSTGRES_DSN, or odoo.protocol to auto")
@@ -72,12 +74,13 @@ func NewProvisioner(server *Server, p Provisioning) (*Provisioner, error) {
 	case p.Template == "":
 		err = misconfigured("Odoo template database: not set").WithHint("set ODOO_TEMPLATE_DB, and make it with: leadctl odoo template prepare")
 	case p.ClusterDSN != "":
-		out.maker, err = newCluster(p)
+		out.cluster, err = newCluster(p)
+		out.maker = out.cluster
 	case p.Master == "" || p.TemplateSecret == "":
 		err = misconfigured("Odoo provisioning: neither the cluster nor the database service is configured").
 			WithHint("set ODOO_POSTGRES_DSN, or ODOO_MASTER_PASSWORD with the template's administrator password")
 	default:
-		out.maker = newManager(server, p)
+		out.maker = newManager(server, out.databases, p)
 	}
 	if err != nil {
 		return nil, err
@@ -173,11 +176,12 @@ func (p *Provisioner) session(ctx context.Context, w Workspace, uid int64) (*Ses
 	if err != nil {
 		return nil, err
 	}
-	s := p.server.Session(w.Database, uid, w.Secret)
-	if json2 {
-		s.proto = &jsonProtocol{p.server, w.Secret}
+	s := p.server.SessionJSON2(w.Database, w.Secret)
+	s.uid = uid
+	if !json2 {
+		s, err = p.server.session(ctx, w.Database, p.ServiceLogin(w.Tenant), uid, w.Secret)
 	}
-	if p.shared != nil {
+	if err == nil && p.shared != nil {
 		s.company, err = p.shared.demand(ctx, w)
 	}
 	return s, err
@@ -229,7 +233,7 @@ func refused(login string, w Workspace) error {
 // About is what may be recorded of a workspace besides its name.
 type About struct {
 	Version  string // "19.0"
-	Protocol string // ProtocolXMLRPC or ProtocolJSON2, whichever its sessions speak
+	Protocol string // ProtocolXMLRPC, ProtocolJSON2 or ProtocolWeb, whichever its sessions speak
 	Company  int64  // in ModeCompany; else 0
 }
 
@@ -240,10 +244,13 @@ func (p *Provisioner) About(ctx context.Context, w Workspace) (About, error) {
 		return About{}, err
 	}
 	out := About{Version: v.Name, Protocol: ProtocolXMLRPC}
-	if json2, err := p.speaksJSON2(ctx); err != nil {
+	switch json2, err := p.speaksJSON2(ctx); {
+	case err != nil:
 		return About{}, err
-	} else if json2 {
+	case json2:
 		out.Protocol = ProtocolJSON2
+	case !v.XMLRPC:
+		out.Protocol = ProtocolWeb
 	}
 	if p.shared != nil {
 		out.Company, err = p.shared.demand(ctx, w)

@@ -3,6 +3,7 @@ package odoo_test
 import (
 	"context"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,7 +26,22 @@ type rig struct {
 	url    string
 	dsn    string // of a real server's PostgreSQL, for tidying up
 	prefix string
+	shut   []string // beginnings of paths that a proxy before the server keeps shut
 }
+
+// way is how workspaces come to be there.
+func (r rig) way() string {
+	switch {
+	case r.how.ClusterDSN != "":
+		return "raw clone"
+	case len(r.shut) > 0:
+		return "web form"
+	}
+	return "database service"
+}
+
+// xmlrpc: it is open.
+func (r rig) xmlrpc() bool { return !slices.Contains(r.shut, "/xmlrpc") }
 
 const (
 	master        = "the-master-password"
@@ -41,7 +57,7 @@ func standIn(t *testing.T, o odootest.Options) rig {
 func standInFor(t *testing.T, o odootest.Options, how odoo.Provisioning) rig {
 	t.Helper()
 	o.Master = master
-	r := rig{stand: odootest.New(o), prefix: "lct", how: how}
+	r := rig{stand: odootest.New(o), prefix: "lct", how: how, shut: o.Shut}
 	web := httptest.NewServer(r.stand)
 	t.Cleanup(web.Close)
 	r.url = web.URL

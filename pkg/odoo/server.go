@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,11 +29,13 @@ type Options struct {
 	Log           *slog.Logger  // one debug line per call, without arguments; discarded by default
 }
 
-// Ways of speaking to Odoo. Databases are made and passwords tried over XML-RPC in either case: JSON-2 knows neither.
+// Ways of speaking to Odoo. JSON-2 neither makes databases nor takes passwords: that is done over XML-RPC in either case, or as Odoo's
+// own pages do it where XML-RPC is shut.
 const (
 	ProtocolAuto   = "auto"   // JSON-2 where the server and the account have it, XML-RPC elsewhere
 	ProtocolXMLRPC = "xmlrpc" // every version to date
 	ProtocolJSON2  = "json2"  // 19 and later, API keys only
+	ProtocolWeb    = "web"    // what a Provisioner comes to without keys and XML-RPC; no choice of Options
 )
 
 // Server is one Odoo installation. It is safe for concurrent use and holds nothing that needs closing.
@@ -47,6 +50,8 @@ type Server struct {
 	breaker   *gobreaker.CircuitBreaker[answer]
 	cooldown  time.Duration
 	version   atomic.Pointer[Version] // what the first call learnt
+	byForms   memo[bool]              // whether databases are made through the forms of Odoo's pages
+	cookies   sync.Map                // webKey → string: sessions of the web client's kind
 }
 
 // New checks the options and makes no call. fault.Operator: an address that cannot be one.
@@ -94,61 +99,17 @@ func baseURL(raw string) (string, error) {
 	return u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"), nil
 }
 
-// Version is what a server says it is.
-type Version struct {
-	Name  string // "19.0"
-	Major int    // 19; 0 when the answer does not say
-}
-
-// Version asks without signing in.
-func (s *Server) Version(ctx context.Context) (Version, error) {
-	v, err := s.ask(ctx, rpcCall{service: "common", method: "version"})
-	if err != nil {
-		return Version{}, err
-	}
-	answer := asRecord(v)
-	out := Version{Name: answer.Text("server_version")}
-	if info, ok := answer["server_version_info"].([]any); ok && len(info) > 0 {
-		out.Major = int(asInt(info[0]))
-	}
-	if out.Name == "" {
-		return Version{}, unreachable(&CallError{Op: "common.version", Detail: "answer without server_version"})
-	}
-	return out, nil
-}
-
-// known is Version, asked once in the server's life.
-func (s *Server) known(ctx context.Context) (Version, error) {
-	if v := s.version.Load(); v != nil {
-		return *v, nil
-	}
-	v, err := s.Version(ctx)
-	if err == nil {
-		s.version.Store(&v)
-	}
-	return v, err
-}
-
-// speaksJSON2 chooses the protocol for accounts that have an API key. fault.Operator: JSON-2 is configured for a server that
-// does not have it.
-func (s *Server) speaksJSON2(ctx context.Context) (bool, error) {
-	if s.protocol == ProtocolXMLRPC {
-		return false, nil
-	}
-	v, err := s.known(ctx)
-	if err != nil || v.Major >= 19 {
-		return err == nil, err
-	}
-	if s.protocol == ProtocolJSON2 {
-		return false, fault.New(fault.Operator, "Odoo %s: has no JSON-2, which came with 19", v.Name).WithCode(CodeMisconfig).
-			WithHint("set odoo.protocol to auto or xmlrpc")
-	}
-	return false, nil
-}
-
 // Authenticate asks whether login and secret open database db. A refusal is ok == false and no error; an unknown database is
-// fault.NotFound. Logins are compared byte by byte by Odoo, so callers lower-case e-mail addresses first.
+// fault.NotFound. Logins are compared byte by byte by Odoo, so callers lower-case e-mail addresses first. Where XML-RPC is shut an
+// API key is no password (keyHolder asks for those).
 func (s *Server) Authenticate(ctx context.Context, db, login string, secret Secret) (uid int64, ok bool, err error) {
+	version, err := s.known(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	if !version.XMLRPC {
+		return s.webSignIn(ctx, db, login, secret)
+	}
 	v, err := s.ask(ctx, rpcCall{service: "common", method: "authenticate", db: db, secrets: []Secret{secret},
 		args: []any{db, login, string(secret), map[string]any{}}})
 	if err != nil {
@@ -156,4 +117,14 @@ func (s *Server) Authenticate(ctx context.Context, db, login string, secret Secr
 	}
 	uid = asInt(v)
 	return uid, uid > 0, nil
+}
+
+// SignIn is Authenticate that opens the database.
+func (s *Server) SignIn(ctx context.Context, db, login string, secret Secret) (*Session, bool, error) {
+	uid, ok, err := s.Authenticate(ctx, db, login, secret)
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	opened, err := s.session(ctx, db, login, uid, secret)
+	return opened, err == nil, err
 }

@@ -18,12 +18,13 @@ type Session struct {
 	company int64 // in a shared database, the one company that this session works for; 0 elsewhere
 }
 
-// protocol is one way to call a method of a model: XML-RPC for every version to date, JSON-2 for 19 and later.
+// protocol is one way to call a method of a model: XML-RPC for every version to date, JSON-2 for 19 and later, and what Odoo's own
+// pages speak for passwords where XML-RPC is shut.
 type protocol interface {
 	call(ctx context.Context, db string, c Call) (any, error)
 }
 
-// Call is one method of one model. XML-RPC sends IDs and Args by position and Named by name; JSON-2 sends all by name.
+// Call is one method of one model. JSON-2 sends all by name, the others send IDs and Args by position and Named by name.
 type Call struct {
 	Model   string
 	Method  string
@@ -44,6 +45,15 @@ type Arg struct {
 // Session opens db as user uid with a password or an API key, over XML-RPC.
 func (s *Server) Session(db string, uid int64, secret Secret) *Session {
 	return &Session{db: db, uid: uid, proto: &xmlProtocol{s, uid, secret}}
+}
+
+// session opens db for somebody who was let in with a password.
+func (s *Server) session(ctx context.Context, db, login string, uid int64, secret Secret) (*Session, error) {
+	v, err := s.known(ctx)
+	if err != nil || v.XMLRPC {
+		return s.Session(db, uid, secret), err
+	}
+	return &Session{db: db, uid: uid, proto: &webProtocol{s, login, secret}}, nil
 }
 
 // UID is the session's user.
@@ -71,26 +81,26 @@ type xmlProtocol struct {
 }
 
 func (p *xmlProtocol) call(ctx context.Context, db string, c Call) (any, error) {
-	var args []any
+	args, named := c.positional()
+	return p.server.rpc(ctx, rpcCall{service: "object", method: "execute_kw", op: c.Model + "." + c.Method, db: db,
+		args:    []any{db, p.uid, string(p.secret), c.Model, c.Method, args, named},
+		secrets: append([]Secret{p.secret}, c.Secrets...), timeout: c.Timeout})
+}
+
+// positional is the call's parameters as execute_kw and the web client's call_kw take them.
+func (c Call) positional() (args []any, named map[string]any) {
+	args, named = []any{}, map[string]any{}
 	if c.IDs != nil {
 		args = append(args, c.IDs)
 	}
 	for _, a := range c.Args {
 		args = append(args, a.Value)
 	}
-	named := map[string]any{}
-	for k, v := range c.Named {
-		named[k] = v
-	}
+	maps.Copy(named, c.Named)
 	if c.Context != nil {
 		named["context"] = c.Context
 	}
-	if args == nil {
-		args = []any{}
-	}
-	return p.server.rpc(ctx, rpcCall{service: "object", method: "execute_kw", op: c.Model + "." + c.Method, db: db,
-		args:    []any{db, p.uid, string(p.secret), c.Model, c.Method, args, named},
-		secrets: append([]Secret{p.secret}, c.Secrets...), timeout: c.Timeout})
+	return args, named
 }
 
 // Domain is an Odoo search condition: Domain{Where("x_uen", "=", "T1")}. Conditions are joined by "and".

@@ -13,7 +13,7 @@ type Check struct {
 	Detail string        `json:"detail,omitempty"` // what was found; safe to show
 	Took   time.Duration `json:"took_ns"`
 	Err    error         `json:"-"`
-	Closed bool          `json:"closed,omitempty"` // a way of provisioning that is not open here; no failure by itself
+	Spare  bool          `json:"spare,omitempty"` // a way of provisioning that is not taken here; Err, when it is closed, is no failure
 }
 
 // smokeRef marks the partners of smoke tests, so that what a crash left behind is found and removed.

@@ -77,14 +77,11 @@ func becomePerson(ctx context.Context, tx pgx.Tx, uid, partner int64, u User) er
 	return rename(ctx, tx, partner, u.Name)
 }
 
-// rename sets the column that holds a contact's full name, which changed between 14 and 19.
+// rename sets the column that holds a contact's full name.
 func rename(ctx context.Context, tx pgx.Tx, partner int64, name string) error {
-	var column string
-	err := tx.QueryRow(ctx, `SELECT attname FROM pg_attribute WHERE attrelid = 'res_partner'::regclass AND attname IN ('complete_name', 'display_name')
-		AND NOT attisdropped ORDER BY attname LIMIT 1`).Scan(&column)
-	if err != nil {
-		return err
+	column, err := fullName(ctx, tx)
+	if err == nil {
+		_, err = tx.Exec(ctx, `UPDATE res_partner SET `+quote(column)+` = $2 WHERE id = $1`, partner, name)
 	}
-	_, err = tx.Exec(ctx, `UPDATE res_partner SET `+quote(column)+` = $2 WHERE id = $1`, partner, name)
 	return err
 }

@@ -34,6 +34,8 @@ func TestCases(t *testing.T) {
 		t.Parallel()
 		t.Run("XML-RPC", func(t *testing.T) { t.Parallel(); testBadAnswers(t) })
 		t.Run("JSON-2", func(t *testing.T) { t.Parallel(); testBadAnswersJSON2(t) })
+		t.Run("web", func(t *testing.T) { t.Parallel(); testBadAnswersWeb(t) })
+		t.Run("forms", func(t *testing.T) { t.Parallel(); testBadAnswersForms(t) })
 	})
 	t.Run("D-010", func(t *testing.T) {
 		t.Parallel()
@@ -43,11 +45,16 @@ func TestCases(t *testing.T) {
 	t.Run("D-011", func(t *testing.T) {
 		t.Parallel()
 		t.Run("reset", func(t *testing.T) { t.Parallel(); testBrokenOff(t) })
-		t.Run("cut", func(t *testing.T) { t.Parallel(); testCutAnywhere(t) })
+		for _, name := range []string{"19", "19 by forms", "19 without XML-RPC"} {
+			o := doors[name]
+			t.Run("cut/"+name, func(t *testing.T) { t.Parallel(); testCutAnywhere(t, o) })
+		}
 	})
 	t.Run("D-012", func(t *testing.T) { t.Parallel(); testRevoked(t) })
 	t.Run("D-013", func(t *testing.T) { t.Parallel(); testTemplateResumes(t) })
-	t.Run("B-059", func(t *testing.T) { t.Parallel(); testSecretsStay(t) })
+	for name, o := range doors {
+		t.Run("B-059/"+name, func(t *testing.T) { t.Parallel(); testSecretsStay(t, o) })
+	}
 }
 
 // testDownAndBack: nothing listens, then something does.
@@ -265,9 +272,9 @@ func templateUsers(s *odootest.Server) int {
 }
 
 // testSecretsStay: whatever the server says, neither errors nor logs repeat a secret that a call carried.
-func testSecretsStay(t *testing.T) {
+func testSecretsStay(t *testing.T, o odootest.Options) {
 	var log bytes.Buffer
-	r := standIn(t, odootest.Options{})
+	r := standIn(t, o)
 	server, err := odoo.New(odoo.Options{BaseURL: r.url, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	require.NoError(t, err)
 	prov, err := odoo.NewProvisioner(server, r.how)

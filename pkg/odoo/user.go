@@ -91,18 +91,6 @@ func (s *Session) createUser(ctx context.Context, values Record, groups []string
 	return made[0], nil
 }
 
-// groupsField is the name of a user's groups, which changed between 14 and 19.
-func (s *Session) groupsField(ctx context.Context) (string, error) {
-	have, err := s.FieldsGet(ctx, "res.users", []string{"group_ids", "groups_id"})
-	if err != nil {
-		return "", err
-	}
-	if _, ok := have["group_ids"]; ok {
-		return "group_ids", nil
-	}
-	return "groups_id", nil
-}
-
 // noRecord: the module that brings an external id is not installed.
 func (s *Session) noRecord(id string) error {
 	return fault.New(fault.Operator, "Odoo record %s in %s: missing, its module is not installed", id, s.db).

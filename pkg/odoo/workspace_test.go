@@ -2,7 +2,6 @@ package odoo_test
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -18,12 +17,21 @@ import (
 
 func TestWorkspaceOnStandIn(t *testing.T) {
 	t.Parallel()
-	for _, major := range []int{14, 19} {
-		t.Run(fmt.Sprint(major), func(t *testing.T) {
+	for name, o := range doors {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			testWorkspace(t, standIn(t, odootest.Options{Major: major}))
+			testWorkspace(t, standIn(t, o))
 		})
 	}
+}
+
+// doors are servers of which different doors are open.
+var doors = map[string]odootest.Options{
+	"14":                 {Major: 14},
+	"19":                 {Major: 19},
+	"14 by forms":        {Major: 14, Shut: []string{"/xmlrpc/2/db"}},
+	"19 by forms":        {Major: 19, Shut: []string{"/xmlrpc/2/db"}},
+	"19 without XML-RPC": {Major: 19, Shut: []string{"/xmlrpc", "/jsonrpc"}},
 }
 
 // testWorkspace is the whole of what a rig must pass.
@@ -157,9 +165,10 @@ func testForeign(t *testing.T, r rig) {
 	}
 	_, err := r.prov.DropDatabase(ctx, w)
 	require.Equal(t, odoo.CodeForeign, fault.Code(err))
-	_, open, err := r.server.Authenticate(ctx, w.Database, odoo.ServiceLogin, other.Secret)
-	require.NoError(t, err)
-	require.True(t, open, "the foreign database was changed")
+	foreign := w
+	foreign.Secret = other.Secret
+	_, err = r.prov.Session(ctx, foreign)
+	require.NoError(t, err, "the foreign database was changed")
 }
 
 func testRotate(t *testing.T, r rig) {
@@ -201,7 +210,7 @@ func testRace(t *testing.T, r rig) {
 		return
 	}
 	if r.stand != nil {
-		require.Equal(t, 1, effects(r.stand, "rename", w.Database), "made once")
+		require.Equal(t, 1, namings(r.stand, w.Database), "made once")
 	}
 	left, err := r.server.Databases(r.how.Master).Exists(ctx, w.Database+"__new")
 	require.NoError(t, err)
@@ -258,17 +267,21 @@ func testSSO(t *testing.T, r rig) {
 }
 
 func testReport(t *testing.T, r rig) {
-	ctx := context.Background()
-	w := r.provisioned(t, 109)
-	report := r.server.Test(ctx, &odoo.Login{Database: w.Database, Login: odoo.ServiceLogin, Secret: w.Secret}, r.prov)
+	report := r.server.Test(context.Background(), r.prov)
 	require.NoError(t, report.Err())
 	require.NotEmpty(t, report.Version)
-	require.Len(t, report.Checks, 7)
-	require.Len(t, report.Paths, 1)
+	require.Len(t, report.Checks, 1)
+	require.Len(t, report.Paths, 3)
 	require.NoError(t, report.Paths[0].Err)
+	require.Equal(t, r.way(), report.Paths[0].Name)
 	require.Equal(t, r.how.ClusterDSN == "", strings.Contains(report.Paths[0].Detail, "x_uen"), "whether the index is there")
-	report = r.server.Test(ctx, &odoo.Login{Database: w.Database, Login: odoo.ServiceLogin, Secret: "wrong"})
-	require.Equal(t, odoo.CodeAccessDenied, fault.Code(report.Err()))
+	wrong := r.how
+	wrong.Master, wrong.ClusterDSN, wrong.TemplateSecret = "wrong", "", adminPassword
+	prov, err := odoo.NewProvisioner(r.server, wrong)
+	require.NoError(t, err)
+	report = r.server.Test(context.Background(), prov)
+	require.Equal(t, odoo.CodeMisconfig, fault.Code(report.Err()), "%v", report.Err())
+	require.NotEmpty(t, fault.Hint(report.Err()))
 }
 
 // testJSON2 does over JSON-2 what the other tests do over XML-RPC, where the server has it and the secret is a key.
@@ -351,6 +364,11 @@ func testDrop(t *testing.T, r rig) {
 	require.Equal(t, fault.NotFound, fault.KindOf(err))
 }
 
+// namings counts how often a workspace got its name, which by forms is done by copying.
+func namings(s *odootest.Server, name string) int {
+	return effects(s, "rename", name) + effects(s, "duplicate_database", name)
+}
+
 // effects counts the ledger's entries of one kind about one database.
 func effects(s *odootest.Server, do, db string) int {
 	n := 0
@@ -360,4 +378,31 @@ func effects(s *odootest.Server, do, db string) int {
 		}
 	}
 	return n
+}
+
+// TestHopelessCopyIsRemoved is TestHopelessCloneIsRemoved for databases that Odoo is asked to make.
+func TestHopelessCopyIsRemoved(t *testing.T) {
+	t.Parallel()
+	for name, o := range doors {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := context.Background()
+			r := standIn(t, o)
+			w := r.workspace(t, 1)
+			admin, _, err := r.server.SignIn(ctx, r.how.Template, "admin", adminPassword)
+			require.NoError(t, err)
+			users, err := admin.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", odoo.ServiceLogin)}, Fields: []string{"login"}})
+			require.NoError(t, err)
+			account := []int64{users[0].ID()}
+			require.NoError(t, admin.Write(ctx, "res.users", account, odoo.Record{"login": "gone"}, nil))
+			_, err = r.prov.EnsureDatabase(ctx, w)
+			require.Equal(t, fault.Operator, fault.KindOf(err), "%v", err)
+			left, err := r.server.Databases(master).Exists(ctx, w.Database+"__new")
+			require.NoError(t, err)
+			require.False(t, left)
+			require.NoError(t, admin.Write(ctx, "res.users", account, odoo.Record{"login": odoo.ServiceLogin}, nil))
+			_, err = r.prov.EnsureDatabase(ctx, w)
+			require.NoError(t, err)
+		})
+	}
 }

@@ -47,19 +47,30 @@ func (s *Server) rpc(ctx context.Context, c rpcCall) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if got.status != 200 {
+	if got.status != http.StatusOK {
+		if got.status < 500 {
+			s.version.Store(nil) // somebody may have shut this door
+		}
 		return nil, unserved(got, failed)
 	}
 	return decodeXML(got.body, failed, c.secrets)
 }
 
-// ask is rpc for a question, which can be put again without harm: to calls that name no database, Odoo 14 answers HTTP 500 when the
-// one that it looks into by itself is copied at that moment.
+// ask is rpc for a question.
 func (s *Server) ask(ctx context.Context, c rpcCall) (any, error) {
-	v, err := s.rpc(ctx, c)
-	var e *CallError
-	if errors.As(err, &e) && e.Status == http.StatusInternalServerError {
-		return s.rpc(ctx, c)
+	return again(ctx, func() (any, error) { return s.rpc(ctx, c) })
+}
+
+// again puts a question a few times when it is answered with HTTP 500, which does no harm: Odoo looks into the one database of a server
+// that has no others, whatever it is asked, and fails when that is copied, renamed or dropped at that moment.
+func again(ctx context.Context, ask func() (any, error)) (v any, err error) {
+	for _, wait := range []time.Duration{0, 100 * time.Millisecond, time.Second} {
+		pause(ctx, wait)
+		v, err = ask()
+		var e *CallError
+		if !errors.As(err, &e) || e.Status != http.StatusInternalServerError {
+			break
+		}
 	}
 	return v, err
 }

@@ -1,5 +1,5 @@
-// Package odootest is a stand-in for an Odoo server: an http.Handler that answers XML-RPC (common, db, object) and JSON-2 in the
-// shapes of real Odoo servers, as far as leadctl asks. `leadctl demo` runs on it, and so do the tests of faults that a real
+// Package odootest is a stand-in for an Odoo server: an http.Handler that answers XML-RPC (common, db, object), JSON-2 and what Odoo's
+// own pages ask, in the shapes of real Odoo servers, as far as leadctl asks. `leadctl demo` runs on it, and so do the tests of faults that a real
 // Odoo does not produce on request.
 //
 // Databases, users, partners, leads, custom fields and parameters live in memory (store.go, schema.go). Every effect on them

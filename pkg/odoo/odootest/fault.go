@@ -15,13 +15,13 @@ type Trouble int
 
 // The troubles. Those after Refuse leave the caller without a usable answer.
 const (
-	Refuse   Trouble = iota // an XML-RPC fault with Code and Text (over JSON-2: its status)
+	Refuse   Trouble = iota // a fault with Code and Text (over JSON-2: its status)
 	Status                  // an HTML page with HTTP status Code, as proxies send
 	Slow                    // Delay first, then the true answer
 	Hang                    // no answer until the caller gives up
 	Reset                   // the connection is reset
 	Truncate                // the answer breaks off in the middle
-	Garbage                 // HTTP 200 with something that is no XML-RPC
+	Garbage                 // HTTP 200 with a page
 	Huge                    // an answer of Code MiB
 )
 
@@ -73,6 +73,23 @@ func (s *Server) faultFor(op, db string) *Fault {
 	return nil
 }
 
+// troubled lets a script, if there is one, decide what becomes of an answer.
+func (s *Server) troubled(w http.ResponseWriter, r *http.Request, f *Fault, answer func(io.Writer), refuse func(io.Writer, *fault)) {
+	if f != nil && f.Execute {
+		var done strings.Builder
+		answer(&done)
+		answer = func(w io.Writer) { _, _ = io.WriteString(w, done.String()) }
+	}
+	switch {
+	case f == nil:
+		answer(w)
+	case f.Do == Refuse:
+		refuse(w, &fault{f.Code, f.Text})
+	case !f.spoil(w, r, answer):
+		answer(w)
+	}
+}
+
 // spoil answers the call badly, unless the trouble is one that ends with the true answer (false).
 func (f *Fault) spoil(w http.ResponseWriter, r *http.Request, answer func(io.Writer)) bool {
 	switch f.Do {
@@ -93,9 +110,9 @@ func (f *Fault) spoil(w http.ResponseWriter, r *http.Request, answer func(io.Wri
 		w.Header().Set("Content-Length", fmt.Sprint(b.Len()))
 		_, _ = io.WriteString(w, b.String()[:b.Len()/2])
 	case Garbage:
+		w.Header().Set("Content-Type", "text/html")
 		_, _ = io.WriteString(w, "<html>"+f.Text+"</html>")
 	case Huge:
-		w.Header().Set("Content-Type", "text/xml")
 		for range f.Code {
 			_, _ = io.WriteString(w, strings.Repeat(" ", 1<<20))
 		}

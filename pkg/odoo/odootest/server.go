@@ -5,6 +5,7 @@ import (
 	"html"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ type Options struct {
 	Major  int              // 14 or 19
 	Master string           // the master password
 	Closed bool             // list_db = False: the database service refuses everything but existence
+	Shut   []string         // beginnings of paths that a proxy in front answers with 403
 	Ledger io.Writer        // every effect as one JSON line
 	Now    func() time.Time // the clock
 }
@@ -24,11 +26,13 @@ type Server struct {
 	major  int
 	master string
 	closed bool
+	shut   []string
 	file   io.Writer
 	now    func() time.Time
 
 	mu        sync.Mutex
 	databases map[string]*database
+	sessions  map[string]session
 	ledger    []Effect
 	faults    []*script
 	calls     []string
@@ -36,7 +40,7 @@ type Server struct {
 
 // New makes a stand-in without databases. It holds nothing that needs closing.
 func New(o Options) *Server {
-	s := &Server{major: o.Major, master: o.Master, closed: o.Closed, file: o.Ledger, now: o.Now, databases: map[string]*database{}}
+	s := &Server{major: o.Major, master: o.Master, closed: o.Closed, shut: o.Shut, file: o.Ledger, now: o.Now, databases: map[string]*database{}, sessions: map[string]session{}}
 	if s.major == 0 {
 		s.major = 19
 	}
@@ -49,14 +53,19 @@ func New(o Options) *Server {
 	return s
 }
 
-// ServeHTTP answers /xmlrpc/2/{common,db,object}, /json/2/<model>/<method> and a page that says what this is.
+// ServeHTTP answers /xmlrpc/2/{common,db,object}, /json/2/<model>/<method>, what Odoo's own pages ask, and a page that says what
+// this is.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.Path; {
+	case slices.ContainsFunc(s.shut, func(beginning string) bool { return strings.HasPrefix(path, beginning) }):
+		http.Error(w, "<html><h1>403 Forbidden</h1></html>", http.StatusForbidden)
 	case strings.HasPrefix(path, "/xmlrpc/2/"):
 		s.serveXML(w, r, strings.TrimPrefix(path, "/xmlrpc/2/"))
 	case strings.HasPrefix(path, "/json/2/") && s.major >= 19:
 		s.serveJSON(w, r, strings.TrimPrefix(path, "/json/2/"))
-	case path == "/" || strings.HasPrefix(path, "/web"):
+	case strings.HasPrefix(path, "/web/"):
+		s.serveWeb(w, r)
+	case path == "/" || path == "/web":
 		s.servePage(w, r)
 	default:
 		http.NotFound(w, r)
@@ -83,22 +92,11 @@ func (s *Server) serveXML(w http.ResponseWriter, r *http.Request, service string
 		}
 		encodeAnswer(w, v)
 	}
-	if f := s.faultFor(op, db); f != nil {
-		if f.Execute {
-			var done strings.Builder
-			answer(&done)
-			answer = func(w io.Writer) { _, _ = io.WriteString(w, done.String()) }
-		}
-		if f.Do == Refuse {
-			answer = func(w io.Writer) {
-				encodeFault(w, &fault{f.Code, strings.ReplaceAll(f.Text, "{args}", fmt.Sprint(args))})
-			}
-		} else if f.spoil(w, r, answer) {
-			return
-		}
-	}
 	w.Header().Set("Content-Type", "text/xml")
-	answer(w)
+	s.troubled(w, r, s.faultFor(op, db), answer, func(w io.Writer, f *fault) {
+		f.text = strings.ReplaceAll(f.text, "{args}", fmt.Sprint(args))
+		encodeFault(w, f)
+	})
 }
 
 // Calls names every call so far, as Fault.Op does, a sign-in with its login: "common.authenticate leadctl".

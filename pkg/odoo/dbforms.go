@@ -1,0 +1,128 @@
+package odoo
+
+import (
+	"context"
+	"html"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// dbForms are the forms of Odoo's database manager, at /web/database: what is left where the database service is shut or gone. A form
+// says that it worked with a redirect and that it did not with a page, so what it says is looked into. With list_db = False they are
+// closed as the service is.
+type dbForms struct {
+	server *Server
+	master Secret
+}
+
+// exists asks the page's own list. It has what the dbfilter lets through.
+func (d *dbForms) exists(ctx context.Context, name string) (bool, error) {
+	v, err := again(ctx, func() (v any, err error) {
+		v, _, err = d.server.web(ctx, webCall{path: "/web/database/list", params: map[string]any{}, failed: &CallError{Op: "web.database.list", Database: name}})
+		return v, err
+	})
+	names, _ := v.([]any)
+	return slices.Contains(names, any(name)), err
+}
+
+func (d *dbForms) duplicate(ctx context.Context, from, to string) error {
+	err := d.submit(ctx, "duplicate", to, url.Values{"name": {from}, "new_name": {to}})
+	if fault.Code(err) != CodeRejected {
+		return err
+	}
+	taken, look := d.exists(ctx, to)
+	if look != nil {
+		return err
+	}
+	if taken {
+		return fault.New(fault.Conflict, "Odoo database %s: name taken: %w", to, err)
+	}
+	there, look := d.exists(ctx, from)
+	if look == nil && !there {
+		return fault.New(fault.NotFound, "Odoo database %s: missing: %w", from, err).WithCode(CodeMissing)
+	}
+	return err
+}
+
+// create sends the fields that the form wants even empty.
+func (d *dbForms) create(ctx context.Context, name, lang, login string, password Secret) error {
+	return d.submit(ctx, "create", name, url.Values{"name": {name}, "lang": {lang}, "login": {login}, "password": {string(password)},
+		"phone": {""}, "country_code": {""}}, password)
+}
+
+// rename has no form. The copy is whole when it has its name, and carries all that the first one did. Odoo answers HTTP 500 after it
+// made the copy when there was no other database, so a broken answer is looked into.
+func (d *dbForms) rename(ctx context.Context, from, to string) error {
+	err := d.duplicate(ctx, from, to)
+	if err != nil && !(Ambiguous(err) && exactly(ctx, d, to, true)) {
+		return err
+	}
+	_, err = d.drop(ctx, from)
+	return err
+}
+
+// drop looks before and after: the form says "done" in any case.
+func (d *dbForms) drop(ctx context.Context, name string) (bool, error) {
+	there, err := d.exists(ctx, name)
+	if err != nil || !there {
+		return false, err
+	}
+	if err := d.dropByForm(ctx, name); err != nil && !(Ambiguous(err) && exactly(ctx, d, name, false)) {
+		return false, err
+	}
+	there, err = d.exists(ctx, name)
+	if err == nil && there {
+		err = fault.New(fault.Unavailable, "Odoo database %s: still there after it was dropped", name)
+	}
+	return err == nil, err
+}
+
+func (d *dbForms) dropByForm(ctx context.Context, name string) error {
+	return d.submit(ctx, "drop", name, url.Values{"name": {name}})
+}
+
+// submit fills in one form.
+func (d *dbForms) submit(ctx context.Context, form, db string, fields url.Values, secrets ...Secret) error {
+	failed := &CallError{Op: "web.database." + form, Database: db}
+	fields.Set("master_pwd", string(d.master))
+	req, err := http.NewRequest(http.MethodPost, d.server.base+"/web/database/"+form, strings.NewReader(fields.Encode()))
+	if err != nil {
+		return fault.New(fault.Internal, "Odoo %s: request not encodable", failed.Op)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	got, err := d.server.roundTrip(ctx, req, databaseWork, failed)
+	switch {
+	case err != nil:
+		return err
+	case got.status == http.StatusSeeOther:
+		return nil
+	case got.status != http.StatusOK:
+		return unserved(got, failed)
+	}
+	failed.Ambiguous = false
+	said := alert(got.body)
+	failed.Detail = detail(said, append(secrets, d.master))
+	if strings.Contains(said, "Access Denied") || strings.Contains(said, "manager has been disabled") {
+		return accessDenied(failed)
+	}
+	return rejected(failed)
+}
+
+var (
+	alertBox = regexp.MustCompile(`(?s)class="[^"]*\balert-danger\b[^"]*"[^>]*>(.*?)</div>`)
+	tags     = regexp.MustCompile(`(?s)<[^>]*>`)
+)
+
+// alert is what a page of the database manager says went wrong.
+func alert(page []byte) string {
+	box := alertBox.FindSubmatch(page)
+	if box == nil {
+		return "a page that says nothing of what went wrong"
+	}
+	return strings.TrimSpace(html.UnescapeString(tags.ReplaceAllString(string(box[1]), "")))
+}

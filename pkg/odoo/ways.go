@@ -1,0 +1,139 @@
+package odoo
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// ways tries every way of making workspaces on this server, and makes none. The one that this Provisioner takes comes first.
+func (p *Provisioner) ways(ctx context.Context) []Check {
+	if p.shared != nil {
+		return []Check{way("company", true, func() (string, error) { return p.shared.usable(ctx) })}
+	}
+	clone := p.cluster != nil
+	forms := false
+	if taken, err := p.databases.way(ctx); err == nil {
+		_, forms = taken.(*dbForms)
+	}
+	all := []Check{
+		way("raw clone", clone, func() (string, error) { return p.cluster.usable(ctx) }),
+		way("database service", !clone && !forms, func() (string, error) { return p.databases.service().usable(ctx) }),
+		way("web form", !clone && forms, func() (string, error) { return p.databases.forms().usable(ctx) }),
+	}
+	slices.SortStableFunc(all, func(a, b Check) int {
+		if a.Spare == b.Spare {
+			return 0
+		}
+		if b.Spare {
+			return -1
+		}
+		return 1
+	})
+	return all
+}
+
+func way(name string, taken bool, try func() (string, error)) Check {
+	start := time.Now()
+	found, err := try()
+	return Check{Name: name, Detail: found, Took: time.Since(start), Err: err, Spare: !taken}
+}
+
+// usable: the cluster answers, the role may create databases, and the template is ready.
+func (c *cluster) usable(ctx context.Context) (string, error) {
+	if c == nil {
+		return "", misconfigured("Odoo PostgreSQL: ODOO_POSTGRES_DSN is not set")
+	}
+	conn, err := c.connect(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	var allowed bool
+	if err := conn.QueryRow(ctx, `SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user`).Scan(&allowed); err != nil {
+		return "", clusterFault("role", err)
+	}
+	if !allowed {
+		return "", misconfigured("Odoo PostgreSQL: the role may not create databases").
+			WithHint("the role of ODOO_POSTGRES_DSN needs CREATEDB and membership in Odoo's role")
+	}
+	t, err := lookup(ctx, conn, c.template)
+	if err != nil {
+		return "", err
+	}
+	if !t.exists || !t.locked {
+		return "", notPrepared(c.template)
+	}
+	return "template " + c.template + " is locked and ready", nil
+}
+
+// usable: the service answers and takes the master password. To drop a name that no database has changes nothing, and is the one
+// question whose answer depends on the master password.
+func (d *dbService) usable(ctx context.Context) (string, error) {
+	if d.master == "" {
+		return "", noMaster()
+	}
+	answers, err := d.answers(ctx)
+	if err == nil && !answers {
+		err = misconfigured("Odoo database service: shut, or gone").WithHint("let leadctl through to /xmlrpc/2/db, or leave it to the web form")
+	}
+	if err != nil {
+		return "", err
+	}
+	if _, err := d.drop(ctx, noSuchDatabase()); err != nil {
+		return "", masterRefused(err)
+	}
+	return "master password accepted" + noBackstop, nil
+}
+
+// usable: the same of the forms, by what the form says to such a name.
+func (d *dbForms) usable(ctx context.Context) (string, error) {
+	if d.master == "" {
+		return "", noMaster()
+	}
+	if _, err := d.exists(ctx, ""); err != nil {
+		return "", masterRefused(err)
+	}
+	if _, err := again(ctx, func() (any, error) { return nil, d.dropByForm(ctx, noSuchDatabase()) }); err != nil {
+		return "", masterRefused(err)
+	}
+	return "master password accepted" + noBackstop, nil
+}
+
+func noMaster() error { return misconfigured("Odoo database manager: ODOO_MASTER_PASSWORD is not set") }
+
+// masterRefused: a refusal of the master password is for an operator to put right, whichever of its two reasons it has.
+func masterRefused(err error) error {
+	if fault.Code(err) != CodeAccessDenied {
+		return err
+	}
+	return fault.New(fault.Operator, "Odoo database manager: refuses: %w", err).WithCode(CodeMisconfig).
+		WithHint("check ODOO_MASTER_PASSWORD and that Odoo runs with list_db on, or set ODOO_POSTGRES_DSN")
+}
+
+// usable: the shared database is ours, and its record rules are in force.
+func (c *company) usable(ctx context.Context) (string, error) {
+	s, err := c.admin(ctx)
+	if err != nil {
+		return "", err
+	}
+	missing, err := s.missingRules(ctx)
+	if err != nil {
+		return "", err
+	}
+	if len(missing) > 0 {
+		return "", misconfigured("Odoo database %s: record rules missing or switched off: %s", c.database, strings.Join(missing, ", ")).
+			WithHint("leadctl odoo template prepare makes them again")
+	}
+	detail := "shared database " + c.database + " is ours and its rules stand"
+	if c.cluster == nil {
+		detail += noBackstop
+	}
+	return detail, nil
+}
+
+// noBackstop is what an operator shall know of a database that only Odoo was asked to make: an index is SQL's to make.
+const noBackstop = "; without ODOO_POSTGRES_DSN no unique index keeps a company (x_uen) from being two contacts"

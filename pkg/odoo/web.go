@@ -1,0 +1,169 @@
+package odoo
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// What Odoo's own pages speak: JSON-RPC, with a session's cookie. It is how leadctl uses a password where XML-RPC is shut, and how
+// the database manager's page is asked for its list.
+
+// webKey names a session by digest rather than by secret.
+type webKey struct {
+	database, login string
+	secret          [sha256.Size]byte
+}
+
+type webProtocol struct {
+	server *Server
+	login  string
+	secret Secret
+}
+
+// errExpired: Odoo no longer knows the session; nothing was carried out.
+var errExpired = errors.New("session expired")
+
+// call signs in when there is no session, or no longer one. A password that was changed ends its sessions at once.
+func (p *webProtocol) call(ctx context.Context, db string, c Call) (any, error) {
+	key := webKey{db, p.login, sha256.Sum256([]byte(p.secret))}
+	for range 2 {
+		cookie, ok := p.server.cookies.Load(key)
+		if !ok {
+			_, in, err := p.server.webSignIn(ctx, db, p.login, p.secret)
+			if err != nil {
+				return nil, err
+			}
+			if !in {
+				break
+			}
+			cookie, _ = p.server.cookies.Load(key)
+		}
+		v, err := p.once(ctx, db, c, cookie.(string))
+		if !errors.Is(err, errExpired) {
+			return v, err
+		}
+		p.server.cookies.Delete(key)
+	}
+	return nil, accessDenied(&CallError{Op: c.Model + "." + c.Method, Database: db})
+}
+
+func (p *webProtocol) once(ctx context.Context, db string, c Call, cookie string) (any, error) {
+	args, named := c.positional()
+	v, _, err := p.server.web(ctx, webCall{path: "/web/dataset/call_kw/" + c.Model + "/" + c.Method, cookie: cookie, timeout: c.Timeout,
+		failed: &CallError{Op: c.Model + "." + c.Method, Database: db}, secrets: append([]Secret{p.secret}, c.Secrets...),
+		params: map[string]any{"model": c.Model, "method": c.Method, "args": args, "kwargs": named}})
+	return v, err
+}
+
+// webSignIn opens a session and keeps its cookie; a refusal is ok == false and no error.
+func (s *Server) webSignIn(ctx context.Context, db, login string, secret Secret) (uid int64, ok bool, err error) {
+	failed := &CallError{Op: "web.authenticate", Database: db}
+	v, cookie, err := s.web(ctx, webCall{path: "/web/session/authenticate", failed: failed, secrets: []Secret{secret},
+		params: map[string]any{"db": db, "login": login, "password": string(secret)}})
+	key := webKey{db, login, sha256.Sum256([]byte(secret))}
+	if fault.Code(err) == CodeAccessDenied {
+		s.cookies.Delete(key)
+		return 0, false, nil
+	}
+	if fault.Code(err) == CodeForbidden { // the one thing that is forbidden to somebody who is not signed in
+		return 0, false, noDatabase(failed)
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	uid = asRecord(v).Int("uid")
+	if uid > 0 && cookie != "" {
+		s.cookies.Store(key, cookie)
+	}
+	return uid, uid > 0, nil
+}
+
+// webCall is one call. failed is what a fault is made of.
+type webCall struct {
+	path    string
+	params  map[string]any
+	cookie  string
+	failed  *CallError
+	secrets []Secret
+	timeout time.Duration
+}
+
+// web makes the call and returns the decoded result, and the session's cookie where the answer sets one.
+func (s *Server) web(ctx context.Context, c webCall) (v any, cookie string, err error) {
+	plain, err := wire(c.params)
+	if err != nil {
+		return nil, "", fault.New(fault.Internal, "Odoo %s: argument: %w", c.failed.Op, err)
+	}
+	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "method": "call", "params": plain})
+	if err != nil {
+		return nil, "", fault.New(fault.Internal, "Odoo %s: argument not encodable", c.failed.Op)
+	}
+	req, err := http.NewRequest(http.MethodPost, s.base+c.path, bytes.NewReader(body))
+	if err != nil {
+		return nil, "", fault.New(fault.Internal, "Odoo %s: not a model and method", c.failed.Op)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if c.cookie != "" {
+		req.AddCookie(&http.Cookie{Name: webCookie, Value: c.cookie})
+	}
+	got, err := s.roundTrip(ctx, req, c.timeout, c.failed)
+	if err != nil {
+		return nil, "", err
+	}
+	switch {
+	case got.unselected():
+		return nil, "", errExpired // on a server with several databases, the cookie alone said for which of them the call was
+	case got.status != http.StatusOK:
+		return nil, "", unserved(got, c.failed)
+	}
+	v, err = decodeWeb(got.body, c.failed, c.secrets)
+	return v, got.cookie(webCookie), err
+}
+
+const webCookie = "session_id"
+
+func (a answer) cookie(name string) string {
+	for _, c := range (&http.Response{Header: a.header}).Cookies() {
+		if c.Name == name {
+			return c.Value
+		}
+	}
+	return ""
+}
+
+func decodeWeb(body []byte, failed *CallError, secrets []Secret) (any, error) {
+	var said struct {
+		Result any
+		Error  *struct {
+			Data struct{ Name, Message string }
+		}
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber()
+	if err := dec.Decode(&said); err != nil {
+		failed.Detail = "answer is not JSON"
+		return nil, unreachable(failed)
+	}
+	if said.Error == nil {
+		return exact(said.Result), nil
+	}
+	name, message := said.Error.Data.Name, said.Error.Data.Message
+	failed.Ambiguous = false
+	failed.Detail = detail(name+": "+gist(message), secrets)
+	switch name {
+	case "odoo.http.SessionExpiredException":
+		return nil, errExpired
+	case "odoo.exceptions.AccessDenied":
+		return nil, accessDenied(failed)
+	case "odoo.exceptions.AccessError":
+		return nil, forbidden(failed)
+	}
+	return nil, exception(failed, name+": "+message)
+}
