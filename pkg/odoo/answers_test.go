@@ -2,6 +2,7 @@ package odoo_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -189,28 +190,62 @@ func testBadAnswersForms(t *testing.T) {
 	require.False(t, gone, "the form would say that it is")
 }
 
-// A question that one 500 answers is put again; a call that changes something is not.
-func TestQuestionsAreAskedAgain(t *testing.T) {
+// A question that one 500 answers is put again. So is a change to a database that did not happen, and one that did is not.
+func TestAskedAgain(t *testing.T) {
 	t.Parallel()
-	r := standIn(t, odootest.Options{})
+	for name, o := range doors {
+		t.Run(name, func(t *testing.T) { t.Parallel(); testAskedAgain(t, o) })
+	}
+}
+
+func testAskedAgain(t *testing.T, o odootest.Options) {
+	r := standIn(t, o)
 	w := r.provisioned(t, 7)
-	for op, ask := range map[string]func() (bool, error){
+	all := r.server.Databases(r.how.Master)
+	ask := map[string]func() (bool, error){
 		"common.version": func() (bool, error) { v, err := r.server.Version(t.Context()); return v.Major > 0, err },
 		"common.authenticate": func() (bool, error) {
 			_, ok, err := r.server.Authenticate(t.Context(), w.Database, odoo.ServiceLogin, w.Secret)
 			return ok, err
 		},
-		"db.db_exist": func() (bool, error) { return r.server.Databases("").Exists(t.Context(), w.Database) },
-	} {
+		"db.db_exist":       func() (bool, error) { return all.Exists(t.Context(), w.Database) },
+		"web.database.list": func() (bool, error) { return all.Exists(t.Context(), w.Database) },
+	}
+	for op, ask := range ask {
 		r.stand.Inject(odootest.Fault{Op: op, Do: odootest.Status, Code: 500, Times: 1})
 		ok, err := ask()
 		require.NoError(t, err, op)
 		require.True(t, ok, op)
+		r.stand.Heal()
 	}
-	r.stand.Inject(odootest.Fault{Op: "db.rename", Do: odootest.Status, Code: 500, Times: 1})
-	err := r.server.Databases(r.how.Master).Rename(t.Context(), w.Database, w.Database+"_b")
-	require.True(t, odoo.Ambiguous(err), "%v", err)
-	there, err := r.server.Databases("").Exists(t.Context(), w.Database)
-	require.NoError(t, err)
-	require.True(t, there)
+	for _, done := range []bool{false, true} {
+		fail := func() {
+			for _, op := range []string{"duplicate_database", "rename", "drop"} {
+				r.stand.Inject(odootest.Fault{Op: "db." + op, Do: odootest.Status, Code: 500, Times: 1, Execute: done})
+			}
+			r.stand.Inject(odootest.Fault{Op: "web.database.duplicate", Do: odootest.Status, Code: 500, Times: 1, Execute: done})
+			r.stand.Inject(odootest.Fault{Op: "web.database.drop", Do: odootest.Status, Code: 500, Times: 1, Execute: done})
+		}
+		first, second := fmt.Sprintf("copy_%v", done), fmt.Sprintf("named_%v", done)
+		fail()
+		require.NoError(t, all.Duplicate(t.Context(), w.Database, first))
+		r.stand.Heal()
+		fail()
+		require.NoError(t, all.Rename(t.Context(), first, second))
+		r.stand.Heal()
+		require.Equal(t, 1, namings(r.stand, first))
+		require.Equal(t, 1, namings(r.stand, second))
+		there, err := all.Exists(t.Context(), first)
+		require.NoError(t, err)
+		require.False(t, there)
+		fail()
+		gone, err := all.Drop(t.Context(), second)
+		require.NoError(t, err)
+		require.True(t, gone)
+		r.stand.Heal()
+		require.Equal(t, 1, effects(r.stand, "drop", second))
+	}
+	r.stand.Inject(odootest.Fault{Op: "*", Do: odootest.Status, Code: 500})
+	err := all.Duplicate(t.Context(), w.Database, "never")
+	require.Equal(t, fault.Unavailable, fault.KindOf(err), "a server that only ever says so: %v", err)
 }

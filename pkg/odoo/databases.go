@@ -18,19 +18,13 @@ func (s *Server) Databases(master Secret) *Databases { return &Databases{s, mast
 // databaseWork is the deadline of calls that copy or make a whole database.
 const databaseWork = 10 * time.Minute
 
-// databaseWay is one way of having Odoo make databases.
+// databaseWay is one way of having Odoo make databases. Those who use it call duplicate and drop below.
 type databaseWay interface {
 	exists(ctx context.Context, name string) (bool, error)
 	duplicate(ctx context.Context, from, to string) error
 	create(ctx context.Context, name, lang, login string, password Secret) error
 	rename(ctx context.Context, from, to string) error
 	drop(ctx context.Context, name string) (bool, error)
-}
-
-// exactly: after a broken answer, whether there is, or is not, a database of that name for certain.
-func exactly(ctx context.Context, way databaseWay, name string, want bool) bool {
-	exists, err := way.exists(ctx, name)
-	return err == nil && exists == want
 }
 
 func (d *Databases) service() *dbService { return &dbService{d.server, d.master} }
@@ -66,7 +60,7 @@ func (d *Databases) Duplicate(ctx context.Context, from, to string) error {
 	if err != nil {
 		return err
 	}
-	return way.duplicate(ctx, from, to)
+	return duplicate(ctx, way, from, to)
 }
 
 // Create makes a database with Odoo's base modules. It blocks every other database of the Odoo process for seconds, so it
@@ -96,7 +90,42 @@ func (d *Databases) Drop(ctx context.Context, name string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return way.drop(ctx, name)
+	return drop(ctx, way, name)
+}
+
+// The answer to a change may be broken though the change was made, and it may be HTTP 500 though nothing was even begun (again tells when).
+// So a broken answer is looked into, and what did not happen is asked for again; since a name is given once, it cannot happen twice.
+
+func duplicate(ctx context.Context, way databaseWay, from, to string) error {
+	return change(ctx, func() error { return way.duplicate(ctx, from, to) }, func() bool { return exactly(ctx, way, to, true) })
+}
+
+func drop(ctx context.Context, way databaseWay, name string) (gone bool, err error) {
+	err = change(ctx, func() error {
+		gone, err = way.drop(ctx, name)
+		return err
+	}, func() bool {
+		gone = exactly(ctx, way, name, false)
+		return gone
+	})
+	return gone, err
+}
+
+func change(ctx context.Context, do func() error, done func() bool) error {
+	_, err := again(ctx, func() (any, error) {
+		err := do()
+		if Ambiguous(err) && done() {
+			err = nil
+		}
+		return nil, err
+	})
+	return err
+}
+
+// exactly: whether there is, or is not, a database of that name for certain.
+func exactly(ctx context.Context, way databaseWay, name string, want bool) bool {
+	exists, err := way.exists(ctx, name)
+	return err == nil && exists == want
 }
 
 // noSuchDatabase is a name that no database has.

@@ -55,14 +55,12 @@ func (d *dbForms) create(ctx context.Context, name, lang, login string, password
 		"phone": {""}, "country_code": {""}}, password)
 }
 
-// rename has no form. The copy is whole when it has its name, and carries all that the first one did. Odoo answers HTTP 500 after it
-// made the copy when there was no other database, so a broken answer is looked into.
+// rename has no form. The copy is whole when it has its name, and carries all that the first one did.
 func (d *dbForms) rename(ctx context.Context, from, to string) error {
-	err := d.duplicate(ctx, from, to)
-	if err != nil && !(Ambiguous(err) && exactly(ctx, d, to, true)) {
+	if err := duplicate(ctx, d, from, to); err != nil {
 		return err
 	}
-	_, err = d.drop(ctx, from)
+	_, err := drop(ctx, d, from)
 	return err
 }
 
@@ -72,7 +70,7 @@ func (d *dbForms) drop(ctx context.Context, name string) (bool, error) {
 	if err != nil || !there {
 		return false, err
 	}
-	if err := d.dropByForm(ctx, name); err != nil && !(Ambiguous(err) && exactly(ctx, d, name, false)) {
+	if err := d.dropByForm(ctx, name); err != nil {
 		return false, err
 	}
 	there, err = d.exists(ctx, name)

@@ -48,21 +48,15 @@ func (d *dbService) create(ctx context.Context, name, lang, login string, passwo
 	return err
 }
 
-// rename: Odoo 14 may answer HTTP 500 after it was done, when the renamed database was the only one and the answering itself wants
-// it back, so a broken answer is looked into.
 func (d *dbService) rename(ctx context.Context, from, to string) error {
-	_, err := d.call(ctx, "rename", from, from, to)
-	if Ambiguous(err) && exactly(ctx, d, to, true) && exactly(ctx, d, from, false) {
-		return nil
-	}
-	return err
+	return change(ctx, func() error {
+		_, err := d.call(ctx, "rename", from, from, to)
+		return err
+	}, func() bool { return exactly(ctx, d, to, true) && exactly(ctx, d, from, false) })
 }
 
 func (d *dbService) drop(ctx context.Context, name string) (bool, error) {
 	v, err := d.call(ctx, "drop", name, name)
-	if Ambiguous(err) && exactly(ctx, d, name, false) {
-		return true, nil
-	}
 	done, _ := v.(bool)
 	return done, err
 }

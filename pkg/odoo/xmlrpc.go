@@ -61,12 +61,12 @@ func (s *Server) ask(ctx context.Context, c rpcCall) (any, error) {
 	return again(ctx, func() (any, error) { return s.rpc(ctx, c) })
 }
 
-// again puts a question a few times when it is answered with HTTP 500, which does no harm: Odoo looks into the one database of a server
-// that has no others, whatever it is asked, and fails when that is copied, renamed or dropped at that moment.
-func again(ctx context.Context, ask func() (any, error)) (v any, err error) {
+// again repeats what can be repeated without harm, a few times, when it is answered with HTTP 500: Odoo looks into the one database of a
+// server that has no others, whatever it is asked, and fails when that is copied, renamed or dropped at that moment.
+func again(ctx context.Context, try func() (any, error)) (v any, err error) {
 	for _, wait := range []time.Duration{0, 100 * time.Millisecond, time.Second} {
 		pause(ctx, wait)
-		v, err = ask()
+		v, err = try()
 		var e *CallError
 		if !errors.As(err, &e) || e.Status != http.StatusInternalServerError {
 			break
