@@ -27,10 +27,13 @@ func newChromium(t *testing.T) *chromium {
 	require.NotEmpty(t, binary, "LEADCTL_LIVE_CHROMIUM is not set; scripts/live chromium sets it")
 	require.NotEmpty(t, driver, "LEADCTL_LIVE_CHROMEDRIVER is not set; scripts/live chromium sets it")
 	home := t.TempDir()
+	scratch, err := os.MkdirTemp("", "chromium") // t.TempDir's name is too long for the socket that Chromium makes there
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(scratch) })
 	_, port, err := net.SplitHostPort(freeAddress(t))
 	require.NoError(t, err)
 	cmd := exec.Command(driver, "--port="+port)
-	cmd.Env = append(os.Environ(), "HOME="+home)
+	cmd.Env = append(os.Environ(), "HOME="+home, "TMPDIR="+scratch)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { // after the session has been ended, below: a driver that is killed leaves its browser behind

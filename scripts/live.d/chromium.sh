@@ -23,7 +23,7 @@ chromium_start() {
 	publish LEADCTL_LIVE_CHROMEDRIVER "$(type -P chromedriver)"
 	publish LEADCTL_LIVE_AXE "$cache/axe/axe.min.js"
 	publish LEADCTL_LIVE_SHOTS "${LEADCTL_LIVE_SHOTS:-$cache/screenshots}"
-	HOME=$state spawn chromium timeout -k 5 60 chromium --headless --no-sandbox --disable-gpu \
+	HOME=$state TMPDIR=$state spawn chromium timeout -k 5 60 chromium --headless --no-sandbox --disable-gpu \
 		--disable-dev-shm-usage --user-data-dir="$state/chromium" --dump-dom 'data:text/html,<p>page shown</p>'
 }
 

@@ -47,9 +47,10 @@ keycloak_start() {
 	publish LEADCTL_LIVE_KEYCLOAK_PASSWORD_FILE "$state/keycloak.admin"
 }
 
-# keycloak_launch HOME PORT. The quick compiler alone halves the start, and no test runs long enough for the other.
+# keycloak_launch HOME PORT. The quick compiler alone halves the start, and no test runs long enough for the other. Java would leave
+# files in /tmp behind.
 keycloak_launch() {
-	HOME=$1 JAVA_OPTS_APPEND=-XX:TieredStopAtLevel=1 spawn keycloak \
+	HOME=$1 JAVA_OPTS_APPEND="-XX:TieredStopAtLevel=1 -XX:-UsePerfData -Djava.io.tmpdir=$1/data" spawn keycloak \
 		setpriv --reuid nobody --regid nogroup --clear-groups "${tether[@]}" \
 		"$1/bin/kc.sh" start-dev --http-host 127.0.0.1 --http-port "$2"
 }
