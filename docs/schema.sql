@@ -337,6 +337,9 @@ CREATE TABLE public.odoo_connections (
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   updated_at timestamp with time zone DEFAULT now() NOT NULL,
   pending_secret text,
+  smoke_at timestamp with time zone,
+  smoke_passed boolean,
+  smoke_checks jsonb,
   CONSTRAINT odoo_connections_pkey PRIMARY KEY (tenant_id),
   CONSTRAINT odoo_connections_pending_secret_check CHECK ((pending_secret ~~ 'v1:%'::text)),
   CONSTRAINT odoo_connections_tenant_id_check CHECK ((tenant_id > 0))

@@ -139,12 +139,13 @@ type tenantView struct {
 	Attempt    int               `json:"attempt"`
 	Users      []tenant.Member   `json:"users"`
 	Timeline   []onboarding.Step `json:"timeline"`
+	Smoke      *workspace.Smoke  `json:"smoke_test"` // of the workspace; null before the first
 }
 
 func newTenantShow(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "show TENANT",
-		Short:   "Show one tenant: status, users and the timeline of its onboarding",
+		Short:   "Show one tenant: status, users, the timeline of its onboarding and what the latest smoke test of its workspace found",
 		Example: "  leadctl tenant show 42\n  leadctl tenant show acme -o json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -164,6 +165,9 @@ func showTenant(ctx context.Context, tx postgres.SystemTx, ref string) (view ten
 		return view, err
 	}
 	if view.Users, err = tenant.Members(ctx, tx, view.ID); err != nil {
+		return view, err
+	}
+	if view.Smoke, err = workspace.LatestSmoke(ctx, tx, view.ID); err != nil {
 		return view, err
 	}
 	st, steps, err := onboarding.Progress(ctx, tx, view.ID)

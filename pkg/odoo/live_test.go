@@ -31,11 +31,16 @@ func env(t *testing.T, name string) string {
 	return v
 }
 
-// liveRig makes databases on the server that the variables prefix_URL, prefix_DSN and prefix_MASTER_FILE describe. Each way of making
-// them has a template of its own, which stays for the next run. What begins as shut says is kept from leadctl, as a proxy would.
+// liveRig makes databases on the server that the variables prefix_URL, prefix_DSN and prefix_MASTER_FILE describe, from a locked template
+// where the cluster is at hand and from one that Odoo can open elsewhere; both stay for the next run. What begins as shut says is
+// kept from leadctl, as by a proxy.
 func liveRig(t *testing.T, variables, name string, cluster bool, shut ...string) rig {
 	t.Helper()
-	return liveRigFor(t, variables, name, cluster, odoo.Provisioning{Template: "lct_template_" + name}, shut...)
+	template := "lct_template_s"
+	if cluster {
+		template = "lct_template_c"
+	}
+	return liveRigFor(t, variables, name, cluster, odoo.Provisioning{Template: template + name[len(name)-2:]}, shut...)
 }
 
 // liveShared makes companies in one database there.
@@ -63,22 +68,6 @@ func liveRigFor(t *testing.T, variables, name string, cluster bool, how odoo.Pro
 	return r
 }
 
-func TestLiveOdoo19Cluster(t *testing.T) {
-	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO", "c19", true))
-}
-
-func TestLiveOdoo19Service(t *testing.T) {
-	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO", "s19", false))
-}
-
-func TestLiveOdoo14Cluster(t *testing.T) {
-	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO14", "c14", true))
-}
-
-func TestLiveOdoo14Service(t *testing.T) {
-	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO14", "s14", false))
-}
-
 // keepShut is a proxy in front of a server.
 func keepShut(t *testing.T, address string, shut []string) string {
 	t.Helper()
@@ -96,9 +85,11 @@ func keepShut(t *testing.T, address string, shut []string) string {
 	return proxy.URL
 }
 
-// The forms of Odoo's own pages, where the database service is shut; and nothing but those and JSON-2, as it will be after 19.
+// The forms of Odoo's own pages, where the database service is shut; and nothing but those and JSON-2, as it will be after 19. They come
+// first, so that the templates that Odoo can open are made by form.
+
 func TestLiveOdoo14Forms(t *testing.T) {
-	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO14", "s14", false, "/xmlrpc/2/db"))
+	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO14", "f14", false, "/xmlrpc/2/db"))
 }
 
 func TestLiveOdoo19WithoutXMLRPC(t *testing.T) {
@@ -107,6 +98,22 @@ func TestLiveOdoo19WithoutXMLRPC(t *testing.T) {
 
 func TestLiveOdoo19ClusterWithoutXMLRPC(t *testing.T) {
 	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO", "y19", true, "/xmlrpc", "/jsonrpc"))
+}
+
+func TestLiveOdoo19Cluster(t *testing.T) {
+	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO", "c19", true))
+}
+
+func TestLiveOdoo19Service(t *testing.T) {
+	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO", "s19", false))
+}
+
+func TestLiveOdoo14Cluster(t *testing.T) {
+	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO14", "c14", true))
+}
+
+func TestLiveOdoo14Service(t *testing.T) {
+	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO14", "s14", false))
 }
 
 // TestLivePeopleAreAlike compares the user that took the template's spare over, in SQL, with one whom Odoo made: but for who they

@@ -116,6 +116,14 @@ func (p *Provisioner) ServiceLogin(tenant tenantid.ID) string {
 	return ServiceLogin
 }
 
+// AuthType is what the secret of leadctl's account is: "api_key" or "password".
+func (p *Provisioner) AuthType() string {
+	if p.keys {
+		return "api_key"
+	}
+	return "password"
+}
+
 // EnsureDatabase makes the workspace's database, with its own identity and with leadctl's account in it, and reports whether
 // this call made it. fault.Operator with CodeForeign: a database of that name is not ours, and was left as it is.
 func (p *Provisioner) EnsureDatabase(ctx context.Context, w Workspace) (created bool, err error) {

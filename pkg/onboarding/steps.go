@@ -2,7 +2,6 @@ package onboarding
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/leadctl/leadctl/pkg/jobs"
@@ -138,11 +137,7 @@ func (t *task) tell(ctx context.Context, left []error) {
 
 // smokeTest proves the workspace with a record of its own; only then does the connection count as active.
 func smokeTest(ctx context.Context, t *task) error {
-	checks, err := t.worker.Workspaces.Odoo.SmokeTest(ctx, t.workspace)
-	for _, c := range checks {
-		err = errors.Join(err, c.Err)
-	}
-	if err != nil {
+	if _, err := t.worker.Workspaces.Smoke(ctx, t.workspace); err != nil {
 		return err
 	}
 	return t.worker.Workspaces.Activate(ctx, t.workspace)

@@ -108,10 +108,11 @@ func (s *Service) ensureRow(ctx context.Context, tx postgres.SystemTx, id tenant
 		return c, err
 	}
 	_, err = tx.Exec(ctx, `INSERT INTO odoo_connections (tenant_id, base_url, db_name, auth_type, login, secret, protocol, active)
-		VALUES ($1, $2, $3, 'api_key', $4, $5, 'xmlrpc', false)
+		VALUES ($1, $2, $3, $6, $4, $5, 'xmlrpc', false)
 		ON CONFLICT (tenant_id) DO UPDATE SET base_url = EXCLUDED.base_url, db_name = EXCLUDED.db_name, company_id = NULL, auth_type = EXCLUDED.auth_type,
-			login = EXCLUDED.login, secret = EXCLUDED.secret, pending_secret = NULL, protocol = EXCLUDED.protocol, server_version = NULL, active = false, updated_at = now()`,
-		id, s.BaseURL, name, s.Odoo.ServiceLogin(id), sealed)
+			login = EXCLUDED.login, secret = EXCLUDED.secret, pending_secret = NULL, protocol = EXCLUDED.protocol, server_version = NULL, active = false,
+			smoke_at = NULL, smoke_passed = NULL, smoke_checks = NULL, updated_at = now()`,
+		id, s.BaseURL, name, s.Odoo.ServiceLogin(id), sealed, s.Odoo.AuthType())
 	if err != nil || r.secret == "" {
 		return c, err
 	}
