@@ -2,7 +2,10 @@ package odoo
 
 import (
 	"context"
+	"errors"
 	"fmt"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/leadctl/leadctl/pkg/fault"
 )
@@ -13,6 +16,9 @@ const unnamed = "New workspace"
 // EnsureBaseline gives the workspace's own company the tenant's name, once: a name that the tenant chose later stays. In a shared
 // database, where Odoo wants each name once, a name that is taken gets the tenant's number.
 func (p *Provisioner) EnsureBaseline(ctx context.Context, w Workspace, companyName string) error {
+	if p.cluster != nil {
+		return p.cluster.nameCompany(ctx, w, companyName)
+	}
 	s, err := p.control(ctx, w)
 	if err != nil {
 		return err
@@ -38,4 +44,29 @@ func (s *Session) nameCompany(ctx context.Context, from, to string) error {
 		return err
 	}
 	return s.Write(ctx, "res.company", []int64{found[0].ID()}, Record{"name": to}, quiet())
+}
+
+// nameCompany does the same in SQL: to Odoo a company's name is worth a tenth of all that it does for a new workspace. The live tests
+// compare the outcome with a company that Odoo renamed.
+func (c *cluster) nameCompany(ctx context.Context, w Workspace, to string) error {
+	conn, err := c.open(ctx, w)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return clusterFault("company in "+w.Database, pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		var contact int64
+		err := tx.QueryRow(ctx, `UPDATE res_company SET name = $1, write_date = now() AT TIME ZONE 'utc'
+			WHERE id = (SELECT min(id) FROM res_company) AND name = $2 RETURNING partner_id`, to, unnamed).Scan(&contact)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil // named before
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `UPDATE res_partner SET name = $2, commercial_company_name = $2, write_date = now() AT TIME ZONE 'utc' WHERE id = $1`, contact, to); err != nil {
+			return err
+		}
+		return rename(ctx, tx, contact, to)
+	}))
 }

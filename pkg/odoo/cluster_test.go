@@ -27,8 +27,11 @@ var odooTables = []string{
 	`CREATE TABLE ir_config_parameter (id serial PRIMARY KEY, key text UNIQUE NOT NULL, value text,
 		create_uid int, write_uid int, create_date timestamp, write_date timestamp)`,
 	`CREATE TABLE res_users (id serial PRIMARY KEY, login text UNIQUE NOT NULL, password text, active bool, partner_id int, signature text, write_date timestamp)`,
-	`CREATE TABLE res_partner (id serial PRIMARY KEY, name text, complete_name text, email text, email_normalized text, active bool, partner_share bool, write_date timestamp)`,
+	`CREATE TABLE res_partner (id serial PRIMARY KEY, name text, complete_name text, commercial_company_name text, email text, email_normalized text, active bool, partner_share bool, write_date timestamp)`,
 	`INSERT INTO res_partner (id, name, complete_name, active, partner_share) VALUES (50, 'leadctl-spare', 'leadctl-spare', false, true)`,
+	`CREATE TABLE res_company (id serial PRIMARY KEY, name text, partner_id int, write_date timestamp)`,
+	`INSERT INTO res_partner (id, name, complete_name) VALUES (1, 'New workspace', 'New workspace')`,
+	`INSERT INTO res_company (id, name, partner_id) VALUES (1, 'New workspace', 1), (2, 'New workspace', 50)`,
 	`CREATE TABLE ir_attachment (res_model text, res_id int, res_field text)`,
 	`INSERT INTO ir_attachment VALUES ('res.partner', 50, 'image_1920'), ('res.partner', 51, 'image_1920'), ('res.partner', 50, NULL)`,
 	`CREATE TABLE res_users_apikeys (id serial PRIMARY KEY, name text, user_id int, scope text, key text, index text, create_date timestamp)`,
@@ -196,6 +199,29 @@ func TestCloneIsFinishedNotRepeated(t *testing.T) {
 	require.Error(t, err)
 	_, err = c.prov.EnsureDatabase(ctx, other)
 	require.NoError(t, err)
+}
+
+// The workspace's company is named once; a name that somebody gave it later stays.
+func TestCompanyIsNamedOnce(t *testing.T) {
+	t.Parallel()
+	c, ctx := newClones(t), context.Background()
+	w := c.workspace(1)
+	_, err := c.prov.EnsureDatabase(ctx, w)
+	require.NoError(t, err)
+	names := func() string {
+		return c.text(t, w.Database, `SELECT concat_ws('|', c.name, p.name, p.complete_name, p.commercial_company_name, (SELECT name FROM res_company WHERE id = 2))
+			FROM res_company c JOIN res_partner p ON p.id = c.partner_id WHERE c.id = 1`)
+	}
+	for range 2 {
+		require.NoError(t, c.prov.EnsureBaseline(ctx, w, "Tan & <Sons>"))
+		require.Equal(t, "Tan & <Sons>|Tan & <Sons>|Tan & <Sons>|Tan & <Sons>|New workspace", names())
+	}
+	c.exec(t, w.Database, `UPDATE res_company SET name = 'Ours' WHERE id = 1`)
+	require.NoError(t, c.prov.EnsureBaseline(ctx, w, "Another"))
+	require.Equal(t, "Ours|Tan & <Sons>|Tan & <Sons>|Tan & <Sons>|New workspace", names())
+	foreign := w
+	foreign.Tenant = 2
+	require.Equal(t, odoo.CodeForeign, fault.Code(c.prov.EnsureBaseline(ctx, foreign, "Theirs")))
 }
 
 // A clone that no attempt could finish does not stay: it would keep the next one from the template that somebody put right.

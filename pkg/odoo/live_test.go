@@ -116,23 +116,59 @@ func TestLiveOdoo14Service(t *testing.T) {
 	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO14", "s14", false))
 }
 
-// TestLivePeopleAreAlike compares the user that took the template's spare over, in SQL, with one whom Odoo made: but for who they
+// TestLiveSQLAndOdooAreAlike compares the user that took the template's spare over, in SQL, with one whom Odoo made: but for who they
 // are and when they were made, the same stands in every column of theirs.
-func TestLivePeopleAreAlike(t *testing.T) {
+func TestLiveSQLAndOdooAreAlike(t *testing.T) {
 	for _, server := range [][2]string{{"LEADCTL_LIVE_ODOO", "c19"}, {"LEADCTL_LIVE_ODOO14", "c14"}} {
-		t.Run(server[1], func(t *testing.T) { testPeopleAlike(t, liveRig(t, server[0], server[1], true)) })
+		t.Run(server[1], func(t *testing.T) {
+			r := liveRig(t, server[0], server[1], true)
+			testPeopleAlike(t, r)
+			testNamesAlike(t, r)
+		})
 	}
+}
+
+// inside connects to a workspace's database.
+func (r rig) inside(t *testing.T, w odoo.Workspace) *pgx.Conn {
+	t.Helper()
+	cfg, err := pgx.ParseConfig(r.dsn)
+	require.NoError(t, err)
+	cfg.Database = w.Database
+	conn, err := pgx.ConnectConfig(context.Background(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+// testNamesAlike is the same for the company that SQL named and one that Odoo did.
+func testNamesAlike(t *testing.T, r rig) {
+	ctx := context.Background()
+	var companies [2]string
+	for i, name := range []string{"aa & <Sons>", "bb & <Sons>"} {
+		w := r.provisioned(t, tenantid.ID(131+i))
+		s, err := r.prov.Session(ctx, w)
+		require.NoError(t, err)
+		if i == 0 {
+			require.NoError(t, r.prov.EnsureBaseline(ctx, w, name))
+		} else {
+			require.NoError(t, s.Write(ctx, "res.company", []int64{1}, odoo.Record{"name": name}, nil))
+		}
+		seen, err := s.SearchRead(ctx, "res.company", odoo.Query{Fields: []string{"name", "partner_id"}})
+		require.NoError(t, err)
+		require.Equal(t, name, seen[0].Text("name"))
+		require.Contains(t, seen[0]["partner_id"], name)
+		require.NoError(t, r.inside(t, w).QueryRow(ctx, `SELECT jsonb_pretty(jsonb_build_object(
+				'company', to_jsonb(c) - '{logo_web,write_date,write_uid}'::text[],
+				'partner', to_jsonb(p) - '{calendar_last_notif_ack,write_date,write_uid}'::text[]))
+			FROM res_company c JOIN res_partner p ON p.id = c.partner_id WHERE c.id = 1`).Scan(&companies[i]))
+	}
+	require.Equal(t, strings.ReplaceAll(companies[1], "bb & <Sons>", "aa & <Sons>"), companies[0])
 }
 
 func testPeopleAlike(t *testing.T, r rig) {
 	ctx := context.Background()
 	w := r.provisioned(t, 130)
-	cfg, err := pgx.ParseConfig(r.dsn)
-	require.NoError(t, err)
-	cfg.Database = w.Database
-	conn, err := pgx.ConnectConfig(ctx, cfg)
-	require.NoError(t, err)
-	defer conn.Close(ctx)
+	conn := r.inside(t, w)
 	var people [2]string
 	for i, who := range []string{"aa", "bb"} {
 		uid, err := r.prov.EnsureUser(ctx, w, odoo.User{Email: who + "@example.com", Name: who + " <&>"})
