@@ -2,6 +2,7 @@ package odoo_test
 
 import (
 	"context"
+	"encoding/base64"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -65,10 +66,50 @@ func testCompaniesApart(t *testing.T, r rig) {
 		_, err = r.prov.SmokeTest(ctx, pair[0])
 		require.NoError(t, err)
 	}
+	if r.stand == nil { // which knows no such records
+		testConversationsApart(t, r, a, b)
+	}
 	stolen := b
 	stolen.Secret = a.Secret
 	_, err := r.prov.SmokeTest(ctx, stolen)
 	require.Error(t, err, "A's secret opens B's account")
+}
+
+// testConversationsApart: what hangs on a tenant's lead and contact is as far from the other tenant as those are.
+func testConversationsApart(t *testing.T, r rig, a, b odoo.Workspace) {
+	ctx := context.Background()
+	mine, err := r.prov.Session(ctx, a)
+	require.NoError(t, err)
+	theirs, err := r.prov.Session(ctx, b)
+	require.NoError(t, err)
+	hung := map[string][]int64{}
+	for _, model := range []string{"crm.lead", "res.partner"} {
+		on, err := mine.SearchRead(ctx, model, odoo.Query{Fields: []string{"name"}, Limit: 1, Order: "id desc"})
+		require.NoError(t, err)
+		_, err = mine.Call(ctx, odoo.Call{Model: model, Method: "message_post", IDs: []int64{on[0].ID()}, Named: map[string]any{"body": canary, "email_from": "a@example.com"}})
+		require.NoError(t, err)
+		files, err := mine.Create(ctx, "ir.attachment", []odoo.Record{{"name": canary, "res_model": model, "res_id": on[0].ID(), "datas": base64.StdEncoding.EncodeToString([]byte(canary))}}, nil)
+		require.NoError(t, err)
+		hung["ir.attachment"] = append(hung["ir.attachment"], files...)
+		messages, err := mine.SearchRead(ctx, "mail.message", odoo.Query{Fields: []string{"res_id"},
+			Domain: odoo.Domain{odoo.Where("model", "=", model), odoo.Where("res_id", "=", on[0].ID())}})
+		require.NoError(t, err)
+		require.NotEmpty(t, messages)
+		for _, m := range messages {
+			hung["mail.message"] = append(hung["mail.message"], m.ID())
+		}
+		_, err = theirs.Call(ctx, odoo.Call{Model: model, Method: "message_post", IDs: []int64{on[0].ID()}, Named: map[string]any{"body": "an answer", "email_from": "b@example.com"}})
+		require.Equal(t, odoo.CodeForbidden, fault.Code(err), "%s: %v", model, err)
+	}
+	for model, ids := range hung {
+		found, err := theirs.SearchCount(ctx, model, odoo.Query{Domain: odoo.Domain{odoo.Where("id", "in", ids)}, Archived: true})
+		require.NoError(t, err)
+		require.Zero(t, found, model)
+		for _, id := range ids {
+			_, err := theirs.Read(ctx, model, []int64{id}, []string{"display_name"})
+			require.Equal(t, odoo.CodeForbidden, fault.Code(err), "%s: %v", model, err)
+		}
+	}
 }
 
 func testForeignShared(t *testing.T, r rig) {
