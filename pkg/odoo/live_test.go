@@ -85,47 +85,38 @@ func keepShut(t *testing.T, address string, shut []string) string {
 	return proxy.URL
 }
 
-// The forms of Odoo's own pages, where the database service is shut; and nothing but those and JSON-2, as it will be after 19. They come
-// first, so that the templates that Odoo can open are made by form.
+// The servers are two processes, so what is tried on one does not wait for the other. On each, the forms come first, so that the
+// templates that Odoo can open are made by form. Without XML-RPC it is as it will be after 19: nothing but JSON-2 and the pages.
 
-func TestLiveOdoo14Forms(t *testing.T) {
-	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO14", "f14", false, "/xmlrpc/2/db"))
+func TestLiveOdoo19(t *testing.T) {
+	t.Parallel()
+	const server = "LEADCTL_LIVE_ODOO"
+	t.Run("without XML-RPC", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "x19", false, "/xmlrpc", "/jsonrpc")) })
+	t.Run("cluster without XML-RPC", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "y19", true, "/xmlrpc", "/jsonrpc")) })
+	t.Run("cluster", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "c19", true)) })
+	t.Run("service", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "s19", false)) })
+	t.Run("SQL and Odoo are alike", func(t *testing.T) { testAlike(t, liveRig(t, server, "c19", true)) })
+	t.Run("burst", func(t *testing.T) { testBurst(t, liveRig(t, server, "c19", true)) })
+	t.Run("company", func(t *testing.T) { testCompany(t, liveShared(t, server, "k19", true)) })
+	t.Run("company by service", func(t *testing.T) { testCompany(t, liveShared(t, server, "w19", false)) })
 }
 
-func TestLiveOdoo19WithoutXMLRPC(t *testing.T) {
-	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO", "x19", false, "/xmlrpc", "/jsonrpc"))
+func TestLiveOdoo14(t *testing.T) {
+	t.Parallel()
+	const server = "LEADCTL_LIVE_ODOO14"
+	t.Run("forms", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "f14", false, "/xmlrpc/2/db")) })
+	t.Run("cluster", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "c14", true)) })
+	t.Run("service", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "s14", false)) })
+	t.Run("SQL and Odoo are alike", func(t *testing.T) { testAlike(t, liveRig(t, server, "c14", true)) })
+	t.Run("company", func(t *testing.T) { testCompany(t, liveShared(t, server, "k14", true)) })
+	t.Run("company by service", func(t *testing.T) { testCompany(t, liveShared(t, server, "w14", false)) })
 }
 
-func TestLiveOdoo19ClusterWithoutXMLRPC(t *testing.T) {
-	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO", "y19", true, "/xmlrpc", "/jsonrpc"))
-}
-
-func TestLiveOdoo19Cluster(t *testing.T) {
-	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO", "c19", true))
-}
-
-func TestLiveOdoo19Service(t *testing.T) {
-	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO", "s19", false))
-}
-
-func TestLiveOdoo14Cluster(t *testing.T) {
-	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO14", "c14", true))
-}
-
-func TestLiveOdoo14Service(t *testing.T) {
-	testWorkspace(t, liveRig(t, "LEADCTL_LIVE_ODOO14", "s14", false))
-}
-
-// TestLiveSQLAndOdooAreAlike compares the user that took the template's spare over, in SQL, with one whom Odoo made: but for who they
-// are and when they were made, the same stands in every column of theirs.
-func TestLiveSQLAndOdooAreAlike(t *testing.T) {
-	for _, server := range [][2]string{{"LEADCTL_LIVE_ODOO", "c19"}, {"LEADCTL_LIVE_ODOO14", "c14"}} {
-		t.Run(server[1], func(t *testing.T) {
-			r := liveRig(t, server[0], server[1], true)
-			testPeopleAlike(t, r)
-			testNamesAlike(t, r)
-		})
-	}
+// testAlike compares what leadctl wrote in SQL with what Odoo wrote itself: but for who is meant and when it was, the same stands in
+// every column.
+func testAlike(t *testing.T, r rig) {
+	testPeopleAlike(t, r)
+	testNamesAlike(t, r)
 }
 
 // inside connects to a workspace's database.
@@ -140,7 +131,7 @@ func (r rig) inside(t *testing.T, w odoo.Workspace) *pgx.Conn {
 	return conn
 }
 
-// testNamesAlike is the same for the company that SQL named and one that Odoo did.
+// testNamesAlike: a company that SQL named, and one that Odoo did.
 func testNamesAlike(t *testing.T, r rig) {
 	ctx := context.Background()
 	var companies [2]string
@@ -165,6 +156,7 @@ func testNamesAlike(t *testing.T, r rig) {
 	require.Equal(t, strings.ReplaceAll(companies[1], "bb & <Sons>", "aa & <Sons>"), companies[0])
 }
 
+// testPeopleAlike: the user that took the template's spare over, and one whom Odoo made.
 func testPeopleAlike(t *testing.T, r rig) {
 	ctx := context.Background()
 	w := r.provisioned(t, 130)
@@ -192,9 +184,8 @@ func testPeopleAlike(t *testing.T, r rig) {
 	require.Equal(t, strings.ReplaceAll(people[1], "bb", "aa"), people[0])
 }
 
-// TestLiveBurst makes twenty workspaces at once and reports how long each took; scripts/bench holds the times to a limit.
-func TestLiveBurst(t *testing.T) {
-	r := liveRig(t, "LEADCTL_LIVE_ODOO", "c19", true)
+// testBurst makes twenty workspaces at once and reports how long each took; scripts/bench holds the times to a limit.
+func testBurst(t *testing.T, r rig) {
 	took := make([]time.Duration, 20)
 	var wg sync.WaitGroup
 	for i := range took {
@@ -208,20 +199,4 @@ func TestLiveBurst(t *testing.T) {
 	wg.Wait()
 	slices.Sort(took)
 	t.Logf("fastest %v, median %v, p95 %v", took[0], took[10], took[18])
-}
-
-func TestLiveOdoo19Company(t *testing.T) {
-	testCompany(t, liveShared(t, "LEADCTL_LIVE_ODOO", "k19", true))
-}
-
-func TestLiveOdoo19CompanyService(t *testing.T) {
-	testCompany(t, liveShared(t, "LEADCTL_LIVE_ODOO", "w19", false))
-}
-
-func TestLiveOdoo14Company(t *testing.T) {
-	testCompany(t, liveShared(t, "LEADCTL_LIVE_ODOO14", "k14", true))
-}
-
-func TestLiveOdoo14CompanyService(t *testing.T) {
-	testCompany(t, liveShared(t, "LEADCTL_LIVE_ODOO14", "w14", false))
 }
