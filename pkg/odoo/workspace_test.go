@@ -91,6 +91,14 @@ func testSteps(t *testing.T, r rig) {
 	about, err := r.prov.About(ctx, w)
 	require.NoError(t, err)
 	require.NotEmpty(t, about.Version)
+	speaks := odoo.ProtocolXMLRPC
+	switch {
+	case r.how.ClusterDSN != "" && !strings.HasPrefix(about.Version, "14"):
+		speaks = odoo.ProtocolJSON2
+	case !r.xmlrpc():
+		speaks = odoo.ProtocolWeb
+	}
+	require.Equal(t, speaks, about.Protocol)
 	require.Equal(t, r.how.Mode == odoo.ModeCompany, about.Company > 0)
 	s, err := r.prov.Session(ctx, w)
 	require.NoError(t, err)

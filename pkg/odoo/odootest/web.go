@@ -51,7 +51,7 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no JSON-RPC", http.StatusBadRequest)
 		return
 	}
-	params, _ := whole(map[string]any(body.Params)).(map[string]any)
+	params, _ := whole(body.Params).(map[string]any)
 	op, db := s.webLabel(r, params)
 	if strings.HasPrefix(r.URL.Path, "/web/dataset/") && db == "" && s.several() {
 		http.Error(w, "<html>No database is selected. Alternatively, use the X-Odoo-Database header.</html>", http.StatusNotFound)
