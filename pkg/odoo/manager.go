@@ -42,7 +42,10 @@ func (m *manager) settle(ctx context.Context, w Workspace) error {
 	if _, err := m.open(ctx, w); err != nil {
 		return err
 	}
-	_, err := m.databases.Drop(ctx, w.provisional())
+	left, err := m.databases.Exists(ctx, w.provisional())
+	if err == nil && left {
+		_, err = m.databases.Drop(ctx, w.provisional())
+	}
 	return err
 }
 

@@ -108,7 +108,8 @@ func (s *Server) Authenticate(ctx context.Context, db, login string, secret Secr
 		return 0, false, err
 	}
 	if !version.XMLRPC {
-		return s.webSignIn(ctx, db, login, secret)
+		uid, cookie, err := s.webSignIn(ctx, db, login, secret)
+		return uid, cookie != "", err
 	}
 	v, err := s.ask(ctx, rpcCall{service: "common", method: "authenticate", db: db, secrets: []Secret{secret},
 		args: []any{db, login, string(secret), map[string]any{}}})

@@ -24,16 +24,9 @@ func (p *Provisioner) ways(ctx context.Context) []Check {
 		way("database service", !clone && !forms, func() (string, error) { return p.databases.service().usable(ctx) }),
 		way("web form", !clone && forms, func() (string, error) { return p.databases.forms().usable(ctx) }),
 	}
-	slices.SortStableFunc(all, func(a, b Check) int {
-		if a.Spare == b.Spare {
-			return 0
-		}
-		if b.Spare {
-			return -1
-		}
-		return 1
-	})
-	return all
+	at := slices.IndexFunc(all, func(c Check) bool { return !c.Spare })
+	taken := all[at]
+	return slices.Insert(slices.Delete(all, at, at+1), 0, taken)
 }
 
 func way(name string, taken bool, try func() (string, error)) Check {

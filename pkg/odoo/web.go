@@ -34,22 +34,22 @@ var errExpired = errors.New("session expired")
 func (p *webProtocol) call(ctx context.Context, db string, c Call) (any, error) {
 	key := webKey{db, p.login, sha256.Sum256([]byte(p.secret))}
 	for range 2 {
-		cookie, ok := p.server.cookies.Load(key)
-		if !ok {
-			_, in, err := p.server.webSignIn(ctx, db, p.login, p.secret)
-			if err != nil {
+		kept, _ := p.server.cookies.Load(key)
+		cookie, _ := kept.(string)
+		if cookie == "" {
+			var err error
+			if _, cookie, err = p.server.webSignIn(ctx, db, p.login, p.secret); err != nil {
 				return nil, err
 			}
-			if !in {
+			if cookie == "" {
 				break
 			}
-			cookie, _ = p.server.cookies.Load(key)
 		}
-		v, err := p.once(ctx, db, c, cookie.(string))
+		v, err := p.once(ctx, db, c, cookie)
 		if !errors.Is(err, errExpired) {
 			return v, err
 		}
-		p.server.cookies.Delete(key)
+		p.server.cookies.CompareAndDelete(key, cookie)
 	}
 	return nil, accessDenied(&CallError{Op: c.Model + "." + c.Method, Database: db})
 }
@@ -62,27 +62,31 @@ func (p *webProtocol) once(ctx context.Context, db string, c Call, cookie string
 	return v, err
 }
 
-// webSignIn opens a session and keeps its cookie; a refusal is ok == false and no error.
-func (s *Server) webSignIn(ctx context.Context, db, login string, secret Secret) (uid int64, ok bool, err error) {
+// webSignIn opens a session, keeps its cookie and returns it; a refusal is no cookie and no error.
+func (s *Server) webSignIn(ctx context.Context, db, login string, secret Secret) (uid int64, cookie string, err error) {
 	failed := &CallError{Op: "web.authenticate", Database: db}
 	v, cookie, err := s.web(ctx, webCall{path: "/web/session/authenticate", failed: failed, secrets: []Secret{secret},
 		params: map[string]any{"db": db, "login": login, "password": string(secret)}})
 	key := webKey{db, login, sha256.Sum256([]byte(secret))}
-	if fault.Code(err) == CodeAccessDenied {
+	switch {
+	case fault.Code(err) == CodeAccessDenied:
 		s.cookies.Delete(key)
-		return 0, false, nil
-	}
-	if fault.Code(err) == CodeForbidden { // the one thing that is forbidden to somebody who is not signed in
-		return 0, false, noDatabase(failed)
-	}
-	if err != nil {
-		return 0, false, err
+		return 0, "", nil
+	case fault.Code(err) == CodeForbidden: // the one thing that is forbidden to somebody who is not signed in
+		return 0, "", noDatabase(failed)
+	case err != nil:
+		return 0, "", err
 	}
 	uid = asRecord(v).Int("uid")
-	if uid > 0 && cookie != "" {
-		s.cookies.Store(key, cookie)
+	switch {
+	case uid == 0: // asked for a second factor, which leadctl has not
+		return 0, "", nil
+	case cookie == "":
+		failed.Detail = "signed in, and no session given"
+		return 0, "", unreachable(failed)
 	}
-	return uid, uid > 0, nil
+	s.cookies.Store(key, cookie)
+	return uid, cookie, nil
 }
 
 // webCall is one call. failed is what a fault is made of.
@@ -118,8 +122,10 @@ func (s *Server) web(ctx context.Context, c webCall) (v any, cookie string, err 
 		return nil, "", err
 	}
 	switch {
-	case got.unselected():
+	case got.unselected() && c.cookie != "":
 		return nil, "", errExpired // on a server with several databases, the cookie alone said for which of them the call was
+	case got.unselected():
+		return nil, "", noDatabase(c.failed)
 	case got.status != http.StatusOK:
 		return nil, "", unserved(got, c.failed)
 	}
