@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os/user"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -139,7 +140,10 @@ type tenantView struct {
 	Attempt    int               `json:"attempt"`
 	Users      []tenant.Member   `json:"users"`
 	Timeline   []onboarding.Step `json:"timeline"`
-	Smoke      *workspace.Smoke  `json:"smoke_test"` // of the workspace; null before the first
+
+	SmokeAt     *time.Time             `json:"smoke_test_at"` // of the workspace's latest smoke test; null before the first
+	SmokePassed *bool                  `json:"smoke_test_passed"`
+	SmokeTest   []workspace.SmokeCheck `json:"smoke_test"`
 }
 
 func newTenantShow(a *app) *cobra.Command {
@@ -167,8 +171,13 @@ func showTenant(ctx context.Context, tx postgres.SystemTx, ref string) (view ten
 	if view.Users, err = tenant.Members(ctx, tx, view.ID); err != nil {
 		return view, err
 	}
-	if view.Smoke, err = workspace.LatestSmoke(ctx, tx, view.ID); err != nil {
+	smoke, err := workspace.LatestSmoke(ctx, tx, view.ID)
+	if err != nil {
 		return view, err
+	}
+	view.SmokeTest = []workspace.SmokeCheck{}
+	if smoke != nil {
+		view.SmokeAt, view.SmokePassed, view.SmokeTest = &smoke.At, &smoke.Passed, smoke.Checks
 	}
 	st, steps, err := onboarding.Progress(ctx, tx, view.ID)
 	if fault.Is(err, fault.NotFound) {

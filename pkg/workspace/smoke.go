@@ -15,10 +15,9 @@ import (
 
 // Smoke is what the latest smoke test of a workspace found.
 type Smoke struct {
-	At     time.Time    `json:"at"`
-	Passed bool         `json:"passed"`
-	Millis float64      `json:"ms"` // of all checks together
-	Checks []SmokeCheck `json:"checks"`
+	At     time.Time
+	Passed bool
+	Checks []SmokeCheck
 }
 
 // SmokeCheck is one thing that was tried. Those after one that failed were not.
@@ -60,9 +59,6 @@ func LatestSmoke(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) (*Sm
 		Scan(&found.At, &found.Passed, &found.Checks)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
-	}
-	for _, c := range found.Checks {
-		found.Millis += c.Millis
 	}
 	return &found, err
 }

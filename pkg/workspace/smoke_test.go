@@ -30,8 +30,8 @@ func TestSmokeIsKept(t *testing.T) {
 	require.NoError(t, err)
 	first := latest()
 	require.True(t, first.Passed)
-	require.Positive(t, first.Millis)
 	require.Len(t, first.Checks, len(checks))
+	require.Positive(t, first.Checks[0].Millis)
 
 	r.stand.Inject(odootest.Fault{Op: "res.partner.unlink", Do: odootest.Refuse, Code: 2, Text: "CANARY of an upstream"})
 	_, err = r.Smoke(t.Context(), w)
