@@ -44,9 +44,9 @@ func liveRig(t *testing.T, variables, name string, cluster bool, shut ...string)
 }
 
 // liveShared makes companies in one database there.
-func liveShared(t *testing.T, variables, name string, cluster bool) rig {
+func liveShared(t *testing.T, variables, name string, cluster bool, shut ...string) rig {
 	t.Helper()
-	return liveRigFor(t, variables, name, cluster, odoo.Provisioning{Mode: odoo.ModeCompany, Shared: "lct_shared_" + name, TemplateSecret: adminPassword})
+	return liveRigFor(t, variables, name, cluster, odoo.Provisioning{Mode: odoo.ModeCompany, Shared: "lct_shared_" + name, TemplateSecret: adminPassword}, shut...)
 }
 
 func liveRigFor(t *testing.T, variables, name string, cluster bool, how odoo.Provisioning, shut ...string) rig {
@@ -99,6 +99,7 @@ func TestLiveOdoo19(t *testing.T) {
 	t.Run("burst", func(t *testing.T) { testBurst(t, liveRig(t, server, "c19", true)) })
 	t.Run("company", func(t *testing.T) { testCompany(t, liveShared(t, server, "k19", true)) })
 	t.Run("company by service", func(t *testing.T) { testCompany(t, liveShared(t, server, "w19", false)) })
+	t.Run("company without XML-RPC", func(t *testing.T) { testCompany(t, liveShared(t, server, "w19", false, "/xmlrpc", "/jsonrpc")) })
 }
 
 func TestLiveOdoo14(t *testing.T) {
