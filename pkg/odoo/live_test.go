@@ -85,34 +85,6 @@ func keepShut(t *testing.T, address string, shut []string) string {
 	return proxy.URL
 }
 
-// The servers are two processes, so what is tried on one does not wait for the other. On each, the forms come first, so that the
-// templates that Odoo can open are made by form. Without XML-RPC it is as it will be after 19: nothing but JSON-2 and the pages.
-
-func TestLiveOdoo19(t *testing.T) {
-	t.Parallel()
-	const server = "LEADCTL_LIVE_ODOO"
-	t.Run("without XML-RPC", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "x19", false, "/xmlrpc", "/jsonrpc")) })
-	t.Run("cluster without XML-RPC", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "y19", true, "/xmlrpc", "/jsonrpc")) })
-	t.Run("cluster", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "c19", true)) })
-	t.Run("service", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "s19", false)) })
-	t.Run("SQL and Odoo are alike", func(t *testing.T) { testAlike(t, liveRig(t, server, "c19", true)) })
-	t.Run("burst", func(t *testing.T) { testBurst(t, liveRig(t, server, "c19", true)) })
-	t.Run("company", func(t *testing.T) { testCompany(t, liveShared(t, server, "k19", true)) })
-	t.Run("company by service", func(t *testing.T) { testCompany(t, liveShared(t, server, "w19", false)) })
-	t.Run("company without XML-RPC", func(t *testing.T) { testCompany(t, liveShared(t, server, "w19", false, "/xmlrpc", "/jsonrpc")) })
-}
-
-func TestLiveOdoo14(t *testing.T) {
-	t.Parallel()
-	const server = "LEADCTL_LIVE_ODOO14"
-	t.Run("forms", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "f14", false, "/xmlrpc/2/db")) })
-	t.Run("cluster", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "c14", true)) })
-	t.Run("service", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "s14", false)) })
-	t.Run("SQL and Odoo are alike", func(t *testing.T) { testAlike(t, liveRig(t, server, "c14", true)) })
-	t.Run("company", func(t *testing.T) { testCompany(t, liveShared(t, server, "k14", true)) })
-	t.Run("company by service", func(t *testing.T) { testCompany(t, liveShared(t, server, "w14", false)) })
-}
-
 // testAlike compares what leadctl wrote in SQL with what Odoo wrote itself: but for who is meant and when it was, the same stands in
 // every column.
 func testAlike(t *testing.T, r rig) {
