@@ -36,7 +36,8 @@ func (c *company) drop(ctx context.Context, w Workspace) (bool, error) {
 	return true, c.unmark(ctx, s, w.Tenant)
 }
 
-// retireUsers archives the company's users and takes their logins off them, which those people may need for another workspace.
+// retireUsers archives the company's users and takes their logins and their ties to the identity provider off them, which those people may
+// need for another workspace: Odoo wants either only once in a database.
 func (s *Session) retireUsers(ctx context.Context) error {
 	users, err := s.SearchRead(ctx, "res.users", Query{Domain: Domain{Where("company_id", "=", s.company), Where("id", "!=", s.uid)},
 		Fields: []string{"login"}})
@@ -45,7 +46,7 @@ func (s *Session) retireUsers(ctx context.Context) error {
 			return err
 		}
 		login := fmt.Sprintf("deleted-%d-%s", u.ID(), u.Text("login"))
-		err = s.Write(ctx, "res.users", []int64{u.ID()}, Record{"active": false, "login": login}, nil)
+		err = s.Write(ctx, "res.users", []int64{u.ID()}, Record{"active": false, "login": login, "oauth_uid": false, "oauth_provider_id": false}, nil)
 	}
 	return err
 }

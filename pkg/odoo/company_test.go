@@ -145,6 +145,12 @@ func testDropCompany(t *testing.T, r rig) {
 		_, err := r.prov.PushLeads(ctx, one, []odoo.Lead{{UEN: "202012345A", Name: "The same company"}})
 		require.NoError(t, err)
 	}
+	signsOn := func(w odoo.Workspace) error {
+		uid, err := r.prov.EnsureUser(ctx, w, odoo.User{Email: "mover@example.com"})
+		require.NoError(t, err)
+		return r.ensureSSO(w, odoo.SSO{Name: "Keycloak", Button: "Sign in", ClientID: "odoo", AuthEndpoint: "https://id.example.com/auth", UserInfo: "https://id.example.com/userinfo"}, uid, "mover")
+	}
+	require.NoError(t, signsOn(w))
 	for _, there := range []bool{true, false} {
 		gone, err := r.prov.DropDatabase(ctx, w)
 		require.NoError(t, err)
@@ -158,6 +164,7 @@ func testDropCompany(t *testing.T, r rig) {
 	n, err := s.SearchCount(ctx, "crm.lead", odoo.Query{})
 	require.NoError(t, err)
 	require.EqualValues(t, 1, n, "the neighbour lost a lead")
+	require.NoError(t, signsOn(other), "who was in a workspace that is gone can be in another")
 	replica, err := odoo.NewProvisioner(r.server, r.how)
 	require.NoError(t, err)
 	created, err := replica.EnsureDatabase(ctx, w)

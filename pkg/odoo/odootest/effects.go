@@ -92,6 +92,9 @@ func (r request) admit(rec row, id int64) error {
 			if login, set := rec["login"]; set && u["login"] == login && other != id {
 				return userError("The operation cannot be completed: You can not have two users with the same login!")
 			}
+			if subject := str(rec["oauth_uid"]); subject != "" && u["oauth_uid"] == subject && u["oauth_provider_id"] == rec["oauth_provider_id"] && other != id {
+				return userError("The operation cannot be completed: OAuth UID must be unique per provider")
+			}
 		}
 	case "ir.model.fields":
 		return r.admitField(rec, id)
