@@ -229,7 +229,7 @@ func (b *bench) close(ctx context.Context) error {
 		if b.db != b.t.Name {
 			return b.service.Rename(ctx, b.db, b.t.Name)
 		}
-		return b.dropLeftover(ctx)
+		return b.service.sweep(ctx, b.db+provisionalSuffix) // of a run that crashed while the name was given by copying
 	}
 	if err := b.finishInside(ctx); err != nil {
 		return err
@@ -245,15 +245,6 @@ func (b *bench) close(ctx context.Context) error {
 		}
 		return lock(ctx, admin, b.t.Name)
 	})
-}
-
-// dropLeftover removes what a run left that crashed while the name was given by copying.
-func (b *bench) dropLeftover(ctx context.Context) error {
-	there, err := b.service.Exists(ctx, b.db+provisionalSuffix)
-	if err == nil && there {
-		_, err = b.service.Drop(ctx, b.db+provisionalSuffix)
-	}
-	return err
 }
 
 // finishInside does what only SQL can: the backstop against two partners of one company, and the end of the accounts that the

@@ -80,8 +80,8 @@ func marker(installation string, tenant tenantid.ID) string {
 	return installation + "/tenant/" + tenant.String()
 }
 
-// maker is one way of making databases; production has two: raw clones on the PostgreSQL cluster, and Odoo's database
-// service. No method touches a final database before it has read the marker it expects there.
+// maker is one way of making workspaces; production has three: raw clones on the PostgreSQL cluster, databases that Odoo is asked to
+// make, and companies. No method touches a final database before it has read the marker it expects there.
 type maker interface {
 	// ensure makes the workspace's database and reports whether this call did it. What can never become one is removed.
 	ensure(ctx context.Context, w Workspace) (created bool, err error)

@@ -93,6 +93,15 @@ func (d *Databases) Drop(ctx context.Context, name string) (bool, error) {
 	return drop(ctx, way, name)
 }
 
+// sweep drops what a broken attempt may have left. It looks first: to drop takes the master password, to look does not.
+func (d *Databases) sweep(ctx context.Context, name string) error {
+	left, err := d.Exists(ctx, name)
+	if err == nil && left {
+		_, err = d.Drop(ctx, name)
+	}
+	return err
+}
+
 // The answer to a change may be broken though the change was made, and it may be HTTP 500 though nothing was even begun (again tells when).
 // So a broken answer is looked into, and what did not happen is asked for again; since a name is given once, it cannot happen twice.
 

@@ -42,11 +42,7 @@ func (m *manager) settle(ctx context.Context, w Workspace) error {
 	if _, err := m.open(ctx, w); err != nil {
 		return err
 	}
-	left, err := m.databases.Exists(ctx, w.provisional())
-	if err == nil && left {
-		_, err = m.databases.Drop(ctx, w.provisional())
-	}
-	return err
+	return m.databases.sweep(ctx, w.provisional())
 }
 
 // outrun finds out whether a failed attempt was only slower than another one, or lost its last answer: then the workspace is

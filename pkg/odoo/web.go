@@ -21,6 +21,10 @@ type webKey struct {
 	secret          [sha256.Size]byte
 }
 
+func newWebKey(db, login string, secret Secret) webKey {
+	return webKey{db, login, sha256.Sum256([]byte(secret))}
+}
+
 type webProtocol struct {
 	server *Server
 	login  string
@@ -32,7 +36,7 @@ var errExpired = errors.New("session expired")
 
 // call signs in when there is no session, or no longer one. A password that was changed ends its sessions at once.
 func (p *webProtocol) call(ctx context.Context, db string, c Call) (any, error) {
-	key := webKey{db, p.login, sha256.Sum256([]byte(p.secret))}
+	key := newWebKey(db, p.login, p.secret)
 	for range 2 {
 		kept, _ := p.server.cookies.Load(key)
 		cookie, _ := kept.(string)
@@ -67,7 +71,7 @@ func (s *Server) webSignIn(ctx context.Context, db, login string, secret Secret)
 	failed := &CallError{Op: "web.authenticate", Database: db}
 	v, cookie, err := s.web(ctx, webCall{path: "/web/session/authenticate", failed: failed, secrets: []Secret{secret},
 		params: map[string]any{"db": db, "login": login, "password": string(secret)}})
-	key := webKey{db, login, sha256.Sum256([]byte(secret))}
+	key := newWebKey(db, login, secret)
 	switch {
 	case fault.Code(err) == CodeAccessDenied:
 		s.cookies.Delete(key)
