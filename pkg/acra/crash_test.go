@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -46,33 +47,54 @@ func testServerCrashes(t *testing.T) {
 	h := newHistory(t, 3000, acragen.Options{Changed: 0.2, New: 0.2, Dirty: 0.2})
 	db, _ := ownServer(t)
 	ingest(t, db, all(h.first))
-	r := rand.New(rand.NewPCG(rand.Uint64(), 1))
-	crashes := 0
-	var crashed chan struct{}
-	opts := killable(acra.File(h.second), func(acra.Progress) {
-		if crashed != nil {
-			<-crashed // one at a time
-			crashed = nil
-		}
-		if crashes < 20 && r.IntN(3) == 0 {
-			crashes++
-			crashed = make(chan struct{})
-			go crash(db, time.Duration(r.IntN(5000))*time.Microsecond, crashed)
-		}
-	})
-	rep := ingest(t, db, opts)
-	require.GreaterOrEqual(t, crashes, 10)
-	if crashed != nil {
-		<-crashed
-	}
+	crashes := blowsAt(20, 2400, func() { crash(db, time.Duration(rand.IntN(5000))*time.Microsecond) })
+	rep := ingest(t, db, killable(acra.File(h.second), crashes.tell))
+	crashes.end(t)
 	db.Owner.Reset()
 	require.Eventually(t, func() bool { return db.Owner.Ping(context.Background()) == nil }, time.Minute, 20*time.Millisecond)
 	h.check(t, db, rep.Run)
 }
 
+// blows fall on a server while a run is on, one at a time, each when the run has come to a row that was drawn beforehand.
+// So all of them fall, however fast the server gets up again.
+type blows struct {
+	at     []int64
+	strike func()
+	struck chan struct{} // closed when the latest blow is over
+}
+
+func blowsAt(n int, rows int64, strike func()) *blows {
+	b := &blows{strike: strike, struck: make(chan struct{})}
+	close(b.struck)
+	for range n {
+		b.at = append(b.at, rand.Int64N(rows))
+	}
+	slices.Sort(b.at)
+	return b
+}
+
+// tell hears how far the run is.
+func (b *blows) tell(p acra.Progress) {
+	if len(b.at) == 0 || p.Read < b.at[0] {
+		return
+	}
+	<-b.struck
+	struck := make(chan struct{})
+	b.at, b.struck = b.at[1:], struck
+	go func() {
+		defer close(struck)
+		b.strike()
+	}()
+}
+
+func (b *blows) end(t *testing.T) {
+	t.Helper()
+	<-b.struck
+	require.Empty(t, b.at, "the run was through before these rows")
+}
+
 // crash kills a backend, whereupon the server ends all others and recovers. It returns when the backend is gone.
-func crash(db *pgtest.DB, after time.Duration, done chan<- struct{}) {
-	defer close(done)
+func crash(db *pgtest.DB, after time.Duration) {
 	time.Sleep(after)
 	var pid int
 	find := func() bool { // the crash before may not be over

@@ -89,29 +89,12 @@ func testRestarts(t *testing.T) {
 	t.Cleanup(db.Owner.Close)
 	ingest(t, db, all(h.first))
 
-	restarts := 0
-	ended := make(chan struct{})
-	close(ended)
-	rep := ingest(t, db, killable(acra.File(h.second), func(acra.Progress) {
-		select {
-		case <-ended:
-		default:
-			return // one at a time
-		}
-		if restarts < 20 && rand.IntN(2) == 0 {
-			restarts++
-			ended = make(chan struct{})
-			go func() {
-				defer close(ended)
-				time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
-				c.run(t, "pg_ctl", "-D", c.dir+"/data", "-m", "immediate", "-w", "-l", c.dir+"/log", "restart")
-			}()
-		}
-		time.Sleep(20 * time.Millisecond)
-	}))
-	<-ended
-	t.Logf("%d restarts", restarts)
-	require.GreaterOrEqual(t, restarts, 10)
+	restarts := blowsAt(20, 2400, func() {
+		time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
+		c.run(t, "pg_ctl", "-D", c.dir+"/data", "-m", "immediate", "-w", "-l", c.dir+"/log", "restart")
+	})
+	rep := ingest(t, db, killable(acra.File(h.second), restarts.tell))
+	restarts.end(t)
 	db.Owner.Reset()
 	h.check(t, db, rep.Run)
 }
