@@ -108,7 +108,7 @@ func testMemory(t *testing.T) {
 	_, err = acragen.Write(out, *registerRows, 1, acragen.Options{})
 	require.NoError(t, err)
 	require.NoError(t, out.Close())
-	cmd, lines := start(t, "file:"+file, db.LoginDSN, "")
+	cmd, lines := start(t, "file:"+file, db.LoginDSN)
 	var last string
 	for lines.Scan() {
 		last = lines.Text()

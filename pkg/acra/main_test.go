@@ -5,7 +5,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -30,6 +32,8 @@ const (
 	childSource = "ACRA_TEST_SOURCE" // kind:where, see sourceOf
 	childDSN    = "ACRA_TEST_DSN"
 	childPause  = "ACRA_TEST_PAUSE" // after each batch
+	childRows   = "ACRA_TEST_ROWS"  // so many rows on, and a childMoment more, it kills itself: nobody else would be quick enough
+	childMoment = "ACRA_TEST_MOMENT"
 )
 
 // sourceOf reads file:PATH, bulk:URL or api:URL. Waits take no time.
@@ -55,8 +59,18 @@ func child(source, dsn string) int {
 	}
 	defer db.Close()
 	pause, _ := time.ParseDuration(os.Getenv(childPause))
+	moment, _ := time.ParseDuration(os.Getenv(childMoment))
+	rows, err := strconv.ParseInt(os.Getenv(childRows), 10, 64)
+	doomed, first := err == nil, int64(-1)
 	rep, err := acra.Ingest(ctx, db, killable(sourceOf(source), func(p acra.Progress) {
 		fmt.Println("read", p.Read)
+		if first < 0 {
+			first = p.Read
+		}
+		if doomed && p.Read-first >= rows {
+			doomed = false
+			time.AfterFunc(moment, func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) })
+		}
 		time.Sleep(pause)
 	}))
 	fmt.Println("end", rep.Read, err)

@@ -4,13 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -126,37 +125,25 @@ func killAgainAndAgain(t *testing.T, h history, source string) {
 	h.check(t, db, run)
 }
 
-// start runs this binary as a process that ingests.
-func start(t *testing.T, source, dsn, pause string) (*exec.Cmd, *bufio.Scanner) {
+// start runs this binary as a process that ingests; env is more that it is told, NAME=VALUE.
+func start(t *testing.T, source, dsn string, env ...string) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childSource+"="+source, childDSN+"="+dsn, childPause+"="+pause)
+	cmd.Env = append(append(os.Environ(), childSource+"="+source, childDSN+"="+dsn), env...)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	return cmd, bufio.NewScanner(out)
 }
 
-// runAndKill starts a process that ingests and kills it once it has read so many rows and a moment more. done says that the
+// runAndKill starts a process that ingests and is killed once it has read so many rows and a moment more. done says that the
 // process was faster.
 func runAndKill(t *testing.T, source, dsn string, rows int64, moment time.Duration) (done bool) {
 	t.Helper()
-	cmd, lines := start(t, source, dsn, "")
+	cmd, lines := start(t, source, dsn, fmt.Sprint(childRows, "=", rows), fmt.Sprint(childMoment, "=", moment))
 	var said []string
-	first := int64(-1)
 	for lines.Scan() {
 		said = append(said, lines.Text())
-		n, err := strconv.ParseInt(strings.TrimPrefix(lines.Text(), "read "), 10, 64)
-		if err != nil {
-			continue
-		}
-		if first < 0 {
-			first = n
-		}
-		if n-first >= rows {
-			time.Sleep(moment)
-			_ = cmd.Process.Kill()
-		}
 	}
 	err := cmd.Wait()
 	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
@@ -174,7 +161,7 @@ func testTwoProcesses(t *testing.T) {
 	var said [2]string
 	var both sync.WaitGroup
 	for i := range said {
-		cmd, lines := start(t, "file:"+h.second, db.LoginDSN, "50ms") // 50 batches: longer than the other waits for the lock
+		cmd, lines := start(t, "file:"+h.second, db.LoginDSN, childPause+"=50ms") // 50 batches: longer than the other waits for the lock
 		both.Go(func() {
 			for lines.Scan() {
 				said[i] = lines.Text() // the last line counts
@@ -234,7 +221,7 @@ func TestANewRunAfterAnInterruptedOne(t *testing.T) {
 	t.Parallel()
 	h, db := newHistory(t, 2000, acragen.Options{Changed: 0.2, New: 0.2, Dirty: 0.2}), pgtest.New(t)
 	ingest(t, db, all(h.first))
-	runAndKill(t, "file:"+h.second, db.LoginDSN, 800, 0)
+	require.False(t, runAndKill(t, "file:"+h.second, db.LoginDSN, 800, 0))
 	require.Eventually(t, func() bool { // the server notices in a moment
 		runs, err := acra.Runs(t.Context(), db.App, 1)
 		return err == nil && runs[0].State == acra.StateInterrupted

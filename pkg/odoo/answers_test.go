@@ -33,7 +33,10 @@ func testBadAnswers(t *testing.T) {
 		"access denied": {odootest.Fault{Code: 3, Text: "Access Denied"}, fault.Denied, false},
 		"access error":  {odootest.Fault{Code: 4, Text: canary}, fault.Denied, false},
 		"slots used up": {odootest.Fault{Code: 1, Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  remaining connection slots are reserved"}, fault.Unavailable, false},
-		"unknown db":    {odootest.Fault{Code: 1, Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  database \"x\" does not exist"}, fault.NotFound, false},
+		"unknown db":    {odootest.Fault{Code: 1, Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  database \"lct_t2\" does not exist"}, fault.NotFound, false},
+		"locked db":     {odootest.Fault{Code: 1, Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  Datenbank »lct_t2« akzeptiert gegenwärtig keine Verbindungen"}, fault.NotFound, false},
+		"another db":    {odootest.Fault{Code: 1, Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  database \"lct_t22\" does not exist"}, fault.Unavailable, false},
+		"unknown role":  {odootest.Fault{Code: 1, Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  role \"odoo\" does not exist"}, fault.Unavailable, false},
 		"serialization": {odootest.Fault{Code: 1, Text: "Traceback\n  File\npsycopg2.errors.SerializationFailure: could not serialize\nDETAIL: x"}, fault.Unavailable, false},
 	})
 	r.stand.Inject(odootest.Fault{Op: "res.partner.search_count", Times: 1, Code: 1, Text: "Traceback\n  File\nTypeError: cannot marshal None unless allow_none is enabled"})

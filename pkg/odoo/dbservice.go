@@ -31,10 +31,17 @@ func (d *dbService) call(ctx context.Context, method, db string, args ...any) (a
 		args: append([]any{string(d.master)}, args...), secrets: []Secret{d.master}})
 }
 
+// exists does not believe a "no": Odoo says so, too, when PostgreSQL has no connection left for it. Asked for somebody there, it says why.
 func (d *dbService) exists(ctx context.Context, name string) (bool, error) {
 	v, err := d.server.ask(ctx, rpcCall{service: "db", method: "db_exist", db: name, args: []any{name}})
-	exists, _ := v.(bool)
-	return exists, err
+	if exists, _ := v.(bool); exists || err != nil {
+		return exists, err
+	}
+	_, _, err = d.server.Authenticate(ctx, name, ServiceLogin, NewSecret())
+	if fault.Code(err) == CodeMissing {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func (d *dbService) duplicate(ctx context.Context, from, to string) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -111,12 +112,22 @@ func exception(e *CallError, text string) error {
 	switch {
 	case has("DuplicateDatabase", "already exists!"):
 		return fault.New(fault.Conflict, "Odoo %s: name taken: %w", e.Op, e)
-	case has("InvalidCatalogName"), has("FATAL") && has("does not exist"):
+	case has("InvalidCatalogName"), closed(text[strings.Index(text, line):], e.Database):
 		return noDatabase(e)
 	case has("being accessed by other users"), has("OperationalError", "InterfaceError", "PoolError", "SerializationFailure", "LockNotAvailable", "ObjectInUse", "DeadlockDetected"):
 		return unreachable(e)
 	}
 	return rejected(e)
+}
+
+// closed: PostgreSQL let Odoo not into that database, because it is not there or is locked. It speaks the language that its operator
+// chose, but names the database; when it has no connection left, is starting or does not know Odoo's role, it does not.
+func closed(said, db string) bool {
+	if db == "" || !strings.Contains(said, "OperationalError") || strings.Contains(said, "pg_hba.conf") || strings.Contains(said, "too many connections") {
+		return false
+	}
+	named, err := regexp.MatchString(`[^\w.-]`+regexp.QuoteMeta(db)+`[^\w.-]`, said)
+	return err == nil && named
 }
 
 // statusFault classifies an answer whose HTTP status says that the call was not served.

@@ -13,6 +13,7 @@ func TestLiveOdoo19(t *testing.T) {
 	t.Run("cluster without XML-RPC", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "y19", true, "/xmlrpc", "/jsonrpc")) })
 	t.Run("cluster", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "c19", true)) })
 	t.Run("service", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "s19", false)) })
+	t.Run("broken off", func(t *testing.T) { testBrokenOffLive(t, liveRig(t, server, "c19", true)) })
 	t.Run("SQL and Odoo are alike", func(t *testing.T) { testAlike(t, liveRig(t, server, "c19", true)) })
 	t.Run("burst", func(t *testing.T) { testBurst(t, liveRig(t, server, "c19", true)) })
 	t.Run("company", func(t *testing.T) { testCompany(t, liveShared(t, server, "k19", true)) })

@@ -51,6 +51,7 @@ func TestCases(t *testing.T) {
 		}
 	})
 	t.Run("D-012", func(t *testing.T) { t.Parallel(); testRevoked(t) })
+	t.Run("no connections left", func(t *testing.T) { t.Parallel(); testNoConnections(t) })
 	t.Run("D-013", func(t *testing.T) { t.Parallel(); testTemplateResumes(t) })
 	for name, o := range doors {
 		t.Run("B-059/"+name, func(t *testing.T) { t.Parallel(); testSecretsStay(t, o) })
@@ -230,6 +231,25 @@ func testRevoked(t *testing.T) {
 	for _, call := range tried {
 		require.Equal(t, "common.authenticate "+odoo.ServiceLogin, call)
 	}
+}
+
+// testNoConnections: while Odoo gets no connection it says of every database that there is none. That is not believed: nothing is made a
+// second time, and nothing is said to be gone that is there.
+func testNoConnections(t *testing.T) {
+	ctx := context.Background()
+	r := standIn(t, odootest.Options{})
+	w := r.provisioned(t, 7)
+	before := len(r.stand.Ledger())
+	r.stand.Exhaust()
+	_, err := r.prov.EnsureDatabase(ctx, w)
+	require.Equal(t, fault.Unavailable, fault.KindOf(err), "%v", err)
+	_, err = r.prov.DropDatabase(ctx, w)
+	require.Equal(t, fault.Unavailable, fault.KindOf(err), "%v", err)
+	require.Len(t, r.stand.Ledger(), before)
+	r.stand.Heal()
+	gone, err := r.prov.DropDatabase(ctx, w)
+	require.NoError(t, err)
+	require.True(t, gone)
 }
 
 // testTemplateResumes: the template's making breaks at each of its calls; the next run goes on where it stopped.

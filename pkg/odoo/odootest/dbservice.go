@@ -11,7 +11,7 @@ func (s *Server) db(c call) (any, error) {
 		return "19.0", nil
 	case c.method == "db_exist" && len(c.args) == 1:
 		_, exists := s.databases[str(c.args[0])]
-		return exists, nil
+		return exists && !s.exhausted, nil
 	case s.closed:
 		return nil, accessDenied()
 	case c.method == "list":

@@ -45,11 +45,18 @@ func (s *Server) Inject(f Fault) {
 	s.faults = append(s.faults, &script{Fault: f})
 }
 
-// Heal forgets all scripts.
+// Exhaust leaves Odoo without a connection to PostgreSQL: db_exist then says no of every database, and all else fails.
+func (s *Server) Exhaust() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.exhausted = true
+}
+
+// Heal ends all troubles.
 func (s *Server) Heal() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults = nil
+	s.faults, s.exhausted = nil, false
 }
 
 type script struct {
@@ -69,6 +76,9 @@ func (s *Server) faultFor(op, db string) *Fault {
 		if f.seen > f.Skip && (f.Times == 0 || f.seen <= f.Skip+f.Times) {
 			return &f.Fault
 		}
+	}
+	if s.exhausted && op != "db.db_exist" && op != "common.version" {
+		return &Fault{Code: 1, Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  remaining connection slots are reserved"}
 	}
 	return nil
 }

@@ -35,6 +35,7 @@ type Server struct {
 	sessions  map[string]session
 	ledger    []Effect
 	faults    []*script
+	exhausted bool
 	calls     []string
 }
 
