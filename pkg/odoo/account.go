@@ -2,6 +2,7 @@ package odoo
 
 import (
 	"context"
+	"maps"
 
 	"github.com/leadctl/leadctl/pkg/fault"
 )
@@ -104,15 +105,18 @@ func (p *Provisioner) exchange(ctx context.Context, w, after Workspace) (*Sessio
 	if err != nil {
 		return nil, err
 	}
-	if err := s.setPassword(ctx, s.uid, after.Secret); err != nil {
+	if err := s.setPassword(ctx, s.uid, after.Secret, nil); err != nil {
 		return nil, err
 	}
 	return p.Session(ctx, after)
 }
 
-func (s *Session) setPassword(ctx context.Context, uid int64, next Secret) error {
+// setPassword may change more of the user in the same call.
+func (s *Session) setPassword(ctx context.Context, uid int64, next Secret, more Record) error {
+	values := Record{"password": string(next)}
+	maps.Copy(values, more)
 	_, err := s.Call(ctx, Call{Model: "res.users", Method: "write", IDs: []int64{uid},
-		Args: []Arg{{"vals", Record{"password": string(next)}}}, Secrets: []Secret{next}})
+		Args: []Arg{{"vals", values}}, Secrets: []Secret{next}})
 	return err
 }
 

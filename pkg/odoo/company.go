@@ -187,7 +187,7 @@ func (c *company) install(ctx context.Context, w Workspace) error {
 	case uid == 0:
 		return fault.New(fault.Unavailable, "Odoo account %s in %s: missing", companyLogin(w.Tenant), w.Database)
 	case c.cluster == nil:
-		return s.setPassword(ctx, uid, w.Secret)
+		return s.setPassword(ctx, uid, w.Secret, nil)
 	}
 	conn, err := c.cluster.connect(ctx, w.Database)
 	if err != nil {

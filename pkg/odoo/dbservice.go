@@ -37,7 +37,7 @@ func (d *dbService) exists(ctx context.Context, name string) (bool, error) {
 	if exists, _ := v.(bool); exists || err != nil {
 		return exists, err
 	}
-	_, _, err = d.server.Authenticate(ctx, name, ServiceLogin, NewSecret())
+	_, _, err = d.server.authenticateByXMLRPC(ctx, name, ServiceLogin, NewSecret())
 	if fault.Code(err) == CodeMissing {
 		return false, nil
 	}

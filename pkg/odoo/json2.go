@@ -44,6 +44,8 @@ func (s *Server) keyHolder(ctx context.Context, db string, key Secret) (uid int6
 	return uid, uid > 0, err
 }
 
+func (p *jsonProtocol) name() string { return ProtocolJSON2 }
+
 func (p *jsonProtocol) call(ctx context.Context, db string, c Call) (any, error) {
 	failed := &CallError{Op: c.Model + "." + c.Method, Database: db}
 	body, err := c.json()

@@ -2,7 +2,11 @@
 
 package odoo_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/leadctl/leadctl/pkg/odoo"
+)
 
 // TestLiveOdoo19 does not wait for TestLiveOdoo14, nor that for this: the servers are two processes. The forms come first, so that the
 // template that Odoo can open is made by form. Without XML-RPC it is as it will be after 19: nothing but JSON-2 and the pages.
@@ -12,7 +16,9 @@ func TestLiveOdoo19(t *testing.T) {
 	t.Run("without XML-RPC", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "x19", false, "/xmlrpc", "/jsonrpc")) })
 	t.Run("cluster without XML-RPC", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "y19", true, "/xmlrpc", "/jsonrpc")) })
 	t.Run("cluster", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "c19", true)) })
+	t.Run("cluster, told to speak XML-RPC", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "c19", true).over(t, odoo.ProtocolXMLRPC)) })
 	t.Run("service", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "s19", false)) })
+	t.Run("service, told to speak XML-RPC", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "s19", false).over(t, odoo.ProtocolXMLRPC)) })
 	t.Run("broken off", func(t *testing.T) { testBrokenOffLive(t, liveRig(t, server, "c19", true)) })
 	t.Run("SQL and Odoo are alike", func(t *testing.T) { testAlike(t, liveRig(t, server, "c19", true)) })
 	t.Run("burst", func(t *testing.T) { testBurst(t, liveRig(t, server, "c19", true)) })

@@ -104,13 +104,15 @@ func (m *manager) identify(ctx context.Context, w Workspace) error {
 	} else if prepared == "" {
 		return notPrepared(m.template)
 	}
-	for _, p := range [][2]string{{"database.uuid", newUUID()}, {"database.secret", newUUID()},
-		{markerKey, marker(m.installation, w.Tenant)}} {
+	for _, p := range [][2]string{{"database.uuid", newUUID()}, {markerKey, marker(m.installation, w.Tenant)}} {
 		if err := own.setParameter(ctx, p[0], p[1]); err != nil {
 			return err
 		}
 	}
-	return m.closeAdministrator(ctx, own, w)
+	if err := m.closeAdministrator(ctx, own, w); err != nil {
+		return err
+	}
+	return own.setParameter(ctx, "database.secret", newUUID()) // which ends all sessions
 }
 
 // own signs in as leadctl's account.
@@ -137,7 +139,7 @@ func (m *manager) openAccount(ctx context.Context, db string, secret Secret) (*S
 		return nil, fault.New(fault.Operator, "Odoo account %s: missing in template %s", ServiceLogin, m.template).
 			WithCode(CodeMisconfig).WithHint("prepare it with: leadctl odoo template prepare")
 	}
-	if err := admin.setPassword(ctx, users[0].ID(), secret); err != nil {
+	if err := admin.setPassword(ctx, users[0].ID(), secret, nil); err != nil {
 		return nil, err
 	}
 	s, ok, err := m.own(ctx, db, secret)
@@ -155,10 +157,7 @@ func (m *manager) closeAdministrator(ctx context.Context, own *Session, w Worksp
 		return err
 	}
 	if len(users) == 1 {
-		if err := own.setPassword(ctx, users[0].ID(), NewSecret()); err != nil {
-			return err
-		}
-		if err := own.Write(ctx, "res.users", []int64{users[0].ID()}, Record{"login": "admin@" + w.Database}, nil); err != nil {
+		if err := own.setPassword(ctx, users[0].ID(), NewSecret(), Record{"login": "admin@" + w.Database}); err != nil {
 			return err
 		}
 	}
@@ -189,14 +188,8 @@ func (m *manager) open(ctx context.Context, w Workspace) (*Session, error) {
 	return s, nil
 }
 
-// install cannot open an account from outside: it only tells whether the secret already does.
-func (m *manager) install(ctx context.Context, w Workspace) error {
-	_, ok, err := m.own(ctx, w.Database, w.Secret)
-	if err == nil && !ok {
-		return refused(ServiceLogin, w)
-	}
-	return err
-}
+// install cannot open an account from outside. Whoever asks for it was refused just before.
+func (m *manager) install(_ context.Context, w Workspace) error { return refused(ServiceLogin, w) }
 
 func (m *manager) drop(ctx context.Context, w Workspace) (bool, error) {
 	dropped := false

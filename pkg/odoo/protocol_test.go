@@ -18,7 +18,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo/odootest"
 )
 
-// TestProtocolIsChosen: JSON-2 where server and account have it, XML-RPC elsewhere, and what is configured before both.
+// TestProtocolIsChosen: on 19 JSON-2 for keys and the pages' own for passwords, XML-RPC elsewhere, and what is configured before all.
 func TestProtocolIsChosen(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -32,7 +32,9 @@ func TestProtocolIsChosen(t *testing.T) {
 	}{
 		{"19 with keys", "", 19, true, false, "/json/2/", ""},
 		{"19 with keys, told otherwise", odoo.ProtocolXMLRPC, 19, true, false, "/xmlrpc/2/object", ""},
-		{"19 with passwords", odoo.ProtocolAuto, 19, false, false, "/xmlrpc/2/object", ""},
+		{"19 with passwords", odoo.ProtocolAuto, 19, false, false, "/web/dataset/call_kw/", ""},
+		{"19 with passwords, told otherwise", odoo.ProtocolXMLRPC, 19, false, false, "/xmlrpc/2/object", ""},
+		{"14 with passwords", odoo.ProtocolAuto, 14, false, false, "/xmlrpc/2/object", ""},
 		{"14 with keys", odoo.ProtocolAuto, 14, true, false, "/xmlrpc/2/object", ""},
 		{"19 with keys, shut", odoo.ProtocolAuto, 19, true, true, "/json/2/", ""},
 		{"19 with passwords, shut", odoo.ProtocolAuto, 19, false, true, "/web/dataset/call_kw/", ""},
@@ -79,6 +81,69 @@ func TestProtocolIsChosen(t *testing.T) {
 			require.Equal(t, int64(3), s.UID(), "the same account over each protocol")
 		})
 	}
+}
+
+// TestPagesSayNo: what the pages refuse or cannot keep is asked of XML-RPC where that is open.
+func TestPagesSayNo(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	answer := func(text string) func(http.ResponseWriter, *http.Request) bool {
+		return func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path != "/web/session/authenticate" {
+				return false
+			}
+			_, _ = io.WriteString(w, text)
+			return true
+		}
+	}
+	lost := 0
+	for name, spoil := range map[string]func(http.ResponseWriter, *http.Request) bool{
+		"too many wrong passwords": answer(`{"error":{"data":{"name":"odoo.exceptions.AccessDenied","message":"Too many login failures"}}}`),
+		"hidden by a dbfilter":     answer(`{"error":{"data":{"name":"odoo.exceptions.AccessError","message":"Database not found."}}}`),
+		"shut by a proxy": func(w http.ResponseWriter, r *http.Request) bool {
+			if strings.HasPrefix(r.URL.Path, "/web") {
+				http.Error(w, "<h1>Forbidden</h1>", http.StatusForbidden)
+			}
+			return strings.HasPrefix(r.URL.Path, "/web")
+		},
+		"sessions lost by a balancer": func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.Header.Get("Cookie") != "" {
+				lost++
+			}
+			r.Header.Del("Cookie")
+			return false
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := standIn(t, odootest.Options{Major: 19})
+			w := r.provisioned(t, 1)
+			calls := 0
+			proxy := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
+				if strings.HasPrefix(in.URL.Path, "/xmlrpc/2/object") {
+					calls++
+				}
+				if !spoil(out, in) {
+					r.stand.ServeHTTP(out, in)
+				}
+			}))
+			t.Cleanup(proxy.Close)
+			server := client(t, proxy.URL, time.Minute)
+			s, ok, err := server.SignIn(ctx, w.Database, odoo.ServiceLogin, w.Secret)
+			require.NoError(t, err)
+			require.True(t, ok)
+			for range 2 {
+				_, err = s.SearchCount(ctx, "res.partner", odoo.Query{})
+				require.NoError(t, err)
+			}
+			require.Equal(t, 2, calls)
+			_, ok, err = server.Authenticate(ctx, w.Database, odoo.ServiceLogin, "wrong")
+			require.NoError(t, err)
+			require.False(t, ok)
+			_, _, err = server.Authenticate(ctx, "no_such", odoo.ServiceLogin, w.Secret)
+			require.Equal(t, odoo.CodeMissing, fault.Code(err))
+		})
+	}
+	require.Positive(t, lost, "a session was opened and given back")
 }
 
 // testCutAnywhere breaks each answer of a first sign-in off at a random byte, header included; the second attempt brings it to

@@ -137,7 +137,7 @@ func (p *Provisioner) EnsureDatabase(ctx context.Context, w Workspace) (created 
 		return false, ctx.Err()
 	}
 	created, err = p.maker.ensure(ctx, w)
-	if created && err == nil {
+	if created && err == nil && p.cluster != nil {
 		_, _, _ = p.signIn(ctx, w) // has Odoo load the database; the next step sees whether it did
 	}
 	return created, err
@@ -251,17 +251,9 @@ func (p *Provisioner) About(ctx context.Context, w Workspace) (About, error) {
 	if err != nil {
 		return About{}, err
 	}
-	out := About{Version: v.Name, Protocol: ProtocolXMLRPC}
-	switch json2, err := p.speaksJSON2(ctx); {
-	case err != nil:
+	s, err := p.Session(ctx, w)
+	if err != nil {
 		return About{}, err
-	case json2:
-		out.Protocol = ProtocolJSON2
-	case !v.XMLRPC:
-		out.Protocol = ProtocolWeb
 	}
-	if p.shared != nil {
-		out.Company, err = p.shared.demand(ctx, w)
-	}
-	return out, err
+	return About{Version: v.Name, Protocol: s.Protocol(), Company: s.company}, nil
 }

@@ -3,7 +3,6 @@ package odoo_test
 import (
 	"context"
 	"net/http/httptest"
-	"slices"
 	"testing"
 	"time"
 
@@ -27,6 +26,19 @@ type rig struct {
 	dsn    string // of a real server's PostgreSQL, for tidying up
 	prefix string
 	shut   []string // beginnings of paths that a proxy before the server keeps shut
+	speaks string   // the protocol that it is told to speak; "" leaves the choice to it
+}
+
+// over is the same rig, told which protocol to speak.
+func (r rig) over(t *testing.T, protocol string) rig {
+	t.Helper()
+	var err error
+	r.speaks = protocol
+	r.server, err = odoo.New(odoo.Options{BaseURL: r.server.BaseURL(), Timeout: 2 * time.Minute, Protocol: protocol})
+	require.NoError(t, err)
+	r.prov, err = odoo.NewProvisioner(r.server, r.how)
+	require.NoError(t, err)
+	return r
 }
 
 // way is how workspaces come to be there.
@@ -39,9 +51,6 @@ func (r rig) way() string {
 	}
 	return "database service"
 }
-
-// xmlrpc: it is open.
-func (r rig) xmlrpc() bool { return !slices.Contains(r.shut, "/xmlrpc") }
 
 const (
 	master        = "the-master-password"

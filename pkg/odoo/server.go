@@ -29,13 +29,12 @@ type Options struct {
 	Log           *slog.Logger  // one debug line per call, without arguments; discarded by default
 }
 
-// Ways of speaking to Odoo. JSON-2 neither makes databases nor takes passwords: that is done over XML-RPC in either case, or as Odoo's
-// own pages do it where XML-RPC is shut.
+// Ways of speaking to Odoo. JSON-2 neither makes databases nor takes passwords: that is done over XML-RPC or as Odoo's own pages do it.
 const (
 	ProtocolAuto   = "auto"   // JSON-2 where the server and the account have it, XML-RPC elsewhere
-	ProtocolXMLRPC = "xmlrpc" // every version to date
+	ProtocolXMLRPC = "xmlrpc" // every version to date, for passwords, too
 	ProtocolJSON2  = "json2"  // 19 and later, API keys only
-	ProtocolWeb    = "web"    // what a Provisioner comes to without keys and XML-RPC; no choice of Options
+	ProtocolWeb    = "web"    // what a Provisioner comes to without keys on 19 and later; no choice of Options
 )
 
 // Server is one Odoo installation. It is safe for concurrent use and holds nothing that needs closing.
@@ -107,10 +106,16 @@ func (s *Server) Authenticate(ctx context.Context, db, login string, secret Secr
 	if err != nil {
 		return 0, false, err
 	}
-	if !version.XMLRPC {
-		uid, cookie, err := s.webSignIn(ctx, db, login, secret)
-		return uid, cookie != "", err
+	if s.prefersPages(version) {
+		uid, cookie, err := s.webEnter(ctx, db, login, secret)
+		if cookie != "" || !version.XMLRPC || undecided(err) {
+			return uid, cookie != "", err
+		}
 	}
+	return s.authenticateByXMLRPC(ctx, db, login, secret)
+}
+
+func (s *Server) authenticateByXMLRPC(ctx context.Context, db, login string, secret Secret) (uid int64, ok bool, err error) {
 	v, err := s.ask(ctx, rpcCall{service: "common", method: "authenticate", db: db, secrets: []Secret{secret},
 		args: []any{db, login, string(secret), map[string]any{}}})
 	if err != nil {

@@ -18,9 +18,10 @@ type Session struct {
 	company int64 // in a shared database, the one company that this session works for; 0 elsewhere
 }
 
-// protocol is one way to call a method of a model: XML-RPC for every version to date, JSON-2 for 19 and later, and what Odoo's own
-// pages speak for passwords where XML-RPC is shut.
+// protocol is one way to call a method of a model: XML-RPC for every version to date, for 19 and later JSON-2 and, with a password, what
+// Odoo's own pages speak.
 type protocol interface {
+	name() string
 	call(ctx context.Context, db string, c Call) (any, error)
 }
 
@@ -47,14 +48,26 @@ func (s *Server) Session(db string, uid int64, secret Secret) *Session {
 	return &Session{db: db, uid: uid, proto: &xmlProtocol{s, uid, secret}}
 }
 
-// session opens db for somebody who was let in with a password.
+// session opens db for somebody who was let in with a password, in the way in which he was.
 func (s *Server) session(ctx context.Context, db, login string, uid int64, secret Secret) (*Session, error) {
 	v, err := s.known(ctx)
-	if err != nil || v.XMLRPC {
-		return s.Session(db, uid, secret), err
+	if err != nil {
+		return nil, err
 	}
-	return &Session{db: db, uid: uid, proto: &webProtocol{s, login, secret}}, nil
+	plain := s.Session(db, uid, secret)
+	_, byPages := s.cookies.Load(newWebKey(db, login, secret))
+	if v.XMLRPC && !byPages {
+		return plain, nil
+	}
+	pages := &webProtocol{server: s, login: login, secret: secret}
+	if v.XMLRPC {
+		pages.otherwise = plain.proto
+	}
+	return &Session{db: db, uid: uid, proto: pages}, nil
 }
+
+// Protocol is ProtocolXMLRPC, ProtocolJSON2 or ProtocolWeb.
+func (s *Session) Protocol() string { return s.proto.name() }
 
 // UID is the session's user.
 func (s *Session) UID() int64 { return s.uid }
@@ -79,6 +92,8 @@ type xmlProtocol struct {
 	uid    int64
 	secret Secret
 }
+
+func (p *xmlProtocol) name() string { return ProtocolXMLRPC }
 
 func (p *xmlProtocol) call(ctx context.Context, db string, c Call) (any, error) {
 	args, named := c.positional()

@@ -12,8 +12,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// What Odoo's own pages speak: JSON-RPC, with a session's cookie. It is how leadctl uses a password where XML-RPC is shut, and how
-// the database manager's page is asked for its list.
+// What Odoo's own pages speak: JSON-RPC, with a session's cookie. It is how leadctl uses a password on 19 and later (prefersPages), and
+// how the database manager's page is asked for its list.
 
 // webKey names a session by digest rather than by secret.
 type webKey struct {
@@ -26,36 +26,50 @@ func newWebKey(db, login string, secret Secret) webKey {
 }
 
 type webProtocol struct {
-	server *Server
-	login  string
-	secret Secret
+	server    *Server
+	login     string
+	secret    Secret
+	otherwise protocol // what is spoken when the pages let nobody in any more; nil where XML-RPC is shut
 }
+
+func (p *webProtocol) name() string { return ProtocolWeb }
 
 // errExpired: Odoo no longer knows the session; nothing was carried out.
 var errExpired = errors.New("session expired")
 
 // call signs in when there is no session, or no longer one. A password that was changed ends its sessions at once.
 func (p *webProtocol) call(ctx context.Context, db string, c Call) (any, error) {
-	key := newWebKey(db, p.login, p.secret)
+	refused := accessDenied(&CallError{Op: c.Model + "." + c.Method, Database: db})
 	for range 2 {
-		kept, _ := p.server.cookies.Load(key)
-		cookie, _ := kept.(string)
+		cookie, err := p.cookie(ctx, db)
+		if undecided(err) {
+			return nil, err
+		}
+		if err != nil {
+			refused = err
+		}
 		if cookie == "" {
-			var err error
-			if _, cookie, err = p.server.webSignIn(ctx, db, p.login, p.secret); err != nil {
-				return nil, err
-			}
-			if cookie == "" {
-				break
-			}
+			break
 		}
 		v, err := p.once(ctx, db, c, cookie)
 		if !errors.Is(err, errExpired) {
 			return v, err
 		}
-		p.server.cookies.CompareAndDelete(key, cookie)
+		p.server.cookies.CompareAndDelete(newWebKey(db, p.login, p.secret), cookie)
 	}
-	return nil, accessDenied(&CallError{Op: c.Model + "." + c.Method, Database: db})
+	if p.otherwise != nil {
+		return p.otherwise.call(ctx, db, c)
+	}
+	return nil, refused
+}
+
+// cookie is the session's, of a new one where there is none; "" when Odoo opens none.
+func (p *webProtocol) cookie(ctx context.Context, db string) (string, error) {
+	if kept, known := p.server.cookies.Load(newWebKey(db, p.login, p.secret)); known {
+		return kept.(string), nil
+	}
+	_, cookie, err := p.server.webSignIn(ctx, db, p.login, p.secret)
+	return cookie, err
 }
 
 func (p *webProtocol) once(ctx context.Context, db string, c Call, cookie string) (any, error) {
@@ -64,6 +78,24 @@ func (p *webProtocol) once(ctx context.Context, db string, c Call, cookie string
 		failed: &CallError{Op: c.Model + "." + c.Method, Database: db}, secrets: append([]Secret{p.secret}, c.Secrets...),
 		params: map[string]any{"model": c.Model, "method": c.Method, "args": args, "kwargs": named}})
 	return v, err
+}
+
+// webEnter is webSignIn for somebody who may be signed in already. Odoo ends a session when its user's password changes or the user is archived,
+// so one that lasts says of the secret what a sign-in would, and costs Odoo no work at the password.
+func (s *Server) webEnter(ctx context.Context, db, login string, secret Secret) (uid int64, cookie string, err error) {
+	key := newWebKey(db, login, secret)
+	if kept, known := s.cookies.Load(key); known {
+		p := &webProtocol{server: s, login: login, secret: secret}
+		v, err := p.once(ctx, db, Call{Model: "res.users", Method: "context_get"}, kept.(string))
+		if uid := asRecord(v).Int("uid"); uid > 0 {
+			return uid, kept.(string), nil
+		}
+		s.cookies.CompareAndDelete(key, kept)
+		if err != nil && !errors.Is(err, errExpired) {
+			return 0, "", err
+		}
+	}
+	return s.webSignIn(ctx, db, login, secret)
 }
 
 // webSignIn opens a session, keeps its cookie and returns it; a refusal is no cookie and no error.

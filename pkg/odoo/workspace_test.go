@@ -23,6 +23,10 @@ func TestWorkspaceOnStandIn(t *testing.T) {
 			testWorkspace(t, standIn(t, o))
 		})
 	}
+	t.Run("19, told to speak XML-RPC", func(t *testing.T) {
+		t.Parallel()
+		testWorkspace(t, standIn(t, doors["19"]).over(t, odoo.ProtocolXMLRPC))
+	})
 }
 
 // doors are servers of which different doors are open.
@@ -91,12 +95,14 @@ func testSteps(t *testing.T, r rig) {
 	about, err := r.prov.About(ctx, w)
 	require.NoError(t, err)
 	require.NotEmpty(t, about.Version)
-	speaks := odoo.ProtocolXMLRPC
+	speaks := odoo.ProtocolWeb
 	switch {
-	case r.how.ClusterDSN != "" && !strings.HasPrefix(about.Version, "14"):
+	case r.speaks != "":
+		speaks = r.speaks
+	case strings.HasPrefix(about.Version, "14"):
+		speaks = odoo.ProtocolXMLRPC
+	case r.how.ClusterDSN != "":
 		speaks = odoo.ProtocolJSON2
-	case !r.xmlrpc():
-		speaks = odoo.ProtocolWeb
 	}
 	require.Equal(t, speaks, about.Protocol)
 	require.Equal(t, r.how.Mode == odoo.ModeCompany, about.Company > 0)

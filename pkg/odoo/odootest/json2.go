@@ -24,7 +24,7 @@ func (s *Server) serveJSON(w http.ResponseWriter, r *http.Request, path string) 
 		return
 	}
 	q := request{s: s, name: db, model: model, method: method, named: whole(named).(map[string]any)}
-	s.count(call{}, model+"."+method)
+	s.count(model+"."+method, "")
 	f := s.faultFor(model+"."+method, db)
 	answer := func(out io.Writer) {
 		w, ok := out.(http.ResponseWriter)

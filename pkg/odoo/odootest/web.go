@@ -57,7 +57,7 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "<html>No database is selected. Alternatively, use the X-Odoo-Database header.</html>", http.StatusNotFound)
 		return
 	}
-	s.count(call{}, op)
+	s.count(op, str(params["login"]))
 	answer := func(out io.Writer) {
 		result, err := s.answerRPC(w, r, params)
 		reply := map[string]any{"jsonrpc": "2.0", "id": nil, "result": result}
@@ -171,7 +171,7 @@ func (s *Server) serveForm(w http.ResponseWriter, r *http.Request, form string) 
 		http.NotFound(w, r)
 		return
 	}
-	s.count(call{}, "web.database."+form)
+	s.count("web.database."+form, "")
 	alert := func(out io.Writer, f *fault) {
 		said := strings.ReplaceAll(f.text, "{args}", fmt.Sprint(args))
 		if i := strings.LastIndex(strings.TrimSpace(said), "\n"); i >= 0 {

@@ -24,6 +24,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/serve"
 	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/workspace"
 	"github.com/leadctl/leadctl/scripts/bench.d/gauge"
 )
 
@@ -33,6 +34,7 @@ func main() {
 	flag.IntVar(&b.burst, "burst", 20, "workspaces made at once")
 	flag.StringVar(&b.odoo, "odoo", "19", "Odoo's version: 19 or 14")
 	flag.StringVar(&b.protocol, "protocol", odoo.ProtocolAuto, "odoo.protocol")
+	flag.BoolVar(&b.cluster, "cluster", true, "raw clones in Odoo's PostgreSQL; else Odoo is asked to copy")
 	flag.Parse()
 	if err := b.run(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "bench provision:", err)
@@ -44,6 +46,7 @@ func main() {
 type bench struct {
 	alone, burst   int
 	odoo, protocol string
+	cluster        bool
 
 	cfg     config.Config
 	db      *postgres.DB
@@ -85,7 +88,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 	}
 	defer func() { _ = client.Stop(ctx) }()
 	b.service = serve.Onboarding(b.cfg, b.db, client)
-	defer func() { err = errors.Join(err, b.dropAll(ctx, spaces.Odoo)) }()
+	defer func() { err = errors.Join(err, b.dropAll(ctx, spaces)) }()
 	return b.measure(ctx)
 }
 
@@ -109,6 +112,9 @@ func (b *bench) configure(dsn string) error {
 	prefix := fmt.Sprintf("bench%d", os.Getpid())
 	b.cfg.Odoo = config.Odoo{ServerURL: live("URL"), PostgresDSN: live("DSN"),
 		MasterPassword: strings.TrimSpace(string(master)), TemplateDB: "bench_template", DatabasePrefix: prefix, Mode: odoo.ModeDatabase, Protocol: b.protocol}
+	if !b.cluster {
+		b.cfg.Odoo.PostgresDSN, b.cfg.Odoo.TemplatePassword = "", string(odoo.NewSecret())
+	}
 	return nil
 }
 
@@ -118,7 +124,7 @@ func (b *bench) prepareTemplate(ctx context.Context) error {
 		return err
 	}
 	_, err = odoo.PrepareTemplate(ctx, server, odoo.Template{Name: b.cfg.Odoo.TemplateDB, Master: odoo.Secret(b.cfg.Odoo.MasterPassword),
-		ClusterDSN: odoo.Secret(b.cfg.Odoo.PostgresDSN), Progress: func(c odoo.Check) {
+		ClusterDSN: odoo.Secret(b.cfg.Odoo.PostgresDSN), Secret: odoo.Secret(b.cfg.Odoo.TemplatePassword), Progress: func(c odoo.Check) {
 			fmt.Fprintf(os.Stderr, "template: %-24s %6.2fs\n", c.Name, c.Took.Seconds())
 		}})
 	return err
@@ -270,10 +276,13 @@ func (b *bench) bystander(ctx context.Context) (stop func() (time.Duration, erro
 	return func() (time.Duration, error) { close(end); <-done; return worst, failed }, nil
 }
 
-func (b *bench) dropAll(ctx context.Context, p *odoo.Provisioner) error {
+func (b *bench) dropAll(ctx context.Context, spaces *workspace.Service) error {
 	var failed error
 	for _, id := range b.made {
-		_, err := p.DropDatabase(ctx, odoo.Workspace{Tenant: id, Database: p.DatabaseName(b.cfg.Odoo.DatabasePrefix, id), Secret: odoo.NewSecret()})
+		w, err := spaces.Current(ctx, id)
+		if err == nil {
+			_, err = spaces.Odoo.DropDatabase(ctx, w)
+		}
 		failed = errors.Join(failed, err)
 	}
 	return failed
