@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -96,7 +97,7 @@ func TestPagesSayNo(t *testing.T) {
 			return true
 		}
 	}
-	lost := 0
+	var lost atomic.Int64
 	for name, spoil := range map[string]func(http.ResponseWriter, *http.Request) bool{
 		"too many wrong passwords": answer(`{"error":{"data":{"name":"odoo.exceptions.AccessDenied","message":"Too many login failures"}}}`),
 		"hidden by a dbfilter":     answer(`{"error":{"data":{"name":"odoo.exceptions.AccessError","message":"Database not found."}}}`),
@@ -108,7 +109,7 @@ func TestPagesSayNo(t *testing.T) {
 		},
 		"sessions lost by a balancer": func(_ http.ResponseWriter, r *http.Request) bool {
 			if r.Header.Get("Cookie") != "" {
-				lost++
+				lost.Add(1)
 			}
 			r.Header.Del("Cookie")
 			return false
@@ -117,10 +118,10 @@ func TestPagesSayNo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := standIn(t, odootest.Options{Major: 19})
 			w := r.provisioned(t, 1)
-			calls := 0
+			var calls atomic.Int64
 			proxy := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
 				if strings.HasPrefix(in.URL.Path, "/xmlrpc/2/object") {
-					calls++
+					calls.Add(1)
 				}
 				if !spoil(out, in) {
 					r.stand.ServeHTTP(out, in)
@@ -135,7 +136,7 @@ func TestPagesSayNo(t *testing.T) {
 				_, err = s.SearchCount(ctx, "res.partner", odoo.Query{})
 				require.NoError(t, err)
 			}
-			require.Equal(t, 2, calls)
+			require.EqualValues(t, 2, calls.Load())
 			_, ok, err = server.Authenticate(ctx, w.Database, odoo.ServiceLogin, "wrong")
 			require.NoError(t, err)
 			require.False(t, ok)
@@ -143,7 +144,7 @@ func TestPagesSayNo(t *testing.T) {
 			require.Equal(t, odoo.CodeMissing, fault.Code(err))
 		})
 	}
-	require.Positive(t, lost, "a session was opened and given back")
+	require.Positive(t, lost.Load(), "a session was opened and given back")
 }
 
 // testCutAnywhere breaks each answer of a first sign-in off at a random byte, header included; the second attempt brings it to
@@ -154,10 +155,9 @@ func testCutAnywhere(t *testing.T, o odootest.Options) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	for at := range 100 {
 		r := standIn(t, o)
-		calls := 0
+		var calls atomic.Int64 // a connection that broke may be asked over by another one meanwhile
 		cut := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
-			calls++
-			if calls != at+1 {
+			if calls.Add(1) != int64(at+1) {
 				r.stand.ServeHTTP(out, in)
 				return
 			}
@@ -173,7 +173,7 @@ func testCutAnywhere(t *testing.T, o odootest.Options) {
 			require.Equal(t, fault.Unavailable, fault.KindOf(err), "call %d: %v", at, err)
 			require.True(t, odoo.Ambiguous(err), "call %d: %v", at, err)
 		}
-		if calls <= at {
+		if calls.Load() <= int64(at) {
 			require.Greater(t, at, 20)
 			return // the whole sign-in takes fewer calls
 		}
