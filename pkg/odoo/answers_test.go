@@ -14,7 +14,7 @@ import (
 )
 
 func testBadAnswers(t *testing.T) {
-	r := standIn(t, odootest.Options{}).over(t, odoo.ProtocolXMLRPC)
+	r := standIn(t, odootest.Options{}).by(t, odoo.Options{Protocol: odoo.ProtocolXMLRPC})
 	s := r.session(t, 2)
 	deep := strings.Repeat("<value><array><data>", 100_000)
 	classified(t, r, s, map[string]badAnswer{

@@ -16,9 +16,13 @@ func TestLiveOdoo19(t *testing.T) {
 	t.Run("without XML-RPC", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "x19", false, "/xmlrpc", "/jsonrpc")) })
 	t.Run("cluster without XML-RPC", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "y19", true, "/xmlrpc", "/jsonrpc")) })
 	t.Run("cluster", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "c19", true)) })
-	t.Run("cluster, told to speak XML-RPC", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "c19", true).over(t, odoo.ProtocolXMLRPC)) })
+	t.Run("cluster, told to speak XML-RPC", func(t *testing.T) {
+		testWorkspace(t, liveRig(t, server, "c19", true).by(t, odoo.Options{Protocol: odoo.ProtocolXMLRPC}))
+	})
 	t.Run("service", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "s19", false)) })
-	t.Run("service, told to speak XML-RPC", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "s19", false).over(t, odoo.ProtocolXMLRPC)) })
+	t.Run("service, told to speak XML-RPC", func(t *testing.T) {
+		testWorkspace(t, liveRig(t, server, "s19", false).by(t, odoo.Options{Protocol: odoo.ProtocolXMLRPC}))
+	})
 	t.Run("broken off", func(t *testing.T) { testBrokenOffLive(t, liveRig(t, server, "c19", true)) })
 	t.Run("SQL and Odoo are alike", func(t *testing.T) { testAlike(t, liveRig(t, server, "c19", true)) })
 	t.Run("burst", func(t *testing.T) { testBurst(t, liveRig(t, server, "c19", true)) })

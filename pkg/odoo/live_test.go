@@ -68,21 +68,27 @@ func liveRigFor(t *testing.T, variables, name string, cluster bool, how odoo.Pro
 	return r
 }
 
-// keepShut is a proxy in front of a server.
-func keepShut(t *testing.T, address string, shut []string) string {
+// behind is a proxy in front of a server.
+func behind(t *testing.T, address string, serve func(w http.ResponseWriter, r *http.Request, odoo http.Handler)) string {
 	t.Helper()
 	to, err := url.Parse(address)
 	require.NoError(t, err)
 	through := httputil.NewSingleHostReverseProxy(to)
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(w, r, through) }))
+	t.Cleanup(proxy.Close)
+	return proxy.URL
+}
+
+// keepShut is a proxy that refuses some of what is asked.
+func keepShut(t *testing.T, address string, shut []string) string {
+	t.Helper()
+	return behind(t, address, func(w http.ResponseWriter, r *http.Request, odoo http.Handler) {
 		if slices.ContainsFunc(shut, func(beginning string) bool { return strings.HasPrefix(r.URL.Path, beginning) }) {
 			http.Error(w, "<html><h1>403 Forbidden</h1></html>", http.StatusForbidden)
 			return
 		}
-		through.ServeHTTP(w, r)
-	}))
-	t.Cleanup(proxy.Close)
-	return proxy.URL
+		odoo.ServeHTTP(w, r)
+	})
 }
 
 // testAlike compares what leadctl wrote in SQL with what Odoo wrote itself: but for who is meant and when it was, the same stands in

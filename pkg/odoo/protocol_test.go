@@ -164,10 +164,7 @@ func testCutAnywhere(t *testing.T, o odootest.Options) {
 			breakOff(t, out, in, r.stand, random)
 		}))
 		t.Cleanup(cut.Close)
-		r.server = client(t, cut.URL, 20*time.Second)
-		var err error
-		r.prov, err = odoo.NewProvisioner(r.server, r.how)
-		require.NoError(t, err)
+		r = r.by(t, odoo.Options{BaseURL: cut.URL, Timeout: 20 * time.Second})
 		w := r.workspace(t, 4)
 		if err := steps(r, w); err != nil {
 			require.Equal(t, fault.Unavailable, fault.KindOf(err), "call %d: %v", at, err)

@@ -1,6 +1,7 @@
 package odoo_test
 
 import (
+	"cmp"
 	"context"
 	"net/http/httptest"
 	"testing"
@@ -29,15 +30,16 @@ type rig struct {
 	speaks string   // the protocol that it is told to speak; "" leaves the choice to it
 }
 
-// over is the same rig, told which protocol to speak.
-func (r rig) over(t *testing.T, protocol string) rig {
+// by is the same rig, with its server used in another way.
+func (r rig) by(t *testing.T, o odoo.Options) rig {
 	t.Helper()
+	o.BaseURL, o.Timeout = cmp.Or(o.BaseURL, r.server.BaseURL()), cmp.Or(o.Timeout, 2*time.Minute)
 	var err error
-	r.speaks = protocol
-	r.server, err = odoo.New(odoo.Options{BaseURL: r.server.BaseURL(), Timeout: 2 * time.Minute, Protocol: protocol})
+	r.server, err = odoo.New(o)
 	require.NoError(t, err)
 	r.prov, err = odoo.NewProvisioner(r.server, r.how)
 	require.NoError(t, err)
+	r.speaks = o.Protocol
 	return r
 }
 

@@ -31,7 +31,7 @@ type Options struct {
 
 // Ways of speaking to Odoo. JSON-2 neither makes databases nor takes passwords: that is done over XML-RPC or as Odoo's own pages do it.
 const (
-	ProtocolAuto   = "auto"   // JSON-2 where the server and the account have it, XML-RPC elsewhere
+	ProtocolAuto   = "auto"   // on 19 and later JSON-2 for keys and ProtocolWeb for passwords, XML-RPC before
 	ProtocolXMLRPC = "xmlrpc" // every version to date, for passwords, too
 	ProtocolJSON2  = "json2"  // 19 and later, API keys only
 	ProtocolWeb    = "web"    // what a Provisioner comes to without keys on 19 and later; no choice of Options

@@ -10,8 +10,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -224,16 +222,6 @@ func killService(t *testing.T, service string) {
 	require.NoError(t, err, "%s", out)
 }
 
-// through is the same rig over a server that is reached by another way.
-func (r rig) through(t *testing.T, address string, timeout time.Duration) rig {
-	t.Helper()
-	r.server = client(t, address, timeout)
-	var err error
-	r.prov, err = odoo.NewProvisioner(r.server, r.how)
-	require.NoError(t, err)
-	return r
-}
-
 var every = flag.Int("every", 3, "of how many calls one is broken off")
 
 // testBrokenOffLive lets a first sign-in lose its connection, or get an answer that is none, at every one of its calls in turn, once
@@ -265,7 +253,7 @@ func breakOffAt(t *testing.T, r rig, id tenantid.ID, at int, done bool) (more bo
 	}
 	proxy := &breaking{at: int64(at), done: done, how: how}
 	w := r.workspace(t, id)
-	err := firstSignIn(r.through(t, proxy.start(t, r.server.BaseURL()), timeout), w)
+	err := firstSignIn(r.by(t, odoo.Options{BaseURL: behind(t, r.server.BaseURL(), proxy.serve), Timeout: timeout}), w)
 	if proxy.calls.Load() <= int64(at) {
 		require.NoError(t, err)
 		return false
@@ -288,24 +276,16 @@ type breaking struct {
 	how   string
 }
 
-func (b *breaking) start(t *testing.T, address string) string {
-	t.Helper()
-	to, err := url.Parse(address)
-	require.NoError(t, err)
-	through := httputil.NewSingleHostReverseProxy(to)
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if b.calls.Add(1)-1 != b.at {
-			through.ServeHTTP(w, r)
-			return
-		}
-		answer := httptest.NewRecorder()
-		if b.done {
-			through.ServeHTTP(answer, r)
-		}
-		b.breakOff(w, r, answer.Body.Bytes())
-	}))
-	t.Cleanup(proxy.Close)
-	return proxy.URL
+func (b *breaking) serve(w http.ResponseWriter, r *http.Request, odoo http.Handler) {
+	if b.calls.Add(1)-1 != b.at {
+		odoo.ServeHTTP(w, r)
+		return
+	}
+	answer := httptest.NewRecorder()
+	if b.done {
+		odoo.ServeHTTP(answer, r)
+	}
+	b.breakOff(w, r, answer.Body.Bytes())
 }
 
 func (b *breaking) breakOff(w http.ResponseWriter, r *http.Request, answer []byte) {

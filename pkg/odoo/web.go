@@ -90,10 +90,10 @@ func (s *Server) webEnter(ctx context.Context, db, login string, secret Secret) 
 		if uid := asRecord(v).Int("uid"); uid > 0 {
 			return uid, kept.(string), nil
 		}
-		s.cookies.CompareAndDelete(key, kept)
-		if err != nil && !errors.Is(err, errExpired) {
+		if undecided(err) {
 			return 0, "", err
 		}
+		s.cookies.CompareAndDelete(key, kept)
 	}
 	return s.webSignIn(ctx, db, login, secret)
 }

@@ -25,7 +25,7 @@ func TestWorkspaceOnStandIn(t *testing.T) {
 	}
 	t.Run("19, told to speak XML-RPC", func(t *testing.T) {
 		t.Parallel()
-		testWorkspace(t, standIn(t, doors["19"]).over(t, odoo.ProtocolXMLRPC))
+		testWorkspace(t, standIn(t, doors["19"]).by(t, odoo.Options{Protocol: odoo.ProtocolXMLRPC}))
 	})
 }
 
