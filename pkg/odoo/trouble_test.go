@@ -44,8 +44,9 @@ func TestCases(t *testing.T) {
 	})
 	t.Run("D-011", func(t *testing.T) {
 		t.Parallel()
-		t.Run("reset", func(t *testing.T) { t.Parallel(); testBrokenOff(t) })
-		for _, name := range []string{"19", "19 by forms", "19 without XML-RPC"} {
+		t.Run("reset/database", func(t *testing.T) { t.Parallel(); testDatabaseBrokenOff(t) })
+		t.Run("reset/company", func(t *testing.T) { t.Parallel(); testCompanyBrokenOff(t) })
+		for _, name := range []string{"14", "19", "19 by forms", "19 without XML-RPC"} {
 			o := doors[name]
 			t.Run("cut/"+name, func(t *testing.T) { t.Parallel(); testCutAnywhere(t, o) })
 		}
@@ -163,10 +164,10 @@ func testHalfOpen(t *testing.T) {
 
 // testBrokenOff resets the connection at every call of a whole first sign-in, once before the call is carried out and once
 // after, and demands that a second attempt brings it to the end with no effect done twice.
-func testBrokenOff(t *testing.T) {
+func testBrokenOff(t *testing.T, fresh func() rig, demandOnce func(rig, odoo.Workspace)) {
 	for _, executed := range []bool{false, true} {
 		for at := range 100 {
-			r := standIn(t, odootest.Options{})
+			r := fresh()
 			r.stand.Inject(odootest.Fault{Op: "*", Skip: at, Times: 1, Do: odootest.Reset, Execute: executed})
 			before := len(r.stand.Calls())
 			w := r.workspace(t, 4)
@@ -181,11 +182,33 @@ func testBrokenOff(t *testing.T) {
 				require.True(t, odoo.Ambiguous(err))
 			}
 			require.NoError(t, steps(r, w), "call %d, executed %v", at, executed)
-			require.Equal(t, 1, effects(r.stand, "rename", w.Database), "call %d, executed %v", at, executed)
-			require.Equal(t, 1, effects(r.stand, "duplicate_database", w.Database+"__new"))
-			require.Equal(t, 1, made(r.stand, "res.users", "a@example.com"), "call %d", at)
+			require.Equal(t, 1, made(r.stand, "res.users", "a@example.com"), "call %d, executed %v", at, executed)
+			demandOnce(r, w)
 		}
 	}
+}
+
+func testDatabaseBrokenOff(t *testing.T) {
+	testBrokenOff(t, func() rig { return standIn(t, odootest.Options{}) }, func(r rig, w odoo.Workspace) {
+		require.Equal(t, 1, effects(r.stand, "rename", w.Database))
+		require.Equal(t, 1, effects(r.stand, "duplicate_database", w.Database+"__new"))
+	})
+}
+
+func testCompanyBrokenOff(t *testing.T) {
+	fresh := func() rig {
+		return standInFor(t, odootest.Options{}, odoo.Provisioning{Mode: odoo.ModeCompany, Shared: "shared"})
+	}
+	testBrokenOff(t, fresh, func(r rig, w odoo.Workspace) {
+		require.Equal(t, 1, made(r.stand, "res.users", r.prov.ServiceLogin(w.Tenant)))
+		companies := 0
+		for _, e := range r.stand.Ledger() {
+			if e.Do == "create" && e.Model == "res.company" {
+				companies++
+			}
+		}
+		require.Equal(t, 1, companies)
+	})
 }
 
 // steps is a first sign-in; an error is the first step's that failed.
