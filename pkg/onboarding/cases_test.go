@@ -176,7 +176,7 @@ func refusedAtAnyStep(t *testing.T) {
 func polledThroughout(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
-	r.odoo.Inject(odootest.Fault{Op: "common.authenticate", Database: "t_t1", Times: 1, Do: odootest.Reset})
+	r.odoo.Inject(odootest.Fault{Op: "web.authenticate", Database: "t_t1", Times: 1, Do: odootest.Reset})
 	r.odoo.Inject(odootest.Fault{Op: "res.users.create", Database: "t_t1", Times: 1, Do: odootest.Hang})
 	r.odoo.Inject(odootest.Fault{Op: "res.company.write", Database: "t_t1", Times: 1, Do: odootest.Refuse, Code: 2, Text: "CANARY"})
 	r.start(t)
