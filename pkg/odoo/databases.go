@@ -20,6 +20,7 @@ const databaseWork = 10 * time.Minute
 
 // databaseWay is one way of having Odoo make databases. Those who use it call duplicate and drop below.
 type databaseWay interface {
+	usable(ctx context.Context) (detail string, err error)
 	exists(ctx context.Context, name string) (bool, error)
 	duplicate(ctx context.Context, from, to string) error
 	create(ctx context.Context, name, lang, login string, password Secret) error

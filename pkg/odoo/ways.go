@@ -21,12 +21,26 @@ func (p *Provisioner) ways(ctx context.Context) []Check {
 	}
 	all := []Check{
 		way("raw clone", clone, func() (string, error) { return p.cluster.usable(ctx) }),
-		way("database service", !clone && !forms, func() (string, error) { return p.databases.service().usable(ctx) }),
-		way("web form", !clone && forms, func() (string, error) { return p.databases.forms().usable(ctx) }),
+		way("database service", !clone && !forms, func() (string, error) { return p.copyable(ctx, p.databases.service()) }),
+		way("web form", !clone && forms, func() (string, error) { return p.copyable(ctx, p.databases.forms()) }),
 	}
 	at := slices.IndexFunc(all, func(c Check) bool { return !c.Spare })
 	taken := all[at]
 	return slices.Insert(slices.Delete(all, at, at+1), 0, taken)
+}
+
+// copyable: the way is open, and where databases are copied, the template is there.
+func (p *Provisioner) copyable(ctx context.Context, by databaseWay) (string, error) {
+	detail, err := by.usable(ctx)
+	m, copies := p.maker.(*manager)
+	if err != nil || !copies {
+		return detail, err
+	}
+	there, err := by.exists(ctx, m.template)
+	if err == nil && !there {
+		err = notPrepared(m.template)
+	}
+	return detail, err
 }
 
 func way(name string, taken bool, try func() (string, error)) Check {

@@ -289,9 +289,16 @@ func testReport(t *testing.T, r rig) {
 	require.NoError(t, report.Paths[0].Err)
 	require.Equal(t, r.way(), report.Paths[0].Name)
 	require.Equal(t, r.how.ClusterDSN == "", strings.Contains(report.Paths[0].Detail, "x_uen"), "whether the index is there")
+	early := r.how
+	early.Template += "_never_made"
+	prov, err := odoo.NewProvisioner(r.server, early)
+	require.NoError(t, err)
+	report = r.server.Test(context.Background(), prov)
+	require.Equal(t, odoo.CodeMisconfig, fault.Code(report.Err()), "%v", report.Err())
+	require.Contains(t, fault.Hint(report.Err()), "template prepare")
 	wrong := r.how
 	wrong.Master, wrong.ClusterDSN, wrong.TemplateSecret = "wrong", "", adminPassword
-	prov, err := odoo.NewProvisioner(r.server, wrong)
+	prov, err = odoo.NewProvisioner(r.server, wrong)
 	require.NoError(t, err)
 	report = r.server.Test(context.Background(), prov)
 	require.Equal(t, odoo.CodeMisconfig, fault.Code(report.Err()), "%v", report.Err())
