@@ -67,6 +67,11 @@ func Ambiguous(err error) bool {
 	return errors.As(err, &e) && e.Ambiguous
 }
 
+// undecided: the server said neither yes nor no.
+func undecided(err error) bool {
+	return fault.Is(err, fault.Unavailable) || fault.Is(err, fault.Interrupted)
+}
+
 // unreachable is a call without a usable answer.
 func unreachable(e *CallError) *fault.Error {
 	return fault.New(fault.Unavailable, "Odoo %s: no usable answer: %w", e.Op, e).WithCode(CodeUnreachable)

@@ -36,7 +36,7 @@ type jsonProtocol struct {
 // keyHolder asks whose key it is; a refusal is ok == false and no error. Unlike the other protocol's sign-in it never meets a
 // cache: a revoked key is refused at once.
 func (s *Server) keyHolder(ctx context.Context, db string, key Secret) (uid int64, ok bool, err error) {
-	v, err := s.SessionJSON2(db, key).Call(ctx, Call{Model: "res.users", Method: "context_get"})
+	v, err := s.SessionJSON2(db, key).Call(ctx, whoAmI)
 	if fault.Code(err) == CodeAccessDenied {
 		return 0, false, nil
 	}

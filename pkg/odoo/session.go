@@ -37,6 +37,9 @@ type Call struct {
 	Timeout time.Duration // 0: the server's
 }
 
+// whoAmI is what every user may ask; the answer's "uid" is theirs.
+var whoAmI = Call{Model: "res.users", Method: "context_get"}
+
 // Arg is a parameter with the name it has in Odoo's source.
 type Arg struct {
 	Name  string

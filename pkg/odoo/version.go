@@ -122,11 +122,6 @@ func (s *Server) prefersPages(v Version) bool {
 	return !v.XMLRPC || v.Major >= 19 && s.protocol != ProtocolXMLRPC
 }
 
-// undecided: the server said neither yes nor no.
-func undecided(err error) bool {
-	return fault.Is(err, fault.Unavailable) || fault.Is(err, fault.Interrupted)
-}
-
 // groupsField is the name of a user's groups, which changed between 14 and 19.
 func (s *Session) groupsField(ctx context.Context) (string, error) {
 	have, err := s.FieldsGet(ctx, "res.users", []string{"group_ids", "groups_id"})

@@ -86,7 +86,7 @@ func (s *Server) webEnter(ctx context.Context, db, login string, secret Secret) 
 	key := newWebKey(db, login, secret)
 	if kept, known := s.cookies.Load(key); known {
 		p := &webProtocol{server: s, login: login, secret: secret}
-		v, err := p.once(ctx, db, Call{Model: "res.users", Method: "context_get"}, kept.(string))
+		v, err := p.once(ctx, db, whoAmI, kept.(string))
 		if uid := asRecord(v).Int("uid"); uid > 0 {
 			return uid, kept.(string), nil
 		}
