@@ -15,14 +15,14 @@ const (
 // batch is rows on their way to the table. The reader fills in the records, a decoder makes rows of them, the loader
 // decides what becomes of each.
 type batch struct {
-	number   int64   // from 1; the run's checkpoint holds that of the last one committed
-	part     string  // where the records are from
-	layout   *layout // of that part
-	at       Position
-	done, of int64 // how far the source is
-	raw      []byte
-	records  []rawRecord
-	decoded  chan struct{} // one value, once the rows are made
+	number      int64   // from 1; the run's checkpoint holds that of the last one committed
+	part        string  // where the records are from
+	layout      *layout // of that part
+	at          Position
+	done, total int64 // how far the source is
+	raw         []byte
+	records     []rawRecord
+	decoded     chan struct{} // one value, once the rows are made
 
 	buf      []byte // one line of COPY text per row
 	rows     []row
@@ -39,22 +39,22 @@ type batch struct {
 
 // rawRecord is a record in a batch's raw.
 type rawRecord struct {
-	end    int
-	line   int64
-	broken string
-	passed bool // committed before the run was resumed: only its UEN is of interest
+	end       int
+	line      int64
+	reason    string
+	committed bool // committed before the run was resumed: only its UEN is of interest
 }
 
 // row is one line in a batch's buf.
 type row struct {
-	end      int // of its line in buf
-	uenEnd   int // of its UEN in uens
-	kind     uenKind
-	checked  bool // its UEN's check letter is right
-	passed   bool // see rawRecord; it has no line
-	wanted   bool // its status is one that the run takes
-	again    bool // an earlier batch had its UEN
-	replaced bool // a later row of this batch has its UEN
+	end        int // of its line in buf
+	uenEnd     int // of its UEN in uens
+	kind       uenKind
+	letterOK   bool // its UEN's check letter is right
+	committed  bool // see rawRecord; it has no line
+	wanted     bool // its status is one that the run takes
+	seenBefore bool // an earlier batch had its UEN
+	replaced   bool // a later row of this batch has its UEN
 }
 
 // newBatch has room for size usual rows, so that filling it copies nothing.
@@ -69,10 +69,10 @@ func (b *batch) reset(number int64, part string, l *layout) {
 		buf: b.buf[:0], rows: b.rows[:0], uens: b.uens[:0], hashes: b.hashes[:0], rejects: b.rejects[:0]}
 }
 
-// full leaves room for one more record.
-func (b *batch) full(size int) bool { return len(b.records) >= size || len(b.raw) >= maxBatchBytes }
+// isFull leaves room for one more record.
+func (b *batch) isFull(size int) bool { return len(b.records) >= size || len(b.raw) >= maxBatchBytes }
 
-func (b *batch) uen(i int) []byte { return b.uens[b.uenStart(i):b.rows[i].uenEnd] }
+func (b *batch) uenAt(i int) []byte { return b.uens[b.uenStart(i):b.rows[i].uenEnd] }
 
 func (b *batch) uenStart(i int) int {
 	if i == 0 {
@@ -81,44 +81,44 @@ func (b *batch) uenStart(i int) int {
 	return b.rows[i-1].uenEnd
 }
 
-func (b *batch) hash(i int) []byte { return b.hashes[i*hashSize : (i+1)*hashSize] }
+func (b *batch) hashAt(i int) []byte { return b.hashes[i*hashSize : (i+1)*hashSize] }
 
-// meet marks the rows whose UEN the run, or the batch itself, has met before. Of several rows with one UEN the last counts.
-func (b *batch) meet(s *seen) {
+// markSeen marks the rows whose UEN the run, or the batch itself, has met before. Of several rows with one UEN the last counts.
+func (b *batch) markSeen(s *uenSet) {
 	for i, r := range b.rows {
-		before := s.add(r.kind, b.uen(i), r.checked)
-		if before && !r.passed && b.index == nil {
+		before := s.add(r.kind, b.uenAt(i), r.letterOK)
+		if before && !r.committed && b.index == nil {
 			b.index = make(map[string]int, len(b.rows))
 			for j := range i {
-				b.enter(j)
+				b.indexRow(j)
 			}
 		}
-		if before && !r.passed {
-			b.replace(i)
+		if before && !r.committed {
+			b.replaceEarlier(i)
 		}
 		if b.index != nil {
-			b.enter(i)
+			b.indexRow(i)
 		}
 	}
 }
 
-func (b *batch) enter(i int) {
-	if !b.rows[i].passed {
-		b.index[string(b.uen(i))] = i
+func (b *batch) indexRow(i int) {
+	if !b.rows[i].committed {
+		b.index[string(b.uenAt(i))] = i
 	}
 }
 
-func (b *batch) replace(i int) {
-	earlier, here := b.index[string(b.uen(i))]
-	if b.rows[i].again = !here; here {
-		b.rows[i].again = b.rows[earlier].again
+func (b *batch) replaceEarlier(i int) {
+	earlier, here := b.index[string(b.uenAt(i))]
+	if b.rows[i].seenBefore = !here; here {
+		b.rows[i].seenBefore = b.rows[earlier].seenBefore
 		b.rows[earlier].replaced = true
 		b.dropped++
 	}
 }
 
-// lines reads the lines of the rows numbered by which, in order.
-func (b *batch) lines(which []int32) io.Reader { return &lineReader{b: b, which: which} }
+// linesReader reads the lines of the rows numbered by which, in order.
+func (b *batch) linesReader(which []int32) io.Reader { return &lineReader{b: b, which: which} }
 
 type lineReader struct {
 	b     *batch
@@ -128,7 +128,7 @@ type lineReader struct {
 
 func (r *lineReader) Read(p []byte) (int, error) {
 	if len(r.rest) == 0 {
-		r.advance()
+		r.takeAdjacent()
 	}
 	if len(r.rest) == 0 {
 		return 0, io.EOF
@@ -138,8 +138,8 @@ func (r *lineReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// advance takes as many neighbouring lines as there are.
-func (r *lineReader) advance() {
+// takeAdjacent takes as many neighbouring lines as there are.
+func (r *lineReader) takeAdjacent() {
 	if len(r.which) == 0 {
 		return
 	}

@@ -15,65 +15,65 @@ import (
 
 var errNothingToDo = errors.New("the source has not been republished")
 
-// begin opens the source, and the run: a new one, or the latest when that can be resumed.
-func (in *ingestion) begin(ctx context.Context) error {
-	in.run = Run{Source: in.opts.Source.label(), State: StateRunning, StartedAt: time.Now().UTC(), Detail: in.choice()}
+// beginRun opens the source, and the run: a new one, or the latest when that can be resumed.
+func (in *ingestion) beginRun(ctx context.Context) error {
+	in.run = Run{Source: in.opts.Source.sourceLabel(), State: StateRunning, StartedAt: time.Now().UTC(), Detail: in.runChoice()}
 	fresh := in.run
 	var at checkpoint
 	err := in.db.InSystem(ctx, "acra begin", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		at, err = in.lookBack(ctx, tx)
+		at, err = in.readEarlierRuns(ctx, tx)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	if in.stream, err = in.opts.Source.open(ctx, in.opening(at.At)); err != nil {
+	if in.stream, err = in.opts.Source.open(ctx, in.openOptions(at.At)); err != nil {
 		return err
 	}
 	versions := in.stream.facts().versions
 	if in.resumed && !maps.Equal(versions, in.run.Detail.Versions) {
 		// The register was published anew meanwhile. Going on would leave what was read before it as it was, unnoticed.
 		_ = in.stream.close()
-		in.resumed, in.run, in.before, at = false, fresh, 0, checkpoint{}
-		if in.stream, err = in.opts.Source.open(ctx, in.opening(at.At)); err != nil {
+		in.resumed, in.run, in.earlierSeconds, at = false, fresh, 0, checkpoint{}
+		if in.stream, err = in.opts.Source.open(ctx, in.openOptions(at.At)); err != nil {
 			return err
 		}
 	}
-	if in.upToDate(versions) {
-		in.run = *in.last
+	if in.isUpToDate(versions) {
+		in.run = *in.lastDone
 		_ = in.stream.close()
-		if err := in.stillCurrent(ctx); err != nil {
+		if err := in.recordStillCurrent(ctx); err != nil {
 			return err
 		}
 		return errNothingToDo
 	}
 	in.run.Detail.Versions = versions
-	return in.start(ctx, at)
+	return in.startRun(ctx, at)
 }
 
-// start makes the run's row current.
-func (in *ingestion) start(ctx context.Context, at checkpoint) error {
-	in.saved, in.savedAt = at.Batch, time.Now()
+// startRun makes the run's row current.
+func (in *ingestion) startRun(ctx context.Context, at checkpoint) error {
+	in.savedBatch, in.savedAt = at.Batch, time.Now()
 	if in.opts.DryRun {
 		return nil
 	}
-	err := in.db.InSystem(ctx, "acra begin", in.open)
+	err := in.db.InSystem(ctx, "acra begin", in.openRunRow)
 	if err != nil {
 		_ = in.stream.close()
 	}
 	return err
 }
 
-func (in *ingestion) opening(from Position) opening {
-	o := opening{from: from, statuses: chosenStatuses(in.opts.Status)}
-	if in.last != nil && !in.opts.Force {
-		o.loaded = in.last.Detail.Versions
+func (in *ingestion) openOptions(from Position) sourceOptions {
+	o := sourceOptions{from: from, statuses: chosenStatuses(in.opts.Status)}
+	if in.lastDone != nil && !in.opts.Force {
+		o.loaded = in.lastDone.Detail.Versions
 	}
 	return o
 }
 
-// choice is the part of the options that a resumed run must share.
-func (in *ingestion) choice() Detail {
+// runChoice is the part of the options that a resumed run must share.
+func (in *ingestion) runChoice() Detail {
 	d := Detail{Status: chosenStatuses(in.opts.Status), Limit: in.opts.Limit}
 	if !in.opts.Since.IsZero() {
 		d.Since = in.opts.Since.Format(time.DateOnly)
@@ -85,52 +85,52 @@ func (d Detail) sameChoice(o Detail) bool {
 	return slices.Equal(d.Status, o.Status) && d.Since == o.Since && d.Limit == o.Limit
 }
 
-// lookBack reads what earlier runs left: the one to resume, if it is, and the last that finished.
-func (in *ingestion) lookBack(ctx context.Context, tx postgres.SystemTx) (checkpoint, error) {
-	done, _, err := oneRun(ctx, tx, `WHERE state = 'done' AND source = $1 ORDER BY run_id DESC LIMIT 1`, in.run.Source)
+// readEarlierRuns reads what earlier runs left: the one to resume, if it is, and the last that finished.
+func (in *ingestion) readEarlierRuns(ctx context.Context, tx postgres.SystemTx) (checkpoint, error) {
+	done, _, err := readRun(ctx, tx, `WHERE state = 'done' AND source = $1 ORDER BY run_id DESC LIMIT 1`, in.run.Source)
 	if err != nil {
 		return checkpoint{}, err
 	}
 	if done != nil && done.Detail.sameChoice(in.run.Detail) {
-		in.last = done
+		in.lastDone = done
 	}
-	whole, _, err := oneRun(ctx, tx, `WHERE state = 'done' AND complete AND source = $1 ORDER BY run_id DESC LIMIT 1`, in.run.Source)
+	whole, _, err := readRun(ctx, tx, `WHERE state = 'done' AND complete AND source = $1 ORDER BY run_id DESC LIMIT 1`, in.run.Source)
 	if err != nil {
 		return checkpoint{}, err
 	}
 	if whole != nil && whole.Detail.sameChoice(in.run.Detail) {
-		in.settled = whole
+		in.lastComplete = whole
 	}
 	if in.opts.Resume && !in.opts.DryRun {
-		latest, at, err := oneRun(ctx, tx, `ORDER BY run_id DESC LIMIT 1`)
+		latest, at, err := readRun(ctx, tx, `ORDER BY run_id DESC LIMIT 1`)
 		if err != nil {
 			return checkpoint{}, err
 		}
 		if latest != nil && latest.Source == in.run.Source && (latest.State == StateRunning || latest.State == StateFailed) {
-			return at, in.resume(*latest)
+			return at, in.resumeRun(*latest)
 		}
 	}
 	return checkpoint{}, nil
 }
 
-func (in *ingestion) resume(latest Run) error {
+func (in *ingestion) resumeRun(latest Run) error {
 	if !latest.Detail.sameChoice(in.run.Detail) {
 		return fault.New(fault.Invalid, "register run %d: begun with another status, since or limit", latest.ID).
 			WithHint("resume it with the options it was begun with, or start a new run without --resume")
 	}
 	in.run, in.resumed = latest, true
 	in.run.State, in.run.Error = StateRunning, ""
-	in.before = latest.Detail.Seconds
+	in.earlierSeconds = latest.Detail.Seconds
 	return nil
 }
 
-// upToDate reports whether the publisher's releases are those that were loaded last.
-func (in *ingestion) upToDate(versions map[string]string) bool {
-	return len(versions) > 0 && in.last != nil && !in.opts.Force && !in.resumed && maps.Equal(versions, in.last.Detail.Versions)
+// isUpToDate reports whether the publisher's releases are those that were loaded last.
+func (in *ingestion) isUpToDate(versions map[string]string) bool {
+	return len(versions) > 0 && in.lastDone != nil && !in.opts.Force && !in.resumed && maps.Equal(versions, in.lastDone.Detail.Versions)
 }
 
-// stillCurrent notes on the run that loaded the publisher's release when it was last found to be the latest, see Age.
-func (in *ingestion) stillCurrent(ctx context.Context) error {
+// recordStillCurrent notes on the run that loaded the publisher's release when it was last found to be the latest, see Age.
+func (in *ingestion) recordStillCurrent(ctx context.Context) error {
 	if in.opts.DryRun {
 		return nil
 	}
@@ -139,8 +139,8 @@ func (in *ingestion) stillCurrent(ctx context.Context) error {
 	})
 }
 
-// open writes the run's row. What an earlier run left unpublished is dropped: this run will find it again.
-func (in *ingestion) open(ctx context.Context, tx postgres.SystemTx) error {
+// openRunRow writes the run's row. What an earlier run left unpublished is dropped: this run will find it again.
+func (in *ingestion) openRunRow(ctx context.Context, tx postgres.SystemTx) error {
 	if in.resumed {
 		_, err := tx.Exec(ctx, `UPDATE acra_runs SET state = 'running', error = NULL, finished_at = NULL WHERE run_id = $1`, in.run.ID)
 		return err
@@ -166,8 +166,8 @@ func dropPending(ctx context.Context, tx postgres.SystemTx) error {
 	return err
 }
 
-// oneRun reads the first run that where finds, nil when it finds none.
-func oneRun(ctx context.Context, tx postgres.SystemTx, where string, args ...any) (*Run, checkpoint, error) {
+// readRun reads the first run that where finds, nil when it finds none.
+func readRun(ctx context.Context, tx postgres.SystemTx, where string, args ...any) (*Run, checkpoint, error) {
 	rows, err := tx.Query(ctx, `SELECT `+runColumns+` FROM acra_runs `+where, args...)
 	if err != nil {
 		return nil, checkpoint{}, err
@@ -183,9 +183,9 @@ func oneRun(ctx context.Context, tx postgres.SystemTx, where string, args ...any
 	return &run, at, err
 }
 
-// reader makes the reader of this run.
-func (in *ingestion) reader() *reader {
-	r := &reader{stream: in.stream, number: in.saved, read: in.run.Read, limit: in.opts.Limit, size: defaultBatch}
+// newReader makes the reader of this run.
+func (in *ingestion) newReader() *reader {
+	r := &reader{stream: in.stream, number: in.savedBatch, read: in.run.Read, limit: in.opts.Limit, size: defaultBatch}
 	if in.resumed {
 		r.from = in.run.At
 	}

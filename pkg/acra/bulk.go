@@ -21,54 +21,54 @@ type bulkSource struct {
 	ids     []string
 }
 
-func (b bulkSource) label() string { return sourceLabel("bulk", b.ids) }
+func (b bulkSource) sourceLabel() string { return datasetsLabel("bulk", b.ids) }
 
-func (b bulkSource) open(ctx context.Context, a opening) (stream, error) {
-	c := b.service.caller()
-	list, all, err := c.datasets(ctx, b.ids)
+func (b bulkSource) open(ctx context.Context, a sourceOptions) (stream, error) {
+	c := b.service.newClient()
+	list, all, err := c.chooseDatasets(ctx, b.ids)
 	if err != nil {
 		return nil, err
 	}
-	s := &bulkStream{caller: c, list: list, versions: versionsOf(list), from: a.from}
+	s := &bulkStream{apiClient: c, list: list, versions: versionsOf(list), from: a.from}
 	s.todo = slices.DeleteFunc(slices.Clone(list), func(d dataset) bool { return d.version != "" && a.loaded[d.id] == d.version })
 	s.complete = all && len(s.todo) == len(list)
 	if i := a.from.Index; a.from.Part != "" && i < len(list) && list[i].name == a.from.Part {
 		s.todo = list[i:] // the datasets before are committed
 	}
 	ctx, s.stop = context.WithCancel(ctx)
-	s.links = make(chan link, 1)
-	go s.prepare(ctx, s.todo)
+	s.links = make(chan downloadLink, 1)
+	go s.requestLinks(ctx, s.todo)
 	return s, nil
 }
 
 // bulkStream reads one dataset after the other. The calls that make a download ready are slow by the service's limits, so
 // they are made one dataset ahead.
 type bulkStream struct {
-	*caller
+	*apiClient
 	list, todo []dataset
 	versions   map[string]string
 	complete   bool
 	from       Position
-	links      chan link
+	links      chan downloadLink
 	stop       context.CancelFunc
 	at         int // of todo
 	size       int64
 	done       counter
 }
 
-// link is where a dataset can be had for the next hour.
-type link struct {
+// downloadLink is where a dataset can be had for the next hour.
+type downloadLink struct {
 	url string
 	err error
 }
 
-func (s *bulkStream) facts() facts {
-	return facts{complete: s.complete, versions: s.versions}
+func (s *bulkStream) facts() sourceFacts {
+	return sourceFacts{complete: s.complete, versions: s.versions}
 }
 
-// settle has nothing to look up: a release that came meanwhile has another version than the one noted here, so the next
+// finalFacts has nothing to look up: a release that came meanwhile has another version than the one noted here, so the next
 // run reads it.
-func (s *bulkStream) settle(context.Context) (facts, string) { return s.facts(), "" }
+func (s *bulkStream) finalFacts(context.Context) (sourceFacts, string) { return s.facts(), "" }
 
 func (s *bulkStream) close() error { s.stop(); return nil }
 
@@ -81,12 +81,12 @@ func (s *bulkStream) progress() (done, of int64) {
 	return done, max(done, s.size/int64(s.at)*int64(len(s.todo)))
 }
 
-func (s *bulkStream) prepare(ctx context.Context, list []dataset) {
+func (s *bulkStream) requestLinks(ctx context.Context, list []dataset) {
 	defer close(s.links)
 	for _, d := range list {
-		address, err := s.ready(ctx, d)
+		address, err := s.fetchLink(ctx, d)
 		select {
-		case s.links <- link{address, err}:
+		case s.links <- downloadLink{address, err}:
 		case <-ctx.Done():
 			return
 		}
@@ -96,7 +96,7 @@ func (s *bulkStream) prepare(ctx context.Context, list []dataset) {
 	}
 }
 
-func (s *bulkStream) next(ctx context.Context) (part, error) {
+func (s *bulkStream) nextPart(ctx context.Context) (part, error) {
 	if s.at >= len(s.todo) {
 		return nil, errEnd
 	}
@@ -109,9 +109,9 @@ func (s *bulkStream) next(ctx context.Context) (part, error) {
 	}
 	d := s.todo[s.at]
 	s.at++
-	down := &download{caller: s.caller, ctx: ctx, what: "dataset " + d.id, url: ready.url,
-		again: func(ctx context.Context) (string, error) { return s.ready(ctx, d) }}
-	p, err := openCSV(d.name, s.done.count(down), down.close)
+	down := &download{apiClient: s.apiClient, ctx: ctx, what: "dataset " + d.id, url: ready.url,
+		renewLink: func(ctx context.Context) (string, error) { return s.fetchLink(ctx, d) }}
+	p, err := openCSV(d.name, s.done.countReads(down), down.close)
 	if err != nil {
 		_ = down.close()
 		return nil, err
@@ -119,36 +119,36 @@ func (s *bulkStream) next(ctx context.Context) (part, error) {
 	s.size += down.size
 	p.at = slices.Index(s.list, d)
 	p.release = orElse(down.etag, d.version)
-	p.anew = p.at != s.from.Index || d.name != s.from.Part || p.release != s.from.Version
+	p.notResumed = p.at != s.from.Index || d.name != s.from.Part || p.release != s.from.Version
 	return p, nil
 }
 
-// ready asks for a dataset's download until there is a link.
-func (s *bulkStream) ready(ctx context.Context, d dataset) (string, error) {
+// fetchLink asks for a dataset's download until there is a link.
+func (s *bulkStream) fetchLink(ctx context.Context, d dataset) (string, error) {
 	base := s.Download + "/v1/public/api/datasets/" + d.id
-	address, _, err := s.ask(ctx, d, base+"/initiate-download")
+	address, _, err := s.callDownload(ctx, d, base+"/initiate-download")
 	if address != "" || err != nil {
 		return address, err
 	}
 	for waited := time.Duration(0); waited < maxPoll; waited += s.downloads.gap {
-		address, status, err := s.ask(ctx, d, base+"/poll-download")
+		address, status, err := s.callDownload(ctx, d, base+"/poll-download")
 		if address != "" || err != nil {
 			return address, err
 		}
 		if strings.Contains(status, "FAIL") {
-			return "", fault.New(fault.Unavailable, "dataset %s: download: %s", d.id, clip(status, 40))
+			return "", fault.New(fault.Unavailable, "dataset %s: download: %s", d.id, clipText(status, 40))
 		}
 	}
 	return "", fault.New(fault.Unavailable, "dataset %s: download not ready after %s", d.id, maxPoll)
 }
 
-func (s *bulkStream) ask(ctx context.Context, d dataset, address string) (url, status string, err error) {
+func (s *bulkStream) callDownload(ctx context.Context, d dataset, address string) (url, status string, err error) {
 	type answer struct {
 		Code int
 		Data struct{ Status, URL string }
 	}
 	what := "download of dataset " + d.id
-	got, err := getJSON(ctx, s.caller, &s.downloads, what, address, func(a answer) error {
+	got, err := getJSON(ctx, s.apiClient, &s.downloads, what, address, func(a answer) error {
 		if a.Code != 0 {
 			return fault.New(fault.Unavailable, "%s: code %d", what, a.Code)
 		}

@@ -58,13 +58,13 @@ func byteClasses() (t [256]uint8) {
 	return t
 }
 
-// blank reports whether a value says "missing": empty or na in any case.
-func blank(f []byte) bool {
+// isMissing reports whether a value says "missing": empty or na in any case.
+func isMissing(f []byte) bool {
 	return len(f) == 0 || len(f) == 2 && f[0]|0x20 == 'n' && f[1]|0x20 == 'a'
 }
 
-// trimmed is f without blanks at its ends.
-func trimmed(f []byte) []byte {
+// trimBlanks is f without blanks at its ends.
+func trimBlanks(f []byte) []byte {
 	for len(f) > 0 && f[0] == ' ' {
 		f = f[1:]
 	}
@@ -74,9 +74,9 @@ func trimmed(f []byte) []byte {
 	return f
 }
 
-// spaced is f with every control character and every space beyond ASCII as one plain space; invisible marks go.
+// normalizeSpaces is f with every control character and every space beyond ASCII as one plain space; invisible marks go.
 // changed is false when only ordinary letters beyond ASCII were found. f must be valid UTF-8.
-func spaced(scratch, f []byte) (out []byte, changed bool) {
+func normalizeSpaces(scratch, f []byte) (out []byte, changed bool) {
 	out = scratch[:0]
 	afterSpace := false
 	for len(f) > 0 {
@@ -98,9 +98,9 @@ func spaced(scratch, f []byte) (out []byte, changed bool) {
 	return out, changed
 }
 
-// formula reports whether a spreadsheet would run f: it begins with =, or with + - @ and calls out (the DDE form).
+// isFormula reports whether a spreadsheet would run f: it begins with =, or with + - @ and calls out (the DDE form).
 // A plain leading sign is legitimate: the register has "@ ZONE" and unit "-3".
-func formula(f []byte) bool {
+func isFormula(f []byte) bool {
 	switch f[0] {
 	case '=':
 		return true
@@ -110,8 +110,8 @@ func formula(f []byte) bool {
 	return false
 }
 
-// date is f as yyyy-mm-dd. ok is false for what is no date at all.
-func date(scratch, f []byte) (out []byte, mended, ok bool) {
+// cleanDate is f as yyyy-mm-dd. ok is false for what is no date at all.
+func cleanDate(scratch, f []byte) (out []byte, mended, ok bool) {
 	if len(f) == 10 && f[4] == '-' && f[7] == '-' {
 		return f, false, validDate(f[:4], f[5:7], f[8:])
 	}
@@ -139,10 +139,10 @@ func appendTwo(out, d []byte) []byte {
 }
 
 func validDate(y, m, d []byte) bool {
-	if len(y) != 4 || !digits(y) || !digits(m) || !digits(d) {
+	if len(y) != 4 || !isDigits(y) || !isDigits(m) || !isDigits(d) {
 		return false
 	}
-	year, month, day := number(y), number(m), number(d)
+	year, month, day := parseDigits(y), parseDigits(m), parseDigits(d)
 	return year >= firstYear-200 && year < 2200 && month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month)
 }
 
@@ -159,10 +159,10 @@ func daysIn(year, month int) int {
 	return 31
 }
 
-// ssic is f as five digits. ok is false for anything else.
-func ssic(scratch, f []byte) (out []byte, mended, ok bool) {
+// cleanSSIC is f as five digits. ok is false for anything else.
+func cleanSSIC(scratch, f []byte) (out []byte, mended, ok bool) {
 	code := bytes.TrimSuffix(f, []byte(".0"))
-	if !digits(code) || len(code) < 4 || len(code) > 5 {
+	if !isDigits(code) || len(code) < 4 || len(code) > 5 {
 		return nil, false, false
 	}
 	if len(code) == 4 {
@@ -171,18 +171,18 @@ func ssic(scratch, f []byte) (out []byte, mended, ok bool) {
 	return code, len(code) != len(f), true
 }
 
-// postal puts back the zero that some releases lost: five digits to six and three to four, nothing else.
-func postal(scratch, f []byte) (out []byte, mended bool) {
-	if (len(f) == 5 || len(f) == 3) && digits(f) {
+// cleanPostalCode puts back the zero that some releases lost: five digits to six and three to four, nothing else.
+func cleanPostalCode(scratch, f []byte) (out []byte, mended bool) {
+	if (len(f) == 5 || len(f) == 3) && isDigits(f) {
 		return append(append(scratch[:0], '0'), f...), true
 	}
 	return f, false
 }
 
-// officers is f as a plain number; nil for what is none.
-func officers(f []byte) (out []byte, mended bool) {
+// cleanOfficers is f as a plain number; nil for what is none.
+func cleanOfficers(f []byte) (out []byte, mended bool) {
 	n := bytes.TrimSuffix(f, []byte(".0"))
-	if !digits(n) {
+	if !isDigits(n) {
 		return nil, true
 	}
 	return n, len(n) != len(f)

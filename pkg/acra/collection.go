@@ -13,9 +13,9 @@ type dataset struct {
 	version  string // when it was published; "" when the metadata are not to be had
 }
 
-// datasets lists what to read: the collection's, or of those the ones named by id. all says that it is the whole collection.
-func (c *caller) datasets(ctx context.Context, ids []string) (list []dataset, all bool, err error) {
-	list, err = c.published(ctx)
+// chooseDatasets lists what to read: the collection's, or of those the ones named by id. all says that it is the whole collection.
+func (c *apiClient) chooseDatasets(ctx context.Context, ids []string) (list []dataset, all bool, err error) {
+	list, err = c.fetchDatasets(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, false, ctx.Err()
@@ -53,12 +53,12 @@ type collectionAnswer struct {
 	}
 }
 
-func (c *caller) collectionURL() string {
+func (c *apiClient) collectionURL() string {
 	return c.Metadata + "/v2/public/api/collections/" + collection + "/metadata?withDatasetMetadata=true"
 }
 
-// published asks the collection for its datasets.
-func (c *caller) published(ctx context.Context) ([]dataset, error) {
+// fetchDatasets asks the collection for its datasets.
+func (c *apiClient) fetchDatasets(ctx context.Context) ([]dataset, error) {
 	got, err := getJSON(ctx, c, &c.downloads, "collection "+collection, c.collectionURL(), func(a collectionAnswer) error {
 		if a.Code != 0 || len(a.Data.CollectionMetadata.ChildDatasets) == 0 {
 			return fault.New(fault.Unavailable, "collection %s: no datasets in the answer (code %d)", collection, a.Code)

@@ -74,12 +74,12 @@ func newLayout(source string, header []string) (*layout, error) {
 	}
 	for _, n := range names {
 		if n != "_id" && !slices.Contains(known, n) {
-			l.unknown = append(l.unknown, clip(n, 60))
+			l.unknown = append(l.unknown, clipText(n, 60))
 		}
 	}
 	for _, c := range []int{colUEN, colName, colStatus} {
 		if l.fields[c] < 0 {
-			return nil, fault.New(fault.Unprocessable, "%s: column %s missing from the header %q", source, known[c], clip(strings.Join(header, ","), 80))
+			return nil, fault.New(fault.Unprocessable, "%s: column %s missing from the header %q", source, known[c], clipText(strings.Join(header, ","), 80))
 		}
 	}
 	return l, nil
@@ -95,8 +95,8 @@ func (l *layout) columnList(prefix string) string {
 	return strings.Join(names, ", ")
 }
 
-// clip cuts s to at most n bytes, at a rune's boundary.
-func clip(s string, n int) string {
+// clipText cuts s to at most n bytes, at a rune's boundary.
+func clipText(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}

@@ -14,7 +14,7 @@ const maxRecord = 64 << 10
 type record struct {
 	line   int64    // of its first line in its part; the header is line 1
 	raw    []byte   // CSV, with its line end
-	broken string   // why it cannot be a row; "" for what may be one
+	reason string   // why it cannot be a row; "" for what may be one
 	end    Position // where reading would go on after it
 }
 
@@ -40,21 +40,21 @@ func newCSVReader(part string, src io.Reader) *csvReader {
 	return &csvReader{splitter: newSplitter(), src: src, part: part, buf: make([]byte, 4*maxRecord), line: 1, table: crc32.MakeTable(crc32.Castagnoli)}
 }
 
-// next reads one record; errEnd after the last. Other errors are the source's own.
-func (c *csvReader) next() (record, error) {
+// nextRecord reads one record; errEnd after the last. Other errors are the source's own.
+func (c *csvReader) nextRecord() (record, error) {
 	for {
-		line, err := c.firstLine()
+		line, err := c.peekLine()
 		if err != nil {
 			return record{}, err
 		}
 		body := bytes.TrimRight(line, "\r\n")
 		switch {
 		case len(body) == 0:
-			c.consume(len(line), 1)
+			c.consumeBytes(len(line), 1)
 		case len(line) == maxRecord && line[maxRecord-1] != '\n':
-			return c.giveUp(line, fmt.Sprintf("record longer than %d bytes", maxRecord))
+			return c.rejectLine(line, fmt.Sprintf("record longer than %d bytes", maxRecord))
 		case bytes.IndexByte(body, '"') < 0:
-			return c.finish(len(line), 1), nil
+			return c.finishRecord(len(line), 1), nil
 		default:
 			return c.nextQuoted()
 		}
@@ -68,54 +68,54 @@ func (c *csvReader) nextQuoted() (record, error) {
 		return record{}, err
 	}
 	if whole && (lines == 1 || c.width == 0 || len(c.fields) == c.width && !c.loose) {
-		return c.finish(n, lines), nil
+		return c.finishRecord(n, lines), nil
 	}
-	line, err := c.firstLine() // again: the buffer may have moved
+	line, err := c.peekLine() // again: the buffer may have moved
 	if err != nil {
 		return record{}, err
 	}
-	return c.giveUp(line, "quote that is not closed")
+	return c.rejectLine(line, "quote that is not closed")
 }
 
-// giveUp makes line, and no more, a broken record.
-func (c *csvReader) giveUp(line []byte, why string) (record, error) {
-	rec := c.finish(len(line), 1)
-	rec.broken = why
+// rejectLine makes line, and no more, a broken record.
+func (c *csvReader) rejectLine(line []byte, why string) (record, error) {
+	rec := c.finishRecord(len(line), 1)
+	rec.reason = why
 	c.skipping = line[len(line)-1] != '\n'
 	return rec, nil
 }
 
-// firstLine is the unread text up to and with its first line feed, at most maxRecord of it.
-func (c *csvReader) firstLine() ([]byte, error) {
+// peekLine is the unread text up to and with its first line feed, at most maxRecord of it.
+func (c *csvReader) peekLine() ([]byte, error) {
 	for {
-		b := c.window()
+		b := c.recordWindow()
 		i := bytes.IndexByte(b, '\n')
 		switch {
 		case i >= 0 && c.skipping:
 			c.skipping = false
-			c.consume(i+1, 0)
+			c.consumeBytes(i+1, 0)
 		case i >= 0:
 			return b[:i+1], nil
 		case len(b) == maxRecord && c.skipping:
-			c.consume(len(b), 0)
+			c.consumeBytes(len(b), 0)
 		case len(b) == maxRecord, c.eof && len(b) > 0 && !c.skipping:
 			return b, nil
 		case c.eof:
 			return nil, errEnd
 		default:
-			if err := c.fill(); err != nil {
+			if err := c.fillBuffer(); err != nil {
 				return nil, err
 			}
 		}
 	}
 }
 
-// window is what a record may be made of: the unread bytes, at most maxRecord of them. Where it ends does not depend on
+// recordWindow is what a record may be made of: the unread bytes, at most maxRecord of them. Where it ends does not depend on
 // how the source's reads happen to fall, so reading again gives the same records.
-func (c *csvReader) window() []byte { return c.buf[c.r:min(c.w, c.r+maxRecord)] }
+func (c *csvReader) recordWindow() []byte { return c.buf[c.r:min(c.w, c.r+maxRecord)] }
 
-// fill reads more into the buffer, which has room for at least one more record.
-func (c *csvReader) fill() error {
+// fillBuffer reads more into the buffer, which has room for at least one more record.
+func (c *csvReader) fillBuffer() error {
 	if c.r > 0 {
 		c.w = copy(c.buf, c.buf[c.r:c.w])
 		c.r = 0
@@ -133,27 +133,27 @@ func (c *csvReader) fill() error {
 // quote is not closed within the window.
 func (c *csvReader) splitQuoted() (n, lines int, whole bool, err error) {
 	for {
-		b := c.window()
+		b := c.recordWindow()
 		atEnd := c.eof && len(b) == c.w-c.r
-		n, lines, whole = c.quoted(b, atEnd)
+		n, lines, whole = c.splitQuotedFields(b, atEnd)
 		if whole || atEnd || len(b) == maxRecord {
 			return n, lines, whole, nil
 		}
-		if err := c.fill(); err != nil {
+		if err := c.fillBuffer(); err != nil {
 			return 0, 0, false, err
 		}
 	}
 }
 
-// finish consumes a record of n bytes and describes it.
-func (c *csvReader) finish(n, lines int) record {
+// finishRecord consumes a record of n bytes and describes it.
+func (c *csvReader) finishRecord(n, lines int) record {
 	rec := record{line: c.line, raw: c.buf[c.r : c.r+n]}
-	c.consume(n, lines)
+	c.consumeBytes(n, lines)
 	rec.end = Position{Part: c.part, Line: c.line - 1, CRC: c.crc}
 	return rec
 }
 
-func (c *csvReader) consume(n, lines int) {
+func (c *csvReader) consumeBytes(n, lines int) {
 	c.crc = crc32.Update(c.crc, c.table, c.buf[c.r:c.r+n])
 	c.r += n
 	c.line += int64(lines)

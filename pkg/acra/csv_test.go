@@ -20,18 +20,18 @@ func readAll(t require.TestingT, r io.Reader, width int) (list [][]string, broke
 	c.width = width
 	s := newSplitter()
 	for {
-		rec, err := c.next()
+		rec, err := c.nextRecord()
 		if errors.Is(err, errEnd) {
 			return list, broken, ends
 		}
 		require.NoError(t, err)
 		ends = append(ends, rec.end)
-		s.split(rec.raw)
-		if rec.broken == "" && len(s.fields) != width {
-			rec.broken = fmt.Sprintf("%d columns instead of %d", len(s.fields), width)
+		s.splitRecord(rec.raw)
+		if rec.reason == "" && len(s.fields) != width {
+			rec.reason = fmt.Sprintf("%d columns instead of %d", len(s.fields), width)
 		}
-		if rec.broken != "" {
-			broken = append(broken, rec.broken)
+		if rec.reason != "" {
+			broken = append(broken, rec.reason)
 			continue
 		}
 		fields := make([]string, len(s.fields))

@@ -17,64 +17,64 @@ const maxRaw = 2048
 // batches, so several can work side by side.
 type decoder struct {
 	splitter
-	want     filter
-	runID    []byte // as text: each line ends in it
-	names    []string
-	statuses []string
-	b        *batch
-	layout   *layout
-	mended   [2][]byte
-	warned   [numWarnings]bool
+	want          filter
+	runID         []byte // as text: each line ends in it
+	names         []string
+	statuses      []string
+	b             *batch
+	layout        *layout
+	scratchValues [2][]byte
+	warned        [numWarnings]bool
 }
 
 func newDecoder(want filter, run int64) *decoder {
 	return &decoder{splitter: newSplitter(), want: want, runID: strconv.AppendInt(nil, run, 10), names: Columns(), statuses: LiveStatuses()}
 }
 
-// run decodes batches until there are no more.
-func (d *decoder) run(batches <-chan *batch) {
+// decodeBatches decodes batches until there are no more.
+func (d *decoder) decodeBatches(batches <-chan *batch) {
 	for b := range batches {
-		d.decode(b)
+		d.decodeBatch(b)
 		b.decoded <- struct{}{}
 	}
 }
 
-func (d *decoder) decode(b *batch) {
+func (d *decoder) decodeBatch(b *batch) {
 	d.b, d.layout = b, b.layout
 	start := 0
 	for _, rec := range b.records {
-		d.record(rec, b.raw[start:rec.end])
+		d.decodeRecord(rec, b.raw[start:rec.end])
 		start = rec.end
 	}
 }
 
-// record makes one record a row of the batch or a reject.
-func (d *decoder) record(rec rawRecord, raw []byte) {
-	if rec.broken == "" {
-		if d.split(raw); len(d.fields) != d.layout.width {
-			rec.broken = fmt.Sprintf("%d columns instead of %d", len(d.fields), d.layout.width)
+// decodeRecord makes one record a row of the batch or a reject.
+func (d *decoder) decodeRecord(rec rawRecord, raw []byte) {
+	if rec.reason == "" {
+		if d.splitRecord(raw); len(d.fields) != d.layout.width {
+			rec.reason = fmt.Sprintf("%d columns instead of %d", len(d.fields), d.layout.width)
 		}
 	}
-	reason, kind, uen := rec.broken, uenNone, []byte(nil)
+	reason, kind, uen := rec.reason, uenNone, []byte(nil)
 	d.warned = [numWarnings]bool{}
 	if reason == "" {
-		kind, uen, reason = d.uen(d.fields[d.layout.fields[colUEN]])
+		kind, uen, reason = d.checkUEN(d.fields[d.layout.fields[colUEN]])
 	}
-	if rec.passed {
+	if rec.committed {
 		if kind != uenNone {
-			d.add(kind, uen, nil)
+			d.addRow(kind, uen, nil)
 		}
 		return
 	}
 	start := len(d.b.buf)
 	if reason == "" {
-		reason = d.encode(uen)
+		reason = d.encodeRow(uen)
 	}
 	if reason != "" {
-		d.reject(rec, raw, reason)
+		d.addReject(rec, raw, reason)
 		return
 	}
-	if !d.want.date(d.cell(colRegistered), d.cell(colIssued)) {
+	if !d.want.takesDate(d.columnValue(colRegistered), d.columnValue(colIssued)) {
 		d.b.buf = d.b.buf[:start]
 		d.b.skipped++
 		return
@@ -84,11 +84,11 @@ func (d *decoder) record(rec rawRecord, raw []byte) {
 			d.b.warnings[w]++
 		}
 	}
-	d.add(kind, uen, d.b.buf[start:])
+	d.addRow(kind, uen, d.b.buf[start:])
 }
 
-// add makes a row of the line that encode made. A row that is passed over has none.
-func (d *decoder) add(kind uenKind, uen, line []byte) {
+// addRow makes a row of the line that encode made. A row that is passed over has none.
+func (d *decoder) addRow(kind uenKind, uen, line []byte) {
 	b := d.b
 	var sum [sha256.Size]byte
 	if line != nil {
@@ -98,41 +98,41 @@ func (d *decoder) add(kind uenKind, uen, line []byte) {
 	}
 	b.uens = append(b.uens, uen...)
 	b.hashes = append(b.hashes, sum[:hashSize]...)
-	b.rows = append(b.rows, row{end: len(b.buf), uenEnd: len(b.uens), kind: kind, checked: !d.warned[WarnCheckLetter], passed: line == nil,
-		wanted: d.want.status(d.cell(colStatus))})
+	b.rows = append(b.rows, row{end: len(b.buf), uenEnd: len(b.uens), kind: kind, letterOK: !d.warned[WarnCheckLetter], committed: line == nil,
+		wanted: d.want.takesStatus(d.columnValue(colStatus))})
 }
 
-// cell is a field of the record by column, trimmed; nil when the source has no such column.
-func (d *decoder) cell(col int) []byte {
+// columnValue is a field of the record by column, trimmed; nil when the source has no such column.
+func (d *decoder) columnValue(col int) []byte {
 	if at := d.layout.fields[col]; at >= 0 {
-		return trimmed(d.fields[at])
+		return trimBlanks(d.fields[at])
 	}
 	return nil
 }
 
-// uen checks the key of a row.
-func (d *decoder) uen(f []byte) (kind uenKind, uen []byte, reason string) {
-	u := trimmed(f)
+// checkUEN checks the key of a row.
+func (d *decoder) checkUEN(f []byte) (kind uenKind, uen []byte, reason string) {
+	u := trimBlanks(f)
 	if kind = shapeOf(u); kind == uenNone {
-		mended, _ := spaced(d.mended[1], u)
-		d.mended[1] = mended
-		u = bytes.ToUpper(trimmed(mended))
+		mended, _ := normalizeSpaces(d.scratchValues[1], u)
+		d.scratchValues[1] = mended
+		u = bytes.ToUpper(trimBlanks(mended))
 		kind = shapeOf(u)
 	}
 	switch {
-	case blank(u):
+	case isMissing(u):
 		return kind, nil, "uen: missing"
 	case kind == uenNone:
-		return kind, nil, fmt.Sprintf("uen %q: none of the known shapes", clip(strings.ToValidUTF8(string(f), "?"), 40))
+		return kind, nil, fmt.Sprintf("uen %q: none of the known shapes", clipText(strings.ToValidUTF8(string(f), "?"), 40))
 	}
 	d.warned[WarnUEN] = !bytes.Equal(u, f)
 	d.warned[WarnCheckLetter] = checkLetter(kind, u) != u[len(u)-1]
 	return kind, u, ""
 }
 
-// encode appends a record to the batch's COPY text: the columns that the source has, in the table's order. What it left
+// encodeRow appends a record to the batch's COPY text: the columns that the source has, in the table's order. What it left
 // there with a reason not to load the row must be cut off again.
-func (d *decoder) encode(uen []byte) (reason string) {
+func (d *decoder) encodeRow(uen []byte) (reason string) {
 	buf := append(d.b.buf, uen...)
 	for _, c := range d.layout.present[1:] {
 		f := d.fields[d.layout.fields[c]]
@@ -144,7 +144,7 @@ func (d *decoder) encode(uen []byte) (reason string) {
 			buf = append(append(buf, '\t'), f...)
 			continue
 		}
-		value, reason := d.value(c, f, d.class)
+		value, reason := d.cleanValue(c, f, d.class)
 		if reason != "" {
 			return d.names[c] + reason
 		}
@@ -164,65 +164,65 @@ func hasRule(col int) bool {
 	return ruled>>col&1 == 1
 }
 
-// value is a field as it is stored: cleaned by the rules of its column and escaped. nil is NULL. class is that of a text
+// cleanValue is a field as it is stored: cleaned by the rules of its column and escaped. nil is NULL. class is that of a text
 // which the field is part of.
-func (d *decoder) value(col int, f []byte, class uint8) (value []byte, reason string) {
+func (d *decoder) cleanValue(col int, f []byte, class uint8) (value []byte, reason string) {
 	if class != classPlain {
 		class = classPlain
 		for _, c := range f {
 			class |= d.classes[c]
 		}
 		if class&(isControl|isHigh|isNUL) != 0 {
-			if f, reason = d.unusual(class, f); reason != "" {
+			if f, reason = d.cleanUnusual(class, f); reason != "" {
 				return nil, reason
 			}
 		}
 	}
-	f = trimmed(f)
-	if blank(f) {
+	f = trimBlanks(f)
+	if isMissing(f) {
 		return nil, ""
 	}
-	if formula(f) {
+	if isFormula(f) {
 		return nil, ": a formula"
 	}
-	if f, reason = d.byColumn(col, f); reason != "" || class&isEscaped == 0 {
+	if f, reason = d.applyColumnRule(col, f); reason != "" || class&isEscaped == 0 {
 		return f, reason
 	}
 	return bytes.ReplaceAll(f, []byte{'\\'}, []byte{'\\', '\\'}), ""
 }
 
-// unusual handles a field that has bytes beyond plain ASCII text.
-func (d *decoder) unusual(class uint8, f []byte) (out []byte, reason string) {
+// cleanUnusual handles a field that has bytes beyond plain ASCII text.
+func (d *decoder) cleanUnusual(class uint8, f []byte) (out []byte, reason string) {
 	if class&isNUL != 0 {
 		return nil, ": a NUL character"
 	}
 	if class&isHigh != 0 && !utf8.Valid(f) {
 		return nil, ": not UTF-8"
 	}
-	out, changed := spaced(d.mended[0], f)
-	d.mended[0] = out
+	out, changed := normalizeSpaces(d.scratchValues[0], f)
+	d.scratchValues[0] = out
 	if changed {
 		d.warned[WarnSpace] = true
 	}
 	return out, ""
 }
 
-// byColumn applies the rule that a column has beyond those for all.
-func (d *decoder) byColumn(col int, f []byte) (out []byte, reason string) {
+// applyColumnRule applies the rule that a column has beyond those for all.
+func (d *decoder) applyColumnRule(col int, f []byte) (out []byte, reason string) {
 	mended, ok := false, true
 	warning := WarnDate
 	switch col {
 	case colRegistered, colIssued, colAccounts, colReturn:
-		out, mended, ok = date(d.mended[1], f)
+		out, mended, ok = cleanDate(d.scratchValues[1], f)
 	case colSSIC, colSSIC2:
 		warning = WarnSSIC
-		out, mended, ok = ssic(d.mended[1], f)
+		out, mended, ok = cleanSSIC(d.scratchValues[1], f)
 	case colPostal:
 		warning = WarnPostal
-		out, mended = postal(d.mended[1], f)
+		out, mended = cleanPostalCode(d.scratchValues[1], f)
 	case colOfficers:
 		warning = WarnOfficers
-		out, mended = officers(f)
+		out, mended = cleanOfficers(f)
 	case colStatus:
 		warning = WarnStatus
 		out, mended = canonicalStatus(f, d.statuses)
@@ -230,7 +230,7 @@ func (d *decoder) byColumn(col int, f []byte) (out []byte, reason string) {
 		return f, ""
 	}
 	if !ok {
-		return nil, fmt.Sprintf(" %q: not a valid value", clip(string(f), 40))
+		return nil, fmt.Sprintf(" %q: not a valid value", clipText(string(f), 40))
 	}
 	if mended {
 		d.warned[warning] = true
@@ -238,17 +238,17 @@ func (d *decoder) byColumn(col int, f []byte) (out []byte, reason string) {
 	return out, ""
 }
 
-func (d *decoder) reject(rec rawRecord, raw []byte, reason string) {
-	r := Reject{Part: d.b.part, Line: rec.line, Reason: reason, Raw: printable(raw)}
-	if rec.broken == "" {
+func (d *decoder) addReject(rec rawRecord, raw []byte, reason string) {
+	r := Reject{Part: d.b.part, Line: rec.line, Reason: reason, Raw: printableText(raw)}
+	if rec.reason == "" {
 		uen := d.fields[d.layout.fields[colUEN]]
-		r.UEN = printable(uen[:min(len(uen), 40)])
+		r.UEN = printableText(uen[:min(len(uen), 40)])
 	}
 	d.b.rejects = append(d.b.rejects, r)
 }
 
-// printable is raw as PostgreSQL takes it: valid UTF-8, without NUL, of bounded length.
-func printable(raw []byte) string {
+// printableText is raw as PostgreSQL takes it: valid UTF-8, without NUL, of bounded length.
+func printableText(raw []byte) string {
 	s := strings.ToValidUTF8(string(raw[:min(len(raw), maxRaw)]), "\ufffd")
 	return strings.TrimRight(strings.ReplaceAll(s, "\x00", "\ufffd"), "\r\n")
 }

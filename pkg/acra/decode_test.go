@@ -14,7 +14,7 @@ import (
 // decoded runs a CSV through reader and decoder as one batch per size records.
 func decoded(t *testing.T, text []byte, size int) []*batch {
 	t.Helper()
-	s, err := Stream("t", bytes.NewReader(text)).open(context.Background(), opening{})
+	s, err := Stream("t", bytes.NewReader(text)).open(context.Background(), sourceOptions{})
 	if err != nil {
 		return nil
 	}
@@ -24,12 +24,12 @@ func decoded(t *testing.T, text []byte, size int) []*batch {
 		free <- newBatch(size)
 	}
 	r := &reader{stream: s, size: size, free: free, order: order, decode: decode}
-	if err := r.run(context.Background()); err != nil {
+	if err := r.readSource(context.Background()); err != nil {
 		return nil // a header that is none
 	}
 	close(order)
 	close(decode)
-	newDecoder(newFilter(nil, time.Time{}), 7).run(decode)
+	newDecoder(newFilter(nil, time.Time{}), 7).decodeBatches(decode)
 	var list []*batch
 	for b := range order {
 		list = append(list, b)
@@ -60,7 +60,7 @@ func FuzzACRARow(f *testing.F) {
 				require.NotContains(t, string(copied), "\x00")
 				require.Equal(t, 1, bytes.Count(copied, []byte("\n")), "one line")
 				require.Equal(t, 54, bytes.Count(copied, []byte("\t")), "53 columns, hash and run")
-				require.NotEqual(t, uenNone, shapeOf(b.uen(i)))
+				require.NotEqual(t, uenNone, shapeOf(b.uenAt(i)))
 				start = r.end
 			}
 			for _, r := range b.rejects {
@@ -106,7 +106,7 @@ func TestBatchesDoNotMatter(t *testing.T) {
 // The set that stands for the table's rows answers as a map would, but for 0, and says when it is full.
 func TestPrints(t *testing.T) {
 	t.Parallel()
-	p, model := newPrints(15_000), map[uint64]bool{}
+	p, model := newHashSet(15_000), map[uint64]bool{}
 	x := uint64(1)
 	for range 30_000 {
 		x ^= x << 13
@@ -121,5 +121,5 @@ func TestPrints(t *testing.T) {
 	}
 	require.Len(t, model, 15_000)
 	require.False(t, p.has(0))
-	require.False(t, (&prints{}).has(7))
+	require.False(t, (&hashSet{}).has(7))
 }

@@ -17,32 +17,32 @@ const stallLimit = time.Minute
 // download reads a file over HTTP from beginning to end, whatever happens to the connection: what is missing is asked for
 // with Range, and a link that has expired is renewed. It never mixes two releases of the file.
 type download struct {
-	*caller
-	ctx    context.Context // the reading of a body cannot be given one otherwise
-	what   string
-	url    string
-	again  func(context.Context) (string, error) // a new link
-	body   io.ReadCloser
-	cancel context.CancelFunc
-	stall  *time.Timer
-	at     int64
-	size   int64 // -1 when the server does not say
-	etag   string
-	tries  int // since the last byte
+	*apiClient
+	ctx        context.Context // the reading of a body cannot be given one otherwise
+	what       string
+	url        string
+	renewLink  func(context.Context) (string, error) // a new link
+	body       io.ReadCloser
+	cancel     context.CancelFunc
+	stallTimer *time.Timer
+	offset     int64
+	size       int64 // -1 when the server does not say
+	etag       string
+	tries      int // since the last byte
 }
 
 // Read implements io.Reader. Faults: Unavailable when the server is not to be had, or the file changed while it was read.
 func (d *download) Read(p []byte) (int, error) {
 	for {
 		if d.body == nil {
-			if err := d.open(); err != nil {
+			if err := d.openBody(); err != nil {
 				return 0, err
 			}
 		}
-		d.stall.Reset(stallLimit)
+		d.stallTimer.Reset(stallLimit)
 		n, err := d.body.Read(p)
-		d.stall.Stop()
-		d.at += int64(n)
+		d.stallTimer.Stop()
+		d.offset += int64(n)
 		switch {
 		case n > 0:
 			d.tries = 0
@@ -50,13 +50,13 @@ func (d *download) Read(p []byte) (int, error) {
 				_ = d.close()
 			}
 			return n, nil
-		case err == io.EOF && (d.size < 0 || d.at == d.size):
+		case err == io.EOF && (d.size < 0 || d.offset == d.size):
 			return 0, io.EOF
 		case err == nil:
 			continue
 		}
 		_ = d.close()
-		if err := d.pause(0, err); err != nil {
+		if err := d.pauseBeforeRetry(0, err); err != nil {
 			return 0, err
 		}
 	}
@@ -67,77 +67,77 @@ func (d *download) close() error {
 		return nil
 	}
 	d.cancel()
-	d.stall.Stop()
+	d.stallTimer.Stop()
 	err := d.body.Close()
 	d.body = nil
 	return err
 }
 
-// open asks for the file from d.at on, until it is sent.
-func (d *download) open() error {
+// openBody asks for the file from d.at on, until it is sent.
+func (d *download) openBody() error {
 	for {
-		after, err := d.tryOpen()
+		after, err := d.requestBody()
 		if err == nil || after < 0 {
 			return err
 		}
-		if err := d.pause(after, err); err != nil {
+		if err := d.pauseBeforeRetry(after, err); err != nil {
 			return err
 		}
 	}
 }
 
-// pause waits before another try, or gives up.
-func (d *download) pause(after time.Duration, cause error) error {
+// pauseBeforeRetry waits before another try, or gives up.
+func (d *download) pauseBeforeRetry(after time.Duration, cause error) error {
 	if err := d.ctx.Err(); err != nil {
 		return err
 	}
 	if d.tries++; d.tries >= callTries {
-		return fault.New(fault.Unavailable, "%s: given up at byte %d: %w", d.what, d.at, cause)
+		return fault.New(fault.Unavailable, "%s: given up at byte %d: %w", d.what, d.offset, cause)
 	}
 	pause := max(after, backoff(d.tries))
-	d.Log.WarnContext(d.ctx, "register download", "what", d.what, "byte", d.at, "try", d.tries, "wait", pause, "error", cause)
+	d.Log.WarnContext(d.ctx, "register download", "what", d.what, "byte", d.offset, "try", d.tries, "wait", pause, "error", cause)
 	return d.Wait(d.ctx, pause)
 }
 
-func (d *download) tryOpen() (after time.Duration, err error) {
+func (d *download) requestBody() (after time.Duration, err error) {
 	ctx, cancel := context.WithCancel(d.ctx)
 	header := http.Header{"Accept-Encoding": {"identity"}} // offsets count the file's own bytes
-	if d.at > 0 {
-		header.Set("Range", fmt.Sprintf("bytes=%d-", d.at))
+	if d.offset > 0 {
+		header.Set("Range", fmt.Sprintf("bytes=%d-", d.offset))
 		if d.etag != "" {
 			header.Set("If-Range", d.etag)
 		}
 	}
-	resp, err := d.get(ctx, d.url, header)
+	resp, err := d.sendGet(ctx, d.url, header)
 	if err != nil {
 		cancel()
 		return 0, fault.New(fault.Unavailable, "%s: %w", d.what, withoutURL(err))
 	}
-	if after, err = d.accept(resp); err != nil {
+	if after, err = d.checkResponse(resp); err != nil {
 		_ = resp.Body.Close()
 		cancel()
 		return after, err
 	}
-	d.body, d.cancel, d.stall = resp.Body, cancel, time.AfterFunc(stallLimit, cancel)
-	return 0, d.skip(resp)
+	d.body, d.cancel, d.stallTimer = resp.Body, cancel, time.AfterFunc(stallLimit, cancel)
+	return 0, d.skipToOffset(resp)
 }
 
-// accept looks at an answer's head.
-func (d *download) accept(resp *http.Response) (after time.Duration, err error) {
+// checkResponse looks at an answer's head.
+func (d *download) checkResponse(resp *http.Response) (after time.Duration, err error) {
 	if resp.StatusCode == http.StatusForbidden {
-		if d.url, err = d.again(d.ctx); err != nil {
+		if d.url, err = d.renewLink(d.ctx); err != nil {
 			return -1, err
 		}
 		return 0, fault.New(fault.Unavailable, "%s: link expired", d.what)
 	}
-	if after, err = refusalOf(d.what, resp); err != nil {
+	if after, err = statusError(d.what, resp); err != nil {
 		return after, err
 	}
 	if strings.Contains(resp.Header.Get("Content-Type"), "text/html") {
 		return 0, fault.New(fault.Unavailable, "%s: HTML instead of the file", d.what)
 	}
 	etag := resp.Header.Get("ETag")
-	if d.at == 0 {
+	if d.offset == 0 {
 		d.etag, d.size = etag, resp.ContentLength
 		return 0, nil
 	}
@@ -148,12 +148,12 @@ func (d *download) accept(resp *http.Response) (after time.Duration, err error) 
 	return 0, nil
 }
 
-// skip goes to where reading stopped, when the server sent the file from its start.
-func (d *download) skip(resp *http.Response) error {
-	if d.at == 0 || resp.StatusCode == http.StatusPartialContent && strings.HasPrefix(resp.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", d.at)) {
+// skipToOffset goes to where reading stopped, when the server sent the file from its start.
+func (d *download) skipToOffset(resp *http.Response) error {
+	if d.offset == 0 || resp.StatusCode == http.StatusPartialContent && strings.HasPrefix(resp.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", d.offset)) {
 		return nil
 	}
-	_, err := io.CopyN(io.Discard, d.body, d.at)
+	_, err := io.CopyN(io.Discard, d.body, d.offset)
 	if err != nil {
 		_ = d.close()
 	}

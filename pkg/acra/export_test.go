@@ -8,7 +8,7 @@ import (
 
 // DecodeOnly runs a CSV through the reader and one decoder and throws the rows away.
 func DecodeOnly(source io.Reader) error {
-	s, err := Stream("bench", source).open(context.Background(), opening{})
+	s, err := Stream("bench", source).open(context.Background(), sourceOptions{})
 	if err != nil {
 		return err
 	}
@@ -17,17 +17,17 @@ func DecodeOnly(source io.Reader) error {
 	for range cap(free) {
 		free <- newBatch(r.size)
 	}
-	go newDecoder(newFilter(LiveStatuses(), time.Time{}), 1).run(decode)
+	go newDecoder(newFilter(LiveStatuses(), time.Time{}), 1).decodeBatches(decode)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- r.run(context.Background())
+		ended <- r.readSource(context.Background())
 		close(order)
 		close(decode)
 	}()
-	met := newSeen()
+	met := newUENSet()
 	for b := range order {
 		<-b.decoded
-		b.meet(met)
+		b.markSeen(met)
 		free <- b
 	}
 	return <-ended

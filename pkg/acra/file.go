@@ -29,9 +29,9 @@ func Stream(name string, r io.Reader) Source { return streamSource{title: name, 
 
 type fileSource struct{ path string }
 
-func (f fileSource) label() string { return "file " + filepath.Base(f.path) }
+func (f fileSource) sourceLabel() string { return "file " + filepath.Base(f.path) }
 
-func (f fileSource) open(context.Context, opening) (stream, error) {
+func (f fileSource) open(context.Context, sourceOptions) (stream, error) {
 	file, err := os.Open(f.path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fault.New(fault.NotFound, "file %s: not there", f.path)
@@ -49,7 +49,7 @@ func (f fileSource) open(context.Context, opening) (stream, error) {
 	if isZip(magic[:n]) {
 		return openZip(file, info.Size())
 	}
-	return openStream(filepath.Base(f.path), file, info.Size(), file.Close)
+	return openCSVStream(filepath.Base(f.path), file, info.Size(), file.Close)
 }
 
 type streamSource struct {
@@ -57,10 +57,10 @@ type streamSource struct {
 	r     io.Reader
 }
 
-func (s streamSource) label() string { return "stream " + s.title }
+func (s streamSource) sourceLabel() string { return "stream " + s.title }
 
-func (s streamSource) open(context.Context, opening) (stream, error) {
-	return openStream(s.title, s.r, 0, func() error { return nil })
+func (s streamSource) open(context.Context, sourceOptions) (stream, error) {
+	return openCSVStream(s.title, s.r, 0, func() error { return nil })
 }
 
 func isZip(magic []byte) bool { return bytes.HasPrefix(magic, []byte("PK\x03\x04")) }
@@ -74,15 +74,15 @@ type fileStream struct {
 	shut  func() error
 }
 
-func (s *fileStream) facts() facts { return facts{} }
+func (s *fileStream) facts() sourceFacts { return sourceFacts{} }
 
-func (s *fileStream) settle(context.Context) (facts, string) { return facts{}, "" }
+func (s *fileStream) finalFacts(context.Context) (sourceFacts, string) { return sourceFacts{}, "" }
 
 func (s *fileStream) close() error { return s.shut() }
 
 func (s *fileStream) progress() (done, of int64) { return s.done.n.Load(), s.size }
 
-func (s *fileStream) next(context.Context) (part, error) {
+func (s *fileStream) nextPart(context.Context) (part, error) {
 	if s.at == len(s.parts) {
 		return nil, errEnd
 	}
@@ -95,9 +95,9 @@ func (s *fileStream) next(context.Context) (part, error) {
 	return p, nil
 }
 
-func openStream(name string, r io.Reader, size int64, shut func() error) (stream, error) {
+func openCSVStream(name string, r io.Reader, size int64, shut func() error) (stream, error) {
 	done := &counter{}
-	src := bufio.NewReaderSize(done.count(r), 256<<10)
+	src := bufio.NewReaderSize(done.countReads(r), 256<<10)
 	magic, err := src.Peek(4)
 	switch {
 	case err != nil && err != io.EOF:
@@ -112,7 +112,7 @@ func openStream(name string, r io.Reader, size int64, shut func() error) (stream
 		open = func() (*csvPart, error) {
 			plain, err := gzip.NewReader(src)
 			if err != nil {
-				return nil, damaged(name, err)
+				return nil, damagedError(name, err)
 			}
 			return openCSV(name, plain, plain.Close)
 		}
@@ -125,7 +125,7 @@ func openZip(file *os.File, size int64) (stream, error) {
 	archive, err := zip.NewReader(file, size)
 	if err != nil {
 		_ = file.Close()
-		return nil, damaged(name, err)
+		return nil, damagedError(name, err)
 	}
 	s := &fileStream{done: &counter{}, shut: file.Close}
 	members := slices.DeleteFunc(slices.Clone(archive.File), func(f *zip.File) bool {
@@ -137,9 +137,9 @@ func openZip(file *os.File, size int64) (stream, error) {
 		s.parts = append(s.parts, func() (*csvPart, error) {
 			r, err := f.Open()
 			if err != nil {
-				return nil, damaged(f.Name, err)
+				return nil, damagedError(f.Name, err)
 			}
-			return openCSV(f.Name, s.done.count(r), r.Close)
+			return openCSV(f.Name, s.done.countReads(r), r.Close)
 		})
 	}
 	if len(s.parts) == 0 {
@@ -149,15 +149,15 @@ func openZip(file *os.File, size int64) (stream, error) {
 	return s, nil
 }
 
-// damaged says that what was read is not whole. What came before it stays; the run can be resumed with a whole file.
-func damaged(name string, err error) error {
+// damagedError says that what was read is not whole. What came before it stays; the run can be resumed with a whole file.
+func damagedError(name string, err error) error {
 	return fault.New(fault.Unprocessable, "%s: cut off or damaged: %w", name, err)
 }
 
 // counter counts the bytes that pass; progress reads it from another goroutine.
 type counter struct{ n atomic.Int64 }
 
-func (c *counter) count(r io.Reader) io.Reader { return countingReader{r, c} }
+func (c *counter) countReads(r io.Reader) io.Reader { return countingReader{r, c} }
 
 type countingReader struct {
 	r io.Reader
@@ -173,60 +173,60 @@ func (r countingReader) Read(p []byte) (int, error) {
 // csvPart is a part that is CSV.
 type csvPart struct {
 	*csvReader
-	at      int
-	head    []string
-	release string
-	anew    bool // not what a resumed run was reading when it stopped
-	shut    func() error
-	fail    func(error) error // explains what the reader under it says
+	at         int
+	columns    []string
+	release    string
+	notResumed bool // not what a resumed run was reading when it stopped
+	shut       func() error
+	fail       func(error) error // explains what the reader under it says
 }
 
 // openCSV reads the header.
 func openCSV(name string, r io.Reader, shut func() error) (*csvPart, error) {
-	p := &csvPart{csvReader: newCSVReader(name, r), shut: shut, fail: func(err error) error { return damaged(name, err) }}
+	p := &csvPart{csvReader: newCSVReader(name, r), shut: shut, fail: func(err error) error { return damagedError(name, err) }}
 	return p, p.readHeader()
 }
 
 func (p *csvPart) readHeader() error {
-	rec, err := p.next()
+	rec, err := p.nextRecord()
 	switch {
 	case errors.Is(err, errEnd):
 		return fault.New(fault.Unprocessable, "%s: empty", p.part)
 	case err != nil:
-		return p.explain(err)
+		return p.explainError(err)
 	case bytes.HasPrefix(bytes.TrimLeft(rec.raw, "\ufeff \t"), []byte("<")):
 		return fault.New(fault.Unprocessable, "%s: HTML or XML instead of CSV", p.part)
-	case rec.broken != "":
-		return fault.New(fault.Unprocessable, "%s: header: %s", p.part, rec.broken)
+	case rec.reason != "":
+		return fault.New(fault.Unprocessable, "%s: header: %s", p.part, rec.reason)
 	}
-	p.split(rec.raw)
+	p.splitRecord(rec.raw)
 	for _, f := range p.fields {
-		p.head = append(p.head, string(f))
+		p.columns = append(p.columns, string(f))
 	}
 	return nil
 }
 
-func (p *csvPart) name() string     { return p.part }
-func (p *csvPart) index() int       { return p.at }
-func (p *csvPart) header() []string { return p.head }
-func (p *csvPart) setWidth(n int)   { p.width = n }
-func (p *csvPart) version() string  { return p.release }
-func (p *csvPart) replays() bool    { return !p.anew }
-func (p *csvPart) close() error     { return p.shut() }
+func (p *csvPart) partName() string       { return p.part }
+func (p *csvPart) partIndex() int         { return p.at }
+func (p *csvPart) header() []string       { return p.columns }
+func (p *csvPart) setWidth(n int)         { p.width = n }
+func (p *csvPart) releaseVersion() string { return p.release }
+func (p *csvPart) rereadsCommitted() bool { return !p.notResumed }
+func (p *csvPart) close() error           { return p.shut() }
 
-func (p *csvPart) read(ctx context.Context) (record, error) {
-	rec, err := p.next()
+func (p *csvPart) readRecord(ctx context.Context) (record, error) {
+	rec, err := p.nextRecord()
 	if err != nil && !errors.Is(err, errEnd) {
 		if ctx.Err() != nil {
 			return rec, ctx.Err()
 		}
-		return rec, p.explain(err)
+		return rec, p.explainError(err)
 	}
 	return rec, err
 }
 
-// explain leaves a failure that has its kind already, such as the network's, as it is.
-func (p *csvPart) explain(err error) error {
+// explainError leaves a failure that has its kind already, such as the network's, as it is.
+func (p *csvPart) explainError(err error) error {
 	if fault.KindOf(err) != fault.Internal {
 		return err
 	}

@@ -56,8 +56,8 @@ func chosenStatuses(status []string) (chosen []string) {
 	return chosen
 }
 
-// status reports whether the run takes rows of status s.
-func (f filter) status(s []byte) bool {
+// takesStatus reports whether the run takes rows of status s.
+func (f filter) takesStatus(s []byte) bool {
 	if f.statuses == nil {
 		return true
 	}
@@ -69,13 +69,13 @@ func (f filter) status(s []byte) bool {
 	return false
 }
 
-// date reports whether the run takes a row registered, or else issued its UEN, at these dates.
-func (f filter) date(registered, issued []byte) bool {
+// takesDate reports whether the run takes a row registered, or else issued its UEN, at these dates.
+func (f filter) takesDate(registered, issued []byte) bool {
 	if f.since == "" {
 		return true
 	}
 	for _, d := range [][]byte{registered, issued} {
-		if day, _, ok := date(nil, d); ok {
+		if day, _, ok := cleanDate(nil, d); ok {
 			return string(day) >= f.since
 		}
 	}

@@ -50,7 +50,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-func (o Options) check() error {
+func (o Options) checkOptions() error {
 	switch {
 	case o.Source == nil:
 		return fault.New(fault.Invalid, "register ingestion: no source")
@@ -70,26 +70,26 @@ const (
 
 // ingestion is one call of Ingest.
 type ingestion struct {
-	db      *postgres.DB
-	opts    Options
-	want    filter
-	stream  stream
-	seen    *seen
-	run     Run   // as the table has it, but for a dry run
-	next    Run   // as it is if the batch whose answer was lost went through
-	last    *Run  // the latest finished run of the same source and choice; nil when there is none
-	saved   int64 // number of the last batch that the checkpoint has
-	savedAt time.Time
-	known   known   // what the table held when the run began
-	looked  bool    // known was read
-	ask     []int32 // rows of the batch at hand about which the table must be asked
-	held    []held  // what it holds for each of them
-	resumed bool
-	began   time.Time // this call
-	before  float64   // seconds that earlier calls worked on the run
-	settled *Run      // the latest run that read all of the same source, nil when there is none
-	release func()
-	rejects []Reject // the first few, of a dry run
+	db             *postgres.DB
+	opts           Options
+	want           filter
+	stream         stream
+	seen           *uenSet
+	run            Run   // as the table has it, but for a dry run
+	runIfCommitted Run   // as it is if the batch whose answer was lost went through
+	lastDone       *Run  // the latest finished run of the same source and choice; nil when there is none
+	savedBatch     int64 // number of the last batch that the checkpoint has
+	savedAt        time.Time
+	snapshot       tableSnapshot // what the table held when the run began
+	snapshotTried  bool          // known was read
+	unsureRows     []int32       // rows of the batch at hand about which the table must be asked
+	rowStates      []rowState    // what it holds for each of them
+	resumed        bool
+	startedAt      time.Time // this call
+	earlierSeconds float64   // seconds that earlier calls worked on the run
+	lastComplete   *Run      // the latest run that read all of the same source, nil when there is none
+	release        func()
+	rejects        []Reject // the first few, of a dry run
 }
 
 // Ingest reads the source into staging_acra_companies and returns what came of it, also when it fails: what the report
@@ -99,41 +99,41 @@ type ingestion struct {
 // register, damaged, too many rejects: the run is aborted and old rows are as they were), Unavailable (database or source;
 // Resume continues), Interrupted.
 func Ingest(ctx context.Context, db *postgres.DB, opts Options) (Report, error) {
-	in := &ingestion{db: db, opts: opts.withDefaults(), seen: newSeen(), release: func() {}, began: time.Now()}
-	err := in.ingest(ctx)
-	rep := Report{Run: in.run, DryRun: in.opts.DryRun, Resumed: in.resumed, Seconds: time.Since(in.began).Seconds(), FirstRejects: in.rejects}
+	in := &ingestion{db: db, opts: opts.withDefaults(), seen: newUENSet(), release: func() {}, startedAt: time.Now()}
+	err := in.runIngestion(ctx)
+	rep := Report{Run: in.run, DryRun: in.opts.DryRun, Resumed: in.resumed, Seconds: time.Since(in.startedAt).Seconds(), FirstRejects: in.rejects}
 	if errors.Is(err, errNothingToDo) {
 		rep.NothingToDo, err = true, nil
 	}
 	return rep, err
 }
 
-func (in *ingestion) ingest(ctx context.Context) error {
-	if err := in.opts.check(); err != nil {
+func (in *ingestion) runIngestion(ctx context.Context) error {
+	if err := in.opts.checkOptions(); err != nil {
 		return err
 	}
 	in.want = newFilter(chosenStatuses(in.opts.Status), in.opts.Since)
-	if err := in.lock(ctx); err != nil {
+	if err := in.acquireLock(ctx); err != nil {
 		return err
 	}
 	defer func() { in.release() }()
-	if err := in.begin(ctx); err != nil {
+	if err := in.beginRun(ctx); err != nil {
 		return err
 	}
 	defer func() { _ = in.stream.close() }()
-	err := in.load(ctx)
+	err := in.loadSource(ctx)
 	if err == nil {
-		err = in.finish(ctx)
+		err = in.finishRun(ctx)
 	}
 	if err != nil && !in.opts.DryRun {
-		err = in.fail(ctx, err)
+		err = in.recordFailure(ctx, err)
 	}
 	return err
 }
 
-// lock makes this the only ingestion. PostgreSQL frees the lock when the process that holds it ends, but that takes it a
+// acquireLock makes this the only ingestion. PostgreSQL frees the lock when the process that holds it ends, but that takes it a
 // moment: hence a second of patience.
-func (in *ingestion) lock(ctx context.Context) error {
+func (in *ingestion) acquireLock(ctx context.Context) error {
 	if in.opts.DryRun {
 		return nil
 	}
@@ -146,7 +146,7 @@ func (in *ingestion) lock(ctx context.Context) error {
 			in.release = release
 			return nil
 		}
-		if err := wait(ctx, 100*time.Millisecond); err != nil {
+		if err := sleepContext(ctx, 100*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -163,52 +163,52 @@ func (in *ingestion) alreadyRunning(ctx context.Context) error {
 		WithHint("watch it with `leadctl acra status --watch`")
 }
 
-// load reads, decodes and writes at once. What was read before the source failed is written all the same.
-func (in *ingestion) load(ctx context.Context) error {
+// loadSource reads, decodes and writes at once. What was read before the source failed is written all the same.
+func (in *ingestion) loadSource(ctx context.Context) error {
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
 	decoders := min(runtime.GOMAXPROCS(0), maxDecoders)
-	r := in.reader()
+	r := in.newReader()
 	free, order, decode := make(chan *batch, decoders+1), make(chan *batch, decoders+1), make(chan *batch, decoders+1)
 	r.free, r.order, r.decode = free, order, decode
 	for range cap(free) {
 		free <- newBatch(r.size)
 	}
 	for range decoders {
-		go newDecoder(in.want, in.run.ID).run(decode)
+		go newDecoder(in.want, in.run.ID).decodeBatches(decode)
 	}
 	ended := make(chan error, 1)
 	go func() {
-		ended <- r.run(reading)
+		ended <- r.readSource(reading)
 		close(order)
 		close(decode)
 	}()
 	for b := range order {
 		<-b.decoded
-		err := in.look(ctx, b, r.size)
+		err := in.ensureSnapshot(ctx, b, r.size)
 		if err == nil {
-			b.meet(in.seen)
-			err = in.apply(ctx, b)
+			b.markSeen(in.seen)
+			err = in.commitBatch(ctx, b)
 		}
 		if err != nil {
 			stop()
 			<-ended //nolint:errcheck // err says more; nobody else uses the source when this returns
 			return err
 		}
-		in.tell(b)
+		in.reportProgress(b)
 		free <- b
 	}
 	return <-ended
 }
 
-// look reads what the table holds, once there is more than one batch: a few rows are better asked about one by one.
-func (in *ingestion) look(ctx context.Context, b *batch, size int) (err error) {
-	if in.looked || in.run.Read == 0 && len(b.records) < size {
+// ensureSnapshot reads what the table holds, once there is more than one batch: a few rows are better asked about one by one.
+func (in *ingestion) ensureSnapshot(ctx context.Context, b *batch, size int) (err error) {
+	if in.snapshotTried || in.run.Read == 0 && len(b.records) < size {
 		return nil
 	}
-	in.looked = true
-	return in.persist(ctx, func() error {
-		in.known, err = readKnown(ctx, in.db)
+	in.snapshotTried = true
+	return in.retryTransient(ctx, func() error {
+		in.snapshot, err = readSnapshot(ctx, in.db)
 		return err
 	})
 }
@@ -216,9 +216,9 @@ func (in *ingestion) look(ctx context.Context, b *batch, size int) (err error) {
 // maxDecoders bounds the memory: each decoder has a batch in hand.
 const maxDecoders = 3
 
-func (in *ingestion) tell(b *batch) {
+func (in *ingestion) reportProgress(b *batch) {
 	if in.opts.DryRun {
 		in.keepRejects(b)
 	}
-	in.opts.Progress(Progress{RunID: in.run.ID, Counts: in.run.Counts, At: b.at, Done: b.done, Of: b.of})
+	in.opts.Progress(Progress{RunID: in.run.ID, Counts: in.run.Counts, At: b.at, Done: b.done, Of: b.total})
 }

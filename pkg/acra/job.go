@@ -49,8 +49,8 @@ func (s Schedule) Last(now time.Time) time.Time {
 	if s.Interval > 0 {
 		return now.UTC().Truncate(s.Interval)
 	}
-	y, m, d := now.In(singapore()).Date()
-	return time.Date(y, m, d, 0, 0, 0, 0, singapore())
+	y, m, d := now.In(singaporeTime()).Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, singaporeTime())
 }
 
 // Next is the first tick after now.
@@ -58,11 +58,11 @@ func (s Schedule) Next(now time.Time) time.Time {
 	if s.Interval > 0 {
 		return s.Last(now).Add(s.Interval)
 	}
-	y, m, d := now.In(singapore()).Date()
-	return time.Date(y, m, d+1, 0, 0, 0, 0, singapore())
+	y, m, d := now.In(singaporeTime()).Date()
+	return time.Date(y, m, d+1, 0, 0, 0, 0, singaporeTime())
 }
 
-func singapore() *time.Location {
+func singaporeTime() *time.Location {
 	if loc, err := time.LoadLocation("Asia/Singapore"); err == nil {
 		return loc
 	}
@@ -90,7 +90,7 @@ func (s *Scheduler) Run(ctx context.Context) {
 		now = time.Now
 	}
 	if pause == nil {
-		pause = wait
+		pause = sleepContext
 	}
 	var handled time.Time
 	if !s.AtStart {
@@ -99,7 +99,7 @@ func (s *Scheduler) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		at := now()
 		if due := s.Plan.Last(at); due.After(handled) {
-			if err := s.enqueue(ctx, due); err != nil {
+			if err := s.enqueueTick(ctx, due); err != nil {
 				s.Log.WarnContext(ctx, "register ingestion not scheduled: trying again", "due", due, "error", err)
 			} else {
 				handled = due
@@ -109,7 +109,7 @@ func (s *Scheduler) Run(ctx context.Context) {
 	}
 }
 
-func (s *Scheduler) enqueue(ctx context.Context, due time.Time) error {
+func (s *Scheduler) enqueueTick(ctx context.Context, due time.Time) error {
 	return s.DB.InSystem(ctx, "schedule register ingestion", func(ctx context.Context, tx postgres.SystemTx) error {
 		worked, err := jobs.Completed(ctx, tx, JobArgs{}.Kind(), due)
 		if err != nil || worked {
@@ -136,14 +136,14 @@ type Worker struct {
 // Work does what `leadctl acra ingest --resume` does, and then After. An attempt that a dying process left behind goes on where
 // that one was. A register that was refused is not read again before the next tick.
 func (w *Worker) Work(ctx context.Context, job *river.Job[JobArgs]) error {
-	if worked, err := w.worked(ctx, job.Args.Due); err != nil || worked {
+	if worked, err := w.isTickDone(ctx, job.Args.Due); err != nil || worked {
 		return err
 	}
 	source, err := w.Source()
 	if err != nil {
 		return err
 	}
-	rep, err := Ingest(ctx, w.DB, Options{Source: source, Resume: true, Log: w.Log, Progress: w.tell(ctx)})
+	rep, err := Ingest(ctx, w.DB, Options{Source: source, Resume: true, Log: w.Log, Progress: w.progressLogger(ctx)})
 	if err == nil {
 		err = w.After(ctx, rep)
 	}
@@ -158,17 +158,17 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[JobArgs]) error {
 		w.Log.InfoContext(ctx, "register ingestion waits", "again_in", busyPause, "reason", err)
 		return river.JobSnooze(busyPause)
 	}
-	return w.failed(ctx, job, rep, err)
+	return w.reportFailure(ctx, job, rep, err)
 }
 
-// tellEvery is how often a scheduled ingestion says in the log where it is.
-const tellEvery = 10 * time.Second
+// logEvery is how often a scheduled ingestion says in the log where it is.
+const logEvery = 10 * time.Second
 
-// tell logs how far the ingestion is: the cursor from which another attempt would go on, and what has come of the rows.
-func (w *Worker) tell(ctx context.Context) func(Progress) {
+// progressLogger logs how far the ingestion is: the cursor from which another attempt would go on, and what has come of the rows.
+func (w *Worker) progressLogger(ctx context.Context) func(Progress) {
 	said := time.Now()
 	return func(p Progress) {
-		if time.Since(said) < tellEvery {
+		if time.Since(said) < logEvery {
 			return
 		}
 		said = time.Now()
@@ -177,7 +177,7 @@ func (w *Worker) tell(ctx context.Context) func(Progress) {
 	}
 }
 
-func (w *Worker) worked(ctx context.Context, due time.Time) (worked bool, err error) {
+func (w *Worker) isTickDone(ctx context.Context, due time.Time) (worked bool, err error) {
 	err = w.DB.InSystem(ctx, "register ingested?", func(ctx context.Context, tx postgres.SystemTx) error {
 		worked, err = jobs.Completed(ctx, tx, JobArgs{}.Kind(), due)
 		return err
@@ -185,8 +185,8 @@ func (w *Worker) worked(ctx context.Context, due time.Time) (worked bool, err er
 	return worked, err
 }
 
-// failed tells the operator what will happen, and what can be done.
-func (w *Worker) failed(ctx context.Context, job *river.Job[JobArgs], rep Report, err error) error {
+// reportFailure tells the operator what will happen, and what can be done.
+func (w *Worker) reportFailure(ctx context.Context, job *river.Job[JobArgs], rep Report, err error) error {
 	again := "by itself, resuming; `leadctl jobs retry` makes it now"
 	final := fault.Is(err, fault.Unprocessable) || fault.Is(err, fault.Invalid) || fault.Is(err, fault.NotFound) || fault.Is(err, fault.Operator)
 	if final || job.Attempt >= job.MaxAttempts {

@@ -22,12 +22,12 @@ const (
 	longPause  = 15 * time.Second
 )
 
-// apply commits one batch, however often that takes.
-func (in *ingestion) apply(ctx context.Context, b *batch) error {
-	err := in.persist(ctx, func() error { return in.applyOnce(ctx, b) })
-	if fault.Is(err, fault.Conflict) && in.known.whole {
-		in.known = known{} // somebody else writes to the table as well: ask it about every row from now on
-		err = in.persist(ctx, func() error { return in.applyOnce(ctx, b) })
+// commitBatch commits one batch, however often that takes.
+func (in *ingestion) commitBatch(ctx context.Context, b *batch) error {
+	err := in.retryTransient(ctx, func() error { return in.tryCommitBatch(ctx, b) })
+	if fault.Is(err, fault.Conflict) && in.snapshot.complete {
+		in.snapshot = tableSnapshot{} // somebody else writes to the table as well: ask it about every row from now on
+		err = in.retryTransient(ctx, func() error { return in.tryCommitBatch(ctx, b) })
 	}
 	if err != nil {
 		return err
@@ -35,32 +35,32 @@ func (in *ingestion) apply(ctx context.Context, b *batch) error {
 	return in.judgeRejects(earlySample)
 }
 
-// persist does what is a transaction, again when the database was away.
-func (in *ingestion) persist(ctx context.Context, do func() error) error {
+// retryTransient does what is a transaction, again when the database was away.
+func (in *ingestion) retryTransient(ctx context.Context, do func() error) error {
 	pause := firstPause
 	for try := 1; ; try++ {
 		err := do()
-		if err == nil || ctx.Err() != nil || !passing(err) || try == tries {
+		if err == nil || ctx.Err() != nil || !isTransient(err) || try == tries {
 			return err
 		}
 		in.opts.Log.WarnContext(ctx, "register run: database not to be had", "run", in.run.ID, "try", try, "error", err)
-		if err := wait(ctx, pause/2+rand.N(pause)); err != nil {
+		if err := sleepContext(ctx, pause/2+rand.N(pause)); err != nil {
 			return err
 		}
 		pause = min(2*pause, longPause)
-		in.lockAgain(ctx)
+		in.reacquireLock(ctx)
 	}
 }
 
-// passing reports whether a failure of the database may be over soon. A connection that ends in the middle of an answer is
+// isTransient reports whether a failure of the database may be over soon. A connection that ends in the middle of an answer is
 // how a server that crashes looks.
-func passing(err error) bool {
+func isTransient(err error) bool {
 	return fault.Is(err, fault.Unavailable) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
 }
 
-// lockAgain takes the lock anew after the database was away, since the connection that held it may have died unnoticed.
+// reacquireLock takes the lock anew after the database was away, since the connection that held it may have died unnoticed.
 // While it is not to be had, the batch number in the run's row still keeps a second ingestion from mixing with this one.
-func (in *ingestion) lockAgain(ctx context.Context) {
+func (in *ingestion) reacquireLock(ctx context.Context) {
 	if in.opts.DryRun {
 		return
 	}
@@ -71,7 +71,7 @@ func (in *ingestion) lockAgain(ctx context.Context) {
 	}
 }
 
-func wait(ctx context.Context, d time.Duration) error {
+func sleepContext(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):
 		return nil
@@ -80,27 +80,27 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// applyOnce writes a batch, in one transaction if it needs any. What it counted becomes the run's only when it committed.
-func (in *ingestion) applyOnce(ctx context.Context, b *batch) error {
-	fate, unsure := in.sort(b)
-	if !unsure && !in.due(b, fate) {
-		in.run = in.after(b, fate)
+// tryCommitBatch writes a batch, in one transaction if it needs any. What it counted becomes the run's only when it committed.
+func (in *ingestion) tryCommitBatch(ctx context.Context, b *batch) error {
+	fate, unsure := in.classifyBySnapshot(b)
+	if !unsure && !in.mustSave(b, fate) {
+		in.run = in.runAfter(b, fate)
 		return nil
 	}
 	var after Run
 	var applied, saved bool
 	err := in.db.InSystem(ctx, "acra batch", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		if applied, err = in.enter(ctx, tx, b.number); err != nil || applied {
+		if applied, err = in.claimCheckpoint(ctx, tx, b.number); err != nil || applied {
 			return err
 		}
-		if fate, err = in.settle(ctx, tx, b); err != nil {
+		if fate, err = in.classifyByTable(ctx, tx, b); err != nil {
 			return err
 		}
-		after = in.after(b, fate)
-		if saved = in.due(b, fate); !saved {
+		after = in.runAfter(b, fate)
+		if saved = in.mustSave(b, fate); !saved {
 			return nil
 		}
-		if err := write(ctx, tx, b, fate); err != nil {
+		if err := writeRows(ctx, tx, b, fate); err != nil {
 			return err
 		}
 		if err := saveRejects(ctx, tx, after.ID, b.rejects); err != nil {
@@ -110,31 +110,31 @@ func (in *ingestion) applyOnce(ctx context.Context, b *batch) error {
 	})
 	if err != nil {
 		if saved {
-			in.next = after // should the commit have gone through without our hearing of it
+			in.runIfCommitted = after // should the commit have gone through without our hearing of it
 		}
 		return err
 	}
 	if applied {
-		after = in.next
+		after = in.runIfCommitted
 	}
 	if in.run = after; applied || saved {
-		in.saved, in.savedAt = b.number, time.Now()
+		in.savedBatch, in.savedAt = b.number, time.Now()
 	}
 	return nil
 }
 
-// due reports whether a batch must be saved now.
-func (in *ingestion) due(b *batch, f fate) bool {
-	return !in.opts.DryRun && (len(f.fresh)+len(f.changed)+len(b.rejects) > 0 || time.Since(in.savedAt) > saveEvery)
+// mustSave reports whether a batch must be saved now.
+func (in *ingestion) mustSave(b *batch, f verdict) bool {
+	return !in.opts.DryRun && (len(f.inserts)+len(f.updates)+len(b.rejects) > 0 || time.Since(in.savedAt) > saveEvery)
 }
 
 // saveEvery bounds how far the checkpoint may lag behind batches that had nothing to write. They are read again after a
 // crash, which costs less than a flush to disk for each.
 const saveEvery = 2 * time.Second
 
-// enter locks the run's row. applied says that this batch is committed already: an earlier try got through although its
+// claimCheckpoint locks the run's row. applied says that this batch is committed already: an earlier try got through although its
 // answer was lost. Fault: Conflict when the run is not ours any more.
-func (in *ingestion) enter(ctx context.Context, tx postgres.SystemTx, number int64) (applied bool, err error) {
+func (in *ingestion) claimCheckpoint(ctx context.Context, tx postgres.SystemTx, number int64) (applied bool, err error) {
 	if in.opts.DryRun {
 		_, err := tx.Exec(ctx, `SET TRANSACTION READ ONLY`)
 		return false, err
@@ -143,79 +143,79 @@ func (in *ingestion) enter(ctx context.Context, tx postgres.SystemTx, number int
 	if err != nil {
 		return false, err
 	}
-	if committed != number && committed != in.saved {
-		return false, takenOver(in.run.ID)
+	if committed != number && committed != in.savedBatch {
+		return false, takenOverError(in.run.ID)
 	}
 	return committed == number, nil
 }
 
-func takenOver(run int64) error {
+func takenOverError(run int64) error {
 	return fault.New(fault.Conflict, "register run %d: taken over by another ingestion", run)
 }
 
-// fate of the rows of a batch, by their numbers.
-type fate struct {
-	fresh   []int32 // into the table
-	changed []int32 // to be published at the end
+// verdict of the rows of a batch, by their numbers.
+type verdict struct {
+	inserts []int32 // into the table
+	updates []int32 // to be published at the end
 	counts  Counts
 }
 
 // What the table holds for a row of a batch.
-type held uint8
+type rowState uint8
 
 const (
-	sameRow   held = iota // the very same
-	otherRow              // another version
-	absentRow             // nothing
+	sameRow    rowState = iota // the very same
+	changedRow                 // another version
+	absentRow                  // nothing
 )
 
-// sort decides every row's fate by what was known when the run began. unsure lists the rows about which only the table can
+// classifyBySnapshot decides every row's fate by what was known when the run began. unsure lists the rows about which only the table can
 // tell: those that the run itself may have written, above all.
-func (in *ingestion) sort(b *batch) (f fate, unsure bool) {
-	in.ask = in.ask[:0]
-	in.held = append(in.held[:0], make([]held, len(b.rows))...)
+func (in *ingestion) classifyBySnapshot(b *batch) (f verdict, unsure bool) {
+	in.unsureRows = in.unsureRows[:0]
+	in.rowStates = append(in.rowStates[:0], make([]rowState, len(b.rows))...)
 	for i, r := range b.rows {
-		if r.replaced || r.passed {
+		if r.replaced || r.committed {
 			continue
 		}
 		sure := false
-		if !r.again {
-			in.held[i], sure = in.known.held(r, b.uen(i), b.hash(i))
+		if !r.seenBefore {
+			in.rowStates[i], sure = in.snapshot.stateOf(r, b.uenAt(i), b.hashAt(i))
 		}
 		if !sure {
-			in.ask = append(in.ask, int32(i))
+			in.unsureRows = append(in.unsureRows, int32(i))
 		}
 	}
-	return in.decide(b), len(in.ask) > 0
+	return in.classifyRows(b), len(in.unsureRows) > 0
 }
 
-// settle asks the table about the rows that sort was unsure of, and decides anew.
-func (in *ingestion) settle(ctx context.Context, tx postgres.SystemTx, b *batch) (fate, error) {
-	if err := in.compare(ctx, tx, b); err != nil {
-		return fate{}, err
+// classifyByTable asks the table about the rows that sort was unsure of, and decides anew.
+func (in *ingestion) classifyByTable(ctx context.Context, tx postgres.SystemTx, b *batch) (verdict, error) {
+	if err := in.compareWithTable(ctx, tx, b); err != nil {
+		return verdict{}, err
 	}
-	return in.decide(b), nil
+	return in.classifyRows(b), nil
 }
 
-func (in *ingestion) decide(b *batch) fate {
-	f := fate{counts: Counts{Read: b.read, Duplicates: b.dropped, Rejected: int64(len(b.rejects)), Filtered: b.skipped}}
+func (in *ingestion) classifyRows(b *batch) verdict {
+	f := verdict{counts: Counts{Read: b.read, Duplicates: b.dropped, Rejected: int64(len(b.rejects)), Filtered: b.skipped}}
 	for i, r := range b.rows {
-		if r.replaced || r.passed {
+		if r.replaced || r.committed {
 			continue
 		}
-		state, n := in.held[i], int32(i)
+		state, n := in.rowStates[i], int32(i)
 		switch {
-		case state == absentRow && r.wanted && !(r.again && in.opts.DryRun):
-			f.fresh = append(f.fresh, n)
+		case state == absentRow && r.wanted && !(r.seenBefore && in.opts.DryRun):
+			f.inserts = append(f.inserts, n)
 			f.counts.Inserted++
-		case r.again:
+		case r.seenBefore:
 			// Even when it is as the table has it: an earlier row of its UEN may wait in acra_pending, and the last one wins.
 			if state != absentRow {
-				f.changed = append(f.changed, n)
+				f.updates = append(f.updates, n)
 			}
 			f.counts.Duplicates++
-		case state == otherRow:
-			f.changed = append(f.changed, n)
+		case state == changedRow:
+			f.updates = append(f.updates, n)
 			f.counts.Updated++
 		case !r.wanted:
 			f.counts.Filtered++
@@ -231,40 +231,40 @@ func (in *ingestion) decide(b *batch) fate {
 const compareSQL = `SELECT k.n::int, s.uen IS NOT NULL FROM unnest($1::text[], $2::bytea[], $3::int[]) AS k(uen, hash, n)
 	LEFT JOIN staging_acra_companies s ON s.uen = k.uen WHERE s.row_hash IS DISTINCT FROM k.hash`
 
-// compare asks the table about the rows numbered in in.ask.
-func (in *ingestion) compare(ctx context.Context, tx postgres.SystemTx, b *batch) error {
-	if len(in.ask) == 0 {
+// compareWithTable asks the table about the rows numbered in in.ask.
+func (in *ingestion) compareWithTable(ctx context.Context, tx postgres.SystemTx, b *batch) error {
+	if len(in.unsureRows) == 0 {
 		return nil
 	}
-	uens, hashes := make([]string, len(in.ask)), make([][]byte, len(in.ask))
-	for i, n := range in.ask {
-		uens[i], hashes[i] = string(b.uen(int(n))), b.hash(int(n))
-		in.held[n] = sameRow
+	uens, hashes := make([]string, len(in.unsureRows)), make([][]byte, len(in.unsureRows))
+	for i, n := range in.unsureRows {
+		uens[i], hashes[i] = string(b.uenAt(int(n))), b.hashAt(int(n))
+		in.rowStates[n] = sameRow
 	}
 	if _, err := tx.Exec(ctx, `SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off`); err != nil {
 		return err
 	}
-	rows, err := tx.Query(ctx, compareSQL, uens, hashes, in.ask)
+	rows, err := tx.Query(ctx, compareSQL, uens, hashes, in.unsureRows)
 	if err != nil {
 		return err
 	}
 	var n int32
 	var exists bool
 	_, err = pgx.ForEachRow(rows, []any{&n, &exists}, func() error {
-		if in.held[n] = absentRow; exists {
-			in.held[n] = otherRow
+		if in.rowStates[n] = absentRow; exists {
+			in.rowStates[n] = changedRow
 		}
 		return nil
 	})
 	return err
 }
 
-// after is the run as it stands once b is committed.
-func (in *ingestion) after(b *batch, f fate) Run {
+// runAfter is the run as it stands once b is committed.
+func (in *ingestion) runAfter(b *batch, f verdict) Run {
 	run := in.run
 	run.add(f.counts)
 	run.At = b.at
-	run.Detail.Seconds = in.worked()
+	run.Detail.Seconds = in.secondsWorked()
 	run.Detail.Unknown, run.Detail.Missing = b.layout.unknown, b.layout.missing
 	run.Detail.Warnings = addAll(run.Detail.Warnings, func(add func(string, int64)) {
 		for w, n := range b.warnings {
@@ -280,20 +280,22 @@ func (in *ingestion) after(b *batch, f fate) Run {
 	return run
 }
 
-// worked is how long the run was worked on, in seconds, by this call and those that it resumed.
-func (in *ingestion) worked() float64 { return in.before + time.Since(in.began).Seconds() }
+// secondsWorked is how long the run was worked on, in seconds, by this call and those that it resumed.
+func (in *ingestion) secondsWorked() float64 {
+	return in.earlierSeconds + time.Since(in.startedAt).Seconds()
+}
 
-// write puts a batch's rows where they belong.
-func write(ctx context.Context, tx postgres.SystemTx, b *batch, f fate) error {
+// writeRows puts a batch's rows where they belong.
+func writeRows(ctx context.Context, tx postgres.SystemTx, b *batch, f verdict) error {
 	for _, to := range []struct {
 		table string
 		rows  []int32
-	}{{"staging_acra_companies", f.fresh}, {"acra_pending", f.changed}} {
+	}{{"staging_acra_companies", f.inserts}, {"acra_pending", f.updates}} {
 		if len(to.rows) == 0 {
 			continue
 		}
 		sql := fmt.Sprintf(`COPY %s (%s, row_hash, run_id) FROM STDIN`, to.table, b.layout.columnList(""))
-		n, err := tx.CopyFrom(ctx, b.lines(to.rows), sql)
+		n, err := tx.CopyFrom(ctx, b.linesReader(to.rows), sql)
 		if err == nil && n != int64(len(to.rows)) {
 			err = fault.New(fault.Internal, "batch %d: %d rows sent to %s, %d taken", b.number, len(to.rows), to.table, n)
 		}

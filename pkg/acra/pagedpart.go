@@ -15,37 +15,37 @@ import (
 // pagedPart reads one query page by page. Pages drift when rows come and go before the cursor, so it holds what it met
 // against the total, and reads again what does not add up.
 type pagedPart struct {
-	stream  *pagedStream
-	query   query
-	number  int
-	columns []string
-	offset  int64 // of the next page
-	start   int64 // where a resumed run came in
-	total   int64
-	records []map[string]any
-	at      int // in records
-	first   int64
-	met     map[uint64]struct{} // rows of this pass, by id and UEN
-	handed  map[uint64]struct{} // rows handed on, by all their values
-	seed    maphash.Seed
-	rescan  int
-	drifted bool
-	ended   bool
-	raw     []byte // the row at hand, as CSV
+	stream      *pagedStream
+	query       query
+	number      int
+	columns     []string
+	offset      int64 // of the next page
+	start       int64 // where a resumed run came in
+	total       int64
+	records     []map[string]any
+	at          int // in records
+	first       int64
+	passRows    map[uint64]struct{} // rows of this pass, by id and UEN
+	emittedRows map[uint64]struct{} // rows handed on, by all their values
+	seed        maphash.Seed
+	rescan      int
+	drifted     bool
+	ended       bool
+	raw         []byte // the row at hand, as CSV
 }
 
-func (p *pagedPart) name() string     { return p.query.name() }
-func (p *pagedPart) index() int       { return p.number }
-func (p *pagedPart) header() []string { return p.columns }
-func (p *pagedPart) setWidth(int)     {}
-func (p *pagedPart) version() string  { return strconv.FormatInt(p.total, 10) }
-func (p *pagedPart) replays() bool    { return false }
-func (p *pagedPart) close() error     { return nil }
+func (p *pagedPart) partName() string       { return p.query.queryName() }
+func (p *pagedPart) partIndex() int         { return p.number }
+func (p *pagedPart) header() []string       { return p.columns }
+func (p *pagedPart) setWidth(int)           {}
+func (p *pagedPart) releaseVersion() string { return strconv.FormatInt(p.total, 10) }
+func (p *pagedPart) rereadsCommitted() bool { return false }
+func (p *pagedPart) close() error           { return nil }
 
-// fetch reads the page at offset, smaller when the service finds it too large.
-func (p *pagedPart) fetch(ctx context.Context) error {
+// fetchPage reads the page at offset, smaller when the service finds it too large.
+func (p *pagedPart) fetchPage(ctx context.Context) error {
 	for {
-		err := p.fetchPage(ctx)
+		err := p.tryFetchPage(ctx)
 		if !errors.Is(err, errTooLarge) {
 			return err
 		}
@@ -55,7 +55,7 @@ func (p *pagedPart) fetch(ctx context.Context) error {
 	}
 }
 
-func (p *pagedPart) fetchPage(ctx context.Context) error {
+func (p *pagedPart) tryFetchPage(ctx context.Context) error {
 	type answer struct {
 		Success bool
 		Error   struct{ Message string }
@@ -66,9 +66,9 @@ func (p *pagedPart) fetchPage(ctx context.Context) error {
 		}
 	}
 	what := "dataset " + p.query.dataset.id + " at row " + strconv.FormatInt(p.offset, 10)
-	got, err := getJSON(ctx, p.stream.caller, &p.stream.searches, what, p.address(), func(a answer) error {
+	got, err := getJSON(ctx, p.stream.apiClient, &p.stream.searches, what, p.pageURL(), func(a answer) error {
 		if !a.Success {
-			return fault.New(fault.Unavailable, "%s: refused: %s", what, clip(a.Error.Message, 100))
+			return fault.New(fault.Unavailable, "%s: refused: %s", what, clipText(a.Error.Message, 100))
 		}
 		return nil
 	})
@@ -91,7 +91,7 @@ func (p *pagedPart) fetchPage(ctx context.Context) error {
 	return nil
 }
 
-func (p *pagedPart) address() string {
+func (p *pagedPart) pageURL() string {
 	q := url.Values{}
 	q.Set("resource_id", p.query.dataset.id)
 	q.Set("limit", strconv.Itoa(p.stream.size))
@@ -104,10 +104,10 @@ func (p *pagedPart) address() string {
 	return p.stream.Search + "?" + q.Encode()
 }
 
-func (p *pagedPart) read(ctx context.Context) (record, error) {
+func (p *pagedPart) readRecord(ctx context.Context) (record, error) {
 	for {
 		if p.at < len(p.records) {
-			rec, again := p.record()
+			rec, again := p.nextRow()
 			if again {
 				continue
 			}
@@ -115,38 +115,38 @@ func (p *pagedPart) read(ctx context.Context) (record, error) {
 			return rec, nil
 		}
 		if !p.ended {
-			if err := p.fetch(ctx); err != nil {
+			if err := p.fetchPage(ctx); err != nil {
 				return record{}, err
 			}
 			continue
 		}
-		if err := p.check(); err != nil {
+		if err := p.checkPass(); err != nil {
 			return record{}, err
 		}
-		if err := p.fetch(ctx); err != nil {
+		if err := p.fetchPage(ctx); err != nil {
 			return record{}, err
 		}
 	}
 }
 
-// check looks at the end of a pass whether every row was met, and begins another when not. It returns errEnd when done.
-func (p *pagedPart) check() error {
-	whole := p.start+int64(len(p.met)) == p.total
+// checkPass looks at the end of a pass whether every row was met, and begins another when not. It returns errEnd when done.
+func (p *pagedPart) checkPass() error {
+	whole := p.start+int64(len(p.passRows)) == p.total
 	switch {
 	case whole && (!p.drifted || p.rescan == maxRescans):
 		return errEnd
 	case p.rescan == maxRescans:
 		return fault.New(fault.Unavailable, "dataset %s: %d rows announced, %d found in %d passes", p.query.dataset.id,
-			p.total, p.start+int64(len(p.met)), p.rescan+1).WithHint("the register is probably being published; try again in an hour")
+			p.total, p.start+int64(len(p.passRows)), p.rescan+1).WithHint("the register is probably being published; try again in an hour")
 	}
 	p.rescan++
 	p.offset, p.start, p.drifted = 0, 0, false
-	clear(p.met)
+	clear(p.passRows)
 	return nil
 }
 
-// record makes a record of the next row. again says that an earlier pass handed the very same on.
-func (p *pagedPart) record() (rec record, again bool) {
+// nextRow makes a record of the next row. again says that an earlier pass handed the very same on.
+func (p *pagedPart) nextRow() (rec record, again bool) {
 	row := p.records[p.at]
 	p.at++
 	p.raw = p.raw[:0]
@@ -162,26 +162,26 @@ func (p *pagedPart) record() (rec record, again bool) {
 		p.raw = appendQuoted(p.raw, appendText(nil, v))
 	}
 	line := p.first + int64(p.at)
-	rec = record{line: line, raw: p.raw, end: Position{Part: p.name(), Line: line}}
+	rec = record{line: line, raw: p.raw, end: Position{Part: p.partName(), Line: line}}
 	if p.rescan > 0 {
 		rec.end.Line = 0 // a pass that is resumed begins at the start
 	}
 	if values < len(p.columns) {
-		rec.broken = strconv.Itoa(values) + " columns instead of " + strconv.Itoa(len(p.columns))
+		rec.reason = strconv.Itoa(values) + " columns instead of " + strconv.Itoa(len(p.columns))
 	}
-	return rec, p.remember(row)
+	return rec, p.markRead(row)
 }
 
-// remember notes a row and tells whether an earlier pass handed it on just so.
-func (p *pagedPart) remember(row map[string]any) (again bool) {
+// markRead notes a row and tells whether an earlier pass handed it on just so.
+func (p *pagedPart) markRead(row map[string]any) (again bool) {
 	key := maphash.Bytes(p.seed, appendText(append(appendText(nil, row["_id"]), ' '), row["uen"]))
-	if _, twice := p.met[key]; twice {
+	if _, twice := p.passRows[key]; twice {
 		p.drifted = true
 	}
-	p.met[key] = struct{}{}
+	p.passRows[key] = struct{}{}
 	hash := maphash.Bytes(p.seed, p.raw)
-	_, again = p.handed[hash]
-	p.handed[hash] = struct{}{}
+	_, again = p.emittedRows[hash]
+	p.emittedRows[hash] = struct{}{}
 	return again && p.rescan > 0
 }
 

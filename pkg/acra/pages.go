@@ -32,10 +32,10 @@ type pagedSource struct {
 	size    int
 }
 
-func (p pagedSource) label() string { return sourceLabel("api", p.ids) }
+func (p pagedSource) sourceLabel() string { return datasetsLabel("api", p.ids) }
 
-// sourceLabel names a source by its datasets.
-func sourceLabel(kind string, ids []string) string {
+// datasetsLabel names a source by its datasets.
+func datasetsLabel(kind string, ids []string) string {
 	switch len(ids) {
 	case 0:
 		return kind
@@ -47,9 +47,9 @@ func sourceLabel(kind string, ids []string) string {
 	return fmt.Sprintf("%s %s and %d more (%08x)", kind, ids[0], len(ids)-1, sum)
 }
 
-func (p pagedSource) open(ctx context.Context, a opening) (stream, error) {
-	s := &pagedStream{caller: p.service.caller(), ids: p.ids, size: p.size, from: a.from}
-	list, all, err := s.datasets(ctx, p.ids)
+func (p pagedSource) open(ctx context.Context, a sourceOptions) (stream, error) {
+	s := &pagedStream{apiClient: p.service.newClient(), ids: p.ids, size: p.size, from: a.from}
+	list, all, err := s.chooseDatasets(ctx, p.ids)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ type query struct {
 	status  string
 }
 
-func (q query) name() string {
+func (q query) queryName() string {
 	if q.status == "" {
 		return q.dataset.name
 	}
@@ -81,7 +81,7 @@ func (q query) name() string {
 
 // pagedStream goes through the queries, each of them a part.
 type pagedStream struct {
-	*caller
+	*apiClient
 	ids      []string
 	queries  []query
 	size     int
@@ -96,18 +96,18 @@ type pagedStream struct {
 
 func (s *pagedStream) close() error { return nil }
 
-func (s *pagedStream) facts() facts {
-	return facts{complete: s.complete, filtered: s.filtered, versions: s.versions, batch: s.size}
+func (s *pagedStream) facts() sourceFacts {
+	return sourceFacts{complete: s.complete, filtered: s.filtered, versions: s.versions, batch: s.size}
 }
 
-// settle looks whether the collection was published anew while it was read: then absence means nothing, and the next run
+// finalFacts looks whether the collection was published anew while it was read: then absence means nothing, and the next run
 // reads everything again.
-func (s *pagedStream) settle(ctx context.Context) (facts, string) {
+func (s *pagedStream) finalFacts(ctx context.Context) (sourceFacts, string) {
 	f := s.facts()
 	if f.versions == nil {
 		return f, ""
 	}
-	list, _, err := s.datasets(ctx, s.ids)
+	list, _, err := s.chooseDatasets(ctx, s.ids)
 	if now := versionsOf(list); err != nil || now == nil || maps.Equal(now, f.versions) {
 		return f, ""
 	}
@@ -123,24 +123,24 @@ func (s *pagedStream) progress() (done, of int64) {
 	return s.rows, s.known
 }
 
-func (s *pagedStream) next(ctx context.Context) (part, error) {
-	if i := s.from.Index; s.at == 0 && i < len(s.queries) && s.queries[i].name() == s.from.Part {
+func (s *pagedStream) nextPart(ctx context.Context) (part, error) {
+	if i := s.from.Index; s.at == 0 && i < len(s.queries) && s.queries[i].queryName() == s.from.Part {
 		s.at = i // the queries before are committed
 	}
 	if s.at >= len(s.queries) {
 		return nil, errEnd
 	}
-	p := &pagedPart{stream: s, query: s.queries[s.at], number: s.at, met: map[uint64]struct{}{}, handed: map[uint64]struct{}{}, seed: maphash.MakeSeed()}
+	p := &pagedPart{stream: s, query: s.queries[s.at], number: s.at, passRows: map[uint64]struct{}{}, emittedRows: map[uint64]struct{}{}, seed: maphash.MakeSeed()}
 	s.at++
-	if p.name() == s.from.Part && p.number == s.from.Index {
+	if p.partName() == s.from.Part && p.number == s.from.Index {
 		p.offset, p.start = s.from.Line, s.from.Line
 	}
-	if err := p.fetch(ctx); err != nil {
+	if err := p.fetchPage(ctx); err != nil {
 		return nil, err
 	}
-	if p.start > 0 && p.version() != s.from.Version { // rows have moved: what was committed is read once more
+	if p.start > 0 && p.releaseVersion() != s.from.Version { // rows have moved: what was committed is read once more
 		p.offset, p.start, p.records = 0, 0, nil
-		if err := p.fetch(ctx); err != nil {
+		if err := p.fetchPage(ctx); err != nil {
 			return nil, err
 		}
 	}

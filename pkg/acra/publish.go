@@ -33,8 +33,8 @@ func (in *ingestion) judgeRejects(sample int64) error {
 		WithHint("nothing was published; see why with `leadctl acra rejects`, or raise the limit with --max-rejects")}
 }
 
-// judge looks at the run as a whole before anything is published.
-func (in *ingestion) judge(complete bool) error {
+// judgeRun looks at the run as a whole before anything is published.
+func (in *ingestion) judgeRun(complete bool) error {
 	r := in.run
 	if r.Read == 0 {
 		return refusal{fault.New(fault.Unprocessable, "%s: no rows", r.Source).WithHint("nothing was changed")}
@@ -42,16 +42,16 @@ func (in *ingestion) judge(complete bool) error {
 	if err := in.judgeRejects(1); err != nil {
 		return err
 	}
-	if complete && in.settled != nil && r.Read*2 < in.settled.Read && !in.opts.Force {
-		return refusal{fault.New(fault.Unprocessable, "%s: %d rows where run %d read %d", r.Source, r.Read, in.settled.ID, in.settled.Read).
+	if complete && in.lastComplete != nil && r.Read*2 < in.lastComplete.Read && !in.opts.Force {
+		return refusal{fault.New(fault.Unprocessable, "%s: %d rows where run %d read %d", r.Source, r.Read, in.lastComplete.ID, in.lastComplete.Read).
 			WithHint("nothing was published; if the register really is that small, say --force")}
 	}
 	return nil
 }
 
-// finish judges the run, publishes what changed and ends it, in one transaction.
-func (in *ingestion) finish(ctx context.Context) error {
-	known, note := in.stream.settle(ctx)
+// finishRun judges the run, publishes what changed and ends it, in one transaction.
+func (in *ingestion) finishRun(ctx context.Context) error {
+	known, note := in.stream.finalFacts(ctx)
 	in.run.Detail.Versions = known.versions
 	if note != "" {
 		in.run.Detail.Notes = append(in.run.Detail.Notes, note)
@@ -60,7 +60,7 @@ func (in *ingestion) finish(ctx context.Context) error {
 		in.run.Detail.Notes = append(in.run.Detail.Notes, fmt.Sprintf("none of %d rows was wanted: is the status or date as the register has it?", c.Read))
 	}
 	complete := known.complete && in.opts.Limit == 0 && in.opts.Since.IsZero()
-	if err := in.judge(complete); err != nil {
+	if err := in.judgeRun(complete); err != nil {
 		return err
 	}
 	if in.opts.DryRun {
@@ -68,10 +68,10 @@ func (in *ingestion) finish(ctx context.Context) error {
 		return nil
 	}
 	after := in.run
-	err := in.persist(ctx, func() error {
+	err := in.retryTransient(ctx, func() error {
 		return in.db.InSystem(ctx, "acra publish", func(ctx context.Context, tx postgres.SystemTx) error {
 			after = in.run
-			return in.publish(ctx, tx, &after, complete && !in.resumed, known.filtered)
+			return in.publishRun(ctx, tx, &after, complete && !in.resumed, known.filtered)
 		})
 	})
 	if err == nil {
@@ -80,8 +80,8 @@ func (in *ingestion) finish(ctx context.Context) error {
 	return err
 }
 
-func (in *ingestion) publish(ctx context.Context, tx postgres.SystemTx, r *Run, complete, filtered bool) error {
-	if done, _, err := oneRun(ctx, tx, `WHERE run_id = $1 AND state = 'done'`, r.ID); err != nil || done != nil {
+func (in *ingestion) publishRun(ctx context.Context, tx postgres.SystemTx, r *Run, complete, filtered bool) error {
+	if done, _, err := readRun(ctx, tx, `WHERE run_id = $1 AND state = 'done'`, r.ID); err != nil || done != nil {
 		if done != nil {
 			*r = *done // an earlier try got through although its answer was lost
 		}
@@ -108,7 +108,7 @@ func (in *ingestion) publish(ctx context.Context, tx postgres.SystemTx, r *Run, 
 	if err := dropPending(ctx, tx); err != nil {
 		return err
 	}
-	r.State, r.Detail.Seconds = StateDone, in.worked()
+	r.State, r.Detail.Seconds = StateDone, in.secondsWorked()
 	return saveRun(ctx, tx, r, checkpoint{At: r.At})
 }
 
@@ -140,7 +140,7 @@ func (in *ingestion) markAbsent(ctx context.Context, tx postgres.SystemTx, r *Ru
 	where := `true`
 	args := []any{}
 	if filtered {
-		where, args = `lower(entity_status_description) = ANY ($1)`, []any{lowered(r.Detail.Status)}
+		where, args = `lower(entity_status_description) = ANY ($1)`, []any{lowerAll(r.Detail.Status)}
 	}
 	rows, err := tx.Query(ctx, `SELECT uen, absent_since IS NOT NULL FROM staging_acra_companies WHERE `+where, args...)
 	if err != nil {
@@ -150,7 +150,7 @@ func (in *ingestion) markAbsent(ctx context.Context, tx postgres.SystemTx, r *Ru
 	var marked bool
 	_, err = pgx.ForEachRow(rows, []any{&uen, &marked}, func() error {
 		present++
-		switch here := in.seen.has(uen); {
+		switch here := in.seen.hasUEN(uen); {
 		case here && marked:
 			back = append(back, uen)
 		case !here && !marked:
@@ -183,7 +183,7 @@ func (in *ingestion) markAbsent(ctx context.Context, tx postgres.SystemTx, r *Ru
 // maxGone bounds the list of companies that a run marks absent.
 const maxGone = 150_000
 
-func lowered(list []string) []string {
+func lowerAll(list []string) []string {
 	out := make([]string, len(list))
 	for i, s := range list {
 		out[i] = strings.ToLower(s)
@@ -191,8 +191,8 @@ func lowered(list []string) []string {
 	return out
 }
 
-// fail records why the run stopped. A refused run is undone: what it inserted goes, what it would have changed is dropped.
-func (in *ingestion) fail(ctx context.Context, cause error) error {
+// recordFailure records why the run stopped. A refused run is undone: what it inserted goes, what it would have changed is dropped.
+func (in *ingestion) recordFailure(ctx context.Context, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Minute)
 	defer cancel()
 	var refused refusal
@@ -200,29 +200,29 @@ func (in *ingestion) fail(ctx context.Context, cause error) error {
 	if isRefusal {
 		cause = refused.cause
 	} else {
-		cause = in.stopped(cause)
+		cause = in.addResumeHint(cause)
 	}
 	err := in.db.InSystem(ctx, "acra end", func(ctx context.Context, tx postgres.SystemTx) error {
 		if isRefusal {
-			return in.undo(ctx, tx, cause)
+			return in.undoRun(ctx, tx, cause)
 		}
 		_, err := tx.Exec(ctx, `UPDATE acra_runs SET state = 'failed', error = $2, finished_at = now() WHERE run_id = $1 AND state = 'running'`,
-			in.run.ID, clip(cause.Error(), 500))
+			in.run.ID, clipText(cause.Error(), 500))
 		return err
 	})
 	if err != nil {
 		in.opts.Log.ErrorContext(ctx, "end of run not recorded", "run", in.run.ID, "error", err)
 		return cause
 	}
-	in.run.State, in.run.Error = StateFailed, clip(cause.Error(), 500)
+	in.run.State, in.run.Error = StateFailed, clipText(cause.Error(), 500)
 	if isRefusal {
 		in.run.State = StateAborted
 	}
 	return cause
 }
 
-// stopped says how a run that can be continued is continued.
-func (in *ingestion) stopped(cause error) error {
+// addResumeHint says how a run that can be continued is continued.
+func (in *ingestion) addResumeHint(cause error) error {
 	var f *fault.Error
 	switch kind := fault.KindOf(cause); {
 	case kind == fault.Interrupted:
@@ -235,7 +235,7 @@ func (in *ingestion) stopped(cause error) error {
 
 const hintResume = "what was read is kept; continue with --resume"
 
-func (in *ingestion) undo(ctx context.Context, tx postgres.SystemTx, cause error) error {
+func (in *ingestion) undoRun(ctx context.Context, tx postgres.SystemTx, cause error) error {
 	if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0`); err != nil {
 		return err
 	}
@@ -250,6 +250,6 @@ func (in *ingestion) undo(ctx context.Context, tx postgres.SystemTx, cause error
 		return err
 	}
 	r := in.run
-	r.State, r.Error = StateAborted, clip(cause.Error(), 500)
+	r.State, r.Error = StateAborted, clipText(cause.Error(), 500)
 	return saveRun(ctx, tx, &r, checkpoint{At: r.At})
 }

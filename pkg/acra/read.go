@@ -28,22 +28,22 @@ type reader struct {
 // errLimit ends the reading when the run's limit is reached.
 var errLimit = errors.New("limit reached")
 
-// run reads to the end. What the source gave before it failed is handed on.
-func (r *reader) run(ctx context.Context) error {
+// readSource reads to the end. What the source gave before it failed is handed on.
+func (r *reader) readSource(ctx context.Context) error {
 	for {
-		p, err := r.stream.next(ctx)
+		p, err := r.stream.nextPart(ctx)
 		if errors.Is(err, errEnd) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		err = r.part(ctx, p)
+		err = r.readPart(ctx, p)
 		_ = p.close()
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if flushed := r.flush(ctx); flushed != nil {
+		if flushed := r.flushBatch(ctx); flushed != nil {
 			return flushed
 		}
 		if errors.Is(err, errLimit) {
@@ -55,31 +55,31 @@ func (r *reader) run(ctx context.Context) error {
 	}
 }
 
-func (r *reader) part(ctx context.Context, p part) error {
+func (r *reader) readPart(ctx context.Context, p part) error {
 	if err := r.useHeader(p); err != nil {
 		return err
 	}
 	for {
-		rec, err := p.read(ctx)
+		rec, err := p.readRecord(ctx)
 		if errors.Is(err, errEnd) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		rec.end.Index, rec.end.Version = p.index(), p.version()
-		passed, err := r.passed(p, rec)
+		rec.end.Index, rec.end.Version = p.partIndex(), p.releaseVersion()
+		passed, err := r.isCommitted(p, rec)
 		if err != nil {
 			return err
 		}
-		if err := r.add(ctx, p, rec, passed); err != nil {
+		if err := r.addRecord(ctx, p, rec, passed); err != nil {
 			return err
 		}
 	}
 }
 
-// add puts a record into the batch at hand.
-func (r *reader) add(ctx context.Context, p part, rec record, passed bool) error {
+// addRecord puts a record into the batch at hand.
+func (r *reader) addRecord(ctx context.Context, p part, rec record, passed bool) error {
 	if r.b == nil {
 		select {
 		case r.b = <-r.free:
@@ -87,11 +87,11 @@ func (r *reader) add(ctx context.Context, p part, rec record, passed bool) error
 			return ctx.Err()
 		}
 		r.number++
-		r.b.reset(r.number, p.name(), r.layout)
+		r.b.reset(r.number, p.partName(), r.layout)
 	}
 	b := r.b
 	b.raw = append(b.raw, rec.raw...)
-	b.records = append(b.records, rawRecord{end: len(b.raw), line: rec.line, broken: rec.broken, passed: passed})
+	b.records = append(b.records, rawRecord{end: len(b.raw), line: rec.line, reason: rec.reason, committed: passed})
 	b.at = rec.end
 	if !passed {
 		b.read++
@@ -99,20 +99,20 @@ func (r *reader) add(ctx context.Context, p part, rec record, passed bool) error
 			return errLimit
 		}
 	}
-	if b.full(r.size) {
-		return r.flush(ctx)
+	if b.isFull(r.size) {
+		return r.flushBatch(ctx)
 	}
 	return nil
 }
 
-// flush hands the batch at hand on.
-func (r *reader) flush(ctx context.Context) error {
+// flushBatch hands the batch at hand on.
+func (r *reader) flushBatch(ctx context.Context) error {
 	b := r.b
 	if b == nil {
 		return nil
 	}
 	r.b = nil
-	b.done, b.of = r.stream.progress()
+	b.done, b.total = r.stream.progress()
 	for _, to := range []chan<- *batch{r.decode, r.order} {
 		select {
 		case to <- b:
@@ -126,12 +126,12 @@ func (r *reader) flush(ctx context.Context) error {
 // useHeader reads where the columns are. Every part of a run must have the same columns: which ones were missing decides
 // what an update leaves alone.
 func (r *reader) useHeader(p part) error {
-	l, err := newLayout(p.name(), p.header())
+	l, err := newLayout(p.partName(), p.header())
 	if err != nil {
 		return err
 	}
 	if r.layout != nil && strings.Join(l.missing, " ") != strings.Join(r.layout.missing, " ") {
-		return fault.New(fault.Unprocessable, "%s: columns other than those before it: missing %q", p.name(), l.missing)
+		return fault.New(fault.Unprocessable, "%s: columns other than those before it: missing %q", p.partName(), l.missing)
 	}
 	if l.unknown == nil && r.layout != nil {
 		l.unknown = r.layout.unknown
@@ -141,14 +141,14 @@ func (r *reader) useHeader(p part) error {
 	return nil
 }
 
-// passed reports whether the resumed run has committed a record already, and that it is still the same source.
-func (r *reader) passed(p part, rec record) (bool, error) {
+// isCommitted reports whether the resumed run has committed a record already, and that it is still the same source.
+func (r *reader) isCommitted(p part, rec record) (bool, error) {
 	end := rec.end
-	if r.from.Part == "" || !p.replays() || end.Index > r.from.Index || end.Index == r.from.Index && end.Line > r.from.Line {
+	if r.from.Part == "" || !p.rereadsCommitted() || end.Index > r.from.Index || end.Index == r.from.Index && end.Line > r.from.Line {
 		return false, nil
 	}
 	if end.Index == r.from.Index && end.Line == r.from.Line && (end.CRC != r.from.CRC || end.Part != r.from.Part) {
-		return true, fault.New(fault.Conflict, "%s: not what the run began with (line %d)", p.name(), end.Line).
+		return true, fault.New(fault.Conflict, "%s: not what the run began with (line %d)", p.partName(), end.Line).
 			WithHint("give the same file, or start a new run without --resume")
 	}
 	return true, nil

@@ -80,7 +80,7 @@ func Watch(ctx context.Context, db *postgres.DB, tell func(Run)) (Run, error) {
 			return runs[0], nil
 		}
 		tell(runs[0])
-		if err := wait(ctx, time.Second); err != nil {
+		if err := sleepContext(ctx, time.Second); err != nil {
 			return runs[0], err
 		}
 	}
@@ -168,7 +168,7 @@ func lockRun(ctx context.Context, tx postgres.SystemTx, run int64) (batch int64,
 			(SELECT CASE WHEN current_setting('synchronous_commit') = 'off' THEN set_config('synchronous_commit', 'local', true) END) AS durable
 		WHERE run_id = $1 AND state = 'running' FOR UPDATE OF acra_runs`, run).Scan(&batch)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, takenOver(run)
+		return 0, takenOverError(run)
 	}
 	return batch, err
 }

@@ -67,13 +67,13 @@ func NewService(search, key string) Service {
 	return s
 }
 
-// caller makes the calls of one run.
-type caller struct {
+// apiClient makes the calls of one run.
+type apiClient struct {
 	Service
-	searches, downloads pace
+	searches, downloads pacer
 }
 
-func (s Service) caller() *caller {
+func (s Service) newClient() *apiClient {
 	if s.CallsPerWindow == 0 {
 		s.CallsPerWindow = 4
 		if s.Key != "" {
@@ -90,26 +90,26 @@ func (s Service) caller() *caller {
 		}}
 	}
 	if s.Wait == nil {
-		s.Wait = wait
+		s.Wait = sleepContext
 	}
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &caller{Service: s}
+	c := &apiClient{Service: s}
 	c.searches.gap = window / time.Duration(s.CallsPerWindow)
 	c.downloads.gap = window / time.Duration(max(1, s.CallsPerWindow/2))
 	return c
 }
 
-// pace spreads calls evenly, which keeps any window of the service below its limit.
-type pace struct {
+// pacer spreads calls evenly, which keeps any window of the service below its limit.
+type pacer struct {
 	mu   sync.Mutex
 	gap  time.Duration
 	next time.Time
 }
 
-// turn is how long to wait before the call that is to be made now.
-func (p *pace) turn() time.Duration {
+// reserveTurn is how long to wait before the call that is to be made now.
+func (p *pacer) reserveTurn() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
@@ -127,10 +127,10 @@ var errTooLarge = errors.New("answer too large for the service")
 // getJSON calls address until it answers with JSON that check takes. Each try decodes into a value of its own: what a damaged
 // answer left behind must not show through the next one.
 // Faults: Unavailable after the last try, NotFound, Unprocessable; errTooLarge for 413.
-func getJSON[T any](ctx context.Context, c *caller, p *pace, what, address string, check func(T) error) (T, error) {
+func getJSON[T any](ctx context.Context, c *apiClient, p *pacer, what, address string, check func(T) error) (T, error) {
 	for try := 1; ; try++ {
 		var out T
-		if err := c.Wait(ctx, p.turn()); err != nil {
+		if err := c.Wait(ctx, p.reserveTurn()); err != nil {
 			return out, err
 		}
 		after, err := c.tryJSON(ctx, what, address, &out)
@@ -161,15 +161,15 @@ func backoff(try int) time.Duration {
 var errThrottled = errors.New("rate limit")
 
 // tryJSON makes one call. after is how long to wait before the next, negative when another is no use.
-func (c *caller) tryJSON(ctx context.Context, what, address string, out any) (after time.Duration, err error) {
+func (c *apiClient) tryJSON(ctx context.Context, what, address string, out any) (after time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	resp, err := c.get(ctx, address, nil)
+	resp, err := c.sendGet(ctx, address, nil)
 	if err != nil {
 		return 0, fault.New(fault.Unavailable, "%s: %w", what, withoutURL(err))
 	}
 	defer resp.Body.Close()
-	if after, err := refusalOf(what, resp); err != nil {
+	if after, err := statusError(what, resp); err != nil {
 		return after, err
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
@@ -177,7 +177,7 @@ func (c *caller) tryJSON(ctx context.Context, what, address string, out any) (af
 		return 0, fault.New(fault.Unavailable, "%s: answer cut off: %w", what, err)
 	}
 	if trimmed := bytes.TrimLeft(body, " \t\r\n\ufeff"); len(trimmed) == 0 || trimmed[0] != '{' {
-		return 0, fault.New(fault.Unavailable, "%s: no JSON in the answer (%s)", what, clip(resp.Header.Get("Content-Type"), 40))
+		return 0, fault.New(fault.Unavailable, "%s: no JSON in the answer (%s)", what, clipText(resp.Header.Get("Content-Type"), 40))
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
@@ -187,7 +187,7 @@ func (c *caller) tryJSON(ctx context.Context, what, address string, out any) (af
 	return 0, nil
 }
 
-func (c *caller) get(ctx context.Context, address string, header http.Header) (*http.Response, error) {
+func (c *apiClient) sendGet(ctx context.Context, address string, header http.Header) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
@@ -196,14 +196,14 @@ func (c *caller) get(ctx context.Context, address string, header http.Header) (*
 		req.Header = header
 	}
 	req.Header.Set("User-Agent", "leadctl")
-	if c.Key != "" && c.ours(req.URL) {
+	if c.Key != "" && c.isServiceURL(req.URL) {
 		req.Header.Set("X-Api-Key", c.Key)
 	}
 	return c.Client.Do(req)
 }
 
-// ours reports whether u belongs to the service itself. The storage that the download's link points to gets no key.
-func (c *caller) ours(u *url.URL) bool {
+// isServiceURL reports whether u belongs to the service itself. The storage that the download's link points to gets no key.
+func (c *apiClient) isServiceURL(u *url.URL) bool {
 	for _, base := range []string{c.Search, c.Metadata, c.Download} {
 		if b, err := url.Parse(base); err == nil && b.Host == u.Host && b.Scheme == u.Scheme {
 			return true
@@ -212,8 +212,8 @@ func (c *caller) ours(u *url.URL) bool {
 	return false
 }
 
-// refusalOf reads a status that is no success.
-func refusalOf(what string, resp *http.Response) (after time.Duration, err error) {
+// statusError reads a status that is no success.
+func statusError(what string, resp *http.Response) (after time.Duration, err error) {
 	status := resp.StatusCode
 	switch {
 	case status >= 200 && status < 300:

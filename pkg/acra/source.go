@@ -20,13 +20,13 @@ type Position struct {
 
 // Source is where a run's rows come from: File, Stream, Pages or Bulk.
 type Source interface {
-	// label stands in acra_runs.source. A run is resumed only from a source with the same label.
-	label() string
-	open(context.Context, opening) (stream, error)
+	// sourceLabel stands in acra_runs.source. A run is resumed only from a source with the same label.
+	sourceLabel() string
+	open(context.Context, sourceOptions) (stream, error)
 }
 
-// opening is what a source may need to know before it begins.
-type opening struct {
+// sourceOptions is what a source may need to know before it begins.
+type sourceOptions struct {
 	from     Position          // where a resumed run stands
 	statuses []string          // the statuses that are wanted; none means all
 	loaded   map[string]string // releases that are loaded already, by dataset
@@ -38,30 +38,30 @@ var errEnd = errors.New("end")
 
 // stream is an open source: a sequence of parts, each with a header of its own.
 type stream interface {
-	next(ctx context.Context) (part, error) // errEnd after the last
-	progress() (done, of int64)             // in whatever unit; of is 0 when unknown
-	facts() facts
-	// settle is asked once everything has been read: what holds then, and what an operator should know.
-	settle(context.Context) (facts, string)
+	nextPart(ctx context.Context) (part, error) // errEnd after the last
+	progress() (done, of int64)                 // in whatever unit; of is 0 when unknown
+	facts() sourceFacts
+	// finalFacts is asked once everything has been read: what holds then, and what an operator should know.
+	finalFacts(context.Context) (sourceFacts, string)
 	close() error
 }
 
 // part is one CSV or one dataset. Only one of a stream is open at a time.
 type part interface {
-	name() string
-	index() int // its number in the stream, from 0
+	partName() string
+	partIndex() int // its number in the stream, from 0
 	header() []string
-	setWidth(fields int)                  // how many fields a whole record has
-	read(context.Context) (record, error) // errEnd after the last
-	version() string
-	// replays says that the part was begun at its start although the run is resumed inside it: the decoder passes over what
+	setWidth(fields int)                        // how many fields a whole record has
+	readRecord(context.Context) (record, error) // errEnd after the last
+	releaseVersion() string
+	// rereadsCommitted says that the part was begun at its start although the run is resumed inside it: the decoder passes over what
 	// is committed.
-	replays() bool
+	rereadsCommitted() bool
 	close() error
 }
 
-// facts of a source.
-type facts struct {
+// sourceFacts of a source.
+type sourceFacts struct {
 	complete bool              // all of the register is being read, so that what is not met is not in it
 	filtered bool              // the source itself leaves out other statuses
 	versions map[string]string // by part: its release, as the publisher names it

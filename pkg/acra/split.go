@@ -15,15 +15,15 @@ func newSplitter() splitter {
 	return splitter{scratch: make([]byte, 0, maxRecord), classes: byteClasses()}
 }
 
-// split splits a whole record.
-func (s *splitter) split(raw []byte) {
-	if !s.plain(bytes.TrimRight(raw, "\r\n")) {
-		s.quoted(raw, true)
+// splitRecord splits a whole record.
+func (s *splitter) splitRecord(raw []byte) {
+	if !s.splitPlainFields(bytes.TrimRight(raw, "\r\n")) {
+		s.splitQuotedFields(raw, true)
 	}
 }
 
-// plain splits a line in one pass over its bytes, which also finds what they are. false means that there is a quote.
-func (s *splitter) plain(line []byte) bool {
+// splitPlainFields splits a line in one pass over its bytes, which also finds what they are. false means that there is a quote.
+func (s *splitter) splitPlainFields(line []byte) bool {
 	s.fields, s.class = s.fields[:0], classPlain
 	start := 0
 	for i, b := range line {
@@ -45,14 +45,14 @@ func (s *splitter) plain(line []byte) bool {
 	return true
 }
 
-// quoted splits the record that b begins with. n is its length and lines the number of its lines; whole is false when a
+// splitQuotedFields splits the record that b begins with. n is its length and lines the number of its lines; whole is false when a
 // quote is not closed, or b may end before the record does.
-func (s *splitter) quoted(b []byte, atEnd bool) (n, lines int, whole bool) {
+func (s *splitter) splitQuotedFields(b []byte, atEnd bool) (n, lines int, whole bool) {
 	s.fields, s.scratch = s.fields[:0], s.scratch[:0] // scratch has room for all of b: fields may point into it
 	lines, s.loose, s.class = 1, false, anyClass
 	for at := 0; ; {
 		start := len(s.scratch)
-		end, ok := s.field(b, at)
+		end, ok := s.appendField(b, at)
 		if !ok {
 			return 0, lines, false
 		}
@@ -68,8 +68,8 @@ func (s *splitter) quoted(b []byte, atEnd bool) (n, lines int, whole bool) {
 	}
 }
 
-// field appends the field that begins at b[at] to scratch and returns the index of the delimiter after it.
-func (s *splitter) field(b []byte, at int) (end int, ok bool) {
+// appendField appends the field that begins at b[at] to scratch and returns the index of the delimiter after it.
+func (s *splitter) appendField(b []byte, at int) (end int, ok bool) {
 	quoted := at < len(b) && b[at] == '"'
 	if quoted {
 		at++

@@ -19,12 +19,12 @@ const (
 // shapeOf tells which of the three shapes a trimmed, upper-case UEN has. The check letter may be wrong.
 func shapeOf(u []byte) uenKind {
 	switch {
-	case len(u) == 9 && digits(u[:8]) && isLetter(u[8]):
+	case len(u) == 9 && isDigits(u[:8]) && isLetter(u[8]):
 		return uenBusiness
-	case len(u) == 10 && digits(u[:9]) && isLetter(u[9]) && plausibleYear(u):
+	case len(u) == 10 && isDigits(u[:9]) && isLetter(u[9]) && plausibleYear(u):
 		return uenCompany
-	case len(u) == 10 && u[0] >= 'R' && u[0] <= 'T' && digits(u[1:3]) && isLetter(u[3]) && isLetter(u[4]) &&
-		digits(u[5:9]) && isLetter(u[9]):
+	case len(u) == 10 && u[0] >= 'R' && u[0] <= 'T' && isDigits(u[1:3]) && isLetter(u[3]) && isLetter(u[4]) &&
+		isDigits(u[5:9]) && isLetter(u[9]):
 		return uenOther
 	}
 	return uenNone
@@ -46,9 +46,9 @@ func CheckLetter(body string) byte {
 func checkLetter(kind uenKind, u []byte) byte {
 	switch kind {
 	case uenBusiness:
-		return businessLetters[weigh(u[:8], [...]int{10, 4, 9, 3, 8, 2, 7, 1, 0})%11]
+		return businessLetters[weightedSum(u[:8], [...]int{10, 4, 9, 3, 8, 2, 7, 1, 0})%11]
 	case uenCompany:
-		return companyLetters[weigh(u[:9], [...]int{10, 8, 6, 4, 9, 7, 5, 3, 1})%11]
+		return companyLetters[weightedSum(u[:9], [...]int{10, 8, 6, 4, 9, 7, 5, 3, 1})%11]
 	case uenOther:
 		sum := 0
 		for i, w := range [...]int{4, 3, 5, 3, 10, 2, 2, 5, 7} {
@@ -63,7 +63,7 @@ func checkLetter(kind uenKind, u []byte) byte {
 	return 0
 }
 
-func weigh(u []byte, weights [9]int) int {
+func weightedSum(u []byte, weights [9]int) int {
 	sum := 0
 	for i, c := range u {
 		sum += int(c-'0') * weights[i]
@@ -83,7 +83,7 @@ func otherIndex(c byte) int {
 
 func isLetter(c byte) bool { return c >= 'A' && c <= 'Z' }
 
-func digits(s []byte) bool {
+func isDigits(s []byte) bool {
 	for _, c := range s {
 		if c < '0' || c > '9' {
 			return false
@@ -92,8 +92,8 @@ func digits(s []byte) bool {
 	return len(s) > 0
 }
 
-// number reads digits.
-func number(s []byte) int {
+// parseDigits reads digits.
+func parseDigits(s []byte) int {
 	n := 0
 	for _, c := range s {
 		n = n*10 + int(c-'0')

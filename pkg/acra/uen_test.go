@@ -29,7 +29,7 @@ func TestUEN(t *testing.T) {
 func TestSeen(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
-	s, model := newSeen(), map[string]bool{}
+	s, model := newUENSet(), map[string]bool{}
 	digit := func(n int) string {
 		b := make([]byte, n)
 		for i := range b {
@@ -43,7 +43,7 @@ func TestSeen(t *testing.T) {
 		if r.IntN(20) == 0 {
 			u = body + "F"
 		}
-		require.Equal(t, model[u], s.has(u), u)
+		require.Equal(t, model[u], s.hasUEN(u), u)
 		b := []byte(u)
 		kind := shapeOf(b)
 		require.Equal(t, model[u], s.add(kind, b, checkLetter(kind, b) == b[len(b)-1]), u)
@@ -56,11 +56,11 @@ func TestSeen(t *testing.T) {
 // Beyond its limit for wrong check letters the set says so instead of growing.
 func TestSeenIsBounded(t *testing.T) {
 	t.Parallel()
-	s := newSeen()
-	for i := range maxOdd + 10 {
+	s := newUENSet()
+	for i := range maxInvalid + 10 {
 		u := []byte{'0' + byte(i/1e7%10), '0' + byte(i/1e6%10), '0' + byte(i/1e5%10), '0' + byte(i/1e4%10), '0' + byte(i/1e3%10), '0' + byte(i/100%10), '0' + byte(i/10%10), '0' + byte(i%10), 'F'}
 		s.add(uenBusiness, u, false)
 	}
-	require.Len(t, s.odd, maxOdd)
+	require.Len(t, s.invalid, maxInvalid)
 	require.True(t, s.full)
 }
