@@ -14,13 +14,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// violations holds everything against what was promised:
+// findViolations holds everything against what was promised:
 //
 //	I1 what was acknowledged is there          I2 one tenant, user and workspace per person
 //	I3 no effect on Odoo is there twice        I4 nothing of one tenant is at another's
 //	I5 no job is left over                     I8 ready only when it is
 //	I10 nobody had to do anything              I11 no secret in any log
-func (w *world) violations(ctx context.Context) (found []string) {
+func (w *testbed) findViolations(ctx context.Context) (found []string) {
 	say := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
 	for _, p := range w.people {
 		found = append(found, p.broken...)
@@ -44,8 +44,8 @@ func (w *world) violations(ctx context.Context) (found []string) {
 	return append(found, w.inLogs()...)
 }
 
-// settle waits for the jobs that still have something to do; the checker says which had too much.
-func (w *world) settle(ctx context.Context) error {
+// waitForJobs waits for the jobs that still have something to do; the checker says which had too much.
+func (w *testbed) waitForJobs(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, w.ownerDSN)
 	if err != nil {
 		return err
@@ -59,13 +59,13 @@ func (w *world) settle(ctx context.Context) error {
 		if left == 0 {
 			return nil
 		}
-		wait(ctx, 100*time.Millisecond)
+		sleepContext(ctx, 100*time.Millisecond)
 	}
 	return nil
 }
 
 // inDatabase asks for rows that must not be there.
-func (w *world) inDatabase(ctx context.Context, conn *pgx.Conn) (found []string) {
+func (w *testbed) inDatabase(ctx context.Context, conn *pgx.Conn) (found []string) {
 	for what, sql := range map[string]string{
 		"I2 tenants that nobody is a user of":          `SELECT tenant_id FROM tenants t WHERE NOT EXISTS (SELECT FROM tenant_users u WHERE u.tenant_id = t.tenant_id)`,
 		"I2 identities in two tenants":                 `SELECT subject FROM tenant_users GROUP BY subject HAVING count(*) > 1`,
@@ -98,7 +98,7 @@ func (w *world) inDatabase(ctx context.Context, conn *pgx.Conn) (found []string)
 }
 
 // inOdoo follows the ledger: which databases stand in the end, and what was done in each.
-func (w *world) inOdoo(ctx context.Context, conn *pgx.Conn) (found []string) {
+func (w *testbed) inOdoo(ctx context.Context, conn *pgx.Conn) (found []string) {
 	type record struct{ model, name string }
 	databases := map[string]map[record]int{}
 	for _, e := range w.odoo.Ledger() {
@@ -143,7 +143,7 @@ func (w *world) inOdoo(ctx context.Context, conn *pgx.Conn) (found []string) {
 }
 
 // readyTooEarly is what is missing at the moment when somebody reads that all is ready.
-func (w *world) readyTooEarly(p *person) []string {
+func (w *testbed) readyTooEarly(p *person) []string {
 	for _, e := range w.odoo.Ledger() {
 		if e.Do == "create" && e.Model == "res.users" && e.Name == p.email {
 			return nil
@@ -153,8 +153,8 @@ func (w *world) readyTooEarly(p *person) []string {
 }
 
 // inLogs looks for what must not be written anywhere.
-func (w *world) inLogs() (found []string) {
-	secrets := []string{w.g.password, w.master, w.keyset}
+func (w *testbed) inLogs() (found []string) {
+	secrets := []string{w.shared.password, w.master, w.keyset}
 	token := regexp.MustCompile(`eyJ[A-Za-z0-9_-]{10,}\.`)
 	for _, r := range w.replicas {
 		text, err := os.ReadFile(filepath.Join(w.dir, r.name+".log"))
@@ -176,7 +176,7 @@ func (w *world) inLogs() (found []string) {
 	return found
 }
 
-func (w *world) readyPeople() (n int) {
+func (w *testbed) readyPeople() (n int) {
 	for _, p := range w.people {
 		if p.ready {
 			n++

@@ -20,7 +20,7 @@ import (
 
 // scene is one seed.
 type scene struct {
-	w     *world
+	w     *testbed
 	rng   *rand.Rand
 	queue *[]string // failpoints that nobody has died at yet
 
@@ -38,39 +38,39 @@ type fault struct {
 	do   func(*scene, context.Context) error
 }
 
-func faults() []fault {
+func allFaults() []fault {
 	return []fault{
-		{"kill", (*scene).kill},
-		{"kill each every 5 s", (*scene).killBoth},
-		{"terminate", (*scene).terminate},
-		{"freeze", (*scene).freeze},
-		{"postgres crashes", (*scene).crash},
-		{"postgres unreachable", func(s *scene, ctx context.Context) error { return s.down(ctx, s.w.pg) }},
+		{"kill", (*scene).killReplica},
+		{"kill each every 5 s", (*scene).killEachReplica},
+		{"terminate", (*scene).terminateReplica},
+		{"freeze", (*scene).freezeReplica},
+		{"postgres crashes", (*scene).crashPostgres},
+		{"postgres unreachable", func(s *scene, ctx context.Context) error { return s.disconnectProxy(ctx, s.w.pg) }},
 		{"postgres resets", func(s *scene, ctx context.Context) error {
-			return s.toxic(ctx, s.w.pg, "reset_peer", toxics.Attributes{"timeout": 30})
+			return s.injectToxic(ctx, s.w.pg, "reset_peer", toxics.Attributes{"timeout": 30})
 		}},
 		{"postgres slow", func(s *scene, ctx context.Context) error {
-			return s.toxic(ctx, s.w.pg, "latency", toxics.Attributes{"latency": 60, "jitter": 40})
+			return s.injectToxic(ctx, s.w.pg, "latency", toxics.Attributes{"latency": 60, "jitter": 40})
 		}},
 		{"postgres cut", func(s *scene, ctx context.Context) error {
-			return s.toxic(ctx, s.w.pg, "limit_data", toxics.Attributes{"bytes": 500 + s.pick(20_000)})
+			return s.injectToxic(ctx, s.w.pg, "limit_data", toxics.Attributes{"bytes": 500 + s.pickNumber(20_000)})
 		}},
-		{"odoo unreachable", func(s *scene, ctx context.Context) error { return s.down(ctx, s.w.od) }},
+		{"odoo unreachable", func(s *scene, ctx context.Context) error { return s.disconnectProxy(ctx, s.w.od) }},
 		{"odoo half open", func(s *scene, ctx context.Context) error {
-			return s.toxic(ctx, s.w.od, "timeout", toxics.Attributes{"timeout": 0})
+			return s.injectToxic(ctx, s.w.od, "timeout", toxics.Attributes{"timeout": 0})
 		}},
 		{"odoo resets", func(s *scene, ctx context.Context) error {
-			return s.toxic(ctx, s.w.od, "reset_peer", toxics.Attributes{"timeout": 20})
+			return s.injectToxic(ctx, s.w.od, "reset_peer", toxics.Attributes{"timeout": 20})
 		}},
 		{"odoo cut", func(s *scene, ctx context.Context) error {
-			return s.toxic(ctx, s.w.od, "limit_data", toxics.Attributes{"bytes": 100 + s.pick(3000)})
+			return s.injectToxic(ctx, s.w.od, "limit_data", toxics.Attributes{"bytes": 100 + s.pickNumber(3000)})
 		}},
 		{"odoo slow", func(s *scene, ctx context.Context) error {
-			return s.toxic(ctx, s.w.od, "latency", toxics.Attributes{"latency": 300, "jitter": 200})
+			return s.injectToxic(ctx, s.w.od, "latency", toxics.Attributes{"latency": 300, "jitter": 200})
 		}},
-		{"odoo done but not said", (*scene).ambiguous},
-		{"odoo answers nonsense", (*scene).nonsense},
-		{"provider unreachable", func(s *scene, ctx context.Context) error { return s.down(ctx, s.w.idp) }},
+		{"odoo done but not said", (*scene).loseAnswer},
+		{"odoo answers nonsense", (*scene).garbleAnswers},
+		{"provider unreachable", func(s *scene, ctx context.Context) error { return s.disconnectProxy(ctx, s.w.idp) }},
 	}
 }
 
@@ -78,43 +78,43 @@ func faults() []fault {
 func longFaults() []fault {
 	return []fault{
 		{"odoo hangs", func(s *scene, ctx context.Context) error {
-			return s.toxicFor(ctx, s.w.o.chaos, s.w.od, "timeout", toxics.Attributes{"timeout": 0})
+			return s.injectToxicFor(ctx, s.w.o.chaos, s.w.od, "timeout", toxics.Attributes{"timeout": 0})
 		}},
 		{"freeze long", (*scene).freezeLong},
 	}
 }
 
-// play runs replicas, people and three kinds of faults side by side, then heals and waits.
-func (s *scene) play(ctx context.Context) error {
+// playScene runs replicas, people and three kinds of faults side by side, then heals and waits.
+func (s *scene) playScene(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.w.o.chaos+s.w.o.healing)
 	defer cancel()
 	var people, replicas, trouble sync.WaitGroup
 	upCtx, down := context.WithCancel(ctx)
 	for _, name := range []string{"a", "b"} {
-		r := s.w.replica(name, s.nextPoint)
+		r := s.w.newReplica(name, s.nextPoint)
 		replicas.Go(func() { r.keepUp(upCtx, s.diedAt) })
 	}
 	for _, p := range s.w.people {
 		people.Go(func() {
-			wait(ctx, time.Duration(rand.Int64N(int64(s.w.o.arrive)+1)))
+			sleepContext(ctx, time.Duration(rand.Int64N(int64(s.w.o.arrive)+1)))
 			p.signIn(ctx, s.w)
 		})
 	}
 	chaosCtx, end := context.WithTimeout(ctx, s.w.o.chaos)
 	defer end()
-	chosen := s.choose()
+	chosen := s.chooseFaults()
 	errs := make(chan error, len(chosen))
 	for _, f := range chosen {
 		s.menu = append(s.menu, f.name)
-		trouble.Go(func() { errs <- s.repeat(chaosCtx, ctx, f) })
+		trouble.Go(func() { errs <- s.repeatFault(chaosCtx, ctx, f) })
 	}
 	trouble.Wait()
-	s.heal()
+	s.healAll()
 	people.Wait()
-	err := s.w.settle(context.WithoutCancel(ctx)) // the time may be up: the checker says so
+	err := s.w.waitForJobs(context.WithoutCancel(ctx)) // the time may be up: the checker says so
 	down()
 	for _, r := range s.w.replicas {
-		r.end()
+		r.killAndWait()
 	}
 	replicas.Wait()
 	for range chosen {
@@ -123,9 +123,9 @@ func (s *scene) play(ctx context.Context) error {
 	return err
 }
 
-// choose takes three kinds of faults by seed, or those that were asked for.
-func (s *scene) choose() []fault {
-	all := faults()
+// chooseFaults takes three kinds of faults by seed, or those that were asked for.
+func (s *scene) chooseFaults() []fault {
+	all := allFaults()
 	if s.w.o.scene != "" {
 		all = append(all, longFaults()...)
 		return slices.DeleteFunc(all, func(f fault) bool { return !slices.Contains(strings.Split(s.w.o.scene, ","), f.name) })
@@ -134,10 +134,10 @@ func (s *scene) choose() []fault {
 	return all[:3]
 }
 
-// repeat does one kind of fault, with pauses, until the chaos is over. What it puts right, it puts right in ctx.
-func (s *scene) repeat(chaosCtx, ctx context.Context, f fault) error {
+// repeatFault does one kind of fault, with pauses, until the chaos is over. What it puts right, it puts right in ctx.
+func (s *scene) repeatFault(chaosCtx, ctx context.Context, f fault) error {
 	for chaosCtx.Err() == nil {
-		wait(chaosCtx, time.Duration(200+s.pick(1500))*time.Millisecond)
+		sleepContext(chaosCtx, time.Duration(200+s.pickNumber(1500))*time.Millisecond)
 		if chaosCtx.Err() != nil {
 			return nil
 		}
@@ -151,13 +151,13 @@ func (s *scene) repeat(chaosCtx, ctx context.Context, f fault) error {
 	return nil
 }
 
-func (s *scene) heal() {
+func (s *scene) healAll() {
 	s.mu.Lock()
 	s.healed = true
 	s.mu.Unlock()
 	s.w.odoo.Heal()
 	for _, r := range s.w.replicas {
-		r.signal(syscall.SIGCONT)
+		r.sendSignal(syscall.SIGCONT)
 	}
 }
 
@@ -186,28 +186,28 @@ func (s *scene) diedAt(point string) {
 	}
 }
 
-func (s *scene) names() string { return strings.Join(s.menu, ", ") }
+func (s *scene) faultNames() string { return strings.Join(s.menu, ", ") }
 
-func (s *scene) pick(n int) int {
+func (s *scene) pickNumber(n int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.rng.IntN(n)
 }
 
-func (s *scene) anyReplica() *replica { return s.w.replicas[s.pick(len(s.w.replicas))] }
+func (s *scene) anyReplica() *replica { return s.w.replicas[s.pickNumber(len(s.w.replicas))] }
 
-func (s *scene) kill(context.Context) error {
-	s.anyReplica().signal(syscall.SIGKILL)
+func (s *scene) killReplica(context.Context) error {
+	s.anyReplica().sendSignal(syscall.SIGKILL)
 	s.mu.Lock()
 	s.kills++
 	s.mu.Unlock()
 	return nil
 }
 
-func (s *scene) killBoth(ctx context.Context) error {
+func (s *scene) killEachReplica(ctx context.Context) error {
 	for _, r := range s.w.replicas {
-		wait(ctx, 2500*time.Millisecond)
-		r.signal(syscall.SIGKILL)
+		sleepContext(ctx, 2500*time.Millisecond)
+		r.sendSignal(syscall.SIGKILL)
 		s.mu.Lock()
 		s.kills++
 		s.mu.Unlock()
@@ -215,34 +215,34 @@ func (s *scene) killBoth(ctx context.Context) error {
 	return nil
 }
 
-func (s *scene) terminate(context.Context) error {
-	s.anyReplica().signal(syscall.SIGTERM)
+func (s *scene) terminateReplica(context.Context) error {
+	s.anyReplica().sendSignal(syscall.SIGTERM)
 	return nil
 }
 
-// freeze stops a process for longer than the others wait for it, and cuts its sessions, as a lost machine would: its jobs are
+// freezeReplica stops a process for longer than the others wait for it, and cuts its sessions, as a lost machine would: its jobs are
 // taken over, and then it wakes up in the middle of them.
-func (s *scene) freeze(ctx context.Context) error {
+func (s *scene) freezeReplica(ctx context.Context) error {
 	r := s.anyReplica()
-	r.signal(syscall.SIGSTOP)
-	err := execute(ctx, s.w.g.server.DSN("postgres"), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '`+login+`'`)
-	wait(ctx, 9*time.Second)
-	r.signal(syscall.SIGCONT)
+	r.sendSignal(syscall.SIGSTOP)
+	err := executeSQL(ctx, s.w.shared.server.DSN("postgres"), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '`+login+`'`)
+	sleepContext(ctx, 9*time.Second)
+	r.sendSignal(syscall.SIGCONT)
 	return err
 }
 
 // freezeLong stops a process that keeps all its sessions, for longer than PostgreSQL waits for a word from who holds a lock.
 func (s *scene) freezeLong(ctx context.Context) error {
 	r := s.anyReplica()
-	r.signal(syscall.SIGSTOP)
-	wait(ctx, 45*time.Second)
-	r.signal(syscall.SIGCONT)
+	r.sendSignal(syscall.SIGSTOP)
+	sleepContext(ctx, 45*time.Second)
+	r.sendSignal(syscall.SIGCONT)
 	return nil
 }
 
-// crash kills one of PostgreSQL's processes: the server ends all sessions and recovers from its log.
-func (s *scene) crash(ctx context.Context) error {
-	conn, err := pgx.Connect(ctx, s.w.g.server.DSN("postgres"))
+// crashPostgres kills one of PostgreSQL's processes: the server ends all sessions and recovers from its log.
+func (s *scene) crashPostgres(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, s.w.shared.server.DSN("postgres"))
 	if err != nil {
 		return nil // it is recovering from the crash before
 	}
@@ -258,43 +258,43 @@ func (s *scene) crash(ctx context.Context) error {
 	return process.Kill()
 }
 
-func (s *scene) down(ctx context.Context, p *toxics.Proxy) error {
+func (s *scene) disconnectProxy(ctx context.Context, p *toxics.Proxy) error {
 	if err := p.Disable(); err != nil {
 		return err
 	}
-	wait(ctx, time.Duration(500+s.pick(1500))*time.Millisecond)
+	sleepContext(ctx, time.Duration(500+s.pickNumber(1500))*time.Millisecond)
 	return p.Enable()
 }
 
-func (s *scene) toxic(ctx context.Context, p *toxics.Proxy, kind string, attributes toxics.Attributes) error {
-	return s.toxicFor(ctx, time.Duration(500+s.pick(1500))*time.Millisecond, p, kind, attributes)
+func (s *scene) injectToxic(ctx context.Context, p *toxics.Proxy, kind string, attributes toxics.Attributes) error {
+	return s.injectToxicFor(ctx, time.Duration(500+s.pickNumber(1500))*time.Millisecond, p, kind, attributes)
 }
 
-func (s *scene) toxicFor(ctx context.Context, length time.Duration, p *toxics.Proxy, kind string, attributes toxics.Attributes) error {
+func (s *scene) injectToxicFor(ctx context.Context, length time.Duration, p *toxics.Proxy, kind string, attributes toxics.Attributes) error {
 	toxic, err := p.AddToxic("", kind, "downstream", 1, attributes)
 	if err != nil {
 		return err
 	}
-	wait(ctx, length)
+	sleepContext(ctx, length)
 	return p.RemoveToxic(toxic.Name)
 }
 
-// ambiguous has Odoo do what it is asked and lose the answer.
-func (s *scene) ambiguous(context.Context) error {
-	s.w.odoo.Inject(odootest.Fault{Op: "*", Skip: s.pick(30), Times: 1, Execute: true, Do: []odootest.Trouble{odootest.Reset, odootest.Truncate, odootest.Status}[s.pick(3)], Code: 502})
+// loseAnswer has Odoo do what it is asked and lose the answer.
+func (s *scene) loseAnswer(context.Context) error {
+	s.w.odoo.Inject(odootest.Fault{Op: "*", Skip: s.pickNumber(30), Times: 1, Execute: true, Do: []odootest.Trouble{odootest.Reset, odootest.Truncate, odootest.Status}[s.pickNumber(3)], Code: 502})
 	return nil
 }
 
-// nonsense has Odoo answer something that is none of its own.
-func (s *scene) nonsense(context.Context) error {
+// garbleAnswers has Odoo answer something that is none of its own.
+func (s *scene) garbleAnswers(context.Context) error {
 	answers := []odootest.Fault{{Do: odootest.Garbage}, {Do: odootest.Status, Code: 500}, {Do: odootest.Status, Code: 503, Text: "Bad Gateway"}, {Do: odootest.Huge, Code: 64}}
-	f := answers[s.pick(len(answers))]
-	f.Op, f.Skip, f.Times = "*", s.pick(30), 1+s.pick(3)
+	f := answers[s.pickNumber(len(answers))]
+	f.Op, f.Skip, f.Times = "*", s.pickNumber(30), 1+s.pickNumber(3)
 	s.w.odoo.Inject(f)
 	return nil
 }
 
-func wait(ctx context.Context, d time.Duration) {
+func sleepContext(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(d):

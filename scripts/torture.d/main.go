@@ -45,80 +45,80 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, o); err != nil {
+	if err := runSeeds(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "torture:", err)
 		stop()
 		os.Exit(1)
 	}
 }
 
-// total is what all scenes together did.
-type total struct {
+// totals is what all scenes together did.
+type totals struct {
 	kills, faults, violations int
 	ready, logins             []time.Duration
 	points                    map[string]bool // failpoints that a process died at
 }
 
-func run(ctx context.Context, o options) error {
-	ground, err := newGround(ctx)
+func runSeeds(ctx context.Context, o options) error {
+	ground, err := startSharedPostgres(ctx)
 	if err != nil {
 		return err
 	}
 	defer ground.close()
-	all, err := discover(ctx, ground, o)
+	all, err := discoverFailpoints(ctx, ground, o)
 	if err != nil {
 		return err
 	}
 	fmt.Printf("torture: %d failpoints in one onboarding\n", len(all))
-	sum := total{points: map[string]bool{}}
+	sum := totals{points: map[string]bool{}}
 	queue := slices.Clone(all)
 	rng := rand.New(rand.NewPCG(o.from, 0))
 	rng.Shuffle(len(queue), func(i, j int) { queue[i], queue[j] = queue[j], queue[i] })
 	for i := range o.seeds {
-		if err := play(ctx, ground, o, o.from+uint64(i), &queue, &sum); err != nil {
+		if err := playSeed(ctx, ground, o, o.from+uint64(i), &queue, &sum); err != nil {
 			return err
 		}
 	}
 	slices.Sort(sum.ready)
 	slices.Sort(sum.logins)
 	fmt.Printf("torture: seeds %d to %d: %d kills, %d other faults, %d of %d failpoints died at, %d sign-ins (p95: acknowledged in %s, ready in %s), %d violations\n",
-		o.from, o.from+uint64(o.seeds)-1, sum.kills, sum.faults, len(sum.points), len(all), len(sum.ready), percentile(sum.logins, 95), percentile(sum.ready, 95), sum.violations)
+		o.from, o.from+uint64(o.seeds)-1, sum.kills, sum.faults, len(sum.points), len(all), len(sum.ready), percentileOf(sum.logins, 95), percentileOf(sum.ready, 95), sum.violations)
 	if sum.violations > 0 {
 		return fmt.Errorf("%d violations", sum.violations)
 	}
 	return nil
 }
 
-func percentile(sorted []time.Duration, p int) time.Duration {
+func percentileOf(sorted []time.Duration, p int) time.Duration {
 	if len(sorted) == 0 {
 		return 0
 	}
 	return sorted[min(len(sorted)*p/100, len(sorted)-1)].Round(time.Millisecond)
 }
 
-// discover has one person sign in with nothing broken, and returns every failpoint that the replica passed since.
-func discover(ctx context.Context, g *ground, o options) ([]string, error) {
-	w, err := newWorld(ctx, g, o, "discover", 1)
+// discoverFailpoints has one person sign in with nothing broken, and returns every failpoint that the replica passed since.
+func discoverFailpoints(ctx context.Context, g *sharedPostgres, o options) ([]string, error) {
+	w, err := newTestbed(ctx, g, o, "discover", 1)
 	if err != nil {
 		return nil, err
 	}
 	defer w.close()
-	r := w.replica("a", nil)
-	if err := r.start(ctx, ""); err != nil {
+	r := w.newReplica("a", nil)
+	if err := r.startProcess(ctx, ""); err != nil {
 		return nil, err
 	}
-	before, err := r.passed()
+	before, err := r.passedFailpoints()
 	if err != nil {
 		return nil, err
 	}
 	w.people[0].signIn(ctx, w)
-	if err := w.settle(ctx); err != nil {
+	if err := w.waitForJobs(ctx); err != nil {
 		return nil, err
 	}
-	if found := w.violations(ctx); len(found) > 0 {
+	if found := w.findViolations(ctx); len(found) > 0 {
 		return nil, fmt.Errorf("with nothing broken: %v", found)
 	}
-	points, err := r.passed()
+	points, err := r.passedFailpoints()
 	if err != nil || len(points) <= len(before) {
 		return nil, fmt.Errorf("no failpoints: is the binary built with the tag? %w", err)
 	}
@@ -131,19 +131,19 @@ func discover(ctx context.Context, g *ground, o options) ([]string, error) {
 	return points, nil
 }
 
-// play is one seed: people sign in while things break, then everything heals, and everybody has to become ready.
-func play(ctx context.Context, g *ground, o options, seed uint64, queue *[]string, sum *total) error {
+// playSeed is one seed: people sign in while things break, then everything heals, and everybody has to become ready.
+func playSeed(ctx context.Context, g *sharedPostgres, o options, seed uint64, queue *[]string, sum *totals) error {
 	start := time.Now()
-	w, err := newWorld(ctx, g, o, fmt.Sprintf("seed%d", seed), o.tenants)
+	w, err := newTestbed(ctx, g, o, fmt.Sprintf("seed%d", seed), o.tenants)
 	if err != nil {
 		return err
 	}
 	defer w.close()
 	s := &scene{w: w, rng: rand.New(rand.NewPCG(seed, 1)), queue: queue}
-	if err := s.play(ctx); err != nil {
+	if err := s.playScene(ctx); err != nil {
 		return err
 	}
-	found := w.violations(ctx)
+	found := w.findViolations(ctx)
 	for _, p := range s.died {
 		sum.points[p] = true
 	}
@@ -152,7 +152,7 @@ func play(ctx context.Context, g *ground, o options, seed uint64, queue *[]strin
 		sum.ready = append(sum.ready, p.took)
 	}
 	sum.logins = append(sum.logins, w.history.logins...)
-	fmt.Printf("seed %d: %d kills, faults: %s; %d of %d ready in %s\n", seed, s.kills, s.names(), w.readyPeople(), len(w.people), time.Since(start).Round(100*time.Millisecond))
+	fmt.Printf("seed %d: %d kills, faults: %s; %d of %d ready in %s\n", seed, s.kills, s.faultNames(), w.readyPeople(), len(w.people), time.Since(start).Round(100*time.Millisecond))
 	for _, v := range found {
 		fmt.Printf("  VIOLATION %s\n", v)
 	}

@@ -26,32 +26,32 @@ type person struct {
 	broken   []string      // promises seen broken by the person
 }
 
-// progress is the order of what onboarding says; an error may stand anywhere before ready.
-func progress(status string) int {
+// statusRank is the order of what onboarding says; an error may stand anywhere before ready.
+func statusRank(status string) int {
 	return map[string]int{"provisioning": 1, "syncing": 2, "ready": 3}[status]
 }
 
 // signIn does it all, asking again whenever somebody does not answer, until ctx ends.
-func (p *person) signIn(ctx context.Context, w *world) {
+func (p *person) signIn(ctx context.Context, w *testbed) {
 	start := time.Now()
 	p.tenants = map[string]bool{}
-	p.first(ctx, w)
+	p.firstLogin(ctx, w)
 	reached := 0
 	for ctx.Err() == nil {
 		var st struct {
 			Status string      `json:"status"`
 			Tenant json.Number `json:"tenant_id"`
 		}
-		if p.call(ctx, w, http.MethodGet, "/onboarding/status", "", &st) != http.StatusOK {
-			pause(ctx)
+		if p.callReplica(ctx, w, http.MethodGet, "/onboarding/status", "", &st) != http.StatusOK {
+			pauseBetweenCalls(ctx)
 			continue
 		}
 		p.tenants[st.Tenant.String()] = true
-		switch now := progress(st.Status); {
+		switch now := statusRank(st.Status); {
 		case st.Status == "error":
 			p.restarts++
 			reached = 0
-			p.first(ctx, w)
+			p.firstLogin(ctx, w)
 		case now < reached:
 			p.broken = append(p.broken, fmt.Sprintf("%s: status went back to %s", p.id, st.Status))
 			reached = now
@@ -67,43 +67,43 @@ func (p *person) signIn(ctx context.Context, w *world) {
 			p.mu.Unlock()
 			return
 		}
-		pause(ctx)
+		pauseBetweenCalls(ctx)
 	}
 }
 
-// first calls first_login until it is acknowledged.
-func (p *person) first(ctx context.Context, w *world) {
+// firstLogin calls first_login until it is acknowledged.
+func (p *person) firstLogin(ctx context.Context, w *testbed) {
 	for ctx.Err() == nil {
 		var st struct {
 			Tenant json.Number `json:"tenant_id"`
 		}
-		if p.call(ctx, w, http.MethodPost, "/onboarding/first_login", "", &st) == http.StatusAccepted {
+		if p.callReplica(ctx, w, http.MethodPost, "/onboarding/first_login", "", &st) == http.StatusAccepted {
 			p.tenants[st.Tenant.String()] = true
 			return
 		}
-		pause(ctx)
+		pauseBetweenCalls(ctx)
 	}
 }
 
 // leaveRule makes a rule with the person's name until it is acknowledged.
-func (p *person) leaveRule(ctx context.Context, w *world) {
+func (p *person) leaveRule(ctx context.Context, w *testbed) {
 	body := `{"name": "rule of ` + p.id + `", "payload": {"industries": ["manufacturing"]}}`
 	for ctx.Err() == nil {
-		if p.call(ctx, w, http.MethodPost, "/icp/rules", body, nil) == http.StatusOK {
+		if p.callReplica(ctx, w, http.MethodPost, "/icp/rules", body, nil) == http.StatusOK {
 			p.rule = true
 			return
 		}
-		pause(ctx)
+		pauseBetweenCalls(ctx)
 	}
 }
 
-// call asks one of the replicas, any of them, and writes down what was asked and answered. 0 is no answer.
-func (p *person) call(ctx context.Context, w *world, method, path, body string, into any) int {
+// callReplica asks one of the replicas, any of them, and writes down what was asked and answered. 0 is no answer.
+func (p *person) callReplica(ctx context.Context, w *testbed, method, path, body string, into any) int {
 	r := w.replicas[rand.IntN(len(w.replicas))]
-	done := w.history.begin(p.id, method+" "+path, r.name)
+	done := w.history.startCall(p.id, method+" "+path, r.name)
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, r.base()+path, strings.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, r.baseURL()+path, strings.NewReader(body))
 	if err != nil {
 		panic(err)
 	}
@@ -134,7 +134,7 @@ func (p *person) call(ctx context.Context, w *world, method, path, body string, 
 	return resp.StatusCode
 }
 
-func pause(ctx context.Context) {
+func pauseBetweenCalls(ctx context.Context) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(time.Duration(100+rand.IntN(200)) * time.Millisecond):
@@ -153,7 +153,7 @@ func newHistory(path string) (*history, error) {
 	return &history{file: f}, err
 }
 
-func (h *history) begin(who, what, where string) func(status int, answer string) {
+func (h *history) startCall(who, what, where string) func(status int, answer string) {
 	start := time.Now()
 	return func(status int, answer string) {
 		h.mu.Lock()

@@ -18,7 +18,7 @@ import (
 
 // replica is one `leadctl serve`, started again whenever it is gone.
 type replica struct {
-	w    *world
+	w    *testbed
 	name string
 	port string
 
@@ -30,23 +30,23 @@ type replica struct {
 	point  string // what the running process was asked to die at
 }
 
-func (w *world) replica(name string, next func() string) *replica {
+func (w *testbed) newReplica(name string, next func() string) *replica {
 	r := &replica{w: w, name: name, port: freePort(), next: next}
 	w.replicas = append(w.replicas, r)
 	return r
 }
 
-func (r *replica) base() string { return "http://127.0.0.1:" + r.port }
+func (r *replica) baseURL() string { return "http://127.0.0.1:" + r.port }
 
-// start begins a process and waits until it is ready, or gone.
-func (r *replica) start(ctx context.Context, point string) error {
+// startProcess begins a process and waits until it is ready, or gone.
+func (r *replica) startProcess(ctx context.Context, point string) error {
 	log, err := os.OpenFile(filepath.Join(r.w.dir, r.name+".log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
 	cmd := exec.Command(r.w.o.leadctl, "serve")
-	cmd.Env = append(r.w.environment(r.port), "LEADCTL_FAILPOINTS_SEEN="+r.seenFile())
+	cmd.Env = append(r.w.replicaEnv(r.port), "LEADCTL_FAILPOINTS_SEEN="+r.seenFile())
 	if point != "" {
 		cmd.Env = append(cmd.Env, "LEADCTL_FAILPOINTS="+point+"=kill")
 	}
@@ -69,14 +69,14 @@ func (r *replica) start(ctx context.Context, point string) error {
 			return nil
 		case <-time.After(50 * time.Millisecond):
 		}
-		if answers(ctx, r.base()+"/readyz") {
+		if isReady(ctx, r.baseURL()+"/readyz") {
 			return nil
 		}
 	}
 	return ctx.Err()
 }
 
-func answers(ctx context.Context, url string) bool {
+func isReady(ctx context.Context, url string) bool {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -98,11 +98,11 @@ func (r *replica) keepUp(ctx context.Context, died func(point string)) {
 		if r.next != nil {
 			point = r.next()
 		}
-		if err := r.start(ctx, point); err != nil {
+		if err := r.startProcess(ctx, point); err != nil {
 			return
 		}
 		select {
-		case <-r.gone():
+		case <-r.exitSignal():
 		case <-ctx.Done():
 			return
 		}
@@ -113,7 +113,7 @@ func (r *replica) keepUp(ctx context.Context, died func(point string)) {
 	}
 }
 
-func (r *replica) gone() <-chan struct{} {
+func (r *replica) exitSignal() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.exited
@@ -121,14 +121,14 @@ func (r *replica) gone() <-chan struct{} {
 
 // diedAt reports whether the last thing that the process wrote before its end was that it passed the point.
 func (r *replica) diedAt(point string) bool {
-	points, err := r.passed()
+	points, err := r.passedFailpoints()
 	return err == nil && len(points) > 0 && points[len(points)-1] == point
 }
 
 func (r *replica) seenFile() string { return filepath.Join(r.w.dir, r.name+".seen") }
 
-// passed are the failpoints that this replica's processes passed, with the how manieth time it was in its process.
-func (r *replica) passed() ([]string, error) {
+// passedFailpoints are the failpoints that this replica's processes passed, with the how manieth time it was in its process.
+func (r *replica) passedFailpoints() ([]string, error) {
 	b, err := os.ReadFile(r.seenFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -139,8 +139,8 @@ func (r *replica) passed() ([]string, error) {
 	return strings.Split(string(bytes.TrimSpace(b)), "\n"), nil
 }
 
-// signal sends a signal to the process, if there is one.
-func (r *replica) signal(s syscall.Signal) {
+// sendSignal sends a signal to the process, if there is one.
+func (r *replica) sendSignal(s syscall.Signal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.cmd != nil {
@@ -148,10 +148,10 @@ func (r *replica) signal(s syscall.Signal) {
 	}
 }
 
-func (r *replica) end() {
-	r.signal(syscall.SIGCONT)
-	r.signal(syscall.SIGKILL)
-	if gone := r.gone(); gone != nil {
+func (r *replica) killAndWait() {
+	r.sendSignal(syscall.SIGCONT)
+	r.sendSignal(syscall.SIGKILL)
+	if gone := r.exitSignal(); gone != nil {
 		<-gone
 	}
 }

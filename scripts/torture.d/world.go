@@ -36,22 +36,22 @@ const (
 	template = "leadctl_template"
 )
 
-// ground is what all worlds stand on: PostgreSQL with a migrated template, and the server of the proxies.
-type ground struct {
+// sharedPostgres is what all worlds stand on: PostgreSQL with a migrated template, and the server of the proxies.
+type sharedPostgres struct {
 	server   *pgtemp.Server
 	port     string // of PostgreSQL, over TCP
 	password string // of the login that serves
 	proxies  *toxics.Client
 }
 
-func newGround(ctx context.Context) (*ground, error) {
-	g := &ground{port: freePort(), password: random()}
+func startSharedPostgres(ctx context.Context) (*sharedPostgres, error) {
+	g := &sharedPostgres{port: freePort(), password: randomHex()}
 	var err error
 	if g.server, err = pgtemp.Start(ctx, pgtemp.Options{Settings: map[string]string{"listen_addresses": "127.0.0.1", "port": g.port, "max_connections": "300", "synchronous_commit": "on"}}); err != nil {
 		return nil, err
 	}
 	dsn := g.server.DSN("postgres")
-	if err := execute(ctx, dsn, "CREATE DATABASE ground"); err != nil {
+	if err := executeSQL(ctx, dsn, "CREATE DATABASE ground"); err != nil {
 		return nil, errors.Join(err, g.server.Stop())
 	}
 	dsn = g.server.DSN("ground")
@@ -67,11 +67,11 @@ func newGround(ctx context.Context) (*ground, error) {
 	return g, nil
 }
 
-func (g *ground) close() { _ = g.server.Stop() }
+func (g *sharedPostgres) close() { _ = g.server.Stop() }
 
-// world is one scene's surroundings.
-type world struct {
-	g            *ground
+// testbed is one scene's surroundings.
+type testbed struct {
+	shared       *sharedPostgres
 	o            options
 	name         string
 	dir          string // logs, history, what failpoints were passed
@@ -89,8 +89,8 @@ type world struct {
 	databaseName string
 }
 
-func newWorld(ctx context.Context, g *ground, o options, name string, people int) (*world, error) {
-	w := &world{g: g, o: o, name: name, master: random(), databaseName: name, ownerDSN: g.server.DSN(name)}
+func newTestbed(ctx context.Context, g *sharedPostgres, o options, name string, people int) (*testbed, error) {
+	w := &testbed{shared: g, o: o, name: name, master: randomHex(), databaseName: name, ownerDSN: g.server.DSN(name)}
 	var err error
 	if w.dir, err = os.MkdirTemp("", "leadctl-torture-"); err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func newWorld(ctx context.Context, g *ground, o options, name string, people int
 	if w.history, err = newHistory(filepath.Join(w.dir, "history.jsonl")); err != nil {
 		return nil, err
 	}
-	if err := execute(ctx, g.server.DSN("postgres"), "CREATE DATABASE "+name+" TEMPLATE ground"); err != nil {
+	if err := executeSQL(ctx, g.server.DSN("postgres"), "CREATE DATABASE "+name+" TEMPLATE ground"); err != nil {
 		return nil, err
 	}
 	keyset, err := secret.Generate()
@@ -109,14 +109,14 @@ func newWorld(ctx context.Context, g *ground, o options, name string, people int
 	if err := w.startOdoo(ctx); err != nil {
 		return nil, err
 	}
-	if w.pg, err = w.proxy("pg", "127.0.0.1:"+g.port); err != nil {
+	if w.pg, err = w.newProxy("pg", "127.0.0.1:"+g.port); err != nil {
 		return nil, err
 	}
 	return w, w.startProvider(ctx, people)
 }
 
 // startOdoo runs the stand-in with a prepared template, behind a proxy.
-func (w *world) startOdoo(ctx context.Context) (err error) {
+func (w *testbed) startOdoo(ctx context.Context) (err error) {
 	ledger, err := os.Create(filepath.Join(w.dir, "ledger.jsonl"))
 	if err != nil {
 		return err
@@ -130,14 +130,14 @@ func (w *world) startOdoo(ctx context.Context) (err error) {
 	if _, err := odoo.PrepareTemplate(ctx, server, odoo.Template{Name: template, Master: odoo.Secret(w.master), Secret: odoo.Secret(w.templateSecret())}); err != nil {
 		return err
 	}
-	w.od, err = w.proxy("odoo", strings.TrimPrefix(w.odooWeb.URL, "http://"))
+	w.od, err = w.newProxy("odoo", strings.TrimPrefix(w.odooWeb.URL, "http://"))
 	return err
 }
 
-func (w *world) templateSecret() string { return "template-" + w.master }
+func (w *testbed) templateSecret() string { return "template-" + w.master }
 
 // startProvider signs in so many people, each with a verified address of their own and the role ops.
-func (w *world) startProvider(ctx context.Context, people int) (err error) {
+func (w *testbed) startProvider(ctx context.Context, people int) (err error) {
 	var users []devidp.User
 	for i := range people {
 		id := fmt.Sprintf("person%d", i+1)
@@ -145,7 +145,7 @@ func (w *world) startProvider(ctx context.Context, people int) (err error) {
 	}
 	var handler http.Handler
 	w.idpWeb = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { handler.ServeHTTP(rw, r) }))
-	if w.idp, err = w.proxy("idp", strings.TrimPrefix(w.idpWeb.URL, "http://")); err != nil {
+	if w.idp, err = w.newProxy("idp", strings.TrimPrefix(w.idpWeb.URL, "http://")); err != nil {
 		return err
 	}
 	w.idpURL = "http://" + w.idp.Listen
@@ -164,24 +164,24 @@ func (w *world) startProvider(ctx context.Context, people int) (err error) {
 	return nil
 }
 
-func (w *world) proxy(name, upstream string) (*toxics.Proxy, error) {
-	return w.g.proxies.CreateProxy(w.name+"-"+name, "127.0.0.1:"+freePort(), upstream)
+func (w *testbed) newProxy(name, upstream string) (*toxics.Proxy, error) {
+	return w.shared.proxies.CreateProxy(w.name+"-"+name, "127.0.0.1:"+freePort(), upstream)
 }
 
-// environment is what a replica is told: development, since nothing here speaks TLS, but the login of production.
-func (w *world) environment(port string) []string {
+// replicaEnv is what a replica is told: development, since nothing here speaks TLS, but the login of production.
+func (w *testbed) replicaEnv(port string) []string {
 	return []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir, "LEADCTL_ENV=development", "LEADCTL_KEYSET=" + w.keyset,
-		"POSTGRES_DSN=postgres://" + login + ":" + w.g.password + "@" + w.pg.Listen + "/" + w.databaseName + "?sslmode=disable&connect_timeout=3",
+		"POSTGRES_DSN=postgres://" + login + ":" + w.shared.password + "@" + w.pg.Listen + "/" + w.databaseName + "?sslmode=disable&connect_timeout=3",
 		"NEXIUS_ISSUER=" + w.idpURL, "NEXIUS_CLIENT_ID=" + clientID,
 		"ODOO_SERVER_URL=http://" + w.od.Listen, "ODOO_MASTER_PASSWORD=" + w.master, "ODOO_TEMPLATE_DB=" + template, "LEADCTL_ODOO_TEMPLATE_PASSWORD=" + w.templateSecret(),
 		"LEADCTL_API_LISTEN=127.0.0.1:" + port, "LEADCTL_API_METRICS_LISTEN=127.0.0.1:" + freePort(), "LEADCTL_LOG_FORMAT=json", "LEADCTL_LOG_LEVEL=debug", "DISABLE_SCHEDULER=1",
 	}
 }
 
-func (w *world) close() {
+func (w *testbed) close() {
 	for _, r := range w.replicas {
-		r.end()
+		r.killAndWait()
 	}
 	for _, p := range []*toxics.Proxy{w.pg, w.od, w.idp} {
 		_ = p.Delete()
@@ -191,12 +191,12 @@ func (w *world) close() {
 	w.idpWeb.Close()
 	w.history.close()
 	ctx := context.Background()
-	_ = execute(ctx, w.g.server.DSN("postgres"), "DROP DATABASE IF EXISTS "+w.databaseName+" WITH (FORCE)")
+	_ = executeSQL(ctx, w.shared.server.DSN("postgres"), "DROP DATABASE IF EXISTS "+w.databaseName+" WITH (FORCE)")
 	_ = os.RemoveAll(w.dir)
 }
 
 // keepLogs moves the world's files to where they outlive it.
-func (w *world) keepLogs() string {
+func (w *testbed) keepLogs() string {
 	kept := filepath.Join(cmp.Or(os.Getenv("TMPDIR"), "/tmp"), "leadctl-torture-"+w.name)
 	_ = os.RemoveAll(kept)
 	if err := os.Rename(w.dir, kept); err != nil {
@@ -205,7 +205,7 @@ func (w *world) keepLogs() string {
 	return kept
 }
 
-func execute(ctx context.Context, dsn, sql string) error {
+func executeSQL(ctx context.Context, dsn, sql string) error {
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
 		return err
@@ -225,7 +225,7 @@ func freePort() string {
 	return port
 }
 
-func random() string {
+func randomHex() string {
 	b := make([]byte, 12)
 	_, _ = rand.Read(b) // never fails
 	return hex.EncodeToString(b)

@@ -58,7 +58,7 @@ func Write(w io.Writer, rows int, seed uint64, opts Options) (Tally, error) {
 	}
 	total := rows + int(float64(rows)*opts.New)
 	for g.tally.Rows < total {
-		line := g.next(g.tally.Rows >= rows)
+		line := g.nextLine(g.tally.Rows >= rows)
 		if line == nil {
 			if !opts.LiveOnly {
 				total--
@@ -78,57 +78,57 @@ func Write(w io.Writer, rows int, seed uint64, opts Options) (Tally, error) {
 
 // generator makes one row after the other.
 type generator struct {
-	seed  uint64
-	opts  Options
-	row   *rand.Rand // of this row alone
-	pcg   *rand.PCG
-	dice  *rand.Rand // for changes, gaps and dirt
-	dpcg  *rand.PCG
-	n     uint64
-	ids   counters
-	words vocabulary
-	vals  [53]string
-	line  []byte
-	prior string // UEN of an earlier row, for the trap of the same UEN twice
-	tally Tally
+	seed     uint64
+	opts     Options
+	row      *rand.Rand // of this row alone
+	rowPCG   *rand.PCG
+	dice     *rand.Rand // for changes, gaps and dirt
+	dicePCG  *rand.PCG
+	n        uint64
+	ids      uenCounters
+	words    vocabulary
+	vals     [53]string
+	line     []byte
+	priorUEN string // UEN of an earlier row, for the trap of the same UEN twice
+	tally    Tally
 }
 
 func newGenerator(seed uint64, opts Options) *generator {
-	g := &generator{seed: seed, opts: opts, pcg: rand.NewPCG(0, 0), dpcg: rand.NewPCG(0, 0), ids: newCounters(), words: newVocabulary(), tally: Tally{Traps: map[Trap]int{}}}
-	g.row, g.dice = rand.New(g.pcg), rand.New(g.dpcg)
+	g := &generator{seed: seed, opts: opts, rowPCG: rand.NewPCG(0, 0), dicePCG: rand.NewPCG(0, 0), ids: newUENCounters(), words: newVocabulary(), tally: Tally{Traps: map[Trap]int{}}}
+	g.row, g.dice = rand.New(g.rowPCG), rand.New(g.dicePCG)
 	if len(g.opts.Traps) == 0 {
 		g.opts.Traps = allTraps()
 	}
 	return g
 }
 
-// next is the next row as a line, nil for one that is left out. added rows are never changed or left out.
-func (g *generator) next(added bool) []byte {
+// nextLine is the next row as a line, nil for one that is left out. added rows are never changed or left out.
+func (g *generator) nextLine(added bool) []byte {
 	g.n++
-	g.pcg.Seed(g.seed, g.n)
-	g.dpcg.Seed(g.seed^0x9e3779b97f4a7c15, g.n)
-	g.fill()
+	g.rowPCG.Seed(g.seed, g.n)
+	g.dicePCG.Seed(g.seed^0x9e3779b97f4a7c15, g.n)
+	g.fillRow()
 	gone, changed, dirty, which := g.dice.Float64(), g.dice.Float64(), g.dice.Float64(), g.dice.IntN(1<<20)
-	live := strings.HasPrefix(g.vals[status], "Live")
+	live := strings.HasPrefix(g.vals[colStatus], "Live")
 	if g.opts.LiveOnly && !live || !added && gone < g.opts.Gone {
 		return nil
 	}
 	if !added && changed < g.opts.Changed {
-		g.change()
+		g.changeRow()
 		g.tally.Changed++
 	}
 	if live {
 		g.tally.Live++
 	}
-	clean := g.vals[uen]
+	clean := g.vals[colUEN]
 	if dirty < g.opts.Dirty {
 		trap := g.opts.Traps[which%len(g.opts.Traps)]
 		g.tally.Traps[trap]++
-		g.dirty(trap)
+		g.encodeTrap(trap)
 	} else {
 		g.line = appendCSV(g.line[:0], g.vals[:])
 	}
-	g.prior = clean
+	g.priorUEN = clean
 	return g.line
 }
 

@@ -7,46 +7,48 @@ import (
 	"github.com/leadctl/leadctl/pkg/acra"
 )
 
-// counters hand out UENs, none twice.
-type counters struct {
+// uenCounters hand out UENs, none twice.
+type uenCounters struct {
 	businesses int
 	companies  map[int]int
 	others     map[string]int
 }
 
-func newCounters() counters {
-	return counters{companies: map[int]int{}, others: map[string]int{}}
+func newUENCounters() uenCounters {
+	return uenCounters{companies: map[int]int{}, others: map[string]int{}}
 }
 
-func checked(body string) string { return body + string(acra.CheckLetter(body)) }
+func withCheckLetter(body string) string { return body + string(acra.CheckLetter(body)) }
 
-func (c *counters) business() string {
+func (c *uenCounters) nextBusiness() string {
 	c.businesses++
-	return checked(fmt.Sprintf("%08d", (30_000_000+c.businesses)%100_000_000))
+	return withCheckLetter(fmt.Sprintf("%08d", (30_000_000+c.businesses)%100_000_000))
 }
 
-// company hands out yyyynnnnnX, of another year when that one's numbers are used up.
-func (c *counters) company(year int) (string, int) {
+// nextCompany hands out yyyynnnnnX, of another year when that one's numbers are used up.
+func (c *uenCounters) nextCompany(year int) (string, int) {
 	for c.companies[year] == 99_999 {
 		year--
 	}
 	c.companies[year]++
-	return checked(fmt.Sprintf("%04d%05d", year, c.companies[year])), year
+	return withCheckLetter(fmt.Sprintf("%04d%05d", year, c.companies[year])), year
 }
 
-func (c *counters) other(year int, letters string) (string, int) {
-	for c.others[century(year)+letters] == 9_999 {
+func (c *uenCounters) nextOther(year int, letters string) (string, int) {
+	for c.others[uenYear(year)+letters] == 9_999 {
 		year--
 	}
-	c.others[century(year)+letters]++
-	return checked(fmt.Sprintf("%s%s%04d", century(year), letters, c.others[century(year)+letters])), year
+	c.others[uenYear(year)+letters]++
+	return withCheckLetter(fmt.Sprintf("%s%s%04d", uenYear(year), letters, c.others[uenYear(year)+letters])), year
 }
 
-// firm is the UEN of one of a number of audit firms.
-func (c *counters) firm(n int) string { return checked(fmt.Sprintf("T%02dPF%04d", n%25, n)) }
+// auditFirmUEN is the UEN of one of a number of audit firms.
+func (c *uenCounters) auditFirmUEN(n int) string {
+	return withCheckLetter(fmt.Sprintf("T%02dPF%04d", n%25, n))
+}
 
-// century is the letter and the two digits that a year has in a UEN: S79, T05.
-func century(year int) string {
+// uenYear is the letter and the two digits that a year has in a UEN: S79, T05.
+func uenYear(year int) string {
 	return fmt.Sprintf("%c%02d", "ST"[year/100-19], year%100)
 }
 
@@ -98,70 +100,70 @@ func allTraps() []Trap {
 		NoBreakSpace, LongName, EmptyNotNA, UpperNA}
 }
 
-// dirty makes the line of the row with one trap in it.
-func (g *generator) dirty(t Trap) {
+// encodeTrap makes the line of the row with one trap in it.
+func (g *generator) encodeTrap(t Trap) {
 	v := g.vals[:]
 	switch t {
 	case BlankUEN:
-		v[uen] = ""
+		v[colUEN] = ""
 	case BadShape:
-		v[uen] = "X" + v[uen]
+		v[colUEN] = "X" + v[colUEN]
 	case MissingColumn:
 		v = v[:52]
 	case ExtraColumn:
 		v = append(append([]string{}, v...), "surplus")
 	case NUL:
-		v[name] = v[name][:2] + "\x00" + v[name][2:]
+		v[colName] = v[colName][:2] + "\x00" + v[colName][2:]
 	case BadUTF8:
-		v[name] = v[name] + "\xff"
+		v[colName] = v[colName] + "\xff"
 	case BadDate:
-		v[registered] = "2019-02-30"
+		v[colRegistered] = "2019-02-30"
 	case BadSSIC:
-		v[ssic1] = "6201X"
+		v[colSSIC1] = "6201X"
 	case Formula:
-		v[name] = "=HYPERLINK(1)"
+		v[colName] = "=HYPERLINK(1)"
 	default:
-		g.mendable(t)
+		g.applyMendableTrap(t)
 	}
 	g.line = appendCSV(g.line[:0], v)
 }
 
-func (g *generator) mendable(t Trap) {
+func (g *generator) applyMendableTrap(t Trap) {
 	v := g.vals[:]
 	switch t {
 	case BadCheck:
-		last := v[uen][len(v[uen])-1]
-		v[uen] = v[uen][:len(v[uen])-1] + string("AB"[map[bool]int{true: 1}[last == 'A']])
+		last := v[colUEN][len(v[colUEN])-1]
+		v[colUEN] = v[colUEN][:len(v[colUEN])-1] + string("AB"[map[bool]int{true: 1}[last == 'A']])
 	case PaddedUEN:
-		v[uen] = " " + v[uen] + " "
+		v[colUEN] = " " + v[colUEN] + " "
 	case LowerUEN:
-		v[uen] = strings.ToLower(v[uen])
+		v[colUEN] = strings.ToLower(v[colUEN])
 	case SameUEN:
-		if g.prior != "" {
-			v[uen] = g.prior
+		if g.priorUEN != "" {
+			v[colUEN] = g.priorUEN
 		}
 	case DayFirst:
-		v[registered] = v[registered][8:] + "/" + v[registered][5:7] + "/" + v[registered][:4]
+		v[colRegistered] = v[colRegistered][8:] + "/" + v[colRegistered][5:7] + "/" + v[colRegistered][:4]
 	case FloatSSIC:
-		v[ssic1] += ".0"
+		v[colSSIC1] += ".0"
 	case ShortSSIC:
-		v[ssic1] = "1111"
+		v[colSSIC1] = "1111"
 	case NoSSIC:
-		v[ssic1] = "na"
+		v[colSSIC1] = "na"
 	case FloatOfficers:
-		v[officers] += ".0"
+		v[colOfficers] += ".0"
 	case ShortPostal:
-		v[postal] = "18982"
+		v[colPostal] = "18982"
 	case UpperStatus:
-		v[status] = strings.ToUpper(v[status])
+		v[colStatus] = strings.ToUpper(v[colStatus])
 	case Newline:
-		v[street] = "UPPER\r\nROAD"
+		v[colStreet] = "UPPER\r\nROAD"
 	case Quotes:
-		v[name] = `THE "BEST" CO, LTD`
+		v[colName] = `THE "BEST" CO, LTD`
 	case NoBreakSpace:
-		v[name] = strings.Replace(v[name], " ", "\u00a0", 1)
+		v[colName] = strings.Replace(v[colName], " ", "\u00a0", 1)
 	case LongName:
-		v[name] = strings.Repeat("LONG NAME ", 30)
+		v[colName] = strings.Repeat("LONG NAME ", 30)
 	case EmptyNotNA, UpperNA:
 		for i := range v {
 			if v[i] == "na" {

@@ -69,7 +69,7 @@ func Damaged(share float64) Fault {
 
 // Without leaves a column out of every row of a page.
 func Without(column string) Fault {
-	return edited(func(p *page, _ []map[string]any) {
+	return editPage(func(p *page, _ []map[string]any) {
 		for _, row := range p.Records {
 			delete(row, column)
 		}
@@ -78,23 +78,23 @@ func Without(column string) Fault {
 
 // WrongTotal adds to the total that a page announces.
 func WrongTotal(by int) Fault {
-	return edited(func(p *page, _ []map[string]any) { p.Total += by })
+	return editPage(func(p *page, _ []map[string]any) { p.Total += by })
 }
 
 // Shift serves a page as if by rows before it had gone (positive) or come (negative) since the page before.
 func Shift(by int) Fault {
 	return func(w http.ResponseWriter, r *http.Request, answer http.HandlerFunc) {
 		offset := intOr(r.URL.Query(), "offset", 0)
-		edited(func(p *page, all []map[string]any) {
+		editPage(func(p *page, all []map[string]any) {
 			from := min(max(offset+by, 0), len(all))
 			p.Records = all[from:min(from+len(p.Records), len(all))]
 		})(w, r, answer)
 	}
 }
 
-func edited(edit func(*page, []map[string]any)) Fault {
+func editPage(edit func(*page, []map[string]any)) Fault {
 	return func(w http.ResponseWriter, r *http.Request, answer http.HandlerFunc) {
-		answer(w, r.WithContext(context.WithValue(r.Context(), pageEdit{}, edit)))
+		answer(w, r.WithContext(context.WithValue(r.Context(), pageEditKey{}, edit)))
 	}
 }
 

@@ -50,26 +50,26 @@ type Site struct {
 	MaxPage  int // larger pages are refused with 413; 0 means 5000
 	Pending  int // so many polls per dataset say that the download is not ready
 
-	mu     sync.Mutex
-	script map[Call][]Fault
-	calls  map[Call]int
-	waits  []time.Duration
-	polls  map[string]int
-	expire bool // links made before now are refused
-	links  int
-	host   string   // where links point to, "" for here
-	keys   []string // x-api-key of every call
+	mu       sync.Mutex
+	script   map[Call][]Fault
+	calls    map[Call]int
+	waits    []time.Duration
+	polls    map[string]int
+	expire   bool // links made before now are refused
+	links    int
+	linkBase string   // where links point to, "" for here
+	keys     []string // x-api-key of every call
 }
 
 // Start serves datasets until t ends.
 func Start(t testing.TB, datasets ...Dataset) *Site {
 	s := &Site{Datasets: datasets, MaxPage: 5000, script: map[Call][]Fault{}, calls: map[Call]int{}, polls: map[string]int{}}
 	mux := http.NewServeMux()
-	s.handle(mux, "GET /api/action/datastore_search", Search, s.search)
-	s.handle(mux, "GET /v2/public/api/collections/2/metadata", Metadata, s.metadata)
-	s.handle(mux, "GET /v1/public/api/datasets/{id}/initiate-download", Initiate, s.initiate)
-	s.handle(mux, "GET /v1/public/api/datasets/{id}/poll-download", Poll, s.poll)
-	s.handle(mux, "GET /file/{id}", File, s.file)
+	s.handleCall(mux, "GET /api/action/datastore_search", Search, s.serveSearch)
+	s.handleCall(mux, "GET /v2/public/api/collections/2/metadata", Metadata, s.serveMetadata)
+	s.handleCall(mux, "GET /v1/public/api/datasets/{id}/initiate-download", Initiate, s.serveInitiate)
+	s.handleCall(mux, "GET /v1/public/api/datasets/{id}/poll-download", Poll, s.servePoll)
+	s.handleCall(mux, "GET /file/{id}", File, s.serveFile)
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	s.URL = server.URL
@@ -124,9 +124,9 @@ func (s *Site) ExpireLinks() {
 }
 
 // LinksTo makes the download's links point to another site, as the real ones do.
-func (s *Site) LinksTo(url string) { s.host = url }
+func (s *Site) LinksTo(url string) { s.linkBase = url }
 
-func (s *Site) handle(mux *http.ServeMux, pattern string, call Call, answer http.HandlerFunc) {
+func (s *Site) handleCall(mux *http.ServeMux, pattern string, call Call, answer http.HandlerFunc) {
 	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		var fault Fault
@@ -144,7 +144,7 @@ func (s *Site) handle(mux *http.ServeMux, pattern string, call Call, answer http
 	})
 }
 
-func (s *Site) dataset(id string) (Dataset, bool) {
+func (s *Site) findDataset(id string) (Dataset, bool) {
 	i := slices.IndexFunc(s.Datasets, func(d Dataset) bool { return d.ID == id })
 	if i < 0 {
 		return Dataset{}, false
@@ -158,27 +158,27 @@ type page struct {
 	Total   int
 }
 
-type pageEdit struct{}
+type pageEditKey struct{}
 
-func (s *Site) search(w http.ResponseWriter, r *http.Request) {
+func (s *Site) serveSearch(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	d, ok := s.dataset(q.Get("resource_id"))
+	d, ok := s.findDataset(q.Get("resource_id"))
 	if !ok {
-		reply(w, http.StatusNotFound, map[string]any{"success": false, "error": map[string]any{"message": "Not found: Resource was not found."}})
+		writeJSON(w, http.StatusNotFound, map[string]any{"success": false, "error": map[string]any{"message": "Not found: Resource was not found."}})
 		return
 	}
 	limit, offset := intOr(q, "limit", 100), intOr(q, "offset", 0)
 	if limit > s.MaxPage {
-		reply(w, http.StatusRequestEntityTooLarge, map[string]any{"message": "Request Too Long"})
+		writeJSON(w, http.StatusRequestEntityTooLarge, map[string]any{"message": "Request Too Long"})
 		return
 	}
-	columns, rows, err := d.rows(q.Get("filters"), q.Get("sort") == "uen")
+	columns, rows, err := d.tableRows(q.Get("filters"), q.Get("sort") == "uen")
 	if err != nil {
-		reply(w, http.StatusConflict, map[string]any{"success": false, "error": map[string]any{"message": err.Error()}})
+		writeJSON(w, http.StatusConflict, map[string]any{"success": false, "error": map[string]any{"message": err.Error()}})
 		return
 	}
 	p := page{Records: rows[min(offset, len(rows)):min(offset+limit, len(rows))], Total: len(rows)}
-	if edit, ok := r.Context().Value(pageEdit{}).(func(*page, []map[string]any)); ok {
+	if edit, ok := r.Context().Value(pageEditKey{}).(func(*page, []map[string]any)); ok {
 		edit(&p, rows)
 	}
 	var fields []map[string]string
@@ -188,13 +188,13 @@ func (s *Site) search(w http.ResponseWriter, r *http.Request) {
 	next := *r.URL
 	q.Set("offset", strconv.Itoa(offset+limit))
 	next.RawQuery = q.Encode()
-	reply(w, http.StatusOK, map[string]any{"success": true, "result": map[string]any{
+	writeJSON(w, http.StatusOK, map[string]any{"success": true, "result": map[string]any{
 		"resource_id": d.ID, "fields": append(fields, map[string]string{"type": "int4", "id": "_id"}), "records": p.Records, "total": p.Total,
 		"_links": map[string]string{"next": next.String()}}}) // always there, also past the end
 }
 
-// rows of a dataset, as the API has them.
-func (d Dataset) rows(filters string, sorted bool) (columns []string, rows []map[string]any, err error) {
+// tableRows of a dataset, as the API has them.
+func (d Dataset) tableRows(filters string, sorted bool) (columns []string, rows []map[string]any, err error) {
 	want := map[string]string{}
 	if filters != "" {
 		if err := json.Unmarshal([]byte(filters), &want); err != nil {
@@ -231,7 +231,7 @@ func intOr(q url.Values, key string, otherwise int) int {
 	return otherwise
 }
 
-func (s *Site) metadata(w http.ResponseWriter, _ *http.Request) {
+func (s *Site) serveMetadata(w http.ResponseWriter, _ *http.Request) {
 	ids, list := []string{}, []map[string]any{}
 	latest := ""
 	for _, d := range s.Datasets {
@@ -240,37 +240,37 @@ func (s *Site) metadata(w http.ResponseWriter, _ *http.Request) {
 			"name": fmt.Sprintf("ACRA Information on Corporate Entities ('%s')", d.Letter)})
 		latest = max(latest, d.Updated)
 	}
-	reply(w, http.StatusOK, map[string]any{"code": 0, "data": map[string]any{
+	writeJSON(w, http.StatusOK, map[string]any{"code": 0, "data": map[string]any{
 		"collectionMetadata": map[string]any{"lastUpdatedAt": latest, "childDatasets": ids}, "datasetMetadata": list}})
 }
 
-func (s *Site) initiate(w http.ResponseWriter, r *http.Request) {
-	if _, ok := s.dataset(r.PathValue("id")); !ok {
-		reply(w, http.StatusNotFound, map[string]any{"code": 4, "errorMsg": "Dataset not found"})
+func (s *Site) serveInitiate(w http.ResponseWriter, r *http.Request) {
+	if _, ok := s.findDataset(r.PathValue("id")); !ok {
+		writeJSON(w, http.StatusNotFound, map[string]any{"code": 4, "errorMsg": "Dataset not found"})
 		return
 	}
-	reply(w, http.StatusCreated, map[string]any{"code": 0, "data": map[string]any{"message": "Download successfully initiated."}})
+	writeJSON(w, http.StatusCreated, map[string]any{"code": 0, "data": map[string]any{"message": "Download successfully initiated."}})
 }
 
-func (s *Site) poll(w http.ResponseWriter, r *http.Request) {
+func (s *Site) servePoll(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id := r.PathValue("id")
 	if s.polls[id]++; s.polls[id] <= s.Pending {
-		reply(w, http.StatusCreated, map[string]any{"code": 0, "data": map[string]any{"status": "DOWNLOAD_PROCESSING"}})
+		writeJSON(w, http.StatusCreated, map[string]any{"code": 0, "data": map[string]any{"status": "DOWNLOAD_PROCESSING"}})
 		return
 	}
 	s.links++
 	s.expire = false
-	reply(w, http.StatusCreated, map[string]any{"code": 0, "data": map[string]any{"status": "DOWNLOAD_SUCCESS",
-		"url": fmt.Sprintf("%s/file/%s?signature=%d", cmp.Or(s.host, s.URL), id, s.links)}})
+	writeJSON(w, http.StatusCreated, map[string]any{"code": 0, "data": map[string]any{"status": "DOWNLOAD_SUCCESS",
+		"url": fmt.Sprintf("%s/file/%s?signature=%d", cmp.Or(s.linkBase, s.URL), id, s.links)}})
 }
 
-func (s *Site) file(w http.ResponseWriter, r *http.Request) {
+func (s *Site) serveFile(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	expired := s.expire || r.URL.Query().Get("signature") == ""
 	s.mu.Unlock()
-	d, ok := s.dataset(r.PathValue("id"))
+	d, ok := s.findDataset(r.PathValue("id"))
 	if expired || !ok {
 		w.Header().Set("Content-Type", "application/xml")
 		w.WriteHeader(http.StatusForbidden)
@@ -281,7 +281,7 @@ func (s *Site) file(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(d.CSV))
 }
 
-func reply(w http.ResponseWriter, status int, body any) {
+func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body) // a client that went away is its own affair

@@ -27,7 +27,7 @@ func main() {
 	rounds := flag.Int("rounds", 3, "rounds; the figures are medians")
 	leadctl := flag.String("leadctl", "leadctl", "the binary to measure")
 	flag.Parse()
-	if err := run(context.Background(), *leadctl, *rows, *rounds); err != nil {
+	if err := runRounds(context.Background(), *leadctl, *rows, *rounds); err != nil {
 		fmt.Fprintln(os.Stderr, "bench acra:", err)
 		os.Exit(1)
 	}
@@ -40,7 +40,7 @@ type bench struct {
 	conn                  *pgx.Conn
 }
 
-func run(ctx context.Context, leadctl string, rows, rounds int) error {
+func runRounds(ctx context.Context, leadctl string, rows, rounds int) error {
 	dir, err := os.MkdirTemp("", "leadctl-bench-")
 	if err != nil {
 		return err
@@ -52,21 +52,21 @@ func run(ctx context.Context, leadctl string, rows, rounds int) error {
 	}
 	defer func() { _ = server.Stop() }()
 	b := bench{leadctl: leadctl, first: filepath.Join(dir, "first.csv"), later: filepath.Join(dir, "later.csv"), psqlDSN: server.DSN("postgres")}
-	if err := b.prepare(ctx, rows); err != nil {
+	if err := b.prepareInputs(ctx, rows); err != nil {
 		return err
 	}
 	defer b.conn.Close(ctx)
 	all := map[string][]float64{}
 	for range rounds {
-		if err := b.round(ctx, all); err != nil {
+		if err := b.runRound(ctx, all); err != nil {
 			return err
 		}
 	}
-	report(rows, all)
+	printFigures(rows, all)
 	return nil
 }
 
-func (b *bench) prepare(ctx context.Context, rows int) (err error) {
+func (b *bench) prepareInputs(ctx context.Context, rows int) (err error) {
 	if b.loginDSN, err = gauge.Migrated(ctx, b.psqlDSN); err != nil {
 		return err
 	}
@@ -86,17 +86,17 @@ func (b *bench) prepare(ctx context.Context, rows int) (err error) {
 	return err
 }
 
-// round measures everything once, the reference in turn before and after ours.
-func (b *bench) round(ctx context.Context, all map[string][]float64) error {
+// runRound measures everything once, the reference in turn before and after ours.
+func (b *bench) runRound(ctx context.Context, all map[string][]float64) error {
 	for _, step := range []struct {
 		name  string
 		empty bool
 		cmd   func() *exec.Cmd
 	}{
-		{"ref", true, b.copy},
-		{"first", true, func() *exec.Cmd { return b.ingest(b.first) }},
-		{"again", false, func() *exec.Cmd { return b.ingest(b.first) }},
-		{"changed", false, func() *exec.Cmd { return b.ingest(b.later) }},
+		{"ref", true, b.copyCommand},
+		{"first", true, func() *exec.Cmd { return b.ingestCommand(b.first) }},
+		{"again", false, func() *exec.Cmd { return b.ingestCommand(b.first) }},
+		{"changed", false, func() *exec.Cmd { return b.ingestCommand(b.later) }},
 	} {
 		if step.empty {
 			if _, err := b.conn.Exec(ctx, `TRUNCATE `+table); err != nil {
@@ -107,7 +107,7 @@ func (b *bench) round(ctx context.Context, all map[string][]float64) error {
 		if _, err := b.conn.Exec(ctx, `CHECKPOINT`); err != nil {
 			return err
 		}
-		took, wal, rss, err := b.measure(ctx, step.cmd())
+		took, wal, rss, err := b.measureCommand(ctx, step.cmd())
 		if err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
@@ -118,21 +118,21 @@ func (b *bench) round(ctx context.Context, all map[string][]float64) error {
 	return nil
 }
 
-func (b *bench) copy() *exec.Cmd {
+func (b *bench) copyCommand() *exec.Cmd {
 	columns := strings.Join(acra.Columns(), ", ")
 	return exec.Command(gauge.Tool("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c",
 		fmt.Sprintf(`\copy %s (%s) from '%s' with (format csv, header)`, table, columns, b.first), b.psqlDSN)
 }
 
-func (b *bench) ingest(file string) *exec.Cmd {
+func (b *bench) ingestCommand(file string) *exec.Cmd {
 	cmd := exec.Command(b.leadctl, "acra", "ingest", file, "--status", "all", "--register-only", "-o", "json")
 	cmd.Env = gauge.Env(b.loginDSN)
 	return cmd
 }
 
-// measure runs a command and tells its wall time, the WAL in MiB that the server wrote meanwhile and the command's highest
+// measureCommand runs a command and tells its wall time, the WAL in MiB that the server wrote meanwhile and the command's highest
 // memory in MiB.
-func (b *bench) measure(ctx context.Context, cmd *exec.Cmd) (took time.Duration, wal, rss float64, err error) {
+func (b *bench) measureCommand(ctx context.Context, cmd *exec.Cmd) (took time.Duration, wal, rss float64, err error) {
 	var before, after string
 	if err = b.conn.QueryRow(ctx, `SELECT pg_current_wal_lsn()::text`).Scan(&before); err != nil {
 		return
@@ -147,7 +147,7 @@ func (b *bench) measure(ctx context.Context, cmd *exec.Cmd) (took time.Duration,
 	return took, wal, rss, err
 }
 
-func report(rows int, all map[string][]float64) {
+func printFigures(rows int, all map[string][]float64) {
 	line := func(name string, ours, ref, reach float64, unit string) {
 		gauge.Figure{Name: fmt.Sprintf("%s-%dk", name, rows/1000), Ours: ours, Ref: ref, Unit: unit, Reach: reach}.Print()
 	}

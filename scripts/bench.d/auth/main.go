@@ -32,25 +32,25 @@ const (
 )
 
 func main() {
-	ours, ref, err := measure(context.Background())
+	ours, ref, err := measureMedians(context.Background())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "auth:", err)
 		os.Exit(1)
 	}
-	gauge.Figure{Name: "auth", Ours: micros(ours), Ref: micros(ref), Unit: "µs", Reach: reach}.Print()
+	gauge.Figure{Name: "auth", Ours: inMicroseconds(ours), Ref: inMicroseconds(ref), Unit: "µs", Reach: reach}.Print()
 }
 
-func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+func inMicroseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// measure gives the median processor time of one verification each.
-func measure(ctx context.Context) (ours, ref time.Duration, err error) {
+// measureMedians gives the median processor time of one verification each.
+func measureMedians(ctx context.Context) (ours, ref time.Duration, err error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return 0, 0, err
 	}
-	issuer := provider(&key.PublicKey)
+	issuer := startProvider(&key.PublicKey)
 	defer issuer.Close()
-	token, err := sign(key, issuer.URL)
+	token, err := signToken(key, issuer.URL)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -66,27 +66,27 @@ func measure(ctx context.Context) (ours, ref time.Duration, err error) {
 	bare := found.Verifier(&oidc.Config{ClientID: audience})
 	var a, b []time.Duration
 	for range rounds + 1 {
-		x, err := round(func() error { _, err := verifier.Verify(ctx, token); return err })
+		x, err := measureRound(func() error { _, err := verifier.Verify(ctx, token); return err })
 		if err != nil {
 			return 0, 0, err
 		}
-		y, err := round(func() error { _, err := bare.Verify(ctx, token); return err })
+		y, err := measureRound(func() error { _, err := bare.Verify(ctx, token); return err })
 		if err != nil {
 			return 0, 0, err
 		}
 		a, b = append(a, x), append(b, y)
 	}
-	return median(a[1:]), median(b[1:]), nil // the first round read the keys
+	return medianOf(a[1:]), medianOf(b[1:]), nil // the first round read the keys
 }
 
-func median(d []time.Duration) time.Duration {
+func medianOf(d []time.Duration) time.Duration {
 	slices.Sort(d)
 	return d[len(d)/2]
 }
 
-// round is the processor time of one call, its share of collecting garbage included.
-func round(call func() error) (time.Duration, error) {
-	before, err := used()
+// measureRound is the processor time of one call, its share of collecting garbage included.
+func measureRound(call func() error) (time.Duration, error) {
+	before, err := processorTime()
 	if err != nil {
 		return 0, err
 	}
@@ -95,18 +95,18 @@ func round(call func() error) (time.Duration, error) {
 			return 0, err
 		}
 	}
-	after, err := used()
+	after, err := processorTime()
 	return (after - before) / perRound, err
 }
 
-func used() (time.Duration, error) {
+func processorTime() (time.Duration, error) {
 	var u syscall.Rusage
 	err := syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), err
 }
 
-// provider publishes one key.
-func provider(public *rsa.PublicKey) *httptest.Server {
+// startProvider publishes one key.
+func startProvider(public *rsa.PublicKey) *httptest.Server {
 	mux := http.NewServeMux()
 	server := httptest.NewServer(mux)
 	answer := func(path string, v any) {
@@ -123,8 +123,8 @@ func provider(public *rsa.PublicKey) *httptest.Server {
 	return server
 }
 
-// sign makes an access token as a plain Keycloak realm does.
-func sign(key *rsa.PrivateKey, issuer string) (string, error) {
+// signToken makes an access token as a plain Keycloak realm does.
+func signToken(key *rsa.PrivateKey, issuer string) (string, error) {
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: key, KeyID: "k1"}}, (&jose.SignerOptions{}).WithType("JWT"))
 	if err != nil {
 		return "", err

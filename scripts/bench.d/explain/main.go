@@ -23,23 +23,23 @@ import (
 	"github.com/leadctl/leadctl/scripts/bench.d/gauge"
 )
 
-type size struct{ companies, tenants, full, leads, few int }
+type dataSize struct{ companies, tenants, full, leads, few int }
 
 func main() {
-	var s size
+	var s dataSize
 	flag.IntVar(&s.companies, "companies", 2_000_000, "companies")
 	flag.IntVar(&s.tenants, "tenants", 10_000, "tenants")
 	flag.IntVar(&s.full, "full", 2000, "tenants with all the leads")
 	flag.IntVar(&s.leads, "leads", 1000, "leads of those")
 	flag.IntVar(&s.few, "few", 50, "leads of each of the others")
 	flag.Parse()
-	if err := run(context.Background(), s); err != nil {
+	if err := runExplain(context.Background(), s); err != nil {
 		fmt.Fprintln(os.Stderr, "explain:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, s size) error {
+func runExplain(ctx context.Context, s dataSize) error {
 	server, err := pgtemp.Start(ctx, pgtemp.Options{Settings: map[string]string{
 		"shared_preload_libraries": "auto_explain", "auto_explain.log_analyze": "on", "auto_explain.log_buffers": "on", "logging_collector": "on", "log_line_prefix": "",
 		"autovacuum": "off", "shared_buffers": "2GB", "maintenance_work_mem": "512MB", "max_wal_size": "8GB",
@@ -58,7 +58,7 @@ func run(ctx context.Context, s size) error {
 		return err
 	}
 	defer owner.Close(ctx)
-	if err := s.fill(ctx, owner); err != nil {
+	if err := s.fillTables(ctx, owner); err != nil {
 		return err
 	}
 	db, err := postgres.Open(ctx, serving, postgres.Options{MaxConns: 1})
@@ -66,11 +66,11 @@ func run(ctx context.Context, s size) error {
 		return err
 	}
 	defer db.Close()
-	return explain(ctx, owner, db)
+	return printPlans(ctx, owner, db)
 }
 
-// fill makes the rows as scoring and ingestion would, in the order in which tenants come: one after the other.
-func (s size) fill(ctx context.Context, conn *pgx.Conn) error {
+// fillTables makes the rows as scoring and ingestion would, in the order in which tenants come: one after the other.
+func (s dataSize) fillTables(ctx context.Context, conn *pgx.Conn) error {
 	for _, sql := range []string{
 		fmt.Sprintf(`INSERT INTO companies (uen, name, industry_code, industry_norm, incorporation_year, entity_type, entity_status, last_seen)
 			SELECT lpad(i::text, 9, '0') || 'A', 'SYNTHETIC COMPANY ' || i || ' PTE. LTD.', lpad((1000 + i %% 95000)::text, 5, '0'), 'industry ' || i %% 22, 1970 + i %% 56, 'Local Company', 'Live Company', now()
@@ -110,24 +110,24 @@ func (s size) fill(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// subject is the tenant that everything is asked for: one with all the leads, from the middle.
-const subject = 1234
+// measuredTenant is the tenant that everything is asked for: one with all the leads, from the middle.
+const measuredTenant = 1234
 
-// work is what is run, by the name it has in the document.
-type work struct {
+// workload is what is run, by the name it has in the document.
+type workload struct {
 	name string
 	run  func(ctx context.Context, db *postgres.DB) error
 }
 
-func reading(name string, fn func(ctx context.Context, tx postgres.TenantTx) error) work {
-	return work{name, func(ctx context.Context, db *postgres.DB) error { return db.ReadTenant(ctx, subject, fn) }}
+func tenantWorkload(name string, fn func(ctx context.Context, tx postgres.TenantTx) error) workload {
+	return workload{name, func(ctx context.Context, db *postgres.DB) error { return db.ReadTenant(ctx, measuredTenant, fn) }}
 }
 
-func system(name string, fn func(ctx context.Context, tx postgres.SystemTx) error) work {
-	return work{name, func(ctx context.Context, db *postgres.DB) error { return db.InSystem(ctx, name, fn) }}
+func systemWorkload(name string, fn func(ctx context.Context, tx postgres.SystemTx) error) workload {
+	return workload{name, func(ctx context.Context, db *postgres.DB) error { return db.InSystem(ctx, name, fn) }}
 }
 
-func hottest() []work {
+func hotWorkloads() []workload {
 	claimed := sso.Identity{Issuer: "https://idp.example", Subject: "user-1234", Tenant: sso.TenantClaim{Kind: sso.TenantNumber, Value: "1234"}}
 	member := sso.Identity{Issuer: "https://idp.example", Subject: "user-1234"}
 	middle, since := 0.5, 2000
@@ -137,43 +137,43 @@ func hottest() []work {
 			return err
 		}
 	}
-	return []work{
-		system("Who is calling: the tenant that a claim names (every request)", func(ctx context.Context, tx postgres.SystemTx) error {
+	return []workload{
+		systemWorkload("Who is calling: the tenant that a claim names (every request)", func(ctx context.Context, tx postgres.SystemTx) error {
 			_, err := tenant.Resolve(ctx, tx, claimed)
 			return err
 		}),
-		system("Who is calling: the only membership (a token without a claim)", func(ctx context.Context, tx postgres.SystemTx) error {
+		systemWorkload("Who is calling: the only membership (a token without a claim)", func(ctx context.Context, tx postgres.SystemTx) error {
 			_, err := tenant.Resolve(ctx, tx, member)
 			return err
 		}),
-		reading("Export of a page of 200", func(ctx context.Context, tx postgres.TenantTx) error {
+		tenantWorkload("Export of a page of 200", func(ctx context.Context, tx postgres.TenantTx) error {
 			_, err := leads.Export(ctx, tx, io.Discard, leads.JSON, 200, leads.Filter{})
 			return err
 		}),
-		reading("Scores, a later page", page(leads.Filter{}, leads.Cursor{AfterScore: &middle, AfterID: 1})),
-		reading("Scores, one bucket and years", page(leads.Filter{Bucket: "high", Years: leads.Range{Min: &since}}, leads.Cursor{})),
-		reading("Candidates, a page", func(ctx context.Context, tx postgres.TenantTx) error {
+		tenantWorkload("Scores, a later page", page(leads.Filter{}, leads.Cursor{AfterScore: &middle, AfterID: 1})),
+		tenantWorkload("Scores, one bucket and years", page(leads.Filter{Bucket: "high", Years: leads.Range{Min: &since}}, leads.Cursor{})),
+		tenantWorkload("Candidates, a page", func(ctx context.Context, tx postgres.TenantTx) error {
 			_, err := leads.Candidates(ctx, tx, 200, "", leads.CandidateCursor{})
 			return err
 		}),
-		reading("Shortlist status", func(ctx context.Context, tx postgres.TenantTx) error {
+		tenantWorkload("Shortlist status", func(ctx context.Context, tx postgres.TenantTx) error {
 			_, err := leads.ShortlistStatus(ctx, tx)
 			return err
 		}),
-		reading("Rules", func(ctx context.Context, tx postgres.TenantTx) error {
+		tenantWorkload("Rules", func(ctx context.Context, tx postgres.TenantTx) error {
 			_, err := leads.ListRules(ctx, tx)
 			return err
 		}),
-		reading("Export of everything", func(ctx context.Context, tx postgres.TenantTx) error {
+		tenantWorkload("Export of everything", func(ctx context.Context, tx postgres.TenantTx) error {
 			_, err := leads.Export(ctx, tx, io.Discard, leads.CSV, leads.All, leads.Filter{})
 			return err
 		}),
-		reading("Digest of everything (its ETag)", func(ctx context.Context, tx postgres.TenantTx) error {
+		tenantWorkload("Digest of everything (its ETag)", func(ctx context.Context, tx postgres.TenantTx) error {
 			_, _, err := leads.Digest(ctx, tx, leads.Filter{})
 			return err
 		}),
 		{"Scoring, the whole of a tenant", func(ctx context.Context, db *postgres.DB) error {
-			return db.InTenant(ctx, subject, func(ctx context.Context, tx postgres.TenantTx) error {
+			return db.InTenant(ctx, measuredTenant, func(ctx context.Context, tx postgres.TenantTx) error {
 				_, err := leads.Score(ctx, tx, leads.ScoreOptions{Full: true})
 				return err
 			})
@@ -181,9 +181,9 @@ func hottest() []work {
 	}
 }
 
-// explain runs each work three times and prints the plans of the last, when everything is in memory.
-func explain(ctx context.Context, owner *pgx.Conn, db *postgres.DB) error {
-	for _, w := range hottest() {
+// printPlans runs each work three times and prints the plans of the last, when everything is in memory.
+func printPlans(ctx context.Context, owner *pgx.Conn, db *postgres.DB) error {
+	for _, w := range hotWorkloads() {
 		var at int64
 		for range 3 {
 			if err := owner.QueryRow(ctx, `SELECT (pg_stat_file(pg_current_logfile())).size FROM pg_sleep(0.3)`).Scan(&at); err != nil {
@@ -198,15 +198,15 @@ func explain(ctx context.Context, owner *pgx.Conn, db *postgres.DB) error {
 			return err
 		}
 		fmt.Printf("\n### %s\n\n", w.name)
-		for _, plan := range plans(text) {
+		for _, plan := range parsePlans(text) {
 			fmt.Printf("```\n%s```\n", plan)
 		}
 	}
 	return nil
 }
 
-// plans are those in a log, each with its duration, without the text of the statement.
-func plans(log string) (out []string) {
+// parsePlans are those in a log, each with its duration, without the text of the statement.
+func parsePlans(log string) (out []string) {
 	var plan strings.Builder
 	flush := func() {
 		_, tree, _ := strings.Cut(plan.String(), "\n")

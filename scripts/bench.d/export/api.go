@@ -25,24 +25,24 @@ import (
 // clients is how many requests are under way at a time, ours and pgbench's.
 const clients = 8
 
-// api measures requests of the real daemon, with a real token each.
-func (b *bench) api(ctx context.Context) error {
-	tokens, stopIDP, err := b.tokens(ctx)
+// measureAPI measures requests of the real daemon, with a real token each.
+func (b *bench) measureAPI(ctx context.Context) error {
+	tokens, stopIDP, err := b.issueTokens(ctx)
 	if err != nil {
 		return err
 	}
 	defer stopIDP()
-	ten, err := b.serve(b.ten, tokens.issuer)
+	ten, err := b.startDaemon(b.ten, tokens.issuer)
 	if err != nil {
 		return err
 	}
 	defer ten.stop()
-	many, err := b.serve(b.many, tokens.issuer)
+	many, err := b.startDaemon(b.many, tokens.issuer)
 	if err != nil {
 		return err
 	}
 	defer many.stop()
-	if err := b.unchanged(ten.base, tokens.of[0]); err != nil {
+	if err := b.measureUnchanged(ten.base, tokens.byTenant[0]); err != nil {
 		return err
 	}
 
@@ -52,10 +52,10 @@ func (b *bench) api(ctx context.Context) error {
 			into *[]float64
 			run  func() (float64, error)
 		}{
-			{&few, func() (float64, error) { return b.requests(ten.base, tokens.of[:tenTenants]) }},
-			{&same, func() (float64, error) { return b.requests(many.base, tokens.of[:tenTenants]) }},
-			{&all, func() (float64, error) { return b.requests(many.base, tokens.of) }},
-			{&ref, b.pgbench},
+			{&few, func() (float64, error) { return b.measureRequests(ten.base, tokens.byTenant[:tenTenants]) }},
+			{&same, func() (float64, error) { return b.measureRequests(many.base, tokens.byTenant[:tenTenants]) }},
+			{&all, func() (float64, error) { return b.measureRequests(many.base, tokens.byTenant) }},
+			{&ref, b.runPgbench},
 		} {
 			n, err := step.run()
 			if err != nil {
@@ -72,18 +72,18 @@ func (b *bench) api(ctx context.Context) error {
 	return nil
 }
 
-type tokens struct {
-	issuer string
-	of     []string // by tenant, 1 first
+type tenantTokens struct {
+	issuer   string
+	byTenant []string // by tenant, 1 first
 }
 
-// tokens starts an identity provider and has it sign one for each tenant.
-func (b *bench) tokens(ctx context.Context) (tokens, func(), error) {
+// issueTokens starts an identity provider and has it sign one for each tenant.
+func (b *bench) issueTokens(ctx context.Context) (tenantTokens, func(), error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return tokens{}, nil, err
+		return tenantTokens{}, nil, err
 	}
-	t := tokens{issuer: "http://" + l.Addr().String()}
+	t := tenantTokens{issuer: "http://" + l.Addr().String()}
 	cfg := devidp.Config{Issuer: t.issuer, Clients: []devidp.Client{{ID: "bench"}}, TokenLifetime: 2 * time.Hour}
 	for i := range b.tenants {
 		name := strconv.Itoa(i + 1)
@@ -100,7 +100,7 @@ func (b *bench) tokens(ctx context.Context) (tokens, func(), error) {
 		if err != nil {
 			return t, nil, err
 		}
-		t.of = append(t.of, token)
+		t.byTenant = append(t.byTenant, token)
 	}
 	return t, func() { _ = server.Close() }, nil
 }
@@ -116,8 +116,8 @@ func (d daemon) stop() {
 	_ = d.cmd.Wait()
 }
 
-// serve starts the daemon and waits until it is ready.
-func (b *bench) serve(dsn, issuer string) (daemon, error) {
+// startDaemon starts the daemon and waits until it is ready.
+func (b *bench) startDaemon(dsn, issuer string) (daemon, error) {
 	api, metrics := freePort(), freePort()
 	keyset := filepath.Join(b.dir, "keyset-"+strings.ReplaceAll(api, ":", "-")+".json")
 	initialise := exec.Command(b.leadctl, "secrets", "init", keyset)
@@ -154,8 +154,8 @@ func freePort() string {
 	return l.Addr().String()
 }
 
-// requests counts answered requests a second, each with the token of a tenant drawn at random.
-func (b *bench) requests(base string, tokens []string) (float64, error) {
+// measureRequests counts answered requests a second, each with the token of a tenant drawn at random.
+func (b *bench) measureRequests(base string, tokens []string) (float64, error) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients, DisableCompression: true}, Timeout: time.Minute}
 	var done atomic.Int64
 	var failed atomic.Pointer[error]
@@ -163,8 +163,8 @@ func (b *bench) requests(base string, tokens []string) (float64, error) {
 	start := time.Now()
 	for range clients {
 		wait.Go(func() {
-			for time.Since(start) < b.run && failed.Load() == nil {
-				if err := request(client, base, tokens[rand.IntN(len(tokens))]); err != nil {
+			for time.Since(start) < b.countFor && failed.Load() == nil {
+				if err := requestPage(client, base, tokens[rand.IntN(len(tokens))]); err != nil {
 					failed.Store(&err)
 					return
 				}
@@ -179,8 +179,8 @@ func (b *bench) requests(base string, tokens []string) (float64, error) {
 	return float64(done.Load()) / time.Since(start).Seconds(), nil
 }
 
-func request(client *http.Client, base, token string) error {
-	req, err := http.NewRequest(http.MethodGet, base+"/export/latest_scores.json?limit="+strconv.Itoa(page), nil)
+func requestPage(client *http.Client, base, token string) error {
+	req, err := http.NewRequest(http.MethodGet, base+"/export/latest_scores.json?limit="+strconv.Itoa(pageLimit), nil)
 	if err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func request(client *http.Client, base, token string) error {
 	}
 	defer resp.Body.Close()
 	n, err := io.Copy(io.Discard, resp.Body)
-	if err == nil && (resp.StatusCode != http.StatusOK || n < 100*page) {
+	if err == nil && (resp.StatusCode != http.StatusOK || n < 100*pageLimit) {
 		err = fmt.Errorf("GET %s: %s, %d bytes", req.URL, resp.Status, n)
 	}
 	return err
@@ -199,15 +199,15 @@ func request(client *http.Client, base, token string) error {
 
 var tps = regexp.MustCompile(`tps = ([0-9.]+)`)
 
-// pgbench counts the same transactions a second.
-func (b *bench) pgbench() (float64, error) {
+// runPgbench counts the same transactions a second.
+func (b *bench) runPgbench() (float64, error) {
 	begin := asTenant(":t::text", `, set_config('enable_sort', 'off', true)`) // as we do: else the first tenant's plan serves all
 	script := fmt.Sprintf("\\set t random(1, %d)\n%s\n%s;\nCOMMIT;\n", tenTenants, begin, strings.ReplaceAll(pageStatement(), "\n", ""))
 	file := filepath.Join(b.dir, "pgbench.sql")
 	if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
 		return 0, err
 	}
-	out, err := exec.Command(gauge.Tool("pgbench"), "-n", "-M", "prepared", "-c", strconv.Itoa(clients), "-j", "2", "-T", strconv.Itoa(int(b.run.Seconds())), "-f", file, b.ten).CombinedOutput()
+	out, err := exec.Command(gauge.Tool("pgbench"), "-n", "-M", "prepared", "-c", strconv.Itoa(clients), "-j", "2", "-T", strconv.Itoa(int(b.countFor.Seconds())), "-f", file, b.ten).CombinedOutput()
 	found := tps.FindSubmatch(out)
 	if err != nil || found == nil {
 		return 0, fmt.Errorf("pgbench: %w: %s", err, out)

@@ -20,14 +20,14 @@ type bench struct {
 	leadctl, dir  string
 	rows, tenants int
 	flat, rounds  int
-	run           time.Duration
+	countFor      time.Duration
 	ten, many     string // DSN of the login that serves
 }
 
 const tenTenants = 10
 
-// page is the limit of the API's requests.
-const page = 200
+// pageLimit is the limit of the API's requests.
+const pageLimit = 200
 
 func main() {
 	var b bench
@@ -38,14 +38,14 @@ func main() {
 	flag.IntVar(&b.rounds, "rounds", 3, "rounds; the figures are medians")
 	seconds := flag.Int("seconds", 5, "how long requests are counted, each time")
 	flag.Parse()
-	b.run = time.Duration(*seconds) * time.Second
-	if err := b.all(context.Background()); err != nil {
+	b.countFor = time.Duration(*seconds) * time.Second
+	if err := b.runAll(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "bench export:", err)
 		os.Exit(1)
 	}
 }
 
-func (b *bench) all(ctx context.Context) (err error) {
+func (b *bench) runAll(ctx context.Context) (err error) {
 	if b.dir, err = os.MkdirTemp("", "leadctl-bench-"); err != nil {
 		return err
 	}
@@ -56,34 +56,34 @@ func (b *bench) all(ctx context.Context) (err error) {
 	}
 	defer func() { _ = server.Stop() }()
 	if b.flat > 0 {
-		return b.memory(ctx, server.DSN)
+		return b.measureMemory(ctx, server.DSN)
 	}
-	if b.ten, err = b.prepare(ctx, server.DSN, "ten", tenTenants); err != nil {
+	if b.ten, err = b.prepareDatabase(ctx, server.DSN, "ten", tenTenants); err != nil {
 		return err
 	}
-	if b.many, err = b.prepare(ctx, server.DSN, "many", b.tenants); err != nil {
+	if b.many, err = b.prepareDatabase(ctx, server.DSN, "many", b.tenants); err != nil {
 		return err
 	}
-	if err := b.whole(); err != nil {
+	if err := b.measureWhole(); err != nil {
 		return err
 	}
-	return b.api(ctx)
+	return b.measureAPI(ctx)
 }
 
-// prepare makes a database with so many tenants, all but the first with a page of leads, and returns the DSN to serve it by.
-func (b *bench) prepare(ctx context.Context, dsn func(string) string, name string, tenants int) (string, error) {
-	return prepare(ctx, dsn, name, func(conn *pgx.Conn) error {
+// prepareDatabase makes a database with so many tenants, all but the first with a page of leads, and returns the DSN to serve it by.
+func (b *bench) prepareDatabase(ctx context.Context, dsn func(string) string, name string, tenants int) (string, error) {
+	return createDatabase(ctx, dsn, name, func(conn *pgx.Conn) error {
 		if err := addCompanies(ctx, conn, b.rows); err != nil {
 			return err
 		}
 		if err := addTenants(ctx, conn, 1, 1, b.rows); err != nil {
 			return err
 		}
-		return addTenants(ctx, conn, 2, tenants, page)
+		return addTenants(ctx, conn, 2, tenants, pageLimit)
 	})
 }
 
-func prepare(ctx context.Context, dsn func(string) string, name string, fill func(*pgx.Conn) error) (serving string, err error) {
+func createDatabase(ctx context.Context, dsn func(string) string, name string, fill func(*pgx.Conn) error) (serving string, err error) {
 	conn, err := pgx.Connect(ctx, dsn("postgres"))
 	if err != nil {
 		return "", err

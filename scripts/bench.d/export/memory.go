@@ -15,10 +15,10 @@ import (
 // fewRows is what the memory of a great export is held against.
 const fewRows = 1000
 
-// memory measures the highest memory of an export of everything, by the command and by a fresh daemon each.
-func (b *bench) memory(ctx context.Context, dsn func(string) string) (err error) {
+// measureMemory measures the highest memory of an export of everything, by the command and by a fresh daemon each.
+func (b *bench) measureMemory(ctx context.Context, dsn func(string) string) (err error) {
 	b.tenants = 2 // the first has many leads, the second few
-	if b.ten, err = prepare(ctx, dsn, "flat", func(conn *pgx.Conn) error {
+	if b.ten, err = createDatabase(ctx, dsn, "flat", func(conn *pgx.Conn) error {
 		if err := addCompanies(ctx, conn, b.flat); err != nil {
 			return err
 		}
@@ -29,7 +29,7 @@ func (b *bench) memory(ctx context.Context, dsn func(string) string) (err error)
 	}); err != nil {
 		return err
 	}
-	tokens, stop, err := b.tokens(ctx)
+	tokens, stop, err := b.issueTokens(ctx)
 	if err != nil {
 		return err
 	}
@@ -37,12 +37,12 @@ func (b *bench) memory(ctx context.Context, dsn func(string) string) (err error)
 	var command, daemon [2][]float64
 	for range b.rounds {
 		for i := range 2 {
-			_, rss, err := gauge.Run(b.command(fmt.Sprint(i+1), "flat", 0))
+			_, rss, err := gauge.Run(b.exportCommand(fmt.Sprint(i+1), "flat", 0))
 			if err != nil {
 				return err
 			}
 			command[i] = append(command[i], rss)
-			if rss, err = b.served(tokens.issuer, tokens.of[i]); err != nil {
+			if rss, err = b.measureDaemonMemory(tokens.issuer, tokens.byTenant[i]); err != nil {
 				return err
 			}
 			daemon[i] = append(daemon[i], rss)
@@ -54,21 +54,21 @@ func (b *bench) memory(ctx context.Context, dsn func(string) string) (err error)
 	return nil
 }
 
-// served has a new daemon send everything that the token's tenant has, and tells its highest memory in MiB.
-func (b *bench) served(issuer, token string) (float64, error) {
-	d, err := b.serve(b.ten, issuer)
+// measureDaemonMemory has a new daemon send everything that the token's tenant has, and tells its highest memory in MiB.
+func (b *bench) measureDaemonMemory(issuer, token string) (float64, error) {
+	d, err := b.startDaemon(b.ten, issuer)
 	if err != nil {
 		return 0, err
 	}
 	defer d.stop()
-	if _, err := download(d.base, token, ""); err != nil {
+	if _, err := downloadAll(d.base, token, ""); err != nil {
 		return 0, err
 	}
-	return highest(d.cmd)
+	return peakMemory(d.cmd)
 }
 
-// highest is a running process's highest memory in MiB.
-func highest(cmd *exec.Cmd) (mib float64, err error) {
+// peakMemory is a running process's highest memory in MiB.
+func peakMemory(cmd *exec.Cmd) (mib float64, err error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
 	if err != nil {
 		return 0, err

@@ -2,8 +2,8 @@ package main
 
 import "fmt"
 
-// statement is what an export asks of the database, written down a second time on purpose: the reference is bare SQL.
-const statement = columns + `lead_scores` + joins + order
+// exportStatement is what an export asks of the database, written down a second time on purpose: the reference is bare SQL.
+const exportStatement = columns + `lead_scores` + joins + order
 
 // pageStatement is the same for a page, in the form that costs the database least: the limit inside, each row looked up,
 // contacts only where the tenant has any.
@@ -11,7 +11,7 @@ func pageStatement() string {
 	return columns + fmt.Sprintf(`(SELECT * FROM lead_scores ORDER BY score DESC NULLS LAST, company_id LIMIT %d) s
  LEFT JOIN LATERAL (SELECT * FROM companies c WHERE c.company_id = s.company_id OFFSET 0) c ON true
  LEFT JOIN LATERAL (SELECT * FROM contacts k WHERE k.company_id = s.company_id AND (SELECT EXISTS (SELECT FROM contacts)) ORDER BY k.updated_at DESC, k.contact_id LIMIT 1) k ON true
- LEFT JOIN LATERAL (SELECT * FROM lead_emails e WHERE e.company_id = s.company_id AND e.status <> 'invalid' AND (SELECT EXISTS (SELECT FROM lead_emails)) ORDER BY e.is_primary DESC, e.updated_at DESC, e.email LIMIT 1) e ON true`, page) + order
+ LEFT JOIN LATERAL (SELECT * FROM lead_emails e WHERE e.company_id = s.company_id AND e.status <> 'invalid' AND (SELECT EXISTS (SELECT FROM lead_emails)) ORDER BY e.is_primary DESC, e.updated_at DESC, e.email LIMIT 1) e ON true`, pageLimit) + order
 }
 
 const columns = `SELECT s.company_id, c.name, c.website_domain, c.industry_norm, c.employees_est, s.score, s.bucket, s.rationale,

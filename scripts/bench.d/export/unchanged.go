@@ -9,15 +9,15 @@ import (
 	"github.com/leadctl/leadctl/scripts/bench.d/gauge"
 )
 
-// unchanged measures what it takes to learn that a whole export is as it was, against downloading it.
-func (b *bench) unchanged(base, token string) error {
+// measureUnchanged measures what it takes to learn that a whole export is as it was, against downloading it.
+func (b *bench) measureUnchanged(base, token string) error {
 	var known, whole []float64
 	for range b.rounds {
-		first, err := download(base, token, "")
+		first, err := downloadAll(base, token, "")
 		if err != nil {
 			return err
 		}
-		second, err := download(base, token, first.tag)
+		second, err := downloadAll(base, token, first.tag)
 		if err == nil && second.status != http.StatusNotModified {
 			err = fmt.Errorf("GET of an export that is known: %d", second.status)
 		}
@@ -30,19 +30,19 @@ func (b *bench) unchanged(base, token string) error {
 	return nil
 }
 
-// downloaded is an answer that has been read to its end.
-type downloaded struct {
+// downloadResult is an answer that has been read to its end.
+type downloadResult struct {
 	status int
 	tag    string
 	took   time.Duration
 }
 
-// download asks for everything that the token's tenant has, unless it is what tag says.
-func download(base, token, tag string) (downloaded, error) {
+// downloadAll asks for everything that the token's tenant has, unless it is what tag says.
+func downloadAll(base, token, tag string) (downloadResult, error) {
 	start := time.Now()
 	req, err := http.NewRequest(http.MethodGet, base+"/export/latest_scores.csv?limit=all", nil)
 	if err != nil {
-		return downloaded{}, err
+		return downloadResult{}, err
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	if tag != "" {
@@ -50,12 +50,12 @@ func download(base, token, tag string) (downloaded, error) {
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return downloaded{}, err
+		return downloadResult{}, err
 	}
 	defer resp.Body.Close()
 	_, err = io.Copy(io.Discard, resp.Body)
 	if err == nil && resp.StatusCode == http.StatusOK && resp.Trailer.Get("X-Row-Count") == "" {
 		err = fmt.Errorf("GET %s: broken off", req.URL)
 	}
-	return downloaded{resp.StatusCode, resp.Header.Get("ETag"), time.Since(start)}, err
+	return downloadResult{resp.StatusCode, resp.Header.Get("ETag"), time.Since(start)}, err
 }

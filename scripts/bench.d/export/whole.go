@@ -10,11 +10,11 @@ import (
 	"github.com/leadctl/leadctl/scripts/bench.d/gauge"
 )
 
-// whole measures the export of everything, and what memory it takes at a tenth of the rows.
-func (b *bench) whole() error {
+// measureWhole measures the export of everything, and what memory it takes at a tenth of the rows.
+func (b *bench) measureWhole() error {
 	all := map[string][]float64{}
 	for range b.rounds {
-		for name, cmd := range map[string]*exec.Cmd{"ref": b.copy(), "ours": b.export(b.rows), "tenth": b.export(b.rows / 10)} {
+		for name, cmd := range map[string]*exec.Cmd{"ref": b.copyCommand(), "ours": b.exportLimited(b.rows), "tenth": b.exportLimited(b.rows / 10)} {
 			took, rss, err := gauge.Run(cmd)
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
@@ -32,37 +32,37 @@ func (b *bench) whole() error {
 	return nil
 }
 
-func (b *bench) file(name string) string { return filepath.Join(b.dir, name+".csv") }
+func (b *bench) csvFile(name string) string { return filepath.Join(b.dir, name+".csv") }
 
-func (b *bench) copy() *exec.Cmd {
-	script := asTenant("'1'", "") + "\n\\copy (" + strings.ReplaceAll(statement, "\n", "") + ") to '" + b.file("ref") + "' with (format csv, header)\nCOMMIT;"
+func (b *bench) copyCommand() *exec.Cmd {
+	script := asTenant("'1'", "") + "\n\\copy (" + strings.ReplaceAll(exportStatement, "\n", "") + ") to '" + b.csvFile("ref") + "' with (format csv, header)\nCOMMIT;"
 	cmd := exec.Command(gauge.Tool("psql"), "-X", "-q", "-o", os.DevNull, "-v", "ON_ERROR_STOP=1", b.ten)
 	cmd.Stdin = strings.NewReader(script)
 	return cmd
 }
 
-func (b *bench) export(limit int) *exec.Cmd {
+func (b *bench) exportLimited(limit int) *exec.Cmd {
 	name := "ours"
 	if limit < b.rows {
 		name = "tenth"
 	}
-	return b.command("1", name, limit%b.rows)
+	return b.exportCommand("1", name, limit%b.rows)
 }
 
-// command exports a tenant's leads to a file of that name, at most limit of them; 0 is all.
-func (b *bench) command(tenant, file string, limit int) *exec.Cmd {
-	cmd := exec.Command(b.leadctl, "export", "scores", "--tenant", tenant, "--format", "csv", "--out", b.file(file), "--limit", fmt.Sprint(limit))
+// exportCommand exports a tenant's leads to a file of that name, at most limit of them; 0 is all.
+func (b *bench) exportCommand(tenant, file string, limit int) *exec.Cmd {
+	cmd := exec.Command(b.leadctl, "export", "scores", "--tenant", tenant, "--format", "csv", "--out", b.csvFile(file), "--limit", fmt.Sprint(limit))
 	cmd.Env = gauge.Env(b.ten)
 	return cmd
 }
 
 // sameRows holds ours to the reference: line ends and nothing else may differ.
 func (b *bench) sameRows() error {
-	ours, err := os.ReadFile(b.file("ours"))
+	ours, err := os.ReadFile(b.csvFile("ours"))
 	if err != nil {
 		return err
 	}
-	ref, err := os.ReadFile(b.file("ref"))
+	ref, err := os.ReadFile(b.csvFile("ref"))
 	if err == nil && strings.ReplaceAll(string(ours), "\r\n", "\n") != string(ref) {
 		err = fmt.Errorf("the export differs from psql's")
 	}

@@ -36,7 +36,7 @@ func main() {
 	flag.StringVar(&b.protocol, "protocol", odoo.ProtocolAuto, "odoo.protocol")
 	flag.BoolVar(&b.cluster, "cluster", true, "raw clones in Odoo's PostgreSQL; else Odoo is asked to copy")
 	flag.Parse()
-	if err := b.run(context.Background()); err != nil {
+	if err := b.runBench(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "bench provision:", err)
 		os.Exit(1)
 	}
@@ -56,13 +56,13 @@ type bench struct {
 	steps   map[string][]time.Duration
 }
 
-func (b *bench) run(ctx context.Context) (err error) {
+func (b *bench) runBench(ctx context.Context) (err error) {
 	server, err := pgtemp.Start(ctx, pgtemp.Options{})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = server.Stop() }()
-	if err := b.configure(server.DSN("postgres")); err != nil {
+	if err := b.readConfig(server.DSN("postgres")); err != nil {
 		return err
 	}
 	if _, err := schema.Up(ctx, b.cfg.Database.DSN, schema.Options{FS: migrations.FS}); err != nil {
@@ -89,11 +89,11 @@ func (b *bench) run(ctx context.Context) (err error) {
 	defer func() { _ = client.Stop(ctx) }()
 	b.service = serve.Onboarding(b.cfg, b.db, client)
 	defer func() { err = errors.Join(err, b.dropAll(ctx, spaces)) }()
-	return b.measure(ctx)
+	return b.measureAll(ctx)
 }
 
-// configure reads where scripts/live put Odoo.
-func (b *bench) configure(dsn string) error {
+// readConfig reads where scripts/live put Odoo.
+func (b *bench) readConfig(dsn string) error {
 	live := func(name string) string {
 		return os.Getenv("LEADCTL_LIVE_ODOO" + strings.TrimPrefix(b.odoo, "19") + "_" + name)
 	}
@@ -130,50 +130,50 @@ func (b *bench) prepareTemplate(ctx context.Context) error {
 	return err
 }
 
-func (b *bench) measure(ctx context.Context) error {
+func (b *bench) measureAll(ctx context.Context) error {
 	b.steps = map[string][]time.Duration{}
-	if _, err := b.provision(ctx, "warm"); err != nil { // Odoo's processes load their code at their first call
+	if _, err := b.provisionOne(ctx, "warm"); err != nil { // Odoo's processes load their code at their first call
 		return err
 	}
 	b.steps = map[string][]time.Duration{}
 	var alone []time.Duration
 	for i := range b.alone {
-		took, err := b.provision(ctx, fmt.Sprintf("alone %d", i))
+		took, err := b.provisionOne(ctx, fmt.Sprintf("alone %d", i))
 		if err != nil {
 			return err
 		}
 		alone = append(alone, took)
 	}
 	b.showSteps()
-	line("one", at(alone, 50), 3*time.Second)
-	line("one-p95", at(alone, 95), 3*time.Second)
+	printFigure("one", percentileOf(alone, 50), 3*time.Second)
+	printFigure("one-p95", percentileOf(alone, 95), 3*time.Second)
 	b.steps = map[string][]time.Duration{}
-	together, worst, err := b.atOnce(ctx)
+	together, worst, err := b.measureBurst(ctx)
 	if err != nil {
 		return err
 	}
 	b.showSteps()
-	line(fmt.Sprintf("%d-p50", b.burst), at(together, 50), 10*time.Second)
-	line(fmt.Sprintf("%d-p95", b.burst), at(together, 95), 10*time.Second)
-	line("bystander", worst, time.Second)
+	printFigure(fmt.Sprintf("%d-p50", b.burst), percentileOf(together, 50), 10*time.Second)
+	printFigure(fmt.Sprintf("%d-p95", b.burst), percentileOf(together, 95), 10*time.Second)
+	printFigure("bystander", worst, time.Second)
 	return nil
 }
 
-// provision orders a workspace and waits until it is ready.
-func (b *bench) provision(ctx context.Context, name string) (time.Duration, error) {
-	id, err := b.order(ctx, name)
+// provisionOne orders a workspace and waits until it is ready.
+func (b *bench) provisionOne(ctx context.Context, name string) (time.Duration, error) {
+	id, err := b.orderWorkspace(ctx, name)
 	if err != nil {
 		return 0, err
 	}
-	took, err := b.ready(ctx, []tenantid.ID{id})
+	took, err := b.waitReady(ctx, []tenantid.ID{id})
 	if err != nil {
 		return 0, err
 	}
 	return took[0], nil
 }
 
-// order begins the onboarding of a tenant.
-func (b *bench) order(ctx context.Context, name string) (tenantid.ID, error) {
+// orderWorkspace begins the onboarding of a tenant.
+func (b *bench) orderWorkspace(ctx context.Context, name string) (tenantid.ID, error) {
 	t, err := b.service.Provision(ctx, onboarding.Request{Name: name, Email: strings.ReplaceAll(name, " ", "") + "@example.com", Roles: []string{"admin"}, Actor: "bench"})
 	if err == nil {
 		b.mu.Lock()
@@ -183,9 +183,9 @@ func (b *bench) order(ctx context.Context, name string) (tenantid.ID, error) {
 	return t.ID, err
 }
 
-// ready waits until all of the tenants are, and tells how long each took from its making. It asks for all of them at once, so
+// waitReady waits until all of the tenants are, and tells how long each took from its making. It asks for all of them at once, so
 // that looking costs the measured nothing to speak of; the times are those that the worker wrote down.
-func (b *bench) ready(ctx context.Context, ids []tenantid.ID) (took []time.Duration, err error) {
+func (b *bench) waitReady(ctx context.Context, ids []tenantid.ID) (took []time.Duration, err error) {
 	for done := false; !done; time.Sleep(50 * time.Millisecond) {
 		err := b.db.InSystem(ctx, "bench", func(ctx context.Context, tx postgres.SystemTx) error {
 			var failed int
@@ -221,9 +221,9 @@ func (b *bench) ready(ctx context.Context, ids []tenantid.ID) (took []time.Durat
 	return took, err
 }
 
-// atOnce orders all of the burst together, while the first tenant's user goes on working.
-func (b *bench) atOnce(ctx context.Context) (took []time.Duration, worst time.Duration, err error) {
-	stop, err := b.bystander(ctx)
+// measureBurst orders all of the burst together, while the first tenant's user goes on working.
+func (b *bench) measureBurst(ctx context.Context) (took []time.Duration, worst time.Duration, err error) {
+	stop, err := b.startBystander(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -231,19 +231,19 @@ func (b *bench) atOnce(ctx context.Context) (took []time.Duration, worst time.Du
 	failed := make([]error, b.burst)
 	var wg sync.WaitGroup
 	for i := range ids {
-		wg.Go(func() { ids[i], failed[i] = b.order(ctx, fmt.Sprintf("burst %d", i)) })
+		wg.Go(func() { ids[i], failed[i] = b.orderWorkspace(ctx, fmt.Sprintf("burst %d", i)) })
 	}
 	wg.Wait()
 	if err = errors.Join(failed...); err == nil {
-		took, err = b.ready(ctx, ids)
+		took, err = b.waitReady(ctx, ids)
 	}
 	worst, failed[0] = stop()
 	return took, worst, errors.Join(err, failed[0])
 }
 
-// bystander searches in the first tenant's database five times a second and tells the longest that a search took. It has a
+// startBystander searches in the first tenant's database five times a second and tells the longest that a search took. It has a
 // client of its own, since it stands for somebody who does not wait for leadctl's.
-func (b *bench) bystander(ctx context.Context) (stop func() (time.Duration, error), err error) {
+func (b *bench) startBystander(ctx context.Context) (stop func() (time.Duration, error), err error) {
 	spaces, err := serve.Workspaces(ctx, b.cfg, b.db, logging.Discard())
 	if err != nil {
 		return nil, err
@@ -290,11 +290,11 @@ func (b *bench) dropAll(ctx context.Context, spaces *workspace.Service) error {
 
 func (b *bench) showSteps() {
 	for name, took := range b.steps {
-		fmt.Fprintf(os.Stderr, "step %-24s p50 %6.3fs p95 %6.3fs\n", name, at(took, 50).Seconds(), at(took, 95).Seconds())
+		fmt.Fprintf(os.Stderr, "step %-24s p50 %6.3fs p95 %6.3fs\n", name, percentileOf(took, 50).Seconds(), percentileOf(took, 95).Seconds())
 	}
 }
 
-func at(took []time.Duration, percent int) time.Duration {
+func percentileOf(took []time.Duration, percent int) time.Duration {
 	sorted := slices.Sorted(slices.Values(took))
 	if len(sorted) == 0 {
 		return 0
@@ -302,7 +302,7 @@ func at(took []time.Duration, percent int) time.Duration {
 	return sorted[min(len(sorted)-1, len(sorted)*percent/100)]
 }
 
-// line prints a figure against what was asked for.
-func line(name string, ours, ref time.Duration) {
+// printFigure prints a figure against what was asked for.
+func printFigure(name string, ours, ref time.Duration) {
 	gauge.Figure{Name: "provision-" + name, Ours: ours.Seconds(), Ref: ref.Seconds(), Unit: "s", Reach: 1}.Print()
 }
