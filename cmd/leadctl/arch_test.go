@@ -25,7 +25,7 @@ func layers() [][]string {
 	return [][]string{
 		{"fault", "failpoint", "logging", "tenantid"},                     // leaves
 		{"config", "secret", "pgtemp", "schema", "odoo", "sso", "devidp"}, // one outside thing each
-		{"postgres", "keycloak", "signin"},                                // the two doors; the provider that we also set up, and sign in to
+		{"postgres", "keycloak", "clilogin"},                              // the two doors; the provider: set up by command, signed in to from the CLI
 		{"tenant", "jobs", "session"},                                     // rows and queued work behind those doors
 		{"leads", "acra"},                                                 // what the business knows
 		{"workspace"},                                                     // a tenant's Odoo workspace, once it is decided on

@@ -8,10 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/leadctl/leadctl/pkg/clilogin"
 	"github.com/leadctl/leadctl/pkg/config"
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/serve"
-	"github.com/leadctl/leadctl/pkg/signin"
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
@@ -68,33 +68,33 @@ func newSSOLogin(a *app) *cobra.Command {
 	return a.reads(cmd)
 }
 
-func (a *app) login(ctx context.Context, opts loginOptions) (signin.Session, error) {
+func (a *app) login(ctx context.Context, opts loginOptions) (clilogin.Session, error) {
 	client, err := a.signinClient(ctx, opts)
 	if err != nil {
-		return signin.Session{}, err
+		return clilogin.Session{}, err
 	}
 	defer client.Close()
-	cache, err := signin.UserCache()
+	cache, err := clilogin.UserCache()
 	if err != nil {
-		return signin.Session{}, err
+		return clilogin.Session{}, err
 	}
-	var s signin.Session
+	var s clilogin.Session
 	if opts.device {
-		s, err = client.Device(ctx, func(p signin.Prompt) {
+		s, err = client.Device(ctx, func(p clilogin.Prompt) {
 			a.say("Open %s and enter %s, until %s.", cmp.Or(p.Complete, p.Address), p.UserCode, p.Expires.Format(time.TimeOnly))
 		})
 	} else {
 		s, err = client.Browser(ctx, opts.port, func(address string) { a.visit(address, opts.noBrowser) })
 	}
 	if err != nil {
-		return signin.Session{}, err
+		return clilogin.Session{}, err
 	}
 	return s, cache.Save(s)
 }
 
 // visit shows the address to sign in at: in a browser where there is one, in words everywhere.
 func (a *app) visit(address string, wordsOnly bool) {
-	if wordsOnly || signin.OpenBrowser(address) != nil {
+	if wordsOnly || clilogin.OpenBrowser(address) != nil {
 		a.say("Open this address to sign in:\n%s", address)
 		return
 	}
@@ -102,7 +102,7 @@ func (a *app) visit(address string, wordsOnly bool) {
 }
 
 // accepted holds the new token to the API's own check: a session that the API refuses should be known at once.
-func (a *app) accepted(ctx context.Context, s signin.Session) (signedIn, error) {
+func (a *app) accepted(ctx context.Context, s clilogin.Session) (signedIn, error) {
 	v, err := a.verifier(ctx)
 	if err != nil {
 		return signedIn{}, err
@@ -119,12 +119,12 @@ func (a *app) accepted(ctx context.Context, s signin.Session) (signedIn, error) 
 	if ahead := time.Until(id.IssuedAt).Round(time.Second); ahead.Abs() > maxClockDifference {
 		a.say("the provider's clock is %s from ours (ahead is positive): run NTP on both hosts", ahead)
 	}
-	cache, err := signin.UserCache()
+	cache, err := clilogin.UserCache()
 	return signedIn{Email: id.Email, Subject: id.Subject, Issuer: id.Issuer, TenantClaim: id.Tenant.Value, TokenRoles: names(id.Roles), Expires: s.Expires,
 		File: cache.Path(s.Issuer, s.ClientID)}, err
 }
 
-func (a *app) signinClient(ctx context.Context, opts loginOptions) (*signin.Client, error) {
+func (a *app) signinClient(ctx context.Context, opts loginOptions) (*clilogin.Client, error) {
 	cfg, err := a.issuer(ctx)
 	if err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func (a *app) signinClient(ctx context.Context, opts loginOptions) (*signin.Clie
 	if opts.audience == "" && sso.ProductOf(cfg.SSO.Issuer) == sso.Auth0 && len(cfg.SSO.Audiences) > 0 {
 		opts.audience = cfg.SSO.Audiences[0]
 	}
-	return signin.Open(ctx, signin.Config{SSO: serve.SSO(cfg, log), ClientID: cliClient(cfg, opts.client), Scopes: opts.scopes, Audience: opts.audience})
+	return clilogin.Open(ctx, clilogin.Config{SSO: serve.SSO(cfg, log), ClientID: cliClient(cfg, opts.client), Scopes: opts.scopes, Audience: opts.audience})
 }
 
 // issuer is the configuration of a command that cannot do without an identity provider.
@@ -161,14 +161,14 @@ func (a *app) kept(ctx context.Context, client string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cache, err := signin.UserCache()
+	cache, err := clilogin.UserCache()
 	if err != nil {
 		return "", err
 	}
-	s, err := cache.Fresh(ctx, cfg.SSO.Issuer, cliClient(cfg, client), func(ctx context.Context, old signin.Session) (signin.Session, error) {
+	s, err := cache.Fresh(ctx, cfg.SSO.Issuer, cliClient(cfg, client), func(ctx context.Context, old clilogin.Session) (clilogin.Session, error) {
 		c, err := a.signinClient(ctx, loginOptions{client: old.ClientID})
 		if err != nil {
-			return signin.Session{}, err
+			return clilogin.Session{}, err
 		}
 		defer c.Close()
 		return c.Renew(ctx, old)
@@ -196,7 +196,7 @@ func (a *app) logout(ctx context.Context, client string) error {
 	if err != nil {
 		return err
 	}
-	cache, err := signin.UserCache()
+	cache, err := clilogin.UserCache()
 	if err != nil {
 		return err
 	}

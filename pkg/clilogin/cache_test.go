@@ -1,4 +1,4 @@
-package signin_test
+package clilogin_test
 
 import (
 	"context"
@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/leadctl/leadctl/pkg/clilogin"
 	"github.com/leadctl/leadctl/pkg/fault"
-	"github.com/leadctl/leadctl/pkg/signin"
 )
 
 const (
@@ -22,15 +22,17 @@ const (
 	secret = "a-token-that-must-not-show"
 )
 
-func session(token string, expires time.Time) signin.Session {
-	return signin.Session{Issuer: issuer, ClientID: cli, AccessToken: token, RefreshToken: "refresh-" + token, Expires: expires}
+func session(token string, expires time.Time) clilogin.Session {
+	return clilogin.Session{Issuer: issuer, ClientID: cli, AccessToken: token, RefreshToken: "refresh-" + token, Expires: expires}
 }
 
-func never(context.Context, signin.Session) (signin.Session, error) { panic("renewed a good session") }
+func never(context.Context, clilogin.Session) (clilogin.Session, error) {
+	panic("renewed a good session")
+}
 
 func TestCacheFile(t *testing.T) {
 	t.Parallel()
-	c := signin.Cache{Dir: filepath.Join(t.TempDir(), "new", "leadctl")}
+	c := clilogin.Cache{Dir: filepath.Join(t.TempDir(), "new", "leadctl")}
 	_, err := c.Fresh(t.Context(), issuer, cli, never)
 	require.Equal(t, fault.Unauthenticated, fault.KindOf(err))
 	require.Equal(t, "leadctl sso login", fault.Hint(err))
@@ -66,10 +68,10 @@ func TestCacheFile(t *testing.T) {
 // TestOneRenewal: of many that find the session expired, one renews it and all get what it got.
 func TestOneRenewal(t *testing.T) {
 	t.Parallel()
-	c := signin.Cache{Dir: t.TempDir()}
+	c := clilogin.Cache{Dir: t.TempDir()}
 	require.NoError(t, c.Save(session("old", time.Now().Add(10*time.Second)))) // too short to be used
 	var renewals atomic.Int32
-	renew := func(_ context.Context, s signin.Session) (signin.Session, error) {
+	renew := func(_ context.Context, s clilogin.Session) (clilogin.Session, error) {
 		renewals.Add(1)
 		assert.Equal(t, "refresh-old", s.RefreshToken)
 		return session("new", time.Now().Add(time.Hour)), nil
@@ -91,11 +93,11 @@ func TestOneRenewal(t *testing.T) {
 
 func TestFailedRenewal(t *testing.T) {
 	t.Parallel()
-	c := signin.Cache{Dir: t.TempDir()}
+	c := clilogin.Cache{Dir: t.TempDir()}
 	require.NoError(t, c.Save(session("old", time.Now())))
-	fail := func(kind fault.Kind) func(context.Context, signin.Session) (signin.Session, error) {
-		return func(context.Context, signin.Session) (signin.Session, error) {
-			return signin.Session{}, fault.New(kind, "no")
+	fail := func(kind fault.Kind) func(context.Context, clilogin.Session) (clilogin.Session, error) {
+		return func(context.Context, clilogin.Session) (clilogin.Session, error) {
+			return clilogin.Session{}, fault.New(kind, "no")
 		}
 	}
 	_, err := c.Fresh(t.Context(), issuer, cli, fail(fault.Unavailable))
@@ -114,7 +116,7 @@ func TestFailedRenewal(t *testing.T) {
 
 func TestTake(t *testing.T) {
 	t.Parallel()
-	c := signin.Cache{Dir: t.TempDir()}
+	c := clilogin.Cache{Dir: t.TempDir()}
 	_, found, err := c.Take(issuer, cli)
 	require.NoError(t, err)
 	require.False(t, found)

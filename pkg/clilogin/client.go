@@ -1,9 +1,9 @@
-// Package signin signs the person at the terminal in: authorization code with PKCE over a loopback port, or the device
+// Package clilogin signs the person at the terminal in: authorization code with PKCE over a loopback port, or the device
 // flow, as a public client. It keeps the session in a file of theirs, renews it, and ends it.
 //
 // What the tokens it gets are worth is package sso's to say; the web console's sign-in is package session. The protocol's
 // requests are golang.org/x/oauth2's.
-package signin
+package clilogin
 
 import (
 	"context"

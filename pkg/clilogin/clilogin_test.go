@@ -1,4 +1,4 @@
-package signin_test
+package clilogin_test
 
 import (
 	"context"
@@ -15,9 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/leadctl/leadctl/pkg/clilogin"
 	"github.com/leadctl/leadctl/pkg/devidp"
 	"github.com/leadctl/leadctl/pkg/fault"
-	"github.com/leadctl/leadctl/pkg/signin"
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
@@ -28,7 +28,7 @@ const cli = "leadctl-cli"
 // world is a running identity provider, a client of it, and somebody's browser.
 type world struct {
 	issuer  string
-	client  *signin.Client
+	client  *clilogin.Client
 	browser *http.Client
 
 	mu     sync.Mutex
@@ -61,7 +61,7 @@ func newWorld(t *testing.T) *world {
 	server.Start()
 	t.Cleanup(server.Close)
 	t.Cleanup(w.browser.CloseIdleConnections)
-	w.client, err = signin.Open(t.Context(), signin.Config{ClientID: cli, SSO: w.sso()})
+	w.client, err = clilogin.Open(t.Context(), clilogin.Config{ClientID: cli, SSO: w.sso()})
 	require.NoError(t, err)
 	t.Cleanup(w.client.Close)
 	return w
@@ -106,7 +106,7 @@ func (w *world) pick(t *testing.T, address string) (int, string) {
 }
 
 // signIn waits for the client as a terminal does while do happens in a browser. When do fails, the waiting ends.
-func (w *world) signIn(t *testing.T, do func(address string)) (signin.Session, error) {
+func (w *world) signIn(t *testing.T, do func(address string)) (clilogin.Session, error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -126,7 +126,7 @@ func (w *world) signIn(t *testing.T, do func(address string)) (signin.Session, e
 	})
 }
 
-func (w *world) isAnn(t *testing.T, s signin.Session) {
+func (w *world) isAnn(t *testing.T, s clilogin.Session) {
 	t.Helper()
 	v, err := sso.NewVerifier(sso.Config{Issuer: w.issuer, ClientIDs: []string{cli}, AllowInsecure: true})
 	require.NoError(t, err)
@@ -248,7 +248,7 @@ func TestAnswerOfAnotherSignIn(t *testing.T) {
 func TestDevice(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	s, err := w.client.Device(t.Context(), func(p signin.Prompt) {
+	s, err := w.client.Device(t.Context(), func(p clilogin.Prompt) {
 		require.Contains(t, p.Complete, p.UserCode)
 		require.True(t, p.Expires.After(time.Now()))
 		resp, err := w.browser.PostForm(p.Address, url.Values{"user_code": {p.UserCode}, "user": {"u-ann"}})
@@ -272,7 +272,7 @@ func TestDeviceRefused(t *testing.T) {
 		_, _ = rw.Write([]byte(`{"error":"unauthorized_client","error_description":"Client is not allowed"}`))
 		return true
 	})
-	_, err := w.client.Device(t.Context(), func(signin.Prompt) { t.Fatal("nothing to show") })
+	_, err := w.client.Device(t.Context(), func(clilogin.Prompt) { t.Fatal("nothing to show") })
 	require.Equal(t, fault.Denied, fault.KindOf(err))
 	require.ErrorContains(t, err, "unauthorized_client")
 	require.Contains(t, fault.Hint(err), "Device Authorization Grant")
@@ -291,7 +291,7 @@ func TestEndpointsKeepToHTTPS(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, `{"issuer":"`+server.URL+`","jwks_uri":"`+server.URL+`/keys","authorization_endpoint":"`+server.URL+`/a","token_endpoint":"http://plain.example/t"}`)
 	})
-	_, err := signin.Open(t.Context(), signin.Config{ClientID: cli, SSO: sso.Config{Issuer: server.URL, HTTPClient: server.Client()}})
+	_, err := clilogin.Open(t.Context(), clilogin.Config{ClientID: cli, SSO: sso.Config{Issuer: server.URL, HTTPClient: server.Client()}})
 	require.Equal(t, fault.Operator, fault.KindOf(err))
 	require.ErrorContains(t, err, "http://plain.example/t")
 }
