@@ -1,37 +1,40 @@
 # shellcheck shell=bash disable=SC2154 # set by scripts/live
-# Keycloak from Maven Central, in development mode. It is started once when it is installed: the build and the empty
-# database with its administrator are what a first start spends its time on. Each run works on a copy of that database.
+# Keycloak from Maven Central, in development mode. The installation includes a first start, which builds the server and
+# creates a database with an administrator; that takes most of the time. Each run works on a copy of that database.
 
-keycloak_version=26.7.0
+keycloak_recipe=(keycloak keycloak_fill 26.7.0)
 
-keycloak_install() {
+keycloak_need() {
 	need java default-jre-headless
 	need mvn maven
-	installed keycloak "keycloak $keycloak_version 1" keycloak_fill
 }
 
-# keycloak_fill DIR. Only conf, data and lib/quarkus are written to, and only here. Maven works in a folder that goes
-# away: without a project it leaves things in the current one.
+keycloak_install() { install_once "${keycloak_recipe[@]}"; }
+
+# keycloak_fill DIR VERSION downloads Keycloak and starts it once. Keycloak writes to conf, data and lib/quarkus only,
+# and to lib/quarkus only here. Maven runs in a folder that is removed, because outside a project it leaves files in the
+# current folder.
 keycloak_fill() {
-	local port work=$1/first
-	mkdir "$1/m2"
-	quietly maven env -C "$1/m2" mvn -B -q dependency:unpack -Dmaven.repo.local="$1/m2" -DoutputDirectory="$1" \
-		-Dartifact="org.keycloak:keycloak-quarkus-dist:$keycloak_version:zip"
-	rm -rf "$1/m2"
-	mv "$1/keycloak-$keycloak_version" "$work"
+	local dir=$1 version=$2 port work=$1/first
+	mkdir "$dir/m2"
+	run_logged maven env -C "$dir/m2" mvn -B -q dependency:unpack -Dmaven.repo.local="$dir/m2" -DoutputDirectory="$dir" \
+		-Dartifact="org.keycloak:keycloak-quarkus-dist:$version:zip"
+	rm -rf "$dir/m2"
+	mv "$dir/keycloak-$version" "$work"
 	chown -R nobody:nogroup "$work"
-	random_secret | private "$1/admin"
+	random_secret | write_private "$dir/admin"
 	port=$(free_port)
-	say "keycloak: unpacked, first start"
-	KC_BOOTSTRAP_ADMIN_USERNAME=admin KC_BOOTSTRAP_ADMIN_PASSWORD=$(cat "$1/admin") keycloak_launch "$work" "$port"
-	await keycloak 300 keycloak_answers "http://127.0.0.1:$port"
-	stop keycloak
+	log "keycloak: downloaded; first start"
+	KC_BOOTSTRAP_ADMIN_USERNAME=admin KC_BOOTSTRAP_ADMIN_PASSWORD=$(cat "$dir/admin") keycloak_launch "$work" "$port"
+	wait_for keycloak 300 keycloak_answers "http://127.0.0.1:$port"
+	stop_service keycloak
+	rm -rf "$work/tmp"
 	chown -R root:root "$work"
-	mv "$work/data" "$1/data"
-	mv "$work" "$1/dist"
+	mv "$work/data" "$dir/data"
+	mv "$work" "$dir/dist"
 }
 
-# keycloak_start gives the run a home of links to what is installed, and its own data.
+# keycloak_start starts Keycloak in a folder of this run, which has links to the installed files and its own data.
 keycloak_start() {
 	local home=$state/keycloak from=$cache/keycloak part
 	install -d -m 0700 "$home"
@@ -43,21 +46,22 @@ keycloak_start() {
 	keycloak_launch "$home" "$keycloak_port"
 	publish LEADCTL_LIVE_KEYCLOAK_URL "http://127.0.0.1:$keycloak_port"
 	publish LEADCTL_LIVE_KEYCLOAK_ADMIN admin
-	private "$state/keycloak.admin" <"$from/admin"
+	write_private "$state/keycloak.admin" <"$from/admin"
 	publish LEADCTL_LIVE_KEYCLOAK_PASSWORD_FILE "$state/keycloak.admin"
 }
 
-# keycloak_launch HOME PORT. The quick compiler alone halves the start, and no test runs long enough for the other. Java would leave
-# files in /tmp behind.
+# keycloak_launch HOME PORT. Temporary files go to HOME/tmp, because Java leaves some behind; Java does not create the
+# folder itself. The first-stage compiler alone halves the start time, and the tests are too short to need the second.
 keycloak_launch() {
-	HOME=$1 JAVA_OPTS_APPEND="-XX:TieredStopAtLevel=1 -XX:-UsePerfData -Djava.io.tmpdir=$1/data" spawn keycloak \
-		setpriv --reuid nobody --regid nogroup --clear-groups "${tether[@]}" \
+	install -d -m 0700 -o nobody -g nogroup "$1/tmp"
+	HOME=$1 JAVA_OPTS_APPEND="-XX:TieredStopAtLevel=1 -XX:-UsePerfData -Djava.io.tmpdir=$1/tmp" start_service keycloak \
+		setpriv --reuid nobody --regid nogroup --clear-groups "${lifeline[@]}" \
 		"$1/bin/kc.sh" start-dev --http-host 127.0.0.1 --http-port "$2"
 }
 
 keycloak_ready() {
-	await keycloak 180 keycloak_answers "$LEADCTL_LIVE_KEYCLOAK_URL"
-	say "keycloak: $LEADCTL_LIVE_KEYCLOAK_URL"
+	wait_for keycloak 180 keycloak_answers "$LEADCTL_LIVE_KEYCLOAK_URL"
+	log "keycloak: $LEADCTL_LIVE_KEYCLOAK_URL"
 }
 
 keycloak_answers() { curl -sf --max-time 5 "$1/realms/master/.well-known/openid-configuration"; }
