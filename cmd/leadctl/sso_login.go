@@ -80,11 +80,11 @@ func (a *app) login(ctx context.Context, opts loginOptions) (clilogin.Session, e
 	}
 	var s clilogin.Session
 	if opts.device {
-		s, err = client.Device(ctx, func(p clilogin.Prompt) {
+		s, err = client.SignInWithDevice(ctx, func(p clilogin.Prompt) {
 			a.say("Open %s and enter %s, until %s.", cmp.Or(p.Complete, p.Address), p.UserCode, p.Expires.Format(time.TimeOnly))
 		})
 	} else {
-		s, err = client.Browser(ctx, opts.port, func(address string) { a.visit(address, opts.noBrowser) })
+		s, err = client.SignInWithBrowser(ctx, opts.port, func(address string) { a.visit(address, opts.noBrowser) })
 	}
 	if err != nil {
 		return clilogin.Session{}, err
@@ -213,5 +213,5 @@ func (a *app) logout(ctx context.Context, client string) error {
 		return err
 	}
 	defer c.Close()
-	return c.End(ctx, s)
+	return c.Revoke(ctx, s)
 }

@@ -20,75 +20,75 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// patience is how long somebody may take to sign in.
-const patience = 10 * time.Minute
+// browserTimeout is how long somebody may take to sign in.
+const browserTimeout = 10 * time.Minute
 
 const callbackPath = "/callback"
 
-// Browser signs in by authorization code with PKCE. It listens on a loopback port (0: any that is free), calls visit with
+// SignInWithBrowser signs in by authorization code with PKCE. It listens on a loopback port (0: any that is free), calls visit with
 // the address to open, and waits until the browser comes back, ten minutes at most. Faults: Denied when the person or the
 // provider says no, Unauthenticated for an answer that proves nothing.
-func (c *Client) Browser(ctx context.Context, port int, visit func(address string)) (Session, error) {
-	if methods := c.found.ChallengeMethods; len(methods) > 0 && !slices.Contains(methods, "S256") {
+func (c *Client) SignInWithBrowser(ctx context.Context, port int, visit func(address string)) (Session, error) {
+	if methods := c.discovery.ChallengeMethods; len(methods) > 0 && !slices.Contains(methods, "S256") {
 		return Session{}, fault.New(fault.Operator, "identity provider %s: offers PKCE without S256", c.cfg.SSO.Issuer)
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, browserTimeout)
 	defer cancel()
-	door, err := listen(ctx, port, c.cfg.SSO.Issuer)
+	door, err := startCallbackServer(ctx, port, c.cfg.SSO.Issuer)
 	if err != nil {
 		return Session{}, err
 	}
 	defer door.close()
 	nonce, verifier := rand.Text(), oauth2.GenerateVerifier()
 	request := c.oauth
-	request.RedirectURL = door.address
+	request.RedirectURL = door.redirectURI
 	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("nonce", nonce)}
 	if c.cfg.Audience != "" {
 		options = append(options, oauth2.SetAuthURLParam("audience", c.cfg.Audience))
 	}
 	visit(request.AuthCodeURL(door.state, options...))
-	code, err := door.wait(ctx)
+	code, err := door.waitForCode(ctx)
 	if err != nil {
 		return Session{}, err
 	}
-	tok, err := request.Exchange(c.carry(ctx), code, oauth2.VerifierOption(verifier))
+	tok, err := request.Exchange(c.withHTTPClient(ctx), code, oauth2.VerifierOption(verifier))
 	if err != nil {
-		return Session{}, refusedBy(err, "sign-in")
+		return Session{}, oauthFault(err, "sign-in")
 	}
-	return c.session(ctx, tok, nonce)
+	return c.verifySession(ctx, tok, nonce)
 }
 
-// door is the loopback listener that one sign-in comes back to.
-type door struct {
-	address string // the redirect URI
-	host    string
-	issuer  string
-	state   string
-	answer  chan answer // the first one that knows the state
-	server  *http.Server
+// callbackServer is the loopback listener that one sign-in comes back to.
+type callbackServer struct {
+	redirectURI string // the redirect URI
+	host        string
+	issuer      string
+	state       string
+	result      chan callbackResult // the first one that knows the state
+	server      *http.Server
 }
 
-type answer struct {
+type callbackResult struct {
 	code string
 	err  error
 }
 
-func listen(ctx context.Context, port int, issuer string) (*door, error) {
+func startCallbackServer(ctx context.Context, port int, issuer string) (*callbackServer, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
 		return nil, fault.New(fault.Conflict, "loopback port %d: %w", port, err).WithHint("leave --port out, or choose another")
 	}
 	host := listener.Addr().String()
-	d := &door{address: "http://" + host + callbackPath, host: host, issuer: issuer, state: rand.Text(), answer: make(chan answer, 1)}
+	d := &callbackServer{redirectURI: "http://" + host + callbackPath, host: host, issuer: issuer, state: rand.Text(), result: make(chan callbackResult, 1)}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+callbackPath, d.callback)
+	mux.HandleFunc("GET "+callbackPath, d.handleCallback)
 	d.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
 	go func() { _ = d.server.Serve(listener) }() // ends with close
 	return d, nil
 }
 
 // close lets the page that is being shown go out first.
-func (d *door) close() {
+func (d *callbackServer) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if d.server.Shutdown(ctx) != nil {
@@ -96,43 +96,43 @@ func (d *door) close() {
 	}
 }
 
-func (d *door) wait(ctx context.Context) (string, error) {
+func (d *callbackServer) waitForCode(ctx context.Context) (string, error) {
 	select {
-	case a := <-d.answer:
+	case a := <-d.result:
 		return a.code, a.err
 	case <-ctx.Done():
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return "", fault.New(fault.Denied, "sign-in: nobody came back within %s", patience).
+			return "", fault.New(fault.Denied, "sign-in: nobody came back within %s", browserTimeout).
 				WithHint("the redirect URI http://127.0.0.1/* has to be registered for the client")
 		}
 		return "", ctx.Err()
 	}
 }
 
-// callback takes the first answer that knows the state. Any other is shown the door and changes nothing: a page on the
+// handleCallback takes the first answer that knows the state. Any other is shown the door and changes nothing: a page on the
 // web can send browsers here, but it can neither finish nor break off a sign-in.
-func (d *door) callback(w http.ResponseWriter, r *http.Request) {
+func (d *callbackServer) handleCallback(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	known := subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(d.state)) == 1
 	if iss := q.Get("iss"); !known || r.Host != d.host || iss != "" && iss != d.issuer {
-		show(w, http.StatusBadRequest, "This is not the sign-in that leadctl is waiting for.")
+		writePage(w, http.StatusBadRequest, "This is not the sign-in that leadctl is waiting for.")
 		return
 	}
-	a, text := answer{code: q.Get("code")}, "Signed in. This page can be closed."
+	a, text := callbackResult{code: q.Get("code")}, "Signed in. This page can be closed."
 	if a.code == "" {
-		a.err = fault.New(fault.Denied, "sign-in: the identity provider says %s", said(q.Get("error"), q.Get("error_description")))
+		a.err = fault.New(fault.Denied, "sign-in: the identity provider says %s", quoteProvider(q.Get("error"), q.Get("error_description")))
 		text = "Not signed in. The terminal says why."
 	}
 	select {
-	case d.answer <- a:
-		show(w, http.StatusOK, text)
+	case d.result <- a:
+		writePage(w, http.StatusOK, text)
 	default:
-		show(w, http.StatusBadRequest, "This sign-in is over.")
+		writePage(w, http.StatusBadRequest, "This sign-in is over.")
 	}
 }
 
-// show answers with a text of ours; nothing of the request is in it.
-func show(w http.ResponseWriter, status int, text string) {
+// writePage answers with a text of ours; nothing of the request is in it.
+func writePage(w http.ResponseWriter, status int, text string) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; frame-ancestors 'none'")

@@ -86,16 +86,16 @@ func (c Cache) Take(issuer, client string) (s Session, found bool, err error) {
 	if _, err := os.Stat(c.Path(issuer, client)); errors.Is(err, fs.ErrNotExist) {
 		return Session{}, false, nil
 	}
-	unlock, err := c.lock(issuer, client)
+	unlock, err := c.lockSession(issuer, client)
 	if err != nil {
 		return Session{}, false, err
 	}
 	defer unlock()
 	s, found, err = c.Load(issuer, client)
-	return s, found, errors.Join(err, c.remove(issuer, client))
+	return s, found, errors.Join(err, c.removeFile(issuer, client))
 }
 
-func (c Cache) remove(issuer, client string) error {
+func (c Cache) removeFile(issuer, client string) error {
 	err := os.Remove(c.Path(issuer, client))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fault.New(fault.Invalid, "session file: %w", err)
@@ -103,8 +103,8 @@ func (c Cache) remove(issuer, client string) error {
 	return nil
 }
 
-// lock is held over everything that follows from a session's refresh token.
-func (c Cache) lock(issuer, client string) (unlock func(), err error) {
+// lockSession is held over everything that follows from a session's refresh token.
+func (c Cache) lockSession(issuer, client string) (unlock func(), err error) {
 	unlock, err = lockedfile.MutexAt(c.Path(issuer, client) + ".lock").Lock()
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "session lock: %w", err)
@@ -112,28 +112,28 @@ func (c Cache) lock(issuer, client string) (unlock func(), err error) {
 	return unlock, nil
 }
 
-// margin is how long a token must still be good to be used.
-const margin = 30 * time.Second
+// expiryMargin is how long a token must still be good to be used.
+const expiryMargin = 30 * time.Second
 
 // Fresh gives a session whose access token is good for a while yet, renewing it first when it is not. Of several processes
 // that find it expired one renews it and the others take what it got: a refresh token may be good only once.
 // Unauthenticated: nobody is signed in, or the session is over.
 func (c Cache) Fresh(ctx context.Context, issuer, client string, renew func(context.Context, Session) (Session, error)) (Session, error) {
-	s, err := c.usable(issuer, client)
-	if err != nil || c.good(s) {
+	s, err := c.loadSignedIn(issuer, client)
+	if err != nil || c.isFresh(s) {
 		return s, err
 	}
-	unlock, err := c.lock(issuer, client)
+	unlock, err := c.lockSession(issuer, client)
 	if err != nil {
 		return Session{}, err
 	}
 	defer unlock()
-	if s, err = c.usable(issuer, client); err != nil || c.good(s) {
+	if s, err = c.loadSignedIn(issuer, client); err != nil || c.isFresh(s) {
 		return s, err
 	}
 	next, err := renew(ctx, s)
 	if fault.Is(err, fault.Unauthenticated) {
-		return Session{}, errors.Join(signInFirst(err, issuer), c.remove(issuer, client))
+		return Session{}, errors.Join(notSignedIn(err, issuer), c.removeFile(issuer, client))
 	}
 	if err != nil {
 		return Session{}, err
@@ -141,23 +141,23 @@ func (c Cache) Fresh(ctx context.Context, issuer, client string, renew func(cont
 	return next, c.Save(next)
 }
 
-func (c Cache) usable(issuer, client string) (Session, error) {
+func (c Cache) loadSignedIn(issuer, client string) (Session, error) {
 	s, found, err := c.Load(issuer, client)
 	if err == nil && !found {
-		err = signInFirst(nil, issuer)
+		err = notSignedIn(nil, issuer)
 	}
 	return s, err
 }
 
-func (c Cache) good(s Session) bool {
+func (c Cache) isFresh(s Session) bool {
 	now := time.Now
 	if c.Now != nil {
 		now = c.Now
 	}
-	return now().Add(margin).Before(s.Expires)
+	return now().Add(expiryMargin).Before(s.Expires)
 }
 
-func signInFirst(cause error, issuer string) error {
+func notSignedIn(cause error, issuer string) error {
 	err := fault.New(fault.Unauthenticated, "not signed in to %s", issuer).WithHint("leadctl sso login")
 	if cause != nil {
 		return err.Because(cause)

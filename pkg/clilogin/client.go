@@ -41,14 +41,14 @@ type Session struct {
 
 // Client talks to one issuer as one client.
 type Client struct {
-	cfg      Config
-	found    sso.Discovery
-	oauth    oauth2.Config
-	verifier *sso.Verifier
-	http     *http.Client
+	cfg       Config
+	discovery sso.Discovery
+	oauth     oauth2.Config
+	verifier  *sso.Verifier
+	http      *http.Client
 }
 
-const callTimeout = 15 * time.Second
+const requestTimeout = 15 * time.Second
 
 // Open reads what the issuer says about itself. Faults are those of sso.Discover; Operator also for endpoints that must
 // not be trusted with a code.
@@ -63,12 +63,12 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, found: found, verifier: verifier, http: boundedClient(cfg.SSO.HTTPClient)}
-	c.oauth = oauth2.Config{ClientID: cfg.ClientID, Scopes: c.scopes(), Endpoint: oauth2.Endpoint{
+	c := &Client{cfg: cfg, discovery: found, verifier: verifier, http: boundedClient(cfg.SSO.HTTPClient)}
+	c.oauth = oauth2.Config{ClientID: cfg.ClientID, Scopes: c.requestedScopes(), Endpoint: oauth2.Endpoint{
 		AuthURL: found.AuthorizationURL, TokenURL: found.TokenURL, DeviceAuthURL: found.DeviceURL, AuthStyle: oauth2.AuthStyleInParams,
 	}}
 	for _, address := range []string{found.AuthorizationURL, found.TokenURL, found.DeviceURL, found.RevocationURL} {
-		if err := c.checkEndpoint(address); err != nil {
+		if err := c.requireHTTPS(address); err != nil {
 			c.Close()
 			return nil, err
 		}
@@ -82,8 +82,8 @@ func (c *Client) Close() {
 	c.http.CloseIdleConnections()
 }
 
-// checkEndpoint wants https, or an issuer that is no better itself, or the internal address that the configuration answers for.
-func (c *Client) checkEndpoint(address string) error {
+// requireHTTPS wants https, or an issuer that is no better itself, or the internal address that the configuration answers for.
+func (c *Client) requireHTTPS(address string) error {
 	internal := c.cfg.SSO.InternalURL
 	if address == "" || strings.HasPrefix(address, "https://") || strings.HasPrefix(c.cfg.SSO.Issuer, "http://") || internal != "" && strings.HasPrefix(address, internal) {
 		return nil
@@ -97,28 +97,28 @@ func boundedClient(given *http.Client) *http.Client {
 	if given != nil {
 		c = *given
 	}
-	c.Timeout = callTimeout
+	c.Timeout = requestTimeout
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &c
 }
 
-// scopes asks for offline_access where sessions cannot be renewed without it. Keycloak's can, and the scope there would
+// requestedScopes asks for offline_access where sessions cannot be renewed without it. Keycloak's can, and the scope there would
 // leave a session behind that outlives every sign-out.
-func (c *Client) scopes() []string {
+func (c *Client) requestedScopes() []string {
 	scopes := append([]string{"openid", "profile", "email"}, c.cfg.Scopes...)
-	if sso.ProductOf(c.cfg.SSO.Issuer) != sso.Keycloak && slices.Contains(c.found.Scopes, "offline_access") {
+	if sso.ProductOf(c.cfg.SSO.Issuer) != sso.Keycloak && slices.Contains(c.discovery.Scopes, "offline_access") {
 		scopes = append(scopes, "offline_access")
 	}
 	return scopes
 }
 
-// carry hands our HTTP client to the oauth2 package.
-func (c *Client) carry(ctx context.Context) context.Context {
+// withHTTPClient hands our HTTP client to the oauth2 package.
+func (c *Client) withHTTPClient(ctx context.Context) context.Context {
 	return context.WithValue(ctx, oauth2.HTTPClient, c.http)
 }
 
-// session judges the provider's answer to a sign-in. The nonce is "" when none was sent.
-func (c *Client) session(ctx context.Context, tok *oauth2.Token, nonce string) (Session, error) {
+// verifySession judges the provider's answer to a sign-in. The nonce is "" when none was sent.
+func (c *Client) verifySession(ctx context.Context, tok *oauth2.Token, nonce string) (Session, error) {
 	raw, _ := tok.Extra("id_token").(string)
 	if raw == "" {
 		return Session{}, fault.New(fault.Unavailable, "identity provider: no ID token in its answer")
@@ -136,11 +136,11 @@ func (c *Client) session(ctx context.Context, tok *oauth2.Token, nonce string) (
 	if err := id.VerifyAccessToken(tok.AccessToken); err != nil {
 		return Session{}, fault.New(fault.Unauthenticated, "identity provider's access token: not issued with the ID token: %w", err)
 	}
-	return c.stamped(tok, raw), nil
+	return c.newSession(tok, raw), nil
 }
 
-// stamped is an answer as we keep it. A provider that does not say how long a token is good gets a minute.
-func (c *Client) stamped(tok *oauth2.Token, idToken string) Session {
+// newSession is an answer as we keep it. A provider that does not say how long a token is good gets a minute.
+func (c *Client) newSession(tok *oauth2.Token, idToken string) Session {
 	s := Session{Issuer: c.cfg.SSO.Issuer, ClientID: c.cfg.ClientID, AccessToken: tok.AccessToken, RefreshToken: tok.RefreshToken, IDToken: idToken, Expires: tok.Expiry}
 	if s.Expires.IsZero() {
 		s.Expires = time.Now().Add(time.Minute)
@@ -153,19 +153,19 @@ func (c *Client) Renew(ctx context.Context, s Session) (Session, error) {
 	if s.RefreshToken == "" {
 		return Session{}, fault.New(fault.Unauthenticated, "session with %s: expired, and it cannot be renewed", s.Issuer)
 	}
-	tok, err := c.oauth.TokenSource(c.carry(ctx), &oauth2.Token{RefreshToken: s.RefreshToken}).Token()
+	tok, err := c.oauth.TokenSource(c.withHTTPClient(ctx), &oauth2.Token{RefreshToken: s.RefreshToken}).Token()
 	if err != nil {
-		return Session{}, refusedBy(err, "session with "+s.Issuer)
+		return Session{}, oauthFault(err, "session with "+s.Issuer)
 	}
 	idToken, _ := tok.Extra("id_token").(string)
 	if idToken == "" {
 		idToken = s.IDToken
 	}
-	return c.stamped(tok, idToken), nil
+	return c.newSession(tok, idToken), nil
 }
 
-// refusedBy reads an error of the oauth2 package without repeating what was sent, or the provider's whole answer.
-func refusedBy(err error, what string) error {
+// oauthFault reads an error of the oauth2 package without repeating what was sent, or the provider's whole answer.
+func oauthFault(err error, what string) error {
 	var answer *oauth2.RetrieveError
 	switch {
 	case !errors.As(err, &answer):
@@ -173,7 +173,7 @@ func refusedBy(err error, what string) error {
 	case answer.ErrorCode == "" || answer.Response != nil && answer.Response.StatusCode >= 500:
 		return fault.New(fault.Unavailable, "%s: the identity provider answers with status %s", what, answer.Response.Status)
 	}
-	return fault.New(fault.Unauthenticated, "%s: %s", what, said(answer.ErrorCode, answer.ErrorDescription))
+	return fault.New(fault.Unauthenticated, "%s: %s", what, quoteProvider(answer.ErrorCode, answer.ErrorDescription))
 }
 
 // withoutURL drops the address from a transport error: a query may be part of it.
@@ -185,8 +185,8 @@ func withoutURL(err error) error {
 	return err
 }
 
-// said is the provider's own words about a refusal, escaped and cut.
-func said(code, description string) string {
+// quoteProvider is the provider's own words about a refusal, escaped and cut.
+func quoteProvider(code, description string) string {
 	s := code
 	if description != "" {
 		s += ": " + description
@@ -197,13 +197,13 @@ func said(code, description string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// End tells the provider that s is over: its refresh token buys nothing any more. Nil when the provider offers no way.
-func (c *Client) End(ctx context.Context, s Session) error {
-	if s.RefreshToken == "" || c.found.RevocationURL == "" {
+// Revoke tells the provider that s is over: its refresh token buys nothing any more. Nil when the provider offers no way.
+func (c *Client) Revoke(ctx context.Context, s Session) error {
+	if s.RefreshToken == "" || c.discovery.RevocationURL == "" {
 		return nil
 	}
 	form := url.Values{"token": {s.RefreshToken}, "token_type_hint": {"refresh_token"}, "client_id": {s.ClientID}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.found.RevocationURL, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.discovery.RevocationURL, strings.NewReader(form.Encode()))
 	if err != nil {
 		return err
 	}

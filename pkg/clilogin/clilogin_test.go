@@ -112,7 +112,7 @@ func (w *world) signIn(t *testing.T, do func(address string)) (clilogin.Session,
 	defer cancel()
 	var browsing sync.WaitGroup
 	defer browsing.Wait()
-	return w.client.Browser(ctx, 0, func(address string) {
+	return w.client.SignInWithBrowser(ctx, 0, func(address string) {
 		browsing.Go(func() {
 			done := false
 			defer func() {
@@ -161,7 +161,7 @@ func TestBrowser(t *testing.T) {
 	w.isAnn(t, renewed)
 	require.NotEqual(t, s.AccessToken, renewed.AccessToken)
 
-	require.NoError(t, w.client.End(t.Context(), renewed))
+	require.NoError(t, w.client.Revoke(t.Context(), renewed))
 	_, err = w.client.Renew(t.Context(), renewed)
 	require.Equal(t, fault.Unauthenticated, fault.KindOf(err))
 }
@@ -207,7 +207,7 @@ func TestBrowserRefused(t *testing.T) {
 	require.Zero(t, w.tokenCalls())
 
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err = w.client.Browser(ctx, 0, func(string) { cancel() })
+	_, err = w.client.SignInWithBrowser(ctx, 0, func(string) { cancel() })
 	require.Equal(t, fault.Interrupted, fault.KindOf(err))
 }
 
@@ -248,7 +248,7 @@ func TestAnswerOfAnotherSignIn(t *testing.T) {
 func TestDevice(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	s, err := w.client.Device(t.Context(), func(p clilogin.Prompt) {
+	s, err := w.client.SignInWithDevice(t.Context(), func(p clilogin.Prompt) {
 		require.Contains(t, p.Complete, p.UserCode)
 		require.True(t, p.Expires.After(time.Now()))
 		resp, err := w.browser.PostForm(p.Address, url.Values{"user_code": {p.UserCode}, "user": {"u-ann"}})
@@ -272,7 +272,7 @@ func TestDeviceRefused(t *testing.T) {
 		_, _ = rw.Write([]byte(`{"error":"unauthorized_client","error_description":"Client is not allowed"}`))
 		return true
 	})
-	_, err := w.client.Device(t.Context(), func(clilogin.Prompt) { t.Fatal("nothing to show") })
+	_, err := w.client.SignInWithDevice(t.Context(), func(clilogin.Prompt) { t.Fatal("nothing to show") })
 	require.Equal(t, fault.Denied, fault.KindOf(err))
 	require.ErrorContains(t, err, "unauthorized_client")
 	require.Contains(t, fault.Hint(err), "Device Authorization Grant")
