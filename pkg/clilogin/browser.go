@@ -20,34 +20,38 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// browserTimeout is how long somebody may take to sign in.
+// browserTimeout is how long SignInWithBrowser waits for the person to sign in.
 const browserTimeout = 10 * time.Minute
 
 const callbackPath = "/callback"
 
-// SignInWithBrowser signs in by authorization code with PKCE. It listens on a loopback port (0: any that is free), calls visit with
-// the address to open, and waits until the browser comes back, ten minutes at most. Faults: Denied when the person or the
-// provider says no, Unauthenticated for an answer that proves nothing.
+// SignInWithBrowser signs in by the authorization code flow with PKCE. It listens on a loopback port (0 takes a free
+// one), calls visit with the address to open in a browser, and waits up to ten minutes for the browser to come back.
+//
+// Faults: Denied when the person or the provider refuses or the time is up; Unauthenticated when the tokens cannot be
+// verified; Conflict when the port is in use; Operator when the provider does not support PKCE with S256.
 func (c *Client) SignInWithBrowser(ctx context.Context, port int, visit func(address string)) (Session, error) {
 	if methods := c.discovery.ChallengeMethods; len(methods) > 0 && !slices.Contains(methods, "S256") {
-		return Session{}, fault.New(fault.Operator, "identity provider %s: offers PKCE without S256", c.cfg.SSO.Issuer)
+		return Session{}, fault.New(fault.Operator, "identity provider %s: does not support PKCE with S256",
+			c.cfg.SSO.Issuer).
+			WithHint("allow the PKCE method S256 for client %s at the provider", c.cfg.ClientID)
 	}
 	ctx, cancel := context.WithTimeout(ctx, browserTimeout)
 	defer cancel()
-	door, err := startCallbackServer(ctx, port, c.cfg.SSO.Issuer)
+	callback, err := startCallbackServer(ctx, port, c.cfg.SSO.Issuer)
 	if err != nil {
 		return Session{}, err
 	}
-	defer door.close()
+	defer callback.close()
 	nonce, verifier := rand.Text(), oauth2.GenerateVerifier()
 	request := c.oauth
-	request.RedirectURL = door.redirectURI
+	request.RedirectURL = callback.redirectURI
 	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("nonce", nonce)}
 	if c.cfg.Audience != "" {
 		options = append(options, oauth2.SetAuthURLParam("audience", c.cfg.Audience))
 	}
-	visit(request.AuthCodeURL(door.state, options...))
-	code, err := door.waitForCode(ctx)
+	visit(request.AuthCodeURL(callback.state, options...))
+	code, err := callback.waitForCode(ctx)
 	if err != nil {
 		return Session{}, err
 	}
@@ -58,13 +62,13 @@ func (c *Client) SignInWithBrowser(ctx context.Context, port int, visit func(add
 	return c.verifySession(ctx, tok, nonce)
 }
 
-// callbackServer is the loopback listener that one sign-in comes back to.
+// callbackServer listens on a loopback port for the redirect that ends one sign-in.
 type callbackServer struct {
-	redirectURI string // the redirect URI
-	host        string
+	redirectURI string
+	host        string // host:port, the only Host header that is accepted
 	issuer      string
 	state       string
-	result      chan callbackResult // the first one that knows the state
+	result      chan callbackResult // receives the first redirect with the right state
 	server      *http.Server
 }
 
@@ -76,62 +80,65 @@ type callbackResult struct {
 func startCallbackServer(ctx context.Context, port int, issuer string) (*callbackServer, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
-		return nil, fault.New(fault.Conflict, "loopback port %d: %w", port, err).WithHint("leave --port out, or choose another")
+		return nil, fault.New(fault.Conflict, "loopback port %d: cannot listen: %w", port, err).
+			WithHint("omit --port, or choose a port that is free")
 	}
 	host := listener.Addr().String()
-	d := &callbackServer{redirectURI: "http://" + host + callbackPath, host: host, issuer: issuer, state: rand.Text(), result: make(chan callbackResult, 1)}
+	s := &callbackServer{redirectURI: "http://" + host + callbackPath, host: host, issuer: issuer, state: rand.Text()}
+	s.result = make(chan callbackResult, 1)
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+callbackPath, d.handleCallback)
-	d.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
-	go func() { _ = d.server.Serve(listener) }() // ends with close
-	return d, nil
+	mux.HandleFunc("GET "+callbackPath, s.handleCallback)
+	s.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
+	go func() { _ = s.server.Serve(listener) }() // returns when close is called
+	return s, nil
 }
 
-// close lets the page that is being shown go out first.
-func (d *callbackServer) close() {
+// close stops the server. It gives a response that is being written one second to finish.
+func (s *callbackServer) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	if d.server.Shutdown(ctx) != nil {
-		_ = d.server.Close()
+	if s.server.Shutdown(ctx) != nil {
+		_ = s.server.Close()
 	}
 }
 
-func (d *callbackServer) waitForCode(ctx context.Context) (string, error) {
+func (s *callbackServer) waitForCode(ctx context.Context) (string, error) {
 	select {
-	case a := <-d.result:
+	case a := <-s.result:
 		return a.code, a.err
 	case <-ctx.Done():
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return "", fault.New(fault.Denied, "sign-in: nobody came back within %s", browserTimeout).
-				WithHint("the redirect URI http://127.0.0.1/* has to be registered for the client")
+			return "", fault.New(fault.Denied, "sign-in: the browser did not come back within %s", browserTimeout).
+				WithHint("register the redirect URI http://127.0.0.1/* for the client at the provider")
 		}
 		return "", ctx.Err()
 	}
 }
 
-// handleCallback takes the first answer that knows the state. Any other is shown the door and changes nothing: a page on the
-// web can send browsers here, but it can neither finish nor break off a sign-in.
-func (d *callbackServer) handleCallback(w http.ResponseWriter, r *http.Request) {
+// handleCallback accepts the first redirect that carries the right state. It answers any other with 400 and ignores it:
+// a web page can send browsers here, but it does not know the state and so can neither complete nor cancel a sign-in.
+func (s *callbackServer) handleCallback(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	known := subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(d.state)) == 1
-	if iss := q.Get("iss"); !known || r.Host != d.host || iss != "" && iss != d.issuer {
-		writePage(w, http.StatusBadRequest, "This is not the sign-in that leadctl is waiting for.")
+	known := subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(s.state)) == 1
+	if iss := q.Get("iss"); !known || r.Host != s.host || iss != "" && iss != s.issuer {
+		writePage(w, http.StatusBadRequest, "This address does not belong to the sign-in that leadctl is waiting for.")
 		return
 	}
 	a, text := callbackResult{code: q.Get("code")}, "Signed in. This page can be closed."
 	if a.code == "" {
-		a.err = fault.New(fault.Denied, "sign-in: the identity provider says %s", quoteProvider(q.Get("error"), q.Get("error_description")))
-		text = "Not signed in. The terminal says why."
+		reply := quoteProvider(q.Get("error"), q.Get("error_description"))
+		a.err = fault.New(fault.Denied, "sign-in: the identity provider answered %s", reply)
+		text = "Not signed in. The terminal shows the reason."
 	}
 	select {
-	case d.result <- a:
+	case s.result <- a:
 		writePage(w, http.StatusOK, text)
 	default:
-		writePage(w, http.StatusBadRequest, "This sign-in is over.")
+		writePage(w, http.StatusBadRequest, "This sign-in has already ended.")
 	}
 }
 
-// writePage answers with a text of ours; nothing of the request is in it.
+// writePage writes a page that holds text and nothing from the request.
 func writePage(w http.ResponseWriter, status int, text string) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
@@ -142,7 +149,8 @@ func writePage(w http.ResponseWriter, status int, text string) {
 	fmt.Fprintf(w, "<!doctype html><html lang=en><meta charset=utf-8><title>leadctl</title><p>%s</p>", text)
 }
 
-// OpenBrowser shows address in the person's browser. An error means that there is none to be found.
+// OpenBrowser opens address, an http or https URL, in the user's
+// browser. It fails when there is no display or no browser.
 func OpenBrowser(address string) error {
 	if u, err := url.Parse(address); err != nil || u.Scheme != "https" && u.Scheme != "http" {
 		return errors.New("not a web address")

@@ -17,28 +17,29 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Cache keeps sessions in files that only their owner reads, one for each issuer and client.
+// Cache keeps sessions in files that only their owner can read, one for each issuer and client.
 type Cache struct {
-	Dir string           // made when it is missing
+	Dir string           // created if missing
 	Now func() time.Time // nil means time.Now
 }
 
-// UserCache is the cache in the person's own configuration folder.
+// UserCache returns the cache in the user's configuration folder.
 func UserCache() (Cache, error) {
 	dir, err := os.UserConfigDir()
 	if err != nil {
-		return Cache{}, fault.New(fault.Invalid, "folder for the session: %w", err).WithHint("set HOME or XDG_CONFIG_HOME")
+		return Cache{}, fault.New(fault.Invalid, "session folder: %w", err).WithHint("set HOME or XDG_CONFIG_HOME")
 	}
 	return Cache{Dir: filepath.Join(dir, "leadctl")}, nil
 }
 
-// Path is the file of a session.
+// Path returns the file of the session of client at issuer.
 func (c Cache) Path(issuer, client string) string {
 	sum := sha256.Sum256([]byte(issuer + "\n" + client))
 	return filepath.Join(c.Dir, fmt.Sprintf("session-%x.json", sum[:8]))
 }
 
-// Load reads a session; found is false when there is none. A file that others can read is refused with fault.Denied.
+// Load reads a session; found is false when there is none, or when the file is incomplete or of another issuer or
+// client. It fails with fault.Denied when other users can read the file.
 func (c Cache) Load(issuer, client string) (s Session, found bool, err error) {
 	path := c.Path(issuer, client)
 	raw, err := os.ReadFile(path)
@@ -49,22 +50,23 @@ func (c Cache) Load(issuer, client string) (s Session, found bool, err error) {
 		return Session{}, false, fault.New(fault.Invalid, "session file: %w", err)
 	}
 	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-		return Session{}, false, fault.New(fault.Denied, "session file %s: others can read it", path).WithHint("leadctl sso logout, then sign in again")
+		return Session{}, false, fault.New(fault.Denied, "session file %s: other users can read it", path).
+			WithHint("run `leadctl sso logout`, then `leadctl sso login`")
 	}
 	if err := json.Unmarshal(raw, &s); err != nil || s.Issuer != issuer || s.ClientID != client {
-		return Session{}, false, nil // not ours, or cut short: the next sign-in replaces it
+		return Session{}, false, nil // the next sign-in replaces the file
 	}
 	return s, true, nil
 }
 
-// Save writes a session whole or not at all.
+// Save replaces the session's file in one step: readers see the old session or the new one.
 func (c Cache) Save(s Session) error {
 	raw, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
-		return fault.New(fault.Invalid, "folder for the session: %w", err)
+		return fault.New(fault.Invalid, "session folder: %w", err)
 	}
 	f, err := os.CreateTemp(c.Dir, "session-*.new") // mode 0600
 	if err != nil {
@@ -81,7 +83,8 @@ func (c Cache) Save(s Session) error {
 	return nil
 }
 
-// Take reads a session and forgets it, waiting for a renewal under way, which would bring it back.
+// Take reads a session and removes its file. It first waits for
+// a renewal in another process, which would write it again.
 func (c Cache) Take(issuer, client string) (s Session, found bool, err error) {
 	if _, err := os.Stat(c.Path(issuer, client)); errors.Is(err, fs.ErrNotExist) {
 		return Session{}, false, nil
@@ -103,7 +106,7 @@ func (c Cache) removeFile(issuer, client string) error {
 	return nil
 }
 
-// lockSession is held over everything that follows from a session's refresh token.
+// lockSession locks a session against other processes. It is held while the refresh token is used or removed.
 func (c Cache) lockSession(issuer, client string) (unlock func(), err error) {
 	unlock, err = lockedfile.MutexAt(c.Path(issuer, client) + ".lock").Lock()
 	if err != nil {
@@ -112,13 +115,15 @@ func (c Cache) lockSession(issuer, client string) (unlock func(), err error) {
 	return unlock, nil
 }
 
-// expiryMargin is how long a token must still be good to be used.
+// expiryMargin is how long an access token must remain valid for Fresh to return it without renewal.
 const expiryMargin = 30 * time.Second
 
-// Fresh gives a session whose access token is good for a while yet, renewing it first when it is not. Of several processes
-// that find it expired one renews it and the others take what it got: a refresh token may be good only once.
-// Unauthenticated: nobody is signed in, or the session is over.
-func (c Cache) Fresh(ctx context.Context, issuer, client string, renew func(context.Context, Session) (Session, error)) (Session, error) {
+// Fresh returns a session whose access token is valid for at least expiryMargin, and renews it first if needed. When
+// several processes find the same session expired, one renews it and the others read the result: a provider may accept
+// a refresh token only once. It fails with fault.Unauthenticated when there is no session or the provider has ended it.
+func (c Cache) Fresh(
+	ctx context.Context, issuer, client string, renew func(context.Context, Session) (Session, error),
+) (Session, error) {
 	s, err := c.loadSignedIn(issuer, client)
 	if err != nil || c.isFresh(s) {
 		return s, err

@@ -22,22 +22,24 @@ const (
 	secret = "a-token-that-must-not-show"
 )
 
-func session(token string, expires time.Time) clilogin.Session {
-	return clilogin.Session{Issuer: issuer, ClientID: cli, AccessToken: token, RefreshToken: "refresh-" + token, Expires: expires}
+func newSession(token string, expires time.Time) clilogin.Session {
+	return clilogin.Session{
+		Issuer: issuer, ClientID: cli, AccessToken: token, RefreshToken: "refresh-" + token, Expires: expires,
+	}
 }
 
-func never(context.Context, clilogin.Session) (clilogin.Session, error) {
-	panic("renewed a good session")
+func failOnRenew(context.Context, clilogin.Session) (clilogin.Session, error) {
+	panic("renewed a session that is still valid")
 }
 
 func TestCacheFile(t *testing.T) {
 	t.Parallel()
 	c := clilogin.Cache{Dir: filepath.Join(t.TempDir(), "new", "leadctl")}
-	_, err := c.Fresh(t.Context(), issuer, cli, never)
+	_, err := c.Fresh(t.Context(), issuer, cli, failOnRenew)
 	require.Equal(t, fault.Unauthenticated, fault.KindOf(err))
 	require.Equal(t, "leadctl sso login", fault.Hint(err))
 
-	want := session(secret, time.Now().Add(time.Hour).UTC().Truncate(time.Second))
+	want := newSession(secret, time.Now().Add(time.Hour).UTC().Truncate(time.Second))
 	require.NoError(t, c.Save(want))
 	info, err := os.Stat(c.Path(issuer, cli))
 	require.NoError(t, err)
@@ -45,36 +47,36 @@ func TestCacheFile(t *testing.T) {
 	info, err = os.Stat(c.Dir)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
-	have, err := c.Fresh(t.Context(), issuer, cli, never)
+	have, err := c.Fresh(t.Context(), issuer, cli, failOnRenew)
 	require.NoError(t, err)
 	require.Equal(t, want, have)
 	for _, other := range [][2]string{{issuer + "/", cli}, {issuer, "other"}} {
 		_, found, err := c.Load(other[0], other[1])
 		require.NoError(t, err)
-		require.False(t, found, "another issuer's or client's session")
+		require.False(t, found, "returned the session of another issuer or client")
 	}
 
 	require.NoError(t, os.Chmod(c.Path(issuer, cli), 0o644))
-	_, err = c.Fresh(t.Context(), issuer, cli, never)
+	_, err = c.Fresh(t.Context(), issuer, cli, failOnRenew)
 	require.Equal(t, fault.Denied, fault.KindOf(err), "readable by others")
 
 	require.NoError(t, os.WriteFile(c.Path(issuer, cli), []byte(`{"access_token":"`+secret), 0o600))
 	require.NoError(t, os.Chmod(c.Path(issuer, cli), 0o600))
-	_, err = c.Fresh(t.Context(), issuer, cli, never)
-	require.Equal(t, fault.Unauthenticated, fault.KindOf(err), "a file cut short is no session")
+	_, err = c.Fresh(t.Context(), issuer, cli, failOnRenew)
+	require.Equal(t, fault.Unauthenticated, fault.KindOf(err), "an incomplete file is no session")
 	require.NotContains(t, err.Error(), secret)
 }
 
-// TestOneRenewal: of many that find the session expired, one renews it and all get what it got.
+// TestOneRenewal: when several processes find the session expired, one renews it and all get the result.
 func TestOneRenewal(t *testing.T) {
 	t.Parallel()
 	c := clilogin.Cache{Dir: t.TempDir()}
-	require.NoError(t, c.Save(session("old", time.Now().Add(10*time.Second)))) // too short to be used
+	require.NoError(t, c.Save(newSession("old", time.Now().Add(10*time.Second)))) // less than expiryMargin
 	var renewals atomic.Int32
 	renew := func(_ context.Context, s clilogin.Session) (clilogin.Session, error) {
 		renewals.Add(1)
 		assert.Equal(t, "refresh-old", s.RefreshToken)
-		return session("new", time.Now().Add(time.Hour)), nil
+		return newSession("new", time.Now().Add(time.Hour)), nil
 	}
 	var wg sync.WaitGroup
 	for range 8 {
@@ -94,7 +96,7 @@ func TestOneRenewal(t *testing.T) {
 func TestFailedRenewal(t *testing.T) {
 	t.Parallel()
 	c := clilogin.Cache{Dir: t.TempDir()}
-	require.NoError(t, c.Save(session("old", time.Now())))
+	require.NoError(t, c.Save(newSession("old", time.Now())))
 	fail := func(kind fault.Kind) func(context.Context, clilogin.Session) (clilogin.Session, error) {
 		return func(context.Context, clilogin.Session) (clilogin.Session, error) {
 			return clilogin.Session{}, fault.New(kind, "no")
@@ -104,14 +106,14 @@ func TestFailedRenewal(t *testing.T) {
 	require.Equal(t, fault.Unavailable, fault.KindOf(err))
 	_, found, err := c.Load(issuer, cli)
 	require.NoError(t, err)
-	require.True(t, found, "a provider that is down ends no session")
+	require.True(t, found, "an unreachable provider must not end the session")
 
 	_, err = c.Fresh(t.Context(), issuer, cli, fail(fault.Unauthenticated))
 	require.Equal(t, fault.Unauthenticated, fault.KindOf(err))
 	require.Equal(t, "leadctl sso login", fault.Hint(err))
 	_, found, err = c.Load(issuer, cli)
 	require.NoError(t, err)
-	require.False(t, found, "a session that is over is forgotten")
+	require.False(t, found, "a session that the provider has ended must be removed")
 }
 
 func TestTake(t *testing.T) {
@@ -120,7 +122,7 @@ func TestTake(t *testing.T) {
 	_, found, err := c.Take(issuer, cli)
 	require.NoError(t, err)
 	require.False(t, found)
-	require.NoError(t, c.Save(session("x", time.Now())))
+	require.NoError(t, c.Save(newSession("x", time.Now())))
 	s, found, err := c.Take(issuer, cli)
 	require.NoError(t, err)
 	require.True(t, found)
@@ -128,5 +130,5 @@ func TestTake(t *testing.T) {
 	_, found, err = c.Load(issuer, cli)
 	require.NoError(t, err)
 	require.False(t, found)
-	require.False(t, strings.Contains(c.Path("../../etc", "/x"), "etc"), "names of files are ours")
+	require.False(t, strings.Contains(c.Path("../../etc", "/x"), "etc"), "the path must not contain the issuer")
 }

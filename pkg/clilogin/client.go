@@ -1,8 +1,9 @@
-// Package clilogin signs the person at the terminal in: authorization code with PKCE over a loopback port, or the device
-// flow, as a public client. It keeps the session in a file of theirs, renews it, and ends it.
+// Package clilogin signs a person in at the command line, as a public OIDC client: by the authorization code flow with
+// PKCE and a loopback redirect, or by the device flow. It keeps the session (the tokens of one sign-in) in a file,
+// renews it when the access token expires, and revokes it.
 //
-// What the tokens it gets are worth is package sso's to say; the web console's sign-in is package session. The protocol's
-// requests are golang.org/x/oauth2's.
+// Package sso verifies the tokens. The web console's sign-in
+// is package session. golang.org/x/oauth2 makes the requests.
 package clilogin
 
 import (
@@ -21,24 +22,25 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
-// Config says where to sign in, and as which client.
+// Config is the issuer to sign in at and the client to sign in as.
 type Config struct {
-	SSO      sso.Config // the issuer and how to reach it; its audiences and clients play no part
+	SSO      sso.Config // the issuer and how to reach it; Audiences and ClientIDs are ignored
 	ClientID string
-	Scopes   []string // further ones; openid, profile and email are always asked for
-	Audience string   // the API's identifier, for providers that want it named (Auth0)
+	Scopes   []string // scopes besides openid, profile and email, which are always requested
+	Audience string   // the API's identifier, for providers that need it in the request (Auth0)
 }
 
-// Session is what a sign-in gives.
+// Session is the tokens of one sign-in.
 type Session struct {
 	Issuer       string    `json:"issuer"`
 	ClientID     string    `json:"client_id"`
 	AccessToken  string    `json:"access_token"`
 	RefreshToken string    `json:"refresh_token,omitempty"`
 	IDToken      string    `json:"id_token,omitempty"`
-	Expires      time.Time `json:"expires_at"` // of the access token, by our clock
+	Expires      time.Time `json:"expires_at"` // of the access token, by this machine's clock
 }
 
+// Client signs in at one issuer as one client.
 // Client talks to one issuer as one client.
 type Client struct {
 	cfg       Config
@@ -50,8 +52,8 @@ type Client struct {
 
 const requestTimeout = 15 * time.Second
 
-// Open reads what the issuer says about itself. Faults are those of sso.Discover; Operator also for endpoints that must
-// not be trusted with a code.
+// Open reads the issuer's discovery document. Its faults are those of sso.Discover, and Operator for an issuer on https
+// that names an endpoint without it.
 func Open(ctx context.Context, cfg Config) (*Client, error) {
 	found, err := sso.Discover(ctx, cfg.SSO)
 	if err != nil {
@@ -65,7 +67,8 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	}
 	c := &Client{cfg: cfg, discovery: found, verifier: verifier, http: boundedClient(cfg.SSO.HTTPClient)}
 	c.oauth = oauth2.Config{ClientID: cfg.ClientID, Scopes: c.requestedScopes(), Endpoint: oauth2.Endpoint{
-		AuthURL: found.AuthorizationURL, TokenURL: found.TokenURL, DeviceAuthURL: found.DeviceURL, AuthStyle: oauth2.AuthStyleInParams,
+		AuthURL: found.AuthorizationURL, TokenURL: found.TokenURL, DeviceAuthURL: found.DeviceURL,
+		AuthStyle: oauth2.AuthStyleInParams,
 	}}
 	for _, address := range []string{found.AuthorizationURL, found.TokenURL, found.DeviceURL, found.RevocationURL} {
 		if err := c.requireHTTPS(address); err != nil {
@@ -76,22 +79,27 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Close lets go of connections.
+// Close closes idle connections.
 func (c *Client) Close() {
 	c.verifier.Close()
 	c.http.CloseIdleConnections()
 }
 
-// requireHTTPS wants https, or an issuer that is no better itself, or the internal address that the configuration answers for.
+// requireHTTPS rejects an endpoint without https. It makes two exceptions: an issuer that is on http itself, and
+// addresses below the configured internal URL.
 func (c *Client) requireHTTPS(address string) error {
 	internal := c.cfg.SSO.InternalURL
-	if address == "" || strings.HasPrefix(address, "https://") || strings.HasPrefix(c.cfg.SSO.Issuer, "http://") || internal != "" && strings.HasPrefix(address, internal) {
+	switch {
+	case address == "", strings.HasPrefix(address, "https://"), strings.HasPrefix(c.cfg.SSO.Issuer, "http://"):
+		return nil
+	case internal != "" && strings.HasPrefix(address, internal):
 		return nil
 	}
-	return fault.New(fault.Operator, "identity provider endpoint %q: not https", address).
-		WithHint("set the provider's public host name")
+	return fault.New(fault.Operator, "identity provider endpoint %q: must start with https://", address).
+		WithHint("set the provider's public host name, so that its discovery document names https addresses")
 }
 
+// boundedClient returns a copy of given (nil means a new client) with a timeout and without redirects.
 func boundedClient(given *http.Client) *http.Client {
 	c := http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
 	if given != nil {
@@ -102,8 +110,8 @@ func boundedClient(given *http.Client) *http.Client {
 	return &c
 }
 
-// requestedScopes asks for offline_access where sessions cannot be renewed without it. Keycloak's can, and the scope there would
-// leave a session behind that outlives every sign-out.
+// requestedScopes adds offline_access where the provider issues no refresh token without it. Keycloak does, and there
+// the scope would create an offline session that survives every sign-out.
 func (c *Client) requestedScopes() []string {
 	scopes := append([]string{"openid", "profile", "email"}, c.cfg.Scopes...)
 	if sso.ProductOf(c.cfg.SSO.Issuer) != sso.Keycloak && slices.Contains(c.discovery.Scopes, "offline_access") {
@@ -112,46 +120,57 @@ func (c *Client) requestedScopes() []string {
 	return scopes
 }
 
-// withHTTPClient hands our HTTP client to the oauth2 package.
+// withHTTPClient makes the oauth2 package use c's HTTP client.
 func (c *Client) withHTTPClient(ctx context.Context) context.Context {
 	return context.WithValue(ctx, oauth2.HTTPClient, c.http)
 }
 
-// verifySession judges the provider's answer to a sign-in. The nonce is "" when none was sent.
+// verifySession verifies the ID token of a sign-in and that the
+// access token belongs to it. nonce is "" when none was sent.
 func (c *Client) verifySession(ctx context.Context, tok *oauth2.Token, nonce string) (Session, error) {
 	raw, _ := tok.Extra("id_token").(string)
 	if raw == "" {
-		return Session{}, fault.New(fault.Unavailable, "identity provider: no ID token in its answer")
+		return Session{}, fault.New(fault.Unavailable, "identity provider: the token response has no ID token")
 	}
 	id, err := c.verifier.Verify(ctx, raw)
 	var bad *sso.TokenError
 	switch {
 	case errors.As(err, &bad):
-		return Session{}, fault.New(fault.Unauthenticated, "identity provider's ID token: %w", bad).WithHint("%s", bad.Hint)
+		return Session{}, fault.New(fault.Unauthenticated, "identity provider's ID token: %w", bad).
+			WithHint("%s", bad.Hint)
 	case err != nil:
 		return Session{}, err
 	case id.Kind != sso.KindID || id.Nonce != nonce:
-		return Session{}, fault.New(fault.Unauthenticated, "identity provider's ID token: not the one that was asked for")
+		return Session{}, fault.New(fault.Unauthenticated,
+			"identity provider's ID token: does not belong to this sign-in")
 	}
 	if err := id.VerifyAccessToken(tok.AccessToken); err != nil {
-		return Session{}, fault.New(fault.Unauthenticated, "identity provider's access token: not issued with the ID token: %w", err)
+		return Session{}, fault.New(fault.Unauthenticated,
+			"identity provider's access token: does not belong to the ID token: %w", err)
 	}
 	return c.newSession(tok, raw), nil
 }
 
-// newSession is an answer as we keep it. A provider that does not say how long a token is good gets a minute.
+// newSession builds a Session. When the provider does not say
+// how long the access token is valid, it assumes one minute.
 func (c *Client) newSession(tok *oauth2.Token, idToken string) Session {
-	s := Session{Issuer: c.cfg.SSO.Issuer, ClientID: c.cfg.ClientID, AccessToken: tok.AccessToken, RefreshToken: tok.RefreshToken, IDToken: idToken, Expires: tok.Expiry}
+	s := Session{
+		Issuer: c.cfg.SSO.Issuer, ClientID: c.cfg.ClientID,
+		AccessToken: tok.AccessToken, RefreshToken: tok.RefreshToken, IDToken: idToken, Expires: tok.Expiry,
+	}
 	if s.Expires.IsZero() {
 		s.Expires = time.Now().Add(time.Minute)
 	}
 	return s
 }
 
-// Renew gets a new access token for s. Unauthenticated: the session is over; Unavailable: it may not be.
+// Renew gets a new access token with the session's refresh token. Faults:
+// Unauthenticated when the provider has ended the session or it has no refresh token;
+// Unavailable when the provider does not answer, and the session may still be valid.
 func (c *Client) Renew(ctx context.Context, s Session) (Session, error) {
 	if s.RefreshToken == "" {
-		return Session{}, fault.New(fault.Unauthenticated, "session with %s: expired, and it cannot be renewed", s.Issuer)
+		return Session{}, fault.New(fault.Unauthenticated, "session with %s: expired, and has no refresh token",
+			s.Issuer)
 	}
 	tok, err := c.oauth.TokenSource(c.withHTTPClient(ctx), &oauth2.Token{RefreshToken: s.RefreshToken}).Token()
 	if err != nil {
@@ -164,19 +183,21 @@ func (c *Client) Renew(ctx context.Context, s Session) (Session, error) {
 	return c.newSession(tok, idToken), nil
 }
 
-// oauthFault reads an error of the oauth2 package without repeating what was sent, or the provider's whole answer.
+// oauthFault classifies an error of the oauth2 package. Its text holds neither what was sent nor the provider's whole
+// response, because both may contain secrets.
 func oauthFault(err error, what string) error {
 	var answer *oauth2.RetrieveError
 	switch {
 	case !errors.As(err, &answer):
 		return fault.New(fault.Unavailable, "%s: %w", what, withoutURL(err))
 	case answer.ErrorCode == "" || answer.Response != nil && answer.Response.StatusCode >= 500:
-		return fault.New(fault.Unavailable, "%s: the identity provider answers with status %s", what, answer.Response.Status)
+		return fault.New(fault.Unavailable, "%s: the identity provider answered with status %s", what,
+			answer.Response.Status)
 	}
 	return fault.New(fault.Unauthenticated, "%s: %s", what, quoteProvider(answer.ErrorCode, answer.ErrorDescription))
 }
 
-// withoutURL drops the address from a transport error: a query may be part of it.
+// withoutURL removes the URL from a transport error, because its query may contain secrets.
 func withoutURL(err error) error {
 	var at *url.Error
 	if errors.As(err, &at) {
@@ -185,7 +206,7 @@ func withoutURL(err error) error {
 	return err
 }
 
-// quoteProvider is the provider's own words about a refusal, escaped and cut.
+// quoteProvider returns the provider's error code and description, quoted and cut to 200 characters.
 func quoteProvider(code, description string) string {
 	s := code
 	if description != "" {
@@ -197,24 +218,27 @@ func quoteProvider(code, description string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// Revoke tells the provider that s is over: its refresh token buys nothing any more. Nil when the provider offers no way.
+// Revoke invalidates the session's refresh token at the provider. It does nothing when the session has none or the
+// provider has no revocation endpoint.
 func (c *Client) Revoke(ctx context.Context, s Session) error {
 	if s.RefreshToken == "" || c.discovery.RevocationURL == "" {
 		return nil
 	}
 	form := url.Values{"token": {s.RefreshToken}, "token_type_hint": {"refresh_token"}, "client_id": {s.ClientID}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.discovery.RevocationURL, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.discovery.RevocationURL,
+		strings.NewReader(form.Encode()))
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return fault.New(fault.Unavailable, "end of the session: %w", withoutURL(err))
+		return fault.New(fault.Unavailable, "revoking the session: %w", withoutURL(err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fault.New(fault.Unavailable, "end of the session: the identity provider answers with status %s", resp.Status)
+		return fault.New(fault.Unavailable, "revoking the session: the identity provider answered with status %s",
+			resp.Status)
 	}
 	return nil
 }

@@ -25,15 +25,16 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const cli = "leadctl-cli"
 
-// world is a running identity provider, a client of it, and somebody's browser.
+// world is a running identity provider, a client of it, and a person's browser.
 type world struct {
 	issuer  string
 	client  *clilogin.Client
 	browser *http.Client
 
-	mu     sync.Mutex
-	tokens int                                           // calls of the token endpoint
-	meddle func(http.ResponseWriter, *http.Request) bool // answers in the provider's stead when it says so
+	mu         sync.Mutex
+	tokenCalls int // requests to the token endpoint
+	// override answers a request in place of the provider when it returns true.
+	override func(http.ResponseWriter, *http.Request) bool
 }
 
 func newWorld(t *testing.T) *world {
@@ -50,11 +51,11 @@ func newWorld(t *testing.T) *world {
 	server.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.mu.Lock()
 		if r.URL.Path == "/oauth/token" {
-			w.tokens++
+			w.tokenCalls++
 		}
-		meddle := w.meddle
+		override := w.override
 		w.mu.Unlock()
-		if meddle == nil || !meddle(rw, r) {
+		if override == nil || !override(rw, r) {
 			idp.ServeHTTP(rw, r)
 		}
 	})
@@ -69,16 +70,16 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) sso() sso.Config { return sso.Config{Issuer: w.issuer, AllowInsecure: true} }
 
-func (w *world) intercept(meddle func(http.ResponseWriter, *http.Request) bool) {
+func (w *world) intercept(override func(http.ResponseWriter, *http.Request) bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.meddle = meddle
+	w.override = override
 }
 
-func (w *world) tokenCalls() int {
+func (w *world) countTokenCalls() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.tokens
+	return w.tokenCalls
 }
 
 func (w *world) get(t *testing.T, address string) (int, string) {
@@ -91,7 +92,7 @@ func (w *world) get(t *testing.T, address string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-// pick signs Ann in at the provider's page and follows the redirects to wherever they lead.
+// pick signs Ann in at the provider's page and follows all redirects.
 func (w *world) pick(t *testing.T, address string) (int, string) {
 	t.Helper()
 	_, page := w.get(t, address)
@@ -105,7 +106,7 @@ func (w *world) pick(t *testing.T, address string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-// signIn waits for the client as a terminal does while do happens in a browser. When do fails, the waiting ends.
+// signIn runs SignInWithBrowser and meanwhile calls do, which acts as the browser. It cancels the sign-in if do fails.
 func (w *world) signIn(t *testing.T, do func(address string)) (clilogin.Session, error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -166,7 +167,7 @@ func TestBrowser(t *testing.T) {
 	require.Equal(t, fault.Unauthenticated, fault.KindOf(err))
 }
 
-// TestCallbackBelongsToOneSignIn: whoever does not know the state can neither finish a sign-in nor break it off.
+// TestCallbackBelongsToOneSignIn: a request without the state can neither complete nor cancel a sign-in.
 func TestCallbackBelongsToOneSignIn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -175,13 +176,16 @@ func TestCallbackBelongsToOneSignIn(t *testing.T) {
 		require.NoError(t, err)
 		back := u.Query().Get("redirect_uri")
 		state := url.QueryEscape(u.Query().Get("state"))
-		for _, query := range []string{"", "?code=x", "?code=x&state=y", "?error=access_denied", "?error=a&state=", "?code=x&iss=https%3A%2F%2Fevil.example&state=" + state} {
+		for _, query := range []string{
+			"", "?code=x", "?code=x&state=y", "?error=access_denied", "?error=a&state=",
+			"?code=x&iss=https%3A%2F%2Fevil.example&state=" + state,
+		} {
 			status, page := w.get(t, back+query)
 			require.Equal(t, 400, status, query)
 			require.NotContains(t, page, "evil")
 		}
 		status, _ := w.get(t, strings.Replace(back, "127.0.0.1", "localhost", 1)+"?code=x&state="+state)
-		require.Equal(t, 400, status, "another name for this machine may be somebody else's")
+		require.Equal(t, 400, status, "another host name for this machine must be rejected")
 		status, _ = w.get(t, strings.TrimSuffix(back, "/callback")+"/")
 		require.Equal(t, 404, status)
 		status, _ = w.pick(t, address)
@@ -189,7 +193,7 @@ func TestCallbackBelongsToOneSignIn(t *testing.T) {
 	})
 	require.NoError(t, err)
 	w.isAnn(t, s)
-	require.Equal(t, 1, w.tokenCalls(), "only the real answer's code was used")
+	require.Equal(t, 1, w.countTokenCalls(), "only the code of the provider's redirect may be exchanged")
 }
 
 func TestBrowserRefused(t *testing.T) {
@@ -198,20 +202,21 @@ func TestBrowserRefused(t *testing.T) {
 	_, err := w.signIn(t, func(address string) {
 		u, err := url.Parse(address)
 		require.NoError(t, err)
-		status, page := w.get(t, u.Query().Get("redirect_uri")+"?error=access_denied&error_description=%3Cscript%3E&state="+u.Query().Get("state"))
+		query := "?error=access_denied&error_description=%3Cscript%3E&state=" + u.Query().Get("state")
+		status, page := w.get(t, u.Query().Get("redirect_uri")+query)
 		require.Equal(t, 200, status)
 		require.NotContains(t, page, "script")
 	})
 	require.Equal(t, fault.Denied, fault.KindOf(err))
 	require.ErrorContains(t, err, "access_denied")
-	require.Zero(t, w.tokenCalls())
+	require.Zero(t, w.countTokenCalls())
 
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err = w.client.SignInWithBrowser(ctx, 0, func(string) { cancel() })
 	require.Equal(t, fault.Interrupted, fault.KindOf(err))
 }
 
-// TestAnswerOfAnotherSignIn: an ID token that is good, but not the one asked for, signs nobody in.
+// TestAnswerOfAnotherSignIn: an ID token that is valid but was issued for another sign-in is rejected.
 func TestAnswerOfAnotherSignIn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -231,9 +236,10 @@ func TestAnswerOfAnotherSignIn(t *testing.T) {
 	})
 	first, err := w.signIn(t, func(address string) { w.pick(t, address) })
 	require.NoError(t, err)
+	access, bearer := `{"access_token":"`+first.AccessToken+`"`, `,"token_type":"Bearer","expires_in":60`
 	for name, body := range map[string]string{
-		"another nonce":        `{"access_token":"` + first.AccessToken + `","token_type":"Bearer","expires_in":60,"id_token":"` + first.IDToken + `"}`,
-		"no ID token":          `{"access_token":"` + first.AccessToken + `","token_type":"Bearer","expires_in":60}`,
+		"another nonce":        access + bearer + `,"id_token":"` + first.IDToken + `"}`,
+		"no ID token":          access + bearer + `}`,
 		"access token instead": `{"access_token":"x","token_type":"Bearer","id_token":"` + first.AccessToken + `"}`,
 		"garbage":              `{"access_token":"x","token_type":"Bearer","id_token":"a.b.c"}`,
 	} {
@@ -272,26 +278,30 @@ func TestDeviceRefused(t *testing.T) {
 		_, _ = rw.Write([]byte(`{"error":"unauthorized_client","error_description":"Client is not allowed"}`))
 		return true
 	})
-	_, err := w.client.SignInWithDevice(t.Context(), func(clilogin.Prompt) { t.Fatal("nothing to show") })
+	_, err := w.client.SignInWithDevice(t.Context(), func(clilogin.Prompt) { t.Fatal("showed a prompt") })
 	require.Equal(t, fault.Denied, fault.KindOf(err))
 	require.ErrorContains(t, err, "unauthorized_client")
 	require.Contains(t, fault.Hint(err), "Device Authorization Grant")
 }
 
-// TestEndpointsKeepToHTTPS: an issuer on https whose token endpoint is not gets no code.
-func TestEndpointsKeepToHTTPS(t *testing.T) {
+// TestEndpointsMustUseHTTPS: an issuer on https must not name a token endpoint on http.
+func TestEndpointsMustUseHTTPS(t *testing.T) {
 	t.Parallel()
 	mux := http.NewServeMux()
 	server := httptest.NewTLSServer(mux)
 	t.Cleanup(server.Close)
+	keys := `{"keys":[{"kty":"EC","crv":"P-256",` +
+		`"x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}`
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/keys" {
-			_, _ = io.WriteString(w, `{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}`)
+			_, _ = io.WriteString(w, keys)
 			return
 		}
-		_, _ = io.WriteString(w, `{"issuer":"`+server.URL+`","jwks_uri":"`+server.URL+`/keys","authorization_endpoint":"`+server.URL+`/a","token_endpoint":"http://plain.example/t"}`)
+		_, _ = io.WriteString(w, `{"issuer":"`+server.URL+`","jwks_uri":"`+server.URL+`/keys",`+
+			`"authorization_endpoint":"`+server.URL+`/a","token_endpoint":"http://plain.example/t"}`)
 	})
-	_, err := clilogin.Open(t.Context(), clilogin.Config{ClientID: cli, SSO: sso.Config{Issuer: server.URL, HTTPClient: server.Client()}})
+	config := sso.Config{Issuer: server.URL, HTTPClient: server.Client()}
+	_, err := clilogin.Open(t.Context(), clilogin.Config{ClientID: cli, SSO: config})
 	require.Equal(t, fault.Operator, fault.KindOf(err))
 	require.ErrorContains(t, err, "http://plain.example/t")
 }

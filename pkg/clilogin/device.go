@@ -9,43 +9,51 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Prompt is what a person needs to sign a device in from another one.
+// Prompt is what a person needs to sign in on another device.
 type Prompt struct {
-	Address  string // where to go
-	Complete string // the same with the code in it; may be ""
-	UserCode string // what to type there
+	Address  string // the page to open
+	Complete string // the page with the code already in the address; may be ""
+	UserCode string // the code to enter on the page at Address
 	Expires  time.Time
 }
 
-// SignInWithDevice signs in by the device flow: show is called with what to do, and the call waits until it is done or the code has
-// expired. Faults: Unprocessable for a provider or client without the flow, Denied when the person says no or takes too long.
+// SignInWithDevice signs in by the device flow. It calls show with the code and the page to enter it on, then waits
+// until the person has signed in there or the code has expired.
+//
+// Faults: Unprocessable when the provider has no device flow; Denied when the provider does not allow it to the client,
+// or the person refuses or takes too long.
 func (c *Client) SignInWithDevice(ctx context.Context, show func(Prompt)) (Session, error) {
 	if c.discovery.DeviceURL == "" {
-		return Session{}, fault.New(fault.Unprocessable, "identity provider %s: offers no device flow", c.cfg.SSO.Issuer).
-			WithHint("sign in with a browser: leave --device out")
+		return Session{}, fault.New(fault.Unprocessable, "identity provider %s: does not offer the device flow",
+			c.cfg.SSO.Issuer).
+			WithHint("omit --device to sign in with a browser on this machine")
 	}
 	ctx = c.withHTTPClient(ctx)
-	verifier := oauth2.GenerateVerifier() // Keycloak wants PKCE here too, from a client that has to use it
+	verifier := oauth2.GenerateVerifier() // Keycloak requires PKCE in the device flow, too, if the client requires it
 	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(verifier)}
 	if c.cfg.Audience != "" {
 		options = append(options, oauth2.SetAuthURLParam("audience", c.cfg.Audience))
 	}
-	asked, err := c.oauth.DeviceAuth(ctx, options...)
+	code, err := c.oauth.DeviceAuth(ctx, options...)
 	if err != nil {
-		return Session{}, denyWithHint(oauthFault(err, "device sign-in"), "the client has to be allowed the device flow (OAuth 2.0 Device Authorization Grant)")
+		return Session{}, denyWithHint(oauthFault(err, "device sign-in"),
+			"allow the device flow (OAuth 2.0 Device Authorization Grant) for the client at the provider")
 	}
-	show(Prompt{Address: asked.VerificationURI, Complete: asked.VerificationURIComplete, UserCode: asked.UserCode, Expires: asked.Expiry})
-	tok, err := c.oauth.DeviceAccessToken(ctx, asked, oauth2.VerifierOption(verifier))
+	show(Prompt{
+		Address: code.VerificationURI, Complete: code.VerificationURIComplete,
+		UserCode: code.UserCode, Expires: code.Expiry,
+	})
+	tok, err := c.oauth.DeviceAccessToken(ctx, code, oauth2.VerifierOption(verifier))
 	if ctx.Err() != nil {
 		return Session{}, ctx.Err()
 	}
 	if err != nil {
-		return Session{}, denyWithHint(oauthFault(err, "device sign-in"), "start again with `leadctl sso login --device`")
+		return Session{}, denyWithHint(oauthFault(err, "device sign-in"), "run `leadctl sso login --device` again")
 	}
 	return c.verifySession(ctx, tok, "")
 }
 
-// denyWithHint adds a hint to a refusal; trouble with the network speaks for itself.
+// denyWithHint turns a refusal by the provider into a fault.Denied with a hint. It returns other faults unchanged.
 func denyWithHint(err error, hint string) error {
 	if fault.Is(err, fault.Unauthenticated) {
 		return fault.New(fault.Denied, "%w", err).WithHint("%s", hint)
