@@ -1,8 +1,7 @@
-// Package failpoint is where a test asks a real process to die, stop or wait: right before and right after each effect on
-// PostgreSQL and on Odoo. Only binaries built with the tag failpoint listen; in all others Hit is an empty function and
-// none of its names are in the binary.
+// Package failpoint lets a test kill, stop or delay a real process immediately before or after an effect on PostgreSQL or
+// Odoo. Only binaries built with the tag failpoint do so. In all other binaries Hit is an empty function.
 //
-// A point is named by the side it stands on and by the effect: "before commit onboarding step", "after odoo res.users.create".
-// The points stand where every effect passes (package postgres's transactions, package odoo's calls and statements), so that
-// a new effect is a new point by itself. scripts/torture asks for them.
+// A failpoint's name is its side and its effect: "before commit onboarding step", "after odoo res.users.create". The calls
+// of Hit are in the code that every effect passes (transactions in package postgres, calls and statements in package
+// odoo), so a new effect needs no new call. scripts/torture sets the failpoints.
 package failpoint

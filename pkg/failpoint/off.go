@@ -2,5 +2,5 @@
 
 package failpoint
 
-// Hit is a place where a fault can be asked for. Without the tag it is nothing.
+// Hit marks a failpoint. Without the build tag it does nothing.
 func Hit(_, _ string) {}

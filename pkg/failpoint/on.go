@@ -12,29 +12,27 @@ import (
 	"time"
 )
 
-// Hit does what LEADCTL_FAILPOINTS asks for at this point: "NAME[@N]=ACTION[;…]", where N is the how manieth passing (1 by
-// default) and ACTION is kill, stop (until somebody continues the process) or a duration to wait for. With
-// LEADCTL_FAILPOINTS_SEEN each passing is one line of that file, written before the action.
-func Hit(side, effect string) { points().hit(side + " " + effect) }
+// Hit runs the action that LEADCTL_FAILPOINTS sets for this failpoint: "NAME[@N]=ACTION[;…]". N counts the process's
+// calls of Hit with this name from 1, the default. ACTION is kill, stop (SIGSTOP) or a duration to sleep. If
+// LEADCTL_FAILPOINTS_SEEN is set, Hit first appends NAME@N as one line to that file.
+func Hit(side, effect string) { loadPlan().hitPoint(side + " " + effect) }
 
-// plan is what the environment asked of this process.
+// plan holds the actions that the environment sets for this process.
 type plan struct {
-	mu     sync.Mutex
-	passed map[string]int
-	wanted map[string]string // "NAME@N" → action
-	seen   *os.File
+	mu      sync.Mutex
+	hits    map[string]int    // by name
+	actions map[string]string // by "NAME@N"
+	seen    *os.File
 }
 
-func points() *plan { return once() }
-
-var once = sync.OnceValue(func() *plan {
-	p := &plan{passed: map[string]int{}, wanted: map[string]string{}}
+var loadPlan = sync.OnceValue(func() *plan {
+	p := &plan{hits: map[string]int{}, actions: map[string]string{}}
 	for _, rule := range strings.Split(os.Getenv("LEADCTL_FAILPOINTS"), ";") {
 		if name, action, ok := strings.Cut(rule, "="); ok {
 			if !strings.Contains(name, "@") {
 				name += "@1"
 			}
-			p.wanted[name] = action
+			p.actions[name] = action
 		}
 	}
 	if path := os.Getenv("LEADCTL_FAILPOINTS_SEEN"); path != "" {
@@ -47,30 +45,30 @@ var once = sync.OnceValue(func() *plan {
 	return p
 })
 
-func (p *plan) hit(name string) {
+func (p *plan) hitPoint(name string) {
 	p.mu.Lock()
-	p.passed[name]++
-	name += "@" + strconv.Itoa(p.passed[name])
+	p.hits[name]++
+	name += "@" + strconv.Itoa(p.hits[name])
 	if p.seen != nil {
 		fmt.Fprintln(p.seen, name)
 	}
-	action := p.wanted[name]
+	action := p.actions[name]
 	p.mu.Unlock()
-	act(action)
+	runAction(action)
 }
 
-func act(action string) {
+func runAction(action string) {
 	switch action {
 	case "":
 	case "kill":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		select {} // nothing more happens here
+		select {} // until the signal arrives
 	case "stop":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 	default:
 		pause, err := time.ParseDuration(action)
 		if err != nil {
-			panic("LEADCTL_FAILPOINTS: action " + action + " is none of kill, stop and a duration")
+			panic("LEADCTL_FAILPOINTS: action " + action + ": want kill, stop or a duration")
 		}
 		time.Sleep(pause)
 	}

@@ -1,11 +1,11 @@
-// Package fault is leadctl's one vocabulary of failures.
+// Package fault classifies leadctl's errors.
 //
-// An error that crosses a package boundary carries a Kind. A Kind has three readings: an HTTP status, an exit code and,
-// through Text, words that are safe to show to whoever asked. Everything else about a failure (the cause, the SQL, the
-// upstream's answer) stays in the error chain for the log.
+// An error that crosses a package boundary carries a Kind. A Kind determines the HTTP status and the exit code. Text
+// returns a message that is safe to show to the caller. Everything else about a failure (the cause, the SQL, another
+// service's answer) stays in the error chain for the log.
 //
-// Messages are noun phrases with the identifying value ("tenant 42", "column uen: missing from the header"), never
-// "failed to…". No secret, token or DSN goes into any of them.
+// Messages begin with the thing that failed and its value ("tenant 42", "column uen: missing from the header"), never with
+// "failed to…". They must not contain a secret, a token or a DSN.
 package fault
 
 import (
@@ -16,24 +16,24 @@ import (
 	"time"
 )
 
-// Kind says what sort of failure it is. The zero Kind is Internal: an error nobody classified is our own fault.
+// Kind classifies a failure. The zero Kind is Internal: an unclassified error counts as a bug of leadctl.
 type Kind uint8
 
-// The kinds, with the HTTP status and the exit code each one reads as.
+// The kinds, each with its HTTP status and exit code.
 const (
 	Internal        Kind = iota // 500, exit 1: a bug or an unclassified error
 	Invalid                     // 400, exit 2: the request or the command line is wrong
-	Unprocessable               // 422, exit 1: well formed, but the content cannot be used
+	Unprocessable               // 422, exit 1: the syntax is right, but the content cannot be used
 	TooLarge                    // 413, exit 1
 	Unsupported                 // 415, exit 1: media type or format
-	Unauthenticated             // 401, exit 5: no token, or one that proves nothing
-	Denied                      // 403, exit 5: known caller, not allowed
+	Unauthenticated             // 401, exit 5: no valid token
+	Denied                      // 403, exit 5: the caller is authenticated, but not allowed
 	NotFound                    // 404, exit 4
-	Conflict                    // 409, exit 1: someone else holds it, or it exists already
-	TooMany                     // 429, exit 6: the caller asks too often; later is fine
-	Operator                    // 503, exit 3: an operator must act (pending migration, refused gate)
-	Unavailable                 // 503, exit 6: a dependency is down; trying again later can help
-	Interrupted                 // 503, exit 130: the caller went away or the process was told to stop
+	Conflict                    // 409, exit 1: it exists already, or another process or transaction holds it
+	TooMany                     // 429, exit 6: the caller asks too often and can retry later
+	Operator                    // 503, exit 3: an operator must act (pending migration, violations of the gate)
+	Unavailable                 // 503, exit 6: a dependency is down; a retry can help
+	Interrupted                 // 503, exit 130: the caller disconnected, or the process was told to stop
 )
 
 var readings = [...]struct {
@@ -55,10 +55,10 @@ var readings = [...]struct {
 	Interrupted:     {"interrupted", http.StatusServiceUnavailable, 130},
 }
 
-// String is the kind's name: the default machine code of a problem and the "kind" of a log line.
+// String returns the kind's name: the default code of a problem and the "kind" of a log line.
 func (k Kind) String() string { return readings[k].name }
 
-// Error is a classified failure. Make one with New; refine it with the With… methods, which return copies.
+// Error is a classified failure. New makes one; the With… methods return changed copies.
 type Error struct {
 	kind  Kind
 	code  string
@@ -68,8 +68,8 @@ type Error struct {
 	cause error
 }
 
-// New makes a failure of kind k. The text is shown to the caller as it stands, so it holds only what the caller may know.
-// A %w in format keeps its operand as the cause; the operand's words are then part of Error() but not of Text.
+// New returns a failure of kind k. Its text is shown to the caller unchanged, so it must hold only what the caller may
+// know. The operand of a %w in format becomes the cause: its message is part of Error() but not of Text.
 func New(k Kind, format string, args ...any) *Error {
 	full := fmt.Errorf(format, args...)
 	cause := errors.Unwrap(full)
@@ -84,7 +84,7 @@ func New(k Kind, format string, args ...any) *Error {
 	return &Error{kind: k, text: safeText(format, args), cause: cause}
 }
 
-// safeText renders format with every error operand cut out, so that a wrapped cause never reaches a caller.
+// safeText renders format without its error operands, so that the text does not show a wrapped cause.
 func safeText(format string, args []any) string {
 	kept := make([]any, len(args))
 	for i, a := range args {
@@ -96,7 +96,7 @@ func safeText(format string, args []any) string {
 	return trimCut(fmt.Errorf(format, kept...).Error())
 }
 
-// Error is the whole story for logs and for an operator's terminal: the text and its causes.
+// Error returns the text and the causes, for logs and for an operator's terminal.
 func (e *Error) Error() string {
 	if e.cause == nil {
 		return e.text
@@ -104,27 +104,27 @@ func (e *Error) Error() string {
 	return e.text + ": " + e.cause.Error()
 }
 
-// Unwrap gives the cause to errors.Is and errors.As.
+// Unwrap returns the cause, for errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.cause }
 
-// WithCode sets the stable machine code, such as TENANT_REQUIRED.
+// WithCode sets the stable code that programs read, such as TENANT_REQUIRED.
 func (e *Error) WithCode(code string) *Error { c := *e; c.code = code; return &c }
 
-// WithHint says what to do next; it is printed as "hint: …" and is safe to show.
+// WithHint sets what to do next. It is printed as "hint: …" and shown to the caller.
 func (e *Error) WithHint(format string, args ...any) *Error {
 	c := *e
 	c.hint = fmt.Sprintf(format, args...)
 	return &c
 }
 
-// WithRetryAfter says when trying again makes sense; HTTP answers carry it as Retry-After.
+// WithRetryAfter sets the time to wait before a retry. HTTP responses carry it as Retry-After.
 func (e *Error) WithRetryAfter(d time.Duration) *Error { c := *e; c.after = d; return &c }
 
-// Because attaches a cause that only logs and operators see.
+// Because sets the cause, which only logs and operators see.
 func (e *Error) Because(cause error) *Error { c := *e; c.cause = cause; return &c }
 
-// KindOf reads the kind of err: that of the outermost classified error, Interrupted for a cancelled context,
-// Unavailable for an expired one, else Internal.
+// KindOf returns the kind of err: that of the outermost classified error, Interrupted for a cancelled context, Unavailable
+// for an expired one, else Internal.
 func KindOf(err error) Kind {
 	var e *Error
 	switch {
@@ -138,13 +138,13 @@ func KindOf(err error) Kind {
 	return Internal
 }
 
-// Is reports whether err is of kind k. A nil error is of no kind.
+// Is reports whether err is of kind k. A nil error has no kind.
 func Is(err error, k Kind) bool { return err != nil && KindOf(err) == k }
 
-// HTTPStatus is the status that err answers with.
+// HTTPStatus returns the HTTP status for err.
 func HTTPStatus(err error) int { return readings[KindOf(err)].status }
 
-// ExitCode is what a command that ended with err exits with; 0 for nil.
+// ExitCode returns the exit code of a command that ended with err; 0 for nil.
 func ExitCode(err error) int {
 	if err == nil {
 		return 0
@@ -152,7 +152,7 @@ func ExitCode(err error) int {
 	return readings[KindOf(err)].exit
 }
 
-// Text is what a caller across the network may read. An unclassified error says nothing about itself.
+// Text returns the message for a caller across the network. For an unclassified or Internal error it reveals nothing.
 func Text(err error) string {
 	var e *Error
 	if errors.As(err, &e) && e.kind != Internal {
@@ -164,7 +164,7 @@ func Text(err error) string {
 	return KindOf(err).String()
 }
 
-// Code is the stable machine code of err: its own, else its kind's name.
+// Code returns the stable code of err: the one set by WithCode, else its kind's name.
 func Code(err error) string {
 	var e *Error
 	if errors.As(err, &e) && e.code != "" {
@@ -173,7 +173,7 @@ func Code(err error) string {
 	return KindOf(err).String()
 }
 
-// Hint is what to do next, or "".
+// Hint returns the outermost hint in err's chain, or "".
 func Hint(err error) string {
 	for err != nil {
 		var e *Error
@@ -188,7 +188,7 @@ func Hint(err error) string {
 	return ""
 }
 
-// RetryAfter is when trying again makes sense, 0 when nothing is known.
+// RetryAfter returns the time to wait before a retry, 0 if unknown.
 func RetryAfter(err error) time.Duration {
 	var e *Error
 	if errors.As(err, &e) {

@@ -10,7 +10,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-func TestThreeReadings(t *testing.T) {
+func TestStatusExitTextAndCode(t *testing.T) {
 	t.Parallel()
 	plain := errors.New("pq: password=hunter2")
 	for _, c := range []struct {
@@ -43,7 +43,7 @@ func TestThreeReadings(t *testing.T) {
 		}
 	}
 	if fault.ExitCode(nil) != 0 {
-		t.Error("nil must exit 0")
+		t.Error("exit code of nil: want 0")
 	}
 }
 
@@ -52,14 +52,14 @@ func TestCauseStaysInTheLog(t *testing.T) {
 	cause := errors.New("dial tcp 10.0.0.7: refused")
 	err := fault.New(fault.Unavailable, "server %s: %w", "odoo", cause)
 	if err.Error() != "server odoo: dial tcp 10.0.0.7: refused" || !errors.Is(err, cause) {
-		t.Errorf("lost the cause: %q", err)
+		t.Errorf("error %q: the cause is missing", err)
 	}
 	if got := fault.Text(err); got != "server odoo" {
-		t.Errorf("the cause leaked: %q", got)
+		t.Errorf("text %q: it shows the cause", got)
 	}
 }
 
-func TestRefinementsAreCopies(t *testing.T) {
+func TestWithMethodsReturnCopies(t *testing.T) {
 	t.Parallel()
 	base := fault.New(fault.Unavailable, "x")
 	refined := base.WithHint("run %s", "y").WithRetryAfter(time.Second)
@@ -67,6 +67,6 @@ func TestRefinementsAreCopies(t *testing.T) {
 		t.Errorf("hint %q / %q, after %v", fault.Hint(base), fault.Hint(refined), fault.RetryAfter(refined))
 	}
 	if got := fault.Hint(fault.New(fault.Internal, "outer: %w", refined)); got != "run y" {
-		t.Errorf("a cause's hint is lost: %q", got)
+		t.Errorf("hint %q: want the cause's hint", got)
 	}
 }

@@ -1,7 +1,7 @@
-// Package logging makes the one slog.Logger of a process and carries attributes (request id, tenant) through contexts.
+// Package logging makes the slog.Logger of a process and carries attributes (request id, tenant) in contexts.
 //
-// It owns the format of a log line. It does not own a logger: cmd/leadctl makes one with New and hands it to whoever
-// writes, so no package has a global one. Nothing secret may be handed to it; it does not look for secrets.
+// It owns the format of a log line. It holds no logger: cmd/leadctl makes one with New and passes it on, so no package
+// has a global logger. It does not look for secrets; callers must not log any.
 package logging
 
 import (
@@ -11,10 +11,11 @@ import (
 	"slices"
 )
 
-// Text is the format for people; every other format name means JSON, one object a line.
+// Text is the format name for text lines. Every other name means JSON, one object per line.
 const Text = "text"
 
-// New makes a logger that writes to w from level on and adds the attributes that With put into a record's context.
+// New returns a logger that writes records of level and above to w and adds the attributes that With put into their
+// context.
 func New(w io.Writer, level slog.Level, format string) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: level}
 	if format == Text {
@@ -23,13 +24,13 @@ func New(w io.Writer, level slog.Level, format string) *slog.Logger {
 	return slog.New(handler{slog.NewJSONHandler(w, opts)})
 }
 
-// Discard is a logger that writes nothing, for tests and for callers without one.
+// Discard returns a logger that writes nothing, for tests and for callers without a logger.
 func Discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 type attrsKey struct{}
 
-// With returns a context whose log lines carry attrs besides those that ctx already has. A later attribute with
-// the same key takes the place of the earlier one.
+// With returns a context whose log lines carry attrs and the attributes that ctx already has. A later attribute replaces
+// an earlier one with the same key.
 func With(ctx context.Context, attrs ...slog.Attr) context.Context {
 	kept := slices.DeleteFunc(slices.Clone(attrsOf(ctx)), func(old slog.Attr) bool {
 		return slices.ContainsFunc(attrs, func(a slog.Attr) bool { return a.Key == old.Key })
@@ -37,7 +38,7 @@ func With(ctx context.Context, attrs ...slog.Attr) context.Context {
 	return context.WithValue(ctx, attrsKey{}, append(kept, attrs...))
 }
 
-// Value is the attribute that ctx's log lines carry under key, "" for none.
+// Value returns the attribute that ctx carries under key, or "".
 func Value(ctx context.Context, key string) string {
 	for _, a := range attrsOf(ctx) {
 		if a.Key == key {
@@ -64,7 +65,7 @@ func (h handler) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-// WithAttrs implements slog.Handler; without it the derived logger would lose the context's attributes.
+// WithAttrs implements slog.Handler. The embedded method would return a handler without the context's attributes.
 func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return handler{h.Handler.WithAttrs(attrs)}
 }

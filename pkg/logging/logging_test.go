@@ -12,7 +12,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/logging"
 )
 
-func line(t *testing.T, log func(ctx context.Context, l *slog.Logger)) map[string]any {
+func logLine(t *testing.T, log func(ctx context.Context, l *slog.Logger)) map[string]any {
 	t.Helper()
 	var out bytes.Buffer
 	log(t.Context(), logging.New(&out, slog.LevelInfo, "json"))
@@ -23,7 +23,7 @@ func line(t *testing.T, log func(ctx context.Context, l *slog.Logger)) map[strin
 
 func TestContextAttributesReachTheLine(t *testing.T) {
 	t.Parallel()
-	got := line(t, func(ctx context.Context, l *slog.Logger) {
+	got := logLine(t, func(ctx context.Context, l *slog.Logger) {
 		ctx = logging.With(ctx, slog.String("request_id", "r1"), slog.Int("tenant", 1))
 		ctx = logging.With(ctx, slog.Int("tenant", 2))
 		l.With("component", "jobs").InfoContext(ctx, "done")
@@ -38,7 +38,7 @@ func TestSiblingsDoNotShareAttributes(t *testing.T) {
 	parent := logging.With(t.Context(), slog.String("a", "1"), slog.String("b", "1"), slog.String("c", "1"))
 	left, right := logging.With(parent, slog.String("side", "left")), logging.With(parent, slog.String("side", "right"))
 	for want, ctx := range map[string]context.Context{"left": left, "right": right} {
-		got := line(t, func(_ context.Context, l *slog.Logger) { l.InfoContext(ctx, "x") })
+		got := logLine(t, func(_ context.Context, l *slog.Logger) { l.InfoContext(ctx, "x") })
 		require.Equal(t, want, got["side"])
 	}
 }

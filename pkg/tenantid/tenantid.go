@@ -1,23 +1,24 @@
-// Package tenantid is the one word every layer shares about tenancy: the number that names a tenant.
+// Package tenantid defines ID, the number that identifies a tenant.
 //
-// It is a leaf so that the database doors (package postgres) can demand an ID without knowing what a tenant is.
-// What a tenant is, and how a token becomes an ID, is package tenant.
+// It imports no other package of leadctl, so that package postgres can require an ID without knowing what a tenant is.
+// Package tenant says what a tenant is and resolves a token to an ID.
 package tenantid
 
 import "strconv"
 
-// ID is tenants.tenant_id: positive, never reused. The zero value names no tenant and is refused by every door.
+// ID is a value of tenants.tenant_id: positive and never reused. The zero value identifies no tenant; package postgres
+// rejects it.
 type ID int32
 
-// Valid reports whether id can name a tenant.
+// Valid reports whether id can identify a tenant.
 func (id ID) Valid() bool { return id > 0 }
 
-// String is the decimal form used in logs, claims and URLs.
+// String returns the decimal form used in logs, claims and URLs.
 func (id ID) String() string { return strconv.FormatInt(int64(id), 10) }
 
-// Parse reads the canonical decimal form only: no sign, no leading zero, no space, within int4.
-// PostgreSQL's own cast maps ' 1 ', '+1' and '001' to tenant 1, so nothing looser may ever reach it.
-func Parse(s string) (ID, bool) {
+// Parse returns the ID that s holds in canonical decimal form: no sign, no leading zero, no space, within int4. Otherwise
+// ok is false. PostgreSQL's own cast reads ' 1 ', '+1' and '001' as tenant 1, so other forms must not reach it.
+func Parse(s string) (id ID, ok bool) {
 	if s == "" || len(s) > 10 || s[0] == '0' {
 		return 0, false
 	}

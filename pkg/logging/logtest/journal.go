@@ -1,4 +1,4 @@
-// Package logtest keeps what a program logs, for tests that look into it.
+// Package logtest keeps log output in memory, for tests that read it.
 package logtest
 
 import (
@@ -6,20 +6,20 @@ import (
 	"sync"
 )
 
-// Journal is a log that may be read while it is written. The zero value is ready for use.
+// Journal is a log in memory. It is safe for concurrent use, and its zero value is ready for use.
 type Journal struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-// Write appends to the log.
+// Write appends b to the log. It never fails.
 func (j *Journal) Write(b []byte) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.text.Write(b)
 }
 
-// String is all that was written so far.
+// String returns everything written so far.
 func (j *Journal) String() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
