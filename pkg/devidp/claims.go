@@ -16,8 +16,8 @@ const (
 	claimRoles  = "roles"
 )
 
-// claims is what a user's tokens say; the same in access tokens, ID tokens and userinfo.
-func (u User) claims() map[string]any {
+// tokenClaims is what a user's tokens say; the same in access tokens, ID tokens and userinfo.
+func (u User) tokenClaims() map[string]any {
 	out := map[string]any{"email": u.Email, "email_verified": u.EmailVerified, "name": u.Name, "preferred_username": u.Email}
 	if u.TenantID != "" {
 		out[claimTenant] = u.TenantID
@@ -30,17 +30,17 @@ func (u User) claims() map[string]any {
 
 // GetPrivateClaimsFromScopes fills access tokens.
 func (s *store) GetPrivateClaimsFromScopes(_ context.Context, userID, _ string, _ []string) (map[string]any, error) {
-	return s.users[userID].claims(), nil
+	return s.users[userID].tokenClaims(), nil
 }
 
 // SetUserinfoFromRequest fills ID tokens.
 func (s *store) SetUserinfoFromRequest(_ context.Context, info *oidc.UserInfo, req op.IDTokenRequest, _ []string) error {
-	return s.describe(info, req.GetSubject())
+	return s.fillUserinfo(info, req.GetSubject())
 }
 
 // SetUserinfoFromToken fills the answer of the userinfo endpoint.
 func (s *store) SetUserinfoFromToken(_ context.Context, info *oidc.UserInfo, _, subject, _ string) error {
-	return s.describe(info, subject)
+	return s.fillUserinfo(info, subject)
 }
 
 // SetUserinfoFromScopes has nothing to add to SetUserinfoFromRequest.
@@ -48,20 +48,20 @@ func (s *store) SetUserinfoFromScopes(context.Context, *oidc.UserInfo, string, s
 	return nil
 }
 
-func (s *store) describe(info *oidc.UserInfo, subject string) error {
+func (s *store) fillUserinfo(info *oidc.UserInfo, subject string) error {
 	u, ok := s.users[subject]
 	if !ok {
 		return fault.New(fault.NotFound, "user %q", subject)
 	}
 	info.Subject = subject
-	for name, value := range u.claims() {
+	for name, value := range u.tokenClaims() {
 		info.AppendClaims(name, value)
 	}
 	return nil
 }
 
 // SigningKey, SignatureAlgorithms and KeySet show the key ring.
-func (s *store) SigningKey(context.Context) (op.SigningKey, error) { return s.keys.signing(), nil }
+func (s *store) SigningKey(context.Context) (op.SigningKey, error) { return s.keys.signingKey(), nil }
 
 // SignatureAlgorithms is RS256, which every client library expects.
 func (s *store) SignatureAlgorithms(context.Context) ([]jose.SignatureAlgorithm, error) {
@@ -69,7 +69,7 @@ func (s *store) SignatureAlgorithms(context.Context) ([]jose.SignatureAlgorithm,
 }
 
 // KeySet is what the keys endpoint publishes.
-func (s *store) KeySet(context.Context) ([]op.Key, error) { return s.keys.published(), nil }
+func (s *store) KeySet(context.Context) ([]op.Key, error) { return s.keys.publicKeys(), nil }
 
 // Health is always good: there is nothing behind the store.
 func (s *store) Health(context.Context) error { return nil }

@@ -14,7 +14,7 @@ type client struct {
 	lifetime time.Duration
 }
 
-func (c *client) public() bool { return c.Secret == "" }
+func (c *client) isPublic() bool { return c.Secret == "" }
 
 func (c *client) GetID() string                    { return c.ID }
 func (c *client) RedirectURIs() []string           { return c.Client.RedirectURIs }
@@ -25,15 +25,15 @@ func (c *client) ResponseTypes() []oidc.ResponseType {
 func (c *client) AccessTokenType() op.AccessTokenType                      { return op.AccessTokenTypeJWT }
 func (c *client) IDTokenLifetime() time.Duration                           { return c.lifetime }
 func (c *client) DevMode() bool                                            { return false }
-func (c *client) RestrictAdditionalIdTokenScopes() func([]string) []string { return unrestricted } //nolint:revive,staticcheck // the interface's spelling
+func (c *client) RestrictAdditionalIdTokenScopes() func([]string) []string { return allScopes } //nolint:revive,staticcheck // the interface's spelling
 func (c *client) RestrictAdditionalAccessTokenScopes() func([]string) []string {
-	return unrestricted
+	return allScopes
 }
 func (c *client) IsScopeAllowed(string) bool           { return false }
 func (c *client) IDTokenUserinfoClaimsAssertion() bool { return true } // e-mail, tenant and roles belong into the ID token
 func (c *client) ClockSkew() time.Duration             { return 0 }
 
-func unrestricted(scopes []string) []string { return scopes }
+func allScopes(scopes []string) []string { return scopes }
 
 // LoginURL is the picker for one authorization request.
 func (c *client) LoginURL(requestID string) string {
@@ -42,14 +42,14 @@ func (c *client) LoginURL(requestID string) string {
 
 // ApplicationType makes public clients native ones: their loopback redirects match on any port.
 func (c *client) ApplicationType() op.ApplicationType {
-	if c.public() {
+	if c.isPublic() {
 		return op.ApplicationTypeNative
 	}
 	return op.ApplicationTypeWeb
 }
 
 func (c *client) AuthMethod() oidc.AuthMethod {
-	if c.public() {
+	if c.isPublic() {
 		return oidc.AuthMethodNone
 	}
 	return oidc.AuthMethodBasic

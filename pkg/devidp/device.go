@@ -18,7 +18,7 @@ func (s *store) StoreDeviceAuthorization(_ context.Context, clientID, deviceCode
 	if s.devices[userCode] != nil {
 		return op.ErrDuplicateUserCode
 	}
-	s.devices[userCode] = &device{code: deviceCode, state: op.DeviceAuthorizationState{ClientID: clientID, Scopes: withRefresh(scopes), Expires: expires}}
+	s.devices[userCode] = &deviceFlow{code: deviceCode, state: op.DeviceAuthorizationState{ClientID: clientID, Scopes: withOfflineAccess(scopes), Expires: expires}}
 	return nil
 }
 
@@ -39,8 +39,8 @@ func (s *store) GetDeviceAuthorizatonState(_ context.Context, clientID, deviceCo
 	return nil, fault.New(fault.NotFound, "device code: unknown, used or expired")
 }
 
-// approve finishes the device flow with this user code for a user. Codes are typed by people: case and spaces are theirs.
-func (s *store) approve(userCode, user string) error {
+// approveDevice finishes the device flow with this user code for a user. Codes are typed by people: case and spaces are theirs.
+func (s *store) approveDevice(userCode, user string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := s.devices[strings.ToUpper(strings.TrimSpace(userCode))]

@@ -12,38 +12,38 @@ import (
 type grant struct {
 	user, client string
 	scopes       []string
-	at           time.Time // of the sign-in
+	signedInAt   time.Time // of the sign-in
 }
 
 func (g grant) GetSubject() string     { return g.user }
 func (g grant) GetAudience() []string  { return []string{g.client} }
 func (g grant) GetScopes() []string    { return g.scopes }
 func (g grant) GetClientID() string    { return g.client }
-func (g grant) GetAuthTime() time.Time { return g.at }
+func (g grant) GetAuthTime() time.Time { return g.signedInAt }
 func (g grant) GetAMR() []string       { return nil }
 
 // authRequest is a code flow under way. Until someone is picked its grant has no user.
 type authRequest struct {
 	grant
 	id      string
-	asked   *oidc.AuthRequest
+	request *oidc.AuthRequest
 	expires time.Time
 }
 
 func (a *authRequest) GetID() string                      { return a.id }
 func (a *authRequest) GetACR() string                     { return "" }
-func (a *authRequest) GetNonce() string                   { return a.asked.Nonce }
-func (a *authRequest) GetRedirectURI() string             { return a.asked.RedirectURI }
-func (a *authRequest) GetResponseType() oidc.ResponseType { return a.asked.ResponseType }
-func (a *authRequest) GetResponseMode() oidc.ResponseMode { return a.asked.ResponseMode }
-func (a *authRequest) GetState() string                   { return a.asked.State }
+func (a *authRequest) GetNonce() string                   { return a.request.Nonce }
+func (a *authRequest) GetRedirectURI() string             { return a.request.RedirectURI }
+func (a *authRequest) GetResponseType() oidc.ResponseType { return a.request.ResponseType }
+func (a *authRequest) GetResponseMode() oidc.ResponseMode { return a.request.ResponseMode }
+func (a *authRequest) GetState() string                   { return a.request.State }
 func (a *authRequest) Done() bool                         { return a.user != "" }
 
 func (a *authRequest) GetCodeChallenge() *oidc.CodeChallenge {
-	if a.asked.CodeChallenge == "" {
+	if a.request.CodeChallenge == "" {
 		return nil
 	}
-	return &oidc.CodeChallenge{Challenge: a.asked.CodeChallenge, Method: a.asked.CodeChallengeMethod}
+	return &oidc.CodeChallenge{Challenge: a.request.CodeChallenge, Method: a.request.CodeChallengeMethod}
 }
 
 // refreshGrant is a grant on its way to new tokens.
@@ -54,16 +54,16 @@ type refreshGrant struct {
 // SetCurrentScopes narrows the scopes of the tokens to come.
 func (g *refreshGrant) SetCurrentScopes(scopes []string) { g.scopes = scopes }
 
-// withRefresh adds offline_access: like most providers this one hands out refresh tokens without being asked.
-func withRefresh(scopes []string) []string {
+// withOfflineAccess adds offline_access: like most providers this one hands out refresh tokens without being asked.
+func withOfflineAccess(scopes []string) []string {
 	if slices.Contains(scopes, oidc.ScopeOfflineAccess) {
 		return scopes
 	}
 	return append(slices.Clone(scopes), oidc.ScopeOfflineAccess)
 }
 
-// device is a device flow under way.
-type device struct {
+// deviceFlow is a device flow under way.
+type deviceFlow struct {
 	state op.DeviceAuthorizationState
 	code  string
 }

@@ -50,13 +50,13 @@ func (r *keyRing) rotate() error {
 	return nil
 }
 
-func (r *keyRing) signing() op.SigningKey {
+func (r *keyRing) signingKey() op.SigningKey {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.keys[0]
 }
 
-func (r *keyRing) published() []op.Key {
+func (r *keyRing) publicKeys() []op.Key {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	var out []op.Key

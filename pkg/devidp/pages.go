@@ -37,18 +37,18 @@ func (p *Provider) newRoutes() http.Handler {
 	t := template.Must(template.New("page").Parse(pageText))
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		show(w, t, http.StatusOK, page{Title: "Development sign-in", Message: "You are signed out. Start again from the application."})
+		renderPage(w, t, http.StatusOK, page{Title: "Development sign-in", Message: "You are signed out. Start again from the application."})
 	})
 	mux.HandleFunc("GET "+stylePath, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/css; charset=utf-8")
 		_, _ = w.Write(pageStyle)
 	})
 	mux.HandleFunc("GET "+loginPath, func(w http.ResponseWriter, r *http.Request) { p.showLogin(w, r, t) })
-	mux.HandleFunc("POST "+loginPath, func(w http.ResponseWriter, r *http.Request) { p.login(w, r, t) })
+	mux.HandleFunc("POST "+loginPath, func(w http.ResponseWriter, r *http.Request) { p.submitLogin(w, r, t) })
 	mux.HandleFunc("GET "+devicePath, func(w http.ResponseWriter, r *http.Request) {
-		show(w, t, http.StatusOK, p.devicePage(r.URL.Query().Get("user_code"), ""))
+		renderPage(w, t, http.StatusOK, p.devicePage(r.URL.Query().Get("user_code"), ""))
 	})
-	mux.HandleFunc("POST "+devicePath, func(w http.ResponseWriter, r *http.Request) { p.device(w, r, t) })
+	mux.HandleFunc("POST "+devicePath, func(w http.ResponseWriter, r *http.Request) { p.submitDevice(w, r, t) })
 	mux.Handle("/", p.op)
 	return http.NewCrossOriginProtection().Handler(mux)
 }
@@ -56,50 +56,50 @@ func (p *Provider) newRoutes() http.Handler {
 func (p *Provider) showLogin(w http.ResponseWriter, r *http.Request, t *template.Template) {
 	id := r.URL.Query().Get("request")
 	if _, err := p.store.AuthRequestByID(r.Context(), id); err != nil {
-		showFault(w, t, err)
+		renderFault(w, t, err)
 		return
 	}
-	show(w, t, http.StatusOK, page{Title: "Sign in as", Action: loginPath, Request: id, Users: p.users()})
+	renderPage(w, t, http.StatusOK, page{Title: "Sign in as", Action: loginPath, Request: id, Users: p.listUsers()})
 }
 
-// login books the pick and sends the browser on to the protocol, which issues the code.
-func (p *Provider) login(w http.ResponseWriter, r *http.Request, t *template.Template) {
+// submitLogin books the pick and sends the browser on to the protocol, which issues the code.
+func (p *Provider) submitLogin(w http.ResponseWriter, r *http.Request, t *template.Template) {
 	id := r.PostFormValue("request")
-	if err := p.store.pick(id, r.PostFormValue("user")); err != nil {
-		showFault(w, t, err)
+	if err := p.store.selectUser(id, r.PostFormValue("user")); err != nil {
+		renderFault(w, t, err)
 		return
 	}
 	next := p.op.AuthorizationEndpoint().Relative() + "/callback?" + url.Values{"id": {id}}.Encode()
 	http.Redirect(w, r, next, http.StatusSeeOther)
 }
 
-func (p *Provider) device(w http.ResponseWriter, r *http.Request, t *template.Template) {
+func (p *Provider) submitDevice(w http.ResponseWriter, r *http.Request, t *template.Template) {
 	code := r.PostFormValue("user_code")
-	if err := p.store.approve(code, r.PostFormValue("user")); err != nil {
-		show(w, t, fault.HTTPStatus(err), p.devicePage(code, fault.Text(err)))
+	if err := p.store.approveDevice(code, r.PostFormValue("user")); err != nil {
+		renderPage(w, t, fault.HTTPStatus(err), p.devicePage(code, fault.Text(err)))
 		return
 	}
-	show(w, t, http.StatusOK, page{Title: "Signed in", Message: "The device goes on by itself. This page can be closed."})
+	renderPage(w, t, http.StatusOK, page{Title: "Signed in", Message: "The device goes on by itself. This page can be closed."})
 }
 
 func (p *Provider) devicePage(userCode, message string) page {
-	return page{Title: "Sign a device in as", Message: message, Action: devicePath, UserCode: userCode, Users: p.users()}
+	return page{Title: "Sign a device in as", Message: message, Action: devicePath, UserCode: userCode, Users: p.listUsers()}
 }
 
-func (p *Provider) users() []User {
+func (p *Provider) listUsers() []User {
 	var out []User
-	for _, id := range p.store.order {
+	for _, id := range p.store.userIDs {
 		out = append(out, p.store.users[id])
 	}
 	return out
 }
 
-func showFault(w http.ResponseWriter, t *template.Template, err error) {
-	show(w, t, fault.HTTPStatus(err), page{Title: "This did not work", Message: fault.Text(err)})
+func renderFault(w http.ResponseWriter, t *template.Template, err error) {
+	renderPage(w, t, fault.HTTPStatus(err), page{Title: "This did not work", Message: fault.Text(err)})
 }
 
-// show renders whole or not at all. form-action is left open because the answer to a pick redirects to the client.
-func show(w http.ResponseWriter, t *template.Template, status int, p page) {
+// renderPage renders whole or not at all. form-action is left open because the answer to a pick redirects to the client.
+func renderPage(w http.ResponseWriter, t *template.Template, status int, p page) {
 	var b bytes.Buffer
 	if err := t.Execute(&b, p); err != nil {
 		http.Error(w, "page cannot be shown", http.StatusInternalServerError)

@@ -21,26 +21,26 @@ const requestLifetime = 10 * time.Minute
 // devices in device.go, claims in claims.go.
 type store struct {
 	users    map[string]User
-	order    []string // user ids as configured
+	userIDs  []string // user ids as configured
 	clients  map[string]*client
 	lifetime time.Duration
 	keys     *keyRing
 
-	mu       sync.Mutex
-	requests map[string]*authRequest // by id
-	codes    map[string]string       // code to request id, each good once
-	refresh  map[string]grant        // by refresh token, each good once
-	devices  map[string]*device      // by user code
+	mu            sync.Mutex
+	requests      map[string]*authRequest // by id
+	codes         map[string]string       // code to request id, each good once
+	refreshTokens map[string]grant        // by refresh token, each good once
+	devices       map[string]*deviceFlow  // by user code
 }
 
 func newStore(cfg Config) (*store, error) {
 	s := &store{
 		users: map[string]User{}, clients: map[string]*client{}, lifetime: cfg.TokenLifetime, keys: &keyRing{},
-		requests: map[string]*authRequest{}, codes: map[string]string{}, refresh: map[string]grant{}, devices: map[string]*device{},
+		requests: map[string]*authRequest{}, codes: map[string]string{}, refreshTokens: map[string]grant{}, devices: map[string]*deviceFlow{},
 	}
 	for _, u := range cfg.Users {
 		s.users[u.ID] = u
-		s.order = append(s.order, u.ID)
+		s.userIDs = append(s.userIDs, u.ID)
 	}
 	for _, c := range cfg.Clients {
 		s.clients[c.ID] = &client{Client: c, lifetime: cfg.TokenLifetime}
@@ -54,7 +54,7 @@ func (s *store) CreateAuthRequest(_ context.Context, asked *oidc.AuthRequest, _ 
 	switch {
 	case c == nil:
 		return nil, oidc.ErrInvalidRequest().WithDescription("unknown client")
-	case asked.CodeChallenge == "" && c.public():
+	case asked.CodeChallenge == "" && c.isPublic():
 		return nil, oidc.ErrInvalidRequest().WithDescription("code_challenge is required")
 	case asked.CodeChallenge != "" && asked.CodeChallengeMethod != oidc.CodeChallengeMethodS256:
 		return nil, oidc.ErrInvalidRequest().WithDescription("code_challenge_method must be S256")
@@ -62,8 +62,8 @@ func (s *store) CreateAuthRequest(_ context.Context, asked *oidc.AuthRequest, _ 
 		return nil, oidc.ErrLoginRequired()
 	}
 	a := &authRequest{
-		id: rand.Text(), asked: asked, expires: time.Now().Add(requestLifetime),
-		grant: grant{client: asked.ClientID, scopes: withRefresh(asked.Scopes)},
+		id: rand.Text(), request: asked, expires: time.Now().Add(requestLifetime),
+		grant: grant{client: asked.ClientID, scopes: withOfflineAccess(asked.Scopes)},
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,11 +77,11 @@ func (s *store) dropExpired() {
 	now := time.Now()
 	maps.DeleteFunc(s.requests, func(_ string, a *authRequest) bool { return now.After(a.expires) })
 	maps.DeleteFunc(s.codes, func(_, id string) bool { return s.requests[id] == nil })
-	maps.DeleteFunc(s.devices, func(_ string, d *device) bool { return now.After(d.state.Expires) })
+	maps.DeleteFunc(s.devices, func(_ string, d *deviceFlow) bool { return now.After(d.state.Expires) })
 }
 
-// pick finishes the sign-in of request id for a user.
-func (s *store) pick(id, user string) error {
+// selectUser finishes the sign-in of request id for a user.
+func (s *store) selectUser(id, user string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a, err := s.requestLocked(id)
@@ -94,7 +94,7 @@ func (s *store) pick(id, user string) error {
 	if a.Done() {
 		return fault.New(fault.Conflict, "sign-in request: somebody has been picked already")
 	}
-	a.user, a.at = user, time.Now()
+	a.user, a.signedInAt = user, time.Now()
 	return nil
 }
 
@@ -159,17 +159,17 @@ func (s *store) CreateAccessAndRefreshTokens(ctx context.Context, req op.TokenRe
 	if !ok {
 		return "", "", time.Time{}, op.ErrInvalidRefreshToken
 	}
-	g := grant{user: req.GetSubject(), client: from.GetClientID(), scopes: req.GetScopes(), at: from.GetAuthTime()}
+	g := grant{user: req.GetSubject(), client: from.GetClientID(), scopes: req.GetScopes(), signedInAt: from.GetAuthTime()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if current != "" {
-		if _, ok := s.refresh[current]; !ok {
+		if _, ok := s.refreshTokens[current]; !ok {
 			return "", "", time.Time{}, op.ErrInvalidRefreshToken
 		}
-		delete(s.refresh, current)
+		delete(s.refreshTokens, current)
 	}
 	next := rand.Text()
-	s.refresh[next] = g
+	s.refreshTokens[next] = g
 	id, expires, err := s.CreateAccessToken(ctx, req)
 	return id, next, expires, err
 }
@@ -178,7 +178,7 @@ func (s *store) CreateAccessAndRefreshTokens(ctx context.Context, req op.TokenRe
 func (s *store) TokenRequestByRefreshToken(_ context.Context, token string) (op.RefreshTokenRequest, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g, ok := s.refresh[token]
+	g, ok := s.refreshTokens[token]
 	if !ok {
 		return nil, op.ErrInvalidRefreshToken
 	}
@@ -189,7 +189,7 @@ func (s *store) TokenRequestByRefreshToken(_ context.Context, token string) (op.
 func (s *store) GetRefreshTokenInfo(_ context.Context, clientID, token string) (string, string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g, ok := s.refresh[token]
+	g, ok := s.refreshTokens[token]
 	if !ok || g.client != clientID {
 		return "", "", op.ErrInvalidRefreshToken
 	}
@@ -200,8 +200,8 @@ func (s *store) GetRefreshTokenInfo(_ context.Context, clientID, token string) (
 func (s *store) RevokeToken(_ context.Context, token, _, clientID string) *oidc.Error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.refresh[token].client == clientID {
-		delete(s.refresh, token)
+	if s.refreshTokens[token].client == clientID {
+		delete(s.refreshTokens, token)
 	}
 	return nil
 }
@@ -210,7 +210,7 @@ func (s *store) RevokeToken(_ context.Context, token, _, clientID string) *oidc.
 func (s *store) TerminateSession(_ context.Context, userID, clientID string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	maps.DeleteFunc(s.refresh, func(_ string, g grant) bool { return g.user == userID && g.client == clientID })
+	maps.DeleteFunc(s.refreshTokens, func(_ string, g grant) bool { return g.user == userID && g.client == clientID })
 	return nil
 }
 
@@ -225,7 +225,7 @@ func (s *store) GetClientByClientID(_ context.Context, id string) (op.Client, er
 // AuthorizeClientIDSecret checks a confidential client's secret.
 func (s *store) AuthorizeClientIDSecret(_ context.Context, id, secret string) error {
 	c := s.clients[id]
-	if c == nil || c.public() || subtle.ConstantTimeCompare([]byte(c.Secret), []byte(secret)) != 1 {
+	if c == nil || c.isPublic() || subtle.ConstantTimeCompare([]byte(c.Secret), []byte(secret)) != 1 {
 		return oidc.ErrInvalidClient().WithDescription("unknown client or wrong secret")
 	}
 	return nil
