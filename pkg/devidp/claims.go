@@ -10,15 +10,17 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// The claims beyond the standard ones.
+// Claims that OpenID Connect does not define.
 const (
 	claimTenant = "tenant_id"
 	claimRoles  = "roles"
 )
 
-// tokenClaims is what a user's tokens say; the same in access tokens, ID tokens and userinfo.
+// tokenClaims returns the user's claims, the same for access tokens, ID tokens and userinfo.
 func (u User) tokenClaims() map[string]any {
-	out := map[string]any{"email": u.Email, "email_verified": u.EmailVerified, "name": u.Name, "preferred_username": u.Email}
+	out := map[string]any{
+		"email": u.Email, "email_verified": u.EmailVerified, "name": u.Name, "preferred_username": u.Email,
+	}
 	if u.TenantID != "" {
 		out[claimTenant] = u.TenantID
 	}
@@ -28,22 +30,26 @@ func (u User) tokenClaims() map[string]any {
 	return out
 }
 
-// GetPrivateClaimsFromScopes fills access tokens.
-func (s *store) GetPrivateClaimsFromScopes(_ context.Context, userID, _ string, _ []string) (map[string]any, error) {
+// GetPrivateClaimsFromScopes returns the claims of an access token.
+func (s *store) GetPrivateClaimsFromScopes(
+	_ context.Context, userID, _ string, _ []string,
+) (map[string]any, error) {
 	return s.users[userID].tokenClaims(), nil
 }
 
-// SetUserinfoFromRequest fills ID tokens.
-func (s *store) SetUserinfoFromRequest(_ context.Context, info *oidc.UserInfo, req op.IDTokenRequest, _ []string) error {
+// SetUserinfoFromRequest sets the claims of an ID token.
+func (s *store) SetUserinfoFromRequest(
+	_ context.Context, info *oidc.UserInfo, req op.IDTokenRequest, _ []string,
+) error {
 	return s.fillUserinfo(info, req.GetSubject())
 }
 
-// SetUserinfoFromToken fills the answer of the userinfo endpoint.
+// SetUserinfoFromToken sets the claims of a userinfo response.
 func (s *store) SetUserinfoFromToken(_ context.Context, info *oidc.UserInfo, _, subject, _ string) error {
 	return s.fillUserinfo(info, subject)
 }
 
-// SetUserinfoFromScopes has nothing to add to SetUserinfoFromRequest.
+// SetUserinfoFromScopes does nothing: SetUserinfoFromRequest sets all claims.
 func (s *store) SetUserinfoFromScopes(context.Context, *oidc.UserInfo, string, string, []string) error {
 	return nil
 }
@@ -51,7 +57,7 @@ func (s *store) SetUserinfoFromScopes(context.Context, *oidc.UserInfo, string, s
 func (s *store) fillUserinfo(info *oidc.UserInfo, subject string) error {
 	u, ok := s.users[subject]
 	if !ok {
-		return fault.New(fault.NotFound, "user %q", subject)
+		return fault.New(fault.NotFound, "user %q: not found", subject)
 	}
 	info.Subject = subject
 	for name, value := range u.tokenClaims() {
@@ -60,31 +66,31 @@ func (s *store) fillUserinfo(info *oidc.UserInfo, subject string) error {
 	return nil
 }
 
-// SigningKey, SignatureAlgorithms and KeySet show the key ring.
+// SigningKey returns the key that signs new tokens.
 func (s *store) SigningKey(context.Context) (op.SigningKey, error) { return s.keys.signingKey(), nil }
 
-// SignatureAlgorithms is RS256, which every client library expects.
+// SignatureAlgorithms returns RS256, which every client library supports.
 func (s *store) SignatureAlgorithms(context.Context) ([]jose.SignatureAlgorithm, error) {
 	return []jose.SignatureAlgorithm{jose.RS256}, nil
 }
 
-// KeySet is what the keys endpoint publishes.
+// KeySet returns the keys that the provider publishes.
 func (s *store) KeySet(context.Context) ([]op.Key, error) { return s.keys.publicKeys(), nil }
 
-// Health is always good: there is nothing behind the store.
+// Health always succeeds: the store depends on nothing.
 func (s *store) Health(context.Context) error { return nil }
 
-// SetIntrospectionFromToken refuses: access tokens are JWTs and need no introspection.
+// SetIntrospectionFromToken always fails: access tokens are JWTs, so introspection is not offered.
 func (s *store) SetIntrospectionFromToken(context.Context, *oidc.IntrospectionResponse, string, string, string) error {
 	return oidc.ErrInvalidRequest().WithDescription("introspection is not offered")
 }
 
-// GetKeyByIDAndClientID refuses: clients have secrets, not keys.
+// GetKeyByIDAndClientID always fails: clients have secrets, not keys.
 func (s *store) GetKeyByIDAndClientID(context.Context, string, string) (*jose.JSONWebKey, error) {
 	return nil, oidc.ErrInvalidClient().WithDescription("client keys are not offered")
 }
 
-// ValidateJWTProfileScopes refuses the JWT profile grant.
+// ValidateJWTProfileScopes always fails: the JWT profile grant is not offered.
 func (s *store) ValidateJWTProfileScopes(context.Context, string, []string) ([]string, error) {
 	return nil, oidc.ErrInvalidScope()
 }

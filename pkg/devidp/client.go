@@ -8,7 +8,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// client shows a Client to zitadel/oidc.
+// client adapts a Client to op.Client.
 type client struct {
 	Client
 	lifetime time.Duration
@@ -22,25 +22,27 @@ func (c *client) PostLogoutRedirectURIs() []string { return c.Client.PostLogoutR
 func (c *client) ResponseTypes() []oidc.ResponseType {
 	return []oidc.ResponseType{oidc.ResponseTypeCode}
 }
-func (c *client) AccessTokenType() op.AccessTokenType                      { return op.AccessTokenTypeJWT }
-func (c *client) IDTokenLifetime() time.Duration                           { return c.lifetime }
-func (c *client) DevMode() bool                                            { return false }
-func (c *client) RestrictAdditionalIdTokenScopes() func([]string) []string { return allScopes } //nolint:revive,staticcheck // the interface's spelling
+func (c *client) AccessTokenType() op.AccessTokenType { return op.AccessTokenTypeJWT }
+func (c *client) IDTokenLifetime() time.Duration      { return c.lifetime }
+func (c *client) DevMode() bool                       { return false }
+func (c *client) RestrictAdditionalIdTokenScopes() func([]string) []string { //nolint:revive,staticcheck // op.Client
+	return allScopes
+}
 func (c *client) RestrictAdditionalAccessTokenScopes() func([]string) []string {
 	return allScopes
 }
 func (c *client) IsScopeAllowed(string) bool           { return false }
-func (c *client) IDTokenUserinfoClaimsAssertion() bool { return true } // e-mail, tenant and roles belong into the ID token
+func (c *client) IDTokenUserinfoClaimsAssertion() bool { return true } // adds e-mail, tenant and roles to the ID token
 func (c *client) ClockSkew() time.Duration             { return 0 }
 
 func allScopes(scopes []string) []string { return scopes }
 
-// LoginURL is the picker for one authorization request.
+// LoginURL returns the address of the page on which a person selects the user of an authorization request.
 func (c *client) LoginURL(requestID string) string {
 	return loginPath + "?" + url.Values{"request": {requestID}}.Encode()
 }
 
-// ApplicationType makes public clients native ones: their loopback redirects match on any port.
+// ApplicationType returns native for public clients, so that their loopback redirects match on any port.
 func (c *client) ApplicationType() op.ApplicationType {
 	if c.isPublic() {
 		return op.ApplicationTypeNative

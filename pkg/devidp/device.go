@@ -10,20 +10,26 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// StoreDeviceAuthorization takes up a device flow.
-func (s *store) StoreDeviceAuthorization(_ context.Context, clientID, deviceCode, userCode string, expires time.Time, scopes []string) error {
+// StoreDeviceAuthorization starts a device flow.
+func (s *store) StoreDeviceAuthorization(
+	_ context.Context, clientID, deviceCode, userCode string, expires time.Time, scopes []string,
+) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dropExpired()
 	if s.devices[userCode] != nil {
 		return op.ErrDuplicateUserCode
 	}
-	s.devices[userCode] = &deviceFlow{code: deviceCode, state: op.DeviceAuthorizationState{ClientID: clientID, Scopes: withOfflineAccess(scopes), Expires: expires}}
+	state := op.DeviceAuthorizationState{ClientID: clientID, Scopes: withOfflineAccess(scopes), Expires: expires}
+	s.devices[userCode] = &deviceFlow{code: deviceCode, state: state}
 	return nil
 }
 
-// GetDeviceAuthorizatonState tells a polling device how far it is. The answer that it is done is given once.
-func (s *store) GetDeviceAuthorizatonState(_ context.Context, clientID, deviceCode string) (*op.DeviceAuthorizationState, error) {
+// GetDeviceAuthorizatonState returns the state of a device flow
+// to the polling device. It returns a completed flow once.
+func (s *store) GetDeviceAuthorizatonState(
+	_ context.Context, clientID, deviceCode string,
+) (*op.DeviceAuthorizationState, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for userCode, d := range s.devices {
@@ -39,7 +45,8 @@ func (s *store) GetDeviceAuthorizatonState(_ context.Context, clientID, deviceCo
 	return nil, fault.New(fault.NotFound, "device code: unknown, used or expired")
 }
 
-// approveDevice finishes the device flow with this user code for a user. Codes are typed by people: case and spaces are theirs.
+// approveDevice completes the device flow with this user code
+// for a user. It ignores letter case and surrounding spaces.
 func (s *store) approveDevice(userCode, user string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,7 +55,7 @@ func (s *store) approveDevice(userCode, user string) error {
 		return fault.New(fault.NotFound, "device code: unknown, used or expired")
 	}
 	if _, ok := s.users[user]; !ok {
-		return fault.New(fault.NotFound, "user %q", user)
+		return fault.New(fault.NotFound, "user %q: not found", user)
 	}
 	d.state.Done, d.state.Subject, d.state.AuthTime = true, user, time.Now()
 	return nil

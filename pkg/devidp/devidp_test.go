@@ -25,7 +25,8 @@ func TestCodeFlowWithPKCE(t *testing.T) {
 	for _, c := range []struct{ id, secret string }{{cli, ""}, {console, secret}} {
 		t.Run(c.id, func(t *testing.T) {
 			conf, verifier := w.oauth(c.id, c.secret), oauth2.GenerateVerifier()
-			address := conf.AuthCodeURL("state-1", oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("nonce", "nonce-1"))
+			address := conf.AuthCodeURL("state-1", oauth2.S256ChallengeOption(verifier),
+				oauth2.SetAuthURLParam("nonce", "nonce-1"))
 			back := w.signIn(t, address, "u-bob")
 			require.Equal(t, "state-1", back.Get("state"))
 			tokens, err := conf.Exchange(w.ctx(t), back.Get("code"), oauth2.VerifierOption(verifier))
@@ -48,7 +49,7 @@ func TestCodeFlowWithPKCE(t *testing.T) {
 			w.isBob(t, access)
 
 			_, err = conf.Exchange(w.ctx(t), back.Get("code"), oauth2.VerifierOption(verifier))
-			require.Error(t, err, "a code is good once")
+			require.Error(t, err, "a code must be accepted once only")
 		})
 	}
 }
@@ -69,8 +70,11 @@ func TestPKCEIsRequiredAndChecked(t *testing.T) {
 	w := newWorld(t)
 	conf := w.oauth(cli, "")
 	for name, options := range map[string][]oauth2.AuthCodeOption{
-		"none":  nil,
-		"plain": {oauth2.SetAuthURLParam("code_challenge", oauth2.GenerateVerifier()), oauth2.SetAuthURLParam("code_challenge_method", "plain")},
+		"none": nil,
+		"plain": {
+			oauth2.SetAuthURLParam("code_challenge", oauth2.GenerateVerifier()),
+			oauth2.SetAuthURLParam("code_challenge_method", "plain"),
+		},
 	} {
 		resp, _ := w.get(t, conf.AuthCodeURL("s", options...))
 		require.Equal(t, 302, resp.StatusCode, name)
@@ -78,16 +82,16 @@ func TestPKCEIsRequiredAndChecked(t *testing.T) {
 	}
 	back := w.signIn(t, conf.AuthCodeURL("s", oauth2.S256ChallengeOption(oauth2.GenerateVerifier())), "u-ann")
 	_, err := conf.Exchange(w.ctx(t), back.Get("code"), oauth2.VerifierOption(oauth2.GenerateVerifier()))
-	require.Error(t, err, "another verifier")
+	require.Error(t, err, "a wrong verifier must be rejected")
 
 	verifier := oauth2.GenerateVerifier()
 	confidential := w.oauth(console, "wrong")
 	back = w.signIn(t, confidential.AuthCodeURL("s", oauth2.S256ChallengeOption(verifier)), "u-ann")
 	_, err = confidential.Exchange(w.ctx(t), back.Get("code"), oauth2.VerifierOption(verifier))
-	require.Error(t, err, "a wrong secret")
+	require.Error(t, err, "a wrong client secret must be rejected")
 }
 
-func TestOneCodeOneSession(t *testing.T) {
+func TestCodeIsExchangedOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	conf, verifier := w.oauth(cli, ""), oauth2.GenerateVerifier()
@@ -119,7 +123,7 @@ func TestRefreshRotates(t *testing.T) {
 	code := w.signIn(t, conf.AuthCodeURL("s", oauth2.S256ChallengeOption(verifier)), "u-bob").Get("code")
 	first, err := conf.Exchange(w.ctx(t), code, oauth2.VerifierOption(verifier))
 	require.NoError(t, err)
-	require.NotEmpty(t, first.RefreshToken, "handed out without asking for offline_access")
+	require.NotEmpty(t, first.RefreshToken, "issued without the scope offline_access")
 	renew := func(token string) (*oauth2.Token, error) {
 		return conf.TokenSource(w.ctx(t), &oauth2.Token{RefreshToken: token}).Token()
 	}
@@ -130,15 +134,16 @@ func TestRefreshRotates(t *testing.T) {
 	require.NoError(t, err)
 	w.isBob(t, id)
 	_, err = renew(first.RefreshToken)
-	require.Error(t, err, "a refresh token is good once")
+	require.Error(t, err, "a refresh token must be accepted once only")
 	third, err := renew(second.RefreshToken)
 	require.NoError(t, err)
 
 	raw, _ := third.Extra("id_token").(string)
-	resp, _ := w.get(t, w.issuer+"/end_session?"+url.Values{"id_token_hint": {raw}, "post_logout_redirect_uri": {"http://127.0.0.1:5/bye"}}.Encode())
+	query := url.Values{"id_token_hint": {raw}, "post_logout_redirect_uri": {"http://127.0.0.1:5/bye"}}
+	resp, _ := w.get(t, w.issuer+"/end_session?"+query.Encode())
 	require.Equal(t, "http://127.0.0.1:5/bye", resp.Header.Get("Location"))
 	_, err = renew(third.RefreshToken)
-	require.Error(t, err, "signed out")
+	require.Error(t, err, "sign-out must revoke the refresh token")
 }
 
 func TestDeviceFlow(t *testing.T) {
@@ -163,7 +168,7 @@ func TestDeviceFlow(t *testing.T) {
 	require.False(t, id.RolesClaimPresent)
 	require.NotEmpty(t, tokens.RefreshToken)
 	_, err = conf.DeviceAccessToken(w.ctx(t), asked)
-	require.Error(t, err, "a device code is good once")
+	require.Error(t, err, "a device code must be accepted once only")
 }
 
 func TestKeyRotation(t *testing.T) {
@@ -175,7 +180,7 @@ func TestKeyRotation(t *testing.T) {
 	require.NoError(t, w.RotateKeys())
 	for _, raw := range []string{w.issue(t), old} {
 		_, err := w.v.Verify(t.Context(), raw)
-		require.NoError(t, err, "the running verifier takes the new key and keeps the old one")
+		require.NoError(t, err, "the running verifier must accept the new key and the previous one")
 	}
 	require.NoError(t, w.RotateKeys())
 	fresh := newVerifier(t, w.issuer)
@@ -198,7 +203,7 @@ func TestIssueToken(t *testing.T) {
 	id, err := w.v.Verify(t.Context(), w.issue(t))
 	require.NoError(t, err)
 	w.isBob(t, id)
-	_, err = w.IssueToken(t.Context(), "nobody", cli)
+	_, err = w.IssueToken(t.Context(), "u-unknown", cli)
 	require.Equal(t, fault.NotFound, fault.KindOf(err))
 	_, err = w.IssueToken(t.Context(), "u-bob", "nothing")
 	require.Equal(t, fault.NotFound, fault.KindOf(err))
@@ -212,12 +217,12 @@ func TestUserinfo(t *testing.T) {
 	req.Header.Set("Authorization", "Bearer "+w.issue(t))
 	resp, err := w.browser.Do(req)
 	require.NoError(t, err)
-	_, body := drained(t, resp)
+	_, body := readResponse(t, resp)
 	require.JSONEq(t, `{"sub":"u-bob","name":"Bob","email":"bob@beta.example","email_verified":true,`+
 		`"preferred_username":"bob@beta.example","tenant_id":"beta","roles":["viewer","ops"]}`, body)
 }
 
-func TestDiscoveryAsSSOSeesIt(t *testing.T) {
+func TestDiscovery(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	d, err := sso.Discover(t.Context(), sso.Config{Issuer: w.issuer, AllowInsecure: true})
@@ -240,18 +245,18 @@ func TestPickerPage(t *testing.T) {
 	require.Contains(t, resp.Header.Get("Content-Security-Policy"), "default-src 'none'")
 	require.Equal(t, "no-store", resp.Header.Get("Cache-Control"))
 	id := requestIn(t, body)
-	resp, _ = w.post(t, "/login", url.Values{"request": {id}, "user": {"nobody"}})
+	resp, _ = w.post(t, "/login", url.Values{"request": {id}, "user": {"u-unknown"}})
 	require.Equal(t, 404, resp.StatusCode)
 	resp, _ = w.post(t, "/login", url.Values{"request": {"guess"}, "user": {"u-ann"}})
 	require.Equal(t, 404, resp.StatusCode)
 	resp, _ = w.get(t, w.issuer+"/login?request=guess")
 	require.Equal(t, 404, resp.StatusCode)
 	resp, _ = w.get(t, w.issuer+"/authorize/callback?id="+id)
-	require.Contains(t, resp.Header.Get("Location"), "error=interaction_required", "no code before somebody is picked")
+	require.Contains(t, resp.Header.Get("Location"), "error=interaction_required", "no code before a user is selected")
 	for _, u := range []string{"http://evil.example/callback", "http://127.0.0.1/other"} {
 		conf.RedirectURL = u
 		resp, _ = w.get(t, conf.AuthCodeURL("s", oauth2.S256ChallengeOption(oauth2.GenerateVerifier())))
-		require.Equal(t, 400, resp.StatusCode, "an unregistered redirect is never followed")
+		require.Equal(t, 400, resp.StatusCode, "must not redirect to an unregistered address")
 	}
 }
 
@@ -267,7 +272,7 @@ func TestOnlyThisMachineAndThisOrigin(t *testing.T) {
 		w.ServeHTTP(rec, r)
 		return rec.Code
 	}
-	require.Equal(t, 404, ask(func(*http.Request) {}), "let in, and the request is unknown")
+	require.Equal(t, 404, ask(func(*http.Request) {}), "allowed, but there is no such sign-in request")
 	require.Equal(t, 403, ask(func(r *http.Request) { r.RemoteAddr = "192.0.2.1:9999" }))
 	require.Equal(t, 403, ask(func(r *http.Request) { r.Host = "rebound.evil.example" }))
 	require.Equal(t, 403, ask(func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }))
@@ -278,14 +283,16 @@ func TestConfigIsForLoopback(t *testing.T) {
 	t.Parallel()
 	users, clients := []devidp.User{{ID: "u"}}, []devidp.Client{{ID: "c"}}
 	for _, issuer := range []string{
-		"", "http://192.0.2.1:8080", "http://sso.example:8080", "https://127.0.0.1:8080", "http://127.0.0.1:8080/", "http://127.0.0.1:8080/realms/x",
-		"http://127.0.0.1", "http://localhost.evil.example:80", "http://u@127.0.0.1:80",
+		"", "http://192.0.2.1:8080", "http://sso.example:8080", "https://127.0.0.1:8080", "http://127.0.0.1:8080/",
+		"http://127.0.0.1:8080/realms/x", "http://127.0.0.1", "http://localhost.evil.example:80",
+		"http://u@127.0.0.1:80",
 	} {
 		_, err := devidp.New(devidp.Config{Issuer: issuer, Users: users, Clients: clients})
 		require.Equal(t, fault.Operator, fault.KindOf(err), issuer)
 	}
 	for _, cfg := range []devidp.Config{
-		{Clients: clients}, {Users: users}, {Users: append(users, users...), Clients: clients}, {Users: users, Clients: []devidp.Client{{}}},
+		{Clients: clients}, {Users: users},
+		{Users: append(users, users...), Clients: clients}, {Users: users, Clients: []devidp.Client{{}}},
 	} {
 		cfg.Issuer = "http://localhost:8080"
 		_, err := devidp.New(cfg)

@@ -8,11 +8,11 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// grant is one user's consent for one client: what every token is made from.
+// grant is what tokens are issued from: one user's sign-in with one client.
 type grant struct {
 	user, client string
 	scopes       []string
-	signedInAt   time.Time // of the sign-in
+	signedInAt   time.Time
 }
 
 func (g grant) GetSubject() string     { return g.user }
@@ -22,7 +22,7 @@ func (g grant) GetClientID() string    { return g.client }
 func (g grant) GetAuthTime() time.Time { return g.signedInAt }
 func (g grant) GetAMR() []string       { return nil }
 
-// authRequest is a code flow under way. Until someone is picked its grant has no user.
+// authRequest is a code flow that has not issued its tokens yet. Its grant has no user until one is selected.
 type authRequest struct {
 	grant
 	id      string
@@ -46,15 +46,15 @@ func (a *authRequest) GetCodeChallenge() *oidc.CodeChallenge {
 	return &oidc.CodeChallenge{Challenge: a.request.CodeChallenge, Method: a.request.CodeChallengeMethod}
 }
 
-// refreshGrant is a grant on its way to new tokens.
+// refreshGrant is a grant that a refresh token is exchanged for.
 type refreshGrant struct {
 	grant
 }
 
-// SetCurrentScopes narrows the scopes of the tokens to come.
+// SetCurrentScopes narrows the scopes of the new tokens.
 func (g *refreshGrant) SetCurrentScopes(scopes []string) { g.scopes = scopes }
 
-// withOfflineAccess adds offline_access: like most providers this one hands out refresh tokens without being asked.
+// withOfflineAccess adds the scope offline_access, so that every client gets a refresh token, as from most providers.
 func withOfflineAccess(scopes []string) []string {
 	if slices.Contains(scopes, oidc.ScopeOfflineAccess) {
 		return scopes
@@ -62,7 +62,7 @@ func withOfflineAccess(scopes []string) []string {
 	return append(slices.Clone(scopes), oidc.ScopeOfflineAccess)
 }
 
-// deviceFlow is a device flow under way.
+// deviceFlow is a device flow that has not issued its tokens yet.
 type deviceFlow struct {
 	state op.DeviceAuthorizationState
 	code  string

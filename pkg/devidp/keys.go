@@ -11,13 +11,13 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// keyRing holds the signing key and the one before it.
+// keyRing holds the signing key and its predecessor.
 type keyRing struct {
 	mu   sync.RWMutex
 	keys []signingKey // newest first, one or two
 }
 
-// signingKey is an RS256 key, as zitadel/oidc wants to see it for signing.
+// signingKey is an RS256 key; it implements op.SigningKey.
 type signingKey struct {
 	id      string
 	private *rsa.PrivateKey
@@ -27,14 +27,14 @@ func (k signingKey) SignatureAlgorithm() jose.SignatureAlgorithm { return jose.R
 func (k signingKey) Key() any                                    { return k.private }
 func (k signingKey) ID() string                                  { return k.id }
 
-// publicKey is the published half.
+// publicKey is the public half of a signingKey; it implements op.Key.
 type publicKey struct{ signingKey }
 
 func (k publicKey) Algorithm() jose.SignatureAlgorithm { return jose.RS256 }
 func (k publicKey) Use() string                        { return "sig" }
 func (k publicKey) Key() any                           { return &k.private.PublicKey }
 
-// rotate puts a new key in front and drops all but the one before it.
+// rotate makes a new signing key, keeps the one before it and removes older ones.
 func (r *keyRing) rotate() error {
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

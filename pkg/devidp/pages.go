@@ -10,7 +10,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// The pages of our own; all other paths belong to the protocol.
+// The paths of the provider's own pages. All other paths belong to the protocol.
 const (
 	loginPath  = "/login"
 	devicePath = "/device"
@@ -23,21 +23,23 @@ var pageText string
 //go:embed page.css
 var pageStyle []byte
 
-// page is what page.html shows.
+// page is the data of page.html.
 type page struct {
 	Title, Message string
-	Action         string // where a pick is posted; "" for a page without a list
-	Request        string // the sign-in request, "" on the device page
+	Action         string // the path that the form posts to; "" for a page without a list of users
+	Request        string // the authorization request; "" on the device page
 	UserCode       string
 	Users          []User
 }
 
-// newRoutes puts the pages before the protocol. Posts from other origins are refused.
+// newRoutes serves the pages, and the protocol on all other paths. It rejects POST requests from other origins.
 func (p *Provider) newRoutes() http.Handler {
 	t := template.Must(template.New("page").Parse(pageText))
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		renderPage(w, t, http.StatusOK, page{Title: "Development sign-in", Message: "You are signed out. Start again from the application."})
+		renderPage(w, t, http.StatusOK, page{
+			Title: "Development sign-in", Message: "You are signed out. To sign in again, return to the application.",
+		})
 	})
 	mux.HandleFunc("GET "+stylePath, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/css; charset=utf-8")
@@ -62,7 +64,7 @@ func (p *Provider) showLogin(w http.ResponseWriter, r *http.Request, t *template
 	renderPage(w, t, http.StatusOK, page{Title: "Sign in as", Action: loginPath, Request: id, Users: p.listUsers()})
 }
 
-// submitLogin books the pick and sends the browser on to the protocol, which issues the code.
+// submitLogin records the selected user and redirects the browser to the protocol, which issues the code.
 func (p *Provider) submitLogin(w http.ResponseWriter, r *http.Request, t *template.Template) {
 	id := r.PostFormValue("request")
 	if err := p.store.selectUser(id, r.PostFormValue("user")); err != nil {
@@ -79,11 +81,15 @@ func (p *Provider) submitDevice(w http.ResponseWriter, r *http.Request, t *templ
 		renderPage(w, t, fault.HTTPStatus(err), p.devicePage(code, fault.Text(err)))
 		return
 	}
-	renderPage(w, t, http.StatusOK, page{Title: "Signed in", Message: "The device goes on by itself. This page can be closed."})
+	renderPage(w, t, http.StatusOK, page{
+		Title: "Signed in", Message: "The device continues by itself. This page can be closed.",
+	})
 }
 
 func (p *Provider) devicePage(userCode, message string) page {
-	return page{Title: "Sign a device in as", Message: message, Action: devicePath, UserCode: userCode, Users: p.listUsers()}
+	return page{
+		Title: "Sign in a device as", Message: message, Action: devicePath, UserCode: userCode, Users: p.listUsers(),
+	}
 }
 
 func (p *Provider) listUsers() []User {
@@ -95,14 +101,15 @@ func (p *Provider) listUsers() []User {
 }
 
 func renderFault(w http.ResponseWriter, t *template.Template, err error) {
-	renderPage(w, t, fault.HTTPStatus(err), page{Title: "This did not work", Message: fault.Text(err)})
+	renderPage(w, t, fault.HTTPStatus(err), page{Title: "Sign-in failed", Message: fault.Text(err)})
 }
 
-// renderPage renders whole or not at all. form-action is left open because the answer to a pick redirects to the client.
+// renderPage writes a complete page, or an error if the template fails. Its Content-Security-Policy does not restrict
+// form-action, because the response to the form redirects to the client.
 func renderPage(w http.ResponseWriter, t *template.Template, status int, p page) {
 	var b bytes.Buffer
 	if err := t.Execute(&b, p); err != nil {
-		http.Error(w, "page cannot be shown", http.StatusInternalServerError)
+		http.Error(w, "the page cannot be rendered", http.StatusInternalServerError)
 		return
 	}
 	h := w.Header()

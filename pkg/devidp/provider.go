@@ -1,10 +1,10 @@
-// Package devidp is an identity provider for `leadctl demo` and for tests: it signs in whoever is picked from a list,
-// without a password.
+// Package devidp is an OpenID Connect provider for `leadctl demo` and for tests.
+// A person selects a user from a list and is signed in without a password.
 //
-// It owns the picker pages, the configured users and clients, and the keys. The protocol itself (authorization code
-// with PKCE, device flow, refresh rotation, discovery, keys) is zitadel/oidc's. It answers on loopback only and keeps
-// everything in memory: no deployment can mistake it for the company's sign-in. What its tokens are worth is judged
-// by package sso, like every other provider's.
+// It owns the sign-in pages, the configured users and clients, and the keys. The protocol
+// (authorization code with PKCE, device flow, refresh token rotation, discovery) is
+// zitadel/oidc. The provider answers on loopback only and keeps its state in memory, so that
+// a deployment cannot use it by mistake. Package sso verifies its tokens as any provider's.
 package devidp
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Config is all that the provider knows. It is copied by New.
+// Config is the provider's configuration. New copies it.
 type Config struct {
 	Issuer        string // http://127.0.0.1:PORT, the final address, without a path
 	Users         []User
@@ -30,25 +30,25 @@ type Config struct {
 	TokenLifetime time.Duration // of access and ID tokens; 0 means 15 min
 }
 
-// User is somebody who can be picked.
+// User is a user that can be selected at sign-in.
 type User struct {
 	ID            string // the subject
 	Name          string
 	Email         string
 	EmailVerified bool
-	TenantID      string   // claim tenant_id, left out when empty
-	Roles         []string // claim roles, left out when empty
+	TenantID      string   // claim tenant_id; no claim when empty
+	Roles         []string // claim roles; no claim when empty
 }
 
-// Client is an application that may send people here.
+// Client is an application that signs users in here.
 type Client struct {
 	ID                     string // also the audience of its tokens
-	Secret                 string // empty for a public client, which must use PKCE and gets loopback redirects on any port
+	Secret                 string // empty for a public client, which must use PKCE; loopback redirects match any port
 	RedirectURIs           []string
 	PostLogoutRedirectURIs []string
 }
 
-// Provider is the running identity provider, an http.Handler for its issuer's address.
+// Provider is a running identity provider. It is the http.Handler for its issuer's address.
 type Provider struct {
 	issuer *url.URL
 	store  *store
@@ -58,8 +58,8 @@ type Provider struct {
 
 const defaultTokenLifetime = 15 * time.Minute
 
-// New checks the configuration and makes the first key. A configuration that is not for loopback, or that names no user
-// or no client, is a fault.Operator.
+// New returns a provider with its first signing key. It fails with fault.Operator when the issuer is not a loopback
+// address, when there is no user or no client, or when an id is empty or used twice.
 func New(cfg Config) (*Provider, error) {
 	issuer, err := cfg.validate()
 	if err != nil {
@@ -80,13 +80,15 @@ func New(cfg Config) (*Provider, error) {
 	return p, nil
 }
 
-// newOP sets up the protocol: S256 only, refresh tokens, the device flow, and no CORS.
+// newOP configures the protocol: PKCE with S256 only, refresh tokens, the device flow, no CORS.
 func newOP(issuer string, st *store) (*op.Provider, error) {
 	conf := &op.Config{
 		CodeMethodS256: true, GrantTypeRefreshToken: true, AuthMethodPost: true,
 		DefaultLogoutRedirectURI: issuer + "/",
 		SupportedScopes:          []string{"openid", "profile", "email", "offline_access"},
-		SupportedClaims:          []string{"sub", "name", "preferred_username", "email", "email_verified", claimTenant, claimRoles},
+		SupportedClaims: []string{
+			"sub", "name", "preferred_username", "email", "email_verified", claimTenant, claimRoles,
+		},
 		DeviceAuthorization: op.DeviceAuthorizationConfig{
 			Lifetime: requestLifetime, PollInterval: time.Second, UserFormPath: devicePath, UserCode: op.UserCodeBase20,
 		},
@@ -95,34 +97,37 @@ func newOP(issuer string, st *store) (*op.Provider, error) {
 	return op.NewProvider(conf, st, op.StaticIssuer(issuer), op.WithAllowInsecure(), op.WithCORSOptions(nil))
 }
 
-// validate lists everything that is wrong at once.
+// validate parses the issuer. It reports all problems of users and clients at once.
 func (c Config) validate() (*url.URL, error) {
 	var problems []string
 	issuer, err := url.Parse(c.Issuer)
-	if err != nil || issuer.Scheme != "http" || issuer.Port() == "" || issuer.Path != "" || issuer.RawQuery != "" || issuer.User != nil || strings.HasSuffix(c.Issuer, "#") {
-		return nil, fault.New(fault.Operator, "development identity provider %q: not of the form http://127.0.0.1:PORT", c.Issuer)
+	if err != nil || issuer.Scheme != "http" || issuer.Port() == "" || issuer.Path != "" || issuer.RawQuery != "" ||
+		issuer.User != nil || strings.HasSuffix(c.Issuer, "#") {
+		return nil, fault.New(fault.Operator,
+			"development identity provider %q: the issuer must be http://127.0.0.1:PORT", c.Issuer)
 	}
 	if !isLoopback(issuer.Hostname()) {
-		problems = append(problems, "it runs on loopback only")
+		problems = append(problems, "the issuer must be a loopback address")
 	}
 	seen := map[string]bool{}
 	for _, u := range c.Users {
 		if u.ID == "" || seen["user "+u.ID] {
-			problems = append(problems, fmt.Sprintf("user id %q is empty or taken", u.ID))
+			problems = append(problems, fmt.Sprintf("user id %q is empty or used twice", u.ID))
 		}
 		seen["user "+u.ID] = true
 	}
 	for _, cl := range c.Clients {
 		if cl.ID == "" || seen["client "+cl.ID] {
-			problems = append(problems, fmt.Sprintf("client id %q is empty or taken", cl.ID))
+			problems = append(problems, fmt.Sprintf("client id %q is empty or used twice", cl.ID))
 		}
 		seen["client "+cl.ID] = true
 	}
 	if len(c.Users) == 0 || len(c.Clients) == 0 {
-		problems = append(problems, "it needs a user and a client")
+		problems = append(problems, "at least one user and one client are required")
 	}
 	if len(problems) > 0 {
-		return nil, fault.New(fault.Operator, "development identity provider %q: %s", c.Issuer, strings.Join(problems, "; "))
+		return nil, fault.New(fault.Operator, "development identity provider %q: %s", c.Issuer,
+			strings.Join(problems, "; "))
 	}
 	return issuer, nil
 }
@@ -132,8 +137,8 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// ServeHTTP answers callers on this machine that ask for the issuer's own host, and refuses all others: a page on
-// the web that rebinds its name to 127.0.0.1 gets nothing.
+// ServeHTTP rejects requests from other machines and requests with a Host header other than the issuer's. The latter
+// defeats DNS rebinding: a web page whose host name resolves to 127.0.0.1 gets no answer.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	peer, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil || !isLoopback(peer) || r.Host != p.issuer.Host {
@@ -143,24 +148,25 @@ func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.routes.ServeHTTP(w, r)
 }
 
-// IssueToken signs an access token for a user as if they had just signed in through the client.
-// An unknown user or client is a fault.NotFound.
+// IssueToken signs an access token for a user as if the user had just signed in with the client.
+// It fails with fault.NotFound when there is no such user or client.
 func (p *Provider) IssueToken(ctx context.Context, userID, clientID string) (string, error) {
 	if _, ok := p.store.users[userID]; !ok {
-		return "", fault.New(fault.NotFound, "user %q", userID)
+		return "", fault.New(fault.NotFound, "user %q: not found", userID)
 	}
 	c, ok := p.store.clients[clientID]
 	if !ok {
-		return "", fault.New(fault.NotFound, "client %q", clientID)
+		return "", fault.New(fault.NotFound, "client %q: not found", clientID)
 	}
 	ctx = op.ContextWithIssuer(ctx, p.issuer.String())
-	token, _, _, err := op.CreateAccessToken(ctx, grant{user: userID, client: clientID}, op.AccessTokenTypeJWT, p.op, c, "")
+	g := grant{user: userID, client: clientID}
+	token, _, _, err := op.CreateAccessToken(ctx, g, op.AccessTokenTypeJWT, p.op, c, "")
 	if err != nil {
 		return "", fault.New(fault.Internal, "access token for user %q: %w", userID, err)
 	}
 	return token, nil
 }
 
-// RotateKeys signs with a new key from now on. The key before stays published, so its tokens remain good until the
-// next rotation.
+// RotateKeys makes a new key, which signs all later tokens. The previous key stays published, so its tokens stay valid
+// until the next rotation.
 func (p *Provider) RotateKeys() error { return p.store.keys.rotate() }

@@ -14,11 +14,11 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// requestLifetime is how long somebody may take to pick a user, and how long a code or device code is good.
+// requestLifetime is how long a sign-in request, its code and a device code are valid.
 const requestLifetime = 10 * time.Minute
 
-// store is the memory behind the protocol: op.Storage. Its methods are in three files: codes and refresh tokens here,
-// devices in device.go, claims in claims.go.
+// store implements op.Storage in memory. This file has the codes and refresh tokens; device.go has the device flows,
+// claims.go the claims and keys.
 type store struct {
 	users    map[string]User
 	userIDs  []string // user ids as configured
@@ -28,15 +28,16 @@ type store struct {
 
 	mu            sync.Mutex
 	requests      map[string]*authRequest // by id
-	codes         map[string]string       // code to request id, each good once
-	refreshTokens map[string]grant        // by refresh token, each good once
+	codes         map[string]string       // code to request id; each is accepted once
+	refreshTokens map[string]grant        // by refresh token; each is accepted once
 	devices       map[string]*deviceFlow  // by user code
 }
 
 func newStore(cfg Config) (*store, error) {
 	s := &store{
 		users: map[string]User{}, clients: map[string]*client{}, lifetime: cfg.TokenLifetime, keys: &keyRing{},
-		requests: map[string]*authRequest{}, codes: map[string]string{}, refreshTokens: map[string]grant{}, devices: map[string]*deviceFlow{},
+		requests: map[string]*authRequest{}, codes: map[string]string{}, refreshTokens: map[string]grant{},
+		devices: map[string]*deviceFlow{},
 	}
 	for _, u := range cfg.Users {
 		s.users[u.ID] = u
@@ -48,7 +49,7 @@ func newStore(cfg Config) (*store, error) {
 	return s, s.keys.rotate()
 }
 
-// CreateAuthRequest takes up a code flow. Public clients must bring a challenge, and every challenge must be S256.
+// CreateAuthRequest starts a code flow. It requires PKCE of public clients, and S256 of every client that uses PKCE.
 func (s *store) CreateAuthRequest(_ context.Context, asked *oidc.AuthRequest, _ string) (op.AuthRequest, error) {
 	c := s.clients[asked.ClientID]
 	switch {
@@ -72,7 +73,7 @@ func (s *store) CreateAuthRequest(_ context.Context, asked *oidc.AuthRequest, _ 
 	return a, nil
 }
 
-// dropExpired forgets what nobody finished; s.mu is held.
+// dropExpired removes expired requests, their codes and expired device flows. The caller holds s.mu.
 func (s *store) dropExpired() {
 	now := time.Now()
 	maps.DeleteFunc(s.requests, func(_ string, a *authRequest) bool { return now.After(a.expires) })
@@ -80,7 +81,7 @@ func (s *store) dropExpired() {
 	maps.DeleteFunc(s.devices, func(_ string, d *deviceFlow) bool { return now.After(d.state.Expires) })
 }
 
-// selectUser finishes the sign-in of request id for a user.
+// selectUser completes the sign-in request with this id for a user.
 func (s *store) selectUser(id, user string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,10 +90,10 @@ func (s *store) selectUser(id, user string) error {
 		return err
 	}
 	if _, ok := s.users[user]; !ok {
-		return fault.New(fault.NotFound, "user %q", user)
+		return fault.New(fault.NotFound, "user %q: not found", user)
 	}
 	if a.Done() {
-		return fault.New(fault.Conflict, "sign-in request: somebody has been picked already")
+		return fault.New(fault.Conflict, "sign-in request: a user is already selected")
 	}
 	a.user, a.signedInAt = user, time.Now()
 	return nil
@@ -106,7 +107,7 @@ func (s *store) requestLocked(id string) (*authRequest, error) {
 	return a, nil
 }
 
-// AuthRequestByID gives a copy, so that a request is never read while it is being picked for.
+// AuthRequestByID returns a copy, so that the caller can read it while selectUser changes the request.
 func (s *store) AuthRequestByID(_ context.Context, id string) (op.AuthRequest, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,7 +119,7 @@ func (s *store) AuthRequestByID(_ context.Context, id string) (op.AuthRequest, e
 	return &seen, nil
 }
 
-// AuthRequestByCode uses the code up, whatever comes of it.
+// AuthRequestByCode removes the code, even when its request has expired.
 func (s *store) AuthRequestByCode(_ context.Context, code string) (op.AuthRequest, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,7 +133,7 @@ func (s *store) AuthRequestByCode(_ context.Context, code string) (op.AuthReques
 	return a, err
 }
 
-// SaveAuthCode remembers the code of a request.
+// SaveAuthCode stores the code of a request.
 func (s *store) SaveAuthCode(_ context.Context, id, code string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,7 +141,7 @@ func (s *store) SaveAuthCode(_ context.Context, id, code string) error {
 	return nil
 }
 
-// DeleteAuthRequest forgets a finished request.
+// DeleteAuthRequest removes a completed request.
 func (s *store) DeleteAuthRequest(_ context.Context, id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -148,18 +149,21 @@ func (s *store) DeleteAuthRequest(_ context.Context, id string) error {
 	return nil
 }
 
-// CreateAccessToken names an access token and says how long it is good.
+// CreateAccessToken returns the id and the expiry of a new access token.
 func (s *store) CreateAccessToken(context.Context, op.TokenRequest) (string, time.Time, error) {
 	return rand.Text(), time.Now().Add(s.lifetime), nil
 }
 
-// CreateAccessAndRefreshTokens also rotates the refresh token: current is used up and the new one takes its place.
-func (s *store) CreateAccessAndRefreshTokens(ctx context.Context, req op.TokenRequest, current string) (string, string, time.Time, error) {
+// CreateAccessAndRefreshTokens also rotates the refresh token: it replaces current, if given, by a new one.
+func (s *store) CreateAccessAndRefreshTokens(
+	ctx context.Context, req op.TokenRequest, current string,
+) (string, string, time.Time, error) {
 	from, ok := req.(op.IDTokenRequest)
 	if !ok {
 		return "", "", time.Time{}, op.ErrInvalidRefreshToken
 	}
-	g := grant{user: req.GetSubject(), client: from.GetClientID(), scopes: req.GetScopes(), signedInAt: from.GetAuthTime()}
+	g := grant{user: req.GetSubject(), client: from.GetClientID(), scopes: req.GetScopes(),
+		signedInAt: from.GetAuthTime()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if current != "" {
@@ -174,7 +178,7 @@ func (s *store) CreateAccessAndRefreshTokens(ctx context.Context, req op.TokenRe
 	return id, next, expires, err
 }
 
-// TokenRequestByRefreshToken finds what a refresh token was given for.
+// TokenRequestByRefreshToken returns the grant of a refresh token.
 func (s *store) TokenRequestByRefreshToken(_ context.Context, token string) (op.RefreshTokenRequest, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -185,7 +189,7 @@ func (s *store) TokenRequestByRefreshToken(_ context.Context, token string) (op.
 	return &refreshGrant{g}, nil
 }
 
-// GetRefreshTokenInfo names the owner of a refresh token.
+// GetRefreshTokenInfo returns the user and the token's id, which is the refresh token itself.
 func (s *store) GetRefreshTokenInfo(_ context.Context, clientID, token string) (string, string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -196,7 +200,7 @@ func (s *store) GetRefreshTokenInfo(_ context.Context, clientID, token string) (
 	return g.user, token, nil
 }
 
-// RevokeToken forgets a refresh token. Access tokens live out their time.
+// RevokeToken removes a refresh token. Access tokens remain valid until they expire.
 func (s *store) RevokeToken(_ context.Context, token, _, clientID string) *oidc.Error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -206,7 +210,7 @@ func (s *store) RevokeToken(_ context.Context, token, _, clientID string) *oidc.
 	return nil
 }
 
-// TerminateSession forgets the refresh tokens of a user at a client.
+// TerminateSession removes a user's refresh tokens of one client.
 func (s *store) TerminateSession(_ context.Context, userID, clientID string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -214,7 +218,7 @@ func (s *store) TerminateSession(_ context.Context, userID, clientID string) err
 	return nil
 }
 
-// GetClientByClientID finds a client.
+// GetClientByClientID returns a client.
 func (s *store) GetClientByClientID(_ context.Context, id string) (op.Client, error) {
 	if c := s.clients[id]; c != nil {
 		return c, nil

@@ -24,7 +24,8 @@ const (
 	clientURL = "http://127.0.0.1:1/callback"
 )
 
-// world is a running provider, a verifier that trusts it, and a browser that follows redirects up to the client's door.
+// world is a running provider, a verifier that trusts it, and a
+// browser that follows redirects until they reach the client.
 type world struct {
 	*devidp.Provider
 	issuer  string
@@ -40,10 +41,16 @@ func newWorld(t *testing.T) *world {
 		Issuer: issuer,
 		Users: []devidp.User{
 			{ID: "u-ann", Name: "Ann <Lead>", Email: "ann@acme.example", EmailVerified: true},
-			{ID: "u-bob", Name: "Bob", Email: "bob@beta.example", EmailVerified: true, TenantID: "beta", Roles: []string{"viewer", "ops"}},
+			{
+				ID: "u-bob", Name: "Bob", Email: "bob@beta.example", EmailVerified: true,
+				TenantID: "beta", Roles: []string{"viewer", "ops"},
+			},
 		},
 		Clients: []devidp.Client{
-			{ID: cli, RedirectURIs: []string{"http://127.0.0.1/callback"}, PostLogoutRedirectURIs: []string{"http://127.0.0.1/bye"}},
+			{
+				ID: cli, RedirectURIs: []string{"http://127.0.0.1/callback"},
+				PostLogoutRedirectURIs: []string{"http://127.0.0.1/bye"},
+			},
 			{ID: console, Secret: secret, RedirectURIs: []string{clientURL}},
 		},
 	})
@@ -72,14 +79,16 @@ func newVerifier(t *testing.T, issuer string) *sso.Verifier {
 
 func (w *world) oauth(clientID, clientSecret string) *oauth2.Config {
 	return &oauth2.Config{
-		ClientID: clientID, ClientSecret: clientSecret, RedirectURL: clientURL, Scopes: []string{"openid", "profile", "email"},
+		ClientID: clientID, ClientSecret: clientSecret, RedirectURL: clientURL,
+		Scopes: []string{"openid", "profile", "email"},
 		Endpoint: oauth2.Endpoint{
-			AuthURL: w.issuer + "/authorize", TokenURL: w.issuer + "/oauth/token", DeviceAuthURL: w.issuer + "/device_authorization",
+			AuthURL: w.issuer + "/authorize", TokenURL: w.issuer + "/oauth/token",
+			DeviceAuthURL: w.issuer + "/device_authorization",
 		},
 	}
 }
 
-// ctx makes oauth2 use the browser's connections, which the test closes.
+// ctx returns a context that makes oauth2 use the browser's connections, which are closed after the test.
 func (w *world) ctx(t *testing.T) context.Context {
 	return context.WithValue(t.Context(), oauth2.HTTPClient, w.browser)
 }
@@ -88,17 +97,17 @@ func (w *world) get(t *testing.T, address string) (*http.Response, string) {
 	t.Helper()
 	resp, err := w.browser.Get(address)
 	require.NoError(t, err)
-	return drained(t, resp)
+	return readResponse(t, resp)
 }
 
 func (w *world) post(t *testing.T, path string, form url.Values) (*http.Response, string) {
 	t.Helper()
 	resp, err := w.browser.PostForm(w.issuer+path, form)
 	require.NoError(t, err)
-	return drained(t, resp)
+	return readResponse(t, resp)
 }
 
-func drained(t *testing.T, resp *http.Response) (*http.Response, string) {
+func readResponse(t *testing.T, resp *http.Response) (*http.Response, string) {
 	t.Helper()
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
@@ -106,7 +115,7 @@ func drained(t *testing.T, resp *http.Response) (*http.Response, string) {
 	return resp, string(body)
 }
 
-// requestIn finds the sign-in request that a picker page is for.
+// requestIn returns the id of the sign-in request in a page.
 func requestIn(t *testing.T, body string) string {
 	t.Helper()
 	m := regexp.MustCompile(`name="request" value="([^"]+)"`).FindStringSubmatch(body)
@@ -114,7 +123,7 @@ func requestIn(t *testing.T, body string) string {
 	return m[1]
 }
 
-// signIn walks a browser from the authorization address over the picker to the client's door and gives the query there.
+// signIn opens the authorization address, selects user and returns the query of the redirect to the client.
 func (w *world) signIn(t *testing.T, address, user string) url.Values {
 	t.Helper()
 	resp, body := w.get(t, address)
