@@ -7,19 +7,20 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// Age says how old the register in the table is.
+// Age tells how old the register in the table is.
 type Age struct {
-	Current  time.Time // when a run last found the table to be as published, or made it so; zero when none ever did
-	Released string    // the publisher's date of the newest release in it; "" when the source names none
+	Current  time.Time // when a run last found or made the table equal to the source; zero when no run has finished
+	Released string    // publication date of the newest release in the table; "" when the source names none
 }
 
-// ReadAge reads it from the runs. A run with a limit or of a part of the register counts like any other: what is asked is
-// whether ingestion works.
+// ReadAge reads the age from the finished runs. A run with a limit, or of a part of the register, counts like any
+// other: the age shows whether ingestion works.
 func ReadAge(ctx context.Context, db *postgres.DB) (Age, error) {
 	var age Age
 	var current *time.Time
 	err := db.InSystem(ctx, "acra age", func(ctx context.Context, tx postgres.SystemTx) error {
-		return tx.QueryRow(ctx, `SELECT max(updated_at), coalesce(max((SELECT max(value) FROM jsonb_each_text(nullif(detail->'versions', 'null')))), '')
+		return tx.QueryRow(ctx, `SELECT max(updated_at),
+				coalesce(max((SELECT max(value) FROM jsonb_each_text(nullif(detail->'versions', 'null')))), '')
 			FROM acra_runs WHERE state = 'done'`).Scan(&current, &age.Released)
 	})
 	if current != nil {

@@ -8,60 +8,64 @@ import (
 const (
 	defaultBatch  = 15_000
 	maxBatchBytes = 8 << 20
-	usualRow      = 360 // bytes of a row, as CSV or as COPY text, rounded up
+	usualRow      = 360 // bytes of a typical row, as CSV or as COPY text, rounded up
 	hashSize      = 16
 )
 
-// batch is rows on their way to the table. The reader fills in the records, a decoder makes rows of them, the loader
-// decides what becomes of each.
+// batch is a group of rows on the way to the table. The reader adds the records, a decoder turns them into rows, and
+// the loader decides for each row whether it is written.
 type batch struct {
-	number      int64   // from 1; the run's checkpoint holds that of the last one committed
-	part        string  // where the records are from
+	number      int64   // from 1; the run's checkpoint holds the number of the last committed batch
+	part        string  // where the records come from
 	layout      *layout // of that part
 	at          Position
-	done, total int64 // how far the source is
+	done, total int64 // progress of the source
 	raw         []byte
 	records     []rawRecord
-	decoded     chan struct{} // one value, once the rows are made
+	decoded     chan struct{} // receives one value when the rows are decoded
 
 	buf      []byte // one line of COPY text per row
 	rows     []row
-	uens     []byte // of all rows, one after the other
+	uens     []byte // UENs of all rows, concatenated
 	hashes   []byte // hashSize bytes per row
 	rejects  []Reject
-	read     int64 // records but for those that the resumed run had committed
-	skipped  int64 // rows left out by their date
+	read     int64 // records, without those that the resumed run had committed
+	skipped  int64 // rows left out because of their date
 	warnings [numWarnings]int64
 
-	dropped int64          // rows left out because a later one of this batch has the same UEN
-	index   map[string]int // rows by UEN; made when the first UEN comes twice
+	dropped int64          // rows left out because a later row of this batch has the same UEN
+	index   map[string]int // rows by UEN; created when a UEN is seen for the second time
 }
 
-// rawRecord is a record in a batch's raw.
+// rawRecord is one record in batch.raw.
 type rawRecord struct {
 	end       int
 	line      int64
-	reason    string
-	committed bool // committed before the run was resumed: only its UEN is of interest
+	reason    string // why the record cannot be a row; "" when it may be one
+	committed bool   // committed before the run was resumed: only its UEN is used
 }
 
-// row is one line in a batch's buf.
+// row is one line in batch.buf.
 type row struct {
-	end        int // of its line in buf
-	uenEnd     int // of its UEN in uens
+	end        int // offset in buf where its line ends
+	uenEnd     int // offset in uens where its UEN ends
 	kind       uenKind
-	letterOK   bool // its UEN's check letter is right
-	committed  bool // see rawRecord; it has no line
-	wanted     bool // its status is one that the run takes
+	letterOK   bool // the check letter of its UEN is right
+	committed  bool // see rawRecord; the row has no line
+	wanted     bool // the run takes its status
 	seenBefore bool // an earlier batch had its UEN
 	replaced   bool // a later row of this batch has its UEN
 }
 
-// newBatch has room for size usual rows, so that filling it copies nothing.
+// newBatch returns a batch with capacity for size typical rows, so that filling it copies nothing.
 func newBatch(size int) *batch {
 	room := min(size*usualRow, maxBatchBytes+maxRecord)
-	return &batch{raw: make([]byte, 0, room), records: make([]rawRecord, 0, size), buf: make([]byte, 0, room), rows: make([]row, 0, size),
-		uens: make([]byte, 0, 10*size), hashes: make([]byte, 0, hashSize*size), decoded: make(chan struct{}, 1)}
+	return &batch{
+		raw: make([]byte, 0, room), records: make([]rawRecord, 0, size),
+		buf: make([]byte, 0, room), rows: make([]row, 0, size),
+		uens: make([]byte, 0, 10*size), hashes: make([]byte, 0, hashSize*size),
+		decoded: make(chan struct{}, 1),
+	}
 }
 
 func (b *batch) reset(number int64, part string, l *layout) {
@@ -69,7 +73,7 @@ func (b *batch) reset(number int64, part string, l *layout) {
 		buf: b.buf[:0], rows: b.rows[:0], uens: b.uens[:0], hashes: b.hashes[:0], rejects: b.rejects[:0]}
 }
 
-// isFull leaves room for one more record.
+// isFull reports whether the batch must be flushed. A batch that is not full has capacity for one more record.
 func (b *batch) isFull(size int) bool { return len(b.records) >= size || len(b.raw) >= maxBatchBytes }
 
 func (b *batch) uenAt(i int) []byte { return b.uens[b.uenStart(i):b.rows[i].uenEnd] }
@@ -83,7 +87,8 @@ func (b *batch) uenStart(i int) int {
 
 func (b *batch) hashAt(i int) []byte { return b.hashes[i*hashSize : (i+1)*hashSize] }
 
-// markSeen marks the rows whose UEN the run, or the batch itself, has met before. Of several rows with one UEN the last counts.
+// markSeen marks the rows whose UEN the run or this batch has seen before. Of several rows with one UEN the last one
+// counts.
 func (b *batch) markSeen(s *uenSet) {
 	for i, r := range b.rows {
 		before := s.add(r.kind, b.uenAt(i), r.letterOK)
@@ -117,7 +122,7 @@ func (b *batch) replaceEarlier(i int) {
 	}
 }
 
-// linesReader reads the lines of the rows numbered by which, in order.
+// linesReader returns a reader of the lines of the given rows, in order.
 func (b *batch) linesReader(which []int32) io.Reader { return &lineReader{b: b, which: which} }
 
 type lineReader struct {
@@ -138,7 +143,7 @@ func (r *lineReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// takeAdjacent takes as many neighbouring lines as there are.
+// takeAdjacent moves the next run of adjacent lines into rest.
 func (r *lineReader) takeAdjacent() {
 	if len(r.which) == 0 {
 		return

@@ -15,9 +15,10 @@ import (
 
 var errNothingToDo = errors.New("the source has not been republished")
 
-// beginRun opens the source, and the run: a new one, or the latest when that can be resumed.
+// beginRun opens the source and the run: a new run, or the latest one when it can be resumed.
 func (in *ingestion) beginRun(ctx context.Context) error {
-	in.run = Run{Source: in.opts.Source.sourceLabel(), State: StateRunning, StartedAt: time.Now().UTC(), Detail: in.runChoice()}
+	in.run = Run{Source: in.opts.Source.sourceLabel(), State: StateRunning,
+		StartedAt: time.Now().UTC(), Detail: in.runChoice()}
 	fresh := in.run
 	var at checkpoint
 	err := in.db.InSystem(ctx, "acra begin", func(ctx context.Context, tx postgres.SystemTx) (err error) {
@@ -32,7 +33,7 @@ func (in *ingestion) beginRun(ctx context.Context) error {
 	}
 	versions := in.stream.facts().versions
 	if in.resumed && !maps.Equal(versions, in.run.Detail.Versions) {
-		// The register was published anew meanwhile. Going on would leave what was read before it as it was, unnoticed.
+		// The register was republished since. Resuming would silently keep rows of the old release.
 		_ = in.stream.close()
 		in.resumed, in.run, in.earlierSeconds, at = false, fresh, 0, checkpoint{}
 		if in.stream, err = in.opts.Source.open(ctx, in.openOptions(at.At)); err != nil {
@@ -51,7 +52,7 @@ func (in *ingestion) beginRun(ctx context.Context) error {
 	return in.startRun(ctx, at)
 }
 
-// startRun makes the run's row current.
+// startRun writes the run's row, unless this is a dry run.
 func (in *ingestion) startRun(ctx context.Context, at checkpoint) error {
 	in.savedBatch, in.savedAt = at.Batch, time.Now()
 	if in.opts.DryRun {
@@ -72,7 +73,7 @@ func (in *ingestion) openOptions(from Position) sourceOptions {
 	return o
 }
 
-// runChoice is the part of the options that a resumed run must share.
+// runChoice returns the options that a resumed run must share.
 func (in *ingestion) runChoice() Detail {
 	d := Detail{Status: chosenStatuses(in.opts.Status), Limit: in.opts.Limit}
 	if !in.opts.Since.IsZero() {
@@ -85,7 +86,7 @@ func (d Detail) sameChoice(o Detail) bool {
 	return slices.Equal(d.Status, o.Status) && d.Since == o.Since && d.Limit == o.Limit
 }
 
-// readEarlierRuns reads what earlier runs left: the one to resume, if it is, and the last that finished.
+// readEarlierRuns reads the last finished runs of the source, and the run to resume when there is one.
 func (in *ingestion) readEarlierRuns(ctx context.Context, tx postgres.SystemTx) (checkpoint, error) {
 	done, _, err := readRun(ctx, tx, `WHERE state = 'done' AND source = $1 ORDER BY run_id DESC LIMIT 1`, in.run.Source)
 	if err != nil {
@@ -94,7 +95,8 @@ func (in *ingestion) readEarlierRuns(ctx context.Context, tx postgres.SystemTx) 
 	if done != nil && done.Detail.sameChoice(in.run.Detail) {
 		in.lastDone = done
 	}
-	whole, _, err := readRun(ctx, tx, `WHERE state = 'done' AND complete AND source = $1 ORDER BY run_id DESC LIMIT 1`, in.run.Source)
+	whole, _, err := readRun(ctx, tx,
+		`WHERE state = 'done' AND complete AND source = $1 ORDER BY run_id DESC LIMIT 1`, in.run.Source)
 	if err != nil {
 		return checkpoint{}, err
 	}
@@ -106,7 +108,8 @@ func (in *ingestion) readEarlierRuns(ctx context.Context, tx postgres.SystemTx) 
 		if err != nil {
 			return checkpoint{}, err
 		}
-		if latest != nil && latest.Source == in.run.Source && (latest.State == StateRunning || latest.State == StateFailed) {
+		resumable := latest != nil && (latest.State == StateRunning || latest.State == StateFailed)
+		if resumable && latest.Source == in.run.Source {
 			return at, in.resumeRun(*latest)
 		}
 	}
@@ -115,8 +118,8 @@ func (in *ingestion) readEarlierRuns(ctx context.Context, tx postgres.SystemTx) 
 
 func (in *ingestion) resumeRun(latest Run) error {
 	if !latest.Detail.sameChoice(in.run.Detail) {
-		return fault.New(fault.Invalid, "register run %d: begun with another status, since or limit", latest.ID).
-			WithHint("resume it with the options it was begun with, or start a new run without --resume")
+		return fault.New(fault.Invalid, "register run %d: started with a different status, since or limit", latest.ID).
+			WithHint("resume it with the options that it was started with, or start a new run without --resume")
 	}
 	in.run, in.resumed = latest, true
 	in.run.State, in.run.Error = StateRunning, ""
@@ -124,28 +127,32 @@ func (in *ingestion) resumeRun(latest Run) error {
 	return nil
 }
 
-// isUpToDate reports whether the publisher's releases are those that were loaded last.
+// isUpToDate reports whether the last finished run loaded exactly these releases.
 func (in *ingestion) isUpToDate(versions map[string]string) bool {
-	return len(versions) > 0 && in.lastDone != nil && !in.opts.Force && !in.resumed && maps.Equal(versions, in.lastDone.Detail.Versions)
+	return len(versions) > 0 && in.lastDone != nil && !in.opts.Force && !in.resumed &&
+		maps.Equal(versions, in.lastDone.Detail.Versions)
 }
 
-// recordStillCurrent notes on the run that loaded the publisher's release when it was last found to be the latest, see Age.
+// recordStillCurrent updates the time of the run that loaded the current release; ReadAge reads it.
 func (in *ingestion) recordStillCurrent(ctx context.Context) error {
 	if in.opts.DryRun {
 		return nil
 	}
 	return in.db.InSystem(ctx, "acra begin", func(ctx context.Context, tx postgres.SystemTx) error {
-		return tx.QueryRow(ctx, `UPDATE acra_runs SET updated_at = now() WHERE run_id = $1 RETURNING updated_at`, in.run.ID).Scan(&in.run.UpdatedAt)
+		return tx.QueryRow(ctx, `UPDATE acra_runs SET updated_at = now() WHERE run_id = $1
+			RETURNING updated_at`, in.run.ID).Scan(&in.run.UpdatedAt)
 	})
 }
 
-// openRunRow writes the run's row. What an earlier run left unpublished is dropped: this run will find it again.
+// openRunRow writes the run's row. It drops the pending rows of an earlier run: this run finds them again.
 func (in *ingestion) openRunRow(ctx context.Context, tx postgres.SystemTx) error {
 	if in.resumed {
-		_, err := tx.Exec(ctx, `UPDATE acra_runs SET state = 'running', error = NULL, finished_at = NULL WHERE run_id = $1`, in.run.ID)
+		_, err := tx.Exec(ctx, `UPDATE acra_runs SET state = 'running', error = NULL, finished_at = NULL
+			WHERE run_id = $1`, in.run.ID)
 		return err
 	}
-	if _, err := tx.Exec(ctx, `UPDATE acra_runs SET state = 'failed', error = 'interrupted', finished_at = now() WHERE state = 'running'`); err != nil {
+	if _, err := tx.Exec(ctx, `UPDATE acra_runs SET state = 'failed', error = 'interrupted', finished_at = now()
+		WHERE state = 'running'`); err != nil {
 		return err
 	}
 	if err := dropPending(ctx, tx); err != nil {
@@ -156,7 +163,7 @@ func (in *ingestion) openRunRow(ctx context.Context, tx postgres.SystemTx) error
 		Scan(&in.run.ID, &in.run.StartedAt, &in.run.UpdatedAt)
 }
 
-// dropPending empties acra_pending if there is anything in it.
+// dropPending empties acra_pending, unless it is empty already.
 func dropPending(ctx context.Context, tx postgres.SystemTx) error {
 	var left bool
 	if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM acra_pending)`).Scan(&left); err != nil || !left {
@@ -166,7 +173,7 @@ func dropPending(ctx context.Context, tx postgres.SystemTx) error {
 	return err
 }
 
-// readRun reads the first run that where finds, nil when it finds none.
+// readRun reads the first run that the clause where finds, nil when it finds none.
 func readRun(ctx context.Context, tx postgres.SystemTx, where string, args ...any) (*Run, checkpoint, error) {
 	rows, err := tx.Query(ctx, `SELECT `+runColumns+` FROM acra_runs `+where, args...)
 	if err != nil {
@@ -183,7 +190,7 @@ func readRun(ctx context.Context, tx postgres.SystemTx, where string, args ...an
 	return &run, at, err
 }
 
-// newReader makes the reader of this run.
+// newReader returns the reader of this run.
 func (in *ingestion) newReader() *reader {
 	r := &reader{stream: in.stream, number: in.savedBatch, read: in.run.Read, limit: in.opts.Limit, size: defaultBatch}
 	if in.resumed {

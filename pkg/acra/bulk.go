@@ -9,11 +9,11 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// maxPoll bounds the wait for one dataset's download to be made ready.
+// maxPoll bounds the wait until the service has prepared one dataset's download.
 const maxPoll = 15 * time.Minute
 
-// Bulk is a source that downloads whole datasets, which is how a full run is meant to be: minutes, not hours. ids are
-// dataset ids; none means the whole collection. Datasets whose release was loaded already are passed over.
+// Bulk returns a source that downloads whole datasets. It is the fast way for a full run: minutes instead of hours.
+// ids are dataset ids; none means the whole collection. It skips datasets whose release is loaded already.
 func Bulk(s Service, ids []string) Source { return bulkSource{service: s, ids: ids} }
 
 type bulkSource struct {
@@ -30,10 +30,12 @@ func (b bulkSource) open(ctx context.Context, a sourceOptions) (stream, error) {
 		return nil, err
 	}
 	s := &bulkStream{apiClient: c, list: list, versions: versionsOf(list), from: a.from}
-	s.todo = slices.DeleteFunc(slices.Clone(list), func(d dataset) bool { return d.version != "" && a.loaded[d.id] == d.version })
+	s.todo = slices.DeleteFunc(slices.Clone(list), func(d dataset) bool {
+		return d.version != "" && a.loaded[d.id] == d.version
+	})
 	s.complete = all && len(s.todo) == len(list)
 	if i := a.from.Index; a.from.Part != "" && i < len(list) && list[i].name == a.from.Part {
-		s.todo = list[i:] // the datasets before are committed
+		s.todo = list[i:] // the earlier datasets are committed
 	}
 	ctx, s.stop = context.WithCancel(ctx)
 	s.links = make(chan downloadLink, 1)
@@ -41,7 +43,7 @@ func (b bulkSource) open(ctx context.Context, a sourceOptions) (stream, error) {
 	return s, nil
 }
 
-// bulkStream reads one dataset after the other. The calls that make a download ready are slow by the service's limits, so
+// bulkStream reads one dataset after the other. The service's limits make the calls that prepare a download slow, so
 // they are made one dataset ahead.
 type bulkStream struct {
 	*apiClient
@@ -51,12 +53,12 @@ type bulkStream struct {
 	from       Position
 	links      chan downloadLink
 	stop       context.CancelFunc
-	at         int // of todo
+	at         int // index in todo of the next dataset
 	size       int64
 	done       counter
 }
 
-// downloadLink is where a dataset can be had for the next hour.
+// downloadLink is a dataset's URL, valid for about an hour, or the error of the request for it.
 type downloadLink struct {
 	url string
 	err error
@@ -66,13 +68,13 @@ func (s *bulkStream) facts() sourceFacts {
 	return sourceFacts{complete: s.complete, versions: s.versions}
 }
 
-// finalFacts has nothing to look up: a release that came meanwhile has another version than the one noted here, so the next
-// run reads it.
+// finalFacts needs no call: a release published during the run has another version than the one stored here, so the
+// next run reads it.
 func (s *bulkStream) finalFacts(context.Context) (sourceFacts, string) { return s.facts(), "" }
 
 func (s *bulkStream) close() error { s.stop(); return nil }
 
-// progress estimates the whole from the datasets begun.
+// progress estimates the total from the datasets read so far.
 func (s *bulkStream) progress() (done, of int64) {
 	done = s.done.n.Load()
 	if s.at == 0 {
@@ -123,7 +125,7 @@ func (s *bulkStream) nextPart(ctx context.Context) (part, error) {
 	return p, nil
 }
 
-// fetchLink asks for a dataset's download until there is a link.
+// fetchLink calls the service until the download of a dataset is ready, and returns its URL.
 func (s *bulkStream) fetchLink(ctx context.Context, d dataset) (string, error) {
 	base := s.Download + "/v1/public/api/datasets/" + d.id
 	address, _, err := s.callDownload(ctx, d, base+"/initiate-download")

@@ -13,7 +13,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/pgtest"
 )
 
-func bulk(site *acratest.Site) acra.Options {
+func bulkOptions(site *acratest.Site) acra.Options {
 	return acra.Options{Source: acra.Bulk(site.Service(), nil), Status: []string{acra.All}}
 }
 
@@ -24,9 +24,13 @@ func TestDownloadGoesOnWhereItBroke(t *testing.T) {
 		"cut several times": func(s *acratest.Site) {
 			s.Script(acratest.File, acratest.Cut(0.3), acratest.Cut(0.5), nil, acratest.Cut(0.9))
 		},
-		"cut before the first byte": func(s *acratest.Site) { s.Script(acratest.File, acratest.Cut(0), acratest.Cut(0)) },
+		"cut before the first byte": func(s *acratest.Site) {
+			s.Script(acratest.File, acratest.Cut(0),
+				acratest.Cut(0))
+		},
 		"errors of the storage": func(s *acratest.Site) {
-			s.Script(acratest.File, acratest.Reply(500, "<Error/>"), acratest.HTML(200), acratest.Cut(0.2), acratest.TooMany("1"))
+			s.Script(acratest.File, acratest.Reply(500, "<Error/>"), acratest.HTML(200), acratest.Cut(0.2),
+				acratest.TooMany("1"))
 		},
 		"a server that knows no ranges": func(s *acratest.Site) {
 			s.Script(acratest.File, acratest.Cut(0.4), acratest.NoRange(), acratest.Cut(0.5), acratest.NoRange())
@@ -44,7 +48,7 @@ func TestDownloadGoesOnWhereItBroke(t *testing.T) {
 			t.Parallel()
 			db, site := pgtest.New(t), collection(t, text, 2)
 			set(site)
-			rep := ingest(t, db, bulk(site))
+			rep := ingest(t, db, bulkOptions(site))
 			require.Equal(t, acra.Counts{Read: 3000, Inserted: 3000}, rep.Counts)
 		})
 	}
@@ -59,13 +63,13 @@ func TestStorageThatStaysDown(t *testing.T) {
 		down[i] = acratest.HTML(500)
 	}
 	site.Script(acratest.File, append([]acratest.Fault{nil}, down...)...)
-	rep, err := acra.Ingest(t.Context(), db.App, bulk(site))
+	rep, err := acra.Ingest(t.Context(), db.App, bulkOptions(site))
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
 	require.NotContains(t, err.Error(), "signature", "a link is a credential")
 	require.EqualValues(t, 250, rep.Read, "the first dataset is committed")
 
 	site.Script(acratest.File)
-	opts := bulk(site)
+	opts := bulkOptions(site)
 	opts.Resume = true
 	again := ingest(t, db, opts)
 	require.Equal(t, rep.ID, again.ID)
@@ -73,7 +77,7 @@ func TestStorageThatStaysDown(t *testing.T) {
 	require.Equal(t, acra.Counts{Read: 500, Inserted: 500}, again.Counts)
 }
 
-// A connection that ends without an answer reads as the end of a file, which it is not.
+// A connection closed without an answer looks like the end of a file. It must not count as one.
 func TestHangingUpIsNotTheEnd(t *testing.T) {
 	t.Parallel()
 	text, _ := generate(t, 600, acragen.Options{})
@@ -84,23 +88,23 @@ func TestHangingUpIsNotTheEnd(t *testing.T) {
 	for name, start := range map[string]func(*acratest.Site) acra.Options{
 		"the second file": func(s *acratest.Site) acra.Options {
 			s.Script(acratest.File, append([]acratest.Fault{nil}, hangUps...)...)
-			return bulk(s)
+			return bulkOptions(s)
 		},
 		"the middle of a file": func(s *acratest.Site) acra.Options {
 			s.Script(acratest.File, append([]acratest.Fault{acratest.Cut(0.5)}, hangUps...)...)
-			return bulk(s)
+			return bulkOptions(s)
 		},
 		"the call for a link": func(s *acratest.Site) acra.Options {
 			s.Script(acratest.Poll, append([]acratest.Fault{nil}, hangUps...)...)
-			return bulk(s)
+			return bulkOptions(s)
 		},
 		"the second page": func(s *acratest.Site) acra.Options {
 			s.Script(acratest.Search, append([]acratest.Fault{nil}, hangUps...)...)
-			return paged(s, 100)
+			return pagedOptions(s, 100)
 		},
 		"a page of another part": func(s *acratest.Site) acra.Options {
 			s.Script(acratest.Search, append([]acratest.Fault{nil, nil, nil}, hangUps...)...)
-			return paged(s, 100)
+			return pagedOptions(s, 100)
 		},
 	} {
 		db, site := pgtest.New(t), collection(t, text, 2)
@@ -110,11 +114,11 @@ func TestHangingUpIsNotTheEnd(t *testing.T) {
 	}
 	db, site := pgtest.New(t), collection(t, text, 2)
 	site.Script(acratest.File, acratest.HangUp(), acratest.HangUp(), nil, acratest.HangUp())
-	require.EqualValues(t, 600, ingest(t, db, bulk(site)).Inserted)
+	require.EqualValues(t, 600, ingest(t, db, bulkOptions(site)).Inserted)
 }
 
-// A release that comes while the one before is read is never mixed with it: the run stops, and the next begins anew, also with
-// the datasets that were through.
+// A release published during a download is never mixed with the one before. The run stops, and the next run starts
+// over, including the datasets that were complete.
 func TestPublishedWhileItWasRead(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
@@ -127,22 +131,22 @@ func TestPublishedWhileItWasRead(t *testing.T) {
 			site.Datasets[i].Updated = "2026-10-15"
 		}
 	}))
-	opts := bulk(site)
+	opts := bulkOptions(site)
 	opts.BatchRows = 500
 	first, err := acra.Ingest(t.Context(), db.App, opts)
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
-	require.ErrorContains(t, err, "published anew while it was read")
-	require.Greater(t, first.Read, int64(2000), "the first dataset is in")
+	require.ErrorContains(t, err, "republished while it was read")
+	require.Greater(t, first.Read, int64(2000), "the first dataset is read")
 
-	opts = bulk(site)
+	opts = bulkOptions(site)
 	opts.Resume = true
 	rep := ingest(t, db, opts)
 	require.False(t, rep.Resumed)
 	require.EqualValues(t, 4000, rep.Read)
 	clean := pgtest.New(t)
-	ingest(t, clean, all(later))
-	require.Equal(t, table(t, clean.Owner), table(t, db.Owner))
-	require.True(t, ingest2(t, db, bulk(site)).NothingToDo)
+	ingest(t, clean, allRows(later))
+	require.Equal(t, tableRows(t, clean.Owner), tableRows(t, db.Owner))
+	require.True(t, ingestAny(t, db, bulkOptions(site)).NothingToDo)
 }
 
 func TestOnlyWhatWasPublishedIsRead(t *testing.T) {
@@ -150,35 +154,36 @@ func TestOnlyWhatWasPublishedIsRead(t *testing.T) {
 	db := pgtest.New(t)
 	text, _ := generate(t, 900, acragen.Options{})
 	site := collection(t, text, 3)
-	first := ingest(t, db, bulk(site))
+	first := ingest(t, db, bulkOptions(site))
 
-	rep := ingest2(t, db, bulk(site))
+	rep := ingestAny(t, db, bulkOptions(site))
 	require.True(t, rep.NothingToDo)
 	require.Equal(t, first.ID, rep.ID)
 	require.Equal(t, 3, site.Calls(acratest.File))
 
 	site.Datasets[1].Updated = "2026-10-15T09:00:00+08:00"
 	site.Datasets[1].CSV = []byte(strings.Replace(string(site.Datasets[1].CSV), "Live", "Struck Off", 1))
-	rep = ingest(t, db, bulk(site))
-	require.Equal(t, 4, site.Calls(acratest.File), "the one dataset that is new")
+	rep = ingest(t, db, bulkOptions(site))
+	require.Equal(t, 4, site.Calls(acratest.File), "only the new dataset is downloaded")
 	require.Equal(t, acra.Counts{Read: 300, Updated: 1, Unchanged: 299}, rep.Counts)
 	require.False(t, rep.Complete)
-	require.True(t, ingest2(t, db, bulk(site)).NothingToDo)
+	require.True(t, ingestAny(t, db, bulkOptions(site)).NothingToDo)
 
-	opts := bulk(site)
+	opts := bulkOptions(site)
 	opts.Force = true
 	require.EqualValues(t, 900, ingest(t, db, opts).Read)
 }
 
-// ingest2 is ingest for a run that may have nothing to do.
-func ingest2(t *testing.T, db *pgtest.DB, opts acra.Options) acra.Report {
+// ingestAny is ingest for a run that may find nothing to do.
+func ingestAny(t *testing.T, db *pgtest.DB, opts acra.Options) acra.Report {
 	t.Helper()
 	rep, err := acra.Ingest(t.Context(), db.App, opts)
 	require.NoError(t, err)
 	return rep
 }
 
-// testShrunkSource: an empty or halved source changes nothing, and what is missing from a complete one is marked, not deleted.
+// testShrunkSource: an empty or halved source changes nothing. Rows missing from a complete source are marked, not
+// deleted.
 func testShrunkSource(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
@@ -188,22 +193,23 @@ func testShrunkSource(t *testing.T) {
 	lines := strings.SplitAfter(string(whole), "\n")
 	publish := func(version string, lines []string) acra.Options {
 		site.Datasets[0].CSV, site.Datasets[0].Updated = []byte(strings.Join(lines, "")), version
-		return bulk(site)
+		return bulkOptions(site)
 	}
-	ingest(t, db, bulk(site))
-	before := one[string](t, db.Owner, versions)
+	ingest(t, db, bulkOptions(site))
+	before := queryOne[string](t, db.Owner, versions)
 	absent := func() int64 {
-		return one[int64](t, db.Owner, `SELECT count(*) FROM staging_acra_companies WHERE absent_since IS NOT NULL`)
+		return queryOne[int64](t, db.Owner,
+			`SELECT count(*) FROM staging_acra_companies WHERE absent_since IS NOT NULL`)
 	}
 
 	_, err := acra.Ingest(t.Context(), db.App, publish("2026-10-01", lines[:1]))
 	require.ErrorContains(t, err, "no rows")
 	rep, err := acra.Ingest(t.Context(), db.App, publish("2026-10-02", lines[:1400]))
-	require.ErrorContains(t, err, "1399 rows where run 1 read 3000")
+	require.ErrorContains(t, err, "only 1399 rows, run 1 read 3000")
 	require.Equal(t, acra.StateAborted, rep.State)
-	require.Equal(t, before, one[string](t, db.Owner, versions))
+	require.Equal(t, before, queryOne[string](t, db.Owner, versions))
 
-	// A fifth is gone: not half, but more than can be believed. Nothing is marked, and the run says so.
+	// A fifth is missing: less than half, but implausibly many. No row is marked, and the run has a note.
 	rep = ingest(t, db, publish("2026-10-03", lines[:2400]))
 	require.EqualValues(t, 601, rep.Absent)
 	require.Len(t, rep.Detail.Notes, 1)
@@ -212,27 +218,28 @@ func testShrunkSource(t *testing.T) {
 	rep = ingest(t, db, publish("2026-10-04", append(append([]string{}, lines[:1500]...), lines[1503:]...)))
 	require.EqualValues(t, 3, rep.Absent)
 	require.EqualValues(t, 3, absent())
-	require.EqualValues(t, 3000, one[int64](t, db.Owner, `SELECT count(*) FROM staging_acra_companies`), "absence is not deletion")
+	require.EqualValues(t, 3000, queryOne[int64](t, db.Owner, `SELECT count(*) FROM staging_acra_companies`),
+		"absence is not deletion")
 
 	rep = ingest(t, db, publish("2026-10-05", lines))
 	require.Zero(t, rep.Absent)
-	require.Zero(t, absent(), "they came back")
+	require.Zero(t, absent(), "the rows are present again")
 	require.EqualValues(t, 3000, rep.Unchanged)
 }
 
-// Half the register is held against the last run that read all of it, also when only a part was published in between.
+// A source of half the size is compared with the last complete run, also when a partial run came in between.
 func TestHalvedAfterAPartOfItCame(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	text, _ := generate(t, 2000, acragen.Options{})
 	site := collection(t, text, 2)
-	ingest(t, db, bulk(site))
+	ingest(t, db, bulkOptions(site))
 	site.Datasets[1].Updated = "2026-10-01"
-	require.False(t, ingest(t, db, bulk(site)).Complete)
+	require.False(t, ingest(t, db, bulkOptions(site)).Complete)
 	for i := range site.Datasets {
 		lines := strings.SplitAfter(string(site.Datasets[i].CSV), "\n")
 		site.Datasets[i].CSV, site.Datasets[i].Updated = []byte(strings.Join(lines[:400], "")), "2026-11-01"
 	}
-	_, err := acra.Ingest(t.Context(), db.App, bulk(site))
-	require.ErrorContains(t, err, "798 rows where run 1 read 2000")
+	_, err := acra.Ingest(t.Context(), db.App, bulkOptions(site))
+	require.ErrorContains(t, err, "only 798 rows, run 1 read 2000")
 }

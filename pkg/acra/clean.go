@@ -6,35 +6,35 @@ import (
 	"unicode/utf8"
 )
 
-// Warning is something that was mended or doubtful in a row that was loaded all the same.
+// Warning is a doubtful or corrected value in a row that was loaded.
 type Warning uint8
 
-// The warnings, with what was done.
+// The warnings, each with the correction.
 const (
-	WarnCheckLetter Warning = iota // the UEN's check letter is wrong: kept as it is
-	WarnUEN                        // the UEN was padded or in lower case: trimmed and raised
+	WarnCheckLetter Warning = iota // the UEN's check letter is wrong: kept
+	WarnUEN                        // the UEN was padded or in lower case: trimmed and converted to upper case
 	WarnDate                       // dd/mm/yyyy: rewritten as yyyy-mm-dd
-	WarnSSIC                       // 62011.0 or a lost leading zero: five digits again
-	WarnPostal                     // a lost leading zero: put back
-	WarnOfficers                   // 3.0: 3; no number: dropped
-	WarnStatus                     // a live status in another case: as published
-	WarnSpace                      // line break, tab, control character or no-break space inside a value: a space
+	WarnSSIC                       // 62011.0 or a lost leading zero: rewritten as five digits
+	WarnPostal                     // a lost leading zero: restored
+	WarnOfficers                   // 3.0: rewritten as 3; not a number: dropped
+	WarnStatus                     // a live status in another case: rewritten as published
+	WarnSpace                      // line break, tab, control character or no-break space: replaced by a space
 	numWarnings
 )
 
-// String names the warning as reports do.
+// String returns the warning's name in reports.
 func (w Warning) String() string {
 	return [numWarnings]string{"check letter", "uen case or padding", "date format", "ssic format", "postal code zero",
 		"officers format", "status case", "control or no-break space"}[w]
 }
 
-// What a byte can mean in a field.
+// Classes of bytes in a field.
 const (
 	isControl  = 1 << iota // C0 and DEL
 	isHigh                 // part of a rune beyond ASCII
-	isNUL                  //
+	isNUL                  // the NUL byte, which PostgreSQL does not store
 	isEscaped              // a backslash, which COPY text doubles
-	isSyntax               // a comma or a quote, which mean something to CSV only
+	isSyntax               // a comma or a quote, which have a meaning in CSV only
 	classPlain = 0
 	anyClass   = isControl | isHigh | isNUL | isEscaped
 )
@@ -58,12 +58,12 @@ func byteClasses() (t [256]uint8) {
 	return t
 }
 
-// isMissing reports whether a value says "missing": empty or na in any case.
+// isMissing reports whether a value means "missing": empty or "na" in any case.
 func isMissing(f []byte) bool {
 	return len(f) == 0 || len(f) == 2 && f[0]|0x20 == 'n' && f[1]|0x20 == 'a'
 }
 
-// trimBlanks is f without blanks at its ends.
+// trimBlanks returns f without leading and trailing blanks.
 func trimBlanks(f []byte) []byte {
 	for len(f) > 0 && f[0] == ' ' {
 		f = f[1:]
@@ -74,8 +74,8 @@ func trimBlanks(f []byte) []byte {
 	return f
 }
 
-// normalizeSpaces is f with every control character and every space beyond ASCII as one plain space; invisible marks go.
-// changed is false when only ordinary letters beyond ASCII were found. f must be valid UTF-8.
+// normalizeSpaces returns f with each run of control characters and non-ASCII spaces replaced by one space, and
+// without zero-width marks. changed is false when f has no such character. f must be valid UTF-8.
 func normalizeSpaces(scratch, f []byte) (out []byte, changed bool) {
 	out = scratch[:0]
 	afterSpace := false
@@ -98,8 +98,8 @@ func normalizeSpaces(scratch, f []byte) (out []byte, changed bool) {
 	return out, changed
 }
 
-// isFormula reports whether a spreadsheet would run f: it begins with =, or with + - @ and calls out (the DDE form).
-// A plain leading sign is legitimate: the register has "@ ZONE" and unit "-3".
+// isFormula reports whether a spreadsheet would evaluate f: it starts with =, or with + - @ and contains | (the DDE
+// form). A leading sign alone is legitimate: the register has "@ ZONE" and unit "-3".
 func isFormula(f []byte) bool {
 	switch f[0] {
 	case '=':
@@ -110,7 +110,7 @@ func isFormula(f []byte) bool {
 	return false
 }
 
-// cleanDate is f as yyyy-mm-dd. ok is false for what is no date at all.
+// cleanDate returns f as yyyy-mm-dd. ok is false when f is not a date.
 func cleanDate(scratch, f []byte) (out []byte, mended, ok bool) {
 	if len(f) == 10 && f[4] == '-' && f[7] == '-' {
 		return f, false, validDate(f[:4], f[5:7], f[8:])
@@ -124,7 +124,7 @@ func cleanDate(scratch, f []byte) (out []byte, mended, ok bool) {
 		out = appendTwo(append(out, '-'), m)
 		return appendTwo(append(out, '-'), d), true, true
 	}
-	// A timestamp at midnight, as some exports write dates.
+	// A timestamp, as some exports write dates.
 	if len(f) > 10 && (f[10] == 'T' || f[10] == ' ') && f[4] == '-' && f[7] == '-' {
 		return f[:10], true, validDate(f[:4], f[5:7], f[8:10])
 	}
@@ -159,7 +159,7 @@ func daysIn(year, month int) int {
 	return 31
 }
 
-// cleanSSIC is f as five digits. ok is false for anything else.
+// cleanSSIC returns f as five digits. ok is false for anything but four or five digits, with or without ".0".
 func cleanSSIC(scratch, f []byte) (out []byte, mended, ok bool) {
 	code := bytes.TrimSuffix(f, []byte(".0"))
 	if !isDigits(code) || len(code) < 4 || len(code) > 5 {
@@ -171,7 +171,7 @@ func cleanSSIC(scratch, f []byte) (out []byte, mended, ok bool) {
 	return code, len(code) != len(f), true
 }
 
-// cleanPostalCode puts back the zero that some releases lost: five digits to six and three to four, nothing else.
+// cleanPostalCode restores the leading zero that some releases lost: five digits become six, three become four.
 func cleanPostalCode(scratch, f []byte) (out []byte, mended bool) {
 	if (len(f) == 5 || len(f) == 3) && isDigits(f) {
 		return append(append(scratch[:0], '0'), f...), true
@@ -179,7 +179,7 @@ func cleanPostalCode(scratch, f []byte) (out []byte, mended bool) {
 	return f, false
 }
 
-// cleanOfficers is f as a plain number; nil for what is none.
+// cleanOfficers returns f as a plain number, nil when it is not one.
 func cleanOfficers(f []byte) (out []byte, mended bool) {
 	n := bytes.TrimSuffix(f, []byte(".0"))
 	if !isDigits(n) {

@@ -8,7 +8,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Places of the columns that have rules of their own, in the order of Columns.
+// Indexes, in the order of Columns, of the columns that have rules of their own.
 const (
 	colUEN        = 0
 	colName       = 2
@@ -24,9 +24,10 @@ const (
 	numColumns    = 53
 )
 
-// Columns are the register's columns in the order of publication; the table has the same names.
+// Columns returns the register's columns in the order of publication. The table's columns have the same names.
 func Columns() []string {
-	names := strings.Fields(`uen issuance_agency_id entity_name entity_type_description business_constitution_description
+	names := strings.Fields(`
+		uen issuance_agency_id entity_name entity_type_description business_constitution_description
 		company_type_description paf_constitution_description entity_status_description registration_incorporation_date
 		uen_issue_date address_type block street_name level_no unit_no building_name postal_code other_address_line1
 		other_address_line2 account_due_date annual_return_date primary_ssic_code primary_ssic_description
@@ -42,17 +43,17 @@ func Columns() []string {
 	return names
 }
 
-// layout says where in a record each column stands. The header decides, never the position.
+// layout maps columns to fields of a record. It follows the header, not the usual order of the columns.
 type layout struct {
-	fields  []int    // by column: place in the record, -1 for a missing one
+	fields  []int    // by column: index in the record, -1 when the column is missing
 	present []int    // columns that the source has, in the table's order
-	unknown []string // columns of the source that the table has not
-	missing []string // columns of the table that the source has not: they keep the values they have
-	width   int      // fields of a whole record
+	unknown []string // columns of the source that the table does not have
+	missing []string // columns of the table that the source does not have: they keep their values
+	width   int      // number of fields of a complete record
 }
 
-// newLayout reads a header. Faults: Unprocessable when this is not the register, or a column without which rows cannot be
-// judged is not there.
+// newLayout reads a header. Fault: Unprocessable when this is not the register, or when the column of the UEN, the name
+// or the status is missing.
 func newLayout(source string, header []string) (*layout, error) {
 	l := &layout{fields: make([]int, numColumns), width: len(header)}
 	names := make([]string, len(header))
@@ -60,8 +61,10 @@ func newLayout(source string, header []string) (*layout, error) {
 		names[i] = strings.ToLower(strings.Trim(h, " \t\r\ufeff\u00a0"))
 	}
 	if slices.Contains(names, "uen_status_desc") {
-		return nil, fault.New(fault.Unprocessable, "%s: this is \"Entities Registered with ACRA\" (8 columns), another dataset", source).
-			WithHint("use \"ACRA Information on Corporate Entities\", data.gov.sg collection 2: one dataset per first letter")
+		return nil, fault.New(fault.Unprocessable,
+			"%s: this is the dataset \"Entities Registered with ACRA\" (8 columns), which cannot be loaded", source).
+			WithHint("use \"ACRA Information on Corporate Entities\" (data.gov.sg, collection 2): " +
+				"one dataset per first letter")
 	}
 	known := Columns()
 	for c, name := range known {
@@ -79,13 +82,14 @@ func newLayout(source string, header []string) (*layout, error) {
 	}
 	for _, c := range []int{colUEN, colName, colStatus} {
 		if l.fields[c] < 0 {
-			return nil, fault.New(fault.Unprocessable, "%s: column %s missing from the header %q", source, known[c], clipText(strings.Join(header, ","), 80))
+			return nil, fault.New(fault.Unprocessable, "%s: column %s missing from the header %q",
+				source, known[c], clipText(strings.Join(header, ","), 80))
 		}
 	}
 	return l, nil
 }
 
-// columnList is the present columns for SQL, each with prefix.
+// columnList returns the present columns as an SQL list, each with prefix.
 func (l *layout) columnList(prefix string) string {
 	known := Columns()
 	names := make([]string, len(l.present))
@@ -95,7 +99,7 @@ func (l *layout) columnList(prefix string) string {
 	return strings.Join(names, ", ")
 }
 
-// clipText cuts s to at most n bytes, at a rune's boundary.
+// clipText cuts s to at most n bytes, at the start of a rune, and marks the cut with an ellipsis.
 func clipText(s string, n int) string {
 	if len(s) <= n {
 		return s

@@ -7,40 +7,42 @@ import (
 	"io"
 )
 
-// maxRecord bounds a record. A whole row has 328 bytes on average and a few thousand at most.
+// maxRecord bounds the bytes of a record. A row has 328 bytes on average and a few thousand at most.
 const maxRecord = 64 << 10
 
-// record is one row as it came. raw is valid until the next one is read.
+// record is one row of the source, unchanged. raw is valid until the next record is read.
 type record struct {
-	line   int64    // of its first line in its part; the header is line 1
-	raw    []byte   // CSV, with its line end
-	reason string   // why it cannot be a row; "" for what may be one
-	end    Position // where reading would go on after it
+	line   int64    // number of its first line in its part; the header is line 1
+	raw    []byte   // CSV, including the line end
+	reason string   // why the record cannot be a row; "" when it may be one
+	end    Position // position after the record
 }
 
-// csvReader cuts CSV into records. The standard library's reader will not do: one stray quote makes it read the rest of
-// the file into a single field. Here a record has a size limit, and one that spans several lines and is not whole is given
-// up after its first line, so that the damage stays where it is. Quotes inside an unquoted field are taken literally.
+// csvReader splits CSV into records. The standard library's reader does not fit: after one stray quote it reads the
+// rest of the file as a single field. Here a record has a size limit. When a record spans several lines and is
+// malformed, only its first line is rejected, so that the damage stays local. Quotes inside an unquoted field are
+// literal.
 type csvReader struct {
 	splitter
 	src   io.Reader
 	part  string
 	buf   []byte
 	r, w  int   // unread bytes are buf[r:w]
-	line  int64 // of the next record
+	line  int64 // number of the next record's first line
 	crc   uint32
 	table *crc32.Table
-	width int // fields of a whole record; 0 before the header is known
+	width int // fields of a complete record; 0 before the header is known
 	eof   bool
-	// skipping: the rest of a line that was too long comes first
+	// skipping is true while the rest of a too long line is to be discarded.
 	skipping bool
 }
 
 func newCSVReader(part string, src io.Reader) *csvReader {
-	return &csvReader{splitter: newSplitter(), src: src, part: part, buf: make([]byte, 4*maxRecord), line: 1, table: crc32.MakeTable(crc32.Castagnoli)}
+	return &csvReader{splitter: newSplitter(), src: src, part: part, buf: make([]byte, 4*maxRecord), line: 1,
+		table: crc32.MakeTable(crc32.Castagnoli)}
 }
 
-// nextRecord reads one record; errEnd after the last. Other errors are the source's own.
+// nextRecord reads one record. It returns errEnd after the last one; other errors come from the source.
 func (c *csvReader) nextRecord() (record, error) {
 	for {
 		line, err := c.peekLine()
@@ -61,7 +63,7 @@ func (c *csvReader) nextRecord() (record, error) {
 	}
 }
 
-// nextQuoted reads a record that has a quote in its first line.
+// nextQuoted reads a record whose first line has a quote.
 func (c *csvReader) nextQuoted() (record, error) {
 	n, lines, whole, err := c.splitQuoted()
 	if err != nil {
@@ -70,14 +72,14 @@ func (c *csvReader) nextQuoted() (record, error) {
 	if whole && (lines == 1 || c.width == 0 || len(c.fields) == c.width && !c.loose) {
 		return c.finishRecord(n, lines), nil
 	}
-	line, err := c.peekLine() // again: the buffer may have moved
+	line, err := c.peekLine() // once more: the buffer may have moved
 	if err != nil {
 		return record{}, err
 	}
-	return c.rejectLine(line, "quote that is not closed")
+	return c.rejectLine(line, "unclosed quote")
 }
 
-// rejectLine makes line, and no more, a broken record.
+// rejectLine consumes line alone and returns it as a record with a reject reason.
 func (c *csvReader) rejectLine(line []byte, why string) (record, error) {
 	rec := c.finishRecord(len(line), 1)
 	rec.reason = why
@@ -85,7 +87,7 @@ func (c *csvReader) rejectLine(line []byte, why string) (record, error) {
 	return rec, nil
 }
 
-// peekLine is the unread text up to and with its first line feed, at most maxRecord of it.
+// peekLine returns the unread text up to and including its first line feed, at most maxRecord bytes.
 func (c *csvReader) peekLine() ([]byte, error) {
 	for {
 		b := c.recordWindow()
@@ -110,11 +112,11 @@ func (c *csvReader) peekLine() ([]byte, error) {
 	}
 }
 
-// recordWindow is what a record may be made of: the unread bytes, at most maxRecord of them. Where it ends does not depend on
-// how the source's reads happen to fall, so reading again gives the same records.
+// recordWindow returns the unread bytes that a record may use, at most maxRecord of them. Its end does not depend on
+// how much each read of the source returned, so reading again gives the same records.
 func (c *csvReader) recordWindow() []byte { return c.buf[c.r:min(c.w, c.r+maxRecord)] }
 
-// fillBuffer reads more into the buffer, which has room for at least one more record.
+// fillBuffer reads more into the buffer, which always has space for at least one more record.
 func (c *csvReader) fillBuffer() error {
 	if c.r > 0 {
 		c.w = copy(c.buf, c.buf[c.r:c.w])
@@ -129,8 +131,8 @@ func (c *csvReader) fillBuffer() error {
 	return err
 }
 
-// splitQuoted splits a record that has quotes. n is its length and lines the number of its lines; whole is false when a
-// quote is not closed within the window.
+// splitQuoted splits a record that has quotes. n is its length in bytes and lines its number of lines. whole is false
+// when a quote is not closed within the window.
 func (c *csvReader) splitQuoted() (n, lines int, whole bool, err error) {
 	for {
 		b := c.recordWindow()
@@ -145,7 +147,7 @@ func (c *csvReader) splitQuoted() (n, lines int, whole bool, err error) {
 	}
 }
 
-// finishRecord consumes a record of n bytes and describes it.
+// finishRecord consumes n bytes and returns them as a record.
 func (c *csvReader) finishRecord(n, lines int) record {
 	rec := record{line: c.line, raw: c.buf[c.r : c.r+n]}
 	c.consumeBytes(n, lines)

@@ -14,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// readAll cuts text whose records have width fields.
+// readAll reads text whose records have width fields.
 func readAll(t require.TestingT, r io.Reader, width int) (list [][]string, broken []string, ends []Position) {
 	c := newCSVReader("p", r)
 	c.width = width
@@ -50,20 +50,26 @@ func TestCSVRecords(t *testing.T) {
 		want   [][]string
 		broken []string
 	}{
-		"plain":                        {"a,b\nc,d\n", [][]string{{"a", "b"}, {"c", "d"}}, nil},
-		"no line end at the end":       {"a,b\nc,d", [][]string{{"a", "b"}, {"c", "d"}}, nil},
-		"CR LF and blank lines":        {"a,b\r\n\r\n\nc,d\r\n", [][]string{{"a", "b"}, {"c", "d"}}, nil},
-		"quotes":                       {"\"a,\"\"1\"\"\",b\n\"\",\"x\"\r\n", [][]string{{`a,"1"`, "b"}, {"", "x"}}, nil},
-		"line break in a field":        {"\"a\r\nb\",c\nd,e\n", [][]string{{"a\r\nb", "c"}, {"d", "e"}}, nil},
-		"a quote in the middle":        {"6\" PIPE,b\n", [][]string{{`6" PIPE`, "b"}}, nil},
-		"text after a closing quote":   {"\"a\"b,c\n", [][]string{{"ab", "c"}}, nil},
-		"empty fields":                 {",\n,", [][]string{{"", ""}, {"", ""}}, nil},
-		"too few and too many":         {"a\na,b,c\nd,e\n", [][]string{{"d", "e"}}, []string{"1 columns instead of 2", "3 columns instead of 2"}},
-		"a stray quote costs one line": {"\"a,b\nc,d\n\"e\",f\n", [][]string{{"c", "d"}, {"e", "f"}}, []string{"quote that is not closed"}},
-		"a quote open to the end":      {"a,b\n\"c,d\ne,f", [][]string{{"a", "b"}, {"e", "f"}}, []string{"quote that is not closed"}},
-		"a line too long":              {"a," + long + "\nc,d\n", [][]string{{"c", "d"}}, []string{"record longer than 65536 bytes"}},
-		"a quoted field too long":      {"\"a\n" + long + long + "\",b\nc,d\n", [][]string{{"c", "d"}}, []string{"quote that is not closed", "record longer than 65536 bytes"}},
-		"nothing":                      {"", nil, nil},
+		"plain":                  {"a,b\nc,d\n", [][]string{{"a", "b"}, {"c", "d"}}, nil},
+		"no line end at the end": {"a,b\nc,d", [][]string{{"a", "b"}, {"c", "d"}}, nil},
+		"CR LF and blank lines":  {"a,b\r\n\r\n\nc,d\r\n", [][]string{{"a", "b"}, {"c", "d"}}, nil},
+		"quotes": {"\"a,\"\"1\"\"\",b\n\"\",\"x\"\r\n", [][]string{{`a,"1"`, "b"}, {"", "x"}},
+			nil},
+		"line break in a field":      {"\"a\r\nb\",c\nd,e\n", [][]string{{"a\r\nb", "c"}, {"d", "e"}}, nil},
+		"a quote in the middle":      {"6\" PIPE,b\n", [][]string{{`6" PIPE`, "b"}}, nil},
+		"text after a closing quote": {"\"a\"b,c\n", [][]string{{"ab", "c"}}, nil},
+		"empty fields":               {",\n,", [][]string{{"", ""}, {"", ""}}, nil},
+		"too few and too many": {"a\na,b,c\nd,e\n", [][]string{{"d", "e"}},
+			[]string{"1 columns instead of 2", "3 columns instead of 2"}},
+		"a stray quote costs one line": {"\"a,b\nc,d\n\"e\",f\n", [][]string{{"c", "d"}, {"e", "f"}},
+			[]string{"unclosed quote"}},
+		"a quote open to the end": {"a,b\n\"c,d\ne,f", [][]string{{"a", "b"}, {"e", "f"}},
+			[]string{"unclosed quote"}},
+		"a line too long": {"a," + long + "\nc,d\n", [][]string{{"c", "d"}},
+			[]string{"record longer than 65536 bytes"}},
+		"a quoted field too long": {"\"a\n" + long + long + "\",b\nc,d\n", [][]string{{"c", "d"}},
+			[]string{"unclosed quote", "record longer than 65536 bytes"}},
+		"nothing": {"", nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -75,12 +81,12 @@ func TestCSVRecords(t *testing.T) {
 			}
 			again, _, slow := readAll(t, iotest.OneByteReader(strings.NewReader(c.text)), 2)
 			require.Equal(t, want, again)
-			require.Equal(t, ends, slow, "where records end does not depend on how the bytes come")
+			require.Equal(t, ends, slow, "the ends of records do not depend on the size of reads")
 		})
 	}
 }
 
-// Whatever the standard library writes, this reader reads as the standard library does.
+// This reader reads what the standard library writes exactly as the standard library reads it.
 func TestCSVReadsWhatTheStandardLibraryWrites(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -94,7 +100,7 @@ func TestCSVReadsWhatTheStandardLibraryWrites(t *testing.T) {
 		want, err := r.ReadAll()
 		require.NoError(t, err)
 		if w.UseCRLF {
-			for _, row := range want { // it turns CR LF inside fields into LF, here a field stays as it is
+			for _, row := range want { // the standard library turns CR LF inside fields into LF, this reader does not
 				for i := range row {
 					row[i] = strings.ReplaceAll(row[i], "\n", "\r\n")
 				}
@@ -106,7 +112,7 @@ func TestCSVReadsWhatTheStandardLibraryWrites(t *testing.T) {
 	})
 }
 
-// FuzzCSV: any bytes end, and every byte belongs to some record or to a blank line.
+// FuzzCSV: reading any bytes ends, and every byte belongs to a record or to a blank line.
 func FuzzCSV(f *testing.F) {
 	f.Add([]byte("a,b\n\"c\",\"d\ne\"\n"))
 	f.Add([]byte("\"\n\"\"\r\n,"))

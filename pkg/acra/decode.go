@@ -10,15 +10,15 @@ import (
 	"unicode/utf8"
 )
 
-// maxRaw bounds the text that a refused row is kept with.
+// maxRaw bounds the raw text that is kept with a rejected row, in bytes.
 const maxRaw = 2048
 
-// decoder makes rows of the records of a batch: it splits, checks, cleans and encodes them. It knows nothing of other
-// batches, so several can work side by side.
+// decoder turns the records of a batch into rows: it splits, checks, cleans and encodes them. It keeps no state between
+// batches, so several decoders can work in parallel.
 type decoder struct {
 	splitter
 	want          filter
-	runID         []byte // as text: each line ends in it
+	runID         []byte // as text, the last column of each line
 	names         []string
 	statuses      []string
 	b             *batch
@@ -28,10 +28,11 @@ type decoder struct {
 }
 
 func newDecoder(want filter, run int64) *decoder {
-	return &decoder{splitter: newSplitter(), want: want, runID: strconv.AppendInt(nil, run, 10), names: Columns(), statuses: LiveStatuses()}
+	return &decoder{splitter: newSplitter(), want: want, runID: strconv.AppendInt(nil, run, 10),
+		names: Columns(), statuses: LiveStatuses()}
 }
 
-// decodeBatches decodes batches until there are no more.
+// decodeBatches decodes batches until the channel is closed.
 func (d *decoder) decodeBatches(batches <-chan *batch) {
 	for b := range batches {
 		d.decodeBatch(b)
@@ -48,7 +49,7 @@ func (d *decoder) decodeBatch(b *batch) {
 	}
 }
 
-// decodeRecord makes one record a row of the batch or a reject.
+// decodeRecord adds one record to the batch, as a row or as a reject.
 func (d *decoder) decodeRecord(rec rawRecord, raw []byte) {
 	if rec.reason == "" {
 		if d.splitRecord(raw); len(d.fields) != d.layout.width {
@@ -87,7 +88,7 @@ func (d *decoder) decodeRecord(rec rawRecord, raw []byte) {
 	d.addRow(kind, uen, d.b.buf[start:])
 }
 
-// addRow makes a row of the line that encode made. A row that is passed over has none.
+// addRow adds a row with the line that encodeRow made. line is nil for a committed record.
 func (d *decoder) addRow(kind uenKind, uen, line []byte) {
 	b := d.b
 	var sum [sha256.Size]byte
@@ -98,11 +99,12 @@ func (d *decoder) addRow(kind uenKind, uen, line []byte) {
 	}
 	b.uens = append(b.uens, uen...)
 	b.hashes = append(b.hashes, sum[:hashSize]...)
-	b.rows = append(b.rows, row{end: len(b.buf), uenEnd: len(b.uens), kind: kind, letterOK: !d.warned[WarnCheckLetter], committed: line == nil,
+	b.rows = append(b.rows, row{end: len(b.buf), uenEnd: len(b.uens), kind: kind,
+		letterOK: !d.warned[WarnCheckLetter], committed: line == nil,
 		wanted: d.want.takesStatus(d.columnValue(colStatus))})
 }
 
-// columnValue is a field of the record by column, trimmed; nil when the source has no such column.
+// columnValue returns the trimmed field of a column, nil when the source does not have the column.
 func (d *decoder) columnValue(col int) []byte {
 	if at := d.layout.fields[col]; at >= 0 {
 		return trimBlanks(d.fields[at])
@@ -110,7 +112,7 @@ func (d *decoder) columnValue(col int) []byte {
 	return nil
 }
 
-// checkUEN checks the key of a row.
+// checkUEN trims and checks the UEN of a row.
 func (d *decoder) checkUEN(f []byte) (kind uenKind, uen []byte, reason string) {
 	u := trimBlanks(f)
 	if kind = shapeOf(u); kind == uenNone {
@@ -123,24 +125,25 @@ func (d *decoder) checkUEN(f []byte) (kind uenKind, uen []byte, reason string) {
 	case isMissing(u):
 		return kind, nil, "uen: missing"
 	case kind == uenNone:
-		return kind, nil, fmt.Sprintf("uen %q: none of the known shapes", clipText(strings.ToValidUTF8(string(f), "?"), 40))
+		clipped := clipText(strings.ToValidUTF8(string(f), "?"), 40)
+		return kind, nil, fmt.Sprintf("uen %q: none of the three UEN formats", clipped)
 	}
 	d.warned[WarnUEN] = !bytes.Equal(u, f)
 	d.warned[WarnCheckLetter] = checkLetter(kind, u) != u[len(u)-1]
 	return kind, u, ""
 }
 
-// encodeRow appends a record to the batch's COPY text: the columns that the source has, in the table's order. What it left
-// there with a reason not to load the row must be cut off again.
+// encodeRow appends a record to the batch's COPY text: the columns that the source has, in the table's order. When it
+// returns a reason to reject the row, the caller must truncate what it appended.
 func (d *decoder) encodeRow(uen []byte) (reason string) {
 	buf := append(d.b.buf, uen...)
 	for _, c := range d.layout.present[1:] {
 		f := d.fields[d.layout.fields[c]]
 		switch {
-		case len(f) == 2 && f[0] == 'n' && f[1] == 'a': // more than half of all
+		case len(f) == 2 && f[0] == 'n' && f[1] == 'a': // more than half of all fields
 			buf = append(buf, "\t\\N"...)
 			continue
-		case d.class == classPlain && !hasRule(c) && len(f) > 2 && f[0] > '@' && f[len(f)-1] != ' ': // and most of the rest
+		case d.class == classPlain && !hasRule(c) && len(f) > 2 && f[0] > '@' && f[len(f)-1] != ' ': // most others
 			buf = append(append(buf, '\t'), f...)
 			continue
 		}
@@ -158,14 +161,15 @@ func (d *decoder) encodeRow(uen []byte) (reason string) {
 	return ""
 }
 
-// hasRule reports whether byColumn does anything to a column.
+// hasRule reports whether applyColumnRule changes or checks a column.
 func hasRule(col int) bool {
-	const ruled = 1<<colRegistered | 1<<colIssued | 1<<colAccounts | 1<<colReturn | 1<<colSSIC | 1<<colSSIC2 | 1<<colPostal | 1<<colOfficers | 1<<colStatus
+	const ruled = 1<<colRegistered | 1<<colIssued | 1<<colAccounts | 1<<colReturn | 1<<colSSIC | 1<<colSSIC2 |
+		1<<colPostal | 1<<colOfficers | 1<<colStatus
 	return ruled>>col&1 == 1
 }
 
-// cleanValue is a field as it is stored: cleaned by the rules of its column and escaped. nil is NULL. class is that of a text
-// which the field is part of.
+// cleanValue returns a field as it is stored: cleaned by the rules of its column and escaped. nil is NULL. class is the
+// class of the whole record, which includes the field's.
 func (d *decoder) cleanValue(col int, f []byte, class uint8) (value []byte, reason string) {
 	if class != classPlain {
 		class = classPlain
@@ -191,7 +195,7 @@ func (d *decoder) cleanValue(col int, f []byte, class uint8) (value []byte, reas
 	return bytes.ReplaceAll(f, []byte{'\\'}, []byte{'\\', '\\'}), ""
 }
 
-// cleanUnusual handles a field that has bytes beyond plain ASCII text.
+// cleanUnusual cleans or rejects a field that has control characters or bytes beyond ASCII.
 func (d *decoder) cleanUnusual(class uint8, f []byte) (out []byte, reason string) {
 	if class&isNUL != 0 {
 		return nil, ": a NUL character"
@@ -207,7 +211,7 @@ func (d *decoder) cleanUnusual(class uint8, f []byte) (out []byte, reason string
 	return out, ""
 }
 
-// applyColumnRule applies the rule that a column has beyond those for all.
+// applyColumnRule applies the rule that is specific to a column.
 func (d *decoder) applyColumnRule(col int, f []byte) (out []byte, reason string) {
 	mended, ok := false, true
 	warning := WarnDate
@@ -247,7 +251,7 @@ func (d *decoder) addReject(rec rawRecord, raw []byte, reason string) {
 	d.b.rejects = append(d.b.rejects, r)
 }
 
-// printableText is raw as PostgreSQL takes it: valid UTF-8, without NUL, of bounded length.
+// printableText returns raw as text that PostgreSQL accepts: valid UTF-8, without NUL, at most maxRaw bytes.
 func printableText(raw []byte) string {
 	s := strings.ToValidUTF8(string(raw[:min(len(raw), maxRaw)]), "\ufffd")
 	return strings.TrimRight(strings.ReplaceAll(s, "\x00", "\ufffd"), "\r\n")

@@ -10,7 +10,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/acra/acragen"
 )
 
-// BenchmarkDecode is what a register costs before the database sees it.
+// BenchmarkDecode measures reading and decoding a register, without the database.
 func BenchmarkDecode(b *testing.B) {
 	const rows = 200_000
 	var text bytes.Buffer

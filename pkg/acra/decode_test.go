@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// decoded runs a CSV through reader and decoder as one batch per size records.
-func decoded(t *testing.T, text []byte, size int) []*batch {
+// decodeAll runs a CSV through reader and decoder, with size records per batch.
+func decodeAll(t *testing.T, text []byte, size int) []*batch {
 	t.Helper()
 	s, err := Stream("t", bytes.NewReader(text)).open(context.Background(), sourceOptions{})
 	if err != nil {
@@ -25,7 +25,7 @@ func decoded(t *testing.T, text []byte, size int) []*batch {
 	}
 	r := &reader{stream: s, size: size, free: free, order: order, decode: decode}
 	if err := r.readSource(context.Background()); err != nil {
-		return nil // a header that is none
+		return nil // not a valid header
 	}
 	close(order)
 	close(decode)
@@ -37,10 +37,11 @@ func decoded(t *testing.T, text []byte, size int) []*batch {
 	return list
 }
 
-// FuzzACRARow: whatever a line holds, it becomes a row that COPY takes or a reject, and nothing is lost on the way.
+// FuzzACRARow: any line becomes a row that COPY accepts or a reject, and none is lost.
 func FuzzACRARow(f *testing.F) {
 	for _, line := range []string{
-		"196800306E,ACRA,DBS BANK LTD.,Local Company", "S99FC5710J,\"A,\"\"B\"\"\",x\\N\\.,\x00", "52600000X,\xff\xfe,\u00a0\u2028,=1",
+		"196800306E,ACRA,DBS BANK LTD.,Local Company", "S99FC5710J,\"A,\"\"B\"\"\",x\\N\\.,\x00",
+		"52600000X,\xff\xfe,\u00a0\u2028,=1",
 		"52600000X\t,na,\"line\r\nbreak\",16/07/1968", "\"", ",,,,",
 	} {
 		f.Add([]byte(line))
@@ -50,7 +51,7 @@ func FuzzACRARow(f *testing.F) {
 		whole := append(bytes.Clone(line), strings.Repeat(",na", max(0, 52-bytes.Count(line, []byte(","))))...)
 		text := append([]byte(header), whole...)
 		var read, out int64
-		for _, b := range decoded(t, text, 3) {
+		for _, b := range decodeAll(t, text, 3) {
 			read += b.read
 			out += int64(len(b.rows)+len(b.rejects)) + b.skipped
 			start := 0
@@ -73,7 +74,7 @@ func FuzzACRARow(f *testing.F) {
 	})
 }
 
-// How a register is cut into batches does not show in what becomes of it.
+// The size of batches does not change the result.
 func TestBatchesDoNotMatter(t *testing.T) {
 	t.Parallel()
 	text := []byte(strings.Join(Columns(), ",") + "\n")
@@ -88,13 +89,13 @@ func TestBatchesDoNotMatter(t *testing.T) {
 	var want string
 	for _, size := range []int{1000, 1, 7, 100} {
 		var all, refused strings.Builder
-		for _, b := range decoded(t, text, size) {
+		for _, b := range decodeAll(t, text, size) {
 			all.Write(b.buf)
 			for _, r := range b.rejects {
 				refused.WriteString(r.Reason + "\n")
 			}
 		}
-		require.Equal(t, 18, strings.Count(refused.String(), "quote that is not closed"))
+		require.Equal(t, 18, strings.Count(refused.String(), "unclosed quote"))
 		if want == "" {
 			want = all.String()
 			require.Equal(t, 282, strings.Count(want, "\n"))
@@ -103,8 +104,8 @@ func TestBatchesDoNotMatter(t *testing.T) {
 	}
 }
 
-// The set that stands for the table's rows answers as a map would, but for 0, and says when it is full.
-func TestPrints(t *testing.T) {
+// hashSet behaves like a map, except for 0, and reports when it is full.
+func TestHashSet(t *testing.T) {
 	t.Parallel()
 	p, model := newHashSet(15_000), map[uint64]bool{}
 	x := uint64(1)

@@ -11,27 +11,28 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// stallLimit is how long a download may send nothing.
+// stallLimit bounds the time in which a download sends nothing.
 const stallLimit = time.Minute
 
-// download reads a file over HTTP from beginning to end, whatever happens to the connection: what is missing is asked for
-// with Range, and a link that has expired is renewed. It never mixes two releases of the file.
+// download reads a file over HTTP from beginning to end. After a broken connection it requests the missing rest with
+// Range; an expired link is renewed. It never mixes two releases of the file.
 type download struct {
 	*apiClient
-	ctx        context.Context // the reading of a body cannot be given one otherwise
+	ctx        context.Context // of the run: io.Reader has no parameter for it
 	what       string
 	url        string
-	renewLink  func(context.Context) (string, error) // a new link
+	renewLink  func(context.Context) (string, error) // returns a new URL
 	body       io.ReadCloser
 	cancel     context.CancelFunc
 	stallTimer *time.Timer
 	offset     int64
-	size       int64 // -1 when the server does not say
+	size       int64 // in bytes; -1 when the server does not send it
 	etag       string
-	tries      int // since the last byte
+	tries      int // failed tries since the last byte
 }
 
-// Read implements io.Reader. Faults: Unavailable when the server is not to be had, or the file changed while it was read.
+// Read implements io.Reader. Fault: Unavailable when the server is unreachable, or when the file changed while it was
+// read.
 func (d *download) Read(p []byte) (int, error) {
 	for {
 		if d.body == nil {
@@ -73,7 +74,7 @@ func (d *download) close() error {
 	return err
 }
 
-// openBody asks for the file from d.at on, until it is sent.
+// openBody requests the file from d.offset on, until the server sends it.
 func (d *download) openBody() error {
 	for {
 		after, err := d.requestBody()
@@ -86,22 +87,24 @@ func (d *download) openBody() error {
 	}
 }
 
-// pauseBeforeRetry waits before another try, or gives up.
+// pauseBeforeRetry waits before the next try. After too many tries it returns the last cause.
 func (d *download) pauseBeforeRetry(after time.Duration, cause error) error {
 	if err := d.ctx.Err(); err != nil {
 		return err
 	}
 	if d.tries++; d.tries >= callTries {
-		return fault.New(fault.Unavailable, "%s: given up at byte %d: %w", d.what, d.offset, cause)
+		return fault.New(fault.Unavailable, "%s: gave up at byte %d after %d tries: %w",
+			d.what, d.offset, d.tries, cause)
 	}
 	pause := max(after, backoff(d.tries))
-	d.Log.WarnContext(d.ctx, "register download", "what", d.what, "byte", d.offset, "try", d.tries, "wait", pause, "error", cause)
+	d.Log.WarnContext(d.ctx, "register download: retrying", "what", d.what, "byte", d.offset, "try", d.tries,
+		"wait", pause, "error", cause)
 	return d.Wait(d.ctx, pause)
 }
 
 func (d *download) requestBody() (after time.Duration, err error) {
 	ctx, cancel := context.WithCancel(d.ctx)
-	header := http.Header{"Accept-Encoding": {"identity"}} // offsets count the file's own bytes
+	header := http.Header{"Accept-Encoding": {"identity"}} // offsets count bytes of the uncompressed file
 	if d.offset > 0 {
 		header.Set("Range", fmt.Sprintf("bytes=%d-", d.offset))
 		if d.etag != "" {
@@ -122,7 +125,8 @@ func (d *download) requestBody() (after time.Duration, err error) {
 	return 0, d.skipToOffset(resp)
 }
 
-// checkResponse looks at an answer's head.
+// checkResponse checks the status and headers of an answer. after is the wait before the next try, negative when a
+// retry is useless.
 func (d *download) checkResponse(resp *http.Response) (after time.Duration, err error) {
 	if resp.StatusCode == http.StatusForbidden {
 		if d.url, err = d.renewLink(d.ctx); err != nil {
@@ -134,7 +138,7 @@ func (d *download) checkResponse(resp *http.Response) (after time.Duration, err 
 		return after, err
 	}
 	if strings.Contains(resp.Header.Get("Content-Type"), "text/html") {
-		return 0, fault.New(fault.Unavailable, "%s: HTML instead of the file", d.what)
+		return 0, fault.New(fault.Unavailable, "%s: got HTML instead of the file", d.what)
 	}
 	etag := resp.Header.Get("ETag")
 	if d.offset == 0 {
@@ -142,15 +146,17 @@ func (d *download) checkResponse(resp *http.Response) (after time.Duration, err 
 		return 0, nil
 	}
 	if etag != d.etag {
-		return -1, fault.New(fault.Unavailable, "%s: published anew while it was read", d.what).
-			WithHint("run it again: it begins anew, with the new release")
+		return -1, fault.New(fault.Unavailable, "%s: republished while it was read", d.what).
+			WithHint("run the ingestion again: it starts over with the new release")
 	}
 	return 0, nil
 }
 
-// skipToOffset goes to where reading stopped, when the server sent the file from its start.
+// skipToOffset discards what was read before, when the server sends the file from its start.
 func (d *download) skipToOffset(resp *http.Response) error {
-	if d.offset == 0 || resp.StatusCode == http.StatusPartialContent && strings.HasPrefix(resp.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", d.offset)) {
+	begins := fmt.Sprintf("bytes %d-", d.offset)
+	ranged := resp.StatusCode == http.StatusPartialContent && strings.HasPrefix(resp.Header.Get("Content-Range"), begins)
+	if d.offset == 0 || ranged {
 		return nil
 	}
 	_, err := io.CopyN(io.Discard, d.body, d.offset)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// DecodeOnly runs a CSV through the reader and one decoder and throws the rows away.
+// DecodeOnly runs a CSV through the reader and one decoder and discards the rows.
 func DecodeOnly(source io.Reader) error {
 	s, err := Stream("bench", source).open(context.Background(), sourceOptions{})
 	if err != nil {

@@ -19,12 +19,11 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// File is a source that reads a CSV, plain, gzipped or any number of them in a zip archive. What it is shows in its first
-// bytes, not in its name.
+// File returns a source that reads a CSV file: plain, gzipped, or all CSV members of a zip archive. The format is
+// detected from the first bytes, not from the name.
 func File(path string) Source { return fileSource{path: path} }
 
-// Stream is a source that reads a CSV, plain or gzipped, that comes through r, such as standard input. name stands in
-// reports.
+// Stream returns a source that reads CSV, plain or gzipped, from r, such as standard input. Reports show name.
 func Stream(name string, r io.Reader) Source { return streamSource{title: name, r: r} }
 
 type fileSource struct{ path string }
@@ -34,7 +33,7 @@ func (f fileSource) sourceLabel() string { return "file " + filepath.Base(f.path
 func (f fileSource) open(context.Context, sourceOptions) (stream, error) {
 	file, err := os.Open(f.path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fault.New(fault.NotFound, "file %s: not there", f.path)
+		return nil, fault.New(fault.NotFound, "file %s: does not exist", f.path)
 	}
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "file %s: %w", f.path, err)
@@ -42,7 +41,7 @@ func (f fileSource) open(context.Context, sourceOptions) (stream, error) {
 	info, err := file.Stat()
 	if err != nil || info.IsDir() {
 		_ = file.Close()
-		return nil, fault.New(fault.Invalid, "file %s: not a file to read", f.path)
+		return nil, fault.New(fault.Invalid, "file %s: is not a readable file", f.path)
 	}
 	magic := make([]byte, 4)
 	n, _ := file.ReadAt(magic, 0)
@@ -65,7 +64,7 @@ func (s streamSource) open(context.Context, sourceOptions) (stream, error) {
 
 func isZip(magic []byte) bool { return bytes.HasPrefix(magic, []byte("PK\x03\x04")) }
 
-// fileStream is a list of CSV files, opened one after the other.
+// fileStream is a sequence of CSV files, opened one after the other.
 type fileStream struct {
 	parts []func() (*csvPart, error)
 	at    int
@@ -105,7 +104,8 @@ func openCSVStream(name string, r io.Reader, size int64, shut func() error) (str
 		return nil, fault.New(fault.Unavailable, "%s: %w", name, err)
 	case isZip(magic):
 		_ = shut()
-		return nil, fault.New(fault.Unsupported, "%s: a zip archive cannot be read as a stream", name).WithHint("give the file's name")
+		return nil, fault.New(fault.Unsupported, "%s: a zip archive cannot be read as a stream", name).
+			WithHint("pass the name of the file")
 	}
 	open := func() (*csvPart, error) { return openCSV(name, src, func() error { return nil }) }
 	if bytes.HasPrefix(magic, []byte{0x1f, 0x8b}) {
@@ -149,12 +149,13 @@ func openZip(file *os.File, size int64) (stream, error) {
 	return s, nil
 }
 
-// damagedError says that what was read is not whole. What came before it stays; the run can be resumed with a whole file.
+// damagedError reports a truncated or damaged file. Rows read before the damage stay; the run can be resumed with an
+// intact file.
 func damagedError(name string, err error) error {
-	return fault.New(fault.Unprocessable, "%s: cut off or damaged: %w", name, err)
+	return fault.New(fault.Unprocessable, "%s: truncated or damaged: %w", name, err)
 }
 
-// counter counts the bytes that pass; progress reads it from another goroutine.
+// counter counts the bytes read. progress reads it from another goroutine.
 type counter struct{ n atomic.Int64 }
 
 func (c *counter) countReads(r io.Reader) io.Reader { return countingReader{r, c} }
@@ -170,20 +171,21 @@ func (r countingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// csvPart is a part that is CSV.
+// csvPart is a part in CSV format.
 type csvPart struct {
 	*csvReader
 	at         int
 	columns    []string
 	release    string
-	notResumed bool // not what a resumed run was reading when it stopped
+	notResumed bool // the part is not the one at which the resumed run stopped
 	shut       func() error
-	fail       func(error) error // explains what the reader under it says
+	fail       func(error) error // wraps an error of the underlying reader
 }
 
-// openCSV reads the header.
+// openCSV returns a part whose header is read.
 func openCSV(name string, r io.Reader, shut func() error) (*csvPart, error) {
-	p := &csvPart{csvReader: newCSVReader(name, r), shut: shut, fail: func(err error) error { return damagedError(name, err) }}
+	p := &csvPart{csvReader: newCSVReader(name, r), shut: shut}
+	p.fail = func(err error) error { return damagedError(name, err) }
 	return p, p.readHeader()
 }
 
@@ -191,11 +193,11 @@ func (p *csvPart) readHeader() error {
 	rec, err := p.nextRecord()
 	switch {
 	case errors.Is(err, errEnd):
-		return fault.New(fault.Unprocessable, "%s: empty", p.part)
+		return fault.New(fault.Unprocessable, "%s: is empty", p.part)
 	case err != nil:
 		return p.explainError(err)
 	case bytes.HasPrefix(bytes.TrimLeft(rec.raw, "\ufeff \t"), []byte("<")):
-		return fault.New(fault.Unprocessable, "%s: HTML or XML instead of CSV", p.part)
+		return fault.New(fault.Unprocessable, "%s: contains HTML or XML, want CSV", p.part)
 	case rec.reason != "":
 		return fault.New(fault.Unprocessable, "%s: header: %s", p.part, rec.reason)
 	}
@@ -225,7 +227,7 @@ func (p *csvPart) readRecord(ctx context.Context) (record, error) {
 	return rec, err
 }
 
-// explainError leaves a failure that has its kind already, such as the network's, as it is.
+// explainError wraps an error that has no kind yet. Others, such as a network failure, are returned unchanged.
 func (p *csvPart) explainError(err error) error {
 	if fault.KindOf(err) != fault.Internal {
 		return err

@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// All takes the whole register, as the only status of Options.
+// All is the status that takes the whole register, as the only one in Options.
 const All = "all"
 
-// LiveStatuses are the three ways in which the register says that an entity exists: businesses and partnerships are
-// "Live", companies one of the others.
+// LiveStatuses returns the three statuses of a live entity. Businesses and partnerships are "Live"; companies have one
+// of the other two.
 func LiveStatuses() []string {
 	return []string{"Live Company", "Live", "Live (Receiver or Receiver and Manager appointed)"}
 }
 
-// filter is which rows a run takes.
+// filter selects the rows that a run takes.
 type filter struct {
 	statuses [][]byte // nil takes all
 	since    string   // yyyy-mm-dd; "" takes all
@@ -33,8 +33,8 @@ func newFilter(statuses []string, since time.Time) filter {
 	return f
 }
 
-// chosenStatuses is what Options.Status means: nil for all. "live" is all three that say so, also beside others: whoever asks
-// for live and struck-off entities does not mean to leave the companies out.
+// chosenStatuses expands Options.Status to the statuses of the register, nil for all. "live" stands for all three live
+// statuses, also beside other statuses: a user who asks for live and struck-off entities means companies too.
 func chosenStatuses(status []string) (chosen []string) {
 	if len(status) == 0 {
 		return LiveStatuses()
@@ -69,7 +69,8 @@ func (f filter) takesStatus(s []byte) bool {
 	return false
 }
 
-// takesDate reports whether the run takes a row registered, or else issued its UEN, at these dates.
+// takesDate reports whether the run takes a row with these dates. The date of issue counts when the date of
+// registration is missing.
 func (f filter) takesDate(registered, issued []byte) bool {
 	if f.since == "" {
 		return true
@@ -82,7 +83,7 @@ func (f filter) takesDate(registered, issued []byte) bool {
 	return false
 }
 
-// canonicalStatus is a live status as it is published, whatever case it came in. Others are kept as they are.
+// canonicalStatus returns a live status in its published case. Other statuses are returned unchanged.
 func canonicalStatus(s []byte, statuses []string) (out []byte, mended bool) {
 	for _, live := range statuses {
 		switch {

@@ -17,7 +17,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/pgtest"
 )
 
-// generate makes a CSV of synthetic rows.
+// generate returns a CSV of synthetic rows.
 func generate(t testing.TB, rows int, opts acragen.Options) ([]byte, acragen.Tally) {
 	t.Helper()
 	var b bytes.Buffer
@@ -26,12 +26,12 @@ func generate(t testing.TB, rows int, opts acragen.Options) ([]byte, acragen.Tal
 	return b.Bytes(), tally
 }
 
-// all is the options of a run over everything in text.
-func all(text []byte) acra.Options {
+// allRows returns the options of a run that takes every row of text.
+func allRows(text []byte) acra.Options {
 	return acra.Options{Source: acra.Stream("test", bytes.NewReader(text)), Status: []string{acra.All}, BatchRows: 500}
 }
 
-// ingest runs and demands success and counts that add up.
+// ingest runs, and requires success and counts that add up.
 func ingest(t testing.TB, db *pgtest.DB, opts acra.Options) acra.Report {
 	t.Helper()
 	rep, err := acra.Ingest(t.Context(), db.App, opts)
@@ -45,8 +45,8 @@ func addsUp(t testing.TB, c acra.Counts) {
 	require.Equal(t, c.Read, c.Inserted+c.Updated+c.Unchanged+c.Duplicates+c.Rejected+c.Filtered, "%+v", c)
 }
 
-// rows is a CSV of the register with the columns named, one line per row.
-func rows(columns string, lines ...string) []byte {
+// registerCSV returns a register with values for the named columns, one line per row.
+func registerCSV(columns string, lines ...string) []byte {
 	head := strings.Fields(columns)
 	names := acra.Columns()
 	var b strings.Builder
@@ -70,10 +70,11 @@ func rows(columns string, lines ...string) []byte {
 	return []byte(b.String())
 }
 
-// table is everything that ingestion decides about the rows, in the order of their keys.
-func table(t testing.TB, pool *pgxpool.Pool) []string {
+// tableRows returns all columns that ingestion sets, ordered by key.
+func tableRows(t testing.TB, pool *pgxpool.Pool) []string {
 	t.Helper()
-	sql := fmt.Sprintf(`SELECT (ROW(%s, row_hash, absent_since IS NOT NULL))::text FROM staging_acra_companies ORDER BY uen COLLATE "C"`, strings.Join(acra.Columns(), ", "))
+	sql := fmt.Sprintf(`SELECT (ROW(%s, row_hash, absent_since IS NOT NULL))::text FROM staging_acra_companies
+		ORDER BY uen COLLATE "C"`, strings.Join(acra.Columns(), ", "))
 	result, err := pool.Query(context.Background(), sql)
 	require.NoError(t, err)
 	list, err := pgx.CollectRows(result, pgx.RowTo[string])
@@ -81,15 +82,15 @@ func table(t testing.TB, pool *pgxpool.Pool) []string {
 	return list
 }
 
-// one reads one value.
-func one[T any](t testing.TB, pool *pgxpool.Pool, sql string, args ...any) T {
+// queryOne returns the single value of a query.
+func queryOne[T any](t testing.TB, pool *pgxpool.Pool, sql string, args ...any) T {
 	t.Helper()
 	var v T
 	require.NoError(t, pool.QueryRow(context.Background(), sql, args...).Scan(&v), sql)
 	return v
 }
 
-// collection splits a CSV into datasets of n rows and serves them.
+// collection splits a CSV into parts datasets and serves them.
 func collection(t testing.TB, text []byte, parts int) *acratest.Site {
 	t.Helper()
 	lines := strings.SplitAfter(strings.TrimSuffix(string(text), "\n"), "\n")
@@ -98,7 +99,8 @@ func collection(t testing.TB, text []byte, parts int) *acratest.Site {
 	for i := range parts {
 		part := lines[i*len(lines)/parts : (i+1)*len(lines)/parts]
 		list = append(list, acratest.Dataset{ID: fmt.Sprintf("d_%d", i), Letter: string(rune('A' + i)),
-			CSV: []byte(head + strings.TrimSuffix(strings.Join(part, ""), "\n") + "\n"), Updated: "2026-09-16T10:04:13+08:00"})
+			CSV:     []byte(head + strings.TrimSuffix(strings.Join(part, ""), "\n") + "\n"),
+			Updated: "2026-09-16T10:04:13+08:00"})
 	}
 	return acratest.Start(t, list...)
 }

@@ -11,27 +11,27 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// Options of Ingest. Source is required; zero values of the rest are the usual run.
+// Options of Ingest. Source is required; the zero values of the others give the usual run.
 type Options struct {
 	Source Source
-	// Status names the entity statuses to take, in any case. None means LiveStatuses, All the whole register. A row that
-	// is in the table already is kept up to date whatever its status becomes.
+	// Status names the entity statuses to take, in any case. None means LiveStatuses, All the whole register. A row
+	// that is in the table already is kept up to date, also when its status is not taken any more.
 	Status []string
 	Since  time.Time // only entities registered on this day or later
-	Limit  int64     // read so many rows at most
-	// Resume continues the latest run if that came from the same source and did not finish; else a new run begins.
+	Limit  int64     // read at most this number of rows; 0 means all
+	// Resume continues the latest run when it came from the same source and did not finish. Otherwise a new run starts.
 	Resume bool
-	DryRun bool // read and compare, write nothing; the lock is not needed
-	// Force goes on where a run would stop out of caution: the publisher's release is the one loaded last, or the source
-	// has lost more than half of its rows.
+	DryRun bool // read and compare, write nothing; needs no lock
+	// Force continues where a run would stop as a precaution: the source's release is loaded already, or the source has
+	// lost more than half of its rows.
 	Force      bool
-	MaxRejects float64 // share of refused rows above which the run aborts; 0 means DefaultRejects, below 0 that none is allowed
+	MaxRejects float64 // share of rejected rows above which the run aborts; 0 means DefaultRejects, negative means none
 	BatchRows  int     // rows per transaction; 0 means 15,000
 	Progress   func(Progress)
 	Log        *slog.Logger
 }
 
-// DefaultRejects is the share of refused rows that a run tolerates when nothing else is said.
+// DefaultRejects is the share of rejected rows that a run accepts by default.
 const DefaultRejects = 0.05
 
 func (o Options) withDefaults() Options {
@@ -55,14 +55,15 @@ func (o Options) checkOptions() error {
 	case o.Source == nil:
 		return fault.New(fault.Invalid, "register ingestion: no source")
 	case o.Limit < 0:
-		return fault.New(fault.Invalid, "limit %d: less than nothing", o.Limit).WithHint("0 reads everything")
+		return fault.New(fault.Invalid, "limit %d: must be 0 or more", o.Limit).WithHint("0 reads everything")
 	case o.MaxRejects > 1:
-		return fault.New(fault.Invalid, "rejects %g: more than all", o.MaxRejects).WithHint("it is a share: 0.05 is one row in twenty")
+		return fault.New(fault.Invalid, "--max-rejects %g: must be between 0 and 1", o.MaxRejects).
+			WithHint("it is a share: 0.05 is one row in twenty")
 	}
 	return nil
 }
 
-// The advisory lock of ingestion: one run at a time on a database, whoever starts it.
+// The advisory lock of ingestion allows one run at a time in a database.
 const (
 	lockClass  = 0x61637261 // "acra"
 	lockObject = 1
@@ -75,33 +76,34 @@ type ingestion struct {
 	want           filter
 	stream         stream
 	seen           *uenSet
-	run            Run   // as the table has it, but for a dry run
-	runIfCommitted Run   // as it is if the batch whose answer was lost went through
-	lastDone       *Run  // the latest finished run of the same source and choice; nil when there is none
-	savedBatch     int64 // number of the last batch that the checkpoint has
+	run            Run   // as in the table, except in a dry run
+	runIfCommitted Run   // the run's state if the last batch was committed and the answer lost
+	lastDone       *Run  // the latest finished run of the same source and options; nil when there is none
+	savedBatch     int64 // number of the last batch in the saved checkpoint
 	savedAt        time.Time
-	snapshot       tableSnapshot // what the table held when the run began
-	snapshotTried  bool          // known was read
-	unsureRows     []int32       // rows of the batch at hand about which the table must be asked
-	rowStates      []rowState    // what it holds for each of them
+	snapshot       tableSnapshot // content of the table when the run began
+	snapshotTried  bool          // snapshot was read, or the table was too large for it
+	unsureRows     []int32       // rows of the current batch for which the table must be asked
+	rowStates      []rowState    // by row of the current batch: what the table holds
 	resumed        bool
-	startedAt      time.Time // this call
-	earlierSeconds float64   // seconds that earlier calls worked on the run
-	lastComplete   *Run      // the latest run that read all of the same source, nil when there is none
+	startedAt      time.Time // of this call
+	earlierSeconds float64   // time that earlier calls spent on the run
+	lastComplete   *Run      // the latest run that read the whole of the same source; nil when there is none
 	release        func()
-	rejects        []Reject // the first few, of a dry run
+	rejects        []Reject // the first rejects of a dry run
 }
 
-// Ingest reads the source into staging_acra_companies and returns what came of it, also when it fails: what the report
-// counts is committed. One run goes on at a time; a second one is a Conflict that names the first.
+// Ingest reads the source into staging_acra_companies. The report is valid also with an error: everything it counts is
+// committed. One run is active at a time; a second one fails with a Conflict that names the first.
 //
 // Faults: Conflict (already running, or taken over), Invalid and NotFound (options, file), Unprocessable (not the
-// register, damaged, too many rejects: the run is aborted and old rows are as they were), Unavailable (database or source;
+// register, damaged, too many rejects: the run is aborted and old rows are unchanged), Unavailable (database or source;
 // Resume continues), Interrupted.
 func Ingest(ctx context.Context, db *postgres.DB, opts Options) (Report, error) {
 	in := &ingestion{db: db, opts: opts.withDefaults(), seen: newUENSet(), release: func() {}, startedAt: time.Now()}
 	err := in.runIngestion(ctx)
-	rep := Report{Run: in.run, DryRun: in.opts.DryRun, Resumed: in.resumed, Seconds: time.Since(in.startedAt).Seconds(), FirstRejects: in.rejects}
+	rep := Report{Run: in.run, DryRun: in.opts.DryRun, Resumed: in.resumed,
+		Seconds: time.Since(in.startedAt).Seconds(), FirstRejects: in.rejects}
 	if errors.Is(err, errNothingToDo) {
 		rep.NothingToDo, err = true, nil
 	}
@@ -131,8 +133,8 @@ func (in *ingestion) runIngestion(ctx context.Context) error {
 	return err
 }
 
-// acquireLock makes this the only ingestion. PostgreSQL frees the lock when the process that holds it ends, but that takes it a
-// moment: hence a second of patience.
+// acquireLock takes the lock of ingestion. PostgreSQL frees the lock shortly after the process that holds it ends, so
+// acquireLock retries for one second.
 func (in *ingestion) acquireLock(ctx context.Context) error {
 	if in.opts.DryRun {
 		return nil
@@ -159,17 +161,18 @@ func (in *ingestion) alreadyRunning(ctx context.Context) error {
 		return fault.New(fault.Conflict, "register ingestion: already running")
 	}
 	r := runs[0]
-	return fault.New(fault.Conflict, "register ingestion: already running (run %d from %s, %d rows read)", r.ID, r.Source, r.Read).
-		WithHint("watch it with `leadctl acra status --watch`")
+	return fault.New(fault.Conflict, "register ingestion: already running (run %d from %s, %d rows read)",
+		r.ID, r.Source, r.Read).WithHint("watch it with `leadctl acra status --watch`")
 }
 
-// loadSource reads, decodes and writes at once. What was read before the source failed is written all the same.
+// loadSource reads, decodes and writes in parallel. When the source fails, the rows read before are still written.
 func (in *ingestion) loadSource(ctx context.Context) error {
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
 	decoders := min(runtime.GOMAXPROCS(0), maxDecoders)
 	r := in.newReader()
-	free, order, decode := make(chan *batch, decoders+1), make(chan *batch, decoders+1), make(chan *batch, decoders+1)
+	queue := func() chan *batch { return make(chan *batch, decoders+1) }
+	free, order, decode := queue(), queue(), queue()
 	r.free, r.order, r.decode = free, order, decode
 	for range cap(free) {
 		free <- newBatch(r.size)
@@ -192,7 +195,7 @@ func (in *ingestion) loadSource(ctx context.Context) error {
 		}
 		if err != nil {
 			stop()
-			<-ended //nolint:errcheck // err says more; nobody else uses the source when this returns
+			<-ended //nolint:errcheck // err explains more; waiting here ends all use of the source before the return
 			return err
 		}
 		in.reportProgress(b)
@@ -201,7 +204,8 @@ func (in *ingestion) loadSource(ctx context.Context) error {
 	return <-ended
 }
 
-// ensureSnapshot reads what the table holds, once there is more than one batch: a few rows are better asked about one by one.
+// ensureSnapshot reads the table's content as soon as there is more than one batch. For a few rows, single lookups are
+// cheaper.
 func (in *ingestion) ensureSnapshot(ctx context.Context, b *batch, size int) (err error) {
 	if in.snapshotTried || in.run.Read == 0 && len(b.records) < size {
 		return nil
@@ -213,7 +217,7 @@ func (in *ingestion) ensureSnapshot(ctx context.Context, b *batch, size int) (er
 	})
 }
 
-// maxDecoders bounds the memory: each decoder has a batch in hand.
+// maxDecoders bounds memory: each decoder holds one batch.
 const maxDecoders = 3
 
 func (in *ingestion) reportProgress(b *batch) {

@@ -16,18 +16,18 @@ func TestFirstLoadThenTheSameAgain(t *testing.T) {
 	text, tally := generate(t, 5000, acragen.Options{})
 	live := int64(tally.Live)
 
-	opts := all(text)
+	opts := allRows(text)
 	opts.Status = nil
 	rep := ingest(t, db, opts)
 	require.Equal(t, acra.Counts{Read: 5000, Inserted: live, Filtered: 5000 - live}, rep.Counts)
 
-	rep = ingest(t, db, all(text))
+	rep = ingest(t, db, allRows(text))
 	require.Equal(t, acra.Counts{Read: 5000, Unchanged: live, Inserted: 5000 - live}, rep.Counts)
 
-	before := table(t, db.Owner)
-	rep = ingest(t, db, all(text))
+	before := tableRows(t, db.Owner)
+	rep = ingest(t, db, allRows(text))
 	require.Equal(t, acra.Counts{Read: 5000, Unchanged: 5000}, rep.Counts)
-	require.Equal(t, before, table(t, db.Owner))
+	require.Equal(t, before, tableRows(t, db.Owner))
 }
 
 func TestBulkAndPagesReadTheSame(t *testing.T) {
@@ -44,9 +44,10 @@ func TestBulkAndPagesReadTheSame(t *testing.T) {
 	paged := pgtest.New(t)
 	rep = ingest(t, paged, acra.Options{Source: acra.Pages(site.Service(), nil, 200), Status: []string{acra.All}})
 	require.Equal(t, acra.Counts{Read: 3000, Inserted: 3000}, rep.Counts)
-	require.Equal(t, table(t, bulk.Owner), table(t, paged.Owner))
+	require.Equal(t, tableRows(t, bulk.Owner), tableRows(t, paged.Owner))
 
-	again, err := acra.Ingest(t.Context(), bulk.App, acra.Options{Source: acra.Bulk(site.Service(), nil), Status: []string{acra.All}})
+	again, err := acra.Ingest(t.Context(), bulk.App,
+		acra.Options{Source: acra.Bulk(site.Service(), nil), Status: []string{acra.All}})
 	require.NoError(t, err)
 	require.True(t, again.NothingToDo)
 }

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"time"
-	_ "time/tzdata" // the schedule knows Singapore's midnight on machines without time zones
+	_ "time/tzdata" // so that Singapore's midnight is known on machines without time zone files
 
 	"github.com/riverqueue/river"
 
@@ -14,19 +14,19 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// JobQueue is the queue of scheduled ingestions. It is one of its own because they take hours: only processes that keep the
-// schedule work it, one at a time, and none that was started for something else is held up by one.
+// JobQueue is the queue of scheduled ingestions. It is a separate queue because they take hours. Only processes that
+// keep the schedule work it, one job at a time, so it delays no other job.
 const JobQueue = "register"
 
-// Times of a scheduled ingestion.
+// Durations of a scheduled ingestion.
 const (
 	longestJob = 6 * time.Hour
-	busyPause  = 5 * time.Minute // before asking again while somebody else ingests
+	busyPause  = 5 * time.Minute // wait while another ingestion runs
 	maxPause   = 30 * time.Minute
-	slice      = time.Minute // the schedule looks at the clock this often: machines sleep, and clocks are set
+	slice      = time.Minute // longest sleep of the schedule: machines suspend, and clocks are set
 )
 
-// JobArgs of a scheduled ingestion: which tick of the schedule it is for.
+// JobArgs names the tick of the schedule that a scheduled ingestion is for.
 type JobArgs struct {
 	Due time.Time `json:"due"`
 }
@@ -34,17 +34,17 @@ type JobArgs struct {
 // Kind implements river.JobArgs.
 func (JobArgs) Kind() string { return "acra_ingest" }
 
-// InsertOpts makes the job the only one of its kind while it waits or runs. With the pauses of NextRetry its attempts last for
-// about nine hours of a source that is down; then the next tick begins anew.
+// InsertOpts makes the job unique among waiting and running jobs of its kind. With the pauses of NextRetry its attempts
+// cover about nine hours of an unavailable source; then the next tick starts over.
 func (JobArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: JobQueue, MaxAttempts: 20, UniqueOpts: river.UniqueOpts{ByState: jobs.Active()}}
 }
 
-// Schedule says when the register is due: every Interval (counted from year 1 UTC, so that all processes agree), or with 0 daily
-// at midnight in Singapore.
+// Schedule tells when the register is due: every Interval, counted from year 1 UTC so that all processes agree. With
+// Interval 0 it is due daily at midnight in Singapore.
 type Schedule struct{ Interval time.Duration }
 
-// Last is the tick at now or the latest before it.
+// Last returns the latest tick at or before now.
 func (s Schedule) Last(now time.Time) time.Time {
 	if s.Interval > 0 {
 		return now.UTC().Truncate(s.Interval)
@@ -53,7 +53,7 @@ func (s Schedule) Last(now time.Time) time.Time {
 	return time.Date(y, m, d, 0, 0, 0, 0, singaporeTime())
 }
 
-// Next is the first tick after now.
+// Next returns the first tick after now.
 func (s Schedule) Next(now time.Time) time.Time {
 	if s.Interval > 0 {
 		return s.Last(now).Add(s.Interval)
@@ -69,21 +69,22 @@ func singaporeTime() *time.Location {
 	return time.FixedZone("+08", 8*60*60)
 }
 
-// Scheduler enqueues an ingestion at every tick. Any number of processes may run one at a time: a tick that is being worked,
-// or was worked, is not enqueued again, so it needs no leader, and processes that keep no schedule cannot be in its way.
+// Scheduler enqueues an ingestion at every tick. Any number of processes may each run one: a tick whose ingestion is
+// queued, running or completed is not enqueued again. So it needs no leader, and processes without a schedule are
+// irrelevant to it.
 type Scheduler struct {
 	DB   *postgres.DB
 	Jobs *jobs.Client
 	Plan Schedule
-	// AtStart also enqueues the latest tick when Run begins, unless it was worked: the first load, and what was missed while no
-	// process was there. However many ticks were missed, it is one ingestion.
+	// AtStart also enqueues the latest tick when Run begins, unless that tick is completed. This covers the first load,
+	// and ticks that passed while no process ran. Any number of missed ticks gives one ingestion.
 	AtStart bool
 	Log     *slog.Logger
-	Now     func() time.Time                           // nil means the clock
-	Wait    func(context.Context, time.Duration) error // nil means to sleep
+	Now     func() time.Time                           // nil means time.Now
+	Wait    func(context.Context, time.Duration) error // nil means a sleep that ctx interrupts
 }
 
-// Run keeps the schedule until ctx ends. A tick that cannot be enqueued now is tried again every minute.
+// Run keeps the schedule until ctx ends. When a tick cannot be enqueued, it retries every minute.
 func (s *Scheduler) Run(ctx context.Context) {
 	now, pause := s.Now, s.Wait
 	if now == nil {
@@ -100,12 +101,12 @@ func (s *Scheduler) Run(ctx context.Context) {
 		at := now()
 		if due := s.Plan.Last(at); due.After(handled) {
 			if err := s.enqueueTick(ctx, due); err != nil {
-				s.Log.WarnContext(ctx, "register ingestion not scheduled: trying again", "due", due, "error", err)
+				s.Log.WarnContext(ctx, "register ingestion not scheduled, retrying", "due", due, "error", err)
 			} else {
 				handled = due
 			}
 		}
-		_ = pause(ctx, min(s.Plan.Next(at).Sub(at), slice)) // its error is ctx's
+		_ = pause(ctx, min(s.Plan.Next(at).Sub(at), slice)) // it fails only when ctx ends, which the loop checks
 	}
 }
 
@@ -123,18 +124,18 @@ func (s *Scheduler) enqueueTick(ctx context.Context, due time.Time) error {
 	})
 }
 
-// Worker works scheduled ingestions.
+// Worker runs scheduled ingestions.
 type Worker struct {
 	river.WorkerDefaults[JobArgs]
 
 	DB     *postgres.DB
 	Source func() (Source, error)
-	After  func(context.Context, Report) error // what the platform makes of the register once it is in
+	After  func(context.Context, Report) error // derives the platform's data from the loaded register
 	Log    *slog.Logger
 }
 
-// Work does what `leadctl acra ingest --resume` does, and then After. An attempt that a dying process left behind goes on where
-// that one was. A register that was refused is not read again before the next tick.
+// Work does the same as `leadctl acra ingest --resume`, and then calls After. An attempt resumes the run of a process
+// that died. A register that was rejected is not read again before the next tick.
 func (w *Worker) Work(ctx context.Context, job *river.Job[JobArgs]) error {
 	if worked, err := w.isTickDone(ctx, job.Args.Due); err != nil || worked {
 		return err
@@ -149,22 +150,25 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[JobArgs]) error {
 	}
 	switch {
 	case err == nil:
-		w.Log.InfoContext(ctx, "register ingested", "run_id", rep.ID, "part", rep.At.Part, "line", rep.At.Line, "nothing_to_do", rep.NothingToDo, "resumed", rep.Resumed, "read", rep.Read, "inserted", rep.Inserted,
-			"updated", rep.Updated, "unchanged", rep.Unchanged, "rejected", rep.Rejected, "absent", rep.Absent, "seconds", rep.Seconds, "attempt", job.Attempt)
+		w.Log.InfoContext(ctx, "register ingested", "run_id", rep.ID, "part", rep.At.Part, "line", rep.At.Line,
+			"nothing_to_do", rep.NothingToDo, "resumed", rep.Resumed, "read", rep.Read, "inserted", rep.Inserted,
+			"updated", rep.Updated, "unchanged", rep.Unchanged, "rejected", rep.Rejected, "absent", rep.Absent,
+			"seconds", rep.Seconds, "attempt", job.Attempt)
 		return nil
 	case ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled):
-		return err // this process is stopping; the job goes back, and the next attempt resumes
+		return err // this process is stopping: the job returns to the queue, and the next attempt resumes
 	case fault.Is(err, fault.Conflict):
-		w.Log.InfoContext(ctx, "register ingestion waits", "again_in", busyPause, "reason", err)
+		w.Log.InfoContext(ctx, "register ingestion waits for another one", "again_in", busyPause, "reason", err)
 		return river.JobSnooze(busyPause)
 	}
 	return w.reportFailure(ctx, job, rep, err)
 }
 
-// logEvery is how often a scheduled ingestion says in the log where it is.
+// logEvery is the interval between progress lines of a scheduled ingestion.
 const logEvery = 10 * time.Second
 
-// progressLogger logs how far the ingestion is: the cursor from which another attempt would go on, and what has come of the rows.
+// progressLogger returns a callback that logs the progress: the position from which another attempt would resume, and
+// the counts.
 func (w *Worker) progressLogger(ctx context.Context) func(Progress) {
 	said := time.Now()
 	return func(p Progress) {
@@ -172,27 +176,31 @@ func (w *Worker) progressLogger(ctx context.Context) func(Progress) {
 			return
 		}
 		said = time.Now()
-		w.Log.InfoContext(ctx, "register ingestion", "run_id", p.RunID, "part", p.At.Part, "line", p.At.Line, "read", p.Read, "of", p.Rows(), "inserted", p.Inserted,
-			"updated", p.Updated, "unchanged", p.Unchanged, "rejected", p.Rejected)
+		w.Log.InfoContext(ctx, "register ingestion", "run_id", p.RunID, "part", p.At.Part, "line", p.At.Line,
+			"read", p.Read, "of", p.Rows(), "inserted", p.Inserted, "updated", p.Updated, "unchanged", p.Unchanged,
+			"rejected", p.Rejected)
 	}
 }
 
 func (w *Worker) isTickDone(ctx context.Context, due time.Time) (worked bool, err error) {
-	err = w.DB.InSystem(ctx, "register ingested?", func(ctx context.Context, tx postgres.SystemTx) error {
+	err = w.DB.InSystem(ctx, "acra tick done", func(ctx context.Context, tx postgres.SystemTx) error {
 		worked, err = jobs.Completed(ctx, tx, JobArgs{}.Kind(), due)
 		return err
 	})
 	return worked, err
 }
 
-// reportFailure tells the operator what will happen, and what can be done.
+// reportFailure logs what happens next and what the operator can do. It returns the error for River.
 func (w *Worker) reportFailure(ctx context.Context, job *river.Job[JobArgs], rep Report, err error) error {
-	again := "by itself, resuming; `leadctl jobs retry` makes it now"
-	final := fault.Is(err, fault.Unprocessable) || fault.Is(err, fault.Invalid) || fault.Is(err, fault.NotFound) || fault.Is(err, fault.Operator)
+	again := "automatically, resuming; `leadctl jobs retry` starts it now"
+	final := fault.Is(err, fault.Unprocessable) || fault.Is(err, fault.Invalid) ||
+		fault.Is(err, fault.NotFound) || fault.Is(err, fault.Operator)
 	if final || job.Attempt >= job.MaxAttempts {
-		again = "at the next tick; before that with `leadctl acra ingest --resume`, after a look at `leadctl acra status` and `leadctl acra rejects`"
+		again = "at the next tick; to start earlier, check `leadctl acra status` and `leadctl acra rejects`, " +
+			"then run `leadctl acra ingest --resume`"
 	}
-	w.Log.ErrorContext(ctx, "register ingestion failed", "run_id", rep.ID, "part", rep.At.Part, "line", rep.At.Line, "read", rep.Read, "rejected", rep.Rejected, "attempt", job.Attempt, "of", job.MaxAttempts,
+	w.Log.ErrorContext(ctx, "register ingestion failed", "run_id", rep.ID, "part", rep.At.Part, "line", rep.At.Line,
+		"read", rep.Read, "rejected", rep.Rejected, "attempt", job.Attempt, "of", job.MaxAttempts,
 		"kind", fault.KindOf(err).String(), "error", err, "hint", fault.Hint(err), "again", again)
 	if final {
 		return river.JobCancel(err)
@@ -200,13 +208,14 @@ func (w *Worker) reportFailure(ctx context.Context, job *river.Job[JobArgs], rep
 	return err
 }
 
-// NextRetry backs off from one minute to half an hour, with jitter.
+// NextRetry returns a time one minute to half an hour from now: exponential backoff with jitter.
 func (w *Worker) NextRetry(job *river.Job[JobArgs]) time.Time {
 	return time.Now().Add(jobs.Backoff(job.Attempt, time.Minute, maxPause))
 }
 
-// Timeout implements river.Worker. River also asks it whether a job that runs for long belongs to a process that died: if its
-// run stands unfinished and nobody holds the lock of ingestion, then so it is, and nobody has to wait for hours.
+// Timeout implements river.Worker. River also uses it to decide whether a long-running job belongs to a dead process.
+// When the job's run is unfinished and no process holds the lock of ingestion, the process is dead, and a short timeout
+// lets River rescue the job without waiting for hours.
 func (w *Worker) Timeout(job *river.Job[JobArgs]) time.Duration {
 	if job.AttemptedAt == nil || time.Since(*job.AttemptedAt) < jobs.RescueAfter {
 		return longestJob

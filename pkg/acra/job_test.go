@@ -21,7 +21,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-func at(t testing.TB, s string) time.Time {
+func parseTime(t testing.TB, s string) time.Time {
 	t.Helper()
 	v, err := time.Parse(time.RFC3339, s)
 	require.NoError(t, err)
@@ -38,17 +38,18 @@ func TestScheduleTicks(t *testing.T) {
 		{0, "2026-01-31T16:00:00Z", "2026-02-01T00:00:00+08:00", "2026-02-02T00:00:00+08:00"},
 		{0, "2028-02-28T20:00:00Z", "2028-02-29T00:00:00+08:00", "2028-03-01T00:00:00+08:00"},
 		{0, "2026-12-31T18:00:00Z", "2027-01-01T00:00:00+08:00", "2027-01-02T00:00:00+08:00"},
-		{0, "2026-03-29T03:30:00+02:00", "2026-03-29T00:00:00+08:00", "2026-03-30T00:00:00+08:00"}, // a European clock that has just jumped
+		// A European clock, after the change to summer time.
+		{0, "2026-03-29T03:30:00+02:00", "2026-03-29T00:00:00+08:00", "2026-03-30T00:00:00+08:00"},
 		{6 * time.Hour, "2026-01-31T23:59:59Z", "2026-01-31T18:00:00Z", "2026-02-01T00:00:00Z"},
 		{6 * time.Hour, "2026-02-01T00:00:00Z", "2026-02-01T00:00:00Z", "2026-02-01T06:00:00Z"},
 	} {
 		s := acra.Schedule{Interval: c.interval}
-		require.WithinDuration(t, at(t, c.last), s.Last(at(t, c.now)), 0, "%s", c.now)
-		require.WithinDuration(t, at(t, c.next), s.Next(at(t, c.now)), 0, "%s", c.now)
+		require.WithinDuration(t, parseTime(t, c.last), s.Last(parseTime(t, c.now)), 0, "%s", c.now)
+		require.WithinDuration(t, parseTime(t, c.next), s.Next(parseTime(t, c.now)), 0, "%s", c.now)
 	}
 }
 
-// clock is one that only waiting moves; it ends the schedule at its end.
+// clock is a clock that only wait moves. It stops the schedule at end.
 type clock struct {
 	now, end time.Time
 	stop     context.CancelFunc
@@ -61,167 +62,175 @@ func (c *clock) wait(_ context.Context, d time.Duration) error {
 	return nil
 }
 
-func client(t testing.TB, db *pgtest.DB, opts jobs.Options) *jobs.Client {
+func newJobClient(t testing.TB, db *pgtest.DB, opts jobs.Options) *jobs.Client {
 	t.Helper()
 	c, err := jobs.New(t.Context(), db.App, opts)
 	require.NoError(t, err)
 	return c
 }
 
-// keep runs a scheduler from start to end of its own time.
-func keep(t testing.TB, db *pgtest.DB, start, end string, atStart bool) {
+// runSchedule runs a scheduler from start to end on a clock of its own.
+func runSchedule(t testing.TB, db *pgtest.DB, start, end string, atStart bool) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
-	c := &clock{now: at(t, start), end: at(t, end), stop: stop}
-	s := acra.Scheduler{DB: db.App, Jobs: client(t, db, jobs.Options{}), AtStart: atStart, Log: logging.Discard(), Now: func() time.Time { return c.now }, Wait: c.wait}
+	c := &clock{now: parseTime(t, start), end: parseTime(t, end), stop: stop}
+	s := acra.Scheduler{DB: db.App, Jobs: newJobClient(t, db, jobs.Options{}), AtStart: atStart, Log: logging.Discard(),
+		Now: func() time.Time { return c.now }, Wait: c.wait}
 	s.Run(ctx)
 }
 
-// ended lets the jobs that wait have been worked.
-func ended(t testing.TB, db *pgtest.DB, state rivertype.JobState) {
+// finishJobs marks the waiting jobs as finished with state.
+func finishJobs(t testing.TB, db *pgtest.DB, state rivertype.JobState) {
 	t.Helper()
-	_, err := db.Owner.Exec(t.Context(), `UPDATE river.river_job SET state = $1, attempted_at = now(), finalized_at = now() WHERE state = 'available'`, string(state))
+	_, err := db.Owner.Exec(t.Context(), `UPDATE river.river_job
+		SET state = $1, attempted_at = now(), finalized_at = now() WHERE state = 'available'`, string(state))
 	require.NoError(t, err)
 }
 
-func dues(t testing.TB, db *pgtest.DB) string {
+func dueDays(t testing.TB, db *pgtest.DB) string {
 	t.Helper()
-	return one[string](t, db.Owner, `SELECT coalesce(string_agg((args->>'due')::timestamptz::date || '', ' ' ORDER BY id), '') FROM river.river_job, set_config('timezone', 'Asia/Singapore', true)`)
+	return queryOne[string](t, db.Owner, `SELECT coalesce(string_agg((args->>'due')::timestamptz::date || '', ' '
+		ORDER BY id), '') FROM river.river_job, set_config('timezone', 'Asia/Singapore', true)`)
 }
 
-// testEveryTick: each tick is worked once, whoever was there when it came.
+// testEveryTick: each tick is worked exactly once, whichever processes run when it comes.
 func testEveryTick(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	keep(t, db, "2026-01-30T10:00:00+08:00", "2026-01-30T11:00:00+08:00", false)
-	require.Empty(t, dues(t, db), "no run at the start when that is switched off")
-	keep(t, db, "2026-01-30T10:00:00+08:00", "2026-01-30T11:00:00+08:00", true)
-	require.Equal(t, "2026-01-30", dues(t, db), "the first start loads")
-	keep(t, db, "2026-01-30T12:00:00+08:00", "2026-01-31T01:00:00+08:00", true)
-	require.Equal(t, "2026-01-30", dues(t, db), "one waits or runs: no other beside it")
-	ended(t, db, rivertype.JobStateCompleted)
+	runSchedule(t, db, "2026-01-30T10:00:00+08:00", "2026-01-30T11:00:00+08:00", false)
+	require.Empty(t, dueDays(t, db), "no run at the start when AtStart is off")
+	runSchedule(t, db, "2026-01-30T10:00:00+08:00", "2026-01-30T11:00:00+08:00", true)
+	require.Equal(t, "2026-01-30", dueDays(t, db), "the first start enqueues a load")
+	runSchedule(t, db, "2026-01-30T12:00:00+08:00", "2026-01-31T01:00:00+08:00", true)
+	require.Equal(t, "2026-01-30", dueDays(t, db), "no second job while one waits or runs")
+	finishJobs(t, db, rivertype.JobStateCompleted)
 
 	var replicas sync.WaitGroup
 	for range 3 {
-		replicas.Go(func() { keep(t, db, "2026-01-30T23:50:00+08:00", "2026-01-31T00:10:00+08:00", true) })
+		replicas.Go(func() { runSchedule(t, db, "2026-01-30T23:50:00+08:00", "2026-01-31T00:10:00+08:00", true) })
 	}
 	replicas.Wait()
-	require.Equal(t, "2026-01-30 2026-01-31", dues(t, db))
-	ended(t, db, rivertype.JobStateCompleted)
-	keep(t, db, "2026-01-31T00:20:00+08:00", "2026-01-31T00:30:00+08:00", true)
-	require.Equal(t, "2026-01-30 2026-01-31", dues(t, db), "a restart does not repeat what was worked")
+	require.Equal(t, "2026-01-30 2026-01-31", dueDays(t, db))
+	finishJobs(t, db, rivertype.JobStateCompleted)
+	runSchedule(t, db, "2026-01-31T00:20:00+08:00", "2026-01-31T00:30:00+08:00", true)
+	require.Equal(t, "2026-01-30 2026-01-31", dueDays(t, db), "a restart does not repeat a completed tick")
 
-	keep(t, db, "2026-02-05T09:00:00+08:00", "2026-02-05T09:30:00+08:00", true)
-	require.Equal(t, "2026-01-30 2026-01-31 2026-02-05", dues(t, db), "five missed ticks are one run")
+	runSchedule(t, db, "2026-02-05T09:00:00+08:00", "2026-02-05T09:30:00+08:00", true)
+	require.Equal(t, "2026-01-30 2026-01-31 2026-02-05", dueDays(t, db), "five missed ticks give one run")
 }
 
 func TestScheduleOutlivesADatabaseThatIsDown(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	down, err := postgres.Open(t.Context(), "postgres://nobody@127.0.0.1:1/none?connect_timeout=1", postgres.Options{})
+	down, err := postgres.Open(t.Context(), "postgres://none@127.0.0.1:1/none?connect_timeout=1", postgres.Options{})
 	require.NoError(t, err)
 	t.Cleanup(down.Close)
 	ctx, stop := context.WithCancel(t.Context())
-	c := &clock{now: at(t, "2026-01-30T23:58:00+08:00"), end: at(t, "2026-01-31T00:10:00+08:00"), stop: stop}
-	s := &acra.Scheduler{DB: down, Jobs: client(t, db, jobs.Options{}), Log: logging.Discard(), Now: func() time.Time { return c.now }}
+	c := &clock{now: parseTime(t, "2026-01-30T23:58:00+08:00"), end: parseTime(t, "2026-01-31T00:10:00+08:00"),
+		stop: stop}
+	s := &acra.Scheduler{DB: down, Jobs: newJobClient(t, db, jobs.Options{}), Log: logging.Discard(),
+		Now: func() time.Time { return c.now }}
 	s.Wait = func(ctx context.Context, d time.Duration) error {
-		if c.now.After(at(t, "2026-01-31T00:05:00+08:00")) {
+		if c.now.After(parseTime(t, "2026-01-31T00:05:00+08:00")) {
 			s.DB = db.App
 		}
 		return c.wait(ctx, d)
 	}
 	s.Run(ctx)
-	require.Equal(t, "2026-01-31", dues(t, db))
+	require.Equal(t, "2026-01-31", dueDays(t, db))
 }
 
-// worker is one whose source is site's bulk download, and how often its After ran.
-func worker(db *pgtest.DB, site *acratest.Site, after error) (w *acra.Worker, ran *int) {
+// newWorker returns a worker whose source is the site's bulk download. ran counts the calls of After.
+func newWorker(db *pgtest.DB, site *acratest.Site, after error) (w *acra.Worker, ran *int) {
 	ran = new(int)
-	return &acra.Worker{DB: db.App, Log: logging.Discard(), Source: func() (acra.Source, error) { return acra.Bulk(site.Service(), nil), nil },
-		After: func(context.Context, acra.Report) error { *ran++; return after }}, ran
+	return &acra.Worker{DB: db.App, Log: logging.Discard(),
+		Source: func() (acra.Source, error) { return acra.Bulk(site.Service(), nil), nil },
+		After:  func(context.Context, acra.Report) error { *ran++; return after }}, ran
 }
 
-func job(due time.Time) *river.Job[acra.JobArgs] {
+func newJob(due time.Time) *river.Job[acra.JobArgs] {
 	now := time.Now()
-	return &river.Job[acra.JobArgs]{JobRow: &rivertype.JobRow{ID: 1, Attempt: 1, MaxAttempts: 20, AttemptedAt: &now}, Args: acra.JobArgs{Due: due}}
+	return &river.Job[acra.JobArgs]{JobRow: &rivertype.JobRow{ID: 1, Attempt: 1, MaxAttempts: 20, AttemptedAt: &now},
+		Args: acra.JobArgs{Due: due}}
 }
 
 func TestWorkerIngestsOncePerTick(t *testing.T) {
 	t.Parallel()
 	text, _ := generate(t, 500, acragen.Options{LiveOnly: true})
 	db, site := pgtest.New(t), collection(t, text, 2)
-	w, ran := worker(db, site, nil)
-	due := at(t, "2026-01-31T00:00:00+08:00")
-	require.NoError(t, w.Work(t.Context(), job(due)))
+	w, ran := newWorker(db, site, nil)
+	due := parseTime(t, "2026-01-31T00:00:00+08:00")
+	require.NoError(t, w.Work(t.Context(), newJob(due)))
 	require.Equal(t, 1, *ran)
-	require.Equal(t, int64(500), one[int64](t, db.Owner, `SELECT count(*) FROM staging_acra_companies`))
+	require.Equal(t, int64(500), queryOne[int64](t, db.Owner, `SELECT count(*) FROM staging_acra_companies`))
 
-	_, err := db.Owner.Exec(t.Context(), `INSERT INTO river.river_job (kind, args, state, max_attempts, finalized_at) VALUES ('acra_ingest', jsonb_build_object('due', $1::timestamptz), 'completed', 20, now())`, due)
+	_, err := db.Owner.Exec(t.Context(), `INSERT INTO river.river_job (kind, args, state, max_attempts, finalized_at)
+		VALUES ('acra_ingest', jsonb_build_object('due', $1::timestamptz), 'completed', 20, now())`, due)
 	require.NoError(t, err)
 	calls := site.Calls(acratest.Metadata)
-	require.NoError(t, w.Work(t.Context(), job(due)))
-	require.Equal(t, calls, site.Calls(acratest.Metadata), "the tick was worked: nobody is asked again")
+	require.NoError(t, w.Work(t.Context(), newJob(due)))
+	require.Equal(t, calls, site.Calls(acratest.Metadata), "the tick is completed: no further call")
 	require.Equal(t, 1, *ran)
 }
 
 func TestWorkerKnowsWhatCanBeTriedAgain(t *testing.T) {
 	t.Parallel()
 	text, _ := generate(t, 200, acragen.Options{LiveOnly: true})
-	due := at(t, "2026-01-31T00:00:00+08:00")
-	t.Run("what follows failed", func(t *testing.T) {
+	due := parseTime(t, "2026-01-31T00:00:00+08:00")
+	t.Run("After fails", func(t *testing.T) {
 		t.Parallel()
-		w, _ := worker(pgtest.New(t), collection(t, text, 1), fault.New(fault.Unavailable, "database"))
-		err := w.Work(t.Context(), job(due))
+		w, _ := newWorker(pgtest.New(t), collection(t, text, 1), fault.New(fault.Unavailable, "database"))
+		err := w.Work(t.Context(), newJob(due))
 		require.Equal(t, fault.Unavailable, fault.KindOf(err))
 		require.NotErrorAs(t, err, new(*rivertype.JobCancelError))
 	})
-	t.Run("refused register", func(t *testing.T) {
+	t.Run("rejected register", func(t *testing.T) {
 		t.Parallel()
 		db := pgtest.New(t)
-		w, ran := worker(db, collection(t, rows("uen entity_name", "bad|x", "worse|y", "worst|z"), 1), nil)
-		require.ErrorAs(t, w.Work(t.Context(), job(due)), new(*rivertype.JobCancelError))
+		w, ran := newWorker(db, collection(t, registerCSV("uen entity_name", "bad|x", "worse|y", "worst|z"), 1), nil)
+		require.ErrorAs(t, w.Work(t.Context(), newJob(due)), new(*rivertype.JobCancelError))
 		require.Zero(t, *ran)
 	})
-	t.Run("somebody else ingests", func(t *testing.T) {
+	t.Run("another ingestion runs", func(t *testing.T) {
 		t.Parallel()
 		db := pgtest.New(t)
-		w, _ := worker(db, collection(t, text, 1), nil)
+		w, _ := newWorker(db, collection(t, text, 1), nil)
 		conn, err := db.Owner.Acquire(t.Context())
 		require.NoError(t, err)
 		defer conn.Release()
 		_, err = conn.Exec(t.Context(), `SELECT pg_advisory_lock(x'61637261'::int, 1)`)
 		require.NoError(t, err)
-		require.ErrorAs(t, w.Work(t.Context(), job(due)), new(*rivertype.JobSnoozeError))
+		require.ErrorAs(t, w.Work(t.Context(), newJob(due)), new(*rivertype.JobSnoozeError))
 		_, err = conn.Exec(t.Context(), `SELECT pg_advisory_unlock_all()`)
 		require.NoError(t, err)
 	})
 	t.Run("stopping", func(t *testing.T) {
 		t.Parallel()
-		w, _ := worker(pgtest.New(t), collection(t, text, 1), nil)
+		w, _ := newWorker(pgtest.New(t), collection(t, text, 1), nil)
 		ctx, stop := context.WithCancel(t.Context())
 		stop()
-		err := w.Work(ctx, job(due))
+		err := w.Work(ctx, newJob(due))
 		require.ErrorIs(t, err, context.Canceled)
 		require.False(t, errors.As(err, new(*rivertype.JobCancelError)))
 	})
 }
 
-// A process that died in the middle is noticed in minutes, one that works is left alone for hours.
-func TestDeadIngestionIsTakenUpSoon(t *testing.T) {
+// The job of a dead process is recognized within minutes; a working one keeps its hours.
+func TestDeadIngestionIsRescuedSoon(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	w, _ := worker(db, nil, nil)
-	old := job(time.Now())
+	w, _ := newWorker(db, nil, nil)
+	old := newJob(time.Now())
 	hourAgo := time.Now().Add(-time.Hour)
-	require.Greater(t, w.Timeout(old), time.Hour, "it has just begun")
+	require.Greater(t, w.Timeout(old), time.Hour, "the job has just begun")
 	old.AttemptedAt = &hourAgo
-	require.Greater(t, w.Timeout(old), time.Hour, "nothing says that it is dead")
+	require.Greater(t, w.Timeout(old), time.Hour, "nothing shows that the process is dead")
 	_, err := db.Owner.Exec(t.Context(), `INSERT INTO acra_runs (source, state) VALUES ('bulk', 'running')`)
 	require.NoError(t, err)
-	require.Less(t, w.Timeout(old), time.Hour, "its run stands, and nobody is at it")
+	require.Less(t, w.Timeout(old), time.Hour, "the run is unfinished, and no process holds the lock")
 	release, ok, err := db.App.Lock(t.Context(), 0x61637261, 1)
 	require.NoError(t, err)
 	require.True(t, ok)
-	require.Greater(t, w.Timeout(old), time.Hour, "it is at work")
+	require.Greater(t, w.Timeout(old), time.Hour, "the process works")
 	release()
 }

@@ -24,16 +24,16 @@ import (
 	"github.com/leadctl/leadctl/pkg/schema"
 )
 
-// registerRows is how many rows TestLive/D-052 loads: 6000000 are two gigabytes.
-var registerRows = flag.Int("rows", 200_000, "rows of the register that is measured")
+// registerRows is the number of rows that TestLive/D-052 loads; 6000000 rows are two gigabytes.
+var registerRows = flag.Int("rows", 200_000, "number of rows in the register to load")
 
-// TestLive runs the acceptance cases that take PostgreSQL's own programs, or long.
+// TestLive runs the acceptance cases that need PostgreSQL's own programs or much time.
 func TestLive(t *testing.T) {
 	t.Run("D-026", testRestarts)
 	t.Run("D-052", testMemory)
 }
 
-// cluster is a PostgreSQL that is started and stopped with pg_ctl, as an ordinary user.
+// cluster is a PostgreSQL cluster that an ordinary user starts and stops with pg_ctl.
 type cluster struct {
 	bin, dir string
 	as       *syscall.Credential
@@ -43,18 +43,19 @@ func newCluster(t *testing.T) cluster {
 	t.Helper()
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin")
 	require.NoError(t, err)
-	require.NotEmpty(t, found, "PostgreSQL's programs")
+	require.NotEmpty(t, found, "the PostgreSQL programs are not installed")
 	dir, err := os.MkdirTemp("/tmp", "leadctl-restart-")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	c := cluster{bin: found[len(found)-1], dir: dir}
 	if os.Geteuid() == 0 {
-		const nobody = 65534
-		c.as = &syscall.Credential{Uid: nobody, Gid: nobody}
-		require.NoError(t, os.Chown(dir, nobody, nobody))
+		const unprivileged = 65534
+		c.as = &syscall.Credential{Uid: unprivileged, Gid: unprivileged}
+		require.NoError(t, os.Chown(dir, unprivileged, unprivileged))
 	}
 	c.run(t, "initdb", "-D", dir+"/data", "-U", "leadctl", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
-	c.run(t, "pg_ctl", "-D", dir+"/data", "-w", "-l", dir+"/log", "-o", "-k "+dir+" -c listen_addresses= -c port=5432", "start")
+	c.run(t, "pg_ctl", "-D", dir+"/data", "-w", "-l", dir+"/log", "-o", "-k "+dir+" -c listen_addresses= -c port=5432",
+		"start")
 	t.Cleanup(func() { c.run(t, "pg_ctl", "-D", dir+"/data", "-m", "immediate", "-w", "stop") })
 	return c
 }
@@ -63,7 +64,7 @@ func (c cluster) run(t *testing.T, program string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(filepath.Join(c.bin, program), args...)
 	cmd.Dir, cmd.SysProcAttr = "/", &syscall.SysProcAttr{Credential: c.as}
-	out, err := os.CreateTemp(t.TempDir(), "out") // the server keeps what it is given open: a pipe would never end
+	out, err := os.CreateTemp(t.TempDir(), "out") // not a pipe: the server keeps it open, so reading would never end
 	require.NoError(t, err)
 	defer out.Close()
 	cmd.Stdout, cmd.Stderr = out, out
@@ -76,7 +77,7 @@ func (c cluster) dsn(user string) string {
 	return fmt.Sprintf("postgres://%s@/postgres?host=%s&port=5432", user, c.dir)
 }
 
-// testRestarts: the server is restarted without a goodbye, twenty times at random rows; the run carries on by itself.
+// testRestarts: the server is restarted in immediate mode twenty times, at random rows. The run continues by itself.
 func testRestarts(t *testing.T) {
 	h := newHistory(t, 3000, acragen.Options{Changed: 0.2, New: 0.2, Dirty: 0.2})
 	c := newCluster(t)
@@ -87,19 +88,19 @@ func testRestarts(t *testing.T) {
 	db.Owner, err = pgxpool.New(t.Context(), db.OwnerDSN)
 	require.NoError(t, err)
 	t.Cleanup(db.Owner.Close)
-	ingest(t, db, all(h.first))
+	ingest(t, db, allRows(h.first))
 
-	restarts := blowsAt(20, 2400, func() {
+	restarts := strikesAt(20, 2400, func() {
 		time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
 		c.run(t, "pg_ctl", "-D", c.dir+"/data", "-m", "immediate", "-w", "-l", c.dir+"/log", "restart")
 	})
-	rep := ingest(t, db, killable(acra.File(h.second), restarts.tell))
+	rep := ingest(t, db, resumableOptions(acra.File(h.second), restarts.tell))
 	restarts.end(t)
 	db.Owner.Reset()
 	h.check(t, db, rep.Run)
 }
 
-// testMemory: what a process needs does not grow with the register.
+// testMemory: the memory of a process does not grow with the register.
 func testMemory(t *testing.T) {
 	db := pgtest.New(t)
 	file := filepath.Join(t.TempDir(), "register.csv")
@@ -108,7 +109,7 @@ func testMemory(t *testing.T) {
 	_, err = acragen.Write(out, *registerRows, 1, acragen.Options{})
 	require.NoError(t, err)
 	require.NoError(t, out.Close())
-	cmd, lines := start(t, "file:"+file, db.LoginDSN)
+	cmd, lines := startChild(t, "file:"+file, db.LoginDSN)
 	var last string
 	for lines.Scan() {
 		last = lines.Text()
@@ -119,5 +120,6 @@ func testMemory(t *testing.T) {
 	require.True(t, ok)
 	t.Logf("%d rows, %d MiB at most", *registerRows, usage.Maxrss>>10)
 	require.Less(t, usage.Maxrss>>10, int64(256))
-	require.Equal(t, strconv.Itoa(*registerRows), one[string](t, db.Owner, `SELECT count(*)::text FROM staging_acra_companies`))
+	require.Equal(t, strconv.Itoa(*registerRows),
+		queryOne[string](t, db.Owner, `SELECT count(*)::text FROM staging_acra_companies`))
 }

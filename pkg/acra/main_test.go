@@ -15,28 +15,29 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// kills is how often the tests that kill do so. `go test ./pkg/acra -run TestCases/D-050 -args -kills 50` takes a minute.
+// kills is the number of kills in tests. `go test ./pkg/acra -run TestCases/D-050 -args -kills 50` takes a minute.
 var kills = flag.Int("kills", 8, "processes to kill per source")
 
-// TestMain lets this binary be the process that tests kill: with childSource set it ingests that and prints how far it is.
+// TestMain lets this binary be the process that tests kill: when childSource is set, it ingests and prints progress.
 func TestMain(m *testing.M) {
 	if source := os.Getenv(childSource); source != "" {
-		os.Exit(child(source, os.Getenv(childDSN)))
+		os.Exit(runChild(source, os.Getenv(childDSN)))
 	}
 	flag.Parse()
 	os.Exit(m.Run())
 }
 
-// What the child is told.
+// Environment of the child process.
 const (
-	childSource = "ACRA_TEST_SOURCE" // kind:where, see sourceOf
+	childSource = "ACRA_TEST_SOURCE" // kind:location, see sourceOf
 	childDSN    = "ACRA_TEST_DSN"
-	childPause  = "ACRA_TEST_PAUSE" // after each batch
-	childRows   = "ACRA_TEST_ROWS"  // so many rows on, and a childMoment more, it kills itself: nobody else would be quick enough
+	childPause  = "ACRA_TEST_PAUSE" // sleep after each batch
+	// After this number of rows plus childMoment, the child kills itself. A kill from outside would come too late.
+	childRows   = "ACRA_TEST_ROWS"
 	childMoment = "ACRA_TEST_MOMENT"
 )
 
-// sourceOf reads file:PATH, bulk:URL or api:URL. Waits take no time.
+// sourceOf returns the source for file:PATH, bulk:URL or api:URL. Its waits take no time.
 func sourceOf(text string) acra.Source {
 	kind, where, _ := strings.Cut(text, ":")
 	service := acra.NewService(where+"/api/action/datastore_search", "")
@@ -50,7 +51,7 @@ func sourceOf(text string) acra.Source {
 	return acra.File(where)
 }
 
-func child(source, dsn string) int {
+func runChild(source, dsn string) int {
 	ctx := context.Background()
 	db, err := postgres.Open(ctx, dsn, postgres.Options{})
 	if err != nil {
@@ -62,7 +63,7 @@ func child(source, dsn string) int {
 	moment, _ := time.ParseDuration(os.Getenv(childMoment))
 	rows, err := strconv.ParseInt(os.Getenv(childRows), 10, 64)
 	doomed, first := err == nil, int64(-1)
-	rep, err := acra.Ingest(ctx, db, killable(sourceOf(source), func(p acra.Progress) {
+	rep, err := acra.Ingest(ctx, db, resumableOptions(sourceOf(source), func(p acra.Progress) {
 		fmt.Println("read", p.Read)
 		if first < 0 {
 			first = p.Read
@@ -80,7 +81,8 @@ func child(source, dsn string) int {
 	return 0
 }
 
-// killable is a run that is stopped and resumed.
-func killable(source acra.Source, tell func(acra.Progress)) acra.Options {
-	return acra.Options{Source: source, Status: []string{acra.All}, Resume: true, BatchRows: 60, MaxRejects: 0.2, Progress: tell}
+// resumableOptions returns the options of a run that can be stopped and resumed.
+func resumableOptions(source acra.Source, tell func(acra.Progress)) acra.Options {
+	return acra.Options{Source: source, Status: []string{acra.All}, Resume: true, BatchRows: 60, MaxRejects: 0.2,
+		Progress: tell}
 }

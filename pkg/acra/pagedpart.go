@@ -12,26 +12,26 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// pagedPart reads one query page by page. Pages drift when rows come and go before the cursor, so it holds what it met
-// against the total, and reads again what does not add up.
+// pagedPart reads one query page by page. Pages drift when rows are added or removed before the current offset. So it
+// compares the number of rows with the announced total, and reads the dataset again when they differ.
 type pagedPart struct {
 	stream      *pagedStream
 	query       query
 	number      int
 	columns     []string
 	offset      int64 // of the next page
-	start       int64 // where a resumed run came in
+	start       int64 // offset at which a resumed run continues
 	total       int64
 	records     []map[string]any
-	at          int // in records
+	at          int // index in records
 	first       int64
-	passRows    map[uint64]struct{} // rows of this pass, by id and UEN
-	emittedRows map[uint64]struct{} // rows handed on, by all their values
+	passRows    map[uint64]struct{} // rows of this pass, hashed by id and UEN
+	emittedRows map[uint64]struct{} // rows returned by any pass, hashed by all their values
 	seed        maphash.Seed
 	rescan      int
 	drifted     bool
 	ended       bool
-	raw         []byte // the row at hand, as CSV
+	raw         []byte // the current row, as CSV
 }
 
 func (p *pagedPart) partName() string       { return p.query.queryName() }
@@ -42,7 +42,7 @@ func (p *pagedPart) releaseVersion() string { return strconv.FormatInt(p.total, 
 func (p *pagedPart) rereadsCommitted() bool { return false }
 func (p *pagedPart) close() error           { return nil }
 
-// fetchPage reads the page at offset, smaller when the service finds it too large.
+// fetchPage reads the page at offset. It halves the page size while the service finds the answer too large.
 func (p *pagedPart) fetchPage(ctx context.Context) error {
 	for {
 		err := p.tryFetchPage(ctx)
@@ -50,7 +50,8 @@ func (p *pagedPart) fetchPage(ctx context.Context) error {
 			return err
 		}
 		if p.stream.size /= 2; p.stream.size < minPage {
-			return fault.New(fault.Unprocessable, "dataset %s: the service refuses even %d rows a page", p.query.dataset.id, minPage)
+			return fault.New(fault.Unprocessable, "dataset %s: the service rejects even %d rows a page",
+				p.query.dataset.id, minPage)
 		}
 	}
 }
@@ -68,7 +69,7 @@ func (p *pagedPart) tryFetchPage(ctx context.Context) error {
 	what := "dataset " + p.query.dataset.id + " at row " + strconv.FormatInt(p.offset, 10)
 	got, err := getJSON(ctx, p.stream.apiClient, &p.stream.searches, what, p.pageURL(), func(a answer) error {
 		if !a.Success {
-			return fault.New(fault.Unavailable, "%s: refused: %s", what, clipText(a.Error.Message, 100))
+			return fault.New(fault.Unavailable, "%s: the service reports: %s", what, clipText(a.Error.Message, 100))
 		}
 		return nil
 	})
@@ -98,7 +99,7 @@ func (p *pagedPart) pageURL() string {
 	q.Set("offset", strconv.FormatInt(p.offset, 10))
 	q.Set("sort", "uen")
 	if p.query.status != "" {
-		filters, _ := json.Marshal(map[string]string{filterField: p.query.status}) // a map of strings always marshals
+		filters, _ := json.Marshal(map[string]string{filterField: p.query.status}) // a map of strings never fails
 		q.Set("filters", string(filters))
 	}
 	return p.stream.Search + "?" + q.Encode()
@@ -129,7 +130,8 @@ func (p *pagedPart) readRecord(ctx context.Context) (record, error) {
 	}
 }
 
-// checkPass looks at the end of a pass whether every row was met, and begins another when not. It returns errEnd when done.
+// checkPass checks at the end of a pass whether it read every row. It returns errEnd when it did, and otherwise starts
+// another pass.
 func (p *pagedPart) checkPass() error {
 	whole := p.start+int64(len(p.passRows)) == p.total
 	switch {
@@ -137,7 +139,8 @@ func (p *pagedPart) checkPass() error {
 		return errEnd
 	case p.rescan == maxRescans:
 		return fault.New(fault.Unavailable, "dataset %s: %d rows announced, %d found in %d passes", p.query.dataset.id,
-			p.total, p.start+int64(len(p.passRows)), p.rescan+1).WithHint("the register is probably being published; try again in an hour")
+			p.total, p.start+int64(len(p.passRows)), p.rescan+1).
+			WithHint("the register is probably being republished; try again in an hour")
 	}
 	p.rescan++
 	p.offset, p.start, p.drifted = 0, 0, false
@@ -145,7 +148,7 @@ func (p *pagedPart) checkPass() error {
 	return nil
 }
 
-// nextRow makes a record of the next row. again says that an earlier pass handed the very same on.
+// nextRow returns the next row as a record. again reports that an earlier pass returned the same row.
 func (p *pagedPart) nextRow() (rec record, again bool) {
 	row := p.records[p.at]
 	p.at++
@@ -164,7 +167,7 @@ func (p *pagedPart) nextRow() (rec record, again bool) {
 	line := p.first + int64(p.at)
 	rec = record{line: line, raw: p.raw, end: Position{Part: p.partName(), Line: line}}
 	if p.rescan > 0 {
-		rec.end.Line = 0 // a pass that is resumed begins at the start
+		rec.end.Line = 0 // to resume in a later pass is to start at row 0
 	}
 	if values < len(p.columns) {
 		rec.reason = strconv.Itoa(values) + " columns instead of " + strconv.Itoa(len(p.columns))
@@ -172,7 +175,7 @@ func (p *pagedPart) nextRow() (rec record, again bool) {
 	return rec, p.markRead(row)
 }
 
-// markRead notes a row and tells whether an earlier pass handed it on just so.
+// markRead adds a row to the sets. again reports that an earlier pass returned the same row.
 func (p *pagedPart) markRead(row map[string]any) (again bool) {
 	key := maphash.Bytes(p.seed, appendText(append(appendText(nil, row["_id"]), ' '), row["uen"]))
 	if _, twice := p.passRows[key]; twice {
@@ -185,7 +188,7 @@ func (p *pagedPart) markRead(row map[string]any) (again bool) {
 	return again && p.rescan > 0
 }
 
-// appendText writes a JSON value as the CSV would have it.
+// appendText appends a JSON value in the form it has in the CSV files.
 func appendText(b []byte, v any) []byte {
 	switch v := v.(type) {
 	case string:
@@ -199,7 +202,7 @@ func appendText(b []byte, v any) []byte {
 	return append(b, text...)
 }
 
-// appendQuoted writes a CSV field.
+// appendQuoted appends a CSV field, quoted if necessary.
 func appendQuoted(b, field []byte) []byte {
 	if !bytes.ContainsAny(field, ",\"\r\n") {
 		return append(b, field...)

@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	maxPage     = 2000 // larger answers are refused
+	maxPage     = 2000 // the service rejects larger answers
 	minPage     = 50
 	maxRescans  = 2
 	filterField = "entity_status_description"
 )
 
-// Pages is a source that reads datasets page by page. ids are resource ids; none means the whole collection. pageSize 0
-// means the most that the service sends. The service filters by status, so fewer pages come than the register has.
+// Pages returns a source that reads datasets page by page. ids are resource ids; none means the whole collection.
+// pageSize 0 means the largest page that the service sends. The service filters by status, which saves pages.
 func Pages(s Service, ids []string, pageSize int) Source {
 	if pageSize <= 0 || pageSize > maxPage {
 		pageSize = maxPage
@@ -34,7 +34,7 @@ type pagedSource struct {
 
 func (p pagedSource) sourceLabel() string { return datasetsLabel("api", p.ids) }
 
-// datasetsLabel names a source by its datasets.
+// datasetsLabel returns a source label for the given datasets. Different sets of datasets get different labels.
 func datasetsLabel(kind string, ids []string) string {
 	switch len(ids) {
 	case 0:
@@ -43,7 +43,7 @@ func datasetsLabel(kind string, ids []string) string {
 		return kind + " " + ids[0]
 	}
 	ids = slices.Sorted(slices.Values(ids))
-	sum := crc32.ChecksumIEEE([]byte(strings.Join(ids, " "))) // so that other datasets are another source
+	sum := crc32.ChecksumIEEE([]byte(strings.Join(ids, " ")))
 	return fmt.Sprintf("%s %s and %d more (%08x)", kind, ids[0], len(ids)-1, sum)
 }
 
@@ -66,7 +66,7 @@ func (p pagedSource) open(ctx context.Context, a sourceOptions) (stream, error) 
 	return s, nil
 }
 
-// query is one dataset and, where the service filters, one status.
+// query is one dataset, with one status when the service filters by status.
 type query struct {
 	dataset dataset
 	status  string
@@ -79,15 +79,15 @@ func (q query) queryName() string {
 	return q.dataset.name + " " + q.status
 }
 
-// pagedStream goes through the queries, each of them a part.
+// pagedStream reads the queries one after the other; each is a part.
 type pagedStream struct {
 	*apiClient
 	ids      []string
 	queries  []query
 	size     int
 	from     Position
-	at       int // queries begun
-	known    int64
+	at       int   // number of queries started
+	known    int64 // rows announced by the started queries
 	rows     int64
 	versions map[string]string
 	complete bool
@@ -100,8 +100,8 @@ func (s *pagedStream) facts() sourceFacts {
 	return sourceFacts{complete: s.complete, filtered: s.filtered, versions: s.versions, batch: s.size}
 }
 
-// finalFacts looks whether the collection was published anew while it was read: then absence means nothing, and the next run
-// reads everything again.
+// finalFacts checks whether the collection was republished during the run. If so, missing rows mean nothing, and the
+// next run reads everything again.
 func (s *pagedStream) finalFacts(ctx context.Context) (sourceFacts, string) {
 	f := s.facts()
 	if f.versions == nil {
@@ -112,10 +112,10 @@ func (s *pagedStream) finalFacts(ctx context.Context) (sourceFacts, string) {
 		return f, ""
 	}
 	f.complete, f.versions = false, nil
-	return f, "the register was published anew while it was read; the next run reads it again"
+	return f, "the register was republished while it was read; the next run reads it again"
 }
 
-// progress counts rows; how many there are is known for the queries begun.
+// progress counts rows. The total is known once every query has started.
 func (s *pagedStream) progress() (done, of int64) {
 	if s.at < len(s.queries) {
 		return s.rows, 0
@@ -125,12 +125,13 @@ func (s *pagedStream) progress() (done, of int64) {
 
 func (s *pagedStream) nextPart(ctx context.Context) (part, error) {
 	if i := s.from.Index; s.at == 0 && i < len(s.queries) && s.queries[i].queryName() == s.from.Part {
-		s.at = i // the queries before are committed
+		s.at = i // the earlier queries are committed
 	}
 	if s.at >= len(s.queries) {
 		return nil, errEnd
 	}
-	p := &pagedPart{stream: s, query: s.queries[s.at], number: s.at, passRows: map[uint64]struct{}{}, emittedRows: map[uint64]struct{}{}, seed: maphash.MakeSeed()}
+	p := &pagedPart{stream: s, query: s.queries[s.at], number: s.at,
+		passRows: map[uint64]struct{}{}, emittedRows: map[uint64]struct{}{}, seed: maphash.MakeSeed()}
 	s.at++
 	if p.partName() == s.from.Part && p.number == s.from.Index {
 		p.offset, p.start = s.from.Line, s.from.Line
@@ -138,7 +139,7 @@ func (s *pagedStream) nextPart(ctx context.Context) (part, error) {
 	if err := p.fetchPage(ctx); err != nil {
 		return nil, err
 	}
-	if p.start > 0 && p.releaseVersion() != s.from.Version { // rows have moved: what was committed is read once more
+	if p.start > 0 && p.releaseVersion() != s.from.Version { // rows have moved: read the committed ones again
 		p.offset, p.start, p.records = 0, 0, nil
 		if err := p.fetchPage(ctx); err != nil {
 			return nil, err

@@ -14,26 +14,27 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// earlySample is how many records must have been read before a share of rejects says anything about the rest.
+// earlySample is the number of records from which the share of rejects is representative.
 const earlySample = 10_000
 
-// refusal is a run that must not be published.
+// refusal wraps the reason why a run must not be published.
 type refusal struct{ cause error }
 
 func (r refusal) Error() string { return r.cause.Error() }
 func (r refusal) Unwrap() error { return r.cause }
 
-// judgeRejects refuses the run when too many rows were refused among the first sample or more.
+// judgeRejects aborts the run when too many of its rows were rejected. It says nothing before sample rows were read.
 func (in *ingestion) judgeRejects(sample int64) error {
 	r := in.run
 	if r.Read < sample || float64(r.Rejected) <= in.opts.MaxRejects*float64(r.Read) {
 		return nil
 	}
-	return refusal{fault.New(fault.Unprocessable, "%s: %d of %d rows refused, more than %.3g %%", r.Source, r.Rejected, r.Read, 100*in.opts.MaxRejects).
+	return refusal{fault.New(fault.Unprocessable, "%s: %d of %d rows rejected, more than %.3g %%",
+		r.Source, r.Rejected, r.Read, 100*in.opts.MaxRejects).
 		WithHint("nothing was published; see why with `leadctl acra rejects`, or raise the limit with --max-rejects")}
 }
 
-// judgeRun looks at the run as a whole before anything is published.
+// judgeRun decides whether the run as a whole may be published.
 func (in *ingestion) judgeRun(complete bool) error {
 	r := in.run
 	if r.Read == 0 {
@@ -43,13 +44,14 @@ func (in *ingestion) judgeRun(complete bool) error {
 		return err
 	}
 	if complete && in.lastComplete != nil && r.Read*2 < in.lastComplete.Read && !in.opts.Force {
-		return refusal{fault.New(fault.Unprocessable, "%s: %d rows where run %d read %d", r.Source, r.Read, in.lastComplete.ID, in.lastComplete.Read).
-			WithHint("nothing was published; if the register really is that small, say --force")}
+		return refusal{fault.New(fault.Unprocessable, "%s: only %d rows, run %d read %d",
+			r.Source, r.Read, in.lastComplete.ID, in.lastComplete.Read).
+			WithHint("nothing was published; if the register is really this small, use --force")}
 	}
 	return nil
 }
 
-// finishRun judges the run, publishes what changed and ends it, in one transaction.
+// finishRun checks the run, publishes the changes and ends the run, in one transaction.
 func (in *ingestion) finishRun(ctx context.Context) error {
 	known, note := in.stream.finalFacts(ctx)
 	in.run.Detail.Versions = known.versions
@@ -57,7 +59,8 @@ func (in *ingestion) finishRun(ctx context.Context) error {
 		in.run.Detail.Notes = append(in.run.Detail.Notes, note)
 	}
 	if c := in.run.Counts; c.Filtered > 0 && c.Inserted+c.Updated+c.Unchanged == 0 {
-		in.run.Detail.Notes = append(in.run.Detail.Notes, fmt.Sprintf("none of %d rows was wanted: is the status or date as the register has it?", c.Read))
+		in.run.Detail.Notes = append(in.run.Detail.Notes,
+			fmt.Sprintf("none of %d rows matched the filter; check the spelling of the status, and the date", c.Read))
 	}
 	complete := known.complete && in.opts.Limit == 0 && in.opts.Since.IsZero()
 	if err := in.judgeRun(complete); err != nil {
@@ -83,7 +86,7 @@ func (in *ingestion) finishRun(ctx context.Context) error {
 func (in *ingestion) publishRun(ctx context.Context, tx postgres.SystemTx, r *Run, complete, filtered bool) error {
 	if done, _, err := readRun(ctx, tx, `WHERE run_id = $1 AND state = 'done'`, r.ID); err != nil || done != nil {
 		if done != nil {
-			*r = *done // an earlier try got through although its answer was lost
+			*r = *done // an earlier try succeeded and its answer was lost
 		}
 		return err
 	}
@@ -112,8 +115,8 @@ func (in *ingestion) publishRun(ctx context.Context, tx postgres.SystemTx, r *Ru
 	return saveRun(ctx, tx, r, checkpoint{At: r.At})
 }
 
-// publishChanges brings the rows of acra_pending into the table, of each UEN the one that came last. It returns how many
-// companies differ now from what the table had before the run.
+// publishChanges applies the rows of acra_pending to the table, for each UEN the last one. It returns the number of
+// companies that now differ from their state before the run.
 func publishChanges(ctx context.Context, tx postgres.SystemTx, r *Run) (updated int64, err error) {
 	var sets []string
 	for _, c := range Columns()[1:] {
@@ -122,7 +125,8 @@ func publishChanges(ctx context.Context, tx postgres.SystemTx, r *Run) (updated 
 		}
 	}
 	sql := fmt.Sprintf(`WITH published AS (
-		UPDATE staging_acra_companies s SET %s, row_hash = p.row_hash, last_seen = now(), run_id = p.run_id, absent_since = NULL
+		UPDATE staging_acra_companies s
+		SET %s, row_hash = p.row_hash, last_seen = now(), run_id = p.run_id, absent_since = NULL
 		FROM acra_pending p
 		WHERE s.uen = p.uen AND s.row_hash IS DISTINCT FROM p.row_hash
 			AND NOT EXISTS (SELECT 1 FROM acra_pending later WHERE later.uen = p.uen AND later.seq > p.seq)
@@ -132,8 +136,8 @@ func publishChanges(ctx context.Context, tx postgres.SystemTx, r *Run) (updated 
 	return updated, err
 }
 
-// markAbsent marks the companies that a complete run did not find, and unmarks those that came back. Absence is not
-// deletion: nothing goes. When more are missing than a month can explain, none is marked and the run says so.
+// markAbsent marks the companies that a complete run did not find, and unmarks those that it found again. It deletes
+// nothing. When implausibly many are missing, it marks none and adds a note to the run.
 func (in *ingestion) markAbsent(ctx context.Context, tx postgres.SystemTx, r *Run, filtered bool) error {
 	var gone, back []string
 	var present int64
@@ -167,20 +171,23 @@ func (in *ingestion) markAbsent(ctx context.Context, tx postgres.SystemTx, r *Ru
 		return err
 	}
 	if int64(len(gone)) < r.Absent/2 || len(gone) > 100 && int64(len(gone)) > present/20 {
-		r.Detail.Notes = append(r.Detail.Notes, fmt.Sprintf("%d of %d companies are not in the source: too many to believe, none was marked absent", r.Absent, present))
+		r.Detail.Notes = append(r.Detail.Notes, fmt.Sprintf(
+			"%d of %d companies are not in the source: implausibly many, none was marked absent", r.Absent, present))
 		gone = nil
 	}
 	if len(gone)+len(back) == 0 {
 		return nil
 	}
-	_, err = tx.Exec(ctx, `UPDATE staging_acra_companies SET absent_since = now(), run_id = $2 WHERE uen = ANY ($1)`, gone, r.ID)
+	_, err = tx.Exec(ctx, `UPDATE staging_acra_companies SET absent_since = now(), run_id = $2
+		WHERE uen = ANY ($1)`, gone, r.ID)
 	if err == nil {
-		_, err = tx.Exec(ctx, `UPDATE staging_acra_companies SET absent_since = NULL, last_seen = now(), run_id = $2 WHERE uen = ANY ($1)`, back, r.ID)
+		_, err = tx.Exec(ctx, `UPDATE staging_acra_companies SET absent_since = NULL, last_seen = now(), run_id = $2
+			WHERE uen = ANY ($1)`, back, r.ID)
 	}
 	return err
 }
 
-// maxGone bounds the list of companies that a run marks absent.
+// maxGone bounds the number of companies that one run marks absent.
 const maxGone = 150_000
 
 func lowerAll(list []string) []string {
@@ -191,7 +198,8 @@ func lowerAll(list []string) []string {
 	return out
 }
 
-// recordFailure records why the run stopped. A refused run is undone: what it inserted goes, what it would have changed is dropped.
+// recordFailure records why the run stopped, and returns the error for the caller. An aborted run is undone: its
+// inserted rows are deleted and its pending rows dropped.
 func (in *ingestion) recordFailure(ctx context.Context, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Minute)
 	defer cancel()
@@ -206,12 +214,13 @@ func (in *ingestion) recordFailure(ctx context.Context, cause error) error {
 		if isRefusal {
 			return in.undoRun(ctx, tx, cause)
 		}
-		_, err := tx.Exec(ctx, `UPDATE acra_runs SET state = 'failed', error = $2, finished_at = now() WHERE run_id = $1 AND state = 'running'`,
+		_, err := tx.Exec(ctx, `UPDATE acra_runs SET state = 'failed', error = $2, finished_at = now()
+			WHERE run_id = $1 AND state = 'running'`,
 			in.run.ID, clipText(cause.Error(), 500))
 		return err
 	})
 	if err != nil {
-		in.opts.Log.ErrorContext(ctx, "end of run not recorded", "run", in.run.ID, "error", err)
+		in.opts.Log.ErrorContext(ctx, "register run: its end was not recorded", "run", in.run.ID, "error", err)
 		return cause
 	}
 	in.run.State, in.run.Error = StateFailed, clipText(cause.Error(), 500)
@@ -221,19 +230,20 @@ func (in *ingestion) recordFailure(ctx context.Context, cause error) error {
 	return cause
 }
 
-// addResumeHint says how a run that can be continued is continued.
+// addResumeHint adds to the error of a resumable run how to resume it.
 func (in *ingestion) addResumeHint(cause error) error {
 	var f *fault.Error
 	switch kind := fault.KindOf(cause); {
 	case kind == fault.Interrupted:
-		return fault.New(kind, "register run %d: interrupted after %d rows: %w", in.run.ID, in.run.Read, cause).WithHint(hintResume)
+		return fault.New(kind, "register run %d: interrupted after %d rows: %w", in.run.ID, in.run.Read, cause).
+			WithHint(hintResume)
 	case kind == fault.Unavailable && fault.Hint(cause) == "" && errors.As(cause, &f):
 		return f.WithHint(hintResume)
 	}
 	return cause
 }
 
-const hintResume = "what was read is kept; continue with --resume"
+const hintResume = "the rows read so far are kept; continue with --resume"
 
 func (in *ingestion) undoRun(ctx context.Context, tx postgres.SystemTx, cause error) error {
 	if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0`); err != nil {
@@ -242,8 +252,9 @@ func (in *ingestion) undoRun(ctx context.Context, tx postgres.SystemTx, cause er
 	if _, err := lockRun(ctx, tx, in.run.ID); err != nil {
 		return err
 	}
-	// first_seen guards rows of an older numbering of runs, in a database that was adopted.
-	if _, err := tx.Exec(ctx, `DELETE FROM staging_acra_companies WHERE run_id = $1 AND first_seen >= $2`, in.run.ID, in.run.StartedAt); err != nil {
+	// In an adopted database, older rows may carry the same run_id; first_seen protects them.
+	if _, err := tx.Exec(ctx, `DELETE FROM staging_acra_companies WHERE run_id = $1 AND first_seen >= $2`,
+		in.run.ID, in.run.StartedAt); err != nil {
 		return err
 	}
 	if err := dropPending(ctx, tx); err != nil {

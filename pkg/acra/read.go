@@ -8,27 +8,27 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// reader cuts a source into batches of records, in order. It is the first stage of three: reading (one goroutine),
-// decoding (as many as there are processors, each batch by itself) and loading (one, in order again).
+// reader splits a source into batches of records, in order. It is the first of three stages: reading (one goroutine),
+// decoding (several goroutines, one batch each) and loading (one goroutine, in the order of the source).
 type reader struct {
 	stream stream
-	from   Position // records up to here are committed by the run that is resumed
-	limit  int64    // records to read, 0 for all
+	from   Position // the resumed run has committed the records up to here
+	limit  int64    // number of records to read; 0 means all
 	size   int      // records per batch
-	number int64    // of the last batch
+	number int64    // of the latest batch
 	read   int64
 
 	free   <-chan *batch
-	decode chan<- *batch // to whichever decoder is free
-	order  chan<- *batch // to the loader, in the same order
+	decode chan<- *batch // to any free decoder
+	order  chan<- *batch // to the loader, in the order of the source
 	layout *layout
 	b      *batch
 }
 
-// errLimit ends the reading when the run's limit is reached.
+// errLimit ends the reading at the run's limit.
 var errLimit = errors.New("limit reached")
 
-// readSource reads to the end. What the source gave before it failed is handed on.
+// readSource reads to the end. When the source fails, the records read before are still flushed.
 func (r *reader) readSource(ctx context.Context) error {
 	for {
 		p, err := r.stream.nextPart(ctx)
@@ -78,7 +78,7 @@ func (r *reader) readPart(ctx context.Context, p part) error {
 	}
 }
 
-// addRecord puts a record into the batch at hand.
+// addRecord adds a record to the current batch.
 func (r *reader) addRecord(ctx context.Context, p part, rec record, passed bool) error {
 	if r.b == nil {
 		select {
@@ -105,7 +105,7 @@ func (r *reader) addRecord(ctx context.Context, p part, rec record, passed bool)
 	return nil
 }
 
-// flushBatch hands the batch at hand on.
+// flushBatch sends the current batch to a decoder and to the loader.
 func (r *reader) flushBatch(ctx context.Context) error {
 	b := r.b
 	if b == nil {
@@ -123,15 +123,16 @@ func (r *reader) flushBatch(ctx context.Context) error {
 	return nil
 }
 
-// useHeader reads where the columns are. Every part of a run must have the same columns: which ones were missing decides
-// what an update leaves alone.
+// useHeader maps the part's columns. Every part of a run must have the same columns, since an update leaves missing
+// columns unchanged.
 func (r *reader) useHeader(p part) error {
 	l, err := newLayout(p.partName(), p.header())
 	if err != nil {
 		return err
 	}
 	if r.layout != nil && strings.Join(l.missing, " ") != strings.Join(r.layout.missing, " ") {
-		return fault.New(fault.Unprocessable, "%s: columns other than those before it: missing %q", p.partName(), l.missing)
+		return fault.New(fault.Unprocessable, "%s: other columns than in the part before: missing %q",
+			p.partName(), l.missing)
 	}
 	if l.unknown == nil && r.layout != nil {
 		l.unknown = r.layout.unknown
@@ -141,15 +142,17 @@ func (r *reader) useHeader(p part) error {
 	return nil
 }
 
-// isCommitted reports whether the resumed run has committed a record already, and that it is still the same source.
+// isCommitted reports whether the resumed run has already committed a record. Fault: Conflict when the source is not
+// the one that the run read before.
 func (r *reader) isCommitted(p part, rec record) (bool, error) {
 	end := rec.end
-	if r.from.Part == "" || !p.rereadsCommitted() || end.Index > r.from.Index || end.Index == r.from.Index && end.Line > r.from.Line {
+	if r.from.Part == "" || !p.rereadsCommitted() ||
+		end.Index > r.from.Index || end.Index == r.from.Index && end.Line > r.from.Line {
 		return false, nil
 	}
 	if end.Index == r.from.Index && end.Line == r.from.Line && (end.CRC != r.from.CRC || end.Part != r.from.Part) {
-		return true, fault.New(fault.Conflict, "%s: not what the run began with (line %d)", p.partName(), end.Line).
-			WithHint("give the same file, or start a new run without --resume")
+		return true, fault.New(fault.Conflict, "%s: differs from the source that the run began with (line %d)",
+			p.partName(), end.Line).WithHint("use the same file, or start a new run without --resume")
 	}
 	return true, nil
 }

@@ -4,19 +4,19 @@ import (
 	"time"
 )
 
-// Counts of a run. Every record read is in exactly one of the others:
+// Counts of a run. Every record read is in exactly one of the other counts:
 // Read = Inserted + Updated + Unchanged + Duplicates + Rejected + Filtered.
 type Counts struct {
 	Read       int64 `json:"read"`
 	Inserted   int64 `json:"inserted"`
-	Updated    int64 `json:"updated"` // while a run goes on: found to differ so far
+	Updated    int64 `json:"updated"` // during a run: rows found to differ so far
 	Unchanged  int64 `json:"unchanged"`
-	Duplicates int64 `json:"duplicates"` // another row of the source has the UEN; the last one counts
+	Duplicates int64 `json:"duplicates"` // another row of the source has the same UEN; the last one counts
 	Rejected   int64 `json:"rejected"`
-	Filtered   int64 `json:"filtered"` // of other statuses or dates, and not in the table
+	Filtered   int64 `json:"filtered"` // of another status or date, and not in the table
 }
 
-// add adds the counts of a part to those of the whole.
+// add adds the counts of a batch.
 func (c *Counts) add(o Counts) {
 	c.Read += o.Read
 	c.Inserted += o.Inserted
@@ -27,7 +27,7 @@ func (c *Counts) add(o Counts) {
 	c.Filtered += o.Filtered
 }
 
-// Run is one ingestion, as acra_runs keeps it.
+// Run is one ingestion, a row of acra_runs.
 type Run struct {
 	ID         int64      `json:"run_id"`
 	Source     string     `json:"source"`
@@ -37,56 +37,56 @@ type Run struct {
 	FinishedAt *time.Time `json:"finished_at"`
 	Counts
 	Warnings int64    `json:"warnings"`
-	Absent   int64    `json:"absent"` // rows of the table that a complete run did not find; they stay, marked
+	Absent   int64    `json:"absent"` // rows of the table that a complete run did not find; they are only marked
 	Complete bool     `json:"complete"`
 	Error    string   `json:"error,omitempty"`
 	At       Position `json:"at"`
 	Detail   Detail   `json:"detail"`
 }
 
-// Detail is what a run has to say beyond its counts.
+// Detail is what a run records beyond its counts.
 type Detail struct {
 	Status   []string          `json:"status,omitempty"` // entity statuses taken; none means all
 	Since    string            `json:"since,omitempty"`
 	Limit    int64             `json:"limit,omitempty"`
 	Warnings map[string]int64  `json:"warnings,omitempty"`
 	Reasons  map[string]int64  `json:"reasons,omitempty"`  // rejects by reason, without the values
-	Unknown  []string          `json:"unknown,omitempty"`  // columns of the source that the table has not
-	Missing  []string          `json:"missing,omitempty"`  // columns of the table that the source has not; they keep their values
+	Unknown  []string          `json:"unknown,omitempty"`  // columns that only the source has
+	Missing  []string          `json:"missing,omitempty"`  // columns that only the table has; they keep their values
 	Versions map[string]string `json:"versions,omitempty"` // releases of the datasets read
-	Notes    []string          `json:"notes,omitempty"`    // what an operator should look at
-	Seconds  float64           `json:"seconds,omitempty"`  // worked on, all calls together
+	Notes    []string          `json:"notes,omitempty"`    // findings that an operator should check
+	Seconds  float64           `json:"seconds,omitempty"`  // time spent on the run, by all calls
 }
 
 // Report is the outcome of Ingest.
 type Report struct {
 	Run
-	DryRun       bool     `json:"dry_run,omitempty"`       // nothing was written; the counts say what a run would do
-	Resumed      bool     `json:"resumed,omitempty"`       // the run had begun earlier
+	DryRun       bool     `json:"dry_run,omitempty"`       // nothing was written; the counts tell what a run would do
+	Resumed      bool     `json:"resumed,omitempty"`       // an earlier call started the run
 	NothingToDo  bool     `json:"nothing_to_do,omitempty"` // the source has not been republished since this run
-	Seconds      float64  `json:"seconds"`                 // that this call took
-	FirstRejects []Reject `json:"first_rejects,omitempty"` // of a dry run, which keeps none
+	Seconds      float64  `json:"seconds"`                 // duration of this call
+	FirstRejects []Reject `json:"first_rejects,omitempty"` // only of a dry run, whose rejects are not stored
 }
 
-// Reject is a row that was refused.
+// Reject is a rejected row.
 type Reject struct {
 	RunID  int64  `json:"run_id"`
 	Part   string `json:"part"` // file or dataset
-	Line   int64  `json:"line"` // of its first line; the header is line 1. In a paged dataset the row's number
+	Line   int64  `json:"line"` // number of its first line; the header is line 1. In a paged dataset, the row's number
 	UEN    string `json:"uen"`
 	Reason string `json:"reason"`
-	Raw    string `json:"raw"` // as it came, at most 2 KiB
+	Raw    string `json:"raw"` // the unchanged row, cut at 2 KiB
 }
 
-// Progress is what Options.Progress is told after every batch.
+// Progress is passed to Options.Progress after every batch.
 type Progress struct {
 	RunID int64
 	Counts
-	At       Position // where the source is, see Run.At
-	Done, Of int64    // how far the source is, in bytes or rows of its own; Of is 0 when unknown
+	At       Position // position in the source, see Run.At
+	Done, Of int64    // done and total, in bytes or rows of the source; Of is 0 when unknown
 }
 
-// Rows estimates how many records the whole source has from how far it was read; -1 when nobody can tell.
+// Rows estimates the number of records in the whole source, from the part read so far. -1 means unknown.
 func (p Progress) Rows() int64 {
 	if p.Done <= 0 || p.Of <= 0 {
 		return -1

@@ -13,7 +13,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/pgtest"
 )
 
-// uen is the n-th business's.
+// uen returns a valid UEN, the n-th of a business.
 func uen(n int) string {
 	body := fmt.Sprintf("%08d", n)
 	return body + string(acra.CheckLetter(body))
@@ -61,17 +61,17 @@ func TestWhatIsStored(t *testing.T) {
 	}
 	var text bytes.Buffer
 	for i, c := range cases {
-		line := rows("uen "+c.column, uen(i)+"|"+c.from)
+		line := registerCSV("uen "+c.column, uen(i)+"|"+c.from)
 		if i > 0 {
 			_, line, _ = bytes.Cut(line, []byte("\n"))
 		}
 		text.Write(line)
 	}
-	rep := ingest(t, db, all(text.Bytes()))
+	rep := ingest(t, db, allRows(text.Bytes()))
 	require.EqualValues(t, len(cases), rep.Inserted)
 	warnings := map[string]int64{}
 	for i, c := range cases {
-		have := one[*string](t, db.Owner, `SELECT `+c.column+` FROM staging_acra_companies WHERE uen = $1`, uen(i))
+		have := queryOne[*string](t, db.Owner, `SELECT `+c.column+` FROM staging_acra_companies WHERE uen = $1`, uen(i))
 		if c.to == "" {
 			require.Nil(t, have, "%s %q is missing, not a text", c.column, c.from)
 		} else {
@@ -90,9 +90,10 @@ func testMalformedRows(t *testing.T) {
 	cases := []struct{ columns, line, reason string }{
 		{"uen", "", "uen: missing"},
 		{"uen", "na", "uen: missing"},
-		{"uen", "HELLO", `uen "HELLO": none of the known shapes`},
-		{"uen", "2015321O8K", `uen "2015321O8K": none of the known shapes`},
-		{"uen registration_incorporation_date", uen(1) + "|2019-02-30", `registration_incorporation_date "2019-02-30": not a valid value`},
+		{"uen", "HELLO", `uen "HELLO": none of the three UEN formats`},
+		{"uen", "2015321O8K", `uen "2015321O8K": none of the three UEN formats`},
+		{"uen registration_incorporation_date", uen(1) + "|2019-02-30",
+			`registration_incorporation_date "2019-02-30": not a valid value`},
 		{"uen annual_return_date", uen(1) + "|soon", `annual_return_date "soon": not a valid value`},
 		{"uen account_due_date", uen(1) + "|07/31/2020", `account_due_date "07/31/2020": not a valid value`},
 		{"uen primary_ssic_code", uen(1) + "|6201A", `primary_ssic_code "6201A": not a valid value`},
@@ -100,12 +101,12 @@ func testMalformedRows(t *testing.T) {
 		{"uen entity_name", uen(1) + "|A\x00B", "entity_name: a NUL character"},
 		{"uen entity_name", uen(1) + "|A\xffB", "entity_name: not UTF-8"},
 		{"uen entity_name", uen(1) + "|=1+1", "entity_name: a formula"},
-		{"uen entity_name", uen(1) + "|@SUM(1)*cmd|' /C calc'!A0", ""}, // | splits this table's own lines; see below
+		{"uen entity_name", uen(1) + "|@SUM(1)*cmd|' /C calc'!A0", ""}, // this table splits at |; checked below
 		{"uen entity_name", uen(1) + "|" + strings.Repeat("x", 10<<20), "record longer than 65536 bytes"},
 		{"uen", uen(1) + ",surplus", "54 columns instead of 53"},
-		{"uen", uen(1) + `,"`, "quote that is not closed"},
+		{"uen", uen(1) + `,"`, "unclosed quote"},
 	}
-	header, _, _ := bytes.Cut(rows("uen"), []byte("\n"))
+	header, _, _ := bytes.Cut(registerCSV("uen"), []byte("\n"))
 	text := append(bytes.Clone(header), '\n')
 	var want []string
 	line := 2
@@ -113,18 +114,18 @@ func testMalformedRows(t *testing.T) {
 		if c.reason == "" {
 			continue
 		}
-		_, row, _ := bytes.Cut(rows(c.columns, c.line), []byte("\n"))
+		_, row, _ := bytes.Cut(registerCSV(c.columns, c.line), []byte("\n"))
 		text = append(text, row...)
 		want = append(want, fmt.Sprintf("%d %s", line, c.reason))
 		line++
 	}
-	text = append(text, uen(7)+strings.Repeat(",na", 51)+"\n"...) // one too few
+	text = append(text, uen(7)+strings.Repeat(",na", 51)+"\n"...) // one column too few
 	want = append(want, fmt.Sprintf("%d 52 columns instead of 53", line))
 	text = append(text, uen(8)+",na,+cmd|' /C calc'!A0"+strings.Repeat(",na", 50)+"\n"...)
 	want = append(want, fmt.Sprintf("%d entity_name: a formula", line+1))
-	text = append(text, uen(9)+strings.Repeat(",na", 52)+"\n"...) // and a good one after all that
+	text = append(text, uen(9)+strings.Repeat(",na", 52)+"\n"...) // a good row after all the bad ones
 
-	opts := all(text)
+	opts := allRows(text)
 	opts.MaxRejects = 1
 	rep := ingest(t, db, opts)
 	require.EqualValues(t, len(want), rep.Rejected)
@@ -140,38 +141,39 @@ func testMalformedRows(t *testing.T) {
 	require.Equal(t, want, have)
 }
 
-// Every trap of the generator gets what it deserves, in whatever mixture.
+// Each trap of the generator has its expected outcome, also in a random mixture.
 func TestDirtyRegister(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	text, tally := generate(t, 4000, acragen.Options{Dirty: 0.5})
 	var refused, twice int64
 	for trap, n := range tally.Traps {
-		if trap.Refused() {
+		if trap.Rejected() {
 			refused += int64(n)
 		}
 		if trap == acragen.SameUEN {
 			twice += int64(n)
 		}
 	}
-	opts := all(text)
+	opts := allRows(text)
 	opts.MaxRejects = 1
 	rep := ingest(t, db, opts)
 	require.Equal(t, refused, rep.Rejected)
-	require.LessOrEqual(t, rep.Duplicates, twice, "the earlier row may have been refused itself")
+	require.LessOrEqual(t, rep.Duplicates, twice, "the earlier row of a pair may be rejected itself")
 	require.Greater(t, rep.Duplicates, twice/2)
-	require.Equal(t, rep.Inserted, one[int64](t, db.Owner, `SELECT count(*) FROM staging_acra_companies`))
-	require.Equal(t, rep.Rejected, one[int64](t, db.Owner, `SELECT count(*) FROM acra_rejects`))
+	require.Equal(t, rep.Inserted, queryOne[int64](t, db.Owner, `SELECT count(*) FROM staging_acra_companies`))
+	require.Equal(t, rep.Rejected, queryOne[int64](t, db.Owner, `SELECT count(*) FROM acra_rejects`))
 	require.EqualValues(t, tally.Traps[acragen.BadCheck], rep.Detail.Warnings["check letter"])
-	require.Zero(t, one[int64](t, db.Owner, `SELECT count(*) FROM staging_acra_companies WHERE primary_ssic_code !~ '^\d{5}$'
-		OR registration_incorporation_date !~ '^\d{4}-\d\d-\d\d$' OR no_of_officers !~ '^\d+$' OR lower(entity_name) = 'na'`))
+	require.Zero(t, queryOne[int64](t, db.Owner, `SELECT count(*) FROM staging_acra_companies
+		WHERE primary_ssic_code !~ '^\d{5}$' OR registration_incorporation_date !~ '^\d{4}-\d\d-\d\d$'
+			OR no_of_officers !~ '^\d+$' OR lower(entity_name) = 'na'`))
 
-	before := table(t, db.Owner)
-	opts = all(text)
+	before := tableRows(t, db.Owner)
+	opts = allRows(text)
 	opts.MaxRejects = 1
 	rep = ingest(t, db, opts)
-	require.Zero(t, rep.Inserted+rep.Updated, "the same file again changes nothing, with all its dirt")
-	require.Equal(t, before, table(t, db.Owner))
+	require.Zero(t, rep.Inserted+rep.Updated, "the same dirty file again changes nothing")
+	require.Equal(t, before, tableRows(t, db.Owner))
 }
 
 func TestHeader(t *testing.T) {
@@ -179,26 +181,27 @@ func TestHeader(t *testing.T) {
 	db := pgtest.New(t)
 	t.Run("columns in another order, case and number", func(t *testing.T) {
 		text := "\ufeffENTITY_STATUS_DESCRIPTION, Uen ,colour,entity_name\r\nLive," + uen(1) + ",red,ACME\r\n"
-		rep := ingest(t, db, all([]byte(text)))
+		rep := ingest(t, db, allRows([]byte(text)))
 		require.Equal(t, []string{"colour"}, rep.Detail.Unknown)
 		require.Len(t, rep.Detail.Missing, 50)
-		require.Equal(t, "ACME", one[string](t, db.Owner, `SELECT entity_name FROM staging_acra_companies`))
+		require.Equal(t, "ACME", queryOne[string](t, db.Owner, `SELECT entity_name FROM staging_acra_companies`))
 	})
-	t.Run("missing columns keep what they had", func(t *testing.T) {
-		ingest(t, db, all(rows("uen entity_name entity_status_description block", uen(1)+"|ACME|Live|12")))
-		rep := ingest(t, db, all([]byte("uen,entity_name,entity_status_description\n"+uen(1)+",ACME TWO,Live\n")))
+	t.Run("missing columns keep their values", func(t *testing.T) {
+		ingest(t, db, allRows(registerCSV("uen entity_name entity_status_description block", uen(1)+"|ACME|Live|12")))
+		rep := ingest(t, db, allRows([]byte("uen,entity_name,entity_status_description\n"+uen(1)+",ACME TWO,Live\n")))
 		require.EqualValues(t, 1, rep.Updated)
-		require.Equal(t, "12 ACME TWO", one[string](t, db.Owner, `SELECT block || ' ' || entity_name FROM staging_acra_companies`))
+		require.Equal(t, "12 ACME TWO",
+			queryOne[string](t, db.Owner, `SELECT block || ' ' || entity_name FROM staging_acra_companies`))
 	})
 	for name, c := range map[string]struct{ text, says string }{
-		"a column that must be there": {"uen,entity_name\n", "entity_status_description missing"},
-		"another dataset":             {"uen,entity_name,uen_status_desc\n1,2,3\n", "another dataset"},
-		"a page of the web":           {"<!DOCTYPE html>\n<html>\n", "HTML"},
-		"nothing":                     {"", "empty"},
-		"a header only":               {"uen,entity_name,entity_status_description\n", "no rows"},
+		"a required column": {"uen,entity_name\n", "entity_status_description missing"},
+		"another dataset":   {"uen,entity_name,uen_status_desc\n1,2,3\n", "which cannot be loaded"},
+		"a web page":        {"<!DOCTYPE html>\n<html>\n", "HTML"},
+		"nothing":           {"", "empty"},
+		"a header only":     {"uen,entity_name,entity_status_description\n", "no rows"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := acra.Ingest(t.Context(), db.App, all([]byte(c.text)))
+			_, err := acra.Ingest(t.Context(), db.App, allRows([]byte(c.text)))
 			require.ErrorContains(t, err, c.says)
 		})
 	}

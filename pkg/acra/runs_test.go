@@ -20,46 +20,49 @@ func TestOptionsThatMakeNoSense(t *testing.T) {
 	for says, change := range map[string]func(*acra.Options){
 		"no source": func(o *acra.Options) { o.Source = nil },
 		"limit -1":  func(o *acra.Options) { o.Limit = -1 },
-		"more than": func(o *acra.Options) { o.MaxRejects = 5 },
+		"between 0": func(o *acra.Options) { o.MaxRejects = 5 },
 	} {
-		opts := all(text)
+		opts := allRows(text)
 		change(&opts)
 		_, err := acra.Ingest(t.Context(), db.App, opts)
 		require.True(t, fault.Is(err, fault.Invalid), "%v", err)
 		require.ErrorContains(t, err, says)
 	}
-	require.Zero(t, one[int64](t, db.Owner, `SELECT count(*) FROM acra_runs`))
+	require.Zero(t, queryOne[int64](t, db.Owner, `SELECT count(*) FROM acra_runs`))
 }
 
-// No reject at all is something else than no wish about rejects.
+// A negative MaxRejects allows no reject; 0 means the default.
 func TestNoRejectAllowed(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	text := rows("uen entity_name entity_status_description", "53000001E|A|Live", "53000002D|B|Live", "bad|C|Live")
-	opts := all(text)
+	text := registerCSV("uen entity_name entity_status_description", "53000001E|A|Live", "53000002D|B|Live",
+		"bad|C|Live")
+	opts := allRows(text)
 	opts.MaxRejects = -1
 	_, err := acra.Ingest(t.Context(), db.App, opts)
-	require.ErrorContains(t, err, "1 of 3 rows refused, more than 0 %")
-	require.Zero(t, one[int64](t, db.Owner, `SELECT count(*) FROM staging_acra_companies`))
+	require.ErrorContains(t, err, "1 of 3 rows rejected, more than 0 %")
+	require.Zero(t, queryOne[int64](t, db.Owner, `SELECT count(*) FROM staging_acra_companies`))
 }
 
 func TestStatusesAmongOthers(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	text := rows("uen entity_name entity_status_description", "53000001E|A|Live", "200000001K|B|Live Company", "53000002D|C|Struck Off", "53000003C|D|Cancelled")
-	opts := all(text)
+	text := registerCSV("uen entity_name entity_status_description", "53000001E|A|Live", "200000001K|B|Live Company",
+		"53000002D|C|Struck Off", "53000003C|D|Cancelled")
+	opts := allRows(text)
 	opts.Status = []string{"struck off", " live ", "Live"}
 	rep := ingest(t, db, opts)
 	require.Equal(t, acra.Counts{Read: 4, Inserted: 3, Filtered: 1}, rep.Counts)
 
-	opts = all(text)
+	opts = allRows(text)
 	opts.Status = []string{"Struk Off"}
 	rep = ingest(t, pgtest.New(t), opts)
 	require.Equal(t, acra.Counts{Read: 4, Filtered: 4}, rep.Counts)
-	require.Equal(t, []string{"none of 4 rows was wanted: is the status or date as the register has it?"}, rep.Detail.Notes)
+	require.Equal(t, []string{"none of 4 rows matched the filter; check the spelling of the status, and the date"},
+		rep.Detail.Notes)
 }
 
-// How old the register is, is how long ago somebody found it to be as published.
+// The age of the register counts from when a run last found it to be as published.
 func TestAge(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
@@ -84,17 +87,17 @@ func TestAge(t *testing.T) {
 	require.True(t, rep.NothingToDo)
 	age, err = acra.ReadAge(t.Context(), db.App)
 	require.NoError(t, err)
-	require.WithinDuration(t, time.Now(), age.Current, time.Minute, "nothing new is also news")
+	require.WithinDuration(t, time.Now(), age.Current, time.Minute, "a run with nothing to do counts too")
 
-	bad := rows("uen entity_name", "bad|x")
-	_, err = acra.Ingest(t.Context(), db.App, all(bad))
+	bad := registerCSV("uen entity_name", "bad|x")
+	_, err = acra.Ingest(t.Context(), db.App, allRows(bad))
 	require.Error(t, err)
 	after, err := acra.ReadAge(t.Context(), db.App)
 	require.NoError(t, err)
-	require.Equal(t, age, after, "a refused run makes nothing younger")
+	require.Equal(t, age, after, "an aborted run does not change the age")
 }
 
-// Watch follows a run to its end and says how it ended.
+// Watch follows a run to its end and returns its final state.
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
@@ -102,10 +105,11 @@ func TestWatch(t *testing.T) {
 	require.True(t, fault.Is(err, fault.NotFound), "%v", err)
 
 	text, _ := generate(t, 1000, acragen.Options{})
-	src := &slow{text: text, reached: make(chan struct{}), release: make(chan struct{})}
+	src := &pausingReader{text: text, reached: make(chan struct{}), release: make(chan struct{})}
 	ended := make(chan error, 1)
 	go func() {
-		_, err := acra.Ingest(context.WithoutCancel(t.Context()), db.App, acra.Options{Source: acra.Stream("slow", src), Status: []string{acra.All}})
+		_, err := acra.Ingest(context.WithoutCancel(t.Context()), db.App,
+			acra.Options{Source: acra.Stream("slow", src), Status: []string{acra.All}})
 		ended <- err
 	}()
 	<-src.reached
@@ -137,7 +141,7 @@ func TestRejectsOfNoRun(t *testing.T) {
 	db := pgtest.New(t)
 	_, err := acra.Rejects(t.Context(), db.App, 0, 10)
 	require.True(t, fault.Is(err, fault.NotFound))
-	require.ErrorContains(t, err, "there is none yet")
+	require.ErrorContains(t, err, "none exists yet")
 	_, err = acra.Rejects(t.Context(), db.App, 7, 10)
-	require.ErrorContains(t, err, "run 7: not there")
+	require.ErrorContains(t, err, "run 7: does not exist")
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// The public service and its collection.
+// The public service and the register's collection there.
 const (
 	SearchURL    = "https://data.gov.sg/api/action/datastore_search"
 	metadataBase = "https://api-production.data.gov.sg"
@@ -27,33 +27,33 @@ const (
 	collection   = "2" // ACRA Information on Corporate Entities
 )
 
-// How patient a call is.
+// Limits of a call.
 const (
 	callTries     = 8
 	callTimeout   = 2 * time.Minute
-	throttleWait  = 10 * time.Second // the service's window; its 429 names no time
+	throttleWait  = 10 * time.Second // the service's window; its 429 answers have no Retry-After
 	maxRetryAfter = 2 * time.Minute
 	maxBackoff    = time.Minute
 	maxBody       = 64 << 20
 	window        = 10 * time.Second
 )
 
-// Service is data.gov.sg, or something that answers like it. Make one with NewService.
+// Service is data.gov.sg, or a service with the same API. Create one with NewService.
 type Service struct {
 	Search   string // URL of datastore_search
 	Metadata string // base URL of the collection's metadata
 	Download string // base URL of the bulk download
-	Key      string // x-api-key; raises the limits, is not needed
-	// CallsPerWindow is how many searches are made in ten seconds, CallsPerWindow/2 for the download's calls. 0 means 4, or
-	// 8 with a key; a production key allows 20.
+	Key      string // x-api-key, optional; it raises the limits
+	// CallsPerWindow is the number of searches in ten seconds. The calls of a download may use half of it. 0 means 4,
+	// or 8 with a key; a production key allows 20.
 	CallsPerWindow int
-	Client         *http.Client                               // nil means one with timeouts of its own
-	Wait           func(context.Context, time.Duration) error // nil means to sleep
+	Client         *http.Client                               // nil means a client with suitable timeouts
+	Wait           func(context.Context, time.Duration) error // nil means a sleep that ctx interrupts
 	Log            *slog.Logger
 }
 
-// NewService is the service whose datastore_search is at search; "" means data.gov.sg. Anything else than data.gov.sg is
-// expected to answer for metadata and download at the same origin, and is not known to have limits.
+// NewService returns the service whose datastore_search is at search; "" means data.gov.sg. Another service is expected
+// to serve metadata and downloads at the same origin, and to have no limits.
 func NewService(search, key string) Service {
 	s := Service{Search: search, Metadata: metadataBase, Download: downloadBase, Key: key}
 	if search == "" {
@@ -101,14 +101,14 @@ func (s Service) newClient() *apiClient {
 	return c
 }
 
-// pacer spreads calls evenly, which keeps any window of the service below its limit.
+// pacer spreads calls evenly, so that every window of the service stays below its limit.
 type pacer struct {
 	mu   sync.Mutex
 	gap  time.Duration
 	next time.Time
 }
 
-// reserveTurn is how long to wait before the call that is to be made now.
+// reserveTurn returns the wait before the next call and reserves the time slot for it.
 func (p *pacer) reserveTurn() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -121,11 +121,11 @@ func (p *pacer) reserveTurn() time.Duration {
 	return d
 }
 
-// tooLarge is what a page that the service will not send is answered with.
+// errTooLarge reports a page that the service does not send because of its size.
 var errTooLarge = errors.New("answer too large for the service")
 
-// getJSON calls address until it answers with JSON that check takes. Each try decodes into a value of its own: what a damaged
-// answer left behind must not show through the next one.
+// getJSON calls address until it answers with JSON that check accepts. Each try decodes into a new value, so that a
+// damaged answer leaves nothing behind.
 // Faults: Unavailable after the last try, NotFound, Unprocessable; errTooLarge for 413.
 func getJSON[T any](ctx context.Context, c *apiClient, p *pacer, what, address string, check func(T) error) (T, error) {
 	for try := 1; ; try++ {
@@ -141,26 +141,27 @@ func getJSON[T any](ctx context.Context, c *apiClient, p *pacer, what, address s
 			return out, err
 		}
 		if try == callTries {
-			return out, fault.New(fault.Unavailable, "%s: given up after %d tries: %w", what, try, err).WithRetryAfter(after)
+			return out, fault.New(fault.Unavailable, "%s: gave up after %d tries: %w", what, try, err).
+				WithRetryAfter(after)
 		}
 		pause := max(after, backoff(try))
-		c.Log.WarnContext(ctx, "register source", "call", what, "try", try, "wait", pause, "error", err)
+		c.Log.WarnContext(ctx, "register source: retrying", "call", what, "try", try, "wait", pause, "error", err)
 		if err := c.Wait(ctx, pause); err != nil {
 			return out, err
 		}
 	}
 }
 
-// backoff is a wait that doubles from a second on, with jitter so that replicas do not call in step.
+// backoff returns a wait that doubles from one second on, with jitter so that replicas do not call in step.
 func backoff(try int) time.Duration {
 	d := min(time.Second<<(try-1), maxBackoff)
 	return d/2 + rand.N(d)
 }
 
-// errThrottled is what a service says that wants fewer calls.
+// errThrottled reports an answer of 429.
 var errThrottled = errors.New("rate limit")
 
-// tryJSON makes one call. after is how long to wait before the next, negative when another is no use.
+// tryJSON makes one call. after is the wait before the next try, negative when a retry is useless.
 func (c *apiClient) tryJSON(ctx context.Context, what, address string, out any) (after time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -174,15 +175,16 @@ func (c *apiClient) tryJSON(ctx context.Context, what, address string, out any) 
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	if err != nil {
-		return 0, fault.New(fault.Unavailable, "%s: answer cut off: %w", what, err)
+		return 0, fault.New(fault.Unavailable, "%s: answer truncated: %w", what, err)
 	}
 	if trimmed := bytes.TrimLeft(body, " \t\r\n\ufeff"); len(trimmed) == 0 || trimmed[0] != '{' {
-		return 0, fault.New(fault.Unavailable, "%s: no JSON in the answer (%s)", what, clipText(resp.Header.Get("Content-Type"), 40))
+		return 0, fault.New(fault.Unavailable, "%s: no JSON in the answer (%s)",
+			what, clipText(resp.Header.Get("Content-Type"), 40))
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	if err := decoder.Decode(out); err != nil {
-		return 0, fault.New(fault.Unavailable, "%s: JSON cut off or damaged: %w", what, err)
+		return 0, fault.New(fault.Unavailable, "%s: JSON truncated or damaged: %w", what, err)
 	}
 	return 0, nil
 }
@@ -202,7 +204,8 @@ func (c *apiClient) sendGet(ctx context.Context, address string, header http.Hea
 	return c.Client.Do(req)
 }
 
-// isServiceURL reports whether u belongs to the service itself. The storage that the download's link points to gets no key.
+// isServiceURL reports whether u belongs to the service itself. The storage behind a download link must not get the
+// key.
 func (c *apiClient) isServiceURL(u *url.URL) bool {
 	for _, base := range []string{c.Search, c.Metadata, c.Download} {
 		if b, err := url.Parse(base); err == nil && b.Host == u.Host && b.Scheme == u.Scheme {
@@ -212,7 +215,7 @@ func (c *apiClient) isServiceURL(u *url.URL) bool {
 	return false
 }
 
-// statusError reads a status that is no success.
+// statusError returns the fault for a status other than 2xx. after is as in tryJSON.
 func statusError(what string, resp *http.Response) (after time.Duration, err error) {
 	status := resp.StatusCode
 	switch {
@@ -223,14 +226,15 @@ func statusError(what string, resp *http.Response) (after time.Duration, err err
 	case status == http.StatusRequestEntityTooLarge:
 		return -1, errTooLarge
 	case status == http.StatusNotFound:
-		return -1, fault.New(fault.NotFound, "%s: not known to the service", what)
+		return -1, fault.New(fault.NotFound, "%s: unknown to the service", what)
 	case status >= 500 || status == http.StatusRequestTimeout:
 		return retryAfterOr(resp, 0), fault.New(fault.Unavailable, "%s: HTTP %d", what, status)
 	}
 	return -1, fault.New(fault.Unprocessable, "%s: HTTP %d", what, status)
 }
 
-// retryAfter is when a throttled call may come again: as told, within reason, else after the service's window.
+// retryAfter returns the wait before a throttled call is repeated: Retry-After within limits, otherwise the service's
+// window.
 func retryAfter(resp *http.Response) time.Duration {
 	return retryAfterOr(resp, throttleWait+rand.N(3*time.Second))
 }
@@ -246,7 +250,7 @@ func retryAfterOr(resp *http.Response, otherwise time.Duration) time.Duration {
 	return min(max(d, 0), maxRetryAfter)
 }
 
-// withoutURL drops the address from a network error: the download's link is a credential for an hour.
+// withoutURL removes the URL from a network error: a download link works as a credential for an hour.
 func withoutURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {

@@ -5,8 +5,8 @@ import "bytes"
 // splitter splits records into fields, which are valid until the next call.
 type splitter struct {
 	fields  [][]byte
-	class   uint8  // of the last record's bytes together, see byteClasses
-	loose   bool   // it has text after a closing quote
+	class   uint8  // union of the classes of the last record's bytes, see byteClasses
+	loose   bool   // the last record has text after a closing quote
 	scratch []byte // unquoted fields
 	classes [256]uint8
 }
@@ -15,14 +15,15 @@ func newSplitter() splitter {
 	return splitter{scratch: make([]byte, 0, maxRecord), classes: byteClasses()}
 }
 
-// splitRecord splits a whole record.
+// splitRecord splits a complete record.
 func (s *splitter) splitRecord(raw []byte) {
 	if !s.splitPlainFields(bytes.TrimRight(raw, "\r\n")) {
 		s.splitQuotedFields(raw, true)
 	}
 }
 
-// splitPlainFields splits a line in one pass over its bytes, which also finds what they are. false means that there is a quote.
+// splitPlainFields splits a line in one pass, which also computes the byte classes. It returns false when the line has
+// a quote.
 func (s *splitter) splitPlainFields(line []byte) bool {
 	s.fields, s.class = s.fields[:0], classPlain
 	start := 0
@@ -45,10 +46,10 @@ func (s *splitter) splitPlainFields(line []byte) bool {
 	return true
 }
 
-// splitQuotedFields splits the record that b begins with. n is its length and lines the number of its lines; whole is false when a
-// quote is not closed, or b may end before the record does.
+// splitQuotedFields splits the record at the start of b. n is its length in bytes and lines its number of lines. whole
+// is false when a quote is not closed, or when the record may continue after b.
 func (s *splitter) splitQuotedFields(b []byte, atEnd bool) (n, lines int, whole bool) {
-	s.fields, s.scratch = s.fields[:0], s.scratch[:0] // scratch has room for all of b: fields may point into it
+	s.fields, s.scratch = s.fields[:0], s.scratch[:0] // scratch never grows, so fields may point into it
 	lines, s.loose, s.class = 1, false, anyClass
 	for at := 0; ; {
 		start := len(s.scratch)
@@ -88,7 +89,7 @@ func (s *splitter) appendField(b []byte, at int) (end int, ok bool) {
 		}
 	}
 	start := at
-	for at < len(b) && b[at] != ',' && b[at] != '\n' { // the rest of a quoted field, or an unquoted one
+	for at < len(b) && b[at] != ',' && b[at] != '\n' { // an unquoted field, or text after a closing quote
 		s.scratch = append(s.scratch, b[at])
 		at++
 	}

@@ -1,13 +1,13 @@
 package acra
 
-// uenKind is the shape of a UEN.
+// uenKind is the format of a UEN.
 type uenKind uint8
 
 const (
 	uenNone     uenKind = iota
 	uenBusiness         // nnnnnnnnX
 	uenCompany          // yyyynnnnnX
-	uenOther            // TyyPQnnnnX, T being R, S or T
+	uenOther            // TyyPQnnnnX, where T is R, S or T
 )
 
 const (
@@ -16,7 +16,7 @@ const (
 	otherLetters    = "ABCDEFGHJKLMNPQRSTUVWX0123456789"
 )
 
-// shapeOf tells which of the three shapes a trimmed, upper-case UEN has. The check letter may be wrong.
+// shapeOf returns the format of a trimmed, upper-case UEN. The check letter may be wrong.
 func shapeOf(u []byte) uenKind {
 	switch {
 	case len(u) == 9 && isDigits(u[:8]) && isLetter(u[8]):
@@ -35,14 +35,14 @@ func plausibleYear(u []byte) bool {
 	return u[0] == '1' && u[1] >= '8' || u[0] == '2' && u[1] == '0'
 }
 
-// CheckLetter is the last letter of the UEN that begins with body. body must be one of the three shapes without its last
-// letter; 0 otherwise.
+// CheckLetter returns the last letter of the UEN that begins with body. body is one of the three formats without its
+// last letter; for other values the result is 0.
 func CheckLetter(body string) byte {
 	u := []byte(body + "A")
 	return checkLetter(shapeOf(u), u)
 }
 
-// checkLetter is the letter that the rest of u calls for, 0 when it has none.
+// checkLetter computes the check letter from the rest of u. It returns 0 when u has none.
 func checkLetter(kind uenKind, u []byte) byte {
 	switch kind {
 	case uenBusiness:
@@ -71,7 +71,7 @@ func weightedSum(u []byte, weights [9]int) int {
 	return sum
 }
 
-// otherIndex is c's place in otherLetters, which leaves out I, O, Y and Z.
+// otherIndex returns the index of c in otherLetters, which leaves out I, O, Y and Z.
 func otherIndex(c byte) int {
 	for i := range len(otherLetters) {
 		if otherLetters[i] == c {
@@ -92,7 +92,7 @@ func isDigits(s []byte) bool {
 	return len(s) > 0
 }
 
-// parseDigits reads digits.
+// parseDigits returns the value of decimal digits.
 func parseDigits(s []byte) int {
 	n := 0
 	for _, c := range s {

@@ -10,23 +10,24 @@ import (
 func TestUEN(t *testing.T) {
 	t.Parallel()
 	for uen, want := range map[string]uenKind{
-		"196800306E": uenCompany, "201532108K": uenCompany, "S99FC5710J": uenOther, // published ones
+		"196800306E": uenCompany, "201532108K": uenCompany, "S99FC5710J": uenOther, // published UENs
 		"189100001K": uenCompany, "196600057H": uenCompany, "195600060Z": uenCompany, "196600239N": uenCompany,
 	} {
 		require.Equal(t, want, shapeOf([]byte(uen)), uen)
 		require.Equal(t, uen[len(uen)-1], CheckLetter(uen[:len(uen)-1]), uen)
 	}
-	for _, no := range []string{"", "1", "196800306", "196800306EE", "19680030EE", "996800306E", "A99FC5710J", "S9XFC5710J",
+	for _, no := range []string{"", "1", "196800306", "196800306EE", "19680030EE", "996800306E", "A99FC5710J",
+		"S9XFC5710J",
 		"S99F15710J", "S99FC571XJ", "S99FC57101", "1234567X", "123456789", "12345678x", "１２３４５６７８X"} {
 		require.Equal(t, uenNone, shapeOf([]byte(no)), no)
 	}
 	require.Equal(t, uenBusiness, shapeOf([]byte("12345678X")))
 	require.Zero(t, CheckLetter("1234567"))
-	require.Zero(t, checkLetter(uenOther, []byte("S99IO5710J")), "letters that the alphabet leaves out")
+	require.Zero(t, checkLetter(uenOther, []byte("S99IO5710J")), "letters outside the alphabet")
 }
 
-// The set answers as a map would.
-func TestSeen(t *testing.T) {
+// The set behaves like a map.
+func TestUENSet(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
 	s, model := newUENSet(), map[string]bool{}
@@ -38,7 +39,8 @@ func TestSeen(t *testing.T) {
 		return string(b)
 	}
 	for range 20_000 {
-		body := []string{digit(8), "20" + digit(7), "T0" + digit(1) + "LL" + digit(4), "S0" + digit(1) + "PF" + digit(4)}[r.IntN(4)]
+		body := []string{digit(8), "20" + digit(7), "T0" + digit(1) + "LL" + digit(4),
+			"S0" + digit(1) + "PF" + digit(4)}[r.IntN(4)]
 		u := body + string(CheckLetter(body))
 		if r.IntN(20) == 0 {
 			u = body + "F"
@@ -50,15 +52,16 @@ func TestSeen(t *testing.T) {
 		model[u] = true
 	}
 	require.Greater(t, len(model), 5000)
-	require.Less(t, len(model), 20_000, "some came twice")
+	require.Less(t, len(model), 20_000, "some UENs came twice")
 }
 
-// Beyond its limit for wrong check letters the set says so instead of growing.
-func TestSeenIsBounded(t *testing.T) {
+// When there are too many wrong check letters, the set reports itself full instead of growing.
+func TestUENSetIsBounded(t *testing.T) {
 	t.Parallel()
 	s := newUENSet()
 	for i := range maxInvalid + 10 {
-		u := []byte{'0' + byte(i/1e7%10), '0' + byte(i/1e6%10), '0' + byte(i/1e5%10), '0' + byte(i/1e4%10), '0' + byte(i/1e3%10), '0' + byte(i/100%10), '0' + byte(i/10%10), '0' + byte(i%10), 'F'}
+		u := []byte{'0' + byte(i/1e7%10), '0' + byte(i/1e6%10), '0' + byte(i/1e5%10), '0' + byte(i/1e4%10),
+			'0' + byte(i/1e3%10), '0' + byte(i/100%10), '0' + byte(i/10%10), '0' + byte(i%10), 'F'}
 		s.add(uenBusiness, u, false)
 	}
 	require.Len(t, s.invalid, maxInvalid)

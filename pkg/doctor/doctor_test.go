@@ -209,7 +209,7 @@ func TestPlantedFaults(t *testing.T) {
 			plant: func(_ *testing.T, p *patient) { p.odoo.Close() }},
 		"wrong key": {check: "stored secrets", fact: "odoo_connections.secret", fix: "LEADCTL_KEYSET_FILE",
 			plant: func(t *testing.T, p *patient) { p.env["LEADCTL_KEYSET"] = newKeyset(t) }},
-		"ACRA 404": {check: "register source", fact: "not known", fix: "API_URL", production: true,
+		"ACRA 404": {check: "register source", fact: "unknown to the service", fix: "API_URL", production: true,
 			plant: func(_ *testing.T, p *patient) { p.env["API_URL"] = p.site.URL + "/api/action/gone" }},
 		"job stuck": {check: "jobs", fact: "discarded after 3 attempts", fix: "leadctl jobs retry",
 			plant: func(t *testing.T, p *patient) { p.exec(t, discarded) }},

@@ -1,9 +1,10 @@
-// Package acragen writes made-up rows of the company register: any number, the same for the same seed, one at a time.
+// Package acragen writes synthetic rows of the company register: any number of rows, reproducible from a seed, in
+// constant memory.
 //
-// It owns what a row looks like, for `leadctl demo`, tests and benchmarks: columns, shares of statuses, types and missing
-// values follow the published register, and every UEN has the right check letter. Nothing in it describes a real company
-// or person: names are strung together from syllables, and every row says SYNTHETIC where the register names its issuing
-// agency. Reading such rows is package acra.
+// It owns the content of a row, for `leadctl demo`, tests and benchmarks. Columns and the shares of statuses, types and
+// missing values follow the published register, and every UEN has the right check letter. No row describes a real
+// company or person: names are random syllables, and the column of the issuing agency says SYNTHETIC. Package acra
+// reads the rows.
 package acragen
 
 import (
@@ -16,33 +17,33 @@ import (
 	"github.com/leadctl/leadctl/pkg/acra"
 )
 
-// Agency stands in the column issuance_agency_id of every generated row.
+// Agency is the value of issuance_agency_id in every generated row.
 const Agency = "SYNTHETIC"
 
-// Options of Write. Shares are between 0 and 1.
+// Options of Write. Shares are from 0 to 1.
 type Options struct {
-	Changed  float64 // rows that differ from those of a run without it, as a month later
-	New      float64 // rows added after the others, as a share of them
-	Gone     float64 // rows left out
-	Dirty    float64 // rows that carry one Trap each
-	LiveOnly bool    // only rows of the three live statuses; as many are written as without it
-	Traps    []Trap  // which traps; nil means all
-	CRLF     bool    // lines end in CR LF, and the file begins with a byte order mark
+	Changed  float64 // share of rows that differ from a run without Changed, as after a month
+	New      float64 // rows appended after the others, as a share of them
+	Gone     float64 // share of rows left out
+	Dirty    float64 // share of rows with one Trap each
+	LiveOnly bool    // write only rows of the three live statuses, and still the requested number
+	Traps    []Trap  // traps to use; nil means all
+	CRLF     bool    // end lines with CR LF, and start the file with a byte order mark
 }
 
-// Tally is what Write wrote.
+// Tally counts what Write wrote.
 type Tally struct {
-	Rows    int // without the header
-	Live    int // of a live status
+	Rows    int // rows, without the header
+	Live    int // rows with a live status
 	Changed int
 	Traps   map[Trap]int
 }
 
-// Header is the first line, without its end.
+// Header returns the header line, without a line end.
 func Header() string { return strings.Join(acra.Columns(), ",") }
 
-// Write writes a header and rows, each determined by seed and its number alone: another share of dirt or changes leaves
-// the other rows as they are.
+// Write writes a header and rows. Each row depends only on seed and its number, so another share of dirty or changed
+// rows leaves the other rows unchanged.
 func Write(w io.Writer, rows int, seed uint64, opts Options) (Tally, error) {
 	g := newGenerator(seed, opts)
 	out := bufio.NewWriterSize(w, 256<<10)
@@ -76,25 +77,26 @@ func Write(w io.Writer, rows int, seed uint64, opts Options) (Tally, error) {
 	return g.tally, out.Flush()
 }
 
-// generator makes one row after the other.
+// generator generates one row at a time.
 type generator struct {
 	seed     uint64
 	opts     Options
-	row      *rand.Rand // of this row alone
+	row      *rand.Rand // values of the current row
 	rowPCG   *rand.PCG
-	dice     *rand.Rand // for changes, gaps and dirt
+	dice     *rand.Rand // whether the current row is changed, left out or dirty
 	dicePCG  *rand.PCG
 	n        uint64
 	ids      uenCounters
 	words    vocabulary
 	vals     [53]string
 	line     []byte
-	priorUEN string // UEN of an earlier row, for the trap of the same UEN twice
+	priorUEN string // UEN of an earlier row, for SameUEN
 	tally    Tally
 }
 
 func newGenerator(seed uint64, opts Options) *generator {
-	g := &generator{seed: seed, opts: opts, rowPCG: rand.NewPCG(0, 0), dicePCG: rand.NewPCG(0, 0), ids: newUENCounters(), words: newVocabulary(), tally: Tally{Traps: map[Trap]int{}}}
+	g := &generator{seed: seed, opts: opts, rowPCG: rand.NewPCG(0, 0), dicePCG: rand.NewPCG(0, 0),
+		ids: newUENCounters(), words: newVocabulary(), tally: Tally{Traps: map[Trap]int{}}}
 	g.row, g.dice = rand.New(g.rowPCG), rand.New(g.dicePCG)
 	if len(g.opts.Traps) == 0 {
 		g.opts.Traps = allTraps()
@@ -102,7 +104,7 @@ func newGenerator(seed uint64, opts Options) *generator {
 	return g
 }
 
-// nextLine is the next row as a line, nil for one that is left out. added rows are never changed or left out.
+// nextLine returns the next row as a line, nil when the row is left out. Added rows are never changed or left out.
 func (g *generator) nextLine(added bool) []byte {
 	g.n++
 	g.rowPCG.Seed(g.seed, g.n)
@@ -132,7 +134,7 @@ func (g *generator) nextLine(added bool) []byte {
 	return g.line
 }
 
-// appendCSV joins values, quoting those that need it.
+// appendCSV appends values as CSV, quoted where necessary.
 func appendCSV(line []byte, vals []string) []byte {
 	for i, v := range vals {
 		if i > 0 {

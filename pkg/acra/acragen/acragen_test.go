@@ -19,7 +19,7 @@ func generate(t *testing.T, rows int, seed uint64, opts acragen.Options) (string
 	return b.String(), tally
 }
 
-// The standard library's reader is the judge here, not package acra's.
+// The test reads the rows with the standard library, not with package acra.
 func TestRowsLookLikeTheRegister(t *testing.T) {
 	t.Parallel()
 	text, tally := generate(t, 20_000, 1, acragen.Options{})

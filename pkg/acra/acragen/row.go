@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// Places of columns that are set by name.
+// Indexes of columns in the register.
 const (
 	colUEN          = 0
 	colAgency       = 1
@@ -39,7 +39,7 @@ const (
 
 const thisYear = 2026
 
-// fillRow makes every value of a row.
+// fillRow sets every value of the row.
 func (g *generator) fillRow() {
 	for i := range g.vals {
 		g.vals[i] = "na"
@@ -105,7 +105,7 @@ func (g *generator) fillPartnership(x float64) int {
 	return year
 }
 
-// pickYear is a year of registration from first on, later ones more often.
+// pickYear returns a year of registration from first on; later years are more frequent.
 func (g *generator) pickYear(first int) int {
 	u := g.row.Float64()
 	return thisYear - int(u*u*float64(thisYear-first+1))
@@ -131,10 +131,12 @@ func (g *generator) pickDay(year int) string {
 	if year >= thisYear {
 		months = 8
 	}
-	return string(appendTwoDigits(appendTwoDigits(append(strconv.AppendInt(nil, int64(year), 10), '-'), 1+g.row.IntN(months), '-'), 1+g.row.IntN(28), 0))
+	date := append(strconv.AppendInt(nil, int64(year), 10), '-')
+	date = appendTwoDigits(date, 1+g.row.IntN(months), '-')
+	return string(appendTwoDigits(date, 1+g.row.IntN(28), 0))
 }
 
-// appendTwoDigits appends n as two digits, and then if that is not 0.
+// appendTwoDigits appends n as two digits, and then the byte then unless it is 0.
 func appendTwoDigits(b []byte, n int, then byte) []byte {
 	b = append(b, byte('0'+n/10), byte('0'+n%10))
 	if then != 0 {
@@ -193,7 +195,7 @@ func (g *generator) fillHistory() {
 	}
 }
 
-// inventName is one or two invented words and a trade.
+// inventName returns one or two invented words and a trade.
 func (g *generator) inventName() string {
 	n := g.inventWord()
 	if g.row.IntN(3) == 0 {
@@ -220,15 +222,17 @@ func (g *generator) inventWord() string {
 	return string(word)
 }
 
-// changeRow alters a row about as a month does.
+// changeRow changes the row in one of the ways that are usual from month to month.
 func (g *generator) changeRow() {
 	switch x := g.dice.IntN(100); {
 	case x < 55:
 		g.vals[colAnnualReturn], g.vals[colAccountsDue] = "2026-09-30", "2027-07-31"
 	case x < 80:
-		g.vals[colBlock], g.vals[colPostal] = strconv.Itoa(1000+g.dice.IntN(900)), fmt.Sprintf("%06d", 10_000+g.dice.IntN(819_999))
+		g.vals[colBlock] = strconv.Itoa(1000 + g.dice.IntN(900))
+		g.vals[colPostal] = fmt.Sprintf("%06d", 10_000+g.dice.IntN(819_999))
 	case x < 92 && isLive(g.vals[colStatus]):
-		g.vals[colStatus] = map[bool]string{true: "Gazetted To Be Struck Off", false: "Ceased Registration"}[g.vals[colStatus] != "Live"]
+		next := map[bool]string{true: "Gazetted To Be Struck Off", false: "Ceased Registration"}
+		g.vals[colStatus] = next[g.vals[colStatus] != "Live"]
 	default:
 		g.vals[colFormerNames+14], g.vals[colOfficers] = "EARLIER "+g.vals[colName], strconv.Itoa(10+g.dice.IntN(20))
 	}

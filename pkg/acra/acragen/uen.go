@@ -7,7 +7,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/acra"
 )
 
-// uenCounters hand out UENs, none twice.
+// uenCounters generate UENs without repetition.
 type uenCounters struct {
 	businesses int
 	companies  map[int]int
@@ -25,7 +25,7 @@ func (c *uenCounters) nextBusiness() string {
 	return withCheckLetter(fmt.Sprintf("%08d", (30_000_000+c.businesses)%100_000_000))
 }
 
-// nextCompany hands out yyyynnnnnX, of another year when that one's numbers are used up.
+// nextCompany returns a UEN yyyynnnnnX and its year. When the numbers of year are used up, it takes an earlier year.
 func (c *uenCounters) nextCompany(year int) (string, int) {
 	for c.companies[year] == 99_999 {
 		year--
@@ -42,20 +42,20 @@ func (c *uenCounters) nextOther(year int, letters string) (string, int) {
 	return withCheckLetter(fmt.Sprintf("%s%s%04d", uenYear(year), letters, c.others[uenYear(year)+letters])), year
 }
 
-// auditFirmUEN is the UEN of one of a number of audit firms.
+// auditFirmUEN returns the UEN of audit firm n.
 func (c *uenCounters) auditFirmUEN(n int) string {
 	return withCheckLetter(fmt.Sprintf("T%02dPF%04d", n%25, n))
 }
 
-// uenYear is the letter and the two digits that a year has in a UEN: S79, T05.
+// uenYear returns the letter and two digits for a year in a UEN, such as S79 or T05.
 func uenYear(year int) string {
 	return fmt.Sprintf("%c%02d", "ST"[year/100-19], year%100)
 }
 
-// Trap is one way in which a row can be dirty.
+// Trap is a way in which a row can be dirty.
 type Trap string
 
-// The traps. Those of Refused make a row that must not be loaded; the others one that is mended, or is right as it is.
+// The traps. Those that are Rejected give a row that must not be loaded. The other rows are corrected or valid.
 const (
 	BlankUEN      Trap = "blank uen"
 	BadShape      Trap = "bad shape"
@@ -85,8 +85,8 @@ const (
 	UpperNA       Trap = "upper na"
 )
 
-// Refused reports whether a row with this trap must not be loaded.
-func (t Trap) Refused() bool {
+// Rejected reports whether a row with this trap must not be loaded.
+func (t Trap) Rejected() bool {
 	switch t {
 	case BlankUEN, BadShape, MissingColumn, ExtraColumn, NUL, BadUTF8, BadDate, BadSSIC, Formula:
 		return true
@@ -95,12 +95,14 @@ func (t Trap) Refused() bool {
 }
 
 func allTraps() []Trap {
-	return []Trap{BlankUEN, BadShape, MissingColumn, ExtraColumn, NUL, BadUTF8, BadDate, BadSSIC, Formula, BadCheck, PaddedUEN,
-		LowerUEN, SameUEN, DayFirst, FloatSSIC, ShortSSIC, NoSSIC, FloatOfficers, ShortPostal, UpperStatus, Newline, Quotes,
-		NoBreakSpace, LongName, EmptyNotNA, UpperNA}
+	return []Trap{
+		BlankUEN, BadShape, MissingColumn, ExtraColumn, NUL, BadUTF8, BadDate, BadSSIC, Formula, BadCheck, PaddedUEN,
+		LowerUEN, SameUEN, DayFirst, FloatSSIC, ShortSSIC, NoSSIC, FloatOfficers, ShortPostal, UpperStatus, Newline,
+		Quotes, NoBreakSpace, LongName, EmptyNotNA, UpperNA,
+	}
 }
 
-// encodeTrap makes the line of the row with one trap in it.
+// encodeTrap encodes the row's line with one trap in it.
 func (g *generator) encodeTrap(t Trap) {
 	v := g.vals[:]
 	switch t {

@@ -10,7 +10,7 @@ import (
 // Fault answers a request in place of the site, or alters the site's answer.
 type Fault func(w http.ResponseWriter, r *http.Request, answer http.HandlerFunc)
 
-// Reply answers status with body. header alternates names and values.
+// Reply answers with status and body. header is a list of names and values.
 func Reply(status int, body string, header ...string) Fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.HandlerFunc) {
 		w.Header().Set("Content-Type", "text/html")
@@ -22,24 +22,27 @@ func Reply(status int, body string, header ...string) Fault {
 	}
 }
 
-// TooMany is the service's own 429, with Retry-After unless that is "".
+// TooMany is the real service's 429 answer. It has a Retry-After unless retryAfter is "".
 func TooMany(retryAfter string) Fault {
 	header := []string{"Content-Type", "application/json"}
 	if retryAfter != "" {
 		header = append(header, "Retry-After", retryAfter)
 	}
-	return Reply(http.StatusTooManyRequests, `{"code":24,"name":"TOO_MANY_REQUESTS","data":null,"errorMsg":"Rate limit exceeded. Please try again in 10 seconds"}`, header...)
+	const body = `{"code":24,"name":"TOO_MANY_REQUESTS","data":null,` +
+		`"errorMsg":"Rate limit exceeded. Please try again in 10 seconds"}`
+	return Reply(http.StatusTooManyRequests, body, header...)
 }
 
-// HTML is a page of the network's edge, with any status, 200 too.
+// HTML answers with an HTML page, as the service's CDN does. status may be 200 too.
 func HTML(status int) Fault { return Reply(status, "<html><body>upstream</body></html>") }
 
-// Refused is a 200 that says it did not succeed.
-func Refused() Fault {
-	return Reply(http.StatusOK, `{"success":false,"error":{"message":"Internal error"}}`, "Content-Type", "application/json")
+// Unsuccessful answers 200 with "success": false.
+func Unsuccessful() Fault {
+	return Reply(http.StatusOK, `{"success":false,"error":{"message":"Internal error"}}`, "Content-Type",
+		"application/json")
 }
 
-// Cut sends only the share of the answer and drops the connection.
+// Cut sends share of the answer and drops the connection.
 func Cut(share float64) Fault {
 	return func(w http.ResponseWriter, r *http.Request, answer http.HandlerFunc) {
 		rec := httptest.NewRecorder()
@@ -56,7 +59,7 @@ func Cut(share float64) Fault {
 	}
 }
 
-// Damaged sends only the share of the answer, as if that were all of it.
+// Damaged sends share of the answer as if it were complete.
 func Damaged(share float64) Fault {
 	return func(w http.ResponseWriter, r *http.Request, answer http.HandlerFunc) {
 		rec := httptest.NewRecorder()
@@ -67,7 +70,7 @@ func Damaged(share float64) Fault {
 	}
 }
 
-// Without leaves a column out of every row of a page.
+// Without removes a column from every row of a page.
 func Without(column string) Fault {
 	return editPage(func(p *page, _ []map[string]any) {
 		for _, row := range p.Records {
@@ -76,12 +79,12 @@ func Without(column string) Fault {
 	})
 }
 
-// WrongTotal adds to the total that a page announces.
+// WrongTotal adds by to the total that a page announces.
 func WrongTotal(by int) Fault {
 	return editPage(func(p *page, _ []map[string]any) { p.Total += by })
 }
 
-// Shift serves a page as if by rows before it had gone (positive) or come (negative) since the page before.
+// Shift serves a page as if the dataset had lost (positive) or gained (negative) by rows before it since the last page.
 func Shift(by int) Fault {
 	return func(w http.ResponseWriter, r *http.Request, answer http.HandlerFunc) {
 		offset := intOr(r.URL.Query(), "offset", 0)
@@ -98,7 +101,7 @@ func editPage(edit func(*page, []map[string]any)) Fault {
 	}
 }
 
-// Meanwhile lets something happen at the site before it answers.
+// Meanwhile calls do before the site answers.
 func Meanwhile(do func()) Fault {
 	return func(w http.ResponseWriter, r *http.Request, answer http.HandlerFunc) {
 		do()
@@ -106,7 +109,7 @@ func Meanwhile(do func()) Fault {
 	}
 }
 
-// NoRange answers as a server that sends files from their start only.
+// NoRange answers like a server that ignores Range.
 func NoRange() Fault {
 	return func(w http.ResponseWriter, r *http.Request, answer http.HandlerFunc) {
 		r = r.Clone(r.Context())

@@ -1,7 +1,7 @@
-// Package acratest imitates data.gov.sg on loopback, as far as the company register goes: the paged API, the collection's
-// metadata and the bulk download, with the quirks of the real service and with faults by script.
+// Package acratest imitates data.gov.sg on loopback, as far as the company register needs it: the paged API, the
+// collection's metadata and the bulk download. It has the quirks of the real service, and faults that tests script.
 //
-// Only tests import it. It reads its rows with the standard library, so that it is no mirror of package acra's own reader.
+// Only tests import it. It reads its rows with the standard library, so that it does not repeat errors of package acra.
 package acratest
 
 import (
@@ -36,34 +36,35 @@ const (
 	File     Call = "file"
 )
 
-// Dataset is one of the collection.
+// Dataset is one dataset of the collection.
 type Dataset struct {
 	ID, Letter string
 	CSV        []byte
-	Updated    string // its release
+	Updated    string // time of its release
 }
 
-// Site is the service. Change its fields only while no request is under way.
+// Site is the imitated service. Change its fields only while no request is in progress.
 type Site struct {
 	URL      string
 	Datasets []Dataset
-	MaxPage  int // larger pages are refused with 413; 0 means 5000
-	Pending  int // so many polls per dataset say that the download is not ready
+	MaxPage  int // larger pages are rejected with 413; 0 means 5000
+	Pending  int // number of polls per dataset that answer "not ready"
 
 	mu       sync.Mutex
 	script   map[Call][]Fault
 	calls    map[Call]int
 	waits    []time.Duration
 	polls    map[string]int
-	expire   bool // links made before now are refused
+	expire   bool // existing links are rejected
 	links    int
-	linkBase string   // where links point to, "" for here
+	linkBase string   // origin of links; "" means the site itself
 	keys     []string // x-api-key of every call
 }
 
-// Start serves datasets until t ends.
+// Start serves datasets until the test ends.
 func Start(t testing.TB, datasets ...Dataset) *Site {
-	s := &Site{Datasets: datasets, MaxPage: 5000, script: map[Call][]Fault{}, calls: map[Call]int{}, polls: map[string]int{}}
+	s := &Site{Datasets: datasets, MaxPage: 5000, script: map[Call][]Fault{}, calls: map[Call]int{},
+		polls: map[string]int{}}
 	mux := http.NewServeMux()
 	s.handleCall(mux, "GET /api/action/datastore_search", Search, s.serveSearch)
 	s.handleCall(mux, "GET /v2/public/api/collections/2/metadata", Metadata, s.serveMetadata)
@@ -76,7 +77,7 @@ func Start(t testing.TB, datasets ...Dataset) *Site {
 	return s
 }
 
-// Service is the site as package acra sees it. Waits are noted and take no time.
+// Service returns the service for package acra. Its waits are recorded and take no time.
 func (s *Site) Service() acra.Service {
 	service := acra.NewService(s.URL+"/api/action/datastore_search", "")
 	service.Wait = func(ctx context.Context, d time.Duration) error {
@@ -88,42 +89,42 @@ func (s *Site) Service() acra.Service {
 	return service
 }
 
-// Script sets what the next requests of a kind meet, in order; nil stands for no fault. Later ones are answered well.
+// Script sets the faults of the next requests of a kind, in order; nil means no fault. Later requests succeed.
 func (s *Site) Script(call Call, faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.script[call] = append(slices.Repeat([]Fault{nil}, s.calls[call]), faults...)
 }
 
-// Calls is how many requests of a kind came.
+// Calls returns the number of requests of a kind.
 func (s *Site) Calls(call Call) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.calls[call]
 }
 
-// Waits are the pauses that the client made, in order.
+// Waits returns the client's waits, in order.
 func (s *Site) Waits() []time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.waits)
 }
 
-// Keys are the API keys that came, "" for a call without one.
+// Keys returns the API key of every request, "" for a request without one.
 func (s *Site) Keys() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.keys)
 }
 
-// ExpireLinks makes every download link given out so far answer 403.
+// ExpireLinks makes every existing download link answer 403.
 func (s *Site) ExpireLinks() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.expire = true
 }
 
-// LinksTo makes the download's links point to another site, as the real ones do.
+// LinksTo makes download links point to another origin, as the real ones do.
 func (s *Site) LinksTo(url string) { s.linkBase = url }
 
 func (s *Site) handleCall(mux *http.ServeMux, pattern string, call Call, answer http.HandlerFunc) {
@@ -152,7 +153,7 @@ func (s *Site) findDataset(id string) (Dataset, bool) {
 	return s.Datasets[i], true
 }
 
-// page is the part of a search's answer that faults may alter.
+// page is the part of a search answer that faults may change.
 type page struct {
 	Records []map[string]any
 	Total   int
@@ -164,7 +165,8 @@ func (s *Site) serveSearch(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	d, ok := s.findDataset(q.Get("resource_id"))
 	if !ok {
-		writeJSON(w, http.StatusNotFound, map[string]any{"success": false, "error": map[string]any{"message": "Not found: Resource was not found."}})
+		writeJSON(w, http.StatusNotFound,
+			map[string]any{"success": false, "error": map[string]any{"message": "Not found: Resource was not found."}})
 		return
 	}
 	limit, offset := intOr(q, "limit", 100), intOr(q, "offset", 0)
@@ -174,7 +176,8 @@ func (s *Site) serveSearch(w http.ResponseWriter, r *http.Request) {
 	}
 	columns, rows, err := d.tableRows(q.Get("filters"), q.Get("sort") == "uen")
 	if err != nil {
-		writeJSON(w, http.StatusConflict, map[string]any{"success": false, "error": map[string]any{"message": err.Error()}})
+		writeJSON(w, http.StatusConflict,
+			map[string]any{"success": false, "error": map[string]any{"message": err.Error()}})
 		return
 	}
 	p := page{Records: rows[min(offset, len(rows)):min(offset+limit, len(rows))], Total: len(rows)}
@@ -189,11 +192,12 @@ func (s *Site) serveSearch(w http.ResponseWriter, r *http.Request) {
 	q.Set("offset", strconv.Itoa(offset+limit))
 	next.RawQuery = q.Encode()
 	writeJSON(w, http.StatusOK, map[string]any{"success": true, "result": map[string]any{
-		"resource_id": d.ID, "fields": append(fields, map[string]string{"type": "int4", "id": "_id"}), "records": p.Records, "total": p.Total,
-		"_links": map[string]string{"next": next.String()}}}) // always there, also past the end
+		"resource_id": d.ID, "fields": append(fields, map[string]string{"type": "int4", "id": "_id"}),
+		"records": p.Records, "total": p.Total,
+		"_links": map[string]string{"next": next.String()}}}) // the service sends it always, also after the last page
 }
 
-// tableRows of a dataset, as the API has them.
+// tableRows returns the dataset's rows as the API serves them.
 func (d Dataset) tableRows(filters string, sorted bool) (columns []string, rows []map[string]any, err error) {
 	want := map[string]string{}
 	if filters != "" {
@@ -219,7 +223,8 @@ func (d Dataset) tableRows(filters string, sorted bool) (columns []string, rows 
 		}
 	}
 	if sorted {
-		slices.SortStableFunc(rows, func(a, b map[string]any) int { return strings.Compare(a["uen"].(string), b["uen"].(string)) })
+		slices.SortStableFunc(rows,
+			func(a, b map[string]any) int { return strings.Compare(a["uen"].(string), b["uen"].(string)) })
 	}
 	return table[0], rows, nil
 }
@@ -249,7 +254,8 @@ func (s *Site) serveInitiate(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusNotFound, map[string]any{"code": 4, "errorMsg": "Dataset not found"})
 		return
 	}
-	writeJSON(w, http.StatusCreated, map[string]any{"code": 0, "data": map[string]any{"message": "Download successfully initiated."}})
+	writeJSON(w, http.StatusCreated,
+		map[string]any{"code": 0, "data": map[string]any{"message": "Download successfully initiated."}})
 }
 
 func (s *Site) servePoll(w http.ResponseWriter, r *http.Request) {
@@ -257,7 +263,8 @@ func (s *Site) servePoll(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	id := r.PathValue("id")
 	if s.polls[id]++; s.polls[id] <= s.Pending {
-		writeJSON(w, http.StatusCreated, map[string]any{"code": 0, "data": map[string]any{"status": "DOWNLOAD_PROCESSING"}})
+		writeJSON(w, http.StatusCreated,
+			map[string]any{"code": 0, "data": map[string]any{"status": "DOWNLOAD_PROCESSING"}})
 		return
 	}
 	s.links++
@@ -284,5 +291,5 @@ func (s *Site) serveFile(w http.ResponseWriter, r *http.Request) {
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // a client that went away is its own affair
+	_ = json.NewEncoder(w).Encode(body) // it fails only when the client has disconnected
 }

@@ -1,13 +1,13 @@
 package acra
 
-// uenSet is the set of UENs that a run has met. It is exact and small because UENs are numbers: one bit each, in ranges
-// that only take memory where they are used. The whole register needs about 10 MB.
+// uenSet is the set of UENs that a run has seen. It is exact. It is small because UENs are numbers: each takes one bit,
+// in ranges that use memory only where they are filled. The whole register needs about 10 MB.
 type uenSet struct {
 	business []uint64            // nnnnnnnn
 	company  []uint64            // yyyynnnnn, from 1800 on
 	other    map[uint32][]uint64 // by TyyPQ: nnnn
 	invalid  map[string]struct{} // UENs with a wrong check letter, which would share a bit with the right one
-	full     bool                // odd took no more: the set is no longer complete
+	full     bool                // invalid is full, so the set is no longer complete
 }
 
 const (
@@ -17,7 +17,7 @@ const (
 
 func newUENSet() *uenSet {
 	return &uenSet{
-		// Zero pages of an allocation this size take no memory until a bit in them is set.
+		// An allocation of this size is zero pages, which use no memory until a bit in them is set.
 		business: make([]uint64, 100_000_000/64+1),
 		company:  make([]uint64, 300*100_000/64+1),
 		other:    map[uint32][]uint64{},
@@ -25,7 +25,8 @@ func newUENSet() *uenSet {
 	}
 }
 
-// add puts u, of the given shape, into the set and tells whether it was there. checked says that the check letter is right.
+// add puts u, of the given shape, into the set and reports whether it was there before. checked tells that its check
+// letter is right.
 func (s *uenSet) add(kind uenKind, u []byte, checked bool) (before bool) {
 	if !checked {
 		return s.addInvalid(u)
@@ -36,14 +37,14 @@ func (s *uenSet) add(kind uenKind, u []byte, checked bool) (before bool) {
 	return before
 }
 
-// hasUEN tells whether u is in the set.
+// hasUEN reports whether u is in the set.
 func (s *uenSet) hasUEN(u string) bool {
 	b := []byte(u)
 	kind := shapeOf(b)
 	return s.hasKey(kind, b, kind != uenNone && checkLetter(kind, b) == b[len(b)-1])
 }
 
-// hasKey is has for a UEN whose shape and check letter are known.
+// hasKey is hasUEN for a UEN whose shape and check letter are known.
 func (s *uenSet) hasKey(kind uenKind, u []byte, checked bool) bool {
 	if !checked {
 		_, ok := s.invalid[string(u)]
@@ -53,7 +54,7 @@ func (s *uenSet) hasKey(kind uenKind, u []byte, checked bool) bool {
 	return bits[n/64]&(1<<(n%64)) != 0
 }
 
-// bitPosition is where u's bit stands.
+// bitPosition returns the bit that stands for u.
 func (s *uenSet) bitPosition(kind uenKind, u []byte) (bits []uint64, n int) {
 	switch kind {
 	case uenBusiness:
