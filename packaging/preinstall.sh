@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the account that serves: no home, no shell, no password.
+# Creates the service account, without home, shell or password.
 set -e
 if ! getent group leadctl >/dev/null; then
 	groupadd --system leadctl

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Stops the daemon when the package goes, not when it is upgraded (deb says remove, rpm says 0).
+# Stops the daemon on removal of the package (deb passes remove, rpm passes 0), not on an upgrade.
 set -e
 case "$1" in
 remove | 0)
