@@ -69,12 +69,9 @@ func writeCommand(page *strings.Builder, cmd *cobra.Command) {
 // Every link between the pages leads to a file that is there, and to a heading of it.
 func TestLinksInDocsResolve(t *testing.T) {
 	t.Parallel()
-	pages, err := filepath.Glob("../../docs/*.md")
-	require.NoError(t, err)
-	more, err := filepath.Glob("../../docs/adr/*.md")
-	require.NoError(t, err)
 	link, followed := regexp.MustCompile(`\]\(([^)\s]+)\)`), 0
-	for _, page := range append(append(pages, more...), "../../README.md", "../../CHANGELOG.md") {
+	for _, page := range docPages(t) {
+		page = filepath.Join(repoRoot, page)
 		text, err := os.ReadFile(page)
 		require.NoError(t, err)
 		for _, found := range link.FindAllStringSubmatch(string(text), -1) {
@@ -107,6 +104,21 @@ func headings(t *testing.T, page string) (all []string) {
 		all = append(all, strings.ReplaceAll(name, " ", "-"))
 	}
 	return all
+}
+
+// docPages are the repository's pages, from its root.
+func docPages(t *testing.T) (pages []string) {
+	t.Helper()
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md"} {
+		found, err := filepath.Glob(filepath.Join(repoRoot, pattern))
+		require.NoError(t, err)
+		for _, page := range found {
+			rel, err := filepath.Rel(repoRoot, page)
+			require.NoError(t, err)
+			pages = append(pages, filepath.ToSlash(rel))
+		}
+	}
+	return pages
 }
 
 func fence(block string) string { return "```\n" + strings.TrimRight(block, "\n") + "\n```\n\n" }
