@@ -127,13 +127,6 @@ func (a *app) ingestOptions(ctx context.Context, f ingestFlags) (opts acra.Optio
 	return opts, err
 }
 
-// expect corrects how many units there will be, as better estimates come in.
-func (p *progress) expect(total int64) {
-	if p.total = total; p.bar != nil && total > 0 {
-		p.bar.ChangeMax64(total)
-	}
-}
-
 // runRow is a run in a list. `acra status RUN` shows all of it.
 type runRow struct {
 	ID      int64     `json:"run_id"`

@@ -6,16 +6,15 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/user"
+	"slices"
 	"sync"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"github.com/leadctl/leadctl/pkg/config"
-	"github.com/leadctl/leadctl/pkg/fault"
-	"github.com/leadctl/leadctl/pkg/logging"
 	"github.com/leadctl/leadctl/pkg/postgres"
-	"github.com/leadctl/leadctl/pkg/serve"
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
@@ -74,80 +73,30 @@ func (a *app) close() error {
 	return errors.Join(errs...)
 }
 
-func (a *app) loadConfig(context.Context) (config.Config, error) {
-	return config.Load(config.Source{File: a.configPath(), Flags: a.flags, Profile: a.profile})
-}
-
-// configPath is the file that was named, "" for the usual places.
-func (a *app) configPath() string {
-	if a.configFile != "" {
-		return a.configFile
-	}
-	return os.Getenv("LEADCTL_CONFIG")
-}
-
-// configForServe is the configuration of a process that listens: with everything that stands against it in one error.
-func (a *app) configForServe(ctx context.Context) (config.Config, error) {
-	cfg, err := a.config(ctx)
-	if refused := cfg.ForServe(); refused != nil {
-		return cfg, refused
-	}
-	return cfg, err
-}
-
-func (a *app) openLog(ctx context.Context) (*slog.Logger, error) {
-	cfg, err := a.config(ctx)
-	if err != nil {
-		return nil, err
-	}
-	format := cfg.Log.Format
-	if format == "auto" && isTerminal(a.stderr) {
-		format = logging.Text
-	}
-	level := cfg.Log.Level
-	if !a.daemon && level == slog.LevelInfo {
-		level = slog.LevelWarn // a command's result says what happened; debug still shows all
-	}
-	return logging.New(a.stderr, level, format), nil
-}
-
-func (a *app) openDB(ctx context.Context) (*postgres.DB, error) {
-	cfg, err := a.config(ctx)
-	if err != nil {
-		return nil, err
-	}
-	log, err := a.log(ctx)
-	if err != nil {
-		return nil, err
-	}
-	db, err := serve.Database(ctx, cfg, log)
-	if err == nil {
-		a.onClose(func() error { db.Close(); return nil })
-	}
-	return db, err
-}
-
-func (a *app) openVerifier(ctx context.Context) (*sso.Verifier, error) {
-	cfg, err := a.config(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if cfg.SSO.Issuer == "" {
-		return nil, fault.New(fault.Invalid, "NEXIUS_ISSUER: not set").WithHint("set it to the issuer URL, exactly as in the tokens")
-	}
-	log, err := a.log(ctx)
-	if err != nil {
-		return nil, err
-	}
-	v, err := serve.Verifier(cfg, log)
-	if err == nil {
-		a.onClose(func() error { v.Close(); return nil })
-	}
-	return v, err
-}
-
 // isTerminal reports whether stream is a person's screen.
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// inSystem opens the database and goes through the control plane's door.
+func (a *app) inSystem(ctx context.Context, reason string, fn func(context.Context, postgres.SystemTx) error) error {
+	db, err := a.db(ctx)
+	if err != nil {
+		return err
+	}
+	return db.InSystem(ctx, reason, fn)
+}
+
+// actor is who the audit log says used the command line.
+func actor() string {
+	u, err := user.Current()
+	if err != nil {
+		return "cli:unknown"
+	}
+	return "cli:" + u.Username
+}
+
+func first(args []string) string {
+	return append(slices.Clone(args), "")[0]
 }

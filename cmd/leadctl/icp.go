@@ -3,14 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
-	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
 func newICP(a *app) *cobra.Command {
@@ -163,33 +161,43 @@ func (a *app) tryRule(ctx context.Context, ref, name string, from payloadSource)
 	return trial, err
 }
 
-// payloadSource is where a profile comes from: the command line, a file, stdin, or the template of new tenants.
-type payloadSource struct {
-	inline, file string
-	template     bool
-}
-
-func (p *payloadSource) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&p.inline, "payload", "", "the profile as JSON")
-	cmd.Flags().StringVar(&p.file, "file", "", "file that holds the profile; - for stdin")
-	cmd.Flags().BoolVar(&p.template, "template", false, "the profile that new tenants start with")
-	cmd.MarkFlagsMutuallyExclusive("payload", "file", "template")
-}
-
-func (p *payloadSource) read(stdin io.Reader) ([]byte, error) {
-	switch {
-	case p.template:
-		return []byte(leads.DefaultPayload), nil
-	case p.inline != "":
-		return []byte(p.inline), nil
-	case p.file == "-":
-		return io.ReadAll(io.LimitReader(stdin, 1<<20))
-	case p.file == "":
-		return nil, fault.New(fault.Invalid, "no profile: give --payload, --file or --template")
+func newICPDelete(a *app) *cobra.Command {
+	var ref string
+	var dryRun bool
+	cmd := &cobra.Command{
+		Use:   "delete NAME",
+		Short: "Delete a rule",
+		Long: "Delete a rule, and have the tenant's scores follow the ones that are left: a job does that where `leadctl serve` runs. The last rule stays, since all\n" +
+			"leads would go with it. What is printed is the rule as it was; the audit log keeps it too.",
+		Example: "  leadctl icp delete Software --tenant 42\n  leadctl icp delete Software --tenant 42 --dry-run",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			rule, err := a.deleteRule(cmd.Context(), ref, args[0], dryRun)
+			return errors.Join(err, a.printUnless(err, rule))
+		},
 	}
-	b, err := os.ReadFile(p.file)
+	tenantFlag(cmd, &ref)
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "find out whether it can be deleted, and keep it")
+	return a.reads(cmd)
+}
+
+func (a *app) deleteRule(ctx context.Context, ref, name string, dryRun bool) (rule leads.Rule, err error) {
+	queue, err := a.jobs(ctx, false)
 	if err != nil {
-		return nil, fault.New(fault.Invalid, "--file %s: %w", p.file, err)
+		return rule, err
 	}
-	return b, nil
+	id, err := a.findTenant(ctx, ref, "icp.delete")
+	if err != nil {
+		return rule, err
+	}
+	err = a.inSystem(ctx, "icp.delete", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+		if rule, err = leads.RemoveRule(ctx, tx, queue, id, name, tenant.Act{Actor: actor()}); err == nil && dryRun {
+			err = errDryRun
+		}
+		return err
+	})
+	if errors.Is(err, errDryRun) {
+		err = nil
+	}
+	return rule, err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -177,73 +176,4 @@ func (f *filterFlags) add(cmd *cobra.Command) {
 
 func (f *filterFlags) filter() (leads.Filter, error) {
 	return leads.ParseFilter(f.bucket, f.industry, f.year)
-}
-
-// tenantFlag adds the --tenant that a command cannot do without.
-func tenantFlag(cmd *cobra.Command, ref *string) {
-	cmd.Flags().StringVar(ref, "tenant", "", "the tenant's number or external id")
-	if err := cmd.MarkFlagRequired("tenant"); err != nil {
-		panic(err)
-	}
-}
-
-// findTenant resolves what --tenant says and puts the operator's act on that tenant's record.
-func (a *app) findTenant(ctx context.Context, ref, action string) (id tenant.ID, err error) {
-	err = a.inSystem(ctx, action, func(ctx context.Context, tx postgres.SystemTx) error {
-		t, err := tenant.Find(ctx, tx, ref)
-		if err != nil {
-			return err
-		}
-		id = t.ID
-		return tenant.Record(ctx, tx, tenant.Act{Tenant: t.ID, Actor: actor(), Action: action, Object: t.ID.String()})
-	})
-	return id, err
-}
-
-// readTenant runs fn as that tenant, reading only.
-func (a *app) readTenant(ctx context.Context, ref, action string, fn func(context.Context, postgres.TenantTx) error) error {
-	id, err := a.findTenant(ctx, ref, action)
-	if err != nil {
-		return err
-	}
-	db, err := a.db(ctx)
-	if err != nil {
-		return err
-	}
-	return db.ReadTenant(ctx, id, fn)
-}
-
-// errDryRun takes a transaction back that did everything asked.
-var errDryRun = errors.New("dry run")
-
-// writeTenant runs fn as that tenant. A dry run does the same work and takes it back.
-func (a *app) writeTenant(ctx context.Context, ref, action string, dryRun bool, fn func(context.Context, postgres.TenantTx) error) error {
-	if dryRun {
-		action += ".dry_run"
-	}
-	id, err := a.findTenant(ctx, ref, action)
-	if err != nil {
-		return err
-	}
-	db, err := a.db(ctx)
-	if err != nil {
-		return err
-	}
-	err = db.InTenant(ctx, id, func(ctx context.Context, tx postgres.TenantTx) error {
-		if err := fn(ctx, tx); err != nil || !dryRun {
-			return err
-		}
-		return errDryRun
-	})
-	if errors.Is(err, errDryRun) {
-		return nil
-	}
-	return err
-}
-
-// warn prints remarks that change nothing about the result.
-func (a *app) warn(remarks []string) {
-	for _, r := range remarks {
-		fmt.Fprintln(a.stderr, a.style.dim("warning:"), printable(r))
-	}
 }

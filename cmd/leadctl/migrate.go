@@ -1,16 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +14,6 @@ import (
 	"github.com/leadctl/leadctl/migrations"
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/schema"
-	"github.com/leadctl/leadctl/pkg/serve"
 )
 
 func newMigrate(a *app) *cobra.Command {
@@ -257,48 +252,4 @@ func newMigrateLogin(a *app) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&file, "password-file", "", "file with the password; - reads stdin")
 	return cmd
-}
-
-// password reads the first line of a file or of stdin.
-func (a *app) password(file string) (string, error) {
-	var raw []byte
-	var err error
-	switch file {
-	case "":
-		return "", fault.New(fault.Invalid, "no password").WithHint("use --password-file FILE, or --password-file - for stdin")
-	case "-":
-		raw, err = io.ReadAll(io.LimitReader(a.stdin, 4096))
-	default:
-		raw, err = os.ReadFile(file)
-	}
-	if err != nil {
-		return "", fault.New(fault.Invalid, "password: %w", err)
-	}
-	line, _, _ := bytes.Cut(raw, []byte("\n"))
-	return strings.TrimSuffix(string(line), "\r"), nil
-}
-
-func (a *app) ownerDSN(ctx context.Context) (string, error) {
-	cfg, err := a.config(ctx)
-	if err != nil {
-		return "", err
-	}
-	if cfg.Database.DSN == "" {
-		return "", fault.New(fault.Invalid, "POSTGRES_DSN: not set").WithHint("set it to the owner's login of the database")
-	}
-	return cfg.Database.DSN, nil
-}
-
-// look reads the catalog of a database in any state.
-func (a *app) look(ctx context.Context, fn func(schema.Querier) error) error {
-	cfg, err := a.config(ctx)
-	if err != nil {
-		return err
-	}
-	db, err := serve.Database(ctx, cfg, nil)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	return db.Look(ctx, fn)
 }

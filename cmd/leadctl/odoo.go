@@ -10,6 +10,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/serve"
+	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
 func newOdoo(a *app) *cobra.Command {
@@ -110,4 +111,25 @@ func odooChecks(checks []odoo.Check) []odooCheck {
 		}
 	}
 	return rows
+}
+
+func newOdooRotateKey(a *app) *cobra.Command {
+	var ref string
+	cmd := &cobra.Command{
+		Use:   "rotate-key",
+		Short: "Give a tenant's workspace another key; the old one is refused from then on",
+		Long: "Give leadctl's account in a tenant's workspace another key. The new one is stored before Odoo learns it, so a run that is stopped is\n" +
+			"finished by the next one, or by whoever needs the workspace next. When the command ends well, Odoo refuses the old key.",
+		Example: "  leadctl odoo rotate-key --tenant 42",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			spaces, t, err := a.workspaceOf(cmd.Context(), ref)
+			if err != nil {
+				return err
+			}
+			return spaces.Rotate(cmd.Context(), t.ID, workspace.By{Actor: actor()})
+		},
+	}
+	tenantFlag(cmd, &ref)
+	return cmd
 }

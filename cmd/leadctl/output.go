@@ -124,3 +124,23 @@ func blockStyle(n *yaml.Node) {
 		blockStyle(c)
 	}
 }
+
+// warn prints remarks that change nothing about the result.
+func (a *app) warn(remarks []string) {
+	for _, r := range remarks {
+		fmt.Fprintln(a.stderr, a.style.dim("warning:"), printable(r))
+	}
+}
+
+// printUnless prints a result unless there is none to print.
+func (a *app) printUnless(err error, result any) error {
+	if err != nil {
+		return nil
+	}
+	return a.print(result)
+}
+
+// say tells a person something beside the result.
+func (a *app) say(format string, args ...any) {
+	fmt.Fprintln(a.stderr, a.style.dim(printable(fmt.Sprintf(format, args...))))
+}

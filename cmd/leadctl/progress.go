@@ -77,3 +77,10 @@ func (a *app) step(name string, took time.Duration, failed error) {
 	}
 	fmt.Fprintln(a.stderr, a.style.good("✓"), name, a.style.dim(took.String()))
 }
+
+// expect corrects how many units there will be, as better estimates come in.
+func (p *progress) expect(total int64) {
+	if p.total = total; p.bar != nil && total > 0 {
+		p.bar.ChangeMax64(total)
+	}
+}

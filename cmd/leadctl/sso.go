@@ -1,13 +1,8 @@
 package main
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -105,11 +100,6 @@ func (a *app) lookUp(ctx context.Context, id sso.Identity) (p tenant.Principal, 
 	return p, true, err
 }
 
-// say tells a person something beside the result.
-func (a *app) say(format string, args ...any) {
-	fmt.Fprintln(a.stderr, a.style.dim(printable(fmt.Sprintf(format, args...))))
-}
-
 // tokenFault tells an operator, who holds the token, what the API tells nobody: the one reason.
 func tokenFault(err error) error {
 	var bad *sso.TokenError
@@ -125,31 +115,4 @@ func names(roles []sso.Role) []string {
 		out[i] = string(r)
 	}
 	return out
-}
-
-const maxTokenFile = 64 << 10
-
-// tokenSource says where a command's token comes from.
-type tokenSource struct{ file, client string }
-
-// token reads the token that a command is about: from the file that is named, the environment, or the session kept by login.
-func (a *app) token(ctx context.Context, from tokenSource) (string, error) {
-	raw := []byte(os.Getenv("LEADCTL_TOKEN"))
-	var err error
-	switch {
-	case from.file == "-":
-		raw, err = io.ReadAll(io.LimitReader(a.stdin, maxTokenFile))
-	case from.file != "":
-		raw, err = os.ReadFile(from.file)
-	case len(bytes.TrimSpace(raw)) == 0:
-		return a.kept(ctx, from.client)
-	}
-	if err != nil {
-		return "", fault.New(fault.Invalid, "token: %w", err)
-	}
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 {
-		return "", fault.New(fault.Invalid, "token: none in %s", cmp.Or(from.file, "LEADCTL_TOKEN"))
-	}
-	return string(bytes.TrimPrefix(raw, []byte("Bearer "))), nil
 }

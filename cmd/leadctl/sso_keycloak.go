@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -83,27 +82,6 @@ func (a *app) keycloakAdmin(ctx context.Context, f *adminFlags) (*keycloak.Admin
 	}
 	admin, err := keycloak.Connect(ctx, access)
 	return admin, cfg, err
-}
-
-func (a *app) adminSecret(file string) (string, error) {
-	raw := []byte(os.Getenv("LEADCTL_KEYCLOAK_PASSWORD"))
-	var err error
-	switch {
-	case file == "-":
-		raw, err = io.ReadAll(io.LimitReader(a.stdin, maxTokenFile))
-	case file != "":
-		raw, err = os.ReadFile(file)
-	case len(raw) == 0 && os.Getenv("LEADCTL_KEYCLOAK_PASSWORD_FILE") != "":
-		raw, err = os.ReadFile(os.Getenv("LEADCTL_KEYCLOAK_PASSWORD_FILE"))
-	}
-	if err != nil {
-		return "", fault.New(fault.Invalid, "Keycloak administrator's password: %w", err)
-	}
-	if raw = bytes.TrimSpace(raw); len(raw) == 0 {
-		return "", fault.New(fault.Invalid, "Keycloak administrator's password: none given").
-			WithHint("use --admin-password-file FILE (- is stdin), LEADCTL_KEYCLOAK_PASSWORD or LEADCTL_KEYCLOAK_PASSWORD_FILE")
-	}
-	return string(raw), nil
 }
 
 // setupFlags are the flags of setup beyond the administrator's.

@@ -3,15 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"os/user"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/leadctl/leadctl/pkg/fault"
-	"github.com/leadctl/leadctl/pkg/jobs"
-	"github.com/leadctl/leadctl/pkg/logging"
 	"github.com/leadctl/leadctl/pkg/onboarding"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/serve"
@@ -78,32 +74,6 @@ func (a *app) provision(ctx context.Context, req onboarding.Request, wait bool) 
 		return t, err
 	}
 	return t, onboarding.Watch(ctx, db, t.ID, func(s onboarding.Step) { a.step(s.Name, s.Took(), stepError(s)) })
-}
-
-// jobs opens the queue; a working client starts at once and stops when the command ends.
-func (a *app) jobs(ctx context.Context, work bool) (*jobs.Client, error) {
-	cfg, err := a.config(ctx)
-	if err != nil {
-		return nil, err
-	}
-	db, err := a.db(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if !work {
-		return jobs.New(ctx, db, jobs.Options{})
-	}
-	// The steps are shown as they happen; log lines between them would say the same again.
-	spaces, err := serve.Workspaces(ctx, cfg, db, logging.Discard())
-	if err != nil {
-		return nil, err
-	}
-	client, err := jobs.New(ctx, db, jobs.Options{Workers: serve.Workers(cfg, db, spaces, logging.Discard())})
-	if err != nil {
-		return nil, err
-	}
-	a.onClose(func() error { return client.Stop(context.WithoutCancel(ctx)) })
-	return client, client.Start(ctx)
 }
 
 func stepError(s onboarding.Step) error {
@@ -322,34 +292,4 @@ func newTenantUserList(a *app) *cobra.Command {
 		},
 	}
 	return a.reads(cmd)
-}
-
-// inSystem opens the database and goes through the control plane's door.
-func (a *app) inSystem(ctx context.Context, reason string, fn func(context.Context, postgres.SystemTx) error) error {
-	db, err := a.db(ctx)
-	if err != nil {
-		return err
-	}
-	return db.InSystem(ctx, reason, fn)
-}
-
-// actor is who the audit log says used the command line.
-func actor() string {
-	u, err := user.Current()
-	if err != nil {
-		return "cli:unknown"
-	}
-	return "cli:" + u.Username
-}
-
-func first(args []string) string {
-	return append(slices.Clone(args), "")[0]
-}
-
-// printUnless prints a result unless there is none to print.
-func (a *app) printUnless(err error, result any) error {
-	if err != nil {
-		return nil
-	}
-	return a.print(result)
 }

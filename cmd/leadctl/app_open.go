@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+
+	"github.com/leadctl/leadctl/pkg/config"
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/jobs"
+	"github.com/leadctl/leadctl/pkg/logging"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/schema"
+	"github.com/leadctl/leadctl/pkg/serve"
+	"github.com/leadctl/leadctl/pkg/sso"
+)
+
+func (a *app) loadConfig(context.Context) (config.Config, error) {
+	return config.Load(config.Source{File: a.configPath(), Flags: a.flags, Profile: a.profile})
+}
+
+// configPath is the file that was named, "" for the usual places.
+func (a *app) configPath() string {
+	if a.configFile != "" {
+		return a.configFile
+	}
+	return os.Getenv("LEADCTL_CONFIG")
+}
+
+// configForServe is the configuration of a process that listens: with everything that stands against it in one error.
+func (a *app) configForServe(ctx context.Context) (config.Config, error) {
+	cfg, err := a.config(ctx)
+	if refused := cfg.ForServe(); refused != nil {
+		return cfg, refused
+	}
+	return cfg, err
+}
+
+func (a *app) openLog(ctx context.Context) (*slog.Logger, error) {
+	cfg, err := a.config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	format := cfg.Log.Format
+	if format == "auto" && isTerminal(a.stderr) {
+		format = logging.Text
+	}
+	level := cfg.Log.Level
+	if !a.daemon && level == slog.LevelInfo {
+		level = slog.LevelWarn // a command's result says what happened; debug still shows all
+	}
+	return logging.New(a.stderr, level, format), nil
+}
+
+func (a *app) openDB(ctx context.Context) (*postgres.DB, error) {
+	cfg, err := a.config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	log, err := a.log(ctx)
+	if err != nil {
+		return nil, err
+	}
+	db, err := serve.Database(ctx, cfg, log)
+	if err == nil {
+		a.onClose(func() error { db.Close(); return nil })
+	}
+	return db, err
+}
+
+func (a *app) openVerifier(ctx context.Context) (*sso.Verifier, error) {
+	cfg, err := a.config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.SSO.Issuer == "" {
+		return nil, fault.New(fault.Invalid, "NEXIUS_ISSUER: not set").WithHint("set it to the issuer URL, exactly as in the tokens")
+	}
+	log, err := a.log(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v, err := serve.Verifier(cfg, log)
+	if err == nil {
+		a.onClose(func() error { v.Close(); return nil })
+	}
+	return v, err
+}
+
+// jobs opens the queue; a working client starts at once and stops when the command ends.
+func (a *app) jobs(ctx context.Context, work bool) (*jobs.Client, error) {
+	cfg, err := a.config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	db, err := a.db(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !work {
+		return jobs.New(ctx, db, jobs.Options{})
+	}
+	// The steps are shown as they happen; log lines between them would say the same again.
+	spaces, err := serve.Workspaces(ctx, cfg, db, logging.Discard())
+	if err != nil {
+		return nil, err
+	}
+	client, err := jobs.New(ctx, db, jobs.Options{Workers: serve.Workers(cfg, db, spaces, logging.Discard())})
+	if err != nil {
+		return nil, err
+	}
+	a.onClose(func() error { return client.Stop(context.WithoutCancel(ctx)) })
+	return client, client.Start(ctx)
+}
+
+func (a *app) ownerDSN(ctx context.Context) (string, error) {
+	cfg, err := a.config(ctx)
+	if err != nil {
+		return "", err
+	}
+	if cfg.Database.DSN == "" {
+		return "", fault.New(fault.Invalid, "POSTGRES_DSN: not set").WithHint("set it to the owner's login of the database")
+	}
+	return cfg.Database.DSN, nil
+}
+
+// look reads the catalog of a database in any state.
+func (a *app) look(ctx context.Context, fn func(schema.Querier) error) error {
+	cfg, err := a.config(ctx)
+	if err != nil {
+		return err
+	}
+	db, err := serve.Database(ctx, cfg, nil)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return db.Look(ctx, fn)
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/leads"
+)
+
+// password reads the first line of a file or of stdin.
+func (a *app) password(file string) (string, error) {
+	var raw []byte
+	var err error
+	switch file {
+	case "":
+		return "", fault.New(fault.Invalid, "no password").WithHint("use --password-file FILE, or --password-file - for stdin")
+	case "-":
+		raw, err = io.ReadAll(io.LimitReader(a.stdin, 4096))
+	default:
+		raw, err = os.ReadFile(file)
+	}
+	if err != nil {
+		return "", fault.New(fault.Invalid, "password: %w", err)
+	}
+	line, _, _ := bytes.Cut(raw, []byte("\n"))
+	return strings.TrimSuffix(string(line), "\r"), nil
+}
+
+// tokenSource says where a command's token comes from.
+type tokenSource struct{ file, client string }
+
+// token reads the token that a command is about: from the file that is named, the environment, or the session kept by login.
+func (a *app) token(ctx context.Context, from tokenSource) (string, error) {
+	raw := []byte(os.Getenv("LEADCTL_TOKEN"))
+	var err error
+	switch {
+	case from.file == "-":
+		raw, err = io.ReadAll(io.LimitReader(a.stdin, maxTokenFile))
+	case from.file != "":
+		raw, err = os.ReadFile(from.file)
+	case len(bytes.TrimSpace(raw)) == 0:
+		return a.kept(ctx, from.client)
+	}
+	if err != nil {
+		return "", fault.New(fault.Invalid, "token: %w", err)
+	}
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 {
+		return "", fault.New(fault.Invalid, "token: none in %s", cmp.Or(from.file, "LEADCTL_TOKEN"))
+	}
+	return string(bytes.TrimPrefix(raw, []byte("Bearer "))), nil
+}
+
+const maxTokenFile = 64 << 10
+
+func (a *app) adminSecret(file string) (string, error) {
+	raw := []byte(os.Getenv("LEADCTL_KEYCLOAK_PASSWORD"))
+	var err error
+	switch {
+	case file == "-":
+		raw, err = io.ReadAll(io.LimitReader(a.stdin, maxTokenFile))
+	case file != "":
+		raw, err = os.ReadFile(file)
+	case len(raw) == 0 && os.Getenv("LEADCTL_KEYCLOAK_PASSWORD_FILE") != "":
+		raw, err = os.ReadFile(os.Getenv("LEADCTL_KEYCLOAK_PASSWORD_FILE"))
+	}
+	if err != nil {
+		return "", fault.New(fault.Invalid, "Keycloak administrator's password: %w", err)
+	}
+	if raw = bytes.TrimSpace(raw); len(raw) == 0 {
+		return "", fault.New(fault.Invalid, "Keycloak administrator's password: none given").
+			WithHint("use --admin-password-file FILE (- is stdin), LEADCTL_KEYCLOAK_PASSWORD or LEADCTL_KEYCLOAK_PASSWORD_FILE")
+	}
+	return string(raw), nil
+}
+
+// payloadSource is where a profile comes from: the command line, a file, stdin, or the template of new tenants.
+type payloadSource struct {
+	inline, file string
+	template     bool
+}
+
+func (p *payloadSource) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.inline, "payload", "", "the profile as JSON")
+	cmd.Flags().StringVar(&p.file, "file", "", "file that holds the profile; - for stdin")
+	cmd.Flags().BoolVar(&p.template, "template", false, "the profile that new tenants start with")
+	cmd.MarkFlagsMutuallyExclusive("payload", "file", "template")
+}
+
+func (p *payloadSource) read(stdin io.Reader) ([]byte, error) {
+	switch {
+	case p.template:
+		return []byte(leads.DefaultPayload), nil
+	case p.inline != "":
+		return []byte(p.inline), nil
+	case p.file == "-":
+		return io.ReadAll(io.LimitReader(stdin, 1<<20))
+	case p.file == "":
+		return nil, fault.New(fault.Invalid, "no profile: give --payload, --file or --template")
+	}
+	b, err := os.ReadFile(p.file)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "--file %s: %w", p.file, err)
+	}
+	return b, nil
+}
