@@ -36,16 +36,16 @@ type Access struct {
 
 // Admin is a session with the admin API, for one goroutine.
 type Admin struct {
-	base   string
-	grant  url.Values
-	realm  string
-	client *http.Client
-	token  string
+	base      string
+	tokenForm url.Values
+	realm     string
+	client    *http.Client
+	token     string
 }
 
 const (
-	callTimeout = time.Minute // Keycloak takes seconds to make a realm, and many when it is busy
-	maxAnswer   = 8 << 20
+	requestTimeout = time.Minute // Keycloak takes seconds to make a realm, and many when it is busy
+	maxResponse    = 8 << 20
 )
 
 // Connect signs in. Faults: Invalid for an address that must not be used, Unauthenticated for refused credentials,
@@ -56,14 +56,14 @@ func Connect(ctx context.Context, access Access) (*Admin, error) {
 		return nil, err
 	}
 	a := &Admin{base: base, realm: cmp.Or(access.Realm, "master"), client: boundedClient(access.HTTPClient)}
-	a.grant = url.Values{"client_id": {cmp.Or(access.Client, "admin-cli")}}
+	a.tokenForm = url.Values{"client_id": {cmp.Or(access.Client, "admin-cli")}}
 	if access.User == "" {
-		a.grant.Set("grant_type", "client_credentials")
-		a.grant.Set("client_secret", access.Secret)
+		a.tokenForm.Set("grant_type", "client_credentials")
+		a.tokenForm.Set("client_secret", access.Secret)
 	} else {
-		a.grant.Set("grant_type", "password")
-		a.grant.Set("username", access.User)
-		a.grant.Set("password", access.Secret)
+		a.tokenForm.Set("grant_type", "password")
+		a.tokenForm.Set("username", access.User)
+		a.tokenForm.Set("password", access.Secret)
 	}
 	return a, a.signIn(ctx)
 }
@@ -93,7 +93,7 @@ func boundedClient(given *http.Client) *http.Client {
 	if given != nil {
 		c = *given
 	}
-	c.Timeout = callTimeout
+	c.Timeout = requestTimeout
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &c
 }
@@ -101,7 +101,7 @@ func boundedClient(given *http.Client) *http.Client {
 // signIn gets the token that the other calls carry; the administrator's lives for a minute only.
 func (a *Admin) signIn(ctx context.Context) error {
 	address := a.base + "/realms/" + url.PathEscape(a.realm) + "/protocol/openid-connect/token"
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(a.grant.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(a.tokenForm.Encode()))
 	if err != nil {
 		return err
 	}
@@ -109,8 +109,8 @@ func (a *Admin) signIn(ctx context.Context) error {
 	var answer struct {
 		AccessToken string `json:"access_token"`
 	}
-	_, err = a.send(req, &answer)
-	var refused *refusal
+	_, err = a.sendRequest(req, &answer)
+	var refused *apiError
 	switch {
 	case errors.As(err, &refused) && refused.status != http.StatusNotFound:
 		return fault.New(fault.Unauthenticated, "Keycloak administrator: %s", refused.message).
@@ -124,29 +124,29 @@ func (a *Admin) signIn(ctx context.Context) error {
 	return err
 }
 
-// refusal is an answer above 299.
-type refusal struct {
+// apiError is an answer above 299.
+type apiError struct {
 	method, path string
 	status       int
 	message      string
 }
 
 // Error leaves out everything that was sent.
-func (r *refusal) Error() string {
+func (r *apiError) Error() string {
 	return fmt.Sprintf("Keycloak: %s %s: status %d: %s", r.method, r.path, r.status, r.message)
 }
 
-// call sends in as JSON, reads the answer into out, and gives the id of what was created. Both may be nil.
+// callAPI sends in as JSON, reads the answer into out, and gives the id of what was created. Both may be nil.
 // Faults: Denied for missing rights, NotFound, Conflict, Unavailable.
-func (a *Admin) call(ctx context.Context, method, path string, in, out any) (id string, err error) {
+func (a *Admin) callAPI(ctx context.Context, method, path string, in, out any) (id string, err error) {
 	for again := true; ; again = false {
-		id, err = a.try(ctx, method, path, in, out)
-		var refused *refusal
+		id, err = a.callOnce(ctx, method, path, in, out)
+		var refused *apiError
 		if !errors.As(err, &refused) {
 			return id, err
 		}
 		if refused.status != http.StatusUnauthorized || !again {
-			return "", refused.fault()
+			return "", refused.toFault()
 		}
 		if err := a.signIn(ctx); err != nil {
 			return "", err
@@ -154,7 +154,7 @@ func (a *Admin) call(ctx context.Context, method, path string, in, out any) (id 
 	}
 }
 
-func (a *Admin) try(ctx context.Context, method, path string, in, out any) (string, error) {
+func (a *Admin) callOnce(ctx context.Context, method, path string, in, out any) (string, error) {
 	var body io.Reader
 	if in != nil {
 		encoded, err := json.Marshal(in)
@@ -169,19 +169,19 @@ func (a *Admin) try(ctx context.Context, method, path string, in, out any) (stri
 	}
 	req.Header.Set("Authorization", "Bearer "+a.token)
 	req.Header.Set("Content-Type", "application/json")
-	return a.send(req, out)
+	return a.sendRequest(req, out)
 }
 
-// look reads path; found is false when there is nothing.
-func (a *Admin) look(ctx context.Context, path string, out any) (found bool, err error) {
-	_, err = a.call(ctx, http.MethodGet, path, nil, out)
+// readIfExists reads path; found is false when there is nothing.
+func (a *Admin) readIfExists(ctx context.Context, path string, out any) (found bool, err error) {
+	_, err = a.callAPI(ctx, http.MethodGet, path, nil, out)
 	if fault.Is(err, fault.NotFound) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-func (r *refusal) fault() error {
+func (r *apiError) toFault() error {
 	switch r.status {
 	case http.StatusForbidden:
 		return fault.New(fault.Denied, "Keycloak administrator: not allowed to %s %s", r.method, r.path).
@@ -196,18 +196,18 @@ func (r *refusal) fault() error {
 	return fault.New(fault.Unavailable, "%w", r)
 }
 
-func (a *Admin) send(req *http.Request, out any) (id string, err error) {
+func (a *Admin) sendRequest(req *http.Request, out any) (id string, err error) {
 	resp, err := a.client.Do(req)
 	if err != nil {
 		return "", fault.New(fault.Unavailable, "Keycloak: %w", err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
 	if err != nil {
 		return "", fault.New(fault.Unavailable, "Keycloak: %s: %w", req.URL.Path, err)
 	}
 	if resp.StatusCode > 299 {
-		return "", &refusal{req.Method, req.URL.Path, resp.StatusCode, messageIn(body)}
+		return "", &apiError{req.Method, req.URL.Path, resp.StatusCode, errorMessage(body)}
 	}
 	if out != nil {
 		if err := json.Unmarshal(body, out); err != nil {
@@ -218,8 +218,8 @@ func (a *Admin) send(req *http.Request, out any) (id string, err error) {
 	return location[strings.LastIndexByte(location, '/')+1:], nil
 }
 
-// messageIn is what Keycloak says about a refusal, under the several names that it uses.
-func messageIn(body []byte) string {
+// errorMessage is what Keycloak says about a refusal, under the several names that it uses.
+func errorMessage(body []byte) string {
 	var m struct {
 		Error            string `json:"error"`
 		ErrorDescription string `json:"error_description"`

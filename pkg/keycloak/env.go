@@ -27,17 +27,17 @@ type Block struct {
 // Blocks are the settings of API and UI, in development and in production. Production stands on the https addresses among
 // Places; where there is none, its line says what belongs there.
 func (s Settings) Blocks() []Block {
-	dev, prod := s.at("http"), s.at("https")
+	dev, prod := s.placesWithScheme("http"), s.placesWithScheme("https")
 	return []Block{
-		{"api-dev", "API, development", s.api("development", dev)},
-		{"api-prod", "API, production", s.api("production", prod)},
-		{"ui-dev", "web UI, development", s.ui(dev, "true")},
-		{"ui-prod", "web UI, production", s.ui(prod, "false")},
+		{"api-dev", "API, development", s.apiLines("development", dev)},
+		{"api-prod", "API, production", s.apiLines("production", prod)},
+		{"ui-dev", "web UI, development", s.uiLines(dev, "true")},
+		{"ui-prod", "web UI, production", s.uiLines(prod, "false")},
 	}
 }
 
-// at is the places with one scheme, each with something to stand in for it.
-func (s Settings) at(scheme string) sso.Places {
+// placesWithScheme is the places with one scheme, each with something to stand in for it.
+func (s Settings) placesWithScheme(scheme string) sso.Places {
 	examples := map[string]sso.Places{
 		"http":  {UI: []string{"http://localhost:3000"}, API: "http://127.0.0.1:2024"},
 		"https": {UI: []string{"https://app.example.com"}, API: "https://api.example.com"},
@@ -52,7 +52,7 @@ func (s Settings) at(scheme string) sso.Places {
 	return out
 }
 
-func (s Settings) api(environment string, at sso.Places) []string {
+func (s Settings) apiLines(environment string, at sso.Places) []string {
 	lines := []string{
 		"LEADCTL_ENV=" + environment,
 		"NEXIUS_ISSUER=" + s.Issuer,
@@ -69,7 +69,7 @@ func (s Settings) api(environment string, at sso.Places) []string {
 	return lines
 }
 
-func (s Settings) ui(at sso.Places, switcher string) []string {
+func (s Settings) uiLines(at sso.Places, switcher string) []string {
 	return []string{
 		"NEXTAUTH_URL=" + at.UI[0],
 		"# NEXTAUTH_SECRET: openssl rand -base64 32",

@@ -16,7 +16,7 @@ const tenantAttribute = "tenant_id"
 // ensureRealm looks for the realm, and makes it when that is wanted. An existing realm's settings are its owner's.
 func (s *setup) ensureRealm(ctx context.Context) error {
 	var have rep
-	found, err := s.look(ctx, s.realmPath, &have)
+	found, err := s.readIfExists(ctx, s.realmPath, &have)
 	if err != nil {
 		return err
 	}
@@ -24,53 +24,53 @@ func (s *setup) ensureRealm(ctx context.Context) error {
 		return fault.New(fault.NotFound, "realm %q: there is none at %s", s.Realm, s.base).WithHint("--create-realm makes it")
 	}
 	if found {
-		s.keep("realm", s.Realm)
+		s.recordKept("realm", s.Realm)
 		return nil
 	}
-	s.missing = s.DryRun
-	_, err = s.ensure(ctx, item{kind: "realm", name: s.Realm, want: rep{
+	s.realmMissing = s.DryRun
+	_, err = s.ensureResource(ctx, resource{kind: "realm", name: s.Realm, want: rep{
 		"realm": s.Realm, "enabled": true, "sslRequired": "external", "loginWithEmailAllowed": true, "bruteForceProtected": true,
 	}})
 	return err
 }
 
-// ensureProfile declares the attribute. Since Keycloak 24 an attribute that the user profile does not know is dropped
+// ensureTenantAttribute declares the attribute. Since Keycloak 24 an attribute that the user profile does not know is dropped
 // without a word, and one that users may edit would let them choose their tenant.
-func (s *setup) ensureProfile(ctx context.Context) error {
+func (s *setup) ensureTenantAttribute(ctx context.Context) error {
 	path := s.realmPath + "/users/profile"
 	profile := rep{}
-	if !s.missing {
-		if found, err := s.look(ctx, path, &profile); err != nil || !found {
-			s.warn("realm %s has no user profile (Keycloak before 24): let only administrators edit the user attribute %s", s.Realm, tenantAttribute)
+	if !s.realmMissing {
+		if found, err := s.readIfExists(ctx, path, &profile); err != nil || !found {
+			s.addWarning("realm %s has no user profile (Keycloak before 24): let only administrators edit the user attribute %s", s.Realm, tenantAttribute)
 			return err
 		}
 	}
-	attributes, at, have := declared(profile)
-	merged, changed := merge(have, tenantDeclaration(have))
+	attributes, at, have := findTenantAttribute(profile)
+	merged, changed := merge(have, wantedTenantAttribute(have))
 	c := Change{Update, "user attribute", tenantAttribute, strings.Join(changed, "; ")}
 	switch {
 	case have == nil:
 		c.Action, c.Detail = Create, "only administrators may edit it"
 		attributes = append(attributes, merged)
 	case len(changed) == 0:
-		s.keep(c.Kind, c.Name)
+		s.recordKept(c.Kind, c.Name)
 		return nil
 	default:
 		attributes[at] = merged
 	}
-	if who := editorsOf(have); slices.ContainsFunc(who, notAdmin) {
-		s.warn("users may edit %s themselves (%s), and so choose their tenant, until this is written", tenantAttribute, strings.Join(who, ", "))
+	if who := attributeEditors(have); slices.ContainsFunc(who, isNotAdmin) {
+		s.addWarning("users may edit %s themselves (%s), and so choose their tenant, until this is written", tenantAttribute, strings.Join(who, ", "))
 	}
 	profile["attributes"] = attributes
-	_, err := s.write(ctx, http.MethodPut, path, profile, c)
+	_, err := s.applyChange(ctx, http.MethodPut, path, profile, c)
 	return err
 }
 
-// declared finds the attribute among those of a user profile; have is nil when it is not there.
-func declared(profile rep) (attributes []any, at int, have rep) {
+// findTenantAttribute finds the attribute among those of a user profile; have is nil when it is not there.
+func findTenantAttribute(profile rep) (attributes []any, at int, have rep) {
 	attributes, _ = profile["attributes"].([]any)
 	for i, a := range attributes {
-		if m, ok := a.(map[string]any); ok && rep(m).text("name") == tenantAttribute {
+		if m, ok := a.(map[string]any); ok && rep(m).stringMember("name") == tenantAttribute {
 			at, have = i, m
 		}
 	}
@@ -81,19 +81,19 @@ func declared(profile rep) (attributes []any, at int, have rep) {
 // their tenant themselves. NotFound for a realm that does not declare it, or declares nothing (before Keycloak 24).
 func (a *Admin) TenantEditors(ctx context.Context, realm string) ([]string, error) {
 	profile := rep{}
-	found, err := a.look(ctx, "/"+url.PathEscape(realm)+"/users/profile", &profile)
+	found, err := a.readIfExists(ctx, "/"+url.PathEscape(realm)+"/users/profile", &profile)
 	if err != nil {
 		return nil, err
 	}
-	_, _, have := declared(profile)
+	_, _, have := findTenantAttribute(profile)
 	if !found || have == nil {
 		return nil, fault.New(fault.NotFound, "realm %q: its user profile does not declare %s", realm, tenantAttribute).
 			WithHint("leadctl sso keycloak setup declares it, for administrators only")
 	}
-	return editorsOf(have), nil
+	return attributeEditors(have), nil
 }
 
-func editorsOf(attribute rep) (editors []string) {
+func attributeEditors(attribute rep) (editors []string) {
 	rights, _ := attribute["permissions"].(map[string]any)
 	list, _ := rights["edit"].([]any)
 	for _, e := range list {
@@ -104,10 +104,10 @@ func editorsOf(attribute rep) (editors []string) {
 	return editors
 }
 
-func notAdmin(who string) bool { return who != "admin" }
+func isNotAdmin(who string) bool { return who != "admin" }
 
-// tenantDeclaration sets a new attribute up; of an existing one only the rights matter.
-func tenantDeclaration(have rep) rep {
+// wantedTenantAttribute sets a new attribute up; of an existing one only the rights matter.
+func wantedTenantAttribute(have rep) rep {
 	rights := rep{"view": atLeast{"admin"}, "edit": exactly{"admin"}}
 	if have != nil {
 		return rep{"permissions": rights}

@@ -11,19 +11,19 @@ import (
 // rep is one of Keycloak's representations. Members that nobody here knows go back as they came.
 type rep map[string]any
 
-func (r rep) text(name string) string {
+func (r rep) stringMember(name string) string {
 	s, _ := r[name].(string)
 	return s
 }
 
 // The lists in a rep that says how something must be.
 type (
-	atLeast []string // a list that holds these and may hold more
-	exactly []string // a list of these alone, in any order
-	joined  []string // a text of parts joined by ##, at least these
+	atLeast       []string // a list that holds these and may hold more
+	exactly       []string // a list of these alone, in any order
+	joinedAtLeast []string // a text of parts joined by ##, at least these
 )
 
-const joint = "##"
+const listSeparator = "##"
 
 // merge lays want over have. changed describes each member that differs, as "name: old → new".
 func merge(have, want rep) (merged rep, changed []string) {
@@ -41,33 +41,33 @@ func merge(have, want rep) (merged rep, changed []string) {
 			}
 			continue
 		}
-		now := settle(merged[name], want[name])
-		if was := merged[name]; !same(was, now) {
-			changed = append(changed, fmt.Sprintf("%s: %s → %s", name, show(was), show(now)))
+		now := mergeValue(merged[name], want[name])
+		if was := merged[name]; !equalValues(was, now) {
+			changed = append(changed, fmt.Sprintf("%s: %s → %s", name, formatValue(was), formatValue(now)))
 		}
 		merged[name] = now
 	}
 	return merged, changed
 }
 
-// settle is what a member becomes: want itself, or for the lists what satisfies it with the least change.
-func settle(have, want any) any {
+// mergeValue is what a member becomes: want itself, or for the lists what satisfies it with the least change.
+func mergeValue(have, want any) any {
 	switch want := want.(type) {
 	case atLeast:
-		return union(texts(have), want)
+		return appendMissing(stringList(have), want)
 	case exactly:
-		if was := texts(have); slices.Equal(slices.Sorted(slices.Values(was)), slices.Sorted(slices.Values(want))) {
+		if was := stringList(have); slices.Equal(slices.Sorted(slices.Values(was)), slices.Sorted(slices.Values(want))) {
 			return was
 		}
 		return []string(want)
-	case joined:
+	case joinedAtLeast:
 		was, _ := have.(string)
-		return strings.Join(union(slices.DeleteFunc(strings.Split(was, joint), func(s string) bool { return s == "" }), want), joint)
+		return strings.Join(appendMissing(slices.DeleteFunc(strings.Split(was, listSeparator), func(s string) bool { return s == "" }), want), listSeparator)
 	}
 	return want
 }
 
-func union(have, want []string) []string {
+func appendMissing(have, want []string) []string {
 	out := slices.Clone(have)
 	for _, w := range want {
 		if !slices.Contains(out, w) {
@@ -77,8 +77,8 @@ func union(have, want []string) []string {
 	return out
 }
 
-// texts reads a JSON list of texts; anything else is an empty one.
-func texts(v any) []string {
+// stringList reads a JSON list of texts; anything else is an empty one.
+func stringList(v any) []string {
 	if have, ok := v.([]string); ok {
 		return have
 	}
@@ -92,10 +92,10 @@ func texts(v any) []string {
 	return out
 }
 
-func same(a, b any) bool { return show(a) == show(b) }
+func equalValues(a, b any) bool { return formatValue(a) == formatValue(b) }
 
-// show is a value in a plan. An absent list and an empty one are the same to Keycloak.
-func show(v any) string {
+// formatValue is a value in a plan. An absent list and an empty one are the same to Keycloak.
+func formatValue(v any) string {
 	encoded, err := json.Marshal(v)
 	if err != nil {
 		return "?"

@@ -67,8 +67,8 @@ type setup struct {
 	*Admin
 	Options
 	Result
-	realmPath string
-	missing   bool // the realm does not exist: nothing below it needs to be looked for
+	realmPath    string
+	realmMissing bool // the realm does not exist: nothing below it needs to be looked for
 }
 
 // Setup brings the realm to what opts say, one thing after the other, each looked at first: running it again changes
@@ -79,7 +79,7 @@ func (a *Admin) Setup(ctx context.Context, opts Options) (Result, error) {
 		return Result{}, err
 	}
 	s := &setup{Admin: a, Options: opts, realmPath: "/" + url.PathEscape(opts.Realm)}
-	err := s.run(ctx)
+	err := s.ensureAll(ctx)
 	return s.Result, err
 }
 
@@ -121,14 +121,14 @@ func (u User) validate() error {
 	return checkAssignment(u.Tenant, u.Roles)
 }
 
-func (s *setup) run(ctx context.Context) error {
+func (s *setup) ensureAll(ctx context.Context) error {
 	if err := s.ensureRealm(ctx); err != nil {
 		return err
 	}
-	if err := s.ensureProfile(ctx); err != nil {
+	if err := s.ensureTenantAttribute(ctx); err != nil {
 		return err
 	}
-	ui, err := s.ensureUI(ctx)
+	ui, err := s.ensureUIClient(ctx)
 	if err != nil {
 		return err
 	}
@@ -136,27 +136,27 @@ func (s *setup) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cli, err := s.ensureCLI(ctx)
+	cli, err := s.ensureCLIClient(ctx)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(s.ensureScopesOf(ctx, s.Client, ui, scope), s.ensureScopesOf(ctx, s.CLIClient, cli, scope)); err != nil {
+	if err := errors.Join(s.ensureDefaultScopes(ctx, s.Client, ui, scope), s.ensureDefaultScopes(ctx, s.CLIClient, cli, scope)); err != nil {
 		return err
 	}
-	if err := s.ensureRolesReach(ctx, cli, ui); err != nil {
+	if err := s.ensureRoleScope(ctx, cli, ui); err != nil {
 		return err
 	}
-	if err := s.ensureOdoo(ctx); err != nil {
+	if err := s.ensureOdooClient(ctx); err != nil {
 		return err
 	}
 	if err := s.ensureUsers(ctx, ui); err != nil {
 		return err
 	}
-	return s.conclude(ctx, ui)
+	return s.readSettings(ctx, ui)
 }
 
-// item is one thing of the realm, as it is and as it is to be. Paths are below the realm.
-type item struct {
+// resource is one thing of the realm, as it is and as it is to be. Paths are below the realm.
+type resource struct {
 	kind, name     string
 	have           rep // nil when there is none
 	want           rep
@@ -164,24 +164,24 @@ type item struct {
 	detail         string // what a new one is, for the plan
 }
 
-// ensure brings an item about and notes what that took. id is "" for what a dry run would create.
-func (s *setup) ensure(ctx context.Context, it item) (id string, err error) {
+// ensureResource brings an item about and notes what that took. id is "" for what a dry run would create.
+func (s *setup) ensureResource(ctx context.Context, it resource) (id string, err error) {
 	merged, changed := merge(it.have, it.want)
 	switch {
 	case it.have == nil:
-		return s.write(ctx, http.MethodPost, it.create, merged, Change{Create, it.kind, it.name, it.detail})
+		return s.applyChange(ctx, http.MethodPost, it.create, merged, Change{Create, it.kind, it.name, it.detail})
 	case len(changed) > 0 && it.update != "":
-		_, err = s.write(ctx, http.MethodPut, it.update, merged, Change{Update, it.kind, it.name, strings.Join(changed, "; ")})
+		_, err = s.applyChange(ctx, http.MethodPut, it.update, merged, Change{Update, it.kind, it.name, strings.Join(changed, "; ")})
 	default:
-		s.keep(it.kind, it.name)
+		s.recordKept(it.kind, it.name)
 	}
-	return it.have.text("id"), err
+	return it.have.stringMember("id"), err
 }
 
-// write sends what makes c true, except in a dry run, and notes it once it is. It gives the id of what was created.
-func (s *setup) write(ctx context.Context, method, path string, in any, c Change) (id string, err error) {
+// applyChange sends what makes c true, except in a dry run, and notes it once it is. It gives the id of what was created.
+func (s *setup) applyChange(ctx context.Context, method, path string, in any, c Change) (id string, err error) {
 	if !s.DryRun {
-		id, err = s.call(ctx, method, path, in, nil)
+		id, err = s.callAPI(ctx, method, path, in, nil)
 	}
 	if err == nil {
 		s.Plan = append(s.Plan, c)
@@ -189,41 +189,41 @@ func (s *setup) write(ctx context.Context, method, path string, in any, c Change
 	return id, err
 }
 
-func (s *setup) keep(kind, name string) { s.Plan = append(s.Plan, Change{Keep, kind, name, ""}) }
+func (s *setup) recordKept(kind, name string) { s.Plan = append(s.Plan, Change{Keep, kind, name, ""}) }
 
-func (s *setup) warn(format string, args ...any) {
+func (s *setup) addWarning(format string, args ...any) {
 	s.Warnings = append(s.Warnings, fmt.Sprintf(format, args...))
 }
 
-// find reads path below the realm and picks the element whose member name is value; nil when there is none.
+// findEntry reads path below the realm and picks the element whose member name is value; nil when there is none.
 // parent is the id of what the list belongs to: "" when a dry run would create it, and then there is no list.
-func (s *setup) find(ctx context.Context, parent, path, name, value string) (rep, error) {
-	if s.missing || parent == "" {
+func (s *setup) findEntry(ctx context.Context, parent, path, name, value string) (rep, error) {
+	if s.realmMissing || parent == "" {
 		return nil, nil
 	}
 	var list []rep
-	if _, err := s.call(ctx, http.MethodGet, s.realmPath+path, nil, &list); err != nil {
+	if _, err := s.callAPI(ctx, http.MethodGet, s.realmPath+path, nil, &list); err != nil {
 		return nil, err
 	}
 	for _, r := range list {
-		if r.text(name) == value {
+		if r.stringMember(name) == value {
 			return r, nil
 		}
 	}
 	return nil, nil
 }
 
-// conclude reads what the settings are made of.
-func (s *setup) conclude(ctx context.Context, ui string) error {
+// readSettings reads what the settings are made of.
+func (s *setup) readSettings(ctx context.Context, ui string) error {
 	s.Issuer = s.base + "/realms/" + url.PathEscape(s.Realm)
-	if s.missing {
+	if s.realmMissing {
 		return nil
 	}
 	var secret struct {
 		Value string `json:"value"`
 	}
 	if ui != "" {
-		if _, err := s.call(ctx, http.MethodGet, s.realmPath+"/clients/"+ui+"/client-secret", nil, &secret); err != nil {
+		if _, err := s.callAPI(ctx, http.MethodGet, s.realmPath+"/clients/"+ui+"/client-secret", nil, &secret); err != nil {
 			return err
 		}
 	}
@@ -236,7 +236,7 @@ func (s *setup) conclude(ctx context.Context, ui string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.send(req, &realm); err != nil {
+	if _, err := s.sendRequest(req, &realm); err != nil {
 		return fault.New(fault.Unavailable, "%s: %w", address, err)
 	}
 	s.Issuer = realm.Issuer

@@ -35,14 +35,14 @@ func (a *Admin) Assign(ctx context.Context, as Assignment) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := s.find(ctx, s.Realm, "/clients?clientId="+url.QueryEscape(s.Client), "clientId", s.Client)
+	client, err := s.findEntry(ctx, s.Realm, "/clients?clientId="+url.QueryEscape(s.Client), "clientId", s.Client)
 	if err == nil && client == nil {
 		err = fault.New(fault.NotFound, "client %q: realm %s has none", s.Client, s.Realm).WithHint("`leadctl sso keycloak setup` makes it")
 	}
 	if err != nil {
 		return nil, err
 	}
-	err = s.assign(ctx, client.text("id"), user.text("id"), User{Email: as.User, Tenant: as.Tenant, Roles: as.Roles})
+	err = s.assignUser(ctx, client.stringMember("id"), user.stringMember("id"), User{Email: as.User, Tenant: as.Tenant, Roles: as.Roles})
 	return s.Plan, err
 }
 
@@ -63,7 +63,7 @@ func checkAssignment(tenant string, roles []sso.Role) error {
 // findUser looks by user name, then by e-mail address.
 func (s *setup) findUser(ctx context.Context, name string) (rep, error) {
 	for _, by := range []string{"username", "email"} {
-		user, err := s.find(ctx, s.Realm, "/users?exact=true&"+by+"="+url.QueryEscape(name), by, strings.ToLower(name))
+		user, err := s.findEntry(ctx, s.Realm, "/users?exact=true&"+by+"="+url.QueryEscape(name), by, strings.ToLower(name))
 		if err != nil || user != nil {
 			return user, err
 		}
@@ -72,7 +72,7 @@ func (s *setup) findUser(ctx context.Context, name string) (rep, error) {
 		WithHint("give the user name or the e-mail address exactly")
 }
 
-func (s *setup) assign(ctx context.Context, client, user string, want User) error {
+func (s *setup) assignUser(ctx context.Context, client, user string, want User) error {
 	if want.Tenant != "" {
 		if err := s.assignTenant(ctx, user, want); err != nil {
 			return err
@@ -88,18 +88,18 @@ func (s *setup) assign(ctx context.Context, client, user string, want User) erro
 func (s *setup) assignTenant(ctx context.Context, user string, want User) error {
 	path := s.realmPath + "/users/" + user
 	var was, now rep
-	if _, err := s.call(ctx, http.MethodGet, path, nil, &was); err != nil {
+	if _, err := s.callAPI(ctx, http.MethodGet, path, nil, &was); err != nil {
 		return err
 	}
-	it := item{kind: "tenant", name: want.Email, have: was, update: path, want: rep{"attributes": rep{tenantAttribute: exactly{want.Tenant}}}}
-	if _, err := s.ensure(ctx, it); err != nil || s.DryRun {
+	it := resource{kind: "tenant", name: want.Email, have: was, update: path, want: rep{"attributes": rep{tenantAttribute: exactly{want.Tenant}}}}
+	if _, err := s.ensureResource(ctx, it); err != nil || s.DryRun {
 		return err
 	}
-	if _, err := s.call(ctx, http.MethodGet, path, nil, &now); err != nil {
+	if _, err := s.callAPI(ctx, http.MethodGet, path, nil, &now); err != nil {
 		return err
 	}
 	attributes, _ := now["attributes"].(map[string]any)
-	if !slices.Equal(texts(attributes[tenantAttribute]), []string{want.Tenant}) {
+	if !slices.Equal(stringList(attributes[tenantAttribute]), []string{want.Tenant}) {
 		return fault.New(fault.Operator, "realm %s: it did not keep the user attribute %s", s.Realm, tenantAttribute).
 			WithHint("declare it in the realm's user profile; `leadctl sso keycloak setup` does")
 	}
@@ -110,16 +110,16 @@ func (s *setup) assignTenant(ctx context.Context, user string, want User) error 
 func (s *setup) assignRoles(ctx context.Context, client, user string, want User) error {
 	path := s.realmPath + "/users/" + user + "/role-mappings/clients/" + client
 	var have, all []rep
-	if _, err := s.call(ctx, http.MethodGet, path, nil, &have); err != nil {
+	if _, err := s.callAPI(ctx, http.MethodGet, path, nil, &have); err != nil {
 		return err
 	}
-	if _, err := s.call(ctx, http.MethodGet, s.realmPath+"/clients/"+client+"/roles", nil, &all); err != nil {
+	if _, err := s.callAPI(ctx, http.MethodGet, s.realmPath+"/clients/"+client+"/roles", nil, &all); err != nil {
 		return err
 	}
 	var add, drop []rep
-	for _, r := range ours(all) {
-		has := slices.ContainsFunc(have, func(h rep) bool { return h.text("name") == r.text("name") })
-		wanted := slices.Contains(want.Roles, sso.Role(r.text("name")))
+	for _, r := range onlyLeadctlRoles(all) {
+		has := slices.ContainsFunc(have, func(h rep) bool { return h.stringMember("name") == r.stringMember("name") })
+		wanted := slices.Contains(want.Roles, sso.Role(r.stringMember("name")))
 		switch {
 		case wanted && !has:
 			add = append(add, r)
@@ -127,7 +127,7 @@ func (s *setup) assignRoles(ctx context.Context, client, user string, want User)
 			drop = append(drop, r)
 		}
 	}
-	if len(ours(all)) < 3 {
+	if len(onlyLeadctlRoles(all)) < 3 {
 		return fault.New(fault.Operator, "client %s: it lacks roles of leadctl", s.Client).WithHint("`leadctl sso keycloak setup` makes them")
 	}
 	return s.changeRoles(ctx, path, want.Email, add, drop)
@@ -135,26 +135,26 @@ func (s *setup) assignRoles(ctx context.Context, client, user string, want User)
 
 func (s *setup) changeRoles(ctx context.Context, path, user string, add, drop []rep) error {
 	if len(add)+len(drop) == 0 {
-		s.keep("roles", user)
+		s.recordKept("roles", user)
 		return nil
 	}
 	if len(add) > 0 {
-		if _, err := s.write(ctx, http.MethodPost, path, add, Change{Update, "roles", user, signed("+", add)}); err != nil {
+		if _, err := s.applyChange(ctx, http.MethodPost, path, add, Change{Update, "roles", user, joinRoleNames("+", add)}); err != nil {
 			return err
 		}
 	}
 	if len(drop) > 0 {
-		if _, err := s.write(ctx, http.MethodDelete, path, drop, Change{Update, "roles", user, signed("-", drop)}); err != nil {
+		if _, err := s.applyChange(ctx, http.MethodDelete, path, drop, Change{Update, "roles", user, joinRoleNames("-", drop)}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func signed(sign string, list []rep) string {
+func joinRoleNames(sign string, list []rep) string {
 	var names []string
 	for _, r := range list {
-		names = append(names, sign+r.text("name"))
+		names = append(names, sign+r.stringMember("name"))
 	}
 	slices.Sort(names) // Keycloak lists roles in any order
 	return strings.Join(names, " ")
@@ -163,12 +163,12 @@ func signed(sign string, list []rep) string {
 // ensureUsers makes the users for development. The password of one who is there already stays.
 func (s *setup) ensureUsers(ctx context.Context, client string) error {
 	for _, u := range s.Users {
-		user, err := s.find(ctx, s.Realm, "/users?exact=true&username="+url.QueryEscape(u.Email), "username", strings.ToLower(u.Email))
+		user, err := s.findEntry(ctx, s.Realm, "/users?exact=true&username="+url.QueryEscape(u.Email), "username", strings.ToLower(u.Email))
 		if err != nil {
 			return err
 		}
 		local, _, _ := strings.Cut(u.Email, "@")
-		it := item{kind: "user", name: u.Email, have: user, create: s.realmPath + "/users", want: rep{"username": strings.ToLower(u.Email)}}
+		it := resource{kind: "user", name: u.Email, have: user, create: s.realmPath + "/users", want: rep{"username": strings.ToLower(u.Email)}}
 		if user == nil {
 			it.detail = u.String()
 			it.want = rep{
@@ -176,14 +176,14 @@ func (s *setup) ensureUsers(ctx context.Context, client string) error {
 				"credentials": []rep{{"type": "password", "value": s.Password, "temporary": false}},
 			}
 		}
-		id, err := s.ensure(ctx, it)
+		id, err := s.ensureResource(ctx, it)
 		if err != nil {
 			return err
 		}
 		if id == "" || client == "" {
 			continue
 		}
-		if err := s.assign(ctx, client, id, u); err != nil {
+		if err := s.assignUser(ctx, client, id, u); err != nil {
 			return err
 		}
 	}
