@@ -1,9 +1,9 @@
-// Package keycloak prepares a Keycloak realm for leadctl through Keycloak's admin REST API: clients, mappers, roles, the
-// tenant_id attribute, and who belongs to which tenant.
+// Package keycloak configures a Keycloak realm for leadctl through Keycloak's admin REST API:
+// clients, mappers, roles, the user attribute tenant_id, and each user's tenant and roles.
 //
-// It owns what the realm must look like (setup.go and the files beside it) and the settings that follow from it (env.go).
-// What a token from that realm is worth is package sso. A dozen endpoints are needed, over net/http: the client libraries
-// for this API bring HTTP stacks of their own, and none knows the user profile, without which the tenant is lost.
+// It owns what the realm must contain (setup.go and the files beside it) and the settings that result from it (env.go).
+// Package sso verifies the realm's tokens. The package calls a dozen endpoints with net/http: the client libraries for
+// this API bring HTTP stacks of their own, and none of them can edit the user profile, which must declare tenant_id.
 package keycloak
 
 import (
@@ -23,33 +23,34 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Access is how to get into the admin API.
+// Access is the address and the credentials of the admin API.
 type Access struct {
-	URL           string // of the server, without /realms/…; a base path such as /auth is part of it
-	Realm         string // where the administrator is known; "" means master
+	URL           string // of the server, without /realms/…, with its base path, if any (such as /auth)
+	Realm         string // the administrator's realm; "" means master
 	User          string // administrator; "" means that Client is a service account
 	Client        string // "" means admin-cli
 	Secret        string // the administrator's password, or the service account's secret
-	AllowInsecure bool   // http to other hosts than loopback: development only
+	AllowInsecure bool   // allow http to hosts other than loopback: development only
 	HTTPClient    *http.Client
 }
 
-// Admin is a session with the admin API, for one goroutine.
+// Admin is a client of the admin API. Only one goroutine may use it at a time.
 type Admin struct {
 	base      string
-	tokenForm url.Values
+	tokenForm url.Values // the request for an access token
 	realm     string
 	client    *http.Client
 	token     string
 }
 
 const (
-	requestTimeout = time.Minute // Keycloak takes seconds to make a realm, and many when it is busy
+	requestTimeout = time.Minute // Keycloak takes seconds to create a realm, and much longer under load
 	maxResponse    = 8 << 20
 )
 
-// Connect signs in. Faults: Invalid for an address that must not be used, Unauthenticated for refused credentials,
-// Unavailable when Keycloak does not answer.
+// Connect signs in to the admin API. Faults: Invalid for a malformed URL or one
+// that would send the password in the clear, Unauthenticated for wrong credentials,
+// NotFound for an unknown realm, Unavailable when Keycloak does not answer.
 func Connect(ctx context.Context, access Access) (*Admin, error) {
 	base, err := checkURL(access)
 	if err != nil {
@@ -68,19 +69,20 @@ func Connect(ctx context.Context, access Access) (*Admin, error) {
 	return a, a.signIn(ctx)
 }
 
-// checkURL keeps the administrator's password off the network in the clear.
+// checkURL returns the server's URL without a trailing slash. It rejects http, except for loopback and if allowed.
 func checkURL(access Access) (string, error) {
 	u, err := url.Parse(access.URL)
 	switch {
 	case err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return "", fault.New(fault.Invalid, "Keycloak URL %q: not of the form https://host[:port][/path]", access.URL)
+		return "", fault.New(fault.Invalid, "Keycloak URL %q: must have the form https://host[:port][/path]",
+			access.URL)
 	case strings.Contains(u.Path, "/realms/"):
-		return "", fault.New(fault.Invalid, "Keycloak URL %q: give the server's URL, without /realms/…", access.URL)
+		return "", fault.New(fault.Invalid, "Keycloak URL %q: must be the server's URL, without /realms/…", access.URL)
 	case u.Scheme == "https", u.Scheme == "http" && (access.AllowInsecure || isLoopback(u.Hostname())):
 		return strings.TrimSuffix(access.URL, "/"), nil
 	}
 	return "", fault.New(fault.Invalid, "Keycloak URL %q: must start with https://", access.URL).
-		WithHint("the administrator's password goes there; http is for loopback, or for LEADCTL_ENV=development")
+		WithHint("the administrator's password is sent there; http is for loopback, or for LEADCTL_ENV=development")
 }
 
 func isLoopback(host string) bool {
@@ -88,6 +90,7 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
+// boundedClient returns a copy of given (nil means a new client) with a timeout and without redirects.
 func boundedClient(given *http.Client) *http.Client {
 	var c http.Client
 	if given != nil {
@@ -98,7 +101,7 @@ func boundedClient(given *http.Client) *http.Client {
 	return &c
 }
 
-// signIn gets the token that the other calls carry; the administrator's lives for a minute only.
+// signIn gets an access token. By default, Keycloak's tokens for administrators expire after one minute.
 func (a *Admin) signIn(ctx context.Context) error {
 	address := a.base + "/realms/" + url.PathEscape(a.realm) + "/protocol/openid-connect/token"
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(a.tokenForm.Encode()))
@@ -110,43 +113,45 @@ func (a *Admin) signIn(ctx context.Context) error {
 		AccessToken string `json:"access_token"`
 	}
 	_, err = a.sendRequest(req, &answer)
-	var refused *apiError
+	var rejected *apiError
 	switch {
-	case errors.As(err, &refused) && refused.status != http.StatusNotFound:
-		return fault.New(fault.Unauthenticated, "Keycloak administrator: %s", refused.message).
-			WithHint("the administrator of realm %s; `leadctl sso keycloak setup --help` says where the password is read from", a.realm)
-	case errors.As(err, &refused):
+	case errors.As(err, &rejected) && rejected.status != http.StatusNotFound:
+		return fault.New(fault.Unauthenticated, "Keycloak administrator: %s", rejected.message).
+			WithHint("give the credentials of an administrator of realm %s; "+
+				"`leadctl sso keycloak setup --help` says where the password is read from", a.realm)
+	case errors.As(err, &rejected):
 		return fault.New(fault.NotFound, "Keycloak: no realm %q at %s", a.realm, a.base)
 	case err == nil && answer.AccessToken == "":
-		return fault.New(fault.Unavailable, "%s: not Keycloak's answer", address)
+		return fault.New(fault.Unavailable, "Keycloak: %s: the response has no access token", address)
 	}
 	a.token = answer.AccessToken
 	return err
 }
 
-// apiError is an answer above 299.
+// apiError is a response with a status above 299.
 type apiError struct {
 	method, path string
 	status       int
 	message      string
 }
 
-// Error leaves out everything that was sent.
+// Error returns method, path, status and Keycloak's message. It contains nothing of the request's body.
 func (r *apiError) Error() string {
 	return fmt.Sprintf("Keycloak: %s %s: status %d: %s", r.method, r.path, r.status, r.message)
 }
 
-// callAPI sends in as JSON, reads the answer into out, and gives the id of what was created. Both may be nil.
-// Faults: Denied for missing rights, NotFound, Conflict, Unavailable.
+// callAPI sends in as JSON and decodes the response into out; both may be nil. It returns
+// the id of a created resource. It signs in again, once, when the access token has expired.
+// Faults: Denied for missing rights, NotFound, Conflict, Unprocessable, Unavailable.
 func (a *Admin) callAPI(ctx context.Context, method, path string, in, out any) (id string, err error) {
-	for again := true; ; again = false {
+	for canRetry := true; ; canRetry = false {
 		id, err = a.callOnce(ctx, method, path, in, out)
-		var refused *apiError
-		if !errors.As(err, &refused) {
+		var rejected *apiError
+		if !errors.As(err, &rejected) {
 			return id, err
 		}
-		if refused.status != http.StatusUnauthorized || !again {
-			return "", refused.toFault()
+		if rejected.status != http.StatusUnauthorized || !canRetry {
+			return "", rejected.toFault()
 		}
 		if err := a.signIn(ctx); err != nil {
 			return "", err
@@ -172,7 +177,7 @@ func (a *Admin) callOnce(ctx context.Context, method, path string, in, out any) 
 	return a.sendRequest(req, out)
 }
 
-// readIfExists reads path; found is false when there is nothing.
+// readIfExists reads path into out; found is false when Keycloak answers 404.
 func (a *Admin) readIfExists(ctx context.Context, path string, out any) (found bool, err error) {
 	_, err = a.callAPI(ctx, http.MethodGet, path, nil, out)
 	if fault.Is(err, fault.NotFound) {
@@ -185,7 +190,8 @@ func (r *apiError) toFault() error {
 	switch r.status {
 	case http.StatusForbidden:
 		return fault.New(fault.Denied, "Keycloak administrator: not allowed to %s %s", r.method, r.path).
-			WithHint("give it the role realm-admin of the client realm-management, or use the administrator of realm master")
+			WithHint("give the administrator the role realm-admin of the client realm-management, " +
+				"or use an administrator of realm master")
 	case http.StatusNotFound:
 		return fault.New(fault.NotFound, "%w", r)
 	case http.StatusConflict:
@@ -196,6 +202,7 @@ func (r *apiError) toFault() error {
 	return fault.New(fault.Unavailable, "%w", r)
 }
 
+// sendRequest decodes the response into out, unless out is nil. It returns the id in the Location header, if any.
 func (a *Admin) sendRequest(req *http.Request, out any) (id string, err error) {
 	resp, err := a.client.Do(req)
 	if err != nil {
@@ -211,21 +218,21 @@ func (a *Admin) sendRequest(req *http.Request, out any) (id string, err error) {
 	}
 	if out != nil {
 		if err := json.Unmarshal(body, out); err != nil {
-			return "", fault.New(fault.Unavailable, "Keycloak: %s: not the JSON expected: %w", req.URL.Path, err)
+			return "", fault.New(fault.Unavailable, "Keycloak: %s: unexpected JSON: %w", req.URL.Path, err)
 		}
 	}
 	location := resp.Header.Get("Location")
 	return location[strings.LastIndexByte(location, '/')+1:], nil
 }
 
-// errorMessage is what Keycloak says about a refusal, under the several names that it uses.
+// errorMessage returns Keycloak's error message, cut to 200 characters. Keycloak uses several names for it.
 func errorMessage(body []byte) string {
 	var m struct {
 		Error            string `json:"error"`
 		ErrorDescription string `json:"error_description"`
 		ErrorMessage     string `json:"errorMessage"`
 	}
-	_ = json.Unmarshal(body, &m) // no JSON, no message
+	_ = json.Unmarshal(body, &m) // a body that is not JSON has no message
 	s := cmp.Or(m.ErrorDescription, cmp.Or(m.ErrorMessage, cmp.Or(m.Error, "no reason given")))
 	if r := []rune(s); len(r) > 200 {
 		s = string(r[:200]) + "…"

@@ -9,7 +9,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
-// ensureClient brings a client about. A list of redirect URIs and the like keeps what others put there.
+// ensureClient creates or updates a client. It keeps redirect URIs and web origins that are already there.
 func (s *setup) ensureClient(ctx context.Context, r sso.Registration, kind string, want rep) (id string, err error) {
 	have, err := s.findEntry(ctx, s.Realm, "/clients?clientId="+url.QueryEscape(r.Client), "clientId", r.Client)
 	if err != nil {
@@ -18,30 +18,37 @@ func (s *setup) ensureClient(ctx context.Context, r sso.Registration, kind strin
 	want["clientId"], want["enabled"], want["protocol"] = r.Client, true, "openid-connect"
 	want["redirectUris"], want["webOrigins"] = atLeast(r.RedirectURIs), atLeast(r.WebOrigins)
 	if have == nil {
-		want["fullScopeAllowed"] = false // else its tokens carry every role that the user has anywhere
+		want["fullScopeAllowed"] = false // otherwise its tokens contain all roles of the user
 	}
 	for _, u := range stringList(have["redirectUris"]) {
 		if isWildcardRedirect(u) {
-			s.addWarning("client %s: redirect URI %s lets any page there receive codes; name the exact address", r.Client, u)
+			s.addWarning("client %s: redirect URI %s allows any page below it to receive codes; use exact addresses",
+				r.Client, u)
 		}
 	}
 	return s.ensureResource(ctx, resource{
-		kind: "client", name: r.Client, have: have, want: want, detail: kind + "; redirects to " + strings.Join(r.RedirectURIs, ", "),
+		kind: "client", name: r.Client, have: have, want: want,
 		create: s.realmPath + "/clients", update: s.realmPath + "/clients/" + have.stringMember("id"),
+		detail: kind + "; redirects to " + strings.Join(r.RedirectURIs, ", "),
 	})
 }
 
-// isWildcardRedirect reports whether a redirect URI leaves open where a code ends up. Loopback on any port is the user's own machine.
+// isWildcardRedirect reports whether a redirect URI matches more than one page of a host. It does not count a loopback
+// address, which is the user's own machine, nor a relative URI.
 func isWildcardRedirect(uri string) bool {
 	return strings.HasSuffix(uri, "*") && !strings.HasPrefix(uri, "http://127.0.0.1/") && !strings.HasPrefix(uri, "/")
 }
 
-// ensureUIClient brings about the client of web UI, API and console, with the roles that it holds for all of them.
+// ensureUIClient creates or updates the client of web UI, API and console, and leadctl's roles,
+// which are roles of this client.
 func (s *setup) ensureUIClient(ctx context.Context) (id string, err error) {
 	r := s.Places.RegisterUI(s.Client)
 	id, err = s.ensureClient(ctx, r, "confidential, code and PKCE", rep{
-		"publicClient": false, "standardFlowEnabled": true, "implicitFlowEnabled": false, "directAccessGrantsEnabled": false,
-		"attributes": rep{"pkce.code.challenge.method": "S256", "post.logout.redirect.uris": joinedAtLeast(r.PostLogoutURIs)},
+		"publicClient": false, "standardFlowEnabled": true, "implicitFlowEnabled": false,
+		"directAccessGrantsEnabled": false,
+		"attributes": rep{
+			"pkce.code.challenge.method": "S256", "post.logout.redirect.uris": joinedAtLeast(r.PostLogoutURIs),
+		},
 	})
 	if err != nil {
 		return "", err
@@ -54,7 +61,7 @@ func (s *setup) ensureUIClient(ctx context.Context) (id string, err error) {
 	return id, nil
 }
 
-// leadctlRoles are leadctl's, with what they are for.
+// leadctlRoles returns leadctl's roles with the descriptions that Keycloak shows.
 func leadctlRoles() []rep {
 	return []rep{
 		{"name": string(sso.Viewer), "description": "leadctl: reads"},
@@ -69,27 +76,34 @@ func (s *setup) ensureRole(ctx context.Context, client string, role rep) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.ensureResource(ctx, resource{kind: "client role", name: role.stringMember("name"), have: have, want: role, detail: "of " + s.Client, create: s.realmPath + path})
+	_, err = s.ensureResource(ctx, resource{
+		kind: "client role", name: role.stringMember("name"), have: have, want: role, detail: "of " + s.Client,
+		create: s.realmPath + path,
+	})
 	return err
 }
 
-// ensureCLIClient brings about the client of `leadctl sso login`: no secret, loopback redirects, and the device flow.
+// ensureCLIClient creates or updates the client of `leadctl sso login`: no secret, loopback redirects, device flow.
 func (s *setup) ensureCLIClient(ctx context.Context) (id string, err error) {
 	return s.ensureClient(ctx, s.Places.RegisterCLI(s.CLIClient), "public, code and PKCE, device flow", rep{
-		"publicClient": true, "standardFlowEnabled": true, "implicitFlowEnabled": false, "directAccessGrantsEnabled": false,
-		"attributes": rep{"pkce.code.challenge.method": "S256", "oauth2.device.authorization.grant.enabled": "true"},
+		"publicClient": true, "standardFlowEnabled": true, "implicitFlowEnabled": false,
+		"directAccessGrantsEnabled": false,
+		"attributes": rep{
+			"pkce.code.challenge.method": "S256", "oauth2.device.authorization.grant.enabled": "true",
+		},
 	})
 }
 
-// ensureOdooClient brings about the client of Odoo's own sign-in, which knows only the implicit flow. It does not get our
-// client scope: its tokens name no tenant and are no good for the API. They name the client as their audience, which is what
-// leadctl's validation route looks at when Odoo asks it about one.
+// ensureOdooClient creates or updates the client of Odoo's own sign-in, which supports only the implicit flow.
+// The client does not get the scope leadctl: its tokens have no tenant claim, and the API rejects
+// them. Their audience is the client, which leadctl checks when Odoo asks it to validate a token.
 func (s *setup) ensureOdooClient(ctx context.Context) error {
 	if s.OdooClient == "" {
 		return nil
 	}
 	id, err := s.ensureClient(ctx, s.Places.RegisterOdoo(s.OdooClient), "public, implicit flow", rep{
-		"publicClient": true, "standardFlowEnabled": false, "implicitFlowEnabled": true, "directAccessGrantsEnabled": false,
+		"publicClient": true, "standardFlowEnabled": false, "implicitFlowEnabled": true,
+		"directAccessGrantsEnabled": false,
 	})
 	if err != nil {
 		return err
@@ -97,7 +111,7 @@ func (s *setup) ensureOdooClient(ctx context.Context) error {
 	return s.ensureMapper(ctx, id, "/clients/"+id, audienceMapper("odoo audience", s.OdooClient))
 }
 
-// ensureRoleScope lets the CLI's tokens carry the roles that the UI's client holds.
+// ensureRoleScope allows the CLI's tokens to contain the roles of the UI's client.
 func (s *setup) ensureRoleScope(ctx context.Context, cli, ui string) error {
 	path := s.realmPath + "/clients/" + cli + "/scope-mappings/clients/" + ui
 	var missing []rep
@@ -111,11 +125,12 @@ func (s *setup) ensureRoleScope(ctx context.Context, cli, ui string) error {
 		s.recordKept("role scope", s.CLIClient)
 		return nil
 	}
-	_, err := s.applyChange(ctx, http.MethodPost, path, missing, Change{Create, "role scope", s.CLIClient, "its tokens may carry the roles of " + s.Client})
+	_, err := s.applyChange(ctx, http.MethodPost, path, missing,
+		Change{Create, "role scope", s.CLIClient, "its tokens may contain the roles of " + s.Client})
 	return err
 }
 
-// onlyLeadctlRoles picks leadctl's roles out of a list of roles.
+// onlyLeadctlRoles returns those of list that are leadctl's roles.
 func onlyLeadctlRoles(list []rep) (out []rep) {
 	for _, r := range list {
 		if sso.Role(r.stringMember("name")).Valid() {

@@ -9,23 +9,23 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
-// Settings are what API and UI need to be told about a realm that Setup has been through.
+// Settings are the values that API and web UI need to use a realm after Setup.
 type Settings struct {
 	Issuer, Client, CLIClient string
-	Secret                    string // shown only when it is not ""
-	SecretFile                string // where the secret lies, for those who can read it from there
+	Secret                    string // the client secret; "" leaves it out
+	SecretFile                string // the file with the client secret, or ""
 	Places                    sso.Places
 }
 
-// Block is the settings of one program in one place, as lines of an environment file.
+// Block is the settings of one program in one environment, as lines of an environment file.
 type Block struct {
 	Name  string // api-dev, api-prod, ui-dev or ui-prod
 	Title string
 	Lines []string
 }
 
-// Blocks are the settings of API and UI, in development and in production. Production stands on the https addresses among
-// Places; where there is none, its line says what belongs there.
+// Blocks returns the settings of API and web UI, for development and for production. Development uses the
+// http addresses in Places and production the https ones; an example stands in for a missing address.
 func (s Settings) Blocks() []Block {
 	dev, prod := s.placesWithScheme("http"), s.placesWithScheme("https")
 	return []Block{
@@ -36,14 +36,16 @@ func (s Settings) Blocks() []Block {
 	}
 }
 
-// placesWithScheme is the places with one scheme, each with something to stand in for it.
+// placesWithScheme returns the places with one scheme, and an example for each missing one.
 func (s Settings) placesWithScheme(scheme string) sso.Places {
 	examples := map[string]sso.Places{
 		"http":  {UI: []string{"http://localhost:3000"}, API: "http://127.0.0.1:2024"},
 		"https": {UI: []string{"https://app.example.com"}, API: "https://api.example.com"},
 	}
 	out := examples[scheme]
-	if ui := slices.DeleteFunc(slices.Clone(s.Places.UI), func(u string) bool { return !strings.HasPrefix(u, scheme+"://") }); len(ui) > 0 {
+	hasOther := func(u string) bool { return !strings.HasPrefix(u, scheme+"://") }
+	ui := slices.DeleteFunc(slices.Clone(s.Places.UI), hasOther)
+	if len(ui) > 0 {
 		out.UI = ui
 	}
 	if strings.HasPrefix(s.Places.API, scheme+"://") {
@@ -82,7 +84,8 @@ func (s Settings) uiLines(at sso.Places, switcher string) []string {
 	}
 }
 
-// secretLine names the secret's file to a program that reads files; else the secret stands there only when it is asked for.
+// secretLine returns the setting name: the path of the secret's file if the program reads files,
+// else the secret. It leaves the value empty, with a comment, when Settings.Secret is empty.
 func (s Settings) secretLine(name string, readsFiles bool) string {
 	switch {
 	case s.SecretFile != "" && readsFiles:
@@ -90,23 +93,24 @@ func (s Settings) secretLine(name string, readsFiles bool) string {
 	case s.Secret != "":
 		return name + "=" + s.Secret
 	case s.SecretFile != "":
-		return "# " + name + ": what is in " + s.SecretFile + "\n" + name + "="
+		return "# " + name + ": the content of " + s.SecretFile + "\n" + name + "="
 	}
-	return "# " + name + ": Keycloak shows it under Clients, " + s.Client + ", Credentials\n" + name + "="
+	return "# " + name + ": in Keycloak under Clients, " + s.Client + ", Credentials\n" + name + "="
 }
 
-// String is the block as it goes into a file.
+// String returns the block as text of an environment file.
 func (b Block) String() string {
 	return fmt.Sprintf("# %s\n%s\n", b.Title, strings.Join(b.Lines, "\n"))
 }
 
-// YAML is the settings of an API in development as a leadctl.yaml, which needs no environment at all.
+// YAML returns the API's settings as a leadctl.yaml.
 func (s Settings) YAML() string {
 	var b strings.Builder
 	if u, err := url.Parse(s.Issuer); err == nil && u.Scheme == "http" {
 		b.WriteString("env: development\n")
 	}
-	fmt.Fprintf(&b, "sso:\n  issuer: %q\n  audiences: [%q]\n  client_id: %q\n  extra_clients: [%q]\n", s.Issuer, s.Client, s.Client, s.CLIClient)
+	fmt.Fprintf(&b, "sso:\n  issuer: %q\n  audiences: [%q]\n", s.Issuer, s.Client)
+	fmt.Fprintf(&b, "  client_id: %q\n  extra_clients: [%q]\n", s.Client, s.CLIClient)
 	switch {
 	case s.SecretFile != "":
 		fmt.Fprintf(&b, "  client_secret_file: %q\n", s.SecretFile)

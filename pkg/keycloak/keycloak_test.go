@@ -22,15 +22,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const password = "the administrator's password"
 
-// server answers like Keycloak's admin API at the edges: sign-in, expiry, refusals. What a whole realm does is held by the
-// live tests.
+// server imitates Keycloak's admin API at its edges: sign-in, expiry and errors. The live tests cover a whole realm.
 type server struct {
 	*httptest.Server
 	mu      sync.Mutex
 	signIns int
-	calls   []string // method and path of the admin calls
+	calls   []string // method and path of each admin call
 	answer  func(w http.ResponseWriter, r *http.Request)
-	stale   int // so many admin calls find the token expired
+	expired int // the number of next admin calls that answer 401
 }
 
 func newServer(t *testing.T, answer func(w http.ResponseWriter, r *http.Request)) *server {
@@ -47,22 +46,22 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/realms/master/protocol/openid-connect/token" {
 		s.signIns++
 		if r.PostFormValue("password") != password || r.PostFormValue("client_id") != "admin-cli" {
-			refuse(w, 401, `{"error":"invalid_grant","error_description":"Invalid user credentials"}`)
+			writeError(w, 401, `{"error":"invalid_grant","error_description":"Invalid user credentials"}`)
 			return
 		}
 		_, _ = io.WriteString(w, `{"access_token":"secret-token"}`)
 		return
 	}
 	s.calls = append(s.calls, r.Method+" "+r.URL.Path)
-	if s.stale > 0 || r.Header.Get("Authorization") != "Bearer secret-token" {
-		s.stale--
-		refuse(w, 401, `{"error":"HTTP 401 Unauthorized"}`)
+	if s.expired > 0 || r.Header.Get("Authorization") != "Bearer secret-token" {
+		s.expired--
+		writeError(w, 401, `{"error":"HTTP 401 Unauthorized"}`)
 		return
 	}
 	s.answer(w, r)
 }
 
-func refuse(w http.ResponseWriter, status int, body string) {
+func writeError(w http.ResponseWriter, status int, body string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, body)
@@ -70,24 +69,32 @@ func refuse(w http.ResponseWriter, status int, body string) {
 
 func (s *server) connect(t *testing.T) *keycloak.Admin {
 	t.Helper()
-	a, err := keycloak.Connect(t.Context(), keycloak.Access{URL: s.URL + "/", User: "admin", Secret: password, HTTPClient: s.Client()})
+	access := keycloak.Access{URL: s.URL + "/", User: "admin", Secret: password, HTTPClient: s.Client()}
+	a, err := keycloak.Connect(t.Context(), access)
 	require.NoError(t, err)
 	return a
 }
 
 func options() keycloak.Options {
-	return keycloak.Options{Realm: "acme", CreateRealm: true, Client: "ui", CLIClient: "cli", Places: sso.Places{UI: []string{"http://localhost:3000"}}}
+	return keycloak.Options{
+		Realm: "acme", CreateRealm: true, Client: "ui", CLIClient: "cli",
+		Places: sso.Places{UI: []string{"http://localhost:3000"}},
+	}
 }
 
 func TestConnect(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, nil)
-	_, err := keycloak.Connect(t.Context(), keycloak.Access{URL: s.URL, User: "admin", Secret: "wrong", HTTPClient: s.Client()})
+	access := keycloak.Access{URL: s.URL, User: "admin", Secret: "wrong", HTTPClient: s.Client()}
+	_, err := keycloak.Connect(t.Context(), access)
 	require.Equal(t, fault.Unauthenticated, fault.KindOf(err))
 	require.ErrorContains(t, err, "Invalid user credentials")
 	require.NotContains(t, err.Error(), "wrong")
 
-	for _, bad := range []string{"", "keycloak", "ftp://id.example", "http://id.example:8080", "https://user:pass@id.example", "https://id.example/realms/acme", "https://id.example?x"} {
+	for _, bad := range []string{
+		"", "keycloak", "ftp://id.example", "http://id.example:8080",
+		"https://user:pass@id.example", "https://id.example/realms/acme", "https://id.example?x",
+	} {
 		_, err := keycloak.Connect(t.Context(), keycloak.Access{URL: bad, User: "admin", Secret: password})
 		require.Equal(t, fault.Invalid, fault.KindOf(err), bad)
 	}
@@ -96,7 +103,7 @@ func TestConnect(t *testing.T) {
 	require.NotContains(t, err.Error(), password)
 }
 
-// TestServiceAccount: with no user the client signs in for itself.
+// TestServiceAccount: without a user, Connect signs the client in as a service account.
 func TestServiceAccount(t *testing.T) {
 	t.Parallel()
 	var form map[string][]string
@@ -106,31 +113,38 @@ func TestServiceAccount(t *testing.T) {
 		_, _ = io.WriteString(w, `{"access_token":"x"}`)
 	}))
 	t.Cleanup(s.Close)
-	_, err := keycloak.Connect(t.Context(), keycloak.Access{URL: s.URL, Client: "robot", Secret: "s", HTTPClient: s.Client()})
+	access := keycloak.Access{URL: s.URL, Client: "robot", Secret: "s", HTTPClient: s.Client()}
+	_, err := keycloak.Connect(t.Context(), access)
 	require.NoError(t, err)
-	require.Equal(t, map[string][]string{"grant_type": {"client_credentials"}, "client_id": {"robot"}, "client_secret": {"s"}}, form)
+	want := map[string][]string{"grant_type": {"client_credentials"}, "client_id": {"robot"}, "client_secret": {"s"}}
+	require.Equal(t, want, form)
 }
 
 func TestTokenIsRenewedOnce(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, 404, `{"error":"Realm not found."}`) })
+	s := newServer(t, func(w http.ResponseWriter, _ *http.Request) { writeError(w, 404, `{"error":"Realm not found."}`) })
 	a := s.connect(t)
-	s.stale = 1
+	s.expired = 1
 	opts := options()
 	opts.CreateRealm = false
 	_, err := a.Setup(t.Context(), opts)
 	require.Equal(t, fault.NotFound, fault.KindOf(err))
 	require.Equal(t, 2, s.signIns)
-	s.stale = 100
+	s.expired = 100
 	_, err = a.Setup(t.Context(), opts)
-	require.Error(t, err, "a token that is refused at once is not renewed for ever")
+	require.Error(t, err, "a new token that is rejected must not be renewed again")
 	require.Equal(t, 3, s.signIns)
 }
 
-func TestRefusals(t *testing.T) {
+func TestAPIErrors(t *testing.T) {
 	t.Parallel()
-	for status, kind := range map[int]fault.Kind{403: fault.Denied, 409: fault.Conflict, 400: fault.Unprocessable, 500: fault.Unavailable, 302: fault.Unavailable} {
-		s := newServer(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, status, `{"errorMessage":"no, because"}`) })
+	for status, kind := range map[int]fault.Kind{
+		403: fault.Denied, 409: fault.Conflict, 400: fault.Unprocessable,
+		500: fault.Unavailable, 302: fault.Unavailable,
+	} {
+		s := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+			writeError(w, status, `{"errorMessage":"the reason"}`)
+		})
 		_, err := s.connect(t).Setup(t.Context(), options())
 		require.Equal(t, kind, fault.KindOf(err), status)
 		require.NotContains(t, err.Error(), "secret-token")
@@ -140,10 +154,10 @@ func TestRefusals(t *testing.T) {
 	require.Equal(t, fault.Unavailable, fault.KindOf(err))
 }
 
-// TestDryRunOnNothing: a realm that is not there is planned whole, and nothing but the look at it is asked.
-func TestDryRunOnNothing(t *testing.T) {
+// TestDryRunWithoutRealm: for a missing realm the plan is complete, and the dry run reads nothing but the realm.
+func TestDryRunWithoutRealm(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, func(w http.ResponseWriter, _ *http.Request) { refuse(w, 404, `{}`) })
+	s := newServer(t, func(w http.ResponseWriter, _ *http.Request) { writeError(w, 404, `{}`) })
 	opts := options()
 	opts.DryRun, opts.OdooClient = true, "odoo"
 	opts.Places.Odoo = []string{"http://localhost:8069/"}
@@ -157,25 +171,34 @@ func TestDryRunOnNothing(t *testing.T) {
 		require.Equal(t, keycloak.Create, c.Action)
 		kinds[c.Kind]++
 	}
-	require.Equal(t, map[string]int{"realm": 1, "user attribute": 1, "client": 3, "client role": 3, "client scope": 1, "mapper": 4, "scope of client": 2, "role scope": 1, "user": 1}, kinds)
-	require.Contains(t, r.Plan, keycloak.Change{Action: "create", Kind: "client", Name: "odoo", Detail: "public, implicit flow; redirects to http://localhost:8069/auth_oauth/signin"})
-	require.Contains(t, r.Plan, keycloak.Change{Action: "create", Kind: "user", Name: "a@b.example", Detail: "tenant acme, ops"})
+	require.Equal(t, map[string]int{
+		"realm": 1, "user attribute": 1, "client": 3, "client role": 3, "client scope": 1,
+		"mapper": 4, "scope of client": 2, "role scope": 1, "user": 1,
+	}, kinds)
+	require.Contains(t, r.Plan, keycloak.Change{
+		Action: "create", Kind: "client", Name: "odoo",
+		Detail: "public, implicit flow; redirects to http://localhost:8069/auth_oauth/signin",
+	})
+	user := keycloak.Change{Action: "create", Kind: "user", Name: "a@b.example", Detail: "tenant acme, ops"}
+	require.Contains(t, r.Plan, user)
 	require.Equal(t, s.URL+"/realms/acme", r.Issuer)
 }
 
-func TestOptionsThatCannotBeMeant(t *testing.T) {
+func TestInvalidOptions(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, func(http.ResponseWriter, *http.Request) { t.Error("asked") })
+	s := newServer(t, func(http.ResponseWriter, *http.Request) { t.Error("sent a request") })
 	a := s.connect(t)
 	for name, change := range map[string]func(*keycloak.Options){
-		"no realm":      func(o *keycloak.Options) { o.Realm = "" },
-		"path":          func(o *keycloak.Options) { o.Realm = "a/b" },
-		"master":        func(o *keycloak.Options) { o.Realm = "master" },
-		"no client":     func(o *keycloak.Options) { o.Client = "" },
-		"one for both":  func(o *keycloak.Options) { o.CLIClient = o.Client },
-		"odoo for both": func(o *keycloak.Options) { o.OdooClient = o.Client },
-		"no address":    func(o *keycloak.Options) { o.Users, o.Password = []keycloak.User{{Email: "x"}}, "p" },
-		"bad tenant":    func(o *keycloak.Options) { o.Users, o.Password = []keycloak.User{{Email: "x@y.z", Tenant: "01"}}, "p" },
+		"no realm":     func(o *keycloak.Options) { o.Realm = "" },
+		"path":         func(o *keycloak.Options) { o.Realm = "a/b" },
+		"master":       func(o *keycloak.Options) { o.Realm = "master" },
+		"no client":    func(o *keycloak.Options) { o.Client = "" },
+		"same client":  func(o *keycloak.Options) { o.CLIClient = o.Client },
+		"same as odoo": func(o *keycloak.Options) { o.OdooClient = o.Client },
+		"no e-mail":    func(o *keycloak.Options) { o.Users, o.Password = []keycloak.User{{Email: "x"}}, "p" },
+		"bad tenant": func(o *keycloak.Options) {
+			o.Users, o.Password = []keycloak.User{{Email: "x@y.z", Tenant: "01"}}, "p"
+		},
 		"bad role": func(o *keycloak.Options) {
 			o.Users, o.Password = []keycloak.User{{Email: "x@y.z", Roles: []sso.Role{"root"}}}, "p"
 		},
@@ -190,8 +213,8 @@ func TestOptionsThatCannotBeMeant(t *testing.T) {
 	require.Equal(t, fault.Invalid, fault.KindOf(err))
 }
 
-// TestAttributeThatIsDropped: Keycloak takes an attribute that its user profile does not know, and forgets it.
-func TestAttributeThatIsDropped(t *testing.T) {
+// TestDroppedAttribute: Keycloak accepts an attribute that its user profile does not declare, and drops it.
+func TestDroppedAttribute(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, func(w http.ResponseWriter, r *http.Request) {
 		answer := map[string]string{
@@ -201,17 +224,19 @@ func TestAttributeThatIsDropped(t *testing.T) {
 		}[r.URL.Path]
 		_, _ = io.WriteString(w, answer)
 	})
-	_, err := s.connect(t).Assign(t.Context(), keycloak.Assignment{Realm: "acme", Client: "ui", User: "Ann", Tenant: "7"})
+	as := keycloak.Assignment{Realm: "acme", Client: "ui", User: "Ann", Tenant: "7"}
+	_, err := s.connect(t).Assign(t.Context(), as)
 	require.Equal(t, fault.Operator, fault.KindOf(err))
 	require.Contains(t, fault.Hint(err), "leadctl sso keycloak setup")
 }
 
 func TestTenantEditors(t *testing.T) {
 	t.Parallel()
+	both := `"permissions":{"view":["admin","user"],"edit":["admin","user"]}`
 	for profile, want := range map[string][]string{
-		`{"attributes":[{"name":"email"},{"name":"tenant_id","permissions":{"view":["admin","user"],"edit":["admin","user"]}}]}`: {"admin", "user"},
-		`{"attributes":[{"name":"tenant_id","permissions":{"edit":["admin"]}}]}`:                                                 {"admin"},
-		`{"attributes":[{"name":"tenant_id"}]}`:                                                                                  nil,
+		`{"attributes":[{"name":"email"},{"name":"tenant_id",` + both + `}]}`:    {"admin", "user"},
+		`{"attributes":[{"name":"tenant_id","permissions":{"edit":["admin"]}}]}`: {"admin"},
+		`{"attributes":[{"name":"tenant_id"}]}`:                                  nil,
 	} {
 		s := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, profile) })
 		editors, err := s.connect(t).TenantEditors(t.Context(), "acme")
@@ -223,7 +248,7 @@ func TestTenantEditors(t *testing.T) {
 		func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"attributes":[{"name":"email"}]}`)
 		},
-		func(w http.ResponseWriter, _ *http.Request) { refuse(w, 404, `{"error":"HTTP 404 Not Found"}`) },
+		func(w http.ResponseWriter, _ *http.Request) { writeError(w, 404, `{"error":"HTTP 404 Not Found"}`) },
 	} {
 		_, err := newServer(t, answer).connect(t).TenantEditors(t.Context(), "acme")
 		require.True(t, fault.Is(err, fault.NotFound), "%v", err)
@@ -244,8 +269,10 @@ func TestCancelled(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	s := keycloak.Settings{Issuer: "https://id.example/realms/acme", Client: "ui", CLIClient: "cli",
-		Places: sso.Places{UI: []string{"http://localhost:3000", "https://app.acme.example"}, API: "https://api.acme.example/"}}
+	places := sso.Places{
+		UI: []string{"http://localhost:3000", "https://app.acme.example"}, API: "https://api.acme.example/",
+	}
+	s := keycloak.Settings{Issuer: "https://id.example/realms/acme", Client: "ui", CLIClient: "cli", Places: places}
 	blocks := map[string]string{}
 	for _, b := range s.Blocks() {
 		blocks[b.Name] = b.String()
@@ -260,7 +287,7 @@ func TestSettings(t *testing.T) {
 	require.Contains(t, blocks["ui-dev"], "NEXT_PUBLIC_ENABLE_TENANT_SWITCHER=true\n")
 	require.Contains(t, blocks["ui-prod"], "NEXTAUTH_URL=https://app.acme.example\n")
 	require.Contains(t, blocks["ui-prod"], "NEXT_PUBLIC_ENABLE_TENANT_SWITCHER=false\n")
-	require.Contains(t, blocks["ui-prod"], "NEXIUS_CLIENT_SECRET=\n", "no secret unless it is asked for")
+	require.Contains(t, blocks["ui-prod"], "NEXIUS_CLIENT_SECRET=\n", "must not contain the secret")
 	require.NotContains(t, s.YAML(), "development")
 
 	s.SecretFile = "/run/secret"
@@ -272,7 +299,7 @@ func TestSettings(t *testing.T) {
 	require.True(t, strings.HasPrefix(s.YAML(), "env: development\n"))
 }
 
-// TestPlanAsJSON: the names are what scripts read.
+// TestPlanAsJSON: scripts rely on these member names.
 func TestPlanAsJSON(t *testing.T) {
 	t.Parallel()
 	b, err := json.Marshal(keycloak.Change{Action: keycloak.Update, Kind: "client", Name: "ui", Detail: "x"})

@@ -10,10 +10,10 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// tenantAttribute is the user attribute and the claim that name the tenant.
+// tenantAttribute is the name of the user attribute and of the claim that hold the tenant.
 const tenantAttribute = "tenant_id"
 
-// ensureRealm looks for the realm, and makes it when that is wanted. An existing realm's settings are its owner's.
+// ensureRealm creates the realm if it is missing and CreateRealm is set. It does not change an existing realm.
 func (s *setup) ensureRealm(ctx context.Context) error {
 	var have rep
 	found, err := s.readIfExists(ctx, s.realmPath, &have)
@@ -21,7 +21,8 @@ func (s *setup) ensureRealm(ctx context.Context) error {
 		return err
 	}
 	if !found && !s.CreateRealm {
-		return fault.New(fault.NotFound, "realm %q: there is none at %s", s.Realm, s.base).WithHint("--create-realm makes it")
+		return fault.New(fault.NotFound, "realm %q: not found at %s", s.Realm, s.base).
+			WithHint("--create-realm creates it")
 	}
 	if found {
 		s.recordKept("realm", s.Realm)
@@ -29,19 +30,22 @@ func (s *setup) ensureRealm(ctx context.Context) error {
 	}
 	s.realmMissing = s.DryRun
 	_, err = s.ensureResource(ctx, resource{kind: "realm", name: s.Realm, want: rep{
-		"realm": s.Realm, "enabled": true, "sslRequired": "external", "loginWithEmailAllowed": true, "bruteForceProtected": true,
+		"realm": s.Realm, "enabled": true, "sslRequired": "external",
+		"loginWithEmailAllowed": true, "bruteForceProtected": true,
 	}})
 	return err
 }
 
-// ensureTenantAttribute declares the attribute. Since Keycloak 24 an attribute that the user profile does not know is dropped
-// without a word, and one that users may edit would let them choose their tenant.
+// ensureTenantAttribute declares the attribute tenant_id, editable by administrators
+// only. Since Keycloak 24 the realm silently drops attributes that its user profile
+// does not declare. If users could edit it, they could choose their tenant.
 func (s *setup) ensureTenantAttribute(ctx context.Context) error {
 	path := s.realmPath + "/users/profile"
 	profile := rep{}
 	if !s.realmMissing {
 		if found, err := s.readIfExists(ctx, path, &profile); err != nil || !found {
-			s.addWarning("realm %s has no user profile (Keycloak before 24): let only administrators edit the user attribute %s", s.Realm, tenantAttribute)
+			s.addWarning("realm %s has no user profile (Keycloak before 24): "+
+				"allow only administrators to edit the user attribute %s", s.Realm, tenantAttribute)
 			return err
 		}
 	}
@@ -59,14 +63,16 @@ func (s *setup) ensureTenantAttribute(ctx context.Context) error {
 		attributes[at] = merged
 	}
 	if who := attributeEditors(have); slices.ContainsFunc(who, isNotAdmin) {
-		s.addWarning("users may edit %s themselves (%s), and so choose their tenant, until this is written", tenantAttribute, strings.Join(who, ", "))
+		s.addWarning("users may edit %s themselves (editors: %s) and so choose their tenant, "+
+			"until setup writes the change", tenantAttribute, strings.Join(who, ", "))
 	}
 	profile["attributes"] = attributes
 	_, err := s.applyChange(ctx, http.MethodPut, path, profile, c)
 	return err
 }
 
-// findTenantAttribute finds the attribute among those of a user profile; have is nil when it is not there.
+// findTenantAttribute finds tenant_id among the attributes of
+// a user profile, at index at; have is nil if it is missing.
 func findTenantAttribute(profile rep) (attributes []any, at int, have rep) {
 	attributes, _ = profile["attributes"].([]any)
 	for i, a := range attributes {
@@ -77,8 +83,9 @@ func findTenantAttribute(profile rep) (attributes []any, at int, have rep) {
 	return attributes, at, have
 }
 
-// TenantEditors says who may edit the attribute that names a user's tenant: "admin" alone is safe, with "user" people choose
-// their tenant themselves. NotFound for a realm that does not declare it, or declares nothing (before Keycloak 24).
+// TenantEditors returns the groups that may edit a user's tenant_id: "admin" alone
+// is safe; with "user", users can choose their tenant. It fails with NotFound for
+// a realm that does not declare the attribute or is older than Keycloak 24.
 func (a *Admin) TenantEditors(ctx context.Context, realm string) ([]string, error) {
 	profile := rep{}
 	found, err := a.readIfExists(ctx, "/"+url.PathEscape(realm)+"/users/profile", &profile)
@@ -88,7 +95,7 @@ func (a *Admin) TenantEditors(ctx context.Context, realm string) ([]string, erro
 	_, _, have := findTenantAttribute(profile)
 	if !found || have == nil {
 		return nil, fault.New(fault.NotFound, "realm %q: its user profile does not declare %s", realm, tenantAttribute).
-			WithHint("leadctl sso keycloak setup declares it, for administrators only")
+			WithHint("`leadctl sso keycloak setup` declares it, editable by administrators only")
 	}
 	return attributeEditors(have), nil
 }
@@ -106,7 +113,8 @@ func attributeEditors(attribute rep) (editors []string) {
 
 func isNotAdmin(who string) bool { return who != "admin" }
 
-// wantedTenantAttribute sets a new attribute up; of an existing one only the rights matter.
+// wantedTenantAttribute returns the declaration of a new
+// attribute. For an existing one it returns the permissions only.
 func wantedTenantAttribute(have rep) rep {
 	rights := rep{"view": atLeast{"admin"}, "edit": exactly{"admin"}}
 	if have != nil {

@@ -8,24 +8,26 @@ import (
 	"strings"
 )
 
-// rep is one of Keycloak's representations. Members that nobody here knows go back as they came.
+// rep is a JSON object of Keycloak's API, such as a ClientRepresentation.
+// Members that leadctl does not know are sent back unchanged.
 type rep map[string]any
 
+// stringMember returns the member as a string, or "" if it is missing or no string.
 func (r rep) stringMember(name string) string {
 	s, _ := r[name].(string)
 	return s
 }
 
-// The lists in a rep that says how something must be.
+// Wanted values of list members.
 type (
-	atLeast       []string // a list that holds these and may hold more
-	exactly       []string // a list of these alone, in any order
-	joinedAtLeast []string // a text of parts joined by ##, at least these
+	atLeast       []string // a list with these elements and possibly others
+	exactly       []string // a list of these elements, in any order
+	joinedAtLeast []string // one string of elements joined by listSeparator, these and possibly others
 )
 
 const listSeparator = "##"
 
-// merge lays want over have. changed describes each member that differs, as "name: old → new".
+// merge returns have with the members of want. changed describes each member that differs, as "name: old → new".
 func merge(have, want rep) (merged rep, changed []string) {
 	merged = maps.Clone(have)
 	if merged == nil {
@@ -50,23 +52,26 @@ func merge(have, want rep) (merged rep, changed []string) {
 	return merged, changed
 }
 
-// mergeValue is what a member becomes: want itself, or for the lists what satisfies it with the least change.
+// mergeValue returns the new value of a member: want, or a list that satisfies want with the least change to have.
 func mergeValue(have, want any) any {
 	switch want := want.(type) {
 	case atLeast:
 		return appendMissing(stringList(have), want)
 	case exactly:
-		if was := stringList(have); slices.Equal(slices.Sorted(slices.Values(was)), slices.Sorted(slices.Values(want))) {
+		was := stringList(have)
+		if slices.Equal(slices.Sorted(slices.Values(was)), slices.Sorted(slices.Values(want))) {
 			return was
 		}
 		return []string(want)
 	case joinedAtLeast:
 		was, _ := have.(string)
-		return strings.Join(appendMissing(slices.DeleteFunc(strings.Split(was, listSeparator), func(s string) bool { return s == "" }), want), listSeparator)
+		parts := slices.DeleteFunc(strings.Split(was, listSeparator), func(s string) bool { return s == "" })
+		return strings.Join(appendMissing(parts, want), listSeparator)
 	}
 	return want
 }
 
+// appendMissing returns a copy of have with those elements of want that it lacks.
 func appendMissing(have, want []string) []string {
 	out := slices.Clone(have)
 	for _, w := range want {
@@ -77,7 +82,7 @@ func appendMissing(have, want []string) []string {
 	return out
 }
 
-// stringList reads a JSON list of texts; anything else is an empty one.
+// stringList returns the strings in a JSON list; it is empty for any other value.
 func stringList(v any) []string {
 	if have, ok := v.([]string); ok {
 		return have
@@ -94,7 +99,7 @@ func stringList(v any) []string {
 
 func equalValues(a, b any) bool { return formatValue(a) == formatValue(b) }
 
-// formatValue is a value in a plan. An absent list and an empty one are the same to Keycloak.
+// formatValue returns a value as text for a plan. Keycloak does not distinguish a missing list from an empty one.
 func formatValue(v any) string {
 	encoded, err := json.Marshal(v)
 	if err != nil {

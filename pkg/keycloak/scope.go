@@ -5,18 +5,19 @@ import (
 	"net/http"
 )
 
-// scopeName is the client scope that holds the mappers, so that they stand in one place for all clients that have it.
+// scopeName is the client scope that holds the mappers, in one place for all clients that use it.
 const scopeName = "leadctl"
 
-// ensureScope brings about the client scope and its mappers. It gets no role mappings of its own: a scope with them is
-// silently left out of the tokens of users who have none of those roles.
+// ensureScope creates or updates the client scope and its mappers. The scope gets no role mappings: Keycloak
+// silently leaves a scope with role mappings out of the tokens of users who have none of those roles.
 func (s *setup) ensureScope(ctx context.Context) (id string, err error) {
 	have, err := s.findEntry(ctx, s.Realm, "/client-scopes", "name", scopeName)
 	if err != nil {
 		return "", err
 	}
 	id, err = s.ensureResource(ctx, resource{
-		kind: "client scope", name: scopeName, have: have, create: s.realmPath + "/client-scopes", update: s.realmPath + "/client-scopes/" + have.stringMember("id"),
+		kind: "client scope", name: scopeName, have: have,
+		create: s.realmPath + "/client-scopes", update: s.realmPath + "/client-scopes/" + have.stringMember("id"),
 		want: rep{"name": scopeName, "protocol": "openid-connect", "attributes": rep{
 			"include.in.token.scope": "false", "display.on.consent.screen": "false",
 		}},
@@ -32,8 +33,9 @@ func (s *setup) ensureScope(ctx context.Context) (id string, err error) {
 	return id, nil
 }
 
-// tokenMappers put audience, tenant and roles into the tokens. The roles are client roles: realm roles of those names may mean
-// something else to other applications. Keycloak leaves roles out for a user who has none, so that the stored ones count.
+// tokenMappers returns the mappers that add audience, tenant and roles to the tokens. The roles
+// are client roles, because realm roles of the same names may mean something else to other
+// applications. For a user without roles Keycloak adds no roles claim, so the stored roles apply.
 func (s *setup) tokenMappers() []rep {
 	return []rep{
 		audienceMapper("leadctl audience", s.Client),
@@ -41,26 +43,29 @@ func (s *setup) tokenMappers() []rep {
 			"user.attribute": tenantAttribute, "claim.name": tenantAttribute, "jsonType.label": "String",
 		})},
 		{"name": "leadctl roles", "protocolMapper": "oidc-usermodel-client-role-mapper", "config": addToAllTokens(rep{
-			"usermodel.clientRoleMapping.clientId": s.Client, "claim.name": "roles", "jsonType.label": "String", "multivalued": "true",
+			"usermodel.clientRoleMapping.clientId": s.Client, "claim.name": "roles",
+			"jsonType.label": "String", "multivalued": "true",
 		})},
 	}
 }
 
-// audienceMapper puts a client into the audience of access tokens.
+// audienceMapper adds a client to the audience of access tokens.
 func audienceMapper(name, client string) rep {
 	return rep{"name": name, "protocolMapper": "oidc-audience-mapper", "config": rep{
-		"included.client.audience": client, "access.token.claim": "true", "id.token.claim": "false", "introspection.token.claim": "true",
+		"included.client.audience": client, "access.token.claim": "true",
+		"id.token.claim": "false", "introspection.token.claim": "true",
 	}}
 }
 
 func addToAllTokens(config rep) rep {
-	for _, where := range []string{"access.token.claim", "id.token.claim", "userinfo.token.claim", "introspection.token.claim"} {
-		config[where] = "true"
+	for _, where := range []string{"access.token", "id.token", "userinfo.token", "introspection.token"} {
+		config[where+".claim"] = "true"
 	}
 	return config
 }
 
-// ensureMapper brings about a mapper of a client or a client scope; id is "" for one that a dry run has not made.
+// ensureMapper creates or updates a mapper of the client or client scope at path of; id is "" if
+// a dry run would create that.
 func (s *setup) ensureMapper(ctx context.Context, id, of string, want rep) error {
 	path := of + "/protocol-mappers/models"
 	have, err := s.findEntry(ctx, id, path, "name", want.stringMember("name"))
@@ -68,15 +73,17 @@ func (s *setup) ensureMapper(ctx context.Context, id, of string, want rep) error
 		return err
 	}
 	want["protocol"] = "openid-connect"
+	mapper := s.realmPath + path
 	_, err = s.ensureResource(ctx, resource{
-		kind: "mapper", name: want.stringMember("name"), have: have, want: want, detail: want.stringMember("protocolMapper"),
-		create: s.realmPath + path, update: s.realmPath + path + "/" + have.stringMember("id"),
+		kind: "mapper", name: want.stringMember("name"), have: have, want: want, create: mapper,
+		update: mapper + "/" + have.stringMember("id"), detail: want.stringMember("protocolMapper"),
 	})
 	return err
 }
 
-// ensureDefaultScopes gives a client ours, and the ones of Keycloak's own that hold sub, names and e-mail address, in every
-// token whatever is asked for. A realm that lacks one of Keycloak's has its own way to fill those claims.
+// ensureDefaultScopes adds the scope leadctl to a client's default scopes, and those of Keycloak's
+// own scopes that hold sub, names and e-mail address. Default scopes are in every token. It skips
+// a scope of Keycloak's that the realm lacks: such a realm fills those claims in another way.
 func (s *setup) ensureDefaultScopes(ctx context.Context, name, client, scope string) error {
 	path := "/clients/" + client + "/default-client-scopes"
 	missing := false
@@ -99,7 +106,8 @@ func (s *setup) ensureDefaultScopes(ctx context.Context, name, client, scope str
 			continue
 		}
 		missing = true
-		if _, err := s.applyChange(ctx, http.MethodPut, s.realmPath+path+"/"+id, nil, Change{Create, "scope of client", name, wanted + " is in every token"}); err != nil {
+		c := Change{Create, "scope of client", name, wanted + " is in every token"}
+		if _, err := s.applyChange(ctx, http.MethodPut, s.realmPath+path+"/"+id, nil, c); err != nil {
 			return err
 		}
 	}

@@ -13,35 +13,35 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
-// Options say what the realm is to look like. Nothing that is there already is taken away, save rights that would let
-// users choose their own tenant.
+// Options are the wanted state of the realm. Setup removes nothing,
+// except permissions with which users could choose their tenant.
 type Options struct {
 	Realm       string
-	CreateRealm bool // make the realm when there is none; else that is an error
+	CreateRealm bool // create a missing realm; otherwise Setup fails
 	Client      string
 	CLIClient   string
-	OdooClient  string // "" makes none
+	OdooClient  string // "" means none
 	Places      sso.Places
-	Users       []User // users for development, made with Password when they are missing
+	Users       []User // users for development; missing ones are created with Password
 	Password    string
-	DryRun      bool // write nothing; the plan is what would be done
+	DryRun      bool // change nothing; the plan lists what Setup would change
 }
 
-// User is somebody to sign in as.
+// User is a user for development.
 type User struct {
 	Email  string
-	Tenant string     // "" leaves it open
-	Roles  []sso.Role // none leaves them open
+	Tenant string     // "" assigns none
+	Roles  []sso.Role // empty assigns none
 }
 
-// What a Change does to its thing.
+// The actions of a Change.
 const (
 	Create = "create"
 	Update = "update"
 	Keep   = "keep"
 )
 
-// Change is one line of the plan.
+// Change is one line of a plan.
 type Change struct {
 	Action string `json:"action"`
 	Kind   string `json:"kind"`
@@ -49,15 +49,15 @@ type Change struct {
 	Detail string `json:"detail"`
 }
 
-// Result is what the realm is like now, or would be after a dry run.
+// Result is the state of the realm after Setup, or after a dry run the state that Setup would produce.
 type Result struct {
 	Plan     []Change
 	Warnings []string
-	Issuer   string // as the realm calls itself
+	Issuer   string // as in the realm's discovery document
 	Secret   string // of Client; "" in a dry run that would create it
 }
 
-// Changed reports whether anything was, or would be, written.
+// Changed reports whether Setup wrote, or would write, anything.
 func (r Result) Changed() bool {
 	return slices.ContainsFunc(r.Plan, func(c Change) bool { return c.Action != Keep })
 }
@@ -68,12 +68,12 @@ type setup struct {
 	Options
 	Result
 	realmPath    string
-	realmMissing bool // the realm does not exist: nothing below it needs to be looked for
+	realmMissing bool // the realm does not exist yet, so nothing in it can be read
 }
 
-// Setup brings the realm to what opts say, one thing after the other, each looked at first: running it again changes
-// nothing. After an error it can be run again. The Result tells how far it came. Faults: those of the calls, Invalid for
-// options that cannot be meant, NotFound for a realm that is not to be created.
+// Setup brings the realm to the state in opts. It reads each resource and writes it only if it differs, so that a
+// second run changes nothing. It can be run again after an error; the Result lists what was done before the error.
+// Faults: Invalid for wrong options, NotFound for a missing realm without CreateRealm, and those of the API calls.
 func (a *Admin) Setup(ctx context.Context, opts Options) (Result, error) {
 	if err := opts.validate(); err != nil {
 		return Result{}, err
@@ -86,13 +86,16 @@ func (a *Admin) Setup(ctx context.Context, opts Options) (Result, error) {
 func (o Options) validate() error {
 	switch {
 	case o.Realm == "" || strings.ContainsAny(o.Realm, "/?#%"):
-		return fault.New(fault.Invalid, "realm %q: not a realm's name", o.Realm)
+		return fault.New(fault.Invalid, `realm %q: must not be empty or contain any of /?#%%`, o.Realm)
 	case o.Realm == "master":
-		return fault.New(fault.Invalid, "realm master: it is for Keycloak's own administrators").WithHint("choose another with --realm")
-	case o.Client == "" || o.CLIClient == "" || o.Client == o.CLIClient || o.Client == o.OdooClient || o.CLIClient == o.OdooClient:
-		return fault.New(fault.Invalid, "clients %q, %q, %q: each needs a name of its own", o.Client, o.CLIClient, o.OdooClient)
+		return fault.New(fault.Invalid, "realm master: reserved for Keycloak's own administrators").
+			WithHint("choose another realm with --realm")
+	case o.Client == "" || o.CLIClient == "" || o.Client == o.CLIClient ||
+		o.Client == o.OdooClient || o.CLIClient == o.OdooClient:
+		return fault.New(fault.Invalid, "clients %q, %q, %q: names must differ and not be empty",
+			o.Client, o.CLIClient, o.OdooClient)
 	case len(o.Users) > 0 && o.Password == "" && !o.DryRun:
-		return fault.New(fault.Invalid, "test users: no password for them")
+		return fault.New(fault.Invalid, "test users: a password is required")
 	}
 	for _, u := range o.Users {
 		if err := u.validate(); err != nil {
@@ -102,7 +105,7 @@ func (o Options) validate() error {
 	return nil
 }
 
-// String is what the user is given.
+// String returns the user's tenant and roles.
 func (u User) String() string {
 	var parts []string
 	if u.Tenant != "" {
@@ -115,8 +118,9 @@ func (u User) String() string {
 }
 
 func (u User) validate() error {
-	if local, domain, ok := strings.Cut(u.Email, "@"); !ok || local == "" || domain == "" || strings.ContainsAny(u.Email, " \t\r\n") {
-		return fault.New(fault.Invalid, "user %q: not an e-mail address", u.Email)
+	local, domain, ok := strings.Cut(u.Email, "@")
+	if !ok || local == "" || domain == "" || strings.ContainsAny(u.Email, " \t\r\n") {
+		return fault.New(fault.Invalid, "user %q: must be an e-mail address", u.Email)
 	}
 	return checkAssignment(u.Tenant, u.Roles)
 }
@@ -140,7 +144,8 @@ func (s *setup) ensureAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(s.ensureDefaultScopes(ctx, s.Client, ui, scope), s.ensureDefaultScopes(ctx, s.CLIClient, cli, scope)); err != nil {
+	err = s.ensureDefaultScopes(ctx, s.Client, ui, scope)
+	if err = errors.Join(err, s.ensureDefaultScopes(ctx, s.CLIClient, cli, scope)); err != nil {
 		return err
 	}
 	if err := s.ensureRoleScope(ctx, cli, ui); err != nil {
@@ -155,30 +160,33 @@ func (s *setup) ensureAll(ctx context.Context) error {
 	return s.readSettings(ctx, ui)
 }
 
-// resource is one thing of the realm, as it is and as it is to be. Paths are below the realm.
+// resource is one resource of the realm, as it is and as it should be.
 type resource struct {
 	kind, name     string
-	have           rep // nil when there is none
+	have           rep // nil if it does not exist
 	want           rep
-	create, update string // where it is posted, and where it is put; "" for what is only ever made
-	detail         string // what a new one is, for the plan
+	create, update string // the paths to POST and PUT to; update is "" for a resource that is never updated
+	detail         string // describes a new resource in the plan
 }
 
-// ensureResource brings an item about and notes what that took. id is "" for what a dry run would create.
+// ensureResource creates or updates a resource if needed and adds a line to
+// the plan. It returns the resource's id, or "" if a dry run would create it.
 func (s *setup) ensureResource(ctx context.Context, it resource) (id string, err error) {
 	merged, changed := merge(it.have, it.want)
 	switch {
 	case it.have == nil:
 		return s.applyChange(ctx, http.MethodPost, it.create, merged, Change{Create, it.kind, it.name, it.detail})
 	case len(changed) > 0 && it.update != "":
-		_, err = s.applyChange(ctx, http.MethodPut, it.update, merged, Change{Update, it.kind, it.name, strings.Join(changed, "; ")})
+		c := Change{Update, it.kind, it.name, strings.Join(changed, "; ")}
+		_, err = s.applyChange(ctx, http.MethodPut, it.update, merged, c)
 	default:
 		s.recordKept(it.kind, it.name)
 	}
 	return it.have.stringMember("id"), err
 }
 
-// applyChange sends what makes c true, except in a dry run, and notes it once it is. It gives the id of what was created.
+// applyChange sends a request, except in a dry run, and adds c to the
+// plan if the request succeeds. It returns the id of a created resource.
 func (s *setup) applyChange(ctx context.Context, method, path string, in any, c Change) (id string, err error) {
 	if !s.DryRun {
 		id, err = s.callAPI(ctx, method, path, in, nil)
@@ -195,8 +203,8 @@ func (s *setup) addWarning(format string, args ...any) {
 	s.Warnings = append(s.Warnings, fmt.Sprintf(format, args...))
 }
 
-// findEntry reads path below the realm and picks the element whose member name is value; nil when there is none.
-// parent is the id of what the list belongs to: "" when a dry run would create it, and then there is no list.
+// findEntry reads the list at path and returns the element whose member name is value, or nil. parent is the id of the
+// resource that the list belongs to. If it is "", a dry run would create that resource, and the list is empty.
 func (s *setup) findEntry(ctx context.Context, parent, path, name, value string) (rep, error) {
 	if s.realmMissing || parent == "" {
 		return nil, nil
@@ -213,7 +221,7 @@ func (s *setup) findEntry(ctx context.Context, parent, path, name, value string)
 	return nil, nil
 }
 
-// readSettings reads what the settings are made of.
+// readSettings reads the client secret and the issuer for the Result.
 func (s *setup) readSettings(ctx context.Context, ui string) error {
 	s.Issuer = s.base + "/realms/" + url.PathEscape(s.Realm)
 	if s.realmMissing {
@@ -223,7 +231,8 @@ func (s *setup) readSettings(ctx context.Context, ui string) error {
 		Value string `json:"value"`
 	}
 	if ui != "" {
-		if _, err := s.callAPI(ctx, http.MethodGet, s.realmPath+"/clients/"+ui+"/client-secret", nil, &secret); err != nil {
+		path := s.realmPath + "/clients/" + ui + "/client-secret"
+		if _, err := s.callAPI(ctx, http.MethodGet, path, nil, &secret); err != nil {
 			return err
 		}
 	}
