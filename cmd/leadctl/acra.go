@@ -110,7 +110,7 @@ func (a *app) ingestOptions(ctx context.Context, f ingestFlags) (opts acra.Optio
 	if f.PageSize == 0 {
 		f.PageSize = cfg.ACRA.PageSize
 	}
-	opts, opts.Status = f.Options, f.statuses
+	opts, opts.Status, opts.By = f.Options, f.statuses, operator("")
 	if opts.MaxRejects == 0 {
 		opts.MaxRejects = -1 // what was said, not what is left open
 	}

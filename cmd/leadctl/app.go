@@ -16,6 +16,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/config"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
 // app is what commands share. Its functions open a dependency when a command first asks, and close takes them down in
@@ -88,13 +89,13 @@ func (a *app) inSystem(ctx context.Context, reason string, fn func(context.Conte
 	return db.InSystem(ctx, reason, fn)
 }
 
-// actor is who the audit log says used the command line.
-func actor() string {
-	u, err := user.Current()
-	if err != nil {
-		return "cli:unknown"
+// operator is who uses the command line, for the audit log.
+func operator(reason string) tenant.By {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
 	}
-	return "cli:" + u.Username
+	return tenant.By{Actor: "cli:" + name, Reason: reason}
 }
 
 func first(args []string) string {

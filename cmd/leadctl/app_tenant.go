@@ -20,22 +20,32 @@ func tenantFlag(cmd *cobra.Command, ref *string) {
 	}
 }
 
-// findTenant resolves what --tenant says and puts the operator's act on that tenant's record.
-func (a *app) findTenant(ctx context.Context, ref, action string) (id tenant.ID, err error) {
+// visitTenant resolves what --tenant says for a command that reads the tenant's data, and records the visit.
+func (a *app) visitTenant(ctx context.Context, ref, action string) (id tenant.ID, err error) {
+	err = a.inSystem(ctx, action, func(ctx context.Context, tx postgres.SystemTx) error {
+		t, err := tenant.Visit(ctx, tx, ref, action, operator(""))
+		id = t.ID
+		return err
+	})
+	return id, err
+}
+
+// findTenant resolves what --tenant says for an act that records itself. A dry run is recorded as a visit.
+func (a *app) findTenant(ctx context.Context, ref, action string, dryRun bool) (id tenant.ID, err error) {
+	if dryRun {
+		return a.visitTenant(ctx, ref, action+".dry_run")
+	}
 	err = a.inSystem(ctx, action, func(ctx context.Context, tx postgres.SystemTx) error {
 		t, err := tenant.Find(ctx, tx, ref)
-		if err != nil {
-			return err
-		}
 		id = t.ID
-		return tenant.Record(ctx, tx, tenant.Act{Tenant: t.ID, Actor: actor(), Action: action, Object: t.ID.String()})
+		return err
 	})
 	return id, err
 }
 
 // readTenant runs fn as that tenant, reading only.
 func (a *app) readTenant(ctx context.Context, ref, action string, fn func(context.Context, postgres.TenantTx) error) error {
-	id, err := a.findTenant(ctx, ref, action)
+	id, err := a.visitTenant(ctx, ref, action)
 	if err != nil {
 		return err
 	}
@@ -51,10 +61,7 @@ var errDryRun = errors.New("dry run")
 
 // writeTenant runs fn as that tenant. A dry run does the same work and takes it back.
 func (a *app) writeTenant(ctx context.Context, ref, action string, dryRun bool, fn func(context.Context, postgres.TenantTx) error) error {
-	if dryRun {
-		action += ".dry_run"
-	}
-	id, err := a.findTenant(ctx, ref, action)
+	id, err := a.findTenant(ctx, ref, action, dryRun)
 	if err != nil {
 		return err
 	}

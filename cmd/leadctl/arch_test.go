@@ -26,7 +26,8 @@ func layers() [][]string {
 		{"fault", "failpoint", "logging", "tenantid"},                     // leaves
 		{"config", "secret", "pgtemp", "schema", "odoo", "sso", "devidp"}, // one outside thing each
 		{"postgres", "keycloak", "clilogin"},                              // the two doors; the provider: set up by command, signed in to from the CLI
-		{"tenant", "jobs", "session"},                                     // rows and queued work behind those doors
+		{"tenant"},                                                        // tenants, their users, and who did what to them
+		{"jobs", "session"},                                               // queued work and signed-in browsers
 		{"leads", "acra"},                                                 // what the business knows
 		{"workspace"},                                                     // a tenant's Odoo workspace, once it is decided on
 		{"onboarding"},                                                    // the first sign-in, which uses all of them

@@ -39,7 +39,7 @@ func newDoctor(a *app) *cobra.Command {
 
 func (a *app) examine(ctx context.Context, from tokenSource, fix bool) ([]doctor.Check, error) {
 	cfg, _ := a.config(ctx) // what is wrong with it is the first check
-	o := doctor.Options{Config: cfg, Fix: fix, TenantEditors: a.tenantEditors()}
+	o := doctor.Options{Config: cfg, Fix: fix, By: operator(""), TenantEditors: a.tenantEditors()}
 	if from.file != "" || strings.TrimSpace(os.Getenv("LEADCTL_TOKEN")) != "" {
 		var err error
 		if o.Token, err = a.token(ctx, from); err != nil {

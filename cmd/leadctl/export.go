@@ -36,9 +36,7 @@ func newExportScores(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.exportScores(cmd.Context(), ref, out, func(ctx context.Context, tx postgres.TenantTx, w io.Writer) (leads.Exported, error) {
-				return leads.Export(ctx, tx, w, leads.Format(format), limit, filter)
-			})
+			return a.exportScores(cmd.Context(), ref, out, exportOptions{leads.Format(format), limit, filter})
 		},
 	}
 	tenantFlag(cmd, &ref)
@@ -49,14 +47,19 @@ func newExportScores(a *app) *cobra.Command {
 	return cmd
 }
 
-// exportScores writes what export writes, to stdout or to the file that out names.
-func (a *app) exportScores(ctx context.Context, ref, out string, export func(context.Context, postgres.TenantTx, io.Writer) (leads.Exported, error)) error {
+// exportOptions say what is exported.
+type exportOptions struct {
+	format leads.Format
+	limit  int
+	filter leads.Filter
+}
+
+// exportScores writes the export to stdout or to the file that out names.
+func (a *app) exportScores(ctx context.Context, ref, out string, o exportOptions) error {
 	var done leads.Exported
-	write := func(w io.Writer) error {
-		return a.readTenant(ctx, ref, "export.scores", func(ctx context.Context, tx postgres.TenantTx) (err error) {
-			done, err = export(ctx, tx, w)
-			return err
-		})
+	write := func(w io.Writer) (err error) {
+		done, err = a.streamScores(ctx, ref, w, o)
+		return err
 	}
 	if out == "-" {
 		return write(a.stdout)
@@ -66,4 +69,27 @@ func (a *app) exportScores(ctx context.Context, ref, out string, export func(con
 	}
 	fmt.Fprintf(a.stderr, "%d leads written to %s\n", done.Rows, printable(out))
 	return nil
+}
+
+// streamScores records the download and then writes it.
+func (a *app) streamScores(ctx context.Context, ref string, w io.Writer, o exportOptions) (done leads.Exported, err error) {
+	id, err := a.findTenant(ctx, ref, "export.scores", false)
+	if err != nil {
+		return done, err
+	}
+	db, err := a.db(ctx)
+	if err != nil {
+		return done, err
+	}
+	err = db.InTenant(ctx, id, func(ctx context.Context, tx postgres.TenantTx) error {
+		return leads.RecordExport(ctx, tx, o.format, o.limit, o.filter, operator(""))
+	})
+	if err != nil {
+		return done, err
+	}
+	err = db.ReadTenant(ctx, id, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+		done, err = leads.Export(ctx, tx, w, o.format, o.limit, o.filter)
+		return err
+	})
+	return done, err
 }

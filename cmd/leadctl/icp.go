@@ -8,7 +8,6 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/postgres"
-	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
 func newICP(a *app) *cobra.Command {
@@ -97,16 +96,12 @@ func (a *app) setRule(ctx context.Context, ref, name string, from payloadSource,
 	if err != nil {
 		return rule, err
 	}
-	action := "icp.set"
-	if dryRun {
-		action += ".dry_run"
-	}
-	id, err := a.findTenant(ctx, ref, action)
+	id, err := a.findTenant(ctx, ref, "icp.set", dryRun)
 	if err != nil {
 		return rule, err
 	}
-	err = a.inSystem(ctx, action, func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		if rule, err = leads.ChangeRule(ctx, tx, queue, id, name, payload); err == nil && dryRun {
+	err = a.inSystem(ctx, "icp.set", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+		if rule, err = leads.SetRule(ctx, tx, queue, id, name, payload, operator("")); err == nil && dryRun {
 			err = errDryRun
 		}
 		return err
@@ -186,12 +181,12 @@ func (a *app) deleteRule(ctx context.Context, ref, name string, dryRun bool) (ru
 	if err != nil {
 		return rule, err
 	}
-	id, err := a.findTenant(ctx, ref, "icp.delete")
+	id, err := a.findTenant(ctx, ref, "icp.delete", dryRun)
 	if err != nil {
 		return rule, err
 	}
 	err = a.inSystem(ctx, "icp.delete", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		if rule, err = leads.RemoveRule(ctx, tx, queue, id, name, tenant.Act{Actor: actor()}); err == nil && dryRun {
+		if rule, err = leads.DeleteRule(ctx, tx, queue, id, name, operator("")); err == nil && dryRun {
 			err = errDryRun
 		}
 		return err

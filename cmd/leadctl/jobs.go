@@ -70,7 +70,7 @@ func newJobsRetry(a *app) *cobra.Command {
 		Example: "  leadctl jobs retry 17",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			job, err := a.changeJob(cmd.Context(), args[0], "job.retry", retryJob)
+			job, err := a.changeJob(cmd.Context(), args[0], retryJob)
 			return errors.Join(err, a.printUnless(err, job))
 		},
 	}
@@ -85,7 +85,7 @@ func newJobsCancel(a *app) *cobra.Command {
 		Example: "  leadctl jobs cancel 17",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			job, err := a.changeJob(cmd.Context(), args[0], "job.cancel", cancelJob)
+			job, err := a.changeJob(cmd.Context(), args[0], cancelJob)
 			return errors.Join(err, a.printUnless(err, job))
 		},
 	}
@@ -124,30 +124,19 @@ func (a *app) withJob(ctx context.Context, arg string, fn func(context.Context, 
 	return a.inSystem(ctx, "jobs", func(ctx context.Context, tx postgres.SystemTx) error { return fn(ctx, tx, client, id) })
 }
 
-// changeJob does and records the act in one transaction.
-func (a *app) changeJob(ctx context.Context, arg, action string, change func(context.Context, postgres.SystemTx, *jobs.Client, int64) (jobs.Job, error)) (job jobs.Job, err error) {
+// changeJob changes one job in a transaction of its own.
+func (a *app) changeJob(ctx context.Context, arg string, change func(context.Context, postgres.SystemTx, *jobs.Client, int64) (jobs.Job, error)) (job jobs.Job, err error) {
 	err = a.withJob(ctx, arg, func(ctx context.Context, tx postgres.SystemTx, client *jobs.Client, id int64) (err error) {
-		if job, err = change(ctx, tx, client, id); err != nil {
-			return err
-		}
-		act := tenant.Act{Actor: actor(), Action: action, Object: strconv.FormatInt(id, 10), Detail: map[string]any{"kind": job.Kind}}
-		if job.Tenant != nil {
-			act.Tenant = *job.Tenant
-		}
-		return tenant.Record(ctx, tx, act)
+		job, err = change(ctx, tx, client, id)
+		return err
 	})
 	return job, err
 }
 
 func retryJob(ctx context.Context, tx postgres.SystemTx, client *jobs.Client, id int64) (jobs.Job, error) {
-	return client.Retry(ctx, tx, id)
+	return client.Retry(ctx, tx, id, operator(""))
 }
 
-// cancelJob also tells those who wait for the tenant's workspace.
 func cancelJob(ctx context.Context, tx postgres.SystemTx, client *jobs.Client, id int64) (jobs.Job, error) {
-	job, err := client.Cancel(ctx, tx, id)
-	if err == nil && job.Kind == (onboarding.Args{}).Kind() && job.Tenant != nil {
-		err = onboarding.Cancelled(ctx, tx, *job.Tenant)
-	}
-	return job, err
+	return onboarding.CancelJob(ctx, tx, client, id, operator(""))
 }

@@ -96,7 +96,7 @@ func (a *app) score(ctx context.Context, ref string, all bool, opts leads.ScoreO
 		var one scored
 		err := a.writeTenant(ctx, ref, "leads.score", dryRun, func(ctx context.Context, tx postgres.TenantTx) (err error) {
 			one.Tenant = tx.Tenant()
-			one.ScoreReport, err = leads.Score(ctx, tx, opts)
+			one.ScoreReport, err = leads.Score(ctx, tx, opts, operator(""))
 			return err
 		})
 		p.set(int64(i + 1))

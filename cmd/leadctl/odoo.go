@@ -10,7 +10,6 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/serve"
-	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
 func newOdoo(a *app) *cobra.Command {
@@ -127,7 +126,7 @@ func newOdooRotateKey(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return spaces.Rotate(cmd.Context(), t.ID, workspace.By{Actor: actor()})
+			return spaces.Rotate(cmd.Context(), t.ID, operator(""))
 		},
 	}
 	tenantFlag(cmd, &ref)

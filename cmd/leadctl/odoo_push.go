@@ -7,8 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/leadctl/leadctl/pkg/fault"
-	"github.com/leadctl/leadctl/pkg/postgres"
-	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
@@ -51,14 +49,7 @@ func (a *app) push(ctx context.Context, ref string, opts workspace.PushOptions) 
 	}
 	bar := a.newProgress("leads", -1)
 	defer bar.finish()
-	sum, err = spaces.Push(ctx, t.ID, opts, func(p workspace.Pushed) { bar.set(p.Leads) })
-	if opts.DryRun {
-		return sum, err
-	}
-	return sum, errors.Join(err, a.inSystem(context.WithoutCancel(ctx), "odoo push", func(ctx context.Context, tx postgres.SystemTx) error {
-		return tenant.Record(ctx, tx, tenant.Act{Tenant: t.ID, Actor: actor(), Action: "odoo.push", Object: t.ID.String(),
-			Detail: map[string]any{"created": sum.Created, "updated": sum.Updated, "failed": sum.Failed}})
-	}))
+	return spaces.Push(ctx, t.ID, opts, operator(""), func(p workspace.Pushed) { bar.set(p.Leads) })
 }
 
 func refusedLeads(sum workspace.Pushed) error {

@@ -7,8 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/leadctl/leadctl/pkg/odoo"
-	"github.com/leadctl/leadctl/pkg/postgres"
-	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
 func newOdooSSO(a *app) *cobra.Command {
@@ -41,13 +39,8 @@ func (a *app) configureSSO(ctx context.Context, ref string) error {
 	if err != nil {
 		return err
 	}
-	left, err := spaces.ConfigureSSO(ctx, w)
-	if err != nil {
-		return err
-	}
-	return errors.Join(append(left, a.inSystem(ctx, "odoo sso", func(ctx context.Context, tx postgres.SystemTx) error {
-		return tenant.Record(ctx, tx, tenant.Act{Tenant: t.ID, Actor: actor(), Action: "odoo.sso.configure", Object: w.Database})
-	}))...)
+	left, err := spaces.ConfigureSSO(ctx, w, operator(""))
+	return errors.Join(append(left, err)...)
 }
 
 func newOdooSSOVerify(a *app) *cobra.Command {

@@ -10,9 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/leadctl/leadctl/pkg/fault"
-	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/secret"
-	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
@@ -97,13 +95,7 @@ func (a *app) reseal(ctx context.Context, dryRun bool) ([]workspace.Resealed, er
 	}
 	bar := a.newProgress("secrets", -1)
 	defer bar.finish()
-	list, err := workspace.Reseal(ctx, db, keys, dryRun, bar.set)
-	if err != nil || dryRun {
-		return list, err
-	}
-	return list, a.inSystem(ctx, "secrets rotate", func(ctx context.Context, tx postgres.SystemTx) error {
-		return tenant.Record(ctx, tx, tenant.Act{Actor: actor(), Action: "secrets.rotate", Object: "master key"})
-	})
+	return workspace.Reseal(ctx, db, keys, dryRun, operator(""), bar.set)
 }
 
 // unopened says which values stand in the way of retiring a key.

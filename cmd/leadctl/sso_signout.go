@@ -9,7 +9,6 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/session"
-	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
 func newSSOSignOut(a *app) *cobra.Command {
@@ -33,11 +32,7 @@ func newSSOSignOut(a *app) *cobra.Command {
 
 func (a *app) signOut(ctx context.Context, person, reason string) (ended []session.Ended, err error) {
 	err = a.inSystem(ctx, "sign-out by an operator", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		ended, err = session.SignOut(ctx, tx, person, time.Now())
-		for _, e := range ended {
-			err = errors.Join(err, tenant.Record(ctx, tx, tenant.Act{Actor: actor(), Action: "session.end_all", Object: e.Subject,
-				Detail: map[string]any{"issuer": e.Issuer, "sessions": e.Sessions, "reason": reason}}))
-		}
+		ended, err = session.SignOut(ctx, tx, person, time.Now(), operator(reason))
 		return err
 	})
 	return ended, err

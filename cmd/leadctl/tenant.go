@@ -27,6 +27,7 @@ func newTenant(a *app) *cobra.Command {
 
 func newTenantProvision(a *app) *cobra.Command {
 	var req onboarding.Request
+	var reason string
 	var wait bool
 	cmd := &cobra.Command{
 		Use:   "provision [TENANT]",
@@ -36,11 +37,11 @@ func newTenantProvision(a *app) *cobra.Command {
 		Example: "  leadctl tenant provision --name Acme --email alice@acme.example --wait\n  leadctl tenant provision 42 --wait --reason 'Odoo was restored'",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			req.Tenant, req.Actor = first(args), actor()
+			req.Tenant = first(args)
 			if req.Tenant == "" && req.Name == "" {
 				return fault.New(fault.Invalid, "no tenant: name an existing one, or give --name for a new one").WithHint("leadctl tenant provision --help")
 			}
-			t, err := a.provision(cmd.Context(), req, wait)
+			t, err := a.provision(cmd.Context(), req, reason, wait)
 			return errors.Join(err, a.printUnless(err, t))
 		},
 	}
@@ -49,14 +50,14 @@ func newTenantProvision(a *app) *cobra.Command {
 	flags.StringVar(&req.External, "external-id", "", "value of the token's tenant claim that shall name it")
 	flags.StringVar(&req.Email, "email", "", "first user; becomes one at the first sign-in with this verified address")
 	flags.StringSliceVar(&req.Roles, "role", []string{"admin"}, "roles of that user: viewer, ops, admin")
-	flags.StringVar(&req.Reason, "reason", "", "kept in the audit log")
+	flags.StringVar(&reason, "reason", "", "kept in the audit log")
 	flags.BoolVar(&wait, "wait", false, "show the steps as they happen and end when the workspace is ready")
 	flags.Bool("retry", false, "go through an existing tenant's steps again (what naming it does anyway)")
 	return a.reads(cmd)
 }
 
 // provision enqueues and, when asked to wait, works the queue in this process too, so that it needs no running daemon.
-func (a *app) provision(ctx context.Context, req onboarding.Request, wait bool) (tenant.Tenant, error) {
+func (a *app) provision(ctx context.Context, req onboarding.Request, reason string, wait bool) (tenant.Tenant, error) {
 	db, err := a.db(ctx)
 	if err != nil {
 		return tenant.Tenant{}, err
@@ -69,7 +70,7 @@ func (a *app) provision(ctx context.Context, req onboarding.Request, wait bool) 
 	if err != nil {
 		return tenant.Tenant{}, err
 	}
-	t, err := serve.Onboarding(cfg, db, client).Provision(ctx, req)
+	t, err := serve.Onboarding(cfg, db, client).Provision(ctx, req, operator(reason))
 	if err != nil || !wait {
 		return t, err
 	}
@@ -203,7 +204,7 @@ func (a *app) deleteTenant(ctx context.Context, ref, confirmed string, fate work
 		return workspace.Closed{}, fault.New(fault.Invalid, "tenant %s is named %q: not confirmed", t.ID, t.Name).
 			WithHint("leadctl tenant delete %s --confirm %q", ref, t.Name)
 	}
-	return spaces.Close(ctx, t.ID, fate, reason, workspace.By{Actor: actor()})
+	return spaces.Close(ctx, t.ID, fate, operator(reason))
 }
 
 func (a *app) setStatus(ctx context.Context, ref, status, reason string) error {
@@ -212,11 +213,8 @@ func (a *app) setStatus(ctx context.Context, ref, status, reason string) error {
 		if err != nil {
 			return err
 		}
-		changed, err := tenant.SetStatus(ctx, tx, t.ID, status)
-		if err != nil || !changed {
-			return err
-		}
-		return tenant.Record(ctx, tx, tenant.Act{Tenant: t.ID, Actor: actor(), Action: "tenant." + status, Object: t.ID.String(), Detail: map[string]any{"reason": reason}})
+		_, err = tenant.SetStatus(ctx, tx, t.ID, status, operator(reason))
+		return err
 	})
 }
 
@@ -233,8 +231,8 @@ func newTenantUserAdd(a *app) *cobra.Command {
 		Example: "  leadctl tenant user add 42 bob@acme.example --role ops",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.changeUser(cmd.Context(), args, "user.add", func(ctx context.Context, tx postgres.SystemTx, id tenant.ID) error {
-				return tenant.AddMember(ctx, tx, id, args[1], roles)
+			return a.changeUser(cmd.Context(), args[0], func(ctx context.Context, tx postgres.SystemTx, id tenant.ID) error {
+				return tenant.AddMember(ctx, tx, id, args[1], roles, operator(""))
 			})
 		},
 	}
@@ -249,27 +247,24 @@ func newTenantUserRemove(a *app) *cobra.Command {
 		Example: "  leadctl tenant user remove 42 bob@acme.example",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.changeUser(cmd.Context(), args, "user.remove", func(ctx context.Context, tx postgres.SystemTx, id tenant.ID) error {
-				return tenant.RemoveMember(ctx, tx, id, args[1])
+			return a.changeUser(cmd.Context(), args[0], func(ctx context.Context, tx postgres.SystemTx, id tenant.ID) error {
+				return tenant.RemoveMember(ctx, tx, id, args[1], operator(""))
 			})
 		},
 	}
 }
 
-func (a *app) changeUser(ctx context.Context, args []string, action string, change func(context.Context, postgres.SystemTx, tenant.ID) error) error {
+func (a *app) changeUser(ctx context.Context, ref string, change func(context.Context, postgres.SystemTx, tenant.ID) error) error {
 	cfg, err := a.config(ctx)
 	if err != nil {
 		return err
 	}
 	return a.inSystem(ctx, "tenant users", func(ctx context.Context, tx postgres.SystemTx) error {
-		t, err := tenant.Find(ctx, tx, args[0])
+		t, err := tenant.Find(ctx, tx, ref)
 		if err != nil {
 			return err
 		}
-		if err := serve.Quotas(cfg).Within(ctx, tx, t.ID, func() error { return change(ctx, tx, t.ID) }); err != nil {
-			return err
-		}
-		return tenant.Record(ctx, tx, tenant.Act{Tenant: t.ID, Actor: actor(), Action: action, Object: args[1]})
+		return serve.Quotas(cfg).Within(ctx, tx, t.ID, func() error { return change(ctx, tx, t.ID) })
 	})
 }
 

@@ -35,8 +35,8 @@ func newTenantInvite(a *app) *cobra.Command {
 }
 
 func (a *app) invite(ctx context.Context, name, email string, roles []string, until time.Time) (m tenant.Member, err error) {
-	err = a.changeUser(ctx, []string{name, email}, "user.invite", func(ctx context.Context, tx postgres.SystemTx, id tenant.ID) (err error) {
-		m, err = tenant.Invite(ctx, tx, id, email, roles, until)
+	err = a.changeUser(ctx, name, func(ctx context.Context, tx postgres.SystemTx, id tenant.ID) (err error) {
+		m, err = tenant.Invite(ctx, tx, id, email, roles, until, operator(""))
 		return err
 	})
 	return m, err

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
 var errNothingToDo = errors.New("the source has not been republished")
@@ -58,7 +60,13 @@ func (in *ingestion) startRun(ctx context.Context, at checkpoint) error {
 	if in.opts.DryRun {
 		return nil
 	}
-	err := in.db.InSystem(ctx, "acra begin", in.openRunRow)
+	err := in.db.InSystem(ctx, "acra begin", func(ctx context.Context, tx postgres.SystemTx) error {
+		if err := in.openRunRow(ctx, tx); err != nil {
+			return err
+		}
+		return tenant.Record(ctx, tx, in.opts.By, tenant.Act{Action: "acra.ingest", Object: strconv.FormatInt(in.run.ID, 10),
+			Detail: map[string]any{"source": in.run.Source, "resumed": in.resumed}})
+	})
 	if err != nil {
 		_ = in.stream.close()
 	}

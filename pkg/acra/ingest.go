@@ -9,11 +9,13 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
 // Options of Ingest. Source is required; the zero values of the others give the usual run.
 type Options struct {
 	Source Source
+	By     tenant.By // for the audit log; the zero value is leadctl itself, as for a scheduled run
 	// Status names the entity statuses to take, in any case. None means LiveStatuses, All the whole register. A row
 	// that is in the table already is kept up to date, also when its status is not taken any more.
 	Status []string
@@ -40,6 +42,9 @@ func (o Options) withDefaults() Options {
 		o.MaxRejects = DefaultRejects
 	case o.MaxRejects < 0:
 		o.MaxRejects = 0
+	}
+	if o.By.Actor == "" {
+		o.By.Actor = tenant.ActorLeadctl
 	}
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}

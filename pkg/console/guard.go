@@ -24,6 +24,11 @@ func (v visitor) signedIn() bool { return v.Identity.Subject != "" }
 func (v visitor) member() bool   { return v.Tenant.ID.Valid() && v.trouble == nil }
 func (v visitor) ops() bool      { return v.member() && v.Has(sso.Ops) }
 
+// by is the visitor, for the audit log.
+func (v visitor) by(w http.ResponseWriter) tenant.By {
+	return tenant.By{Actor: v.Identity.Subject, RequestID: w.Header().Get("X-Request-Id")}
+}
+
 var errHidden = fault.New(fault.NotFound, "no such route")
 
 // guarded puts the route's guard, and an end for every failure, around its action.

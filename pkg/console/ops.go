@@ -155,7 +155,7 @@ func (c *Console) getJobs(w http.ResponseWriter, r *http.Request, v visitor) err
 func (c *Console) getAudit(w http.ResponseWriter, r *http.Request, v visitor) error {
 	p := opsPage{Tab: "audit"}
 	err := c.deps.DB.InSystem(r.Context(), "console: audit log", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		p.Acts, err = tenant.Acts(ctx, tx, nil, time.Time{}, actsAtOnce)
+		p.Acts, err = tenant.Acts(ctx, tx, tenant.ActFilter{Limit: actsAtOnce})
 		return err
 	})
 	if err != nil {

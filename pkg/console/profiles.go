@@ -11,7 +11,6 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/postgres"
-	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
 // profilesPage lists the tenant's ideal customer profiles and edits one of them.
@@ -163,7 +162,7 @@ func put(into map[string]any, name, value string) {
 func (c *Console) postDeleteProfile(w http.ResponseWriter, r *http.Request, v visitor) error {
 	var rule leads.Rule
 	err := c.deps.DB.InSystem(r.Context(), "console: delete profile", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		rule, err = leads.RemoveRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostFormValue("name"), tenant.Act{Actor: v.Identity.Subject, RequestID: w.Header().Get("X-Request-Id")})
+		rule, err = leads.DeleteRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostFormValue("name"), v.by(w))
 		return err
 	})
 	if err != nil {
@@ -229,7 +228,7 @@ func (c *Console) postProfile(w http.ResponseWriter, r *http.Request, v visitor)
 	}
 	var rule leads.Rule
 	err = c.deps.DB.InSystem(r.Context(), "console: change profile", func(ctx context.Context, tx postgres.SystemTx) error {
-		rule, err = leads.ChangeRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostForm.Get("name"), payload)
+		rule, err = leads.SetRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostForm.Get("name"), payload, v.by(w))
 		return err
 	})
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/schema"
 	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/serve"
+	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
 const (
@@ -184,7 +185,7 @@ func (d *demo) scores(ctx context.Context) (string, error) {
 	for _, p := range d.people {
 		var n int // with those that the daemon has scored since the first sign-in
 		err := d.db.InTenant(ctx, p.tenant, func(ctx context.Context, tx postgres.TenantTx) error {
-			if _, err := leads.Score(ctx, tx, leads.ScoreOptions{}); err != nil {
+			if _, err := leads.Score(ctx, tx, leads.ScoreOptions{}, tenant.By{Actor: "demo"}); err != nil {
 				return err
 			}
 			return tx.QueryRow(ctx, `SELECT count(*) FROM lead_scores`).Scan(&n)

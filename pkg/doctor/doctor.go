@@ -18,6 +18,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/serve"
+	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
 // State of a check.
@@ -44,6 +45,7 @@ type Options struct {
 	// Fix allows what is safe: jobs that were given up are tried again, and companies brought to the register. Both do
 	// nothing that a running leadctl would not do.
 	Fix bool
+	By  tenant.By // who uses Fix
 	// Quick leaves out what asks every workspace, every secret or the publisher.
 	Quick bool
 	Free  func(dir string) (Space, error) // nil asks the file system

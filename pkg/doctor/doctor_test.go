@@ -23,8 +23,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/pgtest"
 	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/serve"
+	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
-	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
 // patient is an installation in good health: a migrated database with a tenant whose workspace stands, an identity provider, an Odoo, and
@@ -91,7 +91,7 @@ func (p *patient) startOdoo(t *testing.T) {
 	require.NoError(t, p.db.Owner.QueryRow(t.Context(), `INSERT INTO tenants (name) VALUES ('Acme') RETURNING tenant_id`).Scan(&id))
 	spaces, err := serve.Workspaces(t.Context(), p.config(t), p.db.App, logging.Discard())
 	require.NoError(t, err)
-	w, err := spaces.Prepare(t.Context(), id, workspace.By{Actor: "test"})
+	w, err := spaces.Prepare(t.Context(), id, tenant.By{Actor: "test"})
 	require.NoError(t, err)
 	_, err = spaces.Odoo.EnsureDatabase(t.Context(), w)
 	require.NoError(t, err)

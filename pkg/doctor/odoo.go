@@ -13,6 +13,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/serve"
+	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
@@ -32,7 +33,7 @@ func storedSecrets(ctx context.Context, o Options, db *postgres.DB) []Check {
 	if err != nil {
 		return skipped("no keyset", name)
 	}
-	columns, err := workspace.Reseal(ctx, db, keys, true, func(int64) {})
+	columns, err := workspace.Reseal(ctx, db, keys, true, tenant.By{}, func(int64) {})
 	c := fromError(name, err, "")
 	var whole, older int64
 	for _, col := range columns {

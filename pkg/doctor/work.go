@@ -15,6 +15,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/schema"
 	"github.com/leadctl/leadctl/pkg/serve"
+	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
 // stuckSQL finds jobs that do not move by themselves: given up, waiting although they are due, running for longer than any
@@ -76,17 +77,17 @@ func (j stuckJob) check(ctx context.Context, o Options, db *postgres.DB) Check {
 	default:
 		c.Fix = fmt.Sprintf("`leadctl jobs show %d` says why; then `leadctl jobs retry %[1]d`, or --fix", j.ID)
 		if o.Fix {
-			return j.retry(ctx, db, c)
+			return j.retry(ctx, db, o.By, c)
 		}
 	}
 	return c
 }
 
-func (j stuckJob) retry(ctx context.Context, db *postgres.DB, c Check) Check {
+func (j stuckJob) retry(ctx context.Context, db *postgres.DB, by tenant.By, c Check) Check {
 	client, err := jobs.New(ctx, db, jobs.Options{})
 	if err == nil {
 		err = db.InSystem(ctx, "doctor: retry", func(ctx context.Context, tx postgres.SystemTx) error {
-			_, err := client.Retry(ctx, tx, j.ID)
+			_, err := client.Retry(ctx, tx, j.ID, by)
 			return err
 		})
 	}

@@ -35,6 +35,11 @@ func principalOf(ctx context.Context) tenant.Principal {
 	return p
 }
 
+// byOf is the caller of an Identity or Member route, for the audit log.
+func byOf(ctx context.Context) tenant.By {
+	return tenant.By{Actor: identityOf(ctx).Subject, RequestID: requestIDOf(ctx)}
+}
+
 // guard runs before the route's handler and, for a refused request, instead of it.
 func (s *Server) guard(api huma.API, route Route) func(huma.Context, func(huma.Context)) {
 	return func(hc huma.Context, next func(huma.Context)) {

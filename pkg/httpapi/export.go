@@ -13,6 +13,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
@@ -48,10 +49,11 @@ type exportRequest struct {
 	limit  int
 	filter leads.Filter
 	slot   *exportSlot
+	by     tenant.By
 }
 
 func (s *Server) export(ctx context.Context, in *exportIn, format leads.Format) (*huma.StreamResponse, error) {
-	e := exportRequest{in: in, owner: principalOf(ctx).Tenant.ID, format: format}
+	e := exportRequest{in: in, owner: principalOf(ctx).Tenant.ID, format: format, by: byOf(ctx)}
 	var err error
 	if e.limit, err = leads.ParseLimit(in.Limit, true); err != nil {
 		return nil, err
@@ -88,11 +90,20 @@ func (s *Server) held(ctx context.Context, e exportRequest, d *download) {
 		done, err = leads.Export(ctx, tx, body, e.format, e.limit, e.filter)
 		return err
 	})
-	e.slot.connectionFree()
 	if err == nil && !d.known(tagOf(body.Bytes()), done.Modified, s.now()) {
-		_, err = d.Write(body.Bytes())
+		if err = s.recordExport(ctx, e); err == nil {
+			e.slot.connectionFree()
+			_, err = d.Write(body.Bytes())
+		}
 	}
 	d.end(ctx, done.Rows, err)
+}
+
+// recordExport commits the download's line in the audit log, before the first byte leaves.
+func (s *Server) recordExport(ctx context.Context, e exportRequest) error {
+	return s.db.InTenant(ctx, e.owner, func(ctx context.Context, tx postgres.TenantTx) error {
+		return leads.RecordExport(ctx, tx, e.format, e.limit, e.filter, e.by)
+	})
 }
 
 // keep has the next export use the same memory, unless it is far more than most need.
@@ -106,17 +117,44 @@ func (s *Server) keep(body *bytes.Buffer) {
 // streamed sends rows as they come from the database, in memory that does not grow. Their ETag is of the rows and not of the
 // bytes, which another release may write in another way: hence its version. The status goes out with the first byte,
 // so a query that fails at once is an honest 503; one that fails later breaks the connection, and the missing trailer tells.
+//
+// The audit log's line is committed before that, so a caller who may hold the rows already is first answered without it: an
+// answer of 304 is no download.
 func (s *Server) streamed(ctx context.Context, e exportRequest, d *download) {
 	var done leads.Exported
-	err := s.db.ReadTenant(ctx, e.owner, func(ctx context.Context, tx postgres.TenantTx) error {
-		digest, modified, err := leads.Digest(ctx, tx, e.filter)
-		if err != nil || d.known(tagOf([]byte(digest), []byte(strconv.Itoa(e.limit)), []byte(s.cfg.Version)), modified, s.now()) {
+	err := s.findKnown(ctx, e, d)
+	if err == nil && !d.unchanged {
+		err = s.recordExport(ctx, e)
+	}
+	if err == nil && !d.unchanged {
+		err = s.db.ReadTenant(ctx, e.owner, func(ctx context.Context, tx postgres.TenantTx) error {
+			digest, modified, err := leads.Digest(ctx, tx, e.filter)
+			if err != nil || d.known(s.digestTag(e, digest), modified, s.now()) {
+				return err
+			}
+			done, err = leads.Export(ctx, tx, d, e.format, e.limit, e.filter)
 			return err
+		})
+	}
+	d.end(ctx, done.Rows, err)
+}
+
+// findKnown finds out for a caller who may hold the rows already whether that is so.
+func (s *Server) findKnown(ctx context.Context, e exportRequest, d *download) error {
+	if e.in.IfNoneMatch == "" && e.in.ModifiedSince == "" {
+		return nil
+	}
+	return s.db.ReadTenant(ctx, e.owner, func(ctx context.Context, tx postgres.TenantTx) error {
+		digest, modified, err := leads.Digest(ctx, tx, e.filter)
+		if err == nil {
+			d.known(s.digestTag(e, digest), modified, s.now())
 		}
-		done, err = leads.Export(ctx, tx, d, e.format, e.limit, e.filter)
 		return err
 	})
-	d.end(ctx, done.Rows, err)
+}
+
+func (s *Server) digestTag(e exportRequest, digest string) string {
+	return tagOf([]byte(digest), []byte(strconv.Itoa(e.limit)), []byte(s.cfg.Version))
 }
 
 // writeDeadline is how long a reader may take for one piece. Who takes nothing for that long is cut off.

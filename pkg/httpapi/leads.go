@@ -7,7 +7,6 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/postgres"
-	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
@@ -54,7 +53,7 @@ func (s *Server) postRule(ctx context.Context, in *ruleIn) (*okOut, error) {
 	}
 	owner := principalOf(ctx).Tenant.ID
 	err = s.db.InSystem(ctx, "change rule", func(ctx context.Context, tx postgres.SystemTx) error {
-		_, err := leads.ChangeRule(ctx, tx, s.jobs, owner, in.Body.Name, payload)
+		_, err := leads.SetRule(ctx, tx, s.jobs, owner, in.Body.Name, payload, byOf(ctx))
 		return err
 	})
 	if err != nil {
@@ -72,7 +71,7 @@ type ruleNamed struct {
 func (s *Server) deleteRule(ctx context.Context, in *ruleNamed) (*struct{}, error) {
 	p := principalOf(ctx)
 	return nil, s.db.InSystem(ctx, "delete rule", func(ctx context.Context, tx postgres.SystemTx) error {
-		_, err := leads.RemoveRule(ctx, tx, s.jobs, p.Tenant.ID, in.Name, tenant.Act{Actor: p.Identity.Subject, RequestID: requestIDOf(ctx)})
+		_, err := leads.DeleteRule(ctx, tx, s.jobs, p.Tenant.ID, in.Name, byOf(ctx))
 		return err
 	})
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
-	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
 // postRotateKey gives the caller's own workspace another key; neither of the two is ever shown. Any other tenant's number,
@@ -26,7 +25,7 @@ func (s *Server) postRotateKey(ctx context.Context, in *tenantIn) (*struct{}, er
 	if s.workspaces == nil {
 		return nil, fault.New(fault.Operator, "no Odoo server is configured")
 	}
-	return nil, s.workspaces.Rotate(ctx, p.Tenant.ID, workspace.By{Actor: p.Identity.Subject, RequestID: requestIDOf(ctx)})
+	return nil, s.workspaces.Rotate(ctx, p.Tenant.ID, byOf(ctx))
 }
 
 // userinfoIn is what an Odoo server asks: 19 puts the token into a header, 14 into the query.

@@ -13,6 +13,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo/odootest"
 	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
@@ -42,7 +43,7 @@ func withOdoo(t *testing.T) (*workspace.Service, *odoo.Server, func(*setup)) {
 // provisioned gives a tenant of the rig a workspace that stands.
 func provisioned(t *testing.T, spaces *workspace.Service, id tenantid.ID) odoo.Workspace {
 	t.Helper()
-	w, err := spaces.Prepare(t.Context(), id, workspace.By{Actor: "test"})
+	w, err := spaces.Prepare(t.Context(), id, tenant.By{Actor: "test"})
 	require.NoError(t, err)
 	_, err = spaces.Odoo.EnsureDatabase(t.Context(), w)
 	require.NoError(t, err)

@@ -21,7 +21,7 @@ type firstLoginOut struct {
 
 // postFirstLogin answers 202 while the workspace is being made, and 200 when it stands already.
 func (s *Server) postFirstLogin(ctx context.Context, _ *empty) (*firstLoginOut, error) {
-	st, err := s.onboarding.FirstLogin(ctx, identityOf(ctx), requestIDOf(ctx))
+	st, err := s.onboarding.FirstLogin(ctx, identityOf(ctx), byOf(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func (s *Server) postRun(ctx context.Context, _ *empty) (*runOut, error) {
 	owner := principalOf(ctx).Tenant.ID
 	var run leads.Run
 	err := s.db.InSystem(ctx, "request run", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		run, err = leads.RequestRun(ctx, tx, s.jobs, owner)
+		run, err = leads.RequestRun(ctx, tx, s.jobs, owner, byOf(ctx))
 		return err
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/session"
+	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
 // Cookies of a signed-in browser: names as existing clients know them.
@@ -181,7 +182,9 @@ func (s *Server) postLogout(ctx context.Context, in *logoutIn) (*logoutOut, erro
 	c := s.cfg.Cookies
 	leave := s.sessions.End
 	if in.Everywhere {
-		leave = s.sessions.EndAll
+		leave = func(ctx context.Context, handle, token string) (string, error) {
+			return s.sessions.EndAll(ctx, handle, token, tenant.By{RequestID: requestIDOf(ctx)})
+		}
 	}
 	end, err := leave(ctx, in.value(c.Refresh), in.value(c.Access))
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/logging/logtest"
 	"github.com/leadctl/leadctl/pkg/pgtest"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
@@ -103,10 +104,10 @@ func (r *rig) get(t *testing.T, id int64) (d jobs.Detail) {
 	return d
 }
 
-func (r *rig) change(t *testing.T, id int64, how func(context.Context, postgres.SystemTx, int64) (jobs.Job, error)) (j jobs.Job, err error) {
+func (r *rig) change(t *testing.T, id int64, how func(context.Context, postgres.SystemTx, int64, tenant.By) (jobs.Job, error)) (j jobs.Job, err error) {
 	t.Helper()
 	err = r.tx(t, func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		j, err = how(ctx, tx, id)
+		j, err = how(ctx, tx, id, tenant.By{Actor: "test"})
 		return err
 	})
 	return j, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/schema"
+	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
@@ -100,7 +102,7 @@ func (c *Client) Get(ctx context.Context, tx postgres.SystemTx, id int64) (Detai
 
 // Retry makes a job that waits or has ended run now. Faults: NotFound; Conflict when it is running, or when the same work
 // waits or runs as another job.
-func (c *Client) Retry(ctx context.Context, tx postgres.SystemTx, id int64) (Job, error) {
+func (c *Client) Retry(ctx context.Context, tx postgres.SystemTx, id int64, by tenant.By) (Job, error) {
 	row, err := c.river.JobRetryTx(ctx, tx.Tx(), id)
 	if err != nil {
 		return Job{}, jobFault(err, id)
@@ -108,12 +110,12 @@ func (c *Client) Retry(ctx context.Context, tx postgres.SystemTx, id int64) (Job
 	if row.State == rivertype.JobStateRunning {
 		return Job{}, fault.New(fault.Conflict, "job %d: it is running", id).WithHint("wait for it, or `leadctl jobs cancel %d` first", id)
 	}
-	return jobOf(row), nil
+	return recordChange(ctx, tx, "job.retry", jobOf(row), by)
 }
 
 // Cancel ends a job for good. One that runs is told to stop and is cancelled as soon as it does. A cancelled job stays as it
 // is. Faults: NotFound; Conflict when it has ended in another way.
-func (c *Client) Cancel(ctx context.Context, tx postgres.SystemTx, id int64) (Job, error) {
+func (c *Client) Cancel(ctx context.Context, tx postgres.SystemTx, id int64, by tenant.By) (Job, error) {
 	row, err := c.river.JobCancelTx(ctx, tx.Tx(), id)
 	if err != nil {
 		return Job{}, jobFault(err, id)
@@ -121,7 +123,16 @@ func (c *Client) Cancel(ctx context.Context, tx postgres.SystemTx, id int64) (Jo
 	if row.State == rivertype.JobStateCompleted || row.State == rivertype.JobStateDiscarded {
 		return Job{}, fault.New(fault.Conflict, "job %d: it has ended already (%s)", id, row.State)
 	}
-	return jobOf(row), nil
+	return recordChange(ctx, tx, "job.cancel", jobOf(row), by)
+}
+
+// recordChange records what was done to a job, on its tenant's record where it has one.
+func recordChange(ctx context.Context, tx postgres.SystemTx, action string, job Job, by tenant.By) (Job, error) {
+	act := tenant.Act{Action: action, Object: strconv.FormatInt(job.ID, 10), Detail: map[string]any{"kind": job.Kind}}
+	if job.Tenant != nil {
+		act.Tenant = *job.Tenant
+	}
+	return job, tenant.Record(ctx, tx, by, act)
 }
 
 // Completed reports whether a job of a kind whose arguments say when it is due has been completed for that time or a later one.

@@ -53,7 +53,7 @@ func numbersTellNothing(t *testing.T) {
 		w.score(2, leads.ScoreOptions{})
 	}
 	w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
-		rule, err := leads.SetRule(ctx, tx, "First", []byte(`{}`))
+		rule, err := leads.StoreRule(ctx, tx, "First", []byte(`{}`), tester)
 		require.NoError(t, err)
 		require.Equal(t, int32(1), rule.RuleID)
 		run, err := leads.StartRun(ctx, tx)

@@ -41,9 +41,9 @@ func RefreshCompanies(ctx context.Context, tx postgres.SystemTx) (CompaniesRepor
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[CompaniesReport])
 }
 
-// RefreshStaleCompanies is RefreshCompanies when the register has changed since companies last did, else it does nothing:
+// refreshStaleCompanies is RefreshCompanies when the register has changed since companies last did, else it does nothing:
 // a look at two indexes.
-func RefreshStaleCompanies(ctx context.Context, tx postgres.SystemTx) (CompaniesReport, error) {
+func refreshStaleCompanies(ctx context.Context, tx postgres.SystemTx) (CompaniesReport, error) {
 	var stale bool
 	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM public.acra_runs WHERE state = 'done' AND inserted + updated + absent > 0
 			AND finished_at >= coalesce((SELECT max(updated_at) FROM public.companies), '-infinity'))

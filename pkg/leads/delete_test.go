@@ -21,7 +21,7 @@ func TestDeletingARule(t *testing.T) {
 	require.NoError(t, err)
 	remove := func(id leads.TenantID, name string) (rule leads.Rule, err error) {
 		err = w.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-			rule, err = leads.RemoveRule(ctx, tx, queue, id, name, tenant.Act{Actor: "ann", RequestID: "r-1"})
+			rule, err = leads.DeleteRule(ctx, tx, queue, id, name, tenant.By{Actor: "ann", RequestID: "r-1"})
 			return err
 		})
 		return rule, err
@@ -39,7 +39,7 @@ func TestDeletingARule(t *testing.T) {
 	for id, rules := range map[leads.TenantID][]string{1: {"First", "Second"}, 2: {"First"}} {
 		for _, name := range rules {
 			require.NoError(t, w.App.InTenant(t.Context(), id, func(ctx context.Context, tx postgres.TenantTx) error {
-				_, err := leads.SetRule(ctx, tx, name, []byte(`{"keywords":["x"]}`))
+				_, err := leads.StoreRule(ctx, tx, name, []byte(`{"keywords":["x"]}`), tester)
 				return err
 			}))
 		}
@@ -75,7 +75,7 @@ func TestTheLastRuleStaysUnderRaces(t *testing.T) {
 		var errs [2]error
 		for _, name := range []string{"a", "b"} {
 			require.NoError(t, w.App.InTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
-				_, err := leads.SetRule(ctx, tx, name, []byte(`{"keywords":["x"]}`))
+				_, err := leads.StoreRule(ctx, tx, name, []byte(`{"keywords":["x"]}`), tester)
 				return err
 			}))
 		}
@@ -83,7 +83,7 @@ func TestTheLastRuleStaysUnderRaces(t *testing.T) {
 		for i, name := range []string{"a", "b"} {
 			both.Go(func() {
 				errs[i] = w.App.InTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
-					_, err := leads.DeleteRule(ctx, tx, name)
+					_, err := leads.RemoveRule(ctx, tx, name, tester)
 					return err
 				})
 			})

@@ -11,7 +11,11 @@ import (
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/pgtest"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
 )
+
+// tester is who acts in tests.
+var tester = tenant.By{Actor: "test"}
 
 // world is a database with tenants 1 and 2 and a staged register.
 type world struct {
@@ -77,7 +81,7 @@ func (w world) as(tenant leads.TenantID, fn func(ctx context.Context, tx postgre
 func (w world) rule(tenant leads.TenantID, name, payload string) {
 	w.t.Helper()
 	w.as(tenant, func(ctx context.Context, tx postgres.TenantTx) {
-		_, err := leads.SetRule(ctx, tx, name, []byte(payload))
+		_, err := leads.StoreRule(ctx, tx, name, []byte(payload), tester)
 		require.NoError(w.t, err)
 	})
 }
@@ -89,7 +93,7 @@ func (w world) score(tenant leads.TenantID, opts leads.ScoreOptions) (report lea
 	}
 	w.as(tenant, func(ctx context.Context, tx postgres.TenantTx) {
 		var err error
-		report, err = leads.Score(ctx, tx, opts)
+		report, err = leads.Score(ctx, tx, opts, tester)
 		require.NoError(w.t, err)
 	})
 	return report

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -48,9 +49,18 @@ func (a JobArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: JobQueue, Priority: priority, MaxAttempts: maxAttempts, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: jobs.Active()}}
 }
 
-// RequestRun asks for the tenant's scores to be brought up to date, and tells the run that will do it: a new one, or the one
-// that waits already. The run and its job are there when the caller's transaction is committed.
-func RequestRun(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, id TenantID) (run Run, err error) {
+// RequestRun requests a run that rescores the tenant. It returns a new run, or the one that waits already. The run and its
+// job exist once the caller's transaction is committed.
+func RequestRun(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, id TenantID, by tenant.By) (Run, error) {
+	run, err := enqueueRun(ctx, tx, queue, id)
+	if err != nil {
+		return Run{}, err
+	}
+	return run, tenant.Record(ctx, tx, by, tenant.Act{Tenant: id, Action: "run.request", Object: strconv.Itoa(int(run.RunID))})
+}
+
+// enqueueRun is RequestRun for a caller that records the act which makes the run due.
+func enqueueRun(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, id TenantID) (run Run, err error) {
 	err = tx.AsTenant(ctx, id, func(ctx context.Context, tx postgres.TenantTx) (err error) {
 		run, err = waitingRun(ctx, tx)
 		return err
@@ -63,23 +73,10 @@ func RequestRun(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, i
 	return run, err
 }
 
-// ChangeRule is SetRule and, together with it, a run that brings the tenant's scores to the new rule.
-func ChangeRule(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, id TenantID, name string, payload []byte) (rule Rule, err error) {
-	err = tx.AsTenant(ctx, id, func(ctx context.Context, tx postgres.TenantTx) (err error) {
-		rule, err = SetRule(ctx, tx, name, payload)
-		return err
-	})
-	if err != nil {
-		return Rule{}, err
-	}
-	_, err = RequestRun(ctx, tx, queue, id)
-	return rule, err
-}
-
 // FollowRegister brings companies to what the staged register says and, where that changed any, makes the scores of every
 // active tenant due. Unless the register is known to have changed, whether it did is looked up first.
 func FollowRegister(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, changed bool) (CompaniesReport, error) {
-	refresh := RefreshStaleCompanies
+	refresh := refreshStaleCompanies
 	if changed {
 		refresh = RefreshCompanies
 	}
@@ -161,7 +158,7 @@ func (w *Worker) score(ctx context.Context, args JobArgs) (report ScoreReport, e
 	}
 	err = w.DB.InSystem(ctx, "score leads", func(ctx context.Context, tx postgres.SystemTx) error {
 		err := tx.AsTenant(ctx, args.Tenant, func(ctx context.Context, tx postgres.TenantTx) (err error) {
-			report, err = Score(ctx, tx, ScoreOptions{Weights: weights, RunID: args.Run})
+			report, err = scoreTenant(ctx, tx, ScoreOptions{Weights: weights, RunID: args.Run})
 			return err
 		})
 		if err != nil || w.After == nil || report.Added+report.Changed+report.Removed == 0 {
@@ -188,7 +185,7 @@ func (w *Worker) failed(ctx context.Context, job *river.Job[JobArgs], cause erro
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	return errors.Join(river.JobCancel(cause), w.DB.InTenant(ctx, job.Args.Tenant, func(ctx context.Context, tx postgres.TenantTx) error {
-		return FailRun(ctx, tx, job.Args.Run, fault.Text(cause))
+		return failRun(ctx, tx, job.Args.Run, fault.Text(cause))
 	}))
 }
 

@@ -44,7 +44,7 @@ func (w world) inSystem(fn func(ctx context.Context, tx postgres.SystemTx) error
 func (w world) request(tenant leads.TenantID) (run leads.Run) {
 	w.t.Helper()
 	w.inSystem(func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		run, err = leads.RequestRun(ctx, tx, w.queue(), tenant)
+		run, err = leads.RequestRun(ctx, tx, w.queue(), tenant, tester)
 		return err
 	})
 	return run
@@ -53,7 +53,7 @@ func (w world) request(tenant leads.TenantID) (run leads.Run) {
 func (w world) change(tenant leads.TenantID, name, payload string) {
 	w.t.Helper()
 	w.inSystem(func(ctx context.Context, tx postgres.SystemTx) error {
-		_, err := leads.ChangeRule(ctx, tx, w.queue(), tenant, name, []byte(payload))
+		_, err := leads.SetRule(ctx, tx, w.queue(), tenant, name, []byte(payload), tester)
 		return err
 	})
 }
@@ -101,7 +101,7 @@ func TestARunAndItsJobAreCommittedTogether(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	err := w.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
-		_, err := leads.ChangeRule(ctx, tx, w.queue(), 1, "All", []byte(`{}`))
+		_, err := leads.SetRule(ctx, tx, w.queue(), 1, "All", []byte(`{}`), tester)
 		require.NoError(t, err)
 		return fault.New(fault.Conflict, "given up")
 	})
@@ -110,7 +110,7 @@ func TestARunAndItsJobAreCommittedTogether(t *testing.T) {
 	require.Empty(t, w.rows(`SELECT FROM enrichment_runs`))
 	require.Empty(t, w.rows(`SELECT FROM icp_rules`))
 	err = w.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
-		_, err := leads.ChangeRule(ctx, tx, w.queue(), 1, "All", []byte(`[]`))
+		_, err := leads.SetRule(ctx, tx, w.queue(), 1, "All", []byte(`[]`), tester)
 		return err
 	})
 	require.Equal(t, fault.Invalid, fault.KindOf(err))

@@ -139,7 +139,7 @@ func TestRulesAreNumberedWithinTheTenant(t *testing.T) {
 	for i := range 8 {
 		wait.Go(func() {
 			err := w.App.InTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
-				_, err := leads.SetRule(ctx, tx, fmt.Sprintf("Rule %d", i), []byte(`{}`))
+				_, err := leads.StoreRule(ctx, tx, fmt.Sprintf("Rule %d", i), []byte(`{}`), tester)
 				return err
 			})
 			if err != nil {
@@ -155,15 +155,15 @@ func TestSetRuleReplacesByName(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
-		made, err := leads.SetRule(ctx, tx, "  ", []byte(`{"keywords":["a"]}`))
+		made, err := leads.StoreRule(ctx, tx, "  ", []byte(`{"keywords":["a"]}`), tester)
 		require.NoError(t, err)
 		require.Equal(t, leads.UnnamedRule, made.Name)
-		again, err := leads.SetRule(ctx, tx, leads.UnnamedRule, []byte(`{"keywords":["b"],"more":1}`))
+		again, err := leads.StoreRule(ctx, tx, leads.UnnamedRule, []byte(`{"keywords":["b"],"more":1}`), tester)
 		require.NoError(t, err)
 		require.Equal(t, made.RuleID, again.RuleID)
 		require.JSONEq(t, `{"keywords":["b"],"more":1}`, string(again.Payload))
 		for _, name := range []string{"a\x00b", "\x1b[31m", "***"} {
-			_, err = leads.SetRule(ctx, tx, name, []byte(`{}`))
+			_, err = leads.StoreRule(ctx, tx, name, []byte(`{}`), tester)
 			require.Equal(t, fault.Invalid, fault.KindOf(err), "%q", name)
 		}
 		_, err = leads.ShowRule(ctx, tx, "nobody's")
@@ -179,7 +179,7 @@ func TestPayloadThatCannotBeStored(t *testing.T) {
 	w := newWorld(t)
 	for _, payload := range []string{`{"x":"\u0000"}`, `{"x":1e999999}`} {
 		err := w.App.InTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
-			_, err := leads.SetRule(ctx, tx, "Rule", []byte(payload))
+			_, err := leads.StoreRule(ctx, tx, "Rule", []byte(payload), tester)
 			return err
 		})
 		require.Equal(t, fault.Invalid, fault.KindOf(err), payload)
@@ -193,7 +193,7 @@ func TestRulesAreBounded(t *testing.T) {
 	w.rule(1, "Rule 50", `{"keywords":["x"]}`)
 	w.rule(2, "One more", `{}`)
 	w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
-		_, err := leads.SetRule(ctx, tx, "One more", []byte(`{}`))
+		_, err := leads.StoreRule(ctx, tx, "One more", []byte(`{}`), tester)
 		require.Equal(t, "QUOTA_RULES", fault.Code(err))
 		require.Contains(t, fault.Text(err), "100 rules")
 	})

@@ -2,6 +2,8 @@ package leads
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -11,7 +13,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/jobs"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
 // UnnamedRule is what a rule without a name is called.
@@ -62,10 +66,28 @@ func ShowRule(ctx context.Context, tx postgres.TenantTx, name string) (Rule, err
 	return r, err
 }
 
-// SetRule makes the tenant's rule of that name, or replaces its payload. Name "" means UnnamedRule. The same payload
-// again writes nothing. Faults: Invalid naming the member at fault; Conflict with QUOTA_RULES when the tenant has 100 rules
-// already.
-func SetRule(ctx context.Context, tx postgres.TenantTx, name string, payload []byte) (Rule, error) {
+// payloadHash is the SHA-256 of the payload as PostgreSQL prints it, in hexadecimal: the audit log's proof of what changed.
+func (r Rule) payloadHash() string {
+	sum := sha256.Sum256(r.Payload)
+	return hex.EncodeToString(sum[:])
+}
+
+// SetRule creates the tenant's rule of that name or replaces its payload, and requests a run that rescores the tenant by it.
+// Name "" means UnnamedRule. The same payload again leaves the rule unchanged. Faults: Invalid with the name of the wrong
+// member; Conflict with code QUOTA_RULES when a new rule would be the tenant's 101st.
+func SetRule(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, id TenantID, name string, payload []byte, by tenant.By) (rule Rule, err error) {
+	err = tx.AsTenant(ctx, id, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+		rule, err = storeRule(ctx, tx, name, payload, by)
+		return err
+	})
+	if err == nil {
+		_, err = enqueueRun(ctx, tx, queue, id)
+	}
+	return rule, err
+}
+
+// storeRule writes the rule and records it, with the hashes of the payload before and after.
+func storeRule(ctx context.Context, tx postgres.TenantTx, name string, payload []byte, by tenant.By) (Rule, error) {
 	name = strings.TrimSpace(name)
 	if name == "" {
 		name = UnnamedRule
@@ -77,6 +99,13 @@ func SetRule(ctx context.Context, tx postgres.TenantTx, name string, payload []b
 		return Rule{}, err
 	}
 	if err := locked(ctx, tx, lockNumbers); err != nil {
+		return Rule{}, err
+	}
+	detail := map[string]any{}
+	switch old, err := ShowRule(ctx, tx, name); {
+	case err == nil:
+		detail["old_sha256"] = old.payloadHash()
+	case !fault.Is(err, fault.NotFound):
 		return Rule{}, err
 	}
 	tag, err := tx.Exec(ctx, `
@@ -94,7 +123,11 @@ func SetRule(ctx context.Context, tx postgres.TenantTx, name string, payload []b
 		return Rule{}, fault.New(fault.Conflict, "rule %q: the tenant has %d rules, which is the most", name, maxRules).WithCode("QUOTA_RULES").
 			WithHint("change a rule that is there: one rule may name many industries")
 	}
-	return r, err
+	if err != nil {
+		return Rule{}, err
+	}
+	detail["rule_id"], detail["new_sha256"] = r.RuleID, r.payloadHash()
+	return r, tenant.Record(ctx, tx, by, tenant.Act{Tenant: tx.Tenant(), Action: "icp.set", Object: r.Name, Detail: detail})
 }
 
 // unstorable names what jsonb refuses of valid JSON: \u0000, numbers beyond any size, nesting without end.

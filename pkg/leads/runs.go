@@ -34,8 +34,8 @@ type Run struct {
 
 const runColumns = `run_id, tenant_id, status, source, started_at, ended_at, counts, error`
 
-// StartRun records that a run was asked for, for whoever hands it to a job: ScoreOptions.RunID finishes it.
-func StartRun(ctx context.Context, tx postgres.TenantTx) (Run, error) {
+// startRun inserts a run that waits to be begun. ScoreOptions.RunID finishes it.
+func startRun(ctx context.Context, tx postgres.TenantTx) (Run, error) {
 	if err := locked(ctx, tx, lockNumbers); err != nil {
 		return Run{}, err
 	}
@@ -59,7 +59,7 @@ func waitingRun(ctx context.Context, tx postgres.TenantTx) (Run, error) {
 	}
 	r, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Run])
 	if errors.Is(err, pgx.ErrNoRows) {
-		return StartRun(ctx, tx)
+		return startRun(ctx, tx)
 	}
 	return r, err
 }
@@ -76,8 +76,8 @@ func beginRun(ctx context.Context, tx postgres.TenantTx, id int32) (due bool, er
 	return tag.RowsAffected() > 0, err
 }
 
-// FailRun records why a run came to nothing. The reason is shown to the tenant.
-func FailRun(ctx context.Context, tx postgres.TenantTx, id int32, reason string) error {
+// failRun ends a run with the reason why it failed, unless it is done. The tenant sees the reason.
+func failRun(ctx context.Context, tx postgres.TenantTx, id int32, reason string) error {
 	_, err := tx.Exec(ctx, `UPDATE public.enrichment_runs SET status = $2, ended_at = now(), error = $3 WHERE run_id = $1 AND status <> $4`,
 		id, RunFailed, reason, RunDone)
 	return err
@@ -99,7 +99,7 @@ func GetRun(ctx context.Context, tx postgres.TenantTx, id int32) (Run, error) {
 // recordRun writes the outcome into run id, or into a new one when id is 0.
 func recordRun(ctx context.Context, tx postgres.TenantTx, id int32, report ScoreReport, at progress) (int32, error) {
 	if id == 0 {
-		run, err := StartRun(ctx, tx)
+		run, err := startRun(ctx, tx)
 		if err != nil {
 			return 0, err
 		}

@@ -22,7 +22,7 @@ func TestRunsOfOneTenantFollowEachOther(t *testing.T) {
 	for i := range added {
 		wait.Go(func() {
 			err := w.App.InTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
-				report, err := leads.Score(ctx, tx, leads.ScoreOptions{})
+				report, err := leads.Score(ctx, tx, leads.ScoreOptions{}, tester)
 				added[i] = report.Added
 				return err
 			})
@@ -49,7 +49,7 @@ func TestRulesCanBeEditedWhileScoring(t *testing.T) {
 		require.NoError(t, err)
 	})
 	w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
-		_, err := leads.Score(ctx, tx, leads.ScoreOptions{RunID: run.RunID})
+		_, err := leads.Score(ctx, tx, leads.ScoreOptions{RunID: run.RunID}, tester)
 		require.NoError(t, err)
 		w.rule(1, "Meanwhile", `{"keywords":["x"]}`) // in a transaction of its own
 	})
@@ -86,7 +86,7 @@ func TestRunIsKeptFromAskingToEnd(t *testing.T) {
 	w.as(2, func(ctx context.Context, tx postgres.TenantTx) {
 		_, err := leads.GetRun(ctx, tx, asked.RunID)
 		require.Equal(t, fault.NotFound, fault.KindOf(err), "another tenant's run")
-		_, err = leads.Score(ctx, tx, leads.ScoreOptions{RunID: asked.RunID})
+		_, err = leads.Score(ctx, tx, leads.ScoreOptions{RunID: asked.RunID}, tester)
 		require.Equal(t, fault.NotFound, fault.KindOf(err), "another tenant's run")
 	})
 }

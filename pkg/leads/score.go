@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
 //go:embed score.sql
@@ -55,7 +57,17 @@ type progress struct {
 // Score brings the tenant's features and scores to what its rules and the companies table say, and records the run.
 // Unchanged input writes no row but the run's. It takes the tenant's lock, so two runs of one tenant follow each other.
 // Faults: Invalid for weights that give no score.
-func Score(ctx context.Context, tx postgres.TenantTx, opts ScoreOptions) (ScoreReport, error) {
+func Score(ctx context.Context, tx postgres.TenantTx, opts ScoreOptions, by tenant.By) (ScoreReport, error) {
+	report, err := scoreTenant(ctx, tx, opts)
+	if err != nil {
+		return ScoreReport{}, err
+	}
+	return report, tenant.Record(ctx, tx, by, tenant.Act{Tenant: tx.Tenant(), Action: "leads.score", Object: strconv.Itoa(int(report.RunID)),
+		Detail: map[string]any{"version": report.Version, "added": report.Added, "changed": report.Changed, "removed": report.Removed}})
+}
+
+// scoreTenant is Score for a run whose request was recorded.
+func scoreTenant(ctx context.Context, tx postgres.TenantTx, opts ScoreOptions) (ScoreReport, error) {
 	if opts.Weights == (Weights{}) {
 		opts.Weights = DefaultWeights()
 	}
@@ -159,7 +171,7 @@ func applyScores(ctx context.Context, tx postgres.TenantTx, rules []readRule, op
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[ScoreReport])
 }
 
-func scoreStatement(a *arguments, tenant TenantID, rules []readRule, opts ScoreOptions, since *time.Time) string {
+func scoreStatement(a *arguments, id TenantID, rules []readRule, opts ScoreOptions, since *time.Time) string {
 	codes, titles, _ := divisionArrays()
 	var values, objects, reasons, possible, reached, keys []string
 	for _, f := range opts.Weights.features() {
@@ -190,7 +202,7 @@ func scoreStatement(a *arguments, tenant TenantID, rules []readRule, opts ScoreO
 		"{values}", strings.Join(values, ", "), "{features}", strings.Join(objects, ", "), "{reasons}", strings.Join(reasons, ", "),
 		"{possible}", strings.Join(possible, " + "), "{reached}", strings.Join(reached, " + "),
 		"{high}", a.add(opts.Weights.High), "{medium}", a.add(opts.Weights.Medium), "{version}", a.add(opts.Weights.Version)+"::text",
-		"{tenant}", a.add(tenant)+"::int", "{source}", a.add(Source)+"::text", "{keys}", a.add(append(keys, "rule", "rule_id"))+"::text[]",
+		"{tenant}", a.add(id)+"::int", "{source}", a.add(Source)+"::text", "{keys}", a.add(append(keys, "rule", "rule_id"))+"::text[]",
 		"{percent}", whole("100 * p.score"), "{distinct}", distinct, "{order}", order, "{changed_s}", changedS, "{changed_f}", changedF,
 	).Replace(scoreSQL)
 }

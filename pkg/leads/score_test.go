@@ -168,7 +168,7 @@ func TestWeightsAreChecked(t *testing.T) {
 		weights := leads.DefaultWeights()
 		change(&weights)
 		w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
-			_, err := leads.Score(ctx, tx, leads.ScoreOptions{Weights: weights})
+			_, err := leads.Score(ctx, tx, leads.ScoreOptions{Weights: weights}, tester)
 			require.Equal(t, fault.Invalid, fault.KindOf(err), name)
 			require.Contains(t, fault.Text(err), name)
 		})

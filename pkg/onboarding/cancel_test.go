@@ -10,6 +10,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo/odootest"
 	"github.com/leadctl/leadctl/pkg/onboarding"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
@@ -23,26 +24,26 @@ func TestCancelledOnboardingKeepsNobodyWaiting(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
 	alice := person("alice", "alice@acme.example")
-	st, err := r.FirstLogin(t.Context(), alice, "req-1")
+	st, err := r.FirstLogin(t.Context(), alice, tenant.By{Actor: "test", RequestID: "req-1"})
 	require.NoError(t, err)
 	r.system(t, func(ctx context.Context, tx postgres.SystemTx) error {
 		list, err := r.Jobs.List(ctx, tx, jobs.Filter{Tenant: st.Tenant})
 		require.NoError(t, err)
 		require.Len(t, list, 1)
-		if _, err := r.Jobs.Cancel(ctx, tx, list[0].ID); err != nil {
-			return err
-		}
-		return onboarding.Cancelled(ctx, tx, st.Tenant)
+		_, err = onboarding.CancelJob(ctx, tx, r.Jobs, list[0].ID, tester)
+		return err
 	})
 	stopped, _ := r.status(t, st.Tenant)
 	require.Equal(t, onboarding.Failed, stopped.Status)
 	require.Equal(t, "cancelled by an operator", *stopped.Error)
 
-	_, err = r.FirstLogin(t.Context(), alice, "req-2")
+	_, err = r.FirstLogin(t.Context(), alice, tenant.By{Actor: "test", RequestID: "req-2"})
 	require.NoError(t, err)
 	r.start(t)
 	r.await(t, st.Tenant, onboarding.Ready)
-	r.system(t, func(ctx context.Context, tx postgres.SystemTx) error { return onboarding.Cancelled(ctx, tx, st.Tenant) })
+	r.system(t, func(ctx context.Context, tx postgres.SystemTx) error {
+		return onboarding.FailCancelled(ctx, tx, st.Tenant)
+	})
 	ready, _ := r.status(t, st.Tenant)
 	require.Equal(t, onboarding.Ready, ready.Status, "what is ready stays so")
 }
@@ -52,7 +53,7 @@ func TestCancelledWhileItRuns(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
 	r.odoo.Inject(odootest.Fault{Op: "db.duplicate_database", Do: odootest.Hang})
-	st, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), "req-1")
+	st, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), tenant.By{Actor: "test", RequestID: "req-1"})
 	require.NoError(t, err)
 	r.start(t)
 	r.awaitCount(t, 1, `SELECT count(*) FROM onboarding_steps WHERE step = 'odoo_database' AND state = 'running'`)
@@ -60,7 +61,7 @@ func TestCancelledWhileItRuns(t *testing.T) {
 		list, err := r.Jobs.List(ctx, tx, jobs.Filter{States: []string{"running"}})
 		require.NoError(t, err)
 		require.Len(t, list, 1)
-		_, err = r.Jobs.Cancel(ctx, tx, list[0].ID)
+		_, err = r.Jobs.Cancel(ctx, tx, list[0].ID, tester)
 		return err
 	})
 	stopped, _ := r.await(t, st.Tenant, onboarding.Failed)
@@ -86,7 +87,7 @@ func TestEventIDsComeFromTheRows(t *testing.T) {
 	}
 	var ids []string
 	for _, name := range []string{"alice", "bob"} {
-		st, err := r.FirstLogin(t.Context(), person(name, name+"@acme.example"), "req")
+		st, err := r.FirstLogin(t.Context(), person(name, name+"@acme.example"), tester)
 		require.NoError(t, err)
 		first, line := snapshot(st.Tenant)
 		again, _ := snapshot(st.Tenant)

@@ -39,7 +39,7 @@ func (r *rig) atOnce(t *testing.T, people []sso.Identity) []tenantid.ID {
 		service := []*onboarding.Service{r.Service, second}[i%2]
 		all.Go(func() {
 			<-gate
-			st, err := service.FirstLogin(t.Context(), who, "")
+			st, err := service.FirstLogin(t.Context(), who, tester)
 			tenants[i], failures[i] = st.Tenant, err
 		})
 	}

@@ -77,7 +77,7 @@ func (r *rig) watched(t *testing.T, id tenantid.ID) (end func()) {
 // firstLogin signs in name and watches their tenant until the test's end.
 func (r *rig) firstLogin(t *testing.T, name string) tenantid.ID {
 	t.Helper()
-	st, err := r.FirstLogin(t.Context(), person(name, name+"@acme.example"), "")
+	st, err := r.FirstLogin(t.Context(), person(name, name+"@acme.example"), tester)
 	require.NoError(t, err)
 	t.Cleanup(r.watched(t, st.Tenant))
 	return st.Tenant
@@ -160,7 +160,7 @@ func refusedAtAnyStep(t *testing.T) {
 			failed, _ := r.await(t, id, onboarding.Failed)
 			require.NotContains(t, *failed.Error, "CANARY")
 			before := len(r.odoo.Ledger())
-			again, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), "")
+			again, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), tester)
 			require.NoError(t, err)
 			require.Equal(t, id, again.Tenant)
 			r.await(t, id, onboarding.Ready)
@@ -184,7 +184,7 @@ func polledThroughout(t *testing.T) {
 	st, _ := r.await(t, id, onboarding.Failed)
 	require.Equal(t, "baseline", *st.Step)
 	require.Greater(t, st.Attempt, 1)
-	_, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), "")
+	_, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), tester)
 	require.NoError(t, err)
 	r.await(t, id, onboarding.Ready)
 }
@@ -213,15 +213,15 @@ func deletedAndMadeAgain(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
 	r.start(t)
-	first, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), "")
+	first, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), tester)
 	require.NoError(t, err)
 	old := first.Tenant
 	r.await(t, old, onboarding.Ready)
-	closed, err := r.ws.Close(t.Context(), old, workspace.Drop, "", workspace.By{Actor: "test"})
+	closed, err := r.ws.Close(t.Context(), old, workspace.Drop, tenant.By{Actor: "test"})
 	require.NoError(t, err)
 	require.True(t, closed.Dropped)
 
-	again, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), "")
+	again, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), tester)
 	require.NoError(t, err)
 	require.Greater(t, again.Tenant, old)
 	r.await(t, again.Tenant, onboarding.Ready)
@@ -239,7 +239,7 @@ func TestARetryInTheLastMomentOfAJobIsNotLost(t *testing.T) {
 		t.Run(last, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
-			st, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), "")
+			st, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), tester)
 			require.NoError(t, err)
 			for _, sql := range []string{`UPDATE river.river_job SET state = 'running', attempt = 1, attempted_at = now(), attempted_by = '{ending}'`,
 				`UPDATE onboarding_status SET status = '` + last + `'`} {
@@ -247,7 +247,7 @@ func TestARetryInTheLastMomentOfAJobIsNotLost(t *testing.T) {
 				require.NoError(t, err)
 			}
 			for range 3 {
-				_, err := r.Provision(t.Context(), onboarding.Request{Tenant: st.Tenant.String(), Actor: "test"})
+				_, err := r.Provision(t.Context(), onboarding.Request{Tenant: st.Tenant.String()}, tenant.By{Actor: "test"})
 				require.NoError(t, err)
 			}
 			require.Equal(t, 1, r.count(t, `SELECT count(*) FROM river.river_job WHERE state = 'available'`), "one more job, and one only")
@@ -261,7 +261,7 @@ func TestARetryInTheLastMomentOfAJobIsNotLost(t *testing.T) {
 func TestWhoJoinsLaterGetsAnAccount(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyInvite})
-	acme, err := r.Provision(t.Context(), onboarding.Request{Name: "Acme", Actor: "test"})
+	acme, err := r.Provision(t.Context(), onboarding.Request{Name: "Acme"}, tenant.By{Actor: "test"})
 	require.NoError(t, err)
 	r.start(t)
 	r.await(t, acme.ID, onboarding.Ready)
@@ -269,13 +269,13 @@ func TestWhoJoinsLaterGetsAnAccount(t *testing.T) {
 	names := []string{"alice", "bob", "carol"}
 	for _, name := range names {
 		r.system(t, func(ctx context.Context, tx postgres.SystemTx) error {
-			return tenant.AddMember(ctx, tx, acme.ID, name+"@acme.example", []string{"viewer"})
+			return tenant.AddMember(ctx, tx, acme.ID, name+"@acme.example", []string{"viewer"}, tester)
 		})
 	}
 	var wg sync.WaitGroup
 	for _, name := range names {
 		wg.Go(func() {
-			st, err := r.FirstLogin(t.Context(), person(name, name+"@acme.example"), "")
+			st, err := r.FirstLogin(t.Context(), person(name, name+"@acme.example"), tester)
 			assert.NoError(t, err)
 			assert.Equal(t, onboarding.Ready, st.Status)
 		})

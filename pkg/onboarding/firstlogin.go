@@ -18,7 +18,7 @@ import (
 // and repeated calls of one identity queue up on its row and join the same work. Requests are answered without waiting for
 // Odoo. Faults: Denied with TENANT_INVALID, TENANT_REQUIRED, TENANT_SUSPENDED, EMAIL_NOT_VERIFIED, ONBOARDING_CLOSED;
 // Conflict with QUOTA_MEMBERS.
-func (s *Service) FirstLogin(ctx context.Context, who sso.Identity, requestID string) (Status, error) {
+func (s *Service) FirstLogin(ctx context.Context, who sso.Identity, by tenant.By) (Status, error) {
 	if err := who.ClaimFault(); err != nil {
 		return Status{}, err
 	}
@@ -27,7 +27,7 @@ func (s *Service) FirstLogin(ctx context.Context, who sso.Identity, requestID st
 		if err := lockIdentity(ctx, tx, who); err != nil {
 			return err
 		}
-		t, joined, err := s.tenantOf(ctx, tx, who, requestID)
+		t, joined, err := s.tenantOf(ctx, tx, who, by)
 		if err != nil {
 			return err
 		}
@@ -50,10 +50,10 @@ func lockIdentity(ctx context.Context, tx postgres.SystemTx, who sso.Identity) e
 
 // tenantOf finds the tenant that the identity belongs to, by claim or membership, or makes it under the policy. joined: the
 // identity became its user just now.
-func (s *Service) tenantOf(ctx context.Context, tx postgres.SystemTx, who sso.Identity, requestID string) (t tenant.Tenant, joined bool, err error) {
+func (s *Service) tenantOf(ctx context.Context, tx postgres.SystemTx, who sso.Identity, by tenant.By) (t tenant.Tenant, joined bool, err error) {
 	p, err := tenant.Resolve(ctx, tx, who)
 	if err == nil {
-		joined, err = s.join(ctx, tx, p.Tenant, who, requestID)
+		joined, err = s.join(ctx, tx, p.Tenant, who, by)
 		return p.Tenant, joined, err
 	}
 	if !errors.Is(err, tenant.ErrNoTenant) {
@@ -65,45 +65,40 @@ func (s *Service) tenantOf(ctx context.Context, tx postgres.SystemTx, who sso.Id
 	t, found, err := tenant.InvitedTo(ctx, tx, who)
 	if err == nil && !found {
 		if err = s.Policy.allows(who); err == nil {
-			t, err = s.create(ctx, tx, who, requestID)
+			t, err = s.create(ctx, tx, who, by)
 		}
 	}
 	if err == nil {
-		joined, err = s.join(ctx, tx, t, who, requestID)
+		joined, err = s.join(ctx, tx, t, who, by)
 	}
 	return t, joined, err
 }
 
 // create makes the tenant that a first sign-in asked for. Its name is never taken from a mail domain: two strangers may
 // share one.
-func (s *Service) create(ctx context.Context, tx postgres.SystemTx, who sso.Identity, requestID string) (tenant.Tenant, error) {
+func (s *Service) create(ctx context.Context, tx postgres.SystemTx, who sso.Identity, by tenant.By) (tenant.Tenant, error) {
 	name, external := who.Email, ""
 	if who.Tenant.Kind == sso.TenantExternalID {
 		name, external = who.Tenant.Value, who.Tenant.Value
 	}
-	t, err := tenant.Create(ctx, tx, name, external)
+	t, err := tenant.Create(ctx, tx, name, external, by)
 	if fault.Is(err, fault.Conflict) {
 		// Another identity with the same claim was quicker: its tenant is committed now, or Create would still be waiting.
 		t, err = tenant.Find(ctx, tx, external)
-	} else if err == nil {
-		err = tenant.Record(ctx, tx, tenant.Act{Tenant: t.ID, Actor: who.Subject, Action: "tenant.create", Object: t.ID.String(), RequestID: requestID})
 	}
 	return t, err
 }
 
 // join makes the identity a user, unless it is one. Who is one already needs no verified e-mail.
-func (s *Service) join(ctx context.Context, tx postgres.SystemTx, t tenant.Tenant, who sso.Identity, requestID string) (bool, error) {
+func (s *Service) join(ctx context.Context, tx postgres.SystemTx, t tenant.Tenant, who sso.Identity, by tenant.By) (bool, error) {
 	if known, err := tenant.IsMember(ctx, tx, t.ID, who); err != nil || known {
 		return false, err
 	}
 	if err := verified(who); err != nil {
 		return false, err
 	}
-	err := s.Quotas.Within(ctx, tx, t.ID, func() error { return tenant.Join(ctx, tx, t.ID, who, []string{string(sso.Viewer)}) })
-	if err != nil {
-		return false, err
-	}
-	return true, tenant.Record(ctx, tx, tenant.Act{Tenant: t.ID, Actor: who.Subject, Action: "user.join", Object: who.Subject, RequestID: requestID})
+	err := s.Quotas.Within(ctx, tx, t.ID, func() error { return tenant.Join(ctx, tx, t.ID, who, []string{string(sso.Viewer)}, by) })
+	return err == nil, err
 }
 
 // ensureUnderWay begins onboarding or joins the one that is running, and makes sure that a job exists for it.

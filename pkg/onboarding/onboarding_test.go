@@ -39,6 +39,9 @@ type rig struct {
 	seen *sync.Map // tenant id → the status that was polled last
 }
 
+// tester is who acts in tests.
+var tester = tenant.By{Actor: "test"}
+
 func newRig(t *testing.T, policy onboarding.Policy) *rig {
 	t.Helper()
 	db := pgtest.New(t)
@@ -141,7 +144,7 @@ func TestFirstLoginEndsInAReadyWorkspace(t *testing.T) {
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
 	alice := person("alice", "Alice@Acme.example")
 
-	st, err := r.FirstLogin(t.Context(), alice, "req-1")
+	st, err := r.FirstLogin(t.Context(), alice, tenant.By{Actor: "test", RequestID: "req-1"})
 	require.NoError(t, err)
 	require.Equal(t, onboarding.Provisioning, st.Status)
 
@@ -164,7 +167,7 @@ func TestFirstLoginEndsInAReadyWorkspace(t *testing.T) {
 	require.True(t, active)
 	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM icp_rules`))
 
-	again, err := r.FirstLogin(t.Context(), alice, "req-2")
+	again, err := r.FirstLogin(t.Context(), alice, tenant.By{Actor: "test", RequestID: "req-2"})
 	require.NoError(t, err)
 	require.Equal(t, onboarding.Ready, again.Status)
 	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM river.river_job WHERE kind = 'onboarding'`), "a ready tenant needs no further job")
@@ -201,7 +204,7 @@ func manyParallelFirstLogins(t *testing.T) {
 		service := []*onboarding.Service{r.Service, second}[i%2]
 		wg.Go(func() {
 			<-gate
-			st, err := service.FirstLogin(t.Context(), person("alice", "alice@acme.example"), "")
+			st, err := service.FirstLogin(t.Context(), person("alice", "alice@acme.example"), tester)
 			tenants[i], failures[i] = st.Tenant, err
 		})
 	}
@@ -224,7 +227,7 @@ func unverifiedEmail(t *testing.T) {
 	effects := len(r.odoo.Ledger())
 	alice := person("alice", "alice@acme.example")
 	alice.EmailVerified = false
-	_, err := r.FirstLogin(t.Context(), alice, "")
+	_, err := r.FirstLogin(t.Context(), alice, tester)
 	require.Equal(t, "EMAIL_NOT_VERIFIED", fault.Code(err))
 	require.Equal(t, 403, fault.HTTPStatus(err))
 	require.Zero(t, r.count(t, `SELECT count(*) FROM tenants`))
@@ -235,9 +238,9 @@ func unverifiedEmail(t *testing.T) {
 func changedEmail(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
-	first, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), "")
+	first, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), tester)
 	require.NoError(t, err)
-	second, err := r.FirstLogin(t.Context(), person("alice", "alice@other.example"), "")
+	second, err := r.FirstLogin(t.Context(), person("alice", "alice@other.example"), tester)
 	require.NoError(t, err)
 	require.Equal(t, first.Tenant, second.Tenant)
 	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM tenant_users`))
@@ -250,12 +253,12 @@ func domainsThatLookAlike(t *testing.T) {
 	seen := map[tenantid.ID]string{}
 	for _, email := range []string{"a@acme.com", "b@acme.attacker.net", "c@ACME.com", "d@acme.com.", "e@gmail.com", "f@gmail.com",
 		"g@postgres.evil.com", "h@template1.x", "i@xn--80ak6aa92e.com"} {
-		st, err := r.FirstLogin(t.Context(), person("subject of "+email, email), "")
+		st, err := r.FirstLogin(t.Context(), person("subject of "+email, email), tester)
 		require.NoError(t, err, email)
 		require.Empty(t, seen[st.Tenant], email)
 		seen[st.Tenant] = email
 	}
-	_, err := r.FirstLogin(t.Context(), person("no address", ""), "")
+	_, err := r.FirstLogin(t.Context(), person("no address", ""), tester)
 	require.Equal(t, "EMAIL_NOT_VERIFIED", fault.Code(err))
 }
 
@@ -264,7 +267,7 @@ func badAnswersAreRetried(t *testing.T) {
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
 	r.odoo.Inject(odootest.Fault{Op: "db.duplicate_database", Times: 1, Do: odootest.Status, Code: http.StatusBadGateway, Text: "<html>CANARY of the proxy</html>"})
 	r.start(t)
-	st, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), "")
+	st, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), tester)
 	require.NoError(t, err)
 	done, _ := r.await(t, st.Tenant, onboarding.Ready)
 	require.Equal(t, 2, done.Attempt)
@@ -277,7 +280,7 @@ func refusedCredentialsStop(t *testing.T) {
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
 	r.odoo.Inject(odootest.Fault{Op: "db.duplicate_database", Do: odootest.Refuse, Code: 3, Text: "Access Denied"})
 	r.start(t)
-	st, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), "")
+	st, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), tester)
 	require.NoError(t, err)
 	failed, steps := r.await(t, st.Tenant, onboarding.Failed)
 	require.Equal(t, "odoo_database", *failed.Step)
@@ -288,7 +291,7 @@ func refusedCredentialsStop(t *testing.T) {
 	r.awaitCount(t, 0, `SELECT count(*) FROM river.river_job WHERE kind = 'onboarding' AND finalized_at IS NULL`) // an operator has to act: no more tries
 
 	r.odoo.Heal()
-	again, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), "")
+	again, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), tester)
 	require.NoError(t, err)
 	require.Equal(t, onboarding.Provisioning, again.Status)
 	r.await(t, st.Tenant, onboarding.Ready)
@@ -320,7 +323,7 @@ func TestWhoMayHaveATenant(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, c.policy)
-			_, err := r.FirstLogin(t.Context(), c.who, "")
+			_, err := r.FirstLogin(t.Context(), c.who, tester)
 			if c.code == "" {
 				require.NoError(t, err)
 				require.Equal(t, 1, r.count(t, `SELECT count(*) FROM tenants`))
@@ -338,12 +341,12 @@ func TestAnInvitedUserJoinsAndKeepsTheRolesGiven(t *testing.T) {
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyInvite})
 	var acme tenant.Tenant
 	require.NoError(t, r.DB.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		if acme, err = tenant.Create(ctx, tx, "Acme", ""); err != nil {
+		if acme, err = tenant.Create(ctx, tx, "Acme", "", tester); err != nil {
 			return err
 		}
-		return tenant.AddMember(ctx, tx, acme.ID, "Alice@Acme.example", []string{"ops"})
+		return tenant.AddMember(ctx, tx, acme.ID, "Alice@Acme.example", []string{"ops"}, tester)
 	}))
-	st, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), "")
+	st, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), tester)
 	require.NoError(t, err)
 	require.Equal(t, acme.ID, st.Tenant)
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/jobs"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
@@ -17,25 +18,23 @@ type Request struct {
 	External string   // claim value that shall name it, "" for none
 	Email    string   // first user, who signs in later; "" adds nobody
 	Roles    []string // of that user
-	Actor    string   // for the audit log
-	Reason   string
 }
 
 // Provision does what a first sign-in does, on an operator's word: tenant, user, status and job in one transaction. A ready
 // tenant is gone through again, step by step, which repairs what is missing and changes nothing else. The same order twice
 // is one tenant. Faults: Invalid, NotFound, Denied for a suspended tenant, Conflict with
 // QUOTA_MEMBERS.
-func (s *Service) Provision(ctx context.Context, req Request) (tenant.Tenant, error) {
+func (s *Service) Provision(ctx context.Context, req Request, by tenant.By) (tenant.Tenant, error) {
 	var t tenant.Tenant
 	err := s.DB.InSystem(ctx, "provision", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		if t, err = findOrCreate(ctx, tx, req); err != nil {
+		if t, err = findOrCreate(ctx, tx, req, by); err != nil {
 			return err
 		}
 		if err := t.Usable(); err != nil {
 			return err
 		}
 		if req.Email != "" {
-			err := s.Quotas.Within(ctx, tx, t.ID, func() error { return tenant.AddMember(ctx, tx, t.ID, req.Email, req.Roles) })
+			err := s.Quotas.Within(ctx, tx, t.ID, func() error { return tenant.AddMember(ctx, tx, t.ID, req.Email, req.Roles, by) })
 			if err != nil {
 				return err
 			}
@@ -43,12 +42,12 @@ func (s *Service) Provision(ctx context.Context, req Request) (tenant.Tenant, er
 		if _, err := s.ensureUnderWay(ctx, tx, t.ID, true); err != nil {
 			return err
 		}
-		return tenant.Record(ctx, tx, tenant.Act{Tenant: t.ID, Actor: req.Actor, Action: "tenant.provision", Object: t.ID.String(), Detail: map[string]any{"reason": req.Reason}})
+		return tenant.Record(ctx, tx, by, tenant.Act{Tenant: t.ID, Action: "tenant.provision", Object: t.ID.String()})
 	})
 	return t, err
 }
 
-func findOrCreate(ctx context.Context, tx postgres.SystemTx, req Request) (tenant.Tenant, error) {
+func findOrCreate(ctx context.Context, tx postgres.SystemTx, req Request, by tenant.By) (tenant.Tenant, error) {
 	if req.Tenant != "" {
 		return tenant.Find(ctx, tx, req.Tenant)
 	}
@@ -56,12 +55,20 @@ func findOrCreate(ctx context.Context, tx postgres.SystemTx, req Request) (tenan
 	if err != nil || found {
 		return t, err
 	}
-	return tenant.Create(ctx, tx, req.Name, req.External)
+	return tenant.Create(ctx, tx, req.Name, req.External, by)
 }
 
-// Cancelled ends a tenant's onboarding after its job was cancelled, so that nobody waits for work that will not come. A ready
-// workspace stays ready.
-func Cancelled(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) error {
+// CancelJob ends a job for good, as jobs.Client.Cancel does. If it is a tenant's onboarding, that is in error from then on,
+// so that nobody waits for work that will not come. A ready workspace stays ready. Faults: those of Cancel.
+func CancelJob(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, id int64, by tenant.By) (jobs.Job, error) {
+	job, err := queue.Cancel(ctx, tx, id, by)
+	if err == nil && job.Kind == (Args{}).Kind() && job.Tenant != nil {
+		err = failCancelled(ctx, tx, *job.Tenant)
+	}
+	return job, err
+}
+
+func failCancelled(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) error {
 	_, err := tx.Exec(ctx, `UPDATE onboarding_status SET status = $2, error = $3, updated_at = now() WHERE tenant_id = $1 AND status <> $4`,
 		id, Failed, errCancelled.Error(), Ready)
 	return err

@@ -70,7 +70,7 @@ func checkTenant(ctx context.Context, t *task) error {
 	if err != nil {
 		return err
 	}
-	t.workspace, err = t.worker.Workspaces.Prepare(ctx, t.tenant, workspace.By{Actor: actor})
+	t.workspace, err = t.worker.Workspaces.Prepare(ctx, t.tenant, tenant.By{Actor: actor})
 	return err
 }
 
@@ -123,7 +123,7 @@ func latecomers(ctx context.Context, tx postgres.SystemTx, t *task) error {
 
 // configureSSO lets them sign in to it as they signed in here.
 func configureSSO(ctx context.Context, t *task) error {
-	left, err := t.worker.Workspaces.ConfigureSSO(ctx, t.workspace)
+	left, err := t.worker.Workspaces.ConfigureSSO(ctx, t.workspace, tenant.By{Actor: actor})
 	t.tell(ctx, left)
 	return err
 }
@@ -162,7 +162,7 @@ func icpTemplate(ctx context.Context, t *task) error {
 		if err != nil || len(rules) > 0 {
 			return err
 		}
-		_, err = leads.ChangeRule(ctx, tx, queue, t.tenant, leads.DefaultRuleName, []byte(leads.DefaultPayload))
+		_, err = leads.SetRule(ctx, tx, queue, t.tenant, leads.DefaultRuleName, []byte(leads.DefaultPayload), tenant.By{Actor: actor})
 		return err
 	})
 }

@@ -202,9 +202,9 @@ func signOutEverywhere(t *testing.T, r *rig) {
 	bystander, err := r.Exchange(t.Context(), mallory)
 	require.NoError(t, err)
 
-	_, err = r.EndAll(t.Context(), "", "")
+	_, err = r.EndAll(t.Context(), "", "", tester)
 	require.True(t, fault.Is(err, fault.Unauthenticated), "nobody in particular")
-	end, err := r.EndAll(t.Context(), phone.Handle, "")
+	end, err := r.EndAll(t.Context(), phone.Handle, "", tester)
 	require.NoError(t, err)
 	require.Contains(t, end, "id_token_hint=", "the provider learns whose session is meant though the browser sent no token")
 	for _, tokens := range []session.Tokens{desk, phone} {
@@ -215,7 +215,7 @@ func signOutEverywhere(t *testing.T, r *rig) {
 	require.False(t, r.revoked(t, mallory), "somebody else's")
 	_, err = r.Refresh(t.Context(), bystander.Handle)
 	require.NoError(t, err)
-	_, err = r.EndAll(t.Context(), "", desk.ID)
+	_, err = r.EndAll(t.Context(), "", desk.ID, tester)
 	require.True(t, fault.Is(err, fault.Unauthenticated), "a token that was signed out says nothing any more")
 	_, err = r.Exchange(t.Context(), stolen)
 	require.True(t, fault.Is(err, fault.Unauthenticated))

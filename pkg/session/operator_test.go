@@ -30,7 +30,7 @@ func TestAnOperatorSignsSomebodyOut(t *testing.T) {
 			}
 			out := func(person string) (ended []session.Ended, err error) {
 				err = r.db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-					ended, err = session.SignOut(ctx, tx, person, time.Now())
+					ended, err = session.SignOut(ctx, tx, person, time.Now(), tester)
 					return err
 				})
 				return ended, err

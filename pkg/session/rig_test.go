@@ -26,12 +26,16 @@ import (
 	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/session"
 	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
 const (
 	clientID = "console"
 	callback = "http://127.0.0.1:1/auth/callback"
 )
+
+// tester is the operator who signs people out.
+var tester = tenant.By{Actor: "cli:test"}
 
 // rig is a provider whose token endpoint is counted and can be made to answer something else, and a Manager that uses it.
 type rig struct {

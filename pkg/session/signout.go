@@ -10,6 +10,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
 // remembered is how long a sign-out is kept: no token lives as long, so none that it ended outlives it.
@@ -29,8 +30,8 @@ func (m *Manager) End(ctx context.Context, handle, token string) (string, error)
 }
 
 // EndAll is End for every session of the same person, on whatever machine, and for every ID token of theirs that was issued
-// before now. Unauthenticated when neither handle nor token says who that is.
-func (m *Manager) EndAll(ctx context.Context, handle, token string) (string, error) {
+// before now. The audit log names that person as the actor. Unauthenticated when neither handle nor token says who that is.
+func (m *Manager) EndAll(ctx context.Context, handle, token string, by tenant.By) (string, error) {
 	p := m.presented(ctx, token)
 	err := m.db.InSystem(ctx, "sign-out everywhere", func(ctx context.Context, tx postgres.SystemTx) error {
 		issuer, subject, err := m.whose(ctx, tx, handle, p)
@@ -40,7 +41,11 @@ func (m *Manager) EndAll(ctx context.Context, handle, token string) (string, err
 		if err := m.remove(ctx, tx, &p, `DELETE FROM sessions WHERE issuer = $1 AND subject = $2 RETURNING id_token`, issuer, subject); err != nil {
 			return err
 		}
-		return mark(ctx, tx, m.now(), issuer, subject, "", m.now().Truncate(time.Second))
+		if err := mark(ctx, tx, m.now(), issuer, subject, "", m.now().Truncate(time.Second)); err != nil {
+			return err
+		}
+		by.Actor = subject
+		return recordEndAll(ctx, tx, Ended{Issuer: issuer, Subject: subject, Sessions: p.sessions}, by)
 	})
 	if err != nil {
 		return "", err
@@ -53,6 +58,8 @@ type tokens struct {
 	sent string
 	who  sso.Identity
 	last []string
+
+	sessions int64 // ended by remove
 }
 
 func (m *Manager) presented(ctx context.Context, token string) tokens {
@@ -98,7 +105,7 @@ func (m *Manager) remove(ctx context.Context, tx postgres.SystemTx, p *tokens, s
 	if err != nil {
 		return err
 	}
-	p.last = nil
+	p.last, p.sessions = nil, int64(len(sealed))
 	for _, s := range sealed {
 		if last, err := m.keys.Open(s, purposeID, 0); err == nil { // one under a lost key names no token to revoke
 			p.last = append(p.last, last)

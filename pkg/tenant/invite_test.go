@@ -18,7 +18,7 @@ func TestInvitations(t *testing.T) {
 	db := world(t)
 	inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
 		dan, eve := person("dan"), person("eve")
-		invited, err := tenant.Invite(ctx, tx, 3, "Dan@Acme.example", []string{"ops"}, time.Now().Add(time.Hour))
+		invited, err := tenant.Invite(ctx, tx, 3, "Dan@Acme.example", []string{"ops"}, time.Now().Add(time.Hour), tester)
 		require.NoError(t, err)
 		require.Equal(t, "dan@acme.example", invited.UserID)
 		require.Nil(t, invited.Subject)
@@ -30,7 +30,7 @@ func TestInvitations(t *testing.T) {
 		require.True(t, found)
 		require.Equal(t, tenant.ID(3), where.ID)
 
-		require.NoError(t, tenant.Join(ctx, tx, 3, dan, []string{"viewer"}))
+		require.NoError(t, tenant.Join(ctx, tx, 3, dan, []string{"viewer"}, tester))
 		members, err := tenant.Members(ctx, tx, 3)
 		require.NoError(t, err)
 		require.Len(t, members, 1)
@@ -42,7 +42,7 @@ func TestInvitations(t *testing.T) {
 		_, found, err = tenant.InvitedTo(ctx, tx, again)
 		require.NoError(t, err)
 		require.False(t, found, "it has been used")
-		_, err = tenant.Invite(ctx, tx, 3, "dan@acme.example", []string{"admin"}, time.Now().Add(time.Hour))
+		_, err = tenant.Invite(ctx, tx, 3, "dan@acme.example", []string{"admin"}, time.Now().Add(time.Hour), tester)
 		require.True(t, fault.Is(err, fault.Conflict), "%v", err)
 	})
 }
@@ -52,12 +52,12 @@ func TestInvitationsEnd(t *testing.T) {
 	db := world(t)
 	inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
 		eve := person("eve")
-		_, err := tenant.Invite(ctx, tx, 3, eve.Email, []string{"admin"}, time.Now().Add(-time.Second))
+		_, err := tenant.Invite(ctx, tx, 3, eve.Email, []string{"admin"}, time.Now().Add(-time.Second), tester)
 		require.NoError(t, err)
 		_, found, err := tenant.InvitedTo(ctx, tx, eve)
 		require.NoError(t, err)
 		require.False(t, found)
-		require.NoError(t, tenant.Join(ctx, tx, 3, eve, []string{"viewer"}), "let in for another reason, such as a claim")
+		require.NoError(t, tenant.Join(ctx, tx, 3, eve, []string{"viewer"}, tester), "let in for another reason, such as a claim")
 		members, err := tenant.Members(ctx, tx, 3)
 		require.NoError(t, err)
 		require.Len(t, members, 1)

@@ -42,19 +42,22 @@ func Members(ctx context.Context, tx postgres.SystemTx, id ID) ([]Member, error)
 
 // AddMember adds a user by e-mail, or sets the roles of one who is there. Who signs in later with that address, verified
 // by the provider, becomes this user.
-func AddMember(ctx context.Context, tx postgres.SystemTx, id ID, email string, roles []string) error {
+func AddMember(ctx context.Context, tx postgres.SystemTx, id ID, email string, roles []string, by By) error {
 	email, err := newMember(email, roles)
 	if err != nil {
 		return err
 	}
 	_, err = tx.Exec(ctx, `INSERT INTO tenant_users (tenant_id, user_id, roles) VALUES ($1, $2, $3)
 		ON CONFLICT (tenant_id, user_id) DO UPDATE SET roles = EXCLUDED.roles, invited_until = NULL`, id, email, roles)
-	return err
+	if err != nil {
+		return err
+	}
+	return Record(ctx, tx, by, Act{Tenant: id, Action: "user.add", Object: email, Detail: map[string]any{"roles": roles}})
 }
 
 // Invite is AddMember with an end: it works once, for the first who signs in with that address before until. Inviting again
 // moves the end. Conflict when that user has signed in.
-func Invite(ctx context.Context, tx postgres.SystemTx, id ID, email string, roles []string, until time.Time) (Member, error) {
+func Invite(ctx context.Context, tx postgres.SystemTx, id ID, email string, roles []string, until time.Time, by By) (Member, error) {
 	email, err := newMember(email, roles)
 	if err != nil {
 		return Member{}, err
@@ -69,7 +72,10 @@ func Invite(ctx context.Context, tx postgres.SystemTx, id ID, email string, role
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = fault.New(fault.Conflict, "user %s of tenant %s: has signed in already", email, id).WithHint("`leadctl tenant user add` changes a user's roles")
 	}
-	return m, err
+	if err != nil {
+		return Member{}, err
+	}
+	return m, Record(ctx, tx, by, Act{Tenant: id, Action: "user.invite", Object: email, Detail: map[string]any{"roles": roles, "until": until}})
 }
 
 // newMember is the address as it is kept. Fault: Invalid for what is no address or no role.
@@ -87,12 +93,15 @@ func newMember(email string, roles []string) (string, error) {
 }
 
 // RemoveMember removes a user. NotFound when the tenant has no such user.
-func RemoveMember(ctx context.Context, tx postgres.SystemTx, id ID, email string) error {
+func RemoveMember(ctx context.Context, tx postgres.SystemTx, id ID, email string, by By) error {
 	tag, err := tx.Exec(ctx, `DELETE FROM tenant_users WHERE tenant_id = $1 AND user_id = lower($2)`, id, strings.TrimSpace(email))
 	if err == nil && tag.RowsAffected() == 0 {
-		return fault.New(fault.NotFound, "user %s of tenant %s: there is none", email, id)
+		err = fault.New(fault.NotFound, "user %s of tenant %s: there is none", email, id)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return Record(ctx, tx, by, Act{Tenant: id, Action: "user.remove", Object: strings.ToLower(strings.TrimSpace(email))})
 }
 
 // IsMember reports whether the identity is a user of the tenant.
@@ -122,7 +131,14 @@ func InvitedTo(ctx context.Context, tx postgres.SystemTx, who sso.Identity) (t T
 
 // Join makes the identity a user of the tenant. A row that was added by this e-mail and belongs to no identity yet becomes
 // theirs, with its roles; else a new row gets roles. The e-mail must have been verified: the caller checks.
-func Join(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity, roles []string) error {
+func Join(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity, roles []string, by By) error {
+	if err := storeMember(ctx, tx, id, who, roles); err != nil {
+		return err
+	}
+	return Record(ctx, tx, by, Act{Tenant: id, Action: "user.join", Object: who.Subject})
+}
+
+func storeMember(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity, roles []string) error {
 	// An invitation that has ended gives nothing, not even its roles.
 	if _, err := tx.Exec(ctx, `DELETE FROM tenant_users WHERE tenant_id = $1 AND lower(user_id) = lower($2) AND issuer IS NULL AND NOT (`+open+`)`, id, who.Email); err != nil {
 		return err

@@ -32,12 +32,12 @@ func TestQuotasOfUsers(t *testing.T) {
 	}
 	add := func(email, role string) func(context.Context, postgres.SystemTx) error {
 		return func(ctx context.Context, tx postgres.SystemTx) error {
-			return tenant.AddMember(ctx, tx, 3, email, []string{role})
+			return tenant.AddMember(ctx, tx, 3, email, []string{role}, tester)
 		}
 	}
 	invite := func(email string, until time.Time) func(context.Context, postgres.SystemTx) error {
 		return func(ctx context.Context, tx postgres.SystemTx) error {
-			_, err := tenant.Invite(ctx, tx, 3, email, []string{"ops"}, until)
+			_, err := tenant.Invite(ctx, tx, 3, email, []string{"ops"}, until, tester)
 			return err
 		}
 	}
@@ -51,15 +51,15 @@ func TestQuotasOfUsers(t *testing.T) {
 	require.Equal(t, "QUOTA_MEMBERS", change(quotas, add("hal@acme.example", "viewer")))
 	require.Empty(t, change(quotas, add("gus@acme.example", "admin")))
 	require.Empty(t, change(quotas, func(ctx context.Context, tx postgres.SystemTx) error {
-		return tenant.Join(ctx, tx, 3, person("dan"), []string{"viewer"})
+		return tenant.Join(ctx, tx, 3, person("dan"), []string{"viewer"}, tester)
 	}))
 	require.Equal(t, "QUOTA_MEMBERS", change(quotas, func(ctx context.Context, tx postgres.SystemTx) error {
-		return tenant.Join(ctx, tx, 3, person("ivy"), []string{"viewer"})
+		return tenant.Join(ctx, tx, 3, person("ivy"), []string{"viewer"}, tester)
 	}))
 	lowered := tenant.Quotas{Members: 1}
 	require.Empty(t, change(lowered, add("gus@acme.example", "ops")))
 	require.Empty(t, change(lowered, func(ctx context.Context, tx postgres.SystemTx) error {
-		return tenant.RemoveMember(ctx, tx, 3, "gus@acme.example")
+		return tenant.RemoveMember(ctx, tx, 3, "gus@acme.example", tester)
 	}))
 	require.Empty(t, change(tenant.Quotas{}, add("jon@acme.example", "viewer")), "0 is no bound")
 }
@@ -74,7 +74,7 @@ func TestQuotasHoldForManyAtOnce(t *testing.T) {
 		all.Go(func() {
 			results <- db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
 				return tenant.Quotas{Members: 5}.Within(ctx, tx, 3, func() error {
-					return tenant.AddMember(ctx, tx, 3, fmt.Sprintf("user%d@acme.example", i), []string{"viewer"})
+					return tenant.AddMember(ctx, tx, 3, fmt.Sprintf("user%d@acme.example", i), []string{"viewer"}, tester)
 				})
 			})
 		})

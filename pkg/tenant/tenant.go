@@ -68,7 +68,7 @@ func spelled(name string) string { return norm.NFC.String(strings.TrimSpace(name
 
 // Create makes an active tenant. externalID "" makes one that no claim names.
 // Faults: Invalid for a name or external id that cannot be one, Conflict when the external id is taken.
-func Create(ctx context.Context, tx postgres.SystemTx, name, external string) (Tenant, error) {
+func Create(ctx context.Context, tx postgres.SystemTx, name, external string, by By) (Tenant, error) {
 	name = spelled(name)
 	switch {
 	case name == "" || len(name) > 200 || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) }):
@@ -87,7 +87,10 @@ func Create(ctx context.Context, tx postgres.SystemTx, name, external string) (T
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Tenant{}, fault.New(fault.Conflict, "external id %s: another tenant has it", external)
 	}
-	return t, err
+	if err != nil {
+		return Tenant{}, err
+	}
+	return t, Record(ctx, tx, by, Act{Tenant: t.ID, Action: "tenant.create", Object: t.ID.String()})
 }
 
 // Find looks a tenant up by its number or its external id. NotFound when there is none.
@@ -117,21 +120,29 @@ func List(ctx context.Context, tx postgres.SystemTx) ([]Tenant, error) {
 }
 
 // SetStatus changes a tenant's status and reports whether it was another one before.
-func SetStatus(ctx context.Context, tx postgres.SystemTx, id ID, status string) (bool, error) {
+func SetStatus(ctx context.Context, tx postgres.SystemTx, id ID, status string, by By) (bool, error) {
 	tag, err := tx.Exec(ctx, `UPDATE tenants SET status = $2, updated_at = now() WHERE tenant_id = $1 AND status <> $2`, id, status)
-	return tag.RowsAffected() > 0, err
+	if err != nil || tag.RowsAffected() == 0 {
+		return false, err
+	}
+	return true, Record(ctx, tx, by, Act{Tenant: id, Action: "tenant." + status, Object: id.String()})
 }
 
 // Close deletes a tenant for good, as far as its users go: they are refused, and its claim value is free for another tenant.
-// Its rows stay. It reports whether this call did it, and the claim value that it had.
-func Close(ctx context.Context, tx postgres.SystemTx, id ID) (closed bool, external string, err error) {
-	err = tx.QueryRow(ctx, `WITH was AS (SELECT tenant_id, external_id FROM tenants WHERE tenant_id = $1 AND status <> $2 FOR UPDATE)
+// Its rows stay. workspace says what is done to its workspace, for the audit log. A closed tenant stays as it is.
+func Close(ctx context.Context, tx postgres.SystemTx, id ID, workspace string, by By) error {
+	var external string
+	err := tx.QueryRow(ctx, `WITH was AS (SELECT tenant_id, external_id FROM tenants WHERE tenant_id = $1 AND status <> $2 FOR UPDATE)
 		UPDATE tenants t SET status = $2, external_id = NULL, updated_at = now() FROM was WHERE t.tenant_id = was.tenant_id
 		RETURNING coalesce(was.external_id, '')`, id, Deleted).Scan(&external)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return false, "", nil
+		return nil
 	}
-	return err == nil, external, err
+	if err != nil {
+		return err
+	}
+	return Record(ctx, tx, by, Act{Tenant: id, Action: "tenant." + Deleted, Object: id.String(),
+		Detail: map[string]any{"external_id": external, "workspace": workspace}})
 }
 
 // FindSame looks for the tenant that an order given before has made: by external id when there is one, else by name and

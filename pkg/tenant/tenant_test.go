@@ -13,6 +13,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
+// tester is who acts in tests.
+var tester = tenant.By{Actor: "test"}
+
 func inSystem(t *testing.T, db *pgtest.DB, fn func(ctx context.Context, tx postgres.SystemTx)) {
 	t.Helper()
 	require.NoError(t, db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
@@ -36,12 +39,12 @@ func world(t *testing.T) *pgtest.DB {
 	db := pgtest.New(t)
 	inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
 		for _, c := range []struct{ name, external string }{{"Acme", "acme"}, {"Second", ""}, {"Borealis", "borealis"}} {
-			_, err := tenant.Create(ctx, tx, c.name, c.external)
+			_, err := tenant.Create(ctx, tx, c.name, c.external, tester)
 			require.NoError(t, err)
 		}
-		require.NoError(t, tenant.Join(ctx, tx, 1, person("ann"), []string{"ops"}))
-		require.NoError(t, tenant.Join(ctx, tx, 1, person("ben"), []string{"viewer"}))
-		require.NoError(t, tenant.Join(ctx, tx, 2, person("ben"), []string{"admin"}))
+		require.NoError(t, tenant.Join(ctx, tx, 1, person("ann"), []string{"ops"}, tester))
+		require.NoError(t, tenant.Join(ctx, tx, 1, person("ben"), []string{"viewer"}, tester))
+		require.NoError(t, tenant.Join(ctx, tx, 2, person("ben"), []string{"admin"}, tester))
 	})
 	return db
 }
@@ -106,7 +109,7 @@ func TestSuspensionShowsAtOnceAndResolvingWritesNothing(t *testing.T) {
 	db := world(t)
 	for _, status := range []string{tenant.Suspended, tenant.Deleted} {
 		inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
-			_, err := tenant.SetStatus(ctx, tx, 3, status)
+			_, err := tenant.SetStatus(ctx, tx, 3, status, tester)
 			require.NoError(t, err)
 			_, err = tenant.Resolve(ctx, tx, claiming(person("cat"), sso.TenantNumber, "3"))
 			require.Equal(t, "TENANT_SUSPENDED", fault.Code(err), status)
@@ -129,7 +132,7 @@ func TestNamesAndExternalIDs(t *testing.T) {
 		{"Fine", "1acme", fault.Invalid}, {"Fine", "42", fault.Invalid}, {"Fine", "a b", fault.Invalid}, {"Fine", "template1", fault.Invalid}, {"Fine", "acme", fault.Conflict},
 	} {
 		err := db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
-			_, err := tenant.Create(ctx, tx, c.name, c.external)
+			_, err := tenant.Create(ctx, tx, c.name, c.external, tester)
 			return err
 		})
 		require.True(t, fault.Is(err, c.kind), "%q %q: %v", c.name, c.external, err)
@@ -143,7 +146,7 @@ func TestTwoIdentitiesWithOneAddress(t *testing.T) {
 	again := person("ann")
 	again.Subject = "ann-2"
 	inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
-		require.NoError(t, tenant.Join(ctx, tx, 1, again, []string{"viewer"}))
+		require.NoError(t, tenant.Join(ctx, tx, 1, again, []string{"viewer"}, tester))
 		members, err := tenant.Members(ctx, tx, 1)
 		require.NoError(t, err)
 		require.Len(t, members, 3)
@@ -154,7 +157,7 @@ func TestTheAuditLogIsAppendOnly(t *testing.T) {
 	t.Parallel()
 	db := world(t)
 	inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
-		require.NoError(t, tenant.Record(ctx, tx, tenant.Act{Tenant: 1, Actor: "cli:me", Action: "tenant.suspend", Object: "1"}))
+		require.NoError(t, tenant.Record(ctx, tx, tester, tenant.Act{Tenant: 1, Action: "tenant.suspend", Object: "1"}))
 	})
 	for _, sql := range []string{`UPDATE audit_log SET actor = 'nobody'`, `DELETE FROM audit_log`, `TRUNCATE audit_log`} {
 		err := db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {

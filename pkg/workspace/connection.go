@@ -77,7 +77,7 @@ func (s *Service) unseal(r row, id tenantid.ID) (Connection, error) {
 // cut short is finished. The caller holds the workspace (TryLock).
 //
 // A secret that another service left in the clear is never used: its row is overwritten, in one statement.
-func (s *Service) Prepare(ctx context.Context, id tenantid.ID, by By) (odoo.Workspace, error) {
+func (s *Service) Prepare(ctx context.Context, id tenantid.ID, by tenant.By) (odoo.Workspace, error) {
 	var c Connection
 	err := s.DB.InSystem(ctx, "workspace connection", func(ctx context.Context, tx postgres.SystemTx) (err error) {
 		c, err = s.ensureRow(ctx, tx, id, by)
@@ -89,7 +89,7 @@ func (s *Service) Prepare(ctx context.Context, id tenantid.ID, by By) (odoo.Work
 	return s.finishRotation(ctx, c, by)
 }
 
-func (s *Service) ensureRow(ctx context.Context, tx postgres.SystemTx, id tenantid.ID, by By) (Connection, error) {
+func (s *Service) ensureRow(ctx context.Context, tx postgres.SystemTx, id tenantid.ID, by tenant.By) (Connection, error) {
 	name := s.Odoo.DatabaseName(s.Prefix, id)
 	r, err := readRow(ctx, tx, id)
 	ours := r.whole() && secret.Sealed(r.secret)
@@ -116,7 +116,7 @@ func (s *Service) ensureRow(ctx context.Context, tx postgres.SystemTx, id tenant
 	if err != nil || r.secret == "" {
 		return c, err
 	}
-	return c, tenant.Record(ctx, tx, tenant.Act{Tenant: id, Actor: by.Actor, RequestID: by.RequestID, Action: "odoo.connection.replace", Object: name,
+	return c, tenant.Record(ctx, tx, by, tenant.Act{Tenant: id, Action: "odoo.connection.replace", Object: name,
 		Detail: map[string]any{"former_database": r.database, "reason": "its secret was stored in the clear"}})
 }
 
@@ -152,7 +152,7 @@ func (s *Service) Current(ctx context.Context, id tenantid.ID) (odoo.Workspace, 
 	if c, err = s.read(ctx, id); err != nil || c.Next == "" { // finished by whoever held it
 		return c.Workspace, err
 	}
-	return s.finishRotation(ctx, c, By{Actor: "leadctl"})
+	return s.finishRotation(ctx, c, tenant.By{Actor: tenant.ActorLeadctl})
 }
 
 func (s *Service) read(ctx context.Context, id tenantid.ID) (c Connection, err error) {

@@ -2,11 +2,13 @@ package workspace
 
 import (
 	"context"
+	"errors"
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
@@ -35,8 +37,23 @@ const (
 // Push brings a tenant's scored leads, best first, into its workspace's CRM. It looks before it writes, so it may be stopped
 // at any moment and run again, and goes on where there is something left to do; what salespeople changed stays as it is (see
 // odoo.PushLeads). A lead that Odoo refuses is counted and the others go on. One push per workspace runs at a time: another is
-// a Conflict. tell hears of each page. What was done is returned with an error, too.
-func (s *Service) Push(ctx context.Context, id tenantid.ID, opts PushOptions, tell func(Pushed)) (Pushed, error) {
+// a Conflict. tell hears of each page. What was done is returned with an error, too, and recorded.
+func (s *Service) Push(ctx context.Context, id tenantid.ID, opts PushOptions, by tenant.By, tell func(Pushed)) (Pushed, error) {
+	sum, err := s.push(ctx, id, opts, tell)
+	if opts.DryRun || err != nil && sum.Created+sum.Updated == 0 {
+		return sum, err
+	}
+	// Odoo holds the leads already: the line is written even when the caller has gone.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepWithin)
+	defer cancel()
+	return sum, errors.Join(err, s.DB.InSystem(ctx, "odoo push", func(ctx context.Context, tx postgres.SystemTx) error {
+		return tenant.Record(ctx, tx, by, tenant.Act{Tenant: id, Action: "odoo.push", Object: id.String(),
+			Detail: map[string]any{"created": sum.Created, "updated": sum.Updated, "failed": sum.Failed}})
+	}))
+}
+
+// push is Push for the job that follows a scoring, which leaves no line.
+func (s *Service) push(ctx context.Context, id tenantid.ID, opts PushOptions, tell func(Pushed)) (Pushed, error) {
 	sum := Pushed{Reasons: []string{}}
 	if err := s.Configured(); err != nil {
 		return sum, err

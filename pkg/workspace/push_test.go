@@ -31,7 +31,7 @@ func (r *rig) scored(t *testing.T, id tenantid.ID, n int) {
 
 func (r *rig) push(t *testing.T, id tenantid.ID, opts workspace.PushOptions) workspace.Pushed {
 	t.Helper()
-	sum, err := r.Push(t.Context(), id, opts, func(workspace.Pushed) {})
+	sum, err := r.Push(t.Context(), id, opts, tester, func(workspace.Pushed) {})
 	require.NoError(t, err)
 	return sum
 }
@@ -80,9 +80,9 @@ func TestPushMakesChangesAndLeavesAlone(t *testing.T) {
 
 	r.exec(t, `UPDATE lead_scores SET rationale = 'for another reason' WHERE score > 0.99`)
 	require.EqualValues(t, 5, r.push(t, id, workspace.PushOptions{}).Updated)
-	_, err = r.Push(t.Context(), id, workspace.PushOptions{Bucket: "best"}, func(workspace.Pushed) {})
+	_, err = r.Push(t.Context(), id, workspace.PushOptions{Bucket: "best"}, tester, func(workspace.Pushed) {})
 	require.True(t, fault.Is(err, fault.Invalid))
-	_, err = r.Push(t.Context(), 77, workspace.PushOptions{}, func(workspace.Pushed) {})
+	_, err = r.Push(t.Context(), 77, workspace.PushOptions{}, tester, func(workspace.Pushed) {})
 	require.NoError(t, err, "a tenant without leads has nothing to push")
 }
 
@@ -123,7 +123,7 @@ func TestAPushCutOffAnywhereGoesOn(t *testing.T) {
 		id, w := r.tenant(t, fmt.Sprint("Tenant ", cut))
 		r.scored(t, id, n)
 		r.stand.Inject(odootest.Fault{Op: "*", Database: w.Database, Skip: cut, Times: 1, Do: odootest.Reset, Execute: true})
-		_, err := r.restarted(t).Push(t.Context(), id, workspace.PushOptions{}, func(workspace.Pushed) {})
+		_, err := r.restarted(t).Push(t.Context(), id, workspace.PushOptions{}, tester, func(workspace.Pushed) {})
 		if err == nil {
 			require.Greater(t, cut, 2)
 			return
@@ -168,8 +168,8 @@ func TestPushesTakeTurns(t *testing.T) {
 	id, _ := r.tenant(t, "Acme")
 	r.scored(t, id, 250)
 	busy := 0
-	sum, err := r.Push(t.Context(), id, workspace.PushOptions{}, func(workspace.Pushed) {
-		_, err := r.restarted(t).Push(t.Context(), id, workspace.PushOptions{}, func(workspace.Pushed) {})
+	sum, err := r.Push(t.Context(), id, workspace.PushOptions{}, tester, func(workspace.Pushed) {
+		_, err := r.restarted(t).Push(t.Context(), id, workspace.PushOptions{}, tester, func(workspace.Pushed) {})
 		require.True(t, fault.Is(err, fault.Conflict), "%v", err)
 		busy++
 		require.NoError(t, r.Rotate(t.Context(), id, tester))

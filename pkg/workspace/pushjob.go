@@ -53,7 +53,7 @@ func (p *PushWorker) Work(ctx context.Context, job *river.Job[PushArgs]) error {
 	if err != nil {
 		return err
 	}
-	sum, err := s.Push(ctx, id, PushOptions{}, func(Pushed) {})
+	sum, err := s.push(ctx, id, PushOptions{}, func(Pushed) {})
 	s.Log.InfoContext(ctx, "push", "leads", sum.Leads, "created", sum.Created, "updated", sum.Updated, "unchanged", sum.Unchanged, "failed", sum.Failed)
 	switch {
 	case fault.Is(err, fault.NotFound):

@@ -30,7 +30,7 @@ type Closed struct {
 
 // Close ends a tenant: its users are refused from now on, and then its workspace meets its fate, if it carries our marker. It
 // may be repeated, and then goes on. Faults: Invalid for a fate that there is not, and those of Odoo, with the tenant closed.
-func (s *Service) Close(ctx context.Context, id tenantid.ID, fate Fate, reason string, by By) (Closed, error) {
+func (s *Service) Close(ctx context.Context, id tenantid.ID, fate Fate, by tenant.By) (Closed, error) {
 	out := Closed{Tenant: id, Workspace: fate}
 	switch fate {
 	case Keep, Archive, Drop:
@@ -38,12 +38,7 @@ func (s *Service) Close(ctx context.Context, id tenantid.ID, fate Fate, reason s
 		return out, fault.New(fault.Invalid, "workspace %q: not one of keep, archive, drop", string(fate))
 	}
 	err := s.DB.InSystem(ctx, "close tenant", func(ctx context.Context, tx postgres.SystemTx) error {
-		closed, external, err := tenant.Close(ctx, tx, id)
-		if err != nil || !closed {
-			return err
-		}
-		return tenant.Record(ctx, tx, tenant.Act{Tenant: id, Actor: by.Actor, RequestID: by.RequestID, Action: "tenant.deleted", Object: id.String(),
-			Detail: map[string]any{"reason": reason, "external_id": external, "workspace": string(fate)}})
+		return tenant.Close(ctx, tx, id, string(fate), by)
 	})
 	if err != nil || fate == Keep {
 		return out, err
@@ -51,7 +46,7 @@ func (s *Service) Close(ctx context.Context, id tenantid.ID, fate Fate, reason s
 	return out, s.remove(ctx, &out, by)
 }
 
-func (s *Service) remove(ctx context.Context, out *Closed, by By) error {
+func (s *Service) remove(ctx context.Context, out *Closed, by tenant.By) error {
 	c, err := s.read(ctx, out.Tenant)
 	if fault.Is(err, fault.NotFound) {
 		return nil
@@ -83,7 +78,7 @@ func (s *Service) remove(ctx context.Context, out *Closed, by By) error {
 		if _, err := tx.Exec(ctx, sql, out.Tenant); err != nil {
 			return err
 		}
-		return tenant.Record(ctx, tx, tenant.Act{Tenant: out.Tenant, Actor: by.Actor, RequestID: by.RequestID, Action: "odoo.workspace." + string(out.Workspace), Object: c.Database,
+		return tenant.Record(ctx, tx, by, tenant.Act{Tenant: out.Tenant, Action: "odoo.workspace." + string(out.Workspace), Object: c.Database,
 			Detail: map[string]any{"archived_as": out.ArchivedAs}})
 	})
 }

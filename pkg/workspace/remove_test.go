@@ -21,28 +21,28 @@ func TestWhatBecomesOfAWorkspace(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	kept, w := r.tenant(t, "Kept")
-	_, err := r.Close(t.Context(), kept, workspace.Keep, "", tester)
+	_, err := r.Close(t.Context(), kept, workspace.Keep, tester)
 	require.NoError(t, err)
 	require.True(t, r.exists(t, w.Database))
 
 	archived, w := r.tenant(t, "Archived")
-	done, err := r.Close(t.Context(), archived, workspace.Archive, "", tester)
+	done, err := r.Close(t.Context(), archived, workspace.Archive, tester)
 	require.NoError(t, err)
 	require.Regexp(t, `^`+w.Database+`__\d{8}$`, done.ArchivedAs)
 	require.False(t, r.exists(t, w.Database))
 	require.True(t, r.exists(t, done.ArchivedAs))
-	again, err := r.Close(t.Context(), archived, workspace.Archive, "", tester)
+	again, err := r.Close(t.Context(), archived, workspace.Archive, tester)
 	require.NoError(t, err)
 	require.Empty(t, again.ArchivedAs, "there is nothing left to do")
 
 	dropped, w := r.tenant(t, "Dropped")
 	for _, want := range []bool{true, false} {
-		done, err := r.Close(t.Context(), dropped, workspace.Drop, "", tester)
+		done, err := r.Close(t.Context(), dropped, workspace.Drop, tester)
 		require.NoError(t, err)
 		require.Equal(t, want, done.Dropped)
 		require.False(t, r.exists(t, w.Database))
 	}
-	_, err = r.Close(t.Context(), dropped, "burn", "", tester)
+	_, err = r.Close(t.Context(), dropped, "burn", tester)
 	require.True(t, fault.Is(err, fault.Invalid))
 	require.Equal(t, 3, one[int](t, r, `SELECT count(*) FROM tenants WHERE status = 'deleted'`))
 	require.Equal(t, 3, one[int](t, r, `SELECT count(*) FROM audit_log WHERE action = 'tenant.deleted'`), "closed once each")
@@ -58,7 +58,7 @@ func TestAForeignDatabaseOutlivesItsTenant(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, r.server.Databases("master").Duplicate(t.Context(), other.Database, w.Database))
 	for _, fate := range []workspace.Fate{workspace.Archive, workspace.Drop} {
-		_, err := r.Close(t.Context(), id, fate, "", tester)
+		_, err := r.Close(t.Context(), id, fate, tester)
 		require.Equal(t, odoo.CodeForeign, fault.Code(err), "%s: %v", fate, err)
 		require.True(t, r.exists(t, w.Database))
 	}

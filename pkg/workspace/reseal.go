@@ -9,6 +9,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/session"
+	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
@@ -36,21 +37,26 @@ func SealedColumns() []secret.Column {
 
 // Reseal brings every sealed value to the key that seals now, a batch of rows at a time. Both keys have to be in the keyset.
 // It may be stopped at any moment and run again, beside processes at work: a value that changes under it is left to whoever
-// changed it. A value that does not open stays as it is and is counted.
-func Reseal(ctx context.Context, db *postgres.DB, keys *secret.Keyring, dryRun bool, done func(values int64)) ([]Resealed, error) {
+// changed it. A value that does not open stays as it is and is counted. A run that moves any value is recorded once, with the
+// first batch that it moves.
+func Reseal(ctx context.Context, db *postgres.DB, keys *secret.Keyring, dryRun bool, by tenant.By, done func(values int64)) ([]Resealed, error) {
 	var out []Resealed
+	recorded := dryRun
 	var values int64
 	for _, c := range SealedColumns() {
 		sum := Resealed{Column: c.Table + "." + c.Value, Where: []string{}}
 		var after any
 		for more := true; more; {
 			err := db.InSystem(ctx, "seal anew", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-				after, more, err = resealSome(ctx, tx, keys, c, after, dryRun, &sum)
-				return err
+				if after, more, err = resealSome(ctx, tx, keys, c, after, dryRun, &sum); err != nil || recorded || sum.Moved == 0 {
+					return err
+				}
+				return tenant.Record(ctx, tx, by, tenant.Act{Action: "secrets.rotate", Object: "master key"})
 			})
 			if err != nil {
 				return append(out, sum), err
 			}
+			recorded = recorded || sum.Moved > 0
 			done(values + sum.Current + sum.Moved + sum.Failed)
 		}
 		values += sum.Current + sum.Moved + sum.Failed

@@ -28,7 +28,7 @@ type rig struct {
 	keyset []byte
 }
 
-var tester = workspace.By{Actor: "test", RequestID: "req-1"}
+var tester = tenant.By{Actor: "test", RequestID: "req-1"}
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
@@ -78,7 +78,7 @@ func (r *rig) inSystem(t *testing.T, fn func(context.Context, postgres.SystemTx)
 func (r *rig) tenant(t *testing.T, name string) (id tenantid.ID, w odoo.Workspace) {
 	t.Helper()
 	r.inSystem(t, func(ctx context.Context, tx postgres.SystemTx) error {
-		made, err := tenant.Create(ctx, tx, name, "")
+		made, err := tenant.Create(ctx, tx, name, "", tenant.By{Actor: "rig"})
 		id = made.ID
 		return err
 	})

@@ -17,7 +17,7 @@ const rotateWithin = time.Minute
 // Rotate gives a workspace another secret: when it returns nil, the new one opens leadctl's account and the old one does not,
 // over either protocol. The new one is stored, sealed, before Odoo learns it. Whatever is killed in between, both are known,
 // and whoever needs the workspace next (Current, Prepare, Rotate) finishes the work. Faults: as Open, and those of Odoo.
-func (s *Service) Rotate(ctx context.Context, id tenantid.ID, by By) error {
+func (s *Service) Rotate(ctx context.Context, id tenantid.ID, by tenant.By) error {
 	if err := s.Configured(); err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (s *Service) Rotate(ctx context.Context, id tenantid.ID, by By) error {
 }
 
 // finishRotation brings Odoo to the stored next secret and makes that the one in force. The caller holds the workspace.
-func (s *Service) finishRotation(ctx context.Context, c Connection, by By) (odoo.Workspace, error) {
+func (s *Service) finishRotation(ctx context.Context, c Connection, by tenant.By) (odoo.Workspace, error) {
 	if err := s.Configured(); err != nil {
 		return c.Workspace, err
 	}
@@ -72,6 +72,6 @@ func (s *Service) finishRotation(ctx context.Context, c Connection, by By) (odoo
 	return after, err
 }
 
-func (s *Service) record(ctx context.Context, tx postgres.SystemTx, c Connection, by By, action string) error {
-	return tenant.Record(ctx, tx, tenant.Act{Tenant: c.Tenant, Actor: by.Actor, RequestID: by.RequestID, Action: action, Object: c.Database})
+func (s *Service) record(ctx context.Context, tx postgres.SystemTx, c Connection, by tenant.By, action string) error {
+	return tenant.Record(ctx, tx, by, tenant.Act{Tenant: c.Tenant, Action: action, Object: c.Database})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
@@ -57,7 +58,16 @@ func (s *Service) EnsureUsers(ctx context.Context, w odoo.Workspace, members []t
 
 // ConfigureSSO makes the provider the workspace's one way of signing in, and ties everybody who has signed in to leadctl to
 // their subject there. Those left alone are returned, as from EnsureUsers.
-func (s *Service) ConfigureSSO(ctx context.Context, w odoo.Workspace) (left []error, err error) {
+func (s *Service) ConfigureSSO(ctx context.Context, w odoo.Workspace, by tenant.By) (left []error, err error) {
+	if left, err = s.configureSSO(ctx, w); err != nil {
+		return nil, err
+	}
+	return left, s.DB.InSystem(ctx, "odoo sso", func(ctx context.Context, tx postgres.SystemTx) error {
+		return tenant.Record(ctx, tx, by, tenant.Act{Tenant: w.Tenant, Action: "odoo.sso.configure", Object: w.Database})
+	})
+}
+
+func (s *Service) configureSSO(ctx context.Context, w odoo.Workspace) (left []error, err error) {
 	if err := s.ssoConfigured(); err != nil {
 		return nil, err
 	}

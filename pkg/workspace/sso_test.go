@@ -65,7 +65,7 @@ func TestSignInToOdooIsConfiguredAndVerified(t *testing.T) {
 
 	for round := range 2 {
 		effects := len(r.stand.Ledger())
-		left, err := r.ConfigureSSO(t.Context(), w)
+		left, err := r.ConfigureSSO(t.Context(), w, tester)
 		require.NoError(t, err)
 		require.Empty(t, left)
 		if round > 0 {
@@ -90,7 +90,7 @@ func TestAccountsThatAreLeftAlone(t *testing.T) {
 	r.withSSO(t, refusing)
 	id, w := r.tenant(t, "Acme")
 	r.user(t, id, "alice@acme.example", "subject-a")
-	_, err := r.ConfigureSSO(t.Context(), w)
+	_, err := r.ConfigureSSO(t.Context(), w, tester)
 	require.NoError(t, err)
 	r.user(t, id, "alice@acme.example (subject-b)", "subject-b") // the address was given to another account at the provider
 	r.user(t, id, "gone@acme.example", "subject-g")
@@ -102,7 +102,7 @@ func TestAccountsThatAreLeftAlone(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.Write(t.Context(), "res.users", []int64{gone[0].ID()}, odoo.Record{"active": false}, nil))
 
-	left, err := r.ConfigureSSO(t.Context(), w)
+	left, err := r.ConfigureSSO(t.Context(), w, tester)
 	require.NoError(t, err)
 	require.Len(t, left, 2)
 	for login, want := range map[string]string{"alice@acme.example": "subject-a", "new@acme.example": "subject-n"} {

@@ -64,7 +64,7 @@ func (u *UsersWorker) Work(ctx context.Context, job *river.Job[UsersArgs]) error
 	}
 	left, err := s.EnsureUsers(ctx, w, members)
 	if err == nil && s.SSO != nil {
-		left, err = s.ConfigureSSO(ctx, w)
+		left, err = s.configureSSO(ctx, w)
 	}
 	for _, l := range left {
 		s.Log.WarnContext(ctx, "Odoo account left alone", "error", l)

@@ -29,9 +29,6 @@ type Service struct {
 	Log     *slog.Logger
 }
 
-// By is who asked, for the audit log.
-type By struct{ Actor, RequestID string }
-
 // Classes of the session locks taken here; the object is the tenant.
 const (
 	lockWorkspace = 0x6f6e62 // one provisioning, rotation or removal of a workspace at a time

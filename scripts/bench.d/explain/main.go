@@ -174,7 +174,7 @@ func hotWorkloads() []workload {
 		}),
 		{"Scoring, the whole of a tenant", func(ctx context.Context, db *postgres.DB) error {
 			return db.InTenant(ctx, measuredTenant, func(ctx context.Context, tx postgres.TenantTx) error {
-				_, err := leads.Score(ctx, tx, leads.ScoreOptions{Full: true})
+				_, err := leads.Score(ctx, tx, leads.ScoreOptions{Full: true}, tenant.By{Actor: "bench"})
 				return err
 			})
 		}},

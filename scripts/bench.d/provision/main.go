@@ -23,6 +23,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/schema"
 	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/serve"
+	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 	"github.com/leadctl/leadctl/pkg/workspace"
 	"github.com/leadctl/leadctl/scripts/bench.d/gauge"
@@ -174,7 +175,7 @@ func (b *bench) provisionOne(ctx context.Context, name string) (time.Duration, e
 
 // orderWorkspace begins the onboarding of a tenant.
 func (b *bench) orderWorkspace(ctx context.Context, name string) (tenantid.ID, error) {
-	t, err := b.service.Provision(ctx, onboarding.Request{Name: name, Email: strings.ReplaceAll(name, " ", "") + "@example.com", Roles: []string{"admin"}, Actor: "bench"})
+	t, err := b.service.Provision(ctx, onboarding.Request{Name: name, Email: strings.ReplaceAll(name, " ", "") + "@example.com", Roles: []string{"admin"}}, tenant.By{Actor: "bench"})
 	if err == nil {
 		b.mu.Lock()
 		b.made = append(b.made, t.ID)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
@@ -27,15 +26,16 @@ func TestTheNewestActsAreFoundWithoutReadingTheLog(t *testing.T) {
 	}
 	one := tenant.ID(7)
 	for _, of := range []*tenant.ID{nil, &one} {
+		f := tenant.ActFilter{Tenant: of, Limit: 100}
 		inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
-			rows, err := tx.Query(ctx, `EXPLAIN `+tenant.SelectActs, pgx.QueryExecModeExec, of, time.Time{}, 100)
+			rows, err := tx.Query(ctx, `EXPLAIN `+tenant.SelectActs, append([]any{pgx.QueryExecModeExec}, f.Arguments()...)...)
 			require.NoError(t, err)
 			lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
 			require.NoError(t, err)
 			plan := strings.Join(lines, "\n")
 			require.Contains(t, plan, "Index Scan using audit_log_", plan)
 			require.NotContains(t, plan, "Seq Scan", plan)
-			list, err := tenant.Acts(ctx, tx, of, time.Time{}, 100)
+			list, err := tenant.Acts(ctx, tx, f)
 			require.NoError(t, err)
 			require.Len(t, list, 100)
 		})

@@ -1,0 +1,14 @@
+package tenant
+
+// Actions are the actions that the audit log may hold, for completion.
+func Actions() []string {
+	return []string{
+		"acra.ingest", "claim.refuse", "export.scores", "icp.delete", "icp.list", "icp.set", "icp.show", "icp.test",
+		"job.cancel", "job.retry", "leads.score", "leads.top",
+		"odoo.connection.replace", "odoo.key.rotate", "odoo.key.rotated", "odoo.push", "odoo.sso.configure",
+		"odoo.workspace.archive", "odoo.workspace.drop",
+		"run.request", "secrets.rotate", "session.end_all",
+		"tenant.active", "tenant.create", "tenant.deleted", "tenant.provision", "tenant.suspended",
+		"user.add", "user.invite", "user.join", "user.remove",
+	}
+}
