@@ -296,7 +296,7 @@ func TestFix(t *testing.T) {
 	t.Parallel()
 	p := newPatient(t)
 	p.exec(t, discarded)
-	p.options.Fix = true
+	p.options.Fix, p.options.By = true, tenant.By{Actor: "cli:test"}
 	fixed := of(p.examine(t), doctor.Fixed)
 	require.Len(t, fixed, 2, "%+v", fixed)
 	require.Contains(t, fixed[0].Fact, "discarded")
