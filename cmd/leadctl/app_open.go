@@ -135,5 +135,5 @@ func (a *app) look(ctx context.Context, fn func(schema.Querier) error) error {
 		return err
 	}
 	defer db.Close()
-	return db.Look(ctx, fn)
+	return db.ReadCatalog(ctx, fn)
 }

@@ -16,7 +16,7 @@ import (
 // runCheck holds a value that was given against the check its tag names. An empty value passes: whether a setting may be missing
 // depends on what is to be done with it.
 func runCheck(name string, raw any) error {
-	s := text(raw)
+	s := valueText(raw)
 	if name == "" || s == "" {
 		return nil
 	}
@@ -34,28 +34,28 @@ func runCheck(name string, raw any) error {
 	case "odooprotocol":
 		return oneOf(s, "auto", "xmlrpc", "json2")
 	case "natural":
-		return unless(!strings.HasPrefix(s, "-"), "below zero")
+		return errorUnless(!strings.HasPrefix(s, "-"), "below zero")
 	case "positive":
-		return unless(!strings.HasPrefix(s, "-") && strings.Trim(s, "0") != "", "not above zero")
+		return errorUnless(!strings.HasPrefix(s, "-") && strings.Trim(s, "0") != "", "not above zero")
 	case "bypass":
-		return unless(!slices.Contains([]string{"no", "off"}, strings.ToLower(s)), "neither 0 nor false, which alone switch the bypass off")
+		return errorUnless(!slices.Contains([]string{"no", "off"}, strings.ToLower(s)), "neither 0 nor false, which alone switch the bypass off")
 	case "address":
 		return checkAddress(s)
 	case "url":
 		return checkURL(s)
 	case "origins":
-		return each(words(raw), checkOrigin)
+		return checkEach(splitList(raw), checkOrigin)
 	case "networks":
-		return each(words(raw), checkNetwork)
+		return checkEach(splitList(raw), checkNetwork)
 	case "cookie":
-		return unless((&http.Cookie{Name: s}).Valid() == nil, "not a cookie name")
+		return errorUnless((&http.Cookie{Name: s}).Valid() == nil, "not a cookie name")
 	case "prefix":
-		return unless(regexp.MustCompile(`^[a-z][a-z0-9_]{0,19}$`).MatchString(s), "not 1 to 20 lower-case letters, digits and underscores after a letter")
+		return errorUnless(regexp.MustCompile(`^[a-z][a-z0-9_]{0,19}$`).MatchString(s), "not 1 to 20 lower-case letters, digits and underscores after a letter")
 	}
 	panic("config: no check named " + name)
 }
 
-func unless(ok bool, problem string) error {
+func errorUnless(ok bool, problem string) error {
 	if ok {
 		return nil
 	}
@@ -63,10 +63,10 @@ func unless(ok bool, problem string) error {
 }
 
 func oneOf(s string, allowed ...string) error {
-	return unless(slices.Contains(allowed, s), "not one of "+strings.Join(allowed, ", "))
+	return errorUnless(slices.Contains(allowed, s), "not one of "+strings.Join(allowed, ", "))
 }
 
-func each(items []string, check func(string) error) error {
+func checkEach(items []string, check func(string) error) error {
 	for _, item := range items {
 		if err := check(item); err != nil {
 			return fmt.Errorf("wrong at %q: %w", item, err)
@@ -80,29 +80,29 @@ func checkAddress(s string) error {
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
-	return unless(err == nil, "not host:port")
+	return errorUnless(err == nil, "not host:port")
 }
 
 func checkURL(s string) error {
 	u, err := url.Parse(s)
 	ok := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.Fragment == ""
-	return unless(ok, "not an http or https URL without user name and fragment")
+	return errorUnless(ok, "not an http or https URL without user name and fragment")
 }
 
 // checkOrigin wants what a browser sends: no path, no final slash, no wildcard.
 func checkOrigin(s string) error {
 	u, err := url.Parse(s)
 	ok := err == nil && u.Scheme+"://"+u.Host == s && checkURL(s) == nil && !strings.Contains(s, "*")
-	return unless(ok, "not scheme://host[:port]")
+	return errorUnless(ok, "not scheme://host[:port]")
 }
 
 func checkNetwork(s string) error {
-	_, err := network(s)
-	return unless(err == nil, "neither an address nor a CIDR range")
+	_, err := parseNetwork(s)
+	return errorUnless(err == nil, "neither an address nor a CIDR range")
 }
 
-// network reads a CIDR range, or an address as the range of itself alone.
-func network(s string) (netip.Prefix, error) {
+// parseNetwork reads a CIDR range, or an address as the range of itself alone.
+func parseNetwork(s string) (netip.Prefix, error) {
 	if p, err := netip.ParsePrefix(s); err == nil {
 		return p, nil
 	}
@@ -114,7 +114,7 @@ func network(s string) (netip.Prefix, error) {
 func (a API) Networks() []netip.Prefix {
 	var out []netip.Prefix
 	for _, s := range a.TrustedProxies {
-		if p, err := network(s); err == nil { // Load has refused what is none
+		if p, err := parseNetwork(s); err == nil { // Load has refused what is none
 			out = append(out, p)
 		}
 	}

@@ -33,7 +33,7 @@ type Config struct {
 	Console    Console    `key:"console" doc:"The pages for people"`
 	Dev        Dev        `key:"dev" doc:"For development on one machine only"`
 
-	settings []loaded
+	settings []loadedSetting
 	problems []string
 }
 

@@ -39,8 +39,8 @@ func SearchDirs() []string {
 	return append(dirs, "/etc/leadctl")
 }
 
-// loaded is a setting with the value it got.
-type loaded struct {
+// loadedSetting is a setting with the value it got.
+type loadedSetting struct {
 	Setting
 	value  any    // as its origin wrote it: text from flags and environment, anything from the file
 	origin string // "--listen", "profile staging", "env POSTGRES_DSN", "file leadctl.yaml" or "default"
@@ -53,10 +53,10 @@ func Load(src Source) (Config, error) {
 	l.readFile()
 	l.chooseProfile()
 	for _, s := range Settings() {
-		l.config.settings = append(l.config.settings, l.find(s))
+		l.config.settings = append(l.config.settings, l.resolveSetting(s))
 	}
-	l.decode()
-	return l.config, l.config.fault(fault.Invalid)
+	l.decodeValues()
+	return l.config, l.config.problemsFault(fault.Invalid)
 }
 
 func newLoader(src Source) *loader {
@@ -78,7 +78,7 @@ type loader struct {
 	profile *viper.Viper // the chosen section of the file alone
 }
 
-func (l *loader) problem(format string, args ...any) {
+func (l *loader) addProblem(format string, args ...any) {
 	l.config.problems = append(l.config.problems, fmt.Sprintf(format, args...))
 }
 
@@ -94,12 +94,12 @@ func (l *loader) readFile() {
 		err = l.file.ReadInConfig()
 	}
 	if err != nil {
-		l.problem("%v", err)
+		l.addProblem("%v", err)
 		return
 	}
 	l.reportUnknown(path)
 	if err := l.viper.MergeConfigMap(l.file.AllSettings()); err != nil {
-		l.problem("%s: %v", path, err)
+		l.addProblem("%s: %v", path, err)
 	}
 }
 
@@ -135,17 +135,17 @@ func (l *loader) reportUnknown(path string) {
 	}
 	for _, key := range l.file.AllKeys() {
 		setting := key
-		if rest, ok := strings.CutPrefix(key, profiles+"."); ok {
+		if rest, ok := strings.CutPrefix(key, profilesKey+"."); ok {
 			_, setting, _ = strings.Cut(rest, ".")
 		}
 		if l.file.Get(key) != nil && !slices.Contains(known, setting) {
-			l.problem("%s: unknown key %s; did you mean %s?", path, key, nearest(setting, known))
+			l.addProblem("%s: unknown key %s; did you mean %s?", path, key, nearestKey(setting, known))
 		}
 	}
 }
 
-// find hands one setting's layers to viper and asks it for the strongest.
-func (l *loader) find(s Setting) loaded {
+// resolveSetting hands one setting's layers to viper and asks it for the strongest.
+func (l *loader) resolveSetting(s Setting) loadedSetting {
 	origin := "default"
 	l.viper.SetDefault(s.Key, s.Default)
 	if l.inFile(l.file, s) {
@@ -165,7 +165,7 @@ func (l *loader) find(s Setting) loaded {
 		l.viper.Set(s.Key, value)
 		origin = "--" + s.Flag
 	}
-	return loaded{Setting: s, value: l.viper.Get(s.Key), origin: origin}
+	return loadedSetting{Setting: s, value: l.viper.Get(s.Key), origin: origin}
 }
 
 // inFile reports whether the file, or a section of it, has a say, and follows <key>_file.
@@ -175,7 +175,7 @@ func (l *loader) inFile(file *viper.Viper, s Setting) bool {
 	case s.Secret == "" || at == "":
 		return file.InConfig(s.Key)
 	case file.InConfig(s.Key):
-		l.problem("%s and %[1]s_file: both are set", s.Key)
+		l.addProblem("%s and %[1]s_file: both are set", s.Key)
 	default:
 		l.viper.Set(s.Key, l.readSecret(s.Key+"_file", at))
 	}
@@ -192,7 +192,7 @@ func (l *loader) fromEnv(s Setting) (value, name string) {
 		}
 		switch {
 		case value != "" && file != "":
-			l.problem("%s and %[1]s_FILE: both are set", name)
+			l.addProblem("%s and %[1]s_FILE: both are set", name)
 			return value, name
 		case value != "":
 			return value, name
@@ -206,7 +206,7 @@ func (l *loader) fromEnv(s Setting) (value, name string) {
 func (l *loader) readSecret(setting, path string) string {
 	content, err := os.ReadFile(path)
 	if err != nil {
-		l.problem("%s: %v", setting, err)
+		l.addProblem("%s: %v", setting, err)
 	}
 	return strings.TrimRight(string(content), "\r\n")
 }
@@ -218,22 +218,22 @@ func (l *loader) fromFlag(s Setting) (string, bool) {
 	return l.Flags.Lookup(s.Flag).Value.String(), true
 }
 
-// decode puts every value into its field. A value that does not fit leaves the field zero and is a problem.
-func (l *loader) decode() {
+// decodeValues puts every value into its field. A value that does not fit leaves the field zero and is a problem.
+func (l *loader) decodeValues() {
 	into := reflect.ValueOf(&l.config).Elem()
 	for _, s := range l.config.settings {
-		err := parse(into.FieldByIndex(s.index).Addr().Interface(), s.value)
+		err := parseValue(into.FieldByIndex(s.index).Addr().Interface(), s.value)
 		if err == nil {
 			err = runCheck(s.check, s.value)
 		}
 		if err != nil {
-			l.problem("%s", s.describe(err))
+			l.addProblem("%s", s.problemText(err))
 		}
 	}
 }
 
-// describe names the setting as whoever has to mend it wrote it, with the value unless that is secret.
-func (s loaded) describe(err error) string {
+// problemText names the setting as whoever has to mend it wrote it, with the value unless that is secret.
+func (s loadedSetting) problemText(err error) string {
 	name := strings.TrimPrefix(s.origin, "env ")
 	if path, ok := strings.CutPrefix(s.origin, "file "); ok {
 		name = path + ": " + s.Key
@@ -244,11 +244,11 @@ func (s loaded) describe(err error) string {
 	if s.Secret != "" {
 		return fmt.Sprintf("%s: %v", name, err)
 	}
-	return fmt.Sprintf("%s: %q is %v", name, text(s.value), err)
+	return fmt.Sprintf("%s: %q is %v", name, valueText(s.value), err)
 }
 
-// fault is every problem so far as one error of kind k, nil when there is none.
-func (c Config) fault(k fault.Kind) error {
+// problemsFault is every problem so far as one error of kind k, nil when there is none.
+func (c Config) problemsFault(k fault.Kind) error {
 	if len(c.problems) == 0 {
 		return nil
 	}

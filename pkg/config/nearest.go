@@ -5,21 +5,21 @@ import (
 	"strings"
 )
 
-// nearest is the word closest to typed. A word with the same last part (dsn for database.dsn) counts as close.
-func nearest(typed string, words []string) string {
-	return slices.MinFunc(words, func(a, b string) int { return distance(typed, a) - distance(typed, b) })
+// nearestKey is the word closest to typed. A word with the same last part (dsn for database.dsn) counts as close.
+func nearestKey(typed string, words []string) string {
+	return slices.MinFunc(words, func(a, b string) int { return keyDistance(typed, a) - keyDistance(typed, b) })
 }
 
-func distance(typed, word string) int {
-	d := edits(typed, word)
+func keyDistance(typed, word string) int {
+	d := editDistance(typed, word)
 	if tail := word[strings.LastIndexByte(word, '.')+1:]; !strings.Contains(typed, ".") {
-		return min(d, 1+edits(typed, tail))
+		return min(d, 1+editDistance(typed, tail))
 	}
 	return d
 }
 
-// edits is the Levenshtein distance in bytes.
-func edits(a, b string) int {
+// editDistance is the Levenshtein distance in bytes.
+func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

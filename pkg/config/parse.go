@@ -11,24 +11,24 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// parse writes raw, a text or what YAML makes of one, into field. Its errors complete the sentence `"raw" is …`
+// parseValue writes raw, a text or what YAML makes of one, into field. Its errors complete the sentence `"raw" is …`
 // and never repeat the value, which may be secret.
-func parse(field, raw any) (err error) {
+func parseValue(field, raw any) (err error) {
 	switch f := field.(type) {
 	case *string:
-		*f = text(raw)
+		*f = valueText(raw)
 	case *[]string:
-		*f = words(raw)
+		*f = splitList(raw)
 	case *bool:
-		*f, err = parseBool(text(raw))
+		*f, err = parseBool(valueText(raw))
 	case *int:
-		*f, err = parseInt(text(raw))
+		*f, err = parseInt(valueText(raw))
 	case *time.Duration:
-		*f, err = parseDuration(text(raw))
+		*f, err = parseDuration(valueText(raw))
 	case *tenantid.ID:
-		*f, err = parseTenant(text(raw))
+		*f, err = parseTenant(valueText(raw))
 	case *slog.Level:
-		if f.UnmarshalText([]byte(text(raw))) != nil {
+		if f.UnmarshalText([]byte(valueText(raw))) != nil {
 			err = errors.New("not one of debug, info, warn, error")
 		}
 	default:
@@ -37,26 +37,26 @@ func parse(field, raw any) (err error) {
 	return err
 }
 
-// text is raw as it would be written in the environment.
-func text(raw any) string {
+// valueText is raw as it would be written in the environment.
+func valueText(raw any) string {
 	switch v := raw.(type) {
 	case nil:
 		return ""
 	case []any:
-		return strings.Join(words(v), ",")
+		return strings.Join(splitList(v), ",")
 	}
 	return fmt.Sprint(raw)
 }
 
-// words splits a comma list, or takes a YAML list as it is. Space around a word and empty words are dropped.
-func words(raw any) []string {
+// splitList splits a comma list, or takes a YAML list as it is. Space around a word and empty words are dropped.
+func splitList(raw any) []string {
 	parts := []string{}
 	if list, ok := raw.([]any); ok {
 		for _, item := range list {
-			parts = append(parts, text(item))
+			parts = append(parts, valueText(item))
 		}
 	} else {
-		parts = strings.Split(text(raw), ",")
+		parts = strings.Split(valueText(raw), ",")
 	}
 	var out []string
 	for _, p := range parts {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// profiles is the key of the file under which each profile is a section with settings of its own.
-const profiles = "profiles"
+// profilesKey is the key of the file under which each profile is a section with settings of its own.
+const profilesKey = "profiles"
 
 // Profiles lists the names that the configuration file knows, in order.
 func Profiles(src Source) []string {
@@ -17,7 +17,7 @@ func Profiles(src Source) []string {
 }
 
 func (l *loader) profileNames() []string {
-	return slices.Sorted(maps.Keys(l.file.GetStringMap(profiles)))
+	return slices.Sorted(maps.Keys(l.file.GetStringMap(profilesKey)))
 }
 
 // chooseProfile takes the section that was asked for.
@@ -29,13 +29,13 @@ func (l *loader) chooseProfile() {
 	name := strings.ToLower(l.Profile) // as keys are
 	switch {
 	case len(known) == 0:
-		l.problem("profile %s: the configuration file has no %s", l.Profile, profiles)
+		l.addProblem("profile %s: the configuration file has no %s", l.Profile, profilesKey)
 	case !slices.Contains(known, name):
-		l.problem("profile %s: not in the configuration file; there are: %s", l.Profile, strings.Join(known, ", "))
+		l.addProblem("profile %s: not in the configuration file; there are: %s", l.Profile, strings.Join(known, ", "))
 	default:
-		settings := l.file.GetStringMap(profiles + "." + name)
+		settings := l.file.GetStringMap(profilesKey + "." + name)
 		if err := l.profile.MergeConfigMap(settings); err != nil {
-			l.problem("profile %s: %v", l.Profile, err)
+			l.addProblem("profile %s: %v", l.Profile, err)
 		}
 	}
 }

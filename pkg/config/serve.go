@@ -11,16 +11,16 @@ import (
 // ForServe says whether a server may start with c: nil, or one fault.Operator with everything that stands against it,
 // what Load found included. It looks at nothing outside c.
 func (c Config) ForServe() error {
-	c.problems = append(c.problems[:len(c.problems):len(c.problems)], c.missing()...)
+	c.problems = append(c.problems[:len(c.problems):len(c.problems)], c.missingSettings()...)
 	c.problems = append(c.problems, c.bypassProblems()...)
 	if !c.Development() {
-		c.problems = append(c.problems, c.insecure()...)
+		c.problems = append(c.problems, c.insecureSettings()...)
 	}
-	return c.fault(fault.Operator)
+	return c.problemsFault(fault.Operator)
 }
 
-// missing names what no server can do without.
-func (c Config) missing() []string {
+// missingSettings names what no server can do without.
+func (c Config) missingSettings() []string {
 	var out []string
 	if c.Database.DSN == "" {
 		out = append(out, "POSTGRES_DSN is not set: no database to serve from")
@@ -52,8 +52,8 @@ func (c Config) bypassProblems() []string {
 	return out
 }
 
-// insecure names what production does not run with.
-func (c Config) insecure() []string {
+// insecureSettings names what production does not run with.
+func (c Config) insecureSettings() []string {
 	var out []string
 	if strings.HasPrefix(strings.ToLower(c.SSO.Issuer), "http:") {
 		out = append(out, "NEXIUS_ISSUER is not https: the provider's keys could be forged on the way")

@@ -34,7 +34,7 @@ func settingsOf(t reflect.Type, parent Setting) []Setting {
 		if !ok {
 			continue
 		}
-		s := settingAt(f, join(parent.Key, key), append(parent.index[:len(parent.index):len(parent.index)], i))
+		s := settingAt(f, joinKey(parent.Key, key), append(parent.index[:len(parent.index):len(parent.index)], i))
 		if f.Type.Kind() == reflect.Struct {
 			out = append(out, settingsOf(f.Type, s)...)
 			continue
@@ -57,7 +57,7 @@ func settingAt(f reflect.StructField, key string, index []int) Setting {
 	return s
 }
 
-func join(group, key string) string {
+func joinKey(group, key string) string {
 	if group == "" {
 		return key
 	}

@@ -13,15 +13,15 @@ type Shown struct {
 func (c Config) Show() []Shown {
 	out := make([]Shown, len(c.settings))
 	for i, s := range c.settings {
-		out[i] = Shown{Key: s.Key, Value: s.masked(), Origin: s.origin}
+		out[i] = Shown{Key: s.Key, Value: s.maskedValue(), Origin: s.origin}
 	}
 	return out
 }
 
 const mask = "********"
 
-func (s loaded) masked() string {
-	v := text(s.value)
+func (s loadedSetting) maskedValue() string {
+	v := valueText(s.value)
 	switch {
 	case s.Secret == "all" && v != "":
 		return mask

@@ -15,7 +15,7 @@ import (
 
 // installation asks the catalog: server, schema, row security, login.
 func installation(ctx context.Context, o Options, db *postgres.DB) (checks []Check) {
-	err := db.Look(ctx, func(q schema.Querier) error {
+	err := db.ReadCatalog(ctx, func(q schema.Querier) error {
 		checks = append(checks, server(ctx, q), settings(ctx, q, o), schemaVersion(ctx, q), gate(ctx, q), login(ctx, q, o))
 		return nil
 	})

@@ -42,8 +42,8 @@ func serverAccount() (account, error) {
 		WithHint("run leadctl as an ordinary user, add a user named postgres, or set POSTGRES_DSN")
 }
 
-// templateFor is the archive of a fresh cluster of version v, or "" where somebody else's file has taken its name.
-func templateFor(a account, v version) string {
+// templatePath is the archive of a fresh cluster of version v, or "" where somebody else's file has taken its name.
+func templatePath(a account, v version) string {
 	path := filepath.Join(durableTemp, "leadctl-pgtpl-"+strconv.Itoa(a.uid)+"-"+v.String()+".tar")
 	info, err := os.Lstat(path)
 	if err == nil && (!info.Mode().IsRegular() || info.Mode().Perm() != 0o600 || !ownedBy(info, a.uid)) {

@@ -21,14 +21,14 @@ type binaries struct {
 // findBinaries gives the binaries to run: those of o.BinDir, else the first usable place, else the fetched ones.
 func findBinaries(ctx context.Context, o Options, places [][]string) (binaries, error) {
 	if o.BinDir != "" {
-		b, err := inspect(ctx, o.BinDir)
+		b, err := inspectBinaries(ctx, o.BinDir)
 		if err != nil {
 			return binaries{}, fault.New(fault.Unavailable, "PostgreSQL binaries in %s: %w", o.BinDir, err).WithHint(hintNoPG)
 		}
 		return b, nil
 	}
 	for _, dirs := range places {
-		if b, found := newest(ctx, dirs); found {
+		if b, found := newestBinaries(ctx, dirs); found {
 			return b, nil
 		}
 	}
@@ -41,14 +41,14 @@ func findBinaries(ctx context.Context, o Options, places [][]string) (binaries, 
 // systemPlaces lists where PostgreSQL gets installed, the best place first. Within one place the newest version wins.
 func systemPlaces(ctx context.Context) [][]string {
 	return [][]string{
-		glob("/usr/lib/postgresql/*/bin"), // Debian and its kin
-		onPath(ctx),
-		glob("/usr/pgsql-*/bin", "/usr/libexec/postgresql*", "/opt/homebrew/opt/postgresql@*/bin",
+		globDirs("/usr/lib/postgresql/*/bin"), // Debian and its kin
+		binDirsOnPath(ctx),
+		globDirs("/usr/pgsql-*/bin", "/usr/libexec/postgresql*", "/opt/homebrew/opt/postgresql@*/bin",
 			"/usr/local/opt/postgresql@*/bin", "/Applications/Postgres.app/Contents/Versions/*/bin", "/usr/local/pgsql/bin"),
 	}
 }
 
-func glob(patterns ...string) []string {
+func globDirs(patterns ...string) []string {
 	var dirs []string
 	for _, p := range patterns {
 		found, _ := filepath.Glob(p) // fails on a malformed pattern only
@@ -57,8 +57,8 @@ func glob(patterns ...string) []string {
 	return dirs
 }
 
-// onPath asks PATH: pg_config knows where the server is, even where only the client programs are on the path.
-func onPath(ctx context.Context) []string {
+// binDirsOnPath asks PATH: pg_config knows where the server is, even where only the client programs are on the path.
+func binDirsOnPath(ctx context.Context) []string {
 	var dirs []string
 	if out, err := exec.CommandContext(ctx, "pg_config", "--bindir").Output(); err == nil {
 		dirs = append(dirs, strings.TrimSpace(string(out)))
@@ -69,10 +69,10 @@ func onPath(ctx context.Context) []string {
 	return dirs
 }
 
-// newest is the newest usable version in dirs.
-func newest(ctx context.Context, dirs []string) (best binaries, found bool) {
+// newestBinaries is the newest usable version in dirs.
+func newestBinaries(ctx context.Context, dirs []string) (best binaries, found bool) {
 	for _, dir := range dirs {
-		b, err := inspect(ctx, dir)
+		b, err := inspectBinaries(ctx, dir)
 		if err == nil && (!found || b.version.newerThan(best.version)) {
 			best, found = b, true
 		}
@@ -80,8 +80,8 @@ func newest(ctx context.Context, dirs []string) (best binaries, found bool) {
 	return best, found
 }
 
-// inspect reads the version of the binaries in dir and refuses a dir that lacks one, or is too old.
-func inspect(ctx context.Context, dir string) (binaries, error) {
+// inspectBinaries reads the version of the binaries in dir and refuses a dir that lacks one, or is too old.
+func inspectBinaries(ctx context.Context, dir string) (binaries, error) {
 	if _, err := os.Stat(filepath.Join(dir, "initdb")); err != nil {
 		return binaries{}, err
 	}

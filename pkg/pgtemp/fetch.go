@@ -22,14 +22,14 @@ const fetchedVersion = embeddedpostgres.V18
 // once; the first to finish provides for all. An empty repository means the library's own.
 func fetchedBinaries(ctx context.Context, o Options, repository string) (binaries, error) {
 	home, err := fetchHome(o.CacheDir)
-	if err == nil && !isOurs(home) {
+	if err == nil && !isTrustedDir(home) {
 		o.logf("fetching PostgreSQL %s into %s, once", fetchedVersion, home)
-		err = fetch(ctx, home, repository)
+		err = fetchBinaries(ctx, home, repository)
 	}
 	if err != nil {
 		return binaries{}, fault.New(fault.Unavailable, "PostgreSQL binaries: none installed, and none fetched: %w", err).WithHint(hintNoPG)
 	}
-	b, err := inspect(ctx, filepath.Join(home, "bin"))
+	b, err := inspectBinaries(ctx, filepath.Join(home, "bin"))
 	if err != nil {
 		return binaries{}, fault.New(fault.Unavailable, "fetched PostgreSQL binaries in %s: %w", home, err).WithHint(hintNoPG)
 	}
@@ -52,15 +52,15 @@ func fetchHome(cacheDir string) (string, error) {
 	return filepath.Join(cacheDir, name), os.MkdirAll(cacheDir, 0o755)
 }
 
-// isOurs reports whether dir is a directory that nobody but this user can have filled, so that it is safe to run what
+// isTrustedDir reports whether dir is a directory that nobody but this user can have filled, so that it is safe to run what
 // lies in it.
-func isOurs(dir string) bool {
+func isTrustedDir(dir string) bool {
 	info, err := os.Lstat(dir)
 	return err == nil && info.IsDir() && info.Mode().Perm()&0o022 == 0 && ownedBy(info, os.Geteuid())
 }
 
-// fetch downloads and unpacks into a directory beside home, and renames that to home when it is whole.
-func fetch(ctx context.Context, home, repository string) error {
+// fetchBinaries downloads and unpacks into a directory beside home, and renames that to home when it is whole.
+func fetchBinaries(ctx context.Context, home, repository string) error {
 	work, err := os.MkdirTemp(filepath.Dir(home), filepath.Base(home)+".part-")
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func fetch(ctx context.Context, home, repository string) error {
 	failed := make(chan error, 1)
 	// The library knows no context. It goes on by itself after a cancellation and still cleans up, unless the process ends.
 	go func() {
-		err := install(work, home, repository)
+		err := installBinaries(work, home, repository)
 		_ = os.RemoveAll(work)
 		failed <- err
 	}()
@@ -80,25 +80,25 @@ func fetch(ctx context.Context, home, repository string) error {
 	}
 }
 
-func install(work, home, repository string) error {
+func installBinaries(work, home, repository string) error {
 	unpacked := filepath.Join(work, "postgres")
-	if err := unpack(work, unpacked, repository); err != nil {
+	if err := downloadBinaries(work, unpacked, repository); err != nil {
 		return err
 	}
 	if err := makeReadable(unpacked); err != nil {
 		return err
 	}
-	if err := os.Rename(unpacked, home); err != nil && !isOurs(home) { // else another process was first
+	if err := os.Rename(unpacked, home); err != nil && !isTrustedDir(home) { // else another process was first
 		return err
 	}
 	return nil
 }
 
-// unpack has the library download the binaries, check them against their published checksum and unpack them, and stop
+// downloadBinaries has the library download the binaries, check them against their published checksum and unpack them, and stop
 // there. Its Start is the only way in: it unpacks, makes its runtime directory, then prepares the data directory and
 // starts a server. We give it a data directory that cannot be, under a plain file, so it ends before it runs anything;
 // the runtime directory then tells whether the unpacking before it came to its end.
-func unpack(work, into, repository string) error {
+func downloadBinaries(work, into, repository string) error {
 	file, runtime := filepath.Join(work, "file"), filepath.Join(work, "runtime")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		return err

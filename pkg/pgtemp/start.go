@@ -43,8 +43,8 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 		return nil, err
 	}
 	opts.logf("starting PostgreSQL %s from %s", bin.version, bin.dir)
-	template := templateFor(who, bin.version)
-	s, err := launch(who, bin, template, opts)
+	template := templatePath(who, bin.version)
+	s, err := startSupervisor(who, bin, template, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -58,8 +58,8 @@ func Start(ctx context.Context, opts Options) (*Server, error) {
 	return s, nil
 }
 
-// launch starts the supervisor. Its standard error, which gets the log's last lines, ends with it.
-func launch(who account, bin binaries, template string, opts Options) (*Server, error) {
+// startSupervisor starts the supervisor. Its standard error, which gets the log's last lines, ends with it.
+func startSupervisor(who account, bin binaries, template string, opts Options) (*Server, error) {
 	watched, held, err := os.Pipe()
 	if err != nil {
 		return nil, fault.New(fault.Unavailable, "throwaway PostgreSQL: %w", err)
@@ -68,7 +68,7 @@ func launch(who account, bin binaries, template string, opts Options) (*Server, 
 	// A socket's path may have 107 bytes: neither TMPDIR nor a test's directory is short enough to rely on.
 	dir := filepath.Join("/tmp", "leadctl-pg-"+strings.ToLower(rand.Text()[:12]))
 	var tail bytes.Buffer
-	args := []string{"-c", supervisor, "leadctl-pgtemp", dir, bin.dir, template, initdbWords(bin.version)}
+	args := []string{"-c", supervisor, "leadctl-pgtemp", dir, bin.dir, template, initdbArgs(bin.version)}
 	cmd := exec.Command("/bin/sh", append(args, serverArgs(opts)...)...)
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH") + ":/usr/bin:/bin", "LC_ALL=C"} // no PGPORT, PGDATA, … of the caller's
@@ -82,13 +82,13 @@ func launch(who account, bin binaries, template string, opts Options) (*Server, 
 	}
 	s := &Server{dir: dir, port: cmp.Or(opts.Settings["port"], port), version: bin.version, pid: cmd.Process.Pid, hangUp: held.Close, done: make(chan struct{})}
 	s.lastLog = func() string { return strings.TrimSpace(tail.String()) }
-	go s.reap(cmd, held)
+	go s.waitSupervisor(cmd, held)
 	return s, nil
 }
 
-// reap waits for the supervisor. It also keeps held reachable: collected as garbage, it would close, and end the server
+// waitSupervisor waits for the supervisor. It also keeps held reachable: collected as garbage, it would close, and end the server
 // of a caller who kept nothing but the DSN.
-func (s *Server) reap(cmd *exec.Cmd, held io.Closer) {
+func (s *Server) waitSupervisor(cmd *exec.Cmd, held io.Closer) {
 	_ = cmd.Wait() // how it ended does not matter; awaitReady tells a start that failed
 	_ = held.Close()
 	close(s.done)
@@ -118,9 +118,9 @@ func (s *Server) awaitReady(ctx context.Context) error {
 	}
 }
 
-// initdbWords are initdb's arguments: a superuser without a password and the same UTF-8 collation everywhere. The builtin
+// initdbArgs are initdb's arguments: a superuser without a password and the same UTF-8 collation everywhere. The builtin
 // provider has it on every system from version 17 on; before, it is the system's, and macOS may have none but C.
-func initdbWords(v version) string {
+func initdbArgs(v version) string {
 	words := "--username=" + superuser + " --auth=trust --no-sync --no-instructions --encoding=UTF8"
 	switch {
 	case v.major >= 17:

@@ -141,14 +141,14 @@ func TestStartsAtTheSameTime(t *testing.T) {
 	var group errgroup.Group
 	for i := range servers {
 		group.Go(func() (err error) {
-			if servers[i], err = launch(who, bin, template, Options{}); err != nil {
+			if servers[i], err = startSupervisor(who, bin, template, Options{}); err != nil {
 				return err
 			}
 			return servers[i].awaitReady(t.Context())
 		})
 	}
 	require.NoError(t, group.Wait())
-	last, err := launch(who, bin, template, Options{}) // and one that unpacks what they published
+	last, err := startSupervisor(who, bin, template, Options{}) // and one that unpacks what they published
 	require.NoError(t, err)
 	require.NoError(t, last.awaitReady(t.Context()))
 	for _, s := range append(servers, last) {
@@ -168,7 +168,7 @@ func TestDamagedTemplateIsMadeAnew(t *testing.T) {
 	require.NoError(t, err)
 	template := filepath.Join(writableBy(t, who), "template.tar")
 	require.NoError(t, os.WriteFile(template, []byte("not an archive"), 0o644))
-	s, err := launch(who, bin, template, Options{})
+	s, err := startSupervisor(who, bin, template, Options{})
 	require.NoError(t, err)
 	require.NoError(t, s.awaitReady(t.Context()))
 	require.NoError(t, s.Stop())
@@ -181,17 +181,17 @@ func TestForeignTemplateIsNotUsed(t *testing.T) {
 	t.Parallel()
 	mine := account{uid: os.Geteuid()}
 	v := version{text: "0.test-" + strconv.Itoa(os.Getpid())}
-	path := templateFor(mine, v)
+	path := templatePath(mine, v)
 	require.NotEmpty(t, path)
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
 	t.Cleanup(func() { _ = os.Remove(path) })
-	require.Equal(t, path, templateFor(mine, v))
+	require.Equal(t, path, templatePath(mine, v))
 
 	require.NoError(t, os.Chmod(path, 0o640))
-	require.Empty(t, templateFor(mine, v), "readable by others")
+	require.Empty(t, templatePath(mine, v), "readable by others")
 	require.NoError(t, os.Remove(path))
 	require.NoError(t, os.Symlink("/etc/hostname", path))
-	require.Empty(t, templateFor(mine, v), "a symbolic link")
+	require.Empty(t, templatePath(mine, v), "a symbolic link")
 }
 
 func TestServerThatEndsByItselfLeavesNothing(t *testing.T) {
@@ -215,7 +215,7 @@ func TestStartThatFailsSaysWhyAndLeavesNothing(t *testing.T) {
 	require.NoError(t, err)
 	bin, err := findBinaries(t.Context(), Options{}, systemPlaces(t.Context()))
 	require.NoError(t, err)
-	s, err := launch(who, bin, "", Options{Settings: map[string]string{"no_such_setting": "1"}})
+	s, err := startSupervisor(who, bin, "", Options{Settings: map[string]string{"no_such_setting": "1"}})
 	require.NoError(t, err)
 	err = s.awaitReady(t.Context())
 	require.NoDirExists(t, s.Dir())
@@ -235,7 +235,7 @@ func TestCancelledStart(t *testing.T) {
 	require.NoError(t, err)
 	bin, err := findBinaries(t.Context(), Options{}, systemPlaces(t.Context()))
 	require.NoError(t, err)
-	s, err := launch(who, bin, "", Options{})
+	s, err := startSupervisor(who, bin, "", Options{})
 	require.NoError(t, err)
 	require.True(t, fault.Is(s.awaitReady(ctx), fault.Interrupted))
 	processes := family(t, s.pid)

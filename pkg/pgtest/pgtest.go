@@ -33,11 +33,11 @@ type DB struct {
 // New gives t a database at the latest schema. The first call in a process takes a second or two, later ones a fraction.
 func New(t testing.TB) *DB {
 	t.Helper()
-	s := running(t)
+	s := runningServer(t)
 	if err := s.template(); err != nil {
 		t.Fatalf("migrated template database: %v", err)
 	}
-	name := s.database(t, s.templateName())
+	name := s.createDatabase(t, s.templateName())
 	db := &DB{OwnerDSN: dsnFor(s.dsn, name), LoginDSN: dsnAs(dsnFor(s.dsn, name), s.name, s.password)}
 
 	var err error
@@ -55,15 +55,15 @@ func New(t testing.TB) *DB {
 // Empty gives t an empty, unmigrated database and returns its superuser's DSN. It is dropped when the test ends.
 func Empty(t testing.TB) (dsn string) {
 	t.Helper()
-	s := running(t)
-	return dsnFor(s.dsn, s.database(t, ""))
+	s := runningServer(t)
+	return dsnFor(s.dsn, s.createDatabase(t, ""))
 }
 
-// started is the one server of this test binary.
-var started = sync.OnceValues(func() (*server, error) {
+// startOnce is the one server of this test binary.
+var startOnce = sync.OnceValues(func() (*server, error) {
 	ctx := context.Background()
 	if dsn := os.Getenv("POSTGRES_DSN"); dsn != "" {
-		return attach(ctx, dsn)
+		return attachServer(ctx, dsn)
 	}
 	s, err := pgtemp.Start(ctx, pgtemp.Options{Settings: map[string]string{
 		"max_connections": "500", // every parallel test has three pools
@@ -72,12 +72,12 @@ var started = sync.OnceValues(func() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return attach(ctx, s.DSN("postgres"))
+	return attachServer(ctx, s.DSN("postgres"))
 })
 
-func running(t testing.TB) *server {
+func runningServer(t testing.TB) *server {
 	t.Helper()
-	s, err := started()
+	s, err := startOnce()
 	if err != nil {
 		t.Fatalf("PostgreSQL for tests: %v", err)
 	}

@@ -18,7 +18,7 @@ import (
 func TestNewIsMigratedAndFitForProduction(t *testing.T) {
 	t.Parallel()
 	db := New(t)
-	require.NoError(t, db.App.Look(t.Context(), func(q schema.Querier) error {
+	require.NoError(t, db.App.ReadCatalog(t.Context(), func(q schema.Querier) error {
 		st, err := schema.ReadStatus(t.Context(), q, migrations.FS)
 		require.NoError(t, err)
 		require.NoError(t, st.Problem())
@@ -85,31 +85,31 @@ func TestDroppedWhenTheTestEnds(t *testing.T) {
 		// conn stays open: what a test forgets to close does not keep its database
 	})
 	require.NotEqual(t, migrated, empty)
-	left := databases(t, running(t).dsn)
+	left := databases(t, runningServer(t).dsn)
 	require.NotContains(t, left, migrated)
 	require.NotContains(t, left, empty)
 }
 
 func TestNextProcessSweepsWhatADeadOneLeft(t *testing.T) {
 	t.Parallel()
-	dsn := running(t).dsn
-	dead, err := attach(t.Context(), dsn)
+	dsn := runningServer(t).dsn
+	dead, err := attachServer(t.Context(), dsn)
 	require.NoError(t, err)
 	require.NoError(t, dead.template())
 	require.Contains(t, databases(t, dsn), dead.templateName())
 	require.Contains(t, databases(t, dsn), dead.name)
 
-	living, err := attach(t.Context(), dsn) // while dead still lives
+	living, err := attachServer(t.Context(), dsn) // while dead still lives
 	require.NoError(t, err)
 	require.Contains(t, databases(t, dsn), dead.templateName())
 
 	require.NoError(t, dead.lease.Close(t.Context()))
 	require.Eventually(t, func() bool { // the lock goes when the server notices
-		require.NoError(t, sweep(t.Context(), living.lease))
+		require.NoError(t, sweepDead(t.Context(), living.lease))
 		left := databases(t, dsn)
 		return !slices.Contains(left, dead.templateName()) && !slices.Contains(left, dead.name)
 	}, 30*time.Second, 20*time.Millisecond)
-	require.Contains(t, databases(t, dsn), running(t).name, "the living keep theirs")
+	require.Contains(t, databases(t, dsn), runningServer(t).name, "the living keep theirs")
 }
 
 func TestDSNs(t *testing.T) {

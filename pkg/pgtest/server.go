@@ -32,8 +32,8 @@ type server struct {
 	template func() error // makes the template, once
 }
 
-// attach takes a name on the server and drops what earlier processes left there. Of this process there is nothing yet.
-func attach(ctx context.Context, dsn string) (*server, error) {
+// attachServer takes a name on the server and drops what earlier processes left there. Of this process there is nothing yet.
+func attachServer(ctx context.Context, dsn string) (*server, error) {
 	lease, err := pgx.Connect(ctx, dsn)
 	if err != nil {
 		return nil, err
@@ -43,12 +43,12 @@ func attach(ctx context.Context, dsn string) (*server, error) {
 	if _, err := lease.Exec(ctx, `SELECT pg_advisory_lock($1, hashtext($2))`, lockClass, s.name); err != nil {
 		return nil, err
 	}
-	return s, sweep(ctx, lease)
+	return s, sweepDead(ctx, lease)
 }
 
-// sweep drops databases and logins whose process is gone. It is the end of what a killed process made, and of every
+// sweepDead drops databases and logins whose process is gone. It is the end of what a killed process made, and of every
 // template, since nothing runs when a test binary ends.
-func sweep(ctx context.Context, conn *pgx.Conn) error {
+func sweepDead(ctx context.Context, conn *pgx.Conn) error {
 	rows, _ := conn.Query(ctx, `SELECT DISTINCT substring(name FROM '^leadctl_test_[a-z0-9]+')
 		FROM (SELECT datname FROM pg_database UNION SELECT rolname FROM pg_roles) AS n(name)
 		WHERE name ~ '^leadctl_test_[a-z0-9]+'`)
@@ -57,14 +57,14 @@ func sweep(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	for _, name := range names {
-		if err := sweepOne(ctx, conn, name); err != nil {
+		if err := dropDead(ctx, conn, name); err != nil {
 			return fmt.Errorf("remains of %s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-func sweepOne(ctx context.Context, conn *pgx.Conn, name string) error {
+func dropDead(ctx context.Context, conn *pgx.Conn, name string) error {
 	var gone bool
 	err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1, hashtext($2))`, lockClass, name).Scan(&gone)
 	if err != nil || !gone {
@@ -76,11 +76,11 @@ func sweepOne(ctx context.Context, conn *pgx.Conn, name string) error {
 		return err
 	}
 	for _, d := range databases {
-		if _, err := conn.Exec(ctx, `DROP DATABASE IF EXISTS `+quoted(d)+` WITH (FORCE)`); err != nil {
+		if _, err := conn.Exec(ctx, `DROP DATABASE IF EXISTS `+quoteName(d)+` WITH (FORCE)`); err != nil {
 			return err
 		}
 	}
-	if _, err := conn.Exec(ctx, `DROP ROLE IF EXISTS `+quoted(name)); err != nil {
+	if _, err := conn.Exec(ctx, `DROP ROLE IF EXISTS `+quoteName(name)); err != nil {
 		return err
 	}
 	_, err = conn.Exec(ctx, `SELECT pg_advisory_unlock($1, hashtext($2))`, lockClass, name)
@@ -98,7 +98,7 @@ func (s *server) makeTemplate() error {
 	}
 	defer func() { _, _ = s.lease.Exec(ctx, `SELECT pg_advisory_unlock($1, 0)`, lockClass) }() // it ends with the connection anyway
 	name := s.templateName()
-	if _, err := s.lease.Exec(ctx, `CREATE DATABASE `+quoted(name)); err != nil {
+	if _, err := s.lease.Exec(ctx, `CREATE DATABASE `+quoteName(name)); err != nil {
 		return err
 	}
 	dsn := dsnFor(s.dsn, name)
@@ -109,32 +109,32 @@ func (s *server) makeTemplate() error {
 		return err
 	}
 	// A database that somebody is connected to cannot be cloned.
-	_, err := s.lease.Exec(ctx, `ALTER DATABASE `+quoted(name)+` ALLOW_CONNECTIONS false`)
+	_, err := s.lease.Exec(ctx, `ALTER DATABASE `+quoteName(name)+` ALLOW_CONNECTIONS false`)
 	return err
 }
 
-// database makes a database for t, as a clone of template unless that is empty, and drops it when t ends.
-func (s *server) database(t testing.TB, template string) (name string) {
+// createDatabase makes a database for t, as a clone of template unless that is empty, and drops it when t ends.
+func (s *server) createDatabase(t testing.TB, template string) (name string) {
 	t.Helper()
 	name = fmt.Sprintf("%s_%d", s.name, s.made.Add(1))
-	create := `CREATE DATABASE ` + quoted(name)
+	create := `CREATE DATABASE ` + quoteName(name)
 	if template != "" {
-		create += ` TEMPLATE ` + quoted(template)
+		create += ` TEMPLATE ` + quoteName(template)
 	}
-	if err := s.exec(create); err != nil {
+	if err := s.execOnce(create); err != nil {
 		t.Fatalf("test database: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := s.exec(`DROP DATABASE ` + quoted(name) + ` WITH (FORCE)`); err != nil {
+		if err := s.execOnce(`DROP DATABASE ` + quoteName(name) + ` WITH (FORCE)`); err != nil {
 			t.Errorf("test database: %v", err)
 		}
 	})
 	return name
 }
 
-// exec runs one statement on a connection of its own, so that parallel tests do not wait for each other, and none stays
+// execOnce runs one statement on a connection of its own, so that parallel tests do not wait for each other, and none stays
 // open between them.
-func (s *server) exec(sql string) error {
+func (s *server) execOnce(sql string) error {
 	ctx := context.Background()
 	conn, err := pgx.Connect(ctx, s.dsn)
 	if err != nil {
@@ -145,4 +145,4 @@ func (s *server) exec(sql string) error {
 	return err
 }
 
-func quoted(name string) string { return pgx.Identifier{name}.Sanitize() }
+func quoteName(name string) string { return pgx.Identifier{name}.Sanitize() }

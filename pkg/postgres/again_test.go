@@ -13,8 +13,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// takenBack is what PostgreSQL says when it cannot serialize.
-const takenBack = `DO $$ BEGIN RAISE EXCEPTION 'CANARY' USING ERRCODE = '40001'; END $$`
+// isRolledBack is what PostgreSQL says when it cannot serialize.
+const isRolledBack = `DO $$ BEGIN RAISE EXCEPTION 'CANARY' USING ERRCODE = '40001'; END $$`
 
 // A transaction that PostgreSQL takes back is done again whole, as its tenant, and has its effect once.
 func TestTransactionsThatAreTakenBack(t *testing.T) {
@@ -69,7 +69,7 @@ func boundedAgain(t *testing.T) {
 		found, err := seen(ctx, tx)
 		require.NoError(t, err)
 		require.Equal(t, []string{canary(2)}, found)
-		_, err = tx.Exec(ctx, takenBack)
+		_, err = tx.Exec(ctx, isRolledBack)
 		return err
 	})
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
@@ -84,7 +84,7 @@ func streamsOnce(t *testing.T) {
 		calls++
 		_, err := tx.CopyFrom(ctx, strings.NewReader("x\n"), `COPY acra_pending (uen) FROM STDIN`)
 		require.NoError(t, err)
-		_, err = tx.Exec(ctx, takenBack)
+		_, err = tx.Exec(ctx, isRolledBack)
 		return err
 	})
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
@@ -96,7 +96,7 @@ func readersOnce(t *testing.T) {
 	db, calls := pgtest.New(t), 0
 	err := db.App.ReadTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
 		calls++
-		_, err := tx.Exec(ctx, takenBack)
+		_, err := tx.Exec(ctx, isRolledBack)
 		return err
 	})
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)

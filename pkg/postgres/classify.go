@@ -14,9 +14,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// classify gives an error from pgx its kind. An error that has one already (a domain fault returned by fn) passes
+// classifyError gives an error from pgx its kind. An error that has one already (a domain fault returned by fn) passes
 // unchanged. No constraint, table or value of the database's message goes into the text.
-func classify(err error, what string) error {
+func classifyError(err error, what string) error {
 	var known *fault.Error
 	var pg *pgconn.PgError
 	var connect *pgconn.ConnectError
@@ -25,23 +25,23 @@ func classify(err error, what string) error {
 	case err == nil, errors.As(err, &known), errors.Is(err, context.Canceled):
 		return err
 	case errors.As(err, &connect), errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return unavailable(what, err)
+		return unavailableFault(what, err)
 	case errors.As(err, &pg):
-		return fault.New(kindOf(pg.Code), "%s: %w", what, err)
+		return fault.New(kindOfState(pg.Code), "%s: %w", what, err)
 	case errors.Is(err, pgx.ErrTxCommitRollback):
 		return fault.New(fault.Internal, "%s: a statement failed and was ignored: %w", what, err)
 	case pgconn.SafeToRetry(err):
-		return unavailable(what, err)
+		return unavailableFault(what, err)
 	}
 	return fault.New(fault.Internal, "%s: %w", what, err)
 }
 
-func unavailable(what string, err error) error {
+func unavailableFault(what string, err error) error {
 	return fault.New(fault.Unavailable, "%s: %w", what, err).WithRetryAfter(2 * time.Second)
 }
 
-// kindOf reads an SQLSTATE.
-func kindOf(code string) fault.Kind {
+// kindOfState reads an SQLSTATE.
+func kindOfState(code string) fault.Kind {
 	switch code {
 	case "23505", "23P01":
 		return fault.Conflict
@@ -55,4 +55,4 @@ func kindOf(code string) fault.Kind {
 	return fault.Internal
 }
 
-func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+func formatMillis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

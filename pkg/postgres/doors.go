@@ -86,7 +86,7 @@ func (db *DB) inTenant(ctx context.Context, id tenantid.ID, mode string, fn func
 		return fault.New(fault.Internal, "tenant id %d: not a tenant", id)
 	}
 	begin := fmt.Sprintf(`begin%s; select set_config('request.tenant_id', '%d', true), set_config('role', '%s', true), %s`, mode, id, schema.AppRole, db.local)
-	return db.run(ctx, "tenant", begin, func(ctx context.Context, tx pgx.Tx) (final bool, err error) {
+	return db.runTransaction(ctx, "tenant", begin, func(ctx context.Context, tx pgx.Tx) (final bool, err error) {
 		return mode != "", fn(ctx, TenantTx{statements{tx}, id}) // what was read may have been sent already
 	})
 }
@@ -97,7 +97,7 @@ func (db *DB) inTenant(ctx context.Context, id tenantid.ID, mode string, fn func
 func (db *DB) InSystem(ctx context.Context, reason string, fn func(ctx context.Context, tx SystemTx) error) error {
 	start := time.Now()
 	begin := fmt.Sprintf(`begin; select set_config('request.tenant_id', '', true), set_config('role', '%s', true), %s`, schema.SystemRole, db.local)
-	err := db.run(ctx, reason, begin, func(ctx context.Context, tx pgx.Tx) (final bool, err error) {
+	err := db.runTransaction(ctx, reason, begin, func(ctx context.Context, tx pgx.Tx) (final bool, err error) {
 		err = fn(ctx, SystemTx{statements{tx}, new(tenantid.ID), &final})
 		return final, err
 	})
@@ -127,9 +127,9 @@ func (s SystemTx) AsTenant(ctx context.Context, id tenantid.ID, fn func(ctx cont
 // attempts at a transaction that PostgreSQL takes back.
 const attempts = 3
 
-// run is the one place where transactions begin and end. A panic in fn rolls back and goes on. fn says whether it must not be
+// runTransaction is the one place where transactions begin and end. A panic in fn rolls back and goes on. fn says whether it must not be
 // called again. The reason names the failpoints.
-func (db *DB) run(ctx context.Context, reason, begin string, fn func(context.Context, pgx.Tx) (final bool, err error)) error {
+func (db *DB) runTransaction(ctx context.Context, reason, begin string, fn func(context.Context, pgx.Tx) (final bool, err error)) error {
 	if ctx.Value(openDoor{}) != nil {
 		return fault.New(fault.Internal, "transaction inside a transaction: pass the one you have")
 	}
@@ -141,16 +141,16 @@ func (db *DB) run(ctx context.Context, reason, begin string, fn func(context.Con
 			failpoint.Hit("before commit", reason)
 			return err
 		})
-		if final || !takenBack(err) {
+		if final || !isRolledBack(err) {
 			break
 		}
 	}
 	failpoint.Hit("after commit", reason)
-	return classify(err, "database")
+	return classifyError(err, "database")
 }
 
-// takenBack reports whether PostgreSQL ended the transaction for the sake of others, and nothing of it was done.
-func takenBack(err error) bool {
+// isRolledBack reports whether PostgreSQL ended the transaction for the sake of others, and nothing of it was done.
+func isRolledBack(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
 }

@@ -21,43 +21,43 @@ type lockTimes struct{ beat, idle time.Duration }
 func (db *DB) Lock(ctx context.Context, class, object int32) (release func(), ok bool, err error) {
 	conn, err := db.pool.Acquire(ctx)
 	if err != nil {
-		return nil, false, classify(err, "database")
+		return nil, false, classifyError(err, "database")
 	}
-	if err = direct(ctx, conn.Conn()); err == nil {
+	if err = requireOwnSession(ctx, conn.Conn()); err == nil {
 		err = conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1, $2)`, class, object).Scan(&ok)
 	}
 	if err != nil || !ok {
 		conn.Release()
-		return nil, false, classify(err, "lock")
+		return nil, false, classifyError(err, "lock")
 	}
 	// Taken out of the pool: locks held for long leave the pool's connections to requests, and closing frees the lock.
 	own := conn.Hijack()
-	if err = db.leased(ctx, own); err != nil {
+	if err = db.setKeepalives(ctx, own); err != nil {
 		_ = own.Close(ctx)
-		return nil, false, classify(err, "lock")
+		return nil, false, classifyError(err, "lock")
 	}
 	stop, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		db.beat(context.WithoutCancel(ctx), own, stop)
+		db.pingSession(context.WithoutCancel(ctx), own, stop)
 	}()
 	return sync.OnceFunc(func() {
 		close(stop)
 		<-ended
-		unlock(context.WithoutCancel(ctx), own, class, object)
+		releaseLock(context.WithoutCancel(ctx), own, class, object)
 	}), true, nil
 }
 
-// leased has PostgreSQL end the session of a process that is not heard of any more. Over a socket file keepalives mean nothing.
-func (db *DB) leased(ctx context.Context, own *pgx.Conn) error {
-	idle := millis(db.locks.idle)
+// setKeepalives has PostgreSQL end the session of a process that is not heard of any more. Over a socket file keepalives mean nothing.
+func (db *DB) setKeepalives(ctx context.Context, own *pgx.Conn) error {
+	idle := formatMillis(db.locks.idle)
 	_, err := own.Exec(ctx, `SET idle_session_timeout = `+idle+`; SET tcp_user_timeout = `+idle+`; SET tcp_keepalives_idle = 10;
 		SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 4`) // for the session: nobody else ever has this connection
 	return err
 }
 
-// beat is heard of until stop is closed, or until the session is gone, and the lock with it.
-func (db *DB) beat(ctx context.Context, own *pgx.Conn, stop <-chan struct{}) {
+// pingSession is heard of until stop is closed, or until the session is gone, and the lock with it.
+func (db *DB) pingSession(ctx context.Context, own *pgx.Conn, stop <-chan struct{}) {
 	tick := time.NewTicker(db.locks.beat)
 	defer tick.Stop()
 	for {
@@ -76,17 +76,17 @@ func (db *DB) beat(ctx context.Context, own *pgx.Conn, stop <-chan struct{}) {
 	}
 }
 
-// unlock frees the lock before it closes the connection, since the server ends a session only after its client has gone.
-func unlock(ctx context.Context, own *pgx.Conn, class, object int32) {
+// releaseLock frees the lock before it closes the connection, since the server ends a session only after its client has gone.
+func releaseLock(ctx context.Context, own *pgx.Conn, class, object int32) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	_, _ = own.Exec(ctx, `SELECT pg_advisory_unlock($1, $2)`, class, object) // closing does it too, a moment later
 	_ = own.Close(ctx)
 }
 
-// direct is an Operator fault when somebody stands between conn and its session: the process id that a pooler gave to its
+// requireOwnSession is an Operator fault when somebody stands between conn and its session: the process id that a pooler gave to its
 // client is not that of the session at work.
-func direct(ctx context.Context, conn *pgx.Conn) error {
+func requireOwnSession(ctx context.Context, conn *pgx.Conn) error {
 	var pid uint32
 	if err := conn.QueryRow(ctx, `SELECT pg_backend_pid()`, pgx.QueryExecModeSimpleProtocol).Scan(&pid); err != nil {
 		return err

@@ -269,19 +269,19 @@ func TestLook(t *testing.T) {
 	empty := open(t, pgtest.Empty(t), postgres.Options{})
 	db := pgtest.New(t)
 	for _, d := range []*postgres.DB{empty, db.App} {
-		require.NoError(t, d.Look(t.Context(), func(q schema.Querier) error {
+		require.NoError(t, d.ReadCatalog(t.Context(), func(q schema.Querier) error {
 			_, err := schema.Gate(t.Context(), q)
 			require.NoError(t, err)
 			_, err = schema.GateLogin(t.Context(), q)
 			return err
 		}))
-		err := d.Look(t.Context(), func(q schema.Querier) error {
+		err := d.ReadCatalog(t.Context(), func(q schema.Querier) error {
 			_, err := q.Exec(t.Context(), `CREATE TABLE x ()`)
 			return err
 		})
 		requireState(t, err, "25006")
 	}
-	require.NoError(t, db.App.Look(t.Context(), func(q schema.Querier) error {
+	require.NoError(t, db.App.ReadCatalog(t.Context(), func(q schema.Querier) error {
 		found, err := schema.GateLogin(t.Context(), q)
 		require.Empty(t, found, "the login is judged, not the role it has become")
 		return err

@@ -62,21 +62,21 @@ func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, fault.New(fault.Unavailable, "PostgreSQL: %w", err)
 	}
-	return &DB{pool: pool, cfg: cfg, opts: opts, local: local(settings(opts)), locks: lockTimes{beat: 5 * time.Second, idle: 30 * time.Second}}, nil
+	return &DB{pool: pool, cfg: cfg, opts: opts, local: localSettingsSQL(sessionSettings(opts)), locks: lockTimes{beat: 5 * time.Second, idle: 30 * time.Second}}, nil
 }
 
-// settings are what statements of ours run under.
-func settings(opts Options) map[string]string {
+// sessionSettings are what statements of ours run under.
+func sessionSettings(opts Options) map[string]string {
 	return map[string]string{
 		"search_path":                         "public, pg_temp", // pg_temp last: nothing temporary shadows a table or function
-		"statement_timeout":                   millis(opts.Timeout),
-		"lock_timeout":                        millis(opts.Timeout / 3),
-		"idle_in_transaction_session_timeout": millis(2 * opts.Timeout),
+		"statement_timeout":                   formatMillis(opts.Timeout),
+		"lock_timeout":                        formatMillis(opts.Timeout / 3),
+		"idle_in_transaction_session_timeout": formatMillis(2 * opts.Timeout),
 	}
 }
 
-// local is SQL that makes set hold for one transaction.
-func local(set map[string]string) string {
+// localSettingsSQL is SQL that makes set hold for one transaction.
+func localSettingsSQL(set map[string]string) string {
 	var calls []string
 	for _, name := range slices.Sorted(maps.Keys(set)) {
 		calls = append(calls, fmt.Sprintf("set_config('%s', '%s', true)", name, set[name]))
@@ -119,9 +119,9 @@ func (db *DB) JobsPool(ctx context.Context) (*pgxpool.Pool, error) {
 	db.jobsOnce.Do(func() {
 		cfg := db.cfg.Copy()
 		cfg.MaxConns = db.opts.JobConns
-		maps.Copy(cfg.ConnConfig.RuntimeParams, settings(db.opts))
+		maps.Copy(cfg.ConnConfig.RuntimeParams, sessionSettings(db.opts))
 		cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
-			if err := direct(ctx, c); err != nil {
+			if err := requireOwnSession(ctx, c); err != nil {
 				return err
 			}
 			_, err := c.Exec(ctx, `SET ROLE `+schema.SystemRole)
@@ -134,7 +134,7 @@ func (db *DB) JobsPool(ctx context.Context) (*pgxpool.Pool, error) {
 
 // Ping tells whether the database answers.
 func (db *DB) Ping(ctx context.Context) error {
-	return classify(db.pool.Ping(ctx), "PostgreSQL")
+	return classifyError(db.pool.Ping(ctx), "PostgreSQL")
 }
 
 // Stat is the request pool's state, for metrics.

@@ -12,19 +12,19 @@ func countAdopted(ctx context.Context, conn *pgx.Conn, res *Result) error {
 	rows, err := conn.Query(ctx, `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
 		AND relname LIKE '%\_unassigned' AND relowner = $1::regrole ORDER BY 1`, OwnerRole)
 	if err != nil {
-		return wrap(err, "unassigned rows")
+		return classifyError(err, "unassigned rows")
 	}
 	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return wrap(err, "unassigned rows")
+		return classifyError(err, "unassigned rows")
 	}
 	if _, err := conn.Exec(ctx, `SET ROLE `+OwnerRole); err != nil {
-		return wrap(err, "unassigned rows")
+		return classifyError(err, "unassigned rows")
 	}
 	for _, t := range tables {
 		var n int64
 		if err := conn.QueryRow(ctx, `SELECT count(*) FROM `+pgx.Identifier{"public", t}.Sanitize()).Scan(&n); err != nil {
-			return wrap(err, "unassigned rows")
+			return classifyError(err, "unassigned rows")
 		}
 		if res.Unassigned == nil {
 			res.Unassigned = map[string]int64{}
@@ -37,8 +37,8 @@ func countAdopted(ctx context.Context, conn *pgx.Conn, res *Result) error {
 // countPlaintext runs as the control plane: row security hides the rows from the owner.
 func countPlaintext(ctx context.Context, conn *pgx.Conn, res *Result) error {
 	if _, err := conn.Exec(ctx, `SET ROLE `+SystemRole); err != nil {
-		return wrap(err, "plaintext secrets")
+		return classifyError(err, "plaintext secrets")
 	}
 	err := conn.QueryRow(ctx, `SELECT count(*) FROM public.odoo_connections WHERE secret NOT LIKE 'v1:%'`).Scan(&res.PlaintextSecrets)
-	return wrap(err, "plaintext secrets")
+	return classifyError(err, "plaintext secrets")
 }

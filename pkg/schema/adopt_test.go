@@ -27,10 +27,10 @@ func as(dsn, login string) string { return strings.Replace(dsn, "//leadctl@", "/
 // platform is a database that login owns, in the shape the platform's other services made, then changed by variant.
 func platform(t *testing.T, s *pgtemp.Server, database, login, variant string) (dsn string) {
 	t.Helper()
-	admin := connect(t, s.DSN("postgres"))
+	admin := openConn(t, s.DSN("postgres"))
 	exec(t, admin, `CREATE DATABASE `+database+` OWNER `+login)
 	dsn = as(s.DSN(database), login)
-	conn := connect(t, dsn)
+	conn := openConn(t, dsn)
 	exec(t, conn, platformSQL)
 	exec(t, conn, variant)
 	return dsn
@@ -104,9 +104,9 @@ func TestAdoption(t *testing.T) {
 		t.Run(who, func(t *testing.T) {
 			t.Parallel()
 			s := server(t, nil)
-			exec(t, connect(t, s.DSN("postgres")), `CREATE ROLE platform LOGIN CREATEROLE; CREATE ROLE report`)
+			exec(t, openConn(t, s.DSN("postgres")), `CREATE ROLE platform LOGIN CREATEROLE; CREATE ROLE report`)
 			dsn := platform(t, s, "platform", "platform", `GRANT SELECT ON lead_scores TO report; GRANT ALL ON companies TO PUBLIC`)
-			admin := connect(t, s.DSN("platform"))
+			admin := openConn(t, s.DSN("platform"))
 			before := snapshot(t, admin)
 
 			res, err := schema.Up(t.Context(), as(dsn, login), released)
@@ -174,7 +174,7 @@ func requireMapped(t *testing.T, q schema.Querier) {
 func TestAdoptionOfOddShapes(t *testing.T) {
 	t.Parallel()
 	s := server(t, nil)
-	exec(t, connect(t, s.DSN("postgres")), `CREATE ROLE platform LOGIN CREATEROLE`)
+	exec(t, openConn(t, s.DSN("postgres")), `CREATE ROLE platform LOGIN CREATEROLE`)
 	fresh := facts(describe(t, pgtest.New(t).Owner))
 	for name, variant := range map[string]string{
 		"policies_by_other_names": `CREATE POLICY everything ON lead_scores USING (true); CREATE POLICY x ON tenants FOR SELECT USING (tenant_id > 0);
@@ -211,7 +211,7 @@ func TestAdoptionOfOddShapes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dsn := platform(t, s, name, "platform", variant)
-			admin := connect(t, s.DSN(name))
+			admin := openConn(t, s.DSN(name))
 			before := snapshot(t, admin)
 			_, err := schema.Up(t.Context(), dsn, released)
 			require.NoError(t, err, fault.Hint(err))
@@ -247,7 +247,7 @@ func requireWritable(t *testing.T, conn *pgx.Conn) {
 func TestAdoptionRefused(t *testing.T) {
 	t.Parallel()
 	s := server(t, nil)
-	exec(t, connect(t, s.DSN("postgres")), `CREATE ROLE platform LOGIN CREATEROLE; CREATE ROLE stranger; CREATE ROLE plain LOGIN`)
+	exec(t, openConn(t, s.DSN("postgres")), `CREATE ROLE platform LOGIN CREATEROLE; CREATE ROLE stranger; CREATE ROLE plain LOGIN`)
 	for name, c := range map[string]struct{ variant, says, hint string }{
 		"view_in_the_way": {`ALTER TABLE tenants ALTER name TYPE varchar(50); CREATE VIEW names AS SELECT name FROM tenants`,
 			"migration 1_platform: tenants.name cannot become text: cannot alter type of a column used by a view or rule (rule _RETURN on view names depends on column \"name\"), SQLSTATE 0A000",
@@ -264,12 +264,12 @@ func TestAdoptionRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			variant := c.variant
-			admin := connect(t, s.DSN("postgres"))
+			admin := openConn(t, s.DSN("postgres"))
 			dsn := platform(t, s, name, "platform", ``)
-			exec(t, connect(t, s.DSN(name)), `DROP MATERIALIZED VIEW icp_candidate_companies`)
-			exec(t, connect(t, s.DSN(name)), variant) // as superuser, who may give things away
+			exec(t, openConn(t, s.DSN(name)), `DROP MATERIALIZED VIEW icp_candidate_companies`)
+			exec(t, openConn(t, s.DSN(name)), variant) // as superuser, who may give things away
 			_ = admin
-			looking := connect(t, s.DSN(name))
+			looking := openConn(t, s.DSN(name))
 			before, rows := describe(t, looking), snapshot(t, looking)
 
 			_, err := schema.Up(t.Context(), dsn, released)

@@ -13,7 +13,7 @@ import (
 
 func requireRefused(t *testing.T, plant, want string) {
 	t.Helper()
-	conn := connect(t, pgtest.New(t).OwnerDSN)
+	conn := openConn(t, pgtest.New(t).OwnerDSN)
 	planted(t, conn, `CREATE ROLE daemon LOGIN NOINHERIT; GRANT leadctl_app, leadctl_system TO daemon; `+plant+`; SET LOCAL SESSION AUTHORIZATION daemon`, func(q schema.Querier) {
 		found, err := schema.GateLogin(t.Context(), q)
 		require.NoError(t, err)
@@ -36,7 +36,7 @@ func loginOwns(t *testing.T) {
 
 func requireGate(t *testing.T, plant string, want ...string) {
 	t.Helper()
-	planted(t, connect(t, pgtest.New(t).OwnerDSN), plant, func(q schema.Querier) {
+	planted(t, openConn(t, pgtest.New(t).OwnerDSN), plant, func(q schema.Querier) {
 		require.Equal(t, want, lines(gate(t, q)))
 	})
 }
@@ -62,7 +62,7 @@ func permissivePolicies(t *testing.T) {
 
 // Every tenant table refuses NULL and 0 as a tenant; the audit log alone has a 0, for acts on no tenant.
 func tenantIsNeverUnset(t *testing.T) {
-	conn := connect(t, pgtest.New(t).OwnerDSN)
+	conn := openConn(t, pgtest.New(t).OwnerDSN)
 	tables := list[string](t, conn, `SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
 		WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> 'audit_log' ORDER BY 1`)
 	require.Len(t, tables, 11)
@@ -92,7 +92,7 @@ func barePartition(t *testing.T) {
 // The migrations make no trigger and no rule: nothing acts on another table behind a statement. One that comes needs a look
 // at what it writes, as whom, and a line here.
 func triggersAreKnown(t *testing.T) {
-	conn := connect(t, pgtest.New(t).OwnerDSN)
+	conn := openConn(t, pgtest.New(t).OwnerDSN)
 	require.Empty(t, list[string](t, conn, `SELECT tgname::text FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid WHERE NOT tgisinternal AND c.relnamespace = 'public'::regnamespace
 		UNION ALL SELECT rulename::text FROM pg_rewrite JOIN pg_class c ON c.oid = ev_class WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'`))
 }
@@ -100,7 +100,7 @@ func triggersAreKnown(t *testing.T) {
 // A backup taken as one of our roles, or as the owner whom row security is forced on, ends with an error and is never one
 // that silently lacks rows: that is how pg_dump asks, with row_security off.
 func ownerCopiesNothing(t *testing.T) {
-	conn := connect(t, pgtest.New(t).OwnerDSN)
+	conn := openConn(t, pgtest.New(t).OwnerDSN)
 	for _, role := range []string{schema.AppRole, schema.SystemRole, schema.OwnerRole} {
 		tx, err := conn.Begin(t.Context())
 		require.NoError(t, err)

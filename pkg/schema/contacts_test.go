@@ -14,7 +14,7 @@ import (
 func TestContactsAreAdopted(t *testing.T) {
 	t.Parallel()
 	s := server(t, nil)
-	exec(t, connect(t, s.DSN("postgres")), `CREATE ROLE platform LOGIN CREATEROLE`)
+	exec(t, openConn(t, s.DSN("postgres")), `CREATE ROLE platform LOGIN CREATEROLE`)
 	dsn := platform(t, s, "contacts", "platform", `
 		CREATE TABLE contacts (contact_id serial PRIMARY KEY, company_id int REFERENCES companies, tenant_id int REFERENCES tenants, name varchar(80) NOT NULL, seniority text,
 			email text UNIQUE, phone bigint, updated_at timestamp);
@@ -23,7 +23,7 @@ func TestContactsAreAdopted(t *testing.T) {
 		CREATE TABLE lead_emails (email text PRIMARY KEY, company_id int, tenant_id int, status text CHECK (status IN ('ok', 'bad')), confidence numeric NOT NULL DEFAULT 0);
 		INSERT INTO lead_emails VALUES ('ada@one.example', 1, 1, 'ok', 0.9), ('lost@one.example', 1, 99, 'ok', 0.1), ('none@one.example', NULL, 1, NULL, 0);
 		ALTER TABLE lead_emails ENABLE ROW LEVEL SECURITY; CREATE POLICY x ON lead_emails USING (true)`)
-	admin := connect(t, s.DSN("contacts"))
+	admin := openConn(t, s.DSN("contacts"))
 	before := snapshot(t, admin)
 
 	res, err := schema.Up(t.Context(), dsn, released)
@@ -40,7 +40,7 @@ func TestContactsAreAdopted(t *testing.T) {
 	exec(t, admin, `INSERT INTO lead_emails (tenant_id, company_id, email) VALUES (1, 2, 'ada@one.example')`)
 	require.Equal(t, 2, one[int](t, admin, `SELECT count(*)::int FROM lead_emails`))
 	exec(t, admin, `RESET ROLE; RESET request.tenant_id`)
-	theirs := connect(t, dsn)
+	theirs := openConn(t, dsn)
 	exec(t, theirs, `SELECT set_config('request.tenant_id', '2', false)`)
 	exec(t, theirs, `INSERT INTO contacts (tenant_id, company_id, name) VALUES (2, 1, 'Cid')`)
 	require.Equal(t, []string{"Cid"}, list[string](t, theirs, `SELECT name FROM contacts`))

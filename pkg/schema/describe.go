@@ -17,7 +17,7 @@ var describeSQL string
 func Describe(ctx context.Context, q Querier) (string, error) {
 	rows, err := q.Query(ctx, describeSQL)
 	if err != nil {
-		return "", wrap(err, "description of the schema")
+		return "", classifyError(err, "description of the schema")
 	}
 	var b strings.Builder
 	var phase, lastPhase int
@@ -31,5 +31,5 @@ func Describe(ctx context.Context, q Querier) (string, error) {
 		b.WriteString(line + ";\n")
 		return nil
 	})
-	return b.String(), wrap(err, "description of the schema")
+	return b.String(), classifyError(err, "description of the schema")
 }

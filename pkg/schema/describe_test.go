@@ -37,7 +37,7 @@ func TestSchemaDoc(t *testing.T) {
 func TestDescriptionMakesTheSame(t *testing.T) {
 	t.Parallel()
 	text := describe(t, pgtest.New(t).Owner)
-	copied := connect(t, pgtest.Empty(t))
+	copied := openConn(t, pgtest.Empty(t))
 	exec(t, copied, text)
 	require.Equal(t, text, describe(t, copied))
 }
@@ -45,7 +45,7 @@ func TestDescriptionMakesTheSame(t *testing.T) {
 // What the description leaves out, no comparison would notice.
 func TestDescriptionHoldsEveryKindOfThing(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, pgtest.Empty(t))
+	conn := openConn(t, pgtest.Empty(t))
 	for _, thing := range []string{
 		"CREATE TABLE public.a (id integer NOT NULL)",
 		"ALTER TABLE public.a ADD COLUMN b text DEFAULT 'x'",
@@ -75,7 +75,7 @@ func TestDescriptionHoldsEveryKindOfThing(t *testing.T) {
 		require.NotContains(t, after, "%!", thing)
 	}
 	text := describe(t, conn)
-	again := connect(t, pgtest.Empty(t))
+	again := openConn(t, pgtest.Empty(t))
 	exec(t, again, text)
 	require.Equal(t, text, describe(t, again))
 	require.True(t, strings.HasSuffix(text, ";\n"))

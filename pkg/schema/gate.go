@@ -30,27 +30,27 @@ func (v Violation) String() string { return fmt.Sprintf("%s %s: %s", v.Rule, v.O
 // Gate lists every violation in the database behind q: roles, row security, policies, keys, grants. None is the only
 // state in which a daemon may serve.
 func Gate(ctx context.Context, q Querier) ([]Violation, error) {
-	return violations(ctx, q, gateSQL)
+	return queryViolations(ctx, q, gateSQL)
 }
 
 // GateLogin judges the login that q's session belongs to (not the role it has become): in production it may be able to
 // become leadctl_app and leadctl_system and nothing else, since RESET ROLE would undo any other restraint.
 func GateLogin(ctx context.Context, q Querier) ([]Violation, error) {
-	return violations(ctx, q, gateLoginSQL)
+	return queryViolations(ctx, q, gateLoginSQL)
 }
 
-func violations(ctx context.Context, q Querier, sql string) ([]Violation, error) {
+func queryViolations(ctx context.Context, q Querier, sql string) ([]Violation, error) {
 	var preset string
 	if err := q.QueryRow(ctx, `SELECT coalesce(current_setting('request.tenant_id', true), '')`).Scan(&preset); err != nil {
-		return nil, wrap(err, "row-security gate")
+		return nil, classifyError(err, "row-security gate")
 	}
 	rows, err := q.Query(ctx, sql, AppRole, SystemRole)
 	if err != nil {
-		return nil, wrap(err, "row-security gate")
+		return nil, classifyError(err, "row-security gate")
 	}
 	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[Violation])
 	if err != nil {
-		return nil, wrap(err, "row-security gate")
+		return nil, classifyError(err, "row-security gate")
 	}
 	if preset != "" {
 		found = append(found, Violation{"G20", "request.tenant_id is set on a fresh connection", preset})
@@ -68,11 +68,11 @@ func Refusal(found []Violation) error {
 		lines[i] = v.String()
 	}
 	return fault.New(fault.Operator, "refusing to serve: %s", strings.Join(lines, "; ")).
-		WithHint("%s", fixes(found))
+		WithHint("%s", violationHint(found))
 }
 
-// fixes names what to do for the first violation; the rest usually follow from it.
-func fixes(found []Violation) string {
+// violationHint names what to do for the first violation; the rest usually follow from it.
+func violationHint(found []Violation) string {
 	v := found[0]
 	switch v.Rule {
 	case "G00", "G04", "G08", "G10", "G12", "G16", "G22", "G26", "G27", "G30":

@@ -41,7 +41,7 @@ const (
 // Every rule finds what was planted for it, and nothing else is found.
 func TestGate(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, pgtest.New(t).OwnerDSN)
+	conn := openConn(t, pgtest.New(t).OwnerDSN)
 	require.Empty(t, gate(t, conn))
 	rules := map[string]bool{}
 	for _, c := range []struct {
@@ -151,7 +151,7 @@ func TestGate(t *testing.T) {
 // The login's part: what it is, whatever role its session has become.
 func TestGateLogin(t *testing.T) {
 	t.Parallel()
-	conn := connect(t, pgtest.New(t).OwnerDSN)
+	conn := openConn(t, pgtest.New(t).OwnerDSN)
 	const login = `CREATE ROLE daemon LOGIN NOINHERIT; GRANT leadctl_app, leadctl_system TO daemon; `
 	for _, c := range []struct {
 		plant string
@@ -195,7 +195,7 @@ func TestGateIsTheSameForEveryone(t *testing.T) {
 	exec(t, db.Owner, `ALTER TABLE lead_scores NO FORCE ROW LEVEL SECURITY; CREATE VIEW peek AS SELECT * FROM lead_scores; GRANT SELECT ON peek TO leadctl_app`)
 	want := lines(gate(t, db.Owner))
 	require.Len(t, want, 2)
-	login := connect(t, db.LoginDSN)
+	login := openConn(t, db.LoginDSN)
 	require.Equal(t, want, lines(gate(t, login)))
 	exec(t, login, `SET ROLE leadctl_app`)
 	require.Equal(t, want, lines(gate(t, login)))

@@ -23,7 +23,7 @@ func server(t *testing.T, settings map[string]string) *pgtemp.Server {
 	return s
 }
 
-func connect(t *testing.T, dsn string) *pgx.Conn {
+func openConn(t *testing.T, dsn string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), dsn)
 	require.NoError(t, err)

@@ -23,14 +23,14 @@ func migrateJobs(ctx context.Context, dsn string, opts Options) error {
 	cfg.AfterConnect = becomeOwner
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
-		return wrap(err, "job tables")
+		return classifyError(err, "job tables")
 	}
 	defer pool.Close()
 	migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Schema: JobsSchema})
 	if err != nil {
-		return wrap(err, "job tables")
+		return classifyError(err, "job tables")
 	}
-	err = patiently(ctx, opts, func() error {
+	err = retryOnLock(ctx, opts, func() error {
 		_, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
 		return err
 	})
@@ -41,7 +41,7 @@ func migrateJobs(ctx context.Context, dsn string, opts Options) error {
 		GRANT USAGE ON SCHEMA %[1]s TO %[2]s;
 		GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %[1]s TO %[2]s;
 		GRANT USAGE ON ALL SEQUENCES IN SCHEMA %[1]s TO %[2]s`, JobsSchema, SystemRole))
-	return wrap(err, "rights on job tables")
+	return classifyError(err, "rights on job tables")
 }
 
 func jobsFault(err error) error {
@@ -49,5 +49,5 @@ func jobsFault(err error) error {
 		return fault.New(fault.Operator, "job tables: schema %s belongs to somebody else: %w", JobsSchema, err).
 			WithHint("leadctl needs the schema %s for itself: rename the other one, or give leadctl a database of its own", JobsSchema)
 	}
-	return wrap(err, "job tables")
+	return classifyError(err, "job tables")
 }

@@ -17,25 +17,25 @@ const (
 	lockPoll   = 100 * time.Millisecond
 )
 
-// locked runs fn while this process is the only one that changes the schema. The lock is the session's, so it ends with
+// withLock runs fn while this process is the only one that changes the schema. The lock is the session's, so it ends with
 // the connection however this process ends.
-func locked(ctx context.Context, dsn string, opts Options, fn func(*pgx.Conn, []Migration) error) error {
+func withLock(ctx context.Context, dsn string, opts Options, fn func(*pgx.Conn, []Migration) error) error {
 	list, err := Load(opts.FS)
 	if err != nil {
 		return err
 	}
-	conn, err := connect(ctx, dsn)
+	conn, err := openConn(ctx, dsn)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	if err := acquire(ctx, conn, opts.lockTimeout()); err != nil {
+	if err := acquireLock(ctx, conn, opts.lockTimeout()); err != nil {
 		return err
 	}
 	return fn(conn, list)
 }
 
-func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
+func openConn(ctx context.Context, dsn string) (*pgx.Conn, error) {
 	cfg, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "POSTGRES_DSN: not a connection string").
@@ -49,7 +49,7 @@ func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
 	}
 	var version int
 	if err := conn.QueryRow(ctx, `SELECT current_setting('server_version_num')::int`).Scan(&version); err != nil {
-		return nil, wrap(err, "PostgreSQL's version")
+		return nil, classifyError(err, "PostgreSQL's version")
 	}
 	if version < MinServerVersion {
 		conn.Close(ctx)
@@ -58,12 +58,12 @@ func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-func acquire(ctx context.Context, conn *pgx.Conn, timeout time.Duration) error {
+func acquireLock(ctx context.Context, conn *pgx.Conn, timeout time.Duration) error {
 	deadline := time.Now().Add(timeout)
 	for {
 		var mine bool
 		if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1, $2)`, lockClass, lockObject).Scan(&mine); err != nil {
-			return wrap(err, "migration lock")
+			return classifyError(err, "migration lock")
 		}
 		if mine {
 			return nil

@@ -32,7 +32,7 @@ func CreateLogin(ctx context.Context, dsn, name, password string) error {
 	if err != nil {
 		return err
 	}
-	conn, err := connect(ctx, dsn)
+	conn, err := openConn(ctx, dsn)
 	if err != nil {
 		return err
 	}
@@ -57,19 +57,19 @@ func checkLogin(name, password string) error {
 func makeLogin(ctx context.Context, tx pgx.Tx, name, verifier string) error {
 	var ready bool
 	if err := tx.QueryRow(ctx, `SELECT count(*) = 2 FROM pg_roles WHERE rolname IN ($1, $2)`, AppRole, SystemRole).Scan(&ready); err != nil {
-		return wrap(err, "login "+name)
+		return classifyError(err, "login "+name)
 	}
 	if !ready {
 		return fault.New(fault.Operator, "login %s: the roles it shall become are not there yet", name).WithHint("run `leadctl migrate` first")
 	}
-	verb, err := verbFor(ctx, tx, name)
+	verb, err := createOrAlter(ctx, tx, name)
 	if err != nil {
 		return err
 	}
 	id := pgx.Identifier{name}.Sanitize()
 	_, err = tx.Exec(ctx, fmt.Sprintf(`%s ROLE %s LOGIN NOINHERIT PASSWORD '%s'; GRANT %s, %s TO %s`, verb, id, verifier, AppRole, SystemRole, id))
 	if err != nil {
-		return wrap(err, "login "+name)
+		return classifyError(err, "login "+name)
 	}
 	var database string
 	var admitted bool
@@ -77,12 +77,12 @@ func makeLogin(ctx context.Context, tx pgx.Tx, name, verifier string) error {
 	if err == nil && !admitted {
 		_, err = tx.Exec(ctx, fmt.Sprintf(`GRANT CONNECT ON DATABASE %s TO %s`, pgx.Identifier{database}.Sanitize(), id))
 	}
-	return wrap(err, "login "+name)
+	return classifyError(err, "login "+name)
 }
 
-// verbFor is CREATE for a name that is free and ALTER for one that leadctl may have: it can log in to nothing more than
+// createOrAlter is CREATE for a name that is free and ALTER for one that leadctl may have: it can log in to nothing more than
 // the two roles.
-func verbFor(ctx context.Context, tx pgx.Tx, name string) (string, error) {
+func createOrAlter(ctx context.Context, tx pgx.Tx, name string) (string, error) {
 	var taken bool
 	err := tx.QueryRow(ctx, `SELECT r.rolname = session_user OR r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication
 		OR EXISTS (SELECT 1 FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid AND g.rolname NOT IN ($2, $3))
@@ -91,7 +91,7 @@ func verbFor(ctx context.Context, tx pgx.Tx, name string) (string, error) {
 	case errors.Is(err, pgx.ErrNoRows):
 		return "CREATE", nil
 	case err != nil:
-		return "", wrap(err, "login "+name)
+		return "", classifyError(err, "login "+name)
 	case taken:
 		return "", fault.New(fault.Invalid, "login %s: it exists, with more rights than a daemon may have", name).WithHint("choose another name")
 	}
@@ -112,12 +112,12 @@ func scramVerifier(password string) (string, error) {
 	if err != nil {
 		return "", fault.New(fault.Internal, "SCRAM verifier: %w", err)
 	}
-	stored := sha256.Sum256(mac(salted, "Client Key"))
+	stored := sha256.Sum256(hmacSHA256(salted, "Client Key"))
 	b64 := base64.StdEncoding.EncodeToString
-	return fmt.Sprintf("SCRAM-SHA-256$%d:%s$%s:%s", scramIterations, b64(salt), b64(stored[:]), b64(mac(salted, "Server Key"))), nil
+	return fmt.Sprintf("SCRAM-SHA-256$%d:%s$%s:%s", scramIterations, b64(salt), b64(stored[:]), b64(hmacSHA256(salted, "Server Key"))), nil
 }
 
-func mac(key []byte, message string) []byte {
+func hmacSHA256(key []byte, message string) []byte {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(message))
 	return h.Sum(nil)

@@ -45,7 +45,7 @@ func logIn(t *testing.T, dsn, name, password string) (*pgx.Conn, error) {
 func TestLogin(t *testing.T) {
 	t.Parallel()
 	s := strict(t)
-	admin := connect(t, s.DSN("postgres"))
+	admin := openConn(t, s.DSN("postgres"))
 	exec(t, admin, `CREATE ROLE platform LOGIN CREATEROLE`)
 	exec(t, admin, `CREATE DATABASE app OWNER platform`)
 	require.NoError(t, up(t, as(s.DSN("app"), "platform"), released.FS))
@@ -91,7 +91,7 @@ func requireServing(t *testing.T, conn *pgx.Conn) {
 func TestLoginRefused(t *testing.T) {
 	t.Parallel()
 	s := server(t, nil)
-	admin := connect(t, s.DSN("postgres"))
+	admin := openConn(t, s.DSN("postgres"))
 	const good = "long enough a password"
 	requireOperator(t, schema.CreateLogin(t.Context(), s.DSN("postgres"), "early", good), "the roles it shall become are not there", "run `leadctl migrate` first")
 

@@ -43,8 +43,8 @@ func with(files ...string) fstest.MapFS {
 	return set
 }
 
-// latest is the number of the last released migration; the tests' own come after it.
-func latest() uint {
+// latestVersion is the number of the last released migration; the tests' own come after it.
+func latestVersion() uint {
 	list, err := schema.Load(migrations.FS)
 	if err != nil {
 		panic(err)
@@ -53,7 +53,7 @@ func latest() uint {
 }
 
 // after names a file that comes n after the released ones.
-func after(n uint, name string) string { return fmt.Sprintf("%06d_%s.sql", latest()+n, name) }
+func after(n uint, name string) string { return fmt.Sprintf("%06d_%s.sql", latestVersion()+n, name) }
 
 func only(files ...string) fstest.MapFS {
 	set := fstest.MapFS{}
@@ -100,7 +100,7 @@ func TestCases(t *testing.T) {
 func runnersAtOnce(t *testing.T) {
 	const rounds, runners = 3, 10
 	s := server(t, nil)
-	admin := connect(t, s.DSN("postgres"))
+	admin := openConn(t, s.DSN("postgres"))
 	fresh := describe(t, pgtest.New(t).Owner)
 	for round := range rounds {
 		var ran [2]atomic.Int64
@@ -117,7 +117,7 @@ func runnersAtOnce(t *testing.T) {
 		}
 		require.NoError(t, group.Wait())
 		for i, name := range []string{"one", "two"} {
-			conn := connect(t, s.DSN(name+string(rune('a'+round))))
+			conn := openConn(t, s.DSN(name+string(rune('a'+round))))
 			require.EqualValues(t, status(t, conn, migrations.FS).Latest, ran[i].Load(), "migrations run")
 			require.Equal(t, fresh, describe(t, conn))
 			require.Empty(t, gate(t, conn))
@@ -135,7 +135,7 @@ func TestKilledRunner(t *testing.T) {
 	cmd.Env = append(os.Environ(), asRunner+"="+dsn)
 	cmd.Stderr = t.Output()
 	require.NoError(t, cmd.Start())
-	looking := connect(t, dsn)
+	looking := openConn(t, dsn)
 	await(t, func() bool {
 		return one[bool](t, looking, `SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%slow_one%' AND wait_event = 'PgSleep')`)
 	})
@@ -147,16 +147,16 @@ func TestKilledRunner(t *testing.T) {
 	require.NoError(t, cmd.Process.Kill())
 	_ = cmd.Wait()
 
-	requireOperator(t, <-waiting, fmt.Sprintf("schema version %d: dirty", latest()+1), fmt.Sprintf("leadctl migrate force %d", latest()))
+	requireOperator(t, <-waiting, fmt.Sprintf("schema version %d: dirty", latestVersion()+1), fmt.Sprintf("leadctl migrate force %d", latestVersion()))
 	await(t, func() bool {
 		return one[bool](t, looking, `SELECT NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep')`)
 	})
 	st := status(t, looking, with(after(1, "slow.up"), slow))
-	require.Equal(t, latest(), st.Committed)
-	require.Equal(t, schema.Dirty, st.Migrations[latest()].State)
+	require.Equal(t, latestVersion(), st.Committed)
+	require.Equal(t, schema.Dirty, st.Migrations[latestVersion()].State)
 	require.True(t, st.Dirty, "nobody but an operator clears the flag")
 
-	require.NoError(t, schema.Force(t.Context(), dsn, latest(), released))
+	require.NoError(t, schema.Force(t.Context(), dsn, latestVersion(), released))
 	require.NoError(t, up(t, dsn, with(after(1, "quick.up"), `CREATE TABLE slow_one (x integer)`)))
 }
 
@@ -168,10 +168,10 @@ func await(t *testing.T, reached func() bool) {
 
 func strangeStates(t *testing.T) {
 	dsn := pgtest.Empty(t)
-	conn := connect(t, dsn)
+	conn := openConn(t, dsn)
 
 	require.Equal(t, uint(0), status(t, conn, migrations.FS).Version)
-	requireOperator(t, status(t, conn, migrations.FS).Problem(), fmt.Sprintf("schema version 0: %d pending", latest()), "run `leadctl migrate`")
+	requireOperator(t, status(t, conn, migrations.FS).Problem(), fmt.Sprintf("schema version 0: %d pending", latestVersion()), "run `leadctl migrate`")
 	require.True(t, fault.Is(schema.Force(t.Context(), dsn, 1, released), fault.Invalid), "nothing to force yet")
 	_, err := schema.Down(t.Context(), dsn, released)
 	require.True(t, fault.Is(err, fault.Invalid), "nothing to undo yet")
@@ -187,10 +187,10 @@ func strangeStates(t *testing.T) {
 	requireOperator(t, up(t, dsn, edited), "2_leadctl", "")
 
 	newer := with(after(1, "more.up"), `CREATE TABLE more (x integer)`, after(1, "more.down"), `DROP TABLE more`)
-	requireOperator(t, status(t, conn, newer).Problem(), fmt.Sprintf("schema version %d: 1 pending", latest()), "leadctl migrate")
+	requireOperator(t, status(t, conn, newer).Problem(), fmt.Sprintf("schema version %d: 1 pending", latestVersion()), "leadctl migrate")
 	require.NoError(t, up(t, dsn, newer))
-	requireOperator(t, status(t, conn, migrations.FS).Problem(), fmt.Sprintf("schema version %d: newer than this leadctl knows (%d)", latest()+1, latest()), "newer one")
-	require.Equal(t, schema.Row{Version: latest() + 1, Name: "more", State: schema.Unknown}, timeless(status(t, conn, migrations.FS).Migrations[latest()]))
+	requireOperator(t, status(t, conn, migrations.FS).Problem(), fmt.Sprintf("schema version %d: newer than this leadctl knows (%d)", latestVersion()+1, latestVersion()), "newer one")
+	require.Equal(t, schema.Row{Version: latestVersion() + 1, Name: "more", State: schema.Unknown}, timeless(status(t, conn, migrations.FS).Migrations[latestVersion()]))
 	requireOperator(t, up(t, dsn, migrations.FS), "newer than this leadctl", "")
 	_, err = schema.Down(t.Context(), dsn, released)
 	requireOperator(t, err, "newer than this leadctl", "")
@@ -200,16 +200,16 @@ func strangeStates(t *testing.T) {
 	require.NoError(t, status(t, conn, migrations.FS).Problem())
 
 	exec(t, conn, `UPDATE leadctl_schema_version SET dirty = true`)
-	requireOperator(t, status(t, conn, migrations.FS).Problem(), fmt.Sprintf("schema version %d: dirty", latest()), fmt.Sprintf("leadctl migrate force %d", latest()))
+	requireOperator(t, status(t, conn, migrations.FS).Problem(), fmt.Sprintf("schema version %d: dirty", latestVersion()), fmt.Sprintf("leadctl migrate force %d", latestVersion()))
 	requireOperator(t, up(t, dsn, migrations.FS), "dirty", "force")
 	_, err = schema.Down(t.Context(), dsn, released)
 	requireOperator(t, err, "dirty", "force")
 	require.True(t, one[bool](t, conn, `SELECT dirty FROM leadctl_schema_version`), "never forced by itself")
-	require.NoError(t, schema.Force(t.Context(), dsn, latest(), released))
+	require.NoError(t, schema.Force(t.Context(), dsn, latestVersion(), released))
 	require.NoError(t, up(t, dsn, migrations.FS))
-	require.True(t, fault.Is(schema.Force(t.Context(), dsn, latest()+1, released), fault.Invalid))
+	require.True(t, fault.Is(schema.Force(t.Context(), dsn, latestVersion()+1, released), fault.Invalid))
 
-	require.NoError(t, schema.Force(t.Context(), dsn, latest(), schema.Options{FS: edited}), "the operator's word covers an edited file")
+	require.NoError(t, schema.Force(t.Context(), dsn, latestVersion(), schema.Options{FS: edited}), "the operator's word covers an edited file")
 	require.NoError(t, status(t, conn, edited).Problem())
 }
 
@@ -230,27 +230,27 @@ func brokenSets(t *testing.T) {
 		require.ErrorContains(t, err, says)
 		dsn := pgtest.Empty(t)
 		require.ErrorContains(t, up(t, dsn, files), says)
-		require.Equal(t, 0, one[int](t, connect(t, dsn), `SELECT count(*)::int FROM pg_class WHERE relnamespace = 'public'::regnamespace`), "nothing may run of such a set")
+		require.Equal(t, 0, one[int](t, openConn(t, dsn), `SELECT count(*)::int FROM pg_class WHERE relnamespace = 'public'::regnamespace`), "nothing may run of such a set")
 	}
 	missing, err := schema.Load(os.DirFS("testdata/no-such-directory"))
 	require.Error(t, err)
 	require.Empty(t, missing)
 
 	dsn := pgtest.Empty(t)
-	conn := connect(t, dsn)
+	conn := openConn(t, dsn)
 	broken := with(after(1, "broken.up"), "CREATE TABLE half (x integer);\nSELEC 1;\nCREATE TABLE other_half ()", after(2, "fine.up"), "CREATE TABLE later ()")
 	err = up(t, dsn, broken)
-	requireOperator(t, err, fmt.Sprintf(`migration %d_broken: syntax error at or near "SELEC", SQLSTATE 42601`, latest()+1), "nothing was changed")
+	requireOperator(t, err, fmt.Sprintf(`migration %d_broken: syntax error at or near "SELEC", SQLSTATE 42601`, latestVersion()+1), "nothing was changed")
 	require.NotContains(t, err.Error(), "other_half", "the file itself does not belong into the message")
 	st := status(t, conn, broken)
-	require.Equal(t, []any{latest(), false, schema.Pending, schema.Pending}, []any{st.Version, st.Dirty, st.Migrations[latest()].State, st.Migrations[latest()+1].State})
+	require.Equal(t, []any{latestVersion(), false, schema.Pending, schema.Pending}, []any{st.Version, st.Dirty, st.Migrations[latestVersion()].State, st.Migrations[latestVersion()+1].State})
 	require.Equal(t, 0, one[int](t, conn, `SELECT count(*)::int FROM pg_class WHERE relname IN ('half', 'other_half', 'later')`))
 	require.Empty(t, gate(t, conn), "the gate judges such a database all the same")
 	require.NoError(t, up(t, dsn, with(after(1, "broken.up"), "CREATE TABLE half (x integer)", after(1, "broken.down"), "DROP TABLE half; SELEC 1")))
 
 	_, err = schema.Down(t.Context(), dsn, schema.Options{FS: with(after(1, "broken.up"), "CREATE TABLE half (x integer)", after(1, "broken.down"), "DROP TABLE half; SELEC 1")})
 	requireOperator(t, err, "syntax error", "nothing was changed")
-	require.Equal(t, latest()+1, status(t, conn, broken).Version)
+	require.Equal(t, latestVersion()+1, status(t, conn, broken).Version)
 	require.False(t, status(t, conn, broken).Dirty)
 	require.Equal(t, 1, one[int](t, conn, `SELECT count(*)::int FROM pg_class WHERE relname = 'half'`))
 	_, err = schema.Down(t.Context(), dsn, schema.Options{FS: with(after(1, "broken.up"), "CREATE TABLE half (x integer)")})
@@ -258,7 +258,7 @@ func brokenSets(t *testing.T) {
 
 	first := pgtest.Empty(t)
 	requireOperator(t, up(t, first, only("000001_a.up.sql", "SELEC 1")), "migration 1_a", "nothing was changed")
-	require.Equal(t, uint(0), status(t, connect(t, first), migrations.FS).Version)
+	require.Equal(t, uint(0), status(t, openConn(t, first), migrations.FS).Version)
 	require.NoError(t, up(t, first, migrations.FS))
 }
 
@@ -266,16 +266,16 @@ func brokenSets(t *testing.T) {
 func TestFileOutsideATransaction(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.Empty(t)
-	conn := connect(t, dsn)
+	conn := openConn(t, dsn)
 	good := with(after(1, "index.up"), `CREATE INDEX CONCURRENTLY tenants_name_idx ON public.tenants (name)`)
 	require.NoError(t, up(t, dsn, good))
 	require.NoError(t, status(t, conn, good).Problem())
-	require.NotNil(t, status(t, conn, good).Migrations[latest()].AppliedAt)
+	require.NotNil(t, status(t, conn, good).Migrations[latestVersion()].AppliedAt)
 
 	bad := good
 	bad[after(2, "unique.up")] = &fstest.MapFile{Data: []byte(`CREATE UNIQUE INDEX CONCURRENTLY tenants_status_idx ON public.tenants (status)`)}
 	exec(t, conn, `INSERT INTO tenants (name) VALUES ('a'), ('b')`)
-	requireOperator(t, up(t, dsn, bad), fmt.Sprintf("migration %d_unique: could not create unique index", latest()+2), fmt.Sprintf("leadctl migrate force %d", latest()+1))
+	requireOperator(t, up(t, dsn, bad), fmt.Sprintf("migration %d_unique: could not create unique index", latestVersion()+2), fmt.Sprintf("leadctl migrate force %d", latestVersion()+1))
 	require.True(t, status(t, conn, bad).Dirty)
 	require.Equal(t, "G24", gate(t, conn)[0].Rule, "the half-made index is there")
 }
@@ -284,7 +284,7 @@ func TestFileOutsideATransaction(t *testing.T) {
 func TestTerminatedMigration(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.Empty(t)
-	looking := connect(t, dsn)
+	looking := openConn(t, dsn)
 	failed := make(chan error, 1)
 	go func() {
 		_, err := schema.Up(context.Background(), dsn, schema.Options{FS: with(after(1, "slow.up"), slow)})
@@ -303,16 +303,16 @@ func behindALongTransaction(t *testing.T) {
 	dsn := pgtest.Empty(t)
 	require.NoError(t, up(t, dsn, migrations.FS))
 	files := with(after(1, "column.up"), `ALTER TABLE public.lead_scores ADD COLUMN more integer`)
-	holder := connect(t, dsn)
+	holder := openConn(t, dsn)
 	tx, err := holder.Begin(t.Context())
 	require.NoError(t, err)
 	exec(t, tx, `LOCK TABLE lead_scores IN ROW SHARE MODE`)
 
 	_, err = schema.Up(t.Context(), dsn, schema.Options{FS: files, LockTimeout: time.Millisecond})
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
-	require.ErrorContains(t, err, fmt.Sprintf("migration %d_column: a transaction of somebody else's holds its tables", latest()+1))
+	require.ErrorContains(t, err, fmt.Sprintf("migration %d_column: a transaction of somebody else's holds its tables", latestVersion()+1))
 	require.NotEmpty(t, fault.Hint(err))
-	reader, given := connect(t, dsn), 0
+	reader, given := openConn(t, dsn), 0
 	require.False(t, status(t, reader, files).Dirty)
 
 	done := make(chan error, 1)
@@ -339,7 +339,7 @@ func behindALongTransaction(t *testing.T) {
 func TestLockHeld(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.Empty(t)
-	holder := connect(t, dsn)
+	holder := openConn(t, dsn)
 	exec(t, holder, `SELECT pg_advisory_lock($1, $2)`, 0x6c6561, 1)
 	_, err := schema.Up(t.Context(), dsn, schema.Options{FS: migrations.FS, LockTimeout: time.Millisecond})
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
@@ -357,10 +357,10 @@ func TestLockHeld(t *testing.T) {
 func TestDownAndUp(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.Empty(t)
-	conn := connect(t, dsn)
+	conn := openConn(t, dsn)
 	require.NoError(t, up(t, dsn, migrations.FS))
 	before := describe(t, conn)
-	for range latest() - 1 {
+	for range latestVersion() - 1 {
 		_, err := schema.Down(t.Context(), dsn, released)
 		require.NoError(t, err)
 	}

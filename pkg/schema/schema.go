@@ -46,11 +46,11 @@ type Querier interface {
 
 // Migration is one embedded file pair.
 type Migration struct {
-	Version    uint
-	Name       string
-	SHA256     string // hex, of the up file
-	Reversible bool   // a down file exists
-	alone      bool   // it cannot run inside a transaction
+	Version       uint
+	Name          string
+	SHA256        string // hex, of the up file
+	Reversible    bool   // a down file exists
+	noTransaction bool   // it cannot run inside a transaction
 }
 
 var fileName = regexp.MustCompile(`^(\d{6})_([a-z0-9_]+)\.(up|down)\.sql$`)
@@ -102,7 +102,7 @@ func addFile(fsys fs.FS, name string, byVersion map[uint]*Migration) error {
 		return fault.New(fault.Internal, "migration file %q: %w", name, err)
 	}
 	sum := sha256.Sum256(body)
-	m.SHA256, m.alone = hex.EncodeToString(sum[:]), alone.Match(body)
+	m.SHA256, m.noTransaction = hex.EncodeToString(sum[:]), concurrently.Match(body)
 	return nil
 }
 

@@ -41,7 +41,7 @@ type Row struct {
 	AppliedAt *time.Time `json:"applied_at,omitempty" yaml:"applied_at,omitempty"`
 }
 
-type applied struct {
+type appliedRow struct {
 	name, sha256 string
 	at           time.Time
 }
@@ -61,7 +61,7 @@ func ReadStatus(ctx context.Context, q Querier, fsys fs.FS) (Status, error) {
 		return Status{}, err
 	}
 	st := Status{Version: version, Dirty: dirty, Latest: list[len(list)-1].Version}
-	st.Committed = latest(ran)
+	st.Committed = latestVersion(ran)
 	for _, m := range list {
 		st.Migrations = append(st.Migrations, rowOf(m, st, ran))
 		delete(ran, m.Version)
@@ -73,14 +73,14 @@ func ReadStatus(ctx context.Context, q Querier, fsys fs.FS) (Status, error) {
 	return st, nil
 }
 
-func latest(ran map[uint]applied) (version uint) {
+func latestVersion(ran map[uint]appliedRow) (version uint) {
 	for v := range ran {
 		version = max(version, v)
 	}
 	return version
 }
 
-func rowOf(m Migration, st Status, ran map[uint]applied) Row {
+func rowOf(m Migration, st Status, ran map[uint]appliedRow) Row {
 	row := Row{Version: m.Version, Name: m.Name, State: Pending}
 	a, recorded := ran[m.Version]
 	switch {
@@ -100,7 +100,7 @@ func rowOf(m Migration, st Status, ran map[uint]applied) Row {
 
 // Problem is nil when the database is exactly at this binary's schema, else an Operator fault that says what to run.
 func (st Status) Problem() error {
-	switch edited := st.names(Edited); {
+	switch edited := st.namesInState(Edited); {
 	case st.Dirty:
 		return fault.New(fault.Operator, "schema version %d: dirty, the migration did not come to its end", st.Version).
 			WithHint("by its own account the database is at version %d; see that nobody migrates it, then run `leadctl migrate force %d` and `leadctl migrate`", st.Committed, st.Committed)
@@ -117,7 +117,7 @@ func (st Status) Problem() error {
 	return nil
 }
 
-func (st Status) names(state string) (names []string) {
+func (st Status) namesInState(state string) (names []string) {
 	for _, m := range st.Migrations {
 		if m.State == state {
 			names = append(names, fmt.Sprintf("%d_%s", m.Version, m.Name))
@@ -136,28 +136,28 @@ func readVersion(ctx context.Context, q Querier) (version uint, dirty bool, err 
 		return 0, false, nil
 	}
 	if err != nil {
-		return 0, false, wrap(err, "schema version")
+		return 0, false, classifyError(err, "schema version")
 	}
 	return uint(v), dirty, nil
 }
 
-func readApplied(ctx context.Context, q Querier) (map[uint]applied, error) {
-	ran := map[uint]applied{}
+func readApplied(ctx context.Context, q Querier) (map[uint]appliedRow, error) {
+	ran := map[uint]appliedRow{}
 	if ok, err := hasTable(ctx, q, checksumTable); err != nil || !ok {
 		return ran, err
 	}
 	rows, err := q.Query(ctx, `SELECT version, name, sha256, applied_at FROM public.`+checksumTable)
 	if err != nil {
-		return nil, wrap(err, "account of migrations")
+		return nil, classifyError(err, "account of migrations")
 	}
 	var v int64
-	var a applied
+	var a appliedRow
 	_, err = pgx.ForEachRow(rows, []any{&v, &a.name, &a.sha256, &a.at}, func() error {
 		ran[uint(v)] = a
 		return nil
 	})
 	if err != nil {
-		return nil, wrap(err, "account of migrations")
+		return nil, classifyError(err, "account of migrations")
 	}
 	return ran, nil
 }
@@ -166,7 +166,7 @@ func readApplied(ctx context.Context, q Querier) (map[uint]applied, error) {
 func hasTable(ctx context.Context, q Querier, name string) (found bool, err error) {
 	err = q.QueryRow(ctx, `SELECT to_regclass('public.' || $1) IS NOT NULL`, name).Scan(&found)
 	if err != nil {
-		return false, wrap(err, "table "+name)
+		return false, classifyError(err, "table "+name)
 	}
 	return found, nil
 }

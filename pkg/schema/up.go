@@ -53,23 +53,23 @@ type Result struct {
 // Unavailable when a lock stays held.
 func Up(ctx context.Context, dsn string, opts Options) (Result, error) {
 	var res Result
-	err := locked(ctx, dsn, opts, func(conn *pgx.Conn, list []Migration) error {
+	err := withLock(ctx, dsn, opts, func(conn *pgx.Conn, list []Migration) error {
 		st, err := ReadStatus(ctx, conn, opts.FS)
 		if err != nil {
 			return err
 		}
-		if problem := st.Problem(); problem != nil && (st.Dirty || st.Version >= st.Latest || len(st.names(Edited)) > 0) {
+		if problem := st.Problem(); problem != nil && (st.Dirty || st.Version >= st.Latest || len(st.namesInState(Edited)) > 0) {
 			return problem
 		}
 		res.From, res.To = st.Version, st.Version
-		if err := prepare(ctx, conn); err != nil {
+		if err := prepareDatabase(ctx, conn); err != nil {
 			return err
 		}
 		for _, m := range list[st.Version:] {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := applyOne(ctx, conn, dsn, list, m, opts, &res); err != nil {
+			if err := applyMigration(ctx, conn, dsn, list, m, opts, &res); err != nil {
 				return err
 			}
 			res.To = m.Version
@@ -82,11 +82,11 @@ func Up(ctx context.Context, dsn string, opts Options) (Result, error) {
 	return res, err
 }
 
-// prepare makes the roles and what golang-migrate and we keep account in. Everybody may read that: a daemon's login, which
+// prepareDatabase makes the roles and what golang-migrate and we keep account in. Everybody may read that: a daemon's login, which
 // has no other right, asks for the version with it.
-func prepare(ctx context.Context, conn *pgx.Conn) error {
+func prepareDatabase(ctx context.Context, conn *pgx.Conn) error {
 	if _, err := conn.Exec(ctx, rolesSQL); err != nil {
-		return wrap(err, "roles")
+		return classifyError(err, "roles")
 	}
 	_, err := conn.Exec(ctx, fmt.Sprintf(`
 		SET ROLE %[1]s;
@@ -94,21 +94,21 @@ func prepare(ctx context.Context, conn *pgx.Conn) error {
 		CREATE TABLE IF NOT EXISTS public.%[3]s (version integer PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
 		GRANT SELECT ON public.%[2]s, public.%[3]s TO PUBLIC;
 		RESET ROLE`, OwnerRole, versionTable, checksumTable))
-	return wrap(err, "account of migrations")
+	return classifyError(err, "account of migrations")
 }
 
-func applyOne(ctx context.Context, conn *pgx.Conn, dsn string, list []Migration, m Migration, opts Options, res *Result) error {
+func applyMigration(ctx context.Context, conn *pgx.Conn, dsn string, list []Migration, m Migration, opts Options, res *Result) error {
 	start := time.Now()
 	var notes []string
-	w := worker{dsn: dsn, fsys: opts.FS, list: list, notice: func(text string) { notes = append(notes, text) }}
-	err := patiently(ctx, opts, func() error {
+	w := migrationRunner{dsn: dsn, fsys: opts.FS, list: list, notice: func(text string) { notes = append(notes, text) }}
+	err := retryOnLock(ctx, opts, func() error {
 		notes = nil
-		return w.step(ctx, conn, m, 1)
+		return w.stepMigration(ctx, conn, m, 1)
 	})
 	if err != nil {
 		return stepFault(m, err)
 	}
-	if err := account(ctx, conn, remember(m)); err != nil {
+	if err := recordMigrations(ctx, conn, insertRecordSQL(m)); err != nil {
 		return err
 	}
 	res.Notes = append(res.Notes, notes...)
@@ -122,7 +122,7 @@ func applyOne(ctx context.Context, conn *pgx.Conn, dsn string, list []Migration,
 // A migration without a down file (the first one, which may have adopted other services' rows) is an Invalid fault.
 func Down(ctx context.Context, dsn string, opts Options) (Migration, error) {
 	var undone Migration
-	err := locked(ctx, dsn, opts, func(conn *pgx.Conn, list []Migration) error {
+	err := withLock(ctx, dsn, opts, func(conn *pgx.Conn, list []Migration) error {
 		st, err := ReadStatus(ctx, conn, opts.FS)
 		if err != nil {
 			return err
@@ -138,11 +138,11 @@ func Down(ctx context.Context, dsn string, opts Options) (Migration, error) {
 			return fault.New(fault.Invalid, "migration %d_%s: it cannot be undone without losing the platform's rows", undone.Version, undone.Name).
 				WithHint("drop the database instead, if that is what you mean")
 		}
-		w := worker{dsn: dsn, fsys: opts.FS, list: list}
-		if err := w.step(ctx, conn, undone, -1); err != nil {
+		w := migrationRunner{dsn: dsn, fsys: opts.FS, list: list}
+		if err := w.stepMigration(ctx, conn, undone, -1); err != nil {
 			return stepFault(undone, err)
 		}
-		return account(ctx, conn, forget(undone.Version))
+		return recordMigrations(ctx, conn, deleteRecordSQL(undone.Version))
 	})
 	return undone, err
 }
@@ -150,33 +150,33 @@ func Down(ctx context.Context, dsn string, opts Options) (Migration, error) {
 // Force sets the recorded version without running anything and clears the dirty flag: the operator's word that the
 // database is as this binary's files up to version make it. It never runs by itself.
 func Force(ctx context.Context, dsn string, version uint, opts Options) error {
-	return locked(ctx, dsn, opts, func(conn *pgx.Conn, list []Migration) error {
+	return withLock(ctx, dsn, opts, func(conn *pgx.Conn, list []Migration) error {
 		if int(version) > len(list) {
 			return fault.New(fault.Invalid, "migration %d: this leadctl knows %d", version, len(list))
 		}
 		if known, err := hasTable(ctx, conn, checksumTable); err != nil || !known {
 			return errors.Join(err, fault.New(fault.Invalid, "database: never migrated").WithHint("run `leadctl migrate`"))
 		}
-		w := worker{dsn: dsn, fsys: opts.FS, list: list}
-		if err := w.run(ctx, func(g *migrate.Migrate) error { return g.Force(forced(version)) }); err != nil {
-			return wrap(err, fmt.Sprintf("schema version %d", version))
+		w := migrationRunner{dsn: dsn, fsys: opts.FS, list: list}
+		if err := w.withMigrate(ctx, func(g *migrate.Migrate) error { return g.Force(forceArgument(version)) }); err != nil {
+			return classifyError(err, fmt.Sprintf("schema version %d", version))
 		}
-		lines := forget(version + 1)
+		lines := deleteRecordSQL(version + 1)
 		for _, m := range list[:version] {
-			lines += remember(m)
+			lines += insertRecordSQL(m)
 		}
-		return account(ctx, conn, lines)
+		return recordMigrations(ctx, conn, lines)
 	})
 }
 
-// account writes lines on conn. Most files have done so themselves; one that must run alone could not.
-func account(ctx context.Context, conn *pgx.Conn, lines string) error {
+// recordMigrations writes lines on conn. Most files have done so themselves; one that must run alone could not.
+func recordMigrations(ctx context.Context, conn *pgx.Conn, lines string) error {
 	_, err := conn.Exec(ctx, `SET ROLE `+OwnerRole+`;`+lines+`RESET ROLE`)
-	return wrap(err, "account of migrations")
+	return classifyError(err, "account of migrations")
 }
 
-// forced is version as golang-migrate's Force takes it.
-func forced(version uint) int {
+// forceArgument is version as golang-migrate's Force takes it.
+func forceArgument(version uint) int {
 	if version == 0 {
 		return database.NilVersion
 	}
@@ -190,7 +190,7 @@ func stepFault(m Migration, err error) error {
 	if pg == nil {
 		return fault.New(fault.Unavailable, "migration %d_%s: %w", m.Version, m.Name, err)
 	}
-	if lockNotHad(err) {
+	if isLockTimeout(err) {
 		return fault.New(fault.Unavailable, "migration %d_%s: a transaction of somebody else's holds its tables", m.Version, m.Name).
 			WithHint("nothing was changed; end that transaction (pg_stat_activity shows it) and run `leadctl migrate` again")
 	}
@@ -203,7 +203,7 @@ func stepFault(m Migration, err error) error {
 
 func stepHint(m Migration, pg *pgconn.PgError) string {
 	switch {
-	case m.alone:
+	case m.noTransaction:
 		return fmt.Sprintf("it runs outside a transaction and may be half done: put that right, then run `leadctl migrate force %d` and `leadctl migrate`", m.Version-1)
 	case pg.Code == "42501":
 		return rightsHint
@@ -233,8 +233,8 @@ func pgError(err error) *pgconn.PgError {
 	return nil
 }
 
-// wrap classifies what went wrong with what: a right that is missing is the operator's affair, anything else may pass.
-func wrap(err error, what string) error {
+// classifyError classifies what went wrong with what: a right that is missing is the operator's affair, anything else may pass.
+func classifyError(err error, what string) error {
 	if err == nil {
 		return nil
 	}

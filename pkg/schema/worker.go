@@ -25,17 +25,17 @@ import (
 // it, so it is short, and the attempt is made again.
 const tableWait = time.Second
 
-// worker runs golang-migrate. notice is told what the SQL says with RAISE NOTICE 'leadctl: …'; it may be nil.
-type worker struct {
+// migrationRunner runs golang-migrate. notice is told what the SQL says with RAISE NOTICE 'leadctl: …'; it may be nil.
+type migrationRunner struct {
 	dsn    string
 	fsys   fs.FS
 	list   []Migration
 	notice func(string)
 }
 
-// run hands fn a golang-migrate whose connection has become the owner role, so that everything made belongs to it whoever
+// withMigrate hands fn a golang-migrate whose connection has become the owner role, so that everything made belongs to it whoever
 // logs in.
-func (w worker) run(ctx context.Context, fn func(*migrate.Migrate) error) error {
+func (w migrationRunner) withMigrate(ctx context.Context, fn func(*migrate.Migrate) error) error {
 	cfg, err := pgx.ParseConfig(w.dsn)
 	if err != nil {
 		return fault.New(fault.Invalid, "POSTGRES_DSN: not a connection string")
@@ -56,7 +56,7 @@ func (w worker) run(ctx context.Context, fn func(*migrate.Migrate) error) error 
 	if err != nil {
 		return err
 	}
-	m, err := migrate.NewWithInstance("iofs", accounted{files, w.list}, "pgx5", driver)
+	m, err := migrate.NewWithInstance("iofs", recordingSource{files, w.list}, "pgx5", driver)
 	if err != nil {
 		return err
 	}
@@ -65,24 +65,24 @@ func (w worker) run(ctx context.Context, fn func(*migrate.Migrate) error) error 
 	return errors.Join(runErr, srcErr, dbErr)
 }
 
-// step runs the next file in direction (1 or -1), which is m's. When it does not go through, the database is as before and
+// stepMigration runs the next file in direction (1 or -1), which is m's. When it does not go through, the database is as before and
 // golang-migrate is told so, unless the file runs outside a transaction: then its flag stays, and an operator decides.
-func (w worker) step(ctx context.Context, conn *pgx.Conn, m Migration, direction int) error {
-	err := w.run(ctx, func(g *migrate.Migrate) error { return g.Steps(direction) })
-	if err != nil && !m.alone {
-		err = errors.Join(err, w.settle(ctx, conn))
+func (w migrationRunner) stepMigration(ctx context.Context, conn *pgx.Conn, m Migration, direction int) error {
+	err := w.withMigrate(ctx, func(g *migrate.Migrate) error { return g.Steps(direction) })
+	if err != nil && !m.noTransaction {
+		err = errors.Join(err, w.resetVersion(ctx, conn))
 	}
 	return err
 }
 
-// settle makes golang-migrate's flag say what the account says, after a file that did not go through. By the time it has
+// resetVersion makes golang-migrate's flag say what the account says, after a file that did not go through. By the time it has
 // golang-migrate's lock, no other session is in the middle of one.
-func (w worker) settle(ctx context.Context, conn *pgx.Conn) error {
+func (w migrationRunner) resetVersion(ctx context.Context, conn *pgx.Conn) error {
 	ran, err := readApplied(ctx, conn)
 	if err != nil {
 		return err
 	}
-	return w.run(ctx, func(g *migrate.Migrate) error { return g.Force(forced(latest(ran))) })
+	return w.withMigrate(ctx, func(g *migrate.Migrate) error { return g.Force(forceArgument(latestVersion(ran))) })
 }
 
 func becomeOwner(ctx context.Context, c *pgx.Conn) error {
@@ -100,60 +100,60 @@ func pinSettings(cfg *pgx.ConnConfig) {
 	cfg.RuntimeParams["idle_session_timeout"] = "0" // the connection that holds the lock only waits
 }
 
-// accounted adds to each file the line of account that says it ran. Being in the same transaction, that line is the truth
+// recordingSource adds to each file the line of account that says it ran. Being in the same transaction, that line is the truth
 // about a runner that died, which golang-migrate's flag is not.
-type accounted struct {
+type recordingSource struct {
 	source.Driver
 	list []Migration
 }
 
 // CREATE INDEX CONCURRENTLY and its like must be the only statement of their message.
-var alone = regexp.MustCompile(`(?i)\bconcurrently\b`)
+var concurrently = regexp.MustCompile(`(?i)\bconcurrently\b`)
 
 // ReadUp is a file and the note that it was applied.
-func (a accounted) ReadUp(version uint) (io.ReadCloser, string, error) {
+func (a recordingSource) ReadUp(version uint) (io.ReadCloser, string, error) {
 	r, name, err := a.Driver.ReadUp(version)
-	return a.with(r, name, err, remember(a.list[version-1]))
+	return a.withRecord(r, name, err, insertRecordSQL(a.list[version-1]))
 }
 
 // ReadDown is a file and the end of that note.
-func (a accounted) ReadDown(version uint) (io.ReadCloser, string, error) {
+func (a recordingSource) ReadDown(version uint) (io.ReadCloser, string, error) {
 	r, name, err := a.Driver.ReadDown(version)
-	return a.with(r, name, err, forget(version))
+	return a.withRecord(r, name, err, deleteRecordSQL(version))
 }
 
-func (accounted) with(r io.ReadCloser, name string, err error, line string) (io.ReadCloser, string, error) {
+func (recordingSource) withRecord(r io.ReadCloser, name string, err error, line string) (io.ReadCloser, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
 	defer r.Close()
 	body, err := io.ReadAll(r)
-	if err != nil || alone.Match(body) {
+	if err != nil || concurrently.Match(body) {
 		line = ""
 	}
 	return io.NopCloser(strings.NewReader(string(body) + line)), name, err
 }
 
-// remember is SQL that accounts for m. The name and the sum are of a shape that Load has checked.
-func remember(m Migration) string {
+// insertRecordSQL is SQL that accounts for m. The name and the sum are of a shape that Load has checked.
+func insertRecordSQL(m Migration) string {
 	return fmt.Sprintf(`
 		;INSERT INTO public.%s AS a (version, name, sha256) VALUES (%d, '%s', '%s')
 		ON CONFLICT (version) DO UPDATE SET name = excluded.name, sha256 = excluded.sha256 WHERE a.sha256 <> excluded.sha256;`,
 		checksumTable, m.Version, m.Name, m.SHA256)
 }
 
-// forget is SQL that strikes version and all later ones.
-func forget(version uint) string {
+// deleteRecordSQL is SQL that strikes version and all later ones.
+func deleteRecordSQL(version uint) string {
 	return fmt.Sprintf(`
 		;DELETE FROM public.%s WHERE version >= %d;`, checksumTable, version)
 }
 
-// patiently repeats fn while what keeps it is a lock on a table, until opts.LockTimeout has passed.
-func patiently(ctx context.Context, opts Options, fn func() error) error {
+// retryOnLock repeats fn while what keeps it is a lock on a table, until opts.LockTimeout has passed.
+func retryOnLock(ctx context.Context, opts Options, fn func() error) error {
 	deadline := time.Now().Add(opts.lockTimeout())
 	for {
 		err := fn()
-		if !lockNotHad(err) || time.Now().After(deadline) {
+		if !isLockTimeout(err) || time.Now().After(deadline) {
 			return err
 		}
 		select {
@@ -164,8 +164,8 @@ func patiently(ctx context.Context, opts Options, fn func() error) error {
 	}
 }
 
-// lockNotHad reports whether PostgreSQL gave up waiting for a lock.
-func lockNotHad(err error) bool {
+// isLockTimeout reports whether PostgreSQL gave up waiting for a lock.
+func isLockTimeout(err error) bool {
 	pg := pgError(err)
 	return pg != nil && pg.Code == "55P03"
 }

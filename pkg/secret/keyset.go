@@ -16,7 +16,7 @@ import (
 
 // AddKey gives the keyset one more key. It opens, and does not seal before Promote.
 func AddKey(json []byte) ([]byte, error) {
-	return changed(json, func(m *keyset.Manager, _ *keyset.Handle) error {
+	return editKeyset(json, func(m *keyset.Manager, _ *keyset.Handle) error {
 		_, err := m.Add(aead.AES256GCMKeyTemplate())
 		return err
 	})
@@ -24,7 +24,7 @@ func AddKey(json []byte) ([]byte, error) {
 
 // Promote makes the newest key the one that seals.
 func Promote(json []byte) ([]byte, error) {
-	return changed(json, func(m *keyset.Manager, h *keyset.Handle) error {
+	return editKeyset(json, func(m *keyset.Manager, h *keyset.Handle) error {
 		keys := h.KeysetInfo().GetKeyInfo()
 		return m.SetPrimary(keys[len(keys)-1].GetKeyId())
 	})
@@ -32,7 +32,7 @@ func Promote(json []byte) ([]byte, error) {
 
 // Retire removes every key but the one that seals. What the others sealed opens no more.
 func Retire(json []byte) ([]byte, error) {
-	return changed(json, func(m *keyset.Manager, h *keyset.Handle) error {
+	return editKeyset(json, func(m *keyset.Manager, h *keyset.Handle) error {
 		for _, key := range h.KeysetInfo().GetKeyInfo() {
 			if key.GetKeyId() == h.KeysetInfo().GetPrimaryKeyId() {
 				continue
@@ -45,8 +45,8 @@ func Retire(json []byte) ([]byte, error) {
 	})
 }
 
-func changed(json []byte, change func(*keyset.Manager, *keyset.Handle) error) ([]byte, error) {
-	handle, err := read(json)
+func editKeyset(json []byte, change func(*keyset.Manager, *keyset.Handle) error) ([]byte, error) {
+	handle, err := readKeyset(json)
 	if err != nil {
 		return nil, err
 	}
@@ -58,10 +58,10 @@ func changed(json []byte, change func(*keyset.Manager, *keyset.Handle) error) ([
 	if err != nil {
 		return nil, fault.New(fault.Internal, "keyset: %w", err)
 	}
-	return written(after)
+	return writeKeyset(after)
 }
 
-func read(json []byte) (*keyset.Handle, error) {
+func readKeyset(json []byte) (*keyset.Handle, error) {
 	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(json)))
 	if err != nil {
 		return nil, fault.New(fault.Operator, "keyset: not a Tink keyset in JSON").
@@ -70,7 +70,7 @@ func read(json []byte) (*keyset.Handle, error) {
 	return handle, nil
 }
 
-func written(handle *keyset.Handle) ([]byte, error) {
+func writeKeyset(handle *keyset.Handle) ([]byte, error) {
 	var out bytes.Buffer
 	if err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&out)); err != nil {
 		return nil, fault.New(fault.Internal, "keyset: %w", err)

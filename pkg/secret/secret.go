@@ -36,12 +36,12 @@ func Generate() ([]byte, error) {
 	if err != nil {
 		return nil, fault.New(fault.Internal, "keyset: %w", err)
 	}
-	return written(handle)
+	return writeKeyset(handle)
 }
 
 // Parse reads a keyset. The error never repeats what it read.
 func Parse(json []byte) (*Keyring, error) {
-	handle, err := read(json)
+	handle, err := readKeyset(json)
 	if err != nil {
 		return nil, err
 	}
@@ -72,15 +72,15 @@ const (
 	keyPrefix   = 5
 )
 
-// Current reports whether the key that seals now has sealed this.
-func (k *Keyring) Current(sealed string) bool {
+// IsCurrent reports whether the key that seals now has sealed this.
+func (k *Keyring) IsCurrent(sealed string) bool {
 	id, ok := SealedWith(sealed)
 	return ok && id == k.primary
 }
 
 // Seal encrypts text for tenant and purpose (a constant such as "odoo_api_key").
 func (k *Keyring) Seal(text, purpose string, tenant tenantid.ID) (string, error) {
-	sealed, err := k.aead.Encrypt([]byte(text), associated(purpose, tenant))
+	sealed, err := k.aead.Encrypt([]byte(text), associatedData(purpose, tenant))
 	if err != nil {
 		return "", fault.New(fault.Internal, "secret %s of tenant %s: %w", purpose, tenant, err)
 	}
@@ -100,14 +100,14 @@ func (k *Keyring) Open(sealed, purpose string, tenant tenantid.ID) (string, erro
 	if err != nil {
 		return "", refused
 	}
-	text, err := k.aead.Decrypt(ciphertext, associated(purpose, tenant))
+	text, err := k.aead.Decrypt(ciphertext, associatedData(purpose, tenant))
 	if err != nil {
 		return "", refused
 	}
 	return string(text), nil
 }
 
-func associated(purpose string, tenant tenantid.ID) []byte {
+func associatedData(purpose string, tenant tenantid.ID) []byte {
 	return fmt.Appendf(nil, "leadctl\x00%s\x00%s", purpose, tenant)
 }
 

@@ -55,7 +55,7 @@ func Database(ctx context.Context, cfg config.Config, log *slog.Logger) (*postgr
 // Check is the gate: the schema is this binary's, and nothing in it could show a tenant another's row. In production
 // (strict) the login must be harmless too. Faults: Operator with the exact reason.
 func Check(ctx context.Context, db *postgres.DB, strict bool) error {
-	return db.Look(ctx, func(q schema.Querier) error {
+	return db.ReadCatalog(ctx, func(q schema.Querier) error {
 		st, err := schema.ReadStatus(ctx, q, migrations.FS)
 		if err != nil {
 			return err

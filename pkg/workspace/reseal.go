@@ -79,7 +79,7 @@ func resealSome(ctx context.Context, tx postgres.SystemTx, keys *secret.Keyring,
 	}
 	counts := *sum // a batch that is rolled back was not done
 	for _, v := range list {
-		if keys.Current(v.text) {
+		if keys.IsCurrent(v.text) {
 			counts.Current++
 			continue
 		}
