@@ -16,8 +16,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// source is a machine with the variables of env and, unless empty, a leadctl.yaml.
-func source(t *testing.T, yaml string, env map[string]string) config.Source {
+// newSource is a machine with the variables of env and, unless empty, a leadctl.yaml.
+func newSource(t *testing.T, yaml string, env map[string]string) config.Source {
 	t.Helper()
 	dirs := []string{}
 	if yaml != "" {
@@ -30,7 +30,7 @@ func source(t *testing.T, yaml string, env map[string]string) config.Source {
 	}}
 }
 
-func shown(c config.Config, key string) config.Shown {
+func shownSetting(c config.Config, key string) config.Shown {
 	for _, s := range c.Show() {
 		if s.Key == key {
 			return s
@@ -41,7 +41,7 @@ func shown(c config.Config, key string) config.Shown {
 
 func TestDefaults(t *testing.T) {
 	t.Parallel()
-	cfg, err := config.Load(source(t, "", nil))
+	cfg, err := config.Load(newSource(t, "", nil))
 	require.NoError(t, err)
 	require.False(t, cfg.Development(), "production is the default")
 	require.Equal(t, "127.0.0.1:2024", cfg.API.Listen)
@@ -55,7 +55,7 @@ func TestDefaults(t *testing.T) {
 // Existing deployments set these and nothing else; none may change its meaning. ODOO_BASE_DSN_TEMPLATE says nothing here.
 func TestVariablesInUseKeepWorking(t *testing.T) {
 	t.Parallel()
-	cfg, err := config.Load(source(t, "", map[string]string{
+	cfg, err := config.Load(newSource(t, "", map[string]string{
 		"POSTGRES_DSN": "postgres://db/leads", "NEXIUS_ISSUER": "https://id.example/", "NEXIUS_AUDIENCE": "api, ui",
 		"NEXIUS_CLIENT_ID": "ui", "NEXIUS_CLIENT_SECRET": "s1", "ALLOW_DEV_BYPASS": "1", "DEFAULT_TENANT_ID": "7",
 		"EXTRA_CORS_ORIGINS": "https://a.example,http://localhost:3001", "ODOO_SERVER_URL": "http://odoo:8069",
@@ -107,33 +107,33 @@ func TestStrongerLayerWins(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			src := source(t, c.yaml, c.env)
+			src := newSource(t, c.yaml, c.env)
 			src.Flags = c.flags
 			cfg, err := config.Load(src)
 			require.NoError(t, err)
 			require.Equal(t, c.want, cfg.API.Listen)
-			require.Equal(t, c.want, shown(cfg, "api.listen").Value)
-			require.True(t, strings.HasPrefix(shown(cfg, "api.listen").Origin, c.origin), shown(cfg, "api.listen").Origin)
-			require.Equal(t, "default", shown(cfg, "log.level").Origin, "a flag nobody gave says nothing")
+			require.Equal(t, c.want, shownSetting(cfg, "api.listen").Value)
+			require.True(t, strings.HasPrefix(shownSetting(cfg, "api.listen").Origin, c.origin), shownSetting(cfg, "api.listen").Origin)
+			require.Equal(t, "default", shownSetting(cfg, "log.level").Origin, "a flag nobody gave says nothing")
 		})
 	}
 }
 
 func TestSecondNameOfASetting(t *testing.T) {
 	t.Parallel()
-	cfg, err := config.Load(source(t, "", map[string]string{"DATABASE_URL": "postgres://b/"}))
+	cfg, err := config.Load(newSource(t, "", map[string]string{"DATABASE_URL": "postgres://b/"}))
 	require.NoError(t, err)
 	require.Equal(t, "postgres://b/", cfg.Database.DSN)
-	require.Equal(t, "env DATABASE_URL", shown(cfg, "database.dsn").Origin)
+	require.Equal(t, "env DATABASE_URL", shownSetting(cfg, "database.dsn").Origin)
 
-	cfg, err = config.Load(source(t, "", map[string]string{"DATABASE_URL": "postgres://b/", "POSTGRES_DSN": "postgres://a/"}))
+	cfg, err = config.Load(newSource(t, "", map[string]string{"DATABASE_URL": "postgres://b/", "POSTGRES_DSN": "postgres://a/"}))
 	require.NoError(t, err)
 	require.Equal(t, "postgres://a/", cfg.Database.DSN)
 }
 
 func TestFileInItsOwnWords(t *testing.T) {
 	t.Parallel()
-	cfg, err := config.Load(source(t, `
+	cfg, err := config.Load(newSource(t, `
 env: development
 sso:
   issuer: http://localhost:8080/realms/nexius-dev
@@ -158,14 +158,14 @@ func TestSecretsFromFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(path, []byte("hunter2\n"), 0o600))
 
-	cfg, err := config.Load(source(t, "secrets: {keyset_file: "+path+"}", map[string]string{"NEXIUS_CLIENT_SECRET_FILE": path}))
+	cfg, err := config.Load(newSource(t, "secrets: {keyset_file: "+path+"}", map[string]string{"NEXIUS_CLIENT_SECRET_FILE": path}))
 	require.NoError(t, err)
 	require.Equal(t, "hunter2", cfg.SSO.ClientSecret)
 	require.Equal(t, "hunter2", cfg.Secrets.Keyset)
-	require.Equal(t, "env NEXIUS_CLIENT_SECRET_FILE", shown(cfg, "sso.client_secret").Origin)
-	require.NotContains(t, strings.Join(values(cfg), " "), "hunter2")
+	require.Equal(t, "env NEXIUS_CLIENT_SECRET_FILE", shownSetting(cfg, "sso.client_secret").Origin)
+	require.NotContains(t, strings.Join(shownValues(cfg), " "), "hunter2")
 
-	_, err = config.Load(source(t, "", map[string]string{
+	_, err = config.Load(newSource(t, "", map[string]string{
 		"NEXIUS_CLIENT_SECRET": "hunter2", "NEXIUS_CLIENT_SECRET_FILE": path, "ODOO_MASTER_PASSWORD_FILE": "/nowhere",
 		"NEXIUS_ISSUER_FILE": path, // not a secret: no such variable
 	}))
@@ -174,7 +174,7 @@ func TestSecretsFromFiles(t *testing.T) {
 	require.NotContains(t, err.Error(), "hunter2")
 }
 
-func values(c config.Config) []string {
+func shownValues(c config.Config) []string {
 	var out []string
 	for _, s := range c.Show() {
 		out = append(out, s.Value)
@@ -184,7 +184,7 @@ func values(c config.Config) []string {
 
 func TestAllProblemsAtOnce(t *testing.T) {
 	t.Parallel()
-	src := source(t, "odooo: {mode: x}\nodoo: {mod: company, protocol: soap}\ndsn: x\n", map[string]string{
+	src := newSource(t, "odooo: {mode: x}\nodoo: {mod: company, protocol: soap}\ndsn: x\n", map[string]string{
 		"LEADCTL_ENV": "staging", "PAGE_SIZE": "many", "COOKIE_SECURE": "maybe", "NEXIUS_ISSUER": "id.example",
 		"EXTRA_CORS_ORIGINS": "https://a.example,https://b.example/", "DEFAULT_TENANT_ID": "+1",
 		"INTERVAL_SECONDS": "-1", "LEADCTL_LOG_LEVEL": "loud", "LEADCTL_API_LISTEN": "2024",
@@ -201,7 +201,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	} {
 		require.ErrorContains(t, err, want)
 	}
-	require.Equal(t, "many", shown(cfg, "acra.page_size").Value, "config show still shows what is wrong")
+	require.Equal(t, "many", shownSetting(cfg, "acra.page_size").Value, "config show still shows what is wrong")
 }
 
 func TestAllowDevBypassSpellings(t *testing.T) {
@@ -210,7 +210,7 @@ func TestAllowDevBypassSpellings(t *testing.T) {
 		"1": "on", "true": "on", "TRUE": "on", "yes": "on", "on": "on", "": "off", "0": "off", "false": "off",
 		" 1 ": "error", "01": "error", "no": "error", "off": "error", "disabled": "error", " ": "error",
 	} {
-		cfg, err := config.Load(source(t, "", map[string]string{"ALLOW_DEV_BYPASS": value}))
+		cfg, err := config.Load(newSource(t, "", map[string]string{"ALLOW_DEV_BYPASS": value}))
 		got := map[bool]string{true: "on", false: "off"}[cfg.Dev.AllowBypass]
 		if err != nil {
 			require.ErrorContains(t, err, "ALLOW_DEV_BYPASS")
@@ -224,9 +224,9 @@ func TestFileThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	_, err := config.Load(config.Source{File: filepath.Join(t.TempDir(), "none.yaml")})
 	require.ErrorContains(t, err, "none.yaml", "a file that was asked for must exist")
-	_, err = config.Load(source(t, "api: [unclosed", nil))
+	_, err = config.Load(newSource(t, "api: [unclosed", nil))
 	require.True(t, fault.Is(err, fault.Invalid))
-	_, err = config.Load(source(t, "database: postgres://x/", nil))
+	_, err = config.Load(newSource(t, "database: postgres://x/", nil))
 	require.ErrorContains(t, err, "unknown key database; did you mean database.dsn?")
 }
 
@@ -234,7 +234,7 @@ func TestProgramOfTheSameNameIsNoConfiguration(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "leadctl"), []byte("\x7fELF"), 0o700))
-	src := source(t, "", nil)
+	src := newSource(t, "", nil)
 	src.Dirs = []string{dir}
 	_, err := config.Load(src)
 	require.NoError(t, err)

@@ -27,7 +27,7 @@ profiles:
 func TestProfile(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{"POSTGRES_DSN": "postgres://db/shell", "NEXIUS_AUDIENCE": "api"}
-	src := source(t, twoProfiles, env)
+	src := newSource(t, twoProfiles, env)
 	cfg, err := config.Load(src)
 	require.NoError(t, err)
 	require.Equal(t, "postgres://db/shell", cfg.Database.DSN, "none is chosen")
@@ -43,15 +43,15 @@ func TestProfile(t *testing.T) {
 	require.Equal(t, "https://id.staging.example", cfg.SSO.Issuer)
 	require.Equal(t, 7, cfg.Database.MaxConns, "what the profile leaves out stays")
 	require.Equal(t, []string{"api"}, cfg.SSO.Audiences)
-	require.Equal(t, "profile staging", shown(cfg, "database.dsn").Origin)
-	require.Equal(t, "--log-level", shown(cfg, "log.level").Origin)
+	require.Equal(t, "profile staging", shownSetting(cfg, "database.dsn").Origin)
+	require.Equal(t, "--log-level", shownSetting(cfg, "log.level").Origin)
 }
 
 func TestProfileFromTheEnvironmentWithASecretFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "dsn")
 	require.NoError(t, os.WriteFile(file, []byte("postgres://db/live\n"), 0o600))
-	src := source(t, "profiles: {live: {database: {dsn_file: "+file+"}}}", map[string]string{"LEADCTL_PROFILE": "live"})
+	src := newSource(t, "profiles: {live: {database: {dsn_file: "+file+"}}}", map[string]string{"LEADCTL_PROFILE": "live"})
 	cfg, err := config.Load(src)
 	require.NoError(t, err)
 	require.Equal(t, "postgres://db/live", cfg.Database.DSN)
@@ -68,7 +68,7 @@ func TestProfilesThatAreWrong(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			src := source(t, c.yaml, nil)
+			src := newSource(t, c.yaml, nil)
 			src.Profile = c.profile
 			_, err := config.Load(src)
 			require.True(t, fault.Is(err, fault.Invalid), "%v", err)

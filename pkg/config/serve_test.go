@@ -12,8 +12,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// good is the least that a production server needs, changed by the pairs given.
-func good(pairs ...string) map[string]string {
+// validEnv is the least that a production server needs, changed by the pairs given.
+func validEnv(pairs ...string) map[string]string {
 	env := map[string]string{
 		"POSTGRES_DSN": "postgres://db/leads", "NEXIUS_ISSUER": "https://id.example", "NEXIUS_AUDIENCE": "api",
 	}
@@ -25,30 +25,32 @@ func good(pairs ...string) map[string]string {
 
 func serveError(t *testing.T, env map[string]string) error {
 	t.Helper()
-	cfg, _ := config.Load(source(t, "", env))
+	cfg, _ := config.Load(newSource(t, "", env))
 	return cfg.ForServe()
 }
 
 func TestForServe(t *testing.T) {
 	t.Parallel()
-	development := func(pairs ...string) map[string]string { return good(append(pairs, "LEADCTL_ENV", "development")...) }
+	development := func(pairs ...string) map[string]string {
+		return validEnv(append(pairs, "LEADCTL_ENV", "development")...)
+	}
 	for name, c := range map[string]struct {
 		env  map[string]string
 		want []string // nil: it may start
 	}{
-		"production":            {good(), nil},
-		"client id alone":       {good("NEXIUS_AUDIENCE", "", "NEXIUS_CLIENT_ID", "ui"), nil},
-		"audience off":          {good("NEXIUS_AUDIENCE", ""), nil},
-		"no database":           {good("POSTGRES_DSN", ""), []string{"POSTGRES_DSN is not set"}},
-		"no issuer":             {good("NEXIUS_ISSUER", ""), []string{"NEXIUS_ISSUER is not set"}},
+		"production":            {validEnv(), nil},
+		"client id alone":       {validEnv("NEXIUS_AUDIENCE", "", "NEXIUS_CLIENT_ID", "ui"), nil},
+		"audience off":          {validEnv("NEXIUS_AUDIENCE", ""), nil},
+		"no database":           {validEnv("POSTGRES_DSN", ""), []string{"POSTGRES_DSN is not set"}},
+		"no issuer":             {validEnv("NEXIUS_ISSUER", ""), []string{"NEXIUS_ISSUER is not set"}},
 		"no issuer, laptop":     {development("NEXIUS_ISSUER", ""), []string{"NEXIUS_ISSUER is not set"}},
-		"http issuer":           {good("NEXIUS_ISSUER", "HTTP://id.example"), []string{"NEXIUS_ISSUER is not https"}},
+		"http issuer":           {validEnv("NEXIUS_ISSUER", "HTTP://id.example"), []string{"NEXIUS_ISSUER is not https"}},
 		"http issuer, laptop":   {development("NEXIUS_ISSUER", "http://localhost:8080"), nil},
-		"http inside":           {good("LEADCTL_SSO_INTERNAL_URL", "http://keycloak:8080"), nil},
-		"plain cookies":         {good("COOKIE_SECURE", "false"), []string{"COOKIE_SECURE is off"}},
+		"http inside":           {validEnv("LEADCTL_SSO_INTERNAL_URL", "http://keycloak:8080"), nil},
+		"plain cookies":         {validEnv("COOKIE_SECURE", "false"), []string{"COOKIE_SECURE is off"}},
 		"plain cookies, laptop": {development("COOKIE_SECURE", "false"), nil},
-		"http public URL":       {good("LEADCTL_API_PUBLIC_URL", "http://x.example"), []string{"LEADCTL_API_PUBLIC_URL"}},
-		"nobody's domains":      {good("LEADCTL_ONBOARDING_POLICY", "domains"), []string{"LEADCTL_ONBOARDING_DOMAINS"}},
+		"http public URL":       {validEnv("LEADCTL_API_PUBLIC_URL", "http://x.example"), []string{"LEADCTL_API_PUBLIC_URL"}},
+		"nobody's domains":      {validEnv("LEADCTL_ONBOARDING_POLICY", "domains"), []string{"LEADCTL_ONBOARDING_DOMAINS"}},
 		"everything, with what Load found": {
 			map[string]string{"PAGE_SIZE": "x", "COOKIE_SECURE": "0", "ALLOW_DEV_BYPASS": "1", "LEADCTL_API_LISTEN": ":2024"},
 			[]string{"PAGE_SIZE", "COOKIE_SECURE", "POSTGRES_DSN", "NEXIUS_ISSUER", "NEXIUS_AUDIENCE", "ALLOW_DEV_BYPASS", ":2024"},
@@ -71,11 +73,11 @@ func TestForServe(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	t.Parallel()
-	cfg, err := config.Load(source(t, "", good("NEXIUS_AUDIENCE", "", "ALLOW_DEV_BYPASS", "1")))
+	cfg, err := config.Load(newSource(t, "", validEnv("NEXIUS_AUDIENCE", "", "ALLOW_DEV_BYPASS", "1")))
 	require.NoError(t, err)
 	require.Len(t, cfg.Warnings(), 2)
 	require.Contains(t, cfg.Warnings()[0], "NEXIUS_AUDIENCE")
-	cfg, err = config.Load(source(t, "", good()))
+	cfg, err = config.Load(newSource(t, "", validEnv()))
 	require.NoError(t, err)
 	require.Empty(t, cfg.Warnings())
 }
@@ -84,7 +86,7 @@ func TestCases(t *testing.T) {
 	t.Parallel()
 	t.Run("A-054", func(t *testing.T) {
 		t.Parallel()
-		err := serveError(t, good("NEXIUS_AUDIENCE", "", "NEXIUS_ISSUER", ""))
+		err := serveError(t, validEnv("NEXIUS_AUDIENCE", "", "NEXIUS_ISSUER", ""))
 		require.Equal(t, 3, fault.ExitCode(err))
 		require.ErrorContains(t, err, "NEXIUS_ISSUER")
 		require.ErrorContains(t, err, "NEXIUS_AUDIENCE")
@@ -109,7 +111,7 @@ func testBypassMatrix(t *testing.T) {
 		for _, machine := range slices.Sorted(maps.Keys(machines)) {
 			for _, listen := range slices.Sorted(maps.Keys(listeners)) {
 				for _, issuer := range []string{"http://localhost:8080/realms/dev", "https://id.example"} {
-					err := serveError(t, good("ALLOW_DEV_BYPASS", spelling, "LEADCTL_ENV", machine,
+					err := serveError(t, validEnv("ALLOW_DEV_BYPASS", spelling, "LEADCTL_ENV", machine,
 						"LEADCTL_API_LISTEN", listen, "NEXIUS_ISSUER", issuer))
 					name := fmt.Sprintf("%q in %q on %s with %s", spelling, machine, listen, issuer)
 					if spelled[spelling] && machines[machine] && listeners[listen] {

@@ -23,8 +23,8 @@ func TestPasswordsAreMasked(t *testing.T) {
 		"host=db sslpassword=s3cret password='s3 cret":     "host=db sslpassword=" + hidden + " password=" + hidden,
 		"host=/run/postgresql user=leadctl dbname=leadctl": "host=/run/postgresql user=leadctl dbname=leadctl",
 	} {
-		cfg, err := config.Load(source(t, "", map[string]string{"POSTGRES_DSN": dsn}))
+		cfg, err := config.Load(newSource(t, "", map[string]string{"POSTGRES_DSN": dsn}))
 		require.NoError(t, err)
-		require.Equal(t, want, shown(cfg, "database.dsn").Value)
+		require.Equal(t, want, shownSetting(cfg, "database.dsn").Value)
 	}
 }

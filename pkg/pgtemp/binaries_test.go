@@ -37,8 +37,8 @@ func TestParseVersion(t *testing.T) {
 	}
 }
 
-// installed pretends that PostgreSQL of that version is installed, and returns its directory.
-func installed(t *testing.T, v string) string {
+// fakeInstallation pretends that PostgreSQL of that version is installed, and returns its directory.
+func fakeInstallation(t *testing.T, v string) string {
 	t.Helper()
 	dir := t.TempDir()
 	script := "#!/bin/sh\necho 'postgres (PostgreSQL) " + v + "'\n"
@@ -49,7 +49,7 @@ func installed(t *testing.T, v string) string {
 
 func TestNewestOfTheFirstUsablePlace(t *testing.T) {
 	t.Parallel()
-	old, nine, ten, newer := installed(t, "14.20"), installed(t, "16.9"), installed(t, "16.10"), installed(t, "17.1")
+	old, nine, ten, newer := fakeInstallation(t, "14.20"), fakeInstallation(t, "16.9"), fakeInstallation(t, "16.10"), fakeInstallation(t, "17.1")
 	clientOnly := t.TempDir()
 
 	b, err := findBinaries(t.Context(), Options{}, [][]string{{old, clientOnly, "/nonexistent"}, {nine, ten, old}, {newer}})
@@ -63,7 +63,7 @@ func TestNewestOfTheFirstUsablePlace(t *testing.T) {
 
 func TestBinDirThatCannotServe(t *testing.T) {
 	t.Parallel()
-	for _, dir := range []string{t.TempDir(), installed(t, "14.20")} {
+	for _, dir := range []string{t.TempDir(), fakeInstallation(t, "14.20")} {
 		_, err := Start(t.Context(), Options{BinDir: dir})
 		require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
 		require.ErrorContains(t, err, dir)
@@ -71,9 +71,9 @@ func TestBinDirThatCannotServe(t *testing.T) {
 	}
 }
 
-// repository serves a jar with tiny.txz, which holds a bin folder with a postgres that knows its version, and the
+// serveRepository serves a jar with tiny.txz, which holds a bin folder with a postgres that knows its version, and the
 // checksum of what it is told to have served.
-func repository(t *testing.T, checksummed func(jar []byte) []byte) (url string) {
+func serveRepository(t *testing.T, checksummed func(jar []byte) []byte) (url string) {
 	t.Helper()
 	archive, err := os.ReadFile("testdata/tiny.txz")
 	require.NoError(t, err)
@@ -102,7 +102,7 @@ func repository(t *testing.T, checksummed func(jar []byte) []byte) (url string) 
 func TestFetchedOnceThenCached(t *testing.T) {
 	t.Parallel()
 	cache := filepath.Join(t.TempDir(), "not", "there", "yet")
-	url := repository(t, func(jar []byte) []byte { return jar })
+	url := serveRepository(t, func(jar []byte) []byte { return jar })
 	var both errgroup.Group
 	for range 2 {
 		both.Go(func() error {
@@ -125,7 +125,7 @@ func TestFetchedOnceThenCached(t *testing.T) {
 func TestFetchRefusesWhatDoesNotMatchItsChecksum(t *testing.T) {
 	t.Parallel()
 	cache := t.TempDir()
-	url := repository(t, func(jar []byte) []byte { return jar[1:] })
+	url := serveRepository(t, func(jar []byte) []byte { return jar[1:] })
 	_, err := fetchedBinaries(t.Context(), Options{CacheDir: cache}, url)
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
 	require.ErrorContains(t, err, "checksum")
@@ -141,7 +141,7 @@ func TestCacheThatOthersCanWriteIsNotRun(t *testing.T) {
 	home := filepath.Join(cache, "postgres-"+string(fetchedVersion))
 	require.NoError(t, os.Mkdir(home, 0o700))
 	require.NoError(t, os.Chmod(home, 0o777))
-	require.NoError(t, os.Rename(installed(t, "18.3"), filepath.Join(home, "bin")))
-	_, err := fetchedBinaries(t.Context(), Options{CacheDir: cache}, repository(t, func(jar []byte) []byte { return jar }))
+	require.NoError(t, os.Rename(fakeInstallation(t, "18.3"), filepath.Join(home, "bin")))
+	_, err := fetchedBinaries(t.Context(), Options{CacheDir: cache}, serveRepository(t, func(jar []byte) []byte { return jar }))
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
 }

@@ -39,13 +39,13 @@ func TestKilledParentLeavesNothing(t *testing.T) {
 			require.NoError(t, cmd.Start())
 			t.Cleanup(func() { _ = cmd.Process.Kill() })
 
-			dir, supervisor := announced(t, out)
+			dir, supervisor := readAnnouncement(t, out)
 			info, err := os.Stat(dir)
 			require.NoError(t, err)
 			if who != nil {
 				require.True(t, ownedBy(info, int(who.Uid)))
 			}
-			processes := family(t, supervisor)
+			processes := processTree(t, supervisor)
 			require.Greater(t, len(processes), 3)
 
 			require.NoError(t, cmd.Process.Signal(syscall.SIGKILL))
@@ -55,7 +55,7 @@ func TestKilledParentLeavesNothing(t *testing.T) {
 	}
 }
 
-func announced(t *testing.T, out io.Reader) (dir string, supervisor int) {
+func readAnnouncement(t *testing.T, out io.Reader) (dir string, supervisor int) {
 	t.Helper()
 	line, err := bufio.NewReader(out).ReadString('\n')
 	require.NoError(t, err, "the child's server did not start")

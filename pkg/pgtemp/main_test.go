@@ -14,13 +14,13 @@ const asChild = "PGTEMP_TEST_CHILD"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asChild) != "" {
-		child()
+		runChild()
 	}
-	os.Exit(run(m))
+	os.Exit(runTests(m))
 }
 
-// run gives the tests a temporary directory of their own, since the fetching library leaves an empty log in it.
-func run(m *testing.M) int {
+// runTests gives the tests a temporary directory of their own, since the fetching library leaves an empty log in it.
+func runTests(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "pgtemp-test-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -34,8 +34,8 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// child prints the server's directory and its supervisor's process id, and never ends by itself.
-func child() {
+// runChild prints the server's directory and its supervisor's process id, and never ends by itself.
+func runChild() {
 	s, err := Start(context.Background(), Options{})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -20,7 +20,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-func start(t *testing.T, o Options) *Server {
+func startServer(t *testing.T, o Options) *Server {
 	t.Helper()
 	s, err := Start(t.Context(), o)
 	require.NoError(t, err)
@@ -28,7 +28,7 @@ func start(t *testing.T, o Options) *Server {
 	return s
 }
 
-func connect(t *testing.T, dsn string) *pgx.Conn {
+func connectTo(t *testing.T, dsn string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), dsn)
 	require.NoError(t, err)
@@ -36,14 +36,14 @@ func connect(t *testing.T, dsn string) *pgx.Conn {
 	return conn
 }
 
-func show(t *testing.T, conn *pgx.Conn, setting string) (value string) {
+func showSetting(t *testing.T, conn *pgx.Conn, setting string) (value string) {
 	t.Helper()
 	require.NoError(t, conn.QueryRow(t.Context(), `SELECT current_setting($1)`, setting).Scan(&value))
 	return value
 }
 
-// family lists the process ids of root and all its living descendants.
-func family(t *testing.T, root int) map[int]bool {
+// processTree lists the process ids of root and all its living descendants.
+func processTree(t *testing.T, root int) map[int]bool {
 	t.Helper()
 	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=,stat=").Output()
 	require.NoError(t, err)
@@ -67,7 +67,7 @@ func requireGone(t *testing.T, dir string, processes map[int]bool) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		for pid := range processes {
-			if family(t, pid)[pid] {
+			if processTree(t, pid)[pid] {
 				return false
 			}
 		}
@@ -78,9 +78,9 @@ func requireGone(t *testing.T, dir string, processes map[int]bool) {
 
 func TestServesItsSuperuserOnASocketOnly(t *testing.T) {
 	t.Parallel()
-	s := start(t, Options{})
+	s := startServer(t, Options{})
 	require.NotEmpty(t, s.Version())
-	conn := connect(t, s.DSN("postgres"))
+	conn := connectTo(t, s.DSN("postgres"))
 
 	var user, encoding string
 	var super bool
@@ -89,10 +89,10 @@ func TestServesItsSuperuserOnASocketOnly(t *testing.T) {
 	require.Equal(t, "leadctl", user)
 	require.True(t, super)
 	require.Equal(t, "UTF8", encoding)
-	require.Equal(t, "UTC", show(t, conn, "timezone"))
-	require.Equal(t, "off", show(t, conn, "fsync"))
-	require.Empty(t, show(t, conn, "listen_addresses"))
-	require.Contains(t, show(t, conn, "server_version"), s.Version())
+	require.Equal(t, "UTC", showSetting(t, conn, "timezone"))
+	require.Equal(t, "off", showSetting(t, conn, "fsync"))
+	require.Empty(t, showSetting(t, conn, "listen_addresses"))
+	require.Contains(t, showSetting(t, conn, "server_version"), s.Version())
 
 	info, err := os.Stat(s.Dir())
 	require.NoError(t, err)
@@ -102,26 +102,26 @@ func TestServesItsSuperuserOnASocketOnly(t *testing.T) {
 func TestDurableAndSettings(t *testing.T) {
 	t.Parallel()
 	var said []string
-	s := start(t, Options{
+	s := startServer(t, Options{
 		Durable:  true,
 		Settings: map[string]string{"work_mem": "7MB", "max_connections": "20", "cluster_name": `it's "two" words`},
 		Log:      func(format string, _ ...any) { said = append(said, format) },
 	})
-	conn := connect(t, s.DSN("postgres"))
+	conn := connectTo(t, s.DSN("postgres"))
 	for name, want := range map[string]string{
 		"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on",
 		"work_mem": "7MB", "max_connections": "20", "cluster_name": `it's "two" words`,
 	} {
-		require.Equal(t, want, show(t, conn, name), name)
+		require.Equal(t, want, showSetting(t, conn, name), name)
 	}
 	require.NotEmpty(t, said)
 }
 
 func TestStopTakesEverythingAndMayBeRepeated(t *testing.T) {
 	t.Parallel()
-	s := start(t, Options{})
-	connect(t, s.DSN("postgres")) // an open session does not hold it up
-	processes := family(t, s.pid)
+	s := startServer(t, Options{})
+	connectTo(t, s.DSN("postgres")) // an open session does not hold it up
+	processes := processTree(t, s.pid)
 	require.Greater(t, len(processes), 3, "supervisor, watcher, postmaster and its children")
 
 	require.NoError(t, s.Stop())
@@ -136,7 +136,7 @@ func TestStartsAtTheSameTime(t *testing.T) {
 	require.NoError(t, err)
 	bin, err := findBinaries(t.Context(), Options{}, systemPlaces(t.Context()))
 	require.NoError(t, err)
-	template := filepath.Join(writableBy(t, who), "template.tar") // not there yet: all of them make and publish it
+	template := filepath.Join(dirWritableBy(t, who), "template.tar") // not there yet: all of them make and publish it
 	servers := make([]*Server, 3)
 	var group errgroup.Group
 	for i := range servers {
@@ -166,7 +166,7 @@ func TestDamagedTemplateIsMadeAnew(t *testing.T) {
 	require.NoError(t, err)
 	bin, err := findBinaries(t.Context(), Options{}, systemPlaces(t.Context()))
 	require.NoError(t, err)
-	template := filepath.Join(writableBy(t, who), "template.tar")
+	template := filepath.Join(dirWritableBy(t, who), "template.tar")
 	require.NoError(t, os.WriteFile(template, []byte("not an archive"), 0o644))
 	s, err := startSupervisor(who, bin, template, Options{})
 	require.NoError(t, err)
@@ -196,8 +196,8 @@ func TestForeignTemplateIsNotUsed(t *testing.T) {
 
 func TestServerThatEndsByItselfLeavesNothing(t *testing.T) {
 	t.Parallel()
-	s := start(t, Options{})
-	processes := family(t, s.pid)
+	s := startServer(t, Options{})
+	processes := processTree(t, s.pid)
 	first, err := os.ReadFile(filepath.Join(s.Dir(), "data", "postmaster.pid"))
 	require.NoError(t, err)
 	line, _, _ := strings.Cut(string(first), "\n")
@@ -238,13 +238,13 @@ func TestCancelledStart(t *testing.T) {
 	s, err := startSupervisor(who, bin, "", Options{})
 	require.NoError(t, err)
 	require.True(t, fault.Is(s.awaitReady(ctx), fault.Interrupted))
-	processes := family(t, s.pid)
+	processes := processTree(t, s.pid)
 	require.NoError(t, s.Stop())
 	requireGone(t, s.Dir(), processes)
 }
 
-// writableBy is a fresh directory that the server's user may write to, which a test's own directory is not under root.
-func writableBy(t *testing.T, who account) string {
+// dirWritableBy is a fresh directory that the server's user may write to, which a test's own directory is not under root.
+func dirWritableBy(t *testing.T, who account) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "pgtemp-test-")
 	require.NoError(t, err)

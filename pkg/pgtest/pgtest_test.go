@@ -59,8 +59,8 @@ func TestEachTestHasItsOwn(t *testing.T) {
 	require.ErrorContains(t, err, "does not exist")
 }
 
-// databases lists every database and role of the server.
-func databases(t *testing.T, dsn string) (names []string) {
+// listNames lists every database and role of the server.
+func listNames(t *testing.T, dsn string) (names []string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), dsn)
 	require.NoError(t, err)
@@ -85,7 +85,7 @@ func TestDroppedWhenTheTestEnds(t *testing.T) {
 		// conn stays open: what a test forgets to close does not keep its database
 	})
 	require.NotEqual(t, migrated, empty)
-	left := databases(t, runningServer(t).dsn)
+	left := listNames(t, runningServer(t).dsn)
 	require.NotContains(t, left, migrated)
 	require.NotContains(t, left, empty)
 }
@@ -96,20 +96,20 @@ func TestNextProcessSweepsWhatADeadOneLeft(t *testing.T) {
 	dead, err := attachServer(t.Context(), dsn)
 	require.NoError(t, err)
 	require.NoError(t, dead.template())
-	require.Contains(t, databases(t, dsn), dead.templateName())
-	require.Contains(t, databases(t, dsn), dead.name)
+	require.Contains(t, listNames(t, dsn), dead.templateName())
+	require.Contains(t, listNames(t, dsn), dead.name)
 
 	living, err := attachServer(t.Context(), dsn) // while dead still lives
 	require.NoError(t, err)
-	require.Contains(t, databases(t, dsn), dead.templateName())
+	require.Contains(t, listNames(t, dsn), dead.templateName())
 
 	require.NoError(t, dead.lease.Close(t.Context()))
 	require.Eventually(t, func() bool { // the lock goes when the server notices
 		require.NoError(t, sweepDead(t.Context(), living.lease))
-		left := databases(t, dsn)
+		left := listNames(t, dsn)
 		return !slices.Contains(left, dead.templateName()) && !slices.Contains(left, dead.name)
 	}, 30*time.Second, 20*time.Millisecond)
-	require.Contains(t, databases(t, dsn), runningServer(t).name, "the living keep theirs")
+	require.Contains(t, listNames(t, dsn), runningServer(t).name, "the living keep theirs")
 }
 
 func TestDSNs(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// isRolledBack is what PostgreSQL says when it cannot serialize.
-const isRolledBack = `DO $$ BEGIN RAISE EXCEPTION 'CANARY' USING ERRCODE = '40001'; END $$`
+// serializationFailure is what PostgreSQL says when it cannot serialize.
+const serializationFailure = `DO $$ BEGIN RAISE EXCEPTION 'CANARY' USING ERRCODE = '40001'; END $$`
 
 // A transaction that PostgreSQL takes back is done again whole, as its tenant, and has its effect once.
 func TestTransactionsThatAreTakenBack(t *testing.T) {
@@ -22,16 +22,16 @@ func TestTransactionsThatAreTakenBack(t *testing.T) {
 	t.Run("D-033", func(t *testing.T) {
 		t.Parallel()
 		t.Run("deadlock", deadlock)
-		t.Run("bounded", boundedAgain)
-		t.Run("streams", streamsOnce)
-		t.Run("readers", readersOnce)
+		t.Run("bounded", retriesAreBounded)
+		t.Run("streams", streamsRunOnce)
+		t.Run("readers", readersRunOnce)
 	})
 }
 
 // Two transactions lock two rows in opposite orders; each has the first before either asks for the second.
 func deadlock(t *testing.T) {
 	db := pgtest.New(t)
-	seed(t, db, 1)
+	seedTenants(t, db, 1)
 	_, err := db.Owner.Exec(t.Context(), `INSERT INTO icp_rules (tenant_id, rule_id, name, payload) VALUES (1, 901, 'left', '{"n": 0}'), (1, 902, 'right', '{"n": 0}')`)
 	require.NoError(t, err)
 	var met, all sync.WaitGroup
@@ -56,20 +56,20 @@ func deadlock(t *testing.T) {
 		})
 	}
 	all.Wait()
-	require.Equal(t, "2 2", one[string](t, db.Owner, `SELECT string_agg(payload->>'n', ' ') FROM icp_rules WHERE name IN ('left', 'right')`))
+	require.Equal(t, "2 2", queryOne[string](t, db.Owner, `SELECT string_agg(payload->>'n', ' ') FROM icp_rules WHERE name IN ('left', 'right')`))
 }
 
 // It ends, with a fault that shows nothing of PostgreSQL's words, and every attempt sees its own tenant only.
-func boundedAgain(t *testing.T) {
+func retriesAreBounded(t *testing.T) {
 	db := pgtest.New(t)
-	seed(t, db, 1, 2)
+	seedTenants(t, db, 1, 2)
 	calls := 0
 	err := db.App.InTenant(t.Context(), 2, func(ctx context.Context, tx postgres.TenantTx) error {
 		calls++
-		found, err := seen(ctx, tx)
+		found, err := readCanaries(ctx, tx)
 		require.NoError(t, err)
-		require.Equal(t, []string{canary(2)}, found)
-		_, err = tx.Exec(ctx, isRolledBack)
+		require.Equal(t, []string{canaryOf(2)}, found)
+		_, err = tx.Exec(ctx, serializationFailure)
 		return err
 	})
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
@@ -78,13 +78,13 @@ func boundedAgain(t *testing.T) {
 }
 
 // Rows that came from a stream are gone when it has been read.
-func streamsOnce(t *testing.T) {
+func streamsRunOnce(t *testing.T) {
 	db, calls := pgtest.New(t), 0
 	err := db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
 		calls++
 		_, err := tx.CopyFrom(ctx, strings.NewReader("x\n"), `COPY acra_pending (uen) FROM STDIN`)
 		require.NoError(t, err)
-		_, err = tx.Exec(ctx, isRolledBack)
+		_, err = tx.Exec(ctx, serializationFailure)
 		return err
 	})
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
@@ -92,11 +92,11 @@ func streamsOnce(t *testing.T) {
 }
 
 // What was read may be on its way to a client.
-func readersOnce(t *testing.T) {
+func readersRunOnce(t *testing.T) {
 	db, calls := pgtest.New(t), 0
 	err := db.App.ReadTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
 		calls++
-		_, err := tx.Exec(ctx, isRolledBack)
+		_, err := tx.Exec(ctx, serializationFailure)
 		return err
 	})
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)

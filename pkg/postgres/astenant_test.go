@@ -16,7 +16,7 @@ import (
 func TestAStepIntoATenant(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	seed(t, db, 1, 2)
+	seedTenants(t, db, 1, 2)
 	mark := func(ctx context.Context, tx postgres.TenantTx) error {
 		require.Equal(t, tenantid.ID(1), tx.Tenant())
 		tag, err := tx.Exec(ctx, `UPDATE lead_scores SET bucket = 'seen'`)
@@ -36,11 +36,11 @@ func TestAStepIntoATenant(t *testing.T) {
 		if outcome != nil {
 			want = 0
 		}
-		require.Equal(t, want, one[int](t, db.Owner, `SELECT count(*)::int FROM lead_scores WHERE bucket = 'seen'`))
-		require.Equal(t, want, one[int](t, db.Owner, `SELECT count(*)::int FROM identities WHERE subject = 'y'`))
+		require.Equal(t, want, queryOne[int](t, db.Owner, `SELECT count(*)::int FROM lead_scores WHERE bucket = 'seen'`))
+		require.Equal(t, want, queryOne[int](t, db.Owner, `SELECT count(*)::int FROM identities WHERE subject = 'y'`))
 	}
 	require.NoError(t, db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
-		require.Equal(t, "", one[string](t, tx, `SELECT current_setting('request.tenant_id')`))
+		require.Equal(t, "", queryOne[string](t, tx, `SELECT current_setting('request.tenant_id')`))
 		return nil
 	}))
 }
@@ -48,7 +48,7 @@ func TestAStepIntoATenant(t *testing.T) {
 func TestAStepIntoASecondTenantIsAMistake(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	seed(t, db, 1, 2)
+	seedTenants(t, db, 1, 2)
 	never := func(context.Context, postgres.TenantTx) error { panic("reached") }
 	for _, id := range []tenantid.ID{2, 0, -1} {
 		err := db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
@@ -63,12 +63,12 @@ func TestAStepIntoASecondTenantIsAMistake(t *testing.T) {
 func TestAStepThatFailedIsNotLeft(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	seed(t, db, 1, 2)
+	seedTenants(t, db, 1, 2)
 	err := db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
 		require.Error(t, tx.AsTenant(ctx, 1, func(context.Context, postgres.TenantTx) error { return fault.New(fault.Invalid, "no") }))
 		_, err := tx.Exec(ctx, `UPDATE tenants SET name = 'taken over'`)
 		return err
 	})
 	require.Error(t, err)
-	require.Zero(t, one[int](t, db.Owner, `SELECT count(*)::int FROM tenants WHERE name = 'taken over'`))
+	require.Zero(t, queryOne[int](t, db.Owner, `SELECT count(*)::int FROM tenants WHERE name = 'taken over'`))
 }

@@ -31,8 +31,8 @@ func TestCasesOfFailingPostgreSQL(t *testing.T) {
 	t.Run("D-037", func(t *testing.T) { t.Parallel(); sessionsEnded(t) })
 }
 
-// hammered has many write at once, as two tenants, and gives what was acknowledged. Every refusal is Unavailable.
-func hammered(t *testing.T, db *postgres.DB, writes int) (acknowledged map[string]bool) {
+// writeInParallel has many write at once, as two tenants, and gives what was acknowledged. Every refusal is Unavailable.
+func writeInParallel(t *testing.T, db *postgres.DB, writes int) (acknowledged map[string]bool) {
 	t.Helper()
 	acknowledged = map[string]bool{}
 	var mu sync.Mutex
@@ -64,10 +64,10 @@ func hammered(t *testing.T, db *postgres.DB, writes int) (acknowledged map[strin
 // requireKept wants every acknowledged write there once, none twice, and each with its own tenant; and the pool whole again.
 func requireKept(t *testing.T, db *pgtest.DB, app *postgres.DB, acknowledged map[string]bool) {
 	t.Helper()
-	require.Zero(t, one[int](t, db.Owner, `SELECT count(*) - count(DISTINCT actor) FROM audit_log WHERE action = 'test'`), "written twice")
-	require.Zero(t, one[int](t, db.Owner, `SELECT count(*) FROM audit_log WHERE action = 'test' AND tenant_id <> 1 + right(actor, 1)::int % 2`), "written to another tenant")
+	require.Zero(t, queryOne[int](t, db.Owner, `SELECT count(*) - count(DISTINCT actor) FROM audit_log WHERE action = 'test'`), "written twice")
+	require.Zero(t, queryOne[int](t, db.Owner, `SELECT count(*) FROM audit_log WHERE action = 'test' AND tenant_id <> 1 + right(actor, 1)::int % 2`), "written to another tenant")
 	for note := range acknowledged {
-		require.Equal(t, 1, one[int](t, db.Owner, `SELECT count(*) FROM audit_log WHERE actor = $1`, note), note)
+		require.Equal(t, 1, queryOne[int](t, db.Owner, `SELECT count(*) FROM audit_log WHERE actor = $1`, note), note)
 	}
 	require.Eventually(t, func() bool { return app.Stat().AcquiredConns() == 0 }, time.Minute, 20*time.Millisecond) // broken ones are put away beside
 	require.LessOrEqual(t, app.Stat().TotalConns(), app.Stat().MaxConns())
@@ -78,7 +78,7 @@ func requireKept(t *testing.T, db *pgtest.DB, app *postgres.DB, acknowledged map
 // tooManyConnections: PostgreSQL lets this login have two at a time, and the pool would have ten.
 func tooManyConnections(t *testing.T) {
 	db := pgtest.New(t)
-	seed(t, db, 1, 2)
+	seedTenants(t, db, 1, 2)
 	const name, password = "postgres_test_few", "few connections"
 	_, err := db.Owner.Exec(t.Context(), `DROP ROLE IF EXISTS `+name)
 	require.NoError(t, err)
@@ -89,8 +89,8 @@ func tooManyConnections(t *testing.T) {
 	dsn, err := url.Parse(db.LoginDSN)
 	require.NoError(t, err)
 	dsn.User = url.UserPassword(name, password)
-	few := open(t, dsn.String(), postgres.Options{})
-	acknowledged := hammered(t, few, 10)
+	few := openDB(t, dsn.String(), postgres.Options{})
+	acknowledged := writeInParallel(t, few, 10)
 	require.NotEmpty(t, acknowledged, "those who got a connection went on")
 	require.Eventually(t, func() bool { return few.Stat().TotalConns() <= 2 }, time.Minute, 20*time.Millisecond)
 	requireKept(t, db, few, acknowledged)
@@ -100,16 +100,16 @@ func tooManyConnections(t *testing.T) {
 // lockedForLong: whoever waits for the lock is refused in time, nothing piles up, and others' tables are served.
 func lockedForLong(t *testing.T) {
 	db := pgtest.New(t)
-	seed(t, db, 1, 2)
-	app := open(t, db.LoginDSN, postgres.Options{Timeout: 1500 * time.Millisecond, MaxConns: 9}) // half a second for a lock
+	seedTenants(t, db, 1, 2)
+	app := openDB(t, db.LoginDSN, postgres.Options{Timeout: 1500 * time.Millisecond, MaxConns: 9}) // half a second for a lock
 	tx, err := db.Owner.Begin(t.Context())
 	require.NoError(t, err)
 	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
 	_, err = tx.Exec(t.Context(), `LOCK TABLE audit_log IN ACCESS EXCLUSIVE MODE`)
 	require.NoError(t, err)
-	require.Empty(t, hammered(t, app, 2))
+	require.Empty(t, writeInParallel(t, app, 2))
 	requireOwn(t, app, 1)
-	require.Zero(t, one[int](t, db.Owner, `SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`), "still waiting")
+	require.Zero(t, queryOne[int](t, db.Owner, `SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`), "still waiting")
 	require.NoError(t, tx.Rollback(t.Context()))
 	require.NoError(t, inTenant(t.Context(), app, 1, `INSERT INTO audit_log (tenant_id, actor, action) VALUES (1, 'after', 'other')`))
 	requireKept(t, db, app, nil)
@@ -118,11 +118,11 @@ func lockedForLong(t *testing.T) {
 // slowAndReset: a network that takes its time and resets connections at any byte.
 func slowAndReset(t *testing.T) {
 	db := pgtest.New(t)
-	seed(t, db, 1, 2)
-	between := newNetwork(t, db.LoginDSN)
-	app := open(t, between.dsn, postgres.Options{})
+	seedTenants(t, db, 1, 2)
+	between := newFaultyNetwork(t, db.LoginDSN)
+	app := openDB(t, between.dsn, postgres.Options{})
 	between.bad.Store(true)
-	acknowledged := hammered(t, app, 25)
+	acknowledged := writeInParallel(t, app, 25)
 	between.bad.Store(false)
 	require.Positive(t, between.resets.Load(), "the network reset nothing")
 	require.NotEmpty(t, acknowledged)
@@ -133,8 +133,8 @@ func slowAndReset(t *testing.T) {
 // sessionsEnded: somebody ends sessions all the time, and PostgreSQL those that idle in a transaction.
 func sessionsEnded(t *testing.T) {
 	db := pgtest.New(t)
-	seed(t, db, 1, 2)
-	app := open(t, db.LoginDSN, postgres.Options{AppName: "sprayed"})
+	seedTenants(t, db, 1, 2)
+	app := openDB(t, db.LoginDSN, postgres.Options{AppName: "sprayed"})
 	stop, ended := make(chan struct{}), make(chan int, 1)
 	end := sync.OnceFunc(func() { close(stop) })
 	defer end()
@@ -154,7 +154,7 @@ func sessionsEnded(t *testing.T) {
 			}
 		}
 	}()
-	acknowledged := hammered(t, app, 100)
+	acknowledged := writeInParallel(t, app, 100)
 	end()
 	require.Positive(t, <-ended)
 	require.NotEmpty(t, acknowledged)
@@ -163,7 +163,7 @@ func sessionsEnded(t *testing.T) {
 		_, err := tx.Exec(ctx, `SELECT set_config('idle_in_transaction_session_timeout', '50', true)`)
 		require.NoError(t, err)
 		require.Eventually(t, func() bool {
-			return one[int](t, db.Owner, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'sprayed' AND state = 'idle in transaction'`) == 0
+			return queryOne[int](t, db.Owner, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'sprayed' AND state = 'idle in transaction'`) == 0
 		}, time.Minute, 20*time.Millisecond)
 		_, err = tx.Exec(ctx, `SELECT 1`)
 		return err
@@ -173,14 +173,14 @@ func sessionsEnded(t *testing.T) {
 	requireKept(t, db, app, acknowledged)
 }
 
-// network relays to PostgreSQL. While it is bad each piece is late, and one in a hundred resets its connection.
-type network struct {
+// faultyNetwork relays to PostgreSQL. While it is bad each piece is late, and one in a hundred resets its connection.
+type faultyNetwork struct {
 	dsn    string
 	bad    atomic.Bool
 	resets atomic.Int64
 }
 
-func newNetwork(t *testing.T, dsn string) *network {
+func newFaultyNetwork(t *testing.T, dsn string) *faultyNetwork {
 	t.Helper()
 	cfg, err := pgx.ParseConfig(dsn)
 	require.NoError(t, err)
@@ -190,7 +190,7 @@ func newNetwork(t *testing.T, dsn string) *network {
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	n := &network{dsn: fmt.Sprintf("postgres://%s:%s@%s/%s?sslmode=disable", cfg.User, url.QueryEscape(cfg.Password), ln.Addr(), cfg.Database)}
+	n := &faultyNetwork{dsn: fmt.Sprintf("postgres://%s:%s@%s/%s?sslmode=disable", cfg.User, url.QueryEscape(cfg.Password), ln.Addr(), cfg.Database)}
 	var running sync.WaitGroup
 	running.Go(func() {
 		for {
@@ -203,8 +203,8 @@ func newNetwork(t *testing.T, dsn string) *network {
 				_ = in.Close()
 				continue
 			}
-			running.Go(func() { n.relay(in, out) })
-			running.Go(func() { n.relay(out, in) })
+			running.Go(func() { n.relayBytes(in, out) })
+			running.Go(func() { n.relayBytes(out, in) })
 		}
 	})
 	t.Cleanup(func() {
@@ -214,8 +214,8 @@ func newNetwork(t *testing.T, dsn string) *network {
 	return n
 }
 
-// relay ends both connections when it ends.
-func (n *network) relay(from, to net.Conn) {
+// relayBytes ends both connections when it ends.
+func (n *faultyNetwork) relayBytes(from, to net.Conn) {
 	defer from.Close()
 	defer to.Close()
 	piece := make([]byte, 4096)

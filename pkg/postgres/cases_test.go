@@ -38,12 +38,12 @@ func TestCases(t *testing.T) {
 func privileges(t *testing.T) {
 	db := pgtest.New(t)
 	conn := asApp(t, db)
-	for _, table := range everyTable(t, db) {
+	for _, table := range tenantTables(t, db) {
 		_, err := conn.Exec(t.Context(), `TRUNCATE `+table)
 		requireState(t, err, "42501")
 		for _, right := range []string{"TRUNCATE", "REFERENCES", "TRIGGER"} {
 			for _, role := range []string{"leadctl_app", "leadctl_system"} {
-				require.False(t, one[bool](t, db.Owner, `SELECT has_table_privilege($1, $2, $3)`, role, table, right), "%s on %s to %s", right, table, role)
+				require.False(t, queryOne[bool](t, db.Owner, `SELECT has_table_privilege($1, $2, $3)`, role, table, right), "%s on %s to %s", right, table, role)
 			}
 		}
 	}
@@ -63,7 +63,7 @@ func requireState(t *testing.T, err error, states ...string) {
 // What somebody tries who can make a tenant's transaction run their SQL. Each fails, and none shows a foreign row.
 func escalation(t *testing.T) {
 	db := pgtest.New(t)
-	seed(t, db, 1, 2)
+	seedTenants(t, db, 1, 2)
 	for attempt, states := range map[string][]string{
 		`ALTER TABLE lead_scores DISABLE ROW LEVEL SECURITY`:                                                  {"42501"},
 		`ALTER TABLE lead_scores NO FORCE ROW LEVEL SECURITY`:                                                 {"42501"},
@@ -99,7 +99,7 @@ func escalation(t *testing.T) {
 				return err
 			}
 			found, err := pgx.CollectRows(rows, pgx.RowToMap)
-			require.NotContains(t, fmt.Sprint(found), canary(2), attempt)
+			require.NotContains(t, fmt.Sprint(found), canaryOf(2), attempt)
 			return err
 		})
 		require.Error(t, err, attempt)
@@ -118,18 +118,18 @@ func escalation(t *testing.T) {
 // Without a tenant, no row of any tenant table is there, and none can be made.
 func withoutTenant(t *testing.T) {
 	db := pgtest.New(t)
-	seed(t, db, 1, 2)
-	requireNothing(t, db, asApp(t, db))
+	seedTenants(t, db, 1, 2)
+	requireNoRows(t, db, asApp(t, db))
 }
 
-func requireNothing(t *testing.T, db *pgtest.DB, conn *pgx.Conn) {
+func requireNoRows(t *testing.T, db *pgtest.DB, conn *pgx.Conn) {
 	t.Helper()
-	for _, table := range everyTable(t, db) {
+	for _, table := range tenantTables(t, db) {
 		_, err := conn.Exec(t.Context(), fixtures[table], 1, "x")
 		requireState(t, err, "42501")
 	}
-	for _, table := range readable(t, db) {
-		require.Equal(t, 0, one[int](t, conn, `SELECT count(tenant_id)::int FROM `+table), table)
+	for _, table := range readableTables(t, db) {
+		require.Equal(t, 0, queryOne[int](t, conn, `SELECT count(tenant_id)::int FROM `+table), table)
 		for _, change := range []string{`UPDATE ` + table + ` SET tenant_id = tenant_id`, `DELETE FROM ` + table} {
 			tag, err := conn.Exec(t.Context(), change)
 			if err != nil {
@@ -138,30 +138,30 @@ func requireNothing(t *testing.T, db *pgtest.DB, conn *pgx.Conn) {
 			}
 			require.Zero(t, tag.RowsAffected(), change)
 		}
-		require.Equal(t, 2, one[int](t, db.Owner, `SELECT count(*)::int FROM `+table), table)
+		require.Equal(t, 2, queryOne[int](t, db.Owner, `SELECT count(*)::int FROM `+table), table)
 	}
 }
 
 // ” is what PostgreSQL leaves behind when a transaction-local setting ends.
 func emptyTenant(t *testing.T) {
 	db := pgtest.New(t)
-	seed(t, db, 1, 2)
+	seedTenants(t, db, 1, 2)
 	conn := asApp(t, db)
 	_, err := conn.Exec(t.Context(), `SET request.tenant_id = ''`)
 	require.NoError(t, err)
-	requireNothing(t, db, conn)
+	requireNoRows(t, db, conn)
 }
 
 // What is no number ends the statement. What PostgreSQL reads as a number, although no door would ever send it, is still
 // the one tenant it reads.
 func strangeTenant(t *testing.T) {
 	db := pgtest.New(t)
-	seed(t, db, 1, 2)
+	seedTenants(t, db, 1, 2)
 	conn := asApp(t, db)
 	for _, value := range []string{"abc", "1;2", "１", "99999999999", "1.5", "1 OR true", "NaN", "0x1g"} {
 		_, err := conn.Exec(t.Context(), `SELECT set_config('request.tenant_id', $1, false)`, value)
 		require.NoError(t, err)
-		for _, table := range readable(t, db) {
+		for _, table := range readableTables(t, db) {
 			_, err := conn.Exec(t.Context(), `SELECT tenant_id FROM `+table)
 			requireState(t, err, "22P02", "22003")
 		}
@@ -177,19 +177,19 @@ func strangeTenant(t *testing.T) {
 // Whatever a transaction sets for its session, the next one does not see it; and nothing in this repository sets it so.
 func nothingStaysBehind(t *testing.T) {
 	db := pgtest.New(t)
-	seed(t, db, 1, 2)
-	app := open(t, db.LoginDSN, postgres.Options{MaxConns: 1})
+	seedTenants(t, db, 1, 2)
+	app := openDB(t, db.LoginDSN, postgres.Options{MaxConns: 1})
 	for _, leak := range []string{`SET request.tenant_id = '2'`, `SELECT set_config('request.tenant_id', '2', false)`, `SET search_path = pg_temp`, `SET ROLE leadctl_system`} {
 		_ = inTenant(t.Context(), app, 1, leak)
 		require.NoError(t, app.InSystem(t.Context(), "look", func(ctx context.Context, tx postgres.SystemTx) error {
-			require.Equal(t, "", one[string](t, tx, `SELECT current_setting('request.tenant_id', true)`), leak)
-			require.Equal(t, "leadctl_system", one[string](t, tx, `SELECT current_user::text`), leak)
+			require.Equal(t, "", queryOne[string](t, tx, `SELECT current_setting('request.tenant_id', true)`), leak)
+			require.Equal(t, "leadctl_system", queryOne[string](t, tx, `SELECT current_user::text`), leak)
 			return nil
 		}))
 		requireOwn(t, app, 1)
 		require.NoError(t, app.InTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
-			require.Equal(t, "leadctl_app", one[string](t, tx, `SELECT current_user::text`), leak)
-			require.Equal(t, "public, pg_temp", one[string](t, tx, `SELECT current_setting('search_path')`), leak)
+			require.Equal(t, "leadctl_app", queryOne[string](t, tx, `SELECT current_user::text`), leak)
+			require.Equal(t, "public, pg_temp", queryOne[string](t, tx, `SELECT current_setting('search_path')`), leak)
 			return nil
 		}))
 	}
@@ -216,7 +216,7 @@ func noThirdWay(t *testing.T) {
 		}
 		return names
 	}
-	require.Equal(t, []string{"Close", "InSystem", "InTenant", "JobsPool", "Lock", "Look", "Ping", "ReadTenant", "Stat"}, methods(&postgres.DB{}))
+	require.Equal(t, []string{"Close", "InSystem", "InTenant", "JobsPool", "Lock", "Ping", "ReadCatalog", "ReadTenant", "Stat"}, methods(&postgres.DB{}))
 	require.Equal(t, []string{"Exec", "Query", "QueryRow", "SendBatch", "Tenant"}, methods(postgres.TenantTx{}))
 	require.Equal(t, []string{"AsTenant", "CopyFrom", "Exec", "Query", "QueryRow", "SendBatch", "Tx"}, methods(postgres.SystemTx{}))
 }
@@ -224,7 +224,7 @@ func noThirdWay(t *testing.T) {
 // An error that fn ignores still ends the transaction, and the caller is told.
 func ignoredError(t *testing.T) {
 	db := pgtest.New(t)
-	seed(t, db, 1)
+	seedTenants(t, db, 1)
 	err := db.App.InTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
 		_, err := tx.Exec(ctx, `UPDATE lead_scores SET rationale = 'changed'`)
 		require.NoError(t, err)
@@ -240,22 +240,22 @@ func ignoredError(t *testing.T) {
 // A tenant set inside a savepoint goes with it; what was set at the door stays.
 func savepoints(t *testing.T) {
 	db := pgtest.New(t)
-	seed(t, db, 1, 2)
+	seedTenants(t, db, 1, 2)
 	require.NoError(t, db.App.InTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
 		for _, sql := range []string{`SAVEPOINT s`, `SELECT set_config('request.tenant_id', '2', true)`, `ROLLBACK TO SAVEPOINT s`} {
 			_, err := tx.Exec(ctx, sql)
 			require.NoError(t, err)
 		}
-		found, err := seen(ctx, tx)
-		require.Equal(t, []string{canary(1)}, found)
+		found, err := readCanaries(ctx, tx)
+		require.Equal(t, []string{canaryOf(1)}, found)
 		return err
 	}))
 }
 
 func resets(t *testing.T) {
 	db := pgtest.New(t)
-	seed(t, db, 1, 2)
-	app := open(t, db.LoginDSN, postgres.Options{MaxConns: 1})
+	seedTenants(t, db, 1, 2)
+	app := openDB(t, db.LoginDSN, postgres.Options{MaxConns: 1})
 	for _, sql := range []string{`RESET ALL`, `RESET request.tenant_id`, `SET SESSION AUTHORIZATION DEFAULT`, `RESET ROLE`, `SET LOCAL ROLE NONE`, `DISCARD ALL`, `DISCARD TEMP`, `DEALLOCATE ALL`} {
 		_ = app.InTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
 			_, err := tx.Exec(ctx, sql)
@@ -263,11 +263,11 @@ func resets(t *testing.T) {
 				requireState(t, err, "25001", "42501")
 				return err
 			}
-			found, _ := seen(ctx, tx) // an error is as good as no row
+			found, _ := readCanaries(ctx, tx) // an error is as good as no row
 			if !strings.HasPrefix(sql, "D") {
 				require.Empty(t, found, sql)
 			}
-			require.NotContains(t, found, canary(2), sql)
+			require.NotContains(t, found, canaryOf(2), sql)
 			return nil
 		})
 		requireOwn(t, app, 1)
@@ -277,8 +277,8 @@ func resets(t *testing.T) {
 
 func panics(t *testing.T) {
 	db := pgtest.New(t)
-	seed(t, db, 1, 2)
-	app := open(t, db.LoginDSN, postgres.Options{MaxConns: 1})
+	seedTenants(t, db, 1, 2)
+	app := openDB(t, db.LoginDSN, postgres.Options{MaxConns: 1})
 	require.PanicsWithValue(t, "boom", func() {
 		_ = app.InTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
 			_, err := tx.Exec(ctx, `UPDATE lead_scores SET rationale = 'changed'`)
@@ -294,17 +294,17 @@ func panics(t *testing.T) {
 // The session ends in the middle: an error, never a statement on another connection without the tenant.
 func killedBackend(t *testing.T) {
 	db := pgtest.New(t)
-	seed(t, db, 1, 2)
+	seedTenants(t, db, 1, 2)
 	for _, door := range []func(context.Context, tenantid.ID, func(context.Context, postgres.TenantTx) error) error{db.App.InTenant, db.App.ReadTenant} {
 		calls := 0
 		err := door(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
 			calls++
-			pid := one[int](t, tx, `SELECT pg_backend_pid()`)
-			require.True(t, one[bool](t, db.Owner, `SELECT pg_terminate_backend($1, 60000)`, pid))
-			found, err := seen(ctx, tx)
+			pid := queryOne[int](t, tx, `SELECT pg_backend_pid()`)
+			require.True(t, queryOne[bool](t, db.Owner, `SELECT pg_terminate_backend($1, 60000)`, pid))
+			found, err := readCanaries(ctx, tx)
 			require.Empty(t, found)
 			require.Error(t, err)
-			_, again := seen(ctx, tx)
+			_, again := readCanaries(ctx, tx)
 			require.Error(t, again)
 			return err
 		})
@@ -317,9 +317,9 @@ func killedBackend(t *testing.T) {
 // Every way in which pgx can send a statement is scoped alike, one after the other on one connection.
 func protocols(t *testing.T) {
 	db := pgtest.New(t)
-	seed(t, db, 1, 2)
+	seedTenants(t, db, 1, 2)
 	for _, mode := range []string{"cache_statement", "cache_describe", "describe_exec", "exec", "simple_protocol"} {
-		app := open(t, withParam(db.LoginDSN, "default_query_exec_mode", mode), postgres.Options{MaxConns: 1})
+		app := openDB(t, withParam(db.LoginDSN, "default_query_exec_mode", mode), postgres.Options{MaxConns: 1})
 		for range 3 {
 			requireOwn(t, app, 1)
 			requireOwn(t, app, 2)
@@ -329,7 +329,7 @@ func protocols(t *testing.T) {
 	}
 	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeSimpleProtocol, pgx.QueryExecModeExec, pgx.QueryExecModeDescribeExec} {
 		require.NoError(t, db.App.InTenant(t.Context(), 2, func(ctx context.Context, tx postgres.TenantTx) error {
-			require.Equal(t, canary(2), one[string](t, tx, `SELECT rationale FROM lead_scores WHERE company_id = $1`, mode, 1))
+			require.Equal(t, canaryOf(2), queryOne[string](t, tx, `SELECT rationale FROM lead_scores WHERE company_id = $1`, mode, 1))
 			return nil
 		}))
 	}
@@ -342,7 +342,7 @@ func requireBatch(t *testing.T, db *postgres.DB, id tenantid.ID) {
 		for range 3 {
 			b.Queue(`SELECT rationale FROM lead_scores`).Query(func(rows pgx.Rows) error {
 				found, err := pgx.CollectRows(rows, pgx.RowTo[string])
-				require.Equal(t, []string{canary(id)}, found)
+				require.Equal(t, []string{canaryOf(id)}, found)
 				return err
 			})
 		}
@@ -352,18 +352,18 @@ func requireBatch(t *testing.T, db *postgres.DB, id tenantid.ID) {
 
 func readOnly(t *testing.T) {
 	db := pgtest.New(t)
-	seed(t, db, 1, 2)
+	seedTenants(t, db, 1, 2)
 	err := db.App.ReadTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
 		require.Equal(t, tenantid.ID(1), tx.Tenant())
-		found, err := seen(ctx, tx)
+		found, err := readCanaries(ctx, tx)
 		require.NoError(t, err)
-		require.Equal(t, []string{canary(1)}, found)
+		require.Equal(t, []string{canaryOf(1)}, found)
 		// One snapshot: what others commit meanwhile does not show.
 		_, err = db.Owner.Exec(ctx, `UPDATE lead_scores SET rationale = 'later' WHERE tenant_id = 1`)
 		require.NoError(t, err)
-		found, err = seen(ctx, tx)
+		found, err = readCanaries(ctx, tx)
 		require.NoError(t, err)
-		require.Equal(t, []string{canary(1)}, found)
+		require.Equal(t, []string{canaryOf(1)}, found)
 		_, err = tx.Exec(ctx, `UPDATE lead_scores SET rationale = 'x'`)
 		return err
 	})
@@ -373,7 +373,7 @@ func readOnly(t *testing.T) {
 // Two goroutines of one request have one connection: the second is told that it is busy, and gets no connection of its own.
 func sharedTransaction(t *testing.T) {
 	db := pgtest.New(t)
-	seed(t, db, 1)
+	seedTenants(t, db, 1)
 	_ = db.App.InTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
 		rows, err := tx.Query(ctx, `SELECT generate_series(1, 100000)`)
 		require.NoError(t, err)
@@ -393,8 +393,8 @@ func sharedTransaction(t *testing.T) {
 // A door inside a door is refused, whichever they are and whosever they are.
 func nestedDoors(t *testing.T) {
 	db := pgtest.New(t)
-	seed(t, db, 1, 2)
-	app := open(t, db.LoginDSN, postgres.Options{MaxConns: 1}) // a second connection would be waited for, for ever
+	seedTenants(t, db, 1, 2)
+	app := openDB(t, db.LoginDSN, postgres.Options{MaxConns: 1}) // a second connection would be waited for, for ever
 	closed := errors.New("the inner door opened")
 	inner := map[string]func(context.Context) error{
 		"InTenant": func(ctx context.Context) error {
@@ -423,7 +423,7 @@ func nestedDoors(t *testing.T) {
 // A temporary table or function of the same name does not come between a statement and its table.
 func shadowing(t *testing.T) {
 	db := pgtest.New(t)
-	seed(t, db, 1, 2)
+	seedTenants(t, db, 1, 2)
 	require.NoError(t, db.App.InTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
 		for _, sql := range []string{
 			`CREATE TEMPORARY TABLE lead_scores (tenant_id integer, company_id integer, score float, rationale text)`,
@@ -433,8 +433,8 @@ func shadowing(t *testing.T) {
 			_, err := tx.Exec(ctx, sql)
 			require.NoError(t, err)
 		}
-		found, err := seen(ctx, tx)
-		require.Equal(t, []string{canary(1)}, found)
+		found, err := readCanaries(ctx, tx)
+		require.Equal(t, []string{canaryOf(1)}, found)
 		return err
 	}))
 }
@@ -442,7 +442,7 @@ func shadowing(t *testing.T) {
 // COPY, cursors, EXPLAIN ANALYZE, RETURNING, writes in a CTE, locks, MERGE and table samples are bound like a SELECT.
 func otherStatements(t *testing.T) {
 	db := pgtest.New(t)
-	seed(t, db, 1, 2)
+	seedTenants(t, db, 1, 2)
 	for _, sql := range []string{
 		`UPDATE lead_scores SET score = 0.1 RETURNING rationale`,
 		`WITH w AS (UPDATE lead_scores SET score = 0.2 RETURNING rationale) SELECT rationale FROM w`,
@@ -459,12 +459,12 @@ func otherStatements(t *testing.T) {
 			require.NoError(t, err)
 			found, err := pgx.CollectRows(rows, pgx.RowTo[string])
 			require.NoError(t, err, sql)
-			require.NotContains(t, found, canary(2), sql)
+			require.NotContains(t, found, canaryOf(2), sql)
 			return nil
 		}))
 	}
 	requireOwn(t, db.App, 2)
-	require.Equal(t, 0.5, one[float64](t, db.Owner, `SELECT score FROM lead_scores WHERE tenant_id = 2`))
+	require.Equal(t, 0.5, queryOne[float64](t, db.Owner, `SELECT score FROM lead_scores WHERE tenant_id = 2`))
 	conn := asApp(t, db)
 	tx, err := conn.Begin(t.Context())
 	require.NoError(t, err)
@@ -473,7 +473,7 @@ func otherStatements(t *testing.T) {
 	var out strings.Builder
 	_, err = conn.PgConn().CopyTo(t.Context(), &out, `COPY lead_scores (rationale) TO STDOUT`)
 	require.NoError(t, err)
-	require.Equal(t, canary(2)+"\n", out.String())
+	require.Equal(t, canaryOf(2)+"\n", out.String())
 	rows, err := tx.Query(t.Context(), `EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) SELECT * FROM icp_rules`)
 	require.NoError(t, err)
 	plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
@@ -500,7 +500,7 @@ func sameKeys(t *testing.T) {
 // A constraint's error says to a caller that there was a conflict, and no name, table or value.
 func constraintErrors(t *testing.T) {
 	db := pgtest.New(t)
-	seed(t, db, 1, 2)
+	seedTenants(t, db, 1, 2)
 	for sql, kind := range map[string]fault.Kind{
 		`INSERT INTO icp_rules (tenant_id, rule_id, name, payload) VALUES (1, 1, 'x', '{}')`:                fault.Conflict,
 		`INSERT INTO icp_rules (tenant_id, rule_id, name, payload) VALUES (1, 7, 'CNR-1-end', '{}')`:        fault.Conflict,

@@ -32,27 +32,27 @@ var fixtures = map[string]string{
 	"audit_log":         `INSERT INTO audit_log (tenant_id, actor, action) VALUES ($1, $2, 'seed')`,
 }
 
-// canary is text that belongs to one tenant.
-func canary(id tenantid.ID) string { return fmt.Sprintf("CNR-%d-end", id) }
+// canaryOf is text that belongs to one tenant.
+func canaryOf(id tenantid.ID) string { return fmt.Sprintf("CNR-%d-end", id) }
 
-// seed gives each tenant a row in every tenant table.
-func seed(t *testing.T, db *pgtest.DB, ids ...tenantid.ID) {
+// seedTenants gives each tenant a row in every tenant table.
+func seedTenants(t *testing.T, db *pgtest.DB, ids ...tenantid.ID) {
 	t.Helper()
-	order := append([]string{"tenants"}, everyTable(t, db)...)
+	order := append([]string{"tenants"}, tenantTables(t, db)...)
 	for i, table := range order {
 		if i > 0 && table == "tenants" {
 			continue
 		}
 		b := &pgx.Batch{}
 		for _, id := range ids {
-			b.Queue(fixtures[table], int32(id), canary(id))
+			b.Queue(fixtures[table], int32(id), canaryOf(id))
 		}
 		require.NoError(t, db.Owner.SendBatch(t.Context(), b).Close(), table)
 	}
 }
 
-// everyTable lists the tenant tables from the catalog.
-func everyTable(t *testing.T, db *pgtest.DB) []string {
+// tenantTables lists the tenant tables from the catalog.
+func tenantTables(t *testing.T, db *pgtest.DB) []string {
 	t.Helper()
 	rows, err := db.Owner.Query(t.Context(), `SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
 		WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') ORDER BY 1`)
@@ -66,11 +66,11 @@ func everyTable(t *testing.T, db *pgtest.DB) []string {
 	return tables
 }
 
-// readable are the tenant tables that tenant work may read at all.
-func readable(t *testing.T, db *pgtest.DB) (tables []string) {
+// readableTables are the tenant tables that tenant work may read at all.
+func readableTables(t *testing.T, db *pgtest.DB) (tables []string) {
 	t.Helper()
-	for _, table := range everyTable(t, db) {
-		if one[bool](t, db.Owner, `SELECT has_any_column_privilege('leadctl_app', $1::regclass, 'SELECT')`, table) {
+	for _, table := range tenantTables(t, db) {
+		if queryOne[bool](t, db.Owner, `SELECT has_any_column_privilege('leadctl_app', $1::regclass, 'SELECT')`, table) {
 			tables = append(tables, table)
 		}
 	}
@@ -81,13 +81,13 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-func one[T any](t *testing.T, q querier, sql string, args ...any) (value T) {
+func queryOne[T any](t *testing.T, q querier, sql string, args ...any) (value T) {
 	t.Helper()
 	require.NoError(t, q.QueryRow(t.Context(), sql, args...).Scan(&value), sql)
 	return value
 }
 
-func open(t *testing.T, dsn string, opts postgres.Options) *postgres.DB {
+func openDB(t *testing.T, dsn string, opts postgres.Options) *postgres.DB {
 	t.Helper()
 	db, err := postgres.Open(t.Context(), dsn, opts)
 	require.NoError(t, err)
@@ -118,8 +118,8 @@ func inTenant(ctx context.Context, db *postgres.DB, id tenantid.ID, statements .
 	})
 }
 
-// seen is whose rows a transaction of tenant id sees in lead_scores, as their canaries.
-func seen(ctx context.Context, tx postgres.TenantTx) ([]string, error) {
+// readCanaries is whose rows a transaction of tenant id sees in lead_scores, as their canaries.
+func readCanaries(ctx context.Context, tx postgres.TenantTx) ([]string, error) {
 	rows, err := tx.Query(ctx, `SELECT rationale FROM lead_scores ORDER BY 1`)
 	if err != nil {
 		return nil, err
@@ -131,8 +131,8 @@ func seen(ctx context.Context, tx postgres.TenantTx) ([]string, error) {
 func requireOwn(t *testing.T, db *postgres.DB, id tenantid.ID) {
 	t.Helper()
 	require.NoError(t, db.InTenant(t.Context(), id, func(ctx context.Context, tx postgres.TenantTx) error {
-		found, err := seen(ctx, tx)
-		require.Equal(t, []string{canary(id)}, found)
+		found, err := readCanaries(ctx, tx)
+		require.Equal(t, []string{canaryOf(id)}, found)
 		return err
 	}))
 }

@@ -23,11 +23,11 @@ import (
 
 var errOnPurpose = errors.New("on purpose")
 
-// request is one of the things that a daemon does, for a tenant that has rows. It reports a foreign or a missing row.
-func request(ctx context.Context, db *postgres.DB, id tenantid.ID, kind int) error {
+// runRequest is one of the things that a daemon does, for a tenant that has rows. It reports a foreign or a missing row.
+func runRequest(ctx context.Context, db *postgres.DB, id tenantid.ID, kind int) error {
 	look := func(ctx context.Context, tx postgres.TenantTx) error {
-		found, err := seen(ctx, tx)
-		if err == nil && (len(found) != 1 || found[0] != canary(id)) {
+		found, err := readCanaries(ctx, tx)
+		if err == nil && (len(found) != 1 || found[0] != canaryOf(id)) {
 			return fmt.Errorf("tenant %d was shown %q", id, found)
 		}
 		return err
@@ -80,14 +80,14 @@ func smallPool(t *testing.T) {
 	for id := range tenantid.ID(tenants) {
 		ids = append(ids, id+1)
 	}
-	seed(t, db, ids...)
-	app := open(t, db.LoginDSN, postgres.Options{MaxConns: 2})
+	seedTenants(t, db, ids...)
+	app := openDB(t, db.LoginDSN, postgres.Options{MaxConns: 2})
 	var group errgroup.Group
 	var done atomic.Int64
 	for range goroutines {
 		group.Go(func() error {
 			for n := done.Add(1); n <= requests; n = done.Add(1) {
-				if err := request(context.Background(), app, ids[rand.IntN(tenants)], int(n%6)); err != nil {
+				if err := runRequest(context.Background(), app, ids[rand.IntN(tenants)], int(n%6)); err != nil {
 					return err
 				}
 			}
@@ -116,15 +116,15 @@ func jobsInTransactions(t *testing.T) {
 			return after(tx)
 		})
 	}
-	jobs := func() int { return one[int](t, db.Owner, `SELECT count(*)::int FROM river.river_job`) }
+	jobs := func() int { return queryOne[int](t, db.Owner, `SELECT count(*)::int FROM river.river_job`) }
 
 	require.ErrorIs(t, insert(func(postgres.SystemTx) error { return errOnPurpose }), errOnPurpose)
 	require.Zero(t, jobs())
 	require.Panics(t, func() { _ = insert(func(postgres.SystemTx) error { panic("boom") }) })
 	require.Zero(t, jobs())
 	err = insert(func(tx postgres.SystemTx) error {
-		pid := one[int](t, tx, `SELECT pg_backend_pid()`)
-		require.True(t, one[bool](t, db.Owner, `SELECT pg_terminate_backend($1, 60000)`, pid))
+		pid := queryOne[int](t, tx, `SELECT pg_backend_pid()`)
+		require.True(t, queryOne[bool](t, db.Owner, `SELECT pg_terminate_backend($1, 60000)`, pid))
 		return nil
 	})
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
@@ -143,14 +143,14 @@ func TestJobsPool(t *testing.T) {
 		conn, err := pool.Acquire(t.Context())
 		require.NoError(t, err)
 		defer conn.Release()
-		require.Equal(t, "leadctl_system", one[string](t, conn, `SELECT current_user::text`))
-		require.Equal(t, "public, pg_temp", one[string](t, conn, `SHOW search_path`))
+		require.Equal(t, "leadctl_system", queryOne[string](t, conn, `SELECT current_user::text`))
+		require.Equal(t, "public, pg_temp", queryOne[string](t, conn, `SHOW search_path`))
 	}
 	again, err := db.App.JobsPool(t.Context())
 	require.NoError(t, err)
 	require.Same(t, pool, again)
 
-	closed := open(t, db.LoginDSN, postgres.Options{})
+	closed := openDB(t, db.LoginDSN, postgres.Options{})
 	closed.Close()
 	_, err = closed.JobsPool(t.Context())
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
@@ -160,7 +160,7 @@ func TestJobsPool(t *testing.T) {
 func TestLock(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	one1, two := open(t, db.LoginDSN, postgres.Options{MaxConns: 1}), open(t, db.LoginDSN, postgres.Options{MaxConns: 1})
+	one1, two := openDB(t, db.LoginDSN, postgres.Options{MaxConns: 1}), openDB(t, db.LoginDSN, postgres.Options{MaxConns: 1})
 	take := func(d *postgres.DB, object int32) (func(), bool) {
 		release, ok, err := d.Lock(t.Context(), 1, object)
 		require.NoError(t, err)
@@ -175,12 +175,12 @@ func TestLock(t *testing.T) {
 	releaseOther, ok := take(two, 8)
 	require.True(t, ok)
 	releaseOther()
-	seed(t, db, 1)
+	seedTenants(t, db, 1)
 	requireOwn(t, one1, 1) // the lock's connection is not one of the pool's
 
 	release()
 	require.Eventually(t, func() bool { r, ok := take(two, 7); release = r; return ok }, time.Minute, 10*time.Millisecond)
-	one[bool](t, db.Owner, `SELECT pg_terminate_backend(pid, 60000) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1 AND objid = 7 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+	queryOne[bool](t, db.Owner, `SELECT pg_terminate_backend(pid, 60000) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1 AND objid = 7 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
 	_, ok = take(one1, 7)
 	require.True(t, ok, "a holder that died holds nothing")
 	release()
@@ -190,7 +190,7 @@ func TestLock(t *testing.T) {
 func TestLocksOfProcessesThatStandStill(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	frozen := open(t, db.LoginDSN, postgres.Options{AppName: "frozen"})
+	frozen := openDB(t, db.LoginDSN, postgres.Options{AppName: "frozen"})
 	postgres.SetLockTimes(frozen, time.Hour, 300*time.Millisecond)
 	release, ok, err := frozen.Lock(t.Context(), 7, 1)
 	require.NoError(t, err)
@@ -206,15 +206,15 @@ func TestLocksOfProcessesThatStandStill(t *testing.T) {
 	require.False(t, ok)
 	taken()
 
-	speaks := open(t, db.LoginDSN, postgres.Options{AppName: "speaks"})
+	speaks := openDB(t, db.LoginDSN, postgres.Options{AppName: "speaks"})
 	postgres.SetLockTimes(speaks, 20*time.Millisecond, time.Minute)
 	release, ok, err = speaks.Lock(t.Context(), 7, 2)
 	require.NoError(t, err)
 	require.True(t, ok)
 	defer release()
 	const last = `SELECT a.query_start FROM pg_stat_activity a JOIN pg_locks l USING (pid) WHERE l.locktype = 'advisory' AND l.classid = 7 AND l.objid = 2 AND a.datname = current_database()`
-	began := one[time.Time](t, db.Owner, last)
-	require.Eventually(t, func() bool { return one[time.Time](t, db.Owner, last).After(began) }, time.Minute, 20*time.Millisecond)
+	began := queryOne[time.Time](t, db.Owner, last)
+	require.Eventually(t, func() bool { return queryOne[time.Time](t, db.Owner, last).After(began) }, time.Minute, 20*time.Millisecond)
 }
 
 func TestOpen(t *testing.T) {
@@ -223,7 +223,7 @@ func TestOpen(t *testing.T) {
 	require.True(t, fault.Is(err, fault.Invalid))
 	require.NotContains(t, err.Error(), "hunter2")
 
-	down := open(t, "postgres://u:hunter2@127.0.0.1:1/d", postgres.Options{})
+	down := openDB(t, "postgres://u:hunter2@127.0.0.1:1/d", postgres.Options{})
 	err = down.Ping(t.Context())
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
 	require.NotContains(t, err.Error(), "hunter2")
@@ -238,8 +238,8 @@ func TestOpen(t *testing.T) {
 func TestInterruptedWork(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	seed(t, db, 1)
-	quick := open(t, db.LoginDSN, postgres.Options{Timeout: 50 * time.Millisecond})
+	seedTenants(t, db, 1)
+	quick := openDB(t, db.LoginDSN, postgres.Options{Timeout: 50 * time.Millisecond})
 	err := inTenant(t.Context(), quick, 1, `SELECT pg_sleep(60)`)
 	require.True(t, fault.Is(err, fault.Unavailable), "statement timeout: %v", err)
 
@@ -263,10 +263,10 @@ func TestInterruptedWork(t *testing.T) {
 	requireOwn(t, db.App, 1)
 }
 
-// Look works on any database, migrated or not, and changes nothing.
-func TestLook(t *testing.T) {
+// ReadCatalog works on any database, migrated or not, and changes nothing.
+func TestReadCatalog(t *testing.T) {
 	t.Parallel()
-	empty := open(t, pgtest.Empty(t), postgres.Options{})
+	empty := openDB(t, pgtest.Empty(t), postgres.Options{})
 	db := pgtest.New(t)
 	for _, d := range []*postgres.DB{empty, db.App} {
 		require.NoError(t, d.ReadCatalog(t.Context(), func(q schema.Querier) error {

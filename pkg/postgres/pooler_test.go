@@ -57,7 +57,7 @@ func startPooler(t *testing.T, dsn string, sessions int) (*pooler, string) {
 			if err != nil {
 				return
 			}
-			clients.Go(func() { p.serve(conn) })
+			clients.Go(func() { p.serveClient(conn) })
 		}
 	})
 	t.Cleanup(clients.Wait)
@@ -68,7 +68,7 @@ func startPooler(t *testing.T, dsn string, sessions int) (*pooler, string) {
 	return p, u.String()
 }
 
-func (p *pooler) take(last *pgconn.HijackedConn) *pgconn.HijackedConn {
+func (p *pooler) takeSession(last *pgconn.HijackedConn) *pgconn.HijackedConn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for len(p.idle) == 0 {
@@ -83,17 +83,17 @@ func (p *pooler) take(last *pgconn.HijackedConn) *pgconn.HijackedConn {
 	return session
 }
 
-func (p *pooler) give(session *pgconn.HijackedConn) {
+func (p *pooler) returnSession(session *pgconn.HijackedConn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.idle = append(p.idle, session)
 	p.freed.Signal()
 }
 
-func (p *pooler) serve(conn net.Conn) {
+func (p *pooler) serveClient(conn net.Conn) {
 	defer conn.Close()
 	client := pgproto3.NewBackend(conn, conn)
-	if err := p.welcome(conn, client); err != nil {
+	if err := p.startClient(conn, client); err != nil {
 		return
 	}
 	var session, last *pgconn.HijackedConn
@@ -106,26 +106,26 @@ func (p *pooler) serve(conn net.Conn) {
 			return
 		}
 		if session == nil {
-			session = p.take(last)
+			session = p.takeSession(last)
 			last = session
 		}
 		session.Frontend.Send(message)
 		switch message.(type) {
 		case *pgproto3.Query, *pgproto3.Sync:
-			status, err := relay(session, client)
+			status, err := relayAnswer(session, client)
 			if err != nil {
 				return
 			}
 			if status == 'I' {
-				p.give(session)
+				p.returnSession(session)
 				session = nil
 			}
 		}
 	}
 }
 
-// welcome answers the start of a client's connection.
-func (p *pooler) welcome(conn net.Conn, client *pgproto3.Backend) error {
+// startClient answers the start of a client's connection.
+func (p *pooler) startClient(conn net.Conn, client *pgproto3.Backend) error {
 	message, err := client.ReceiveStartupMessage()
 	if err != nil {
 		return err
@@ -148,8 +148,8 @@ func (p *pooler) welcome(conn net.Conn, client *pgproto3.Backend) error {
 	return client.Flush()
 }
 
-// relay passes the server's answer on, up to where it is ready for the next statement.
-func relay(session *pgconn.HijackedConn, client *pgproto3.Backend) (status byte, err error) {
+// relayAnswer passes the server's answer on, up to where it is ready for the next statement.
+func relayAnswer(session *pgconn.HijackedConn, client *pgproto3.Backend) (status byte, err error) {
 	if err := session.Frontend.Flush(); err != nil {
 		return 0, err
 	}
@@ -170,15 +170,15 @@ func relay(session *pgconn.HijackedConn, client *pgproto3.Backend) (status byte,
 func transactionPooler(t *testing.T) {
 	db := pgtest.New(t)
 	ids := []tenantid.ID{1, 2, 3, 4, 5}
-	seed(t, db, ids...)
+	seedTenants(t, db, ids...)
 	for _, mode := range []string{"exec", "cache_describe", "simple_protocol"} {
 		p, dsn := startPooler(t, db.LoginDSN, 3)
-		app := open(t, withParam(dsn, "default_query_exec_mode", mode), postgres.Options{MaxConns: 6})
+		app := openDB(t, withParam(dsn, "default_query_exec_mode", mode), postgres.Options{MaxConns: 6})
 		var group errgroup.Group
 		for worker := range 6 {
 			group.Go(func() error {
 				for n := range 50 {
-					if err := request(context.Background(), app, ids[(worker+n)%len(ids)], n%3); err != nil {
+					if err := runRequest(context.Background(), app, ids[(worker+n)%len(ids)], n%3); err != nil {
 						return fmt.Errorf("%s: %w", mode, err)
 					}
 				}
@@ -187,14 +187,14 @@ func transactionPooler(t *testing.T) {
 		}
 		require.NoError(t, group.Wait())
 		require.Greater(t, p.moves, 50, "clients change their session")
-		requireDirect(t, app)
+		requireSessionRefused(t, app)
 		app.Close()
 	}
 	p, dsn := startPooler(t, db.LoginDSN, 3)
-	app := open(t, dsn, postgres.Options{MaxConns: 2})
+	app := openDB(t, dsn, postgres.Options{MaxConns: 2})
 	var failed error
 	for n := range 100 {
-		err := request(t.Context(), app, ids[n%len(ids)], n%3)
+		err := runRequest(t.Context(), app, ids[n%len(ids)], n%3)
 		if err != nil {
 			requireState(t, err, "26000", "42P05")
 			failed = err
@@ -205,8 +205,8 @@ func transactionPooler(t *testing.T) {
 	app.Close()
 }
 
-// requireDirect wants what needs a session of its own to say that it has none.
-func requireDirect(t *testing.T, app *postgres.DB) {
+// requireSessionRefused wants what needs a session of its own to say that it has none.
+func requireSessionRefused(t *testing.T, app *postgres.DB) {
 	t.Helper()
 	_, ok, err := app.Lock(t.Context(), 1, 1)
 	require.True(t, fault.Is(err, fault.Operator), "%v", err)

@@ -21,25 +21,25 @@ import (
 //go:embed testdata/platform.sql
 var platformSQL string
 
-// as is dsn for another login.
-func as(dsn, login string) string { return strings.Replace(dsn, "//leadctl@", "//"+login+"@", 1) }
+// dsnAs is dsn for another login.
+func dsnAs(dsn, login string) string { return strings.Replace(dsn, "//leadctl@", "//"+login+"@", 1) }
 
-// platform is a database that login owns, in the shape the platform's other services made, then changed by variant.
-func platform(t *testing.T, s *pgtemp.Server, database, login, variant string) (dsn string) {
+// createPlatform is a database that login owns, in the shape the platform's other services made, then changed by variant.
+func createPlatform(t *testing.T, s *pgtemp.Server, database, login, variant string) (dsn string) {
 	t.Helper()
 	admin := openConn(t, s.DSN("postgres"))
-	exec(t, admin, `CREATE DATABASE `+database+` OWNER `+login)
-	dsn = as(s.DSN(database), login)
+	mustExec(t, admin, `CREATE DATABASE `+database+` OWNER `+login)
+	dsn = dsnAs(s.DSN(database), login)
 	conn := openConn(t, dsn)
-	exec(t, conn, platformSQL)
-	exec(t, conn, variant)
+	mustExec(t, conn, platformSQL)
+	mustExec(t, conn, variant)
 	return dsn
 }
 
 var tableBlock = regexp.MustCompile(`(?s)^CREATE TABLE (\S+) \(\n(.*)\n\)$`)
 
-// facts is a description as a set, columns one by one, so that their order in the table does not count.
-func facts(description string) map[string]bool {
+// factSet is a description as a set, columns one by one, so that their order in the table does not count.
+func factSet(description string) map[string]bool {
 	set := map[string]bool{}
 	for statement := range strings.SplitSeq(description, ";\n") {
 		statement = strings.TrimSpace(statement)
@@ -55,8 +55,8 @@ func facts(description string) map[string]bool {
 	return set
 }
 
-// beyond lists what have holds and want does not.
-func beyond(have, want map[string]bool) []string {
+// onlyIn lists what have holds and want does not.
+func onlyIn(have, want map[string]bool) []string {
 	return slices.Sorted(maps.Keys(maps.Collect(func(yield func(string, bool) bool) {
 		for f := range have {
 			if !want[f] && !yield(f, true) {
@@ -66,13 +66,13 @@ func beyond(have, want map[string]bool) []string {
 	})))
 }
 
-// snapshot is every row of the platform's tables as it is now, each value as text; NULLs and blanks are left out.
-func snapshot(t *testing.T, q schema.Querier) map[string][]string {
+// allRows is every row of the platform's tables as it is now, each value as text; NULLs and blanks are left out.
+func allRows(t *testing.T, q schema.Querier) map[string][]string {
 	t.Helper()
 	rows := map[string][]string{}
-	tables := list[string](t, q, `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1`)
+	tables := queryList[string](t, q, `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1`)
 	for _, table := range tables {
-		rows[table] = list[string](t, q, `SELECT (SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each_text(jsonb_strip_nulls(to_jsonb(t))) WHERE btrim(value) <> '')::text FROM public.`+table+` t`)
+		rows[table] = queryList[string](t, q, `SELECT (SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each_text(jsonb_strip_nulls(to_jsonb(t))) WHERE btrim(value) <> '')::text FROM public.`+table+` t`)
 	}
 	return rows
 }
@@ -85,11 +85,11 @@ func requireKept(t *testing.T, q schema.Querier, before map[string][]string) {
 	flat := `(SELECT jsonb_object_agg(key, value) FROM jsonb_each_text(jsonb_strip_nulls(%s)))`
 	for table, rows := range before {
 		places := `SELECT ` + strings.ReplaceAll(flat, "%s", "to_jsonb(t)") + ` AS r FROM public.` + table + ` t`
-		if one[bool](t, q, `SELECT to_regclass('public.' || $1) IS NOT NULL`, table+"_unassigned") {
+		if queryOne[bool](t, q, `SELECT to_regclass('public.' || $1) IS NOT NULL`, table+"_unassigned") {
 			places += ` UNION ALL SELECT ` + strings.ReplaceAll(flat, "%s", "row_data") + ` FROM public.` + table + `_unassigned`
 		}
 		for _, row := range rows {
-			found := one[bool](t, q, `SELECT EXISTS (SELECT 1 FROM (`+places+`) p WHERE r @> ($1::jsonb - $2::text[]))`, row, append([]string{}, mapped[table]...))
+			found := queryOne[bool](t, q, `SELECT EXISTS (SELECT 1 FROM (`+places+`) p WHERE r @> ($1::jsonb - $2::text[]))`, row, append([]string{}, mapped[table]...))
 			require.True(t, found, "row of %s is lost: %s", table, row)
 		}
 	}
@@ -99,17 +99,17 @@ func requireKept(t *testing.T, q schema.Querier, before map[string][]string) {
 // like a fresh one, and no row is lost.
 func TestAdoption(t *testing.T) {
 	t.Parallel()
-	fresh := facts(describe(t, pgtest.New(t).Owner))
+	fresh := factSet(describeSchema(t, pgtest.New(t).Owner))
 	for who, login := range map[string]string{"owner with CREATEROLE": "platform", "superuser": "leadctl"} {
 		t.Run(who, func(t *testing.T) {
 			t.Parallel()
-			s := server(t, nil)
-			exec(t, openConn(t, s.DSN("postgres")), `CREATE ROLE platform LOGIN CREATEROLE; CREATE ROLE report`)
-			dsn := platform(t, s, "platform", "platform", `GRANT SELECT ON lead_scores TO report; GRANT ALL ON companies TO PUBLIC`)
+			s := startServer(t, nil)
+			mustExec(t, openConn(t, s.DSN("postgres")), `CREATE ROLE platform LOGIN CREATEROLE; CREATE ROLE report`)
+			dsn := createPlatform(t, s, "platform", "platform", `GRANT SELECT ON lead_scores TO report; GRANT ALL ON companies TO PUBLIC`)
 			admin := openConn(t, s.DSN("platform"))
-			before := snapshot(t, admin)
+			before := allRows(t, admin)
 
-			res, err := schema.Up(t.Context(), as(dsn, login), released)
+			res, err := schema.Up(t.Context(), dsnAs(dsn, login), released)
 			require.NoError(t, err, fault.Hint(err))
 			require.Equal(t, uint(0), res.From)
 			require.Equal(t, map[string]int64{"companies": 1, "enrichment_runs": 1, "icp_rules": 1, "lead_features": 1, "lead_scores": 2,
@@ -129,21 +129,21 @@ func TestAdoption(t *testing.T) {
 				"rights of PUBLIC on companies are revoked",
 			}, res.Notes)
 
-			require.Empty(t, gate(t, admin))
+			require.Empty(t, queryGate(t, admin))
 			requireKept(t, admin, before)
 			requireMapped(t, admin)
-			adopted := facts(describe(t, admin))
-			require.Empty(t, beyond(fresh, adopted), "missing after adoption")
-			requireLeftOver(t, beyond(adopted, fresh))
+			adopted := factSet(describeSchema(t, admin))
+			require.Empty(t, onlyIn(fresh, adopted), "missing after adoption")
+			requireLeftOver(t, onlyIn(adopted, fresh))
 
-			rows := snapshot(t, admin)
-			again, err := schema.Up(t.Context(), as(dsn, login), released)
+			rows := allRows(t, admin)
+			again, err := schema.Up(t.Context(), dsnAs(dsn, login), released)
 			require.NoError(t, err)
 			require.Equal(t, again.From, again.To)
 			require.Equal(t, res.Unassigned, again.Unassigned)
 			require.Empty(t, again.Notes)
-			require.Equal(t, adopted, facts(describe(t, admin)))
-			require.Equal(t, rows, snapshot(t, admin))
+			require.Equal(t, adopted, factSet(describeSchema(t, admin)))
+			require.Equal(t, rows, allRows(t, admin))
 		})
 	}
 }
@@ -164,18 +164,18 @@ func requireLeftOver(t *testing.T, extra []string) {
 
 func requireMapped(t *testing.T, q schema.Querier) {
 	t.Helper()
-	require.Equal(t, []string{"active", "suspended", "active", "suspended"}, list[string](t, q, `SELECT status FROM tenants ORDER BY tenant_id`))
-	require.Equal(t, []string{"ready", "error", "provisioning"}, list[string](t, q, `SELECT status FROM onboarding_status ORDER BY tenant_id`))
-	require.Equal(t, []string{"Default (1) (1)", "Default (2)", "Default", "Default (1)", "Default"}, list[string](t, q, `SELECT name FROM icp_rules ORDER BY rule_id`))
-	require.Equal(t, []string{"201234567A", "", "", ""}, list[string](t, q, `SELECT coalesce(uen, '') FROM companies ORDER BY company_id`))
+	require.Equal(t, []string{"active", "suspended", "active", "suspended"}, queryList[string](t, q, `SELECT status FROM tenants ORDER BY tenant_id`))
+	require.Equal(t, []string{"ready", "error", "provisioning"}, queryList[string](t, q, `SELECT status FROM onboarding_status ORDER BY tenant_id`))
+	require.Equal(t, []string{"Default (1) (1)", "Default (2)", "Default", "Default (1)", "Default"}, queryList[string](t, q, `SELECT name FROM icp_rules ORDER BY rule_id`))
+	require.Equal(t, []string{"201234567A", "", "", ""}, queryList[string](t, q, `SELECT coalesce(uen, '') FROM companies ORDER BY company_id`))
 }
 
 // Shapes that differ from the usual one are adopted all the same, and lose no row.
 func TestAdoptionOfOddShapes(t *testing.T) {
 	t.Parallel()
-	s := server(t, nil)
-	exec(t, openConn(t, s.DSN("postgres")), `CREATE ROLE platform LOGIN CREATEROLE`)
-	fresh := facts(describe(t, pgtest.New(t).Owner))
+	s := startServer(t, nil)
+	mustExec(t, openConn(t, s.DSN("postgres")), `CREATE ROLE platform LOGIN CREATEROLE`)
+	fresh := factSet(describeSchema(t, pgtest.New(t).Owner))
 	for name, variant := range map[string]string{
 		"policies_by_other_names": `CREATE POLICY everything ON lead_scores USING (true); CREATE POLICY x ON tenants FOR SELECT USING (tenant_id > 0);
 			ALTER TABLE tenants ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; ALTER TABLE lead_scores FORCE ROW LEVEL SECURITY`,
@@ -210,13 +210,13 @@ func TestAdoptionOfOddShapes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dsn := platform(t, s, name, "platform", variant)
+			dsn := createPlatform(t, s, name, "platform", variant)
 			admin := openConn(t, s.DSN(name))
-			before := snapshot(t, admin)
+			before := allRows(t, admin)
 			_, err := schema.Up(t.Context(), dsn, released)
 			require.NoError(t, err, fault.Hint(err))
-			require.Empty(t, gate(t, admin))
-			require.Empty(t, beyond(fresh, facts(describe(t, admin))), "missing after adoption")
+			require.Empty(t, queryGate(t, admin))
+			require.Empty(t, onlyIn(fresh, factSet(describeSchema(t, admin))), "missing after adoption")
 			requireKept(t, admin, before)
 			requireWritable(t, admin)
 		})
@@ -226,28 +226,28 @@ func TestAdoptionOfOddShapes(t *testing.T) {
 // requireWritable does as the two roles what leadctl does first: a new tenant, its lead, a company.
 func requireWritable(t *testing.T, conn *pgx.Conn) {
 	t.Helper()
-	exec(t, conn, `SET ROLE leadctl_system`)
-	exec(t, conn, `INSERT INTO companies (uen, name) VALUES ('NEW', 'New'); INSERT INTO staging_acra_companies (uen, entity_name) VALUES ('NEW', 'New')`)
-	id := one[int](t, conn, `INSERT INTO tenants (name) VALUES ('New') RETURNING tenant_id`)
-	require.Equal(t, id, one[int](t, conn, `SELECT max(tenant_id) FROM tenants`), "the counter is behind the rows")
-	exec(t, conn, `INSERT INTO tenant_users (tenant_id, user_id) VALUES ($1, 'new@example')`, id)
-	exec(t, conn, `INSERT INTO odoo_connections (tenant_id, auth_type) VALUES ($1, 'service_account')`, id)
-	exec(t, conn, `INSERT INTO onboarding_status (tenant_id, status) VALUES ($1, 'syncing')`, id)
-	exec(t, conn, `SET ROLE leadctl_app`)
-	exec(t, conn, `SELECT set_config('request.tenant_id', $1::int::text, false)`, id)
-	exec(t, conn, `INSERT INTO lead_scores (tenant_id, company_id, score) SELECT $1, company_id, 1 FROM companies WHERE uen = 'NEW'`, id)
-	exec(t, conn, `INSERT INTO lead_features (tenant_id, company_id) SELECT $1, company_id FROM companies WHERE uen = 'NEW'`, id)
-	exec(t, conn, `INSERT INTO icp_rules (tenant_id, rule_id, name, payload) VALUES ($1, 1, 'Default', '{}')`, id)
-	exec(t, conn, `INSERT INTO enrichment_runs (tenant_id, run_id) VALUES ($1, 1)`, id)
-	require.Equal(t, 1, one[int](t, conn, `SELECT count(*)::int FROM lead_scores`))
-	exec(t, conn, `RESET ROLE; RESET request.tenant_id`)
+	mustExec(t, conn, `SET ROLE leadctl_system`)
+	mustExec(t, conn, `INSERT INTO companies (uen, name) VALUES ('NEW', 'New'); INSERT INTO staging_acra_companies (uen, entity_name) VALUES ('NEW', 'New')`)
+	id := queryOne[int](t, conn, `INSERT INTO tenants (name) VALUES ('New') RETURNING tenant_id`)
+	require.Equal(t, id, queryOne[int](t, conn, `SELECT max(tenant_id) FROM tenants`), "the counter is behind the rows")
+	mustExec(t, conn, `INSERT INTO tenant_users (tenant_id, user_id) VALUES ($1, 'new@example')`, id)
+	mustExec(t, conn, `INSERT INTO odoo_connections (tenant_id, auth_type) VALUES ($1, 'service_account')`, id)
+	mustExec(t, conn, `INSERT INTO onboarding_status (tenant_id, status) VALUES ($1, 'syncing')`, id)
+	mustExec(t, conn, `SET ROLE leadctl_app`)
+	mustExec(t, conn, `SELECT set_config('request.tenant_id', $1::int::text, false)`, id)
+	mustExec(t, conn, `INSERT INTO lead_scores (tenant_id, company_id, score) SELECT $1, company_id, 1 FROM companies WHERE uen = 'NEW'`, id)
+	mustExec(t, conn, `INSERT INTO lead_features (tenant_id, company_id) SELECT $1, company_id FROM companies WHERE uen = 'NEW'`, id)
+	mustExec(t, conn, `INSERT INTO icp_rules (tenant_id, rule_id, name, payload) VALUES ($1, 1, 'Default', '{}')`, id)
+	mustExec(t, conn, `INSERT INTO enrichment_runs (tenant_id, run_id) VALUES ($1, 1)`, id)
+	require.Equal(t, 1, queryOne[int](t, conn, `SELECT count(*)::int FROM lead_scores`))
+	mustExec(t, conn, `RESET ROLE; RESET request.tenant_id`)
 }
 
 // What adoption cannot do is said with what to do about it, and leaves the database as it was.
 func TestAdoptionRefused(t *testing.T) {
 	t.Parallel()
-	s := server(t, nil)
-	exec(t, openConn(t, s.DSN("postgres")), `CREATE ROLE platform LOGIN CREATEROLE; CREATE ROLE stranger; CREATE ROLE plain LOGIN`)
+	s := startServer(t, nil)
+	mustExec(t, openConn(t, s.DSN("postgres")), `CREATE ROLE platform LOGIN CREATEROLE; CREATE ROLE stranger; CREATE ROLE plain LOGIN`)
 	for name, c := range map[string]struct{ variant, says, hint string }{
 		"view_in_the_way": {`ALTER TABLE tenants ALTER name TYPE varchar(50); CREATE VIEW names AS SELECT name FROM tenants`,
 			"migration 1_platform: tenants.name cannot become text: cannot alter type of a column used by a view or rule (rule _RETURN on view names depends on column \"name\"), SQLSTATE 0A000",
@@ -265,12 +265,12 @@ func TestAdoptionRefused(t *testing.T) {
 			t.Parallel()
 			variant := c.variant
 			admin := openConn(t, s.DSN("postgres"))
-			dsn := platform(t, s, name, "platform", ``)
-			exec(t, openConn(t, s.DSN(name)), `DROP MATERIALIZED VIEW icp_candidate_companies`)
-			exec(t, openConn(t, s.DSN(name)), variant) // as superuser, who may give things away
+			dsn := createPlatform(t, s, name, "platform", ``)
+			mustExec(t, openConn(t, s.DSN(name)), `DROP MATERIALIZED VIEW icp_candidate_companies`)
+			mustExec(t, openConn(t, s.DSN(name)), variant) // as superuser, who may give things away
 			_ = admin
 			looking := openConn(t, s.DSN(name))
-			before, rows := describe(t, looking), snapshot(t, looking)
+			before, rows := describeSchema(t, looking), allRows(t, looking)
 
 			_, err := schema.Up(t.Context(), dsn, released)
 			require.True(t, fault.Is(err, fault.Operator), "%v", err)
@@ -282,8 +282,8 @@ func TestAdoptionRefused(t *testing.T) {
 			require.NoError(t, err)
 			require.False(t, st.Dirty)
 			if st.Version == 0 {
-				require.Empty(t, beyond(facts(before), facts(describe(t, looking))), "taken from a database that was not migrated")
-				after := snapshot(t, looking)
+				require.Empty(t, onlyIn(factSet(before), factSet(describeSchema(t, looking))), "taken from a database that was not migrated")
+				after := allRows(t, looking)
 				delete(after, "leadctl_schema_version")
 				delete(after, "leadctl_migrations")
 				require.Equal(t, rows, after)

@@ -14,7 +14,7 @@ import (
 func requireRefused(t *testing.T, plant, want string) {
 	t.Helper()
 	conn := openConn(t, pgtest.New(t).OwnerDSN)
-	planted(t, conn, `CREATE ROLE daemon LOGIN NOINHERIT; GRANT leadctl_app, leadctl_system TO daemon; `+plant+`; SET LOCAL SESSION AUTHORIZATION daemon`, func(q schema.Querier) {
+	withPlanted(t, conn, `CREATE ROLE daemon LOGIN NOINHERIT; GRANT leadctl_app, leadctl_system TO daemon; `+plant+`; SET LOCAL SESSION AUTHORIZATION daemon`, func(q schema.Querier) {
 		found, err := schema.GateLogin(t.Context(), q)
 		require.NoError(t, err)
 		require.ErrorContains(t, schema.Refusal(found), want)
@@ -36,8 +36,8 @@ func loginOwns(t *testing.T) {
 
 func requireGate(t *testing.T, plant string, want ...string) {
 	t.Helper()
-	planted(t, openConn(t, pgtest.New(t).OwnerDSN), plant, func(q schema.Querier) {
-		require.Equal(t, want, lines(gate(t, q)))
+	withPlanted(t, openConn(t, pgtest.New(t).OwnerDSN), plant, func(q schema.Querier) {
+		require.Equal(t, want, violationLines(queryGate(t, q)))
 	})
 }
 
@@ -63,12 +63,12 @@ func permissivePolicies(t *testing.T) {
 // Every tenant table refuses NULL and 0 as a tenant; the audit log alone has a 0, for acts on no tenant.
 func tenantIsNeverUnset(t *testing.T) {
 	conn := openConn(t, pgtest.New(t).OwnerDSN)
-	tables := list[string](t, conn, `SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
+	tables := queryList[string](t, conn, `SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
 		WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> 'audit_log' ORDER BY 1`)
 	require.Len(t, tables, 11)
 	for _, table := range tables {
-		require.True(t, one[bool](t, conn, `SELECT attnotnull FROM pg_attribute WHERE attrelid = $1::regclass AND attname = 'tenant_id'`, table), table)
-		require.Contains(t, list[string](t, conn, `SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = $1::regclass AND contype = 'c'`, table), "CHECK ((tenant_id > 0))", table)
+		require.True(t, queryOne[bool](t, conn, `SELECT attnotnull FROM pg_attribute WHERE attrelid = $1::regclass AND attname = 'tenant_id'`, table), table)
+		require.Contains(t, queryList[string](t, conn, `SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = $1::regclass AND contype = 'c'`, table), "CHECK ((tenant_id > 0))", table)
 	}
 	requireGate(t, `DROP POLICY tenant_isolation ON lead_scores; CREATE POLICY tenant_isolation ON lead_scores USING (tenant_id IS NOT DISTINCT FROM request_tenant())`,
 		"G10 lead_scores: policy tenant_isolation is not the comparison of tenant_id with this transaction's tenant: (NOT (tenant_id IS DISTINCT FROM request_tenant()))")
@@ -93,7 +93,7 @@ func barePartition(t *testing.T) {
 // at what it writes, as whom, and a line here.
 func triggersAreKnown(t *testing.T) {
 	conn := openConn(t, pgtest.New(t).OwnerDSN)
-	require.Empty(t, list[string](t, conn, `SELECT tgname::text FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid WHERE NOT tgisinternal AND c.relnamespace = 'public'::regnamespace
+	require.Empty(t, queryList[string](t, conn, `SELECT tgname::text FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid WHERE NOT tgisinternal AND c.relnamespace = 'public'::regnamespace
 		UNION ALL SELECT rulename::text FROM pg_rewrite JOIN pg_class c ON c.oid = ev_class WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'`))
 }
 
@@ -104,7 +104,7 @@ func ownerCopiesNothing(t *testing.T) {
 	for _, role := range []string{schema.AppRole, schema.SystemRole, schema.OwnerRole} {
 		tx, err := conn.Begin(t.Context())
 		require.NoError(t, err)
-		exec(t, tx, `SET LOCAL ROLE `+role+`; SET LOCAL row_security = off`)
+		mustExec(t, tx, `SET LOCAL ROLE `+role+`; SET LOCAL row_security = off`)
 		_, err = tx.Exec(t.Context(), `COPY lead_scores TO STDOUT`)
 		require.Error(t, err, role)
 		require.NoError(t, tx.Rollback(t.Context()))

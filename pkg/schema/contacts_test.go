@@ -13,9 +13,9 @@ import (
 // columns, what does not is set aside, and both services go on writing.
 func TestContactsAreAdopted(t *testing.T) {
 	t.Parallel()
-	s := server(t, nil)
-	exec(t, openConn(t, s.DSN("postgres")), `CREATE ROLE platform LOGIN CREATEROLE`)
-	dsn := platform(t, s, "contacts", "platform", `
+	s := startServer(t, nil)
+	mustExec(t, openConn(t, s.DSN("postgres")), `CREATE ROLE platform LOGIN CREATEROLE`)
+	dsn := createPlatform(t, s, "contacts", "platform", `
 		CREATE TABLE contacts (contact_id serial PRIMARY KEY, company_id int REFERENCES companies, tenant_id int REFERENCES tenants, name varchar(80) NOT NULL, seniority text,
 			email text UNIQUE, phone bigint, updated_at timestamp);
 		INSERT INTO contacts (company_id, tenant_id, name, seniority, email, phone) VALUES (1, 1, 'Ada', 'chief', 'ada@one.example', 6561234567), (1, NULL, 'Nobody''s', NULL, NULL, NULL), (2, 1, 'Bob', NULL, NULL, NULL);
@@ -24,33 +24,33 @@ func TestContactsAreAdopted(t *testing.T) {
 		INSERT INTO lead_emails VALUES ('ada@one.example', 1, 1, 'ok', 0.9), ('lost@one.example', 1, 99, 'ok', 0.1), ('none@one.example', NULL, 1, NULL, 0);
 		ALTER TABLE lead_emails ENABLE ROW LEVEL SECURITY; CREATE POLICY x ON lead_emails USING (true)`)
 	admin := openConn(t, s.DSN("contacts"))
-	before := snapshot(t, admin)
+	before := allRows(t, admin)
 
 	res, err := schema.Up(t.Context(), dsn, released)
 	require.NoError(t, err, fault.Hint(err))
 	require.Equal(t, int64(1), res.Unassigned["contacts"])
 	require.Equal(t, int64(2), res.Unassigned["lead_emails"])
-	require.Empty(t, gate(t, admin))
+	require.Empty(t, queryGate(t, admin))
 	delete(before, "contacts_unassigned")
 	requireKept(t, admin, before)
-	require.Equal(t, []string{"(1,Ada,chief,6561234567)", "(3,Bob,,)"}, list[string](t, admin, `SELECT (contact_id, name, seniority, phone)::text FROM contacts ORDER BY contact_id`))
+	require.Equal(t, []string{"(1,Ada,chief,6561234567)", "(3,Bob,,)"}, queryList[string](t, admin, `SELECT (contact_id, name, seniority, phone)::text FROM contacts ORDER BY contact_id`))
 
-	exec(t, admin, `SET ROLE leadctl_app`)
-	exec(t, admin, `SELECT set_config('request.tenant_id', '1', false)`)
-	exec(t, admin, `INSERT INTO lead_emails (tenant_id, company_id, email) VALUES (1, 2, 'ada@one.example')`)
-	require.Equal(t, 2, one[int](t, admin, `SELECT count(*)::int FROM lead_emails`))
-	exec(t, admin, `RESET ROLE; RESET request.tenant_id`)
+	mustExec(t, admin, `SET ROLE leadctl_app`)
+	mustExec(t, admin, `SELECT set_config('request.tenant_id', '1', false)`)
+	mustExec(t, admin, `INSERT INTO lead_emails (tenant_id, company_id, email) VALUES (1, 2, 'ada@one.example')`)
+	require.Equal(t, 2, queryOne[int](t, admin, `SELECT count(*)::int FROM lead_emails`))
+	mustExec(t, admin, `RESET ROLE; RESET request.tenant_id`)
 	theirs := openConn(t, dsn)
-	exec(t, theirs, `SELECT set_config('request.tenant_id', '2', false)`)
-	exec(t, theirs, `INSERT INTO contacts (tenant_id, company_id, name) VALUES (2, 1, 'Cid')`)
-	require.Equal(t, []string{"Cid"}, list[string](t, theirs, `SELECT name FROM contacts`))
+	mustExec(t, theirs, `SELECT set_config('request.tenant_id', '2', false)`)
+	mustExec(t, theirs, `INSERT INTO contacts (tenant_id, company_id, name) VALUES (2, 1, 'Cid')`)
+	require.Equal(t, []string{"Cid"}, queryList[string](t, theirs, `SELECT name FROM contacts`))
 
 	// Down and up again, as a deployment that goes back and forth.
-	rows := list[string](t, admin, `SELECT t::text FROM contacts t UNION ALL SELECT t::text FROM lead_emails t ORDER BY 1`)
+	rows := queryList[string](t, admin, `SELECT t::text FROM contacts t UNION ALL SELECT t::text FROM lead_emails t ORDER BY 1`)
 	_, err = schema.Down(t.Context(), s.DSN("contacts"), released)
 	require.NoError(t, err, fault.Hint(err))
 	_, err = schema.Up(t.Context(), dsn, released)
 	require.NoError(t, err, fault.Hint(err))
-	require.Equal(t, rows, list[string](t, admin, `SELECT t::text FROM contacts t UNION ALL SELECT t::text FROM lead_emails t ORDER BY 1`))
-	require.Empty(t, gate(t, admin))
+	require.Equal(t, rows, queryList[string](t, admin, `SELECT t::text FROM contacts t UNION ALL SELECT t::text FROM lead_emails t ORDER BY 1`))
+	require.Empty(t, queryGate(t, admin))
 }

@@ -24,7 +24,7 @@ const schemaDocHead = `-- The schema that leadctl's migrations make, as SQL. Gen
 // docs/schema.sql says what the migrations make.
 func TestSchemaDoc(t *testing.T) {
 	t.Parallel()
-	doc := schemaDocHead + describe(t, pgtest.New(t).Owner)
+	doc := schemaDocHead + describeSchema(t, pgtest.New(t).Owner)
 	if *update {
 		require.NoError(t, os.WriteFile(schemaDoc, []byte(doc), 0o644))
 	}
@@ -36,10 +36,10 @@ func TestSchemaDoc(t *testing.T) {
 // The description is SQL: it makes the same schema, which describes itself the same.
 func TestDescriptionMakesTheSame(t *testing.T) {
 	t.Parallel()
-	text := describe(t, pgtest.New(t).Owner)
+	text := describeSchema(t, pgtest.New(t).Owner)
 	copied := openConn(t, pgtest.Empty(t))
-	exec(t, copied, text)
-	require.Equal(t, text, describe(t, copied))
+	mustExec(t, copied, text)
+	require.Equal(t, text, describeSchema(t, copied))
 }
 
 // What the description leaves out, no comparison would notice.
@@ -68,15 +68,15 @@ func TestDescriptionHoldsEveryKindOfThing(t *testing.T) {
 		"COMMENT ON TABLE public.c IS 'it''s'",
 		"GRANT USAGE ON SEQUENCE public.s TO PUBLIC",
 	} {
-		before := describe(t, conn)
-		exec(t, conn, thing)
-		after := describe(t, conn)
+		before := describeSchema(t, conn)
+		mustExec(t, conn, thing)
+		after := describeSchema(t, conn)
 		require.NotEqual(t, before, after, thing)
 		require.NotContains(t, after, "%!", thing)
 	}
-	text := describe(t, conn)
+	text := describeSchema(t, conn)
 	again := openConn(t, pgtest.Empty(t))
-	exec(t, again, text)
-	require.Equal(t, text, describe(t, again))
+	mustExec(t, again, text)
+	require.Equal(t, text, describeSchema(t, again))
 	require.True(t, strings.HasSuffix(text, ";\n"))
 }

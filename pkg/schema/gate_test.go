@@ -15,17 +15,17 @@ import (
 	"github.com/leadctl/leadctl/pkg/schema"
 )
 
-// planted does one thing wrong in a transaction that is rolled back, and hands it to look.
-func planted(t *testing.T, conn *pgx.Conn, sql string, look func(q schema.Querier)) {
+// withPlanted does one thing wrong in a transaction that is rolled back, and hands it to look.
+func withPlanted(t *testing.T, conn *pgx.Conn, sql string, look func(q schema.Querier)) {
 	t.Helper()
 	tx, err := conn.Begin(t.Context())
 	require.NoError(t, err)
 	defer tx.Rollback(t.Context())
-	exec(t, tx, sql)
+	mustExec(t, tx, sql)
 	look(tx)
 }
 
-func lines(found []schema.Violation) []string {
+func violationLines(found []schema.Violation) []string {
 	text := make([]string, len(found))
 	for i, v := range found {
 		text[i] = v.String()
@@ -42,7 +42,7 @@ const (
 func TestGate(t *testing.T) {
 	t.Parallel()
 	conn := openConn(t, pgtest.New(t).OwnerDSN)
-	require.Empty(t, gate(t, conn))
+	require.Empty(t, queryGate(t, conn))
 	rules := map[string]bool{}
 	for _, c := range []struct {
 		plant string
@@ -126,10 +126,10 @@ func TestGate(t *testing.T) {
 			"G31 lead_scores_unassigned: rows set aside by adoption readable by leadctl_app", "G31 lead_scores_unassigned: rows set aside by adoption readable by leadctl_system"}},
 		{`GRANT EXECUTE ON FUNCTION pg_read_file(text) TO leadctl_app`, []string{"G32 pg_read_file: server function executable by leadctl_app"}},
 	} {
-		planted(t, conn, c.plant, func(q schema.Querier) {
-			found := gate(t, q)
+		withPlanted(t, conn, c.plant, func(q schema.Querier) {
+			found := queryGate(t, q)
 			if c.want != nil {
-				require.Equal(t, c.want, lines(found), c.plant)
+				require.Equal(t, c.want, violationLines(found), c.plant)
 			}
 			for _, v := range found {
 				rules[v.Rule] = true
@@ -144,7 +144,7 @@ func TestGate(t *testing.T) {
 	for _, rule := range strings.Fields("G00 G01 G02 G03 G04 G05 G06 G07 G08 G09 G10 G11 G12 G13 G14 G15 G16 G17 G18 G19 G20 G21 G22 G23 G24 G26 G27 G30 G31 G32") {
 		require.True(t, rules[rule], "nothing was planted for "+rule)
 	}
-	require.Empty(t, gate(t, conn))
+	require.Empty(t, queryGate(t, conn))
 	require.NoError(t, schema.Refusal(nil))
 }
 
@@ -172,16 +172,16 @@ func TestGateLogin(t *testing.T) {
 			"G29 lead_features: login has SELECT on a tenant table by itself", "G29 lead_features: login has TRUNCATE on a tenant table by itself",
 			"G29 lead_features: login has UPDATE on a tenant table by itself"}},
 	} {
-		planted(t, conn, c.plant, func(q schema.Querier) {
-			exec(t, q, `SET LOCAL SESSION AUTHORIZATION daemon`)
+		withPlanted(t, conn, c.plant, func(q schema.Querier) {
+			mustExec(t, q, `SET LOCAL SESSION AUTHORIZATION daemon`)
 			found, err := schema.GateLogin(t.Context(), q)
 			require.NoError(t, err)
-			require.Equal(t, c.want, lines(found), c.plant)
-			exec(t, q, `SET LOCAL SESSION AUTHORIZATION DEFAULT`)
+			require.Equal(t, c.want, violationLines(found), c.plant)
+			mustExec(t, q, `SET LOCAL SESSION AUTHORIZATION DEFAULT`)
 		})
 	}
 	// A login that inherits has both roles' rights at once, without becoming either.
-	planted(t, conn, `CREATE ROLE daemon LOGIN INHERIT; GRANT leadctl_app, leadctl_system TO daemon; SET LOCAL SESSION AUTHORIZATION daemon`, func(q schema.Querier) {
+	withPlanted(t, conn, `CREATE ROLE daemon LOGIN INHERIT; GRANT leadctl_app, leadctl_system TO daemon; SET LOCAL SESSION AUTHORIZATION daemon`, func(q schema.Querier) {
 		found, err := schema.GateLogin(t.Context(), q)
 		require.NoError(t, err)
 		require.True(t, slices.ContainsFunc(found, func(v schema.Violation) bool { return v.Rule == "G29" && v.Object == "lead_scores" }))
@@ -192,13 +192,13 @@ func TestGateLogin(t *testing.T) {
 func TestGateIsTheSameForEveryone(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	exec(t, db.Owner, `ALTER TABLE lead_scores NO FORCE ROW LEVEL SECURITY; CREATE VIEW peek AS SELECT * FROM lead_scores; GRANT SELECT ON peek TO leadctl_app`)
-	want := lines(gate(t, db.Owner))
+	mustExec(t, db.Owner, `ALTER TABLE lead_scores NO FORCE ROW LEVEL SECURITY; CREATE VIEW peek AS SELECT * FROM lead_scores; GRANT SELECT ON peek TO leadctl_app`)
+	want := violationLines(queryGate(t, db.Owner))
 	require.Len(t, want, 2)
 	login := openConn(t, db.LoginDSN)
-	require.Equal(t, want, lines(gate(t, login)))
-	exec(t, login, `SET ROLE leadctl_app`)
-	require.Equal(t, want, lines(gate(t, login)))
+	require.Equal(t, want, violationLines(queryGate(t, login)))
+	mustExec(t, login, `SET ROLE leadctl_app`)
+	require.Equal(t, want, violationLines(queryGate(t, login)))
 }
 
 // docs/security.md explains each rule that the gate can answer with, and no other.

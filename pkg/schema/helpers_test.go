@@ -14,8 +14,8 @@ import (
 
 var released = schema.Options{FS: migrations.FS}
 
-// server is a cluster of t's own, for tests about roles, which a cluster has only once.
-func server(t *testing.T, settings map[string]string) *pgtemp.Server {
+// startServer is a cluster of t's own, for tests about roles, which a cluster has only once.
+func startServer(t *testing.T, settings map[string]string) *pgtemp.Server {
 	t.Helper()
 	s, err := pgtemp.Start(t.Context(), pgtemp.Options{Settings: settings})
 	require.NoError(t, err)
@@ -31,19 +31,19 @@ func openConn(t *testing.T, dsn string) *pgx.Conn {
 	return conn
 }
 
-func exec(t *testing.T, q schema.Querier, sql string, args ...any) {
+func mustExec(t *testing.T, q schema.Querier, sql string, args ...any) {
 	t.Helper()
 	_, err := q.Exec(t.Context(), sql, args...)
 	require.NoError(t, err)
 }
 
-func one[T any](t *testing.T, q schema.Querier, sql string, args ...any) (value T) {
+func queryOne[T any](t *testing.T, q schema.Querier, sql string, args ...any) (value T) {
 	t.Helper()
 	require.NoError(t, q.QueryRow(t.Context(), sql, args...).Scan(&value))
 	return value
 }
 
-func list[T any](t *testing.T, q schema.Querier, sql string, args ...any) []T {
+func queryList[T any](t *testing.T, q schema.Querier, sql string, args ...any) []T {
 	t.Helper()
 	rows, err := q.Query(t.Context(), sql, args...)
 	require.NoError(t, err)
@@ -52,14 +52,14 @@ func list[T any](t *testing.T, q schema.Querier, sql string, args ...any) []T {
 	return values
 }
 
-func describe(t *testing.T, q schema.Querier) string {
+func describeSchema(t *testing.T, q schema.Querier) string {
 	t.Helper()
 	text, err := schema.Describe(t.Context(), q)
 	require.NoError(t, err)
 	return text
 }
 
-func gate(t *testing.T, q schema.Querier) []schema.Violation {
+func queryGate(t *testing.T, q schema.Querier) []schema.Violation {
 	t.Helper()
 	found, err := schema.Gate(t.Context(), q)
 	require.NoError(t, err)

@@ -16,8 +16,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/schema"
 )
 
-// strict is a server that asks everybody but its superuser and the login platform for a SCRAM password.
-func strict(t *testing.T) *pgtemp.Server {
+// startStrictServer is a server that asks everybody but its superuser and the login platform for a SCRAM password.
+func startStrictServer(t *testing.T) *pgtemp.Server {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "schema-test-")
 	require.NoError(t, err)
@@ -25,7 +25,7 @@ func strict(t *testing.T) *pgtemp.Server {
 	require.NoError(t, os.Chmod(dir, 0o755)) // the server's user reads it
 	rules := filepath.Join(dir, "hba.conf")
 	require.NoError(t, os.WriteFile(rules, []byte("local all leadctl,platform trust\nlocal all all scram-sha-256\n"), 0o644))
-	return server(t, map[string]string{"hba_file": rules})
+	return startServer(t, map[string]string{"hba_file": rules})
 }
 
 func logIn(t *testing.T, dsn, name, password string) (*pgx.Conn, error) {
@@ -44,14 +44,14 @@ func logIn(t *testing.T, dsn, name, password string) (*pgx.Conn, error) {
 // superuser and by an owner who is none.
 func TestLogin(t *testing.T) {
 	t.Parallel()
-	s := strict(t)
+	s := startStrictServer(t)
 	admin := openConn(t, s.DSN("postgres"))
-	exec(t, admin, `CREATE ROLE platform LOGIN CREATEROLE`)
-	exec(t, admin, `CREATE DATABASE app OWNER platform`)
-	require.NoError(t, up(t, as(s.DSN("app"), "platform"), released.FS))
-	exec(t, admin, `REVOKE CONNECT ON DATABASE app FROM PUBLIC`)
+	mustExec(t, admin, `CREATE ROLE platform LOGIN CREATEROLE`)
+	mustExec(t, admin, `CREATE DATABASE app OWNER platform`)
+	require.NoError(t, migrateUp(t, dsnAs(s.DSN("app"), "platform"), released.FS))
+	mustExec(t, admin, `REVOKE CONNECT ON DATABASE app FROM PUBLIC`)
 	for who, name := range map[string]string{"leadctl": "daemon", "platform": `odd "name"; --`} {
-		dsn := as(s.DSN("app"), who)
+		dsn := dsnAs(s.DSN("app"), who)
 		const first, second = `p'a"s\s w%C3%B6rd $$ é`, "another long enough"
 		require.True(t, fault.Is(schema.CreateLogin(t.Context(), dsn, name, first), fault.Invalid), "not ASCII")
 		password := strings.TrimSuffix(first, " é")
@@ -67,7 +67,7 @@ func TestLogin(t *testing.T) {
 		require.ErrorContains(t, err, "password authentication failed")
 		_, err = logIn(t, s.DSN("app"), name, second)
 		require.NoError(t, err)
-		require.True(t, one[bool](t, admin, `SELECT rolpassword LIKE 'SCRAM-SHA-256$4096:%' FROM pg_authid WHERE rolname = $1`, name))
+		require.True(t, queryOne[bool](t, admin, `SELECT rolpassword LIKE 'SCRAM-SHA-256$4096:%' FROM pg_authid WHERE rolname = $1`, name))
 	}
 }
 
@@ -76,13 +76,13 @@ func requireServing(t *testing.T, conn *pgx.Conn) {
 	found, err := schema.GateLogin(t.Context(), conn)
 	require.NoError(t, err)
 	require.Empty(t, found)
-	require.NoError(t, status(t, conn, released.FS).Problem(), "the version is readable without any role")
+	require.NoError(t, readStatus(t, conn, released.FS).Problem(), "the version is readable without any role")
 	_, err = conn.Exec(t.Context(), `SELECT * FROM tenants`)
 	require.ErrorContains(t, err, "permission denied")
 	for _, role := range []string{schema.AppRole, schema.SystemRole} {
-		exec(t, conn, `SET ROLE `+role)
-		exec(t, conn, `SELECT * FROM tenants`)
-		exec(t, conn, `RESET ROLE`)
+		mustExec(t, conn, `SET ROLE `+role)
+		mustExec(t, conn, `SELECT * FROM tenants`)
+		mustExec(t, conn, `RESET ROLE`)
 	}
 	_, err = conn.Exec(t.Context(), `SET ROLE `+schema.OwnerRole)
 	require.ErrorContains(t, err, "permission denied")
@@ -90,15 +90,15 @@ func requireServing(t *testing.T, conn *pgx.Conn) {
 
 func TestLoginRefused(t *testing.T) {
 	t.Parallel()
-	s := server(t, nil)
+	s := startServer(t, nil)
 	admin := openConn(t, s.DSN("postgres"))
 	const good = "long enough a password"
 	requireOperator(t, schema.CreateLogin(t.Context(), s.DSN("postgres"), "early", good), "the roles it shall become are not there", "run `leadctl migrate` first")
 
-	exec(t, admin, `CREATE ROLE platform LOGIN CREATEROLE; CREATE ROLE plain LOGIN; CREATE ROLE mighty SUPERUSER; CREATE ROLE maker CREATEDB; CREATE ROLE reader; GRANT pg_read_all_data TO reader`)
-	exec(t, admin, `CREATE DATABASE app OWNER platform`)
-	dsn := as(s.DSN("app"), "platform")
-	require.NoError(t, up(t, dsn, released.FS))
+	mustExec(t, admin, `CREATE ROLE platform LOGIN CREATEROLE; CREATE ROLE plain LOGIN; CREATE ROLE mighty SUPERUSER; CREATE ROLE maker CREATEDB; CREATE ROLE reader; GRANT pg_read_all_data TO reader`)
+	mustExec(t, admin, `CREATE DATABASE app OWNER platform`)
+	dsn := dsnAs(s.DSN("app"), "platform")
+	require.NoError(t, migrateUp(t, dsn, released.FS))
 	for _, name := range []string{"", "pg_mine", "platform", "mighty", "maker", "reader", schema.OwnerRole, schema.AppRole, schema.SystemRole, strings.Repeat("x", 64), "nul\x00"} {
 		err := schema.CreateLogin(t.Context(), dsn, name, good)
 		require.True(t, fault.Is(err, fault.Invalid), "%q: %v", name, err)
@@ -106,6 +106,6 @@ func TestLoginRefused(t *testing.T) {
 	err := schema.CreateLogin(t.Context(), dsn, "daemon", "short")
 	require.True(t, fault.Is(err, fault.Invalid))
 	require.NotContains(t, err.Error(), "short'")
-	requireOperator(t, schema.CreateLogin(t.Context(), as(s.DSN("app"), "plain"), "daemon", good), "login daemon: permission denied", "CREATEROLE")
-	require.True(t, one[bool](t, admin, `SELECT rolsuper FROM pg_roles WHERE rolname = 'mighty'`), "left as it was")
+	requireOperator(t, schema.CreateLogin(t.Context(), dsnAs(s.DSN("app"), "plain"), "daemon", good), "login daemon: permission denied", "CREATEROLE")
+	require.True(t, queryOne[bool](t, admin, `SELECT rolsuper FROM pg_roles WHERE rolname = 'mighty'`), "left as it was")
 }

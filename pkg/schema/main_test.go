@@ -14,7 +14,7 @@ const asRunner = "SCHEMA_TEST_RUNNER"
 
 func TestMain(m *testing.M) {
 	if dsn := os.Getenv(asRunner); dsn != "" {
-		_, err := schema.Up(context.Background(), dsn, schema.Options{FS: with(after(1, "slow.up"), slow)})
+		_, err := schema.Up(context.Background(), dsn, schema.Options{FS: releasedPlus(fileAfter(1, "slow.up"), slowMigration)})
 		fmt.Fprintln(os.Stderr, "the runner was to be killed, but ended:", err)
 		os.Exit(1)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/secret"
 )
 
-func keyring(t *testing.T) *secret.Keyring {
+func newKeyring(t *testing.T) *secret.Keyring {
 	t.Helper()
 	json, err := secret.Generate()
 	require.NoError(t, err)
@@ -22,7 +22,7 @@ func keyring(t *testing.T) *secret.Keyring {
 
 func TestSealedTextOpensForItsTenantAndPurposeOnly(t *testing.T) {
 	t.Parallel()
-	k := keyring(t)
+	k := newKeyring(t)
 	sealed, err := k.Seal("hunter2", "odoo_api_key", 7)
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(sealed, "v1:"))
@@ -35,7 +35,7 @@ func TestSealedTextOpensForItsTenantAndPurposeOnly(t *testing.T) {
 	for name, open := range map[string]func() (string, error){
 		"another tenant":  func() (string, error) { return k.Open(sealed, "odoo_api_key", 8) },
 		"another purpose": func() (string, error) { return k.Open(sealed, "password", 7) },
-		"another keyset":  func() (string, error) { return keyring(t).Open(sealed, "odoo_api_key", 7) },
+		"another keyset":  func() (string, error) { return newKeyring(t).Open(sealed, "odoo_api_key", 7) },
 		"plaintext":       func() (string, error) { return k.Open("hunter2", "odoo_api_key", 7) },
 		"cut short":       func() (string, error) { return k.Open(sealed[:len(sealed)-8], "odoo_api_key", 7) },
 	} {
