@@ -48,10 +48,6 @@ func pending() []string {
 
 		"pkg/doctor",
 
-		"pkg/failpoint",
-
-		"pkg/fault",
-
 		"pkg/httpapi",
 
 		"pkg/jobs",
@@ -59,8 +55,6 @@ func pending() []string {
 		"pkg/keycloak",
 
 		"pkg/leads",
-
-		"pkg/logging",
 
 		"pkg/odoo",
 
@@ -76,8 +70,6 @@ func pending() []string {
 
 		"pkg/schema",
 
-		"pkg/secret",
-
 		"pkg/serve",
 
 		"pkg/session",
@@ -85,8 +77,6 @@ func pending() []string {
 		"pkg/sso",
 
 		"pkg/tenant",
-
-		"pkg/tenantid",
 
 		"pkg/web",
 

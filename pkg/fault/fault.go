@@ -4,8 +4,8 @@
 // returns a message that is safe to show to the caller. Everything else about a failure (the cause, the SQL, another
 // service's answer) stays in the error chain for the log.
 //
-// Messages begin with the thing that failed and its value ("tenant 42", "column uen: missing from the header"), never with
-// "failed to…". They must not contain a secret, a token or a DSN.
+// Messages begin with the thing that failed and its value ("tenant 42", "column uen: missing from the header"), never
+// with "failed to…". They must not contain a secret, a token or a DSN.
 package fault
 
 import (
@@ -123,8 +123,8 @@ func (e *Error) WithRetryAfter(d time.Duration) *Error { c := *e; c.after = d; r
 // Because sets the cause, which only logs and operators see.
 func (e *Error) Because(cause error) *Error { c := *e; c.cause = cause; return &c }
 
-// KindOf returns the kind of err: that of the outermost classified error, Interrupted for a cancelled context, Unavailable
-// for an expired one, else Internal.
+// KindOf returns the kind of err: that of the outermost classified error, Interrupted for a cancelled context,
+// Unavailable for an expired one, else Internal.
 func KindOf(err error) Kind {
 	var e *Error
 	switch {

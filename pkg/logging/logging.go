@@ -29,8 +29,8 @@ func Discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 type attrsKey struct{}
 
-// With returns a context whose log lines carry attrs and the attributes that ctx already has. A later attribute replaces
-// an earlier one with the same key.
+// With returns a context whose log lines carry attrs and the attributes that ctx already has. A later attribute
+// replaces an earlier one with the same key.
 func With(ctx context.Context, attrs ...slog.Attr) context.Context {
 	kept := slices.DeleteFunc(slices.Clone(attrsOf(ctx)), func(old slog.Attr) bool {
 		return slices.ContainsFunc(attrs, func(a slog.Attr) bool { return a.Key == old.Key })

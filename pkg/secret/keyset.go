@@ -10,11 +10,14 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// How a master key is replaced while several processes run: AddKey gives the set a key that only opens, every process gets
-// that set; Promote makes it the one that seals, every process gets that set; what is stored is sealed anew; Retire leaves
-// nothing but it.
+// To replace the key that seals while several processes run:
+//
+//  1. AddKey adds a key that only opens. Give the new keyset to every process.
+//  2. Promote makes that key the primary one, which seals. Give the new keyset to every process.
+//  3. Seal every stored text again (package workspace).
+//  4. Retire removes the other keys.
 
-// AddKey gives the keyset one more key. It opens, and does not seal before Promote.
+// AddKey returns the keyset with one more key. The new key opens, but does not seal before Promote.
 func AddKey(json []byte) ([]byte, error) {
 	return editKeyset(json, func(m *keyset.Manager, _ *keyset.Handle) error {
 		_, err := m.Add(aead.AES256GCMKeyTemplate())
@@ -22,7 +25,7 @@ func AddKey(json []byte) ([]byte, error) {
 	})
 }
 
-// Promote makes the newest key the one that seals.
+// Promote returns the keyset with the newest key as the primary one, which seals.
 func Promote(json []byte) ([]byte, error) {
 	return editKeyset(json, func(m *keyset.Manager, h *keyset.Handle) error {
 		keys := h.KeysetInfo().GetKeyInfo()
@@ -30,7 +33,7 @@ func Promote(json []byte) ([]byte, error) {
 	})
 }
 
-// Retire removes every key but the one that seals. What the others sealed opens no more.
+// Retire returns the keyset with the primary key alone. A text that another key sealed can no longer be opened.
 func Retire(json []byte) ([]byte, error) {
 	return editKeyset(json, func(m *keyset.Manager, h *keyset.Handle) error {
 		for _, key := range h.KeysetInfo().GetKeyInfo() {

@@ -1,10 +1,10 @@
-// Package secret keeps what must not be readable in the database: it seals a text for one tenant and one purpose and
-// opens it again.
+// Package secret encrypts texts that the database must not hold in plaintext. Seal encrypts a text for one tenant and
+// one purpose; Open decrypts it.
 //
-// The cipher is Tink's AES-256-GCM keyset. The key's id stands in every ciphertext, so keys rotate without a flag day:
-// what an older key of the set sealed still opens (keyset.go changes a set). Tenant and purpose are authenticated with the text, so a ciphertext
-// copied to another tenant's row opens nowhere. It does not decide where ciphertexts are kept (packages workspace and session
-// do) nor when keys rotate.
+// The cipher is AES-256-GCM with a Tink keyset. Each ciphertext holds the id of its key, so a text that an older key
+// of the set sealed can still be opened after a new key is added (keyset.go changes a set). Tenant and purpose are
+// authenticated with the text, so a ciphertext that is copied to another tenant's row cannot be opened there. The
+// package does not decide where ciphertexts are stored (packages workspace and session do) or when keys are rotated.
 package secret
 
 import (
@@ -21,16 +21,16 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// prefix marks a sealed text; the database refuses a secret without it.
+// prefix marks a sealed text. A CHECK constraint of the database rejects a secret without it.
 const prefix = "v1:"
 
-// Keyring seals and opens. It is safe for concurrent use and shows no key when printed.
+// Keyring seals and opens texts. It is safe for concurrent use and shows no key when printed.
 type Keyring struct {
 	aead    tink.AEAD
 	primary uint32 // id of the key that seals
 }
 
-// Generate makes a new keyset with one key, as the JSON that Parse reads.
+// Generate returns a new keyset with one key, in the JSON form that Parse reads.
 func Generate() ([]byte, error) {
 	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
 	if err != nil {
@@ -39,7 +39,7 @@ func Generate() ([]byte, error) {
 	return writeKeyset(handle)
 }
 
-// Parse reads a keyset. The error never repeats what it read.
+// Parse returns the keyring of a keyset in JSON. Its error does not contain the input.
 func Parse(json []byte) (*Keyring, error) {
 	handle, err := readKeyset(json)
 	if err != nil {
@@ -47,38 +47,38 @@ func Parse(json []byte) (*Keyring, error) {
 	}
 	primitive, err := aead.New(handle)
 	if err != nil {
-		return nil, fault.New(fault.Operator, "keyset: no usable AEAD key in it").
+		return nil, fault.New(fault.Operator, "keyset: it holds no usable AEAD key").
 			WithHint("make one with `leadctl secrets init FILE`")
 	}
 	return &Keyring{primitive, handle.KeysetInfo().GetPrimaryKeyId()}, nil
 }
 
-// Sealed reports whether text has the form of what Seal makes. Anything else was stored in the clear.
+// Sealed reports whether text has the prefix that Seal writes. A text without it was stored as plaintext.
 func Sealed(text string) bool { return strings.HasPrefix(text, prefix) }
 
-// SealedWith is the id of the key that sealed a text; ok is false for what no Keyring made.
+// SealedWith returns the id of the key that sealed a text. ok is false if no Keyring can have sealed it.
 func SealedWith(sealed string) (id uint32, ok bool) {
-	raw, isOurs := strings.CutPrefix(sealed, prefix)
+	raw, hasPrefix := strings.CutPrefix(sealed, prefix)
 	ciphertext, err := base64.StdEncoding.DecodeString(raw)
-	if !isOurs || err != nil || len(ciphertext) < keyPrefix || ciphertext[0] != tinkVersion {
+	if !hasPrefix || err != nil || len(ciphertext) < keyPrefixLen || ciphertext[0] != tinkVersion {
 		return 0, false
 	}
 	return binary.BigEndian.Uint32(ciphertext[1:]), true
 }
 
-// A Tink ciphertext begins with a version byte and the id of its key.
+// A Tink ciphertext begins with a version byte and the id of its key, 4 bytes in big-endian order.
 const (
-	tinkVersion = 1
-	keyPrefix   = 5
+	tinkVersion  = 1
+	keyPrefixLen = 5
 )
 
-// IsCurrent reports whether the key that seals now has sealed this.
+// IsCurrent reports whether sealed was sealed with the primary key, which seals now.
 func (k *Keyring) IsCurrent(sealed string) bool {
 	id, ok := SealedWith(sealed)
 	return ok && id == k.primary
 }
 
-// Seal encrypts text for tenant and purpose (a constant such as "odoo_api_key").
+// Seal returns text encrypted for tenant and purpose, a constant such as "odoo_api_key".
 func (k *Keyring) Seal(text, purpose string, tenant tenantid.ID) (string, error) {
 	sealed, err := k.aead.Encrypt([]byte(text), associatedData(purpose, tenant))
 	if err != nil {
@@ -87,11 +87,11 @@ func (k *Keyring) Seal(text, purpose string, tenant tenantid.ID) (string, error)
 	return prefix + base64.StdEncoding.EncodeToString(sealed), nil
 }
 
-// Open decrypts what Seal made for the same tenant and purpose. Anything else, plaintext included, is an Operator fault:
-// there is no fallback.
+// Open returns the text that Seal encrypted for the same tenant and purpose. Anything else, also a plaintext, is an
+// Operator fault.
 func (k *Keyring) Open(sealed, purpose string, tenant tenantid.ID) (string, error) {
-	refused := fault.New(fault.Operator, "secret %s of tenant %s: it does not open with this keyset", purpose, tenant).
-		WithHint("run with the keyset that sealed it")
+	refused := fault.New(fault.Operator, "secret %s of tenant %s: this keyset cannot decrypt it", purpose, tenant).
+		WithHint("run leadctl with the keyset that encrypted it")
 	raw, ok := strings.CutPrefix(sealed, prefix)
 	if !ok {
 		return "", refused
@@ -111,10 +111,11 @@ func associatedData(purpose string, tenant tenantid.ID) []byte {
 	return fmt.Appendf(nil, "leadctl\x00%s\x00%s", purpose, tenant)
 }
 
-// Column is where sealed texts stand in the database, for moving them to another key. Tenant: Key is the tenant they belong
-// to; else they belong to none.
+// Column describes a database column of sealed texts, for sealing them with another key.
 type Column struct {
-	Table, Key, Value string
-	Purpose           string
-	Tenant            bool
+	Table   string
+	Key     string // the table's primary key column
+	Value   string // the column that holds the sealed text
+	Purpose string // as passed to Seal
+	Tenant  bool   // Key is the tenant that the text was sealed for; otherwise it was sealed for tenant 0
 }

@@ -16,8 +16,9 @@ func (id ID) Valid() bool { return id > 0 }
 // String returns the decimal form used in logs, claims and URLs.
 func (id ID) String() string { return strconv.FormatInt(int64(id), 10) }
 
-// Parse returns the ID that s holds in canonical decimal form: no sign, no leading zero, no space, within int4. Otherwise
-// ok is false. PostgreSQL's own cast reads ' 1 ', '+1' and '001' as tenant 1, so other forms must not reach it.
+// Parse returns the ID that s holds in canonical decimal form: no sign, no leading zero, no space, within int4.
+// Otherwise ok is false. PostgreSQL's own cast reads ' 1 ', '+1' and '001' as tenant 1, so other forms must not reach
+// it.
 func Parse(s string) (id ID, ok bool) {
 	if s == "" || len(s) > 10 || s[0] == '0' {
 		return 0, false
