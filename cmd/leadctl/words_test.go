@@ -60,10 +60,6 @@ func pending() []string {
 
 		"pkg/onboarding",
 
-		"pkg/pgtemp",
-
-		"pkg/pgtest",
-
 		"pkg/postgres",
 
 		"pkg/reseal",

@@ -13,16 +13,17 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// durableTemp is where things that outlive a process and a reboot are kept for a user that has no home.
+// durableTemp is the directory for files that must survive a reboot and belong to a user without a home directory.
 const durableTemp = "/var/tmp"
 
 // account is the user that the server runs as.
 type account struct {
 	uid        int
-	credential *syscall.Credential // nil: as this process
+	credential *syscall.Credential // nil for the user of this process
 }
 
-// serverAccount is this process's own user, or for root, whom PostgreSQL refuses, the user postgres, else nobody.
+// serverAccount returns the user of this process. Under root, which PostgreSQL refuses to run as, it returns the user
+// postgres, or the user nobody if postgres does not exist.
 func serverAccount() (account, error) {
 	if uid := os.Geteuid(); uid != 0 {
 		return account{uid: uid}, nil
@@ -38,11 +39,13 @@ func serverAccount() (account, error) {
 			return account{int(uid), &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}, nil
 		}
 	}
-	return account{}, fault.New(fault.Operator, "users postgres and nobody: neither exists, and PostgreSQL refuses to run as root").
+	return account{}, fault.New(fault.Operator,
+		"users postgres and nobody: neither exists, and PostgreSQL refuses to run as root").
 		WithHint("run leadctl as an ordinary user, add a user named postgres, or set POSTGRES_DSN")
 }
 
-// templatePath is the archive of a fresh cluster of version v, or "" where somebody else's file has taken its name.
+// templatePath returns the path of the archive of a new cluster of version v. It returns "" if a file with that path
+// exists that is not a regular file of a with mode 0600.
 func templatePath(a account, v version) string {
 	path := filepath.Join(durableTemp, "leadctl-pgtpl-"+strconv.Itoa(a.uid)+"-"+v.String()+".tar")
 	info, err := os.Lstat(path)

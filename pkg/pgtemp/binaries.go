@@ -12,18 +12,20 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// binaries is a directory with a usable initdb and postgres.
+// binaries is a directory that holds a usable initdb and postgres.
 type binaries struct {
 	dir     string
 	version version
 }
 
-// findBinaries gives the binaries to run: those of o.BinDir, else the first usable place, else the fetched ones.
+// findBinaries returns the binaries to run: those in o.BinDir if it is set, else those of the first usable place, else
+// the downloaded ones.
 func findBinaries(ctx context.Context, o Options, places [][]string) (binaries, error) {
 	if o.BinDir != "" {
 		b, err := inspectBinaries(ctx, o.BinDir)
 		if err != nil {
-			return binaries{}, fault.New(fault.Unavailable, "PostgreSQL binaries in %s: %w", o.BinDir, err).WithHint(hintNoPG)
+			return binaries{}, fault.New(fault.Unavailable, "PostgreSQL binaries in %s: %w", o.BinDir, err).
+				WithHint(hintNoPG)
 		}
 		return b, nil
 	}
@@ -32,19 +34,21 @@ func findBinaries(ctx context.Context, o Options, places [][]string) (binaries, 
 			return b, nil
 		}
 	}
-	if err := ctx.Err(); err != nil { // what was cut short found nothing
+	if err := ctx.Err(); err != nil { // the search was incomplete: do not download
 		return binaries{}, fault.New(fault.KindOf(err), "PostgreSQL binaries: %w", err)
 	}
 	return fetchedBinaries(ctx, o, "")
 }
 
-// systemPlaces lists where PostgreSQL gets installed, the best place first. Within one place the newest version wins.
+// systemPlaces returns the directories in which PostgreSQL is installed, in groups, the preferred group first. Within a
+// group the newest version is used.
 func systemPlaces(ctx context.Context) [][]string {
 	return [][]string{
-		globDirs("/usr/lib/postgresql/*/bin"), // Debian and its kin
+		globDirs("/usr/lib/postgresql/*/bin"), // Debian and its derivatives
 		binDirsOnPath(ctx),
 		globDirs("/usr/pgsql-*/bin", "/usr/libexec/postgresql*", "/opt/homebrew/opt/postgresql@*/bin",
-			"/usr/local/opt/postgresql@*/bin", "/Applications/Postgres.app/Contents/Versions/*/bin", "/usr/local/pgsql/bin"),
+			"/usr/local/opt/postgresql@*/bin", "/Applications/Postgres.app/Contents/Versions/*/bin",
+			"/usr/local/pgsql/bin"),
 	}
 }
 
@@ -57,7 +61,8 @@ func globDirs(patterns ...string) []string {
 	return dirs
 }
 
-// binDirsOnPath asks PATH: pg_config knows where the server is, even where only the client programs are on the path.
+// binDirsOnPath returns the directories that pg_config and postgres on PATH indicate. pg_config reports the directory
+// of the server even if only the client programs are on PATH.
 func binDirsOnPath(ctx context.Context) []string {
 	var dirs []string
 	if out, err := exec.CommandContext(ctx, "pg_config", "--bindir").Output(); err == nil {
@@ -69,7 +74,7 @@ func binDirsOnPath(ctx context.Context) []string {
 	return dirs
 }
 
-// newestBinaries is the newest usable version in dirs.
+// newestBinaries returns the newest usable binaries in dirs.
 func newestBinaries(ctx context.Context, dirs []string) (best binaries, found bool) {
 	for _, dir := range dirs {
 		b, err := inspectBinaries(ctx, dir)
@@ -80,7 +85,8 @@ func newestBinaries(ctx context.Context, dirs []string) (best binaries, found bo
 	return best, found
 }
 
-// inspectBinaries reads the version of the binaries in dir and refuses a dir that lacks one, or is too old.
+// inspectBinaries returns the binaries in dir with their version. It fails if initdb or postgres is missing, or if the
+// version is too old.
 func inspectBinaries(ctx context.Context, dir string) (binaries, error) {
 	if _, err := os.Stat(filepath.Join(dir, "initdb")); err != nil {
 		return binaries{}, err
@@ -94,7 +100,7 @@ func inspectBinaries(ctx context.Context, dir string) (binaries, error) {
 		return binaries{}, err
 	}
 	if v.major < oldest {
-		return binaries{}, fault.New(fault.Unavailable, "PostgreSQL %s in %s: older than %d", v, dir, oldest)
+		return binaries{}, fault.New(fault.Unavailable, "PostgreSQL %s in %s: must be %d or newer", v, dir, oldest)
 	}
 	return binaries{dir: dir, version: v}, nil
 }

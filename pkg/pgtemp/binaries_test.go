@@ -37,7 +37,7 @@ func TestParseVersion(t *testing.T) {
 	}
 }
 
-// fakeInstallation pretends that PostgreSQL of that version is installed, and returns its directory.
+// fakeInstallation returns a directory with a script that claims to be postgres of version v.
 func fakeInstallation(t *testing.T, v string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -47,12 +47,14 @@ func fakeInstallation(t *testing.T, v string) string {
 	return dir
 }
 
-func TestNewestOfTheFirstUsablePlace(t *testing.T) {
+func TestFindBinariesPrefersNewestOfFirstPlace(t *testing.T) {
 	t.Parallel()
-	old, nine, ten, newer := fakeInstallation(t, "14.20"), fakeInstallation(t, "16.9"), fakeInstallation(t, "16.10"), fakeInstallation(t, "17.1")
+	old, newer := fakeInstallation(t, "14.20"), fakeInstallation(t, "17.1")
+	nine, ten := fakeInstallation(t, "16.9"), fakeInstallation(t, "16.10")
 	clientOnly := t.TempDir()
 
-	b, err := findBinaries(t.Context(), Options{}, [][]string{{old, clientOnly, "/nonexistent"}, {nine, ten, old}, {newer}})
+	places := [][]string{{old, clientOnly, "/nonexistent"}, {nine, ten, old}, {newer}}
+	b, err := findBinaries(t.Context(), Options{}, places)
 	require.NoError(t, err)
 	require.Equal(t, ten, b.dir)
 
@@ -61,7 +63,7 @@ func TestNewestOfTheFirstUsablePlace(t *testing.T) {
 	require.Equal(t, nine, b.dir)
 }
 
-func TestBinDirThatCannotServe(t *testing.T) {
+func TestUnusableBinDir(t *testing.T) {
 	t.Parallel()
 	for _, dir := range []string{t.TempDir(), fakeInstallation(t, "14.20")} {
 		_, err := Start(t.Context(), Options{BinDir: dir})
@@ -71,8 +73,8 @@ func TestBinDirThatCannotServe(t *testing.T) {
 	}
 }
 
-// serveRepository serves a jar with tiny.txz, which holds a bin folder with a postgres that knows its version, and the
-// checksum of what it is told to have served.
+// serveRepository serves a jar with tiny.txz, which holds a bin folder with a script that prints postgres's version. It
+// serves the checksum of what checksummed returns for the jar.
 func serveRepository(t *testing.T, checksummed func(jar []byte) []byte) (url string) {
 	t.Helper()
 	archive, err := os.ReadFile("testdata/tiny.txz")
@@ -116,13 +118,13 @@ func TestFetchedOnceThenCached(t *testing.T) {
 	require.NoError(t, both.Wait())
 
 	b, err := fetchedBinaries(t.Context(), Options{CacheDir: cache, Log: t.Fatalf}, "http://127.0.0.1:1")
-	require.NoError(t, err, "cached, so nothing is asked for")
+	require.NoError(t, err, "the cache is used without a request")
 	info, err := os.Stat(filepath.Join(b.dir, "postgres"))
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o755), info.Mode().Perm())
 }
 
-func TestFetchRefusesWhatDoesNotMatchItsChecksum(t *testing.T) {
+func TestFetchRejectsWrongChecksum(t *testing.T) {
 	t.Parallel()
 	cache := t.TempDir()
 	url := serveRepository(t, func(jar []byte) []byte { return jar[1:] })
@@ -135,13 +137,14 @@ func TestFetchRefusesWhatDoesNotMatchItsChecksum(t *testing.T) {
 	require.Empty(t, left)
 }
 
-func TestCacheThatOthersCanWriteIsNotRun(t *testing.T) {
+func TestCacheWritableByOthersIsNotUsed(t *testing.T) {
 	t.Parallel()
 	cache := t.TempDir()
 	home := filepath.Join(cache, "postgres-"+string(fetchedVersion))
 	require.NoError(t, os.Mkdir(home, 0o700))
 	require.NoError(t, os.Chmod(home, 0o777))
 	require.NoError(t, os.Rename(fakeInstallation(t, "18.3"), filepath.Join(home, "bin")))
-	_, err := fetchedBinaries(t.Context(), Options{CacheDir: cache}, serveRepository(t, func(jar []byte) []byte { return jar }))
+	url := serveRepository(t, func(jar []byte) []byte { return jar })
+	_, err := fetchedBinaries(t.Context(), Options{CacheDir: cache}, url)
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
 }

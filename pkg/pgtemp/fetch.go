@@ -15,28 +15,31 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// fetchedVersion is the version that the library downloads, which is not always the newest one there is.
+// fetchedVersion is the version that the library downloads. A newer version can exist.
 const fetchedVersion = embeddedpostgres.V18
 
-// fetchedBinaries gives the cached binaries, and fetches them first when there are none. Several processes may do so at
-// once; the first to finish provides for all. An empty repository means the library's own.
+// fetchedBinaries returns the downloaded binaries from the cache. If there are none, it downloads them. Several
+// processes can do so at once; all use the result of the first to finish. If repository is "", the library's default
+// is used.
 func fetchedBinaries(ctx context.Context, o Options, repository string) (binaries, error) {
 	home, err := fetchHome(o.CacheDir)
 	if err == nil && !isTrustedDir(home) {
-		o.logf("fetching PostgreSQL %s into %s, once", fetchedVersion, home)
+		o.logf("downloading PostgreSQL %s to %s (once)", fetchedVersion, home)
 		err = fetchBinaries(ctx, home, repository)
 	}
 	if err != nil {
-		return binaries{}, fault.New(fault.Unavailable, "PostgreSQL binaries: none installed, and none fetched: %w", err).WithHint(hintNoPG)
+		return binaries{}, fault.New(fault.Unavailable,
+			"PostgreSQL binaries: not installed, and the download failed: %w", err).WithHint(hintNoPG)
 	}
 	b, err := inspectBinaries(ctx, filepath.Join(home, "bin"))
 	if err != nil {
-		return binaries{}, fault.New(fault.Unavailable, "fetched PostgreSQL binaries in %s: %w", home, err).WithHint(hintNoPG)
+		return binaries{}, fault.New(fault.Unavailable,
+			"downloaded PostgreSQL binaries in %s: %w", home, err).WithHint(hintNoPG)
 	}
 	return b, nil
 }
 
-// fetchHome is the directory that holds, or is to hold, the fetched binaries. Its parent exists on return.
+// fetchHome returns the directory for the downloaded binaries. It makes the parent directory, but not the directory.
 func fetchHome(cacheDir string) (string, error) {
 	name := "postgres-" + string(fetchedVersion)
 	if cacheDir == "" && os.Geteuid() == 0 {
@@ -52,21 +55,23 @@ func fetchHome(cacheDir string) (string, error) {
 	return filepath.Join(cacheDir, name), os.MkdirAll(cacheDir, 0o755)
 }
 
-// isTrustedDir reports whether dir is a directory that nobody but this user can have filled, so that it is safe to run what
-// lies in it.
+// isTrustedDir reports whether dir is a directory that only this user can write to, so that it is safe to run programs
+// from it.
 func isTrustedDir(dir string) bool {
 	info, err := os.Lstat(dir)
 	return err == nil && info.IsDir() && info.Mode().Perm()&0o022 == 0 && ownedBy(info, os.Geteuid())
 }
 
-// fetchBinaries downloads and unpacks into a directory beside home, and renames that to home when it is whole.
+// fetchBinaries downloads and unpacks the binaries in a new directory beside home and renames it to home when it is
+// complete.
 func fetchBinaries(ctx context.Context, home, repository string) error {
 	work, err := os.MkdirTemp(filepath.Dir(home), filepath.Base(home)+".part-")
 	if err != nil {
 		return err
 	}
 	failed := make(chan error, 1)
-	// The library knows no context. It goes on by itself after a cancellation and still cleans up, unless the process ends.
+	// The library takes no context. After a cancellation this goroutine continues until the download ends, then cleans
+	// up.
 	go func() {
 		err := installBinaries(work, home, repository)
 		_ = os.RemoveAll(work)
@@ -88,16 +93,18 @@ func installBinaries(work, home, repository string) error {
 	if err := makeReadable(unpacked); err != nil {
 		return err
 	}
-	if err := os.Rename(unpacked, home); err != nil && !isTrustedDir(home) { // else another process was first
+	if err := os.Rename(unpacked, home); err != nil && !isTrustedDir(home) { // trusted: another process was first
 		return err
 	}
 	return nil
 }
 
-// downloadBinaries has the library download the binaries, check them against their published checksum and unpack them, and stop
-// there. Its Start is the only way in: it unpacks, makes its runtime directory, then prepares the data directory and
-// starts a server. We give it a data directory that cannot be, under a plain file, so it ends before it runs anything;
-// the runtime directory then tells whether the unpacking before it came to its end.
+// downloadBinaries lets the library download the binaries, verify their published checksum and unpack them to the
+// directory into, but not start a server.
+//
+// The library exports only Start for this: it unpacks, makes its runtime directory, prepares the data directory and
+// starts a server. The data directory passed here is below a regular file and cannot be made, so Start fails before it
+// runs a program. If the runtime directory then exists, the unpacking was complete.
 func downloadBinaries(work, into, repository string) error {
 	file, runtime := filepath.Join(work, "file"), filepath.Join(work, "runtime")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -115,7 +122,8 @@ func downloadBinaries(work, into, repository string) error {
 	return fmt.Errorf("PostgreSQL %s: %w", fetchedVersion, err)
 }
 
-// makeReadable lets every user read what a strict umask would keep from the one that the server runs as.
+// makeReadable makes the files below root readable for every user, because the server's user must read them whatever
+// the umask was.
 func makeReadable(root string) error {
 	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.Type()&fs.ModeSymlink != 0 {

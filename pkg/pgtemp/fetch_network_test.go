@@ -8,12 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The real download, and a server on it. It needs the network, so it runs only when asked for: go test -tags network.
+// TestRealFetchServes downloads real binaries and starts a server with them. It needs the network, so it runs only with
+// go test -tags network.
 func TestRealFetchServes(t *testing.T) {
 	t.Parallel()
 	cache := t.TempDir()
 	if who, err := serverAccount(); err == nil && who.credential != nil {
-		cache = "" // root's default is readable by the server's user, a test's own directory is not
+		cache = "" // the server's user can read root's default directory, but not a test's directory
 	}
 	b, err := findBinaries(t.Context(), Options{CacheDir: cache, Log: t.Logf}, nil)
 	require.NoError(t, err)

@@ -17,8 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A process that is killed without warning takes its server along: as whoever runs the tests, and where that is root also
-// as an unprivileged user, who then runs the server as itself.
+// TestKilledParentLeavesNothing kills a process and expects its server and directory to disappear. The process runs as
+// the current user and, if that is root, also as an unprivileged user, which is then the server's user too.
 func TestKilledParentLeavesNothing(t *testing.T) {
 	t.Parallel()
 	callers := map[string]*syscall.Credential{"as this user": nil}
@@ -75,7 +75,8 @@ func credentialOf(t *testing.T, name string) *syscall.Credential {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 }
 
-// sharedCopy copies this test binary to where every user may run it; the go command builds it in a private directory.
+// sharedCopy copies this test binary to a directory from which every user can run it. The go command builds it in a
+// directory that other users cannot enter.
 func sharedCopy(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "pgtemp-test-")

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// asChild makes this test binary a program that starts a server and then waits to be killed.
+// asChild is the environment variable that makes this test binary start a server and wait until it is killed.
 const asChild = "PGTEMP_TEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -19,7 +19,8 @@ func TestMain(m *testing.M) {
 	os.Exit(runTests(m))
 }
 
-// runTests gives the tests a temporary directory of their own, since the fetching library leaves an empty log in it.
+// runTests runs the tests with a temporary directory of their own, because the download library leaves an empty log
+// there.
 func runTests(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "pgtemp-test-")
 	if err != nil {
@@ -34,7 +35,7 @@ func runTests(m *testing.M) int {
 	return m.Run()
 }
 
-// runChild prints the server's directory and its supervisor's process id, and never ends by itself.
+// runChild prints the server's directory and the supervisor's process id, then blocks until the process is killed.
 func runChild() {
 	s, err := Start(context.Background(), Options{})
 	if err != nil {

@@ -12,22 +12,23 @@ const (
 	port      = "5432" // names the socket file; no TCP port is opened
 	oldest    = 15     // the oldest major version leadctl supports
 	stopLimit = 30 * time.Second
-	hintNoPG  = "install PostgreSQL 15 or newer, or set POSTGRES_DSN to a server of your own"
+	hintNoPG  = "install PostgreSQL 15 or newer, or set POSTGRES_DSN to an existing server"
 )
 
-// Options say what kind of server to start. The zero value is a fast one that forgets everything.
+// Options are the options of Start. The zero value is a fast server that is not crash-safe.
 type Options struct {
-	// Log is told, in one line each, what Start is busy with. It may be nil.
+	// Log, if not nil, is called with one line of progress at a time.
 	Log func(format string, args ...any)
-	// Settings are server parameters by name (work_mem: 64MB), on top of and stronger than those Start chooses. With
-	// listen_addresses and port the server is reached over TCP too, without a password: for loopback only.
+	// Settings are server parameters by name, such as work_mem: 64MB. They override those that Start sets. With
+	// listen_addresses and port, the server also accepts TCP connections without a password: use a loopback address.
 	Settings map[string]string
-	// BinDir is the directory that holds initdb and postgres. Empty means: find them, else fetch them.
+	// BinDir is the directory of initdb and postgres. If it is "", Start finds or downloads them.
 	BinDir string
-	// CacheDir is where fetched binaries are kept, as postgres-<version>. Empty means leadctl's folder in the user's cache
-	// directory, or for root, whose home the server's user cannot enter, /var/tmp/leadctl-postgres-<version>.
+	// CacheDir is the directory for downloaded binaries, which are in postgres-<version> below it. The default is
+	// leadctl's folder in the user's cache directory. Under root it is /var/tmp/leadctl-postgres-<version>, because the
+	// server's user cannot enter root's home directory.
 	CacheDir string
-	// Durable keeps fsync, full_page_writes and synchronous_commit on, as benchmarks need it.
+	// Durable keeps fsync, full_page_writes and synchronous_commit on, for benchmarks.
 	Durable bool
 }
 
@@ -37,19 +38,19 @@ func (o Options) logf(format string, args ...any) {
 	}
 }
 
-// Server is a running throwaway server.
+// Server is a running temporary server.
 type Server struct {
 	dir     string
 	port    string
 	version version
-	pid     int // of the supervising shell
-	hangUp  func() error
-	done    chan struct{} // closed when the supervisor has ended, and with it the server and its directory
-	lastLog func() string // the end of the server's log; valid once done is closed
+	pid     int           // of the supervising shell
+	hangUp  func() error  // closes the pipe to the supervisor, which then stops the server
+	done    chan struct{} // closed when the supervisor has ended and has removed the server and its directory
+	lastLog func() string // returns the end of the server's log; valid after done is closed
 }
 
-// DSN is the URL of the named database for the superuser leadctl, with no password. The database need not exist yet;
-// "postgres" always does.
+// DSN returns the connection URL of database for the superuser leadctl, without a password. The database postgres
+// always exists.
 func (s *Server) DSN(database string) string {
 	u := url.URL{
 		Scheme:   "postgres",
@@ -60,20 +61,21 @@ func (s *Server) DSN(database string) string {
 	return u.String()
 }
 
-// Dir is the server's directory: the socket and, while the server runs, its data and its log. It is gone after Stop.
+// Dir returns the server's directory. It holds the socket, the data and the log; Stop removes it.
 func (s *Server) Dir() string { return s.dir }
 
-// Version is the server's own version, such as "15.14".
+// Version returns the server's version, such as "15.14".
 func (s *Server) Version() string { return s.version.String() }
 
-// Stop ends the server at once, without a checkpoint, and removes its directory. A second Stop does nothing.
-// The fault is Unavailable when the server is still there after 30 seconds.
+// Stop ends the server immediately, without a checkpoint, and removes its directory. A second Stop does nothing. It
+// returns an Unavailable fault if the server still runs after 30 seconds.
 func (s *Server) Stop() error {
-	_ = s.hangUp() // closing twice is all that can go wrong
+	_ = s.hangUp() // its only error is that the pipe is already closed
 	select {
 	case <-s.done:
 		return nil
 	case <-time.After(stopLimit):
-		return fault.New(fault.Unavailable, "throwaway PostgreSQL in %s: still there %s after the order to stop", s.dir, stopLimit)
+		return fault.New(fault.Unavailable,
+			"temporary PostgreSQL in %s: still running %s after the request to stop", s.dir, stopLimit)
 	}
 }

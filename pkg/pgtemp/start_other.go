@@ -8,8 +8,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Start answers a fault of kind Operator: the supervisor needs a unix shell.
+// Start returns an Operator fault, because the supervisor needs a Unix shell.
 func Start(context.Context, Options) (*Server, error) {
-	return nil, fault.New(fault.Operator, "throwaway PostgreSQL: not available on this operating system").
-		WithHint("set POSTGRES_DSN to a server of your own")
+	return nil, fault.New(fault.Operator, "temporary PostgreSQL: not available on this operating system").
+		WithHint("set POSTGRES_DSN to an existing server")
 }

@@ -42,7 +42,7 @@ func showSetting(t *testing.T, conn *pgx.Conn, setting string) (value string) {
 	return value
 }
 
-// processTree lists the process ids of root and all its living descendants.
+// processTree returns the process ids of root and its descendants, without zombies.
 func processTree(t *testing.T, root int) map[int]bool {
 	t.Helper()
 	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=,stat=").Output()
@@ -62,7 +62,7 @@ func processTree(t *testing.T, root int) map[int]bool {
 	return found
 }
 
-// requireGone waits for every process of the family and the directory to vanish.
+// requireGone waits until the directory and all processes are gone.
 func requireGone(t *testing.T, dir string, processes map[int]bool) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -73,10 +73,10 @@ func requireGone(t *testing.T, dir string, processes map[int]bool) {
 		}
 		_, err := os.Stat(dir)
 		return os.IsNotExist(err)
-	}, 30*time.Second, 20*time.Millisecond, "processes or directory %s left behind", dir)
+	}, 30*time.Second, 20*time.Millisecond, "directory %s or a process of its server is left", dir)
 }
 
-func TestServesItsSuperuserOnASocketOnly(t *testing.T) {
+func TestServesSuperuserOnSocketOnly(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, Options{})
 	require.NotEmpty(t, s.Version())
@@ -85,7 +85,8 @@ func TestServesItsSuperuserOnASocketOnly(t *testing.T) {
 	var user, encoding string
 	var super bool
 	require.NoError(t, conn.QueryRow(t.Context(), `SELECT current_user, rolsuper, pg_encoding_to_char(encoding)
-		FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()`).Scan(&user, &super, &encoding))
+		FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()`).
+		Scan(&user, &super, &encoding))
 	require.Equal(t, "leadctl", user)
 	require.True(t, super)
 	require.Equal(t, "UTF8", encoding)
@@ -101,11 +102,11 @@ func TestServesItsSuperuserOnASocketOnly(t *testing.T) {
 
 func TestDurableAndSettings(t *testing.T) {
 	t.Parallel()
-	var said []string
+	var progress []string
 	s := startServer(t, Options{
 		Durable:  true,
 		Settings: map[string]string{"work_mem": "7MB", "max_connections": "20", "cluster_name": `it's "two" words`},
-		Log:      func(format string, _ ...any) { said = append(said, format) },
+		Log:      func(format string, _ ...any) { progress = append(progress, format) },
 	})
 	conn := connectTo(t, s.DSN("postgres"))
 	for name, want := range map[string]string{
@@ -114,13 +115,13 @@ func TestDurableAndSettings(t *testing.T) {
 	} {
 		require.Equal(t, want, showSetting(t, conn, name), name)
 	}
-	require.NotEmpty(t, said)
+	require.NotEmpty(t, progress)
 }
 
-func TestStopTakesEverythingAndMayBeRepeated(t *testing.T) {
+func TestStopRemovesEverythingAndCanBeRepeated(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, Options{})
-	connectTo(t, s.DSN("postgres")) // an open session does not hold it up
+	connectTo(t, s.DSN("postgres")) // an open session does not delay Stop
 	processes := processTree(t, s.pid)
 	require.Greater(t, len(processes), 3, "supervisor, watcher, postmaster and its children")
 
@@ -130,13 +131,13 @@ func TestStopTakesEverythingAndMayBeRepeated(t *testing.T) {
 	require.NoError(t, s.Stop())
 }
 
-func TestStartsAtTheSameTime(t *testing.T) {
+func TestConcurrentStarts(t *testing.T) {
 	t.Parallel()
 	who, err := serverAccount()
 	require.NoError(t, err)
 	bin, err := findBinaries(t.Context(), Options{}, systemPlaces(t.Context()))
 	require.NoError(t, err)
-	template := filepath.Join(dirWritableBy(t, who), "template.tar") // not there yet: all of them make and publish it
+	template := filepath.Join(dirWritableBy(t, who), "template.tar") // missing: each server makes and publishes it
 	servers := make([]*Server, 3)
 	var group errgroup.Group
 	for i := range servers {
@@ -148,7 +149,7 @@ func TestStartsAtTheSameTime(t *testing.T) {
 		})
 	}
 	require.NoError(t, group.Wait())
-	last, err := startSupervisor(who, bin, template, Options{}) // and one that unpacks what they published
+	last, err := startSupervisor(who, bin, template, Options{}) // unpacks the published archive
 	require.NoError(t, err)
 	require.NoError(t, last.awaitReady(t.Context()))
 	for _, s := range append(servers, last) {
@@ -160,7 +161,7 @@ func TestStartsAtTheSameTime(t *testing.T) {
 	require.Equal(t, []string{template}, left)
 }
 
-func TestDamagedTemplateIsMadeAnew(t *testing.T) {
+func TestDamagedTemplateIsReplaced(t *testing.T) {
 	t.Parallel()
 	who, err := serverAccount()
 	require.NoError(t, err)
@@ -194,7 +195,7 @@ func TestForeignTemplateIsNotUsed(t *testing.T) {
 	require.Empty(t, templatePath(mine, v), "a symbolic link")
 }
 
-func TestServerThatEndsByItselfLeavesNothing(t *testing.T) {
+func TestKilledServerLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s := startServer(t, Options{})
 	processes := processTree(t, s.pid)
@@ -209,7 +210,7 @@ func TestServerThatEndsByItselfLeavesNothing(t *testing.T) {
 	require.NoError(t, s.Stop())
 }
 
-func TestStartThatFailsSaysWhyAndLeavesNothing(t *testing.T) {
+func TestFailedStartShowsLogAndLeavesNothing(t *testing.T) {
 	t.Parallel()
 	who, err := serverAccount()
 	require.NoError(t, err)
@@ -243,7 +244,7 @@ func TestCancelledStart(t *testing.T) {
 	requireGone(t, s.Dir(), processes)
 }
 
-// dirWritableBy is a fresh directory that the server's user may write to, which a test's own directory is not under root.
+// dirWritableBy returns a new directory that who can write to. Under root, the server's user cannot write to t.TempDir.
 func dirWritableBy(t *testing.T, who account) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "pgtemp-test-")

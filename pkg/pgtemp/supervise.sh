@@ -1,6 +1,6 @@
-# Runs one throwaway PostgreSQL until file descriptor 3 reaches its end, then removes every trace of it.
-# Package pgtemp's documentation has the reasons. Arguments: directory, binaries' directory, template archive (may be
-# empty), words for initdb, then the server's own arguments.
+# Runs a temporary PostgreSQL server until file descriptor 3 reaches end of file, then removes its directory.
+# The documentation of package pgtemp gives the reasons. Arguments: directory, directory of the binaries, template
+# archive (may be empty), arguments for initdb as one word, then the arguments for the server.
 set -u
 umask 077
 dir=$1 bin=$2 template=$3 initdb=$4
@@ -16,11 +16,11 @@ unpack() {
 
 create() {
 	rm -rf "$dir/data"
-	# shellcheck disable=SC2086 # the words for initdb are meant to be split
+	# shellcheck disable=SC2086 # the arguments for initdb must be split
 	"$bin/initdb" -D "$dir/data" $initdb </dev/null
 }
 
-# The archive appears under its name in one step, so that nobody ever unpacks half of it.
+# The rename publishes the archive in one step, so that no other process unpacks a part of it.
 publish() {
 	[ -n "$template" ] || return 0
 	if ! { tar -cf "$template.$$" -C "$dir" data && mv -f "$template.$$" "$template"; }; then
@@ -34,12 +34,12 @@ serve() {
 	(
 		read -r _ <&3
 		: >"$dir/stopping"
-		# More than once, since a server that has only just begun ignores it still.
+		# Repeated, because a server that has just started ignores the signal.
 		while kill -QUIT "$server"; do sleep 0.05; done
 	) 4>&- &
 	watcher=$!
 	wait "$server"
-	[ -e "$dir/stopping" ] || kill -KILL "$watcher" # else it is about to end, and has a child to wait for
+	[ -e "$dir/stopping" ] || kill -KILL "$watcher" # if the file exists, the watcher ends by itself
 	wait "$watcher"
 }
 
@@ -47,5 +47,5 @@ if unpack || { create && publish; }; then
 	serve "$@"
 fi
 tail -n 20 "$dir/log" >&4
-# A server killed without warning leaves children that write for a moment longer.
+# The children of a killed server write for a moment longer.
 rm -rf "$dir" || { sleep 1 && rm -rf "$dir"; }

@@ -5,17 +5,20 @@ import (
 	"strings"
 )
 
-// dsnFor is dsn for another database.
+// dsnFor returns dsn with another database.
 func dsnFor(dsn, database string) string {
 	return rewriteDSN(dsn, " dbname="+database, func(u *url.URL) { u.Path = "/" + database })
 }
 
-// dsnAs is dsn for another login.
+// dsnAs returns dsn with another login.
 func dsnAs(dsn, user, password string) string {
-	return rewriteDSN(dsn, " user="+user+" password="+password, func(u *url.URL) { u.User = url.UserPassword(user, password) })
+	return rewriteDSN(dsn, " user="+user+" password="+password, func(u *url.URL) {
+		u.User = url.UserPassword(user, password)
+	})
 }
 
-// rewriteDSN changes a URL by change. To a DSN of keywords it adds words, of which the last of a kind counts.
+// rewriteDSN applies change to a DSN that is a URL. To a DSN in keyword=value form it appends words; of two equal
+// keywords, the last one counts.
 func rewriteDSN(dsn, words string, change func(*url.URL)) string {
 	if u, err := url.Parse(dsn); err == nil && strings.HasPrefix(u.Scheme, "postgres") {
 		change(u)

@@ -1,13 +1,14 @@
-// Package pgtest gives each test a PostgreSQL database of its own. Only tests and benchmarks import it.
+// Package pgtest gives each test its own PostgreSQL database. Only tests and benchmarks import it.
 //
-// It owns the server of a test binary, the migrated template and the clones. The server is a throwaway one (package
-// pgtemp), started at the first use and gone with the process; or, where POSTGRES_DSN is set, the server that it names,
-// through a login that is superuser there. What the tables look like is package schema; the doors are package postgres.
+// It owns the server of a test binary, the migrated template database and its clones. By default it starts a temporary
+// server (package pgtemp) at the first use; the server ends with the process. If POSTGRES_DSN is set, it uses that
+// server instead; the login must be a superuser. Package schema makes the tables; package postgres runs the
+// transactions.
 //
-// Without PostgreSQL a test fails. It never skips: a green run has seen a real database.
+// Without PostgreSQL a test fails. It is never skipped, so a passed run has used a real database.
 //
-// Clones are made from one template, so they share the cluster: roles and logins are common to all of them, and rights
-// granted on the database itself are not cloned. A test about making roles needs a server of its own from pgtemp.
+// All clones are in one cluster, so they share its roles and logins. Privileges on the template database itself are
+// not cloned. A test that creates or changes roles needs its own server from pgtemp.
 package pgtest
 
 import (
@@ -22,15 +23,16 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// DB is one test's migrated database. Its handles are closed and it is dropped when the test ends.
+// DB is the migrated database of one test. When the test ends, its pools are closed and it is dropped.
 type DB struct {
-	Owner    *pgxpool.Pool // superuser, whom row security does not bind: for fixtures and for looking at the outcome
+	Owner    *pgxpool.Pool // a superuser's pool, which row security does not restrict: for fixtures and assertions
 	OwnerDSN string
-	LoginDSN string       // a login as in production: may become leadctl_app and leadctl_system, and has no right by itself
-	App      *postgres.DB // what the code under test uses, over LoginDSN
+	LoginDSN string       // a login as in production: may become leadctl_app and leadctl_system, has no other privilege
+	App      *postgres.DB // for the code under test; connects with LoginDSN
 }
 
-// New gives t a database at the latest schema. The first call in a process takes a second or two, later ones a fraction.
+// New returns a new database at the latest schema. The first call in a process takes one or two seconds, because it
+// starts the server and makes the template.
 func New(t testing.TB) *DB {
 	t.Helper()
 	s := runningServer(t)
@@ -42,32 +44,33 @@ func New(t testing.TB) *DB {
 
 	var err error
 	if db.Owner, err = pgxpool.New(t.Context(), db.OwnerDSN); err != nil {
-		t.Fatalf("owner's pool of %s: %v", name, err)
+		t.Fatalf("database %s: owner's pool: %v", name, err)
 	}
 	t.Cleanup(db.Owner.Close)
 	if db.App, err = postgres.Open(t.Context(), db.LoginDSN, postgres.Options{}); err != nil {
-		t.Fatalf("application's pools of %s: %v", name, err)
+		t.Fatalf("database %s: application's pools: %v", name, err)
 	}
 	t.Cleanup(db.App.Close)
 	return db
 }
 
-// Empty gives t an empty, unmigrated database and returns its superuser's DSN. It is dropped when the test ends.
+// Empty makes an empty database without migrations and returns its DSN for a superuser. It is dropped when the test
+// ends.
 func Empty(t testing.TB) (dsn string) {
 	t.Helper()
 	s := runningServer(t)
 	return dsnFor(s.dsn, s.createDatabase(t, ""))
 }
 
-// startOnce is the one server of this test binary.
+// startOnce returns the server of this test binary. The first call starts it or connects to it.
 var startOnce = sync.OnceValues(func() (*server, error) {
 	ctx := context.Background()
 	if dsn := os.Getenv("POSTGRES_DSN"); dsn != "" {
 		return attachServer(ctx, dsn)
 	}
 	s, err := pgtemp.Start(ctx, pgtemp.Options{Settings: map[string]string{
-		"max_connections": "500", // every parallel test has three pools
-		"autovacuum":      "off", // plans and timings do not change in the middle of a test
+		"max_connections": "500", // each parallel test has up to three pools
+		"autovacuum":      "off", // it would change plans and timings during a test
 	}})
 	if err != nil {
 		return nil, err
@@ -79,7 +82,7 @@ func runningServer(t testing.TB) *server {
 	t.Helper()
 	s, err := startOnce()
 	if err != nil {
-		t.Fatalf("PostgreSQL for tests: %v", err)
+		t.Fatalf("PostgreSQL server for tests: %v", err)
 	}
 	return s
 }

@@ -50,16 +50,16 @@ func TestLoginHasNoRightByItself(t *testing.T) {
 	require.ErrorContains(t, err, "permission denied")
 }
 
-func TestEachTestHasItsOwn(t *testing.T) {
+func TestDatabasesAreSeparate(t *testing.T) {
 	t.Parallel()
-	one, other := New(t), New(t)
-	_, err := one.Owner.Exec(t.Context(), `CREATE TABLE only_here (x int)`)
+	first, second := New(t), New(t)
+	_, err := first.Owner.Exec(t.Context(), `CREATE TABLE only_here (x int)`)
 	require.NoError(t, err)
-	_, err = other.Owner.Exec(t.Context(), `SELECT * FROM only_here`)
+	_, err = second.Owner.Exec(t.Context(), `SELECT * FROM only_here`)
 	require.ErrorContains(t, err, "does not exist")
 }
 
-// listNames lists every database and role of the server.
+// listNames returns the names of the server's databases and roles.
 func listNames(t *testing.T, dsn string) (names []string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), dsn)
@@ -71,7 +71,7 @@ func listNames(t *testing.T, dsn string) (names []string) {
 	return names
 }
 
-func TestDroppedWhenTheTestEnds(t *testing.T) {
+func TestDatabasesAreDroppedWithTheirTest(t *testing.T) {
 	t.Parallel()
 	var migrated, empty string
 	t.Run("the test", func(t *testing.T) {
@@ -79,10 +79,10 @@ func TestDroppedWhenTheTestEnds(t *testing.T) {
 		conn, err := pgx.Connect(t.Context(), Empty(t))
 		require.NoError(t, err)
 		var tables int
-		require.NoError(t, conn.QueryRow(t.Context(), `SELECT current_database(), count(*) FROM pg_tables WHERE schemaname = 'public'`).
-			Scan(&empty, &tables))
+		require.NoError(t, conn.QueryRow(t.Context(), `SELECT current_database(), count(*)
+			FROM pg_tables WHERE schemaname = 'public'`).Scan(&empty, &tables))
 		require.Zero(t, tables)
-		// conn stays open: what a test forgets to close does not keep its database
+		// conn stays open: the database is dropped although a test left a connection open.
 	})
 	require.NotEqual(t, migrated, empty)
 	left := listNames(t, runningServer(t).dsn)
@@ -90,7 +90,7 @@ func TestDroppedWhenTheTestEnds(t *testing.T) {
 	require.NotContains(t, left, empty)
 }
 
-func TestNextProcessSweepsWhatADeadOneLeft(t *testing.T) {
+func TestLeftoversOfDeadProcessesAreDropped(t *testing.T) {
 	t.Parallel()
 	dsn := runningServer(t).dsn
 	dead, err := attachServer(t.Context(), dsn)
@@ -99,17 +99,17 @@ func TestNextProcessSweepsWhatADeadOneLeft(t *testing.T) {
 	require.Contains(t, listNames(t, dsn), dead.templateName())
 	require.Contains(t, listNames(t, dsn), dead.name)
 
-	living, err := attachServer(t.Context(), dsn) // while dead still lives
+	living, err := attachServer(t.Context(), dsn) // dead still holds its lock
 	require.NoError(t, err)
 	require.Contains(t, listNames(t, dsn), dead.templateName())
 
 	require.NoError(t, dead.lease.Close(t.Context()))
-	require.Eventually(t, func() bool { // the lock goes when the server notices
+	require.Eventually(t, func() bool { // the server frees the lock when it notices the closed connection
 		require.NoError(t, sweepDead(t.Context(), living.lease))
 		left := listNames(t, dsn)
 		return !slices.Contains(left, dead.templateName()) && !slices.Contains(left, dead.name)
 	}, 30*time.Second, 20*time.Millisecond)
-	require.Contains(t, listNames(t, dsn), runningServer(t).name, "the living keep theirs")
+	require.Contains(t, listNames(t, dsn), runningServer(t).name, "a running process keeps its login")
 }
 
 func TestDSNs(t *testing.T) {
@@ -127,7 +127,7 @@ func TestDSNs(t *testing.T) {
 }
 
 func BenchmarkNew(b *testing.B) {
-	New(b) // the server and the template
+	New(b) // starts the server and makes the template
 	for b.Loop() {
 		New(b)
 	}

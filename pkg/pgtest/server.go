@@ -15,24 +15,26 @@ import (
 	"github.com/leadctl/leadctl/pkg/schema"
 )
 
-// Everything made on a server is named leadctl_test_<token>, the token being this process's. While the process lives it
-// holds the advisory lock (lockClass, hash of that name), so that another one can tell what was left behind.
+// The names of all databases and logins that a process makes begin with leadctl_test_<token>, where token is random
+// for each process. The process holds the advisory lock (lockClass, hash of that name) while it runs, so another
+// process can recognize what a dead process left behind.
 const (
 	prefix    = "leadctl_test_"
 	lockClass = 0x74657374 // "test"
 )
 
-// server is where this process makes databases.
+// server is the PostgreSQL server on which this process makes databases.
 type server struct {
-	dsn      string // of a superuser, on the maintenance database
-	name     string // prefix and token: the login's name, and the beginning of every database's
-	password string // the login's
+	dsn      string // for a superuser, on the maintenance database
+	name     string // prefix and token: the login's name and the prefix of each database's name
+	password string // of the login
 	lease    *pgx.Conn
-	made     atomic.Int64
-	template func() error // makes the template, once
+	made     atomic.Int64 // number of databases
+	template func() error // makes the template database at the first call
 }
 
-// attachServer takes a name on the server and drops what earlier processes left there. Of this process there is nothing yet.
+// attachServer connects to the server, takes the advisory lock for a new name and drops what dead processes left
+// behind.
 func attachServer(ctx context.Context, dsn string) (*server, error) {
 	lease, err := pgx.Connect(ctx, dsn)
 	if err != nil {
@@ -46,8 +48,8 @@ func attachServer(ctx context.Context, dsn string) (*server, error) {
 	return s, sweepDead(ctx, lease)
 }
 
-// sweepDead drops databases and logins whose process is gone. It is the end of what a killed process made, and of every
-// template, since nothing runs when a test binary ends.
+// sweepDead drops the databases and logins of processes that have ended. No code runs at the end of a test binary, so
+// each template database is left for the next process to drop.
 func sweepDead(ctx context.Context, conn *pgx.Conn) error {
 	rows, _ := conn.Query(ctx, `SELECT DISTINCT substring(name FROM '^leadctl_test_[a-z0-9]+')
 		FROM (SELECT datname FROM pg_database UNION SELECT rolname FROM pg_roles) AS n(name)
@@ -58,7 +60,7 @@ func sweepDead(ctx context.Context, conn *pgx.Conn) error {
 	}
 	for _, name := range names {
 		if err := dropDead(ctx, conn, name); err != nil {
-			return fmt.Errorf("remains of %s: %w", name, err)
+			return fmt.Errorf("databases and login of ended process %s: %w", name, err)
 		}
 	}
 	return nil
@@ -89,14 +91,15 @@ func dropDead(ctx context.Context, conn *pgx.Conn, name string) error {
 
 func (s *server) templateName() string { return s.name + "_template" }
 
-// makeTemplate migrates the template and makes the login. One process at a time: roles are the whole cluster's, and
-// migrations lock their own database only.
+// makeTemplate makes and migrates the template database and makes the login. An advisory lock keeps other processes
+// out: roles belong to the cluster, but a migration locks only its own database.
 func (s *server) makeTemplate() error {
 	ctx := context.Background()
 	if _, err := s.lease.Exec(ctx, `SELECT pg_advisory_lock($1, 0)`, lockClass); err != nil {
 		return err
 	}
-	defer func() { _, _ = s.lease.Exec(ctx, `SELECT pg_advisory_unlock($1, 0)`, lockClass) }() // it ends with the connection anyway
+	// If unlocking fails, the end of the connection unlocks.
+	defer func() { _, _ = s.lease.Exec(ctx, `SELECT pg_advisory_unlock($1, 0)`, lockClass) }()
 	name := s.templateName()
 	if _, err := s.lease.Exec(ctx, `CREATE DATABASE `+quoteName(name)); err != nil {
 		return err
@@ -108,12 +111,12 @@ func (s *server) makeTemplate() error {
 	if err := schema.CreateLogin(ctx, dsn, s.name, s.password); err != nil {
 		return err
 	}
-	// A database that somebody is connected to cannot be cloned.
+	// PostgreSQL does not clone a database that has connections.
 	_, err := s.lease.Exec(ctx, `ALTER DATABASE `+quoteName(name)+` ALLOW_CONNECTIONS false`)
 	return err
 }
 
-// createDatabase makes a database for t, as a clone of template unless that is empty, and drops it when t ends.
+// createDatabase makes a database and drops it when t ends. If template is not "", the database is a clone of it.
 func (s *server) createDatabase(t testing.TB, template string) (name string) {
 	t.Helper()
 	name = fmt.Sprintf("%s_%d", s.name, s.made.Add(1))
@@ -122,18 +125,17 @@ func (s *server) createDatabase(t testing.TB, template string) (name string) {
 		create += ` TEMPLATE ` + quoteName(template)
 	}
 	if err := s.execOnce(create); err != nil {
-		t.Fatalf("test database: %v", err)
+		t.Fatalf("test database %s: create: %v", name, err)
 	}
 	t.Cleanup(func() {
 		if err := s.execOnce(`DROP DATABASE ` + quoteName(name) + ` WITH (FORCE)`); err != nil {
-			t.Errorf("test database: %v", err)
+			t.Errorf("test database %s: drop: %v", name, err)
 		}
 	})
 	return name
 }
 
-// execOnce runs one statement on a connection of its own, so that parallel tests do not wait for each other, and none stays
-// open between them.
+// execOnce runs one statement on a new connection and closes it, so that parallel tests do not wait for each other.
 func (s *server) execOnce(sql string) error {
 	ctx := context.Background()
 	conn, err := pgx.Connect(ctx, s.dsn)
