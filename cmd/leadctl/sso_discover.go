@@ -36,8 +36,8 @@ func (p *placeFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&p.odoo, "odoo-url", nil, "address of an Odoo server, any number; default: ODOO_SERVER_URL")
 }
 
-func (p *placeFlags) places(cfg config.Config) sso.Places {
-	out := sso.Places{UI: p.ui, API: p.api, Odoo: p.odoo}
+func (p *placeFlags) places(cfg config.Config) sso.Addresses {
+	out := sso.Addresses{UI: p.ui, API: p.api, Odoo: p.odoo}
 	if len(out.UI) == 0 {
 		local := []string{"http://localhost:3000", "http://127.0.0.1:3000"}
 		others := slices.DeleteFunc(slices.Clone(cfg.API.CORSOrigins), func(o string) bool { return slices.Contains(local, o) })
@@ -133,8 +133,8 @@ func keyFacts(keys []sso.Key, now time.Time) []fact {
 			value += ", " + ageText(now.Sub(k.Since))
 		}
 		note := "verifies tokens"
-		if k.Refused != "" {
-			note = "not used: " + k.Refused
+		if k.Unusable != "" {
+			note = "not used: " + k.Unusable
 		}
 		out = append(out, fact{"key", cmp.Or(k.ID, "(no kid)"), value, note})
 	}
@@ -152,7 +152,7 @@ func ageText(d time.Duration) string {
 const loginPort = 8914
 
 // toRegister is what the provider has to know about our clients.
-func toRegister(cfg config.Config, at sso.Places) []fact {
+func toRegister(cfg config.Config, at sso.Addresses) []fact {
 	cli, cliKind := at.RegisterCLI(cliClient(cfg, "")), "CLI, public, code and PKCE, device flow"
 	if sso.ProductOf(cfg.SSO.Issuer) != sso.Keycloak {
 		cli.RedirectURIs = []string{fmt.Sprintf("http://127.0.0.1:%d/callback", loginPort)}

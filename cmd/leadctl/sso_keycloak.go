@@ -157,8 +157,8 @@ func (a *app) setUp(ctx context.Context, f *setupFlags) error {
 
 // fill makes the options of a setup out of flags and settings.
 func (f *setupFlags) fill(cfg config.Config) (err error) {
-	f.opts.Realm, f.opts.Client, f.opts.Places = f.realm, f.client, f.places(cfg)
-	if len(f.opts.Places.Odoo) == 0 {
+	f.opts.Realm, f.opts.Client, f.opts.Addresses = f.realm, f.client, f.places(cfg)
+	if len(f.opts.Addresses.Odoo) == 0 {
 		f.opts.OdooClient = ""
 	}
 	for _, text := range f.users {
@@ -219,7 +219,7 @@ func (a *app) showWarnings(r keycloak.Result) {
 
 // printSettings prints what API and UI need to be told now.
 func (a *app) printSettings(f *setupFlags, r keycloak.Result) error {
-	s := keycloak.Settings{Issuer: r.Issuer, Client: f.opts.Client, CLIClient: f.opts.CLIClient, Places: f.opts.Places}
+	s := keycloak.Settings{Issuer: r.Issuer, Client: f.opts.Client, CLIClient: f.opts.CLIClient, Addresses: f.opts.Addresses}
 	if f.secret != "" {
 		path, err := filepath.Abs(f.secret)
 		if err != nil {

@@ -231,7 +231,7 @@ func TestDiscovery(t *testing.T) {
 	require.Equal(t, w.issuer+"/end_session", d.EndSessionURL)
 	require.Equal(t, []string{"S256"}, d.ChallengeMethods)
 	require.Len(t, d.Keys, 1)
-	require.Empty(t, d.Keys[0].Refused)
+	require.Empty(t, d.Keys[0].Unusable)
 }
 
 func TestPickerPage(t *testing.T) {

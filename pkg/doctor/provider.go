@@ -32,7 +32,7 @@ func provider(ctx context.Context, o Options) []Check {
 func keys(found sso.Discovery) Check {
 	usable := 0
 	for _, k := range found.Keys {
-		if k.Refused == "" {
+		if k.Unusable == "" {
 			usable++
 		}
 	}

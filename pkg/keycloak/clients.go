@@ -42,7 +42,7 @@ func isWildcardRedirect(uri string) bool {
 // ensureUIClient creates or updates the client of web UI, API and console, and leadctl's roles,
 // which are roles of this client.
 func (s *setup) ensureUIClient(ctx context.Context) (id string, err error) {
-	r := s.Places.RegisterUI(s.Client)
+	r := s.Addresses.RegisterUI(s.Client)
 	id, err = s.ensureClient(ctx, r, "confidential, code and PKCE", rep{
 		"publicClient": false, "standardFlowEnabled": true, "implicitFlowEnabled": false,
 		"directAccessGrantsEnabled": false,
@@ -85,7 +85,7 @@ func (s *setup) ensureRole(ctx context.Context, client string, role rep) error {
 
 // ensureCLIClient creates or updates the client of `leadctl sso login`: no secret, loopback redirects, device flow.
 func (s *setup) ensureCLIClient(ctx context.Context) (id string, err error) {
-	return s.ensureClient(ctx, s.Places.RegisterCLI(s.CLIClient), "public, code and PKCE, device flow", rep{
+	return s.ensureClient(ctx, s.Addresses.RegisterCLI(s.CLIClient), "public, code and PKCE, device flow", rep{
 		"publicClient": true, "standardFlowEnabled": true, "implicitFlowEnabled": false,
 		"directAccessGrantsEnabled": false,
 		"attributes": rep{
@@ -101,7 +101,7 @@ func (s *setup) ensureOdooClient(ctx context.Context) error {
 	if s.OdooClient == "" {
 		return nil
 	}
-	id, err := s.ensureClient(ctx, s.Places.RegisterOdoo(s.OdooClient), "public, implicit flow", rep{
+	id, err := s.ensureClient(ctx, s.Addresses.RegisterOdoo(s.OdooClient), "public, implicit flow", rep{
 		"publicClient": true, "standardFlowEnabled": false, "implicitFlowEnabled": true,
 		"directAccessGrantsEnabled": false,
 	})

@@ -14,7 +14,7 @@ type Settings struct {
 	Issuer, Client, CLIClient string
 	Secret                    string // the client secret; "" leaves it out
 	SecretFile                string // the file with the client secret, or ""
-	Places                    sso.Places
+	Addresses                 sso.Addresses
 }
 
 // Block is the settings of one program in one environment, as lines of an environment file.
@@ -37,24 +37,24 @@ func (s Settings) Blocks() []Block {
 }
 
 // placesWithScheme returns the places with one scheme, and an example for each missing one.
-func (s Settings) placesWithScheme(scheme string) sso.Places {
-	examples := map[string]sso.Places{
+func (s Settings) placesWithScheme(scheme string) sso.Addresses {
+	examples := map[string]sso.Addresses{
 		"http":  {UI: []string{"http://localhost:3000"}, API: "http://127.0.0.1:2024"},
 		"https": {UI: []string{"https://app.example.com"}, API: "https://api.example.com"},
 	}
 	out := examples[scheme]
 	hasOther := func(u string) bool { return !strings.HasPrefix(u, scheme+"://") }
-	ui := slices.DeleteFunc(slices.Clone(s.Places.UI), hasOther)
+	ui := slices.DeleteFunc(slices.Clone(s.Addresses.UI), hasOther)
 	if len(ui) > 0 {
 		out.UI = ui
 	}
-	if strings.HasPrefix(s.Places.API, scheme+"://") {
-		out.API = strings.TrimSuffix(s.Places.API, "/")
+	if strings.HasPrefix(s.Addresses.API, scheme+"://") {
+		out.API = strings.TrimSuffix(s.Addresses.API, "/")
 	}
 	return out
 }
 
-func (s Settings) apiLines(environment string, at sso.Places) []string {
+func (s Settings) apiLines(environment string, at sso.Addresses) []string {
 	lines := []string{
 		"LEADCTL_ENV=" + environment,
 		"NEXIUS_ISSUER=" + s.Issuer,
@@ -71,7 +71,7 @@ func (s Settings) apiLines(environment string, at sso.Places) []string {
 	return lines
 }
 
-func (s Settings) uiLines(at sso.Places, switcher string) []string {
+func (s Settings) uiLines(at sso.Addresses, switcher string) []string {
 	return []string{
 		"NEXTAUTH_URL=" + at.UI[0],
 		"# NEXTAUTH_SECRET: openssl rand -base64 32",

@@ -78,7 +78,7 @@ func (s *server) connect(t *testing.T) *keycloak.Admin {
 func options() keycloak.Options {
 	return keycloak.Options{
 		Realm: "acme", CreateRealm: true, Client: "ui", CLIClient: "cli",
-		Places: sso.Places{UI: []string{"http://localhost:3000"}},
+		Addresses: sso.Addresses{UI: []string{"http://localhost:3000"}},
 	}
 }
 
@@ -160,7 +160,7 @@ func TestDryRunWithoutRealm(t *testing.T) {
 	s := newServer(t, func(w http.ResponseWriter, _ *http.Request) { writeError(w, 404, `{}`) })
 	opts := options()
 	opts.DryRun, opts.OdooClient = true, "odoo"
-	opts.Places.Odoo = []string{"http://localhost:8069/"}
+	opts.Addresses.Odoo = []string{"http://localhost:8069/"}
 	opts.Users = []keycloak.User{{Email: "a@b.example", Tenant: "acme", Roles: []sso.Role{sso.Ops}}}
 	r, err := s.connect(t).Setup(t.Context(), opts)
 	require.NoError(t, err)
@@ -269,10 +269,10 @@ func TestCancelled(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	t.Parallel()
-	places := sso.Places{
+	places := sso.Addresses{
 		UI: []string{"http://localhost:3000", "https://app.acme.example"}, API: "https://api.acme.example/",
 	}
-	s := keycloak.Settings{Issuer: "https://id.example/realms/acme", Client: "ui", CLIClient: "cli", Places: places}
+	s := keycloak.Settings{Issuer: "https://id.example/realms/acme", Client: "ui", CLIClient: "cli", Addresses: places}
 	blocks := map[string]string{}
 	for _, b := range s.Blocks() {
 		blocks[b.Name] = b.String()

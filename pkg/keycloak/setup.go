@@ -21,7 +21,7 @@ type Options struct {
 	Client      string
 	CLIClient   string
 	OdooClient  string // "" means none
-	Places      sso.Places
+	Addresses   sso.Addresses
 	Users       []User // users for development; missing ones are created with Password
 	Password    string
 	DryRun      bool // change nothing; the plan lists what Setup would change

@@ -12,8 +12,8 @@ func knownAlgorithms() []string {
 	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 }
 
-// keyTypeOf is the JWK key type that alg needs, "" for an algorithm that is never allowed.
-func keyTypeOf(alg string) string {
+// keyTypeFor is the JWK key type that alg needs, "" for an algorithm that is never allowed.
+func keyTypeFor(alg string) string {
 	switch {
 	case !slices.Contains(knownAlgorithms(), alg):
 		return ""
@@ -25,11 +25,11 @@ func keyTypeOf(alg string) string {
 	return "RSA"
 }
 
-// suits reports whether key can carry a signature by alg: the type, and for ECDSA the very curve.
-func suits(alg string, key any) bool {
+// suitsAlgorithm reports whether key can carry a signature by alg: the type, and for ECDSA the very curve.
+func suitsAlgorithm(alg string, key any) bool {
 	switch k := key.(type) {
 	case *rsa.PublicKey:
-		return keyTypeOf(alg) == "RSA"
+		return keyTypeFor(alg) == "RSA"
 	case *ecdsa.PublicKey:
 		curves := map[string]string{"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 		return curves[alg] == k.Curve.Params().Name

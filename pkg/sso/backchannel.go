@@ -15,16 +15,16 @@ import (
 
 // Limits on one answer of the identity provider.
 const (
-	maxAnswer    = 1 << 20
+	maxResponse  = 1 << 20
 	fetchTimeout = 5 * time.Second
 )
 
 // backChannel is how leadctl itself reaches the identity provider: one host, no redirects, bounded answers.
 type backChannel struct {
-	issuer string
-	base   string // where the issuer's documents are read: the internal URL, else the issuer
-	client *http.Client
-	owned  *http.Transport // to be closed with us; nil for a caller's client
+	issuer       string
+	base         string // where the issuer's documents are read: the internal URL, else the issuer
+	client       *http.Client
+	ownTransport *http.Transport // to be closed with us; nil for a caller's client
 }
 
 func newBackChannel(cfg Config) *backChannel {
@@ -36,8 +36,8 @@ func newBackChannel(cfg Config) *backChannel {
 	if cfg.HTTPClient != nil {
 		client = *cfg.HTTPClient
 	} else if t, ok := http.DefaultTransport.(*http.Transport); ok {
-		b.owned = t.Clone()
-		client.Transport = b.owned
+		b.ownTransport = t.Clone()
+		client.Transport = b.ownTransport
 	}
 	client.Timeout = fetchTimeout
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -46,32 +46,32 @@ func newBackChannel(cfg Config) *backChannel {
 }
 
 func (b *backChannel) close() {
-	if b.owned != nil {
-		b.owned.CloseIdleConnections()
+	if b.ownTransport != nil {
+		b.ownTransport.CloseIdleConnections()
 	}
 }
 
-// wellKnown is the address of one of the issuer's well-known documents.
-func (b *backChannel) wellKnown(name string) string {
+// wellKnownURL is the address of one of the issuer's well-known documents.
+func (b *backChannel) wellKnownURL(name string) string {
 	return strings.TrimSuffix(b.base, "/") + "/.well-known/" + name
 }
 
-// notOK is an answer with another status than 200.
-type notOK struct {
+// statusError is an answer with another status than 200.
+type statusError struct {
 	url    string
 	status int
 }
 
 // Error names the address and the status; redirects are called by name since they are never followed.
-func (e *notOK) Error() string {
+func (e *statusError) Error() string {
 	if e.status >= 300 && e.status < 400 {
 		return fmt.Sprintf("%s: status %d, a redirect, which is not followed", e.url, e.status)
 	}
 	return fmt.Sprintf("%s: status %d", e.url, e.status)
 }
 
-// get reads one document of at most 1 MiB.
-func (b *backChannel) get(ctx context.Context, address string) ([]byte, http.Header, error) {
+// getDocument reads one document of at most 1 MiB.
+func (b *backChannel) getDocument(ctx context.Context, address string) ([]byte, http.Header, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, nil, err
@@ -83,48 +83,48 @@ func (b *backChannel) get(ctx context.Context, address string) ([]byte, http.Hea
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, nil, &notOK{address, resp.StatusCode}
+		return nil, nil, &statusError{address, resp.StatusCode}
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", address, err)
 	}
-	if len(body) > maxAnswer {
-		return nil, nil, fmt.Errorf("%s: more than %d bytes", address, maxAnswer)
+	if len(body) > maxResponse {
+		return nil, nil, fmt.Errorf("%s: more than %d bytes", address, maxResponse)
 	}
 	return body, resp.Header, nil
 }
 
-// reach turns an address that the provider advertises into one that may be called: on the issuer's own host, moved to
+// callableURL turns an address that the provider advertises into one that may be called: on the issuer's own host, moved to
 // the internal URL when there is one. Any other host, or plain http where the base is https, is a fault.Operator.
-func (b *backChannel) reach(advertised string) (string, error) {
+func (b *backChannel) callableURL(advertised string) (string, error) {
 	u, err := url.Parse(advertised)
 	if err != nil || u.Host == "" || u.User != nil {
 		return "", fault.New(fault.Operator, "identity provider address %q: not an absolute URL", advertised)
 	}
 	issuer, base := mustURL(b.issuer), mustURL(b.base)
-	if b.base != b.issuer && authority(u) == authority(issuer) {
-		u = moved(u, issuer, base)
+	if b.base != b.issuer && hostPort(u) == hostPort(issuer) {
+		u = rebaseURL(u, issuer, base)
 	}
-	if authority(u) == authority(base) && (u.Scheme == "https" || u.Scheme == base.Scheme) {
+	if hostPort(u) == hostPort(base) && (u.Scheme == "https" || u.Scheme == base.Scheme) {
 		return u.String(), nil
 	}
 	return "", fault.New(fault.Operator, "identity provider address %q: not on the issuer's host %s", advertised, base.Host).
 		WithHint("keys are only read from %s://%s; set the provider's public host name, or the back channel setting", base.Scheme, base.Host)
 }
 
-// inside turns an address that the provider advertises into one that is called from here: that of the issuer's own host is
+// internalURL turns an address that the provider advertises into one that is called from here: that of the issuer's own host is
 // moved to the internal URL. Others stay as they are.
-func (b *backChannel) inside(advertised string) string {
+func (b *backChannel) internalURL(advertised string) string {
 	u, err := url.Parse(advertised)
-	if err != nil || b.base == b.issuer || authority(u) != authority(mustURL(b.issuer)) {
+	if err != nil || b.base == b.issuer || hostPort(u) != hostPort(mustURL(b.issuer)) {
 		return advertised
 	}
-	return moved(u, mustURL(b.issuer), mustURL(b.base)).String()
+	return rebaseURL(u, mustURL(b.issuer), mustURL(b.base)).String()
 }
 
-// moved puts base in place of issuer: the whole prefix when u lies below the issuer, else scheme and host.
-func moved(u, issuer, base *url.URL) *url.URL {
+// rebaseURL puts base in place of issuer: the whole prefix when u lies below the issuer, else scheme and host.
+func rebaseURL(u, issuer, base *url.URL) *url.URL {
 	out := *u
 	out.Scheme, out.Host = base.Scheme, base.Host
 	if rest, below := strings.CutPrefix(u.Path, strings.TrimSuffix(issuer.Path, "/")+"/"); below {
@@ -142,8 +142,8 @@ func mustURL(s string) *url.URL {
 	return u
 }
 
-// authority is host and port with the scheme's default port made explicit.
-func authority(u *url.URL) string {
+// hostPort is host and port with the scheme's default port made explicit.
+func hostPort(u *url.URL) string {
 	port := u.Port()
 	if port == "" {
 		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// freshFor reads how long an answer may be kept, held between minKeyAge and maxKeyAge. no-store and no-cache mean
+// cacheLifetime reads how long an answer may be kept, held between minKeyAge and maxKeyAge. no-store and no-cache mean
 // minKeyAge; a header that says nothing means maxKeyAge.
-func freshFor(cacheControl string) time.Duration {
+func cacheLifetime(cacheControl string) time.Duration {
 	life := maxKeyAge
 	for directive := range strings.SplitSeq(cacheControl, ",") {
 		name, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(directive)), "=")

@@ -73,7 +73,7 @@ func claimCases() map[string]func(*testing.T) {
 		"A-079": func(t *testing.T) {
 			f := newFixture(t)
 			f.tenantInvalid(t, `"*"`, `"%"`, `"all"`, `"null"`, `"Public"`, `"undefined"`, `"1 OR 1=1"`, `"1'; RESET ROLE;--"`, `"`+strings.Repeat("a", 10<<10)+`"`)
-			f.refused(t, f.token("tenant_id", `"a\u0000"`), sso.ReasonMalformed)
+			f.rejected(t, f.token("tenant_id", `"a\u0000"`), sso.ReasonMalformed)
 		},
 		"A-080": func(t *testing.T) {
 			f := newFixture(t, func(c *sso.Config) {
@@ -161,10 +161,10 @@ func claimCases() map[string]func(*testing.T) {
 			require.Equal(t, "ann@acme.com", id.Email)
 			require.False(t, id.EmailVerified, "users choose their user names: email_verified does not vouch for it")
 		},
-		"A-136": func(t *testing.T) { // the token's part: one text for every reason, which refused() checks for all of A
+		"A-136": func(t *testing.T) { // the token's part: one text for every reason, which rejected() checks for all of A
 			f := newFixture(t)
-			f.refused(t, "x", sso.ReasonOpaque)
-			f.refused(t, f.token("exp", seconds(-2*60e9), "iat", seconds(-3*60e9)), sso.ReasonExpired)
+			f.rejected(t, "x", sso.ReasonOpaque)
+			f.rejected(t, f.token("exp", seconds(-2*60e9), "iat", seconds(-3*60e9)), sso.ReasonExpired)
 		},
 	}
 }

@@ -46,7 +46,7 @@ func keyLifeCases() map[string]func(*testing.T) {
 			for range 20 {
 				f.unavailable(t, f.token())
 				require.Equal(t, 503, fault.HTTPStatus(f.v.Ready(t.Context())))
-				f.refused(t, "garbage", sso.ReasonOpaque) // what needs no key is still told apart
+				f.rejected(t, "garbage", sso.ReasonOpaque) // what needs no key is still told apart
 				f.clock.advance(250 * time.Millisecond)
 			}
 			require.Less(t, f.count(discoveryPath), 8, "the pauses between attempts grow")
@@ -76,7 +76,7 @@ func (f *fixture) unavailable(t *testing.T, raw string) {
 }
 
 // rotationUnderLoad has two replicas verify without a pause while the provider goes from k1 to k2 to k3, each signing at once and
-// published beside the one before. No valid token is refused, and one under a key that was taken away is, by both, as soon as
+// published beside the one before. No valid token is rejected, and one under a key that was taken away is, by both, as soon as
 // the interval has passed.
 func rotationUnderLoad(t *testing.T) {
 	f := newFixture(t)
@@ -96,20 +96,20 @@ func rotationUnderLoad(t *testing.T) {
 		f.clock.advance(11 * time.Minute) // since the last rotation
 		valid := tokens[max(stage-1, 0) : stage+1]
 		var wg sync.WaitGroup
-		var refused atomic.Int32
+		var rejected atomic.Int32
 		for range 20 {
 			wg.Go(func() {
 				for i := range 10 * len(valid) {
 					for _, v := range replicas {
 						if _, err := v.Verify(context.Background(), valid[i%len(valid)]); err != nil {
-							refused.Add(1)
+							rejected.Add(1)
 						}
 					}
 				}
 			})
 		}
 		wg.Wait()
-		require.Zero(t, refused.Load(), "stage %d", stage)
+		require.Zero(t, rejected.Load(), "stage %d", stage)
 	}
 	for _, v := range replicas {
 		_, err := v.Verify(t.Context(), tokens[0])
@@ -128,7 +128,7 @@ func unreachable(t *testing.T) {
 	for name, why := range map[string]error{
 		"DNS":     &net.DNSError{Err: "no such host", Name: "id.example", IsNotFound: true},
 		"TLS":     &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}},
-		"timeout": os.ErrDeadlineExceeded, "refused": syscall.ECONNREFUSED, "reset": syscall.ECONNRESET,
+		"timeout": os.ErrDeadlineExceeded, "rejected": syscall.ECONNREFUSED, "reset": syscall.ECONNRESET,
 	} {
 		t.Run(name, func(t *testing.T) {
 			var down atomic.Bool
@@ -142,7 +142,7 @@ func unreachable(t *testing.T) {
 			for range 11 {
 				f.clock.advance(5 * time.Minute)
 				f.accepted(t, good)
-				f.refused(t, sign(f.k2, "RS256", header("kid", `"k2"`), f.claims("exp", seconds(4*time.Hour))), sso.ReasonUnknownKey)
+				f.rejected(t, sign(f.k2, "RS256", header("kid", `"k2"`), f.claims("exp", seconds(4*time.Hour))), sso.ReasonUnknownKey)
 			}
 			f.clock.advance(6 * time.Minute)
 			f.unavailable(t, good)
@@ -184,7 +184,7 @@ func providerDownWhileWarm(t *testing.T) {
 				f.clock.advance(5 * time.Minute)
 				f.accepted(t, good)
 				require.NoError(t, f.v.Ready(t.Context()))
-				f.refused(t, sign(f.k2, "RS256", header("kid", `"k2"`), f.claims("exp", seconds(4*time.Hour))), sso.ReasonUnknownKey)
+				f.rejected(t, sign(f.k2, "RS256", header("kid", `"k2"`), f.claims("exp", seconds(4*time.Hour))), sso.ReasonUnknownKey)
 			}
 			f.clock.advance(6 * time.Minute) // 61 min
 			f.unavailable(t, good)
@@ -252,7 +252,7 @@ func keysAgeOut(t *testing.T) {
 			require.Equal(t, c.life*7/10, age)
 			require.Equal(t, 1, f.count(keysPath))
 			f.clock.advance(c.life - c.life*7/10)
-			f.refused(t, f.token("exp", seconds(time.Hour)), sso.ReasonUnknownKey)
+			f.rejected(t, f.token("exp", seconds(time.Hour)), sso.ReasonUnknownKey)
 			f.accepted(t, sign(f.k2, "RS256", header("kid", `"k2"`), f.claims("exp", seconds(time.Hour))))
 		})
 	}

@@ -24,7 +24,7 @@ func keyCases() map[string]func(*testing.T) {
 				t.Run(name, func(t *testing.T) {
 					f := newFixture(t)
 					f.publish(jwk(f.k1, "k1"), jwk(f.k2, "enc", member...))
-					f.refused(t, sign(f.k2, "RS256", header("kid", `"enc"`), f.claims()), sso.ReasonUnknownKey)
+					f.rejected(t, sign(f.k2, "RS256", header("kid", `"enc"`), f.claims()), sso.ReasonUnknownKey)
 					f.accepted(t, f.token())
 					require.Equal(t, 1, f.count(keysPath), "the kid is known, only unusable")
 				})
@@ -39,7 +39,7 @@ func keyCases() map[string]func(*testing.T) {
 			f.accepted(t, f.headed("kid", ""))
 			two := newFixture(t)
 			two.publish(jwk(two.k1, "k1"), jwk(two.k2, "k2"))
-			two.refused(t, two.headed("kid", ""), sso.ReasonUnknownKey)
+			two.rejected(t, two.headed("kid", ""), sso.ReasonUnknownKey)
 			require.Equal(t, 1, two.count(keysPath))
 		},
 		"A-016": strangeKeyIDs,
@@ -50,7 +50,7 @@ func keyCases() map[string]func(*testing.T) {
 			f.accepted(t, f.token())
 			f.accepted(t, sign(f.k2, "RS256", header(), f.claims()))
 			f.accepted(t, sign(f.e1, "ES256", header("alg", `"ES256"`), f.claims()))
-			f.refused(t, sign(f.attacker, "RS256", header(), f.claims()), sso.ReasonSignature)
+			f.rejected(t, sign(f.attacker, "RS256", header(), f.claims()), sso.ReasonSignature)
 		},
 	}
 }
@@ -62,11 +62,11 @@ func strangeKeyIDs(t *testing.T) {
 		"number": "1", "array": `["k1"]`, "object": `{"k":1}`, "null": "null", "empty": `""`,
 		"10 KB": `"` + strings.Repeat("k", 10<<10) + `"`, "CRLF": `"k1\r\nlevel=ERROR msg=fake"`, "beyond ASCII": `"k１"`,
 	} {
-		t.Run(name, func(t *testing.T) { f.refused(t, f.headed("kid", kid), sso.ReasonHeader) })
+		t.Run(name, func(t *testing.T) { f.rejected(t, f.headed("kid", kid), sso.ReasonHeader) })
 	}
-	f.refused(t, f.headed("kid", `"k\u0000"`), sso.ReasonMalformed)
+	f.rejected(t, f.headed("kid", `"k\u0000"`), sso.ReasonMalformed)
 	for _, kid := range []string{`"../../etc/passwd"`, `"' OR 1=1--"`, `"K1"`, `"k1 "`} {
-		f.refused(t, f.headed("kid", kid), sso.ReasonUnknownKey)
+		f.rejected(t, f.headed("kid", kid), sso.ReasonUnknownKey)
 	}
 	require.Equal(t, 2, f.count(keysPath), "one reading at the start, one for all the unknown kids")
 	require.NotContains(t, f.log.String(), "msg=fake")
@@ -93,7 +93,7 @@ func unknownKeyFlood(t *testing.T) {
 					continue
 				}
 				if _, err := f.v.Verify(t.Context(), good); err != nil {
-					t.Errorf("a good token was refused during the flood: %v", err)
+					t.Errorf("a good token was rejected during the flood: %v", err)
 				}
 			}
 		})
@@ -110,7 +110,7 @@ func TestAThousandBadTokensCostFewFetches(t *testing.T) {
 	good, parts := f.token(), strings.Split(f.token(), ".")
 	other := f.token("sub", `"user-2"`)
 	badSignature := parts[0] + "." + parts[1] + other[strings.LastIndexByte(other, '.'):]
-	var accepted, refused atomic.Int64
+	var accepted, rejected atomic.Int64
 	var wg sync.WaitGroup
 	for g := range 20 {
 		wg.Go(func() {
@@ -118,7 +118,7 @@ func TestAThousandBadTokensCostFewFetches(t *testing.T) {
 				unknown := b64([]byte(header("kid", fmt.Sprintf(`"kid-%d-%d"`, g, i)))) + "." + parts[1] + "." + parts[2]
 				for _, bad := range []string{unknown, badSignature} {
 					if _, err := f.v.Verify(t.Context(), bad); fault.Is(err, fault.Unauthenticated) {
-						refused.Add(1)
+						rejected.Add(1)
 					}
 					if _, err := f.v.Verify(t.Context(), good); err == nil {
 						accepted.Add(1)
@@ -128,8 +128,8 @@ func TestAThousandBadTokensCostFewFetches(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	require.EqualValues(t, 1000, refused.Load())
+	require.EqualValues(t, 1000, rejected.Load())
 	require.EqualValues(t, 1000, accepted.Load(), "good tokens pass meanwhile")
 	require.LessOrEqual(t, f.count(keysPath), 5)
-	t.Logf("%d bad tokens, %d readings of the keys", refused.Load(), f.count(keysPath))
+	t.Logf("%d bad tokens, %d readings of the keys", rejected.Load(), f.count(keysPath))
 }

@@ -65,10 +65,10 @@ func startCases() map[string]func(*testing.T) {
 			d, err := sso.Discover(t.Context(), f.cfg)
 			require.NoError(t, err)
 			for _, k := range d.Keys {
-				require.Equal(t, k.ID == "k1", k.Refused == "", "%s: %s", k.ID, k.Refused)
+				require.Equal(t, k.ID == "k1", k.Unusable == "", "%s: %s", k.ID, k.Unusable)
 			}
 			require.Len(t, d.Keys, 8)
-			f.refused(t, sign(f.weak, "RS256", header("kid", `"weak"`), f.claims()), sso.ReasonUnknownKey)
+			f.rejected(t, sign(f.weak, "RS256", header("kid", `"weak"`), f.claims()), sso.ReasonUnknownKey)
 			f.accepted(t, f.token())
 		},
 	}
@@ -83,7 +83,7 @@ func trailingSlash(t *testing.T) {
 		f.set(discoveryPath, answer{body: f.discovery(plain+own, f.URL+keysPath)})
 		f.accepted(t, f.token("iss", quoted(plain+own)))
 		wrong := f.token("iss", quoted(plain+foreign))
-		f.refused(t, wrong, sso.ReasonIssuer)
+		f.rejected(t, wrong, sso.ReasonIssuer)
 		require.Contains(t, hintOf(f.v.Explain(t.Context(), wrong), "issuer"), "slash")
 
 		f = newFixture(t, withSlash)
@@ -120,11 +120,11 @@ func TestOtherAlgorithms(t *testing.T) {
 		f.accepted(t, sign(keys[fit], alg, head(fit), f.claims()))
 		for kid := range keys {
 			if kid != fit {
-				f.refused(t, sign(keys[fit], alg, head(kid), f.claims()), sso.ReasonUnknownKey)
+				f.rejected(t, sign(keys[fit], alg, head(kid), f.claims()), sso.ReasonUnknownKey)
 			}
 		}
 	}
-	f.refused(t, f.headed("kid", `"rsa"`), sso.ReasonAlgorithm)
+	f.rejected(t, f.headed("kid", `"rsa"`), sso.ReasonAlgorithm)
 }
 
 func TestConfigListsEveryProblem(t *testing.T) {
@@ -196,7 +196,7 @@ func TestInternalURL(t *testing.T) {
 			f := newFixture(t, func(c *sso.Config) { c.InternalURL, c.Issuer = c.Issuer, public })
 			f.set(discoveryPath, answer{body: f.discovery(public, strings.Replace(keys, "INTERNAL", f.URL, 1))})
 			f.accepted(t, f.token("iss", quoted(public)))
-			f.refused(t, f.token(), sso.ReasonIssuer)
+			f.rejected(t, f.token(), sso.ReasonIssuer)
 			d, err := sso.Discover(t.Context(), f.cfg)
 			require.NoError(t, err)
 			require.Equal(t, f.URL+"/realms/a/token", d.TokenURL, "called from here")

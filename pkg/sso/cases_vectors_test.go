@@ -53,7 +53,7 @@ func readVectors(t *testing.T) (v vectors) {
 	return v
 }
 
-// stricterHere are the valid vectors that are refused all the same, and the rule that refuses them.
+// stricterHere are the valid vectors that are rejected all the same, and the rule that refuses them.
 func stricterHere() map[string][]int {
 	return map[string][]int{
 		"a shared secret is no key":                 {1, 348, 352, 357, 358, 359, 376, 377},
@@ -69,7 +69,7 @@ func stricterHere() map[string][]int {
 func publishedVectors(t *testing.T) {
 	f := newFixture(t)
 	all := []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
-	refused, accepted, byDefault := 0, 0, 0
+	rejected, accepted, byDefault := 0, 0, 0
 	var strict []int
 	for _, group := range readVectors(t).TestGroups {
 		key := group.Public
@@ -84,12 +84,12 @@ func publishedVectors(t *testing.T) {
 			}
 			_, err := f.v.Verify(t.Context(), raw)
 			require.Error(t, err, "nothing here is an identity")
-			loose, usual := sso.ProveJWS(raw, keySet, all), sso.ProveJWS(raw, keySet, []string{"RS256", "ES256"})
+			loose, usual := sso.VerifyJWS(raw, keySet, all), sso.VerifyJWS(raw, keySet, []string{"RS256", "ES256"})
 			switch {
 			case c.Result == "invalid":
 				require.Error(t, loose, "%d %s: %s", c.ID, group.Comment, c.Comment)
 				require.Error(t, usual, "%d %s: %s", c.ID, group.Comment, c.Comment)
-				refused++
+				rejected++
 			case loose == nil:
 				accepted++
 			default:
@@ -100,7 +100,7 @@ func publishedVectors(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, 355, refused)
+	require.Equal(t, 355, rejected)
 	require.ElementsMatch(t, slices.Concat(slices.Collect(maps.Values(stricterHere()))...), strict)
 	require.Equal(t, 26, accepted)
 	require.Equal(t, 9, byDefault, "RS256 and ES256 alone")

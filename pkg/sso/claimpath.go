@@ -37,9 +37,9 @@ type claimPath []string
 // String is the path as it is configured and logged.
 func (p claimPath) String() string { return strings.Join(p, ".") }
 
-// shared reports whether every application of the provider finds its users' roles or groups here, so that the claim says
+// isShared reports whether every application of the provider finds its users' roles or groups here, so that the claim says
 // nothing about leadctl by merely being there: realm_access, resource_access and groups.
-func (p claimPath) shared() bool {
+func (p claimPath) isShared() bool {
 	return p[0] == "realm_access" || p[0] == "resource_access" || len(p) == 1 && p[0] == "groups"
 }
 
@@ -57,8 +57,8 @@ func parsePath(s string) (p claimPath, ok bool) {
 	return p, true
 }
 
-// expand puts each client in the placeholder's stead.
-func (p claimPath) expand(clients []string) []claimPath {
+// expandClients puts each client in the placeholder's stead.
+func (p claimPath) expandClients(clients []string) []claimPath {
 	for i, step := range p {
 		if step != clientPlaceholder {
 			continue
@@ -74,15 +74,15 @@ func (p claimPath) expand(clients []string) []claimPath {
 	return []claimPath{p}
 }
 
-// expandAll parses and expands configured paths; bad holds those that cannot be parsed.
-func expandAll(paths, clients []string) (out []claimPath, bad []string) {
+// expandPaths parses and expands configured paths; bad holds those that cannot be parsed.
+func expandPaths(paths, clients []string) (out []claimPath, bad []string) {
 	for _, s := range paths {
 		p, ok := parsePath(s)
 		if !ok {
 			bad = append(bad, s)
 			continue
 		}
-		out = append(out, p.expand(clients)...)
+		out = append(out, p.expandClients(clients)...)
 	}
 	return out, bad
 }

@@ -68,8 +68,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// parties are the clients and audiences that count, each once.
-func (c Config) parties() []string {
+// acceptedParties are the clients and audiences that count, each once.
+func (c Config) acceptedParties() []string {
 	all := append(slices.Clone(c.Audiences), c.ClientIDs...)
 	slices.Sort(all)
 	return slices.Compact(all)
@@ -125,7 +125,7 @@ func isLoopback(host string) bool {
 func (c Config) listProblems() []string {
 	var problems []string
 	for _, a := range c.Algorithms {
-		if keyTypeOf(a) == "" {
+		if keyTypeFor(a) == "" {
 			problems = append(problems, fmt.Sprintf("algorithm %q is not one of %s", a, strings.Join(knownAlgorithms(), ", ")))
 		}
 	}
@@ -135,7 +135,7 @@ func (c Config) listProblems() []string {
 		}
 	}
 	for _, list := range [][]string{c.Claims.Tenant, c.Claims.Roles} {
-		_, bad := expandAll(list, nil)
+		_, bad := expandPaths(list, nil)
 		for _, p := range bad {
 			problems = append(problems, fmt.Sprintf("claim path %q has an empty step", p))
 		}

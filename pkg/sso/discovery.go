@@ -42,14 +42,14 @@ func Discover(ctx context.Context, cfg Config) (Discovery, error) {
 	defer channel.close()
 	ctx, cancel := context.WithTimeout(ctx, 2*fetchTimeout)
 	defer cancel()
-	d, header, err := channel.discover(ctx)
+	d, header, err := channel.readDiscovery(ctx)
 	if date, parseErr := http.ParseTime(header.Get("Date")); parseErr == nil {
 		d.ClockDifference, d.ClockDifferenceSeen = date.Sub(cfg.Now().Truncate(time.Second)), true
 	}
 	if err != nil {
 		return d, providerFault(err)
 	}
-	body, _, err := channel.get(ctx, d.KeysURL)
+	body, _, err := channel.getDocument(ctx, d.KeysURL)
 	if err != nil {
 		return d, providerFault(err)
 	}
@@ -67,45 +67,45 @@ func providerFault(err error) error {
 	return fault.New(fault.Unavailable, "identity provider: %w", err)
 }
 
-// discover reads the discovery document. Only an issuer that has none (404), or names no jwks_uri in it, is asked
+// readDiscovery reads the discovery document. Only an issuer that has none (404), or names no jwks_uri in it, is asked
 // for /.well-known/jwks.json instead.
-func (b *backChannel) discover(ctx context.Context) (Discovery, http.Header, error) {
-	address := b.wellKnown("openid-configuration")
-	body, header, err := b.get(ctx, address)
-	var status *notOK
+func (b *backChannel) readDiscovery(ctx context.Context) (Discovery, http.Header, error) {
+	address := b.wellKnownURL("openid-configuration")
+	body, header, err := b.getDocument(ctx, address)
+	var status *statusError
 	if errors.As(err, &status) && status.status == http.StatusNotFound {
-		return Discovery{Issuer: b.issuer, KeysURL: b.wellKnown("jwks.json"), FromFallback: true}, nil, nil
+		return Discovery{Issuer: b.issuer, KeysURL: b.wellKnownURL("jwks.json"), FromFallback: true}, nil, nil
 	}
 	if err != nil {
 		return Discovery{}, nil, err
 	}
 	m, err := parseObject(body)
 	if err != nil {
-		return Discovery{}, header, fmt.Errorf("%s: %s", address, jsonProblem(err))
+		return Discovery{}, header, fmt.Errorf("%s: %s", address, quoteError(err))
 	}
-	d := readDiscovery(m)
+	d := parseDiscovery(m)
 	for _, own := range []*string{&d.TokenURL, &d.UserinfoURL, &d.DeviceURL, &d.RevocationURL} {
-		*own = b.inside(*own)
+		*own = b.internalURL(*own)
 	}
 	if d.Issuer != b.issuer {
 		return d, header, fault.New(fault.Operator, "issuer %q: the provider calls itself %q", b.issuer, d.Issuer).
 			WithHint("set NEXIUS_ISSUER to exactly %s; a slash at the end counts", d.Issuer)
 	}
 	if d.KeysURL == "" {
-		d.KeysURL, d.FromFallback = b.wellKnown("jwks.json"), true
+		d.KeysURL, d.FromFallback = b.wellKnownURL("jwks.json"), true
 		return d, header, nil
 	}
-	d.KeysURL, err = b.reach(d.KeysURL)
+	d.KeysURL, err = b.callableURL(d.KeysURL)
 	return d, header, err
 }
 
-func readDiscovery(m members) Discovery {
-	text := func(name string) string { s, _ := m.text(name); return s }
+func parseDiscovery(m members) Discovery {
+	text := func(name string) string { s, _ := m.stringMember(name); return s }
 	list := func(name string) []string {
-		if !m.has(name) {
+		if !m.hasMember(name) {
 			return nil
 		}
-		items, err := textList(m.get(name))
+		items, err := stringList(m.memberValue(name))
 		if err != nil {
 			return nil
 		}

@@ -30,9 +30,9 @@ func (v *Verifier) Explain(ctx context.Context, rawToken string) []Check {
 			checks = append(checks, Check{Name: s.name, Skipped: true, Detail: "not checked"})
 			continue
 		}
-		c := explained(s.name, s.check(ctx, v, in))
+		c := checkResult(s.name, s.check(ctx, v, in))
 		if c.OK {
-			c.Detail = s.tell(v, in)
+			c.Detail = s.describe(v, in)
 			passed = append(passed, s.name)
 		}
 		checks = append(checks, c)
@@ -40,15 +40,15 @@ func (v *Verifier) Explain(ctx context.Context, rawToken string) []Check {
 	return checks
 }
 
-// explained puts a step's outcome into words.
-func explained(name string, err error) Check {
-	var refused *TokenError
+// checkResult puts a step's outcome into words.
+func checkResult(name string, err error) Check {
+	var rejected *TokenError
 	var limited *advice
 	switch {
 	case err == nil:
 		return Check{Name: name, OK: true}
-	case errors.As(err, &refused):
-		return Check{Name: name, Reason: refused.Reason, Detail: refused.Detail, Hint: refused.Hint}
+	case errors.As(err, &rejected):
+		return Check{Name: name, Reason: rejected.Reason, Detail: rejected.Detail, Hint: rejected.Hint}
 	case errors.As(err, &limited):
 		return Check{Name: name, Detail: limited.detail, Hint: limited.hint}
 	}

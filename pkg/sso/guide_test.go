@@ -65,13 +65,13 @@ func TestCheckTenant(t *testing.T) {
 
 func TestRegistrations(t *testing.T) {
 	t.Parallel()
-	p := sso.Places{UI: []string{"https://app.example.com/", "http://localhost:3000/ui"}, API: "https://api.example.com/", Odoo: []string{"https://odoo.example.com/"}}
+	p := sso.Addresses{UI: []string{"https://app.example.com/", "http://localhost:3000/ui"}, API: "https://api.example.com/", Odoo: []string{"https://odoo.example.com/"}}
 	ui := p.RegisterUI("ui")
 	require.Equal(t, []string{"https://app.example.com/api/auth/callback/nexius", "http://localhost:3000/ui/api/auth/callback/nexius", "https://api.example.com/auth/callback"}, ui.RedirectURIs)
 	require.Equal(t, []string{"https://app.example.com", "http://localhost:3000/ui", "https://api.example.com/"}, ui.PostLogoutURIs)
 	require.Equal(t, []string{"https://app.example.com", "http://localhost:3000"}, ui.WebOrigins)
 	require.Equal(t, []string{"https://odoo.example.com/auth_oauth/signin"}, p.RegisterOdoo("odoo").RedirectURIs)
-	require.Empty(t, sso.Places{}.RegisterUI("ui").RedirectURIs)
+	require.Empty(t, sso.Addresses{}.RegisterUI("ui").RedirectURIs)
 }
 
 // TestKeySince reads when a key was made off its certificate, and nothing else.
@@ -85,7 +85,7 @@ func TestKeySince(t *testing.T) {
 		f.publish(jwk(f.k1, "k1", "x5c", x5c))
 		d, err := sso.Discover(t.Context(), f.cfg)
 		require.NoError(t, err)
-		require.Empty(t, d.Keys[0].Refused, x5c)
+		require.Empty(t, d.Keys[0].Unusable, x5c)
 		require.True(t, d.Keys[0].Since.IsZero(), x5c)
 	}
 }

@@ -41,11 +41,11 @@ type Identity struct {
 	idToken *oidc.IDToken
 }
 
-// readOptional takes the claims that are worth knowing and never refused.
+// readOptional takes the claims that are worth knowing and never rejected.
 func (i *Identity) readOptional(c members) {
-	i.TokenID, _ = c.text("jti")
-	i.SessionID, _ = c.text("sid")
-	i.Nonce, _ = c.text("nonce")
+	i.TokenID, _ = c.stringMember("jti")
+	i.SessionID, _ = c.stringMember("sid")
+	i.Nonce, _ = c.stringMember("nonce")
 }
 
 // HasRole reports whether one of the token's roles is least or stands above it.

@@ -319,8 +319,8 @@ func (f *fixture) accepted(t testing.TB, raw string) sso.Identity {
 	return id
 }
 
-// refused demands that raw is refused for reason, looking like every other refusal from outside.
-func (f *fixture) refused(t testing.TB, raw string, reason sso.Reason) {
+// rejected demands that raw is rejected for reason, looking like every other refusal from outside.
+func (f *fixture) rejected(t testing.TB, raw string, reason sso.Reason) {
 	t.Helper()
 	id, err := f.v.Verify(context.Background(), raw)
 	require.Error(t, err)
@@ -346,10 +346,10 @@ func firstReason(checks []sso.Check) sso.Reason {
 	return ""
 }
 
-// eachRefused runs a table of bad tokens, each against the same fixture.
-func (f *fixture) eachRefused(t *testing.T, reason sso.Reason, tokens map[string]string) {
+// eachRejected runs a table of bad tokens, each against the same fixture.
+func (f *fixture) eachRejected(t *testing.T, reason sso.Reason, tokens map[string]string) {
 	t.Helper()
 	for name, raw := range tokens {
-		t.Run(name, func(t *testing.T) { f.refused(t, raw, reason) })
+		t.Run(name, func(t *testing.T) { f.rejected(t, raw, reason) })
 	}
 }

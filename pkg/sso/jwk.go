@@ -24,11 +24,11 @@ type Key struct {
 	Algorithm string // alg, "" when the entry leaves it open
 	Use       string // use, "" when the entry leaves it open
 	Bits      int    // modulus or field size, 0 for an entry that cannot be read
-	Refused   string // why no token is checked with it; "" for a usable key
+	Unusable  string // why no token is checked with it; "" for a usable key
 
 	Since time.Time // when its certificate begins, which is when the provider made it; zero without one
 
-	public any
+	publicKey any
 }
 
 // Limits on what an issuer may publish.
@@ -43,12 +43,12 @@ const (
 func parseKeySet(body []byte, algorithms []string) ([]Key, error) {
 	set, err := parseObject(body)
 	if err != nil {
-		return nil, fmt.Errorf("key set: %s", jsonProblem(err))
+		return nil, fmt.Errorf("key set: %s", quoteError(err))
 	}
-	if !set.has("keys") {
+	if !set.hasMember("keys") {
 		return nil, errors.New("key set: no member keys")
 	}
-	entries, err := elements(set.get("keys"))
+	entries, err := listElements(set.memberValue("keys"))
 	if err != nil {
 		return nil, fmt.Errorf("key set: member keys: %w", err)
 	}
@@ -59,7 +59,7 @@ func parseKeySet(body []byte, algorithms []string) ([]Key, error) {
 	for _, e := range entries {
 		keys = append(keys, parseKey(e, algorithms))
 	}
-	if !slices.ContainsFunc(keys, func(k Key) bool { return k.Refused == "" }) {
+	if !slices.ContainsFunc(keys, func(k Key) bool { return k.Unusable == "" }) {
 		return keys, fmt.Errorf("key set: none of %d keys can verify %s", len(keys), strings.Join(algorithms, ", "))
 	}
 	return keys, nil
@@ -68,36 +68,36 @@ func parseKeySet(body []byte, algorithms []string) ([]Key, error) {
 // parseKey reads one entry; what is wrong with it stands in Refused.
 func parseKey(entry jsontext.Value, algorithms []string) Key {
 	if entry.Kind() != '{' {
-		return Key{Refused: "not a JSON object"}
+		return Key{Unusable: "not a JSON object"}
 	}
 	m, err := parseObject(entry)
 	if err != nil {
-		return Key{Refused: jsonProblem(err)}
+		return Key{Unusable: quoteError(err)}
 	}
 	var k Key
-	k.ID, _ = m.text("kid")
-	k.Type, _ = m.text("kty")
-	k.Algorithm, _ = m.text("alg")
-	k.Use, _ = m.text("use")
-	k.Since = certifiedSince(m)
-	if k.Refused = refusedUse(m, k); k.Refused != "" {
+	k.ID, _ = m.stringMember("kid")
+	k.Type, _ = m.stringMember("kty")
+	k.Algorithm, _ = m.stringMember("alg")
+	k.Use, _ = m.stringMember("use")
+	k.Since = certificateStart(m)
+	if k.Unusable = useProblem(m, k); k.Unusable != "" {
 		return k
 	}
-	if k.public, err = publicPart(m); err != nil {
-		k.Refused = err.Error()
+	if k.publicKey, err = parsePublicKey(m); err != nil {
+		k.Unusable = err.Error()
 		return k
 	}
-	k.Bits = bitsOf(k.public)
-	k.Refused = refusedStrength(k, algorithms)
+	k.Bits = keyBits(k.publicKey)
+	k.Unusable = strengthProblem(k, algorithms)
 	return k
 }
 
-// certifiedSince reads the certificate beside the key, for people only: nothing is checked with it.
-func certifiedSince(m members) time.Time {
-	if !m.has("x5c") {
+// certificateStart reads the certificate beside the key, for people only: nothing is checked with it.
+func certificateStart(m members) time.Time {
+	if !m.hasMember("x5c") {
 		return time.Time{}
 	}
-	chain, err := textList(m.get("x5c"))
+	chain, err := stringList(m.memberValue("x5c"))
 	if err != nil || len(chain) == 0 {
 		return time.Time{}
 	}
@@ -112,37 +112,37 @@ func certifiedSince(m members) time.Time {
 	return cert.NotBefore
 }
 
-// refusedUse judges what the entry says about itself.
-func refusedUse(m members, k Key) string {
+// useProblem judges what the entry says about itself.
+func useProblem(m members, k Key) string {
 	for _, name := range []string{"kid", "kty", "alg", "use"} {
-		if _, isText := m.text(name); m.has(name) && !isText {
+		if _, isText := m.stringMember(name); m.hasMember(name) && !isText {
 			return name + " is not a text"
 		}
 	}
 	switch {
 	case k.Type == "oct":
 		return "a symmetric key has no place in a published set"
-	case m.has("d") || m.has("k"):
+	case m.hasMember("d") || m.hasMember("k"):
 		return "the private part is published: the issuer must replace this key"
-	case m.has("use") && k.Use != "sig":
+	case m.hasMember("use") && k.Use != "sig":
 		return "use is " + quote(k.Use) + ", not sig"
-	case m.has("key_ops") && !allowsVerify(m.get("key_ops")):
+	case m.hasMember("key_ops") && !allowsVerify(m.memberValue("key_ops")):
 		return "key_ops does not hold verify"
 	}
 	return ""
 }
 
 func allowsVerify(v jsontext.Value) bool {
-	ops, err := textList(v)
+	ops, err := stringList(v)
 	return err == nil && slices.Contains(ops, "verify")
 }
 
-// publicPart builds the key from its public members alone, so that a broken certificate chain beside them changes nothing.
-func publicPart(m members) (any, error) {
+// parsePublicKey builds the key from its public members alone, so that a broken certificate chain beside them changes nothing.
+func parsePublicKey(m members) (any, error) {
 	public := map[string]json.RawMessage{}
 	for _, name := range []string{"kty", "n", "e", "crv", "x", "y"} {
-		if m.has(name) {
-			public[name] = json.RawMessage(m.get(name))
+		if m.hasMember(name) {
+			public[name] = json.RawMessage(m.memberValue(name))
 		}
 	}
 	raw, err := json.Marshal(public)
@@ -156,7 +156,7 @@ func publicPart(m members) (any, error) {
 	return k.Key, nil
 }
 
-func bitsOf(public any) int {
+func keyBits(public any) int {
 	switch k := public.(type) {
 	case *rsa.PublicKey:
 		return k.N.BitLen()
@@ -168,9 +168,9 @@ func bitsOf(public any) int {
 	return 0
 }
 
-// refusedStrength wants a sound key that at least one accepted algorithm can use.
-func refusedStrength(k Key, algorithms []string) string {
-	if rsaKey, ok := k.public.(*rsa.PublicKey); ok {
+// strengthProblem wants a sound key that at least one accepted algorithm can use.
+func strengthProblem(k Key, algorithms []string) string {
+	if rsaKey, ok := k.publicKey.(*rsa.PublicKey); ok {
 		if k.Bits < minRSABits || k.Bits > maxRSABits {
 			return fmt.Sprintf("RSA of %d bits, allowed: %d to %d", k.Bits, minRSABits, maxRSABits)
 		}
@@ -179,14 +179,14 @@ func refusedStrength(k Key, algorithms []string) string {
 		}
 	}
 	for _, alg := range algorithms {
-		if k.fits(alg) {
+		if k.canVerify(alg) {
 			return ""
 		}
 	}
 	return "fits none of " + strings.Join(algorithms, ", ")
 }
 
-// fits reports whether the key may verify alg: what it says itself, its type and its curve.
-func (k Key) fits(alg string) bool {
-	return (k.Algorithm == "" || k.Algorithm == alg) && suits(alg, k.public)
+// canVerify reports whether the key may verify alg: what it says itself, its type and its curve.
+func (k Key) canVerify(alg string) bool {
+	return (k.Algorithm == "" || k.Algorithm == alg) && suitsAlgorithm(alg, k.publicKey)
 }

@@ -13,10 +13,10 @@ import (
 
 // How fresh the issuer's keys are kept.
 const (
-	staleLimit   = time.Hour        // keys older than this prove nothing, whatever the provider's state
-	missInterval = 30 * time.Second // between two readings caused by unknown kids
-	firstRetry   = 250 * time.Millisecond
-	lastRetry    = 4 * time.Second
+	maxStaleAge        = time.Hour        // keys older than this prove nothing, whatever the provider's state
+	unknownKeyInterval = 30 * time.Second // between two readings caused by unknown kids
+	minRetryDelay      = 250 * time.Millisecond
+	maxRetryDelay      = 4 * time.Second
 )
 
 // keySet holds the issuer's keys. They are read on first use and again when they age; nothing runs while nobody asks.
@@ -35,23 +35,23 @@ type keySet struct {
 	running    sync.WaitGroup
 
 	mu       sync.Mutex
-	set      *published // nil until the first success
-	keysURL  string     // "" = discover first
-	failures int        // since the last success
-	retryAt  time.Time  // no reading before this
+	latest   *keySnapshot // nil until the first success
+	keysURL  string       // "" = discover first
+	failures int          // since the last success
+	retryAt  time.Time    // no reading before this
 	lastErr  error
 	missAt   time.Time // of the last reading for an unknown kid
-	flight   *flight   // the reading under way
+	fetch    *keyFetch // the reading under way
 }
 
-// published is one successful reading, never changed afterwards.
-type published struct {
-	keys                []Key
-	read, renew, expire time.Time
+// keySnapshot is one successful reading, never changed afterwards.
+type keySnapshot struct {
+	keys                          []Key
+	fetchedAt, renewAt, expiresAt time.Time
 }
 
-// flight is one reading that any number of requests wait for.
-type flight struct {
+// keyFetch is one reading that any number of requests wait for.
+type keyFetch struct {
 	done chan struct{}
 	err  error // set before done closes
 }
@@ -70,56 +70,56 @@ func (s *keySet) close() {
 	s.channel.close()
 }
 
-func (s *keySet) ready(ctx context.Context) error {
-	_, err := s.current(ctx)
+func (s *keySet) checkReady(ctx context.Context) error {
+	_, err := s.currentKeys(ctx)
 	return err
 }
 
-func (s *keySet) age() (time.Duration, bool) {
+func (s *keySet) keyAge() (time.Duration, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.set == nil {
+	if s.latest == nil {
 		return 0, false
 	}
-	return s.now().Sub(s.set.read), true
+	return s.now().Sub(s.latest.fetchedAt), true
 }
 
-// candidates are the keys that may have signed a token with header h, never none.
-func (s *keySet) candidates(ctx context.Context, h header) ([]Key, error) {
-	set, err := s.current(ctx)
+// candidateKeys are the keys that may have signed a token with header h, never none.
+func (s *keySet) candidateKeys(ctx context.Context, h header) ([]Key, error) {
+	set, err := s.currentKeys(ctx)
 	for range 2 { // a reading that was under way may have started before the key was published
 		if err != nil {
 			return nil, err
 		}
-		found, known := set.match(h)
+		found, known := set.matchKeys(h)
 		if len(found) > 0 {
 			return found, nil
 		}
 		if known {
 			break
 		}
-		newer, again := s.afterMiss(ctx, set)
+		newer, again := s.fetchAfterMiss(ctx, set)
 		if !again {
 			break
 		}
 		set = newer
 	}
-	if found, _ := set.match(h); len(found) > 0 {
+	if found, _ := set.matchKeys(h); len(found) > 0 {
 		return found, nil
 	}
-	return nil, refuse(ReasonUnknownKey, "no published %s key with kid %s", h.algorithm, quote(h.keyID)).
-		hint("`leadctl sso discover` lists the keys; a token from before the last key rotation has to be renewed")
+	return nil, reject(ReasonUnknownKey, "no published %s key with kid %s", h.algorithm, quote(h.keyID)).
+		withHint("`leadctl sso discover` lists the keys; a token from before the last key rotation has to be renewed")
 }
 
-// match finds the keys that fit h; known is true when its kid stands in the set, fitting or not, or when it has none.
-func (p *published) match(h header) (found []Key, known bool) {
+// matchKeys finds the keys that fit h; known is true when its kid stands in the set, fitting or not, or when it has none.
+func (p *keySnapshot) matchKeys(h header) (found []Key, known bool) {
 	known = h.keyID == ""
 	for _, k := range p.keys {
 		if h.keyID != "" && k.ID != h.keyID {
 			continue
 		}
 		known = true
-		if k.Refused == "" && k.fits(h.algorithm) {
+		if k.Unusable == "" && k.canVerify(h.algorithm) {
 			found = append(found, k)
 		}
 	}
@@ -129,16 +129,16 @@ func (p *published) match(h header) (found []Key, known bool) {
 	return found, known
 }
 
-// current gives the keys to judge by now.
-func (s *keySet) current(ctx context.Context) (*published, error) {
+// currentKeys gives the keys to judge by now.
+func (s *keySet) currentKeys(ctx context.Context) (*keySnapshot, error) {
 	s.mu.Lock()
-	now, set := s.now(), s.set
-	if set != nil && now.Before(set.renew) {
+	now, set := s.now(), s.latest
+	if set != nil && now.Before(set.renewAt) {
 		s.mu.Unlock()
 		return set, nil
 	}
-	f := s.startLocked(now)
-	if set != nil && (now.Before(set.expire) || s.failures > 0 && set.stillStands(now)) {
+	f := s.startFetchLocked(now)
+	if set != nil && (now.Before(set.expiresAt) || s.failures > 0 && set.isUsableWhileDown(now)) {
 		s.mu.Unlock()
 		return set, nil
 	}
@@ -147,14 +147,16 @@ func (s *keySet) current(ctx context.Context) (*published, error) {
 	if f == nil {
 		return nil, err
 	}
-	return s.await(ctx, f)
+	return s.awaitFetch(ctx, f)
 }
 
-// stillStands reports whether the keys may serve while the provider is down.
-func (p *published) stillStands(now time.Time) bool { return now.Before(p.read.Add(staleLimit)) }
+// isUsableWhileDown reports whether the keys may serve while the provider is down.
+func (p *keySnapshot) isUsableWhileDown(now time.Time) bool {
+	return now.Before(p.fetchedAt.Add(maxStaleAge))
+}
 
-// await waits for a reading and gives its keys, or the old ones when it fails and they may still serve.
-func (s *keySet) await(ctx context.Context, f *flight) (*published, error) {
+// awaitFetch waits for a reading and gives its keys, or the old ones when it fails and they may still serve.
+func (s *keySet) awaitFetch(ctx context.Context, f *keyFetch) (*keySnapshot, error) {
 	select {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("identity provider keys: %w", ctx.Err())
@@ -163,8 +165,8 @@ func (s *keySet) await(ctx context.Context, f *flight) (*published, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	if s.set != nil && (f.err == nil || s.set.stillStands(now)) {
-		return s.set, nil
+	if s.latest != nil && (f.err == nil || s.latest.isUsableWhileDown(now)) {
+		return s.latest, nil
 	}
 	return nil, s.unavailableLocked(now)
 }
@@ -182,79 +184,79 @@ func (s *keySet) unavailableLocked(now time.Time) error {
 	return err
 }
 
-// afterMiss reads the keys again because seen lacks a kid. It gives false at once when that happened too recently or
+// fetchAfterMiss reads the keys again because seen lacks a kid. It gives false at once when that happened too recently or
 // the provider is known to be down.
-func (s *keySet) afterMiss(ctx context.Context, seen *published) (*published, bool) {
+func (s *keySet) fetchAfterMiss(ctx context.Context, seen *keySnapshot) (*keySnapshot, bool) {
 	s.mu.Lock()
-	if s.set != seen {
+	if s.latest != seen {
 		defer s.mu.Unlock()
-		return s.set, true
+		return s.latest, true
 	}
-	f, now := s.flight, s.now()
+	f, now := s.fetch, s.now()
 	if f == nil {
-		if tooSoon := !s.missAt.IsZero() && now.Sub(s.missAt) < missInterval; tooSoon || now.Before(s.retryAt) {
+		if tooSoon := !s.missAt.IsZero() && now.Sub(s.missAt) < unknownKeyInterval; tooSoon || now.Before(s.retryAt) {
 			s.mu.Unlock()
 			return nil, false
 		}
 		s.missAt, s.keysURL = now, "" // the keys may have moved: start at discovery
-		f = s.startLocked(now)
+		f = s.startFetchLocked(now)
 	}
 	s.mu.Unlock()
 	if f == nil {
 		return nil, false
 	}
-	newer, err := s.await(ctx, f)
+	newer, err := s.awaitFetch(ctx, f)
 	return newer, err == nil && newer != seen
 }
 
-// startLocked joins the reading under way or starts one; nil while the provider is given time to recover.
-func (s *keySet) startLocked(now time.Time) *flight {
-	if s.flight != nil || now.Before(s.retryAt) || s.ctx.Err() != nil {
-		return s.flight
+// startFetchLocked joins the reading under way or starts one; nil while the provider is given time to recover.
+func (s *keySet) startFetchLocked(now time.Time) *keyFetch {
+	if s.fetch != nil || now.Before(s.retryAt) || s.ctx.Err() != nil {
+		return s.fetch
 	}
-	f := &flight{done: make(chan struct{})}
-	s.flight = f
+	f := &keyFetch{done: make(chan struct{})}
+	s.fetch = f
 	address := s.keysURL
-	s.running.Go(func() { s.run(f, address) })
+	s.running.Go(func() { s.runFetch(f, address) })
 	return f
 }
 
-// run reads the keys once and lands the flight.
-func (s *keySet) run(f *flight, address string) {
+// runFetch reads the keys once and lands the flight.
+func (s *keySet) runFetch(f *keyFetch, address string) {
 	ctx, cancel := context.WithTimeout(s.ctx, fetchTimeout)
 	defer cancel()
-	set, address, err := s.readKeys(ctx, address)
+	set, address, err := s.fetchKeys(ctx, address)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer close(f.done)
-	s.flight, f.err = nil, err
+	s.fetch, f.err = nil, err
 	if err != nil {
-		s.failedLocked(err)
+		s.recordFailureLocked(err)
 		return
 	}
-	s.noteChange(set)
-	s.set, s.keysURL, s.failures, s.retryAt, s.lastErr = set, address, 0, time.Time{}, nil
+	s.logChangedKeys(set)
+	s.latest, s.keysURL, s.failures, s.retryAt, s.lastErr = set, address, 0, time.Time{}, nil
 }
 
-// failedLocked books a failure: the pause doubles up to lastRetry, and the next reading starts at discovery.
-func (s *keySet) failedLocked(err error) {
-	pause := min(firstRetry<<min(s.failures, 8), lastRetry)
+// recordFailureLocked books a failure: the pause doubles up to lastRetry, and the next reading starts at discovery.
+func (s *keySet) recordFailureLocked(err error) {
+	pause := min(minRetryDelay<<min(s.failures, 8), maxRetryDelay)
 	s.failures++
 	s.retryAt, s.lastErr, s.keysURL = s.now().Add(pause), err, ""
 	s.log.Warn("identity provider keys not read", "issuer", s.channel.issuer, "failures", s.failures, "error", err)
 }
 
-// readKeys does the work: discovery when the address is not known, then the keys.
-func (s *keySet) readKeys(ctx context.Context, address string) (*published, string, error) {
+// fetchKeys does the work: discovery when the address is not known, then the keys.
+func (s *keySet) fetchKeys(ctx context.Context, address string) (*keySnapshot, string, error) {
 	if address == "" {
-		d, _, err := s.channel.discover(ctx)
+		d, _, err := s.channel.readDiscovery(ctx)
 		if err != nil {
 			return nil, "", err
 		}
 		address = d.KeysURL
 	}
 	read := s.now()
-	body, header, err := s.channel.get(ctx, address)
+	body, header, err := s.channel.getDocument(ctx, address)
 	if err != nil {
 		return nil, "", err
 	}
@@ -262,20 +264,20 @@ func (s *keySet) readKeys(ctx context.Context, address string) (*published, stri
 	if err != nil {
 		return nil, "", fmt.Errorf("%s: %w", address, err)
 	}
-	life := min(freshFor(header.Get("Cache-Control")), s.maxAge)
-	return &published{keys: keys, read: read, renew: read.Add(life * 8 / 10), expire: read.Add(life)}, address, nil
+	life := min(cacheLifetime(header.Get("Cache-Control")), s.maxAge)
+	return &keySnapshot{keys: keys, fetchedAt: read, renewAt: read.Add(life * 8 / 10), expiresAt: read.Add(life)}, address, nil
 }
 
-// noteChange logs the keys when they differ from those before.
-func (s *keySet) noteChange(set *published) {
-	describe := func(k Key) string { return k.ID + " " + k.Refused }
-	if s.set != nil && slices.EqualFunc(s.set.keys, set.keys, func(a, b Key) bool { return describe(a) == describe(b) }) {
+// logChangedKeys logs the keys when they differ from those before.
+func (s *keySet) logChangedKeys(set *keySnapshot) {
+	describe := func(k Key) string { return k.ID + " " + k.Unusable }
+	if s.latest != nil && slices.EqualFunc(s.latest.keys, set.keys, func(a, b Key) bool { return describe(a) == describe(b) }) {
 		return
 	}
 	s.log.Info("identity provider keys", "issuer", s.channel.issuer, "count", len(set.keys))
 	for _, k := range set.keys {
-		if k.Refused != "" {
-			s.log.Info("identity provider key not used", "issuer", s.channel.issuer, "kid", k.ID, "reason", k.Refused)
+		if k.Unusable != "" {
+			s.log.Info("identity provider key not used", "issuer", s.channel.issuer, "kid", k.ID, "reason", k.Unusable)
 		}
 	}
 }

@@ -23,7 +23,7 @@ type member struct {
 // parseObject reads raw as exactly one JSON object: valid UTF-8, no duplicate names at any depth, no lone surrogates,
 // no NUL, nothing before or after it, at most maxDepth levels. raw must not change afterwards.
 func parseObject(raw []byte) (members, error) {
-	if err := scan(raw); err != nil {
+	if err := checkDepthAndNUL(raw); err != nil {
 		return nil, err
 	}
 	v := jsontext.Value(raw)
@@ -34,8 +34,8 @@ func parseObject(raw []byte) (members, error) {
 		return nil, errors.New("not a JSON object")
 	}
 	out := make(members, 0, min(bytes.Count(raw, []byte(`":`)), 32))
-	for name, value := range entries(v) {
-		out = append(out, member{plain(name), value})
+	for name, value := range walkEntries(v) {
+		out = append(out, member{unquoteBytes(name), value})
 	}
 	return out, nil
 }
@@ -49,14 +49,14 @@ func syntaxError(raw []byte) error {
 	return errors.New("text after the JSON value")
 }
 
-// scan refuses what the JSON grammar allows and a claim must not hold: deep nesting and \u0000.
-func scan(raw []byte) error {
+// checkDepthAndNUL refuses what the JSON grammar allows and a claim must not hold: deep nesting and \u0000.
+func checkDepthAndNUL(raw []byte) error {
 	depth := 0
 	for i := 0; i < len(raw); i++ {
 		switch raw[i] {
 		case '"':
-			end := pastText(raw, i)
-			if bytes.Contains(raw[i:end], []byte(`\u0000`)) && holdsNUL(raw[i:end]) {
+			end := endOfString(raw, i)
+			if bytes.Contains(raw[i:end], []byte(`\u0000`)) && containsNUL(raw[i:end]) {
 				return errors.New("a NUL character")
 			}
 			i = end - 1
@@ -71,8 +71,8 @@ func scan(raw []byte) error {
 	return nil
 }
 
-// holdsNUL tells \u0000 from a backslash followed by the text u0000.
-func holdsNUL(text []byte) bool {
+// containsNUL tells \u0000 from a backslash followed by the text u0000.
+func containsNUL(text []byte) bool {
 	for i := 0; i < len(text); i++ {
 		if text[i] != '\\' {
 			continue
@@ -85,27 +85,27 @@ func holdsNUL(text []byte) bool {
 	return false
 }
 
-// elements reads a JSON array into its values.
-func elements(v jsontext.Value) ([]jsontext.Value, error) {
-	if err := wantList(v); err != nil {
+// listElements reads a JSON array into its values.
+func listElements(v jsontext.Value) ([]jsontext.Value, error) {
+	if err := requireList(v); err != nil {
 		return nil, err
 	}
 	var out []jsontext.Value
-	for _, e := range entries(v) {
+	for _, e := range walkEntries(v) {
 		out = append(out, e)
 	}
 	return out, nil
 }
 
-func wantList(v jsontext.Value) error {
+func requireList(v jsontext.Value) error {
 	if v.Kind() != '[' {
 		return fmt.Errorf("it is %s, not a list", kindName(v))
 	}
 	return nil
 }
 
-// get is the member's value as it was written, nil when there is none.
-func (m members) get(name string) jsontext.Value {
+// memberValue is the member's value as it was written, nil when there is none.
+func (m members) memberValue(name string) jsontext.Value {
 	for i := range m {
 		if string(m[i].name) == name {
 			return m[i].value
@@ -114,22 +114,22 @@ func (m members) get(name string) jsontext.Value {
 	return nil
 }
 
-// text is the member's string value; ok is false when it is absent or not a string.
-func (m members) text(name string) (s string, ok bool) {
-	v := m.get(name)
+// stringMember is the member's string value; ok is false when it is absent or not a string.
+func (m members) stringMember(name string) (s string, ok bool) {
+	v := m.memberValue(name)
 	if v == nil || v.Kind() != '"' {
 		return "", false
 	}
-	return unquoted(v), true
+	return unquoteString(v), true
 }
 
-// has reports whether the member is there at all, null included.
-func (m members) has(name string) bool { return m.get(name) != nil }
+// hasMember reports whether the member is there at all, null included.
+func (m members) hasMember(name string) bool { return m.memberValue(name) != nil }
 
-// at follows a path of member names. A missing member, or null on the way, gives nil; anything else on the way
+// valueAt follows a path of member names. A missing member, or null on the way, gives nil; anything else on the way
 // that is not an object is an error.
-func (m members) at(p claimPath) (jsontext.Value, error) {
-	v := m.get(p[0])
+func (m members) valueAt(p claimPath) (jsontext.Value, error) {
+	v := m.memberValue(p[0])
 	for _, name := range p[1:] {
 		if v == nil || v.Kind() == 'n' {
 			return nil, nil
@@ -137,26 +137,26 @@ func (m members) at(p claimPath) (jsontext.Value, error) {
 		if v.Kind() != '{' {
 			return nil, fmt.Errorf("it is %s, not an object, on the way to %q", kindName(v), name)
 		}
-		v = inside(v, name)
+		v = objectMember(v, name)
 	}
 	return v, nil
 }
 
-// inside is the member of an object that is part of a parsed one, nil when there is none.
-func inside(v jsontext.Value, name string) jsontext.Value {
-	for have, value := range entries(v) {
-		if string(plain(have)) == name {
+// objectMember is the member of an object that is part of a parsed one, nil when there is none.
+func objectMember(v jsontext.Value, name string) jsontext.Value {
+	for have, value := range walkEntries(v) {
+		if string(unquoteBytes(have)) == name {
 			return value
 		}
 	}
 	return nil
 }
 
-// unquoted is the text of a JSON string that has been parsed before.
-func unquoted(v jsontext.Value) string { return string(plain(v)) }
+// unquoteString is the text of a JSON string that has been parsed before.
+func unquoteString(v jsontext.Value) string { return string(unquoteBytes(v)) }
 
-// plain is unquoted, without a copy where none is needed.
-func plain(v jsontext.Value) []byte {
+// unquoteBytes is unquoted, without a copy where none is needed.
+func unquoteBytes(v jsontext.Value) []byte {
 	if len(v) > 1 && bytes.IndexByte(v, '\\') < 0 {
 		return v[1 : len(v)-1]
 	}

@@ -16,7 +16,7 @@ const (
 	ReasonEncrypted   Reason = "encrypted"        // JWE: five parts
 	ReasonTooLarge    Reason = "too_large"        // more than 16 KiB
 	ReasonMalformed   Reason = "malformed"        // encoding or JSON not strictly valid
-	ReasonHeader      Reason = "header"           // a header member that is refused or ill-typed
+	ReasonHeader      Reason = "header"           // a header member that is rejected or ill-typed
 	ReasonTokenKind   Reason = "wrong_kind"       // logout, refresh, sender-constrained … token
 	ReasonAlgorithm   Reason = "algorithm"        // alg outside the allow-list
 	ReasonIssuer      Reason = "wrong_issuer"     // iss differs, even by a slash
@@ -32,10 +32,10 @@ const (
 	ReasonSubject     Reason = "subject"          // sub missing, empty or too long
 )
 
-// refusedText is all that a caller learns, whatever the reason.
-const refusedText = "bearer token not accepted"
+// rejectionText is all that a caller learns, whatever the reason.
+const rejectionText = "bearer token not accepted"
 
-// TokenError says why a token was refused. Reach it with errors.As; Detail and Hint are for logs and terminals.
+// TokenError says why a token was rejected. Reach it with errors.As; Detail and Hint are for logs and terminals.
 // Values taken from the token are quoted and cut, and the token itself is never part of it.
 type TokenError struct {
 	Reason Reason
@@ -46,20 +46,20 @@ type TokenError struct {
 // Error is "reason: detail".
 func (e *TokenError) Error() string { return string(e.Reason) + ": " + e.Detail }
 
-// refuse makes a TokenError.
-func refuse(r Reason, format string, args ...any) *TokenError {
+// reject makes a TokenError.
+func reject(r Reason, format string, args ...any) *TokenError {
 	return &TokenError{Reason: r, Detail: fmt.Sprintf(format, args...)}
 }
 
-// hint returns e with the next step added.
-func (e *TokenError) hint(format string, args ...any) *TokenError {
+// withHint returns e with the next step added.
+func (e *TokenError) withHint(format string, args ...any) *TokenError {
 	e.Hint = fmt.Sprintf(format, args...)
 	return e
 }
 
-// public wraps e so that every refusal reads the same from outside.
-func (e *TokenError) public() error {
-	return fault.New(fault.Unauthenticated, refusedText).Because(e)
+// publicFault wraps e so that every refusal reads the same from outside.
+func (e *TokenError) publicFault() error {
+	return fault.New(fault.Unauthenticated, rejectionText).Because(e)
 }
 
 // quote shows an untrusted text safely in a log line: escaped, and cut to 80 characters.

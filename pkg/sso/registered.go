@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// registeredNames are the claims whose meaning is fixed. A member that differs from one by letter case only is refused,
+// registeredNames are the claims whose meaning is fixed. A member that differs from one by letter case only is rejected,
 // because looser readers of the same token would take it for the claim.
 func registeredNames() []string {
 	return []string{
@@ -34,30 +34,30 @@ func claimNames(paths []claimPath) []string {
 }
 
 func (v *Verifier) checkNames(c members) *TokenError {
-	if have, meant := v.claimNames.misspelt(c); have != "" {
-		return refuse(ReasonMalformed, "claim %s in place of %s", quote(have), meant)
+	if have, meant := v.claimNames.findMisspelling(c); have != "" {
+		return reject(ReasonMalformed, "claim %s in place of %s", quote(have), meant)
 	}
 	return nil
 }
 
-// kindOf tells access tokens from ID tokens, and both from everything else the same key may have signed.
-func kindOf(c members, h header) (string, *TokenError) {
+// tokenKind tells access tokens from ID tokens, and both from everything else the same key may have signed.
+func tokenKind(c members, h header) (string, *TokenError) {
 	for _, name := range []string{"events", "cnf"} {
-		if c.has(name) {
-			return "", refuse(ReasonTokenKind, "claim %s: a logout, event or sender-constrained token", name).
-				hint("send the access token or the ID token; switch DPoP and mTLS binding off for this client")
+		if c.hasMember(name) {
+			return "", reject(ReasonTokenKind, "claim %s: a logout, event or sender-constrained token", name).
+				withHint("send the access token or the ID token; switch DPoP and mTLS binding off for this client")
 		}
 	}
-	typ, isText := c.text("typ")
+	typ, isText := c.stringMember("typ")
 	switch {
-	case c.has("typ") && (!isText || typ != "Bearer" && typ != "ID"):
-		return "", refuse(ReasonTokenKind, "claim typ is %s, not Bearer or ID", quote(typ)).
-			hint("send the access token or the ID token, not the refresh token")
+	case c.hasMember("typ") && (!isText || typ != "Bearer" && typ != "ID"):
+		return "", reject(ReasonTokenKind, "claim typ is %s, not Bearer or ID", quote(typ)).
+			withHint("send the access token or the ID token, not the refresh token")
 	case typ == "ID":
 		return KindID, nil
-	case typ == "Bearer" || h.access:
+	case typ == "Bearer" || h.isAccessToken:
 		return KindAccess, nil
-	case c.has("nonce") || c.has("at_hash"):
+	case c.hasMember("nonce") || c.hasMember("at_hash"):
 		return KindID, nil
 	}
 	return KindAccess, nil
@@ -65,45 +65,45 @@ func kindOf(c members, h header) (string, *TokenError) {
 
 // readAudience takes a text or a list of texts.
 func readAudience(c members) ([]string, error) {
-	v := c.get("aud")
+	v := c.memberValue("aud")
 	switch {
 	case v == nil:
 		return nil, nil
 	case v.Kind() == '"':
-		return []string{unquoted(v)}, nil
+		return []string{unquoteString(v)}, nil
 	}
-	return textList(v)
+	return stringList(v)
 }
 
-// wantAudience wants one of ours in aud. With no audience configured it only wants aud to be readable.
-func (v *Verifier) wantAudience(aud []string, azp string) *TokenError {
+// requireAudience wants one of ours in aud. With no audience configured it only wants aud to be readable.
+func (v *Verifier) requireAudience(aud []string, azp string) *TokenError {
 	accepted := v.cfg.Audiences
 	if len(accepted) == 0 || slices.ContainsFunc(aud, func(a string) bool { return slices.Contains(accepted, a) }) {
 		return nil
 	}
-	refused := refuse(ReasonAudience, "aud is %s, accepted: %s", quote(strings.Join(aud, ", ")), strings.Join(accepted, ", "))
+	rejected := reject(ReasonAudience, "aud is %s, accepted: %s", quote(strings.Join(aud, ", ")), strings.Join(accepted, ", "))
 	if azp != "" {
-		refused.Detail += "; the token was issued to client " + quote(azp)
+		rejected.Detail += "; the token was issued to client " + quote(azp)
 	}
-	return refused.hint("%s", v.product.audienceHint(accepted[0], azp))
+	return rejected.withHint("%s", v.product.audienceHint(accepted[0], azp))
 }
 
-// wantParty judges azp: a client we know, and in an ID token one of its audiences. An ID token for several audiences
+// requireParty judges azp: a client we know, and in an ID token one of its audiences. An ID token for several audiences
 // must say which of them it was made for.
-func (v *Verifier) wantParty(c members, kind string, aud []string) (string, *TokenError) {
-	azp, isText := c.text("azp")
+func (v *Verifier) requireParty(c members, kind string, aud []string) (string, *TokenError) {
+	azp, isText := c.stringMember("azp")
 	switch {
-	case !c.has("azp") && kind == KindID && len(aud) > 1:
-		return "", refuse(ReasonParty, "an ID token for %d audiences without azp", len(aud))
-	case !c.has("azp"):
+	case !c.hasMember("azp") && kind == KindID && len(aud) > 1:
+		return "", reject(ReasonParty, "an ID token for %d audiences without azp", len(aud))
+	case !c.hasMember("azp"):
 		return "", nil
 	case !isText:
-		return "", refuse(ReasonParty, "azp is not a text")
+		return "", reject(ReasonParty, "azp is not a text")
 	case kind == KindID && !slices.Contains(aud, azp):
-		return "", refuse(ReasonParty, "azp %s is not in the ID token's aud", quote(azp))
+		return "", reject(ReasonParty, "azp %s is not in the ID token's aud", quote(azp))
 	case len(v.parties) > 0 && !slices.Contains(v.parties, azp):
-		return "", refuse(ReasonParty, "azp %s is none of %s", quote(azp), strings.Join(v.parties, ", ")).
-			hint("sign in with one of those clients, or, if it belongs to this installation, add it to LEADCTL_SSO_EXTRA_CLIENTS")
+		return "", reject(ReasonParty, "azp %s is none of %s", quote(azp), strings.Join(v.parties, ", ")).
+			withHint("sign in with one of those clients, or, if it belongs to this installation, add it to LEADCTL_SSO_EXTRA_CLIENTS")
 	}
 	return azp, nil
 }
@@ -111,16 +111,16 @@ func (v *Verifier) wantParty(c members, kind string, aud []string) (string, *Tok
 // lifetime is when a token counts.
 type lifetime struct{ issued, expires time.Time }
 
-// wantLifetime applies exp, iat and nbf with the leeway both ways.
-func (v *Verifier) wantLifetime(c members) (lifetime, *TokenError) {
+// requireLifetime applies exp, iat and nbf with the leeway both ways.
+func (v *Verifier) requireLifetime(c members) (lifetime, *TokenError) {
 	var times [3]time.Time
 	for i, name := range [...]string{"exp", "iat", "nbf"} {
-		if name == "nbf" && !c.has(name) {
+		if name == "nbf" && !c.hasMember(name) {
 			continue
 		}
-		t, err := instant(c, name)
+		t, err := parseNumericDate(c, name)
 		if err != nil {
-			return lifetime{}, refuse(ReasonLifetime, "%s %v", name, err)
+			return lifetime{}, reject(ReasonLifetime, "%s %v", name, err)
 		}
 		times[i] = t
 	}
@@ -128,27 +128,27 @@ func (v *Verifier) wantLifetime(c members) (lifetime, *TokenError) {
 	skew := "compare the clocks: `leadctl sso discover` prints the difference; run NTP on both hosts"
 	switch {
 	case exp.Before(iat) || exp.Sub(iat) > v.cfg.MaxLifetime:
-		return lifetime{}, refuse(ReasonLifetime, "%s from iat to exp, allowed: 0 to %s", exp.Sub(iat), v.cfg.MaxLifetime).
-			hint("shorten the token lifespan at the identity provider")
+		return lifetime{}, reject(ReasonLifetime, "%s from iat to exp, allowed: 0 to %s", exp.Sub(iat), v.cfg.MaxLifetime).
+			withHint("shorten the token lifespan at the identity provider")
 	case !now.Before(exp.Add(v.cfg.Leeway)):
-		return lifetime{}, refuse(ReasonExpired, "expired at %s, %s ago", stamp(exp), now.Sub(exp).Round(time.Second)).
-			hint("sign in again or refresh; if it is new, %s", skew)
+		return lifetime{}, reject(ReasonExpired, "expired at %s, %s ago", formatTime(exp), now.Sub(exp).Round(time.Second)).
+			withHint("sign in again or refresh; if it is new, %s", skew)
 	case iat.After(now.Add(v.cfg.Leeway)):
-		return lifetime{}, refuse(ReasonIssuedAhead, "issued at %s, in %s", stamp(iat), iat.Sub(now).Round(time.Second)).hint("%s", skew)
+		return lifetime{}, reject(ReasonIssuedAhead, "issued at %s, in %s", formatTime(iat), iat.Sub(now).Round(time.Second)).withHint("%s", skew)
 	case nbf.After(now.Add(v.cfg.Leeway)):
-		return lifetime{}, refuse(ReasonNotYetValid, "valid from %s, in %s", stamp(nbf), nbf.Sub(now).Round(time.Second)).hint("%s", skew)
+		return lifetime{}, reject(ReasonNotYetValid, "valid from %s, in %s", formatTime(nbf), nbf.Sub(now).Round(time.Second)).withHint("%s", skew)
 	}
 	return lifetime{issued: iat, expires: exp}, nil
 }
 
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// lastInstant is the end of the year 9999, in seconds since 1970.
-const lastInstant = 253402300799
+// maxNumericDate is the end of the year 9999, in seconds since 1970.
+const maxNumericDate = 253402300799
 
-// instant reads a NumericDate from its JSON text: seconds since 1970, whole or with a fraction, no exponent.
-func instant(c members, name string) (time.Time, error) {
-	v := c.get(name)
+// parseNumericDate reads a NumericDate from its JSON text: seconds since 1970, whole or with a fraction, no exponent.
+func parseNumericDate(c members, name string) (time.Time, error) {
+	v := c.memberValue(name)
 	if v == nil {
 		return time.Time{}, fmt.Errorf("is missing")
 	}
@@ -157,7 +157,7 @@ func instant(c members, name string) (time.Time, error) {
 	}
 	whole, fraction, _ := strings.Cut(string(v), ".")
 	seconds, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil || seconds < 0 || seconds > lastInstant || whole[0] == '-' {
+	if err != nil || seconds < 0 || seconds > maxNumericDate || whole[0] == '-' {
 		return time.Time{}, fmt.Errorf("is not a time in seconds since 1970")
 	}
 	nanos, err := strconv.ParseInt((fraction + "000000000")[:9], 10, 64)
@@ -167,16 +167,16 @@ func instant(c members, name string) (time.Time, error) {
 	return time.Unix(seconds, nanos), nil
 }
 
-// wantSubject wants 1 to 255 characters that are not all spaces.
-func wantSubject(c members) (string, *TokenError) {
-	sub, ok := c.text("sub")
+// requireSubject wants 1 to 255 characters that are not all spaces.
+func requireSubject(c members) (string, *TokenError) {
+	sub, ok := c.stringMember("sub")
 	switch n := utf8.RuneCountInString(sub); {
-	case !c.has("sub"):
-		return "", refuse(ReasonSubject, "sub is missing").hint("give the client the scope that holds sub; on Keycloak 25 and later it is called basic")
+	case !c.hasMember("sub"):
+		return "", reject(ReasonSubject, "sub is missing").withHint("give the client the scope that holds sub; on Keycloak 25 and later it is called basic")
 	case !ok:
-		return "", refuse(ReasonSubject, "sub is %s, not a text", kindName(c.get("sub")))
+		return "", reject(ReasonSubject, "sub is %s, not a text", kindName(c.memberValue("sub")))
 	case n == 0 || n > maxSubject || strings.TrimFunc(sub, unicode.IsSpace) == "":
-		return "", refuse(ReasonSubject, "sub has %d characters, allowed: 1 to %d, not only spaces", n, maxSubject)
+		return "", reject(ReasonSubject, "sub has %d characters, allowed: 1 to %d, not only spaces", n, maxSubject)
 	}
 	return sub, nil
 }

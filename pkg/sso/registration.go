@@ -13,8 +13,8 @@ type Registration struct {
 	WebOrigins     []string // whose pages may call the provider
 }
 
-// Places are the addresses under which people reach what signs in here, each scheme://host[:port] and perhaps a path.
-type Places struct {
+// Addresses are the addresses under which people reach what signs in here, each scheme://host[:port] and perhaps a path.
+type Addresses struct {
 	UI   []string // the web UI
 	API  string   // the API, and with it the console; "" for none
 	Odoo []string // Odoo servers
@@ -24,7 +24,7 @@ type Places struct {
 const uiCallback = "/api/auth/callback/nexius"
 
 // RegisterUI is the confidential client that web UI, API and console share.
-func (p Places) RegisterUI(client string) Registration {
+func (p Addresses) RegisterUI(client string) Registration {
 	r := Registration{Client: client}
 	for _, base := range p.UI {
 		base = strings.TrimSuffix(base, "/")
@@ -40,12 +40,12 @@ func (p Places) RegisterUI(client string) Registration {
 }
 
 // RegisterCLI is the public client of `leadctl sso login`. Providers that follow RFC 8252 let any loopback port match.
-func (p Places) RegisterCLI(client string) Registration {
+func (p Addresses) RegisterCLI(client string) Registration {
 	return Registration{Client: client, RedirectURIs: []string{"http://127.0.0.1/*"}}
 }
 
 // RegisterOdoo is the public client of Odoo's own sign-in.
-func (p Places) RegisterOdoo(client string) Registration {
+func (p Addresses) RegisterOdoo(client string) Registration {
 	r := Registration{Client: client}
 	for _, base := range p.Odoo {
 		r.RedirectURIs = append(r.RedirectURIs, strings.TrimSuffix(base, "/")+"/auth_oauth/signin")

@@ -44,23 +44,23 @@ type roleSet struct {
 func readRoles(c members, paths []claimPath, delimiter string) (roleSet, error) {
 	var set roleSet
 	for _, p := range paths {
-		names, present, err := rolesAt(c, p, delimiter)
+		names, present, err := readRolesAt(c, p, delimiter)
 		if err != nil {
 			return roleSet{present: true}, fmt.Errorf("claim %s: %w", p, err)
 		}
-		set.present = set.present || present && !p.shared()
+		set.present = set.present || present && !p.isShared()
 		if len(names) > 0 {
 			set.sources = append(set.sources, p)
 		}
-		set.add(names)
+		set.addNames(names)
 	}
 	set.present = set.present || len(set.roles) > 0
 	slices.SortFunc(set.roles, func(a, b Role) int { return a.rank() - b.rank() })
 	return set, nil
 }
 
-// from lists the claims that held any name.
-func (s roleSet) from() string {
+// sourceNames lists the claims that held any name.
+func (s roleSet) sourceNames() string {
 	var names []string
 	for _, p := range s.sources {
 		names = append(names, p.String())
@@ -68,7 +68,7 @@ func (s roleSet) from() string {
 	return strings.Join(names, ", ")
 }
 
-func (s *roleSet) add(names []string) {
+func (s *roleSet) addNames(names []string) {
 	for _, n := range names {
 		r := Role(n)
 		switch {
@@ -80,16 +80,16 @@ func (s *roleSet) add(names []string) {
 	}
 }
 
-// rolesAt reads one source. Absent and null are the same.
-func rolesAt(c members, p claimPath, delimiter string) ([]string, bool, error) {
-	v, err := c.at(p)
+// readRolesAt reads one source. Absent and null are the same.
+func readRolesAt(c members, p claimPath, delimiter string) ([]string, bool, error) {
+	v, err := c.valueAt(p)
 	if err != nil || v == nil || v.Kind() == 'n' {
 		return nil, false, err
 	}
 	if v.Kind() == '"' {
-		return splitRoles(unquoted(v), delimiter), true, nil
+		return splitRoles(unquoteString(v), delimiter), true, nil
 	}
-	names, err := textList(v)
+	names, err := stringList(v)
 	return names, true, err
 }
 
@@ -100,17 +100,17 @@ func splitRoles(s, delimiter string) []string {
 	return strings.Split(s, delimiter)
 }
 
-// textList reads a JSON array that holds texts only.
-func textList(v jsontext.Value) ([]string, error) {
-	if err := wantList(v); err != nil {
+// stringList reads a JSON array that holds texts only.
+func stringList(v jsontext.Value) ([]string, error) {
+	if err := requireList(v); err != nil {
 		return nil, err
 	}
 	out := make([]string, 0, 4)
-	for _, e := range entries(v) {
+	for _, e := range walkEntries(v) {
 		if e.Kind() != '"' {
 			return nil, fmt.Errorf("a list element that is %s, not a text", kindName(e))
 		}
-		out = append(out, unquoted(e))
+		out = append(out, unquoteString(e))
 	}
 	return out, nil
 }

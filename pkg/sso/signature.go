@@ -14,34 +14,34 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 )
 
-// chosenKeys is the oidc.KeySet of one verification: the keys that the header and the key set agreed on, and the token
+// tokenKeySet is the oidc.KeySet of one verification: the keys that the header and the key set agreed on, and the token
 // as it was taken apart before. go-oidc reports key errors as text only, so the outcome is kept here.
-type chosenKeys struct {
+type tokenKeySet struct {
 	keys      []Key
 	algorithm string
-	token     compact
-	proven    bool
+	token     compactJWS
+	verified  bool
 }
 
 // VerifySignature tries each key. What it returns is what our own reading saw, or an error. Parsing the token once more,
 // as libraries do here, would cost as much as the signature.
-func (c *chosenKeys) VerifySignature(context.Context, string) ([]byte, error) {
+func (c *tokenKeySet) VerifySignature(context.Context, string) ([]byte, error) {
 	for _, k := range c.keys {
-		if signedBy(k.public, c.algorithm, c.token.signed, c.token.signature) {
-			c.proven = true
+		if isSignedBy(k.publicKey, c.algorithm, c.token.signed, c.token.signature) {
+			c.verified = true
 			return c.token.payload, nil
 		}
 	}
 	return nil, errors.New("no key verifies the signature")
 }
 
-// signedBy reports whether signature is public's over text by alg, as RFC 7518 §3 and RFC 8037 have it. Key.fits has
+// isSignedBy reports whether signature is public's over text by alg, as RFC 7518 §3 and RFC 8037 have it. Key.fits has
 // matched alg and the key.
-func signedBy(public any, alg, text string, signature []byte) bool {
+func isSignedBy(public any, alg, text string, signature []byte) bool {
 	if k, ok := public.(ed25519.PublicKey); ok {
 		return ed25519.Verify(k, []byte(text), signature)
 	}
-	hash := hashOf(alg)
+	hash := hashFor(alg)
 	h := hash.New()
 	h.Write([]byte(text))
 	digest := h.Sum(nil)
@@ -58,8 +58,8 @@ func signedBy(public any, alg, text string, signature []byte) bool {
 	return false
 }
 
-// hashOf is the hash that the last three digits of alg name.
-func hashOf(alg string) crypto.Hash {
+// hashFor is the hash that the last three digits of alg name.
+func hashFor(alg string) crypto.Hash {
 	switch alg[len(alg)-3:] {
 	case "384":
 		return crypto.SHA384
@@ -69,9 +69,9 @@ func hashOf(alg string) crypto.Hash {
 	return crypto.SHA256
 }
 
-// proveSignature has go-oidc check the signature, and with it, as a second opinion, issuer and times.
-func (v *Verifier) proveSignature(ctx context.Context, in *inspection) (*oidc.IDToken, *TokenError) {
-	chosen := &chosenKeys{keys: in.keys, algorithm: in.header.algorithm, token: in.parts.compact}
+// verifySignature has go-oidc check the signature, and with it, as a second opinion, issuer and times.
+func (v *Verifier) verifySignature(ctx context.Context, in *inspection) (*oidc.IDToken, *TokenError) {
+	chosen := &tokenKeySet{keys: in.keys, algorithm: in.header.algorithm, token: in.token.compactJWS}
 	verifier := oidc.NewVerifier(v.cfg.Issuer, chosen, &oidc.Config{
 		SkipClientIDCheck:    true, // checkAudience knows several
 		SupportedSigningAlgs: []string{in.header.algorithm},
@@ -79,11 +79,11 @@ func (v *Verifier) proveSignature(ctx context.Context, in *inspection) (*oidc.ID
 	})
 	token, err := verifier.Verify(ctx, in.raw)
 	switch {
-	case !chosen.proven:
-		return nil, refuse(ReasonSignature, "no key with kid %s verifies the signature", quote(in.header.keyID)).
-			hint("the token was changed, or another realm with the same kid issued it")
+	case !chosen.verified:
+		return nil, reject(ReasonSignature, "no key with kid %s verifies the signature", quote(in.header.keyID)).
+			withHint("the token was changed, or another realm with the same kid issued it")
 	case err != nil:
-		return nil, refuse(ReasonMalformed, "go-oidc: %s", jsonProblem(err))
+		return nil, reject(ReasonMalformed, "go-oidc: %s", quoteError(err))
 	}
 	return token, nil
 }

@@ -51,9 +51,9 @@ func (c TenantClaim) Err() error {
 	return fault.New(fault.Denied, "tenant claim cannot be used: %s", c.detail).WithCode("TENANT_INVALID")
 }
 
-// CheckTenant is a fault.Invalid for a text that would be refused as a tenant claim.
+// CheckTenant is a fault.Invalid for a text that would be rejected as a tenant claim.
 func CheckTenant(s string) error {
-	if c := newTenantReader(nil).named(claimPath{"tenant_id"}, s); c.Kind == TenantInvalid {
+	if c := newTenantReader(nil).classifyTenant(claimPath{"tenant_id"}, s); c.Kind == TenantInvalid {
 		return fault.New(fault.Invalid, "tenant %q: neither a tenant number nor an external id", s)
 	}
 	return nil
@@ -65,8 +65,8 @@ const (
 	externalForm = `^[A-Za-z][A-Za-z0-9_-]{0,62}$`
 )
 
-// placeholders are words that a broken claim mapper sends in place of a value. They would gather strangers in one tenant.
-func placeholders() []string {
+// placeholderNames are words that a broken claim mapper sends in place of a value. They would gather strangers in one tenant.
+func placeholderNames() []string {
 	return []string{"null", "nil", "none", "undefined", "nan", "true", "false", "all", "public"}
 }
 
@@ -80,15 +80,15 @@ func newTenantReader(paths []claimPath) tenantReader {
 	return tenantReader{regexp.MustCompile(numberForm), regexp.MustCompile(externalForm), paths}
 }
 
-// read unites the configured sources: one value, or several that agree.
-func (t tenantReader) read(c members) TenantClaim {
+// readTenant unites the configured sources: one value, or several that agree.
+func (t tenantReader) readTenant(c members) TenantClaim {
 	var found TenantClaim
 	for _, p := range t.paths {
-		v, err := c.at(p)
+		v, err := c.valueAt(p)
 		if err != nil {
 			return invalidTenant(p, err.Error())
 		}
-		next := t.value(p, v)
+		next := t.parseValue(p, v)
 		switch {
 		case next.Kind == TenantInvalid:
 			return next
@@ -102,15 +102,15 @@ func (t tenantReader) read(c members) TenantClaim {
 	return found
 }
 
-// value reads one source. A number is taken from its JSON text, so no digit is lost on the way.
-func (t tenantReader) value(p claimPath, v jsontext.Value) TenantClaim {
+// parseValue reads one source. A number is taken from its JSON text, so no digit is lost on the way.
+func (t tenantReader) parseValue(p claimPath, v jsontext.Value) TenantClaim {
 	if v == nil || v.Kind() == 'n' {
 		return TenantClaim{}
 	}
 	var s string
 	switch v.Kind() {
 	case '"':
-		if s = unquoted(v); s == "" {
+		if s = unquoteString(v); s == "" {
 			return TenantClaim{}
 		}
 	case '0':
@@ -120,14 +120,14 @@ func (t tenantReader) value(p claimPath, v jsontext.Value) TenantClaim {
 	default:
 		return invalidTenant(p, "it is "+kindName(v)+", not a number or a text")
 	}
-	return t.named(p, s)
+	return t.classifyTenant(p, s)
 }
 
-func (t tenantReader) named(p claimPath, s string) TenantClaim {
+func (t tenantReader) classifyTenant(p claimPath, s string) TenantClaim {
 	switch {
 	case t.number.MatchString(s):
 		return TenantClaim{Kind: TenantNumber, Value: s, Source: p.String()}
-	case slices.Contains(placeholders(), strings.ToLower(s)):
+	case slices.Contains(placeholderNames(), strings.ToLower(s)):
 		return invalidTenant(p, quote(s)+" is a placeholder")
 	case t.external.MatchString(s):
 		return TenantClaim{Kind: TenantExternalID, Value: s, Source: p.String()}

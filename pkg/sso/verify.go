@@ -22,8 +22,8 @@ type Verifier struct {
 	keys    *keySet
 	steps   []step
 
-	claimNames, headerNames spelling // whose misspellings are refused
-	product                 Product  // for hints
+	claimNames, headerNames knownNames // whose misspellings are rejected
+	product                 Product    // for hints
 }
 
 // NewVerifier checks the configuration and touches no network. A bad configuration is a fault.Operator that lists
@@ -33,11 +33,11 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	v := &Verifier{cfg: cfg, parties: cfg.parties(), steps: steps(), product: ProductOf(cfg.Issuer)}
-	v.roles, _ = expandAll(cfg.Claims.Roles, v.parties)
-	tenantPaths, _ := expandAll(cfg.Claims.Tenant, v.parties)
+	v := &Verifier{cfg: cfg, parties: cfg.acceptedParties(), steps: tokenSteps(), product: ProductOf(cfg.Issuer)}
+	v.roles, _ = expandPaths(cfg.Claims.Roles, v.parties)
+	tenantPaths, _ := expandPaths(cfg.Claims.Tenant, v.parties)
 	v.tenants = newTenantReader(tenantPaths)
-	v.claimNames, v.headerNames = newSpelling(claimNames(slices.Concat(tenantPaths, v.roles))), newSpelling(headerNames())
+	v.claimNames, v.headerNames = newKnownNames(claimNames(slices.Concat(tenantPaths, v.roles))), newKnownNames(headerNames())
 	v.keys = newKeySet(cfg, newBackChannel(cfg))
 	return v, nil
 }
@@ -52,10 +52,10 @@ func (v *Verifier) ChecksAudience() bool { return len(v.cfg.Audiences) > 0 }
 // Ready reports whether tokens can be checked now, reading the keys first when there are none or they are old.
 // It returns fault.Unavailable while the identity provider cannot be reached and fault.Operator when it names another
 // issuer or publishes no usable address for its keys.
-func (v *Verifier) Ready(ctx context.Context) error { return v.keys.ready(ctx) }
+func (v *Verifier) Ready(ctx context.Context) error { return v.keys.checkReady(ctx) }
 
 // KeyAge is how long ago the keys were read; false when they never were.
-func (v *Verifier) KeyAge() (time.Duration, bool) { return v.keys.age() }
+func (v *Verifier) KeyAge() (time.Duration, bool) { return v.keys.keyAge() }
 
 // Verify proves a raw compact token and reads it.
 //
@@ -74,9 +74,9 @@ func (v *Verifier) Verify(ctx context.Context, rawToken string) (Identity, error
 
 // publicError hides the reason of a refusal from callers and keeps faults as they are.
 func publicError(err error) error {
-	var refused *TokenError
-	if errors.As(err, &refused) {
-		return refused.public()
+	var rejected *TokenError
+	if errors.As(err, &rejected) {
+		return rejected.publicFault()
 	}
 	return err
 }

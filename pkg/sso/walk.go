@@ -6,24 +6,24 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// entries walks a JSON object or list that has been found valid as part of a whole: names (nil in a list) and values as
+// walkEntries walks a JSON object or list that has been found valid as part of a whole: names (nil in a list) and values as
 // they were written, sharing v's memory. Anything else has no entries.
 //
 // Checking is the parser's part, once per document. Looking into a part that it has passed needs no second parser.
-func entries(v jsontext.Value) iter.Seq2[jsontext.Value, jsontext.Value] {
+func walkEntries(v jsontext.Value) iter.Seq2[jsontext.Value, jsontext.Value] {
 	return func(yield func(name, value jsontext.Value) bool) {
-		i := pastGap(v, 0)
+		i := skipGap(v, 0)
 		if i == len(v) || v[i] != '{' && v[i] != '[' {
 			return
 		}
 		named := v[i] == '{'
-		for i = pastGap(v, i+1); i < len(v) && v[i] != '}' && v[i] != ']'; i = pastGap(v, i) {
+		for i = skipGap(v, i+1); i < len(v) && v[i] != '}' && v[i] != ']'; i = skipGap(v, i) {
 			var name jsontext.Value
 			if named {
-				end := pastValue(v, i)
-				name, i = v[i:end:end], pastGap(v, end)
+				end := endOfValue(v, i)
+				name, i = v[i:end:end], skipGap(v, end)
 			}
-			end := pastValue(v, i)
+			end := endOfValue(v, i)
 			if !yield(name, v[i:end:end]) {
 				return
 			}
@@ -32,8 +32,8 @@ func entries(v jsontext.Value) iter.Seq2[jsontext.Value, jsontext.Value] {
 	}
 }
 
-// pastGap is where the next value, name or bracket begins: behind white space, commas and colons.
-func pastGap(v []byte, i int) int {
+// skipGap is where the next value, name or bracket begins: behind white space, commas and colons.
+func skipGap(v []byte, i int) int {
 	for i < len(v) && isGap(v[i]) {
 		i++
 	}
@@ -48,12 +48,12 @@ func isGap(b byte) bool {
 	return false
 }
 
-// pastValue is the end of the value that begins at i.
-func pastValue(v []byte, i int) int {
+// endOfValue is the end of the value that begins at i.
+func endOfValue(v []byte, i int) int {
 	for depth := 0; i < len(v); i++ {
 		switch v[i] {
 		case '"':
-			i = pastText(v, i) - 1
+			i = endOfString(v, i) - 1
 		case '{', '[':
 			depth++
 		case ' ', '\t', '\r', '\n', ',', ':':
@@ -71,8 +71,8 @@ func pastValue(v []byte, i int) int {
 	return len(v)
 }
 
-// pastText is the end of the string that begins at i.
-func pastText(v []byte, i int) int {
+// endOfString is the end of the string that begins at i.
+func endOfString(v []byte, i int) int {
 	for i++; i < len(v) && v[i] != '"'; i++ {
 		if v[i] == '\\' {
 			i++

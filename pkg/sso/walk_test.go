@@ -21,7 +21,7 @@ func FuzzEntries(f *testing.F) {
 			require.NotPanics(t, func() { sameEntries(t, v) })
 		} else {
 			require.NotPanics(t, func() {
-				for range entries(v) {
+				for range walkEntries(v) {
 				}
 			})
 		}
@@ -34,7 +34,7 @@ func sameEntries(t *testing.T, v jsontext.Value) {
 	open, err := dec.ReadToken()
 	require.NoError(t, err)
 	if k := open.Kind(); k != '{' && k != '[' {
-		for range entries(v) {
+		for range walkEntries(v) {
 			t.Fatalf("entries of %s", v)
 		}
 		return
@@ -45,7 +45,7 @@ func sameEntries(t *testing.T, v jsontext.Value) {
 		want = append(want, bytes.Clone(e))
 	}
 	var have [][]byte
-	for name, value := range entries(v) {
+	for name, value := range walkEntries(v) {
 		if name != nil {
 			have = append(have, name)
 		}

@@ -7,19 +7,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzSpelling holds the one look to what it replaces, a comparison with every known name.
-func FuzzSpelling(f *testing.F) {
+// FuzzKnownNames holds the one look to what it replaces, a comparison with every known name.
+func FuzzKnownNames(f *testing.F) {
 	known := []string{"iss", "tenant_id", "kid", "https://claims/roles", "Rôle", "K"}
 	for _, seed := range append(known, "ISS", "iſs", "ſub", "Kid", "tenant_ID", "HTTPS://claims/roles", "RÔLE", "rôle", "k", "\xff", "", "issuer") {
 		f.Add(seed)
 	}
-	names := newSpelling(known)
+	names := newKnownNames(known)
 	f.Fuzz(func(t *testing.T, have string) {
 		wrong := false
 		for _, k := range known {
 			wrong = wrong || have != k && strings.EqualFold(have, k)
 		}
-		found, meant := names.misspelt(members{{name: []byte(have)}})
+		found, meant := names.findMisspelling(members{{name: []byte(have)}})
 		if wrong {
 			require.Equal(t, have, found)
 			require.True(t, strings.EqualFold(have, meant))
