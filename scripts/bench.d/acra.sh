@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Register ingestion against psql \copy of the same CSV into the same keyed table, in one run, on a throwaway PostgreSQL that
-# flushes to disk: first load, the same file again, one row in a hundred changed; time, WAL and peak memory.
-# Options: -rows N (default 200000; the other size that counts is 2000000), -rounds N (default 3).
+# Measures register ingestion against psql \copy of the same CSV file into the same keyed table, on a throwaway
+# PostgreSQL that flushes to disk. Loads: the first, the same file again, and one changed row in a hundred.
+# Figures: time, WAL and peak memory.
+# Options: -rows N (default 200000; docs/performance.md also has 2000000), -rounds N (default 3).
 set -euo pipefail
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT

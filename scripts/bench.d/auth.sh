@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
-# What checking the token costs a request, against go-oidc alone with the same keys and token: processor time, medians.
+# Measures the processor time of token verification in a request against go-oidc alone, with the same keys and token.
+# Figures: medians.
 set -euo pipefail
 exec go run ./scripts/bench.d/auth

@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Exports, in one run on a throwaway PostgreSQL that flushes to disk: the whole of a tenant's scores against psql \copy under
-# the same row security; GET /export/latest_scores.json?limit=200 against the same statements by pgbench, with a token
-# verified for each request; what it takes to learn that an export is as it was; the same request with many tenants in the
-# database against ten of them.
-# -flat N measures nothing but the highest memory of an export of N rows against one of 1,000, by the command and by a daemon.
-# Options: -rows N of the whole export (default 200000), -tenants N (default 10000), -rounds N (default 3), -seconds N a run.
+# Measures exports on a throwaway PostgreSQL that flushes to disk:
+# - an export of all scores of a tenant, against psql \copy under the same row-level security;
+# - GET /export/latest_scores.json?limit=200 with a token that is verified for each request, against pgbench with the
+#   same statements;
+# - the same request when the export has not changed;
+# - the same request with many tenants in the database, against ten tenants.
+# Options: -rows N of the export of all scores (default 200000), -tenants N (default 10000), -rounds N (default 3),
+# -seconds N of each run. -flat N measures only peak memory: of an export of N rows against one of 1,000, by the command
+# and by a daemon.
 set -euo pipefail
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT

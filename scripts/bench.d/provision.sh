@@ -1,10 +1,15 @@
 #!/usr/bin/env bash
-# Provisions workspaces on a real Odoo as production does: the job worker, a database per tenant, raw clones. Measured: one
-# alone, then twenty at once while somebody works in another tenant's database. Odoo and its PostgreSQL run as scripts/live starts them.
-# Root is needed, for scripts/live. Options: -alone N (default 5), -burst N (default 20), -protocol auto|xmlrpc|json2, -odoo 19|14,
-# -cluster=false without Odoo's PostgreSQL, by Odoo's database service,
-# -workers N of Odoo: 0 (the default) is one process with threads, more are so many processes, as larger installations run it. Each process
-# loads every database that it is asked about, so on two cores they cost a new workspace more than they gain.
+# Measures how long a new workspace takes on a real Odoo, made as in production: by the job worker, one database per
+# tenant, as a clone in PostgreSQL. First one at a time, then a burst of twenty while a user works in another tenant's
+# database. scripts/live starts Odoo and its PostgreSQL, so this needs root.
+# Options:
+#   -alone N                     workspaces made one after the other (default 5)
+#   -burst N                     workspaces made at once (default 20)
+#   -protocol auto|xmlrpc|json2  how leadctl talks to Odoo
+#   -odoo 19|14                  Odoo's version
+#   -cluster=false               let Odoo's database service copy, without access to Odoo's PostgreSQL
+#   -workers N                   Odoo's processes; 0 (the default) is one process with threads. Each process loads every
+#                                database that it gets a request for, so on two cores more processes make it slower.
 set -euo pipefail
 workers=0 odoo=19 rest=()
 while (($#)); do
