@@ -1,3 +1,5 @@
+//go:build !nodemo
+
 package main
 
 import (
@@ -12,20 +14,25 @@ import (
 	"github.com/leadctl/leadctl/pkg/demo"
 )
 
+// demoExample is the line about the demo in the examples of `leadctl --help`.
+const demoExample = "  leadctl demo\n"
+
+// newDemo is not part of packages and of the image: they are built with tag nodemo, and demo_absent.go stands for it.
 func newDemo(a *app) *cobra.Command {
 	var opts demo.Options
 	cmd := &cobra.Command{
 		Use:     "demo",
-		Short:   "See all of it work in a minute, with nothing installed but this program",
+		Short:   "Run everything for a trial, with nothing installed but this program",
 		GroupID: groupServer,
-		Long: "Start a throwaway PostgreSQL, an identity provider and an Odoo stand-in, ingest synthetic register rows, sign two people in and\n" +
-			"show that each finds their own leads and nobody else's. Then stay up to be tried. Nothing is left when it ends.",
+		Long: "Start a temporary PostgreSQL, an identity provider and an Odoo stand-in, ingest synthetic register rows, sign in\n" +
+			"two people and show that each sees only the leads of their own tenant. Then keep serving until Ctrl-C. All\n" +
+			"temporary data is deleted at the end. Debian and RPM packages and the container image do not contain the demo.",
 		Example: "  leadctl demo\n  leadctl demo --once",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context(), opts) },
 	}
-	cmd.Flags().BoolVar(&opts.Once, "once", false, "end after the story")
-	cmd.Flags().IntVar(&opts.Rows, "rows", 3000, "synthetic register rows")
+	cmd.Flags().BoolVar(&opts.Once, "once", false, "exit when the last step is done, do not keep serving")
+	cmd.Flags().IntVar(&opts.Rows, "rows", 3000, "number of synthetic register rows")
 	config.AddFlags(cmd.Flags(), "api.listen")
 	return cmd
 }

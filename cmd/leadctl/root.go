@@ -17,12 +17,10 @@ const (
 // newRoot builds the command tree anew; nothing of it is global.
 func newRoot(a *app) *cobra.Command {
 	root := noun(&cobra.Command{
-		Use:   "leadctl",
-		Short: "Run the tenancy of a lead-generation platform",
-		Long:  "leadctl gives every sales team that signs in a tenant, an Odoo workspace and scored company leads.",
-		Example: `  leadctl demo
-  leadctl doctor
-  leadctl tenant list --profile staging`,
+		Use:           "leadctl",
+		Short:         "Run the tenancy of a lead-generation platform",
+		Long:          "leadctl gives every sales team that signs in a tenant, an Odoo workspace and scored company leads.",
+		Example:       demoExample + "  leadctl doctor\n  leadctl tenant list --profile staging",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	},
