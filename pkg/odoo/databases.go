@@ -107,7 +107,7 @@ func (d *Databases) sweep(ctx context.Context, name string) error {
 // So a broken answer is looked into, and what did not happen is asked for again; since a name is given once, it cannot happen twice.
 
 func duplicate(ctx context.Context, way databaseWay, from, to string) error {
-	return change(ctx, func() error { return way.duplicate(ctx, from, to) }, func() bool { return exactly(ctx, way, to, true) })
+	return change(ctx, func() error { return way.duplicate(ctx, from, to) }, func() bool { return existsIs(ctx, way, to, true) })
 }
 
 func drop(ctx context.Context, way databaseWay, name string) (gone bool, err error) {
@@ -115,14 +115,14 @@ func drop(ctx context.Context, way databaseWay, name string) (gone bool, err err
 		gone, err = way.drop(ctx, name)
 		return err
 	}, func() bool {
-		gone = exactly(ctx, way, name, false)
+		gone = existsIs(ctx, way, name, false)
 		return gone
 	})
 	return gone, err
 }
 
 func change(ctx context.Context, do func() error, done func() bool) error {
-	_, err := again(ctx, func() (any, error) {
+	_, err := retryOn500(ctx, func() (any, error) {
 		err := do()
 		if Ambiguous(err) && done() {
 			err = nil
@@ -132,8 +132,8 @@ func change(ctx context.Context, do func() error, done func() bool) error {
 	return err
 }
 
-// exactly: whether there is, or is not, a database of that name for certain.
-func exactly(ctx context.Context, way databaseWay, name string, want bool) bool {
+// existsIs: whether there is, or is not, a database of that name for certain.
+func existsIs(ctx context.Context, way databaseWay, name string, want bool) bool {
 	exists, err := way.exists(ctx, name)
 	return err == nil && exists == want
 }

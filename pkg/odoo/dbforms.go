@@ -22,7 +22,7 @@ type dbForms struct {
 
 // exists asks the page's own list. It has what the dbfilter lets through.
 func (d *dbForms) exists(ctx context.Context, name string) (bool, error) {
-	v, err := again(ctx, func() (v any, err error) {
+	v, err := retryOn500(ctx, func() (v any, err error) {
 		v, _, err = d.server.web(ctx, webCall{path: "/web/database/list", params: map[string]any{}, failed: &CallError{Op: "web.database.list", Database: name}})
 		return v, err
 	})

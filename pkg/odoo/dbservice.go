@@ -59,7 +59,7 @@ func (d *dbService) rename(ctx context.Context, from, to string) error {
 	return change(ctx, func() error {
 		_, err := d.call(ctx, "rename", from, from, to)
 		return err
-	}, func() bool { return exactly(ctx, d, to, true) && exactly(ctx, d, from, false) })
+	}, func() bool { return existsIs(ctx, d, to, true) && existsIs(ctx, d, from, false) })
 }
 
 func (d *dbService) drop(ctx context.Context, name string) (bool, error) {

@@ -67,8 +67,8 @@ func Ambiguous(err error) bool {
 	return errors.As(err, &e) && e.Ambiguous
 }
 
-// undecided: the server said neither yes nor no.
-func undecided(err error) bool {
+// outcomeUnknown: the server said neither yes nor no.
+func outcomeUnknown(err error) bool {
 	return fault.Is(err, fault.Unavailable) || fault.Is(err, fault.Interrupted)
 }
 
@@ -110,14 +110,14 @@ func accessDenied(e *CallError) error {
 
 // exception classifies an unexpected Python exception by its class.
 func exception(e *CallError, text string) error {
-	line := gist(text)
+	line := lastLine(text)
 	has := func(words ...string) bool {
 		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(line, w) })
 	}
 	switch {
 	case has("DuplicateDatabase", "already exists!"):
 		return fault.New(fault.Conflict, "Odoo %s: name taken: %w", e.Op, e)
-	case has("InvalidCatalogName"), closed(text[strings.Index(text, line):], e.Database):
+	case has("InvalidCatalogName"), databaseRefused(text[strings.Index(text, line):], e.Database):
 		return noDatabase(e)
 	case has("being accessed by other users"), has("OperationalError", "InterfaceError", "PoolError", "SerializationFailure", "LockNotAvailable", "ObjectInUse", "DeadlockDetected"):
 		return unreachable(e)
@@ -125,9 +125,9 @@ func exception(e *CallError, text string) error {
 	return rejected(e)
 }
 
-// closed: PostgreSQL let Odoo not into that database, because it is not there or is locked. It speaks the language that its operator
+// databaseRefused: PostgreSQL let Odoo not into that database, because it is not there or is locked. It speaks the language that its operator
 // chose, but names the database; when it has no connection left, is starting or does not know Odoo's role, it does not.
-func closed(said, db string) bool {
+func databaseRefused(said, db string) bool {
 	if db == "" || !strings.Contains(said, "OperationalError") || strings.Contains(said, "pg_hba.conf") || strings.Contains(said, "too many connections") {
 		return false
 	}
@@ -153,7 +153,7 @@ func statusFault(e *CallError) error {
 
 // detail cuts an upstream's words to what a log may hold: one line, without the secrets of the call.
 func detail(text string, secrets []Secret) string {
-	line := gist(text)
+	line := lastLine(text)
 	for _, s := range secrets {
 		if len(s) > 3 {
 			line = strings.ReplaceAll(line, string(s), masked)
@@ -170,8 +170,8 @@ func detail(text string, secrets []Secret) string {
 	return line[:cut] + "…"
 }
 
-// gist is the line that says what happened: the first one, or under a Python traceback the one with the exception.
-func gist(text string) string {
+// lastLine is the line that says what happened: the first one, or under a Python traceback the one with the exception.
+func lastLine(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	said := lines[0]
 	for i := 1; i < len(lines); i++ {

@@ -69,7 +69,7 @@ func TestGist(t *testing.T) {
 		"Traceback (most recent call last):\n  File \"a\"\n    x()\npsycopg2.errors.UniqueViolation: duplicate key\nDETAIL:  Key (x)=(y) exists.\n": "psycopg2.errors.UniqueViolation: duplicate key",
 		"Traceback:\n  File\nKeyError: 'a'\n\nDuring handling of the above:\n\nTraceback:\n  File\nValueError: b\n":                                 "ValueError: b",
 	} {
-		require.Equal(t, want, gist(text))
+		require.Equal(t, want, lastLine(text))
 	}
 	require.LessOrEqual(t, len(detail(strings.Repeat("é", 400), nil)), 304)
 }

@@ -108,7 +108,7 @@ func (s *Server) Authenticate(ctx context.Context, db, login string, secret Secr
 	}
 	if s.prefersPages(version) {
 		uid, cookie, err := s.webEnter(ctx, db, login, secret)
-		if cookie != "" || !version.XMLRPC || undecided(err) {
+		if cookie != "" || !version.XMLRPC || outcomeUnknown(err) {
 			return uid, cookie != "", err
 		}
 	}

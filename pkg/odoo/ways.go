@@ -12,7 +12,7 @@ import (
 // ways tries every way of making workspaces on this server, and makes none. The one that this Provisioner takes comes first.
 func (p *Provisioner) ways(ctx context.Context) []Check {
 	if p.shared != nil {
-		return []Check{way("company", true, func() (string, error) { return p.shared.usable(ctx) })}
+		return []Check{reportBackend("company", true, func() (string, error) { return p.shared.usable(ctx) })}
 	}
 	clone := p.cluster != nil
 	forms := false
@@ -20,9 +20,9 @@ func (p *Provisioner) ways(ctx context.Context) []Check {
 		_, forms = taken.(*dbForms)
 	}
 	all := []Check{
-		way("raw clone", clone, func() (string, error) { return p.cluster.usable(ctx) }),
-		way("database service", !clone && !forms, func() (string, error) { return p.copyable(ctx, p.databases.service()) }),
-		way("web form", !clone && forms, func() (string, error) { return p.copyable(ctx, p.databases.forms()) }),
+		reportBackend("raw clone", clone, func() (string, error) { return p.cluster.usable(ctx) }),
+		reportBackend("database service", !clone && !forms, func() (string, error) { return p.copyable(ctx, p.databases.service()) }),
+		reportBackend("web form", !clone && forms, func() (string, error) { return p.copyable(ctx, p.databases.forms()) }),
 	}
 	at := slices.IndexFunc(all, func(c Check) bool { return !c.Spare })
 	taken := all[at]
@@ -43,7 +43,7 @@ func (p *Provisioner) copyable(ctx context.Context, by databaseWay) (string, err
 	return detail, err
 }
 
-func way(name string, taken bool, try func() (string, error)) Check {
+func reportBackend(name string, taken bool, try func() (string, error)) Check {
 	start := time.Now()
 	found, err := try()
 	return Check{Name: name, Detail: found, Took: time.Since(start), Err: err, Spare: !taken}
@@ -104,7 +104,7 @@ func (d *dbForms) usable(ctx context.Context) (string, error) {
 	if _, err := d.exists(ctx, ""); err != nil {
 		return "", masterRefused(err)
 	}
-	if _, err := again(ctx, func() (any, error) { return nil, d.dropByForm(ctx, noSuchDatabase()) }); err != nil {
+	if _, err := retryOn500(ctx, func() (any, error) { return nil, d.dropByForm(ctx, noSuchDatabase()) }); err != nil {
 		return "", masterRefused(err)
 	}
 	return "master password accepted" + noBackstop, nil

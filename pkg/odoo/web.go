@@ -42,7 +42,7 @@ func (p *webProtocol) call(ctx context.Context, db string, c Call) (any, error) 
 	refused := accessDenied(&CallError{Op: c.Model + "." + c.Method, Database: db})
 	for range 2 {
 		cookie, err := p.cookie(ctx, db)
-		if undecided(err) {
+		if outcomeUnknown(err) {
 			return nil, err
 		}
 		if err != nil {
@@ -90,7 +90,7 @@ func (s *Server) webEnter(ctx context.Context, db, login string, secret Secret) 
 		if uid := asRecord(v).Int("uid"); uid > 0 {
 			return uid, kept.(string), nil
 		}
-		if undecided(err) {
+		if outcomeUnknown(err) {
 			return 0, "", err
 		}
 		s.cookies.CompareAndDelete(key, kept)
@@ -198,7 +198,7 @@ func decodeWeb(body []byte, failed *CallError, secrets []Secret) (any, error) {
 	}
 	name, message := said.Error.Data.Name, said.Error.Data.Message
 	failed.Ambiguous = false
-	failed.Detail = detail(name+": "+gist(message), secrets)
+	failed.Detail = detail(name+": "+lastLine(message), secrets)
 	switch name {
 	case "odoo.http.SessionExpiredException":
 		return nil, errExpired

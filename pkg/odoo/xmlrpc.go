@@ -58,12 +58,12 @@ func (s *Server) rpc(ctx context.Context, c rpcCall) (any, error) {
 
 // ask is rpc for a question.
 func (s *Server) ask(ctx context.Context, c rpcCall) (any, error) {
-	return again(ctx, func() (any, error) { return s.rpc(ctx, c) })
+	return retryOn500(ctx, func() (any, error) { return s.rpc(ctx, c) })
 }
 
-// again repeats what can be repeated without harm, a few times, when it is answered with HTTP 500: Odoo looks into the one database of a
+// retryOn500 repeats what can be repeated without harm, a few times, when it is answered with HTTP 500: Odoo looks into the one database of a
 // server that has no others, whatever it is asked, and fails when that is copied, renamed or dropped at that moment.
-func again(ctx context.Context, try func() (any, error)) (v any, err error) {
+func retryOn500(ctx context.Context, try func() (any, error)) (v any, err error) {
 	for _, wait := range []time.Duration{0, 100 * time.Millisecond, time.Second} {
 		pause(ctx, wait)
 		v, err = try()
