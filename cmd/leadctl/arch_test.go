@@ -23,7 +23,7 @@ const (
 // layers is the picture of the code: an arrow (an import) points to a strictly lower layer. A new package gets its place here.
 func layers() [][]string {
 	return [][]string{
-		{"fault", "failpoint", "logging", "tenantid"},                     // leaves
+		{"fault", "failpoint", "logging", "tenantid", "memo"},             // leaves
 		{"config", "secret", "pgtemp", "schema", "odoo", "sso", "devidp"}, // one outside thing each
 		{"postgres", "keycloak", "clilogin"},                              // the two doors; the provider: set up by command, signed in to from the CLI
 		{"tenant"},                                                        // tenants, their users, and who did what to them

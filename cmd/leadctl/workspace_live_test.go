@@ -42,7 +42,10 @@ func oldKeyIsRefused(t *testing.T, spaces *workspace.Service, version string) {
 	require.NoError(t, err)
 	require.True(t, ok)
 	overXML := func(key odoo.Secret) error {
-		_, err := server.Session(before.Database, uid, key).SearchCount(t.Context(), "res.partner", odoo.Query{})
+		a := odoo.Account{Database: before.Database, Secret: key, UID: uid, Over: odoo.ProtocolXMLRPC}
+		session, _, err := server.Open(t.Context(), a)
+		require.NoError(t, err)
+		_, err = session.SearchCount(t.Context(), "res.partner", odoo.Query{})
 		return err
 	}
 	require.NoError(t, overXML(before.Secret), "seen, and so in Odoo's cache")

@@ -7,8 +7,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Account is leadctl's own user in a workspace.
-type Account struct {
+// ServiceAccount is leadctl's own user in a workspace.
+type ServiceAccount struct {
 	Login string
 	UID   int64
 }
@@ -16,17 +16,17 @@ type Account struct {
 // EnsureServiceAccount sees to it that the workspace's secret opens leadctl's account. A refused secret is installed again
 // where the cluster's DSN allows that; otherwise the answer is fault.Denied with CodeAccessDenied. It never tries any other
 // credentials to get in.
-func (p *Provisioner) EnsureServiceAccount(ctx context.Context, w Workspace) (Account, error) {
+func (p *Provisioner) EnsureServiceAccount(ctx context.Context, w Workspace) (ServiceAccount, error) {
 	s, ok, err := p.signIn(ctx, w)
 	if err != nil {
-		return Account{}, err
+		return ServiceAccount{}, err
 	}
 	if !ok {
 		if s, err = p.reinstall(ctx, w); err != nil {
-			return Account{}, err
+			return ServiceAccount{}, err
 		}
 	}
-	return Account{p.ServiceLogin(w.Tenant), s.uid}, nil
+	return ServiceAccount{p.ServiceLogin(w.Tenant), s.UID()}, nil
 }
 
 func (p *Provisioner) reinstall(ctx context.Context, w Workspace) (*Session, error) {
@@ -40,7 +40,7 @@ func (p *Provisioner) reinstall(ctx context.Context, w Workspace) (*Session, err
 	if !ok {
 		return nil, refused(p.ServiceLogin(w.Tenant), w)
 	}
-	return s, p.forgetSecrets(ctx, w, s.uid)
+	return s, p.forgetSecrets(ctx, w, s.UID())
 }
 
 // Rotate replaces the secret of leadctl's account: w carries the one in force, next the one to come, and both are stored by
@@ -61,10 +61,10 @@ func (p *Provisioner) Rotate(ctx context.Context, w Workspace, next Secret) erro
 			return err
 		}
 	}
-	if err := p.forgetSecrets(ctx, after, s.uid); err != nil {
+	if err := p.forgetSecrets(ctx, after, s.UID()); err != nil {
 		return err
 	}
-	return p.demandRefused(ctx, w, s.uid)
+	return p.demandRefused(ctx, w, s.UID())
 }
 
 // demandRefused makes sure that a secret is refused at sign-in and, where XML-RPC is open, by the cache there of those accepted before.
@@ -73,7 +73,7 @@ func (p *Provisioner) demandRefused(ctx context.Context, w Workspace, uid int64)
 	if err != nil {
 		return err
 	}
-	version, err := p.server.known(ctx)
+	version, err := p.server.CachedVersion(ctx)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,12 @@ func (p *Provisioner) demandRefused(ctx context.Context, w Workspace, uid int64)
 		return nil
 	}
 	if !opens {
-		_, err = p.server.Session(w.Database, uid, w.Secret).SearchCount(ctx, "res.users", Query{Domain: Domain{Where("id", "=", uid)}})
+		a := p.account(w)
+		a.UID, a.Over = uid, ProtocolXMLRPC
+		old, _, err := p.server.Open(ctx, a)
+		if err == nil {
+			_, err = old.SearchCount(ctx, "res.users", Query{Domain: Domain{Where("id", "=", uid)}})
+		}
 		if fault.Code(err) == CodeAccessDenied {
 			return nil
 		}
@@ -105,7 +110,7 @@ func (p *Provisioner) exchange(ctx context.Context, w, after Workspace) (*Sessio
 	if err != nil {
 		return nil, err
 	}
-	if err := s.setPassword(ctx, s.uid, after.Secret, nil); err != nil {
+	if err := s.setPassword(ctx, s.UID(), after.Secret, nil); err != nil {
 		return nil, err
 	}
 	return p.Session(ctx, after)

@@ -80,7 +80,7 @@ func testBadAnswersJSON2(t *testing.T) {
 	require.NoError(t, r.stand.AddKey(w.Database, odoo.ServiceLogin, string(w.Secret)))
 	server, err := odoo.New(odoo.Options{BaseURL: r.url, TripAfter: 1000})
 	require.NoError(t, err)
-	s := server.SessionJSON2(w.Database, w.Secret)
+	s := sessionJSON2(t, server, w.Database, w.Secret)
 	classified(t, r, s, map[string]badAnswer{
 		"500 page":          {odootest.Fault{Do: odootest.Status, Code: 500}, fault.Unavailable, true},
 		"502 page":          {odootest.Fault{Do: odootest.Status, Code: 502}, fault.Unavailable, true},

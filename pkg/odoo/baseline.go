@@ -36,8 +36,8 @@ func (p *Provisioner) EnsureBaseline(ctx context.Context, w Workspace, companyNa
 // nameCompany renames the session's company, in a database of its own the first, if it is still called from; "" renames it anyway.
 func (s *Session) nameCompany(ctx context.Context, from, to string) error {
 	q := Query{Fields: []string{"name"}, Order: "id", Limit: 1}
-	if s.company != 0 {
-		q.Domain = Domain{Where("id", "=", s.company)}
+	if s.Company() != 0 {
+		q.Domain = Domain{Where("id", "=", s.Company())}
 	}
 	found, err := s.SearchRead(ctx, "res.company", q)
 	if err != nil || len(found) == 0 || found[0].Text("name") == to || from != "" && found[0].Text("name") != from {

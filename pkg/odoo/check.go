@@ -25,7 +25,7 @@ func (r Report) Err() error {
 
 // Test tries what leadctl needs from this server without a workspace: the version, and each way of making one, of which none is made.
 func (s *Server) Test(ctx context.Context, provisioners ...*Provisioner) Report {
-	r := Report{BaseURL: s.base}
+	r := Report{BaseURL: s.BaseURL()}
 	r.Checks = []Check{reportBackend("version", true, func() (string, error) {
 		v, err := s.Version(ctx)
 		r.Version = v.Name

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/memo"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
@@ -21,9 +22,9 @@ type company struct {
 	installation  string
 	login         string
 	secret        Secret
-	administrator memo[*Session]
+	administrator memo.Value[*Session]
 	companies     sync.Map // tenantid.ID → int64, of those that carry our marker
-	planted       memo[map[string][]int64]
+	planted       memo.Value[map[string][]int64]
 }
 
 func newCompany(server *Server, p Provisioning) (*company, error) {
@@ -56,8 +57,8 @@ func companyMark(tenant tenantid.ID) string { return "tenant_" + tenant.String()
 
 // admin opens the shared database as its administrator, after reading the marker.
 func (c *company) admin(ctx context.Context) (*Session, error) {
-	return c.administrator.get(func() (*Session, error) {
-		s, ok, err := c.server.SignIn(ctx, c.database, c.login, c.secret)
+	return c.administrator.Get(func() (*Session, error) {
+		s, ok, err := c.server.Open(ctx, Account{Database: c.database, Login: c.login, Secret: c.secret})
 		if err != nil {
 			return nil, err
 		}
@@ -113,9 +114,7 @@ func (c *company) control(ctx context.Context, w Workspace) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	own := *s
-	own.company = id
-	return &own, nil
+	return s.ForCompany(id), nil
 }
 
 func (c *company) ensure(ctx context.Context, w Workspace) (bool, error) {
@@ -205,9 +204,9 @@ func (s *Session) ownUser(ctx context.Context, login string) (int64, error) {
 	if err != nil || uid == 0 || s.company == 0 {
 		return uid, err
 	}
-	is, err := s.SearchCount(ctx, "res.users", Query{Domain: Domain{Where("id", "=", uid), Where("company_id", "=", s.company)}})
+	is, err := s.SearchCount(ctx, "res.users", Query{Domain: Domain{Where("id", "=", uid), Where("company_id", "=", s.Company())}})
 	if err == nil && is == 0 {
-		err = fault.New(fault.Operator, "Odoo user %s in %s: belongs to another company", login, s.db).WithCode("ODOO_USER_TAKEN").
+		err = fault.New(fault.Operator, "Odoo user %s in %s: belongs to another company", login, s.Database()).WithCode("ODOO_USER_TAKEN").
 			WithHint("a login exists once in a shared database; use another address, or odoo.mode database")
 	}
 	return uid, err
@@ -231,7 +230,7 @@ func (s *Session) load(ctx context.Context, model string, fields []string, rows 
 	if messages, _ := asRecord(v)["messages"].([]any); len(messages) > 0 {
 		said = detail(asRecord(messages[0]).Text("message"), nil)
 	}
-	return rejected(&CallError{Op: model + ".load", Database: s.db, Detail: said})
+	return rejected(&CallError{Op: model + ".load", Database: s.Database(), Detail: said})
 }
 
 func idsOf(records []Record) []int64 {

@@ -39,7 +39,7 @@ func (c *company) drop(ctx context.Context, w Workspace) (bool, error) {
 // retireUsers archives the company's users and takes their logins and their ties to the identity provider off them, which those people may
 // need for another workspace: Odoo wants either only once in a database.
 func (s *Session) retireUsers(ctx context.Context) error {
-	users, err := s.SearchRead(ctx, "res.users", Query{Domain: Domain{Where("company_id", "=", s.company), Where("id", "!=", s.uid)},
+	users, err := s.SearchRead(ctx, "res.users", Query{Domain: Domain{Where("company_id", "=", s.Company()), Where("id", "!=", s.UID())},
 		Fields: []string{"login"}})
 	for _, u := range users {
 		if err != nil {
@@ -71,7 +71,7 @@ func (s *Session) clear(ctx context.Context, model string) error {
 	if err != nil {
 		return err
 	}
-	own := Domain{Where("company_id", "=", s.company)}
+	own := Domain{Where("company_id", "=", s.Company())}
 	if model == "res.partner" {
 		own = append(own, Where("id", "not in", kept))
 	}
@@ -92,7 +92,7 @@ func (s *Session) ownContacts(ctx context.Context) ([]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	users, err := s.SearchRead(ctx, "res.users", Query{Domain: Domain{Where("company_id", "=", s.company)}, Fields: []string{"partner_id"}, Archived: true})
+	users, err := s.SearchRead(ctx, "res.users", Query{Domain: Domain{Where("company_id", "=", s.Company())}, Fields: []string{"partner_id"}, Archived: true})
 	kept := []int64{contact}
 	for _, u := range users {
 		kept = append(kept, u.Int("partner_id"))

@@ -186,7 +186,7 @@ func testLeaksFound(t *testing.T, r rig) {
 	w := r.provisioned(t, 115)
 	_, err := r.prov.SmokeTest(ctx, w)
 	require.NoError(t, err)
-	admin, ok, err := r.server.SignIn(ctx, w.Database, "admin", adminPassword)
+	admin, ok, err := r.server.Open(ctx, odoo.Account{Database: w.Database, Login: "admin", Secret: adminPassword})
 	require.NoError(t, err)
 	require.True(t, ok)
 	// Not users and teams: the rules of contacts and of mail aliases hold for them too, since each of them is one.

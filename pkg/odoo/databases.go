@@ -15,12 +15,12 @@ type Databases struct {
 // Databases makes no call.
 func (s *Server) Databases(master Secret) *Databases { return &Databases{s, master} }
 
-// databaseWork is the deadline of calls that copy or make a whole database.
-const databaseWork = 10 * time.Minute
+// DatabaseTimeout bounds one call that makes, copies or rebuilds a whole database.
+const DatabaseTimeout = 10 * time.Minute
 
-// databaseWay is one way of having Odoo make databases. Those who use it call duplicate and drop below.
-type databaseWay interface {
-	usable(ctx context.Context) (detail string, err error)
+// databaseBackend is the code of one Backend. Callers use duplicate and drop below instead of its own.
+type databaseBackend interface {
+	checkAccess(ctx context.Context) (detail string, err error)
 	exists(ctx context.Context, name string) (bool, error)
 	duplicate(ctx context.Context, from, to string) error
 	create(ctx context.Context, name, lang, login string, password Secret) error
@@ -28,74 +28,101 @@ type databaseWay interface {
 	drop(ctx context.Context, name string) (bool, error)
 }
 
-func (d *Databases) service() *dbService { return &dbService{d.server, d.master} }
-func (d *Databases) forms() *dbForms     { return &dbForms{d.server, d.master} }
+// Backend names one way in which Odoo itself makes databases.
+type Backend string
 
-// way is the service where it answers, else the forms: found out once in the server's life.
-func (d *Databases) way(ctx context.Context) (databaseWay, error) {
-	byForms, err := d.server.byForms.get(func() (bool, error) {
-		answers, err := d.service().answers(ctx)
-		return !answers, err
+// The backends. A server uses the service where it answers, else the forms.
+const (
+	BackendService Backend = "database service" // /xmlrpc/2/db
+	BackendForms   Backend = "web form"         // the pages below /web/database
+)
+
+func (d *Databases) backend(b Backend) databaseBackend {
+	if b == BackendForms {
+		return &dbForms{d.server, d.master}
+	}
+	return &dbService{d.server, d.master}
+}
+
+// Backend returns the backend of this server. It is looked up once in the server's life.
+func (d *Databases) Backend(ctx context.Context) (Backend, error) {
+	return d.server.backend.Get(func() (Backend, error) {
+		answers, err := (&dbService{d.server, d.master}).answers(ctx)
+		if answers || err != nil {
+			return BackendService, err
+		}
+		return BackendForms, nil
 	})
+}
+
+func (d *Databases) chosenBackend(ctx context.Context) (databaseBackend, error) {
+	b, err := d.Backend(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if byForms {
-		return d.forms(), nil
-	}
-	return d.service(), nil
+	return d.backend(b), nil
+}
+
+// CheckBackend reports whether a backend is open and accepts the master password. It changes nothing.
+func (d *Databases) CheckBackend(ctx context.Context, b Backend) (detail string, err error) {
+	return d.backend(b).checkAccess(ctx)
+}
+
+// BackendHas reports whether a backend sees a database of that name.
+func (d *Databases) BackendHas(ctx context.Context, b Backend, name string) (bool, error) {
+	return d.backend(b).exists(ctx, name)
 }
 
 // Exists reports whether a database of that name exists and accepts connections; it needs no master password.
 func (d *Databases) Exists(ctx context.Context, name string) (bool, error) {
-	way, err := d.way(ctx)
+	by, err := d.chosenBackend(ctx)
 	if err != nil {
 		return false, err
 	}
-	return way.exists(ctx, name)
+	return by.exists(ctx, name)
 }
 
 // Duplicate copies a database with its files; fault.Conflict when the new name is taken, fault.NotFound without a source.
 func (d *Databases) Duplicate(ctx context.Context, from, to string) error {
-	way, err := d.way(ctx)
+	by, err := d.chosenBackend(ctx)
 	if err != nil {
 		return err
 	}
-	return duplicate(ctx, way, from, to)
+	return duplicate(ctx, by, from, to)
 }
 
 // Create makes a database with Odoo's base modules. It blocks every other database of the Odoo process for seconds, so it
 // belongs to template making only. Odoo may answer success although the making broke half way and left admin/admin behind:
 // the caller signs in to know.
 func (d *Databases) Create(ctx context.Context, name, lang, login string, password Secret) error {
-	way, err := d.way(ctx)
+	by, err := d.chosenBackend(ctx)
 	if err != nil {
 		return err
 	}
-	return way.create(ctx, name, lang, login, password)
+	return by.create(ctx, name, lang, login, password)
 }
 
 // Rename renames a database; its sessions are ended. By forms it is a copy and the end of the first one, and a crash in between
 // leaves both.
 func (d *Databases) Rename(ctx context.Context, from, to string) error {
-	way, err := d.way(ctx)
+	by, err := d.chosenBackend(ctx)
 	if err != nil {
 		return err
 	}
-	return way.rename(ctx, from, to)
+	return by.rename(ctx, from, to)
 }
 
 // Drop deletes a database and its files, and reports whether there was one that Odoo may delete.
 func (d *Databases) Drop(ctx context.Context, name string) (bool, error) {
-	way, err := d.way(ctx)
+	by, err := d.chosenBackend(ctx)
 	if err != nil {
 		return false, err
 	}
-	return drop(ctx, way, name)
+	return drop(ctx, by, name)
 }
 
-// sweep drops what a broken attempt may have left. It looks first: to drop takes the master password, to look does not.
-func (d *Databases) sweep(ctx context.Context, name string) error {
+// DropLeftover drops a database that an interrupted attempt may have left. It looks first: looking takes no master password.
+func (d *Databases) DropLeftover(ctx context.Context, name string) error {
 	left, err := d.Exists(ctx, name)
 	if err == nil && left {
 		_, err = d.Drop(ctx, name)
@@ -103,19 +130,19 @@ func (d *Databases) sweep(ctx context.Context, name string) error {
 	return err
 }
 
-// The answer to a change may be broken though the change was made, and it may be HTTP 500 though nothing was even begun (again tells when).
+// The answer to a change may be broken though the change was made, and it may be HTTP 500 though nothing was even begun (see retryOn500).
 // So a broken answer is looked into, and what did not happen is asked for again; since a name is given once, it cannot happen twice.
 
-func duplicate(ctx context.Context, way databaseWay, from, to string) error {
-	return change(ctx, func() error { return way.duplicate(ctx, from, to) }, func() bool { return existsIs(ctx, way, to, true) })
+func duplicate(ctx context.Context, by databaseBackend, from, to string) error {
+	return change(ctx, func() error { return by.duplicate(ctx, from, to) }, func() bool { return existsIs(ctx, by, to, true) })
 }
 
-func drop(ctx context.Context, way databaseWay, name string) (gone bool, err error) {
+func drop(ctx context.Context, by databaseBackend, name string) (gone bool, err error) {
 	err = change(ctx, func() error {
-		gone, err = way.drop(ctx, name)
+		gone, err = by.drop(ctx, name)
 		return err
 	}, func() bool {
-		gone = existsIs(ctx, way, name, false)
+		gone = existsIs(ctx, by, name, false)
 		return gone
 	})
 	return gone, err
@@ -133,8 +160,8 @@ func change(ctx context.Context, do func() error, done func() bool) error {
 }
 
 // existsIs: whether there is, or is not, a database of that name for certain.
-func existsIs(ctx context.Context, way databaseWay, name string, want bool) bool {
-	exists, err := way.exists(ctx, name)
+func existsIs(ctx context.Context, by databaseBackend, name string, want bool) bool {
+	exists, err := by.exists(ctx, name)
 	return err == nil && exists == want
 }
 

@@ -93,7 +93,7 @@ func (d *dbForms) submit(ctx context.Context, form, db string, fields url.Values
 		return fault.New(fault.Internal, "Odoo %s: request not encodable", failed.Op)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	got, err := d.server.roundTrip(ctx, req, databaseWork, failed)
+	got, err := d.server.roundTrip(ctx, req, DatabaseTimeout, failed)
 	switch {
 	case err != nil:
 		return err

@@ -15,7 +15,7 @@ type dbService struct {
 
 // answers reports whether the service is there at all: it is asked for its version, which takes no password.
 func (d *dbService) answers(ctx context.Context) (bool, error) {
-	v, err := d.server.known(ctx)
+	v, err := d.server.CachedVersion(ctx)
 	if err != nil || !v.XMLRPC {
 		return false, err
 	}
@@ -27,7 +27,7 @@ func (d *dbService) answers(ctx context.Context) (bool, error) {
 }
 
 func (d *dbService) call(ctx context.Context, method, db string, args ...any) (any, error) {
-	return d.server.rpc(ctx, rpcCall{service: "db", method: method, db: db, timeout: databaseWork,
+	return d.server.rpc(ctx, rpcCall{service: "db", method: method, db: db, timeout: DatabaseTimeout,
 		args: append([]any{string(d.master)}, args...), secrets: []Secret{d.master}})
 }
 
@@ -50,7 +50,7 @@ func (d *dbService) duplicate(ctx context.Context, from, to string) error {
 }
 
 func (d *dbService) create(ctx context.Context, name, lang, login string, password Secret) error {
-	_, err := d.server.rpc(ctx, rpcCall{service: "db", method: "create_database", db: name, timeout: databaseWork,
+	_, err := d.server.rpc(ctx, rpcCall{service: "db", method: "create_database", db: name, timeout: DatabaseTimeout,
 		args: []any{string(d.master), name, false, lang, string(password), login}, secrets: []Secret{d.master, password}})
 	return err
 }

@@ -58,7 +58,7 @@ func (s *Session) EnsureFields(ctx context.Context) ([]string, error) {
 	}
 	still, err := s.missingFields(ctx)
 	if err == nil && len(still) > 0 {
-		err = fault.New(fault.Unavailable, "Odoo database %s: field %s.%s: absent after it was made", s.db, still[0].Model, still[0].Name)
+		err = fault.New(fault.Unavailable, "Odoo database %s: field %s.%s: absent after it was made", s.Database(), still[0].Model, still[0].Name)
 	}
 	return names(missing), err
 }
@@ -83,7 +83,7 @@ func (s *Session) missingFields(ctx context.Context) ([]Field, error) {
 		case "":
 			missing = append(missing, f)
 		default:
-			return nil, fault.New(fault.Operator, "Odoo field %s.%s in %s: of type %s instead of %s", f.Model, f.Name, s.db, is, f.Type).
+			return nil, fault.New(fault.Operator, "Odoo field %s.%s in %s: of type %s instead of %s", f.Model, f.Name, s.Database(), is, f.Type).
 				WithCode(CodeMisconfig).WithHint("rename or delete that field in Odoo; leadctl converts none")
 		}
 	}
@@ -99,7 +99,7 @@ func (s *Session) createFields(ctx context.Context, missing []Field) error {
 	values := make([]Record, len(missing))
 	for i, f := range missing {
 		if ids[f.Model] == 0 {
-			return fault.New(fault.Operator, "Odoo model %s in %s: missing, its module is not installed", f.Model, s.db).
+			return fault.New(fault.Operator, "Odoo model %s in %s: missing, its module is not installed", f.Model, s.Database()).
 				WithCode(CodeMisconfig).WithHint("prepare the template again with: leadctl odoo template prepare")
 		}
 		values[i] = Record{"name": f.Name, "model_id": ids[f.Model], "field_description": f.Label, "ttype": f.Type,

@@ -81,9 +81,9 @@ func (s *Session) ensureRules(ctx context.Context) error {
 	var rows [][]string
 	for _, r := range all {
 		if models[r.model] == 0 {
-			return fault.New(fault.Operator, "Odoo model %s in %s: missing", r.model, s.db).WithCode(CodeMisconfig)
+			return fault.New(fault.Operator, "Odoo model %s in %s: missing", r.model, s.Database()).WithCode(CodeMisconfig)
 		}
-		domain := fmt.Sprintf("[(1,'=',1)] if user.id == %d else %s", s.uid, r.domain)
+		domain := fmt.Sprintf("[(1,'=',1)] if user.id == %d else %s", s.UID(), r.domain)
 		rows = append(rows, []string{r.mark(), r.name(), itoa(models[r.model]), domain, boolean(!r.changes), "1", "1", "1", "1"})
 	}
 	return s.load(ctx, "ir.rule", []string{"id", "name", "model_id/.id", "domain_force", "perm_read", "perm_write", "perm_create", "perm_unlink", "active"}, rows)
@@ -116,7 +116,7 @@ func (s *Session) missingRules(ctx context.Context) ([]string, error) {
 func (s *Session) ownByDefault(ctx context.Context) error {
 	for _, model := range companyModels {
 		_, err := s.Call(ctx, Call{Model: "ir.default", Method: "set", Args: []Arg{{"model_name", model}, {"field_name", "company_id"},
-			{"value", s.company}, {"user_id", false}, {"company_id", s.company}}})
+			{"value", s.Company()}, {"user_id", false}, {"company_id", s.Company()}}})
 		if err != nil {
 			return err
 		}
@@ -129,12 +129,12 @@ func (s *Session) ownByDefault(ctx context.Context) error {
 	if err != nil || len(own) == 0 {
 		return err
 	}
-	return s.Write(ctx, "res.partner", idsOf(own), Record{"company_id": s.company}, quiet())
+	return s.Write(ctx, "res.partner", idsOf(own), Record{"company_id": s.Company()}, quiet())
 }
 
 // companyContact is the contact that Odoo made for the session's company.
 func (s *Session) companyContact(ctx context.Context) (int64, error) {
-	found, err := s.SearchRead(ctx, "res.company", Query{Domain: Domain{Where("id", "=", s.company)}, Fields: []string{"partner_id"}})
+	found, err := s.SearchRead(ctx, "res.company", Query{Domain: Domain{Where("id", "=", s.Company())}, Fields: []string{"partner_id"}})
 	if err != nil || len(found) == 0 {
 		return 0, err
 	}

@@ -10,38 +10,10 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// SessionJSON2 opens db with an API key over JSON-2, which Odoo has since 19. It needs no user id, takes no password, and a
-// revoked key is refused at once.
-func (s *Server) SessionJSON2(db string, key Secret) *Session {
-	return &Session{db: db, proto: &jsonProtocol{s, key}}
-}
-
-// keySession opens db as user uid with an API key, over XML-RPC where that is open: unlike JSON-2, it reaches databases that Odoo's
-// dbfilter hides.
-func (s *Server) keySession(ctx context.Context, db string, uid int64, key Secret) (*Session, error) {
-	v, err := s.known(ctx)
-	if err != nil || v.XMLRPC {
-		return s.Session(db, uid, key), err
-	}
-	own := s.SessionJSON2(db, key)
-	own.uid = uid
-	return own, nil
-}
-
+// jsonProtocol is JSON-2, which Odoo has since 19. It takes API keys only, and a revoked key is refused at once.
 type jsonProtocol struct {
 	server *Server
 	key    Secret
-}
-
-// keyHolder asks whose key it is; a refusal is ok == false and no error. Unlike the other protocol's sign-in it never meets a
-// cache: a revoked key is refused at once.
-func (s *Server) keyHolder(ctx context.Context, db string, key Secret) (uid int64, ok bool, err error) {
-	v, err := s.SessionJSON2(db, key).Call(ctx, whoAmI)
-	if fault.Code(err) == CodeAccessDenied {
-		return 0, false, nil
-	}
-	uid = asRecord(v).Int("uid")
-	return uid, uid > 0, err
 }
 
 func (p *jsonProtocol) name() string { return ProtocolJSON2 }

@@ -28,7 +28,7 @@ func (p *Provisioner) leakCheck(ctx context.Context, s *Session) error {
 	if err != nil {
 		return err
 	}
-	planted, err := p.shared.planted.get(func() (map[string][]int64, error) { return admin.plant(ctx) })
+	planted, err := p.shared.planted.Get(func() (map[string][]int64, error) { return admin.plant(ctx) })
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (s *Session) plant(ctx context.Context) (map[string][]int64, error) {
 			return nil, err
 		}
 	}
-	out := map[string][]int64{"res.users": {s.uid}}
+	out := map[string][]int64{"res.users": {s.UID()}}
 	marks, err := s.SearchRead(ctx, "ir.model.data", Query{Domain: Domain{Where("module", "=", ownModule), Where("name", "=like", "canary_%")},
 		Fields: []string{"model", "res_id"}})
 	for _, m := range marks {
@@ -80,18 +80,18 @@ func (p probe) run(ctx context.Context) error {
 		}
 	}
 	for _, model := range []string{"res.partner", "crm.lead", "res.users"} {
-		if err := p.unseen(ctx, model, Query{Domain: Domain{Where("company_id", "!=", p.session.company)}}); err != nil {
+		if err := p.unseen(ctx, model, Query{Domain: Domain{Where("company_id", "!=", p.session.Company())}}); err != nil {
 			return err
 		}
 	}
-	if err := p.unseen(ctx, "res.company", Query{Domain: Domain{Where("id", "!=", p.session.company)}}); err != nil {
+	if err := p.unseen(ctx, "res.company", Query{Domain: Domain{Where("id", "!=", p.session.Company())}}); err != nil {
 		return err
 	}
 	return p.elsewhere(ctx)
 }
 
 func (p probe) leak(what string) error {
-	return fault.New(fault.Operator, "Odoo database %s: company %d of a tenant reaches others' records: %s", p.session.db, p.session.company, what).
+	return fault.New(fault.Operator, "Odoo database %s: company %d of a tenant reaches others' records: %s", p.session.Database(), p.session.Company(), what).
 		WithCode(CodeLeak).WithHint("switch nobody on; leadctl odoo template prepare makes the record rules again")
 }
 

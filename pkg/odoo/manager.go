@@ -42,7 +42,7 @@ func (m *manager) settle(ctx context.Context, w Workspace) error {
 	if _, err := m.open(ctx, w); err != nil {
 		return err
 	}
-	return m.databases.sweep(ctx, w.provisional())
+	return m.databases.DropLeftover(ctx, w.provisional())
 }
 
 // outrun finds out whether a failed attempt was only slower than another one, or lost its last answer: then the workspace is
@@ -117,13 +117,13 @@ func (m *manager) identify(ctx context.Context, w Workspace) error {
 
 // own signs in as leadctl's account.
 func (m *manager) own(ctx context.Context, db string, secret Secret) (*Session, bool, error) {
-	return m.server.SignIn(ctx, db, ServiceLogin, secret)
+	return m.server.Open(ctx, Account{Database: db, Login: ServiceLogin, Secret: secret})
 }
 
 // openAccount signs in as the template's administrator and gives leadctl's account its secret, as a password: over RPC Odoo
 // does not let a key be chosen, and the caller's stored secret must be the one that works.
 func (m *manager) openAccount(ctx context.Context, db string, secret Secret) (*Session, error) {
-	admin, ok, err := m.server.SignIn(ctx, db, m.login, m.secret)
+	admin, ok, err := m.server.Open(ctx, Account{Database: db, Login: m.login, Secret: m.secret})
 	if err != nil {
 		return nil, err
 	}
@@ -161,9 +161,9 @@ func (m *manager) closeAdministrator(ctx context.Context, own *Session, w Worksp
 			return err
 		}
 	}
-	_, open, err := m.server.Authenticate(ctx, own.db, m.login, m.secret)
+	_, open, err := m.server.Authenticate(ctx, own.Database(), m.login, m.secret)
 	if err == nil && open {
-		err = fault.New(fault.Unavailable, "Odoo database %s: the template's credentials still open it", own.db)
+		err = fault.New(fault.Unavailable, "Odoo database %s: the template's credentials still open it", own.Database())
 	}
 	return err
 }

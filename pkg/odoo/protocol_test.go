@@ -129,7 +129,7 @@ func TestPagesSayNo(t *testing.T) {
 			}))
 			t.Cleanup(proxy.Close)
 			server := client(t, proxy.URL, time.Minute)
-			s, ok, err := server.SignIn(ctx, w.Database, odoo.ServiceLogin, w.Secret)
+			s, ok, err := server.Open(ctx, odoo.Account{Database: w.Database, Login: odoo.ServiceLogin, Secret: w.Secret})
 			require.NoError(t, err)
 			require.True(t, ok)
 			for range 2 {

@@ -62,7 +62,7 @@ func NewProvisioner(server *Server, p Provisioning) (*Provisioner, error) {
 		p.TemplateLogin = "admin"
 	}
 	out := &Provisioner{server: server, databases: server.Databases(p.Master), keys: p.ClusterDSN != "", making: make(chan struct{}, 3)}
-	if server.protocol == ProtocolJSON2 && !out.keys {
+	if server.Protocol() == ProtocolJSON2 && !out.keys {
 		return nil, misconfigured("odoo.protocol json2: takes API keys only, and without the cluster there are none").
 			WithHint("set ODOO_POSTGRES_DSN, or odoo.protocol to auto")
 	}
@@ -179,27 +179,32 @@ func (p *Provisioner) control(ctx context.Context, w Workspace) (*Session, error
 	return p.Session(ctx, w)
 }
 
+// account is leadctl's account in the workspace.
+func (p *Provisioner) account(w Workspace) Account {
+	return Account{Database: w.Database, Login: p.ServiceLogin(w.Tenant), Secret: w.Secret, Key: p.keys}
+}
+
+// session opens the workspace as a user whom Odoo let in before, without asking it again.
 func (p *Provisioner) session(ctx context.Context, w Workspace, uid int64) (*Session, error) {
-	json2, err := p.speaksJSON2(ctx)
+	a := p.account(w)
+	a.UID = uid
+	s, _, err := p.server.Open(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	s := p.server.SessionJSON2(w.Database, w.Secret)
-	s.uid = uid
-	if !json2 {
-		s, err = p.server.session(ctx, w.Database, p.ServiceLogin(w.Tenant), uid, w.Secret)
-	}
-	if err == nil && p.shared != nil {
-		s.company, err = p.shared.demand(ctx, w)
-	}
-	return s, err
+	return p.inCompany(ctx, w, s)
 }
 
-func (p *Provisioner) speaksJSON2(ctx context.Context) (bool, error) {
-	if !p.keys {
-		return false, nil
+// inCompany restricts a session to the tenant's company where the database is shared.
+func (p *Provisioner) inCompany(ctx context.Context, w Workspace, s *Session) (*Session, error) {
+	if p.shared == nil {
+		return s, nil
 	}
-	return p.server.speaksJSON2(ctx)
+	id, err := p.shared.demand(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	return s.ForCompany(id), nil
 }
 
 // signIn asks Odoo, always.
@@ -207,25 +212,14 @@ func (p *Provisioner) signIn(ctx context.Context, w Workspace) (*Session, bool, 
 	if err := w.check(); err != nil {
 		return nil, false, err
 	}
-	uid, ok, err := p.whoami(ctx, w)
+	s, ok, err := p.server.Open(ctx, p.account(w))
 	if err != nil || !ok {
 		p.uids.Delete(w.signInKey())
 		return nil, false, err
 	}
-	p.uids.Store(w.signInKey(), uid)
-	s, err := p.session(ctx, w, uid)
+	p.uids.Store(w.signInKey(), s.UID())
+	s, err = p.inCompany(ctx, w, s)
 	return s, err == nil, err
-}
-
-func (p *Provisioner) whoami(ctx context.Context, w Workspace) (int64, bool, error) {
-	json2, err := p.speaksJSON2(ctx)
-	switch {
-	case err != nil:
-		return 0, false, err
-	case json2:
-		return p.server.keyHolder(ctx, w.Database, w.Secret)
-	}
-	return p.server.Authenticate(ctx, w.Database, p.ServiceLogin(w.Tenant), w.Secret)
 }
 
 func (w Workspace) signInKey() signInKey {
@@ -247,7 +241,7 @@ type About struct {
 
 // About asks the server for its version, once in its life, and looks the company up.
 func (p *Provisioner) About(ctx context.Context, w Workspace) (About, error) {
-	v, err := p.server.known(ctx)
+	v, err := p.server.CachedVersion(ctx)
 	if err != nil {
 		return About{}, err
 	}
@@ -255,5 +249,5 @@ func (p *Provisioner) About(ctx context.Context, w Workspace) (About, error) {
 	if err != nil {
 		return About{}, err
 	}
-	return About{Version: v.Name, Protocol: s.Protocol(), Company: s.company}, nil
+	return About{Version: v.Name, Protocol: s.Protocol(), Company: s.Company()}, nil
 }

@@ -245,8 +245,8 @@ func (s *pushing) whole(l Lead) Record {
 func (s *pushing) opened(l Lead) []any {
 	r := l.score()
 	maps.Copy(r, Record{"name": l.Name, "type": "lead", "user_id": false})
-	if s.company != 0 {
-		r["company_id"] = s.company
+	if s.Company() != 0 {
+		r["company_id"] = s.Company()
 	}
 	return []any{[]any{0, 0, r}}
 }

@@ -150,3 +150,12 @@ func (r rig) provisioned(t *testing.T, id tenantid.ID) odoo.Workspace {
 	require.True(t, created)
 	return w
 }
+
+// sessionJSON2 opens db over JSON-2 without asking Odoo who holds the key.
+func sessionJSON2(t *testing.T, server *odoo.Server, db string, key odoo.Secret) *odoo.Session {
+	t.Helper()
+	a := odoo.Account{Database: db, Secret: key, Key: true, UID: 1, Over: odoo.ProtocolJSON2}
+	s, _, err := server.Open(t.Context(), a)
+	require.NoError(t, err)
+	return s
+}

@@ -2,7 +2,6 @@ package odoo
 
 import (
 	"cmp"
-	"context"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -14,6 +13,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/memo"
 )
 
 // Options says where an Odoo server is and how hard it may be used. Only BaseURL is required.
@@ -49,7 +49,7 @@ type Server struct {
 	breaker   *gobreaker.CircuitBreaker[answer]
 	cooldown  time.Duration
 	version   atomic.Pointer[Version] // what the first call learnt
-	byForms   memo[bool]              // whether databases are made through the forms of Odoo's pages
+	backend   memo.Value[Backend]     // how Odoo makes databases here
 	cookies   sync.Map                // webKey → string: sessions of the web client's kind
 }
 
@@ -82,6 +82,9 @@ func New(o Options) (*Server, error) {
 		breaker: newBreaker(o.TripAfter, o.Cooldown), cooldown: o.Cooldown}, nil
 }
 
+// Protocol is what Options.Protocol asked for.
+func (s *Server) Protocol() string { return s.protocol }
+
 // BaseURL is the server's address without a trailing slash.
 func (s *Server) BaseURL() string { return s.base }
 
@@ -96,41 +99,4 @@ func baseURL(raw string) (string, error) {
 			WithCode(CodeMisconfig)
 	}
 	return u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"), nil
-}
-
-// Authenticate asks whether login and secret open database db. A refusal is ok == false and no error; an unknown database is
-// fault.NotFound. Logins are compared byte by byte by Odoo, so callers lower-case e-mail addresses first. Where XML-RPC is shut an
-// API key is no password (keyHolder asks for those).
-func (s *Server) Authenticate(ctx context.Context, db, login string, secret Secret) (uid int64, ok bool, err error) {
-	version, err := s.known(ctx)
-	if err != nil {
-		return 0, false, err
-	}
-	if s.prefersPages(version) {
-		uid, cookie, err := s.webEnter(ctx, db, login, secret)
-		if cookie != "" || !version.XMLRPC || outcomeUnknown(err) {
-			return uid, cookie != "", err
-		}
-	}
-	return s.authenticateByXMLRPC(ctx, db, login, secret)
-}
-
-func (s *Server) authenticateByXMLRPC(ctx context.Context, db, login string, secret Secret) (uid int64, ok bool, err error) {
-	v, err := s.ask(ctx, rpcCall{service: "common", method: "authenticate", db: db, secrets: []Secret{secret},
-		args: []any{db, login, string(secret), map[string]any{}}})
-	if err != nil {
-		return 0, false, err
-	}
-	uid = asInt(v)
-	return uid, uid > 0, nil
-}
-
-// SignIn is Authenticate that opens the database.
-func (s *Server) SignIn(ctx context.Context, db, login string, secret Secret) (*Session, bool, error) {
-	uid, ok, err := s.Authenticate(ctx, db, login, secret)
-	if err != nil || !ok {
-		return nil, false, err
-	}
-	opened, err := s.session(ctx, db, login, uid, secret)
-	return opened, err == nil, err
 }

@@ -9,20 +9,12 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Session speaks to one database as one user. It is a value of names and a secret: opening one makes no call, and Odoo
-// checks the secret on every call.
+// Session speaks to one database as one user; Open makes it. Odoo checks the secret on every call.
 type Session struct {
 	db      string
 	uid     int64
 	proto   protocol
 	company int64 // in a shared database, the one company that this session works for; 0 elsewhere
-}
-
-// protocol is one way to call a method of a model: XML-RPC for every version to date, for 19 and later JSON-2 and, with a password, what
-// Odoo's own pages speak.
-type protocol interface {
-	name() string
-	call(ctx context.Context, db string, c Call) (any, error)
 }
 
 // Call is one method of one model. JSON-2 sends all by name, the others send IDs and Args by position and Named by name.
@@ -37,36 +29,10 @@ type Call struct {
 	Timeout time.Duration // 0: the server's
 }
 
-// whoAmI is what every user may ask; the answer's "uid" is theirs.
-var whoAmI = Call{Model: "res.users", Method: "context_get"}
-
 // Arg is a parameter with the name it has in Odoo's source.
 type Arg struct {
 	Name  string
 	Value any
-}
-
-// Session opens db as user uid with a password or an API key, over XML-RPC.
-func (s *Server) Session(db string, uid int64, secret Secret) *Session {
-	return &Session{db: db, uid: uid, proto: &xmlProtocol{s, uid, secret}}
-}
-
-// session opens db for somebody who was let in with a password, in the way in which he was.
-func (s *Server) session(ctx context.Context, db, login string, uid int64, secret Secret) (*Session, error) {
-	v, err := s.known(ctx)
-	if err != nil {
-		return nil, err
-	}
-	plain := s.Session(db, uid, secret)
-	_, byPages := s.cookies.Load(newWebKey(db, login, secret))
-	if v.XMLRPC && !byPages {
-		return plain, nil
-	}
-	pages := &webProtocol{server: s, login: login, secret: secret}
-	if v.XMLRPC {
-		pages.otherwise = plain.proto
-	}
-	return &Session{db: db, uid: uid, proto: pages}, nil
 }
 
 // Protocol is ProtocolXMLRPC, ProtocolJSON2 or ProtocolWeb.
@@ -74,6 +40,19 @@ func (s *Session) Protocol() string { return s.proto.name() }
 
 // UID is the session's user.
 func (s *Session) UID() int64 { return s.uid }
+
+// Database is the database that the session speaks to.
+func (s *Session) Database() string { return s.db }
+
+// Company is the one company that the session works for in a shared database; 0 elsewhere.
+func (s *Session) Company() int64 { return s.company }
+
+// ForCompany returns a copy of the session that works for one company of a shared database.
+func (s *Session) ForCompany(id int64) *Session {
+	own := *s
+	own.company = id
+	return &own
+}
 
 // Call makes a call that has no method of its own here. In a shared database it asks for its own company alone.
 func (s *Session) Call(ctx context.Context, c Call) (any, error) {
@@ -88,21 +67,6 @@ func with(context map[string]any, key string, value any) map[string]any {
 	out := map[string]any{key: value}
 	maps.Copy(out, context)
 	return out
-}
-
-type xmlProtocol struct {
-	server *Server
-	uid    int64
-	secret Secret
-}
-
-func (p *xmlProtocol) name() string { return ProtocolXMLRPC }
-
-func (p *xmlProtocol) call(ctx context.Context, db string, c Call) (any, error) {
-	args, named := c.positional()
-	return p.server.rpc(ctx, rpcCall{service: "object", method: "execute_kw", op: c.Model + "." + c.Method, db: db,
-		args:    []any{db, p.uid, string(p.secret), c.Model, c.Method, args, named},
-		secrets: append([]Secret{p.secret}, c.Secrets...), timeout: c.Timeout})
 }
 
 // positional is the call's parameters as execute_kw and the web client's call_kw take them.

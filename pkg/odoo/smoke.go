@@ -33,7 +33,7 @@ func (p *Provisioner) SmokeTest(ctx context.Context, w Workspace) ([]Check, erro
 	if t.err == nil {
 		s.smoke(ctx, &t)
 		t.do("sign-on", func() error { return p.demandClosedSignOn(ctx, w) })
-		t.do("default password", func() error { return p.assertNoDefault(ctx, s.db) })
+		t.do("default password", func() error { return p.assertNoDefault(ctx, s.Database()) })
 		t.do("neighbours", func() error { return p.leakCheck(ctx, s) })
 	}
 	return t.checks, t.err
@@ -75,7 +75,7 @@ func (s *Session) roundTrip(ctx context.Context, t *trial) {
 	t.do("read", func() error {
 		n, err := s.SearchCount(ctx, "res.partner", Query{Domain: Domain{Where("ref", "=", ref)}})
 		if err == nil && n != 1 {
-			err = lostWrite(s.db)
+			err = lostWrite(s.Database())
 		}
 		return err
 	})
@@ -97,13 +97,13 @@ func (p *Provisioner) demandClosedSignOn(ctx context.Context, w Workspace) error
 		return err
 	}
 	if len(on) > 1 {
-		return misconfigured("Odoo database %s: %d providers offered for signing in", s.db, len(on)).WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
+		return misconfigured("Odoo database %s: %d providers offered for signing in", s.Database(), len(on)).WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
 	}
 	off, err := s.parametersOff(ctx, ssoParameters())
 	if err != nil || len(off) == 0 {
 		return err
 	}
-	return misconfigured("Odoo database %s: %s is %q instead of %q", s.db, off[0].key, off[0].is, off[0].want).
+	return misconfigured("Odoo database %s: %s is %q instead of %q", s.Database(), off[0].key, off[0].is, off[0].want).
 		WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
 }
 
@@ -127,7 +127,7 @@ func (s *Session) demandFields(ctx context.Context) error {
 		}
 		for _, f := range Fields() {
 			if f.Model == model && have[f.Name].Text("type") != f.Type {
-				return misconfigured("Odoo database %s: field %s.%s: missing or not of type %s", s.db, model, f.Name, f.Type)
+				return misconfigured("Odoo database %s: field %s.%s: missing or not of type %s", s.Database(), model, f.Name, f.Type)
 			}
 		}
 	}
@@ -146,7 +146,7 @@ func (s *Session) tidySmoke(ctx context.Context, own string) error {
 	var old []int64
 	for _, r := range left {
 		if r.Text("ref") == own {
-			return lostWrite(s.db)
+			return lostWrite(s.Database())
 		}
 		if r.Text("create_date") < before {
 			old = append(old, r.ID())

@@ -54,7 +54,7 @@ func (p *Provisioner) CheckSSO(ctx context.Context, w Workspace, sso SSO) error 
 		return err
 	}
 	differs := func(format string, args ...any) error {
-		return fault.New(fault.Operator, "Odoo database %s: "+format, append([]any{s.db}, args...)...).
+		return fault.New(fault.Operator, "Odoo database %s: "+format, append([]any{s.Database()}, args...)...).
 			WithCode(CodeMisconfig).WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
 	}
 	off, err := s.parametersOff(ctx, ssoParameters())
@@ -84,7 +84,7 @@ func (p *Provisioner) LinkedSubject(ctx context.Context, w Workspace, login stri
 	}
 	found, err := s.SearchRead(ctx, "res.users", Query{Domain: Domain{Where("login", "=", login)}, Fields: []string{"oauth_uid"}})
 	if err == nil && len(found) == 0 {
-		err = fault.New(fault.NotFound, "Odoo user %s in %s: there is none", login, s.db)
+		err = fault.New(fault.NotFound, "Odoo user %s in %s: there is none", login, s.Database())
 	}
 	if err != nil {
 		return "", err
@@ -162,13 +162,13 @@ func (s *Session) link(ctx context.Context, uid, provider int64, subject string)
 		return err
 	}
 	if len(found) == 0 {
-		return fault.New(fault.NotFound, "Odoo user %d in %s", uid, s.db)
+		return fault.New(fault.NotFound, "Odoo user %d in %s", uid, s.Database())
 	}
 	switch is := found[0].Text("oauth_uid"); {
 	case is == subject && found[0].Int("oauth_provider_id") == provider:
 		return nil
 	case is != "" && is != subject:
-		return fault.New(fault.Conflict, "Odoo user %d in %s: linked to another subject", uid, s.db).WithCode(CodeUserLinked)
+		return fault.New(fault.Conflict, "Odoo user %d in %s: linked to another subject", uid, s.Database()).WithCode(CodeUserLinked)
 	}
 	return s.Write(ctx, "res.users", []int64{uid}, Record{"oauth_provider_id": provider, "oauth_uid": subject}, nil)
 }

@@ -106,7 +106,7 @@ func (s *Session) ensureModules(ctx context.Context, modules []string) error {
 		if missing, err = s.missingModules(ctx, modules); err != nil || len(missing) == 0 {
 			return err
 		}
-		_, err = s.Call(ctx, Call{Model: "ir.module.module", Method: "button_immediate_install", IDs: missing, Timeout: databaseWork})
+		_, err = s.Call(ctx, Call{Model: "ir.module.module", Method: "button_immediate_install", IDs: missing, Timeout: DatabaseTimeout})
 		if err != nil && fault.Code(err) != CodeRejected {
 			return err
 		}
@@ -144,7 +144,7 @@ func (s *Session) missingModules(ctx context.Context, modules []string) ([]int64
 // moveFiles brings files that Odoo stored on disk before into the database, so that a clone needs no copy of its folder. Odoo's
 // own method passes over the images of records, so those are read and written back one by one; there are about a dozen.
 func (s *Session) moveFiles(ctx context.Context) error {
-	if _, err := s.Call(ctx, Call{Model: "ir.attachment", Method: "force_storage", Timeout: databaseWork}); err != nil {
+	if _, err := s.Call(ctx, Call{Model: "ir.attachment", Method: "force_storage", Timeout: DatabaseTimeout}); err != nil {
 		return err
 	}
 	left, err := s.SearchRead(ctx, "ir.attachment", Query{Fields: []string{"datas"},

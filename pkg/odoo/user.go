@@ -56,7 +56,7 @@ func (s *Session) userID(ctx context.Context, login string) (int64, error) {
 		return 0, err
 	}
 	if !found[0].Bool("active") {
-		return 0, fault.New(fault.Conflict, "Odoo user %s in %s: archived", login, s.db).WithCode(CodeUserArchived).
+		return 0, fault.New(fault.Conflict, "Odoo user %s in %s: archived", login, s.Database()).WithCode(CodeUserArchived).
 			WithHint("unarchive the user in Odoo if that person shall have access")
 	}
 	return found[0].ID(), nil
@@ -80,8 +80,8 @@ func (s *Session) createUser(ctx context.Context, values Record, groups []string
 		return 0, err
 	}
 	user := Record{"notification_type": "email", field: []any{[]any{6, 0, ids}}}
-	if s.company != 0 {
-		user["company_id"], user["company_ids"] = s.company, []any{[]any{6, 0, []int64{s.company}}}
+	if s.Company() != 0 {
+		user["company_id"], user["company_ids"] = s.Company(), []any{[]any{6, 0, []int64{s.Company()}}}
 	}
 	maps.Copy(user, values)
 	made, err := s.Create(ctx, "res.users", []Record{user}, with(quiet(), "no_reset_password", true))
@@ -93,7 +93,7 @@ func (s *Session) createUser(ctx context.Context, values Record, groups []string
 
 // noRecord: the module that brings an external id is not installed.
 func (s *Session) noRecord(id string) error {
-	return fault.New(fault.Operator, "Odoo record %s in %s: missing, its module is not installed", id, s.db).
+	return fault.New(fault.Operator, "Odoo record %s in %s: missing, its module is not installed", id, s.Database()).
 		WithCode(CodeMisconfig).WithHint("prepare the template again with: leadctl odoo template prepare")
 }
 

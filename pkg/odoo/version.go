@@ -85,8 +85,8 @@ func readVersion(op, name string, info any, xmlrpc bool) (Version, error) {
 	return out, nil
 }
 
-// known is Version, asked once in the server's life, or until XML-RPC is found shut.
-func (s *Server) known(ctx context.Context) (Version, error) {
+// CachedVersion is Version, asked once in the server's life, or again after XML-RPC was found closed.
+func (s *Server) CachedVersion(ctx context.Context) (Version, error) {
 	if v := s.version.Load(); v != nil {
 		return *v, nil
 	}
@@ -100,7 +100,7 @@ func (s *Server) known(ctx context.Context) (Version, error) {
 // speaksJSON2 chooses the protocol for accounts that have an API key. fault.Operator: the one that is configured is not to be had
 // on this server.
 func (s *Server) speaksJSON2(ctx context.Context) (bool, error) {
-	v, err := s.known(ctx)
+	v, err := s.CachedVersion(ctx)
 	switch {
 	case err != nil:
 		return false, err

@@ -15,28 +15,28 @@ func (p *Provisioner) ways(ctx context.Context) []Check {
 		return []Check{reportBackend("company", true, func() (string, error) { return p.shared.usable(ctx) })}
 	}
 	clone := p.cluster != nil
-	forms := false
-	if taken, err := p.databases.way(ctx); err == nil {
-		_, forms = taken.(*dbForms)
+	taken, _ := p.databases.Backend(ctx) // BackendService after an error, which its own check reports
+	by := func(b Backend) Check {
+		return reportBackend(string(b), !clone && taken == b, func() (string, error) { return p.checkCopying(ctx, b) })
 	}
 	all := []Check{
 		reportBackend("raw clone", clone, func() (string, error) { return p.cluster.usable(ctx) }),
-		reportBackend("database service", !clone && !forms, func() (string, error) { return p.copyable(ctx, p.databases.service()) }),
-		reportBackend("web form", !clone && forms, func() (string, error) { return p.copyable(ctx, p.databases.forms()) }),
+		by(BackendService),
+		by(BackendForms),
 	}
 	at := slices.IndexFunc(all, func(c Check) bool { return !c.Spare })
-	taken := all[at]
-	return slices.Insert(slices.Delete(all, at, at+1), 0, taken)
+	first := all[at]
+	return slices.Insert(slices.Delete(all, at, at+1), 0, first)
 }
 
-// copyable: the way is open, and where databases are copied, the template is there.
-func (p *Provisioner) copyable(ctx context.Context, by databaseWay) (string, error) {
-	detail, err := by.usable(ctx)
+// checkCopying reports whether a backend is open and, where databases are copied, has the template.
+func (p *Provisioner) checkCopying(ctx context.Context, by Backend) (string, error) {
+	detail, err := p.databases.CheckBackend(ctx, by)
 	m, copies := p.maker.(*manager)
 	if err != nil || !copies {
 		return detail, err
 	}
-	there, err := by.exists(ctx, m.template)
+	there, err := p.databases.BackendHas(ctx, by, m.template)
 	if err == nil && !there {
 		err = notPrepared(m.template)
 	}
@@ -77,9 +77,9 @@ func (c *cluster) usable(ctx context.Context) (string, error) {
 	return "template " + c.template + " is locked and ready", nil
 }
 
-// usable: the service answers and takes the master password. To drop a name that no database has changes nothing, and is the one
+// checkAccess: the service answers and takes the master password. To drop a name that no database has changes nothing, and is the one
 // question whose answer depends on the master password.
-func (d *dbService) usable(ctx context.Context) (string, error) {
+func (d *dbService) checkAccess(ctx context.Context) (string, error) {
 	if d.master == "" {
 		return "", noMaster()
 	}
@@ -96,8 +96,8 @@ func (d *dbService) usable(ctx context.Context) (string, error) {
 	return "master password accepted" + noBackstop, nil
 }
 
-// usable: the same of the forms, by what the form says to such a name.
-func (d *dbForms) usable(ctx context.Context) (string, error) {
+// checkAccess checks the master password by asking the drop form for a database that does not exist.
+func (d *dbForms) checkAccess(ctx context.Context) (string, error) {
 	if d.master == "" {
 		return "", noMaster()
 	}

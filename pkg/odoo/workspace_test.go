@@ -314,7 +314,7 @@ func testJSON2(t *testing.T, r rig) {
 	}
 	version, err := r.server.Version(ctx)
 	require.NoError(t, err)
-	s := r.server.SessionJSON2(w.Database, w.Secret)
+	s := sessionJSON2(t, r.server, w.Database, w.Secret)
 	switch _, err := s.EnsureFields(ctx); {
 	case version.Major < 19:
 		require.Equal(t, fault.Operator, fault.KindOf(err), "%v", err)
@@ -342,9 +342,9 @@ func testJSON2(t *testing.T, r rig) {
 	require.Equal(t, fault.Unprocessable, fault.KindOf(err))
 	_, err = s.SearchCount(ctx, "res.partner", odoo.Query{Domain: odoo.Domain{odoo.Where("no_such", "=", 1)}})
 	require.Equal(t, fault.Unprocessable, fault.KindOf(err), "%v", err)
-	_, err = r.server.SessionJSON2(w.Database, odoo.NewSecret()).SearchCount(ctx, "res.partner", odoo.Query{})
+	_, err = sessionJSON2(t, r.server, w.Database, odoo.NewSecret()).SearchCount(ctx, "res.partner", odoo.Query{})
 	require.Equal(t, odoo.CodeAccessDenied, fault.Code(err))
-	_, err = r.server.SessionJSON2("no_such_database", w.Secret).SearchCount(ctx, "res.partner", odoo.Query{})
+	_, err = sessionJSON2(t, r.server, "no_such_database", w.Secret).SearchCount(ctx, "res.partner", odoo.Query{})
 	require.Equal(t, odoo.CodeMissing, fault.Code(err), "%v", err)
 }
 
@@ -410,7 +410,7 @@ func TestHopelessCopyIsRemoved(t *testing.T) {
 			ctx := context.Background()
 			r := standIn(t, o)
 			w := r.workspace(t, 1)
-			admin, _, err := r.server.SignIn(ctx, r.how.Template, "admin", adminPassword)
+			admin, _, err := r.server.Open(ctx, odoo.Account{Database: r.how.Template, Login: "admin", Secret: adminPassword})
 			require.NoError(t, err)
 			users, err := admin.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", odoo.ServiceLogin)}, Fields: []string{"login"}})
 			require.NoError(t, err)

@@ -130,6 +130,21 @@ func tooDeep(body []byte) bool {
 	}
 }
 
+type xmlProtocol struct {
+	server *Server
+	uid    int64
+	secret Secret
+}
+
+func (p *xmlProtocol) name() string { return ProtocolXMLRPC }
+
+func (p *xmlProtocol) call(ctx context.Context, db string, c Call) (any, error) {
+	args, named := c.positional()
+	return p.server.rpc(ctx, rpcCall{service: "object", method: "execute_kw", op: c.Model + "." + c.Method, db: db,
+		args:    []any{db, p.uid, string(p.secret), c.Model, c.Method, args, named},
+		secrets: append([]Secret{p.secret}, c.Secrets...), timeout: c.Timeout})
+}
+
 var plainKey = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
 
 // wire prepares arguments for the codec, which turns nil into an empty string and does not escape the keys of a map: nil
