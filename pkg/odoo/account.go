@@ -30,7 +30,7 @@ func (p *Provisioner) EnsureServiceAccount(ctx context.Context, w Workspace) (Se
 }
 
 func (p *Provisioner) reinstall(ctx context.Context, w Workspace) (*Session, error) {
-	if err := p.maker.install(ctx, w); err != nil {
+	if err := p.backend.installSecret(ctx, w); err != nil {
 		return nil, err
 	}
 	s, ok, err := p.signIn(ctx, w)
@@ -38,7 +38,7 @@ func (p *Provisioner) reinstall(ctx context.Context, w Workspace) (*Session, err
 		return nil, err
 	}
 	if !ok {
-		return nil, refused(p.ServiceLogin(w.Tenant), w)
+		return nil, credentialsRefused(p.ServiceLogin(w.Tenant), w)
 	}
 	return s, p.forgetSecrets(ctx, w, s.UID())
 }
@@ -99,7 +99,7 @@ func (p *Provisioner) demandRefused(ctx context.Context, w Workspace, uid int64)
 
 // exchange installs the new secret: through the cluster where there is one, else as the account itself.
 func (p *Provisioner) exchange(ctx context.Context, w, after Workspace) (*Session, error) {
-	err := p.maker.install(ctx, after)
+	err := p.backend.installSecret(ctx, after)
 	if fault.Code(err) != CodeAccessDenied {
 		if err != nil {
 			return nil, err
@@ -110,14 +110,14 @@ func (p *Provisioner) exchange(ctx context.Context, w, after Workspace) (*Sessio
 	if err != nil {
 		return nil, err
 	}
-	if err := s.setPassword(ctx, s.UID(), after.Secret, nil); err != nil {
+	if err := s.SetPassword(ctx, s.UID(), after.Secret, nil); err != nil {
 		return nil, err
 	}
 	return p.Session(ctx, after)
 }
 
-// setPassword may change more of the user in the same call.
-func (s *Session) setPassword(ctx context.Context, uid int64, next Secret, more Record) error {
+// SetPassword may change more of the user in the same call.
+func (s *Session) SetPassword(ctx context.Context, uid int64, next Secret, more Record) error {
 	values := Record{"password": string(next)}
 	maps.Copy(values, more)
 	_, err := s.Call(ctx, Call{Model: "res.users", Method: "write", IDs: []int64{uid},
@@ -128,7 +128,7 @@ func (s *Session) setPassword(ctx context.Context, uid int64, next Secret, more 
 // forgetSecrets makes the Odoo processes drop their caches of accepted secrets: over XML-RPC a deleted key keeps working until
 // something is written on its user.
 func (p *Provisioner) forgetSecrets(ctx context.Context, w Workspace, uid int64) error {
-	s, err := p.control(ctx, w)
+	s, err := p.openForSettings(ctx, w)
 	if err != nil {
 		return err
 	}

@@ -18,25 +18,25 @@ func (p *Provisioner) ArchiveDatabase(ctx context.Context, w Workspace, at time.
 	}
 	as := w.Database + "__" + at.UTC().Format("20060102")
 	p.uids.Delete(w.signInKey())
-	done, err := p.maker.archive(ctx, w, as)
+	done, err := p.backend.archiveWorkspace(ctx, w, as)
 	if err != nil || !done {
 		return "", err
 	}
 	return as, nil
 }
 
-// archive renames and locks in one transaction: half of it would leave a database that Odoo serves under a name nobody knows.
-func (c *cluster) archive(ctx context.Context, w Workspace, as string) (bool, error) {
+// archiveWorkspace renames and locks in one transaction: half of it would leave a database that Odoo serves under a name nobody knows.
+func (c *cluster) archiveWorkspace(ctx context.Context, w Workspace, as string) (bool, error) {
 	admin, err := c.connect(ctx, "")
 	if err != nil {
 		return false, err
 	}
 	defer admin.Close(context.WithoutCancel(ctx))
-	switch there, err := lookup(ctx, admin, w.Database); {
+	switch there, err := lookupDatabase(ctx, admin, w.Database); {
 	case err != nil || !there.exists:
 		return false, err
 	}
-	switch taken, err := lookup(ctx, admin, as); {
+	switch taken, err := lookupDatabase(ctx, admin, as); {
 	case err != nil:
 		return false, err
 	case taken.exists:
@@ -50,10 +50,10 @@ func (c *cluster) archive(ctx context.Context, w Workspace, as string) (bool, er
 			return false, err
 		}
 		err = pgx.BeginFunc(ctx, admin, func(tx pgx.Tx) error {
-			if _, err := tx.Exec(ctx, "ALTER DATABASE "+quote(w.Database)+" RENAME TO "+quote(as)); err != nil {
+			if _, err := tx.Exec(ctx, "ALTER DATABASE "+quoteName(w.Database)+" RENAME TO "+quoteName(as)); err != nil {
 				return err
 			}
-			_, err := tx.Exec(ctx, "ALTER DATABASE "+quote(as)+" ALLOW_CONNECTIONS false")
+			_, err := tx.Exec(ctx, "ALTER DATABASE "+quoteName(as)+" ALLOW_CONNECTIONS false")
 			return err
 		})
 		if pgCode(err) != "55006" {
@@ -63,7 +63,7 @@ func (c *cluster) archive(ctx context.Context, w Workspace, as string) (bool, er
 	return err == nil, clusterFault("archive of "+w.Database, err)
 }
 
-func (m *manager) archive(ctx context.Context, w Workspace, as string) (bool, error) {
+func (m *manager) archiveWorkspace(ctx context.Context, w Workspace, as string) (bool, error) {
 	switch there, err := m.databases.Exists(ctx, w.Database); {
 	case err != nil || !there:
 		return false, err
@@ -74,14 +74,14 @@ func (m *manager) archive(ctx context.Context, w Workspace, as string) (bool, er
 	case taken:
 		return false, archiveTaken(as)
 	}
-	if _, err := m.open(ctx, w); err != nil {
+	if _, err := m.openOwned(ctx, w); err != nil {
 		return false, err
 	}
 	err := m.databases.Rename(ctx, w.Database, as)
 	return err == nil, err
 }
 
-func (c *company) archive(context.Context, Workspace, string) (bool, error) {
+func (c *company) archiveWorkspace(context.Context, Workspace, string) (bool, error) {
 	return false, fault.New(fault.Unsupported, "company in the shared database %s: cannot be put aside", c.database).
 		WithHint("keep it, or drop it")
 }

@@ -19,7 +19,7 @@ func (p *Provisioner) EnsureBaseline(ctx context.Context, w Workspace, companyNa
 	if p.cluster != nil {
 		return p.cluster.nameCompany(ctx, w, companyName)
 	}
-	s, err := p.control(ctx, w)
+	s, err := p.openForSettings(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -43,13 +43,13 @@ func (s *Session) nameCompany(ctx context.Context, from, to string) error {
 	if err != nil || len(found) == 0 || found[0].Text("name") == to || from != "" && found[0].Text("name") != from {
 		return err
 	}
-	return s.Write(ctx, "res.company", []int64{found[0].ID()}, Record{"name": to}, quiet())
+	return s.Write(ctx, "res.company", []int64{found[0].ID()}, Record{"name": to}, QuietContext())
 }
 
 // nameCompany does the same in SQL: to Odoo a company's name is worth a tenth of all that it does for a new workspace. The live tests
 // compare the outcome with a company that Odoo renamed.
 func (c *cluster) nameCompany(ctx context.Context, w Workspace, to string) error {
-	conn, err := c.open(ctx, w)
+	conn, err := c.connectOwned(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -67,6 +67,6 @@ func (c *cluster) nameCompany(ctx context.Context, w Workspace, to string) error
 		if _, err := tx.Exec(ctx, `UPDATE res_partner SET name = $2, commercial_company_name = $2, write_date = now() AT TIME ZONE 'utc' WHERE id = $1`, contact, to); err != nil {
 			return err
 		}
-		return rename(ctx, tx, contact, to)
+		return renamePartner(ctx, tx, contact, to)
 	}))
 }

@@ -8,21 +8,21 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// bench is one run of PrepareTemplate.
-type bench struct {
+// templateRun is one run of PrepareTemplate.
+type templateRun struct {
 	server  *Server
 	t       Template
 	cluster *cluster // nil without ClusterDSN
 	service *Databases
-	trial   trial
+	trial   checkList
 
 	db      string // the database worked on: the final name when it exists already, else the provisional one
 	ready   bool
 	session *Session
 }
 
-func newBench(server *Server, t Template) (*bench, error) {
-	b := &bench{server: server, t: t, service: server.Databases(t.Master)}
+func newTemplateRun(server *Server, t Template) (*templateRun, error) {
+	b := &templateRun{server: server, t: t, service: server.Databases(t.Master)}
 	if !databaseName.MatchString(t.Name) {
 		return nil, fault.New(fault.Operator, "Odoo template database %q: not of the form [a-z][a-z0-9_]{1,50}", t.Name).WithCode(CodeMisconfig)
 	}
@@ -38,9 +38,9 @@ func newBench(server *Server, t Template) (*bench, error) {
 // templateComment is what a locked template says about itself, since nobody can open it to ask.
 const templateComment = "leadctl template " + templateVersion
 
-// look finds out which database to work on and opens a locked template of ours that is out of date.
-func (b *bench) look(ctx context.Context) error {
-	exists, err := b.exists(ctx, b.t.Name)
+// findDatabase finds out which database to work on and opens a locked template of ours that is out of date.
+func (b *templateRun) findDatabase(ctx context.Context) error {
+	exists, err := b.lookupDatabase(ctx, b.t.Name)
 	if err != nil {
 		return err
 	}
@@ -56,33 +56,33 @@ func (b *bench) look(ctx context.Context) error {
 		return nil
 	}
 	if exists.comment == "" && !b.t.Adopt {
-		return b.foreign("is locked and does not say that leadctl made it")
+		return b.foreignTemplate("is locked and does not say that leadctl made it")
 	}
 	return b.onCluster(ctx, func(admin *pgx.Conn) error {
-		_, err := admin.Exec(ctx, "ALTER DATABASE "+quote(b.db)+" IS_TEMPLATE false ALLOW_CONNECTIONS true")
+		_, err := admin.Exec(ctx, "ALTER DATABASE "+quoteName(b.db)+" IS_TEMPLATE false ALLOW_CONNECTIONS true")
 		return err
 	})
 }
 
-func (b *bench) foreign(why string) error {
+func (b *templateRun) foreignTemplate(why string) error {
 	return fault.New(fault.Operator, "Odoo template database %s: exists, but %s", b.t.Name, why).WithCode(CodeForeign).
 		WithHint("give another name, or --adopt to prepare that database")
 }
 
-// exists asks the catalog, which also knows locked databases, or else Odoo.
-func (b *bench) exists(ctx context.Context, name string) (f found, err error) {
+// lookupDatabase asks the catalog, which also knows locked databases, or else Odoo.
+func (b *templateRun) lookupDatabase(ctx context.Context, name string) (f databaseState, err error) {
 	if b.cluster == nil {
 		f.exists, err = b.service.Exists(ctx, name)
 		return f, err
 	}
 	err = b.onCluster(ctx, func(admin *pgx.Conn) error {
-		f, err = lookup(ctx, admin, name)
+		f, err = lookupDatabase(ctx, admin, name)
 		return err
 	})
 	return f, err
 }
 
-func (b *bench) onCluster(ctx context.Context, work func(*pgx.Conn) error) error {
+func (b *templateRun) onCluster(ctx context.Context, work func(*pgx.Conn) error) error {
 	admin, err := b.cluster.connect(ctx, "")
 	if err != nil {
 		return err
@@ -93,13 +93,13 @@ func (b *bench) onCluster(ctx context.Context, work func(*pgx.Conn) error) error
 
 // ensureDatabase makes the provisional database, after dropping one whose making Odoo did not finish: such a one accepts
 // admin/admin and cannot be repaired.
-func (b *bench) ensureDatabase(ctx context.Context) error {
-	there, err := b.exists(ctx, b.db)
+func (b *templateRun) ensureDatabase(ctx context.Context) error {
+	there, err := b.lookupDatabase(ctx, b.db)
 	if err != nil {
 		return err
 	}
 	if there.exists {
-		begun, err := b.begun(ctx)
+		begun, err := b.isClaimed(ctx)
 		if err != nil {
 			return err
 		}
@@ -107,7 +107,7 @@ func (b *bench) ensureDatabase(ctx context.Context) error {
 		case begun || b.t.Adopt && b.db == b.t.Name:
 			return nil
 		case b.db == b.t.Name:
-			return b.foreign("leadctl did not make it")
+			return b.foreignTemplate("leadctl did not make it")
 		}
 		if _, err := b.service.Drop(ctx, b.db); err != nil {
 			return err
@@ -125,7 +125,7 @@ func (b *bench) ensureDatabase(ctx context.Context) error {
 
 // demandWhole finds out whether Odoo's "true" means that the database was made to the end: then the intended password opens it, and
 // that of a half-made one does not.
-func (b *bench) demandWhole(ctx context.Context, password Secret) error {
+func (b *templateRun) demandWhole(ctx context.Context, password Secret) error {
 	_, ok, err := b.server.Authenticate(ctx, b.db, b.t.Login, password)
 	if err != nil {
 		return err
@@ -137,15 +137,15 @@ func (b *bench) demandWhole(ctx context.Context, password Secret) error {
 	return err
 }
 
-// begun reads the mark of a database that an earlier run began to work on. A database without it that cannot even be asked
+// isClaimed reads the mark of a database that an earlier run began to work on. A database without it that cannot even be asked
 // was left half made.
-func (b *bench) begun(ctx context.Context) (bool, error) {
+func (b *templateRun) isClaimed(ctx context.Context) (bool, error) {
 	if b.cluster == nil {
-		s, ok, err := b.administrator(ctx)
+		s, ok, err := b.openAsAdministrator(ctx)
 		if err != nil || !ok {
 			return false, err
 		}
-		mark, err := s.parameter(ctx, begunKey)
+		mark, err := s.Parameter(ctx, begunKey)
 		return mark != "", err
 	}
 	conn, err := b.cluster.connect(ctx, b.db)
@@ -153,40 +153,40 @@ func (b *bench) begun(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	mark, err := parameter(ctx, conn, begunKey)
+	mark, err := readParameter(ctx, conn, begunKey)
 	return mark != "", err
 }
 
-// begin claims the database. One that another installation shares among its tenants is not ours to prepare.
-func (b *bench) begin(ctx context.Context) error {
-	owner, err := b.session.parameter(ctx, markerKey)
+// claimDatabase claims the database. One that another installation shares among its tenants is not ours to prepare.
+func (b *templateRun) claimDatabase(ctx context.Context) error {
+	owner, err := b.session.Parameter(ctx, markerKey)
 	if err != nil {
 		return err
 	}
 	if owner != "" && !(b.t.Shared && owner == sharedMarker(b.t.Installation)) {
-		return b.foreign("its marker names another owner")
+		return b.foreignTemplate("its marker names another owner")
 	}
 	if b.t.Shared && owner == "" { // a shared database gets its marker before this one
-		if made, err := b.session.parameter(ctx, templateKey); err != nil {
+		if made, err := b.session.Parameter(ctx, templateKey); err != nil {
 			return err
 		} else if made != "" {
-			return b.foreign("it is a template that workspaces are cloned from")
+			return b.foreignTemplate("it is a template that workspaces are cloned from")
 		}
 	}
-	return b.session.setParameterTo(ctx, begunKey, templateVersion)
+	return b.session.EnsureParameter(ctx, begunKey, templateVersion)
 }
 
-func (b *bench) administrator(ctx context.Context) (*Session, bool, error) {
+func (b *templateRun) openAsAdministrator(ctx context.Context) (*Session, bool, error) {
 	return b.server.Open(ctx, Account{Database: b.db, Login: b.t.Login, Secret: b.t.Secret})
 }
 
 // signIn opens the database as its administrator: with a key put there for the time of the work where the cluster is at hand,
 // else with the configured password.
-func (b *bench) signIn(ctx context.Context) error {
+func (b *templateRun) signIn(ctx context.Context) error {
 	if b.cluster != nil {
 		return b.signInByKey(ctx)
 	}
-	s, ok, err := b.administrator(ctx)
+	s, ok, err := b.openAsAdministrator(ctx)
 	if err == nil && !ok {
 		err = fault.New(fault.Operator, "Odoo template account %s: credentials refused by %s", b.t.Login, b.db).WithCode(CodeMisconfig)
 	}
@@ -194,9 +194,9 @@ func (b *bench) signIn(ctx context.Context) error {
 	return err
 }
 
-const benchKeyName = "leadctl template"
+const templateKeyName = "leadctl template"
 
-func (b *bench) signInByKey(ctx context.Context) error {
+func (b *templateRun) signInByKey(ctx context.Context) error {
 	key := NewSecret()
 	hash, err := hashSecret(key, keyRounds)
 	if err != nil {
@@ -213,7 +213,7 @@ func (b *bench) signInByKey(ctx context.Context) error {
 			return err
 		}
 		_, err := tx.Exec(ctx, `INSERT INTO res_users_apikeys (name, user_id, scope, key, index, create_date)
-			VALUES ($1, $2, NULL, $3, $4, now() AT TIME ZONE 'utc')`, benchKeyName, uid, hash, string(key[:keyIndexLength]))
+			VALUES ($1, $2, NULL, $3, $4, now() AT TIME ZONE 'utc')`, templateKeyName, uid, hash, string(key[:keyIndexLength]))
 		return err
 	})
 	if err != nil {
@@ -230,8 +230,8 @@ func (b *bench) signInByKey(ctx context.Context) error {
 	return err
 }
 
-// close brings the finished template under its final name and, where the cluster is at hand, locks it.
-func (b *bench) close(ctx context.Context) error {
+// commitTemplate brings the finished template under its final name and, where the cluster is at hand, locks it.
+func (b *templateRun) commitTemplate(ctx context.Context) error {
 	if b.cluster == nil {
 		if b.db != b.t.Name {
 			return b.service.Rename(ctx, b.db, b.t.Name)
@@ -250,13 +250,13 @@ func (b *bench) close(ctx context.Context) error {
 		if b.t.Shared {
 			return nil
 		}
-		return lock(ctx, admin, b.t.Name)
+		return lockTemplate(ctx, admin, b.t.Name)
 	})
 }
 
 // finishInside does what only SQL can: the backstop against two partners of one company, and the end of the accounts that the
 // work needed.
-func (b *bench) finishInside(ctx context.Context) error {
+func (b *templateRun) finishInside(ctx context.Context) error {
 	conn, err := b.cluster.connect(ctx, b.db)
 	if err != nil {
 		return err
@@ -271,7 +271,7 @@ func (b *bench) finishInside(ctx context.Context) error {
 		password = &hash
 	}
 	return clusterFault("template "+b.db, pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		for _, sql := range b.t.finish() {
+		for _, sql := range b.t.finalStatements() {
 			if _, err := tx.Exec(ctx, sql); err != nil {
 				return err
 			}
@@ -281,23 +281,23 @@ func (b *bench) finishInside(ctx context.Context) error {
 	}))
 }
 
-// finish are the last statements: in a template no account stays usable, in a shared database only the key of the work goes.
-func (t Template) finish() []string {
+// finalStatements are the last statements: in a template no account stays usable, in a shared database only the key of the work goes.
+func (t Template) finalStatements() []string {
 	if t.Shared {
 		return []string{
 			`CREATE UNIQUE INDEX IF NOT EXISTS leadctl_partner_uen_uniq ON res_partner (company_id, x_uen) WHERE x_uen IS NOT NULL AND x_uen <> ''`,
-			`DELETE FROM res_users_apikeys WHERE name = '` + benchKeyName + `'`}
+			`DELETE FROM res_users_apikeys WHERE name = '` + templateKeyName + `'`}
 	}
 	return []string{
 		`CREATE UNIQUE INDEX IF NOT EXISTS leadctl_partner_uen_uniq ON res_partner (x_uen) WHERE x_uen IS NOT NULL AND x_uen <> ''`,
 		`UPDATE res_users SET password = NULL`, `DELETE FROM res_users_apikeys`}
 }
 
-// lock keeps everybody out. The order matters: sessions opened before the lock outlive it and are ended after it.
-func lock(ctx context.Context, admin *pgx.Conn, name string) error {
+// lockTemplate keeps everybody out. The order matters: sessions opened before the lock outlive it and are ended after it.
+func lockTemplate(ctx context.Context, admin *pgx.Conn, name string) error {
 	for _, sql := range []string{
-		"COMMENT ON DATABASE " + quote(name) + " IS '" + templateComment + "'",
-		"ALTER DATABASE " + quote(name) + " IS_TEMPLATE true ALLOW_CONNECTIONS false"} {
+		"COMMENT ON DATABASE " + quoteName(name) + " IS '" + templateComment + "'",
+		"ALTER DATABASE " + quoteName(name) + " IS_TEMPLATE true ALLOW_CONNECTIONS false"} {
 		if _, err := admin.Exec(ctx, sql); err != nil {
 			return err
 		}

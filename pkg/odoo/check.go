@@ -35,7 +35,7 @@ func (s *Server) Test(ctx context.Context, provisioners ...*Provisioner) Report 
 		return v.Name, err
 	})}
 	for _, p := range provisioners {
-		r.Paths = append(r.Paths, p.ways(ctx)...)
+		r.Paths = append(r.Paths, p.checkBackends(ctx)...)
 	}
 	return r
 }

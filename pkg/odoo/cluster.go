@@ -43,7 +43,7 @@ func (c *cluster) connect(ctx context.Context, database string) (*pgx.Conn, erro
 	return conn, nil
 }
 
-func (c *cluster) ensure(ctx context.Context, w Workspace) (bool, error) {
+func (c *cluster) ensureWorkspace(ctx context.Context, w Workspace) (bool, error) {
 	admin, err := c.connect(ctx, "")
 	if err != nil {
 		return false, err
@@ -53,32 +53,32 @@ func (c *cluster) ensure(ctx context.Context, w Workspace) (bool, error) {
 	if _, err := admin.Exec(ctx, `SELECT pg_advisory_lock(hashtextextended($1, 0))`, "leadctl workspace "+w.Database); err != nil {
 		return false, clusterFault("lock of "+w.Database, err)
 	}
-	found, err := lookup(ctx, admin, w.Database)
+	found, err := lookupDatabase(ctx, admin, w.Database)
 	if err != nil {
 		return false, err
 	}
 	if found.exists {
 		return false, c.demandOurs(ctx, w)
 	}
-	return true, c.make(ctx, admin, w)
+	return true, c.createDatabase(ctx, admin, w)
 }
 
-// make clones, gives the clone its identity and commits it by renaming.
-func (c *cluster) make(ctx context.Context, admin *pgx.Conn, w Workspace) error {
-	half, err := lookup(ctx, admin, w.provisional())
+// createDatabase clones, gives the clone its identity and commits it by renaming.
+func (c *cluster) createDatabase(ctx context.Context, admin *pgx.Conn, w Workspace) error {
+	half, err := lookupDatabase(ctx, admin, w.provisional())
 	if err != nil {
 		return err
 	}
 	if !half.exists {
 		failpoint.Hit("before odoo", "clone")
-		if err := c.clone(ctx, admin, w.provisional()); err != nil {
+		if err := c.cloneTemplate(ctx, admin, w.provisional()); err != nil {
 			return err
 		}
 	}
 	failpoint.Hit("before odoo", "identity")
-	if err := c.identify(ctx, w); err != nil {
+	if err := c.setIdentity(ctx, w); err != nil {
 		if fault.Is(err, fault.Operator) { // the template's fault: were its clone to stay, the next attempt would find that and no new template
-			_ = alone(ctx, admin, w.provisional(), "DROP DATABASE IF EXISTS "+quote(w.provisional()))
+			_ = withSoleAccess(ctx, admin, w.provisional(), "DROP DATABASE IF EXISTS "+quoteName(w.provisional()))
 		}
 		return err
 	}
@@ -88,29 +88,29 @@ func (c *cluster) make(ctx context.Context, admin *pgx.Conn, w Workspace) error 
 	return err
 }
 
-// clone copies the template, which must be locked: otherwise Odoo's own sessions on it make the copy fail, and it might not
+// cloneTemplate copies the template, which must be locked: otherwise Odoo's own sessions on it make the copy fail, and it might not
 // be a template at all but a database in use.
-func (c *cluster) clone(ctx context.Context, admin *pgx.Conn, name string) error {
-	t, err := lookup(ctx, admin, c.template)
+func (c *cluster) cloneTemplate(ctx context.Context, admin *pgx.Conn, name string) error {
+	t, err := lookupDatabase(ctx, admin, c.template)
 	if err != nil {
 		return err
 	}
 	if !t.exists || !t.locked {
 		return notPrepared(c.template)
 	}
-	_, err = admin.Exec(ctx, "CREATE DATABASE "+quote(name)+" TEMPLATE "+quote(c.template)+" OWNER "+quote(t.owner))
+	_, err = admin.Exec(ctx, "CREATE DATABASE "+quoteName(name)+" TEMPLATE "+quoteName(c.template)+" OWNER "+quoteName(t.owner))
 	return clusterFault("clone "+name, err)
 }
 
 // commitName is the moment a workspace comes to exist.
 func commitName(ctx context.Context, admin *pgx.Conn, from, to string) error {
-	err := alone(ctx, admin, from, "ALTER DATABASE "+quote(from)+" RENAME TO "+quote(to))
+	err := withSoleAccess(ctx, admin, from, "ALTER DATABASE "+quoteName(from)+" RENAME TO "+quoteName(to))
 	return clusterFault("rename to "+to, err)
 }
 
-// alone runs a statement that PostgreSQL refuses while anybody is connected to the database. Odoo lists every database that its
+// withSoleAccess runs a statement that PostgreSQL refuses while anybody is connected to the database. Odoo lists every database that its
 // role owns and may have opened this one; it opens it again when it has a reason to, so this takes a few attempts.
-func alone(ctx context.Context, admin *pgx.Conn, database, sql string) error {
+func withSoleAccess(ctx context.Context, admin *pgx.Conn, database, sql string) error {
 	var err error
 	for range 5 {
 		if err = endSessions(ctx, admin, database); err != nil {
@@ -133,38 +133,38 @@ func endSessions(ctx context.Context, admin *pgx.Conn, database string) error {
 
 // demandOurs opens the final database and compares its marker.
 func (c *cluster) demandOurs(ctx context.Context, w Workspace) error {
-	conn, err := c.open(ctx, w)
+	conn, err := c.connectOwned(ctx, w)
 	if err != nil {
 		return err
 	}
 	return conn.Close(ctx)
 }
 
-// open connects to the final database and returns the connection only when the marker is ours.
-func (c *cluster) open(ctx context.Context, w Workspace) (*pgx.Conn, error) {
+// connectOwned connects to the final database and returns the connection only when the marker is ours.
+func (c *cluster) connectOwned(ctx context.Context, w Workspace) (*pgx.Conn, error) {
 	conn, err := c.connect(ctx, w.Database)
 	if err != nil {
 		if pgCode(err) == "55000" {
-			return nil, foreign(w, "accepts no connections")
+			return nil, foreignWorkspace(w, "accepts no connections")
 		}
 		return nil, err
 	}
-	switch owner, err := parameter(ctx, conn, markerKey); {
+	switch owner, err := readParameter(ctx, conn, markerKey); {
 	case err != nil:
 		conn.Close(ctx)
 		return nil, err
 	case owner == "":
 		conn.Close(ctx)
-		return nil, foreign(w, "carries no marker of leadctl")
-	case owner != marker(c.installation, w.Tenant):
+		return nil, foreignWorkspace(w, "carries no marker of leadctl")
+	case owner != markerOf(c.installation, w.Tenant):
 		conn.Close(ctx)
-		return nil, foreign(w, "its marker names another owner")
+		return nil, foreignWorkspace(w, "its marker names another owner")
 	}
 	return conn, nil
 }
 
-func (c *cluster) install(ctx context.Context, w Workspace) error {
-	conn, err := c.open(ctx, w)
+func (c *cluster) installSecret(ctx context.Context, w Workspace) error {
+	conn, err := c.connectOwned(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func (c *cluster) install(ctx context.Context, w Workspace) error {
 	}))
 }
 
-func (c *cluster) drop(ctx context.Context, w Workspace) (bool, error) {
+func (c *cluster) dropWorkspace(ctx context.Context, w Workspace) (bool, error) {
 	admin, err := c.connect(ctx, "")
 	if err != nil {
 		return false, err
@@ -182,7 +182,7 @@ func (c *cluster) drop(ctx context.Context, w Workspace) (bool, error) {
 	defer admin.Close(context.WithoutCancel(ctx))
 	dropped := false
 	for _, name := range []string{w.Database, w.provisional()} {
-		found, err := lookup(ctx, admin, name)
+		found, err := lookupDatabase(ctx, admin, name)
 		if err != nil || !found.exists {
 			if err != nil {
 				return dropped, err
@@ -194,7 +194,7 @@ func (c *cluster) drop(ctx context.Context, w Workspace) (bool, error) {
 				return dropped, err
 			}
 		}
-		if err := alone(ctx, admin, name, "DROP DATABASE IF EXISTS "+quote(name)); err != nil {
+		if err := withSoleAccess(ctx, admin, name, "DROP DATABASE IF EXISTS "+quoteName(name)); err != nil {
 			return dropped, clusterFault("drop "+name, err)
 		}
 		dropped = true
@@ -202,25 +202,25 @@ func (c *cluster) drop(ctx context.Context, w Workspace) (bool, error) {
 	return dropped, nil
 }
 
-// found is what the catalog says about a database.
-type found struct {
+// databaseState is what the catalog says about a database.
+type databaseState struct {
 	exists, locked bool
 	owner          string
 	comment        string
 }
 
-func lookup(ctx context.Context, conn *pgx.Conn, name string) (found, error) {
-	var f found
+func lookupDatabase(ctx context.Context, conn *pgx.Conn, name string) (databaseState, error) {
+	var f databaseState
 	err := conn.QueryRow(ctx, `SELECT true, datistemplate AND NOT datallowconn, pg_get_userbyid(datdba),
 			coalesce(shobj_description(oid, 'pg_database'), '')
 		FROM pg_database WHERE datname = $1`, name).Scan(&f.exists, &f.locked, &f.owner, &f.comment)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return found{}, nil
+		return databaseState{}, nil
 	}
 	return f, clusterFault("catalog", err)
 }
 
-func quote(name string) string { return pgx.Identifier{name}.Sanitize() }
+func quoteName(name string) string { return pgx.Identifier{name}.Sanitize() }
 
 func pgCode(err error) string {
 	var pg *pgconn.PgError

@@ -30,10 +30,10 @@ type company struct {
 func newCompany(server *Server, p Provisioning) (*company, error) {
 	switch {
 	case !databaseName.MatchString(p.Shared):
-		return nil, misconfigured("Odoo shared database %q: not of the form [a-z][a-z0-9_]{1,50}", p.Shared).
+		return nil, Misconfigured("Odoo shared database %q: not of the form [a-z][a-z0-9_]{1,50}", p.Shared).
 			WithHint("set ODOO_DEFAULT_DB_NAME, and make it with: leadctl odoo template prepare")
 	case p.TemplateSecret == "":
-		return nil, misconfigured("Odoo shared database %s: no administrator password configured", p.Shared).
+		return nil, Misconfigured("Odoo shared database %s: no administrator password configured", p.Shared).
 			WithHint("set odoo.template_password to the one it was prepared with")
 	}
 	c := &company{server: server, database: p.Shared, installation: p.Installation, login: p.TemplateLogin, secret: p.TemplateSecret}
@@ -55,18 +55,18 @@ const ownModule = "leadctl" // of external ids; no such module is installed
 
 func companyMark(tenant tenantid.ID) string { return "tenant_" + tenant.String() }
 
-// admin opens the shared database as its administrator, after reading the marker.
-func (c *company) admin(ctx context.Context) (*Session, error) {
+// openAdministrator opens the shared database as its administrator, after reading the marker.
+func (c *company) openAdministrator(ctx context.Context) (*Session, error) {
 	return c.administrator.Get(func() (*Session, error) {
 		s, ok, err := c.server.Open(ctx, Account{Database: c.database, Login: c.login, Secret: c.secret})
 		if err != nil {
 			return nil, err
 		}
 		if !ok {
-			return nil, misconfigured("Odoo account %s in the shared database %s: credentials refused", c.login, c.database).
+			return nil, Misconfigured("Odoo account %s in the shared database %s: credentials refused", c.login, c.database).
 				WithHint("set odoo.template_password to the one the database was prepared with")
 		}
-		owner, err := s.parameter(ctx, markerKey)
+		owner, err := s.Parameter(ctx, markerKey)
 		if err == nil && owner != sharedMarker(c.installation) {
 			err = fault.New(fault.Operator, "Odoo database %s: does not carry this installation's marker", c.database).
 				WithCode(CodeForeign).WithHint("prepare a shared database with: leadctl odoo template prepare")
@@ -75,16 +75,16 @@ func (c *company) admin(ctx context.Context) (*Session, error) {
 	})
 }
 
-// find is the company that carries the tenant's marker, 0 when there is none.
-func (c *company) find(ctx context.Context, tenant tenantid.ID) (int64, error) {
+// findCompany is the company that carries the tenant's marker, 0 when there is none.
+func (c *company) findCompany(ctx context.Context, tenant tenantid.ID) (int64, error) {
 	if id, known := c.companies.Load(tenant); known {
 		return id.(int64), nil
 	}
-	s, err := c.admin(ctx)
+	s, err := c.openAdministrator(ctx)
 	if err != nil {
 		return 0, err
 	}
-	ids, err := s.xmlIDs(ctx, []string{ownModule + "." + companyMark(tenant)})
+	ids, err := s.ResolveXMLIDs(ctx, []string{ownModule + "." + companyMark(tenant)})
 	id := ids[ownModule+"."+companyMark(tenant)]
 	if id != 0 {
 		c.companies.Store(tenant, id)
@@ -92,46 +92,46 @@ func (c *company) find(ctx context.Context, tenant tenantid.ID) (int64, error) {
 	return id, err
 }
 
-// demand is find for those who need a company that is there.
-func (c *company) demand(ctx context.Context, w Workspace) (int64, error) {
+// requireCompany is find for those who need a company that is there.
+func (c *company) requireCompany(ctx context.Context, w Workspace) (int64, error) {
 	if w.Database != c.database {
-		return 0, misconfigured("Odoo database %s of tenant %s: not the shared one", w.Database, w.Tenant)
+		return 0, Misconfigured("Odoo database %s of tenant %s: not the shared one", w.Database, w.Tenant)
 	}
-	id, err := c.find(ctx, w.Tenant)
+	id, err := c.findCompany(ctx, w.Tenant)
 	if err == nil && id == 0 {
 		err = fault.New(fault.NotFound, "Odoo company of tenant %s in %s: missing", w.Tenant, c.database).WithCode(CodeMissing)
 	}
 	return id, err
 }
 
-// control works for the tenant's company with the administrator's rights.
-func (c *company) control(ctx context.Context, w Workspace) (*Session, error) {
-	id, err := c.demand(ctx, w)
+// openForCompany works for the tenant's company with the administrator's rights.
+func (c *company) openForCompany(ctx context.Context, w Workspace) (*Session, error) {
+	id, err := c.requireCompany(ctx, w)
 	if err != nil {
 		return nil, err
 	}
-	s, err := c.admin(ctx)
+	s, err := c.openAdministrator(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return s.ForCompany(id), nil
 }
 
-func (c *company) ensure(ctx context.Context, w Workspace) (bool, error) {
+func (c *company) ensureWorkspace(ctx context.Context, w Workspace) (bool, error) {
 	if w.Database != c.database {
-		return false, misconfigured("Odoo database %s of tenant %s: not the shared one", w.Database, w.Tenant)
+		return false, Misconfigured("Odoo database %s of tenant %s: not the shared one", w.Database, w.Tenant)
 	}
 	c.companies.Delete(w.Tenant) // another replica may have taken it out of the database
-	id, err := c.find(ctx, w.Tenant)
+	id, err := c.findCompany(ctx, w.Tenant)
 	if err != nil {
 		return false, err
 	}
 	if id == 0 {
-		if err := c.make(ctx, w.Tenant); err != nil {
+		if err := c.createCompany(ctx, w.Tenant); err != nil {
 			return false, err
 		}
 	}
-	s, err := c.control(ctx, w)
+	s, err := c.openForCompany(ctx, w)
 	if err != nil {
 		return false, err
 	}
@@ -141,14 +141,14 @@ func (c *company) ensure(ctx context.Context, w Workspace) (bool, error) {
 	return id == 0, c.ensureAccount(ctx, s, w)
 }
 
-// make makes company and marker in one transaction of Odoo's. An attempt that loses a race finds the winner's.
-func (c *company) make(ctx context.Context, tenant tenantid.ID) error {
-	s, err := c.admin(ctx)
+// createCompany makes company and marker in one transaction of Odoo's. An attempt that loses a race finds the winner's.
+func (c *company) createCompany(ctx context.Context, tenant tenantid.ID) error {
+	s, err := c.openAdministrator(ctx)
 	if err != nil {
 		return err
 	}
-	failed := s.load(ctx, "res.company", []string{"id", "name"}, [][]string{{ownModule + "." + companyMark(tenant), unnamedCompany(tenant)}})
-	id, err := c.find(ctx, tenant)
+	failed := s.LoadRecords(ctx, "res.company", []string{"id", "name"}, [][]string{{ownModule + "." + companyMark(tenant), unnamedCompany(tenant)}})
+	id, err := c.findCompany(ctx, tenant)
 	if err == nil && id == 0 {
 		err = failed
 	}
@@ -161,32 +161,32 @@ func unnamedCompany(tenant tenantid.ID) string { return unnamed + " " + tenant.S
 // ensureAccount makes leadctl's account for the tenant, in its company and no other.
 func (c *company) ensureAccount(ctx context.Context, s *Session, w Workspace) error {
 	login := companyLogin(w.Tenant)
-	uid, err := s.ownUser(ctx, login)
+	uid, err := s.findOwnUser(ctx, login)
 	if err != nil || uid != 0 {
 		return err
 	}
 	if _, err := s.createUser(ctx, Record{"login": login, "name": "leadctl"}, ownerGroups); err != nil {
-		if uid, look := s.ownUser(ctx, login); look != nil || uid == 0 {
+		if uid, look := s.findOwnUser(ctx, login); look != nil || uid == 0 {
 			return err
 		}
 		return nil // another attempt was faster, and installs the same secret
 	}
-	return c.install(ctx, w)
+	return c.installSecret(ctx, w)
 }
 
-func (c *company) install(ctx context.Context, w Workspace) error {
-	s, err := c.control(ctx, w)
+func (c *company) installSecret(ctx context.Context, w Workspace) error {
+	s, err := c.openForCompany(ctx, w)
 	if err != nil {
 		return err
 	}
-	uid, err := s.ownUser(ctx, companyLogin(w.Tenant))
+	uid, err := s.findOwnUser(ctx, companyLogin(w.Tenant))
 	switch {
 	case err != nil:
 		return err
 	case uid == 0:
 		return fault.New(fault.Unavailable, "Odoo account %s in %s: missing", companyLogin(w.Tenant), w.Database)
 	case c.cluster == nil:
-		return s.setPassword(ctx, uid, w.Secret, nil)
+		return s.SetPassword(ctx, uid, w.Secret, nil)
 	}
 	conn, err := c.cluster.connect(ctx, w.Database)
 	if err != nil {
@@ -198,9 +198,9 @@ func (c *company) install(ctx context.Context, w Workspace) error {
 	}))
 }
 
-// ownUser finds a user of the session's company by login, 0 when there is none. One of another company is not ours to take.
-func (s *Session) ownUser(ctx context.Context, login string) (int64, error) {
-	uid, err := s.userID(ctx, login)
+// findOwnUser finds a user of the session's company by login, 0 when there is none. One of another company is not ours to take.
+func (s *Session) findOwnUser(ctx context.Context, login string) (int64, error) {
+	uid, err := s.findUser(ctx, login)
 	if err != nil || uid == 0 || s.company == 0 {
 		return uid, err
 	}
@@ -212,14 +212,14 @@ func (s *Session) ownUser(ctx context.Context, login string) (int64, error) {
 	return uid, err
 }
 
-// load is Odoo's import: records with external ids or numbers, archived ones among them, all or none. Its refusals come as an
+// LoadRecords is Odoo's import: records with external ids or numbers, archived ones among them, all or none. Its refusals come as an
 // answer, not as a fault.
-func (s *Session) load(ctx context.Context, model string, fields []string, rows [][]string) error {
+func (s *Session) LoadRecords(ctx context.Context, model string, fields []string, rows [][]string) error {
 	data := make([]any, len(rows))
 	for i, r := range rows {
 		data[i] = r
 	}
-	v, err := s.Call(ctx, Call{Model: model, Method: "load", Args: []Arg{{"fields", fields}, {"data", data}}, Context: with(quiet(), "active_test", false)})
+	v, err := s.Call(ctx, Call{Model: model, Method: "load", Args: []Arg{{"fields", fields}, {"data", data}}, Context: withContext(QuietContext(), "active_test", false)})
 	if err != nil {
 		return err
 	}
@@ -228,12 +228,12 @@ func (s *Session) load(ctx context.Context, model string, fields []string, rows 
 	}
 	said := ""
 	if messages, _ := asRecord(v)["messages"].([]any); len(messages) > 0 {
-		said = detail(asRecord(messages[0]).Text("message"), nil)
+		said = cutDetail(asRecord(messages[0]).Text("message"), nil)
 	}
 	return rejected(&CallError{Op: model + ".load", Database: s.Database(), Detail: said})
 }
 
-func idsOf(records []Record) []int64 {
+func IDsOf(records []Record) []int64 {
 	ids := make([]int64, len(records))
 	for i, r := range records {
 		ids[i] = r.ID()
@@ -241,4 +241,4 @@ func idsOf(records []Record) []int64 {
 	return ids
 }
 
-func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+func FormatID(n int64) string { return strconv.FormatInt(n, 10) }

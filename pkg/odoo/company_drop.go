@@ -7,14 +7,14 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// drop takes a tenant out of the shared database: its accounts are archived, its leads and contacts deleted, and the company,
+// dropWorkspace takes a tenant out of the shared database: its accounts are archived, its leads and contacts deleted, and the company,
 // which Odoo does not delete once it was used, loses its name and our marker.
-func (c *company) drop(ctx context.Context, w Workspace) (bool, error) {
-	id, err := c.find(ctx, w.Tenant)
+func (c *company) dropWorkspace(ctx context.Context, w Workspace) (bool, error) {
+	id, err := c.findCompany(ctx, w.Tenant)
 	if err != nil || id == 0 {
 		return false, err
 	}
-	s, err := c.control(ctx, w)
+	s, err := c.openForCompany(ctx, w)
 	if err != nil {
 		return false, err
 	}
@@ -26,11 +26,11 @@ func (c *company) drop(ctx context.Context, w Workspace) (bool, error) {
 		return false, err
 	}
 	for _, model := range []string{"crm.lead", "res.partner"} {
-		if err := s.clear(ctx, model); err != nil {
+		if err := s.deleteAll(ctx, model); err != nil {
 			return false, err
 		}
 	}
-	if err := s.Write(ctx, "res.company", []int64{id}, Record{"name": fmt.Sprintf("Deleted workspace %s (%d)", w.Tenant, id)}, quiet()); err != nil {
+	if err := s.Write(ctx, "res.company", []int64{id}, Record{"name": fmt.Sprintf("Deleted workspace %s (%d)", w.Tenant, id)}, QuietContext()); err != nil {
 		return false, err
 	}
 	return true, c.unmark(ctx, s, w.Tenant)
@@ -65,8 +65,8 @@ func (c *company) deleteKeys(ctx context.Context, id int64) error {
 	return clusterFault("keys in "+c.database, err)
 }
 
-// clear deletes the company's records of a model, except for the people and the company that its users are.
-func (s *Session) clear(ctx context.Context, model string) error {
+// deleteAll deletes the company's records of a model, except for the people and the company that its users are.
+func (s *Session) deleteAll(ctx context.Context, model string) error {
 	kept, err := s.ownContacts(ctx)
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func (s *Session) clear(ctx context.Context, model string) error {
 		if err != nil || len(some) == 0 {
 			return err
 		}
-		if err := s.Unlink(ctx, model, idsOf(some)); err != nil {
+		if err := s.Unlink(ctx, model, IDsOf(some)); err != nil {
 			return err
 		}
 	}
@@ -106,5 +106,5 @@ func (c *company) unmark(ctx context.Context, s *Session, tenant tenantid.ID) er
 	if err != nil || len(marks) == 0 {
 		return err
 	}
-	return s.Unlink(ctx, "ir.model.data", idsOf(marks))
+	return s.Unlink(ctx, "ir.model.data", IDsOf(marks))
 }

@@ -148,7 +148,7 @@ func testDropCompany(t *testing.T, r rig) {
 	signsOn := func(w odoo.Workspace) error {
 		uid, err := r.prov.EnsureUser(ctx, w, odoo.User{Email: "mover@example.com"})
 		require.NoError(t, err)
-		return r.ensureSSO(w, odoo.SSO{Name: "Keycloak", Button: "Sign in", ClientID: "odoo", AuthEndpoint: "https://id.example.com/auth", UserInfo: "https://id.example.com/userinfo"}, uid, "mover")
+		return r.ensureSSO(w, odoo.OAuthProvider{Name: "Keycloak", Button: "Sign in", ClientID: "odoo", AuthEndpoint: "https://id.example.com/auth", UserInfo: "https://id.example.com/userinfo"}, uid, "mover")
 	}
 	require.NoError(t, signsOn(w))
 	for _, there := range []bool{true, false} {

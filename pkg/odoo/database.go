@@ -66,7 +66,7 @@ func (w Workspace) check() error {
 	case !databaseName.MatchString(w.Database) || strings.HasSuffix(w.Database, provisionalSuffix):
 		return fault.New(fault.Operator, "Odoo database name %q: not of the form [a-z][a-z0-9_]{1,50}", w.Database).
 			WithCode(CodeMisconfig)
-	case !w.Secret.usableAsKey():
+	case !w.Secret.IsAPIKey():
 		return fault.New(fault.Internal, "tenant %s: workspace secret is not one of NewSecret's", w.Tenant)
 	}
 	return nil
@@ -75,28 +75,28 @@ func (w Workspace) check() error {
 // provisional is the name under which the workspace's database is made.
 func (w Workspace) provisional() string { return w.Database + provisionalSuffix }
 
-// marker is what the database must say about itself.
-func marker(installation string, tenant tenantid.ID) string {
+// markerOf is what the database must say about itself.
+func markerOf(installation string, tenant tenantid.ID) string {
 	return installation + "/tenant/" + tenant.String()
 }
 
-// maker is one way of making workspaces; production has three: raw clones on the PostgreSQL cluster, databases that Odoo is asked to
+// backend is one way of making workspaces; production has three: raw clones on the PostgreSQL cluster, databases that Odoo is asked to
 // make, and companies. No method touches a final database before it has read the marker it expects there.
-type maker interface {
-	// ensure makes the workspace's database and reports whether this call did it. What can never become one is removed.
-	ensure(ctx context.Context, w Workspace) (created bool, err error)
-	// install makes w.Secret the one secret of leadctl's account.
-	install(ctx context.Context, w Workspace) error
-	// take turns a user that the clone came with into a person and returns its id, 0 when there is none to take.
-	take(ctx context.Context, w Workspace, u User) (int64, error)
-	// drop deletes the workspace's database, final and provisional, and reports whether there was one.
-	drop(ctx context.Context, w Workspace) (bool, error)
-	// archive puts the workspace's database aside under another name, and reports whether there was one.
-	archive(ctx context.Context, w Workspace, as string) (bool, error)
+type backend interface {
+	// ensureWorkspace makes the workspace's database and reports whether this call did it. What can never become one is removed.
+	ensureWorkspace(ctx context.Context, w Workspace) (created bool, err error)
+	// installSecret makes w.Secret the one secret of leadctl's account.
+	installSecret(ctx context.Context, w Workspace) error
+	// takeSpareUser turns a user that the clone came with into a person and returns its id, 0 when there is none to take.
+	takeSpareUser(ctx context.Context, w Workspace, u User) (int64, error)
+	// dropWorkspace deletes the workspace's database, final and provisional, and reports whether there was one.
+	dropWorkspace(ctx context.Context, w Workspace) (bool, error)
+	// archiveWorkspace puts the workspace's database aside under another name, and reports whether there was one.
+	archiveWorkspace(ctx context.Context, w Workspace, as string) (bool, error)
 }
 
-// foreign is the answer to every database that is not provably ours.
-func foreign(w Workspace, why string) error {
+// foreignWorkspace is the answer to every database that is not provably ours.
+func foreignWorkspace(w Workspace, why string) error {
 	return fault.New(fault.Operator, "Odoo database %s of tenant %s: exists, but %s", w.Database, w.Tenant, why).
 		WithCode(CodeForeign).
 		WithHint("leadctl adopts no database it did not make: rename or drop %s, or give this installation another prefix", w.Database)

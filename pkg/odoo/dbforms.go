@@ -104,7 +104,7 @@ func (d *dbForms) submit(ctx context.Context, form, db string, fields url.Values
 	}
 	failed.Ambiguous = false
 	said := alert(got.body)
-	failed.Detail = detail(said, append(secrets, d.master))
+	failed.Detail = cutDetail(said, append(secrets, d.master))
 	if strings.Contains(said, "Access Denied") || strings.Contains(said, "manager has been disabled") {
 		return accessDenied(failed)
 	}

@@ -151,8 +151,8 @@ func statusFault(e *CallError) error {
 	}
 }
 
-// detail cuts an upstream's words to what a log may hold: one line, without the secrets of the call.
-func detail(text string, secrets []Secret) string {
+// cutDetail cuts an upstream's words to what a log may hold: one line, without the secrets of the call.
+func cutDetail(text string, secrets []Secret) string {
 	line := lastLine(text)
 	for _, s := range secrets {
 		if len(s) > 3 {

@@ -36,7 +36,7 @@ func Fields() []Field {
 // EnsureFields sees to it that the workspace has all Fields and returns the names of those this call made. A field of the same
 // name but another type is fault.Operator: converting it could lose what a user stored there.
 func (p *Provisioner) EnsureFields(ctx context.Context, w Workspace) ([]string, error) {
-	s, err := p.control(ctx, w)
+	s, err := p.openForSettings(ctx, w)
 	if err != nil {
 		return nil, err
 	}
@@ -60,14 +60,14 @@ func (s *Session) EnsureFields(ctx context.Context) ([]string, error) {
 	if err == nil && len(still) > 0 {
 		err = fault.New(fault.Unavailable, "Odoo database %s: field %s.%s: absent after it was made", s.Database(), still[0].Model, still[0].Name)
 	}
-	return names(missing), err
+	return fieldNames(missing), err
 }
 
 // missingFields compares what there is with Fields.
 func (s *Session) missingFields(ctx context.Context) ([]Field, error) {
 	want := Fields()
 	have, err := s.SearchRead(ctx, "ir.model.fields", Query{
-		Domain: Domain{Where("model", "in", models(want)), Where("name", "in", names(want))},
+		Domain: Domain{Where("model", "in", fieldModels(want)), Where("name", "in", fieldNames(want))},
 		Fields: []string{"model", "name", "ttype"}})
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func (s *Session) missingFields(ctx context.Context) ([]Field, error) {
 
 // createFields makes all in one call: Odoo rebuilds its registry once per call, which is what takes the time.
 func (s *Session) createFields(ctx context.Context, missing []Field) error {
-	ids, err := s.modelIDs(ctx, models(missing))
+	ids, err := s.ModelIDs(ctx, fieldModels(missing))
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (s *Session) createFields(ctx context.Context, missing []Field) error {
 	return err
 }
 
-func (s *Session) modelIDs(ctx context.Context, models []string) (map[string]int64, error) {
+func (s *Session) ModelIDs(ctx context.Context, models []string) (map[string]int64, error) {
 	found, err := s.SearchRead(ctx, "ir.model", Query{Domain: Domain{Where("model", "in", models)}, Fields: []string{"model"}})
 	ids := map[string]int64{}
 	for _, r := range found {
@@ -118,7 +118,7 @@ func (s *Session) modelIDs(ctx context.Context, models []string) (map[string]int
 	return ids, err
 }
 
-func models(fields []Field) []string {
+func fieldModels(fields []Field) []string {
 	var out []string
 	for _, f := range fields {
 		if !slices.Contains(out, f.Model) {
@@ -128,7 +128,7 @@ func models(fields []Field) []string {
 	return out
 }
 
-func names(fields []Field) []string {
+func fieldNames(fields []Field) []string {
 	out := make([]string, len(fields))
 	for i, f := range fields {
 		out[i] = f.Name

@@ -11,15 +11,15 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// identify gives the provisional database an identity of its own, in one transaction. It is SQL because Odoo must not load
+// setIdentity gives the provisional database an identity of its own, in one transaction. It is SQL because Odoo must not load
 // the database before: a raw clone still has the template's uuid, session secret and accounts.
-func (c *cluster) identify(ctx context.Context, w Workspace) error {
+func (c *cluster) setIdentity(ctx context.Context, w Workspace) error {
 	conn, err := c.connect(ctx, w.provisional())
 	if err != nil {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	prepared, err := parameter(ctx, conn, templateKey)
+	prepared, err := readParameter(ctx, conn, templateKey)
 	if err != nil {
 		return err
 	}
@@ -27,7 +27,7 @@ func (c *cluster) identify(ctx context.Context, w Workspace) error {
 		return notPrepared(c.template)
 	}
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		if err := newIdentity(ctx, tx, marker(c.installation, w.Tenant)); err != nil {
+		if err := newIdentity(ctx, tx, markerOf(c.installation, w.Tenant)); err != nil {
 			return err
 		}
 		if err := closeAccounts(ctx, tx, w.Database); err != nil {
@@ -90,7 +90,7 @@ func installKey(ctx context.Context, tx pgx.Tx, login string, secret Secret) err
 	if err != nil {
 		return err
 	}
-	if len(keys) == 1 && password == nil && secret.matches(keys[0]) {
+	if len(keys) == 1 && password == nil && secret.secretMatches(keys[0]) {
 		return nil
 	}
 	hash, err := hashSecret(secret, keyRounds)
@@ -108,8 +108,8 @@ func installKey(ctx context.Context, tx pgx.Tx, login string, secret Secret) err
 	return err
 }
 
-// parameter reads one of Odoo's system parameters, "" when it is not set or the database is not Odoo's.
-func parameter(ctx context.Context, conn *pgx.Conn, key string) (string, error) {
+// readParameter reads one of Odoo's system parameters, "" when it is not set or the database is not Odoo's.
+func readParameter(ctx context.Context, conn *pgx.Conn, key string) (string, error) {
 	var isOdoo bool
 	if err := conn.QueryRow(ctx, `SELECT to_regclass('ir_config_parameter') IS NOT NULL`).Scan(&isOdoo); err != nil || !isOdoo {
 		return "", clusterFault("parameter "+key, err)

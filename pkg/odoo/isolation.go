@@ -14,11 +14,11 @@ import (
 // narrow that, since they are or-ed; so there is one global rule for each model, which binds everybody but the administrator
 // that leadctl works as.
 
-// companyModels are the models whose records leadctl makes, and which need their company said.
-var companyModels = []string{"res.partner", "crm.lead"}
+// CompanyModels are the models whose records leadctl makes, and which need their company said.
+var CompanyModels = []string{"res.partner", "crm.lead"}
 
-// rule is a global record rule. Its domain sees Odoo's user, company_ids and time.
-type rule struct {
+// recordRule is a global record rule. Its domain sees Odoo's user, company_ids and time.
+type recordRule struct {
 	model, domain string
 	changes       bool // binds writing, making and deleting only
 }
@@ -33,8 +33,8 @@ const (
 	nobody       = `[(0,'=',1)]`
 )
 
-func rules() []rule {
-	return []rule{
+func companyRules() []recordRule {
+	return []recordRule{
 		{model: "res.partner", domain: ownPeople},
 		{model: "crm.lead", domain: ownCompany},
 		{model: "res.users", domain: ownCompany},
@@ -51,7 +51,7 @@ func rules() []rule {
 	}
 }
 
-func (r rule) name() string {
+func (r recordRule) name() string {
 	if r.changes {
 		return "leadctl: changing " + r.model
 	}
@@ -59,7 +59,7 @@ func (r rule) name() string {
 }
 
 // mark is the rule's external id; a dot would end the module's name in it.
-func (r rule) mark() string {
+func (r recordRule) mark() string {
 	name := "rule_" + strings.ReplaceAll(r.model, ".", "_")
 	if r.changes {
 		name += "_changes"
@@ -69,12 +69,12 @@ func (r rule) mark() string {
 
 // ensureRules makes the rules, or brings them back to what they shall say. The administrator is named in them by number.
 func (s *Session) ensureRules(ctx context.Context) error {
-	all := rules()
+	all := companyRules()
 	names := make([]string, len(all))
 	for i, r := range all {
 		names[i] = r.model
 	}
-	models, err := s.modelIDs(ctx, names)
+	models, err := s.ModelIDs(ctx, names)
 	if err != nil {
 		return err
 	}
@@ -84,12 +84,12 @@ func (s *Session) ensureRules(ctx context.Context) error {
 			return fault.New(fault.Operator, "Odoo model %s in %s: missing", r.model, s.Database()).WithCode(CodeMisconfig)
 		}
 		domain := fmt.Sprintf("[(1,'=',1)] if user.id == %d else %s", s.UID(), r.domain)
-		rows = append(rows, []string{r.mark(), r.name(), itoa(models[r.model]), domain, boolean(!r.changes), "1", "1", "1", "1"})
+		rows = append(rows, []string{r.mark(), r.name(), FormatID(models[r.model]), domain, xmlBoolean(!r.changes), "1", "1", "1", "1"})
 	}
-	return s.load(ctx, "ir.rule", []string{"id", "name", "model_id/.id", "domain_force", "perm_read", "perm_write", "perm_create", "perm_unlink", "active"}, rows)
+	return s.LoadRecords(ctx, "ir.rule", []string{"id", "name", "model_id/.id", "domain_force", "perm_read", "perm_write", "perm_create", "perm_unlink", "active"}, rows)
 }
 
-func boolean(b bool) string {
+func xmlBoolean(b bool) string {
 	if b {
 		return "1"
 	}
@@ -103,7 +103,7 @@ func (s *Session) missingRules(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	var missing []string
-	for _, r := range rules() {
+	for _, r := range companyRules() {
 		if !slices.ContainsFunc(have, func(h Record) bool { return h.Text("name") == r.name() }) {
 			missing = append(missing, r.name())
 		}
@@ -114,7 +114,7 @@ func (s *Session) missingRules(ctx context.Context) ([]string, error) {
 // ownByDefault makes new contacts and leads of the session's company its own, whoever makes them, and the company's own
 // contact too, which Odoo made before there was a default.
 func (s *Session) ownByDefault(ctx context.Context) error {
-	for _, model := range companyModels {
+	for _, model := range CompanyModels {
 		_, err := s.Call(ctx, Call{Model: "ir.default", Method: "set", Args: []Arg{{"model_name", model}, {"field_name", "company_id"},
 			{"value", s.Company()}, {"user_id", false}, {"company_id", s.Company()}}})
 		if err != nil {
@@ -129,7 +129,7 @@ func (s *Session) ownByDefault(ctx context.Context) error {
 	if err != nil || len(own) == 0 {
 		return err
 	}
-	return s.Write(ctx, "res.partner", idsOf(own), Record{"company_id": s.Company()}, quiet())
+	return s.Write(ctx, "res.partner", IDsOf(own), Record{"company_id": s.Company()}, QuietContext())
 }
 
 // companyContact is the contact that Odoo made for the session's company.

@@ -98,7 +98,7 @@ func jsonFault(got answer, failed *CallError, secrets []Secret) error {
 		return unserved(got, failed) // Odoo 14 answers some JSON of its own to every JSON request
 	}
 	failed.Ambiguous = false
-	failed.Detail = detail(body.Name+": "+lastLine(body.Message), secrets)
+	failed.Detail = cutDetail(body.Name+": "+lastLine(body.Message), secrets)
 	switch got.status {
 	case http.StatusUnauthorized:
 		return accessDenied(failed)

@@ -10,10 +10,10 @@ import (
 // CodeLeak is the code of a workspace that shows or yields something of another tenant's. Nothing may go on then.
 const CodeLeak = "ODOO_LEAK"
 
-// probe tries, as leadctl's account of one tenant, to see and to change what is not that tenant's. What it looks for is
+// leakProbe tries, as leadctl's account of one tenant, to see and to change what is not that tenant's. What it looks for is
 // planted: contacts and a lead without a company and of the main company, a tag, a campaign, a team, made by the
 // administrator as another tenant's people would make them. Besides, whatever else the account sees must be its own company's.
-type probe struct {
+type leakProbe struct {
 	session *Session // the tenant's
 	admin   *Session
 	planted map[string][]int64 // model → records that must be out of reach
@@ -24,26 +24,26 @@ func (p *Provisioner) leakCheck(ctx context.Context, s *Session) error {
 	if p.shared == nil {
 		return nil
 	}
-	admin, err := p.shared.admin(ctx)
+	admin, err := p.shared.openAdministrator(ctx)
 	if err != nil {
 		return err
 	}
-	planted, err := p.shared.planted.Get(func() (map[string][]int64, error) { return admin.plant(ctx) })
+	planted, err := p.shared.planted.Get(func() (map[string][]int64, error) { return admin.plantCanaries(ctx) })
 	if err != nil {
 		return err
 	}
-	return probe{s, admin, planted}.run(ctx)
+	return leakProbe{s, admin, planted}.lookForLeaks(ctx)
 }
 
 const canary = "leadctl canary"
 
-// plant makes the canaries, once in the database's life.
-func (s *Session) plant(ctx context.Context) (map[string][]int64, error) {
-	main, err := s.xmlIDs(ctx, []string{"base.main_company"})
+// plantCanaries makes the canaries, once in the database's life.
+func (s *Session) plantCanaries(ctx context.Context) (map[string][]int64, error) {
+	main, err := s.ResolveXMLIDs(ctx, []string{"base.main_company"})
 	if err != nil {
 		return nil, err
 	}
-	company := itoa(main["base.main_company"])
+	company := FormatID(main["base.main_company"])
 	for _, c := range []struct {
 		model  string
 		fields []string
@@ -55,7 +55,7 @@ func (s *Session) plant(ctx context.Context) (map[string][]int64, error) {
 		{"utm.campaign", []string{"id", "name"}, [][]string{{"leadctl.canary_campaign", canary}}},
 		{"crm.team", []string{"id", "name", "company_id/.id"}, [][]string{{"leadctl.canary_team", canary, ""}}},
 	} {
-		if err := s.load(ctx, c.model, c.fields, c.rows); err != nil {
+		if err := s.LoadRecords(ctx, c.model, c.fields, c.rows); err != nil {
 			return nil, err
 		}
 	}
@@ -68,7 +68,7 @@ func (s *Session) plant(ctx context.Context) (map[string][]int64, error) {
 	return out, err
 }
 
-func (p probe) run(ctx context.Context) error {
+func (p leakProbe) lookForLeaks(ctx context.Context) error {
 	for model, ids := range p.planted {
 		if err := p.unseen(ctx, model, Query{Domain: Domain{Where("id", "in", ids)}}); err != nil {
 			return err
@@ -90,16 +90,16 @@ func (p probe) run(ctx context.Context) error {
 	return p.elsewhere(ctx)
 }
 
-func (p probe) leak(what string) error {
+func (p leakProbe) leakFault(what string) error {
 	return fault.New(fault.Operator, "Odoo database %s: company %d of a tenant reaches others' records: %s", p.session.Database(), p.session.Company(), what).
 		WithCode(CodeLeak).WithHint("switch nobody on; leadctl odoo template prepare makes the record rules again")
 }
 
-func (p probe) unseen(ctx context.Context, model string, q Query) error {
+func (p leakProbe) unseen(ctx context.Context, model string, q Query) error {
 	q.Archived = true
 	n, err := p.session.SearchCount(ctx, model, q)
 	if err == nil && n > 0 {
-		err = p.leak(model + " searched")
+		err = p.leakFault(model + " searched")
 	}
 	if fault.Code(err) == CodeForbidden {
 		return nil // not even the model
@@ -108,10 +108,10 @@ func (p probe) unseen(ctx context.Context, model string, q Query) error {
 }
 
 // unreadable tries to read and to change one record by its number. The change sets what is there already.
-func (p probe) unreadable(ctx context.Context, model string, id int64) error {
+func (p leakProbe) unreadable(ctx context.Context, model string, id int64) error {
 	got, err := p.session.Read(ctx, model, []int64{id}, []string{"display_name"})
 	if err == nil && len(got) > 0 {
-		err = p.leak(model + " read")
+		err = p.leakFault(model + " read")
 	}
 	if err := refusedIsFine(err); err != nil {
 		return err
@@ -121,28 +121,28 @@ func (p probe) unreadable(ctx context.Context, model string, id int64) error {
 		same = Record{}
 	}
 	if err = p.session.Write(ctx, model, []int64{id}, same, nil); err == nil {
-		return p.leak(model + " written")
+		return p.leakFault(model + " written")
 	}
 	return refusedIsFine(err)
 }
 
 // elsewhere tries to work for another company, and to make a contact for it.
-func (p probe) elsewhere(ctx context.Context) error {
-	main, err := p.admin.xmlIDs(ctx, []string{"base.main_company"})
+func (p leakProbe) elsewhere(ctx context.Context) error {
+	main, err := p.admin.ResolveXMLIDs(ctx, []string{"base.main_company"})
 	if err != nil {
 		return err
 	}
 	other := main["base.main_company"]
 	_, err = p.session.Call(ctx, Query{}.callIn("res.partner", other))
 	if err == nil {
-		return p.leak("another company's context accepted")
+		return p.leakFault("another company's context accepted")
 	}
 	if err := refusedIsFine(err); err != nil {
 		return err
 	}
-	made, err := p.session.Create(ctx, "res.partner", []Record{{"name": "leadctl leak probe", "company_id": other}}, quiet())
+	made, err := p.session.Create(ctx, "res.partner", []Record{{"name": "leadctl leak probe", "company_id": other}}, QuietContext())
 	if err == nil {
-		return errors.Join(p.leak("res.partner made elsewhere"), p.admin.Unlink(ctx, "res.partner", made))
+		return errors.Join(p.leakFault("res.partner made elsewhere"), p.admin.Unlink(ctx, "res.partner", made))
 	}
 	return refusedIsFine(err)
 }
@@ -150,7 +150,7 @@ func (p probe) elsewhere(ctx context.Context) error {
 // callIn counts records in the context of one company.
 func (q Query) callIn(model string, company int64) Call {
 	c := q.call(model, "search_count")
-	c.Context = with(c.Context, "allowed_company_ids", []int64{company})
+	c.Context = withContext(c.Context, "allowed_company_ids", []int64{company})
 	return c
 }
 

@@ -21,44 +21,44 @@ func newManager(s *Server, databases *Databases, p Provisioning) *manager {
 	return &manager{s, databases, p.Template, p.Installation, p.TemplateLogin, p.TemplateSecret}
 }
 
-func (m *manager) ensure(ctx context.Context, w Workspace) (bool, error) {
+func (m *manager) ensureWorkspace(ctx context.Context, w Workspace) (bool, error) {
 	exists, err := m.databases.Exists(ctx, w.Database)
 	if err != nil {
-		return false, masterRefused(err)
+		return false, MasterRefused(err)
 	}
 	if exists {
-		return false, m.settle(ctx, w)
+		return false, m.acceptExisting(ctx, w)
 	}
-	if err := m.make(ctx, w); err != nil {
-		return false, m.outrun(ctx, w, err)
+	if err := m.createDatabase(ctx, w); err != nil {
+		return false, m.acceptConcurrent(ctx, w, err)
 	}
-	_, err = m.open(ctx, w)
+	_, err = m.openOwned(ctx, w)
 	return true, err
 }
 
-// settle: with the workspace there, a provisional database beside it belongs to nobody. A crash leaves one where a name is given by
+// acceptExisting: with the workspace there, a provisional database beside it belongs to nobody. A crash leaves one where a name is given by
 // copying.
-func (m *manager) settle(ctx context.Context, w Workspace) error {
-	if _, err := m.open(ctx, w); err != nil {
+func (m *manager) acceptExisting(ctx context.Context, w Workspace) error {
+	if _, err := m.openOwned(ctx, w); err != nil {
 		return err
 	}
 	return m.databases.DropLeftover(ctx, w.provisional())
 }
 
-// outrun finds out whether a failed attempt was only slower than another one, or lost its last answer: then the workspace is
+// acceptConcurrent finds out whether a failed attempt was only slower than another one, or lost its last answer: then the workspace is
 // there. Odoo offers no lock to prevent that.
-func (m *manager) outrun(ctx context.Context, w Workspace, failed error) error {
+func (m *manager) acceptConcurrent(ctx context.Context, w Workspace, failed error) error {
 	if done, err := m.databases.Exists(ctx, w.Database); err != nil || !done {
 		return failed
 	}
-	return m.settle(ctx, w)
+	return m.acceptExisting(ctx, w)
 }
 
-func (m *manager) make(ctx context.Context, w Workspace) error {
-	if err := m.clone(ctx, w.provisional()); err != nil {
+func (m *manager) createDatabase(ctx context.Context, w Workspace) error {
+	if err := m.cloneTemplate(ctx, w.provisional()); err != nil {
 		return err
 	}
-	if err := m.identify(ctx, w); err != nil {
+	if err := m.setIdentity(ctx, w); err != nil {
 		if fault.Is(err, fault.Operator) { // the template's fault: were its clone to stay, the next attempt would find that and no new template
 			_, _ = m.databases.Drop(ctx, w.provisional())
 		}
@@ -67,8 +67,8 @@ func (m *manager) make(ctx context.Context, w Workspace) error {
 	return m.databases.Rename(ctx, w.provisional(), w.Database)
 }
 
-// clone copies the template unless a broken attempt already did, or another one does at the same time.
-func (m *manager) clone(ctx context.Context, name string) error {
+// cloneTemplate copies the template unless a broken attempt already did, or another one does at the same time.
+func (m *manager) cloneTemplate(ctx context.Context, name string) error {
 	exists, err := m.databases.Exists(ctx, name)
 	if err != nil || exists {
 		return err
@@ -83,14 +83,14 @@ func (m *manager) clone(ctx context.Context, name string) error {
 	if fault.Is(err, fault.NotFound) {
 		return notPrepared(m.template)
 	}
-	return masterRefused(err)
+	return MasterRefused(err)
 }
 
-// identify does over RPC what cluster.identify does in SQL. The order matters for a crash in between: leadctl's account gets
+// setIdentity does over RPC what cluster.identify does in SQL. The order matters for a crash in between: leadctl's account gets
 // its secret first, and the template's administrator loses his last.
-func (m *manager) identify(ctx context.Context, w Workspace) error {
+func (m *manager) setIdentity(ctx context.Context, w Workspace) error {
 	db := w.provisional()
-	own, ok, err := m.own(ctx, db, w.Secret)
+	own, ok, err := m.openServiceAccount(ctx, db, w.Secret)
 	if err != nil {
 		return err
 	}
@@ -99,24 +99,24 @@ func (m *manager) identify(ctx context.Context, w Workspace) error {
 			return err
 		}
 	}
-	if prepared, err := own.parameter(ctx, templateKey); err != nil {
+	if prepared, err := own.Parameter(ctx, templateKey); err != nil {
 		return err
 	} else if prepared == "" {
 		return notPrepared(m.template)
 	}
-	for _, p := range [][2]string{{"database.uuid", newUUID()}, {markerKey, marker(m.installation, w.Tenant)}} {
-		if err := own.setParameter(ctx, p[0], p[1]); err != nil {
+	for _, p := range [][2]string{{"database.uuid", newUUID()}, {markerKey, markerOf(m.installation, w.Tenant)}} {
+		if err := own.SetParameter(ctx, p[0], p[1]); err != nil {
 			return err
 		}
 	}
-	if err := m.closeAdministrator(ctx, own, w); err != nil {
+	if err := m.closeTemplateAdministrator(ctx, own, w); err != nil {
 		return err
 	}
-	return own.setParameter(ctx, "database.secret", newUUID()) // which ends all sessions
+	return own.SetParameter(ctx, "database.secret", newUUID()) // which ends all sessions
 }
 
-// own signs in as leadctl's account.
-func (m *manager) own(ctx context.Context, db string, secret Secret) (*Session, bool, error) {
+// openServiceAccount signs in as leadctl's account.
+func (m *manager) openServiceAccount(ctx context.Context, db string, secret Secret) (*Session, bool, error) {
 	return m.server.Open(ctx, Account{Database: db, Login: ServiceLogin, Secret: secret})
 }
 
@@ -139,25 +139,25 @@ func (m *manager) openAccount(ctx context.Context, db string, secret Secret) (*S
 		return nil, fault.New(fault.Operator, "Odoo account %s: missing in template %s", ServiceLogin, m.template).
 			WithCode(CodeMisconfig).WithHint("prepare it with: leadctl odoo template prepare")
 	}
-	if err := admin.setPassword(ctx, users[0].ID(), secret, nil); err != nil {
+	if err := admin.SetPassword(ctx, users[0].ID(), secret, nil); err != nil {
 		return nil, err
 	}
-	s, ok, err := m.own(ctx, db, secret)
+	s, ok, err := m.openServiceAccount(ctx, db, secret)
 	if err == nil && !ok {
 		err = fault.New(fault.Unavailable, "Odoo account %s in %s: the password just set is refused", ServiceLogin, db)
 	}
 	return s, err
 }
 
-// closeAdministrator gives the template's administrator a login of its own and a password nobody knows, and makes sure that
+// closeTemplateAdministrator gives the template's administrator a login of its own and a password nobody knows, and makes sure that
 // the old ones are refused.
-func (m *manager) closeAdministrator(ctx context.Context, own *Session, w Workspace) error {
+func (m *manager) closeTemplateAdministrator(ctx context.Context, own *Session, w Workspace) error {
 	users, err := own.SearchRead(ctx, "res.users", Query{Domain: Domain{Where("login", "=", m.login)}, Fields: []string{"login"}})
 	if err != nil {
 		return err
 	}
 	if len(users) == 1 {
-		if err := own.setPassword(ctx, users[0].ID(), NewSecret(), Record{"login": "admin@" + w.Database}); err != nil {
+		if err := own.SetPassword(ctx, users[0].ID(), NewSecret(), Record{"login": "admin@" + w.Database}); err != nil {
 			return err
 		}
 	}
@@ -168,30 +168,32 @@ func (m *manager) closeAdministrator(ctx context.Context, own *Session, w Worksp
 	return err
 }
 
-// open signs in to the final database and demands the marker.
-func (m *manager) open(ctx context.Context, w Workspace) (*Session, error) {
-	s, ok, err := m.own(ctx, w.Database, w.Secret)
+// openOwned signs in to the final database and demands the marker.
+func (m *manager) openOwned(ctx context.Context, w Workspace) (*Session, error) {
+	s, ok, err := m.openServiceAccount(ctx, w.Database, w.Secret)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
-		return nil, foreign(w, "refuses leadctl's account")
+		return nil, foreignWorkspace(w, "refuses leadctl's account")
 	}
-	switch owner, err := s.parameter(ctx, markerKey); {
+	switch owner, err := s.Parameter(ctx, markerKey); {
 	case err != nil:
 		return nil, err
 	case owner == "":
-		return nil, foreign(w, "carries no marker of leadctl")
-	case owner != marker(m.installation, w.Tenant):
-		return nil, foreign(w, "its marker names another owner")
+		return nil, foreignWorkspace(w, "carries no marker of leadctl")
+	case owner != markerOf(m.installation, w.Tenant):
+		return nil, foreignWorkspace(w, "its marker names another owner")
 	}
 	return s, nil
 }
 
-// install cannot open an account from outside. Whoever asks for it was refused just before.
-func (m *manager) install(_ context.Context, w Workspace) error { return refused(ServiceLogin, w) }
+// installSecret cannot open an account from outside. Whoever asks for it was refused just before.
+func (m *manager) installSecret(_ context.Context, w Workspace) error {
+	return credentialsRefused(ServiceLogin, w)
+}
 
-func (m *manager) drop(ctx context.Context, w Workspace) (bool, error) {
+func (m *manager) dropWorkspace(ctx context.Context, w Workspace) (bool, error) {
 	dropped := false
 	for _, name := range []string{w.Database, w.provisional()} {
 		exists, err := m.databases.Exists(ctx, name)
@@ -202,7 +204,7 @@ func (m *manager) drop(ctx context.Context, w Workspace) (bool, error) {
 			continue
 		}
 		if name == w.Database {
-			if _, err := m.open(ctx, w); err != nil {
+			if _, err := m.openOwned(ctx, w); err != nil {
 				return dropped, err
 			}
 		}
@@ -215,13 +217,13 @@ func (m *manager) drop(ctx context.Context, w Workspace) (bool, error) {
 	return dropped, nil
 }
 
-func (s *Session) parameter(ctx context.Context, key string) (string, error) {
-	found, err := s.parameters(ctx, [][2]string{{key}})
+func (s *Session) Parameter(ctx context.Context, key string) (string, error) {
+	found, err := s.Parameters(ctx, [][2]string{{key}})
 	return found[key], err
 }
 
-// parameters reads those of the named system parameters that are set.
-func (s *Session) parameters(ctx context.Context, named [][2]string) (map[string]string, error) {
+// Parameters reads those of the named system parameters that are set.
+func (s *Session) Parameters(ctx context.Context, named [][2]string) (map[string]string, error) {
 	keys := make([]string, len(named))
 	for i, n := range named {
 		keys[i] = n[0]
@@ -234,7 +236,7 @@ func (s *Session) parameters(ctx context.Context, named [][2]string) (map[string
 	return out, err
 }
 
-func (s *Session) setParameter(ctx context.Context, key, value string) error {
+func (s *Session) SetParameter(ctx context.Context, key, value string) error {
 	_, err := s.Call(ctx, Call{Model: "ir.config_parameter", Method: "set_param", Args: []Arg{{"key", key}, {"value", value}}})
 	return err
 }

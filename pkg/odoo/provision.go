@@ -38,7 +38,7 @@ type Provisioning struct {
 // It is safe for concurrent use.
 type Provisioner struct {
 	server    *Server
-	maker     maker
+	backend   backend
 	shared    *company      // the maker in ModeCompany, nil elsewhere
 	cluster   *cluster      // the maker where the cluster is at hand, nil elsewhere
 	databases *Databases    // of which a manager makes them
@@ -56,31 +56,31 @@ type signInKey struct {
 // NewProvisioner chooses the way of provisioning and makes no call. fault.Operator: settings missing or malformed.
 func NewProvisioner(server *Server, p Provisioning) (*Provisioner, error) {
 	if !installationName.MatchString(p.Installation) {
-		return nil, misconfigured("installation name %q: not of the form [A-Za-z0-9._-]{1,63}", p.Installation)
+		return nil, Misconfigured("installation name %q: not of the form [A-Za-z0-9._-]{1,63}", p.Installation)
 	}
 	if p.TemplateLogin == "" {
 		p.TemplateLogin = "admin"
 	}
 	out := &Provisioner{server: server, databases: server.Databases(p.Master), keys: p.ClusterDSN != "", making: make(chan struct{}, 3)}
 	if server.Protocol() == ProtocolJSON2 && !out.keys {
-		return nil, misconfigured("odoo.protocol json2: takes API keys only, and without the cluster there are none").
+		return nil, Misconfigured("odoo.protocol json2: takes API keys only, and without the cluster there are none").
 			WithHint("set ODOO_POSTGRES_DSN, or odoo.protocol to auto")
 	}
 	var err error
 	switch {
 	case p.Mode == ModeCompany:
 		out.shared, err = newCompany(server, p)
-		out.maker = out.shared
+		out.backend = out.shared
 	case p.Template == "":
-		err = misconfigured("Odoo template database: not set").WithHint("set ODOO_TEMPLATE_DB, and make it with: leadctl odoo template prepare")
+		err = Misconfigured("Odoo template database: not set").WithHint("set ODOO_TEMPLATE_DB, and make it with: leadctl odoo template prepare")
 	case p.ClusterDSN != "":
 		out.cluster, err = newCluster(p)
-		out.maker = out.cluster
+		out.backend = out.cluster
 	case p.Master == "" || p.TemplateSecret == "":
-		err = misconfigured("Odoo provisioning: neither the cluster nor the database service is configured").
+		err = Misconfigured("Odoo provisioning: neither the cluster nor the database service is configured").
 			WithHint("set ODOO_POSTGRES_DSN, or ODOO_MASTER_PASSWORD with the template's administrator password")
 	default:
-		out.maker = newManager(server, out.databases, p)
+		out.backend = newManager(server, out.databases, p)
 	}
 	if err != nil {
 		return nil, err
@@ -88,7 +88,7 @@ func NewProvisioner(server *Server, p Provisioning) (*Provisioner, error) {
 	return out, nil
 }
 
-func misconfigured(format string, args ...any) *fault.Error {
+func Misconfigured(format string, args ...any) *fault.Error {
 	return fault.New(fault.Operator, format, args...).WithCode(CodeMisconfig)
 }
 
@@ -136,7 +136,7 @@ func (p *Provisioner) EnsureDatabase(ctx context.Context, w Workspace) (created 
 	case <-ctx.Done():
 		return false, ctx.Err()
 	}
-	created, err = p.maker.ensure(ctx, w)
+	created, err = p.backend.ensureWorkspace(ctx, w)
 	if created && err == nil && p.cluster != nil {
 		_, _, _ = p.signIn(ctx, w) // has Odoo load the database; the next step sees whether it did
 	}
@@ -150,7 +150,7 @@ func (p *Provisioner) DropDatabase(ctx context.Context, w Workspace) (bool, erro
 		return false, err
 	}
 	p.uids.Delete(w.signInKey())
-	return p.maker.drop(ctx, w)
+	return p.backend.dropWorkspace(ctx, w)
 }
 
 // Session opens the workspace as leadctl's account, over the protocol that server and account have. fault.Denied with
@@ -165,16 +165,16 @@ func (p *Provisioner) Session(ctx context.Context, w Workspace) (*Session, error
 		return nil, err
 	}
 	if !ok {
-		return nil, refused(p.ServiceLogin(w.Tenant), w)
+		return nil, credentialsRefused(p.ServiceLogin(w.Tenant), w)
 	}
 	return s, nil
 }
 
-// control opens the workspace with the right to change its settings and users: in a shared database leadctl's account of a tenant
+// openForSettings opens the workspace with the right to change its settings and users: in a shared database leadctl's account of a tenant
 // has neither, and the administrator works for that tenant's company.
-func (p *Provisioner) control(ctx context.Context, w Workspace) (*Session, error) {
+func (p *Provisioner) openForSettings(ctx context.Context, w Workspace) (*Session, error) {
 	if p.shared != nil {
-		return p.shared.control(ctx, w)
+		return p.shared.openForCompany(ctx, w)
 	}
 	return p.Session(ctx, w)
 }
@@ -200,7 +200,7 @@ func (p *Provisioner) inCompany(ctx context.Context, w Workspace, s *Session) (*
 	if p.shared == nil {
 		return s, nil
 	}
-	id, err := p.shared.demand(ctx, w)
+	id, err := p.shared.requireCompany(ctx, w)
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +226,7 @@ func (w Workspace) signInKey() signInKey {
 	return signInKey{w.Database, sha256.Sum256([]byte(w.Secret))}
 }
 
-func refused(login string, w Workspace) error {
+func credentialsRefused(login string, w Workspace) error {
 	return fault.New(fault.Denied, "Odoo account %s in %s: credentials refused", login, w.Database).
 		WithCode(CodeAccessDenied).
 		WithHint("leadctl tenant provision %s --wait installs the stored secret again", w.Tenant)

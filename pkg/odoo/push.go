@@ -46,12 +46,12 @@ const pushBatch = 200
 // It may be repeated after any failure and then goes on; Pushed is valid with an error too. Two pushes to one workspace at the
 // same time could each make a lead, so the caller runs one at a time.
 func (p *Provisioner) PushLeads(ctx context.Context, w Workspace, leads []Lead) (Pushed, error) {
-	return p.push(ctx, w, leads, false)
+	return p.pushLeads(ctx, w, leads, false)
 }
 
 // CompareLeads counts what PushLeads would do, and writes nothing.
 func (p *Provisioner) CompareLeads(ctx context.Context, w Workspace, leads []Lead) (Pushed, error) {
-	return p.push(ctx, w, leads, true)
+	return p.pushLeads(ctx, w, leads, true)
 }
 
 // pushing is one push into one workspace.
@@ -61,7 +61,7 @@ type pushing struct {
 	sum Pushed
 }
 
-func (p *Provisioner) push(ctx context.Context, w Workspace, leads []Lead, dry bool) (Pushed, error) {
+func (p *Provisioner) pushLeads(ctx context.Context, w Workspace, leads []Lead, dry bool) (Pushed, error) {
 	session, err := p.Session(ctx, w)
 	if err != nil {
 		return Pushed{}, err
@@ -137,7 +137,7 @@ func (s *pushing) leadsOf(ctx context.Context, partners map[string]Record) (map[
 		return nil, nil
 	}
 	have, err := s.SearchRead(ctx, "crm.lead", Query{Archived: true, Order: "id", Fields: append(fieldsOf("crm.lead"), "partner_id"),
-		Domain: Domain{Where("partner_id", "in", idsOf(slices.Collect(maps.Values(partners)))), Where("x_pre_sdr_bucket", "!=", false)}})
+		Domain: Domain{Where("partner_id", "in", IDsOf(slices.Collect(maps.Values(partners)))), Where("x_pre_sdr_bucket", "!=", false)}})
 	out := map[int64][]Record{}
 	for _, r := range have {
 		out[r.Int("partner_id")] = append(out[r.Int("partner_id")], r)
@@ -156,13 +156,13 @@ func (s *pushing) update(ctx context.Context, met []meeting) error {
 			}
 			continue
 		}
-		if want := m.lead.partner(); m.partner.differs(want) {
-			partners = append(partners, with(want, "id", m.partner.ID()))
+		if want := m.lead.partner(); m.partner.differsFrom(want) {
+			partners = append(partners, withContext(want, "id", m.partner.ID()))
 		}
 		before := len(leads)
 		for _, is := range m.leads {
-			if want := m.lead.score(); is.differs(want) {
-				leads = append(leads, with(want, "id", is.ID()))
+			if want := m.lead.score(); is.differsFrom(want) {
+				leads = append(leads, withContext(want, "id", is.ID()))
 			}
 		}
 		if len(leads) > before {
@@ -197,7 +197,7 @@ func (s *pushing) rewrite(ctx context.Context, model string, records []Record) e
 		}
 	}
 	fields[slices.Index(fields, "id")] = ".id" // the record's number, where "id" would be an external name
-	return s.load(ctx, model, fields, rows)
+	return s.LoadRecords(ctx, model, fields, rows)
 }
 
 // cell is a value as Odoo's import takes it.
@@ -211,7 +211,7 @@ func cell(v any) string {
 // meet gives a partner that somebody else made its lead and the mark, in one transaction of Odoo's.
 func (s *pushing) meet(ctx context.Context, m meeting) error {
 	if !s.dry {
-		if err := s.Write(ctx, "res.partner", []int64{m.partner.ID()}, with(m.lead.partner(), opportunities, s.opened(m.lead)), quiet()); err != nil {
+		if err := s.Write(ctx, "res.partner", []int64{m.partner.ID()}, withContext(m.lead.partner(), opportunities, s.opened(m.lead)), QuietContext()); err != nil {
 			return err
 		}
 	}
@@ -222,7 +222,7 @@ func (s *pushing) meet(ctx context.Context, m meeting) error {
 // make makes partners with their leads, all or none.
 func (s *pushing) make(ctx context.Context, fresh []Record) error {
 	if len(fresh) > 0 && !s.dry {
-		if _, err := s.Create(ctx, "res.partner", fresh, quiet()); err != nil {
+		if _, err := s.Create(ctx, "res.partner", fresh, QuietContext()); err != nil {
 			return err
 		}
 	}
@@ -273,8 +273,8 @@ func text(s string) any {
 	return s
 }
 
-// differs reports whether any of want's values is not what the record has.
-func (r Record) differs(want Record) bool {
+// differsFrom reports whether any of want's values is not what the record has.
+func (r Record) differsFrom(want Record) bool {
 	for field, value := range want {
 		var same bool
 		switch value := value.(type) {

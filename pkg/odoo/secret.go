@@ -50,8 +50,8 @@ const keyIndexLength = 8
 // keyRounds is what Odoo itself uses for keys: they are random, so stretching adds nothing.
 const keyRounds = 6000
 
-// usableAsKey reports whether s has the form of an Odoo API key.
-func (s Secret) usableAsKey() bool {
+// IsAPIKey reports whether s has the form of an Odoo API key.
+func (s Secret) IsAPIKey() bool {
 	b, err := hex.DecodeString(string(s))
 	return err == nil && len(b) == 20 && strings.ToLower(string(s)) == string(s)
 }
@@ -74,8 +74,8 @@ func hashWith(s Secret, rounds int, salt []byte) (string, error) {
 	return fmt.Sprintf("$pbkdf2-sha512$%d$%s$%s", rounds, ab64.EncodeToString(salt), ab64.EncodeToString(sum)), nil
 }
 
-// matches reports whether hash is the stored form of s.
-func (s Secret) matches(hash string) bool {
+// secretMatches reports whether hash is the stored form of s.
+func (s Secret) secretMatches(hash string) bool {
 	part := strings.Split(hash, "$")
 	if len(part) != 5 || part[1] != "pbkdf2-sha512" {
 		return false

@@ -22,23 +22,23 @@ func TestKeyHash(t *testing.T) {
 	got, err := hashWith(key, keyRounds, salt)
 	require.NoError(t, err)
 	require.Equal(t, stored, got)
-	require.True(t, key.matches(stored))
-	require.False(t, key[1:].matches(stored))
+	require.True(t, key.secretMatches(stored))
+	require.False(t, key[1:].secretMatches(stored))
 	for _, bad := range []string{"", "plain", "$pbkdf2-sha512$x$AA$AA", "$pbkdf2-sha512$99999999999$AA$AA", "$pbkdf2-sha256$6000$AA$AA", "$pbkdf2-sha512$6000$!$AA"} {
-		require.False(t, key.matches(bad), bad)
+		require.False(t, key.secretMatches(bad), bad)
 	}
 	fresh, err := hashSecret(key, keyRounds)
 	require.NoError(t, err)
 	require.NotEqual(t, stored, fresh, "salted")
-	require.True(t, key.matches(fresh))
+	require.True(t, key.secretMatches(fresh))
 }
 
 func TestSecretIsNotPrinted(t *testing.T) {
 	t.Parallel()
 	s := NewSecret()
-	require.True(t, s.usableAsKey())
+	require.True(t, s.IsAPIKey())
 	for _, bad := range []Secret{"", "admin", s + "0", Secret(strings.Repeat("g", 40)), Secret(strings.Repeat("A", 40))} {
-		require.False(t, bad.usableAsKey())
+		require.False(t, bad.IsAPIKey())
 	}
 	asJSON, err := json.Marshal(struct{ S Secret }{s})
 	require.NoError(t, err)
@@ -71,5 +71,5 @@ func TestGist(t *testing.T) {
 	} {
 		require.Equal(t, want, lastLine(text))
 	}
-	require.LessOrEqual(t, len(detail(strings.Repeat("é", 400), nil)), 304)
+	require.LessOrEqual(t, len(cutDetail(strings.Repeat("é", 400), nil)), 304)
 }

@@ -57,13 +57,13 @@ func (s *Session) ForCompany(id int64) *Session {
 // Call makes a call that has no method of its own here. In a shared database it asks for its own company alone.
 func (s *Session) Call(ctx context.Context, c Call) (any, error) {
 	if s.company != 0 {
-		c.Context = with(c.Context, "allowed_company_ids", []int64{s.company})
+		c.Context = withContext(c.Context, "allowed_company_ids", []int64{s.company})
 	}
 	return s.proto.call(ctx, s.db, c)
 }
 
-// with is a copy of a context with key, unless that is set already.
-func with(context map[string]any, key string, value any) map[string]any {
+// withContext is a copy of a context with key, unless that is set already.
+func withContext(context map[string]any, key string, value any) map[string]any {
 	out := map[string]any{key: value}
 	maps.Copy(out, context)
 	return out
@@ -168,7 +168,7 @@ func (s *Session) FieldsGet(ctx context.Context, model string, names []string) (
 // Create makes records, all or none, and returns their ids in the same order. An Ambiguous failure may have made them. In a
 // shared database partners and leads are given the session's company, without which everybody would see them.
 func (s *Session) Create(ctx context.Context, model string, values []Record, with map[string]any) ([]int64, error) {
-	if s.company != 0 && slices.Contains(companyModels, model) {
+	if s.company != 0 && slices.Contains(CompanyModels, model) {
 		values = slices.Clone(values)
 		for i, r := range values {
 			values[i] = Record{"company_id": s.company}

@@ -24,29 +24,29 @@ const smokeRef = "leadctl-smoke-"
 // people sign in one way alone. The checks made so far are returned with the error of the one that failed.
 func (p *Provisioner) SmokeTest(ctx context.Context, w Workspace) ([]Check, error) {
 	var s *Session
-	t := trial{}
-	t.do("sign in", func() (err error) {
+	t := checkList{}
+	t.run("sign in", func() (err error) {
 		p.uids.Delete(w.signInKey())
 		s, err = p.Session(ctx, w)
 		return err
 	})
 	if t.err == nil {
-		s.smoke(ctx, &t)
-		t.do("sign-on", func() error { return p.demandClosedSignOn(ctx, w) })
-		t.do("default password", func() error { return p.assertNoDefault(ctx, s.Database()) })
-		t.do("neighbours", func() error { return p.leakCheck(ctx, s) })
+		s.runSmokeChecks(ctx, &t)
+		t.run("sign-on", func() error { return p.demandClosedSignOn(ctx, w) })
+		t.run("default password", func() error { return p.assertNoDefault(ctx, s.Database()) })
+		t.run("neighbours", func() error { return p.leakCheck(ctx, s) })
 	}
 	return t.checks, t.err
 }
 
-// trial runs checks one after the other until one fails.
-type trial struct {
+// checkList runs checks one after the other until one fails.
+type checkList struct {
 	checks []Check
 	err    error
 	after  func(Check) // told after each check; may be nil
 }
 
-func (t *trial) do(name string, check func() error) {
+func (t *checkList) run(name string, check func() error) {
 	if t.err != nil {
 		return
 	}
@@ -59,51 +59,51 @@ func (t *trial) do(name string, check func() error) {
 	}
 }
 
-func (s *Session) smoke(ctx context.Context, t *trial) {
-	t.do("crm and fields", func() error { return s.demandFields(ctx) })
-	s.roundTrip(ctx, t)
+func (s *Session) runSmokeChecks(ctx context.Context, t *checkList) {
+	t.run("crm and fields", func() error { return s.demandFields(ctx) })
+	s.tryRoundTrip(ctx, t)
 }
 
-// roundTrip takes one marked partner through its life.
-func (s *Session) roundTrip(ctx context.Context, t *trial) {
+// tryRoundTrip takes one marked partner through its life.
+func (s *Session) tryRoundTrip(ctx context.Context, t *checkList) {
 	ref := smokeRef + string(NewSecret())
 	var ids []int64
-	t.do("write", func() (err error) {
-		ids, err = s.Create(ctx, "res.partner", []Record{{"name": "leadctl smoke test", "ref": ref}}, quiet())
+	t.run("write", func() (err error) {
+		ids, err = s.Create(ctx, "res.partner", []Record{{"name": "leadctl smoke test", "ref": ref}}, QuietContext())
 		return
 	})
-	t.do("read", func() error {
+	t.run("read", func() error {
 		n, err := s.SearchCount(ctx, "res.partner", Query{Domain: Domain{Where("ref", "=", ref)}})
 		if err == nil && n != 1 {
 			err = lostWrite(s.Database())
 		}
 		return err
 	})
-	t.do("change", func() error {
-		return s.Write(ctx, "res.partner", ids, Record{"comment": "leadctl smoke test"}, quiet())
+	t.run("change", func() error {
+		return s.Write(ctx, "res.partner", ids, Record{"comment": "leadctl smoke test"}, QuietContext())
 	})
-	t.do("delete", func() error { return s.Unlink(ctx, "res.partner", ids) })
-	t.do("tidy", func() error { return s.tidySmoke(ctx, ref) })
+	t.run("delete", func() error { return s.Unlink(ctx, "res.partner", ids) })
+	t.run("tidy", func() error { return s.tidySmoke(ctx, ref) })
 }
 
 // demandClosedSignOn: where people sign in through a provider, it must be one alone, and admit nobody whom leadctl did not link.
 func (p *Provisioner) demandClosedSignOn(ctx context.Context, w Workspace) error {
-	s, err := p.control(ctx, w)
+	s, err := p.openForSettings(ctx, w)
 	if err != nil {
 		return err
 	}
-	on, err := s.providers(ctx, Where("enabled", "=", true))
+	on, err := s.readProviders(ctx, Where("enabled", "=", true))
 	if err != nil || len(on) == 0 {
 		return err
 	}
 	if len(on) > 1 {
-		return misconfigured("Odoo database %s: %d providers offered for signing in", s.Database(), len(on)).WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
+		return Misconfigured("Odoo database %s: %d providers offered for signing in", s.Database(), len(on)).WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
 	}
-	off, err := s.parametersOff(ctx, ssoParameters())
+	off, err := s.DifferingParameters(ctx, ssoParameters())
 	if err != nil || len(off) == 0 {
 		return err
 	}
-	return misconfigured("Odoo database %s: %s is %q instead of %q", s.Database(), off[0].key, off[0].is, off[0].want).
+	return Misconfigured("Odoo database %s: %s is %q instead of %q", s.Database(), off[0].Key, off[0].Is, off[0].Want).
 		WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
 }
 
@@ -111,23 +111,23 @@ func lostWrite(db string) error {
 	return fault.New(fault.Unprocessable, "Odoo database %s: a write was confirmed and is not there", db).WithCode(CodeRejected)
 }
 
-// quiet keeps Odoo from writing followers and log notes for records that a machine makes; it also makes writes several times
+// QuietContext keeps Odoo from writing followers and log notes for records that a machine makes; it also makes writes several times
 // faster.
-func quiet() map[string]any {
+func QuietContext() map[string]any {
 	return map[string]any{"tracking_disable": true, "mail_create_nosubscribe": true, "mail_create_nolog": true}
 }
 
 // demandFields asks the models themselves, which a user without any rights to settings may do. A model that is not there is a
 // module that is not installed.
 func (s *Session) demandFields(ctx context.Context) error {
-	for _, model := range models(Fields()) {
+	for _, model := range fieldModels(Fields()) {
 		have, err := s.FieldsGet(ctx, model, fieldsOf(model))
 		if err != nil {
 			return err
 		}
 		for _, f := range Fields() {
 			if f.Model == model && have[f.Name].Text("type") != f.Type {
-				return misconfigured("Odoo database %s: field %s.%s: missing or not of type %s", s.Database(), model, f.Name, f.Type)
+				return Misconfigured("Odoo database %s: field %s.%s: missing or not of type %s", s.Database(), model, f.Name, f.Type)
 			}
 		}
 	}

@@ -30,12 +30,12 @@ func (s *Session) ensureSpare(ctx context.Context) error {
 // plainAddress is one that Odoo's normal form of an address leaves as it is.
 var plainAddress = regexp.MustCompile(`^[a-z0-9._%+-]+@[a-z0-9.-]+$`)
 
-// take: for the first person the spare is there, for the others it is not, nor in a clone of an older template.
-func (c *cluster) take(ctx context.Context, w Workspace, u User) (uid int64, err error) {
+// takeSpareUser: for the first person the spare is there, for the others it is not, nor in a clone of an older template.
+func (c *cluster) takeSpareUser(ctx context.Context, w Workspace, u User) (uid int64, err error) {
 	if !plainAddress.MatchString(u.Email) {
 		return 0, nil
 	}
-	conn, err := c.open(ctx, w)
+	conn, err := c.connectOwned(ctx, w)
 	if err != nil {
 		return 0, err
 	}
@@ -54,9 +54,9 @@ func (c *cluster) take(ctx context.Context, w Workspace, u User) (uid int64, err
 	return uid, clusterFault("user in "+w.Database, err)
 }
 
-func (*manager) take(context.Context, Workspace, User) (int64, error) { return 0, nil }
+func (*manager) takeSpareUser(context.Context, Workspace, User) (int64, error) { return 0, nil }
 
-func (*company) take(context.Context, Workspace, User) (int64, error) { return 0, nil }
+func (*company) takeSpareUser(context.Context, Workspace, User) (int64, error) { return 0, nil }
 
 func becomePerson(ctx context.Context, tx pgx.Tx, uid, partner int64, u User) error {
 	for _, change := range []struct {
@@ -74,14 +74,14 @@ func becomePerson(ctx context.Context, tx pgx.Tx, uid, partner int64, u User) er
 			return err
 		}
 	}
-	return rename(ctx, tx, partner, u.Name)
+	return renamePartner(ctx, tx, partner, u.Name)
 }
 
-// rename sets the column that holds a contact's full name.
-func rename(ctx context.Context, tx pgx.Tx, partner int64, name string) error {
+// renamePartner sets the column that holds a contact's full name.
+func renamePartner(ctx context.Context, tx pgx.Tx, partner int64, name string) error {
 	column, err := fullName(ctx, tx)
 	if err == nil {
-		_, err = tx.Exec(ctx, `UPDATE res_partner SET `+quote(column)+` = $2 WHERE id = $1`, partner, name)
+		_, err = tx.Exec(ctx, `UPDATE res_partner SET `+quoteName(column)+` = $2 WHERE id = $1`, partner, name)
 	}
 	return err
 }

@@ -12,9 +12,9 @@ const (
 	CodeUserArchived = "ODOO_USER_ARCHIVED" // by somebody, on purpose
 )
 
-// SSO is the identity provider that people sign in to Odoo with, as Odoo's auth_oauth knows it: the implicit flow, a public
+// OAuthProvider is the identity provider that people sign in to Odoo with, as Odoo's auth_oauth knows it: the implicit flow, a public
 // client, no secret.
-type SSO struct {
+type OAuthProvider struct {
 	Name         string // shown to operators; also how leadctl finds its provider again
 	Button       string // shown on the sign-in page
 	ClientID     string // public client with redirect <Odoo>/auth_oauth/signin
@@ -24,12 +24,12 @@ type SSO struct {
 
 // EnsureProvider sees to it that the workspace offers exactly this provider on its sign-in page and admits nobody whom leadctl
 // did not link. It returns the provider's id there.
-func (p *Provisioner) EnsureProvider(ctx context.Context, w Workspace, sso SSO) (int64, error) {
-	s, err := p.control(ctx, w)
+func (p *Provisioner) EnsureProvider(ctx context.Context, w Workspace, sso OAuthProvider) (int64, error) {
+	s, err := p.openForSettings(ctx, w)
 	if err != nil {
 		return 0, err
 	}
-	if err := s.setParametersTo(ctx, ssoParameters()); err != nil {
+	if err := s.EnsureParameters(ctx, ssoParameters()); err != nil {
 		return 0, err
 	}
 	return s.ensureProvider(ctx, sso)
@@ -40,16 +40,16 @@ func (p *Provisioner) LinkUser(ctx context.Context, w Workspace, provider, uid i
 	if subject == "" {
 		return fault.New(fault.Internal, "tenant %s: SSO link without a subject", w.Tenant)
 	}
-	s, err := p.control(ctx, w)
+	s, err := p.openForSettings(ctx, w)
 	if err != nil {
 		return err
 	}
-	return s.link(ctx, uid, provider, subject)
+	return s.linkUser(ctx, uid, provider, subject)
 }
 
 // CheckSSO is nil when EnsureProvider would change nothing; it writes nothing. Else fault.Operator with the first difference.
-func (p *Provisioner) CheckSSO(ctx context.Context, w Workspace, sso SSO) error {
-	s, err := p.control(ctx, w)
+func (p *Provisioner) CheckSSO(ctx context.Context, w Workspace, sso OAuthProvider) error {
+	s, err := p.openForSettings(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -57,20 +57,20 @@ func (p *Provisioner) CheckSSO(ctx context.Context, w Workspace, sso SSO) error 
 		return fault.New(fault.Operator, "Odoo database %s: "+format, append([]any{s.Database()}, args...)...).
 			WithCode(CodeMisconfig).WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
 	}
-	off, err := s.parametersOff(ctx, ssoParameters())
+	off, err := s.DifferingParameters(ctx, ssoParameters())
 	if err != nil {
 		return err
 	}
 	if len(off) > 0 {
-		return differs("parameter %s is %q, not %q", off[0].key, off[0].is, off[0].want)
+		return differs("parameter %s is %q, not %q", off[0].Key, off[0].Is, off[0].Want)
 	}
-	on, err := s.providers(ctx, Where("enabled", "=", true))
+	on, err := s.readProviders(ctx, Where("enabled", "=", true))
 	switch {
 	case err != nil:
 		return err
 	case len(on) != 1 || on[0].Text("name") != sso.Name:
 		return differs("%d sign-in providers are enabled, where %s alone should be", len(on), sso.Name)
-	case !on[0].covers(sso.record()):
+	case !on[0].coversValues(sso.record()):
 		return differs("the sign-in provider %s is not set up as it should be", sso.Name)
 	}
 	return nil
@@ -78,7 +78,7 @@ func (p *Provisioner) CheckSSO(ctx context.Context, w Workspace, sso SSO) error 
 
 // LinkedSubject is the provider's subject that a login is tied to, "" when it is tied to none. fault.NotFound: no such user.
 func (p *Provisioner) LinkedSubject(ctx context.Context, w Workspace, login string) (string, error) {
-	s, err := p.control(ctx, w)
+	s, err := p.openForSettings(ctx, w)
 	if err != nil {
 		return "", err
 	}
@@ -97,19 +97,19 @@ func ssoParameters() [][2]string {
 	return [][2]string{{"auth_signup.invitation_scope", "b2b"}, {"auth_oauth.authorization_header", "1"}}
 }
 
-func (sso SSO) record() Record {
+func (sso OAuthProvider) record() Record {
 	return Record{"name": sso.Name, "body": sso.Button, "client_id": sso.ClientID, "enabled": true, "scope": "openid profile email",
 		"auth_endpoint": sso.AuthEndpoint, "validation_endpoint": sso.UserInfo, "data_endpoint": false, "css_class": "fa fa-fw fa-key"}
 }
 
-func (s *Session) providers(ctx context.Context, which ...any) ([]Record, error) {
+func (s *Session) readProviders(ctx context.Context, which ...any) ([]Record, error) {
 	return s.SearchRead(ctx, "auth.oauth.provider", Query{Order: "id", Domain: which,
 		Fields: []string{"name", "body", "client_id", "enabled", "scope", "auth_endpoint", "validation_endpoint"}})
 }
 
-func (s *Session) ensureProvider(ctx context.Context, sso SSO) (int64, error) {
+func (s *Session) ensureProvider(ctx context.Context, sso OAuthProvider) (int64, error) {
 	want := sso.record()
-	all, err := s.providers(ctx)
+	all, err := s.readProviders(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -119,7 +119,7 @@ func (s *Session) ensureProvider(ctx context.Context, sso SSO) (int64, error) {
 		switch {
 		case r.Text("name") == sso.Name && id == 0:
 			id = r.ID()
-			if r.covers(want) {
+			if r.coversValues(want) {
 				continue
 			}
 			if err := s.Write(ctx, "auth.oauth.provider", []int64{id}, want, nil); err != nil {
@@ -144,8 +144,8 @@ func (s *Session) ensureProvider(ctx context.Context, sso SSO) (int64, error) {
 	return ids[0], nil
 }
 
-// covers reports whether the fields that r has are as want says.
-func (r Record) covers(want Record) bool {
+// coversValues reports whether the fields that r has are as want says.
+func (r Record) coversValues(want Record) bool {
 	for field, value := range r {
 		if w, asked := want[field]; asked && w != value {
 			return false
@@ -154,8 +154,8 @@ func (r Record) covers(want Record) bool {
 	return true
 }
 
-// link ties the user to the subject: Odoo does not do that by e-mail address, and answers "access denied" without it.
-func (s *Session) link(ctx context.Context, uid, provider int64, subject string) error {
+// linkUser ties the user to the subject: Odoo does not do that by e-mail address, and answers "access denied" without it.
+func (s *Session) linkUser(ctx context.Context, uid, provider int64, subject string) error {
 	found, err := s.SearchRead(ctx, "res.users", Query{Domain: Domain{Where("id", "=", uid)}, Archived: true,
 		Fields: []string{"oauth_provider_id", "oauth_uid"}})
 	if err != nil {
@@ -173,32 +173,32 @@ func (s *Session) link(ctx context.Context, uid, provider int64, subject string)
 	return s.Write(ctx, "res.users", []int64{uid}, Record{"oauth_provider_id": provider, "oauth_uid": subject}, nil)
 }
 
-// offParameter is a system parameter that has another value than it shall have.
-type offParameter struct{ key, want, is string }
+// ParameterDifference is a system parameter that has another value than it shall have.
+type ParameterDifference struct{ Key, Want, Is string }
 
-// parametersOff are those of the wanted parameters that have another value.
-func (s *Session) parametersOff(ctx context.Context, want [][2]string) (off []offParameter, err error) {
-	is, err := s.parameters(ctx, want)
+// DifferingParameters are those of the wanted parameters that have another value.
+func (s *Session) DifferingParameters(ctx context.Context, want [][2]string) (off []ParameterDifference, err error) {
+	is, err := s.Parameters(ctx, want)
 	for _, kv := range want {
 		if err == nil && is[kv[0]] != kv[1] {
-			off = append(off, offParameter{kv[0], kv[1], is[kv[0]]})
+			off = append(off, ParameterDifference{kv[0], kv[1], is[kv[0]]})
 		}
 	}
 	return off, err
 }
 
-// setParametersTo writes those parameters that differ.
-func (s *Session) setParametersTo(ctx context.Context, want [][2]string) error {
-	off, err := s.parametersOff(ctx, want)
+// EnsureParameters writes those parameters that differ.
+func (s *Session) EnsureParameters(ctx context.Context, want [][2]string) error {
+	off, err := s.DifferingParameters(ctx, want)
 	for _, p := range off {
 		if err == nil {
-			err = s.setParameter(ctx, p.key, p.want)
+			err = s.SetParameter(ctx, p.Key, p.Want)
 		}
 	}
 	return err
 }
 
-// setParameterTo writes a parameter when it differs.
-func (s *Session) setParameterTo(ctx context.Context, key, value string) error {
-	return s.setParametersTo(ctx, [][2]string{{key, value}})
+// EnsureParameter writes a parameter when it differs.
+func (s *Session) EnsureParameter(ctx context.Context, key, value string) error {
+	return s.EnsureParameters(ctx, [][2]string{{key, value}})
 }

@@ -24,24 +24,24 @@ type Part struct {
 // TemplateStatus tells what there is of the template, and so what PrepareTemplate would still do. It changes nothing, not even
 // for a moment: a locked template is judged by what it says about itself, since nobody can open it.
 func TemplateStatus(ctx context.Context, server *Server, t Template) ([]Part, error) {
-	b, err := newBench(server, t.withDefaults())
+	b, err := newTemplateRun(server, t.withDefaults())
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range []string{t.Name, t.Name + provisionalSuffix} {
-		there, err := b.exists(ctx, name)
+		there, err := b.lookupDatabase(ctx, name)
 		if err != nil {
 			return nil, err
 		}
 		if there.exists {
 			b.db = name
-			return b.parts(ctx, there)
+			return b.readParts(ctx, there)
 		}
 	}
 	return []Part{{"database " + t.Name, PartMissing, "not begun"}}, nil
 }
 
-func (b *bench) parts(ctx context.Context, there found) ([]Part, error) {
+func (b *templateRun) readParts(ctx context.Context, there databaseState) ([]Part, error) {
 	database := Part{"database " + b.t.Name, PartReady, "version " + templateVersion}
 	switch {
 	case there.locked && there.comment == templateComment:
@@ -52,7 +52,7 @@ func (b *bench) parts(ctx context.Context, there found) ([]Part, error) {
 	case there.locked:
 		return []Part{{database.Name, PartMissing, "of another version: " + there.comment}}, nil
 	}
-	have, err := b.inside(ctx)
+	have, err := b.readContents(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -67,8 +67,8 @@ func (b *bench) parts(ctx context.Context, there found) ([]Part, error) {
 	return append([]Part{database}, have.parts(b.t)...), nil
 }
 
-// contents is what a database has of what a template needs.
-type contents struct {
+// templateContents is what a database has of what a template needs.
+type templateContents struct {
 	begun   bool
 	version string
 	modules []string // installed
@@ -77,7 +77,7 @@ type contents struct {
 	rules   []string // active
 }
 
-func (c contents) parts(t Template) []Part {
+func (c templateContents) parts(t Template) []Part {
 	var out []Part
 	add := func(name string, there bool) {
 		p := Part{Name: name, State: PartMissing}
@@ -96,32 +96,32 @@ func (c contents) parts(t Template) []Part {
 		add("account "+ServiceLogin, slices.Contains(c.logins, ServiceLogin))
 		return out
 	}
-	for _, r := range rules() {
+	for _, r := range companyRules() {
 		add("rule "+r.name(), slices.Contains(c.rules, r.name()))
 	}
 	return out
 }
 
-// inside looks into the database: in SQL where the cluster is at hand, else as its administrator.
-func (b *bench) inside(ctx context.Context) (contents, error) {
+// readContents looks into the database: in SQL where the cluster is at hand, else as its administrator.
+func (b *templateRun) readContents(ctx context.Context) (templateContents, error) {
 	if b.cluster != nil {
-		return b.insideCluster(ctx)
+		return b.readContentsOnCluster(ctx)
 	}
-	s, ok, err := b.administrator(ctx)
+	s, ok, err := b.openAsAdministrator(ctx)
 	if err != nil || !ok {
-		return contents{}, err
+		return templateContents{}, err
 	}
-	return s.contents(ctx)
+	return s.readContents(ctx)
 }
 
-func (s *Session) contents(ctx context.Context) (contents, error) {
-	var c contents
-	begun, err := s.parameter(ctx, begunKey)
+func (s *Session) readContents(ctx context.Context) (templateContents, error) {
+	var c templateContents
+	begun, err := s.Parameter(ctx, begunKey)
 	if err != nil {
 		return c, err
 	}
 	c.begun = begun != ""
-	if c.version, err = s.parameter(ctx, templateKey); err != nil {
+	if c.version, err = s.Parameter(ctx, templateKey); err != nil {
 		return c, err
 	}
 	for _, q := range []struct {
@@ -131,7 +131,7 @@ func (s *Session) contents(ctx context.Context) (contents, error) {
 		read  []string
 	}{
 		{&c.modules, "ir.module.module", Where("state", "=", "installed"), []string{"name"}},
-		{&c.fields, "ir.model.fields", Where("name", "in", names(Fields())), []string{"model", "name"}},
+		{&c.fields, "ir.model.fields", Where("name", "in", fieldNames(Fields())), []string{"model", "name"}},
 		{&c.logins, "res.users", Where("login", "=", ServiceLogin), []string{"login"}},
 		{&c.rules, "ir.rule", Where("name", "=like", "leadctl: %"), []string{"name"}},
 	} {
@@ -150,19 +150,19 @@ func (s *Session) contents(ctx context.Context) (contents, error) {
 	return c, nil
 }
 
-func (b *bench) insideCluster(ctx context.Context) (contents, error) {
-	var c contents
+func (b *templateRun) readContentsOnCluster(ctx context.Context) (templateContents, error) {
+	var c templateContents
 	conn, err := b.cluster.connect(ctx, b.db)
 	if err != nil {
 		return c, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	begun, err := parameter(ctx, conn, begunKey)
+	begun, err := readParameter(ctx, conn, begunKey)
 	if err != nil || begun == "" {
 		return c, err
 	}
 	c.begun = true
-	if c.version, err = parameter(ctx, conn, templateKey); err != nil {
+	if c.version, err = readParameter(ctx, conn, templateKey); err != nil {
 		return c, err
 	}
 	for _, q := range []struct {
@@ -195,7 +195,7 @@ func (p *Provisioner) FieldStates(ctx context.Context, w Workspace) ([]FieldStat
 		return nil, err
 	}
 	out := make([]FieldState, 0, len(Fields()))
-	for _, model := range models(Fields()) {
+	for _, model := range fieldModels(Fields()) {
 		have, err := s.FieldsGet(ctx, model, fieldsOf(model))
 		if err != nil {
 			return nil, err

@@ -45,15 +45,15 @@ type Template struct {
 func PrepareTemplate(ctx context.Context, server *Server, t Template) ([]Check, error) {
 	t = t.withDefaults()
 	if t.Secret == "" && (t.Shared || t.ClusterDSN == "") {
-		return nil, misconfigured("Odoo template %s: neither the cluster nor an administrator password is configured", t.Name).
+		return nil, Misconfigured("Odoo template %s: neither the cluster nor an administrator password is configured", t.Name).
 			WithHint("set ODOO_POSTGRES_DSN or odoo.template_password; a shared database needs the latter")
 	}
-	b, err := newBench(server, t)
+	b, err := newTemplateRun(server, t)
 	if err != nil {
 		return nil, err
 	}
 	b.trial.after = t.Progress
-	b.run(ctx)
+	b.runSteps(ctx)
 	return b.trial.checks, b.trial.err
 }
 
@@ -65,33 +65,33 @@ func (t Template) withDefaults() Template {
 // templateModules are what a workspace is made of.
 var templateModules = []string{"crm", "contacts", "auth_oauth"}
 
-// run is the order of the work. A locked template of this version needs none.
-func (b *bench) run(ctx context.Context) {
+// runSteps is the order of the work. A locked template of this version needs none.
+func (b *templateRun) runSteps(ctx context.Context) {
 	t := &b.trial
-	t.do("look", func() error { return b.look(ctx) })
+	t.run("look", func() error { return b.findDatabase(ctx) })
 	if t.err != nil || b.ready {
 		return
 	}
-	t.do("database", func() error { return b.ensureDatabase(ctx) })
-	t.do("sign in", func() error { return b.signIn(ctx) })
-	t.do("begin", func() error { return b.begin(ctx) })
-	t.do("files in the database", func() error { return b.session.setParameterTo(ctx, "ir_attachment.location", "db") })
-	t.do("modules", func() error { return b.session.ensureModules(ctx, templateModules) })
-	t.do("move files", func() error { return b.session.moveFiles(ctx) })
-	t.do("quiet", func() error { return b.session.quieten(ctx) })
-	t.do("fields", func() error { _, err := b.session.EnsureFields(ctx); return err })
+	t.run("database", func() error { return b.ensureDatabase(ctx) })
+	t.run("sign in", func() error { return b.signIn(ctx) })
+	t.run("begin", func() error { return b.claimDatabase(ctx) })
+	t.run("files in the database", func() error { return b.session.EnsureParameter(ctx, "ir_attachment.location", "db") })
+	t.run("modules", func() error { return b.session.ensureModules(ctx, templateModules) })
+	t.run("move files", func() error { return b.session.moveFiles(ctx) })
+	t.run("quiet", func() error { return b.session.silenceModules(ctx) })
+	t.run("fields", func() error { _, err := b.session.EnsureFields(ctx); return err })
 	if b.t.Shared {
-		t.do("record rules", func() error { return b.session.ensureRules(ctx) })
-		t.do("owner", func() error { return b.session.setParameterTo(ctx, markerKey, sharedMarker(b.t.Installation)) })
+		t.run("record rules", func() error { return b.session.ensureRules(ctx) })
+		t.run("owner", func() error { return b.session.EnsureParameter(ctx, markerKey, sharedMarker(b.t.Installation)) })
 	} else {
-		t.do("service account", func() error { return b.session.ensureService(ctx) })
+		t.run("service account", func() error { return b.session.ensureService(ctx) })
 		if b.cluster != nil {
-			t.do("spare user", func() error { return b.session.ensureSpare(ctx) })
+			t.run("spare user", func() error { return b.session.ensureSpare(ctx) })
 		}
-		t.do("company", func() error { return b.session.nameCompany(ctx, "", unnamed) })
+		t.run("company", func() error { return b.session.nameCompany(ctx, "", unnamed) })
 	}
-	t.do("mark", func() error { return b.session.setParameterTo(ctx, templateKey, templateVersion) })
-	t.do("close", func() error { return b.close(ctx) })
+	t.run("mark", func() error { return b.session.EnsureParameter(ctx, templateKey, templateVersion) })
+	t.run("close", func() error { return b.commitTemplate(ctx) })
 }
 
 // begunKey says that Odoo's own making of the database came to its end, and that leadctl asked for it.
@@ -111,13 +111,13 @@ func (s *Session) ensureModules(ctx context.Context, modules []string) error {
 			return err
 		}
 		if err != nil {
-			pause(ctx, time.Duration(try+1)*2*time.Second)
+			Pause(ctx, time.Duration(try+1)*2*time.Second)
 		}
 	}
 	return err
 }
 
-func pause(ctx context.Context, d time.Duration) {
+func Pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-time.After(d):
 	case <-ctx.Done():
@@ -160,20 +160,20 @@ func (s *Session) moveFiles(ctx context.Context) error {
 	return nil
 }
 
-// noisy are scheduled jobs that report to odoo.com, mail customers of nobody, or burn time in every workspace.
-var noisy = []string{"crm_iap_enrich.ir_cron_lead_enrichment", "mail.ir_cron_module_update_notification",
+// noisyRecords are scheduled jobs that report to odoo.com, mail customers of nobody, or burn time in every workspace.
+var noisyRecords = []string{"crm_iap_enrich.ir_cron_lead_enrichment", "mail.ir_cron_module_update_notification",
 	"partner_autocomplete.ir_cron_partner_autocomplete", "digest.ir_cron_digest_scheduler_action"}
 
-// quieten switches off what a fresh Odoo does unasked.
-func (s *Session) quieten(ctx context.Context) error {
-	if err := s.setParametersTo(ctx, append(ssoParameters(), [2]string{"crm.iap.lead.enrich.setting", "manual"})); err != nil {
+// silenceModules switches off what a fresh Odoo does unasked.
+func (s *Session) silenceModules(ctx context.Context) error {
+	if err := s.EnsureParameters(ctx, append(ssoParameters(), [2]string{"crm.iap.lead.enrich.setting", "manual"})); err != nil {
 		return err
 	}
-	jobs, err := s.xmlIDs(ctx, noisy)
+	jobs, err := s.ResolveXMLIDs(ctx, noisyRecords)
 	if err != nil {
 		return err
 	}
-	for _, id := range noisy {
+	for _, id := range noisyRecords {
 		if jobs[id] == 0 {
 			continue
 		}
@@ -191,7 +191,7 @@ func (s *Session) disableProviders(ctx context.Context) error {
 	if err != nil || len(enabled) == 0 {
 		return err
 	}
-	return s.Write(ctx, "auth.oauth.provider", idsOf(enabled), Record{"enabled": false}, nil)
+	return s.Write(ctx, "auth.oauth.provider", IDsOf(enabled), Record{"enabled": false}, nil)
 }
 
 // serviceGroups let leadctl's account make users and fields and set parameters; deleting leads needs the sales manager.
@@ -199,7 +199,7 @@ var serviceGroups = []string{"base.group_user", "base.group_system", "base.group
 
 // ensureService makes leadctl's account. It gets no password: each clone installs the key of its workspace.
 func (s *Session) ensureService(ctx context.Context) error {
-	uid, err := s.userID(ctx, ServiceLogin)
+	uid, err := s.findUser(ctx, ServiceLogin)
 	if err != nil || uid != 0 {
 		return err
 	}

@@ -125,7 +125,7 @@ func transportDetail(err error) string {
 	case errors.As(err, &op):
 		return op.Op + ": " + op.Err.Error()
 	}
-	return detail(err.Error(), nil)
+	return cutDetail(err.Error(), nil)
 }
 
 // unserved turns a non-2xx answer into a fault; 5xx leaves the outcome open, since a proxy may have given up on a call that

@@ -27,14 +27,14 @@ func (p *Provisioner) EnsureUser(ctx context.Context, w Workspace, u User) (int6
 	if u.Name == "" {
 		u.Name = u.Email
 	}
-	s, err := p.control(ctx, w)
+	s, err := p.openForSettings(ctx, w)
 	if err != nil {
 		return 0, err
 	}
-	if uid, err := s.ownUser(ctx, u.Email); err != nil || uid != 0 {
+	if uid, err := s.findOwnUser(ctx, u.Email); err != nil || uid != 0 {
 		return uid, err
 	}
-	uid, err := p.maker.take(ctx, w, u)
+	uid, err := p.backend.takeSpareUser(ctx, w, u)
 	if err == nil && uid == 0 {
 		uid, err = s.createUser(ctx, Record{"login": u.Email, "name": u.Name, "email": u.Email}, ownerGroups)
 	}
@@ -42,14 +42,14 @@ func (p *Provisioner) EnsureUser(ctx context.Context, w Workspace, u User) (int6
 		return uid, nil
 	}
 	// Another attempt may have been faster, or this one's answer got lost.
-	if there, look := s.ownUser(ctx, u.Email); look == nil && there != 0 {
+	if there, look := s.findOwnUser(ctx, u.Email); look == nil && there != 0 {
 		return there, nil
 	}
 	return 0, err
 }
 
-// userID finds a user by login, 0 when there is none.
-func (s *Session) userID(ctx context.Context, login string) (int64, error) {
+// findUser finds a user by login, 0 when there is none.
+func (s *Session) findUser(ctx context.Context, login string) (int64, error) {
 	found, err := s.SearchRead(ctx, "res.users", Query{Domain: Domain{Where("login", "=", login)},
 		Fields: []string{"login", "active"}, Archived: true})
 	if err != nil || len(found) == 0 {
@@ -65,14 +65,14 @@ func (s *Session) userID(ctx context.Context, login string) (int64, error) {
 // createUser makes a user in exactly the named groups. Without groups Odoo 14 would make a sales administrator and 19 a user
 // who sees no lead.
 func (s *Session) createUser(ctx context.Context, values Record, groups []string) (int64, error) {
-	byName, err := s.xmlIDs(ctx, groups)
+	byName, err := s.ResolveXMLIDs(ctx, groups)
 	if err != nil {
 		return 0, err
 	}
 	ids := make([]int64, len(groups))
 	for i, g := range groups {
 		if ids[i] = byName[g]; ids[i] == 0 {
-			return 0, s.noRecord(g)
+			return 0, s.MissingRecord(g)
 		}
 	}
 	field, err := s.groupsField(ctx)
@@ -84,21 +84,21 @@ func (s *Session) createUser(ctx context.Context, values Record, groups []string
 		user["company_id"], user["company_ids"] = s.Company(), []any{[]any{6, 0, []int64{s.Company()}}}
 	}
 	maps.Copy(user, values)
-	made, err := s.Create(ctx, "res.users", []Record{user}, with(quiet(), "no_reset_password", true))
+	made, err := s.Create(ctx, "res.users", []Record{user}, withContext(QuietContext(), "no_reset_password", true))
 	if err != nil {
 		return 0, err
 	}
 	return made[0], nil
 }
 
-// noRecord: the module that brings an external id is not installed.
-func (s *Session) noRecord(id string) error {
+// MissingRecord: the module that brings an external id is not installed.
+func (s *Session) MissingRecord(id string) error {
 	return fault.New(fault.Operator, "Odoo record %s in %s: missing, its module is not installed", id, s.Database()).
 		WithCode(CodeMisconfig).WithHint("prepare the template again with: leadctl odoo template prepare")
 }
 
-// xmlIDs resolves those ids that exist.
-func (s *Session) xmlIDs(ctx context.Context, ids []string) (map[string]int64, error) {
+// ResolveXMLIDs resolves those ids that exist.
+func (s *Session) ResolveXMLIDs(ctx context.Context, ids []string) (map[string]int64, error) {
 	out := map[string]int64{}
 	var modules, shortNames []string
 	for _, id := range ids {

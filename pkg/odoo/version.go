@@ -105,11 +105,11 @@ func (s *Server) speaksJSON2(ctx context.Context) (bool, error) {
 	case err != nil:
 		return false, err
 	case s.protocol == ProtocolXMLRPC && !v.XMLRPC:
-		return false, misconfigured("Odoo %s: XML-RPC is shut, or gone", v.Name).WithHint("set odoo.protocol to auto")
+		return false, Misconfigured("Odoo %s: XML-RPC is shut, or gone", v.Name).WithHint("set odoo.protocol to auto")
 	case s.protocol == ProtocolXMLRPC:
 		return false, nil
 	case s.protocol == ProtocolJSON2 && v.Major < 19:
-		return false, misconfigured("Odoo %s: has no JSON-2, which came with 19", v.Name).WithHint("set odoo.protocol to auto or xmlrpc")
+		return false, Misconfigured("Odoo %s: has no JSON-2, which came with 19", v.Name).WithHint("set odoo.protocol to auto or xmlrpc")
 	}
 	return v.Major >= 19, nil
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// ways tries every way of making workspaces on this server, and makes none. The one that this Provisioner takes comes first.
-func (p *Provisioner) ways(ctx context.Context) []Check {
+// checkBackends tries every way of making workspaces on this server, and makes none. The one that this Provisioner takes comes first.
+func (p *Provisioner) checkBackends(ctx context.Context) []Check {
 	if p.shared != nil {
-		return []Check{reportBackend("company", true, func() (string, error) { return p.shared.usable(ctx) })}
+		return []Check{reportBackend("company", true, func() (string, error) { return p.shared.checkAccess(ctx) })}
 	}
 	clone := p.cluster != nil
 	taken, _ := p.databases.Backend(ctx) // BackendService after an error, which its own check reports
@@ -20,7 +20,7 @@ func (p *Provisioner) ways(ctx context.Context) []Check {
 		return reportBackend(string(b), !clone && taken == b, func() (string, error) { return p.checkCopying(ctx, b) })
 	}
 	all := []Check{
-		reportBackend("raw clone", clone, func() (string, error) { return p.cluster.usable(ctx) }),
+		reportBackend("raw clone", clone, func() (string, error) { return p.cluster.checkAccess(ctx) }),
 		by(BackendService),
 		by(BackendForms),
 	}
@@ -32,7 +32,7 @@ func (p *Provisioner) ways(ctx context.Context) []Check {
 // checkCopying reports whether a backend is open and, where databases are copied, has the template.
 func (p *Provisioner) checkCopying(ctx context.Context, by Backend) (string, error) {
 	detail, err := p.databases.CheckBackend(ctx, by)
-	m, copies := p.maker.(*manager)
+	m, copies := p.backend.(*manager)
 	if err != nil || !copies {
 		return detail, err
 	}
@@ -49,10 +49,10 @@ func reportBackend(name string, taken bool, try func() (string, error)) Check {
 	return Check{Name: name, Detail: found, Took: time.Since(start), Err: err, Spare: !taken}
 }
 
-// usable: the cluster answers, the role may create databases, and the template is ready.
-func (c *cluster) usable(ctx context.Context) (string, error) {
+// checkAccess: the cluster answers, the role may create databases, and the template is ready.
+func (c *cluster) checkAccess(ctx context.Context) (string, error) {
 	if c == nil {
-		return "", misconfigured("Odoo PostgreSQL: ODOO_POSTGRES_DSN is not set")
+		return "", Misconfigured("Odoo PostgreSQL: ODOO_POSTGRES_DSN is not set")
 	}
 	conn, err := c.connect(ctx, "")
 	if err != nil {
@@ -64,10 +64,10 @@ func (c *cluster) usable(ctx context.Context) (string, error) {
 		return "", clusterFault("role", err)
 	}
 	if !allowed {
-		return "", misconfigured("Odoo PostgreSQL: the role may not create databases").
+		return "", Misconfigured("Odoo PostgreSQL: the role may not create databases").
 			WithHint("the role of ODOO_POSTGRES_DSN needs CREATEDB and membership in Odoo's role")
 	}
-	t, err := lookup(ctx, conn, c.template)
+	t, err := lookupDatabase(ctx, conn, c.template)
 	if err != nil {
 		return "", err
 	}
@@ -81,39 +81,41 @@ func (c *cluster) usable(ctx context.Context) (string, error) {
 // question whose answer depends on the master password.
 func (d *dbService) checkAccess(ctx context.Context) (string, error) {
 	if d.master == "" {
-		return "", noMaster()
+		return "", masterMissing()
 	}
 	answers, err := d.answers(ctx)
 	if err == nil && !answers {
-		err = misconfigured("Odoo database service: shut, or gone").WithHint("let leadctl through to /xmlrpc/2/db, or leave it to the web form")
+		err = Misconfigured("Odoo database service: shut, or gone").WithHint("let leadctl through to /xmlrpc/2/db, or leave it to the web form")
 	}
 	if err != nil {
 		return "", err
 	}
 	if _, err := d.drop(ctx, noSuchDatabase()); err != nil {
-		return "", masterRefused(err)
+		return "", MasterRefused(err)
 	}
-	return "master password accepted" + noBackstop, nil
+	return "master password accepted" + NoUniqueIndexNote, nil
 }
 
 // checkAccess checks the master password by asking the drop form for a database that does not exist.
 func (d *dbForms) checkAccess(ctx context.Context) (string, error) {
 	if d.master == "" {
-		return "", noMaster()
+		return "", masterMissing()
 	}
 	if _, err := d.exists(ctx, ""); err != nil {
-		return "", masterRefused(err)
+		return "", MasterRefused(err)
 	}
 	if _, err := retryOn500(ctx, func() (any, error) { return nil, d.dropByForm(ctx, noSuchDatabase()) }); err != nil {
-		return "", masterRefused(err)
+		return "", MasterRefused(err)
 	}
-	return "master password accepted" + noBackstop, nil
+	return "master password accepted" + NoUniqueIndexNote, nil
 }
 
-func noMaster() error { return misconfigured("Odoo database manager: ODOO_MASTER_PASSWORD is not set") }
+func masterMissing() error {
+	return Misconfigured("Odoo database manager: ODOO_MASTER_PASSWORD is not set")
+}
 
-// masterRefused: a refusal of the master password is for an operator to put right, whichever of its two reasons it has.
-func masterRefused(err error) error {
+// MasterRefused: a refusal of the master password is for an operator to put right, whichever of its two reasons it has.
+func MasterRefused(err error) error {
 	if fault.Code(err) != CodeAccessDenied {
 		return err
 	}
@@ -121,9 +123,9 @@ func masterRefused(err error) error {
 		WithHint("check ODOO_MASTER_PASSWORD and that Odoo runs with list_db on, or set ODOO_POSTGRES_DSN")
 }
 
-// usable: the shared database is ours, and its record rules are in force.
-func (c *company) usable(ctx context.Context) (string, error) {
-	s, err := c.admin(ctx)
+// checkAccess: the shared database is ours, and its record rules are in force.
+func (c *company) checkAccess(ctx context.Context) (string, error) {
+	s, err := c.openAdministrator(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -132,15 +134,15 @@ func (c *company) usable(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if len(missing) > 0 {
-		return "", misconfigured("Odoo database %s: record rules missing or switched off: %s", c.database, strings.Join(missing, ", ")).
+		return "", Misconfigured("Odoo database %s: record rules missing or switched off: %s", c.database, strings.Join(missing, ", ")).
 			WithHint("leadctl odoo template prepare makes them again")
 	}
 	detail := "shared database " + c.database + " is ours and its rules stand"
 	if c.cluster == nil {
-		detail += noBackstop
+		detail += NoUniqueIndexNote
 	}
 	return detail, nil
 }
 
-// noBackstop is what an operator shall know of a database that only Odoo was asked to make: an index is SQL's to make.
-const noBackstop = "; without ODOO_POSTGRES_DSN no unique index keeps a company (x_uen) from being two contacts"
+// NoUniqueIndexNote is what an operator shall know of a database that only Odoo was asked to make: an index is SQL's to make.
+const NoUniqueIndexNote = "; without ODOO_POSTGRES_DSN no unique index keeps a company (x_uen) from being two contacts"

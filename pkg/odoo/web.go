@@ -198,7 +198,7 @@ func decodeWeb(body []byte, failed *CallError, secrets []Secret) (any, error) {
 	}
 	name, message := said.Error.Data.Name, said.Error.Data.Message
 	failed.Ambiguous = false
-	failed.Detail = detail(name+": "+lastLine(message), secrets)
+	failed.Detail = cutDetail(name+": "+lastLine(message), secrets)
 	switch name {
 	case "odoo.http.SessionExpiredException":
 		return nil, errExpired

@@ -251,7 +251,7 @@ func testTemplateAgain(t *testing.T, r rig) {
 }
 
 // ensureSSO is the two steps that let a person in.
-func (r rig) ensureSSO(w odoo.Workspace, sso odoo.SSO, uid int64, subject string) error {
+func (r rig) ensureSSO(w odoo.Workspace, sso odoo.OAuthProvider, uid int64, subject string) error {
 	provider, err := r.prov.EnsureProvider(context.Background(), w, sso)
 	if err != nil {
 		return err
@@ -264,7 +264,7 @@ func testSSO(t *testing.T, r rig) {
 	w := r.provisioned(t, 108)
 	uid, err := r.prov.EnsureUser(ctx, w, odoo.User{Email: "a@example.com"})
 	require.NoError(t, err)
-	sso := odoo.SSO{Name: "Keycloak", Button: "Sign in", ClientID: "odoo", AuthEndpoint: "https://id.example.com/auth", UserInfo: "https://id.example.com/userinfo"}
+	sso := odoo.OAuthProvider{Name: "Keycloak", Button: "Sign in", ClientID: "odoo", AuthEndpoint: "https://id.example.com/auth", UserInfo: "https://id.example.com/userinfo"}
 	for range 2 {
 		require.NoError(t, r.ensureSSO(w, sso, uid, "subject-1"))
 	}

@@ -65,7 +65,7 @@ func (s *Server) ask(ctx context.Context, c rpcCall) (any, error) {
 // server that has no others, whatever it is asked, and fails when that is copied, renamed or dropped at that moment.
 func retryOn500(ctx context.Context, try func() (any, error)) (v any, err error) {
 	for _, wait := range []time.Duration{0, 100 * time.Millisecond, time.Second} {
-		pause(ctx, wait)
+		Pause(ctx, wait)
 		v, err = try()
 		var e *CallError
 		if !errors.As(err, &e) || e.Status != http.StatusInternalServerError {
@@ -95,7 +95,7 @@ func decodeXML(body []byte, failed *CallError, secrets []Secret) (any, error) {
 		if strings.Contains(f.String, marshalNone) {
 			return nil, nil
 		}
-		failed.Code, failed.Ambiguous, failed.Detail = f.Code, false, detail(f.String, secrets)
+		failed.Code, failed.Ambiguous, failed.Detail = f.Code, false, cutDetail(f.String, secrets)
 		return nil, xmlFault(failed, f.String)
 	}
 	var v any

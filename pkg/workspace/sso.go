@@ -35,13 +35,13 @@ const (
 )
 
 // provider is what the workspace shall offer.
-func (s *Service) provider(ctx context.Context, id tenantid.ID) (odoo.SSO, error) {
+func (s *Service) provider(ctx context.Context, id tenantid.ID) (odoo.OAuthProvider, error) {
 	route := strings.TrimSuffix(s.SSO.BaseURL, "/") + ValidationPath
 	if s.Odoo.Mode() == odoo.ModeDatabase {
 		route += "?tenant=" + id.String()
 	}
 	d, err := s.SSO.Discover(ctx)
-	return odoo.SSO{Name: providerName, Button: providerButton, ClientID: s.SSO.ClientID, AuthEndpoint: d.AuthorizationURL, UserInfo: route}, err
+	return odoo.OAuthProvider{Name: providerName, Button: providerButton, ClientID: s.SSO.ClientID, AuthEndpoint: d.AuthorizationURL, UserInfo: route}, err
 }
 
 // EnsureUsers gives the members an account in the workspace. Accounts that somebody archived, or that are tied to another
@@ -129,7 +129,7 @@ func (s *Service) VerifySSO(ctx context.Context, id tenantid.ID) ([]odoo.Check, 
 	if err != nil {
 		return nil, err
 	}
-	var want odoo.SSO
+	var want odoo.OAuthProvider
 	checks := []odoo.Check{
 		check("identity provider", func() (string, error) {
 			want, err = s.provider(ctx, id)
