@@ -201,7 +201,7 @@ func (c *company) installSecret(ctx context.Context, w Workspace) error {
 // findOwnUser finds a user of the session's company by login, 0 when there is none. One of another company is not ours to take.
 func (s *Session) findOwnUser(ctx context.Context, login string) (int64, error) {
 	uid, err := s.findUser(ctx, login)
-	if err != nil || uid == 0 || s.company == 0 {
+	if err != nil || uid == 0 || s.Company() == 0 {
 		return uid, err
 	}
 	is, err := s.SearchCount(ctx, "res.users", Query{Domain: Domain{Where("id", "=", uid), Where("company_id", "=", s.Company())}})

@@ -149,7 +149,7 @@ func (p leakProbe) elsewhere(ctx context.Context) error {
 
 // callIn counts records in the context of one company.
 func (q Query) callIn(model string, company int64) Call {
-	c := q.call(model, "search_count")
+	c := q.Call(model, "search_count")
 	c.Context = withContext(c.Context, "allowed_company_ids", []int64{company})
 	return c
 }

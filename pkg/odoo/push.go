@@ -66,6 +66,11 @@ func (p *Provisioner) pushLeads(ctx context.Context, w Workspace, leads []Lead, 
 	if err != nil {
 		return Pushed{}, err
 	}
+	return Push(ctx, session, leads, dry)
+}
+
+// Push brings leads into the CRM that the session opens; see Provisioner.PushLeads. With dry it counts and writes nothing.
+func Push(ctx context.Context, session *Session, leads []Lead, dry bool) (Pushed, error) {
 	s := &pushing{Session: session, dry: dry}
 	for from := 0; from < len(leads); from += pushBatch {
 		if err := s.pushBatch(ctx, leads[from:min(from+pushBatch, len(leads))]); err != nil {

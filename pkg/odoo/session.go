@@ -118,7 +118,8 @@ func (q Query) named() map[string]any {
 	return named
 }
 
-func (q Query) call(model, method string) Call {
+// Call is the call of a method that takes the query's domain.
+func (q Query) Call(model, method string) Call {
 	c := Call{Model: model, Method: method, Args: []Arg{{"domain", []any(q.Domain)}}}
 	if q.Domain == nil {
 		c.Args[0].Value = []any{}
@@ -131,14 +132,14 @@ func (q Query) call(model, method string) Call {
 
 // SearchRead returns the records of model that q selects.
 func (s *Session) SearchRead(ctx context.Context, model string, q Query) ([]Record, error) {
-	c := q.call(model, "search_read")
+	c := q.Call(model, "search_read")
 	c.Named = q.named()
 	return s.records(ctx, c)
 }
 
 // SearchCount counts the records of model that q selects.
 func (s *Session) SearchCount(ctx context.Context, model string, q Query) (int64, error) {
-	v, err := s.Call(ctx, q.call(model, "search_count"))
+	v, err := s.Call(ctx, q.Call(model, "search_count"))
 	return asInt(v), err
 }
 
