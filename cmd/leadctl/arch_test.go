@@ -25,8 +25,8 @@ func layers() [][]string {
 	return [][]string{
 		{"fault", "failpoint", "logging", "tenantid", "memo"},             // leaves
 		{"config", "secret", "pgtemp", "schema", "odoo", "sso", "devidp"}, // one outside thing each
-		{"postgres", "keycloak", "clilogin"},                              // the two doors; the provider: set up by command, signed in to from the CLI
-		{"tenant"},                                                        // tenants, their users, and who did what to them
+		{"postgres", "keycloak", "clilogin", "odoo/crm"},                  // the two doors; the provider: set up by command, signed in to from the CLI
+		{"tenant", "odoo/provision"},                                      // tenants, their users, and who did what to them
 		{"jobs", "session"},                                               // queued work and signed-in browsers
 		{"leads", "acra"},                                                 // what the business knows
 		{"workspace"},                                                     // a tenant's Odoo workspace, once it is decided on

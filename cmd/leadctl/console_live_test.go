@@ -19,6 +19,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 )
 
 // TestLiveConsoleInChromium is the console as two people meet it: they sign in at a real Keycloak with a real browser, watch
@@ -71,7 +72,7 @@ func standIn(t *testing.T) *odootest.Server {
 	password := odoo.NewSecret()
 	server, err := odoo.New(odoo.Options{BaseURL: web.URL})
 	require.NoError(t, err)
-	_, err = odoo.PrepareTemplate(t.Context(), server, odoo.Template{Name: "template", Master: "master", Secret: password})
+	_, err = provision.PrepareTemplate(t.Context(), server, provision.Template{Name: "template", Master: "master", Secret: password})
 	require.NoError(t, err)
 	for name, value := range map[string]string{"ODOO_SERVER_URL": web.URL, "ODOO_TEMPLATE_DB": "template", "ODOO_MASTER_PASSWORD": "master", "LEADCTL_ODOO_TEMPLATE_PASSWORD": string(password)} {
 		t.Setenv(name, value)

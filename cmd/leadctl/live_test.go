@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/pgtest"
 )
 
@@ -78,6 +78,6 @@ func drop(t *testing.T, dsn, prefix string) {
 	conn, err := pgx.Connect(ctx, dsn)
 	require.NoError(t, err)
 	defer conn.Close(ctx)
-	_, err = conn.Exec(ctx, "DROP DATABASE IF EXISTS "+pgx.Identifier{odoo.DatabaseName(prefix, 1)}.Sanitize()+" WITH (FORCE)")
+	_, err = conn.Exec(ctx, "DROP DATABASE IF EXISTS "+pgx.Identifier{provision.DatabaseName(prefix, 1)}.Sanitize()+" WITH (FORCE)")
 	require.NoError(t, err)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/serve"
 )
 
@@ -50,41 +51,41 @@ func newOdooTest(a *app) *cobra.Command {
 	return a.reads(cmd)
 }
 
-func (a *app) odooTest(ctx context.Context, ref string) (odoo.Report, error) {
+func (a *app) odooTest(ctx context.Context, ref string) (provision.Report, error) {
 	cfg, err := a.config(ctx)
 	if err != nil {
-		return odoo.Report{}, err
+		return provision.Report{}, err
 	}
 	if cfg.Odoo.ServerURL == "" {
-		return odoo.Report{}, fault.New(fault.Invalid, "ODOO_SERVER_URL: not set").WithHint("set it to the base URL of the Odoo server")
+		return provision.Report{}, fault.New(fault.Invalid, "ODOO_SERVER_URL: not set").WithHint("set it to the base URL of the Odoo server")
 	}
 	server, err := odoo.New(odoo.Options{BaseURL: cfg.Odoo.ServerURL})
 	if err != nil {
-		return odoo.Report{}, err
+		return provision.Report{}, err
 	}
 	db, err := a.db(ctx)
 	if err != nil {
-		return odoo.Report{}, err
+		return provision.Report{}, err
 	}
 	log, err := a.log(ctx)
 	if err != nil {
-		return odoo.Report{}, err
+		return provision.Report{}, err
 	}
 	provisioner, err := serve.Provisioner(ctx, cfg, db, log)
 	if err != nil {
-		return odoo.Report{}, err
+		return provision.Report{}, err
 	}
-	report := server.Test(ctx, provisioner)
+	report := provision.Test(ctx, server, provisioner)
 	if ref == "" {
 		return report, nil
 	}
 	spaces, t, err := a.workspaceOf(ctx, ref)
 	if err != nil {
-		return odoo.Report{}, err
+		return provision.Report{}, err
 	}
 	w, err := spaces.Current(ctx, t.ID)
 	if err != nil {
-		return odoo.Report{}, err
+		return provision.Report{}, err
 	}
 	checks, err := spaces.Smoke(ctx, w)
 	report.Checks = append(report.Checks, checks...)
@@ -94,7 +95,7 @@ func (a *app) odooTest(ctx context.Context, ref string) (odoo.Report, error) {
 	return report, err
 }
 
-func odooChecks(checks []odoo.Check) []odooCheck {
+func odooChecks(checks []provision.Check) []odooCheck {
 	rows := make([]odooCheck, len(checks))
 	for i, c := range checks {
 		rows[i] = odooCheck{c.Name, "passed", c.Detail, float64(c.Took.Round(10*time.Microsecond)) / float64(time.Millisecond)}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 )
 
 func newOdooSSO(a *app) *cobra.Command {
@@ -56,7 +56,7 @@ func newOdooSSOVerify(a *app) *cobra.Command {
 				return err
 			}
 			checks, err := spaces.VerifySSO(cmd.Context(), t.ID)
-			return errors.Join(err, a.printUnless(err, odooChecks(checks)), odoo.Report{Checks: checks}.Err())
+			return errors.Join(err, a.printUnless(err, odooChecks(checks)), provision.Report{Checks: checks}.Err())
 		},
 	}
 	tenantFlag(cmd, &ref)

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 )
 
 // TestLiveOdooSSOInChromium is one sign-in for everything: a person signs in to the console at a real Keycloak, waits for
@@ -60,7 +60,7 @@ func oneSignIn(t *testing.T, version, variables, button, inside string) {
 	verified, _ := command(t, "odoo", "sso", "verify", "--tenant", "1", "-o", "csv")
 	require.NotContains(t, verified, "failed")
 
-	database := odoo.DatabaseName(prefix, 1)
+	database := provision.DatabaseName(prefix, 1)
 	s.click(t, `a.button[href^="`+live("_URL")+`"]`) // "Open Odoo"
 	s.arrives(t, live("_URL")+"/web/login")
 	s.click(t, button)

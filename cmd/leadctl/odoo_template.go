@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/serve"
 )
 
@@ -55,46 +56,46 @@ func newOdooTemplateStatus(a *app) *cobra.Command {
 }
 
 // missing are the parts that are not ready.
-func missing(parts []odoo.Part) []odoo.Part {
-	out := []odoo.Part{}
+func missing(parts []provision.Part) []provision.Part {
+	out := []provision.Part{}
 	for _, p := range parts {
-		if p.State != odoo.PartReady {
+		if p.State != provision.PartReady {
 			out = append(out, p)
 		}
 	}
 	return out
 }
 
-func (a *app) templateStatus(ctx context.Context) ([]odoo.Part, error) {
+func (a *app) templateStatus(ctx context.Context) ([]provision.Part, error) {
 	server, t, err := a.template(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return odoo.TemplateStatus(ctx, server, t)
+	return provision.TemplateStatus(ctx, server, t)
 }
 
-func (a *app) prepareTemplate(ctx context.Context, adopt bool) ([]odoo.Check, error) {
+func (a *app) prepareTemplate(ctx context.Context, adopt bool) ([]provision.Check, error) {
 	server, t, err := a.template(ctx)
 	if err != nil {
 		return nil, err
 	}
-	t.Adopt, t.Progress = adopt, func(c odoo.Check) { a.step(c.Name, c.Took, c.Err) }
-	return odoo.PrepareTemplate(ctx, server, t)
+	t.Adopt, t.Progress = adopt, func(c provision.Check) { a.step(c.Name, c.Took, c.Err) }
+	return provision.PrepareTemplate(ctx, server, t)
 }
 
 // template is what the configuration says of it: the database that is cloned, or the one that is shared.
-func (a *app) template(ctx context.Context) (*odoo.Server, odoo.Template, error) {
+func (a *app) template(ctx context.Context) (*odoo.Server, provision.Template, error) {
 	cfg, err := a.config(ctx)
 	if err != nil {
-		return nil, odoo.Template{}, err
+		return nil, provision.Template{}, err
 	}
 	server, err := odoo.New(odoo.Options{BaseURL: cfg.Odoo.ServerURL, Timeout: 5 * time.Minute, Protocol: cfg.Odoo.Protocol})
 	if err != nil {
-		return nil, odoo.Template{}, err
+		return nil, provision.Template{}, err
 	}
-	t := odoo.Template{Name: cfg.Odoo.TemplateDB, Master: odoo.Secret(cfg.Odoo.MasterPassword),
+	t := provision.Template{Name: cfg.Odoo.TemplateDB, Master: odoo.Secret(cfg.Odoo.MasterPassword),
 		ClusterDSN: odoo.Secret(cfg.Odoo.PostgresDSN), Secret: odoo.Secret(cfg.Odoo.TemplatePassword)}
-	if cfg.Odoo.Mode != odoo.ModeCompany {
+	if cfg.Odoo.Mode != provision.ModeCompany {
 		return server, t, nil
 	}
 	db, err := a.db(ctx)

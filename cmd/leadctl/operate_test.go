@@ -16,6 +16,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/devidp"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/pgtest"
 	"github.com/leadctl/leadctl/pkg/secret"
 )
@@ -93,7 +94,7 @@ func startOdoo(tb testing.TB) (base string) {
 	tb.Cleanup(server.Close)
 	client, err := odoo.New(odoo.Options{BaseURL: server.URL})
 	require.NoError(tb, err)
-	_, err = odoo.PrepareTemplate(tb.Context(), client, odoo.Template{Name: "template", Master: "master", Secret: "template-admin"})
+	_, err = provision.PrepareTemplate(tb.Context(), client, provision.Template{Name: "template", Master: "master", Secret: "template-admin"})
 	require.NoError(tb, err)
 	return server.URL
 }

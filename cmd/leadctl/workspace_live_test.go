@@ -18,6 +18,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/acra/acragen"
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
@@ -66,7 +67,7 @@ func oldKeyIsRefused(t *testing.T, spaces *workspace.Service, version string) {
 	require.NotContains(t, tried, "failed")
 }
 
-func overJSON(t *testing.T, base string, w odoo.Workspace) int {
+func overJSON(t *testing.T, base string, w provision.Workspace) int {
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/json/2/res.partner/search_count", strings.NewReader(`{"domain":[]}`))
 	require.NoError(t, err)
 	for name, value := range map[string]string{"Authorization": "Bearer " + string(w.Secret), "Content-Type": "application/json", "X-Odoo-Database": w.Database} {

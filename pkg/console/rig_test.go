@@ -20,6 +20,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/devidp"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/pgtest"
 	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/serve"
@@ -93,7 +94,7 @@ func (s *site) configureOdoo(t *testing.T, cfg *config.Config) {
 	cfg.Odoo.ServerURL, cfg.Odoo.TemplateDB, cfg.Odoo.MasterPassword, cfg.Odoo.TemplatePassword = web.URL, "template", "master", string(odoo.NewSecret())
 	server, err := odoo.New(odoo.Options{BaseURL: web.URL})
 	require.NoError(t, err)
-	_, err = odoo.PrepareTemplate(t.Context(), server, odoo.Template{Name: "template", Master: "master", Secret: odoo.Secret(cfg.Odoo.TemplatePassword)})
+	_, err = provision.PrepareTemplate(t.Context(), server, provision.Template{Name: "template", Master: "master", Secret: odoo.Secret(cfg.Odoo.TemplatePassword)})
 	require.NoError(t, err)
 }
 

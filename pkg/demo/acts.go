@@ -16,6 +16,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/pgtemp"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/schema"
@@ -123,7 +124,7 @@ func (d *demo) odoo(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = odoo.PrepareTemplate(ctx, server, odoo.Template{Name: templateName, Master: odoo.Secret(d.cfg.Odoo.MasterPassword), Secret: odoo.Secret(d.cfg.Odoo.TemplatePassword)})
+	_, err = provision.PrepareTemplate(ctx, server, provision.Template{Name: templateName, Master: odoo.Secret(d.cfg.Odoo.MasterPassword), Secret: odoo.Secret(d.cfg.Odoo.TemplatePassword)})
 	return "a stand-in at " + base + "\n(ODOO_SERVER_URL and ODOO_TEMPLATE_DB would name a real one)", err
 }
 

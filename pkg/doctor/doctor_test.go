@@ -20,6 +20,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/logging"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/pgtest"
 	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/serve"
@@ -82,7 +83,7 @@ func (p *patient) startOdoo(t *testing.T) {
 	t.Cleanup(p.odoo.Close)
 	client, err := odoo.New(odoo.Options{BaseURL: p.odoo.URL})
 	require.NoError(t, err)
-	_, err = odoo.PrepareTemplate(t.Context(), client, odoo.Template{Name: "template", Master: "master", Secret: "template-admin"})
+	_, err = provision.PrepareTemplate(t.Context(), client, provision.Template{Name: "template", Master: "master", Secret: "template-admin"})
 	require.NoError(t, err)
 	for name, value := range map[string]string{"ODOO_SERVER_URL": p.odoo.URL, "ODOO_TEMPLATE_DB": "template", "ODOO_MASTER_PASSWORD": "master", "LEADCTL_ODOO_TEMPLATE_PASSWORD": "template-admin"} {
 		p.env[name] = value

@@ -11,6 +11,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/logging"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenant"
@@ -25,9 +26,9 @@ func withOdoo(t *testing.T) (*workspace.Service, *odoo.Server, func(*setup)) {
 	t.Cleanup(web.Close)
 	server, err := odoo.New(odoo.Options{BaseURL: web.URL, Timeout: 5 * time.Second})
 	require.NoError(t, err)
-	_, err = odoo.PrepareTemplate(t.Context(), server, odoo.Template{Name: "template", Master: "master", Secret: "template-admin"})
+	_, err = provision.PrepareTemplate(t.Context(), server, provision.Template{Name: "template", Master: "master", Secret: "template-admin"})
 	require.NoError(t, err)
-	provisioner, err := odoo.NewProvisioner(server, odoo.Provisioning{Installation: "test", Template: "template", Master: "master", TemplateSecret: "template-admin"})
+	provisioner, err := provision.NewProvisioner(server, provision.Provisioning{Installation: "test", Template: "template", Master: "master", TemplateSecret: "template-admin"})
 	require.NoError(t, err)
 	keyset, err := secret.Generate()
 	require.NoError(t, err)
@@ -41,7 +42,7 @@ func withOdoo(t *testing.T) (*workspace.Service, *odoo.Server, func(*setup)) {
 }
 
 // provisioned gives a tenant of the rig a workspace that stands.
-func provisioned(t *testing.T, spaces *workspace.Service, id tenantid.ID) odoo.Workspace {
+func provisioned(t *testing.T, spaces *workspace.Service, id tenantid.ID) provision.Workspace {
 	t.Helper()
 	w, err := spaces.Prepare(t.Context(), id, tenant.By{Actor: "test"})
 	require.NoError(t, err)
@@ -76,7 +77,7 @@ func TestRotatingTheOdooKey(t *testing.T) {
 	require.Empty(t, a.body)
 	after, err := spaces.Current(t.Context(), own)
 	require.NoError(t, err)
-	for w, want := range map[odoo.Workspace]bool{before: false, after: true, theirs: true} {
+	for w, want := range map[provision.Workspace]bool{before: false, after: true, theirs: true} {
 		_, open, err := server.Authenticate(t.Context(), w.Database, odoo.ServiceLogin, w.Secret)
 		require.NoError(t, err)
 		require.Equal(t, want, open, w.Database)

@@ -3,6 +3,8 @@ package odoo
 import (
 	"context"
 	"time"
+
+	"github.com/leadctl/leadctl/pkg/fault"
 )
 
 // Databases is Odoo's own making of databases, with the master password that opens it: its database service, or the forms of
@@ -167,3 +169,19 @@ func existsIs(ctx context.Context, by databaseBackend, name string, want bool) b
 
 // noSuchDatabase is a name that no database has.
 func noSuchDatabase() string { return "leadctl_no_such_" + string(NewSecret()) }
+
+func masterMissing() error {
+	return Misconfigured("Odoo database manager: ODOO_MASTER_PASSWORD is not set")
+}
+
+// MasterRefused: a refusal of the master password is for an operator to put right, whichever of its two reasons it has.
+func MasterRefused(err error) error {
+	if fault.Code(err) != CodeAccessDenied {
+		return err
+	}
+	return fault.New(fault.Operator, "Odoo database manager: refuses: %w", err).WithCode(CodeMisconfig).
+		WithHint("check ODOO_MASTER_PASSWORD and that Odoo runs with list_db on, or set ODOO_POSTGRES_DSN")
+}
+
+// NoUniqueIndexNote is what an operator shall know of a database that only Odoo was asked to make: an index is SQL's to make.
+const NoUniqueIndexNote = "; without ODOO_POSTGRES_DSN no unique index keeps a company (x_uen) from being two contacts"

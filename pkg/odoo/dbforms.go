@@ -124,3 +124,17 @@ func alert(page []byte) string {
 	}
 	return strings.TrimSpace(html.UnescapeString(tags.ReplaceAllString(string(box[1]), "")))
 }
+
+// checkAccess checks the master password by asking the drop form for a database that does not exist.
+func (d *dbForms) checkAccess(ctx context.Context) (string, error) {
+	if d.master == "" {
+		return "", masterMissing()
+	}
+	if _, err := d.exists(ctx, ""); err != nil {
+		return "", MasterRefused(err)
+	}
+	if _, err := retryOn500(ctx, func() (any, error) { return nil, d.dropByForm(ctx, noSuchDatabase()) }); err != nil {
+		return "", MasterRefused(err)
+	}
+	return "master password accepted" + NoUniqueIndexNote, nil
+}

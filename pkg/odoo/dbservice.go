@@ -67,3 +67,22 @@ func (d *dbService) drop(ctx context.Context, name string) (bool, error) {
 	done, _ := v.(bool)
 	return done, err
 }
+
+// checkAccess: the service answers and takes the master password. To drop a name that no database has changes nothing, and is the one
+// question whose answer depends on the master password.
+func (d *dbService) checkAccess(ctx context.Context) (string, error) {
+	if d.master == "" {
+		return "", masterMissing()
+	}
+	answers, err := d.answers(ctx)
+	if err == nil && !answers {
+		err = Misconfigured("Odoo database service: shut, or gone").WithHint("let leadctl through to /xmlrpc/2/db, or leave it to the web form")
+	}
+	if err != nil {
+		return "", err
+	}
+	if _, err := d.drop(ctx, noSuchDatabase()); err != nil {
+		return "", MasterRefused(err)
+	}
+	return "master password accepted" + NoUniqueIndexNote, nil
+}

@@ -181,3 +181,7 @@ func lastLine(text string) string {
 	}
 	return strings.TrimSpace(said)
 }
+
+func Misconfigured(format string, args ...any) *fault.Error {
+	return fault.New(fault.Operator, format, args...).WithCode(CodeMisconfig)
+}

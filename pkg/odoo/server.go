@@ -100,3 +100,7 @@ func baseURL(raw string) (string, error) {
 	}
 	return u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"), nil
 }
+
+// ServiceLogin is the login of leadctl's own account in every workspace. It is not an e-mail address, so no person's can
+// collide with it.
+const ServiceLogin = "leadctl"

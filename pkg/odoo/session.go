@@ -57,13 +57,13 @@ func (s *Session) ForCompany(id int64) *Session {
 // Call makes a call that has no method of its own here. In a shared database it asks for its own company alone.
 func (s *Session) Call(ctx context.Context, c Call) (any, error) {
 	if s.company != 0 {
-		c.Context = withContext(c.Context, "allowed_company_ids", []int64{s.company})
+		c.Context = WithContext(c.Context, "allowed_company_ids", []int64{s.company})
 	}
 	return s.proto.call(ctx, s.db, c)
 }
 
-// withContext is a copy of a context with key, unless that is set already.
-func withContext(context map[string]any, key string, value any) map[string]any {
+// WithContext is a copy of a context with key, unless that is set already.
+func WithContext(context map[string]any, key string, value any) map[string]any {
 	out := map[string]any{key: value}
 	maps.Copy(out, context)
 	return out
@@ -217,3 +217,6 @@ func odd(c Call, err error) error {
 	e := &CallError{Op: c.Model + "." + c.Method, Detail: "answer of an unknown shape", Ambiguous: true, cause: err}
 	return fault.New(fault.Unavailable, "Odoo %s: no usable answer: %w", e.Op, e).WithCode(CodeUnreachable)
 }
+
+// CompanyModels are the models whose records leadctl makes, and which need their company said.
+var CompanyModels = []string{"res.partner", "crm.lead"}

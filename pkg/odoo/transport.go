@@ -149,3 +149,10 @@ func retryAfter(header string) time.Duration {
 	}
 	return min(time.Duration(n)*time.Second, 10*time.Minute)
 }
+
+func Pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}

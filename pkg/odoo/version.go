@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
@@ -120,23 +118,4 @@ func (s *Server) speaksJSON2(ctx context.Context) (bool, error) {
 // asked of XML-RPC once more where that is open.
 func (s *Server) prefersPages(v Version) bool {
 	return !v.XMLRPC || v.Major >= 19 && s.protocol != ProtocolXMLRPC
-}
-
-// groupsField is the name of a user's groups, which changed between 14 and 19.
-func (s *Session) groupsField(ctx context.Context) (string, error) {
-	have, err := s.FieldsGet(ctx, "res.users", []string{"group_ids", "groups_id"})
-	if err != nil {
-		return "", err
-	}
-	if _, ok := have["group_ids"]; ok {
-		return "group_ids", nil
-	}
-	return "groups_id", nil
-}
-
-// fullName is the column that holds a contact's full name, which changed between 14 and 19.
-func fullName(ctx context.Context, tx pgx.Tx) (column string, err error) {
-	err = tx.QueryRow(ctx, `SELECT attname FROM pg_attribute WHERE attrelid = 'res_partner'::regclass AND attname IN ('complete_name', 'display_name')
-		AND NOT attisdropped ORDER BY attname LIMIT 1`).Scan(&column)
-	return column, err
 }

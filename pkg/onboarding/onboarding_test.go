@@ -19,6 +19,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/logging"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/onboarding"
 	"github.com/leadctl/leadctl/pkg/pgtest"
 	"github.com/leadctl/leadctl/pkg/postgres"
@@ -50,9 +51,9 @@ func newRig(t *testing.T, policy onboarding.Policy) *rig {
 	t.Cleanup(web.Close)
 	server, err := odoo.New(odoo.Options{BaseURL: web.URL, Timeout: 5 * time.Second})
 	require.NoError(t, err)
-	_, err = odoo.PrepareTemplate(t.Context(), server, odoo.Template{Name: "template", Master: "master", Secret: "template-admin"})
+	_, err = provision.PrepareTemplate(t.Context(), server, provision.Template{Name: "template", Master: "master", Secret: "template-admin"})
 	require.NoError(t, err)
-	provisioner, err := odoo.NewProvisioner(server, odoo.Provisioning{Installation: "test", Template: "template", Master: "master", TemplateSecret: "template-admin"})
+	provisioner, err := provision.NewProvisioner(server, provision.Provisioning{Installation: "test", Template: "template", Master: "master", TemplateSecret: "template-admin"})
 	require.NoError(t, err)
 
 	workers := river.NewWorkers()

@@ -6,7 +6,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/jobs"
 	"github.com/leadctl/leadctl/pkg/leads"
-	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/workspace"
@@ -22,7 +22,7 @@ type step struct {
 // steps are the whole way. Each looks first, acts, and looks again, so any of them may be repeated at any time.
 func (w *Worker) steps() []step {
 	place := "odoo_database"
-	if o := w.Workspaces.Odoo; o != nil && o.Mode() == odoo.ModeCompany {
+	if o := w.Workspaces.Odoo; o != nil && o.Mode() == provision.ModeCompany {
 		place = "odoo_company"
 	}
 	all := []step{
@@ -50,7 +50,7 @@ type task struct {
 	worker    *Worker
 	tenant    tenant.ID
 	name      string
-	workspace odoo.Workspace
+	workspace provision.Workspace
 	served    []tenant.Member // who was there when accounts were made
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/pgtest"
 )
 
@@ -26,7 +27,7 @@ func standIn(t testing.TB) (*odootest.Server, []string) {
 	t.Cleanup(web.Close)
 	server, err := odoo.New(odoo.Options{BaseURL: web.URL})
 	require.NoError(t, err)
-	_, err = odoo.PrepareTemplate(t.Context(), server, odoo.Template{Name: "template", Master: "master", Secret: "template-admin"})
+	_, err = provision.PrepareTemplate(t.Context(), server, provision.Template{Name: "template", Master: "master", Secret: "template-admin"})
 	require.NoError(t, err)
 	return stand, []string{"ODOO_SERVER_URL", web.URL, "ODOO_TEMPLATE_DB", "template", "ODOO_MASTER_PASSWORD", "master", "LEADCTL_ODOO_TEMPLATE_PASSWORD", "template-admin"}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/jobs"
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/onboarding"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/schema"
@@ -227,7 +228,7 @@ func OdooVerifier(cfg config.Config, log *slog.Logger) (*sso.Verifier, error) {
 
 // Provisioner makes workspaces on cfg's Odoo; nil when none is configured. The installation's own id goes into every
 // ownership marker, so that a new database never takes an old one's workspaces for its own.
-func Provisioner(ctx context.Context, cfg config.Config, db *postgres.DB, log *slog.Logger) (*odoo.Provisioner, error) {
+func Provisioner(ctx context.Context, cfg config.Config, db *postgres.DB, log *slog.Logger) (*provision.Provisioner, error) {
 	if cfg.Odoo.ServerURL == "" {
 		return nil, nil
 	}
@@ -239,7 +240,7 @@ func Provisioner(ctx context.Context, cfg config.Config, db *postgres.DB, log *s
 	if err != nil {
 		return nil, err
 	}
-	return odoo.NewProvisioner(server, odoo.Provisioning{
+	return provision.NewProvisioner(server, provision.Provisioning{
 		Installation: installation, Template: cfg.Odoo.TemplateDB, ClusterDSN: odoo.Secret(cfg.Odoo.PostgresDSN),
 		Master: odoo.Secret(cfg.Odoo.MasterPassword), TemplateSecret: odoo.Secret(cfg.Odoo.TemplatePassword),
 		Mode: cfg.Odoo.Mode, Shared: cfg.Odoo.DefaultDBName,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/tenant"
@@ -19,7 +20,7 @@ const purpose = "odoo_secret"
 
 // Connection is a tenant's row, opened.
 type Connection struct {
-	odoo.Workspace
+	provision.Workspace
 	Next odoo.Secret // what a rotation that was begun and not finished puts in the secret's place; else ""
 }
 
@@ -59,7 +60,7 @@ func readRow(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) (r row, 
 }
 
 func (s *Service) unseal(r row, id tenantid.ID) (Connection, error) {
-	c := Connection{Workspace: odoo.Workspace{Tenant: id, Database: r.database}}
+	c := Connection{Workspace: provision.Workspace{Tenant: id, Database: r.database}}
 	text, err := s.Keys.Open(r.secret, purpose, id)
 	if err != nil {
 		return c, err
@@ -77,7 +78,7 @@ func (s *Service) unseal(r row, id tenantid.ID) (Connection, error) {
 // cut short is finished. The caller holds the workspace (TryLock).
 //
 // A secret that another service left in the clear is never used: its row is overwritten, in one statement.
-func (s *Service) Prepare(ctx context.Context, id tenantid.ID, by tenant.By) (odoo.Workspace, error) {
+func (s *Service) Prepare(ctx context.Context, id tenantid.ID, by tenant.By) (provision.Workspace, error) {
 	var c Connection
 	err := s.DB.InSystem(ctx, "workspace connection", func(ctx context.Context, tx postgres.SystemTx) (err error) {
 		c, err = s.ensureRow(ctx, tx, id, by)
@@ -102,7 +103,7 @@ func (s *Service) ensureRow(ctx context.Context, tx postgres.SystemTx, id tenant
 		return Connection{}, fault.New(fault.Operator, "tenant %s: connected to another Odoo database than leadctl would make", id).
 			WithHint("that workspace stays untouched; remove the tenant's odoo_connections row to have a new one made")
 	}
-	c := Connection{Workspace: odoo.Workspace{Tenant: id, Database: name, Secret: odoo.NewSecret()}}
+	c := Connection{Workspace: provision.Workspace{Tenant: id, Database: name, Secret: odoo.NewSecret()}}
 	sealed, err := s.Keys.Seal(string(c.Secret), purpose, id)
 	if err != nil {
 		return c, err
@@ -122,7 +123,7 @@ func (s *Service) ensureRow(ctx context.Context, tx postgres.SystemTx, id tenant
 
 // Activate notes that the workspace passed its smoke test, and what it runs on. Conflict when the row names another by now, or
 // is gone.
-func (s *Service) Activate(ctx context.Context, w odoo.Workspace) error {
+func (s *Service) Activate(ctx context.Context, w provision.Workspace) error {
 	about, err := s.Odoo.About(ctx, w)
 	if err != nil {
 		return err
@@ -139,7 +140,7 @@ func (s *Service) Activate(ctx context.Context, w odoo.Workspace) error {
 
 // Current is the workspace with the secret that opens it. A rotation that a crash cut short is finished first, which is the
 // one time that it calls Odoo. Faults: as Open, and those of Odoo.
-func (s *Service) Current(ctx context.Context, id tenantid.ID) (odoo.Workspace, error) {
+func (s *Service) Current(ctx context.Context, id tenantid.ID) (provision.Workspace, error) {
 	c, err := s.read(ctx, id)
 	if err != nil || c.Next == "" {
 		return c.Workspace, err

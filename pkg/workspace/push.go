@@ -6,7 +6,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/leads"
-	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/crm"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
@@ -106,14 +106,14 @@ func (p *push) page(ctx context.Context, opts PushOptions, after leads.Cursor) (
 
 // all pushes one page.
 func (p *push) all(ctx context.Context, page []leads.Scored) error {
-	var list []odoo.Lead
+	var list []crm.Lead
 	for _, l := range page {
 		p.sum.Leads++
 		if l.UEN == "" || l.Name == "" {
 			p.fail(l.UEN, "without registration number or name")
 			continue
 		}
-		list = append(list, odoo.Lead{UEN: l.UEN, Name: l.Name, Industry: l.IndustryNorm, Employees: int(l.EmployeesEst), RevenueBucket: l.RevenueBucket,
+		list = append(list, crm.Lead{UEN: l.UEN, Name: l.Name, Industry: l.IndustryNorm, Employees: int(l.EmployeesEst), RevenueBucket: l.RevenueBucket,
 			IncorporationYear: int(l.IncorporationYear), WebsiteDomain: l.WebsiteDomain, Score: l.Score, Bucket: l.Bucket, Features: l.Features, Rationale: l.Rationale})
 	}
 	created, updated, failed := p.sum.Created, p.sum.Updated, p.sum.Failed
@@ -126,7 +126,7 @@ func (p *push) all(ctx context.Context, page []leads.Scored) error {
 }
 
 // some pushes leads, and when Odoo refuses what is in them, halves until those alone are left out.
-func (p *push) some(ctx context.Context, list []odoo.Lead) error {
+func (p *push) some(ctx context.Context, list []crm.Lead) error {
 	if len(list) == 0 {
 		return nil
 	}
@@ -151,10 +151,10 @@ func (p *push) some(ctx context.Context, list []odoo.Lead) error {
 }
 
 // once asks for the workspace each time: its key may have been rotated since.
-func (p *push) once(ctx context.Context, list []odoo.Lead) (odoo.Pushed, error) {
+func (p *push) once(ctx context.Context, list []crm.Lead) (crm.Pushed, error) {
 	w, err := p.Current(ctx, p.tenant)
 	if err != nil {
-		return odoo.Pushed{}, err
+		return crm.Pushed{}, err
 	}
 	if p.dry {
 		return p.Odoo.CompareLeads(ctx, w, list)

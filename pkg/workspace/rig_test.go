@@ -11,6 +11,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/logging"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/pgtest"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/secret"
@@ -37,7 +38,7 @@ func newRig(t *testing.T) *rig {
 	t.Cleanup(web.Close)
 	server, err := odoo.New(odoo.Options{BaseURL: web.URL, Timeout: 5 * time.Second})
 	require.NoError(t, err)
-	_, err = odoo.PrepareTemplate(t.Context(), server, odoo.Template{Name: "template", Master: "master", Secret: "template-admin"})
+	_, err = provision.PrepareTemplate(t.Context(), server, provision.Template{Name: "template", Master: "master", Secret: "template-admin"})
 	require.NoError(t, err)
 	keyset, err := secret.Generate()
 	require.NoError(t, err)
@@ -47,9 +48,9 @@ func newRig(t *testing.T) *rig {
 }
 
 // provisioner is a new process's: it remembers nothing.
-func (r *rig) provisioner(t *testing.T) *odoo.Provisioner {
+func (r *rig) provisioner(t *testing.T) *provision.Provisioner {
 	t.Helper()
-	p, err := odoo.NewProvisioner(r.server, odoo.Provisioning{Installation: "test", Template: "template", Master: "master", TemplateSecret: "template-admin"})
+	p, err := provision.NewProvisioner(r.server, provision.Provisioning{Installation: "test", Template: "template", Master: "master", TemplateSecret: "template-admin"})
 	require.NoError(t, err)
 	return p
 }
@@ -75,7 +76,7 @@ func (r *rig) inSystem(t *testing.T, fn func(context.Context, postgres.SystemTx)
 }
 
 // tenant makes one with a workspace that stands.
-func (r *rig) tenant(t *testing.T, name string) (id tenantid.ID, w odoo.Workspace) {
+func (r *rig) tenant(t *testing.T, name string) (id tenantid.ID, w provision.Workspace) {
 	t.Helper()
 	r.inSystem(t, func(ctx context.Context, tx postgres.SystemTx) error {
 		made, err := tenant.Create(ctx, tx, name, "", tenant.By{Actor: "rig"})

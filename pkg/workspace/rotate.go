@@ -6,6 +6,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
@@ -51,7 +52,7 @@ func (s *Service) Rotate(ctx context.Context, id tenantid.ID, by tenant.By) erro
 }
 
 // finishRotation brings Odoo to the stored next secret and makes that the one in force. The caller holds the workspace.
-func (s *Service) finishRotation(ctx context.Context, c Connection, by tenant.By) (odoo.Workspace, error) {
+func (s *Service) finishRotation(ctx context.Context, c Connection, by tenant.By) (provision.Workspace, error) {
 	if err := s.Configured(); err != nil {
 		return c.Workspace, err
 	}

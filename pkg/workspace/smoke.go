@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/leadctl/leadctl/pkg/fault"
-	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
@@ -33,7 +33,7 @@ const keepWithin = 10 * time.Second
 
 // Smoke puts the workspace to the test and keeps what was found, in odoo_connections. The checks made so far are returned with the
 // error of the one that failed.
-func (s *Service) Smoke(ctx context.Context, w odoo.Workspace) ([]odoo.Check, error) {
+func (s *Service) Smoke(ctx context.Context, w provision.Workspace) ([]provision.Check, error) {
 	checks, failed := s.Odoo.SmokeTest(ctx, w)
 	found := make([]SmokeCheck, len(checks))
 	for i, c := range checks {

@@ -6,8 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
@@ -59,7 +59,7 @@ func TestAuthTypeIsTold(t *testing.T) {
 	r := newRig(t)
 	id, _ := r.tenant(t, "Acme")
 	require.Equal(t, "password", one[string](t, r, `SELECT auth_type FROM odoo_connections WHERE tenant_id = $1`, id))
-	with, err := odoo.NewProvisioner(r.server, odoo.Provisioning{Installation: "test", Template: "template", ClusterDSN: "postgres://nobody@localhost:1/nothing"})
+	with, err := provision.NewProvisioner(r.server, provision.Provisioning{Installation: "test", Template: "template", ClusterDSN: "postgres://nobody@localhost:1/nothing"})
 	require.NoError(t, err)
 	require.Equal(t, "api_key", with.AuthType())
 }

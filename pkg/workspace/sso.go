@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/leadctl/leadctl/pkg/fault"
-	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenant"
@@ -35,20 +35,20 @@ const (
 )
 
 // provider is what the workspace shall offer.
-func (s *Service) provider(ctx context.Context, id tenantid.ID) (odoo.OAuthProvider, error) {
+func (s *Service) provider(ctx context.Context, id tenantid.ID) (provision.OAuthProvider, error) {
 	route := strings.TrimSuffix(s.SSO.BaseURL, "/") + ValidationPath
-	if s.Odoo.Mode() == odoo.ModeDatabase {
+	if s.Odoo.Mode() == provision.ModeDatabase {
 		route += "?tenant=" + id.String()
 	}
 	d, err := s.SSO.Discover(ctx)
-	return odoo.OAuthProvider{Name: providerName, Button: providerButton, ClientID: s.SSO.ClientID, AuthEndpoint: d.AuthorizationURL, UserInfo: route}, err
+	return provision.OAuthProvider{Name: providerName, Button: providerButton, ClientID: s.SSO.ClientID, AuthEndpoint: d.AuthorizationURL, UserInfo: route}, err
 }
 
 // EnsureUsers gives the members an account in the workspace. Accounts that somebody archived, or that are tied to another
 // subject, are left alone and returned.
-func (s *Service) EnsureUsers(ctx context.Context, w odoo.Workspace, members []tenant.Member) (left []error, err error) {
+func (s *Service) EnsureUsers(ctx context.Context, w provision.Workspace, members []tenant.Member) (left []error, err error) {
 	for _, m := range members {
-		_, err := s.Odoo.EnsureUser(ctx, w, odoo.User{Email: m.Email()})
+		_, err := s.Odoo.EnsureUser(ctx, w, provision.User{Email: m.Email()})
 		if left, err = setAside(left, err); err != nil {
 			return left, err
 		}
@@ -58,7 +58,7 @@ func (s *Service) EnsureUsers(ctx context.Context, w odoo.Workspace, members []t
 
 // ConfigureSSO makes the provider the workspace's one way of signing in, and ties everybody who has signed in to leadctl to
 // their subject there. Those left alone are returned, as from EnsureUsers.
-func (s *Service) ConfigureSSO(ctx context.Context, w odoo.Workspace, by tenant.By) (left []error, err error) {
+func (s *Service) ConfigureSSO(ctx context.Context, w provision.Workspace, by tenant.By) (left []error, err error) {
 	if left, err = s.configureSSO(ctx, w); err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (s *Service) ConfigureSSO(ctx context.Context, w odoo.Workspace, by tenant.
 	})
 }
 
-func (s *Service) configureSSO(ctx context.Context, w odoo.Workspace) (left []error, err error) {
+func (s *Service) configureSSO(ctx context.Context, w provision.Workspace) (left []error, err error) {
 	if err := s.ssoConfigured(); err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func (s *Service) configureSSO(ctx context.Context, w odoo.Workspace) (left []er
 		if m.Subject == nil || m.Issuer == nil || *m.Issuer != s.SSO.Issuer {
 			continue
 		}
-		uid, err := s.Odoo.EnsureUser(ctx, w, odoo.User{Email: m.Email()})
+		uid, err := s.Odoo.EnsureUser(ctx, w, provision.User{Email: m.Email()})
 		if err == nil {
 			err = s.Odoo.LinkUser(ctx, w, provider, uid, *m.Subject)
 		}
@@ -101,7 +101,7 @@ func (s *Service) configureSSO(ctx context.Context, w odoo.Workspace) (left []er
 // setAside keeps an account that is to be left alone from ending the work.
 func setAside(left []error, err error) ([]error, error) {
 	switch fault.Code(err) {
-	case odoo.CodeUserArchived, odoo.CodeUserLinked:
+	case provision.CodeUserArchived, provision.CodeUserLinked:
 		return append(left, err), nil
 	}
 	return left, err
@@ -117,7 +117,7 @@ func (s *Service) ssoConfigured() error {
 
 // VerifySSO looks at everything that a sign-in to the workspace needs, and changes nothing: the provider there, each user's
 // tie, and the route that judges tokens, as it answers from here.
-func (s *Service) VerifySSO(ctx context.Context, id tenantid.ID) ([]odoo.Check, error) {
+func (s *Service) VerifySSO(ctx context.Context, id tenantid.ID) ([]provision.Check, error) {
 	if err := s.ssoConfigured(); err != nil {
 		return nil, err
 	}
@@ -129,8 +129,8 @@ func (s *Service) VerifySSO(ctx context.Context, id tenantid.ID) ([]odoo.Check, 
 	if err != nil {
 		return nil, err
 	}
-	var want odoo.OAuthProvider
-	checks := []odoo.Check{
+	var want provision.OAuthProvider
+	checks := []provision.Check{
 		check("identity provider", func() (string, error) {
 			want, err = s.provider(ctx, id)
 			return want.AuthEndpoint, err
@@ -145,13 +145,13 @@ func (s *Service) VerifySSO(ctx context.Context, id tenantid.ID) ([]odoo.Check, 
 	return append(checks, check("validation route", func() (string, error) { return want.UserInfo, s.SSO.checkRoute(ctx, want.UserInfo) })), nil
 }
 
-func check(name string, ask func() (string, error)) odoo.Check {
+func check(name string, ask func() (string, error)) provision.Check {
 	start := time.Now()
 	found, err := ask()
-	return odoo.Check{Name: name, Detail: found, Took: time.Since(start), Err: err}
+	return provision.Check{Name: name, Detail: found, Took: time.Since(start), Err: err}
 }
 
-func (s *Service) checkLink(ctx context.Context, w odoo.Workspace, m tenant.Member) error {
+func (s *Service) checkLink(ctx context.Context, w provision.Workspace, m tenant.Member) error {
 	is, err := s.Odoo.LinkedSubject(ctx, w, m.Email())
 	if err == nil && is != *m.Subject {
 		err = fault.New(fault.Operator, "Odoo user %s in %s: not tied to the subject that signed in here", m.Email(), w.Database).

@@ -10,6 +10,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
@@ -43,7 +44,7 @@ func (r *rig) user(t *testing.T, id tenantid.ID, email, subject string) {
 	r.exec(t, `INSERT INTO tenant_users (tenant_id, user_id, issuer, subject, roles) VALUES ($1, $2, CASE WHEN $3 <> '' THEN '`+issuer+`' END, nullif($3, ''), '{viewer}')`, id, email, subject)
 }
 
-func states(t *testing.T, checks []odoo.Check) map[string]bool {
+func states(t *testing.T, checks []provision.Check) map[string]bool {
 	t.Helper()
 	out := map[string]bool{}
 	for _, c := range checks {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/leadctl/leadctl/pkg/fault"
-	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/tenantid"
@@ -22,10 +22,10 @@ import (
 type Service struct {
 	DB      *postgres.DB
 	Keys    *secret.Keyring
-	Odoo    *odoo.Provisioner // nil: no Odoo is configured
-	BaseURL string            // of Odoo, as users open it
-	Prefix  string            // of database names
-	SSO     *SSO              // nil: people do not sign in to Odoo through the identity provider
+	Odoo    *provision.Provisioner // nil: no Odoo is configured
+	BaseURL string                 // of Odoo, as users open it
+	Prefix  string                 // of database names
+	SSO     *SSO                   // nil: people do not sign in to Odoo through the identity provider
 	Log     *slog.Logger
 }
 

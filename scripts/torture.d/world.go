@@ -25,6 +25,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/devidp"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/pgtemp"
 	"github.com/leadctl/leadctl/pkg/schema"
 	"github.com/leadctl/leadctl/pkg/secret"
@@ -127,7 +128,7 @@ func (w *testbed) startOdoo(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := odoo.PrepareTemplate(ctx, server, odoo.Template{Name: template, Master: odoo.Secret(w.master), Secret: odoo.Secret(w.templateSecret())}); err != nil {
+	if _, err := provision.PrepareTemplate(ctx, server, provision.Template{Name: template, Master: odoo.Secret(w.master), Secret: odoo.Secret(w.templateSecret())}); err != nil {
 		return err
 	}
 	w.od, err = w.newProxy("odoo", strings.TrimPrefix(w.odooWeb.URL, "http://"))

@@ -17,6 +17,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/jobs"
 	"github.com/leadctl/leadctl/pkg/logging"
 	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/onboarding"
 	"github.com/leadctl/leadctl/pkg/pgtemp"
 	"github.com/leadctl/leadctl/pkg/postgres"
@@ -112,7 +113,7 @@ func (b *bench) readConfig(dsn string) error {
 	// A prefix of its own: Odoo keeps what it loaded of a database by name, and would know those of a run before.
 	prefix := fmt.Sprintf("bench%d", os.Getpid())
 	b.cfg.Odoo = config.Odoo{ServerURL: live("URL"), PostgresDSN: live("DSN"),
-		MasterPassword: strings.TrimSpace(string(master)), TemplateDB: "bench_template", DatabasePrefix: prefix, Mode: odoo.ModeDatabase, Protocol: b.protocol}
+		MasterPassword: strings.TrimSpace(string(master)), TemplateDB: "bench_template", DatabasePrefix: prefix, Mode: provision.ModeDatabase, Protocol: b.protocol}
 	if !b.cluster {
 		b.cfg.Odoo.PostgresDSN, b.cfg.Odoo.TemplatePassword = "", string(odoo.NewSecret())
 	}
@@ -124,8 +125,8 @@ func (b *bench) prepareTemplate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = odoo.PrepareTemplate(ctx, server, odoo.Template{Name: b.cfg.Odoo.TemplateDB, Master: odoo.Secret(b.cfg.Odoo.MasterPassword),
-		ClusterDSN: odoo.Secret(b.cfg.Odoo.PostgresDSN), Secret: odoo.Secret(b.cfg.Odoo.TemplatePassword), Progress: func(c odoo.Check) {
+	_, err = provision.PrepareTemplate(ctx, server, provision.Template{Name: b.cfg.Odoo.TemplateDB, Master: odoo.Secret(b.cfg.Odoo.MasterPassword),
+		ClusterDSN: odoo.Secret(b.cfg.Odoo.PostgresDSN), Secret: odoo.Secret(b.cfg.Odoo.TemplatePassword), Progress: func(c provision.Check) {
 			fmt.Fprintf(os.Stderr, "template: %-24s %6.2fs\n", c.Name, c.Took.Seconds())
 		}})
 	return err

@@ -1,0 +1,141 @@
+package odoo
+
+import (
+	"context"
+	"maps"
+	"strconv"
+	"strings"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+)
+
+// SetPassword may change more of the user in the same call.
+func (s *Session) SetPassword(ctx context.Context, uid int64, next Secret, more Record) error {
+	values := Record{"password": string(next)}
+	maps.Copy(values, more)
+	_, err := s.Call(ctx, Call{Model: "res.users", Method: "write", IDs: []int64{uid},
+		Args: []Arg{{"vals", values}}, Secrets: []Secret{next}})
+	return err
+}
+
+// LoadRecords is Odoo's import: records with external ids or numbers, archived ones among them, all or none. Its refusals come as an
+// answer, not as a fault.
+func (s *Session) LoadRecords(ctx context.Context, model string, fields []string, rows [][]string) error {
+	data := make([]any, len(rows))
+	for i, r := range rows {
+		data[i] = r
+	}
+	v, err := s.Call(ctx, Call{Model: model, Method: "load", Args: []Arg{{"fields", fields}, {"data", data}}, Context: WithContext(QuietContext(), "active_test", false)})
+	if err != nil {
+		return err
+	}
+	if ids, ok := asRecord(v)["ids"].([]any); ok && len(ids) == len(rows) {
+		return nil
+	}
+	said := ""
+	if messages, _ := asRecord(v)["messages"].([]any); len(messages) > 0 {
+		said = cutDetail(asRecord(messages[0]).Text("message"), nil)
+	}
+	return rejected(&CallError{Op: model + ".load", Database: s.Database(), Detail: said})
+}
+
+func IDsOf(records []Record) []int64 {
+	ids := make([]int64, len(records))
+	for i, r := range records {
+		ids[i] = r.ID()
+	}
+	return ids
+}
+
+func FormatID(n int64) string { return strconv.FormatInt(n, 10) }
+
+func (s *Session) ModelIDs(ctx context.Context, models []string) (map[string]int64, error) {
+	found, err := s.SearchRead(ctx, "ir.model", Query{Domain: Domain{Where("model", "in", models)}, Fields: []string{"model"}})
+	ids := map[string]int64{}
+	for _, r := range found {
+		ids[r.Text("model")] = r.ID()
+	}
+	return ids, err
+}
+
+func (s *Session) Parameter(ctx context.Context, key string) (string, error) {
+	found, err := s.Parameters(ctx, [][2]string{{key}})
+	return found[key], err
+}
+
+// Parameters reads those of the named system parameters that are set.
+func (s *Session) Parameters(ctx context.Context, named [][2]string) (map[string]string, error) {
+	keys := make([]string, len(named))
+	for i, n := range named {
+		keys[i] = n[0]
+	}
+	found, err := s.SearchRead(ctx, "ir.config_parameter", Query{Domain: Domain{Where("key", "in", keys)}, Fields: []string{"key", "value"}})
+	out := map[string]string{}
+	for _, r := range found {
+		out[r.Text("key")] = r.Text("value")
+	}
+	return out, err
+}
+
+func (s *Session) SetParameter(ctx context.Context, key, value string) error {
+	_, err := s.Call(ctx, Call{Model: "ir.config_parameter", Method: "set_param", Args: []Arg{{"key", key}, {"value", value}}})
+	return err
+}
+
+// QuietContext keeps Odoo from writing followers and log notes for records that a machine makes; it also makes writes several times
+// faster.
+func QuietContext() map[string]any {
+	return map[string]any{"tracking_disable": true, "mail_create_nosubscribe": true, "mail_create_nolog": true}
+}
+
+// ParameterDifference is a system parameter that has another value than it shall have.
+type ParameterDifference struct{ Key, Want, Is string }
+
+// DifferingParameters are those of the wanted parameters that have another value.
+func (s *Session) DifferingParameters(ctx context.Context, want [][2]string) (off []ParameterDifference, err error) {
+	is, err := s.Parameters(ctx, want)
+	for _, kv := range want {
+		if err == nil && is[kv[0]] != kv[1] {
+			off = append(off, ParameterDifference{kv[0], kv[1], is[kv[0]]})
+		}
+	}
+	return off, err
+}
+
+// EnsureParameters writes those parameters that differ.
+func (s *Session) EnsureParameters(ctx context.Context, want [][2]string) error {
+	off, err := s.DifferingParameters(ctx, want)
+	for _, p := range off {
+		if err == nil {
+			err = s.SetParameter(ctx, p.Key, p.Want)
+		}
+	}
+	return err
+}
+
+// EnsureParameter writes a parameter when it differs.
+func (s *Session) EnsureParameter(ctx context.Context, key, value string) error {
+	return s.EnsureParameters(ctx, [][2]string{{key, value}})
+}
+
+// MissingRecord: the module that brings an external id is not installed.
+func (s *Session) MissingRecord(id string) error {
+	return fault.New(fault.Operator, "Odoo record %s in %s: missing, its module is not installed", id, s.Database()).
+		WithCode(CodeMisconfig).WithHint("prepare the template again with: leadctl odoo template prepare")
+}
+
+// ResolveXMLIDs resolves those ids that exist.
+func (s *Session) ResolveXMLIDs(ctx context.Context, ids []string) (map[string]int64, error) {
+	out := map[string]int64{}
+	var modules, shortNames []string
+	for _, id := range ids {
+		module, name, _ := strings.Cut(id, ".")
+		modules, shortNames = append(modules, module), append(shortNames, name)
+	}
+	found, err := s.SearchRead(ctx, "ir.model.data", Query{Fields: []string{"module", "name", "res_id"},
+		Domain: Domain{Where("module", "in", modules), Where("name", "in", shortNames)}})
+	for _, r := range found {
+		out[r.Text("module")+"."+r.Text("name")] = r.Int("res_id")
+	}
+	return out, err
+}

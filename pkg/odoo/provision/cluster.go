@@ -1,0 +1,322 @@
+package provision
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/leadctl/leadctl/pkg/failpoint"
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/odoo"
+)
+
+// cluster makes databases by raw clone on Odoo's PostgreSQL. Each step opens its connections and closes them again: Odoo's
+// own processes need the cluster's connection slots more than an idle pool of ours would.
+type cluster struct {
+	admin        *pgx.ConnConfig
+	template     string
+	installation string
+}
+
+func newCluster(p Provisioning) (*cluster, error) {
+	cfg, err := pgx.ParseConfig(string(p.ClusterDSN))
+	if err != nil {
+		// pgx repeats parts of the DSN, so its words stay out.
+		return nil, fault.New(fault.Operator, "ODOO_POSTGRES_DSN: not a PostgreSQL connection string").WithCode(odoo.CodeMisconfig)
+	}
+	cfg.RuntimeParams["application_name"] = "leadctl"
+	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
+	return &cluster{cfg, p.Template, p.Installation}, nil
+}
+
+// connect opens one database of the cluster; "" is the one that the DSN names.
+func (c *cluster) connect(ctx context.Context, database string) (*pgx.Conn, error) {
+	cfg := c.admin.Copy()
+	if database != "" {
+		cfg.Database = database
+	}
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return nil, clusterFault("connection", err)
+	}
+	return conn, nil
+}
+
+func (c *cluster) ensureWorkspace(ctx context.Context, w Workspace) (bool, error) {
+	admin, err := c.connect(ctx, "")
+	if err != nil {
+		return false, err
+	}
+	defer admin.Close(context.WithoutCancel(ctx))
+	// Held by the session: replicas take turns at one workspace, and a killed one lets go when its connection dies.
+	if _, err := admin.Exec(ctx, `SELECT pg_advisory_lock(hashtextextended($1, 0))`, "leadctl workspace "+w.Database); err != nil {
+		return false, clusterFault("lock of "+w.Database, err)
+	}
+	found, err := lookupDatabase(ctx, admin, w.Database)
+	if err != nil {
+		return false, err
+	}
+	if found.exists {
+		return false, c.demandOurs(ctx, w)
+	}
+	return true, c.createDatabase(ctx, admin, w)
+}
+
+// createDatabase clones, gives the clone its identity and commits it by renaming.
+func (c *cluster) createDatabase(ctx context.Context, admin *pgx.Conn, w Workspace) error {
+	half, err := lookupDatabase(ctx, admin, w.provisional())
+	if err != nil {
+		return err
+	}
+	if !half.exists {
+		failpoint.Hit("before odoo", "clone")
+		if err := c.cloneTemplate(ctx, admin, w.provisional()); err != nil {
+			return err
+		}
+	}
+	failpoint.Hit("before odoo", "identity")
+	if err := c.setIdentity(ctx, w); err != nil {
+		if fault.Is(err, fault.Operator) { // the template's fault: were its clone to stay, the next attempt would find that and no new template
+			_ = withSoleAccess(ctx, admin, w.provisional(), "DROP DATABASE IF EXISTS "+quoteName(w.provisional()))
+		}
+		return err
+	}
+	failpoint.Hit("before odoo", "rename")
+	err = commitName(ctx, admin, w.provisional(), w.Database)
+	failpoint.Hit("after odoo", "rename")
+	return err
+}
+
+// cloneTemplate copies the template, which must be locked: otherwise Odoo's own sessions on it make the copy fail, and it might not
+// be a template at all but a database in use.
+func (c *cluster) cloneTemplate(ctx context.Context, admin *pgx.Conn, name string) error {
+	t, err := lookupDatabase(ctx, admin, c.template)
+	if err != nil {
+		return err
+	}
+	if !t.exists || !t.locked {
+		return notPrepared(c.template)
+	}
+	_, err = admin.Exec(ctx, "CREATE DATABASE "+quoteName(name)+" TEMPLATE "+quoteName(c.template)+" OWNER "+quoteName(t.owner))
+	return clusterFault("clone "+name, err)
+}
+
+// commitName is the moment a workspace comes to exist.
+func commitName(ctx context.Context, admin *pgx.Conn, from, to string) error {
+	err := withSoleAccess(ctx, admin, from, "ALTER DATABASE "+quoteName(from)+" RENAME TO "+quoteName(to))
+	return clusterFault("rename to "+to, err)
+}
+
+// withSoleAccess runs a statement that PostgreSQL refuses while anybody is connected to the database. Odoo lists every database that its
+// role owns and may have opened this one; it opens it again when it has a reason to, so this takes a few attempts.
+func withSoleAccess(ctx context.Context, admin *pgx.Conn, database, sql string) error {
+	var err error
+	for range 5 {
+		if err = endSessions(ctx, admin, database); err != nil {
+			return err
+		}
+		if _, err = admin.Exec(ctx, sql); pgCode(err) != "55006" {
+			return err
+		}
+	}
+	return err
+}
+
+// endSessions ends the sessions of clients. Autovacuum is left out, which only a superuser may end: PostgreSQL sends it away by
+// itself. (DROP DATABASE … WITH (FORCE) does not know the difference, and fails for that reason now and then.)
+func endSessions(ctx context.Context, admin *pgx.Conn, database string) error {
+	_, err := admin.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE datname = $1 AND pid <> pg_backend_pid() AND backend_type = 'client backend'`, database)
+	return clusterFault("sessions of "+database, err)
+}
+
+// demandOurs opens the final database and compares its marker.
+func (c *cluster) demandOurs(ctx context.Context, w Workspace) error {
+	conn, err := c.connectOwned(ctx, w)
+	if err != nil {
+		return err
+	}
+	return conn.Close(ctx)
+}
+
+// connectOwned connects to the final database and returns the connection only when the marker is ours.
+func (c *cluster) connectOwned(ctx context.Context, w Workspace) (*pgx.Conn, error) {
+	conn, err := c.connect(ctx, w.Database)
+	if err != nil {
+		if pgCode(err) == "55000" {
+			return nil, foreignWorkspace(w, "accepts no connections")
+		}
+		return nil, err
+	}
+	switch owner, err := readParameter(ctx, conn, markerKey); {
+	case err != nil:
+		conn.Close(ctx)
+		return nil, err
+	case owner == "":
+		conn.Close(ctx)
+		return nil, foreignWorkspace(w, "carries no marker of leadctl")
+	case owner != markerOf(c.installation, w.Tenant):
+		conn.Close(ctx)
+		return nil, foreignWorkspace(w, "its marker names another owner")
+	}
+	return conn, nil
+}
+
+func (c *cluster) installSecret(ctx context.Context, w Workspace) error {
+	conn, err := c.connectOwned(ctx, w)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return clusterFault("account in "+w.Database, pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		return installKey(ctx, tx, odoo.ServiceLogin, w.Secret)
+	}))
+}
+
+func (c *cluster) dropWorkspace(ctx context.Context, w Workspace) (bool, error) {
+	admin, err := c.connect(ctx, "")
+	if err != nil {
+		return false, err
+	}
+	defer admin.Close(context.WithoutCancel(ctx))
+	dropped := false
+	for _, name := range []string{w.Database, w.provisional()} {
+		found, err := lookupDatabase(ctx, admin, name)
+		if err != nil || !found.exists {
+			if err != nil {
+				return dropped, err
+			}
+			continue
+		}
+		if name == w.Database {
+			if err := c.demandOurs(ctx, w); err != nil {
+				return dropped, err
+			}
+		}
+		if err := withSoleAccess(ctx, admin, name, "DROP DATABASE IF EXISTS "+quoteName(name)); err != nil {
+			return dropped, clusterFault("drop "+name, err)
+		}
+		dropped = true
+	}
+	return dropped, nil
+}
+
+// databaseState is what the catalog says about a database.
+type databaseState struct {
+	exists, locked bool
+	owner          string
+	comment        string
+}
+
+func lookupDatabase(ctx context.Context, conn *pgx.Conn, name string) (databaseState, error) {
+	var f databaseState
+	err := conn.QueryRow(ctx, `SELECT true, datistemplate AND NOT datallowconn, pg_get_userbyid(datdba),
+			coalesce(shobj_description(oid, 'pg_database'), '')
+		FROM pg_database WHERE datname = $1`, name).Scan(&f.exists, &f.locked, &f.owner, &f.comment)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return databaseState{}, nil
+	}
+	return f, clusterFault("catalog", err)
+}
+
+func quoteName(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+func pgCode(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code
+	}
+	return ""
+}
+
+// clusterFault classifies a failure of Odoo's PostgreSQL; nil stays nil and what is classified already stays as it is.
+func clusterFault(what string, err error) error {
+	var f *fault.Error
+	if err == nil || errors.As(err, &f) {
+		return err
+	}
+	operator := func(hint string) error {
+		return fault.New(fault.Operator, "Odoo PostgreSQL: %s: %w", what, err).WithCode(odoo.CodeMisconfig).WithHint("%s", hint)
+	}
+	switch code := pgCode(err); {
+	case errors.Is(err, context.Canceled):
+		return err
+	case code == "42501":
+		return operator("the role of ODOO_POSTGRES_DSN needs CREATEDB and membership in Odoo's role")
+	case code == "28P01" || code == "28000":
+		return operator("check the role and password of ODOO_POSTGRES_DSN")
+	case code == "3D000":
+		return operator("check the database that ODOO_POSTGRES_DSN names")
+	case code == "42P01" || code == "42703":
+		return operator("this is not a database of a supported Odoo version")
+	}
+	return fault.New(fault.Unavailable, "Odoo PostgreSQL: %s: %w", what, err).WithCode(odoo.CodeUnreachable)
+}
+
+// archiveWorkspace renames and locks in one transaction: half of it would leave a database that Odoo serves under a name nobody knows.
+func (c *cluster) archiveWorkspace(ctx context.Context, w Workspace, as string) (bool, error) {
+	admin, err := c.connect(ctx, "")
+	if err != nil {
+		return false, err
+	}
+	defer admin.Close(context.WithoutCancel(ctx))
+	switch there, err := lookupDatabase(ctx, admin, w.Database); {
+	case err != nil || !there.exists:
+		return false, err
+	}
+	switch taken, err := lookupDatabase(ctx, admin, as); {
+	case err != nil:
+		return false, err
+	case taken.exists:
+		return false, archiveTaken(as)
+	}
+	if err := c.demandOurs(ctx, w); err != nil {
+		return false, err
+	}
+	for range 5 { // as in alone: Odoo may open it again in between
+		if err = endSessions(ctx, admin, w.Database); err != nil {
+			return false, err
+		}
+		err = pgx.BeginFunc(ctx, admin, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, "ALTER DATABASE "+quoteName(w.Database)+" RENAME TO "+quoteName(as)); err != nil {
+				return err
+			}
+			_, err := tx.Exec(ctx, "ALTER DATABASE "+quoteName(as)+" ALLOW_CONNECTIONS false")
+			return err
+		})
+		if pgCode(err) != "55006" {
+			break
+		}
+	}
+	return err == nil, clusterFault("archive of "+w.Database, err)
+}
+
+// checkAccess: the cluster answers, the role may create databases, and the template is ready.
+func (c *cluster) checkAccess(ctx context.Context) (string, error) {
+	if c == nil {
+		return "", odoo.Misconfigured("Odoo PostgreSQL: ODOO_POSTGRES_DSN is not set")
+	}
+	conn, err := c.connect(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	var allowed bool
+	if err := conn.QueryRow(ctx, `SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user`).Scan(&allowed); err != nil {
+		return "", clusterFault("role", err)
+	}
+	if !allowed {
+		return "", odoo.Misconfigured("Odoo PostgreSQL: the role may not create databases").
+			WithHint("the role of ODOO_POSTGRES_DSN needs CREATEDB and membership in Odoo's role")
+	}
+	t, err := lookupDatabase(ctx, conn, c.template)
+	if err != nil {
+		return "", err
+	}
+	if !t.exists || !t.locked {
+		return "", notPrepared(c.template)
+	}
+	return "template " + c.template + " is locked and ready", nil
+}

@@ -1,0 +1,92 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"html"
+	"regexp"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leadctl/leadctl/pkg/odoo"
+)
+
+// To make a user is the most expensive thing that Odoo does in a first sign-in, and it does it in Python, for one workspace
+// after the other. So the template holds one more user, archived and without any way to sign in, whom a clone's first person
+// takes over: SQL gives it the person's login, name and address, in the places where Odoo would have written them. The live
+// tests compare the outcome with a user whom Odoo made.
+
+// spareLogin is the spare's login and name. No person's login is like it, since those are addresses.
+const spareLogin = odoo.ServiceLogin + "-spare"
+
+// ensureSpare makes the spare, in a template that is cloned.
+func ensureSpare(ctx context.Context, s *odoo.Session) error {
+	there, err := s.SearchCount(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", spareLogin)}, Archived: true})
+	if err != nil || there > 0 {
+		return err
+	}
+	_, err = createUser(ctx, s, odoo.Record{"login": spareLogin, "name": spareLogin, "active": false}, ownerGroups)
+	return err
+}
+
+// plainAddress is one that Odoo's normal form of an address leaves as it is.
+var plainAddress = regexp.MustCompile(`^[a-z0-9._%+-]+@[a-z0-9.-]+$`)
+
+// takeSpareUser: for the first person the spare is there, for the others it is not, nor in a clone of an older template.
+func (c *cluster) takeSpareUser(ctx context.Context, w Workspace, u User) (uid int64, err error) {
+	if !plainAddress.MatchString(u.Email) {
+		return 0, nil
+	}
+	conn, err := c.connectOwned(ctx, w)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		var partner int64
+		err := tx.QueryRow(ctx, `SELECT id, partner_id FROM res_users WHERE login = $1 AND NOT active FOR UPDATE`, spareLogin).Scan(&uid, &partner)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return becomePerson(ctx, tx, uid, partner, u)
+	})
+	return uid, clusterFault("user in "+w.Database, err)
+}
+
+func becomePerson(ctx context.Context, tx pgx.Tx, uid, partner int64, u User) error {
+	for _, change := range []struct {
+		sql  string
+		args []any
+	}{
+		{`UPDATE res_users SET login = $2, active = true, signature = replace(signature, $3, $4), write_date = now() AT TIME ZONE 'utc' WHERE id = $1`,
+			[]any{uid, u.Email, spareLogin, html.EscapeString(u.Name)}},
+		{`UPDATE res_partner SET name = $2, email = $3, email_normalized = $3, active = true, partner_share = false, write_date = now() AT TIME ZONE 'utc' WHERE id = $1`,
+			[]any{partner, u.Name, u.Email}},
+		// The picture with the spare's initial; without one Odoo draws the person's.
+		{`DELETE FROM ir_attachment WHERE res_model = 'res.partner' AND res_id = $1 AND res_field LIKE 'image_%'`, []any{partner}},
+	} {
+		if _, err := tx.Exec(ctx, change.sql, change.args...); err != nil {
+			return err
+		}
+	}
+	return renamePartner(ctx, tx, partner, u.Name)
+}
+
+// renamePartner sets the column that holds a contact's full name.
+func renamePartner(ctx context.Context, tx pgx.Tx, partner int64, name string) error {
+	column, err := fullName(ctx, tx)
+	if err == nil {
+		_, err = tx.Exec(ctx, `UPDATE res_partner SET `+quoteName(column)+` = $2 WHERE id = $1`, partner, name)
+	}
+	return err
+}
+
+// fullName is the column that holds a contact's full name, which changed between 14 and 19.
+func fullName(ctx context.Context, tx pgx.Tx) (column string, err error) {
+	err = tx.QueryRow(ctx, `SELECT attname FROM pg_attribute WHERE attrelid = 'res_partner'::regclass AND attname IN ('complete_name', 'display_name')
+		AND NOT attisdropped ORDER BY attname LIMIT 1`).Scan(&column)
+	return column, err
+}

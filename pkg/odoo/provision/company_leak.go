@@ -1,0 +1,164 @@
+package provision
+
+import (
+	"context"
+	"errors"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/odoo"
+)
+
+// CodeLeak is the code of a workspace that shows or yields something of another tenant's. Nothing may go on then.
+const CodeLeak = "ODOO_LEAK"
+
+// leakProbe tries, as leadctl's account of one tenant, to see and to change what is not that tenant's. What it looks for is
+// planted: contacts and a lead without a company and of the main company, a tag, a campaign, a team, made by the
+// administrator as another tenant's people would make them. Besides, whatever else the account sees must be its own company's.
+type leakProbe struct {
+	session *odoo.Session // the tenant's
+	admin   *odoo.Session
+	planted map[string][]int64 // model → records that must be out of reach
+}
+
+// leakCheck is the part of the smoke test that concerns neighbours; with a database of its own a workspace has none.
+func (p *Provisioner) leakCheck(ctx context.Context, s *odoo.Session) error {
+	if p.shared == nil {
+		return nil
+	}
+	admin, err := p.shared.openAdministrator(ctx)
+	if err != nil {
+		return err
+	}
+	planted, err := p.shared.planted.Get(func() (map[string][]int64, error) { return plantCanaries(ctx, admin) })
+	if err != nil {
+		return err
+	}
+	return leakProbe{s, admin, planted}.lookForLeaks(ctx)
+}
+
+const canary = "leadctl canary"
+
+// plantCanaries makes the canaries, once in the database's life.
+func plantCanaries(ctx context.Context, s *odoo.Session) (map[string][]int64, error) {
+	main, err := s.ResolveXMLIDs(ctx, []string{"base.main_company"})
+	if err != nil {
+		return nil, err
+	}
+	company := odoo.FormatID(main["base.main_company"])
+	for _, c := range []struct {
+		model  string
+		fields []string
+		rows   [][]string
+	}{
+		{"res.partner", []string{"id", "name", "company_id/.id"}, [][]string{{"leadctl.canary_partner_0", canary, ""}, {"leadctl.canary_partner_1", canary, company}}},
+		{"crm.lead", []string{"id", "name", "user_id/.id", "company_id/.id"}, [][]string{{"leadctl.canary_lead_0", canary, "", ""}, {"leadctl.canary_lead_1", canary, "", company}}},
+		{"crm.tag", []string{"id", "name"}, [][]string{{"leadctl.canary_tag", canary}}},
+		{"utm.campaign", []string{"id", "name"}, [][]string{{"leadctl.canary_campaign", canary}}},
+		{"crm.team", []string{"id", "name", "company_id/.id"}, [][]string{{"leadctl.canary_team", canary, ""}}},
+	} {
+		if err := s.LoadRecords(ctx, c.model, c.fields, c.rows); err != nil {
+			return nil, err
+		}
+	}
+	out := map[string][]int64{"res.users": {s.UID()}}
+	marks, err := s.SearchRead(ctx, "ir.model.data", odoo.Query{Domain: odoo.Domain{odoo.Where("module", "=", ownModule), odoo.Where("name", "=like", "canary_%")},
+		Fields: []string{"model", "res_id"}})
+	for _, m := range marks {
+		out[m.Text("model")] = append(out[m.Text("model")], m.Int("res_id"))
+	}
+	return out, err
+}
+
+func (p leakProbe) lookForLeaks(ctx context.Context) error {
+	for model, ids := range p.planted {
+		if err := p.unseen(ctx, model, odoo.Query{Domain: odoo.Domain{odoo.Where("id", "in", ids)}}); err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if err := p.unreadable(ctx, model, id); err != nil {
+				return err
+			}
+		}
+	}
+	for _, model := range []string{"res.partner", "crm.lead", "res.users"} {
+		if err := p.unseen(ctx, model, odoo.Query{Domain: odoo.Domain{odoo.Where("company_id", "!=", p.session.Company())}}); err != nil {
+			return err
+		}
+	}
+	if err := p.unseen(ctx, "res.company", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "!=", p.session.Company())}}); err != nil {
+		return err
+	}
+	return p.elsewhere(ctx)
+}
+
+func (p leakProbe) leakFault(what string) error {
+	return fault.New(fault.Operator, "Odoo database %s: company %d of a tenant reaches others' records: %s", p.session.Database(), p.session.Company(), what).
+		WithCode(CodeLeak).WithHint("switch nobody on; leadctl odoo template prepare makes the record rules again")
+}
+
+func (p leakProbe) unseen(ctx context.Context, model string, q odoo.Query) error {
+	q.Archived = true
+	n, err := p.session.SearchCount(ctx, model, q)
+	if err == nil && n > 0 {
+		err = p.leakFault(model + " searched")
+	}
+	if fault.Code(err) == odoo.CodeForbidden {
+		return nil // not even the model
+	}
+	return err
+}
+
+// unreadable tries to read and to change one record by its number. The change sets what is there already.
+func (p leakProbe) unreadable(ctx context.Context, model string, id int64) error {
+	got, err := p.session.Read(ctx, model, []int64{id}, []string{"display_name"})
+	if err == nil && len(got) > 0 {
+		err = p.leakFault(model + " read")
+	}
+	if err := refusedIsFine(err); err != nil {
+		return err
+	}
+	same := odoo.Record{"name": canary}
+	if model == "res.users" || model == "mail.alias" {
+		same = odoo.Record{}
+	}
+	if err = p.session.Write(ctx, model, []int64{id}, same, nil); err == nil {
+		return p.leakFault(model + " written")
+	}
+	return refusedIsFine(err)
+}
+
+// elsewhere tries to work for another company, and to make a contact for it.
+func (p leakProbe) elsewhere(ctx context.Context) error {
+	main, err := p.admin.ResolveXMLIDs(ctx, []string{"base.main_company"})
+	if err != nil {
+		return err
+	}
+	other := main["base.main_company"]
+	_, err = p.session.Call(ctx, callIn(odoo.Query{}, "res.partner", other))
+	if err == nil {
+		return p.leakFault("another company's context accepted")
+	}
+	if err := refusedIsFine(err); err != nil {
+		return err
+	}
+	made, err := p.session.Create(ctx, "res.partner", []odoo.Record{{"name": "leadctl leak probe", "company_id": other}}, odoo.QuietContext())
+	if err == nil {
+		return errors.Join(p.leakFault("res.partner made elsewhere"), p.admin.Unlink(ctx, "res.partner", made))
+	}
+	return refusedIsFine(err)
+}
+
+// callIn counts records in the context of one company.
+func callIn(q odoo.Query, model string, company int64) odoo.Call {
+	c := q.Call(model, "search_count")
+	c.Context = odoo.WithContext(c.Context, "allowed_company_ids", []int64{company})
+	return c
+}
+
+// refusedIsFine: being refused the record is what the probe is for; being refused altogether, or not answered, is not.
+func refusedIsFine(err error) error {
+	if fault.Code(err) == odoo.CodeForbidden || fault.Code(err) == odoo.CodeRejected {
+		return nil
+	}
+	return err
+}

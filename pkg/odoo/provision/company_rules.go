@@ -1,0 +1,142 @@
+package provision
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/odoo"
+)
+
+// How companies of one database are kept apart. Odoo's own rules are not enough: contacts and leads without a company belong to
+// everybody, every internal user sees every other one, and tags, sources and teams know no company at all. Group rules cannot
+// narrow that, since they are or-ed; so there is one global rule for each model, which binds everybody but the administrator
+// that leadctl works as.
+
+// recordRule is a global record rule. Its domain sees Odoo's user, company_ids and time.
+type recordRule struct {
+	model, domain string
+	changes       bool // binds writing, making and deleting only
+}
+
+// Rules by whose a record is. "Made by" follows the person who made it, for models that know no company; what Odoo's own
+// installation made (user 1) stays visible to all.
+const (
+	ownCompany   = `[('company_id','in',company_ids)]`
+	ownPeople    = `['|',('company_id','in',company_ids),('user_ids.company_id','in',company_ids)]`
+	madeByUs     = `['|',('create_uid','=',1),('create_uid.company_id','in',company_ids)]`
+	madeByUsOnly = `[('create_uid.company_id','in',company_ids)]`
+	nobody       = `[(0,'=',1)]`
+)
+
+func companyRules() []recordRule {
+	return []recordRule{
+		{model: "res.partner", domain: ownPeople},
+		{model: "crm.lead", domain: ownCompany},
+		{model: "res.users", domain: ownCompany},
+		{model: "crm.team", domain: `['|',('company_id','in',company_ids),'&',('company_id','=',False),('create_uid','=',1)]`},
+		{model: "mail.alias", domain: madeByUs},
+		{model: "crm.tag", domain: madeByUs},
+		{model: "utm.campaign", domain: madeByUs},
+		{model: "utm.source", domain: madeByUs},
+		{model: "utm.medium", domain: madeByUs},
+		{model: "res.partner.category", domain: madeByUs},
+		{model: "calendar.event", domain: madeByUsOnly},
+		{model: "crm.stage", domain: nobody, changes: true},
+		{model: "crm.team", domain: ownCompany, changes: true},
+	}
+}
+
+func (r recordRule) name() string {
+	if r.changes {
+		return "leadctl: changing " + r.model
+	}
+	return "leadctl: " + r.model
+}
+
+// mark is the rule's external id; a dot would end the module's name in it.
+func (r recordRule) mark() string {
+	name := "rule_" + strings.ReplaceAll(r.model, ".", "_")
+	if r.changes {
+		name += "_changes"
+	}
+	return ownModule + "." + name
+}
+
+// ensureRules makes the rules, or brings them back to what they shall say. The administrator is named in them by number.
+func ensureRules(ctx context.Context, s *odoo.Session) error {
+	all := companyRules()
+	names := make([]string, len(all))
+	for i, r := range all {
+		names[i] = r.model
+	}
+	models, err := s.ModelIDs(ctx, names)
+	if err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, r := range all {
+		if models[r.model] == 0 {
+			return fault.New(fault.Operator, "Odoo model %s in %s: missing", r.model, s.Database()).WithCode(odoo.CodeMisconfig)
+		}
+		domain := fmt.Sprintf("[(1,'=',1)] if user.id == %d else %s", s.UID(), r.domain)
+		rows = append(rows, []string{r.mark(), r.name(), odoo.FormatID(models[r.model]), domain, xmlBoolean(!r.changes), "1", "1", "1", "1"})
+	}
+	return s.LoadRecords(ctx, "ir.rule", []string{"id", "name", "model_id/.id", "domain_force", "perm_read", "perm_write", "perm_create", "perm_unlink", "active"}, rows)
+}
+
+func xmlBoolean(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
+}
+
+// missingRules are the names of rules that are not in force.
+func missingRules(ctx context.Context, s *odoo.Session) ([]string, error) {
+	have, err := s.SearchRead(ctx, "ir.rule", odoo.Query{Domain: odoo.Domain{odoo.Where("name", "=like", "leadctl: %")}, Fields: []string{"name"}})
+	if err != nil {
+		return nil, err
+	}
+	var missing []string
+	for _, r := range companyRules() {
+		if !slices.ContainsFunc(have, func(h odoo.Record) bool { return h.Text("name") == r.name() }) {
+			missing = append(missing, r.name())
+		}
+	}
+	return missing, nil
+}
+
+// ownByDefault makes new contacts and leads of the session's company its own, whoever makes them, and the company's own
+// contact too, which Odoo made before there was a default.
+func ownByDefault(ctx context.Context, s *odoo.Session) error {
+	for _, model := range odoo.CompanyModels {
+		_, err := s.Call(ctx, odoo.Call{Model: "ir.default", Method: "set", Args: []odoo.Arg{
+			{Name: "model_name", Value: model}, {Name: "field_name", Value: "company_id"}, {Name: "value", Value: s.Company()},
+			{Name: "user_id", Value: false}, {Name: "company_id", Value: s.Company()},
+		}})
+		if err != nil {
+			return err
+		}
+	}
+	contact, err := companyContact(ctx, s)
+	if err != nil {
+		return err
+	}
+	own, err := s.SearchRead(ctx, "res.partner", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "=", contact), odoo.Where("company_id", "=", false)}, Fields: []string{"name"}})
+	if err != nil || len(own) == 0 {
+		return err
+	}
+	return s.Write(ctx, "res.partner", odoo.IDsOf(own), odoo.Record{"company_id": s.Company()}, odoo.QuietContext())
+}
+
+// companyContact is the contact that Odoo made for the session's company.
+func companyContact(ctx context.Context, s *odoo.Session) (int64, error) {
+	found, err := s.SearchRead(ctx, "res.company", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "=", s.Company())}, Fields: []string{"partner_id"}})
+	if err != nil || len(found) == 0 {
+		return 0, err
+	}
+	return found[0].Int("partner_id"), nil
+}

@@ -1,0 +1,214 @@
+package provision_test
+
+import (
+	"context"
+	"encoding/base64"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/crm"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
+)
+
+func TestCompanyOnStandIn(t *testing.T) {
+	t.Parallel()
+	for name, o := range doors {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testCompany(t, standInFor(t, o, provision.Provisioning{Mode: provision.ModeCompany, Shared: "shared"}))
+		})
+	}
+}
+
+// testCompany is the whole of what a rig with one database for all tenants must pass.
+func testCompany(t *testing.T, r rig) {
+	t.Run("shared database again", func(t *testing.T) { testTemplateAgain(t, r) })
+	t.Run("first sign-in, twice", func(t *testing.T) { testSteps(t, r) })
+	t.Run("two companies share nothing", func(t *testing.T) { testCompaniesApart(t, r) })
+	t.Run("somebody else's database", func(t *testing.T) { testForeignShared(t, r) })
+	t.Run("a login of another company", func(t *testing.T) { testTakenLogin(t, r) })
+	t.Run("rotation", func(t *testing.T) { testRotate(t, r) })
+	t.Run("racing attempts", func(t *testing.T) { testRace(t, r) })
+	t.Run("push", func(t *testing.T) { testPush(t, r) })
+	t.Run("push leaves theirs", func(t *testing.T) { testPushLeavesTheirs(t, r) })
+	t.Run("sign-on link", func(t *testing.T) { testSSO(t, r) })
+	t.Run("drop", func(t *testing.T) { testDropCompany(t, r) })
+	t.Run("leaks are found", func(t *testing.T) { testLeaksFound(t, r) }) // last: it opens leaks in the database
+}
+
+// testCompaniesApart: two tenants with every kind of record in one database, and neither reaches the other's.
+func testCompaniesApart(t *testing.T, r rig) {
+	ctx := context.Background()
+	a, b := r.provisioned(t, 102), r.provisioned(t, 103)
+	require.Equal(t, a.Database, b.Database)
+	for _, w := range []provision.Workspace{a, b} {
+		_, err := r.prov.EnsureUser(ctx, w, provision.User{Email: "owner" + w.Tenant.String() + "@example.com"})
+		require.NoError(t, err)
+		_, err = r.prov.PushLeads(ctx, w, []crm.Lead{{UEN: "202012345A", Name: "The same company", Score: 0.5, Bucket: "low"}})
+		require.NoError(t, err)
+	}
+	for _, pair := range [][2]provision.Workspace{{a, b}, {b, a}} {
+		mine, err := r.prov.Session(ctx, pair[0])
+		require.NoError(t, err)
+		other, err := r.prov.Session(ctx, pair[1])
+		require.NoError(t, err)
+		for model, sees := range map[string]int{"res.partner": 4, "crm.lead": 1, "res.users": 2, "res.company": 1} {
+			theirs, err := other.SearchRead(ctx, model, odoo.Query{Fields: []string{"create_date"}})
+			require.NoError(t, err)
+			require.Len(t, theirs, sees, model)
+			for _, rec := range theirs {
+				_, err := mine.Read(ctx, model, []int64{rec.ID()}, []string{"display_name"})
+				require.Equal(t, odoo.CodeForbidden, fault.Code(err), "%s: %v", model, err)
+				require.Error(t, mine.Write(ctx, model, []int64{rec.ID()}, odoo.Record{}, nil), model)
+			}
+		}
+		_, err = r.prov.SmokeTest(ctx, pair[0])
+		require.NoError(t, err)
+	}
+	if r.stand == nil { // which knows no such records
+		testConversationsApart(t, r, a, b)
+	}
+	stolen := b
+	stolen.Secret = a.Secret
+	_, err := r.prov.SmokeTest(ctx, stolen)
+	require.Error(t, err, "A's secret opens B's account")
+}
+
+// testConversationsApart: what hangs on a tenant's lead and contact is as far from the other tenant as those are.
+func testConversationsApart(t *testing.T, r rig, a, b provision.Workspace) {
+	ctx := context.Background()
+	mine, err := r.prov.Session(ctx, a)
+	require.NoError(t, err)
+	theirs, err := r.prov.Session(ctx, b)
+	require.NoError(t, err)
+	hung := map[string][]int64{}
+	for _, model := range []string{"crm.lead", "res.partner"} {
+		on, err := mine.SearchRead(ctx, model, odoo.Query{Fields: []string{"name"}, Limit: 1, Order: "id desc"})
+		require.NoError(t, err)
+		_, err = mine.Call(ctx, odoo.Call{Model: model, Method: "message_post", IDs: []int64{on[0].ID()}, Named: map[string]any{"body": canary, "email_from": "a@example.com"}})
+		require.NoError(t, err)
+		files, err := mine.Create(ctx, "ir.attachment", []odoo.Record{{"name": canary, "res_model": model, "res_id": on[0].ID(), "datas": base64.StdEncoding.EncodeToString([]byte(canary))}}, nil)
+		require.NoError(t, err)
+		hung["ir.attachment"] = append(hung["ir.attachment"], files...)
+		messages, err := mine.SearchRead(ctx, "mail.message", odoo.Query{Fields: []string{"res_id"},
+			Domain: odoo.Domain{odoo.Where("model", "=", model), odoo.Where("res_id", "=", on[0].ID())}})
+		require.NoError(t, err)
+		require.NotEmpty(t, messages)
+		for _, m := range messages {
+			hung["mail.message"] = append(hung["mail.message"], m.ID())
+		}
+		_, err = theirs.Call(ctx, odoo.Call{Model: model, Method: "message_post", IDs: []int64{on[0].ID()}, Named: map[string]any{"body": "an answer", "email_from": "b@example.com"}})
+		require.Equal(t, odoo.CodeForbidden, fault.Code(err), "%s: %v", model, err)
+	}
+	for model, ids := range hung {
+		found, err := theirs.SearchCount(ctx, model, odoo.Query{Domain: odoo.Domain{odoo.Where("id", "in", ids)}, Archived: true})
+		require.NoError(t, err)
+		require.Zero(t, found, model)
+		for _, id := range ids {
+			_, err := theirs.Read(ctx, model, []int64{id}, []string{"display_name"})
+			require.Equal(t, odoo.CodeForbidden, fault.Code(err), "%s: %v", model, err)
+		}
+	}
+}
+
+func testForeignShared(t *testing.T, r rig) {
+	other := r.how
+	other.Installation = "another"
+	prov, err := provision.NewProvisioner(r.server, other)
+	require.NoError(t, err)
+	w := provision.Workspace{Tenant: 104, Database: other.Shared, Secret: odoo.NewSecret()}
+	_, err = prov.EnsureDatabase(context.Background(), w)
+	require.Equal(t, odoo.CodeForeign, fault.Code(err), "%v", err)
+	again := r.template()
+	again.Installation = "another"
+	_, err = provision.PrepareTemplate(context.Background(), r.server, again)
+	require.Equal(t, odoo.CodeForeign, fault.Code(err), "%v", err)
+	w.Database = "elsewhere"
+	_, err = r.prov.EnsureDatabase(context.Background(), w)
+	require.Equal(t, odoo.CodeMisconfig, fault.Code(err))
+}
+
+func testTakenLogin(t *testing.T, r rig) {
+	ctx := context.Background()
+	a, b := r.provisioned(t, 105), r.provisioned(t, 113)
+	_, err := r.prov.EnsureUser(ctx, a, provision.User{Email: "both@example.com"})
+	require.NoError(t, err)
+	_, err = r.prov.EnsureUser(ctx, b, provision.User{Email: "both@example.com"})
+	require.Equal(t, fault.Operator, fault.KindOf(err), "one login must not belong to two tenants")
+}
+
+func testDropCompany(t *testing.T, r rig) {
+	ctx := context.Background()
+	w, other := r.provisioned(t, 110), r.provisioned(t, 114)
+	for _, one := range []provision.Workspace{w, other} {
+		_, err := r.prov.PushLeads(ctx, one, []crm.Lead{{UEN: "202012345A", Name: "The same company"}})
+		require.NoError(t, err)
+	}
+	signsOn := func(w provision.Workspace) error {
+		uid, err := r.prov.EnsureUser(ctx, w, provision.User{Email: "mover@example.com"})
+		require.NoError(t, err)
+		return r.ensureSSO(w, provision.OAuthProvider{Name: "Keycloak", Button: "Sign in", ClientID: "odoo", AuthEndpoint: "https://id.example.com/auth", UserInfo: "https://id.example.com/userinfo"}, uid, "mover")
+	}
+	require.NoError(t, signsOn(w))
+	for _, there := range []bool{true, false} {
+		gone, err := r.prov.DropDatabase(ctx, w)
+		require.NoError(t, err)
+		require.Equal(t, there, gone)
+	}
+	_, open, err := r.server.Authenticate(ctx, w.Database, r.prov.ServiceLogin(w.Tenant), w.Secret)
+	require.NoError(t, err)
+	require.False(t, open)
+	s, err := r.prov.Session(ctx, other)
+	require.NoError(t, err)
+	n, err := s.SearchCount(ctx, "crm.lead", odoo.Query{})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, n, "the neighbour lost a lead")
+	require.NoError(t, signsOn(other), "who was in a workspace that is gone can be in another")
+	replica, err := provision.NewProvisioner(r.server, r.how)
+	require.NoError(t, err)
+	created, err := replica.EnsureDatabase(ctx, w)
+	require.NoError(t, err)
+	require.True(t, created, "a deleted tenant's number can be used again")
+	_, err = r.prov.SmokeTest(ctx, w)
+	require.NoError(t, err)
+	_, err = r.prov.DropDatabase(ctx, w)
+	require.NoError(t, err)
+	created, err = replica.EnsureDatabase(ctx, w)
+	require.NoError(t, err)
+	require.True(t, created, "what one replica deleted, another does not take for there")
+}
+
+// testLeaksFound opens one leak after the other, as somebody might who edits Odoo's rules, and demands that the smoke test fails
+// loudly and that preparing the database again closes it.
+func testLeaksFound(t *testing.T, r rig) {
+	ctx := context.Background()
+	w := r.provisioned(t, 115)
+	_, err := r.prov.SmokeTest(ctx, w)
+	require.NoError(t, err)
+	admin, ok, err := r.server.Open(ctx, odoo.Account{Database: w.Database, Login: "admin", Secret: adminPassword})
+	require.NoError(t, err)
+	require.True(t, ok)
+	// Not users and teams: the rules of contacts and of mail aliases hold for them too, since each of them is one.
+	type hole struct{ model, field string }
+	holes := []hole{{"res.partner", "active"}, {"crm.lead", "active"}, {"crm.tag", "active"}, {"utm.campaign", "active"}}
+	if r.stand != nil { // a real Odoo writes nothing that may not be read, whatever the rule for writing says
+		holes = append(holes, hole{"res.partner", "perm_write"}, hole{"crm.lead", "perm_write"})
+	}
+	for _, open := range holes {
+		model := open.model
+		rules, err := admin.SearchRead(ctx, "ir.rule", odoo.Query{Domain: odoo.Domain{odoo.Where("name", "=", "leadctl: "+model)}, Fields: []string{"name"}})
+		require.NoError(t, err)
+		require.Len(t, rules, 1)
+		id := []int64{rules[0].ID()}
+		require.NoError(t, admin.Write(ctx, "ir.rule", id, odoo.Record{open.field: false}, nil))
+		_, err = r.prov.SmokeTest(ctx, w)
+		require.Equal(t, provision.CodeLeak, fault.Code(err), "%s: %v", model, err)
+		require.Equal(t, fault.Operator, fault.KindOf(err))
+		require.NoError(t, admin.Write(ctx, "ir.rule", id, odoo.Record{open.field: true}, nil))
+		_, err = r.prov.SmokeTest(ctx, w)
+		require.NoError(t, err, model)
+	}
+}

@@ -1,0 +1,66 @@
+package provision_test
+
+import (
+	"context"
+	"net/http"
+	"runtime/pprof"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	toxiproxy "github.com/Shopify/toxiproxy/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+)
+
+// testHalfOpenConnection: connections stay up and nothing comes back through them, whether or not Odoo did what it was told. Each
+// call ends with its deadline, and neither a slot nor a goroutine is left behind.
+func testHalfOpenConnection(t *testing.T) {
+	r := standIn(t, odootest.Options{})
+	w := r.provisioned(t, 6)
+	proxies := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
+	proxy := toxiproxy.NewProxy(proxies, "odoo", "127.0.0.1:0", strings.TrimPrefix(r.url, "http://"))
+	require.NoError(t, proxy.Start())
+	t.Cleanup(proxy.Stop)
+	transport := &http.Transport{}
+	s, err := odoo.New(odoo.Options{BaseURL: "http://" + proxy.Listen, HTTPClient: &http.Client{Transport: transport},
+		Timeout: time.Second, MaxConcurrent: 3, TripAfter: 1000})
+	require.NoError(t, err)
+	alive := func() bool {
+		_, ok, err := s.Authenticate(context.Background(), w.Database, odoo.ServiceLogin, w.Secret)
+		return err == nil && ok
+	}
+	const label = `"half-open":"D-010"`
+	running := func() int {
+		var b strings.Builder
+		_ = pprof.Lookup("goroutine").WriteTo(&b, 1)
+		return strings.Count(b.String(), label)
+	}
+	pprof.Do(context.Background(), pprof.Labels("half-open", "D-010"), func(ctx context.Context) {
+		require.Eventually(t, alive, time.Minute, 10*time.Millisecond)
+		_, err := proxy.Toxics.AddToxicJson(strings.NewReader(`{"name":"silence","type":"timeout","stream":"downstream","attributes":{"timeout":0}}`))
+		require.NoError(t, err)
+		before := len(r.stand.Calls())
+		var wg sync.WaitGroup
+		for range 6 { // twice as many as there are slots
+			wg.Go(func() {
+				_, _, err := s.Authenticate(ctx, w.Database, odoo.ServiceLogin, w.Secret)
+				assert.Equal(t, odoo.CodeUnreachable, fault.Code(err), "%v", err)
+			})
+		}
+		assert.Eventually(t, func() bool { return len(r.stand.Calls()) > before }, time.Minute, time.Millisecond, "the server hears it")
+		assert.Positive(t, running())
+		wg.Wait()
+		require.NoError(t, proxy.Toxics.RemoveToxic(ctx, "silence"))
+		require.Eventually(t, alive, time.Minute, 10*time.Millisecond)
+	})
+	transport.CloseIdleConnections()
+	require.Eventually(t, func() bool { return running() == 0 }, time.Minute, 10*time.Millisecond, "goroutines outlive their calls")
+}

@@ -1,0 +1,18 @@
+//go:build live
+
+package provision_test
+
+import "testing"
+
+// TestLiveOdoo14 is what TestLiveOdoo19 is for that version, as far as it goes.
+func TestLiveOdoo14(t *testing.T) {
+	t.Parallel()
+	const server = "LEADCTL_LIVE_ODOO14"
+	t.Run("forms", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "f14", false, "/xmlrpc/2/db")) })
+	t.Run("cluster", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "c14", true)) })
+	t.Run("service", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "s14", false)) })
+	t.Run("broken off", func(t *testing.T) { testBrokenOffLive(t, liveRig(t, server, "s14", false)) })
+	t.Run("SQL and Odoo are alike", func(t *testing.T) { testAlike(t, liveRig(t, server, "c14", true)) })
+	t.Run("company", func(t *testing.T) { testCompany(t, liveShared(t, server, "k14", true)) })
+	t.Run("company by service", func(t *testing.T) { testCompany(t, liveShared(t, server, "w14", false)) })
+}

@@ -1,0 +1,182 @@
+//go:build live
+
+package provision_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+// env demands a setting: with the tag and without a server these tests are red, not skipped.
+func env(t *testing.T, name string) string {
+	t.Helper()
+	v := os.Getenv(name)
+	require.NotEmpty(t, v, "%s is not set; scripts/live sets it", name)
+	return v
+}
+
+// liveRig makes databases on the server that the variables prefix_URL, prefix_DSN and prefix_MASTER_FILE describe, from a locked template
+// where the cluster is at hand and from one that Odoo can open elsewhere; both stay for the next run. What begins as shut says is
+// kept from leadctl, as by a proxy.
+func liveRig(t *testing.T, variables, name string, cluster bool, shut ...string) rig {
+	t.Helper()
+	template := "lct_template_s"
+	if cluster {
+		template = "lct_template_c"
+	}
+	return liveRigFor(t, variables, name, cluster, provision.Provisioning{Template: template + name[len(name)-2:]}, shut...)
+}
+
+// liveShared makes companies in one database there.
+func liveShared(t *testing.T, variables, name string, cluster bool, shut ...string) rig {
+	t.Helper()
+	return liveRigFor(t, variables, name, cluster, provision.Provisioning{Mode: provision.ModeCompany, Shared: "lct_shared_" + name, TemplateSecret: adminPassword}, shut...)
+}
+
+func liveRigFor(t *testing.T, variables, name string, cluster bool, how provision.Provisioning, shut ...string) rig {
+	t.Helper()
+	secret, err := os.ReadFile(env(t, variables+"_MASTER_FILE"))
+	require.NoError(t, err)
+	address := env(t, variables+"_URL")
+	if len(shut) > 0 {
+		address = keepShut(t, address, shut)
+	}
+	r := rig{server: client(t, address, 2*time.Minute), prefix: "lct_" + name, dsn: env(t, variables+"_DSN"), how: how, shut: shut}
+	r.how.Installation, r.how.Master = "live", odoo.Secret(strings.TrimSpace(string(secret)))
+	if cluster {
+		r.how.ClusterDSN = odoo.Secret(r.dsn)
+	} else {
+		r.how.TemplateSecret = adminPassword
+	}
+	r.prepare(t)
+	return r
+}
+
+// behind is a proxy in front of a server.
+func behind(t *testing.T, address string, serve func(w http.ResponseWriter, r *http.Request, odoo http.Handler)) string {
+	t.Helper()
+	to, err := url.Parse(address)
+	require.NoError(t, err)
+	through := httputil.NewSingleHostReverseProxy(to)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(w, r, through) }))
+	t.Cleanup(proxy.Close)
+	return proxy.URL
+}
+
+// keepShut is a proxy that refuses some of what is asked.
+func keepShut(t *testing.T, address string, shut []string) string {
+	t.Helper()
+	return behind(t, address, func(w http.ResponseWriter, r *http.Request, odoo http.Handler) {
+		if slices.ContainsFunc(shut, func(beginning string) bool { return strings.HasPrefix(r.URL.Path, beginning) }) {
+			http.Error(w, "<html><h1>403 Forbidden</h1></html>", http.StatusForbidden)
+			return
+		}
+		odoo.ServeHTTP(w, r)
+	})
+}
+
+// testAlike compares what leadctl wrote in SQL with what Odoo wrote itself: but for who is meant and when it was, the same stands in
+// every column.
+func testAlike(t *testing.T, r rig) {
+	testPeopleAlike(t, r)
+	testNamesAlike(t, r)
+}
+
+// inside connects to a workspace's database.
+func (r rig) inside(t *testing.T, w provision.Workspace) *pgx.Conn {
+	t.Helper()
+	cfg, err := pgx.ParseConfig(r.dsn)
+	require.NoError(t, err)
+	cfg.Database = w.Database
+	conn, err := pgx.ConnectConfig(context.Background(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+// testNamesAlike: a company that SQL named, and one that Odoo did.
+func testNamesAlike(t *testing.T, r rig) {
+	ctx := context.Background()
+	var companies [2]string
+	for i, name := range []string{"aa & <Sons>", "bb & <Sons>"} {
+		w := r.provisioned(t, tenantid.ID(131+i))
+		s, err := r.prov.Session(ctx, w)
+		require.NoError(t, err)
+		if i == 0 {
+			require.NoError(t, r.prov.EnsureBaseline(ctx, w, name))
+		} else {
+			require.NoError(t, s.Write(ctx, "res.company", []int64{1}, odoo.Record{"name": name}, nil))
+		}
+		seen, err := s.SearchRead(ctx, "res.company", odoo.Query{Fields: []string{"name", "partner_id"}})
+		require.NoError(t, err)
+		require.Equal(t, name, seen[0].Text("name"))
+		require.Contains(t, seen[0]["partner_id"], name)
+		require.NoError(t, r.inside(t, w).QueryRow(ctx, `SELECT jsonb_pretty(jsonb_build_object(
+				'company', to_jsonb(c) - '{logo_web,write_date,write_uid}'::text[],
+				'partner', to_jsonb(p) - '{calendar_last_notif_ack,write_date,write_uid}'::text[]))
+			FROM res_company c JOIN res_partner p ON p.id = c.partner_id WHERE c.id = 1`).Scan(&companies[i]))
+	}
+	require.Equal(t, strings.ReplaceAll(companies[1], "bb & <Sons>", "aa & <Sons>"), companies[0])
+}
+
+// testPeopleAlike: the user that took the template's spare over, and one whom Odoo made.
+func testPeopleAlike(t *testing.T, r rig) {
+	ctx := context.Background()
+	w := r.provisioned(t, 130)
+	conn := r.inside(t, w)
+	var people [2]string
+	for i, who := range []string{"aa", "bb"} {
+		uid, err := r.prov.EnsureUser(ctx, w, provision.User{Email: who + "@example.com", Name: who + " <&>"})
+		require.NoError(t, err)
+		require.NoError(t, conn.QueryRow(ctx, `SELECT jsonb_pretty(jsonb_build_object(
+				'user', to_jsonb(u) - '{id,partner_id,create_date,write_date,create_uid,write_uid}'::text[],
+				'partner', to_jsonb(p) - '{id,commercial_partner_id,calendar_last_notif_ack,create_date,write_date,create_uid,write_uid}'::text[],
+				'own commercial partner', p.commercial_partner_id = p.id,
+				'groups', (SELECT jsonb_agg(gid ORDER BY gid) FROM res_groups_users_rel WHERE uid = u.id),
+				'companies', (SELECT jsonb_agg(cid ORDER BY cid) FROM res_company_users_rel WHERE user_id = u.id)))
+			FROM res_users u JOIN res_partner p ON p.id = u.partner_id WHERE u.id = $1`, uid).Scan(&people[i]))
+		s, err := r.prov.Session(ctx, w)
+		require.NoError(t, err)
+		seen, err := s.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", who+"@example.com")}, Fields: []string{"name", "email", "share", "image_128"}})
+		require.NoError(t, err)
+		require.Len(t, seen, 1)
+		require.Equal(t, who+" <&>", seen[0].Text("name"))
+		require.Equal(t, who+"@example.com", seen[0].Text("email"))
+		require.False(t, seen[0].Bool("share"))
+	}
+	require.Equal(t, strings.ReplaceAll(people[1], "bb", "aa"), people[0])
+}
+
+// testBurst makes twenty workspaces at once and reports how long each took; scripts/bench holds the times to a limit.
+func testBurst(t *testing.T, r rig) {
+	took := make([]time.Duration, 20)
+	var wg sync.WaitGroup
+	for i := range took {
+		w := r.workspace(t, tenantid.ID(200+i))
+		wg.Go(func() {
+			start := time.Now()
+			assert.NoError(t, steps(r, w))
+			took[i] = time.Since(start)
+		})
+	}
+	wg.Wait()
+	slices.Sort(took)
+	t.Logf("fastest %v, median %v, p95 %v", took[0], took[10], took[18])
+}

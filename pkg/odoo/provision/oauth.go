@@ -1,0 +1,175 @@
+package provision
+
+import (
+	"context"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/odoo"
+)
+
+// Codes of users who are left as they are.
+const (
+	CodeUserLinked   = "ODOO_USER_LINKED"   // to another subject
+	CodeUserArchived = "ODOO_USER_ARCHIVED" // by somebody, on purpose
+)
+
+// OAuthProvider is the identity provider that people sign in to Odoo with, as Odoo's auth_oauth knows it: the implicit flow, a public
+// client, no secret.
+type OAuthProvider struct {
+	Name         string // shown to operators; also how leadctl finds its provider again
+	Button       string // shown on the sign-in page
+	ClientID     string // public client with redirect <Odoo>/auth_oauth/signin
+	AuthEndpoint string // the provider's authorization endpoint
+	UserInfo     string // asked by Odoo's server with the token; must answer the subject, and should check the audience, which Odoo does not
+}
+
+// EnsureProvider sees to it that the workspace offers exactly this provider on its sign-in page and admits nobody whom leadctl
+// did not link. It returns the provider's id there.
+func (p *Provisioner) EnsureProvider(ctx context.Context, w Workspace, sso OAuthProvider) (int64, error) {
+	s, err := p.openForSettings(ctx, w)
+	if err != nil {
+		return 0, err
+	}
+	if err := s.EnsureParameters(ctx, ssoParameters()); err != nil {
+		return 0, err
+	}
+	return ensureProvider(ctx, s, sso)
+}
+
+// LinkUser ties user uid to the provider's subject. fault.Conflict with CodeUserLinked: that user is linked to somebody else.
+func (p *Provisioner) LinkUser(ctx context.Context, w Workspace, provider, uid int64, subject string) error {
+	if subject == "" {
+		return fault.New(fault.Internal, "tenant %s: SSO link without a subject", w.Tenant)
+	}
+	s, err := p.openForSettings(ctx, w)
+	if err != nil {
+		return err
+	}
+	return linkUser(ctx, s, uid, provider, subject)
+}
+
+// CheckSSO is nil when EnsureProvider would change nothing; it writes nothing. Else fault.Operator with the first difference.
+func (p *Provisioner) CheckSSO(ctx context.Context, w Workspace, sso OAuthProvider) error {
+	s, err := p.openForSettings(ctx, w)
+	if err != nil {
+		return err
+	}
+	differs := func(format string, args ...any) error {
+		return fault.New(fault.Operator, "Odoo database %s: "+format, append([]any{s.Database()}, args...)...).
+			WithCode(odoo.CodeMisconfig).WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
+	}
+	off, err := s.DifferingParameters(ctx, ssoParameters())
+	if err != nil {
+		return err
+	}
+	if len(off) > 0 {
+		return differs("parameter %s is %q, not %q", off[0].Key, off[0].Is, off[0].Want)
+	}
+	on, err := readProviders(ctx, s, odoo.Where("enabled", "=", true))
+	switch {
+	case err != nil:
+		return err
+	case len(on) != 1 || on[0].Text("name") != sso.Name:
+		return differs("%d sign-in providers are enabled, where %s alone should be", len(on), sso.Name)
+	case !coversValues(on[0], sso.record()):
+		return differs("the sign-in provider %s is not set up as it should be", sso.Name)
+	}
+	return nil
+}
+
+// LinkedSubject is the provider's subject that a login is tied to, "" when it is tied to none. fault.NotFound: no such user.
+func (p *Provisioner) LinkedSubject(ctx context.Context, w Workspace, login string) (string, error) {
+	s, err := p.openForSettings(ctx, w)
+	if err != nil {
+		return "", err
+	}
+	found, err := s.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", login)}, Fields: []string{"oauth_uid"}})
+	if err == nil && len(found) == 0 {
+		err = fault.New(fault.NotFound, "Odoo user %s in %s: there is none", login, s.Database())
+	}
+	if err != nil {
+		return "", err
+	}
+	return found[0].Text("oauth_uid"), nil
+}
+
+// ssoParameters close free sign-up, which Odoo leaves open, and make 19 send the token in a header instead of the URL.
+func ssoParameters() [][2]string {
+	return [][2]string{{"auth_signup.invitation_scope", "b2b"}, {"auth_oauth.authorization_header", "1"}}
+}
+
+func (sso OAuthProvider) record() odoo.Record {
+	return odoo.Record{"name": sso.Name, "body": sso.Button, "client_id": sso.ClientID, "enabled": true, "scope": "openid profile email",
+		"auth_endpoint": sso.AuthEndpoint, "validation_endpoint": sso.UserInfo, "data_endpoint": false, "css_class": "fa fa-fw fa-key"}
+}
+
+func readProviders(ctx context.Context, s *odoo.Session, which ...any) ([]odoo.Record, error) {
+	return s.SearchRead(ctx, "auth.oauth.provider", odoo.Query{Order: "id", Domain: which,
+		Fields: []string{"name", "body", "client_id", "enabled", "scope", "auth_endpoint", "validation_endpoint"}})
+}
+
+func ensureProvider(ctx context.Context, s *odoo.Session, sso OAuthProvider) (int64, error) {
+	want := sso.record()
+	all, err := readProviders(ctx, s)
+	if err != nil {
+		return 0, err
+	}
+	var id int64
+	var others []int64
+	for _, r := range all {
+		switch {
+		case r.Text("name") == sso.Name && id == 0:
+			id = r.ID()
+			if coversValues(r, want) {
+				continue
+			}
+			if err := s.Write(ctx, "auth.oauth.provider", []int64{id}, want, nil); err != nil {
+				return 0, err
+			}
+		case r.Bool("enabled"):
+			others = append(others, r.ID())
+		}
+	}
+	if len(others) > 0 {
+		if err := s.Write(ctx, "auth.oauth.provider", others, odoo.Record{"enabled": false}, nil); err != nil {
+			return 0, err
+		}
+	}
+	if id != 0 {
+		return id, nil
+	}
+	ids, err := s.Create(ctx, "auth.oauth.provider", []odoo.Record{want}, nil)
+	if err != nil {
+		return 0, err
+	}
+	return ids[0], nil
+}
+
+// coversValues reports whether the fields that r has are as want says.
+func coversValues(r odoo.Record, want odoo.Record) bool {
+	for field, value := range r {
+		if w, asked := want[field]; asked && w != value {
+			return false
+		}
+	}
+	return true
+}
+
+// linkUser ties the user to the subject: Odoo does not do that by e-mail address, and answers "access denied" without it.
+func linkUser(ctx context.Context, s *odoo.Session, uid, provider int64, subject string) error {
+	found, err := s.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "=", uid)}, Archived: true,
+		Fields: []string{"oauth_provider_id", "oauth_uid"}})
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		return fault.New(fault.NotFound, "Odoo user %d in %s", uid, s.Database())
+	}
+	switch is := found[0].Text("oauth_uid"); {
+	case is == subject && found[0].Int("oauth_provider_id") == provider:
+		return nil
+	case is != "" && is != subject:
+		return fault.New(fault.Conflict, "Odoo user %d in %s: linked to another subject", uid, s.Database()).WithCode(CodeUserLinked)
+	}
+	return s.Write(ctx, "res.users", []int64{uid}, odoo.Record{"oauth_provider_id": provider, "oauth_uid": subject}, nil)
+}

@@ -1,0 +1,199 @@
+package provision_test
+
+import (
+	"context"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
+)
+
+// TestProtocolIsChosen: on 19 JSON-2 for keys and the pages' own for passwords, XML-RPC elsewhere, and what is configured before all.
+func TestProtocolIsChosen(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	for _, c := range []struct {
+		name, protocol string
+		major          int
+		keys           bool
+		shut           bool // XML-RPC
+		path           string
+		code           string
+	}{
+		{"19 with keys", "", 19, true, false, "/json/2/", ""},
+		{"19 with keys, told otherwise", odoo.ProtocolXMLRPC, 19, true, false, "/xmlrpc/2/object", ""},
+		{"19 with passwords", odoo.ProtocolAuto, 19, false, false, "/web/dataset/call_kw/", ""},
+		{"19 with passwords, told otherwise", odoo.ProtocolXMLRPC, 19, false, false, "/xmlrpc/2/object", ""},
+		{"14 with passwords", odoo.ProtocolAuto, 14, false, false, "/xmlrpc/2/object", ""},
+		{"14 with keys", odoo.ProtocolAuto, 14, true, false, "/xmlrpc/2/object", ""},
+		{"19 with keys, shut", odoo.ProtocolAuto, 19, true, true, "/json/2/", ""},
+		{"19 with passwords, shut", odoo.ProtocolAuto, 19, false, true, "/web/dataset/call_kw/", ""},
+		{"14 cannot", odoo.ProtocolJSON2, 14, true, false, "", odoo.CodeMisconfig},
+		{"passwords cannot", odoo.ProtocolJSON2, 19, false, false, "", odoo.CodeMisconfig},
+		{"14 shut", odoo.ProtocolAuto, 14, false, true, "", odoo.CodeMisconfig},
+		{"XML-RPC told, and shut", odoo.ProtocolXMLRPC, 19, true, true, "", odoo.CodeMisconfig},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := standIn(t, odootest.Options{Major: c.major})
+			w := r.provisioned(t, 1)
+			require.NoError(t, r.stand.AddKey(w.Database, odoo.ServiceLogin, string(w.Secret)))
+			var paths []string
+			spy := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
+				paths = append(paths, in.URL.Path)
+				if c.shut && strings.HasPrefix(in.URL.Path, "/xmlrpc") {
+					http.NotFound(out, in)
+					return
+				}
+				r.stand.ServeHTTP(out, in)
+			}))
+			t.Cleanup(spy.Close)
+			server, err := odoo.New(odoo.Options{BaseURL: spy.URL, Protocol: c.protocol})
+			require.NoError(t, err)
+			how := r.how
+			if c.keys {
+				how.ClusterDSN = "postgres://nobody@localhost:1/nothing" // never asked here
+			}
+			prov, err := provision.NewProvisioner(server, how)
+			var s *odoo.Session
+			if err == nil {
+				s, err = prov.Session(ctx, w)
+			}
+			if c.code != "" {
+				require.Equal(t, c.code, fault.Code(err), "%v", err)
+				require.NotEmpty(t, fault.Hint(err))
+				return
+			}
+			require.NoError(t, err)
+			_, err = s.SearchCount(ctx, "res.partner", odoo.Query{})
+			require.NoError(t, err)
+			require.True(t, strings.HasPrefix(paths[len(paths)-1], c.path), "%v", paths)
+			require.Equal(t, int64(3), s.UID(), "the same account over each protocol")
+		})
+	}
+}
+
+// TestPagesSayNo: what the pages refuse or cannot keep is asked of XML-RPC where that is open.
+func TestPagesSayNo(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	answer := func(text string) func(http.ResponseWriter, *http.Request) bool {
+		return func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path != "/web/session/authenticate" {
+				return false
+			}
+			_, _ = io.WriteString(w, text)
+			return true
+		}
+	}
+	var lost atomic.Int64
+	for name, spoil := range map[string]func(http.ResponseWriter, *http.Request) bool{
+		"too many wrong passwords": answer(`{"error":{"data":{"name":"odoo.exceptions.AccessDenied","message":"Too many login failures"}}}`),
+		"hidden by a dbfilter":     answer(`{"error":{"data":{"name":"odoo.exceptions.AccessError","message":"Database not found."}}}`),
+		"shut by a proxy": func(w http.ResponseWriter, r *http.Request) bool {
+			if strings.HasPrefix(r.URL.Path, "/web") {
+				http.Error(w, "<h1>Forbidden</h1>", http.StatusForbidden)
+			}
+			return strings.HasPrefix(r.URL.Path, "/web")
+		},
+		"sessions lost by a balancer": func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.Header.Get("Cookie") != "" {
+				lost.Add(1)
+			}
+			r.Header.Del("Cookie")
+			return false
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := standIn(t, odootest.Options{Major: 19})
+			w := r.provisioned(t, 1)
+			var calls atomic.Int64
+			proxy := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
+				if strings.HasPrefix(in.URL.Path, "/xmlrpc/2/object") {
+					calls.Add(1)
+				}
+				if !spoil(out, in) {
+					r.stand.ServeHTTP(out, in)
+				}
+			}))
+			t.Cleanup(proxy.Close)
+			server := client(t, proxy.URL, time.Minute)
+			s, ok, err := server.Open(ctx, odoo.Account{Database: w.Database, Login: odoo.ServiceLogin, Secret: w.Secret})
+			require.NoError(t, err)
+			require.True(t, ok)
+			for range 2 {
+				_, err = s.SearchCount(ctx, "res.partner", odoo.Query{})
+				require.NoError(t, err)
+			}
+			require.EqualValues(t, 2, calls.Load())
+			_, ok, err = server.Authenticate(ctx, w.Database, odoo.ServiceLogin, "wrong")
+			require.NoError(t, err)
+			require.False(t, ok)
+			_, _, err = server.Authenticate(ctx, "no_such", odoo.ServiceLogin, w.Secret)
+			require.Equal(t, odoo.CodeMissing, fault.Code(err))
+		})
+	}
+	require.Positive(t, lost.Load(), "a session was opened and given back")
+}
+
+// testCutAnywhere breaks each answer of a first sign-in off at a random byte, header included; the second attempt brings it to
+// the end, with no effect done twice.
+func testCutAnywhere(t *testing.T, o odootest.Options) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 1))
+	for at := range 100 {
+		r := standIn(t, o)
+		var calls atomic.Int64 // a connection that broke may be asked over by another one meanwhile
+		cut := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
+			if calls.Add(1) != int64(at+1) {
+				r.stand.ServeHTTP(out, in)
+				return
+			}
+			breakOff(t, out, in, r.stand, random)
+		}))
+		t.Cleanup(cut.Close)
+		r = r.by(t, odoo.Options{BaseURL: cut.URL, Timeout: 20 * time.Second})
+		w := r.workspace(t, 4)
+		if err := steps(r, w); err != nil {
+			require.Equal(t, fault.Unavailable, fault.KindOf(err), "call %d: %v", at, err)
+			require.True(t, odoo.Ambiguous(err), "call %d: %v", at, err)
+		}
+		if calls.Load() <= int64(at) {
+			require.Greater(t, at, 20)
+			return // the whole sign-in takes fewer calls
+		}
+		require.NoError(t, steps(r, w), "call %d", at)
+		require.Equal(t, 1, namings(r.stand, w.Database), "call %d", at)
+		require.Equal(t, 1, made(r.stand, "res.users", "a@example.com"), "call %d", at)
+	}
+	t.Fatal("the sign-in takes more calls than the script reaches")
+}
+
+// breakOff carries the call out and sends a random beginning of its answer, then a reset.
+func breakOff(t *testing.T, out http.ResponseWriter, in *http.Request, server http.Handler, random *rand.Rand) {
+	rec := httptest.NewRecorder()
+	server.ServeHTTP(rec, in)
+	var whole strings.Builder
+	_ = rec.Result().Write(&whole)
+	conn, _, err := http.NewResponseController(out).Hijack()
+	if err != nil {
+		t.Errorf("hijack: %v", err)
+		return
+	}
+	_, _ = io.WriteString(conn, whole.String()[:random.IntN(whole.Len()-1)])
+	_ = conn.(*net.TCPConn).SetLinger(0)
+	_ = conn.Close()
+}

@@ -1,0 +1,307 @@
+package provision
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/odoo"
+)
+
+// templateRun is one run of PrepareTemplate.
+type templateRun struct {
+	server  *odoo.Server
+	t       Template
+	cluster *cluster // nil without ClusterDSN
+	service *odoo.Databases
+	trial   checkList
+
+	db      string // the database worked on: the final name when it exists already, else the provisional one
+	ready   bool
+	session *odoo.Session
+}
+
+func newTemplateRun(server *odoo.Server, t Template) (*templateRun, error) {
+	b := &templateRun{server: server, t: t, service: server.Databases(t.Master)}
+	if !databaseName.MatchString(t.Name) {
+		return nil, fault.New(fault.Operator, "Odoo template database %q: not of the form [a-z][a-z0-9_]{1,50}", t.Name).WithCode(odoo.CodeMisconfig)
+	}
+	if t.ClusterDSN != "" {
+		var err error
+		if b.cluster, err = newCluster(Provisioning{ClusterDSN: t.ClusterDSN, Template: t.Name}); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+// templateComment is what a locked template says about itself, since nobody can open it to ask.
+const templateComment = "leadctl template " + templateVersion
+
+// findDatabase finds out which database to work on and opens a locked template of ours that is out of date.
+func (b *templateRun) findDatabase(ctx context.Context) error {
+	exists, err := b.lookupDatabase(ctx, b.t.Name)
+	if err != nil {
+		return err
+	}
+	b.db = b.t.Name
+	if !exists.exists {
+		b.db += provisionalSuffix
+		return nil
+	}
+	if !exists.locked {
+		return nil
+	}
+	if b.ready = exists.comment == templateComment; b.ready {
+		return nil
+	}
+	if exists.comment == "" && !b.t.Adopt {
+		return b.foreignTemplate("is locked and does not say that leadctl made it")
+	}
+	return b.onCluster(ctx, func(admin *pgx.Conn) error {
+		_, err := admin.Exec(ctx, "ALTER DATABASE "+quoteName(b.db)+" IS_TEMPLATE false ALLOW_CONNECTIONS true")
+		return err
+	})
+}
+
+func (b *templateRun) foreignTemplate(why string) error {
+	return fault.New(fault.Operator, "Odoo template database %s: exists, but %s", b.t.Name, why).WithCode(odoo.CodeForeign).
+		WithHint("give another name, or --adopt to prepare that database")
+}
+
+// lookupDatabase asks the catalog, which also knows locked databases, or else Odoo.
+func (b *templateRun) lookupDatabase(ctx context.Context, name string) (f databaseState, err error) {
+	if b.cluster == nil {
+		f.exists, err = b.service.Exists(ctx, name)
+		return f, err
+	}
+	err = b.onCluster(ctx, func(admin *pgx.Conn) error {
+		f, err = lookupDatabase(ctx, admin, name)
+		return err
+	})
+	return f, err
+}
+
+func (b *templateRun) onCluster(ctx context.Context, work func(*pgx.Conn) error) error {
+	admin, err := b.cluster.connect(ctx, "")
+	if err != nil {
+		return err
+	}
+	defer admin.Close(context.WithoutCancel(ctx))
+	return clusterFault("template "+b.t.Name, work(admin))
+}
+
+// ensureDatabase makes the provisional database, after dropping one whose making Odoo did not finish: such a one accepts
+// admin/admin and cannot be repaired.
+func (b *templateRun) ensureDatabase(ctx context.Context) error {
+	there, err := b.lookupDatabase(ctx, b.db)
+	if err != nil {
+		return err
+	}
+	if there.exists {
+		begun, err := b.isClaimed(ctx)
+		if err != nil {
+			return err
+		}
+		switch {
+		case begun || b.t.Adopt && b.db == b.t.Name:
+			return nil
+		case b.db == b.t.Name:
+			return b.foreignTemplate("leadctl did not make it")
+		}
+		if _, err := b.service.Drop(ctx, b.db); err != nil {
+			return err
+		}
+	}
+	password := b.t.Secret
+	if password == "" {
+		password = odoo.NewSecret() // nobody needs it again: the cluster opens the database
+	}
+	if err := b.service.Create(ctx, b.db, b.t.Language, b.t.Login, password); err != nil {
+		return err
+	}
+	return b.demandWhole(ctx, password)
+}
+
+// demandWhole finds out whether Odoo's "true" means that the database was made to the end: then the intended password opens it, and
+// that of a half-made one does not.
+func (b *templateRun) demandWhole(ctx context.Context, password odoo.Secret) error {
+	_, ok, err := b.server.Authenticate(ctx, b.db, b.t.Login, password)
+	if err != nil {
+		return err
+	}
+	_, half, err := b.server.Authenticate(ctx, b.db, "admin", "admin")
+	if err == nil && (!ok || half) {
+		err = fault.New(fault.Unavailable, "Odoo database %s: made, but not whole; the next attempt drops it", b.db)
+	}
+	return err
+}
+
+// isClaimed reads the mark of a database that an earlier run began to work on. A database without it that cannot even be asked
+// was left half made.
+func (b *templateRun) isClaimed(ctx context.Context) (bool, error) {
+	if b.cluster == nil {
+		s, ok, err := b.openAsAdministrator(ctx)
+		if err != nil || !ok {
+			return false, err
+		}
+		mark, err := s.Parameter(ctx, begunKey)
+		return mark != "", err
+	}
+	conn, err := b.cluster.connect(ctx, b.db)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	mark, err := readParameter(ctx, conn, begunKey)
+	return mark != "", err
+}
+
+// claimDatabase claims the database. One that another installation shares among its tenants is not ours to prepare.
+func (b *templateRun) claimDatabase(ctx context.Context) error {
+	owner, err := b.session.Parameter(ctx, markerKey)
+	if err != nil {
+		return err
+	}
+	if owner != "" && !(b.t.Shared && owner == sharedMarker(b.t.Installation)) {
+		return b.foreignTemplate("its marker names another owner")
+	}
+	if b.t.Shared && owner == "" { // a shared database gets its marker before this one
+		if made, err := b.session.Parameter(ctx, templateKey); err != nil {
+			return err
+		} else if made != "" {
+			return b.foreignTemplate("it is a template that workspaces are cloned from")
+		}
+	}
+	return b.session.EnsureParameter(ctx, begunKey, templateVersion)
+}
+
+func (b *templateRun) openAsAdministrator(ctx context.Context) (*odoo.Session, bool, error) {
+	return b.server.Open(ctx, odoo.Account{Database: b.db, Login: b.t.Login, Secret: b.t.Secret})
+}
+
+// signIn opens the database as its administrator: with a key put there for the time of the work where the cluster is at hand,
+// else with the configured password.
+func (b *templateRun) signIn(ctx context.Context) error {
+	if b.cluster != nil {
+		return b.signInByKey(ctx)
+	}
+	s, ok, err := b.openAsAdministrator(ctx)
+	if err == nil && !ok {
+		err = fault.New(fault.Operator, "Odoo template account %s: credentials refused by %s", b.t.Login, b.db).WithCode(odoo.CodeMisconfig)
+	}
+	b.session = s
+	return err
+}
+
+const templateKeyName = "leadctl template"
+
+func (b *templateRun) signInByKey(ctx context.Context) error {
+	key := odoo.NewSecret()
+	hash, err := hashSecret(key, keyRounds)
+	if err != nil {
+		return err
+	}
+	conn, err := b.cluster.connect(ctx, b.db)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	var uid int64
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if err := tx.QueryRow(ctx, `SELECT res_id FROM ir_model_data WHERE module = 'base' AND name = 'user_admin'`).Scan(&uid); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `INSERT INTO res_users_apikeys (name, user_id, scope, key, index, create_date)
+			VALUES ($1, $2, NULL, $3, $4, now() AT TIME ZONE 'utc')`, templateKeyName, uid, hash, string(key[:keyIndexLength]))
+		return err
+	})
+	if err != nil {
+		return clusterFault("account of "+b.db, err)
+	}
+	account := odoo.Account{Database: b.db, Secret: key, Key: true, UID: uid, Over: odoo.ProtocolJSON2}
+	version, err := b.server.CachedVersion(ctx)
+	if err == nil && version.XMLRPC { // unlike JSON-2, it reaches databases that Odoo's dbfilter hides
+		account.Over = odoo.ProtocolXMLRPC
+	}
+	if err == nil {
+		b.session, _, err = b.server.Open(ctx, account)
+	}
+	return err
+}
+
+// commitTemplate brings the finished template under its final name and, where the cluster is at hand, locks it.
+func (b *templateRun) commitTemplate(ctx context.Context) error {
+	if b.cluster == nil {
+		if b.db != b.t.Name {
+			return b.service.Rename(ctx, b.db, b.t.Name)
+		}
+		return b.service.DropLeftover(ctx, b.db+provisionalSuffix) // of a run that crashed while the name was given by copying
+	}
+	if err := b.finishInside(ctx); err != nil {
+		return err
+	}
+	return b.onCluster(ctx, func(admin *pgx.Conn) error {
+		if b.db != b.t.Name {
+			if err := commitName(ctx, admin, b.db, b.t.Name); err != nil {
+				return err
+			}
+		}
+		if b.t.Shared {
+			return nil
+		}
+		return lockTemplate(ctx, admin, b.t.Name)
+	})
+}
+
+// finishInside does what only SQL can: the backstop against two partners of one company, and the end of the accounts that the
+// work needed.
+func (b *templateRun) finishInside(ctx context.Context) error {
+	conn, err := b.cluster.connect(ctx, b.db)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	var password *string
+	if b.t.Secret != "" {
+		hash, err := hashSecret(b.t.Secret, 25000)
+		if err != nil {
+			return err
+		}
+		password = &hash
+	}
+	return clusterFault("template "+b.db, pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		for _, sql := range b.t.finalStatements() {
+			if _, err := tx.Exec(ctx, sql); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(ctx, `UPDATE res_users SET password = $1 WHERE login = $2`, password, b.t.Login)
+		return err
+	}))
+}
+
+// finalStatements are the last statements: in a template no account stays usable, in a shared database only the key of the work goes.
+func (t Template) finalStatements() []string {
+	if t.Shared {
+		return []string{
+			`CREATE UNIQUE INDEX IF NOT EXISTS leadctl_partner_uen_uniq ON res_partner (company_id, x_uen) WHERE x_uen IS NOT NULL AND x_uen <> ''`,
+			`DELETE FROM res_users_apikeys WHERE name = '` + templateKeyName + `'`}
+	}
+	return []string{
+		`CREATE UNIQUE INDEX IF NOT EXISTS leadctl_partner_uen_uniq ON res_partner (x_uen) WHERE x_uen IS NOT NULL AND x_uen <> ''`,
+		`UPDATE res_users SET password = NULL`, `DELETE FROM res_users_apikeys`}
+}
+
+// lockTemplate keeps everybody out. The order matters: sessions opened before the lock outlive it and are ended after it.
+func lockTemplate(ctx context.Context, admin *pgx.Conn, name string) error {
+	for _, sql := range []string{
+		"COMMENT ON DATABASE " + quoteName(name) + " IS '" + templateComment + "'",
+		"ALTER DATABASE " + quoteName(name) + " IS_TEMPLATE true ALLOW_CONNECTIONS false"} {
+		if _, err := admin.Exec(ctx, sql); err != nil {
+			return err
+		}
+	}
+	return endSessions(ctx, admin, name)
+}

@@ -1,0 +1,119 @@
+package provision
+
+import (
+	"context"
+	"maps"
+	"strings"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/odoo"
+)
+
+// User is a person who works in a tenant's workspace. They sign in through SSO, so leadctl sets no password.
+type User struct {
+	Email string // becomes the login, in lower case
+	Name  string // "" shows the e-mail address
+}
+
+// ownerGroups is what the person of a workspace may do: all leads, all contacts, no settings.
+var ownerGroups = []string{"base.group_user", "base.group_partner_manager", "sales_team.group_sale_manager"}
+
+// EnsureUser sees to it that the person has a user and returns its id. Groups are set only when the user is made: what the
+// tenant changed since stays. An archived user is fault.Conflict, since somebody took that access away on purpose.
+func (p *Provisioner) EnsureUser(ctx context.Context, w Workspace, u User) (int64, error) {
+	u.Email = strings.ToLower(strings.TrimSpace(u.Email))
+	if !strings.Contains(u.Email, "@") {
+		return 0, fault.New(fault.Invalid, "user %q of tenant %s: not an e-mail address", u.Email, w.Tenant)
+	}
+	if u.Name == "" {
+		u.Name = u.Email
+	}
+	s, err := p.openForSettings(ctx, w)
+	if err != nil {
+		return 0, err
+	}
+	if uid, err := findOwnUser(ctx, s, u.Email); err != nil || uid != 0 {
+		return uid, err
+	}
+	uid, err := p.backend.takeSpareUser(ctx, w, u)
+	if err == nil && uid == 0 {
+		uid, err = createUser(ctx, s, odoo.Record{"login": u.Email, "name": u.Name, "email": u.Email}, ownerGroups)
+	}
+	if err == nil {
+		return uid, nil
+	}
+	// Another attempt may have been faster, or this one's answer got lost.
+	if there, look := findOwnUser(ctx, s, u.Email); look == nil && there != 0 {
+		return there, nil
+	}
+	return 0, err
+}
+
+// findUser finds a user by login, 0 when there is none.
+func findUser(ctx context.Context, s *odoo.Session, login string) (int64, error) {
+	found, err := s.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", login)},
+		Fields: []string{"login", "active"}, Archived: true})
+	if err != nil || len(found) == 0 {
+		return 0, err
+	}
+	if !found[0].Bool("active") {
+		return 0, fault.New(fault.Conflict, "Odoo user %s in %s: archived", login, s.Database()).WithCode(CodeUserArchived).
+			WithHint("unarchive the user in Odoo if that person shall have access")
+	}
+	return found[0].ID(), nil
+}
+
+// createUser makes a user in exactly the named groups. Without groups Odoo 14 would make a sales administrator and 19 a user
+// who sees no lead.
+func createUser(ctx context.Context, s *odoo.Session, values odoo.Record, groups []string) (int64, error) {
+	byName, err := s.ResolveXMLIDs(ctx, groups)
+	if err != nil {
+		return 0, err
+	}
+	ids := make([]int64, len(groups))
+	for i, g := range groups {
+		if ids[i] = byName[g]; ids[i] == 0 {
+			return 0, s.MissingRecord(g)
+		}
+	}
+	field, err := groupsField(ctx, s)
+	if err != nil {
+		return 0, err
+	}
+	user := odoo.Record{"notification_type": "email", field: []any{[]any{6, 0, ids}}}
+	if s.Company() != 0 {
+		user["company_id"], user["company_ids"] = s.Company(), []any{[]any{6, 0, []int64{s.Company()}}}
+	}
+	maps.Copy(user, values)
+	made, err := s.Create(ctx, "res.users", []odoo.Record{user}, odoo.WithContext(odoo.QuietContext(), "no_reset_password", true))
+	if err != nil {
+		return 0, err
+	}
+	return made[0], nil
+}
+
+// findOwnUser finds a user of the session's company by login, 0 when there is none. One of another company is not ours to take.
+func findOwnUser(ctx context.Context, s *odoo.Session, login string) (int64, error) {
+	uid, err := findUser(ctx, s, login)
+	if err != nil || uid == 0 || s.Company() == 0 {
+		return uid, err
+	}
+	is, err := s.SearchCount(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "=", uid), odoo.Where("company_id", "=", s.Company())}})
+	if err == nil && is == 0 {
+		err = fault.New(fault.Operator, "Odoo user %s in %s: belongs to another company", login, s.Database()).WithCode("ODOO_USER_TAKEN").
+			WithHint("a login exists once in a shared database; use another address, or odoo.mode database")
+	}
+	return uid, err
+}
+
+// groupsField is the name of a user's groups, which changed between 14 and 19.
+func groupsField(ctx context.Context, s *odoo.Session) (string, error) {
+	have, err := s.FieldsGet(ctx, "res.users", []string{"group_ids", "groups_id"})
+	if err != nil {
+		return "", err
+	}
+	if _, ok := have["group_ids"]; ok {
+		return "group_ids", nil
+	}
+	return "groups_id", nil
+}
