@@ -163,3 +163,11 @@ func (s *Service) read(ctx context.Context, id tenantid.ID) (c Connection, err e
 	})
 	return c, err
 }
+
+// SealedColumns are the columns in which this package keeps sealed values.
+func SealedColumns() []secret.Column {
+	return []secret.Column{
+		{Table: "odoo_connections", Key: "tenant_id", Value: "secret", Purpose: purpose, Tenant: true},
+		{Table: "odoo_connections", Key: "tenant_id", Value: "pending_secret", Purpose: purpose, Tenant: true},
+	}
+}

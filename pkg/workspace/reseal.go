@@ -27,12 +27,9 @@ const (
 	whereAtMost = 10
 )
 
-// SealedColumns is everything that is sealed in the database.
-func SealedColumns() []secret.Column {
-	return append([]secret.Column{
-		{Table: "odoo_connections", Key: "tenant_id", Value: "secret", Purpose: purpose, Tenant: true},
-		{Table: "odoo_connections", Key: "tenant_id", Value: "pending_secret", Purpose: purpose, Tenant: true},
-	}, session.SealedColumns()...)
+// columns are all columns with sealed values in the database.
+func columns() []secret.Column {
+	return append(SealedColumns(), session.SealedColumns()...)
 }
 
 // Reseal brings every sealed value to the key that seals now, a batch of rows at a time. Both keys have to be in the keyset.
@@ -43,7 +40,7 @@ func Reseal(ctx context.Context, db *postgres.DB, keys *secret.Keyring, dryRun b
 	var out []Resealed
 	recorded := dryRun
 	var values int64
-	for _, c := range SealedColumns() {
+	for _, c := range columns() {
 		sum := Resealed{Column: c.Table + "." + c.Value, Where: []string{}}
 		var after any
 		for more := true; more; {
