@@ -80,7 +80,7 @@ func newSecretsRotate(a *app) *cobra.Command {
 	return a.reads(cmd)
 }
 
-func (a *app) reseal(ctx context.Context, dryRun bool) ([]workspace.Resealed, error) {
+func (a *app) reseal(ctx context.Context, dryRun bool) ([]workspace.Column, error) {
 	cfg, err := a.config(ctx)
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func (a *app) reseal(ctx context.Context, dryRun bool) ([]workspace.Resealed, er
 }
 
 // unopened says which values stand in the way of retiring a key.
-func unopened(list []workspace.Resealed) error {
+func unopened(list []workspace.Column) error {
 	var n int64
 	var where []string
 	for _, c := range list {
@@ -146,7 +146,7 @@ func (a *app) inUse(ctx context.Context, path string) error {
 	return nil
 }
 
-func unmoved(list []workspace.Resealed) error {
+func unmoved(list []workspace.Column) error {
 	var n int64
 	for _, c := range list {
 		n += c.Moved

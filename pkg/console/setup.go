@@ -18,7 +18,7 @@ type setup struct {
 	AtOnce    bool // the page asks for it by itself
 	Snapshot  onboarding.Snapshot
 	Steps     []setupStep
-	Workspace onboarding.Workspace
+	Workspace onboarding.View
 	MayRetry  bool
 	Elapsed   time.Duration
 	Done      int
@@ -142,7 +142,7 @@ func (c *Console) readSetup(ctx context.Context, v visitor) (s setup, err error)
 		if s.Snapshot, err = onboarding.ReadSnapshot(ctx, tx); err != nil {
 			return err
 		}
-		s.Workspace, err = onboarding.ReadWorkspace(ctx, tx)
+		s.Workspace, err = onboarding.ReadView(ctx, tx)
 		return err
 	})
 	if fault.Is(err, fault.NotFound) {

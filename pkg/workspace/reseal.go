@@ -13,8 +13,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// Resealed is what became of one column's sealed values.
-type Resealed struct {
+// Column is what became of one column's sealed values.
+type Column struct {
 	Column  string   `json:"column"`
 	Current int64    `json:"current"` // sealed with today's key already
 	Moved   int64    `json:"moved"`   // sealed anew; in a dry run, those that would be
@@ -36,12 +36,12 @@ func columns() []secret.Column {
 // It may be stopped at any moment and run again, beside processes at work: a value that changes under it is left to whoever
 // changed it. A value that does not open stays as it is and is counted. A run that moves any value is recorded once, with the
 // first batch that it moves.
-func Reseal(ctx context.Context, db *postgres.DB, keys *secret.Keyring, dryRun bool, by tenant.By, done func(values int64)) ([]Resealed, error) {
-	var out []Resealed
+func Reseal(ctx context.Context, db *postgres.DB, keys *secret.Keyring, dryRun bool, by tenant.By, done func(values int64)) ([]Column, error) {
+	var out []Column
 	recorded := dryRun
 	var values int64
 	for _, c := range columns() {
-		sum := Resealed{Column: c.Table + "." + c.Value, Where: []string{}}
+		sum := Column{Column: c.Table + "." + c.Value, Where: []string{}}
 		var after any
 		for more := true; more; {
 			err := db.InSystem(ctx, "seal anew", func(ctx context.Context, tx postgres.SystemTx) (err error) {
@@ -69,7 +69,7 @@ type sealedValue struct {
 }
 
 // resealSome takes the values whose key comes after the given one; more is false when there are no others.
-func resealSome(ctx context.Context, tx postgres.SystemTx, keys *secret.Keyring, c secret.Column, after any, dryRun bool, sum *Resealed) (last any, more bool, err error) {
+func resealSome(ctx context.Context, tx postgres.SystemTx, keys *secret.Keyring, c secret.Column, after any, dryRun bool, sum *Column) (last any, more bool, err error) {
 	list, err := sealedValues(ctx, tx, c, after)
 	if err != nil || len(list) == 0 {
 		return after, false, err
@@ -120,7 +120,7 @@ func sealedValues(ctx context.Context, tx postgres.SystemTx, c secret.Column, af
 	})
 }
 
-func (r *Resealed) fail(c secret.Column, v sealedValue) {
+func (r *Column) fail(c secret.Column, v sealedValue) {
 	r.Failed++
 	if len(r.Where) >= whereAtMost {
 		return

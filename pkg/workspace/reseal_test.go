@@ -51,7 +51,7 @@ func (r *rig) secretOf(t *testing.T, keys *secret.Keyring, id tenantid.ID) (text
 	return text, err
 }
 
-func resealed(list []workspace.Resealed) (current, moved, failed int64) {
+func resealed(list []workspace.Column) (current, moved, failed int64) {
 	for _, c := range list {
 		current, moved, failed = current+c.Current, moved+c.Moved, failed+c.Failed
 	}
