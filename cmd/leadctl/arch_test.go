@@ -30,7 +30,7 @@ func layers() [][]string {
 		{"jobs", "session"},                                               // queued work and signed-in browsers
 		{"leads", "acra"},                                                 // what the business knows
 		{"workspace"},                                                     // a tenant's Odoo workspace, once it is decided on
-		{"onboarding"},                                                    // the first sign-in, which uses all of them
+		{"onboarding", "reseal"},                                          // the first sign-in, which uses all of them
 		{"httpapi", "console"},                                            // doors for programs and people
 		{"serve"},                                                         // the daemon: puts the doors together
 		{"doctor"},                                                        // looks at all that serve would use

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/reseal"
 	"github.com/leadctl/leadctl/pkg/secret"
-	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
 func newSecrets(a *app) *cobra.Command {
@@ -80,7 +80,7 @@ func newSecretsRotate(a *app) *cobra.Command {
 	return a.reads(cmd)
 }
 
-func (a *app) reseal(ctx context.Context, dryRun bool) ([]workspace.Column, error) {
+func (a *app) reseal(ctx context.Context, dryRun bool) ([]reseal.Column, error) {
 	cfg, err := a.config(ctx)
 	if err != nil {
 		return nil, err
@@ -95,11 +95,11 @@ func (a *app) reseal(ctx context.Context, dryRun bool) ([]workspace.Column, erro
 	}
 	bar := a.newProgress("secrets", -1)
 	defer bar.finish()
-	return workspace.Reseal(ctx, db, keys, dryRun, operator(""), bar.set)
+	return reseal.Reseal(ctx, db, keys, dryRun, operator(""), bar.set)
 }
 
 // unopened says which values stand in the way of retiring a key.
-func unopened(list []workspace.Column) error {
+func unopened(list []reseal.Column) error {
 	var n int64
 	var where []string
 	for _, c := range list {
@@ -146,7 +146,7 @@ func (a *app) inUse(ctx context.Context, path string) error {
 	return nil
 }
 
-func unmoved(list []workspace.Column) error {
+func unmoved(list []reseal.Column) error {
 	var n int64
 	for _, c := range list {
 		n += c.Moved

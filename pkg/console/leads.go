@@ -10,8 +10,8 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/leads"
-	"github.com/leadctl/leadctl/pkg/onboarding"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
 // pageSize is how many leads stand on one page.
@@ -25,7 +25,7 @@ type leadsPage struct {
 	Rules     int64
 	Search    search
 	Rows      leadRows
-	Workspace onboarding.View
+	Workspace workspace.View
 	Ops       bool
 }
 
@@ -149,7 +149,7 @@ func (p *leadsPage) read(ctx context.Context, tx postgres.TenantTx, filter leads
 		return err
 	}
 	p.Rules = int64(len(rules))
-	if p.Workspace, err = onboarding.ReadView(ctx, tx); err != nil {
+	if p.Workspace, err = workspace.ReadView(ctx, tx); err != nil {
 		return err
 	}
 	p.Rows, err = readRows(ctx, tx, p.Search, filter)

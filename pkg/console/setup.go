@@ -10,6 +10,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/onboarding"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
 // setup is where a workspace stands.
@@ -18,7 +19,7 @@ type setup struct {
 	AtOnce    bool // the page asks for it by itself
 	Snapshot  onboarding.Snapshot
 	Steps     []setupStep
-	Workspace onboarding.View
+	Workspace workspace.View
 	MayRetry  bool
 	Elapsed   time.Duration
 	Done      int
@@ -142,7 +143,7 @@ func (c *Console) readSetup(ctx context.Context, v visitor) (s setup, err error)
 		if s.Snapshot, err = onboarding.ReadSnapshot(ctx, tx); err != nil {
 			return err
 		}
-		s.Workspace, err = onboarding.ReadView(ctx, tx)
+		s.Workspace, err = workspace.ReadView(ctx, tx)
 		return err
 	})
 	if fault.Is(err, fault.NotFound) {

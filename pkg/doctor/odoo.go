@@ -11,6 +11,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/logging"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/reseal"
 	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/serve"
 	"github.com/leadctl/leadctl/pkg/tenant"
@@ -33,7 +34,7 @@ func storedSecrets(ctx context.Context, o Options, db *postgres.DB) []Check {
 	if err != nil {
 		return skipped("no keyset", name)
 	}
-	columns, err := workspace.Reseal(ctx, db, keys, true, tenant.By{}, func(int64) {})
+	columns, err := reseal.Reseal(ctx, db, keys, true, tenant.By{}, func(int64) {})
 	c := fromError(name, err, "")
 	var whole, older int64
 	for _, col := range columns {

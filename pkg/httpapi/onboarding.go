@@ -8,6 +8,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/onboarding"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
 type firstLoginOut struct {
@@ -120,13 +121,13 @@ func (s *Server) getOdooInfo(ctx context.Context, _ *empty) (*odooInfoOut, error
 	return out, nil
 }
 
-func (s *Server) workspace(ctx context.Context) (w onboarding.View, st onboarding.Status, err error) {
+func (s *Server) workspace(ctx context.Context) (w workspace.View, st onboarding.Status, err error) {
 	err = s.db.ReadTenant(ctx, principalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
 		st, err = onboarding.ReadStatus(ctx, tx)
 		if err != nil && !fault.Is(err, fault.NotFound) { // a tenant whose onboarding never began has a workspace that is not ready
 			return err
 		}
-		w, err = onboarding.ReadView(ctx, tx)
+		w, err = workspace.ReadView(ctx, tx)
 		return err
 	})
 	return w, st, err

@@ -52,7 +52,7 @@ func (r *rig) watched(t *testing.T, id tenantid.ID) (end func()) {
 				if err != nil {
 					return err
 				}
-				w, err := onboarding.ReadView(ctx, tx)
+				w, err := workspace.ReadView(ctx, tx)
 				back := slices.Index(order, snap.Status) < slices.Index(order, last)
 				assert.False(t, back && last != onboarding.Failed && snap.Status != onboarding.Failed, "from %s back to %s", last, snap.Status)
 				if snap.Status == onboarding.Ready {

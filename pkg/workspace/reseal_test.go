@@ -10,9 +10,9 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/reseal"
 	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/tenantid"
-	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
 func TestCases(t *testing.T) {
@@ -51,7 +51,7 @@ func (r *rig) secretOf(t *testing.T, keys *secret.Keyring, id tenantid.ID) (text
 	return text, err
 }
 
-func resealed(list []workspace.Column) (current, moved, failed int64) {
+func resealed(list []reseal.Column) (current, moved, failed int64) {
 	for _, c := range list {
 		current, moved, failed = current+c.Current, moved+c.Moved, failed+c.Failed
 	}
@@ -71,7 +71,7 @@ func masterKeyRotates(t *testing.T) {
 	require.NoError(t, err)
 	between, next := parsed(t, added), parsed(t, promoted)
 
-	dry, err := workspace.Reseal(t.Context(), r.db.App, next, true, tester, func(int64) {})
+	dry, err := reseal.Reseal(t.Context(), r.db.App, next, true, tester, func(int64) {})
 	require.NoError(t, err)
 	_, moved, _ := resealed(dry)
 	require.EqualValues(t, tenants+2, moved)
@@ -81,7 +81,7 @@ func masterKeyRotates(t *testing.T) {
 
 	// Stopped in the middle: mixed versions, all of them readable by whoever has both keys.
 	ctx, stop := context.WithCancel(t.Context())
-	_, err = workspace.Reseal(ctx, r.db.App, next, false, tester, func(int64) { stop() })
+	_, err = reseal.Reseal(ctx, r.db.App, next, false, tester, func(int64) { stop() })
 	require.Error(t, err)
 	for _, id := range []tenantid.ID{1, tenants} {
 		for name, keys := range map[string]*secret.Keyring{"before": between, "after": next} {
@@ -95,7 +95,7 @@ func masterKeyRotates(t *testing.T) {
 	_, err = r.secretOf(t, old, tenants)
 	require.NoError(t, err)
 
-	rest, err := workspace.Reseal(t.Context(), r.db.App, next, false, tester, func(int64) {})
+	rest, err := reseal.Reseal(t.Context(), r.db.App, next, false, tester, func(int64) {})
 	require.NoError(t, err)
 	current, moved, failed := resealed(rest)
 	require.Equal(t, []int64{200, tenants + 2 - 200, 0}, []int64{current, moved, failed}, "what was done is not done again")
@@ -124,7 +124,7 @@ func keysetMissingWrongOrHalfRotated(t *testing.T) {
 		_, err := r.secretOf(t, parsed(t, strange), id+1)
 		require.True(t, fault.Is(err, fault.Operator), "%v", err)
 	}
-	list, err := workspace.Reseal(t.Context(), r.db.App, parsed(t, strange), false, tester, func(int64) {})
+	list, err := reseal.Reseal(t.Context(), r.db.App, parsed(t, strange), false, tester, func(int64) {})
 	require.NoError(t, err)
 	_, moved, failed := resealed(list)
 	require.Equal(t, []int64{0, 5}, []int64{moved, failed})

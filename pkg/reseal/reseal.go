@@ -1,4 +1,6 @@
-package workspace
+// Package reseal moves every sealed value of the database to the key that seals now, after a new master key was added
+// (leadctl secrets reseal). Which columns are sealed is known by the packages that own them; sealing itself is package secret.
+package reseal
 
 import (
 	"context"
@@ -11,6 +13,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/session"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
 // Column is what became of one column's sealed values.
@@ -29,7 +32,7 @@ const (
 
 // columns are all columns with sealed values in the database.
 func columns() []secret.Column {
-	return append(SealedColumns(), session.SealedColumns()...)
+	return append(workspace.SealedColumns(), session.SealedColumns()...)
 }
 
 // Reseal brings every sealed value to the key that seals now, a batch of rows at a time. Both keys have to be in the keyset.
