@@ -60,8 +60,6 @@ func pending() []string {
 
 		"pkg/onboarding",
 
-		"pkg/postgres",
-
 		"pkg/reseal",
 
 		"pkg/schema",

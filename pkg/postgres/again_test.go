@@ -13,11 +13,12 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// serializationFailure is what PostgreSQL says when it cannot serialize.
+// serializationFailure raises the error with which PostgreSQL reports a serialization failure.
 const serializationFailure = `DO $$ BEGIN RAISE EXCEPTION 'CANARY' USING ERRCODE = '40001'; END $$`
 
-// A transaction that PostgreSQL takes back is done again whole, as its tenant, and has its effect once.
-func TestTransactionsThatAreTakenBack(t *testing.T) {
+// TestRetriedTransactions: a transaction that PostgreSQL rolls back because of others runs again as its tenant, and
+// takes effect once.
+func TestRetriedTransactions(t *testing.T) {
 	t.Parallel()
 	t.Run("D-033", func(t *testing.T) {
 		t.Parallel()
@@ -28,26 +29,29 @@ func TestTransactionsThatAreTakenBack(t *testing.T) {
 	})
 }
 
-// Two transactions lock two rows in opposite orders; each has the first before either asks for the second.
+// deadlock runs two transactions that lock two rows in opposite orders. Each has locked its first row before either
+// asks for its second.
 func deadlock(t *testing.T) {
 	db := pgtest.New(t)
 	seedTenants(t, db, 1)
-	_, err := db.Owner.Exec(t.Context(), `INSERT INTO icp_rules (tenant_id, rule_id, name, payload) VALUES (1, 901, 'left', '{"n": 0}'), (1, 902, 'right', '{"n": 0}')`)
+	_, err := db.Owner.Exec(t.Context(), `INSERT INTO icp_rules (tenant_id, rule_id, name, payload)
+		VALUES (1, 901, 'left', '{"n": 0}'), (1, 902, 'right', '{"n": 0}')`)
 	require.NoError(t, err)
-	var met, all sync.WaitGroup
-	met.Add(2)
+	var locked, all sync.WaitGroup // locked: both have their first row
+	locked.Add(2)
 	for _, order := range [][]string{{"left", "right"}, {"right", "left"}} {
 		all.Go(func() {
 			calls := 0
 			err := db.App.InTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
 				calls++
 				for i, name := range order {
-					if _, err := tx.Exec(ctx, `UPDATE icp_rules SET payload = jsonb_build_object('n', (payload->>'n')::int + 1) WHERE name = $1`, name); err != nil {
+					if _, err := tx.Exec(ctx, `UPDATE icp_rules SET payload = jsonb_build_object('n',
+						(payload->>'n')::int + 1) WHERE name = $1`, name); err != nil {
 						return err
 					}
 					if i == 0 && calls == 1 {
-						met.Done()
-						met.Wait()
+						locked.Done()
+						locked.Wait()
 					}
 				}
 				return nil
@@ -56,10 +60,12 @@ func deadlock(t *testing.T) {
 		})
 	}
 	all.Wait()
-	require.Equal(t, "2 2", queryOne[string](t, db.Owner, `SELECT string_agg(payload->>'n', ' ') FROM icp_rules WHERE name IN ('left', 'right')`))
+	require.Equal(t, "2 2", queryOne[string](t, db.Owner, `SELECT string_agg(payload->>'n', ' ') FROM icp_rules
+		WHERE name IN ('left', 'right')`))
 }
 
-// It ends, with a fault that shows nothing of PostgreSQL's words, and every attempt sees its own tenant only.
+// retriesAreBounded: after three attempts the door returns a fault without PostgreSQL's message. Each attempt sees its
+// own tenant only.
 func retriesAreBounded(t *testing.T) {
 	db := pgtest.New(t)
 	seedTenants(t, db, 1, 2)
@@ -77,7 +83,7 @@ func retriesAreBounded(t *testing.T) {
 	require.Equal(t, 3, calls)
 }
 
-// Rows that came from a stream are gone when it has been read.
+// streamsRunOnce: a transaction that has read a stream is not run again, because the stream cannot be read again.
 func streamsRunOnce(t *testing.T) {
 	db, calls := pgtest.New(t), 0
 	err := db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
@@ -91,7 +97,7 @@ func streamsRunOnce(t *testing.T) {
 	require.Equal(t, 1, calls)
 }
 
-// What was read may be on its way to a client.
+// readersRunOnce: a reading transaction is not run again, because its rows may have been sent to a client.
 func readersRunOnce(t *testing.T) {
 	db, calls := pgtest.New(t), 0
 	err := db.App.ReadTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {

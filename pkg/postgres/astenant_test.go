@@ -12,8 +12,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// A step into a tenant sees that tenant's rows only, is committed with what the control plane does around it, and ends.
-func TestAStepIntoATenant(t *testing.T) {
+// TestAsTenant: AsTenant sees that tenant's rows only, is committed with the control plane's statements around it, and
+// afterwards the transaction is the control plane's again.
+func TestAsTenant(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	seedTenants(t, db, 1, 2)
@@ -23,12 +24,12 @@ func TestAStepIntoATenant(t *testing.T) {
 		require.Equal(t, int64(1), tag.RowsAffected())
 		return err
 	}
-	for _, outcome := range []error{fault.New(fault.Conflict, "given up"), nil} {
+	for _, outcome := range []error{fault.New(fault.Conflict, "rolled back"), nil} {
 		err := db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
 			require.NoError(t, tx.AsTenant(ctx, 1, mark))
-			require.NoError(t, tx.AsTenant(ctx, 1, mark), "again for the same")
+			require.NoError(t, tx.AsTenant(ctx, 1, mark), "a second call for the same tenant")
 			_, err := tx.Exec(ctx, `INSERT INTO identities (issuer, subject) VALUES ('x', 'y')`)
-			require.NoError(t, err, "the control plane again")
+			require.NoError(t, err, "the role is the control plane's again")
 			return outcome
 		})
 		require.Equal(t, outcome == nil, err == nil)
@@ -36,7 +37,8 @@ func TestAStepIntoATenant(t *testing.T) {
 		if outcome != nil {
 			want = 0
 		}
-		require.Equal(t, want, queryOne[int](t, db.Owner, `SELECT count(*)::int FROM lead_scores WHERE bucket = 'seen'`))
+		require.Equal(t, want, queryOne[int](t, db.Owner, `SELECT count(*)::int FROM lead_scores
+			WHERE bucket = 'seen'`))
 		require.Equal(t, want, queryOne[int](t, db.Owner, `SELECT count(*)::int FROM identities WHERE subject = 'y'`))
 	}
 	require.NoError(t, db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
@@ -45,11 +47,11 @@ func TestAStepIntoATenant(t *testing.T) {
 	}))
 }
 
-func TestAStepIntoASecondTenantIsAMistake(t *testing.T) {
+func TestAsTenantRejectsSecondTenant(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	seedTenants(t, db, 1, 2)
-	never := func(context.Context, postgres.TenantTx) error { panic("reached") }
+	never := func(context.Context, postgres.TenantTx) error { panic("AsTenant called its function") }
 	for _, id := range []tenantid.ID{2, 0, -1} {
 		err := db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
 			require.NoError(t, tx.AsTenant(ctx, 1, func(context.Context, postgres.TenantTx) error { return nil }))
@@ -59,13 +61,15 @@ func TestAStepIntoASecondTenantIsAMistake(t *testing.T) {
 	}
 }
 
-// Whoever goes on after a step that failed is still that tenant, and may do nothing as the control plane.
-func TestAStepThatFailedIsNotLeft(t *testing.T) {
+// TestFailedAsTenant: after AsTenant has failed, the role stays leadctl_app, so a caller that continues has no
+// privilege of the control plane.
+func TestFailedAsTenant(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	seedTenants(t, db, 1, 2)
 	err := db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
-		require.Error(t, tx.AsTenant(ctx, 1, func(context.Context, postgres.TenantTx) error { return fault.New(fault.Invalid, "no") }))
+		require.Error(t, tx.AsTenant(ctx, 1,
+			func(context.Context, postgres.TenantTx) error { return fault.New(fault.Invalid, "no") }))
 		_, err := tx.Exec(ctx, `UPDATE tenants SET name = 'taken over'`)
 		return err
 	})

@@ -31,7 +31,8 @@ func TestCasesOfFailingPostgreSQL(t *testing.T) {
 	t.Run("D-037", func(t *testing.T) { t.Parallel(); sessionsEnded(t) })
 }
 
-// writeInParallel has many write at once, as two tenants, and gives what was acknowledged. Every refusal is Unavailable.
+// writeInParallel writes as two tenants from eight goroutines and returns the acknowledged notes. Every error must be
+// an Unavailable fault.
 func writeInParallel(t *testing.T, db *postgres.DB, writes int) (acknowledged map[string]bool) {
 	t.Helper()
 	acknowledged = map[string]bool{}
@@ -43,7 +44,8 @@ func writeInParallel(t *testing.T, db *postgres.DB, writes int) (acknowledged ma
 			for i := range writes {
 				id, note := tenantid.ID(1+worker%2), fmt.Sprintf("note %d of %d", i, worker)
 				err := db.InTenant(t.Context(), id, func(ctx context.Context, tx postgres.TenantTx) error {
-					_, err := tx.Exec(ctx, `INSERT INTO audit_log (tenant_id, actor, action) VALUES ($1, $2, 'test')`, id, note)
+					_, err := tx.Exec(ctx, `INSERT INTO audit_log (tenant_id, actor, action) VALUES ($1, $2, 'test')`,
+						id, note)
 					return err
 				})
 				mu.Lock()
@@ -61,21 +63,25 @@ func writeInParallel(t *testing.T, db *postgres.DB, writes int) (acknowledged ma
 	return acknowledged
 }
 
-// requireKept wants every acknowledged write there once, none twice, and each with its own tenant; and the pool whole again.
+// requireKept requires that each acknowledged write is stored once with its own tenant, no write is stored twice, and
+// the pool has no connection in use.
 func requireKept(t *testing.T, db *pgtest.DB, app *postgres.DB, acknowledged map[string]bool) {
 	t.Helper()
-	require.Zero(t, queryOne[int](t, db.Owner, `SELECT count(*) - count(DISTINCT actor) FROM audit_log WHERE action = 'test'`), "written twice")
-	require.Zero(t, queryOne[int](t, db.Owner, `SELECT count(*) FROM audit_log WHERE action = 'test' AND tenant_id <> 1 + right(actor, 1)::int % 2`), "written to another tenant")
+	require.Zero(t, queryOne[int](t, db.Owner, `SELECT count(*) - count(DISTINCT actor) FROM audit_log
+		WHERE action = 'test'`), "written twice")
+	require.Zero(t, queryOne[int](t, db.Owner, `SELECT count(*) FROM audit_log WHERE action = 'test'
+		AND tenant_id <> 1 + right(actor, 1)::int % 2`), "written to another tenant")
 	for note := range acknowledged {
 		require.Equal(t, 1, queryOne[int](t, db.Owner, `SELECT count(*) FROM audit_log WHERE actor = $1`, note), note)
 	}
-	require.Eventually(t, func() bool { return app.Stat().AcquiredConns() == 0 }, time.Minute, 20*time.Millisecond) // broken ones are put away beside
+	// The pool removes broken connections in the background.
+	require.Eventually(t, func() bool { return app.Stat().AcquiredConns() == 0 }, time.Minute, 20*time.Millisecond)
 	require.LessOrEqual(t, app.Stat().TotalConns(), app.Stat().MaxConns())
 	requireOwn(t, app, 1)
 	requireOwn(t, app, 2)
 }
 
-// tooManyConnections: PostgreSQL lets this login have two at a time, and the pool would have ten.
+// tooManyConnections: PostgreSQL allows this login two connections, and the pool tries to open ten.
 func tooManyConnections(t *testing.T) {
 	db := pgtest.New(t)
 	seedTenants(t, db, 1, 2)
@@ -91,17 +97,19 @@ func tooManyConnections(t *testing.T) {
 	dsn.User = url.UserPassword(name, password)
 	few := openDB(t, dsn.String(), postgres.Options{})
 	acknowledged := writeInParallel(t, few, 10)
-	require.NotEmpty(t, acknowledged, "those who got a connection went on")
+	require.NotEmpty(t, acknowledged, "transactions with a connection must succeed")
 	require.Eventually(t, func() bool { return few.Stat().TotalConns() <= 2 }, time.Minute, 20*time.Millisecond)
 	requireKept(t, db, few, acknowledged)
 	few.Close()
 }
 
-// lockedForLong: whoever waits for the lock is refused in time, nothing piles up, and others' tables are served.
+// lockedForLong: a transaction that waits for a lock fails after lock_timeout, no waiting session is left, and other
+// tables can be used.
 func lockedForLong(t *testing.T) {
 	db := pgtest.New(t)
 	seedTenants(t, db, 1, 2)
-	app := openDB(t, db.LoginDSN, postgres.Options{Timeout: 1500 * time.Millisecond, MaxConns: 9}) // half a second for a lock
+	// lock_timeout is a third of Timeout: 500 ms.
+	app := openDB(t, db.LoginDSN, postgres.Options{Timeout: 1500 * time.Millisecond, MaxConns: 9})
 	tx, err := db.Owner.Begin(t.Context())
 	require.NoError(t, err)
 	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
@@ -109,13 +117,15 @@ func lockedForLong(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, writeInParallel(t, app, 2))
 	requireOwn(t, app, 1)
-	require.Zero(t, queryOne[int](t, db.Owner, `SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`), "still waiting")
+	require.Zero(t, queryOne[int](t, db.Owner, `SELECT count(*) FROM pg_locks WHERE NOT granted
+		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`), "still waiting")
 	require.NoError(t, tx.Rollback(t.Context()))
-	require.NoError(t, inTenant(t.Context(), app, 1, `INSERT INTO audit_log (tenant_id, actor, action) VALUES (1, 'after', 'other')`))
+	require.NoError(t, inTenant(t.Context(), app, 1, `INSERT INTO audit_log (tenant_id, actor, action)
+		VALUES (1, 'after', 'other')`))
 	requireKept(t, db, app, nil)
 }
 
-// slowAndReset: a network that takes its time and resets connections at any byte.
+// slowAndReset: a network that delays data and resets connections at any byte.
 func slowAndReset(t *testing.T) {
 	db := pgtest.New(t)
 	seedTenants(t, db, 1, 2)
@@ -130,7 +140,8 @@ func slowAndReset(t *testing.T) {
 	requireKept(t, db, app, acknowledged)
 }
 
-// sessionsEnded: somebody ends sessions all the time, and PostgreSQL those that idle in a transaction.
+// sessionsEnded: an administrator ends sessions every 10 ms, and PostgreSQL ends a session that is idle in a
+// transaction.
 func sessionsEnded(t *testing.T) {
 	db := pgtest.New(t)
 	seedTenants(t, db, 1, 2)
@@ -143,8 +154,10 @@ func sessionsEnded(t *testing.T) {
 		defer func() { ended <- killed }()
 		for {
 			var n int
-			if db.Owner.QueryRow(t.Context(), `SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity
-				WHERE datname = current_database() AND application_name = 'sprayed' ORDER BY random() LIMIT 1) x`).Scan(&n) == nil {
+			if db.Owner.QueryRow(t.Context(), `SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid
+				FROM pg_stat_activity
+				WHERE datname = current_database() AND application_name = 'sprayed'
+					ORDER BY random() LIMIT 1) x`).Scan(&n) == nil {
 				killed += n
 			}
 			select {
@@ -163,7 +176,8 @@ func sessionsEnded(t *testing.T) {
 		_, err := tx.Exec(ctx, `SELECT set_config('idle_in_transaction_session_timeout', '50', true)`)
 		require.NoError(t, err)
 		require.Eventually(t, func() bool {
-			return queryOne[int](t, db.Owner, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'sprayed' AND state = 'idle in transaction'`) == 0
+			return queryOne[int](t, db.Owner, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+				AND application_name = 'sprayed' AND state = 'idle in transaction'`) == 0
 		}, time.Minute, 20*time.Millisecond)
 		_, err = tx.Exec(ctx, `SELECT 1`)
 		return err
@@ -173,7 +187,8 @@ func sessionsEnded(t *testing.T) {
 	requireKept(t, db, app, acknowledged)
 }
 
-// faultyNetwork relays to PostgreSQL. While it is bad each piece is late, and one in a hundred resets its connection.
+// faultyNetwork relays connections to PostgreSQL. While bad is set, it delays each piece of data, and for one piece in
+// a hundred it closes the connection instead.
 type faultyNetwork struct {
 	dsn    string
 	bad    atomic.Bool
@@ -190,7 +205,8 @@ func newFaultyNetwork(t *testing.T, dsn string) *faultyNetwork {
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	n := &faultyNetwork{dsn: fmt.Sprintf("postgres://%s:%s@%s/%s?sslmode=disable", cfg.User, url.QueryEscape(cfg.Password), ln.Addr(), cfg.Database)}
+	n := &faultyNetwork{dsn: fmt.Sprintf("postgres://%s:%s@%s/%s?sslmode=disable", cfg.User,
+		url.QueryEscape(cfg.Password), ln.Addr(), cfg.Database)}
 	var running sync.WaitGroup
 	running.Go(func() {
 		for {
@@ -214,7 +230,7 @@ func newFaultyNetwork(t *testing.T, dsn string) *faultyNetwork {
 	return n
 }
 
-// relayBytes ends both connections when it ends.
+// relayBytes copies from one connection to the other and closes both when it returns.
 func (n *faultyNetwork) relayBytes(from, to net.Conn) {
 	defer from.Close()
 	defer to.Close()

@@ -14,8 +14,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// classifyError gives an error from pgx its kind. An error that has one already (a domain fault returned by fn) passes
-// unchanged. No constraint, table or value of the database's message goes into the text.
+// classifyError returns err, an error from pgx, as a fault. what is the beginning of its text. An error that is a
+// fault already (returned by a door's fn) is returned unchanged. The text contains nothing of the database's message,
+// which can name a constraint, a table or a value.
 func classifyError(err error, what string) error {
 	var known *fault.Error
 	var pg *pgconn.PgError
@@ -24,12 +25,13 @@ func classifyError(err error, what string) error {
 	switch {
 	case err == nil, errors.As(err, &known), errors.Is(err, context.Canceled):
 		return err
-	case errors.As(err, &connect), errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.As(err, &connect), errors.As(err, &network),
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return unavailableFault(what, err)
 	case errors.As(err, &pg):
 		return fault.New(kindOfState(pg.Code), "%s: %w", what, err)
 	case errors.Is(err, pgx.ErrTxCommitRollback):
-		return fault.New(fault.Internal, "%s: a statement failed and was ignored: %w", what, err)
+		return fault.New(fault.Internal, "%s: a statement failed and its error was ignored: %w", what, err)
 	case pgconn.SafeToRetry(err):
 		return unavailableFault(what, err)
 	}
@@ -40,7 +42,7 @@ func unavailableFault(what string, err error) error {
 	return fault.New(fault.Unavailable, "%s: %w", what, err).WithRetryAfter(2 * time.Second)
 }
 
-// kindOfState reads an SQLSTATE.
+// kindOfState returns the kind of fault for an SQLSTATE.
 func kindOfState(code string) fault.Kind {
 	switch code {
 	case "23505", "23P01":
@@ -49,7 +51,7 @@ func kindOfState(code string) fault.Kind {
 		return fault.Unavailable // timeouts, lock waits, serialization, shutdown
 	}
 	switch code[:2] {
-	case "08", "53": // connection trouble, out of resources
+	case "08", "53": // connection failure, out of resources
 		return fault.Unavailable
 	}
 	return fault.Internal

@@ -2,5 +2,5 @@ package postgres
 
 import "time"
 
-// SetLockTimes is for tests that cannot wait for as long as a process in production may stand still.
+// SetLockTimes replaces the lock times, for tests that cannot wait as long as production does.
 func SetLockTimes(db *DB, beat, idle time.Duration) { db.locks = lockTimes{beat, idle} }

@@ -15,8 +15,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// fixtures is a row of tenant $1 in every tenant table, each with the tenant's canary where there is room for text.
-// A new tenant table needs a line here; everyTable says so.
+// fixtures inserts a row of tenant $1 into each tenant table, with the tenant's canary $2 where a column takes text. A
+// new tenant table needs an entry, which tenantTables checks.
 var fixtures = map[string]string{
 	"tenants":           `INSERT INTO tenants (tenant_id, name) VALUES ($1, $2)`,
 	"tenant_users":      `INSERT INTO tenant_users (tenant_id, user_id) VALUES ($1, $2)`,
@@ -24,18 +24,19 @@ var fixtures = map[string]string{
 	"onboarding_status": `INSERT INTO onboarding_status (tenant_id, error) VALUES ($1, $2)`,
 	"onboarding_steps":  `INSERT INTO onboarding_steps (tenant_id, step, position, state) VALUES ($1, $2, 1, 'done')`,
 	"icp_rules":         `INSERT INTO icp_rules (tenant_id, rule_id, name, payload) VALUES ($1, 1, $2, '{}')`,
-	"lead_features":     `INSERT INTO lead_features (tenant_id, company_id, features) VALUES ($1, 1, jsonb_build_object('canary', $2::text))`,
-	"lead_scores":       `INSERT INTO lead_scores (tenant_id, company_id, score, rationale) VALUES ($1, 1, 0.5, $2)`,
-	"contacts":          `INSERT INTO contacts (tenant_id, company_id, name) VALUES ($1, 1, $2)`,
-	"lead_emails":       `INSERT INTO lead_emails (tenant_id, company_id, email) VALUES ($1, 1, $2)`,
-	"enrichment_runs":   `INSERT INTO enrichment_runs (tenant_id, run_id, error) VALUES ($1, 1, $2)`,
-	"audit_log":         `INSERT INTO audit_log (tenant_id, actor, action) VALUES ($1, $2, 'seed')`,
+	"lead_features": `INSERT INTO lead_features (tenant_id, company_id, features)
+		VALUES ($1, 1, jsonb_build_object('canary', $2::text))`,
+	"lead_scores":     `INSERT INTO lead_scores (tenant_id, company_id, score, rationale) VALUES ($1, 1, 0.5, $2)`,
+	"contacts":        `INSERT INTO contacts (tenant_id, company_id, name) VALUES ($1, 1, $2)`,
+	"lead_emails":     `INSERT INTO lead_emails (tenant_id, company_id, email) VALUES ($1, 1, $2)`,
+	"enrichment_runs": `INSERT INTO enrichment_runs (tenant_id, run_id, error) VALUES ($1, 1, $2)`,
+	"audit_log":       `INSERT INTO audit_log (tenant_id, actor, action) VALUES ($1, $2, 'seed')`,
 }
 
-// canaryOf is text that belongs to one tenant.
+// canaryOf returns a text that only rows of tenant id contain.
 func canaryOf(id tenantid.ID) string { return fmt.Sprintf("CNR-%d-end", id) }
 
-// seedTenants gives each tenant a row in every tenant table.
+// seedTenants inserts a row of each tenant into every tenant table.
 func seedTenants(t *testing.T, db *pgtest.DB, ids ...tenantid.ID) {
 	t.Helper()
 	order := append([]string{"tenants"}, tenantTables(t, db)...)
@@ -51,10 +52,11 @@ func seedTenants(t *testing.T, db *pgtest.DB, ids ...tenantid.ID) {
 	}
 }
 
-// tenantTables lists the tenant tables from the catalog.
+// tenantTables returns the tenant tables in the catalog.
 func tenantTables(t *testing.T, db *pgtest.DB) []string {
 	t.Helper()
-	rows, err := db.Owner.Query(t.Context(), `SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
+	rows, err := db.Owner.Query(t.Context(), `SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+		AND a.attname = 'tenant_id'
 		WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') ORDER BY 1`)
 	require.NoError(t, err)
 	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
@@ -66,11 +68,12 @@ func tenantTables(t *testing.T, db *pgtest.DB) []string {
 	return tables
 }
 
-// readableTables are the tenant tables that tenant work may read at all.
+// readableTables returns the tenant tables that leadctl_app may read.
 func readableTables(t *testing.T, db *pgtest.DB) (tables []string) {
 	t.Helper()
 	for _, table := range tenantTables(t, db) {
-		if queryOne[bool](t, db.Owner, `SELECT has_any_column_privilege('leadctl_app', $1::regclass, 'SELECT')`, table) {
+		if queryOne[bool](t, db.Owner, `SELECT has_any_column_privilege('leadctl_app', $1::regclass, 'SELECT')`,
+			table) {
 			tables = append(tables, table)
 		}
 	}
@@ -95,7 +98,7 @@ func openDB(t *testing.T, dsn string, opts postgres.Options) *postgres.DB {
 	return db
 }
 
-// asApp is a connection of the login that has become leadctl_app, without any door.
+// asApp returns a connection of the login with the role leadctl_app, without a door.
 func asApp(t *testing.T, db *pgtest.DB) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), db.LoginDSN)
@@ -106,7 +109,7 @@ func asApp(t *testing.T, db *pgtest.DB) *pgx.Conn {
 	return conn
 }
 
-// inTenant runs statements in one transaction of a tenant and gives the error of the door.
+// inTenant runs statements in one transaction of a tenant and returns the door's error.
 func inTenant(ctx context.Context, db *postgres.DB, id tenantid.ID, statements ...string) error {
 	return db.InTenant(ctx, id, func(ctx context.Context, tx postgres.TenantTx) error {
 		for _, sql := range statements {
@@ -118,7 +121,7 @@ func inTenant(ctx context.Context, db *postgres.DB, id tenantid.ID, statements .
 	})
 }
 
-// readCanaries is whose rows a transaction of tenant id sees in lead_scores, as their canaries.
+// readCanaries returns the canaries of the rows of lead_scores that tx sees.
 func readCanaries(ctx context.Context, tx postgres.TenantTx) ([]string, error) {
 	rows, err := tx.Query(ctx, `SELECT rationale FROM lead_scores ORDER BY 1`)
 	if err != nil {
@@ -127,7 +130,7 @@ func readCanaries(ctx context.Context, tx postgres.TenantTx) ([]string, error) {
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// requireOwn wants a fresh transaction of id to see its own row and nothing else.
+// requireOwn requires that a new transaction of tenant id sees its own row and no other.
 func requireOwn(t *testing.T, db *postgres.DB, id tenantid.ID) {
 	t.Helper()
 	require.NoError(t, db.InTenant(t.Context(), id, func(ctx context.Context, tx postgres.TenantTx) error {

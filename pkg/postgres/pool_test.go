@@ -23,12 +23,13 @@ import (
 
 var errOnPurpose = errors.New("on purpose")
 
-// runRequest is one of the things that a daemon does, for a tenant that has rows. It reports a foreign or a missing row.
+// runRequest runs one of six kinds of transaction for a tenant that has rows. It returns an error for another tenant's
+// row or a missing row.
 func runRequest(ctx context.Context, db *postgres.DB, id tenantid.ID, kind int) error {
 	look := func(ctx context.Context, tx postgres.TenantTx) error {
 		found, err := readCanaries(ctx, tx)
 		if err == nil && (len(found) != 1 || found[0] != canaryOf(id)) {
-			return fmt.Errorf("tenant %d was shown %q", id, found)
+			return fmt.Errorf("tenant %d sees %q, want its own row", id, found)
 		}
 		return err
 	}
@@ -41,7 +42,7 @@ func runRequest(ctx context.Context, db *postgres.DB, id tenantid.ID, kind int) 
 		return db.InTenant(ctx, id, func(ctx context.Context, tx postgres.TenantTx) error {
 			tag, err := tx.Exec(ctx, `UPDATE lead_scores SET score = $1`, rand.Float64())
 			if err == nil && tag.RowsAffected() != 1 {
-				return fmt.Errorf("tenant %d changed %d rows", id, tag.RowsAffected())
+				return fmt.Errorf("tenant %d changed %d rows, want 1", id, tag.RowsAffected())
 			}
 			return err
 		})
@@ -66,13 +67,14 @@ func runRequest(ctx context.Context, db *postgres.DB, id tenantid.ID, kind int) 
 		var n int
 		err := tx.QueryRow(ctx, `SELECT count(*)::int FROM tenants`).Scan(&n)
 		if err == nil && n < 100 {
-			return fmt.Errorf("the control plane saw %d tenants", n)
+			return fmt.Errorf("the control plane sees %d tenants, want 100 or more", n)
 		}
 		return err
 	})
 }
 
-// Two connections for a hundred tenants and fifty goroutines: everybody always sees their own row and nobody else's.
+// smallPool: fifty goroutines work for a hundred tenants with two connections. Each transaction sees its own tenant's
+// row only.
 func smallPool(t *testing.T) {
 	const tenants, goroutines = 100, 50
 	db := pgtest.New(t)
@@ -103,7 +105,7 @@ type sampleArgs struct{}
 
 func (sampleArgs) Kind() string { return "sample" }
 
-// A job that is inserted in a transaction of the control plane exists when that commits, and only then.
+// jobsInTransactions: a job that is inserted in a transaction of the control plane exists only if that commits.
 func jobsInTransactions(t *testing.T) {
 	db := pgtest.New(t)
 	client, err := river.NewClient(riverpgxv5.New(nil), &river.Config{Schema: schema.JobsSchema})
@@ -133,7 +135,7 @@ func jobsInTransactions(t *testing.T) {
 	require.Equal(t, 1, jobs())
 }
 
-// The pool for jobs is leadctl_system on every connection, for good.
+// TestJobsPool: every connection of the pool for jobs has the role leadctl_system.
 func TestJobsPool(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
@@ -156,38 +158,42 @@ func TestJobsPool(t *testing.T) {
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
 }
 
-// A lock has one holder, which keeps it when the pool is busy, and loses it with its session.
+// TestLock: a lock has one holder, which keeps it while the pool is busy and loses it with its session.
 func TestLock(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
-	one1, two := openDB(t, db.LoginDSN, postgres.Options{MaxConns: 1}), openDB(t, db.LoginDSN, postgres.Options{MaxConns: 1})
+	first := openDB(t, db.LoginDSN, postgres.Options{MaxConns: 1})
+	second := openDB(t, db.LoginDSN, postgres.Options{MaxConns: 1})
 	take := func(d *postgres.DB, object int32) (func(), bool) {
 		release, ok, err := d.Lock(t.Context(), 1, object)
 		require.NoError(t, err)
 		return release, ok
 	}
-	release, ok := take(one1, 7)
+	release, ok := take(first, 7)
 	require.True(t, ok)
-	_, ok = take(two, 7)
+	_, ok = take(second, 7)
 	require.False(t, ok)
-	_, ok = take(one1, 7)
-	require.False(t, ok, "not even the holder's process has it twice")
-	releaseOther, ok := take(two, 8)
+	_, ok = take(first, 7)
+	require.False(t, ok, "the holder's process cannot take it a second time")
+	releaseOther, ok := take(second, 8)
 	require.True(t, ok)
 	releaseOther()
 	seedTenants(t, db, 1)
-	requireOwn(t, one1, 1) // the lock's connection is not one of the pool's
+	requireOwn(t, first, 1) // the lock's connection is not one of the pool's
 
 	release()
-	require.Eventually(t, func() bool { r, ok := take(two, 7); release = r; return ok }, time.Minute, 10*time.Millisecond)
-	queryOne[bool](t, db.Owner, `SELECT pg_terminate_backend(pid, 60000) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1 AND objid = 7 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
-	_, ok = take(one1, 7)
-	require.True(t, ok, "a holder that died holds nothing")
+	require.Eventually(t, func() bool { r, ok := take(second, 7); release = r; return ok }, time.Minute,
+		10*time.Millisecond)
+	queryOne[bool](t, db.Owner, `SELECT pg_terminate_backend(pid, 60000) FROM pg_locks WHERE locktype = 'advisory'
+		AND classid = 1 AND objid = 7 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+	_, ok = take(first, 7)
+	require.True(t, ok, "a dead session holds no lock")
 	release()
 }
 
-// A process that says nothing any more loses its lock, however whole its connection is; one that works keeps speaking.
-func TestLocksOfProcessesThatStandStill(t *testing.T) {
+// TestLocksOfStoppedProcesses: a process that sends nothing loses its lock although its connection is open. A process
+// that runs pings its session.
+func TestLocksOfStoppedProcesses(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	frozen := openDB(t, db.LoginDSN, postgres.Options{AppName: "frozen"})
@@ -200,7 +206,7 @@ func TestLocksOfProcessesThatStandStill(t *testing.T) {
 		taken, ok, err = db.App.Lock(t.Context(), 7, 1)
 		return err == nil && ok
 	}, time.Minute, 20*time.Millisecond)
-	release() // has nothing to free, and takes it from nobody
+	release() // frees nothing: another session holds the lock now
 	_, ok, err = frozen.Lock(t.Context(), 7, 1)
 	require.NoError(t, err)
 	require.False(t, ok)
@@ -212,9 +218,11 @@ func TestLocksOfProcessesThatStandStill(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, ok)
 	defer release()
-	const last = `SELECT a.query_start FROM pg_stat_activity a JOIN pg_locks l USING (pid) WHERE l.locktype = 'advisory' AND l.classid = 7 AND l.objid = 2 AND a.datname = current_database()`
+	const last = `SELECT a.query_start FROM pg_stat_activity a JOIN pg_locks l USING (pid) WHERE l.locktype = 'advisory'
+		AND l.classid = 7 AND l.objid = 2 AND a.datname = current_database()`
 	began := queryOne[time.Time](t, db.Owner, last)
-	require.Eventually(t, func() bool { return queryOne[time.Time](t, db.Owner, last).After(began) }, time.Minute, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return queryOne[time.Time](t, db.Owner, last).After(began) }, time.Minute,
+		20*time.Millisecond)
 }
 
 func TestOpen(t *testing.T) {
@@ -234,8 +242,8 @@ func TestOpen(t *testing.T) {
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
 }
 
-// What a door gives back when the server or the caller stops the work.
-func TestInterruptedWork(t *testing.T) {
+// TestInterruptedTransactions checks the faults that a door returns when the server or the caller stops a transaction.
+func TestInterruptedTransactions(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	seedTenants(t, db, 1)
@@ -257,13 +265,14 @@ func TestInterruptedWork(t *testing.T) {
 		_, err := tx.Exec(ctx, `SELECT 1`)
 		return err
 	})
-	require.True(t, fault.Is(err, fault.Interrupted), "the caller went away: %v", err)
+	require.True(t, fault.Is(err, fault.Interrupted), "cancelled by the caller: %v", err)
 	domain := fault.New(fault.NotFound, "rule 7")
-	require.ErrorIs(t, db.App.InTenant(t.Context(), 1, func(context.Context, postgres.TenantTx) error { return domain }), domain)
+	require.ErrorIs(t,
+		db.App.InTenant(t.Context(), 1, func(context.Context, postgres.TenantTx) error { return domain }), domain)
 	requireOwn(t, db.App, 1)
 }
 
-// ReadCatalog works on any database, migrated or not, and changes nothing.
+// TestReadCatalog: ReadCatalog works with any database, migrated or not, and is read only.
 func TestReadCatalog(t *testing.T) {
 	t.Parallel()
 	empty := openDB(t, pgtest.Empty(t), postgres.Options{})
@@ -283,7 +292,7 @@ func TestReadCatalog(t *testing.T) {
 	}
 	require.NoError(t, db.App.ReadCatalog(t.Context(), func(q schema.Querier) error {
 		found, err := schema.GateLogin(t.Context(), q)
-		require.Empty(t, found, "the login is judged, not the role it has become")
+		require.Empty(t, found, "GateLogin checks the login, not the current role")
 		return err
 	}))
 }

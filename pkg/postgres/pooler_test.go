@@ -22,9 +22,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// pooler stands in for pgbouncer in transaction mode: a client has a server's session until its transaction ends, then any
-// of them. Like pgbouncer it gives clients a process id of its own making and refuses start-up parameters that it cannot
-// keep apart. It does not know COPY FROM STDIN.
+// pooler imitates pgbouncer in transaction mode: a client has a session of the server until its transaction ends, and
+// then gets any session. Like pgbouncer, it sends clients a process id of its own and rejects start-up parameters that
+// it cannot set for each client. It does not support COPY FROM STDIN.
 type pooler struct {
 	t        *testing.T
 	listener net.Listener
@@ -32,7 +32,7 @@ type pooler struct {
 	idle     []*pgconn.HijackedConn
 	freed    *sync.Cond
 	params   map[string]string
-	moves    int // how often a client went on with another session than the one before
+	moves    int // how often a client got another session than the one before
 }
 
 func startPooler(t *testing.T, dsn string, sessions int) (*pooler, string) {
@@ -100,7 +100,7 @@ func (p *pooler) serveClient(conn net.Conn) {
 	for {
 		message, err := client.Receive()
 		if _, bye := message.(*pgproto3.Terminate); err != nil || bye {
-			if session != nil { // in the middle of a transaction: pgbouncer closes the session
+			if session != nil { // during a transaction: pgbouncer closes the session
 				_ = session.Conn.Close()
 			}
 			return
@@ -124,7 +124,7 @@ func (p *pooler) serveClient(conn net.Conn) {
 	}
 }
 
-// startClient answers the start of a client's connection.
+// startClient answers the start-up message of a client.
 func (p *pooler) startClient(conn net.Conn, client *pgproto3.Backend) error {
 	message, err := client.ReceiveStartupMessage()
 	if err != nil {
@@ -132,8 +132,10 @@ func (p *pooler) startClient(conn net.Conn, client *pgproto3.Backend) error {
 	}
 	if start, ok := message.(*pgproto3.StartupMessage); ok {
 		for name := range start.Parameters {
-			if !slices.Contains([]string{"user", "database", "application_name", "client_encoding", "datestyle", "timezone", "standard_conforming_strings"}, strings.ToLower(name)) {
-				client.Send(&pgproto3.ErrorResponse{Severity: "FATAL", Code: "08P01", Message: "unsupported startup parameter: " + name})
+			if !slices.Contains([]string{"user", "database", "application_name", "client_encoding", "datestyle",
+				"timezone", "standard_conforming_strings"}, strings.ToLower(name)) {
+				client.Send(&pgproto3.ErrorResponse{Severity: "FATAL", Code: "08P01",
+					Message: "unsupported startup parameter: " + name})
 				_ = client.Flush()
 				return fmt.Errorf("parameter %s", name)
 			}
@@ -148,7 +150,7 @@ func (p *pooler) startClient(conn net.Conn, client *pgproto3.Backend) error {
 	return client.Flush()
 }
 
-// relayAnswer passes the server's answer on, up to where it is ready for the next statement.
+// relayAnswer sends the server's messages to the client, up to ReadyForQuery.
 func relayAnswer(session *pgconn.HijackedConn, client *pgproto3.Backend) (status byte, err error) {
 	if err := session.Frontend.Flush(); err != nil {
 		return 0, err
@@ -165,8 +167,9 @@ func relayAnswer(session *pgconn.HijackedConn, client *pgproto3.Backend) (status
 	}
 }
 
-// Behind a transaction pooler every transaction is scoped as ever. Prepared statements kept across transactions do not work
-// there, which shows as an error and never as somebody else's row. What needs a session of its own says so.
+// transactionPooler: behind a transaction pooler, row security applies to each transaction. Prepared statements that
+// are kept across transactions fail with an error; they never return another tenant's row. Functions that need their
+// own session return a fault.
 func transactionPooler(t *testing.T) {
 	db := pgtest.New(t)
 	ids := []tenantid.ID{1, 2, 3, 4, 5}
@@ -186,7 +189,7 @@ func transactionPooler(t *testing.T) {
 			})
 		}
 		require.NoError(t, group.Wait())
-		require.Greater(t, p.moves, 50, "clients change their session")
+		require.Greater(t, p.moves, 50, "clients must change their session")
 		requireSessionRefused(t, app)
 		app.Close()
 	}
@@ -200,12 +203,12 @@ func transactionPooler(t *testing.T) {
 			failed = err
 		}
 	}
-	require.Error(t, failed, "the stand-in keeps sessions apart as pgbouncer does")
+	require.Error(t, failed, "prepared statements must fail behind the imitation as behind pgbouncer")
 	require.Positive(t, p.moves)
 	app.Close()
 }
 
-// requireSessionRefused wants what needs a session of its own to say that it has none.
+// requireSessionRefused requires that Lock and JobsPool, which need their own session, fail.
 func requireSessionRefused(t *testing.T, app *postgres.DB) {
 	t.Helper()
 	_, ok, err := app.Lock(t.Context(), 1, 1)
@@ -215,5 +218,6 @@ func requireSessionRefused(t *testing.T, app *postgres.DB) {
 	pool, err := app.JobsPool(t.Context())
 	require.NoError(t, err)
 	_, err = pool.Acquire(t.Context())
-	require.True(t, fault.Is(err, fault.Operator) || strings.Contains(err.Error(), "unsupported startup parameter"), "%v", err)
+	require.True(t, fault.Is(err, fault.Operator) || strings.Contains(err.Error(), "unsupported startup parameter"),
+		"%v", err)
 }

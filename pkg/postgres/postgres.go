@@ -1,10 +1,12 @@
-// Package postgres is the only way to the database for everything that serves: two doors and a lock.
+// Package postgres runs all transactions of the daemon and of the commands, through two doors: InTenant and InSystem.
 //
-// InTenant runs a transaction as leadctl_app with the tenant set for that transaction only; row-level security then
-// shows that tenant's rows and no others. InSystem runs one as leadctl_system, the control plane, with a reason; it has
-// no right on lead data. The pool itself is not exported, and the login behind it has no rights of its own, so there is
-// no third way. Functions that need the database take a TenantTx or a SystemTx and never begin one themselves: which
-// kind they need is in their signature. What the tables look like is package schema and /migrations.
+// InTenant runs a transaction as the role leadctl_app and sets the tenant for that transaction only. Row-level
+// security then shows that tenant's rows and no others. InSystem runs a transaction as the role leadctl_system, the
+// control plane, which has no privilege on lead data; the caller states a reason. The pool is not exported and its
+// login has no privilege of its own, so no other access is possible.
+//
+// Functions that need the database take a TenantTx or a SystemTx and do not begin a transaction: their signature shows
+// which door they need. Lock takes a lock that all processes share. Package schema and /migrations make the tables.
 package postgres
 
 import (
@@ -24,21 +26,21 @@ import (
 	"github.com/leadctl/leadctl/pkg/schema"
 )
 
-// Options of Open. Zero values are fine.
+// Options are the options of Open. A zero field means its default.
 type Options struct {
-	MaxConns int32         // most connections for requests; default 10. Jobs have a pool of their own.
-	JobConns int32         // most connections for jobs; default 5
-	AppName  string        // application_name, seen in pg_stat_activity; default "leadctl"
+	MaxConns int32         // maximum number of connections for requests; default 10
+	JobConns int32         // maximum number of connections for jobs, which have their own pool; default 5
+	AppName  string        // application_name in pg_stat_activity; default "leadctl"
 	Timeout  time.Duration // statement_timeout of every statement; default 30 s
-	Log      *slog.Logger
+	Log      *slog.Logger  // default: no log
 }
 
-// DB is a database whose schema is leadctl's. It is safe for concurrent use.
+// DB is a connection pool for a database with leadctl's schema. It is safe for concurrent use.
 type DB struct {
 	pool  *pgxpool.Pool
 	cfg   *pgxpool.Config
 	opts  Options
-	local string // settings of every transaction, as calls of set_config
+	local string // calls of set_config with the settings of every transaction
 	locks lockTimes
 
 	jobsOnce sync.Once
@@ -46,7 +48,7 @@ type DB struct {
 	jobsErr  error
 }
 
-// Open prepares pools for dsn without connecting: a database that is down shows at the first use, as Unavailable.
+// Open returns a DB for dsn without connecting. If the database is down, its first use returns an Unavailable fault.
 func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 	opts = withDefaults(opts)
 	cfg, err := pgxpool.ParseConfig(dsn)
@@ -55,31 +57,32 @@ func Open(ctx context.Context, dsn string, opts Options) (*DB, error) {
 			WithHint("use postgres://USER@HOST:PORT/DATABASE or keyword=value pairs")
 	}
 	cfg.MaxConns = opts.MaxConns
-	// These two a transaction pooler lets through. What else a transaction needs is set in it, by the doors.
+	// A transaction pooler accepts these two parameters. The doors set all others in each transaction.
 	cfg.ConnConfig.RuntimeParams["application_name"] = opts.AppName
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fault.New(fault.Unavailable, "PostgreSQL: %w", err)
 	}
-	return &DB{pool: pool, cfg: cfg, opts: opts, local: localSettingsSQL(sessionSettings(opts)), locks: lockTimes{beat: 5 * time.Second, idle: 30 * time.Second}}, nil
+	local := localSettingsSQL(sessionSettings(opts))
+	return &DB{pool: pool, cfg: cfg, opts: opts, local: local, locks: defaultLockTimes}, nil
 }
 
-// sessionSettings are what statements of ours run under.
+// sessionSettings returns the parameters that every statement runs with.
 func sessionSettings(opts Options) map[string]string {
 	return map[string]string{
-		"search_path":                         "public, pg_temp", // pg_temp last: nothing temporary shadows a table or function
+		"search_path":                         "public, pg_temp", // last, so that a temporary table hides no other
 		"statement_timeout":                   formatMillis(opts.Timeout),
 		"lock_timeout":                        formatMillis(opts.Timeout / 3),
 		"idle_in_transaction_session_timeout": formatMillis(2 * opts.Timeout),
 	}
 }
 
-// localSettingsSQL is SQL that makes set hold for one transaction.
-func localSettingsSQL(set map[string]string) string {
+// localSettingsSQL returns SQL that sets the parameters in settings for one transaction.
+func localSettingsSQL(settings map[string]string) string {
 	var calls []string
-	for _, name := range slices.Sorted(maps.Keys(set)) {
-		calls = append(calls, fmt.Sprintf("set_config('%s', '%s', true)", name, set[name]))
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		calls = append(calls, fmt.Sprintf("set_config('%s', '%s', true)", name, settings[name]))
 	}
 	return strings.Join(calls, ", ")
 }
@@ -103,7 +106,7 @@ func withDefaults(o Options) Options {
 	return o
 }
 
-// Close ends every connection, waiting for those in use.
+// Close waits for the connections in use and closes all connections.
 func (db *DB) Close() {
 	db.jobsOnce.Do(func() { db.jobsErr = fault.New(fault.Unavailable, "database: closed") })
 	if db.jobs != nil {
@@ -112,9 +115,9 @@ func (db *DB) Close() {
 	db.pool.Close()
 }
 
-// JobsPool is the pool that River works on: its connections are leadctl_system for good, since River runs statements
-// outside our doors. Nothing but package jobs may use it. It listens for notifications and sets its sessions up, so it
-// cannot work through a transaction pooler.
+// JobsPool returns the pool for River. Its connections have the role leadctl_system permanently, because River runs
+// statements outside the doors. Only package jobs may use it. River listens for notifications and needs settings of the
+// session, so acquiring a connection through a transaction pooler returns an Operator fault.
 func (db *DB) JobsPool(ctx context.Context) (*pgxpool.Pool, error) {
 	db.jobsOnce.Do(func() {
 		cfg := db.cfg.Copy()
@@ -132,10 +135,10 @@ func (db *DB) JobsPool(ctx context.Context) (*pgxpool.Pool, error) {
 	return db.jobs, db.jobsErr
 }
 
-// Ping tells whether the database answers.
+// Ping returns nil if the database answers, else a fault.
 func (db *DB) Ping(ctx context.Context) error {
 	return classifyError(db.pool.Ping(ctx), "PostgreSQL")
 }
 
-// Stat is the request pool's state, for metrics.
+// Stat returns the state of the pool for requests, for metrics.
 func (db *DB) Stat() *pgxpool.Stat { return db.pool.Stat() }

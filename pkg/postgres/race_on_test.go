@@ -2,5 +2,5 @@
 
 package postgres_test
 
-// The race detector slows everything down; fewer requests then make the same point.
+// requests is smaller than without the race detector, which makes each request slower.
 const requests = 1500
