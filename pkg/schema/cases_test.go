@@ -30,8 +30,8 @@ func loginBypasses(t *testing.T) {
 }
 
 func loginOwns(t *testing.T) {
-	requireRefused(t, `ALTER TABLE lead_scores OWNER TO daemon`, "G29 lead_scores: login has DELETE on a tenant table by itself")
-	requireRefused(t, `GRANT leadctl_owner TO daemon`, "G25 daemon: login may become leadctl_owner")
+	requireRefused(t, `ALTER TABLE lead_scores OWNER TO daemon`, "G29 lead_scores: login itself has DELETE on this tenant table")
+	requireRefused(t, `GRANT leadctl_owner TO daemon`, "G25 daemon: login is a member of leadctl_owner")
 }
 
 func requireGate(t *testing.T, plant string, want ...string) {
@@ -51,13 +51,13 @@ func notForced(t *testing.T) {
 }
 
 func withoutPolicy(t *testing.T) {
-	requireGate(t, `DROP POLICY tenant_isolation ON icp_rules`, "G08 icp_rules: row security without any policy")
+	requireGate(t, `DROP POLICY tenant_isolation ON icp_rules`, "G08 icp_rules: row security has no policy")
 }
 
 func permissivePolicies(t *testing.T) {
 	requireGate(t, `CREATE POLICY a ON icp_rules USING (true); CREATE POLICY b ON icp_rules FOR INSERT WITH CHECK (true); CREATE POLICY c ON icp_rules TO PUBLIC USING (name <> '')`,
-		"G09 icp_rules: always-true policy a", "G09 icp_rules: always-true policy b",
-		"G10 icp_rules: policy c is not the comparison of tenant_id with this transaction's tenant: (name <> ''::text)")
+		"G09 icp_rules: policy a is always true", "G09 icp_rules: policy b is always true",
+		"G10 icp_rules: policy c must compare tenant_id with the transaction's tenant, but is (name <> ''::text)")
 }
 
 // Every tenant table refuses NULL and 0 as a tenant; the audit log alone has a 0, for acts on no tenant.
@@ -71,7 +71,7 @@ func tenantIsNeverUnset(t *testing.T) {
 		require.Contains(t, queryList[string](t, conn, `SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = $1::regclass AND contype = 'c'`, table), "CHECK ((tenant_id > 0))", table)
 	}
 	requireGate(t, `DROP POLICY tenant_isolation ON lead_scores; CREATE POLICY tenant_isolation ON lead_scores USING (tenant_id IS NOT DISTINCT FROM request_tenant())`,
-		"G10 lead_scores: policy tenant_isolation is not the comparison of tenant_id with this transaction's tenant: (NOT (tenant_id IS DISTINCT FROM request_tenant()))")
+		"G10 lead_scores: policy tenant_isolation must compare tenant_id with the transaction's tenant, but is (NOT (tenant_id IS DISTINCT FROM request_tenant()))")
 }
 
 func viewAsItsOwner(t *testing.T) {

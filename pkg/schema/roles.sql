@@ -1,5 +1,5 @@
--- Run as the login that migrates, before any migration: the roles and what they may do in this database.
--- Roles belong to the whole cluster, so another database's migration may make them at the same moment.
+-- Creates the roles and grants them their privileges in this database. Runs before the migrations, as the migrating login.
+-- Roles belong to the whole cluster, so the migration of another database can create them at the same time.
 DO $$
 DECLARE r text;
 BEGIN
@@ -11,11 +11,12 @@ BEGIN
     EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
     END;
   END LOOP;
-  -- The login that migrates may become all three: the owner to migrate, the others to serve a development machine with
-  -- one DSN. A serving login (leadctl migrate login) never gets the owner.
-  -- From PostgreSQL 16 on, whoever makes a role is its member, but may not SET ROLE to it before they grant themselves that.
+  -- The migrating login becomes a member of all three roles: of the owner to migrate, of the others so that one DSN is
+  -- enough on a development machine. A serving login (leadctl migrate login) is no member of the owner.
+  -- From PostgreSQL 16 on, the creator of a role is a member, but needs this GRANT before it can SET ROLE.
   FOREACH r IN ARRAY ARRAY['leadctl_owner', 'leadctl_app', 'leadctl_system'] LOOP
-    IF NOT pg_has_role(r, CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END) THEN
+    IF NOT pg_has_role(r,
+        CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END) THEN
       BEGIN
         EXECUTE format('GRANT %I TO %I', r, current_user);
       EXCEPTION WHEN unique_violation THEN NULL;
@@ -26,10 +27,11 @@ END $$;
 
 DO $$
 BEGIN
-  IF NOT has_schema_privilege('leadctl_owner', 'public', 'CREATE') OR NOT has_schema_privilege('leadctl_owner', 'public', 'USAGE') THEN
+  IF NOT has_schema_privilege('leadctl_owner', 'public', 'CREATE')
+      OR NOT has_schema_privilege('leadctl_owner', 'public', 'USAGE') THEN
     GRANT USAGE, CREATE ON SCHEMA public TO leadctl_owner;
   END IF;
-  -- Databases made before PostgreSQL 15 let everybody create here.
+  -- In a database made before PostgreSQL 15, every role may create objects in schema public.
   IF has_schema_privilege('leadctl_app', 'public', 'CREATE') THEN
     REVOKE CREATE ON SCHEMA public FROM PUBLIC;
   END IF;
