@@ -7,12 +7,13 @@ import (
 	"slices"
 )
 
-// knownAlgorithms are the asymmetric ones that can be allowed. Symmetric algorithms and none are not among them.
+// knownAlgorithms returns the algorithms that the configuration may allow. All are asymmetric: symmetric algorithms and
+// none are never allowed.
 func knownAlgorithms() []string {
 	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 }
 
-// keyTypeFor is the JWK key type that alg needs, "" for an algorithm that is never allowed.
+// keyTypeFor returns the JWK key type that alg requires, or "" for an algorithm that is not in knownAlgorithms.
 func keyTypeFor(alg string) string {
 	switch {
 	case !slices.Contains(knownAlgorithms(), alg):
@@ -25,7 +26,7 @@ func keyTypeFor(alg string) string {
 	return "RSA"
 }
 
-// suitsAlgorithm reports whether key can carry a signature by alg: the type, and for ECDSA the very curve.
+// suitsAlgorithm reports whether key can make signatures with alg. The key type must match and, for ECDSA, the curve.
 func suitsAlgorithm(alg string, key any) bool {
 	switch k := key.(type) {
 	case *rsa.PublicKey:

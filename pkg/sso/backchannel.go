@@ -13,18 +13,19 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Limits on one answer of the identity provider.
+// Limits on one response of the identity provider.
 const (
 	maxResponse  = 1 << 20
 	fetchTimeout = 5 * time.Second
 )
 
-// backChannel is how leadctl itself reaches the identity provider: one host, no redirects, bounded answers.
+// backChannel sends leadctl's own requests to the identity provider: to one host, without
+// redirects, with bounded responses.
 type backChannel struct {
 	issuer       string
-	base         string // where the issuer's documents are read: the internal URL, else the issuer
+	base         string // the internal URL if there is one, else the issuer; documents are read below it
 	client       *http.Client
-	ownTransport *http.Transport // to be closed with us; nil for a caller's client
+	ownTransport *http.Transport // closed by close; nil when the caller gave the client
 }
 
 func newBackChannel(cfg Config) *backChannel {
@@ -51,18 +52,18 @@ func (b *backChannel) close() {
 	}
 }
 
-// wellKnownURL is the address of one of the issuer's well-known documents.
+// wellKnownURL returns the address of one of the issuer's well-known documents.
 func (b *backChannel) wellKnownURL(name string) string {
 	return strings.TrimSuffix(b.base, "/") + "/.well-known/" + name
 }
 
-// statusError is an answer with another status than 200.
+// statusError is a response with a status other than 200.
 type statusError struct {
 	url    string
 	status int
 }
 
-// Error names the address and the status; redirects are called by name since they are never followed.
+// Error returns the address and the status. It says that a redirect is not followed.
 func (e *statusError) Error() string {
 	if e.status >= 300 && e.status < 400 {
 		return fmt.Sprintf("%s: status %d, a redirect, which is not followed", e.url, e.status)
@@ -70,7 +71,7 @@ func (e *statusError) Error() string {
 	return fmt.Sprintf("%s: status %d", e.url, e.status)
 }
 
-// getDocument reads one document of at most 1 MiB.
+// getDocument reads a document of at most maxResponse bytes.
 func (b *backChannel) getDocument(ctx context.Context, address string) ([]byte, http.Header, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -95,12 +96,13 @@ func (b *backChannel) getDocument(ctx context.Context, address string) ([]byte, 
 	return body, resp.Header, nil
 }
 
-// callableURL turns an address that the provider advertises into one that may be called: on the issuer's own host, moved to
-// the internal URL when there is one. Any other host, or plain http where the base is https, is a fault.Operator.
+// callableURL returns the URL to call for an address in the discovery document. It replaces the issuer by the
+// internal URL, if there is one. It fails with fault.Operator for an address on another host, or on http when the
+// base is on https.
 func (b *backChannel) callableURL(advertised string) (string, error) {
 	u, err := url.Parse(advertised)
 	if err != nil || u.Host == "" || u.User != nil {
-		return "", fault.New(fault.Operator, "identity provider address %q: not an absolute URL", advertised)
+		return "", fault.New(fault.Operator, "identity provider address %q: must be an absolute URL", advertised)
 	}
 	issuer, base := mustURL(b.issuer), mustURL(b.base)
 	if b.base != b.issuer && hostPort(u) == hostPort(issuer) {
@@ -109,12 +111,14 @@ func (b *backChannel) callableURL(advertised string) (string, error) {
 	if hostPort(u) == hostPort(base) && (u.Scheme == "https" || u.Scheme == base.Scheme) {
 		return u.String(), nil
 	}
-	return "", fault.New(fault.Operator, "identity provider address %q: not on the issuer's host %s", advertised, base.Host).
-		WithHint("keys are only read from %s://%s; set the provider's public host name, or the back channel setting", base.Scheme, base.Host)
+	return "", fault.New(fault.Operator, "identity provider address %q: must be on the issuer's host %s",
+		advertised, base.Host).
+		WithHint("leadctl reads keys from %s://%s only; set the provider's public host name or back channel",
+			base.Scheme, base.Host)
 }
 
-// internalURL turns an address that the provider advertises into one that is called from here: that of the issuer's own host is
-// moved to the internal URL. Others stay as they are.
+// internalURL replaces the issuer by the internal URL in an address of the discovery document. It returns an address
+// on another host unchanged.
 func (b *backChannel) internalURL(advertised string) string {
 	u, err := url.Parse(advertised)
 	if err != nil || b.base == b.issuer || hostPort(u) != hostPort(mustURL(b.issuer)) {
@@ -123,7 +127,7 @@ func (b *backChannel) internalURL(advertised string) string {
 	return rebaseURL(u, mustURL(b.issuer), mustURL(b.base)).String()
 }
 
-// rebaseURL puts base in place of issuer: the whole prefix when u lies below the issuer, else scheme and host.
+// rebaseURL replaces issuer by base in u: the whole prefix if u is below the issuer, else scheme and host.
 func rebaseURL(u, issuer, base *url.URL) *url.URL {
 	out := *u
 	out.Scheme, out.Host = base.Scheme, base.Host
@@ -133,7 +137,7 @@ func rebaseURL(u, issuer, base *url.URL) *url.URL {
 	return &out
 }
 
-// mustURL parses a URL that Config.validate has parsed before.
+// mustURL parses a URL that Config.validate has accepted.
 func mustURL(s string) *url.URL {
 	u, err := url.Parse(s)
 	if err != nil {
@@ -142,7 +146,7 @@ func mustURL(s string) *url.URL {
 	return u
 }
 
-// hostPort is host and port with the scheme's default port made explicit.
+// hostPort returns host and port; the port is the scheme's default if u has none.
 func hostPort(u *url.URL) string {
 	port := u.Port()
 	if port == "" {

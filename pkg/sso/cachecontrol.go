@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// cacheLifetime reads how long an answer may be kept, held between minKeyAge and maxKeyAge. no-store and no-cache mean
-// minKeyAge; a header that says nothing means maxKeyAge.
+// cacheLifetime returns how long a response with this Cache-Control header may be used, from minKeyAge to maxKeyAge. It
+// is minKeyAge for no-store and no-cache, and maxKeyAge for a header without a usable max-age.
 func cacheLifetime(cacheControl string) time.Duration {
 	life := maxKeyAge
 	for directive := range strings.SplitSeq(cacheControl, ",") {

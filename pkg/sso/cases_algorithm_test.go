@@ -45,20 +45,20 @@ func algorithmCases() map[string]func(*testing.T) {
 		"A-004": func(t *testing.T) {
 			f := newFixture(t)
 			parts := strings.Split(f.headed("alg", `"none"`), ".")
-			f.rejected(t, parts[0]+"."+parts[1]+".", sso.ReasonMalformed)
+			f.refused(t, parts[0]+"."+parts[1]+".", sso.ReasonMalformed)
 			require.Zero(t, f.count(keysPath))
 		},
 		"A-005": func(t *testing.T) {
 			f := newFixture(t)
 			for _, alg := range []string{`"None"`, `"NONE"`, `"nOnE"`, `"none "`, `""`, ``, `null`, `["RS256"]`} {
-				f.rejected(t, f.headed("alg", alg), sso.ReasonAlgorithm)
+				f.refused(t, f.headed("alg", alg), sso.ReasonAlgorithm)
 			}
 			require.Zero(t, f.count(keysPath))
 		},
 		"A-006": func(t *testing.T) {
 			f := newFixture(t)
 			parts := strings.Split(f.token(), ".")
-			f.rejected(t, b64([]byte(header("alg", `"none"`)))+"."+parts[1]+"."+parts[2], sso.ReasonAlgorithm)
+			f.refused(t, b64([]byte(header("alg", `"none"`)))+"."+parts[1]+"."+parts[2], sso.ReasonAlgorithm)
 		},
 		"A-007": func(t *testing.T) {
 			f := newFixture(t)
@@ -68,7 +68,7 @@ func algorithmCases() map[string]func(*testing.T) {
 			block := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki})
 			text, err := json.Marshal(jwk(f.k1, "k1"))
 			require.NoError(t, err)
-			f.eachRejected(t, sso.ReasonAlgorithm, map[string]string{
+			f.eachRefused(t, sso.ReasonAlgorithm, map[string]string{
 				"SPKI PEM": f.hmac(block), "PEM without newline": f.hmac(block[:len(block)-1]),
 				"PKCS#1 PEM": f.hmac(pem.EncodeToMemory(&pem.Block{Type: "RSA PUBLIC KEY", Bytes: pkcs1})),
 				"DER":        f.hmac(spki), "n": f.hmac([]byte(b64(f.k1.N.Bytes()))), "JWK": f.hmac(text),
@@ -78,20 +78,20 @@ func algorithmCases() map[string]func(*testing.T) {
 			f := newFixture(t)
 			point, err := f.e1.PublicKey.Bytes()
 			require.NoError(t, err)
-			f.eachRejected(t, sso.ReasonAlgorithm, map[string]string{
+			f.eachRefused(t, sso.ReasonAlgorithm, map[string]string{
 				"empty": f.hmac(nil), "EC point": f.hmac(point), "kid": f.hmac([]byte("k1")),
 			})
 		},
 		"A-010": func(t *testing.T) {
 			f := newFixture(t)
-			f.rejected(t, f.headed("kid", `"e1"`), sso.ReasonUnknownKey)
-			f.rejected(t, sign(f.e1, "ES256", header("alg", `"ES256"`), f.claims()), sso.ReasonUnknownKey)
-			require.Equal(t, 1, f.count(keysPath), "the kids are known: nothing to fetch again")
+			f.refused(t, f.headed("kid", `"e1"`), sso.ReasonUnknownKey)
+			f.refused(t, sign(f.e1, "ES256", header("alg", `"ES256"`), f.claims()), sso.ReasonUnknownKey)
+			require.Equal(t, 1, f.count(keysPath), "known kids must not cause a fetch")
 		},
 		"A-011": func(t *testing.T) {
 			f := newFixture(t)
 			f.publish(jwk(f.k1, "k1"), jwk(f.e384, "e384"))
-			f.eachRejected(t, sso.ReasonAlgorithm, map[string]string{
+			f.eachRefused(t, sso.ReasonAlgorithm, map[string]string{
 				"RS512": sign(f.k1, "RS512", header("alg", `"RS512"`), f.claims()),
 				"PS256": sign(f.k1, "PS256", header("alg", `"PS256"`), f.claims()),
 				"ES384": sign(f.e384, "ES384", header("alg", `"ES384"`, "kid", `"e384"`), f.claims()),
@@ -100,15 +100,15 @@ func algorithmCases() map[string]func(*testing.T) {
 		},
 		"A-012": func(t *testing.T) {
 			f := newFixture(t, func(c *sso.Config) { c.Algorithms = []string{"RS256", "RS384"} })
-			f.rejected(t, sign(f.k1, "RS384", header("alg", `"RS384"`), f.claims()), sso.ReasonUnknownKey)
+			f.refused(t, sign(f.k1, "RS384", header("alg", `"RS384"`), f.claims()), sso.ReasonUnknownKey)
 			f.accepted(t, f.token())
 		},
 		"A-020": func(t *testing.T) {
 			f, evil := newFixture(t), newIDP(t)
 			evil.publish(jwk(f.attacker, "k1"))
 			jku := `"` + evil.URL + keysPath + `"`
-			f.rejected(t, sign(f.attacker, "RS256", header("jku", jku), f.claims()), sso.ReasonHeader)
-			f.rejected(t, f.headed("jku", jku), sso.ReasonHeader)
+			f.refused(t, sign(f.attacker, "RS256", header("jku", jku), f.claims()), sso.ReasonHeader)
+			f.refused(t, f.headed("jku", jku), sso.ReasonHeader)
 			require.Zero(t, evil.count(keysPath))
 		},
 		"A-021": func(t *testing.T) {
@@ -118,10 +118,11 @@ func algorithmCases() map[string]func(*testing.T) {
 			forged := func(name, value string) string {
 				return sign(f.attacker, "RS256", header(name, value), f.claims())
 			}
-			f.eachRejected(t, sso.ReasonHeader, map[string]string{
-				"x5u": forged("x5u", `"`+evil.URL+keysPath+`"`), "x5c": forged("x5c", `["MIIB"]`), "jwk": forged("jwk", string(key)),
+			f.eachRefused(t, sso.ReasonHeader, map[string]string{
+				"x5u": forged("x5u", `"`+evil.URL+keysPath+`"`), "x5c": forged("x5c", `["MIIB"]`),
+				"jwk": forged("jwk", string(key)),
 			})
-			f.rejected(t, forged("x5t", `"AAAA"`), sso.ReasonSignature)
+			f.refused(t, forged("x5t", `"AAAA"`), sso.ReasonSignature)
 			require.Zero(t, evil.count(keysPath))
 		},
 		"A-030": signatureForms,
@@ -139,16 +140,16 @@ func algorithmCases() map[string]func(*testing.T) {
 		},
 		"A-032": func(t *testing.T) {
 			f := newFixture(t)
-			f.rejected(t, sign(f.attacker, "RS256", header(), f.claims()), sso.ReasonSignature)
+			f.refused(t, sign(f.attacker, "RS256", header(), f.claims()), sso.ReasonSignature)
 			for range 100 {
-				f.rejected(t, sign(f.attacker, "RS256", header(), f.claims()), sso.ReasonSignature)
+				f.refused(t, sign(f.attacker, "RS256", header(), f.claims()), sso.ReasonSignature)
 			}
-			require.Equal(t, 1, f.count(keysPath), "a bad signature under a known kid never fetches")
+			require.Equal(t, 1, f.count(keysPath), "a bad signature under a known kid must not cause a fetch")
 		},
 	}
 }
 
-// hmac is an HS256 token over good claims.
+// hmac returns an HS256 token with valid claims.
 func (f *fixture) hmac(secret []byte) string {
 	input := b64([]byte(header("alg", `"HS256"`))) + "." + b64([]byte(f.claims()))
 	mac := hmac.New(sha256.New, secret)
@@ -168,13 +169,14 @@ func signatureForms(t *testing.T) {
 		return input + "." + b64(append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...))
 	}
 	zero := new(big.Int)
-	f.eachRejected(t, sso.ReasonSignature, map[string]string{
+	f.eachRefused(t, sso.ReasonSignature, map[string]string{
 		"DER": input + "." + b64(der), "zero": join(zero, zero), "r zero": join(zero, s), "s zero": join(r, zero),
-		"r is n": join(n, s), "s is n": join(r, n), "too long": input + "." + b64(append(raw, 0)), "too short": input + "." + b64(raw[:63]),
+		"r is n": join(n, s), "s is n": join(r, n),
+		"too long": input + "." + b64(append(raw, 0)), "too short": input + "." + b64(raw[:63]),
 	})
 	f.accepted(t, input+"."+b64(raw))
 	mirrored := new(big.Int).Sub(n, s)
-	require.True(t, ecdsa.Verify(&f.e1.PublicKey, digest(input), r, mirrored), "the mirrored signature is the same statement")
+	require.True(t, ecdsa.Verify(&f.e1.PublicKey, digest(input), r, mirrored), "(r, n-s) is valid if (r, s) is")
 	f.accepted(t, join(r, mirrored))
 }
 

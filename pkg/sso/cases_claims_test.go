@@ -11,13 +11,13 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
-// tenantOf is the tenant claim of a good token with these changes.
+// tenantOf returns the tenant claim of a valid token with these changes.
 func (f *fixture) tenantOf(t *testing.T, changes ...string) sso.TenantClaim {
 	t.Helper()
 	return f.accepted(t, f.token(changes...)).Tenant
 }
 
-// tenantInvalid demands that each claim leaves the token genuine and the tenant unusable.
+// tenantInvalid requires that a token with each of the claims is accepted and its tenant is invalid.
 func (f *fixture) tenantInvalid(t *testing.T, claims ...string) {
 	t.Helper()
 	for _, c := range claims {
@@ -26,7 +26,7 @@ func (f *fixture) tenantInvalid(t *testing.T, claims ...string) {
 		require.Empty(t, id.Tenant.Value)
 		require.Equal(t, 403, fault.HTTPStatus(id.ClaimFault()))
 		require.Equal(t, "TENANT_INVALID", fault.Code(id.ClaimFault()))
-		require.Less(t, len(fault.Text(id.ClaimFault())), 600, "a long claim is not echoed whole")
+		require.Less(t, len(fault.Text(id.ClaimFault())), 600, "a long claim must be cut")
 	}
 }
 
@@ -47,14 +47,17 @@ func claimCases() map[string]func(*testing.T) {
 			id, ok := number.ID()
 			require.True(t, ok)
 			require.EqualValues(t, 1, id)
-			require.Equal(t, sso.TenantClaim{Kind: sso.TenantExternalID, Value: "acme-SG_1", Source: "tenant_id"}, f.tenantOf(t, "tenant_id", `"acme-SG_1"`))
-			require.Equal(t, "9007199254740993", f.tenantOf(t, "tenant_id", "9007199254740993").Value, "no digit is lost to a float")
+			external := sso.TenantClaim{Kind: sso.TenantExternalID, Value: "acme-SG_1", Source: "tenant_id"}
+			require.Equal(t, external, f.tenantOf(t, "tenant_id", `"acme-SG_1"`))
+			large := f.tenantOf(t, "tenant_id", "9007199254740993")
+			require.Equal(t, "9007199254740993", large.Value, "no digit may be lost in a float")
 		},
 		"A-072": func(t *testing.T) {
 			newFixture(t).tenantInvalid(t, "1.0", "1e0", "1.5", "-0", "0", "-1", "true", "false")
 		},
 		"A-075": func(t *testing.T) {
-			newFixture(t).tenantInvalid(t, `"01"`, `"+1"`, `" 1"`, `"1 "`, `"1\n"`, `"0x1"`, `"1_0"`, `"1.0"`, `"0"`, `"-1"`)
+			newFixture(t).tenantInvalid(t,
+				`"01"`, `"+1"`, `" 1"`, `"1 "`, `"1\n"`, `"0x1"`, `"1_0"`, `"1.0"`, `"0"`, `"-1"`)
 		},
 		"A-076": func(t *testing.T) {
 			newFixture(t).tenantInvalid(t, `"１"`, `"١"`, `"1\u200d"`, `"\u202e1"`, `"a\u0301"`, `"аcme"`)
@@ -65,15 +68,17 @@ func claimCases() map[string]func(*testing.T) {
 			beyond := f.tenantOf(t, "tenant_id", "99999999999")
 			require.Equal(t, sso.TenantNumber, beyond.Kind)
 			_, ok := beyond.ID()
-			require.False(t, ok, "no tenant_id can be that large")
+			require.False(t, ok, "too large for a tenant_id")
 		},
 		"A-078": func(t *testing.T) {
-			newFixture(t).tenantInvalid(t, `["1"]`, "[1,2]", `{"id":1}`, strings.Repeat("[", 100)+strings.Repeat("]", 100))
+			nested := strings.Repeat("[", 100) + strings.Repeat("]", 100)
+			newFixture(t).tenantInvalid(t, `["1"]`, "[1,2]", `{"id":1}`, nested)
 		},
 		"A-079": func(t *testing.T) {
 			f := newFixture(t)
-			f.tenantInvalid(t, `"*"`, `"%"`, `"all"`, `"null"`, `"Public"`, `"undefined"`, `"1 OR 1=1"`, `"1'; RESET ROLE;--"`, `"`+strings.Repeat("a", 10<<10)+`"`)
-			f.rejected(t, f.token("tenant_id", `"a\u0000"`), sso.ReasonMalformed)
+			f.tenantInvalid(t, `"*"`, `"%"`, `"all"`, `"null"`, `"Public"`, `"undefined"`,
+				`"1 OR 1=1"`, `"1'; RESET ROLE;--"`, `"`+strings.Repeat("a", 10<<10)+`"`)
+			f.refused(t, f.token("tenant_id", `"a\u0000"`), sso.ReasonMalformed)
 		},
 		"A-080": func(t *testing.T) {
 			f := newFixture(t, func(c *sso.Config) {
@@ -87,7 +92,7 @@ func claimCases() map[string]func(*testing.T) {
 			for _, c := range []string{"43", `"acme"`, `"01"`, "[42]"} {
 				require.Equal(t, sso.TenantInvalid, f.tenantOf(t, other, c).Kind, c)
 			}
-			require.Equal(t, sso.TenantInvalid, f.tenantOf(t, "org", `"42"`).Kind, "a text where an object belongs")
+			require.Equal(t, sso.TenantInvalid, f.tenantOf(t, "org", `"42"`).Kind, "a string in place of an object")
 		},
 		"A-085": func(t *testing.T) {
 			f := newFixture(t)
@@ -98,11 +103,14 @@ func claimCases() map[string]func(*testing.T) {
 			spaced := newFixture(t, func(c *sso.Config) { c.Claims.RoleDelimiter = " " })
 			spaced.rolesAre(t, `"admin viewer"`, sso.Viewer, sso.Admin)
 			spaced.rolesAre(t, `"not-admin viewer,admin"`)
-			newFixture(t, func(c *sso.Config) { c.Claims.RoleDelimiter = "," }).rolesAre(t, `"ops,admin"`, sso.Ops, sso.Admin)
+			comma := newFixture(t, func(c *sso.Config) { c.Claims.RoleDelimiter = "," })
+			comma.rolesAre(t, `"ops,admin"`, sso.Ops, sso.Admin)
 		},
 		"A-086": func(t *testing.T) {
 			f := newFixture(t)
-			for _, role := range []string{"not-admin", "administrator", "Admin", "admin ", "аdmin", "ADMIN", "/admin", "admin\u200b", ""} {
+			for _, role := range []string{
+				"not-admin", "administrator", "Admin", "admin ", "аdmin", "ADMIN", "/admin", "admin\u200b", "",
+			} {
 				f.rolesAre(t, fmt.Sprintf("[%q]", role))
 			}
 		},
@@ -129,15 +137,16 @@ func claimCases() map[string]func(*testing.T) {
 			id := f.accepted(t, f.token("roles", `["viewer","admin","viewer"]`, "realm_access", `{"roles":["admin"]}`,
 				"https://claims/roles", `["ops"]`, "groups", `["sales"]`))
 			require.Equal(t, []sso.Role{sso.Viewer, sso.Ops, sso.Admin}, id.Roles)
-			id = f.accepted(t, f.token("roles", "", "resource_access", `{"console":{"roles":["ops"]},"spa2":{"roles":["admin"]}}`))
-			require.Equal(t, []sso.Role{sso.Ops}, id.Roles, "only our own clients' roles count")
+			clients := `{"console":{"roles":["ops"]},"spa2":{"roles":["admin"]}}`
+			id = f.accepted(t, f.token("roles", "", "resource_access", clients))
+			require.Equal(t, []sso.Role{sso.Ops}, id.Roles, "only the roles of configured clients count")
 		},
 		"A-091": func(t *testing.T) {
 			f := newFixture(t)
 			roles := `["ops"` + strings.Repeat(`,"r"`, 2_500) + `,"viewer"]`
 			f.rolesAre(t, roles, sso.Viewer, sso.Ops)
 		},
-		"A-130": func(t *testing.T) { // the token's part: only a boolean true vouches for the address
+		"A-130": func(t *testing.T) { // the token's part: only the boolean true verifies the address
 			f := newFixture(t)
 			for _, v := range []string{"false", "", `"false"`, `"true"`, "1", "null", "[true]"} {
 				id := f.accepted(t, f.token("email_verified", v))
@@ -145,12 +154,15 @@ func claimCases() map[string]func(*testing.T) {
 				require.Equal(t, "ann@acme.com", id.Email)
 			}
 		},
-		"A-133": func(t *testing.T) { // the token's part: an address is kept as it is, or there is none
+		"A-133": func(t *testing.T) { // the token's part: an address is returned unchanged or not at all
 			f := newFixture(t)
 			for mail, want := range map[string]string{
-				"ann@acme.com": "ann@acme.com", "Ann@ACME.com": "Ann@ACME.com", "ann@bücher.example": "ann@bücher.example",
-				"ann@acme.com.": "", "a@b@acme.com": "", "ann": "", "@acme.com": "", "ann@": "", "ann@localhost": "", "a n@acme.com": "",
-				"ann@acme..com": "", "ann@acme.com\n": "", "ann\u200b@acme.com": "", `"a@b"@acme.com`: "", "Ann <ann@acme.com>": "",
+				"ann@acme.com": "ann@acme.com", "Ann@ACME.com": "Ann@ACME.com",
+				"ann@bücher.example": "ann@bücher.example",
+				"ann@acme.com.":      "", "a@b@acme.com": "", "ann": "", "@acme.com": "", "ann@": "",
+				"ann@localhost": "",
+				"a n@acme.com":  "", "ann@acme..com": "", "ann@acme.com\n": "", "ann\u200b@acme.com": "",
+				`"a@b"@acme.com`: "", "Ann <ann@acme.com>": "",
 				strings.Repeat("a", 65) + "@acme.com": "", "a@" + strings.Repeat("a.", 130) + "com": "",
 			} {
 				id := f.accepted(t, f.token("email", fmt.Sprintf("%q", mail)))
@@ -159,12 +171,12 @@ func claimCases() map[string]func(*testing.T) {
 			}
 			id := f.accepted(t, f.token("email", "", "preferred_username", `"ann@acme.com"`))
 			require.Equal(t, "ann@acme.com", id.Email)
-			require.False(t, id.EmailVerified, "users choose their user names: email_verified does not vouch for it")
+			require.False(t, id.EmailVerified, "email_verified does not apply to a user name")
 		},
-		"A-136": func(t *testing.T) { // the token's part: one text for every reason, which rejected() checks for all of A
+		"A-136": func(t *testing.T) { // the token's part: refused checks that the message is the same
 			f := newFixture(t)
-			f.rejected(t, "x", sso.ReasonOpaque)
-			f.rejected(t, f.token("exp", seconds(-2*60e9), "iat", seconds(-3*60e9)), sso.ReasonExpired)
+			f.refused(t, "x", sso.ReasonOpaque)
+			f.refused(t, f.token("exp", seconds(-2*60e9), "iat", seconds(-3*60e9)), sso.ReasonExpired)
 		},
 	}
 }
@@ -182,14 +194,15 @@ func (f *fixture) rolesMalformed(t *testing.T, name, claim string) {
 	t.Helper()
 	id := f.accepted(t, f.token(name, claim))
 	require.Error(t, id.RolesErr, claim)
-	require.Empty(t, id.Roles, "a malformed claim takes every role away")
-	require.True(t, id.RolesClaimPresent, "stored roles must not step in")
+	require.Empty(t, id.Roles, "a malformed claim must not give any role")
+	require.True(t, id.RolesClaimPresent, "the stored roles must not apply")
 	require.Equal(t, 403, fault.HTTPStatus(id.ClaimFault()))
 	require.Equal(t, "INSUFFICIENT_ROLE", fault.Code(id.ClaimFault()))
 }
 
-// What Keycloak puts into every access token, and a directory's groups, must not end a first sign-in in 403: the stored
-// roles count until a shared claim holds a role of ours. A dedicated claim without one takes them all away.
+// TestSharedRolesClaims: stored roles apply unless a shared claim contains a leadctl role. So neither the claims that
+// Keycloak adds to every access token nor a directory's groups make a first sign-in fail with 403. If a dedicated claim
+// is present without a leadctl role, the user has none.
 func TestSharedRolesClaims(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -200,16 +213,21 @@ func TestSharedRolesClaims(t *testing.T) {
 		present bool
 		roles   []sso.Role
 	}{
-		"plain Keycloak":              {[]string{"roles", "", "realm_access", defaults, "resource_access", account}, false, nil},
-		"groups of other things":      {[]string{"roles", "", "groups", `["/sales","staff"]`}, false, nil},
-		"empty lists":                 {[]string{"roles", "", "groups", `[]`, "realm_access", `{"roles":[]}`}, false, nil},
-		"realm role of ours":          {[]string{"roles", "", "realm_access", `{"roles":["offline_access","ops"]}`}, true, []sso.Role{sso.Ops}},
-		"client role of ours":         {[]string{"roles", "", "realm_access", defaults, "resource_access", `{"console":{"roles":["admin"]}}`}, true, []sso.Role{sso.Admin}},
-		"group of ours":               {[]string{"roles", "", "groups", `["staff","viewer"]`}, true, []sso.Role{sso.Viewer}},
-		"dedicated without ours":      {[]string{"roles", `["sales"]`, "realm_access", defaults}, true, nil},
-		"dedicated and empty":         {[]string{"roles", `[]`, "realm_access", defaults}, true, nil},
-		"namespaced without ours":     {[]string{"roles", "", "https://claims/roles", `["sales"]`}, true, nil},
-		"dedicated empty, realm ours": {[]string{"roles", `[]`, "realm_access", `{"roles":["ops"]}`}, true, []sso.Role{sso.Ops}},
+		"plain Keycloak": {[]string{"roles", "", "realm_access", defaults, "resource_access", account}, false, nil},
+		"other groups":   {[]string{"roles", "", "groups", `["/sales","staff"]`}, false, nil},
+		"empty lists":    {[]string{"roles", "", "groups", `[]`, "realm_access", `{"roles":[]}`}, false, nil},
+		"leadctl realm role": {
+			[]string{"roles", "", "realm_access", `{"roles":["offline_access","ops"]}`}, true, []sso.Role{sso.Ops},
+		},
+		"leadctl client role": {
+			[]string{"roles", "", "realm_access", defaults, "resource_access", `{"console":{"roles":["admin"]}}`},
+			true, []sso.Role{sso.Admin},
+		},
+		"leadctl group":      {[]string{"roles", "", "groups", `["staff","viewer"]`}, true, []sso.Role{sso.Viewer}},
+		"dedicated, other":   {[]string{"roles", `["sales"]`, "realm_access", defaults}, true, nil},
+		"dedicated, empty":   {[]string{"roles", `[]`, "realm_access", defaults}, true, nil},
+		"namespaced, other":  {[]string{"roles", "", "https://claims/roles", `["sales"]`}, true, nil},
+		"empty and in realm": {[]string{"roles", `[]`, "realm_access", `{"roles":["ops"]}`}, true, []sso.Role{sso.Ops}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -221,7 +239,7 @@ func TestSharedRolesClaims(t *testing.T) {
 	}
 }
 
-// A path of one's own is dedicated, whatever its name begins with.
+// TestConfiguredRolesClaimIsDedicated: a configured path is dedicated even if its name contains groups.
 func TestConfiguredRolesClaimIsDedicated(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(c *sso.Config) { c.Claims.Roles = []string{"https://acme.example/groups", "app.groups"} })

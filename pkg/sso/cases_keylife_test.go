@@ -31,7 +31,7 @@ func keyLifeCases() map[string]func(*testing.T) {
 			f.accepted(t, f.token())
 			f.publish(jwk(f.k1, "k1"), jwk(f.k2, "k2"))
 			f.accepted(t, sign(f.k2, "RS256", header("kid", `"k2"`), f.claims()))
-			require.Equal(t, 2, f.count(keysPath), "exactly one more reading")
+			require.Equal(t, 2, f.count(keysPath), "an unknown kid must cause exactly one fetch")
 			f.accepted(t, f.token())
 			require.Equal(t, 2, f.count(keysPath))
 		},
@@ -46,10 +46,10 @@ func keyLifeCases() map[string]func(*testing.T) {
 			for range 20 {
 				f.unavailable(t, f.token())
 				require.Equal(t, 503, fault.HTTPStatus(f.v.Ready(t.Context())))
-				f.rejected(t, "garbage", sso.ReasonOpaque) // what needs no key is still told apart
+				f.refused(t, "garbage", sso.ReasonOpaque) // checks without a key still give their own reason
 				f.clock.advance(250 * time.Millisecond)
 			}
-			require.Less(t, f.count(discoveryPath), 8, "the pauses between attempts grow")
+			require.Less(t, f.count(discoveryPath), 8, "the delay between fetches must grow")
 			f.set(discoveryPath, good)
 			f.publish(jwk(f.k1, "k1"))
 			f.clock.advance(5 * time.Second)
@@ -58,7 +58,7 @@ func keyLifeCases() map[string]func(*testing.T) {
 		},
 		"A-034": publishedVectors,
 		"A-112": providerHangs,
-		"D-060": func(t *testing.T) { // a provider in trouble while requests come in is these, one after the other
+		"D-060": func(t *testing.T) { // trouble at the provider under load: both of these cases
 			t.Run("failing", providerDownWhileWarm)
 			t.Run("slow", providerHangs)
 		},
@@ -75,9 +75,9 @@ func (f *fixture) unavailable(t *testing.T, raw string) {
 	require.Equal(t, sso.ReasonNoKeys, firstReason(f.v.Explain(t.Context(), raw)))
 }
 
-// rotationUnderLoad has two replicas verify without a pause while the provider goes from k1 to k2 to k3, each signing at once and
-// published beside the one before. No valid token is rejected, and one under a key that was taken away is, by both, as soon as
-// the interval has passed.
+// rotationUnderLoad has two verifiers verify tokens all the time while the provider rotates its keys from k1 to k2 to
+// k3. It signs with a new key at once and keeps the previous one published. No valid token may be refused. A token of a
+// removed key must be refused by both verifiers as soon as the keys have expired.
 func rotationUnderLoad(t *testing.T) {
 	f := newFixture(t)
 	second, err := sso.NewVerifier(f.cfg)
@@ -85,64 +85,68 @@ func rotationUnderLoad(t *testing.T) {
 	t.Cleanup(second.Close)
 	replicas := []*sso.Verifier{f.v, second}
 	claims := f.claims("exp", seconds(4*time.Hour))
-	under := func(key *rsa.PrivateKey, kid string) string {
+	signWith := func(key *rsa.PrivateKey, kid string) string {
 		return sign(key, "RS256", header("kid", `"`+kid+`"`), claims)
 	}
-	tokens := []string{under(f.k1, "k1"), under(f.k2, "k2"), under(f.attacker, "k3")} // its key, published, is as good as any
-	sets := [][]map[string]json.RawMessage{{jwk(f.k1, "k1")}, {jwk(f.k1, "k1"), jwk(f.k2, "k2")}, {jwk(f.k2, "k2"), jwk(f.attacker, "k3")}}
+	k3 := f.attacker // a key like any other once it is published
+	tokens := []string{signWith(f.k1, "k1"), signWith(f.k2, "k2"), signWith(k3, "k3")}
+	sets := [][]map[string]json.RawMessage{
+		{jwk(f.k1, "k1")}, {jwk(f.k1, "k1"), jwk(f.k2, "k2")}, {jwk(f.k2, "k2"), jwk(k3, "k3")},
+	}
 
 	for stage, set := range sets {
 		f.publish(set...)
 		f.clock.advance(11 * time.Minute) // since the last rotation
 		valid := tokens[max(stage-1, 0) : stage+1]
 		var wg sync.WaitGroup
-		var rejected atomic.Int32
+		var refused atomic.Int32
 		for range 20 {
 			wg.Go(func() {
 				for i := range 10 * len(valid) {
 					for _, v := range replicas {
 						if _, err := v.Verify(context.Background(), valid[i%len(valid)]); err != nil {
-							rejected.Add(1)
+							refused.Add(1)
 						}
 					}
 				}
 			})
 		}
 		wg.Wait()
-		require.Zero(t, rejected.Load(), "stage %d", stage)
+		require.Zero(t, refused.Load(), "stage %d", stage)
 	}
 	for _, v := range replicas {
 		_, err := v.Verify(t.Context(), tokens[0])
-		require.Equal(t, fault.Unauthenticated, fault.KindOf(err), "k1 is gone")
+		require.Equal(t, fault.Unauthenticated, fault.KindOf(err), "k1 is no longer published")
 	}
 	require.LessOrEqual(t, f.count(keysPath), 2*2*len(sets))
 }
 
-// broken is a connection to the provider that fails before any answer.
-type broken struct{ err error }
+// failingTransport fails before any response.
+type failingTransport struct{ err error }
 
-func (b broken) RoundTrip(*http.Request) (*http.Response, error) { return nil, b.err }
+func (f failingTransport) RoundTrip(*http.Request) (*http.Response, error) { return nil, f.err }
 
-// unreachable is a provider that nothing comes back from, in the ways a network has of that.
+// unreachable tests a provider that cannot be reached, for each kind of network failure.
 func unreachable(t *testing.T) {
 	for name, why := range map[string]error{
 		"DNS":     &net.DNSError{Err: "no such host", Name: "id.example", IsNotFound: true},
 		"TLS":     &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}},
-		"timeout": os.ErrDeadlineExceeded, "rejected": syscall.ECONNREFUSED, "reset": syscall.ECONNRESET,
+		"timeout": os.ErrDeadlineExceeded, "refused": syscall.ECONNREFUSED, "reset": syscall.ECONNRESET,
 	} {
 		t.Run(name, func(t *testing.T) {
 			var down atomic.Bool
 			f := newFixture(t, func(c *sso.Config) {
 				good := c.HTTPClient.Transport
-				c.HTTPClient = &http.Client{Transport: either{&down, broken{why}, good}}
+				c.HTTPClient = &http.Client{Transport: switchedTransport{&down, failingTransport{why}, good}}
 			})
 			good := f.token("exp", seconds(4*time.Hour))
 			f.accepted(t, good)
 			down.Store(true)
+			unknown := sign(f.k2, "RS256", header("kid", `"k2"`), f.claims("exp", seconds(4*time.Hour)))
 			for range 11 {
 				f.clock.advance(5 * time.Minute)
 				f.accepted(t, good)
-				f.rejected(t, sign(f.k2, "RS256", header("kid", `"k2"`), f.claims("exp", seconds(4*time.Hour))), sso.ReasonUnknownKey)
+				f.refused(t, unknown, sso.ReasonUnknownKey)
 			}
 			f.clock.advance(6 * time.Minute)
 			f.unavailable(t, good)
@@ -153,13 +157,13 @@ func unreachable(t *testing.T) {
 	}
 }
 
-// either is the first transport while the switch is on.
-type either struct {
+// switchedTransport uses the first transport while on is true, else the second.
+type switchedTransport struct {
 	on            *atomic.Bool
 	first, second http.RoundTripper
 }
 
-func (e either) RoundTrip(r *http.Request) (*http.Response, error) {
+func (e switchedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if e.on.Load() {
 		return e.first.RoundTrip(r)
 	}
@@ -171,8 +175,10 @@ func providerDownWhileWarm(t *testing.T) {
 	sound := []map[string]json.RawMessage{jwk(testKeys().k1, "k1")}
 	broken := map[string]answer{
 		"500": {status: 500}, "503": {status: 503}, "cut short": {body: `{"keys":[{"kty":"RSA"`},
-		"empty set": {body: `{"keys":[]}`}, "no set": {body: `{}`}, "html": {body: "<html>"}, "keys is an object": {body: `{"keys":{}}`},
-		"101 keys": {body: keySetJSON(slices.Repeat(sound, 101)...)}, "over 1 MiB": {body: keySetJSON(sound...) + strings.Repeat(" ", 1<<20)},
+		"empty set": {body: `{"keys":[]}`}, "no set": {body: `{}`}, "html": {body: "<html>"},
+		"keys is an object": {body: `{"keys":{}}`},
+		"101 keys":          {body: keySetJSON(slices.Repeat(sound, 101)...)},
+		"over 1 MiB":        {body: keySetJSON(sound...) + strings.Repeat(" ", 1<<20)},
 	}
 	for name, down := range broken {
 		t.Run(name, func(t *testing.T) {
@@ -180,11 +186,12 @@ func providerDownWhileWarm(t *testing.T) {
 			good := f.token("exp", seconds(4*time.Hour))
 			f.accepted(t, good)
 			f.set(keysPath, down)
+			unknown := sign(f.k2, "RS256", header("kid", `"k2"`), f.claims("exp", seconds(4*time.Hour)))
 			for range 11 {
 				f.clock.advance(5 * time.Minute)
 				f.accepted(t, good)
 				require.NoError(t, f.v.Ready(t.Context()))
-				f.rejected(t, sign(f.k2, "RS256", header("kid", `"k2"`), f.claims("exp", seconds(4*time.Hour))), sso.ReasonUnknownKey)
+				f.refused(t, unknown, sso.ReasonUnknownKey)
 			}
 			f.clock.advance(6 * time.Minute) // 61 min
 			f.unavailable(t, good)
@@ -196,7 +203,7 @@ func providerDownWhileWarm(t *testing.T) {
 	}
 }
 
-// providerHangs lets every renewal hang: tokens under known keys must not wait for it.
+// providerHangs tests a provider whose responses never come: tokens with known keys must not wait for the fetch.
 func providerHangs(t *testing.T) {
 	f := newFixture(t)
 	good := f.token("exp", seconds(4*time.Hour))
@@ -210,7 +217,7 @@ func providerHangs(t *testing.T) {
 		_, err := f.v.Verify(ctx, good)
 		require.NoError(t, err)
 	}
-	require.LessOrEqual(t, f.count(keysPath), 2, "one renewal for all of them")
+	require.LessOrEqual(t, f.count(keysPath), 2, "all requests must share one fetch")
 	close(release)
 }
 
@@ -228,19 +235,23 @@ func redirectsAreNotFollowed(t *testing.T) {
 	require.Zero(t, hits.Load())
 }
 
-// keysAgeOut covers the refresh interval: its clamps, removed keys, and who waits for what.
+// keysAgeOut tests when keys expire: the limits of their lifetime, and that removed keys are refused afterwards.
 func keysAgeOut(t *testing.T) {
 	for name, c := range map[string]struct {
 		cacheControl string
 		life         time.Duration
 	}{
-		"silent": {"", 10 * time.Minute}, "long": {"max-age=86400", 10 * time.Minute}, "short": {"public, max-age=5", time.Minute},
-		"between": {"max-age=300", 5 * time.Minute}, "no-store": {"no-store", time.Minute}, "nonsense": {"max-age=soon", 10 * time.Minute},
+		"none": {"", 10 * time.Minute}, "long": {"max-age=86400", 10 * time.Minute},
+		"short": {"public, max-age=5", time.Minute}, "between": {"max-age=300", 5 * time.Minute},
+		"no-store": {"no-store", time.Minute}, "nonsense": {"max-age=soon", 10 * time.Minute},
 		"negative": {"max-age=-1", time.Minute}, "overflow": {"max-age=99999999999999999999", 10 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
-			f.set(keysPath, answer{body: keySetJSON(jwk(f.k1, "k1"), jwk(f.k2, "k2")), header: http.Header{"Cache-Control": {c.cacheControl}}})
+			f.set(keysPath, answer{
+				body:   keySetJSON(jwk(f.k1, "k1"), jwk(f.k2, "k2")),
+				header: http.Header{"Cache-Control": {c.cacheControl}},
+			})
 			_, ok := f.v.KeyAge()
 			require.False(t, ok)
 			f.accepted(t, f.token("exp", seconds(time.Hour)))
@@ -252,7 +263,7 @@ func keysAgeOut(t *testing.T) {
 			require.Equal(t, c.life*7/10, age)
 			require.Equal(t, 1, f.count(keysPath))
 			f.clock.advance(c.life - c.life*7/10)
-			f.rejected(t, f.token("exp", seconds(time.Hour)), sso.ReasonUnknownKey)
+			f.refused(t, f.token("exp", seconds(time.Hour)), sso.ReasonUnknownKey)
 			f.accepted(t, sign(f.k2, "RS256", header("kid", `"k2"`), f.claims("exp", seconds(time.Hour))))
 		})
 	}

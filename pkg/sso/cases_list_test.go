@@ -14,12 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// elsewhere are the cases that a verifier alone cannot show, by the package whose TestCases run them: what a request, a
-// browser, the database or the whole process must do. Some have a part here as well.
-func elsewhere() map[string][]int {
+// otherPackages returns the cases that need a request, a browser, the database or a whole process, by the package whose
+// tests run them. Some of them have a part here, too.
+func otherPackages() map[string][]int {
 	return map[string][]int{
 		"httpapi": {
-			3, 35, 70, 71, 72, 75, 76, 77, 78, 79, 80, 82, 83, 85, 86, 87, 88, 90, 91, 92, 93, 96, 97, 98, 99, 101, 110, 121, 134, 135, 136, 137,
+			3, 35, 70, 71, 72, 75, 76, 77, 78, 79, 80, 82, 83, 85, 86, 87, 88, 90, 91, 92, 93, 96, 97, 98, 99, 101,
+			110, 121, 134, 135, 136, 137,
 		},
 		"session":    {116, 117, 118, 119, 121, 122, 123, 124, 125, 134},
 		"onboarding": {130, 132, 133},
@@ -28,10 +29,11 @@ func elsewhere() map[string][]int {
 	}
 }
 
-// listed are all cases on tokens, sign-in and sessions that there are: 1 to 137 with gaps.
-func listed() []int {
+// listCases returns the numbers of all cases of list A (tokens and sign-in): 1 to 137 with gaps.
+func listCases() []int {
 	gaps := []int{
-		9, 14, 18, 26, 29, 33, 42, 45, 51, 58, 60, 65, 66, 68, 73, 74, 81, 84, 89, 94, 95, 102, 103, 104, 106, 107, 111, 113, 120, 126, 127, 128, 129, 131,
+		9, 14, 18, 26, 29, 33, 42, 45, 51, 58, 60, 65, 66, 68, 73, 74, 81, 84, 89, 94, 95, 102, 103, 104, 106, 107,
+		111, 113, 120, 126, 127, 128, 129, 131,
 	}
 	var all []int
 	for n := 1; n <= 137; n++ {
@@ -42,8 +44,9 @@ func listed() []int {
 	return all
 }
 
-// testsOf names the subtests that a package's tests run by a literal: t.Run("A-042", …), or the keys of a table of functions.
-func testsOf(t *testing.T, pkg string) []string {
+// subtestNames returns the names of a package's subtests that are literals: in t.Run("A-042",
+// …), or the keys of a table of functions.
+func subtestNames(t *testing.T, pkg string) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("..", pkg, "*_test.go"))
 	require.NoError(t, err)
@@ -77,10 +80,10 @@ func testsOf(t *testing.T, pkg string) []string {
 	return names
 }
 
-// elsewhereCases stand for the cases of other packages: each says where it is run, and fails when it is not.
-func elsewhereCases() map[string]func(*testing.T) {
+// otherPackagesCases returns one test for each case of another package. It fails if that package does not run the case.
+func otherPackagesCases() map[string]func(*testing.T) {
 	cases := map[string]func(*testing.T){}
-	for pkg, numbers := range elsewhere() {
+	for pkg, numbers := range otherPackages() {
 		for _, n := range numbers {
 			id := fmt.Sprintf("A-%03d", n)
 			before := cases[id]
@@ -88,7 +91,7 @@ func elsewhereCases() map[string]func(*testing.T) {
 				if before != nil {
 					before(t)
 				}
-				require.Contains(t, testsOf(t, pkg), id, "go test ./pkg/%s -run Cases", pkg)
+				require.Contains(t, subtestNames(t, pkg), id, "go test ./pkg/%s -run Cases", pkg)
 				t.Logf("go test ./pkg/%s -run 'Cases.*/%s$'", pkg, id)
 			}
 		}
@@ -96,15 +99,16 @@ func elsewhereCases() map[string]func(*testing.T) {
 	return cases
 }
 
-// TestNoCaseIsMissing: every case of the list is a subtest of TestCases, and none has an id that the list does not know.
+// TestNoCaseIsMissing: every case of list A is a subtest of TestCases, and every subtest is a known case.
 func TestNoCaseIsMissing(t *testing.T) {
 	t.Parallel()
 	all := cases()
-	require.Len(t, listed(), 103)
-	for _, n := range listed() {
+	require.Len(t, listCases(), 103)
+	for _, n := range listCases() {
 		id := fmt.Sprintf("A-%03d", n)
 		require.Contains(t, all, id)
 		delete(all, id)
 	}
-	require.Subset(t, []string{"P3", "P4", "P10", "D-060"}, slices.Collect(maps.Keys(all)), "what is left are rules that have no case, and another list's case on providers")
+	// P ids are rules without a case in the list; D-060 is a case of list D about providers.
+	require.Subset(t, []string{"P3", "P4", "P10", "D-060"}, slices.Collect(maps.Keys(all)))
 }

@@ -25,8 +25,8 @@ func startCases() map[string]func(*testing.T) {
 		},
 		"A-115": func(t *testing.T) {
 			for _, issuer := range []string{
-				"http://sso.example", "http://127.0.0.1:8080", "sso.example", "https://", "https://u:p@sso.example", "https://sso.example?x=1",
-				"https://sso.example#x", "ftp://sso.example", "//sso.example",
+				"http://sso.example", "http://127.0.0.1:8080", "sso.example", "https://", "https://u:p@sso.example",
+				"https://sso.example?x=1", "https://sso.example#x", "ftp://sso.example", "//sso.example",
 			} {
 				_, err := sso.NewVerifier(sso.Config{Issuer: issuer})
 				require.Equal(t, fault.Operator, fault.KindOf(err), issuer)
@@ -41,7 +41,8 @@ func startCases() map[string]func(*testing.T) {
 			untrusted := newFixture(t, func(c *sso.Config) { c.HTTPClient = nil })
 			untrusted.unavailable(t, untrusted.token()) // a self-signed certificate
 			foreign := newFixture(t)
-			for _, keys := range []string{"https://evil.example/keys", strings.Replace(foreign.URL, "https", "http", 1) + keysPath, "/realms/a/keys", "file:///etc/passwd"} {
+			plain := strings.Replace(foreign.URL, "https", "http", 1) + keysPath
+			for _, keys := range []string{"https://evil.example/keys", plain, "/realms/a/keys", "file:///etc/passwd"} {
 				f := newFixture(t)
 				if strings.HasPrefix(keys, "http://") {
 					keys = strings.Replace(f.URL, "https", "http", 1) + keysPath
@@ -53,28 +54,29 @@ func startCases() map[string]func(*testing.T) {
 				require.Zero(t, f.count(keysPath))
 			}
 		},
-		"P3": func(t *testing.T) { // keys that are dropped on loading, beyond A-013
+		"P3": func(t *testing.T) { // unusable keys that A-013 does not cover
 			f := newFixture(t)
 			off := jwk(f.e1, "off-curve")
 			off["x"] = []byte(`"` + b64(make([]byte, 32)) + `"`)
 			even := jwk(f.k2, "even")
 			even["e"] = []byte(`"Ag"`)
+			oct := map[string]json.RawMessage{"kty": []byte(`"oct"`), "kid": []byte(`"oct"`), "k": []byte(`"AAAA"`)}
+			x448 := map[string]json.RawMessage{"kty": []byte(`"OKP"`), "kid": []byte(`"x448"`), "crv": []byte(`"X448"`)}
 			f.publish(jwk(f.k1, "k1"), jwk(f.weak, "weak"), off, even, jwk(f.e384, "e384"),
-				map[string]json.RawMessage{"kty": json.RawMessage(`"oct"`), "kid": json.RawMessage(`"oct"`), "k": json.RawMessage(`"AAAA"`)},
-				map[string]json.RawMessage{"kty": json.RawMessage(`"OKP"`), "kid": json.RawMessage(`"x448"`), "crv": json.RawMessage(`"X448"`)}, map[string]json.RawMessage{})
+				oct, x448, map[string]json.RawMessage{})
 			d, err := sso.Discover(t.Context(), f.cfg)
 			require.NoError(t, err)
 			for _, k := range d.Keys {
 				require.Equal(t, k.ID == "k1", k.Unusable == "", "%s: %s", k.ID, k.Unusable)
 			}
 			require.Len(t, d.Keys, 8)
-			f.rejected(t, sign(f.weak, "RS256", header("kid", `"weak"`), f.claims()), sso.ReasonUnknownKey)
+			f.refused(t, sign(f.weak, "RS256", header("kid", `"weak"`), f.claims()), sso.ReasonUnknownKey)
 			f.accepted(t, f.token())
 		},
 	}
 }
 
-// trailingSlash runs both directions: configured with the slash and told without, and the other way round.
+// trailingSlash tests both directions: the slash is only in the configuration, or only at the provider and in tokens.
 func trailingSlash(t *testing.T) {
 	for own, foreign := range map[string]string{"": "/", "/": ""} {
 		withSlash := func(c *sso.Config) { c.Issuer += own }
@@ -83,13 +85,13 @@ func trailingSlash(t *testing.T) {
 		f.set(discoveryPath, answer{body: f.discovery(plain+own, f.URL+keysPath)})
 		f.accepted(t, f.token("iss", quoted(plain+own)))
 		wrong := f.token("iss", quoted(plain+foreign))
-		f.rejected(t, wrong, sso.ReasonIssuer)
+		f.refused(t, wrong, sso.ReasonIssuer)
 		require.Contains(t, hintOf(f.v.Explain(t.Context(), wrong), "issuer"), "slash")
 
 		f = newFixture(t, withSlash)
 		f.set(discoveryPath, answer{body: f.discovery(f.issuer()+foreign, f.URL+keysPath)})
 		err := f.v.Ready(t.Context())
-		require.Equal(t, fault.Operator, fault.KindOf(err), "discovery names another issuer: %v", err)
+		require.Equal(t, fault.Operator, fault.KindOf(err), "the discovery document has another issuer: %v", err)
 		require.Equal(t, 3, fault.ExitCode(err))
 		require.Zero(t, f.count(keysPath))
 	}
@@ -106,7 +108,8 @@ func hintOf(checks []sso.Check, name string) string {
 
 func quoted(s string) string { return `"` + s + `"` }
 
-// TestOtherAlgorithms: what the default leaves out works once it is allowed, each on its own kind of key only.
+// TestOtherAlgorithms: algorithms that are not allowed by default work once they are allowed, each with its own
+// type of key only.
 func TestOtherAlgorithms(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, func(c *sso.Config) { c.Algorithms = []string{"PS256", "RS512", "ES384", "EdDSA"} })
@@ -120,21 +123,24 @@ func TestOtherAlgorithms(t *testing.T) {
 		f.accepted(t, sign(keys[fit], alg, head(fit), f.claims()))
 		for kid := range keys {
 			if kid != fit {
-				f.rejected(t, sign(keys[fit], alg, head(kid), f.claims()), sso.ReasonUnknownKey)
+				f.refused(t, sign(keys[fit], alg, head(kid), f.claims()), sso.ReasonUnknownKey)
 			}
 		}
 	}
-	f.rejected(t, f.headed("kid", `"rsa"`), sso.ReasonAlgorithm)
+	f.refused(t, f.headed("kid", `"rsa"`), sso.ReasonAlgorithm)
 }
 
 func TestConfigListsEveryProblem(t *testing.T) {
 	t.Parallel()
 	_, err := sso.NewVerifier(sso.Config{
-		Issuer: "http://sso.example", InternalURL: "keycloak:8080", Algorithms: []string{"RS256", "HS256", "none"}, Audiences: []string{""},
-		Claims: sso.ClaimPaths{Tenant: []string{"a..b"}}, Leeway: time.Hour, MaxLifetime: 48 * time.Hour, KeyMaxAge: time.Hour,
+		Issuer: "http://sso.example", InternalURL: "keycloak:8080", Algorithms: []string{"RS256", "HS256", "none"},
+		Audiences: []string{""}, Claims: sso.ClaimPaths{Tenant: []string{"a..b"}},
+		Leeway: time.Hour, MaxLifetime: 48 * time.Hour, KeyMaxAge: time.Hour,
 	})
 	require.Equal(t, fault.Operator, fault.KindOf(err))
-	for _, part := range []string{"http://sso.example", "keycloak:8080", "HS256", `"none"`, "audience", "a..b", "leeway", "lifetime", "key age"} {
+	for _, part := range []string{
+		"http://sso.example", "keycloak:8080", "HS256", `"none"`, "audience", "a..b", "leeway", "lifetime", "key age",
+	} {
 		require.Contains(t, fault.Text(err), part)
 	}
 }
@@ -162,7 +168,7 @@ func TestDiscover(t *testing.T) {
 	f.set(discoveryPath, answer{body: f.discovery(f.issuer()+"x", f.URL+keysPath)})
 	d, err = sso.Discover(t.Context(), f.cfg)
 	require.Equal(t, fault.Operator, fault.KindOf(err))
-	require.Equal(t, f.issuer()+"x", d.Issuer, "what the provider says is shown even so")
+	require.Equal(t, f.issuer()+"x", d.Issuer, "the result must hold the provider's issuer")
 	f.set(discoveryPath, answer{status: 500})
 	_, err = sso.Discover(t.Context(), f.cfg)
 	require.Equal(t, fault.Unavailable, fault.KindOf(err))
@@ -184,7 +190,7 @@ func TestFallbackKeysAddress(t *testing.T) {
 	require.Equal(t, without.URL+fallbackPath, d.KeysURL)
 }
 
-// TestInternalURL: tokens name the public issuer, and only the back channel knows the other address.
+// TestInternalURL: tokens contain the public issuer; only leadctl's own requests go to the internal URL.
 func TestInternalURL(t *testing.T) {
 	t.Parallel()
 	const public = "https://sso.acme.example/auth/realms/a"
@@ -196,11 +202,11 @@ func TestInternalURL(t *testing.T) {
 			f := newFixture(t, func(c *sso.Config) { c.InternalURL, c.Issuer = c.Issuer, public })
 			f.set(discoveryPath, answer{body: f.discovery(public, strings.Replace(keys, "INTERNAL", f.URL, 1))})
 			f.accepted(t, f.token("iss", quoted(public)))
-			f.rejected(t, f.token(), sso.ReasonIssuer)
+			f.refused(t, f.token(), sso.ReasonIssuer)
 			d, err := sso.Discover(t.Context(), f.cfg)
 			require.NoError(t, err)
-			require.Equal(t, f.URL+"/realms/a/token", d.TokenURL, "called from here")
-			require.Equal(t, public+"/auth", d.AuthorizationURL, "for browsers")
+			require.Equal(t, f.URL+"/realms/a/token", d.TokenURL, "called by leadctl")
+			require.Equal(t, public+"/auth", d.AuthorizationURL, "called by browsers")
 		})
 	}
 	f := newFixture(t, func(c *sso.Config) { c.InternalURL, c.Issuer = c.Issuer, public })
@@ -208,11 +214,12 @@ func TestInternalURL(t *testing.T) {
 	require.Equal(t, fault.Operator, fault.KindOf(f.v.Ready(t.Context())))
 }
 
-// TestExplainWalksOn: one token with several faults shows each of them once, in order, and says what could not be judged.
-func TestExplainWalksOn(t *testing.T) {
+// TestExplainRunsAllChecks: Explain reports all problems of a token in order, and the checks that could not run.
+func TestExplainRunsAllChecks(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	raw := sign(f.attacker, "RS256", header(), f.claims("aud", `"account"`, "exp", seconds(-3600e9), "iat", seconds(-3700e9),
+	raw := sign(f.attacker, "RS256", header(), f.claims("aud", `"account"`,
+		"exp", seconds(-3600e9), "iat", seconds(-3700e9),
 		"email_verified", "false", "tenant_id", `"01"`, "roles", "[1]"))
 	var names, failed, skipped []string
 	for _, c := range f.v.Explain(t.Context(), raw) {
@@ -225,11 +232,16 @@ func TestExplainWalksOn(t *testing.T) {
 		}
 		require.NotEmpty(t, c.Detail, c.Name)
 	}
-	require.Equal(t, []string{"structure", "header", "kind", "algorithm", "issuer", "audience", "azp", "lifetime", "subject",
-		"key", "signature", "e-mail", "tenant", "roles"}, names)
-	require.Equal(t, []string{"audience wrong_audience", "lifetime expired", "signature bad_signature", "e-mail ", "tenant ", "roles "}, failed)
-	require.Empty(t, skipped, "a wrong audience leaves the client of the token to be named")
+	require.Equal(t, []string{
+		"structure", "header", "kind", "algorithm", "issuer", "audience", "azp", "lifetime", "subject",
+		"key", "signature", "e-mail", "tenant", "roles",
+	}, names)
+	require.Equal(t, []string{
+		"audience wrong_audience", "lifetime expired", "signature bad_signature", "e-mail ", "tenant ", "roles ",
+	}, failed)
+	require.Empty(t, skipped, "azp must be checked even if the audience is wrong")
 
 	foreign := f.v.Explain(t.Context(), f.token("iss", `"https://evil.example"`))
-	require.True(t, foreign[9].Skipped && foreign[10].Skipped, "another issuer's token is not held against our keys")
+	require.True(t, foreign[9].Skipped && foreign[10].Skipped,
+		"the signature of another issuer's token must not be checked")
 }

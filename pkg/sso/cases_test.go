@@ -10,9 +10,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// cases are the acceptance cases by their ids. A case that has a part elsewhere is run here and looked for there.
+// cases returns the acceptance cases by id. A case with a part in another package runs its part here and
+// looks for the other.
 func cases() map[string]func(*testing.T) {
-	all := elsewhereCases()
+	all := otherPackagesCases()
 	for _, group := range []map[string]func(*testing.T){
 		structureCases(), algorithmCases(), keyCases(), registeredCases(), claimCases(), keyLifeCases(), startCases(),
 	} {
@@ -29,7 +30,7 @@ func cases() map[string]func(*testing.T) {
 	return all
 }
 
-// TestCases runs the acceptance cases by their ids, so that `go test -run TestCases/A-042` finds one.
+// TestCases runs each acceptance case as a subtest with the case's id, for example `go test -run TestCases/A-042`.
 func TestCases(t *testing.T) {
 	t.Parallel()
 	all := cases()

@@ -16,8 +16,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
-// Where Project Wycheproof's vectors for JSON Web Signatures are. The module is fetched for this test alone, through the same
-// door as every other: imported, its 100 MB of vectors for other algorithms would be linked into the test.
+// The vectors of Project Wycheproof for JSON Web Signatures. The test downloads the module with the go command,
+// like any other module. It does not import the module, because that would link 100 MB of vectors into the test.
 const (
 	vectorModule = "github.com/c2sp/wycheproof@v0.0.0-20260105152342-fca0d3ba9f12"
 	vectorFile   = "testvectors_v1/json_web_signature_test.json"
@@ -40,11 +40,11 @@ type vectors struct {
 func readVectors(t *testing.T) (v vectors) {
 	t.Helper()
 	download := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", vectorModule)
-	download.Dir = t.TempDir() // outside this module, whose go.sum stays as it is
-	said, err := download.Output()
-	require.NoError(t, err, "%s", said)
+	download.Dir = t.TempDir() // outside this module, so that its go.sum does not change
+	output, err := download.Output()
+	require.NoError(t, err, "%s", output)
 	var module struct{ Dir string }
-	require.NoError(t, json.Unmarshal(said, &module))
+	require.NoError(t, json.Unmarshal(output, &module))
 	raw, err := os.ReadFile(filepath.Join(module.Dir, vectorFile))
 	require.NoError(t, err)
 	sum := sha256.Sum256(raw)
@@ -53,23 +53,24 @@ func readVectors(t *testing.T) (v vectors) {
 	return v
 }
 
-// stricterHere are the valid vectors that are rejected all the same, and the rule that refuses them.
-func stricterHere() map[string][]int {
+// refusedValid returns the valid vectors that leadctl refuses, by the rule that refuses them.
+func refusedValid() map[string][]int {
 	return map[string][]int{
-		"a shared secret is no key":                 {1, 348, 352, 357, 358, 359, 376, 377},
-		"base64url with characters outside it":      {372, 373},
-		"a token says something":                    {259, 264, 268, 272, 320, 325}, // empty payloads
-		"a key's own alg counts: PS384 under PS256": {346, 350},
-		"a key's own alg counts: ES512 under ES521": {347, 351},
+		"symmetric keys are not allowed":            {1, 348, 352, 357, 358, 359, 376, 377},
+		"only base64url characters are allowed":     {372, 373},
+		"the payload must not be empty":             {259, 264, 268, 272, 320, 325},
+		"the key's alg must match: PS384 and PS256": {346, 350},
+		"the key's alg must match: ES512 and ES521": {347, 351},
 	}
 }
 
-// publishedVectors holds the verifier to vectors that others made to break verifiers. None of the bad ones passes, whatever is
-// allowed; all good ones pass but those that a rule of ours refuses; by default those of RS256 and ES256 alone.
+// publishedVectors runs vectors that were made to find errors in verifiers. All invalid ones are refused, whichever
+// algorithms are allowed. All valid ones are accepted, except those in refusedValid. By default only those for RS256
+// and ES256 are accepted.
 func publishedVectors(t *testing.T) {
 	f := newFixture(t)
 	all := []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
-	rejected, accepted, byDefault := 0, 0, 0
+	refused, accepted, byDefault := 0, 0, 0
 	var strict []int
 	for _, group := range readVectors(t).TestGroups {
 		key := group.Public
@@ -80,16 +81,17 @@ func publishedVectors(t *testing.T) {
 		for _, c := range group.Tests {
 			var raw string
 			if json.Unmarshal(c.JWS, &raw) != nil {
-				raw = string(c.JWS) // not a compact one
+				raw = string(c.JWS) // not in compact form
 			}
 			_, err := f.v.Verify(t.Context(), raw)
-			require.Error(t, err, "nothing here is an identity")
-			loose, usual := sso.VerifyJWS(raw, keySet, all), sso.VerifyJWS(raw, keySet, []string{"RS256", "ES256"})
+			require.Error(t, err, "the vectors have no claims")
+			loose := sso.VerifyJWS(raw, keySet, all)
+			usual := sso.VerifyJWS(raw, keySet, []string{"RS256", "ES256"})
 			switch {
 			case c.Result == "invalid":
 				require.Error(t, loose, "%d %s: %s", c.ID, group.Comment, c.Comment)
 				require.Error(t, usual, "%d %s: %s", c.ID, group.Comment, c.Comment)
-				rejected++
+				refused++
 			case loose == nil:
 				accepted++
 			default:
@@ -100,8 +102,8 @@ func publishedVectors(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, 355, rejected)
-	require.ElementsMatch(t, slices.Concat(slices.Collect(maps.Values(stricterHere()))...), strict)
+	require.Equal(t, 355, refused)
+	require.ElementsMatch(t, slices.Concat(slices.Collect(maps.Values(refusedValid()))...), strict)
 	require.Equal(t, 26, accepted)
-	require.Equal(t, 9, byDefault, "RS256 and ES256 alone")
+	require.Equal(t, 9, byDefault, "RS256 and ES256 only")
 }

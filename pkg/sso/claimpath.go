@@ -2,20 +2,21 @@ package sso
 
 import "strings"
 
-// clientPlaceholder in a path stands for every configured client and audience in turn.
+// clientPlaceholder is a step of a path that stands for each configured client and audience.
 const clientPlaceholder = "<client>"
 
-// ClaimPaths says where tenant and roles stand in a token. A path is a claim's name, or names joined by dots that lead
-// into objects (realm_access.roles). A path with "://" in it is one name, dots and all (https://claims/roles).
-// The step <client> stands for every configured client and audience in turn (resource_access.<client>.roles).
+// ClaimPaths are the claims that hold tenant and roles. A path is a claim's name, or names joined
+// by dots for a member of an object claim (realm_access.roles). A path that contains "://" is one
+// name, including its dots (https://claims/roles). The step <client> stands for each configured
+// client and audience (resource_access.<client>.roles).
 //
-// realm_access, resource_access and groups are shared: providers fill them for all applications, so they count as a roles
-// claim only when they hold one of our roles. Every other roles claim is dedicated: being there is enough, and without a
-// role of ours in it the caller has none.
+// A roles claim is shared or dedicated. Providers fill realm_access, resource_access and groups for all applications,
+// so these are shared: they count only if they contain a leadctl role. Any other roles claim is dedicated: it counts if
+// it is present, and the caller has no role if it contains none.
 type ClaimPaths struct {
-	Tenant        []string // empty means tenant_id and https://claims/tenant_id
-	Roles         []string // empty means roles, https://claims/roles, realm_access.roles, resource_access.<client>.roles, groups
-	RoleDelimiter string   // splits a roles claim that is one text; empty means that it is one role
+	Tenant        []string // default: tenant_id, https://claims/tenant_id
+	Roles         []string // default: roles, https://claims/roles, and the shared ones
+	RoleDelimiter string   // splits a roles claim that is a string; "" means that the string is one role
 }
 
 func (p ClaimPaths) withDefaults() ClaimPaths {
@@ -31,19 +32,18 @@ func (p ClaimPaths) withDefaults() ClaimPaths {
 	return p
 }
 
-// claimPath is a parsed path: member names from the outside in, at least one.
+// claimPath is a parsed path: one or more member names, from the outermost to the innermost.
 type claimPath []string
 
-// String is the path as it is configured and logged.
+// String returns the path as in the configuration.
 func (p claimPath) String() string { return strings.Join(p, ".") }
 
-// isShared reports whether every application of the provider finds its users' roles or groups here, so that the claim says
-// nothing about leadctl by merely being there: realm_access, resource_access and groups.
+// isShared reports whether the provider fills this claim for all applications, as ClaimPaths describes.
 func (p claimPath) isShared() bool {
 	return p[0] == "realm_access" || p[0] == "resource_access" || len(p) == 1 && p[0] == "groups"
 }
 
-// parsePath splits a configured path; ok is false when a step is empty.
+// parsePath splits a path of the configuration; ok is false if a step is empty.
 func parsePath(s string) (p claimPath, ok bool) {
 	if strings.Contains(s, "://") {
 		return claimPath{s}, true
@@ -57,7 +57,7 @@ func parsePath(s string) (p claimPath, ok bool) {
 	return p, true
 }
 
-// expandClients puts each client in the placeholder's stead.
+// expandClients returns one path for each client if p contains the placeholder, else p.
 func (p claimPath) expandClients(clients []string) []claimPath {
 	for i, step := range p {
 		if step != clientPlaceholder {
@@ -74,7 +74,7 @@ func (p claimPath) expandClients(clients []string) []claimPath {
 	return []claimPath{p}
 }
 
-// expandPaths parses and expands configured paths; bad holds those that cannot be parsed.
+// expandPaths parses and expands paths of the configuration; bad holds those that cannot be parsed.
 func expandPaths(paths, clients []string) (out []claimPath, bad []string) {
 	for _, s := range paths {
 		p, ok := parsePath(s)

@@ -13,27 +13,27 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Config says whose tokens count and what they must look like. The zero value of every field but Issuer is usable.
+// Config is the issuer whose tokens are accepted, and what the tokens must contain. Only Issuer is required.
 type Config struct {
 	Issuer      string   // exactly as in the tokens and in the discovery document, trailing slash included
-	InternalURL string   // the issuer's URL as seen from here, when containers reach it under another name
+	InternalURL string   // the issuer's URL for requests of leadctl itself, if it differs, as in containers
 	Audiences   []string // accepted aud values; empty means ClientIDs
-	ClientIDs   []string // clients whose tokens count: accepted as azp beside Audiences
+	ClientIDs   []string // accepted azp values, besides Audiences
 	Algorithms  []string // accepted alg values; empty means RS256 and ES256
 	Claims      ClaimPaths
 
-	Leeway      time.Duration // clock tolerance for exp, nbf and iat; 0 means 60 s, at most 5 min
-	MaxLifetime time.Duration // longest exp - iat; 0 means 24 h
-	KeyMaxAge   time.Duration // longest time between two readings of the keys; 0 means 10 min, at least 60 s
+	Leeway      time.Duration // clock difference tolerated for exp, nbf and iat; default 60 s, at most 5 min
+	MaxLifetime time.Duration // largest exp - iat; default 24 h
+	KeyMaxAge   time.Duration // keys are fetched again after this time; default 10 min, at least 60 s
 
-	AllowInsecure bool // http for a loopback issuer and for InternalURL: development and demo only
+	AllowInsecure bool // allow http for a loopback issuer and for InternalURL: development and demo only
 
-	HTTPClient *http.Client     // nil means one of its own; redirects are never followed and 5 s is the limit
+	HTTPClient *http.Client     // nil means a new client; always without redirects and with a timeout of 5 s
 	Now        func() time.Time // nil means time.Now
-	Log        *slog.Logger     // nil means silence
+	Log        *slog.Logger     // nil means no log
 }
 
-// Limits that no configuration moves.
+// Defaults and limits.
 const (
 	defaultLeeway   = 60 * time.Second
 	maxLeeway       = 5 * time.Minute
@@ -68,21 +68,21 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// acceptedParties are the clients and audiences that count, each once.
+// acceptedParties returns the configured clients and audiences, sorted, without duplicates.
 func (c Config) acceptedParties() []string {
 	all := append(slices.Clone(c.Audiences), c.ClientIDs...)
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
-// validate lists everything that is wrong, as one fault.Operator.
+// validate reports all problems of the configuration as one fault.Operator.
 func (c Config) validate() error {
 	problems := slices.Concat(c.urlProblems(), c.listProblems(), c.timeProblems())
 	if len(problems) == 0 {
 		return nil
 	}
 	return fault.New(fault.Operator, "SSO configuration: %s", strings.Join(problems, "; ")).
-		WithHint("the settings are NEXIUS_ISSUER, NEXIUS_AUDIENCE and NEXIUS_CLIENT_ID; `leadctl sso discover` shows what the provider says")
+		WithHint("check NEXIUS_ISSUER, NEXIUS_AUDIENCE and NEXIUS_CLIENT_ID; `leadctl sso discover` shows valid values")
 }
 
 func (c Config) urlProblems() []string {
@@ -90,7 +90,8 @@ func (c Config) urlProblems() []string {
 		return []string{"the issuer is empty (NEXIUS_ISSUER)"}
 	}
 	var problems []string
-	if why := baseURLProblem(c.Issuer, func(u *url.URL) bool { return c.AllowInsecure && isLoopback(u.Hostname()) }); why != "" {
+	allowsHTTP := func(u *url.URL) bool { return c.AllowInsecure && isLoopback(u.Hostname()) }
+	if why := baseURLProblem(c.Issuer, allowsHTTP); why != "" {
 		problems = append(problems, fmt.Sprintf("issuer %q %s", c.Issuer, why))
 	}
 	if c.InternalURL == "" {
@@ -102,21 +103,21 @@ func (c Config) urlProblems() []string {
 	return problems
 }
 
-// baseURLProblem says what keeps s from being an issuer's URL; plainOK decides when http may stand.
-func baseURLProblem(s string, plainOK func(*url.URL) bool) string {
+// baseURLProblem says why s cannot be an issuer's URL, or returns ""; allowsHTTP decides whether it may be on http.
+func baseURLProblem(s string, allowsHTTP func(*url.URL) bool) string {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil || u.Host == "" || u.Hostname() == "":
 		return "is not an absolute URL"
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(s, "#"):
 		return "must have no user, query or fragment"
-	case u.Scheme == "https" || u.Scheme == "http" && plainOK(u):
+	case u.Scheme == "https" || u.Scheme == "http" && allowsHTTP(u):
 		return ""
 	}
 	return "must start with https:// (http:// is for a loopback issuer in development)"
 }
 
-// isLoopback takes localhost and literal loopback addresses; other names are never resolved to find out.
+// isLoopback accepts localhost and loopback IP addresses. It does not resolve other names.
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
@@ -126,12 +127,13 @@ func (c Config) listProblems() []string {
 	var problems []string
 	for _, a := range c.Algorithms {
 		if keyTypeFor(a) == "" {
-			problems = append(problems, fmt.Sprintf("algorithm %q is not one of %s", a, strings.Join(knownAlgorithms(), ", ")))
+			problems = append(problems,
+				fmt.Sprintf("algorithm %q must be one of %s", a, strings.Join(knownAlgorithms(), ", ")))
 		}
 	}
 	for what, list := range map[string][]string{"audience": c.Audiences, "client id": c.ClientIDs} {
 		if slices.Contains(list, "") {
-			problems = append(problems, "an empty "+what)
+			problems = append(problems, "the list of "+what+"s contains an empty entry")
 		}
 	}
 	for _, list := range [][]string{c.Claims.Tenant, c.Claims.Roles} {
@@ -147,13 +149,15 @@ func (c Config) listProblems() []string {
 func (c Config) timeProblems() []string {
 	var problems []string
 	if c.Leeway < 0 || c.Leeway > maxLeeway {
-		problems = append(problems, fmt.Sprintf("leeway %s is outside 0 to %s", c.Leeway, maxLeeway))
+		problems = append(problems, fmt.Sprintf("leeway %s must be between 0 and %s", c.Leeway, maxLeeway))
 	}
 	if c.MaxLifetime < 0 || c.MaxLifetime > defaultLifetime {
-		problems = append(problems, fmt.Sprintf("token lifetime %s is outside 0 to %s", c.MaxLifetime, defaultLifetime))
+		problems = append(problems,
+			fmt.Sprintf("token lifetime %s must be between 0 and %s", c.MaxLifetime, defaultLifetime))
 	}
 	if c.KeyMaxAge < minKeyAge || c.KeyMaxAge > maxKeyAge {
-		problems = append(problems, fmt.Sprintf("key age %s is outside %s to %s", c.KeyMaxAge, minKeyAge, maxKeyAge))
+		problems = append(problems,
+			fmt.Sprintf("key age %s must be between %s and %s", c.KeyMaxAge, minKeyAge, maxKeyAge))
 	}
 	return problems
 }

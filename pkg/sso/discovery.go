@@ -10,29 +10,29 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Discovery is what an issuer says about itself. The addresses that leadctl itself calls, not a browser, are moved to the
-// internal URL when there is one.
+// Discovery is an issuer's metadata and its keys. The URLs that leadctl itself calls are on the internal URL,
+// if there is one.
 type Discovery struct {
 	Issuer              string
 	AuthorizationURL    string
 	TokenURL            string
 	UserinfoURL         string
-	DeviceURL           string // device_authorization_endpoint, "" when not offered
+	DeviceURL           string // device_authorization_endpoint; "" if the provider has none
 	EndSessionURL       string
-	RevocationURL       string   // "" when not offered
-	KeysURL             string   // where the keys are read from
+	RevocationURL       string   // "" if the provider has none
+	KeysURL             string   // the address of the key set
 	Algorithms          []string // id_token_signing_alg_values_supported
 	Scopes              []string
-	ChallengeMethods    []string      // PKCE
-	FromFallback        bool          // no jwks_uri was found and KeysURL is /.well-known/jwks.json
-	ClockDifference     time.Duration // the provider's Date header minus our clock, whole seconds; 0 without the header
-	ClockDifferenceSeen bool
+	ChallengeMethods    []string      // PKCE methods
+	FromFallback        bool          // there is no jwks_uri, and KeysURL is /.well-known/jwks.json
+	ClockDifference     time.Duration // the provider's Date header minus this machine's clock, in whole seconds
+	ClockDifferenceSeen bool          // the provider sent a Date header
 	Keys                []Key
 }
 
-// Discover reads the discovery document and the keys once. The result is as complete as the error allows.
-// Faults: Operator for a bad configuration, another issuer, or keys on another host; Unavailable for everything
-// that trying again can cure.
+// Discover reads the discovery document and the keys. After an error the result holds what was read before it. Faults:
+// Operator for a bad configuration, a provider with another issuer name, or keys on another host; Unavailable for
+// everything that may succeed when tried again.
 func Discover(ctx context.Context, cfg Config) (Discovery, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -59,7 +59,7 @@ func Discover(ctx context.Context, cfg Config) (Discovery, error) {
 	return d, nil
 }
 
-// providerFault keeps a classified error and calls every other one Unavailable.
+// providerFault returns a classified error unchanged and any other error as Unavailable.
 func providerFault(err error) error {
 	if k := fault.KindOf(err); k == fault.Operator || k == fault.Interrupted {
 		return err
@@ -67,8 +67,8 @@ func providerFault(err error) error {
 	return fault.New(fault.Unavailable, "identity provider: %w", err)
 }
 
-// readDiscovery reads the discovery document. Only an issuer that has none (404), or names no jwks_uri in it, is asked
-// for /.well-known/jwks.json instead.
+// readDiscovery reads the discovery document. If the issuer has none (404), or it has no jwks_uri, the
+// keys are at /.well-known/jwks.json.
 func (b *backChannel) readDiscovery(ctx context.Context) (Discovery, http.Header, error) {
 	address := b.wellKnownURL("openid-configuration")
 	body, header, err := b.getDocument(ctx, address)
@@ -88,8 +88,9 @@ func (b *backChannel) readDiscovery(ctx context.Context) (Discovery, http.Header
 		*own = b.internalURL(*own)
 	}
 	if d.Issuer != b.issuer {
-		return d, header, fault.New(fault.Operator, "issuer %q: the provider calls itself %q", b.issuer, d.Issuer).
-			WithHint("set NEXIUS_ISSUER to exactly %s; a slash at the end counts", d.Issuer)
+		return d, header, fault.New(fault.Operator, "issuer %q: the provider calls itself %q; both must be equal",
+			b.issuer, d.Issuer).
+			WithHint("set NEXIUS_ISSUER to exactly %s; the final slash matters", d.Issuer)
 	}
 	if d.KeysURL == "" {
 		d.KeysURL, d.FromFallback = b.wellKnownURL("jwks.json"), true

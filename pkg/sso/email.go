@@ -5,8 +5,8 @@ import (
 	"unicode"
 )
 
-// readEmail finds the caller's address: the email claim, else preferred_username when it looks like one.
-// email_verified vouches for the email claim alone, since users may choose their own user name, and only as true itself.
+// readEmail returns the caller's e-mail address: the claim email, else preferred_username if it is an address. Only
+// email can be verified, and only if email_verified is the boolean true: users may choose their own user name.
 func readEmail(c members) (address string, verified bool) {
 	if s, ok := c.stringMember("email"); ok && isAddress(s) {
 		v := c.memberValue("email_verified")
@@ -18,8 +18,8 @@ func readEmail(c members) (address string, verified bool) {
 	return "", false
 }
 
-// isAddress takes local@domain.tld as it is typed: one @, printable, no spaces, at most 254 bytes.
-// Quoted local parts, comments and a trailing dot are rejected rather than normalised.
+// isAddress accepts local@domain.tld: one @, printable characters, no spaces, at most 254 bytes. It does not accept
+// quoted local parts, comments or a trailing dot.
 func isAddress(s string) bool {
 	local, domain, ok := strings.Cut(s, "@")
 	if !ok || local == "" || len(local) > 64 || len(s) > 254 || strings.ContainsAny(s, "\"(),:;<>[\\]") {
@@ -33,7 +33,7 @@ func isAddress(s string) bool {
 	return isDomain(domain)
 }
 
-// isDomain wants at least two non-empty labels that hold no second @.
+// isDomain accepts two or more non-empty labels without an @.
 func isDomain(d string) bool {
 	labels := strings.Split(d, ".")
 	for _, l := range labels {

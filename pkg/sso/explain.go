@@ -9,18 +9,18 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Check is one line of an explanation.
+// Check is the result of one check of a token.
 type Check struct {
 	Name    string
 	OK      bool
-	Skipped bool   // an earlier check has to pass first
-	Reason  Reason // set when this is why Verify refuses the token; a failed check without one only limits its use
-	Detail  string // what was found
-	Hint    string // what to change; "" when OK
+	Skipped bool   // a check that must pass before this one did not pass
+	Reason  Reason // why Verify refuses the token; "" if a failed check only limits what the token can be used for
+	Detail  string // what the check found
+	Hint    string // what to change; "" if OK
 }
 
-// Explain walks the steps of Verify to the end instead of stopping at the first refusal. The two cannot disagree:
-// Verify accepts a token exactly when no Check has a Reason and none failed for want of keys.
+// Explain runs all checks of Verify, also those after the first refusal. Verify and Explain always agree: Verify
+// accepts a token exactly when no Check has a Reason.
 func (v *Verifier) Explain(ctx context.Context, rawToken string) []Check {
 	in := &inspection{raw: rawToken}
 	var checks []Check
@@ -40,17 +40,18 @@ func (v *Verifier) Explain(ctx context.Context, rawToken string) []Check {
 	return checks
 }
 
-// checkResult puts a step's outcome into words.
+// checkResult turns the error of a step into a Check.
 func checkResult(name string, err error) Check {
-	var rejected *TokenError
+	var refused *TokenError
 	var limited *advice
 	switch {
 	case err == nil:
 		return Check{Name: name, OK: true}
-	case errors.As(err, &rejected):
-		return Check{Name: name, Reason: rejected.Reason, Detail: rejected.Detail, Hint: rejected.Hint}
+	case errors.As(err, &refused):
+		return Check{Name: name, Reason: refused.Reason, Detail: refused.Detail, Hint: refused.Hint}
 	case errors.As(err, &limited):
 		return Check{Name: name, Detail: limited.detail, Hint: limited.hint}
 	}
-	return Check{Name: name, Reason: ReasonNoKeys, Detail: err.Error(), Hint: cmp.Or(fault.Hint(err), "`leadctl sso discover` shows what the provider answers")}
+	hint := cmp.Or(fault.Hint(err), "`leadctl sso discover` shows the provider's response")
+	return Check{Name: name, Reason: ReasonNoKeys, Detail: err.Error(), Hint: hint}
 }

@@ -5,20 +5,20 @@ import (
 	"slices"
 )
 
-// VerifyJWS runs the part of Verify that knows nothing of claims: taking the token apart, its header, the allow-list, the
-// choice of the key, the signature. Vectors made for signature libraries have no claims.
+// VerifyJWS runs the part of Verify that does not read claims: parsing, header, allowed algorithms, choice of the key,
+// signature. Test vectors for signature libraries have no claims.
 func VerifyJWS(raw string, keySet []byte, algorithms []string) error {
-	token, rejected := splitCompact(raw)
-	if rejected != nil {
-		return rejected
+	token, refused := splitCompact(raw)
+	if refused != nil {
+		return refused
 	}
 	headers, err := parseObject(token.header)
 	if err != nil {
 		return err
 	}
-	h, rejected := readHeader(headers, newKnownNames(headerNames()))
-	if rejected != nil {
-		return rejected
+	h, refused := readHeader(headers, newKnownNames(headerNames()))
+	if refused != nil {
+		return refused
 	}
 	if !slices.Contains(algorithms, h.algorithm) {
 		return errors.New("algorithm not allowed")
@@ -28,6 +28,7 @@ func VerifyJWS(raw string, keySet []byte, algorithms []string) error {
 		return err
 	}
 	found, _ := (&keySnapshot{keys: keys}).matchKeys(h)
-	_, err = (&tokenKeySet{keys: found, algorithm: h.algorithm, token: token}).VerifySignature(nil, raw) //nolint:staticcheck // it has no use for a context
+	set := &tokenKeySet{keys: found, algorithm: h.algorithm, token: token}
+	_, err = set.VerifySignature(nil, raw) //nolint:staticcheck // the context is not used
 	return err
 }

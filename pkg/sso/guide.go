@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Product is the software behind an issuer, as far as its URL shows it. It decides nothing about tokens; it only lets a
-// hint name the page and the button.
+// Product is the software of an issuer, as far as its URL shows it. It is used in hints only, which name the product's
+// pages and fields; it has no effect on the verification of tokens.
 type Product string
 
-// The products that hints know.
+// Products that have hints of their own.
 const (
 	Keycloak Product = "Keycloak"
 	Okta     Product = "Okta"
@@ -18,7 +18,7 @@ const (
 	Other    Product = ""
 )
 
-// ProductOf guesses from the issuer's URL.
+// ProductOf guesses the product from the issuer's URL.
 func ProductOf(issuer string) Product {
 	u, err := url.Parse(issuer)
 	if err != nil {
@@ -28,7 +28,8 @@ func ProductOf(issuer string) Product {
 	switch {
 	case strings.Contains(u.Path, "/realms/"):
 		return Keycloak
-	case strings.HasSuffix(host, ".okta.com"), strings.HasSuffix(host, ".oktapreview.com"), strings.HasPrefix(u.Path, "/oauth2/"):
+	case strings.HasSuffix(host, ".okta.com"), strings.HasSuffix(host, ".oktapreview.com"),
+		strings.HasPrefix(u.Path, "/oauth2/"):
 		return Okta
 	case strings.HasSuffix(host, ".auth0.com"):
 		return Auth0
@@ -36,7 +37,7 @@ func ProductOf(issuer string) Product {
 	return Other
 }
 
-// audienceHint is how client's tokens get audience into aud. client is "" when the token does not say who it was made for.
+// audienceHint says how to add audience to the aud of client's tokens. client is "" if the token has no azp.
 func (p Product) audienceHint(audience, client string) string {
 	whose := "the client"
 	if client != "" {
@@ -44,50 +45,59 @@ func (p Product) audienceHint(audience, client string) string {
 	}
 	switch p {
 	case Keycloak:
-		return fmt.Sprintf("if %s belongs to this installation: Clients, %s, Client scopes, add `leadctl` as default, whose mapper `leadctl audience` adds %s "+
-			"(`leadctl sso keycloak setup` makes it); else sign in with a client that has it", whose, strings.TrimPrefix(whose, "client "), audience)
+		return fmt.Sprintf("if %s belongs to this installation, open Clients, %s, Client scopes and add `leadctl` as "+
+			"a default scope (`leadctl sso keycloak setup` creates it): its mapper `leadctl audience` adds %s; "+
+			"otherwise sign in with a client that has this scope",
+			whose, strings.TrimPrefix(whose, "client "), audience)
 	case Okta:
-		return fmt.Sprintf("Security, API, Authorization Servers: the audience must be %s; tokens of the org's own server are not for APIs", audience)
+		return fmt.Sprintf("under Security, API, Authorization Servers, set the audience to %s; "+
+			"tokens of the org's own authorization server are not for APIs", audience)
 	case Auth0:
-		return fmt.Sprintf("ask for audience=%s at sign-in: it is the API's Identifier under Applications, APIs", audience)
+		return fmt.Sprintf("send audience=%s at sign-in: it is the API's Identifier under Applications, APIs", audience)
 	}
-	return fmt.Sprintf("have the identity provider add %s to aud for %s, or set NEXIUS_AUDIENCE to what it sends", audience, whose)
+	return fmt.Sprintf("configure the identity provider to add %s to aud for %s, "+
+		"or set NEXIUS_AUDIENCE to the aud that it sends", audience, whose)
 }
 
 func (p Product) tenantHint() string {
 	switch p {
 	case Keycloak:
-		return "give the user the attribute tenant_id (`leadctl sso keycloak assign USER --tenant T`); its mapper `leadctl tenant` " +
-			"(type User Attribute, claim tenant_id) stands in the client scope `leadctl`"
+		return "set the user's attribute tenant_id (`leadctl sso keycloak assign USER --tenant T`); the client scope " +
+			"`leadctl` must have the mapper `leadctl tenant` (type User Attribute, claim tenant_id)"
 	case Okta:
-		return "Authorization Servers, Claims: add tenant_id, an expression with the value user.tenant_id, to access and ID tokens"
+		return "under Authorization Servers, Claims, add the claim tenant_id, " +
+			"of type Expression with the value user.tenant_id, to access and ID tokens"
 	case Auth0:
-		return `a post-login Action: api.idToken.setCustomClaim("https://claims/tenant_id", …) and the same on api.accessToken`
+		return `add a post-login Action that calls api.idToken.setCustomClaim("https://claims/tenant_id", …) ` +
+			"and the same on api.accessToken"
 	}
-	return "have the identity provider add a claim tenant_id"
+	return "configure the identity provider to add the claim tenant_id"
 }
 
 func (p Product) rolesHint() string {
 	switch p {
 	case Keycloak:
-		return "give the user a role (`leadctl sso keycloak assign USER --role viewer`); the mapper `leadctl roles` " +
-			"(type User Client Role, claim roles, multivalued) stands in the client scope `leadctl`"
+		return "give the user a role (`leadctl sso keycloak assign USER --role viewer`); the client scope `leadctl` " +
+			"must have the mapper `leadctl roles` (type User Client Role, claim roles, multivalued)"
 	case Okta:
-		return "Authorization Servers, Claims: add groups, of type Groups, with a filter for groups named viewer, ops, admin"
+		return "under Authorization Servers, Claims, add the claim groups, " +
+			"of type Groups, with a filter for groups named viewer, ops and admin"
 	case Auth0:
-		return `a post-login Action: api.idToken.setCustomClaim("https://claims/roles", event.authorization.roles) and the same on api.accessToken`
+		return "add a post-login Action that calls " +
+			`api.idToken.setCustomClaim("https://claims/roles", event.authorization.roles) and the same on api.accessToken`
 	}
-	return "have the identity provider add a claim roles, a list of viewer, ops or admin, spelled exactly"
+	return "configure the identity provider to add the claim roles, a list of viewer, ops or admin, spelled exactly so"
 }
 
 func (p Product) emailHint() string {
 	switch p {
 	case Keycloak:
-		return "give the client the default scope email, and the user an address with Email verified on"
+		return "give the client the default scope email, and the user an e-mail address with Email verified switched on"
 	case Okta:
-		return "Authorization Servers, Claims: add email = user.email and email_verified = true (a boolean) to the access token, or send the ID token"
+		return "under Authorization Servers, Claims, add email = user.email and email_verified = true (a boolean) " +
+			"to the access token, or send the ID token"
 	case Auth0:
-		return "send the ID token, signed in with scope email; the user's address must be verified"
+		return "send the ID token of a sign-in with the scope email; the user's address must be verified"
 	}
-	return "have the identity provider add email and email_verified (a boolean)"
+	return "configure the identity provider to add the claims email and email_verified (a boolean)"
 }

@@ -26,20 +26,33 @@ func TestProductOf(t *testing.T) {
 	}
 }
 
-// TestHintsNameTheProductsOwnWords: whoever reads a hint finds the mapper, claim or action in it.
-func TestHintsNameTheProductsOwnWords(t *testing.T) {
+// TestHintsUseProductTerms: each product's hints name its own mapper, claim or action.
+func TestHintsUseProductTerms(t *testing.T) {
 	t.Parallel()
 	for issuer, words := range map[string]map[string]string{
-		"https://id.example.com/realms/acme":   {"audience": "leadctl audience", "tenant": "leadctl tenant", "roles": "leadctl roles", "e-mail": "Email verified"},
-		"https://acme.okta.com/oauth2/default": {"audience": "Authorization Servers", "tenant": "user.tenant_id", "roles": "Groups", "e-mail": "user.email"},
-		"https://acme.auth0.com/":              {"audience": "audience=leadctl-api", "tenant": "https://claims/tenant_id", "roles": "https://claims/roles", "e-mail": "ID token"},
-		"https://id.example.com":               {"audience": "NEXIUS_AUDIENCE", "tenant": "tenant_id", "roles": "viewer, ops or admin", "e-mail": "email_verified"},
+		"https://id.example.com/realms/acme": {
+			"audience": "leadctl audience", "tenant": "leadctl tenant",
+			"roles": "leadctl roles", "e-mail": "Email verified",
+		},
+		"https://acme.okta.com/oauth2/default": {
+			"audience": "Authorization Servers", "tenant": "user.tenant_id", "roles": "Groups", "e-mail": "user.email",
+		},
+		"https://acme.auth0.com/": {
+			"audience": "audience=leadctl-api", "tenant": "https://claims/tenant_id",
+			"roles": "https://claims/roles", "e-mail": "ID token",
+		},
+		"https://id.example.com": {
+			"audience": "NEXIUS_AUDIENCE", "tenant": "tenant_id",
+			"roles": "viewer, ops or admin", "e-mail": "email_verified",
+		},
 	} {
 		v, err := sso.NewVerifier(sso.Config{Issuer: issuer, Audiences: []string{audience}, Now: t0})
 		require.NoError(t, err)
 		defer v.Close()
-		raw := sign(testKeys().k1, "RS256", header(), object(map[string]string{"iss": `"` + issuer + `x"`, "aud": `"account"`, "azp": `"spa2"`, "sub": `"s"`,
-			"iat": seconds(0), "exp": seconds(60e9), "roles": "[1]"}))
+		raw := sign(testKeys().k1, "RS256", header(), object(map[string]string{
+			"iss": `"` + issuer + `x"`, "aud": `"account"`, "azp": `"spa2"`, "sub": `"s"`,
+			"iat": seconds(0), "exp": seconds(60e9), "roles": "[1]",
+		}))
 		found := map[string]sso.Check{}
 		for _, c := range v.Explain(t.Context(), raw) {
 			found[c.Name] = c
@@ -65,16 +78,24 @@ func TestCheckTenant(t *testing.T) {
 
 func TestRegistrations(t *testing.T) {
 	t.Parallel()
-	p := sso.Addresses{UI: []string{"https://app.example.com/", "http://localhost:3000/ui"}, API: "https://api.example.com/", Odoo: []string{"https://odoo.example.com/"}}
+	p := sso.Addresses{
+		UI:  []string{"https://app.example.com/", "http://localhost:3000/ui"},
+		API: "https://api.example.com/", Odoo: []string{"https://odoo.example.com/"},
+	}
 	ui := p.RegisterUI("ui")
-	require.Equal(t, []string{"https://app.example.com/api/auth/callback/nexius", "http://localhost:3000/ui/api/auth/callback/nexius", "https://api.example.com/auth/callback"}, ui.RedirectURIs)
-	require.Equal(t, []string{"https://app.example.com", "http://localhost:3000/ui", "https://api.example.com/"}, ui.PostLogoutURIs)
+	require.Equal(t, []string{
+		"https://app.example.com/api/auth/callback/nexius", "http://localhost:3000/ui/api/auth/callback/nexius",
+		"https://api.example.com/auth/callback",
+	}, ui.RedirectURIs)
+	require.Equal(t, []string{
+		"https://app.example.com", "http://localhost:3000/ui", "https://api.example.com/",
+	}, ui.PostLogoutURIs)
 	require.Equal(t, []string{"https://app.example.com", "http://localhost:3000"}, ui.WebOrigins)
 	require.Equal(t, []string{"https://odoo.example.com/auth_oauth/signin"}, p.RegisterOdoo("odoo").RedirectURIs)
 	require.Empty(t, sso.Addresses{}.RegisterUI("ui").RedirectURIs)
 }
 
-// TestKeySince reads when a key was made off its certificate, and nothing else.
+// TestKeySince: a missing or broken certificate leaves Since zero and the key usable.
 func TestKeySince(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -5,41 +5,44 @@ import (
 	"strings"
 )
 
-// maxKeyID is the longest kid that is looked up.
+// maxKeyID is the longest kid that is accepted, in bytes.
 const maxKeyID = 256
 
-// header is what of the JOSE header is used.
+// header is the part of the JOSE header that leadctl uses.
 type header struct {
 	algorithm     string
-	keyID         string // "" only when absent
-	isAccessToken bool   // typ says that it is an access token (RFC 9068)
+	keyID         string // "" only if absent
+	isAccessToken bool   // by its typ (RFC 9068)
 }
 
-// rejectedHeaders change how a token is to be read, or bring a key along. None of them is ever needed here.
-func rejectedHeaders() []string { return headerNames()[3:] }
+// refusedHeaders returns the members that change how a token is read, or contain or name a key. leadctl
+// needs none of them.
+func refusedHeaders() []string { return headerNames()[3:] }
 
-// headerNames are those that are read, then those that are rejected.
+// headerNames returns the members that are read, then those that are refused.
 func headerNames() []string {
-	return []string{"alg", "kid", "typ", "crit", "b64", "jku", "jwk", "x5u", "x5c", "zip", "enc", "cty", "epk", "p2s", "p2c"}
+	return []string{
+		"alg", "kid", "typ", "crit", "b64", "jku", "jwk", "x5u", "x5c", "zip", "enc", "cty", "epk", "p2s", "p2c",
+	}
 }
 
-// readHeader checks every member but the algorithm's place in the allow-list, which is a step of its own.
+// readHeader checks all members. It does not check whether the algorithm is allowed: checkAlgorithm does.
 func readHeader(m members, names knownNames) (header, *TokenError) {
 	if have, meant := names.findMisspelling(m); have != "" {
-		return header{}, reject(ReasonHeader, "header %s in place of %s", quote(have), meant)
+		return header{}, refuse(ReasonHeader, "header member %s must be spelled %s", quote(have), meant)
 	}
-	for _, name := range rejectedHeaders() {
+	for _, name := range refusedHeaders() {
 		if m.hasMember(name) {
-			return header{}, reject(ReasonHeader, "header %s is not accepted", name)
+			return header{}, refuse(ReasonHeader, "header member %s is not allowed", name)
 		}
 	}
 	var h header
-	var rejected *TokenError
-	if h.keyID, rejected = readKeyID(m); rejected != nil {
-		return header{}, rejected
+	var refused *TokenError
+	if h.keyID, refused = readKeyID(m); refused != nil {
+		return header{}, refused
 	}
-	if h.isAccessToken, rejected = readType(m); rejected != nil {
-		return header{}, rejected
+	if h.isAccessToken, refused = readType(m); refused != nil {
+		return header{}, refused
 	}
 	h.algorithm, _ = m.stringMember("alg")
 	return h, nil
@@ -51,16 +54,16 @@ func readKeyID(m members) (string, *TokenError) {
 	}
 	kid, ok := m.stringMember("kid")
 	if !ok || kid == "" || len(kid) > maxKeyID {
-		return "", reject(ReasonHeader, "kid is not a text of 1 to %d bytes", maxKeyID)
+		return "", refuse(ReasonHeader, "kid must be a string of 1 to %d bytes", maxKeyID)
 	}
 	if strings.ContainsFunc(kid, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return "", reject(ReasonHeader, "kid holds characters outside printable ASCII")
+		return "", refuse(ReasonHeader, "kid must contain printable ASCII characters only")
 	}
 	return kid, nil
 }
 
-// readType takes an absent typ, JWT, and the access token types of RFC 9068, in any letter case.
-func readType(m members) (access bool, rejected *TokenError) {
+// readType accepts an absent typ, JWT, and the types of access tokens in RFC 9068, in any letter case.
+func readType(m members) (access bool, refused *TokenError) {
 	if !m.hasMember("typ") {
 		return false, nil
 	}
@@ -71,6 +74,6 @@ func readType(m members) (access bool, rejected *TokenError) {
 	case ok && slices.Contains([]string{"at+jwt", "application/at+jwt"}, typ):
 		return true, nil
 	}
-	return false, reject(ReasonTokenKind, "header typ %s is not that of an access or ID token", quote(typ)).
+	return false, refuse(ReasonTokenKind, "header typ %s: must be that of an access or ID token", quote(typ)).
 		withHint("send the access token or the ID token, not a logout, DPoP or event token")
 }

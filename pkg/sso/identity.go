@@ -9,46 +9,47 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// The kinds of token that prove an identity here.
+// The kinds of token that Verify accepts.
 const (
 	KindAccess = "access"
 	KindID     = "id"
 )
 
-// Identity is what a verified token says. (Issuer, Subject) is the key; the e-mail is an attribute of it.
+// Identity is the content of a verified token. Issuer and Subject together identify the user; the e-mail address
+// is only an attribute.
 type Identity struct {
 	Issuer  string // exactly the configured issuer
 	Subject string // 1–255 characters
 
-	Email         string // "" when the token has no usable address
-	EmailVerified bool   // true only for a boolean true that vouches for Email
+	Email         string // "" if the token has no usable address
+	EmailVerified bool   // email_verified is the boolean true, and Email is from the claim email
 
 	Tenant            TenantClaim
-	Roles             []Role   // the roles we know, ascending, each once
-	RolesClaimPresent bool     // false: the token says nothing about roles here (see ClaimPaths.Roles) and the stored ones count
-	RolesErr          error    // a roles claim of the wrong shape; Roles is then empty
-	OtherRoles        []string // names in the roles claims that are no role here; only console.operator_role is looked for among them
+	Roles             []Role   // the leadctl roles in the token, ascending, without duplicates
+	RolesClaimPresent bool     // false: no roles claim counts (see ClaimPaths), and the stored roles apply
+	RolesErr          error    // a roles claim has the wrong type; Roles is then empty
+	OtherRoles        []string // other names in the roles claims; used only to find console.operator_role
 
 	Kind            string // KindAccess or KindID
 	Expiry          time.Time
 	IssuedAt        time.Time
 	Audience        []string
-	AuthorizedParty string // azp, "" when absent
-	TokenID         string // jti, "" when absent
-	SessionID       string // sid, "" when absent
-	Nonce           string // "" when absent
+	AuthorizedParty string // azp; "" if absent
+	TokenID         string // jti; "" if absent
+	SessionID       string // sid, the session at the provider; "" if absent
+	Nonce           string // "" if absent
 
 	idToken *oidc.IDToken
 }
 
-// readOptional takes the claims that are worth knowing and never rejected.
+// readOptional reads the claims for which no value is refused.
 func (i *Identity) readOptional(c members) {
 	i.TokenID, _ = c.stringMember("jti")
 	i.SessionID, _ = c.stringMember("sid")
 	i.Nonce, _ = c.stringMember("nonce")
 }
 
-// HasRole reports whether one of the token's roles is least or stands above it.
+// HasRole reports whether one of the token's roles is least or higher.
 func (i Identity) HasRole(least Role) bool {
 	for _, r := range i.Roles {
 		if r.AtLeast(least) {
@@ -58,9 +59,9 @@ func (i Identity) HasRole(least Role) bool {
 	return false
 }
 
-// ClaimFault is what makes a genuine token unusable for any tenant: a tenant or roles claim of the wrong shape.
-// It is a fault.Denied with code TENANT_INVALID or INSUFFICIENT_ROLE; nil when both claims can be read.
-// An absent tenant claim is no fault: what it means depends on the route.
+// ClaimFault returns a fault.Denied with code TENANT_INVALID or INSUFFICIENT_ROLE if the tenant or a roles claim has
+// the wrong type or value; such a token is genuine but cannot be used for any tenant. An absent tenant claim is no
+// fault: the route decides what it means.
 func (i Identity) ClaimFault() error {
 	if err := i.Tenant.Err(); err != nil {
 		return err
@@ -71,14 +72,14 @@ func (i Identity) ClaimFault() error {
 	return nil
 }
 
-// BindsAccessToken reports whether the ID token names the access token that it was issued with (at_hash).
+// BindsAccessToken reports whether the ID token names the access token that was issued with it (at_hash).
 func (i Identity) BindsAccessToken() bool { return i.idToken != nil && i.idToken.AccessTokenHash != "" }
 
-// VerifyAccessToken checks that accessToken was issued together with this ID token (at_hash). An ID token without at_hash,
-// which the code flow allows, says nothing about it.
+// VerifyAccessToken checks that accessToken was issued together with this ID token (at_hash). It succeeds for an ID
+// token without at_hash, which the code flow allows.
 func (i Identity) VerifyAccessToken(accessToken string) error {
 	if i.idToken == nil {
-		return errors.New("identity does not come from a verified token")
+		return errors.New("the identity was not read from a verified token")
 	}
 	if i.idToken.AccessTokenHash == "" {
 		return nil

@@ -32,7 +32,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
-// keyring holds the test keys, made once per run because RSA keys are slow to make.
+// keyring holds the test keys. They are made once per run, because making RSA keys is slow.
 type keyring struct {
 	k1, k2, attacker, weak *rsa.PrivateKey
 	e1                     *ecdsa.PrivateKey
@@ -54,12 +54,15 @@ var testKeys = sync.OnceValue(func() keyring {
 		}
 		return k
 	}
-	return keyring{rsaKey(2048), rsaKey(2048), rsaKey(2048), rsaKey(1024), ecKey(elliptic.P256()), ecKey(elliptic.P384())}
+	return keyring{
+		k1: rsaKey(2048), k2: rsaKey(2048), attacker: rsaKey(2048), weak: rsaKey(1024),
+		e1: ecKey(elliptic.P256()), e384: ecKey(elliptic.P384()),
+	}
 })
 
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// jwk is the public half of key, with further members given as name, JSON text.
+// jwk returns the public key as a JWK; more holds further members as pairs of name and JSON text.
 func jwk(key crypto.Signer, kid string, more ...string) map[string]json.RawMessage {
 	text := func(s string) json.RawMessage { return json.RawMessage(fmt.Sprintf("%q", s)) }
 	out := map[string]json.RawMessage{}
@@ -95,15 +98,15 @@ func keySetJSON(keys ...map[string]json.RawMessage) string {
 	return string(b)
 }
 
-// answer is what the provider says at one path.
+// answer is the provider's response at one path.
 type answer struct {
 	status int
 	body   string
 	header http.Header
-	wait   <-chan struct{} // holds the answer back until it closes
+	wait   <-chan struct{} // delays the response until it is closed
 }
 
-// idp is an identity provider whose every answer can be changed and is counted.
+// idp is an identity provider that counts its requests and whose responses can be changed.
 type idp struct {
 	*httptest.Server
 	mu      sync.Mutex
@@ -174,7 +177,7 @@ func (p *idp) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte(a.body))
 }
 
-// clock is a clock that stands still until it is moved.
+// clock is a clock that only advance moves.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -192,7 +195,7 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// fixture is a provider, a verifier that trusts it, and a standing clock.
+// fixture is a provider, a verifier that trusts it, and a clock.
 type fixture struct {
 	*idp
 	keyring
@@ -204,7 +207,7 @@ type fixture struct {
 
 const audience = "leadctl-api"
 
-// t0 is the time at which all tokens are made.
+// t0 returns the time at which all tokens are issued.
 func t0() time.Time { return time.Unix(1_764_000_000, 0) }
 
 func newFixture(t testing.TB, change ...func(*sso.Config)) *fixture {
@@ -224,7 +227,8 @@ func newFixture(t testing.TB, change ...func(*sso.Config)) *fixture {
 	return f
 }
 
-// object renders a JSON object from defaults and changes (name, JSON text); an empty text removes the member.
+// object returns a JSON object with the defaults and the changes, which are pairs of name and JSON text;
+// "" removes a member.
 func object(defaults map[string]string, changes ...string) string {
 	m := maps.Clone(defaults)
 	for i := 0; i < len(changes); i += 2 {
@@ -253,10 +257,10 @@ func (f *fixture) claims(changes ...string) string {
 	}, changes...)
 }
 
-// seconds is t0 plus d as a NumericDate.
+// seconds returns t0 plus d as a NumericDate.
 func seconds(d time.Duration) string { return fmt.Sprint(t0().Add(d).Unix()) }
 
-// sign makes a compact JWS over exactly these texts.
+// sign returns a compact JWS of exactly these texts.
 func sign(key crypto.Signer, alg, header, payload string) string {
 	input := b64([]byte(header)) + "." + b64([]byte(payload))
 	return input + "." + b64(signature(key, alg, input))
@@ -279,7 +283,8 @@ func signature(key crypto.Signer, alg, input string) []byte {
 	switch k := key.(type) {
 	case *rsa.PrivateKey:
 		if alg[0] == 'P' {
-			out, err = rsa.SignPSS(rand.Reader, k, h.id, digest, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+			opts := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
+			out, err = rsa.SignPSS(rand.Reader, k, h.id, digest, opts)
 		} else {
 			out, err = rsa.SignPKCS1v15(nil, k, h.id, digest)
 		}
@@ -297,30 +302,31 @@ func signature(key crypto.Signer, alg, input string) []byte {
 	return out
 }
 
-// token is a good RS256 token with changed claims.
+// token returns a valid RS256 token with changed claims.
 func (f *fixture) token(changes ...string) string {
 	return sign(f.k1, "RS256", header(), f.claims(changes...))
 }
 
-// headed is a token with good claims and a changed header, signed by k1 whatever the header says.
+// headed returns a token with valid claims and a changed header. k1 signs it with RS256, whatever the header says.
 func (f *fixture) headed(changes ...string) string {
 	return sign(f.k1, "RS256", header(changes...), f.claims())
 }
 
-// accepted demands that raw is accepted, by Verify and Explain alike.
+// accepted requires that Verify and Explain accept raw.
 func (f *fixture) accepted(t testing.TB, raw string) sso.Identity {
 	t.Helper()
 	id, err := f.v.Verify(context.Background(), raw)
 	require.NoError(t, err)
 	for _, c := range f.v.Explain(context.Background(), raw) {
-		require.Empty(t, c.Reason, "Explain refuses what Verify accepts: %+v", c)
+		require.Empty(t, c.Reason, "Explain refuses a token that Verify accepts: %+v", c)
 		require.False(t, c.Skipped, "%+v", c)
 	}
 	return id
 }
 
-// rejected demands that raw is rejected for reason, looking like every other refusal from outside.
-func (f *fixture) rejected(t testing.TB, raw string, reason sso.Reason) {
+// refused requires that Verify and Explain refuse raw for reason, and that callers get the same message as
+// for any other reason.
+func (f *fixture) refused(t testing.TB, raw string, reason sso.Reason) {
 	t.Helper()
 	id, err := f.v.Verify(context.Background(), raw)
 	require.Error(t, err)
@@ -330,9 +336,9 @@ func (f *fixture) rejected(t testing.TB, raw string, reason sso.Reason) {
 	require.Equal(t, reason, why.Reason, why.Detail)
 	require.Equal(t, 401, fault.HTTPStatus(err))
 	require.Equal(t, "bearer token not accepted", fault.Text(err))
-	require.Empty(t, fault.Hint(err), "a hint would tell callers the reasons apart")
+	require.Empty(t, fault.Hint(err), "a hint would tell callers the reason")
 	if sig := raw[strings.LastIndexByte(raw, '.')+1:]; len(sig) > 20 {
-		require.NotContains(t, err.Error()+why.Hint, sig, "the token leaks")
+		require.NotContains(t, err.Error()+why.Hint, sig, "the message contains the signature")
 	}
 	require.Equal(t, reason, firstReason(f.v.Explain(context.Background(), raw)), "Explain disagrees with Verify")
 }
@@ -346,10 +352,10 @@ func firstReason(checks []sso.Check) sso.Reason {
 	return ""
 }
 
-// eachRejected runs a table of bad tokens, each against the same fixture.
-func (f *fixture) eachRejected(t *testing.T, reason sso.Reason, tokens map[string]string) {
+// eachRefused requires that each token is refused for reason.
+func (f *fixture) eachRefused(t *testing.T, reason sso.Reason, tokens map[string]string) {
 	t.Helper()
 	for name, raw := range tokens {
-		t.Run(name, func(t *testing.T) { f.rejected(t, raw, reason) })
+		t.Run(name, func(t *testing.T) { f.refused(t, raw, reason) })
 	}
 }

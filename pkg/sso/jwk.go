@@ -19,41 +19,41 @@ import (
 
 // Key is one entry of the issuer's key set.
 type Key struct {
-	ID        string // kid, "" when absent
-	Type      string // kty: RSA, EC, OKP, oct
-	Algorithm string // alg, "" when the entry leaves it open
-	Use       string // use, "" when the entry leaves it open
-	Bits      int    // modulus or field size, 0 for an entry that cannot be read
-	Unusable  string // why no token is checked with it; "" for a usable key
+	ID        string // kid; "" if absent
+	Type      string // kty: RSA, EC, OKP or oct
+	Algorithm string // alg; "" if absent
+	Use       string // use; "" if absent
+	Bits      int    // size of modulus or field; 0 if the key cannot be parsed
+	Unusable  string // why the key verifies no tokens; "" for a usable key
 
-	Since time.Time // when its certificate begins, which is when the provider made it; zero without one
+	Since time.Time // start of its certificate's validity, which is when the provider made the key; zero without one
 
 	publicKey any
 }
 
-// Limits on what an issuer may publish.
+// Limits on a key set.
 const (
 	maxKeys    = 100
 	minRSABits = 2048
 	maxRSABits = 8192
 )
 
-// parseKeySet reads a JWK set. Entries that cannot be used are kept and marked, so that their kid counts as known.
-// A body that is no key set, or one without a usable key, is an error.
+// parseKeySet parses a JWK set. Its result includes unusable entries, so that their kids are known. It fails if body is
+// no key set or has no usable key.
 func parseKeySet(body []byte, algorithms []string) ([]Key, error) {
 	set, err := parseObject(body)
 	if err != nil {
 		return nil, fmt.Errorf("key set: %s", quoteError(err))
 	}
 	if !set.hasMember("keys") {
-		return nil, errors.New("key set: no member keys")
+		return nil, errors.New("key set: the member keys is missing")
 	}
 	entries, err := listElements(set.memberValue("keys"))
 	if err != nil {
 		return nil, fmt.Errorf("key set: member keys: %w", err)
 	}
 	if len(entries) > maxKeys {
-		return nil, fmt.Errorf("key set: %d keys, more than %d", len(entries), maxKeys)
+		return nil, fmt.Errorf("key set: %d keys, at most %d are allowed", len(entries), maxKeys)
 	}
 	keys := make([]Key, 0, len(entries))
 	for _, e := range entries {
@@ -65,7 +65,7 @@ func parseKeySet(body []byte, algorithms []string) ([]Key, error) {
 	return keys, nil
 }
 
-// parseKey reads one entry; what is wrong with it stands in Refused.
+// parseKey parses one entry. If the entry cannot be used, Unusable says why.
 func parseKey(entry jsontext.Value, algorithms []string) Key {
 	if entry.Kind() != '{' {
 		return Key{Unusable: "not a JSON object"}
@@ -92,7 +92,8 @@ func parseKey(entry jsontext.Value, algorithms []string) Key {
 	return k
 }
 
-// certificateStart reads the certificate beside the key, for people only: nothing is checked with it.
+// certificateStart returns when the validity of the key's certificate starts. It is only shown to people;
+// nothing depends on it.
 func certificateStart(m members) time.Time {
 	if !m.hasMember("x5c") {
 		return time.Time{}
@@ -112,22 +113,22 @@ func certificateStart(m members) time.Time {
 	return cert.NotBefore
 }
 
-// useProblem judges what the entry says about itself.
+// useProblem returns why the entry's own members forbid its use, or "".
 func useProblem(m members, k Key) string {
 	for _, name := range []string{"kid", "kty", "alg", "use"} {
 		if _, isText := m.stringMember(name); m.hasMember(name) && !isText {
-			return name + " is not a text"
+			return name + " must be a string"
 		}
 	}
 	switch {
 	case k.Type == "oct":
-		return "a symmetric key has no place in a published set"
+		return "a symmetric key must not be published"
 	case m.hasMember("d") || m.hasMember("k"):
-		return "the private part is published: the issuer must replace this key"
+		return "its private part is published: the provider must replace this key"
 	case m.hasMember("use") && k.Use != "sig":
-		return "use is " + quote(k.Use) + ", not sig"
+		return "use " + quote(k.Use) + ": must be sig"
 	case m.hasMember("key_ops") && !allowsVerify(m.memberValue("key_ops")):
-		return "key_ops does not hold verify"
+		return "key_ops does not contain verify"
 	}
 	return ""
 }
@@ -137,7 +138,7 @@ func allowsVerify(v jsontext.Value) bool {
 	return err == nil && slices.Contains(ops, "verify")
 }
 
-// parsePublicKey builds the key from its public members alone, so that a broken certificate chain beside them changes nothing.
+// parsePublicKey uses the public members only, so that a broken certificate chain has no effect.
 func parsePublicKey(m members) (any, error) {
 	public := map[string]json.RawMessage{}
 	for _, name := range []string{"kty", "n", "e", "crv", "x", "y"} {
@@ -151,7 +152,7 @@ func parsePublicKey(m members) (any, error) {
 	}
 	var k jose.JSONWebKey
 	if err := json.Unmarshal(raw, &k); err != nil || !k.Valid() {
-		return nil, errors.New("not a valid public key")
+		return nil, errors.New("the public key is not valid")
 	}
 	return k.Key, nil
 }
@@ -168,14 +169,14 @@ func keyBits(public any) int {
 	return 0
 }
 
-// strengthProblem wants a sound key that at least one accepted algorithm can use.
+// strengthProblem returns why the key is too weak, too large or usable with none of algorithms, or "".
 func strengthProblem(k Key, algorithms []string) string {
 	if rsaKey, ok := k.publicKey.(*rsa.PublicKey); ok {
 		if k.Bits < minRSABits || k.Bits > maxRSABits {
-			return fmt.Sprintf("RSA of %d bits, allowed: %d to %d", k.Bits, minRSABits, maxRSABits)
+			return fmt.Sprintf("RSA key of %d bits: must have %d to %d", k.Bits, minRSABits, maxRSABits)
 		}
 		if rsaKey.E < 3 || rsaKey.E%2 == 0 {
-			return "RSA exponent is even or below 3"
+			return "RSA exponent must be odd and at least 3"
 		}
 	}
 	for _, alg := range algorithms {
@@ -183,10 +184,10 @@ func strengthProblem(k Key, algorithms []string) string {
 			return ""
 		}
 	}
-	return "fits none of " + strings.Join(algorithms, ", ")
+	return "suits none of the algorithms " + strings.Join(algorithms, ", ")
 }
 
-// canVerify reports whether the key may verify alg: what it says itself, its type and its curve.
+// canVerify reports whether the key can verify alg, by its own alg member, its type and its curve.
 func (k Key) canVerify(alg string) bool {
 	return (k.Algorithm == "" || k.Algorithm == alg) && suitsAlgorithm(alg, k.publicKey)
 }

@@ -5,9 +5,8 @@ import (
 	"unicode"
 )
 
-// knownNames knows names in every letter case, so that one that is nearly a known name is found with one look instead of a
-// comparison with each.
-type knownNames map[string]string // a name without case → the name
+// knownNames finds names that differ from a known one only by letter case, with one map lookup.
+type knownNames map[string]string // the folded name → the name
 
 func newKnownNames(known []string) knownNames {
 	s := knownNames{}
@@ -17,7 +16,8 @@ func newKnownNames(known []string) knownNames {
 	return s
 }
 
-// findMisspelling finds a member whose name differs from a known one by letter case only (also ſ for s and K for k).
+// findMisspelling returns the first member whose name differs from a known name only by letter case, and that name.
+// Case folding includes ſ for s and the Kelvin sign for K.
 func (s knownNames) findMisspelling(m members) (have, meant string) {
 	for i := range m {
 		name := m[i].name
@@ -28,7 +28,7 @@ func (s knownNames) findMisspelling(m members) (have, meant string) {
 	return "", ""
 }
 
-// foldCase is the same for two names that differ by letter case only. Most names are their own.
+// foldCase returns the same for names that differ only by letter case. It returns most names unchanged, without a copy.
 func foldCase(name []byte) []byte {
 	for _, b := range name {
 		if b >= 'A' && b <= 'Z' || b >= 0x80 {
@@ -38,7 +38,7 @@ func foldCase(name []byte) []byte {
 	return name
 }
 
-// foldRune goes once around the runes that fold into each other, and takes the first of them in lower case.
+// foldRune returns the first of the runes that fold to each other, in lower case.
 func foldRune(r rune) rune {
 	first := r
 	for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {

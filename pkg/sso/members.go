@@ -8,11 +8,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxDepth bounds the nesting of a token's JSON and of what the identity provider publishes.
+// maxDepth is the deepest nesting of JSON that is accepted, in tokens and in the provider's documents.
 const maxDepth = 200
 
-// members is one JSON object, member by member in its order, each value still as it was written. Numbers keep every
-// digit. Names are few, so looking one up walks the list. All of it shares the memory of what was parsed.
+// members is a JSON object: its members in order, each value as in the source, so that numbers keep all digits. Objects
+// have few members, so a lookup searches the list. The values share memory with the parsed source.
 type members []member
 
 type member struct {
@@ -20,8 +20,8 @@ type member struct {
 	value jsontext.Value
 }
 
-// parseObject reads raw as exactly one JSON object: valid UTF-8, no duplicate names at any depth, no lone surrogates,
-// no NUL, nothing before or after it, at most maxDepth levels. raw must not change afterwards.
+// parseObject parses raw, which must be exactly one JSON object: valid UTF-8, no duplicate names at any depth, no lone
+// surrogates, no NUL, at most maxDepth levels. raw must not change afterwards.
 func parseObject(raw []byte) (members, error) {
 	if err := checkDepthAndNUL(raw); err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func parseObject(raw []byte) (members, error) {
 	return out, nil
 }
 
-// syntaxError says what is wrong with raw, which is not valid JSON.
+// syntaxError returns what is wrong with raw, which is not valid JSON.
 func syntaxError(raw []byte) error {
 	dec := jsontext.NewDecoder(bytes.NewBuffer(raw))
 	if _, err := dec.ReadValue(); err != nil {
@@ -49,7 +49,7 @@ func syntaxError(raw []byte) error {
 	return errors.New("text after the JSON value")
 }
 
-// checkDepthAndNUL refuses what the JSON grammar allows and a claim must not hold: deep nesting and \u0000.
+// checkDepthAndNUL rejects two things that JSON allows and no token may contain: deep nesting and \u0000.
 func checkDepthAndNUL(raw []byte) error {
 	depth := 0
 	for i := 0; i < len(raw); i++ {
@@ -57,12 +57,12 @@ func checkDepthAndNUL(raw []byte) error {
 		case '"':
 			end := endOfString(raw, i)
 			if bytes.Contains(raw[i:end], []byte(`\u0000`)) && containsNUL(raw[i:end]) {
-				return errors.New("a NUL character")
+				return errors.New("contains a NUL character")
 			}
 			i = end - 1
 		case '{', '[':
 			if depth++; depth > maxDepth {
-				return fmt.Errorf("more than %d levels", maxDepth)
+				return fmt.Errorf("nested deeper than %d levels", maxDepth)
 			}
 		case '}', ']':
 			depth--
@@ -71,7 +71,7 @@ func checkDepthAndNUL(raw []byte) error {
 	return nil
 }
 
-// containsNUL tells \u0000 from a backslash followed by the text u0000.
+// containsNUL reports whether a JSON string contains \u0000. A backslash before it makes it plain text.
 func containsNUL(text []byte) bool {
 	for i := 0; i < len(text); i++ {
 		if text[i] != '\\' {
@@ -85,7 +85,7 @@ func containsNUL(text []byte) bool {
 	return false
 }
 
-// listElements reads a JSON array into its values.
+// listElements returns the elements of a JSON array.
 func listElements(v jsontext.Value) ([]jsontext.Value, error) {
 	if err := requireList(v); err != nil {
 		return nil, err
@@ -99,12 +99,12 @@ func listElements(v jsontext.Value) ([]jsontext.Value, error) {
 
 func requireList(v jsontext.Value) error {
 	if v.Kind() != '[' {
-		return fmt.Errorf("it is %s, not a list", kindName(v))
+		return fmt.Errorf("want a list, got %s", kindName(v))
 	}
 	return nil
 }
 
-// memberValue is the member's value as it was written, nil when there is none.
+// memberValue returns the member's value as in the source, or nil if there is no such member.
 func (m members) memberValue(name string) jsontext.Value {
 	for i := range m {
 		if string(m[i].name) == name {
@@ -114,7 +114,7 @@ func (m members) memberValue(name string) jsontext.Value {
 	return nil
 }
 
-// stringMember is the member's string value; ok is false when it is absent or not a string.
+// stringMember returns the member's string value; ok is false if the member is absent or no string.
 func (m members) stringMember(name string) (s string, ok bool) {
 	v := m.memberValue(name)
 	if v == nil || v.Kind() != '"' {
@@ -123,11 +123,11 @@ func (m members) stringMember(name string) (s string, ok bool) {
 	return unquoteString(v), true
 }
 
-// hasMember reports whether the member is there at all, null included.
+// hasMember reports whether the member is present, even as null.
 func (m members) hasMember(name string) bool { return m.memberValue(name) != nil }
 
-// valueAt follows a path of member names. A missing member, or null on the way, gives nil; anything else on the way
-// that is not an object is an error.
+// valueAt returns the value at a path, or nil if a member on the way is absent or null. It fails if another value on
+// the way is not an object.
 func (m members) valueAt(p claimPath) (jsontext.Value, error) {
 	v := m.memberValue(p[0])
 	for _, name := range p[1:] {
@@ -135,14 +135,14 @@ func (m members) valueAt(p claimPath) (jsontext.Value, error) {
 			return nil, nil
 		}
 		if v.Kind() != '{' {
-			return nil, fmt.Errorf("it is %s, not an object, on the way to %q", kindName(v), name)
+			return nil, fmt.Errorf("want an object with member %q, got %s", name, kindName(v))
 		}
 		v = objectMember(v, name)
 	}
 	return v, nil
 }
 
-// objectMember is the member of an object that is part of a parsed one, nil when there is none.
+// objectMember returns a member of an object inside a parsed one, or nil.
 func objectMember(v jsontext.Value, name string) jsontext.Value {
 	for have, value := range walkEntries(v) {
 		if string(unquoteBytes(have)) == name {
@@ -152,10 +152,10 @@ func objectMember(v jsontext.Value, name string) jsontext.Value {
 	return nil
 }
 
-// unquoteString is the text of a JSON string that has been parsed before.
+// unquoteString returns the value of a JSON string that has been parsed.
 func unquoteString(v jsontext.Value) string { return string(unquoteBytes(v)) }
 
-// unquoteBytes is unquoted, without a copy where none is needed.
+// unquoteBytes is like unquoteString. It copies the string only if it contains escapes.
 func unquoteBytes(v jsontext.Value) []byte {
 	if len(v) > 1 && bytes.IndexByte(v, '\\') < 0 {
 		return v[1 : len(v)-1]
@@ -167,7 +167,7 @@ func unquoteBytes(v jsontext.Value) []byte {
 	return b
 }
 
-// kindName names a JSON type for a message.
+// kindName returns the name of v's JSON type for messages.
 func kindName(v jsontext.Value) string {
 	switch v.Kind() {
 	case 'n':
@@ -175,7 +175,7 @@ func kindName(v jsontext.Value) string {
 	case 't', 'f':
 		return "a boolean"
 	case '"':
-		return "a text"
+		return "a string"
 	case '0':
 		return "a number"
 	case '[':

@@ -6,63 +6,63 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Reason is the stable word for why a token proves nothing here. It goes to the log and to `leadctl sso whoami`,
-// never to a caller across the network: every reason looks the same from outside.
+// Reason is a stable word for why a token is refused. It appears in the log and in `leadctl sso whoami`. Remote callers
+// never see it: to them all refusals look the same.
 type Reason string
 
-// The reasons, in the order in which a token meets them.
+// The reasons, in the order of the checks.
 const (
-	ReasonOpaque      Reason = "not_a_jwt"        // no three dot-separated parts
-	ReasonEncrypted   Reason = "encrypted"        // JWE: five parts
+	ReasonOpaque      Reason = "not_a_jwt"        // not three parts separated by dots
+	ReasonEncrypted   Reason = "encrypted"        // five parts: a JWE
 	ReasonTooLarge    Reason = "too_large"        // more than 16 KiB
 	ReasonMalformed   Reason = "malformed"        // encoding or JSON not strictly valid
-	ReasonHeader      Reason = "header"           // a header member that is rejected or ill-typed
-	ReasonTokenKind   Reason = "wrong_kind"       // logout, refresh, sender-constrained … token
-	ReasonAlgorithm   Reason = "algorithm"        // alg outside the allow-list
+	ReasonHeader      Reason = "header"           // a header member is forbidden or has the wrong type
+	ReasonTokenKind   Reason = "wrong_kind"       // a logout, refresh, sender-constrained or other token
+	ReasonAlgorithm   Reason = "algorithm"        // alg is not allowed
 	ReasonIssuer      Reason = "wrong_issuer"     // iss differs, even by a slash
-	ReasonAudience    Reason = "wrong_audience"   // aud names none of ours
-	ReasonParty       Reason = "wrong_party"      // azp is a client we do not know
-	ReasonLifetime    Reason = "lifetime"         // exp, iat or nbf missing, ill-typed or too far apart
-	ReasonExpired     Reason = "expired"          // exp has passed
-	ReasonNotYetValid Reason = "not_yet_valid"    // nbf lies ahead
-	ReasonIssuedAhead Reason = "issued_in_future" // iat lies ahead
-	ReasonUnknownKey  Reason = "unknown_key"      // no published key fits the header
-	ReasonSignature   Reason = "bad_signature"    // the published key says no
-	ReasonNoKeys      Reason = "no_keys"          // the provider cannot be asked; a fault, not the token's doing
+	ReasonAudience    Reason = "wrong_audience"   // aud contains none of the accepted audiences
+	ReasonParty       Reason = "wrong_party"      // azp is not one of the accepted clients
+	ReasonLifetime    Reason = "lifetime"         // exp, iat or nbf missing, of the wrong type or too far apart
+	ReasonExpired     Reason = "expired"          // exp is in the past
+	ReasonNotYetValid Reason = "not_yet_valid"    // nbf is in the future
+	ReasonIssuedAhead Reason = "issued_in_future" // iat is in the future
+	ReasonUnknownKey  Reason = "unknown_key"      // no published key matches the header
+	ReasonSignature   Reason = "bad_signature"    // no matching key verifies the signature
+	ReasonNoKeys      Reason = "no_keys"          // the provider's keys are unavailable; the token may be valid
 	ReasonSubject     Reason = "subject"          // sub missing, empty or too long
 )
 
-// rejectionText is all that a caller learns, whatever the reason.
-const rejectionText = "bearer token not accepted"
+// refusalText is the message that callers get for every reason.
+const refusalText = "bearer token not accepted"
 
-// TokenError says why a token was rejected. Reach it with errors.As; Detail and Hint are for logs and terminals.
-// Values taken from the token are quoted and cut, and the token itself is never part of it.
+// TokenError is why a token was refused. Use errors.As to find it. Detail and Hint are for logs and terminals. Values
+// from the token are quoted and cut; the token itself is never included.
 type TokenError struct {
 	Reason Reason
-	Detail string // what was found, and what was expected
-	Hint   string // what to change, and where; may be empty
+	Detail string // what was found and what is allowed
+	Hint   string // what to change and where; may be ""
 }
 
-// Error is "reason: detail".
+// Error returns "reason: detail".
 func (e *TokenError) Error() string { return string(e.Reason) + ": " + e.Detail }
 
-// reject makes a TokenError.
-func reject(r Reason, format string, args ...any) *TokenError {
+// refuse returns a TokenError.
+func refuse(r Reason, format string, args ...any) *TokenError {
 	return &TokenError{Reason: r, Detail: fmt.Sprintf(format, args...)}
 }
 
-// withHint returns e with the next step added.
+// withHint sets the hint and returns e.
 func (e *TokenError) withHint(format string, args ...any) *TokenError {
 	e.Hint = fmt.Sprintf(format, args...)
 	return e
 }
 
-// publicFault wraps e so that every refusal reads the same from outside.
+// publicFault wraps e in a fault whose text is the same for every reason.
 func (e *TokenError) publicFault() error {
-	return fault.New(fault.Unauthenticated, rejectionText).Because(e)
+	return fault.New(fault.Unauthenticated, refusalText).Because(e)
 }
 
-// quote shows an untrusted text safely in a log line: escaped, and cut to 80 characters.
+// quote makes an untrusted string safe for a log line: it escapes it and cuts it to 80 characters.
 func quote(s string) string {
 	if r := []rune(s); len(r) > 80 {
 		s = string(r[:80]) + "…"

@@ -5,25 +5,26 @@ import (
 	"strings"
 )
 
-// Registration is what one client of ours needs to be known as at the identity provider.
+// Registration is what must be registered for one of leadctl's clients at the identity provider.
 type Registration struct {
-	Client         string   // client id; "" when the provider makes one up
-	RedirectURIs   []string // where a sign-in may end
-	PostLogoutURIs []string // where a sign-out may end
-	WebOrigins     []string // whose pages may call the provider
+	Client         string   // client id; "" if the provider chooses it
+	RedirectURIs   []string // allowed redirects after sign-in
+	PostLogoutURIs []string // allowed redirects after sign-out
+	WebOrigins     []string // origins whose pages may call the provider
 }
 
-// Addresses are the addresses under which people reach what signs in here, each scheme://host[:port] and perhaps a path.
+// Addresses are the public URLs of the programs that sign users in. Each has the form scheme://host[:port],
+// optionally with a path.
 type Addresses struct {
 	UI   []string // the web UI
-	API  string   // the API, and with it the console; "" for none
+	API  string   // the API and the console; "" for none
 	Odoo []string // Odoo servers
 }
 
-// uiCallback is the path that the web UI's sign-in library listens on; its provider id there is nexius.
+// uiCallback is the callback path of the web UI's sign-in library, in which the provider has the id nexius.
 const uiCallback = "/api/auth/callback/nexius"
 
-// RegisterUI is the confidential client that web UI, API and console share.
+// RegisterUI returns the confidential client that web UI, API and console share.
 func (p Addresses) RegisterUI(client string) Registration {
 	r := Registration{Client: client}
 	for _, base := range p.UI {
@@ -39,12 +40,13 @@ func (p Addresses) RegisterUI(client string) Registration {
 	return r
 }
 
-// RegisterCLI is the public client of `leadctl sso login`. Providers that follow RFC 8252 let any loopback port match.
+// RegisterCLI returns the public client of `leadctl sso login`. Providers that follow RFC 8252
+// accept any loopback port.
 func (p Addresses) RegisterCLI(client string) Registration {
 	return Registration{Client: client, RedirectURIs: []string{"http://127.0.0.1/*"}}
 }
 
-// RegisterOdoo is the public client of Odoo's own sign-in.
+// RegisterOdoo returns the public client of Odoo's own sign-in.
 func (p Addresses) RegisterOdoo(client string) Registration {
 	r := Registration{Client: client}
 	for _, base := range p.Odoo {
@@ -53,7 +55,7 @@ func (p Addresses) RegisterOdoo(client string) Registration {
 	return r
 }
 
-// originOf is an address without its path, as browsers send it.
+// originOf returns the address without its path, as browsers send it in Origin.
 func originOf(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {

@@ -8,39 +8,37 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Role is what a caller may do. Names are matched exactly: "Admin" or "admin " is nobody.
+// Role is what a caller may do. Names must match exactly: "Admin" and "admin " are no roles.
 type Role string
 
-// The roles, each including those before it.
+// The roles. Each includes the ones before it.
 const (
 	Viewer Role = "viewer" // reads
 	Ops    Role = "ops"    // also edits ICP rules, starts runs, retries provisioning
 	Admin  Role = "admin"  // also manages users and keys
 )
 
-// rank orders the roles; 0 is no role.
+// rank returns the role's position in the order of the roles, from 1, or 0 for no role.
 func (r Role) rank() int {
 	return slices.Index([]Role{Viewer, Ops, Admin}, r) + 1
 }
 
-// Valid reports whether r is one of the three.
+// Valid reports whether r is Viewer, Ops or Admin.
 func (r Role) Valid() bool { return r.rank() > 0 }
 
-// AtLeast reports whether r is least or stands above it. An unknown role is below every known one, and nothing
-// reaches an unknown least.
+// AtLeast reports whether r is least or higher. It is false if r or least is not a valid role.
 func (r Role) AtLeast(least Role) bool { return least.Valid() && r.rank() >= least.rank() }
 
-// roleSet is what all configured roles claims of one token say together.
+// roleSet is the union of all configured roles claims of a token.
 type roleSet struct {
 	roles   []Role
-	ignored []string // names that mean nothing here
+	ignored []string // names that are no leadctl roles
 	present bool
-	sources []claimPath // the claims that held any name
+	sources []claimPath // the claims that contain any name
 }
 
-// readRoles unites the roles of every configured source. A source that is neither a text nor a list of texts is an error.
-// A dedicated claim speaks by being there, even when it names no role of ours: then the caller has none. A shared one
-// speaks only through a role of ours, because the provider fills it for every user of every application.
+// readRoles returns the union of the roles claims at paths; ClaimPaths says which of them count. It fails if a claim is
+// neither a string nor a list of strings.
 func readRoles(c members, paths []claimPath, delimiter string) (roleSet, error) {
 	var set roleSet
 	for _, p := range paths {
@@ -59,7 +57,7 @@ func readRoles(c members, paths []claimPath, delimiter string) (roleSet, error) 
 	return set, nil
 }
 
-// sourceNames lists the claims that held any name.
+// sourceNames returns the claims that contain any name.
 func (s roleSet) sourceNames() string {
 	var names []string
 	for _, p := range s.sources {
@@ -80,7 +78,7 @@ func (s *roleSet) addNames(names []string) {
 	}
 }
 
-// readRolesAt reads one source. Absent and null are the same.
+// readRolesAt returns the names in one claim. It treats null as absent.
 func readRolesAt(c members, p claimPath, delimiter string) ([]string, bool, error) {
 	v, err := c.valueAt(p)
 	if err != nil || v == nil || v.Kind() == 'n' {
@@ -100,7 +98,7 @@ func splitRoles(s, delimiter string) []string {
 	return strings.Split(s, delimiter)
 }
 
-// stringList reads a JSON array that holds texts only.
+// stringList parses a JSON list of strings.
 func stringList(v jsontext.Value) ([]string, error) {
 	if err := requireList(v); err != nil {
 		return nil, err
@@ -108,7 +106,7 @@ func stringList(v jsontext.Value) ([]string, error) {
 	out := make([]string, 0, 4)
 	for _, e := range walkEntries(v) {
 		if e.Kind() != '"' {
-			return nil, fmt.Errorf("a list element that is %s, not a text", kindName(e))
+			return nil, fmt.Errorf("want a list of strings, got %s in the list", kindName(e))
 		}
 		out = append(out, unquoteString(e))
 	}

@@ -6,62 +6,54 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 )
 
-// inspection is one token on its way through the steps. A step reads what earlier steps left here.
+// inspection is the state of one token while it is checked. A step reads the results of earlier steps from it.
 type inspection struct {
 	raw        string
 	token      parsedToken
 	header     header
-	keys       []Key // the keys that may have signed it
+	keys       []Key // the candidate keys for the signature
 	roleClaims roleSet
 	id         Identity // complete after the last step
 }
 
-// step is one question to a token. In answer to check a *TokenError or a fault refuses the token; an *advice lets it pass
-// and says what it will not be able to do. tell says, for a person, what a step that passed has found.
+// step is one check of a token. If check returns a *TokenError or a fault, the token is refused. If it returns an
+// *advice, the token is accepted, but its use is limited. describe returns, for Explain, what a passed check found.
 type step struct {
 	name     string
-	needs    []string // steps that must have passed before this one makes sense
+	needs    []string // steps that must pass before this one can run
 	check    func(context.Context, *Verifier, *inspection) error
 	describe func(*Verifier, *inspection) string
 }
 
-// tokenSteps is the one sequence that Verify walks to the first refusal and Explain walks to the end. Everything that can be
-// judged without a key comes before the key, so that a hopeless token costs neither a fetch nor a signature.
+// tokenSteps returns the checks in order. Verify stops at the first refusal; Explain runs them all. Checks without a
+// key come first, so that a token that fails them costs neither a fetch nor a signature.
 func tokenSteps() []step {
-	read := []string{"structure"}
+	parsed := []string{"structure"}
 	trusted := []string{"structure", "header", "algorithm", "issuer"}
 	return []step{
-		{"structure", nil, checkStructure, func(_ *Verifier, in *inspection) string { return fmt.Sprintf("a signed JWT of %d bytes", len(in.raw)) }},
-		{"header", read, checkHeader, func(*Verifier, *inspection) string { return "no member that is rejected" }},
-		{"kind", read, checkKind, func(_ *Verifier, in *inspection) string { return "an " + in.id.Kind + " token" }},
-		{"algorithm", append(read, "header"), checkAlgorithm, func(_ *Verifier, in *inspection) string { return in.header.algorithm }},
-		{"issuer", read, checkIssuer, func(_ *Verifier, in *inspection) string { return in.id.Issuer }},
-		{"audience", read, checkAudience, describeAudience},
-		{"azp", append(read, "kind"), checkParty, describeParty},
-		{"lifetime", read, checkLifetime, describeLifetime},
-		{"subject", read, checkSubject, func(_ *Verifier, in *inspection) string { return quote(in.id.Subject) }},
-		{"key", trusted, checkKey, func(_ *Verifier, in *inspection) string {
-			return fmt.Sprintf("kid %s: %d published", quote(in.header.keyID), len(in.keys))
-		}},
-		{"signature", append(trusted, "key"), checkSignature, func(_ *Verifier, in *inspection) string { return "by " + in.header.algorithm }},
-		{"e-mail", read, checkEmail, func(_ *Verifier, in *inspection) string { return quote(in.id.Email) + ", verified" }},
-		{"tenant", read, checkTenant, func(_ *Verifier, in *inspection) string {
-			c := in.id.Tenant
-			return fmt.Sprintf("%s %s from claim %s", c.Kind, quote(c.Value), c.Source)
-		}},
-		{"roles", read, checkRoles, func(_ *Verifier, in *inspection) string {
-			return fmt.Sprintf("%v from %s, %d other names ignored", in.id.Roles, in.roleClaims.sourceNames(), len(in.roleClaims.ignored))
-		}},
+		{"structure", nil, checkStructure, describeStructure},
+		{"header", parsed, checkHeader, describeHeader},
+		{"kind", parsed, checkKind, describeKind},
+		{"algorithm", append(parsed, "header"), checkAlgorithm, describeAlgorithm},
+		{"issuer", parsed, checkIssuer, describeIssuer},
+		{"audience", parsed, checkAudience, describeAudience},
+		{"azp", append(parsed, "kind"), checkParty, describeParty},
+		{"lifetime", parsed, checkLifetime, describeLifetime},
+		{"subject", parsed, checkSubject, describeSubject},
+		{"key", trusted, checkKey, describeKey},
+		{"signature", append(trusted, "key"), checkSignature, describeSignature},
+		{"e-mail", parsed, checkEmail, describeEmail},
+		{"tenant", parsed, checkTenant, describeTenant},
+		{"roles", parsed, checkRoles, describeRoles},
 	}
 }
 
-// advice is a finding that leaves the token valid but limits what it opens.
+// advice is a finding that limits the use of a token but does not refuse it.
 type advice struct{ detail, hint string }
 
-// Error is the finding.
+// Error returns the finding.
 func (a *advice) Error() string { return a.detail }
 
 func isAdvice(err error) bool {
@@ -69,7 +61,7 @@ func isAdvice(err error) bool {
 	return errors.As(err, &a)
 }
 
-// asError keeps a nil *TokenError from becoming a non-nil error.
+// asError converts a nil *TokenError to a nil error.
 func asError(e *TokenError) error {
 	if e == nil {
 		return nil
@@ -78,35 +70,36 @@ func asError(e *TokenError) error {
 }
 
 func checkStructure(_ context.Context, v *Verifier, in *inspection) error {
-	p, rejected := parseCompact(in.raw)
-	if rejected != nil {
-		return rejected
+	p, refused := parseCompact(in.raw)
+	if refused != nil {
+		return refused
 	}
-	if rejected := v.checkNames(p.claims); rejected != nil {
-		return rejected
+	if refused := v.checkNames(p.claims); refused != nil {
+		return refused
 	}
 	in.token = p
 	return nil
 }
 
 func checkHeader(_ context.Context, v *Verifier, in *inspection) error {
-	h, rejected := readHeader(in.token.headers, v.headerNames)
+	h, refused := readHeader(in.token.headers, v.headerNames)
 	in.header = h
-	return asError(rejected)
+	return asError(refused)
 }
 
 func checkKind(_ context.Context, _ *Verifier, in *inspection) error {
-	kind, rejected := tokenKind(in.token.claims, in.header)
+	kind, refused := tokenKind(in.token.claims, in.header)
 	in.id.Kind = kind
-	return asError(rejected)
+	return asError(refused)
 }
 
 func checkAlgorithm(_ context.Context, v *Verifier, in *inspection) error {
 	if slices.Contains(v.cfg.Algorithms, in.header.algorithm) {
 		return nil
 	}
-	return reject(ReasonAlgorithm, "alg %s, accepted: %s", quote(in.header.algorithm), strings.Join(v.cfg.Algorithms, ", ")).
-		withHint("choose one of them as the client's signature algorithm at the identity provider")
+	return refuse(ReasonAlgorithm, "alg %s: must be one of %s",
+		quote(in.header.algorithm), strings.Join(v.cfg.Algorithms, ", ")).
+		withHint("choose one of these as the client's signature algorithm at the identity provider")
 }
 
 func checkIssuer(_ context.Context, v *Verifier, in *inspection) error {
@@ -115,61 +108,41 @@ func checkIssuer(_ context.Context, v *Verifier, in *inspection) error {
 		in.id.Issuer = iss
 		return nil
 	}
-	rejected := reject(ReasonIssuer, "iss is %s, expected %q", quote(iss), v.cfg.Issuer)
+	refused := refuse(ReasonIssuer, "iss %s: must be %q", quote(iss), v.cfg.Issuer)
 	if strings.TrimSuffix(iss, "/") == strings.TrimSuffix(v.cfg.Issuer, "/") {
-		return rejected.withHint("only the trailing slash differs: set NEXIUS_ISSUER to exactly what the token says")
+		return refused.withHint("only the final slash differs: set NEXIUS_ISSUER to exactly the iss of the token")
 	}
-	return rejected.withHint("set NEXIUS_ISSUER to the realm that issues the tokens; an internal address belongs into LEADCTL_SSO_INTERNAL_URL")
+	return refused.withHint("set NEXIUS_ISSUER to the realm that issues the tokens, " +
+		"and LEADCTL_SSO_INTERNAL_URL to its internal address, if any")
 }
 
 func checkAudience(_ context.Context, v *Verifier, in *inspection) error {
 	aud, err := readAudience(in.token.claims)
 	if err != nil {
-		return reject(ReasonAudience, "aud: %v", err)
+		return refuse(ReasonAudience, "aud: %v", err)
 	}
 	in.id.Audience = aud
 	azp, _ := in.token.claims.stringMember("azp")
 	return asError(v.requireAudience(aud, azp))
 }
 
-func describeAudience(v *Verifier, in *inspection) string {
-	found := quote(strings.Join(in.id.Audience, ", "))
-	if !v.ChecksAudience() {
-		found += " (not checked: no audience is configured)"
-	}
-	return found
-}
-
 func checkParty(_ context.Context, v *Verifier, in *inspection) error {
-	azp, rejected := v.requireParty(in.token.claims, in.id.Kind, in.id.Audience)
+	azp, refused := v.requireParty(in.token.claims, in.id.Kind, in.id.Audience)
 	in.id.AuthorizedParty = azp
-	return asError(rejected)
-}
-
-func describeParty(_ *Verifier, in *inspection) string {
-	if in.id.AuthorizedParty == "" {
-		return "absent"
-	}
-	return quote(in.id.AuthorizedParty)
+	return asError(refused)
 }
 
 func checkLifetime(_ context.Context, v *Verifier, in *inspection) error {
-	life, rejected := v.requireLifetime(in.token.claims)
+	life, refused := v.requireLifetime(in.token.claims)
 	in.id.IssuedAt, in.id.Expiry = life.issued, life.expires
-	return asError(rejected)
-}
-
-func describeLifetime(v *Verifier, in *inspection) string {
-	now := v.cfg.Now()
-	return fmt.Sprintf("%s to %s: issued %s ago, good for %s", formatTime(in.id.IssuedAt), formatTime(in.id.Expiry),
-		now.Sub(in.id.IssuedAt).Round(time.Second), in.id.Expiry.Sub(now).Round(time.Second))
+	return asError(refused)
 }
 
 func checkSubject(_ context.Context, _ *Verifier, in *inspection) error {
-	sub, rejected := requireSubject(in.token.claims)
+	sub, refused := requireSubject(in.token.claims)
 	in.id.Subject = sub
 	in.id.readOptional(in.token.claims)
-	return asError(rejected)
+	return asError(refused)
 }
 
 func checkKey(ctx context.Context, v *Verifier, in *inspection) (err error) {
@@ -178,29 +151,32 @@ func checkKey(ctx context.Context, v *Verifier, in *inspection) (err error) {
 }
 
 func checkSignature(ctx context.Context, v *Verifier, in *inspection) error {
-	token, rejected := v.verifySignature(ctx, in)
+	token, refused := v.verifySignature(ctx, in)
 	in.id.idToken = token
-	return asError(rejected)
+	return asError(refused)
 }
 
 func checkEmail(_ context.Context, v *Verifier, in *inspection) error {
 	in.id.Email, in.id.EmailVerified = readEmail(in.token.claims)
+	hint := v.product.emailHint()
 	switch {
 	case in.id.EmailVerified:
 		return nil
 	case in.id.Email == "":
-		return &advice{"no e-mail address", "a first sign-in needs one: " + v.product.emailHint()}
+		return &advice{"no e-mail address", "a first sign-in requires one: " + hint}
 	}
-	return &advice{quote(in.id.Email) + " is not verified", "a first sign-in needs a verified address: " + v.product.emailHint()}
+	return &advice{quote(in.id.Email) + " is not verified", "a first sign-in requires a verified address: " + hint}
 }
 
 func checkTenant(_ context.Context, v *Verifier, in *inspection) error {
 	in.id.Tenant = v.tenants.readTenant(in.token.claims)
+	hint := v.product.tenantHint()
 	switch in.id.Tenant.Kind {
 	case TenantInvalid:
-		return &advice{in.id.Tenant.detail, "requests get 403 TENANT_INVALID. Send one tenant number or external id, the same in every claim: " + v.product.tenantHint()}
+		return &advice{in.id.Tenant.detail, "requests get 403 TENANT_INVALID; " +
+			"send one tenant number or external id, the same in every claim: " + hint}
 	case TenantAbsent:
-		return &advice{"no tenant claim: the user's membership decides", "to name the tenant in the token: " + v.product.tenantHint()}
+		return &advice{"no tenant claim: the user's membership decides", "to add the tenant to the token: " + hint}
 	}
 	return nil
 }
@@ -209,16 +185,18 @@ func checkRoles(_ context.Context, v *Verifier, in *inspection) error {
 	set, err := readRoles(in.token.claims, v.roles, v.cfg.Claims.RoleDelimiter)
 	in.roleClaims = set
 	in.id.Roles, in.id.RolesClaimPresent, in.id.RolesErr, in.id.OtherRoles = set.roles, set.present, err, set.ignored
+	forbid := func(detail string) error { return &advice{detail, "requests get 403: " + v.product.rolesHint()} }
+	const stored, none = "the user's stored roles apply", "none of them a leadctl role"
+	found := "no roles claim"
 	switch {
 	case err != nil:
-		return &advice{err.Error(), "requests get 403: " + v.product.rolesHint()}
+		return forbid(err.Error())
 	case len(set.roles) > 0:
 		return nil
 	case set.present:
-		return &advice{fmt.Sprintf("%d names, none of them a role here", len(set.ignored)), "requests get 403: " + v.product.rolesHint()}
+		return forbid(fmt.Sprintf("%d names, %s", len(set.ignored), none))
 	case len(set.ignored) > 0:
-		return &advice{fmt.Sprintf("%d names in %s, none of them a role here: the roles stored for the user count", len(set.ignored), set.sourceNames()),
-			"to give roles in the token: " + v.product.rolesHint()}
+		found = fmt.Sprintf("%d names in %s, %s", len(set.ignored), set.sourceNames(), none)
 	}
-	return &advice{"no roles claim: the roles stored for the user count", "to give roles in the token: " + v.product.rolesHint()}
+	return &advice{found + ": " + stored, "to add roles to the token: " + v.product.rolesHint()}
 }

@@ -5,36 +5,36 @@ import (
 	"strings"
 )
 
-// maxToken is the size beyond which a token is not looked at.
+// maxToken is the largest token that is parsed, in bytes.
 const maxToken = 16 << 10
 
-// compactJWS is a JWS taken apart and decoded; nothing of it is read yet.
+// compactJWS is a JWS in compact form, split and decoded.
 type compactJWS struct {
 	header, payload, signature []byte
-	signed                     string // what the signature is over
+	signed                     string // the signed text: header, dot, payload
 }
 
-// parsedToken are a compact JWS and what it says, not yet believed.
+// parsedToken is a JWS with its header and claims. Nothing in it has been verified.
 type parsedToken struct {
 	compactJWS
 	headers, claims members
 }
 
-// splitCompact takes a token apart strictly: every byte of it has exactly one reading.
+// splitCompact splits and decodes a token. It is strict: no two different strings decode to the same token.
 func splitCompact(raw string) (compactJWS, *TokenError) {
 	if len(raw) > maxToken {
-		return compactJWS{}, reject(ReasonTooLarge, "%d bytes, more than %d", len(raw), maxToken).
-			withHint("map fewer groups or roles into the token")
+		return compactJWS{}, refuse(ReasonTooLarge, "%d bytes, at most %d are allowed", len(raw), maxToken).
+			withHint("put fewer groups or roles into the token")
 	}
-	segments, rejected := splitSegments(raw)
-	if rejected != nil {
-		return compactJWS{}, rejected
+	segments, refused := splitSegments(raw)
+	if refused != nil {
+		return compactJWS{}, refused
 	}
 	var decoded [3][]byte
 	for i, name := range []string{"header", "payload", "signature"} {
 		b, ok := decodeSegment(segments[i])
 		if !ok {
-			return compactJWS{}, reject(ReasonMalformed, "the %s is not plain base64url", name)
+			return compactJWS{}, refuse(ReasonMalformed, "the %s must be base64url without padding", name)
 		}
 		decoded[i] = b
 	}
@@ -42,39 +42,39 @@ func splitCompact(raw string) (compactJWS, *TokenError) {
 	return compactJWS{header: decoded[0], payload: decoded[1], signature: decoded[2], signed: signed}, nil
 }
 
-// parseCompact takes a token apart and reads header and claims.
+// parseCompact splits a token and parses its header and claims.
 func parseCompact(raw string) (parsedToken, *TokenError) {
-	c, rejected := splitCompact(raw)
-	if rejected != nil {
-		return parsedToken{}, rejected
+	c, refused := splitCompact(raw)
+	if refused != nil {
+		return parsedToken{}, refused
 	}
 	headers, err := parseObject(c.header)
 	if err != nil {
-		return parsedToken{}, reject(ReasonMalformed, "header: %s", quoteError(err))
+		return parsedToken{}, refuse(ReasonMalformed, "header: %s", quoteError(err))
 	}
 	claims, err := parseObject(c.payload)
 	if err != nil {
-		return parsedToken{}, reject(ReasonMalformed, "payload: %s", quoteError(err))
+		return parsedToken{}, refuse(ReasonMalformed, "payload: %s", quoteError(err))
 	}
 	return parsedToken{compactJWS: c, headers: headers, claims: claims}, nil
 }
 
-// splitSegments splits at the dots without ever making more than six pieces.
+// splitSegments splits a token at its dots, into six pieces at most.
 func splitSegments(raw string) ([]string, *TokenError) {
 	segments := strings.SplitN(raw, ".", 6)
 	switch len(segments) {
 	case 3:
 		return segments, nil
 	case 5:
-		return nil, reject(ReasonEncrypted, "five parts: an encrypted token (JWE)").
-			withHint("switch token encryption off for this client at the identity provider")
+		return nil, refuse(ReasonEncrypted, "five parts: an encrypted token (JWE)").
+			withHint("switch off token encryption for this client at the identity provider")
 	}
-	return nil, reject(ReasonOpaque, "not three dot-separated parts: an opaque token").
-		withHint("request a JWT: on Auth0 name the API as audience; on Okta use a custom authorization server")
+	return nil, refuse(ReasonOpaque, "not three dot-separated parts: an opaque token").
+		withHint("request a JWT: on Auth0, send the API's audience; on Okta, use a custom authorization server")
 }
 
-// decodeSegment reads base64url without padding. The alphabet is checked by hand because the decoder skips line breaks;
-// Strict refuses altered trailing bits. An empty segment is rejected.
+// decodeSegment decodes base64url without padding. It checks the alphabet itself, because the decoder ignores line
+// breaks. Strict mode rejects nonzero trailing bits. An empty segment is an error.
 func decodeSegment(s string) ([]byte, bool) {
 	for _, b := range []byte(s) {
 		if !(b >= 'A' && b <= 'Z' || b >= 'a' && b <= 'z' || b >= '0' && b <= '9' || b == '-' || b == '_') {
@@ -85,5 +85,5 @@ func decodeSegment(s string) ([]byte, bool) {
 	return out, err == nil && len(out) > 0
 }
 
-// quoteError is err in a form fit for a log line: parsers may quote what they met.
+// quoteError returns err as text that is safe for a log line, because parsers quote their input.
 func quoteError(err error) string { return quote(err.Error()) }

@@ -11,31 +11,31 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// TenantKind says in which way a token names a tenant.
+// TenantKind is how a token names a tenant.
 type TenantKind uint8
 
-// The ways.
+// The kinds.
 const (
-	TenantAbsent     TenantKind = iota // no source names one (missing, null or "")
-	TenantNumber                       // a canonical positive number of up to 18 digits
+	TenantAbsent     TenantKind = iota // every tenant claim is missing, null or ""
+	TenantNumber                       // a positive number of up to 18 digits, without leading zeros
 	TenantExternalID                   // a name such as acme-sg
-	TenantInvalid                      // a source of the wrong shape, or two sources that disagree
+	TenantInvalid                      // a claim with a wrong type or value, or two claims that disagree
 )
 
-// String is the kind in words.
+// String returns the kind as text.
 func (k TenantKind) String() string {
 	return [...]string{"absent", "number", "external id", "invalid"}[k]
 }
 
-// TenantClaim is what the token says about the tenant. The zero value is an absent claim.
+// TenantClaim is the tenant that a token names. The zero value is an absent claim.
 type TenantClaim struct {
 	Kind   TenantKind
-	Value  string // the canonical number or the external id; "" when absent or invalid
-	Source string // the claim it came from
+	Value  string // the number or the external id; "" if absent or invalid
+	Source string // the claim that contains it
 	detail string // why it is invalid
 }
 
-// ID is the tenant's number, when the claim is one that can be a tenant_id (int4).
+// ID returns the tenant's number, if the claim is a number in the range of a tenant_id (int4).
 func (c TenantClaim) ID() (tenantid.ID, bool) {
 	if c.Kind != TenantNumber {
 		return 0, false
@@ -43,34 +43,35 @@ func (c TenantClaim) ID() (tenantid.ID, bool) {
 	return tenantid.Parse(c.Value)
 }
 
-// Err is a fault.Denied with code TENANT_INVALID for an invalid claim, else nil.
+// Err returns a fault.Denied with code TENANT_INVALID for an invalid claim, else nil.
 func (c TenantClaim) Err() error {
 	if c.Kind != TenantInvalid {
 		return nil
 	}
-	return fault.New(fault.Denied, "tenant claim cannot be used: %s", c.detail).WithCode("TENANT_INVALID")
+	return fault.New(fault.Denied, "tenant claim is not usable: %s", c.detail).WithCode("TENANT_INVALID")
 }
 
-// CheckTenant is a fault.Invalid for a text that would be rejected as a tenant claim.
+// CheckTenant returns a fault.Invalid if s would be invalid as a tenant claim.
 func CheckTenant(s string) error {
 	if c := newTenantReader(nil).classifyTenant(claimPath{"tenant_id"}, s); c.Kind == TenantInvalid {
-		return fault.New(fault.Invalid, "tenant %q: neither a tenant number nor an external id", s)
+		return fault.New(fault.Invalid, "tenant %q: must be a tenant number or an external id", s)
 	}
 	return nil
 }
 
-// The two spellings of a tenant. They cannot both match one text.
+// The two forms of a tenant. No string matches both.
 const (
 	numberForm   = `^[1-9][0-9]{0,17}$`
 	externalForm = `^[A-Za-z][A-Za-z0-9_-]{0,62}$`
 )
 
-// placeholderNames are words that a broken claim mapper sends in place of a value. They would gather strangers in one tenant.
+// placeholderNames returns words that a broken claim mapper sends for a missing value. If they were accepted, users of
+// different companies would share a tenant.
 func placeholderNames() []string {
 	return []string{"null", "nil", "none", "undefined", "nan", "true", "false", "all", "public"}
 }
 
-// tenantReader reads tenant claims; its patterns are compiled once per verifier.
+// tenantReader reads tenant claims. It holds its compiled patterns, so that they are compiled once per verifier.
 type tenantReader struct {
 	number, external *regexp.Regexp
 	paths            []claimPath
@@ -80,7 +81,7 @@ func newTenantReader(paths []claimPath) tenantReader {
 	return tenantReader{regexp.MustCompile(numberForm), regexp.MustCompile(externalForm), paths}
 }
 
-// readTenant unites the configured sources: one value, or several that agree.
+// readTenant reads all configured claims. Those that are present must agree.
 func (t tenantReader) readTenant(c members) TenantClaim {
 	var found TenantClaim
 	for _, p := range t.paths {
@@ -96,13 +97,13 @@ func (t tenantReader) readTenant(c members) TenantClaim {
 		case found.Kind == TenantAbsent:
 			found = next
 		case found.Value != next.Value:
-			return invalidTenant(p, "it names another tenant than "+found.Source)
+			return invalidTenant(p, "names another tenant than claim "+found.Source)
 		}
 	}
 	return found
 }
 
-// parseValue reads one source. A number is taken from its JSON text, so no digit is lost on the way.
+// parseValue reads one claim. It uses the JSON source of a number, so that no digit is lost.
 func (t tenantReader) parseValue(p claimPath, v jsontext.Value) TenantClaim {
 	if v == nil || v.Kind() == 'n' {
 		return TenantClaim{}
@@ -115,10 +116,10 @@ func (t tenantReader) parseValue(p claimPath, v jsontext.Value) TenantClaim {
 		}
 	case '0':
 		if s = string(v); !t.number.MatchString(s) {
-			return invalidTenant(p, "not a positive whole number of up to 18 digits")
+			return invalidTenant(p, "must be a positive whole number of up to 18 digits")
 		}
 	default:
-		return invalidTenant(p, "it is "+kindName(v)+", not a number or a text")
+		return invalidTenant(p, "want a number or a string, got "+kindName(v))
 	}
 	return t.classifyTenant(p, s)
 }
@@ -128,11 +129,11 @@ func (t tenantReader) classifyTenant(p claimPath, s string) TenantClaim {
 	case t.number.MatchString(s):
 		return TenantClaim{Kind: TenantNumber, Value: s, Source: p.String()}
 	case slices.Contains(placeholderNames(), strings.ToLower(s)):
-		return invalidTenant(p, quote(s)+" is a placeholder")
+		return invalidTenant(p, quote(s)+" is a placeholder for a missing value")
 	case t.external.MatchString(s):
 		return TenantClaim{Kind: TenantExternalID, Value: s, Source: p.String()}
 	}
-	return invalidTenant(p, quote(s)+" is neither a tenant number nor an external id")
+	return invalidTenant(p, quote(s)+" is no tenant number and no external id")
 }
 
 func invalidTenant(p claimPath, why string) TenantClaim {

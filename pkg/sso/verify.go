@@ -1,8 +1,8 @@
-// Package sso owns the question "whose token is this?": it turns a bearer token into an Identity, or into a reason why not.
+// Package sso verifies bearer tokens: it turns a token into an Identity, or into the reason why it is refused.
 //
-// It owns the strict reading of tokens, the issuer's keys and how they are kept fresh, the roles' order, and the
-// explanation of every refusal. It does not own HTTP: where a token stands in a request is package httpapi's business,
-// and which tenant an Identity belongs to is package tenant's. Signatures are checked by coreos/go-oidc.
+// It owns the strict parsing of tokens, the issuer's keys and their renewal, the order of the roles, and the
+// explanation of every refusal. It does not own HTTP: package httpapi takes the token from the request, and package
+// tenant finds the Identity's tenant. coreos/go-oidc verifies the signatures.
 package sso
 
 import (
@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Verifier checks tokens of one issuer. It is safe for concurrent use and should live as long as the process,
+// Verifier verifies the tokens of one issuer. It is safe for concurrent use and should live as long as the process,
 // because it holds the issuer's keys.
 type Verifier struct {
 	cfg     Config
@@ -22,12 +22,12 @@ type Verifier struct {
 	keys    *keySet
 	steps   []step
 
-	claimNames, headerNames knownNames // whose misspellings are rejected
+	claimNames, headerNames knownNames // names whose misspellings are refused
 	product                 Product    // for hints
 }
 
-// NewVerifier checks the configuration and touches no network. A bad configuration is a fault.Operator that lists
-// every problem.
+// NewVerifier checks the configuration and returns a Verifier. It sends no request. It fails with a fault.Operator that
+// lists all problems of the configuration.
 func NewVerifier(cfg Config) (*Verifier, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -37,31 +37,33 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 	v.roles, _ = expandPaths(cfg.Claims.Roles, v.parties)
 	tenantPaths, _ := expandPaths(cfg.Claims.Tenant, v.parties)
 	v.tenants = newTenantReader(tenantPaths)
-	v.claimNames, v.headerNames = newKnownNames(claimNames(slices.Concat(tenantPaths, v.roles))), newKnownNames(headerNames())
+	v.claimNames = newKnownNames(claimNames(slices.Concat(tenantPaths, v.roles)))
+	v.headerNames = newKnownNames(headerNames())
 	v.keys = newKeySet(cfg, newBackChannel(cfg))
 	return v, nil
 }
 
-// Close stops a running refresh of the keys and drops idle connections. The Verifier must not be used afterwards.
+// Close stops a running fetch of the keys and closes idle connections. The Verifier must not be used afterwards.
 func (v *Verifier) Close() { v.keys.close() }
 
-// ChecksAudience is false when neither audience nor client is configured: then any client of the issuer is accepted,
-// which `serve` warns about and `doctor` fails.
+// ChecksAudience reports whether the aud of tokens is checked. It is false if neither audiences nor
+// clients are configured: then tokens of every client of the issuer are accepted, for which `serve` logs a
+// warning and `doctor` fails.
 func (v *Verifier) ChecksAudience() bool { return len(v.cfg.Audiences) > 0 }
 
-// Ready reports whether tokens can be checked now, reading the keys first when there are none or they are old.
-// It returns fault.Unavailable while the identity provider cannot be reached and fault.Operator when it names another
-// issuer or publishes no usable address for its keys.
+// Ready reports whether tokens can be verified now; it fetches the keys first if needed. It returns fault.Unavailable
+// while the provider's keys are unavailable, and fault.Operator if the provider has another issuer name or no usable
+// address for its keys.
 func (v *Verifier) Ready(ctx context.Context) error { return v.keys.checkReady(ctx) }
 
-// KeyAge is how long ago the keys were read; false when they never were.
+// KeyAge returns the time since the keys were fetched; false if they never were.
 func (v *Verifier) KeyAge() (time.Duration, bool) { return v.keys.keyAge() }
 
-// Verify proves a raw compact token and reads it.
+// Verify verifies a token and returns its content.
 //
-// A token that proves nothing is a fault.Unauthenticated whose text is always the same; errors.As finds the *TokenError
-// that says why. While there are no keys to judge by it is a fault.Unavailable (or fault.Operator, see Ready), never
-// Unauthenticated. Tenant and roles claims of the wrong shape do not fail Verify: see Identity.ClaimFault.
+// For a refused token it returns a fault.Unauthenticated with the same text for every reason; errors.As finds the
+// *TokenError with the reason. While the keys are unavailable it returns fault.Unavailable (or fault.Operator, see
+// Ready). A tenant or roles claim of the wrong type does not make Verify fail: see Identity.ClaimFault.
 func (v *Verifier) Verify(ctx context.Context, rawToken string) (Identity, error) {
 	in := &inspection{raw: rawToken}
 	for _, s := range v.steps {
@@ -72,11 +74,11 @@ func (v *Verifier) Verify(ctx context.Context, rawToken string) (Identity, error
 	return in.id, nil
 }
 
-// publicError hides the reason of a refusal from callers and keeps faults as they are.
+// publicError hides the reason of a refusal from callers. It returns faults unchanged.
 func publicError(err error) error {
-	var rejected *TokenError
-	if errors.As(err, &rejected) {
-		return rejected.publicFault()
+	var refused *TokenError
+	if errors.As(err, &refused) {
+		return refused.publicFault()
 	}
 	return err
 }

@@ -6,10 +6,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// walkEntries walks a JSON object or list that has been found valid as part of a whole: names (nil in a list) and values as
-// they were written, sharing v's memory. Anything else has no entries.
-//
-// Checking is the parser's part, once per document. Looking into a part that it has passed needs no second parser.
+// walkEntries returns the members of a JSON object or the elements of an array, as in the source and sharing its
+// memory. The name is nil for an element. A value of another type has no entries. v must be part of valid JSON: the
+// parser checks a document once, so its parts need no second parsing.
 func walkEntries(v jsontext.Value) iter.Seq2[jsontext.Value, jsontext.Value] {
 	return func(yield func(name, value jsontext.Value) bool) {
 		i := skipGap(v, 0)
@@ -32,7 +31,7 @@ func walkEntries(v jsontext.Value) iter.Seq2[jsontext.Value, jsontext.Value] {
 	}
 }
 
-// skipGap is where the next value, name or bracket begins: behind white space, commas and colons.
+// skipGap returns the position of the next value, name or bracket, after white space, commas and colons.
 func skipGap(v []byte, i int) int {
 	for i < len(v) && isGap(v[i]) {
 		i++
@@ -48,7 +47,7 @@ func isGap(b byte) bool {
 	return false
 }
 
-// endOfValue is the end of the value that begins at i.
+// endOfValue returns the end of the value that starts at i.
 func endOfValue(v []byte, i int) int {
 	for depth := 0; i < len(v); i++ {
 		switch v[i] {
@@ -59,7 +58,7 @@ func endOfValue(v []byte, i int) int {
 		case ' ', '\t', '\r', '\n', ',', ':':
 		case '}', ']':
 			depth--
-		default: // a number or a word, up to what ends it
+		default: // a number, true, false or null
 			for i+1 < len(v) && !isGap(v[i+1]) && v[i+1] != ']' && v[i+1] != '}' {
 				i++
 			}
@@ -71,7 +70,7 @@ func endOfValue(v []byte, i int) int {
 	return len(v)
 }
 
-// endOfString is the end of the string that begins at i.
+// endOfString returns the end of the string that starts at i.
 func endOfString(v []byte, i int) int {
 	for i++; i < len(v) && v[i] != '"'; i++ {
 		if v[i] == '\\' {
