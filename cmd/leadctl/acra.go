@@ -16,7 +16,7 @@ import (
 )
 
 func newACRA(a *app) *cobra.Command {
-	return noun(&cobra.Command{
+	return groupCommand(&cobra.Command{
 		Use: "acra", Short: "Bring the company register (ACRA) up to date", GroupID: groupLeads,
 		Example: "  leadctl acra ingest\n  leadctl acra status --watch\n  leadctl acra rejects",
 	}, newACRAIngest(a), newACRAStatus(a), newACRARejects(a))
@@ -44,10 +44,10 @@ func newACRAIngest(a *app) *cobra.Command {
 			"  leadctl acra ingest --source api --resource d_8575e84912df3c28995b8e6e0e05205a --limit 5000 --dry-run",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f.File, f.Stdin = first(args), cmd.InOrStdin()
-			report, err := a.ingest(cmd.Context(), f)
-			a.warn(report.Notes)
-			return errors.Join(err, a.printUnless(err, report))
+			f.File, f.Stdin = firstArg(args), cmd.InOrStdin()
+			report, err := a.ingestACRA(cmd.Context(), f)
+			a.printWarnings(report.Notes)
+			return errors.Join(err, a.printResultUnless(err, report))
 		},
 	}
 	flags := cmd.Flags()
@@ -62,37 +62,37 @@ func newACRAIngest(a *app) *cobra.Command {
 	flags.BoolVar(&f.Force, "force", false, "read again what has not been republished; accept a register that shrank by half")
 	flags.BoolVar(&f.registerOnly, "register-only", false, "leave the companies as they are; the next ingestion or scoring brings them to the register")
 	flags.Float64Var(&f.MaxRejects, "max-rejects", acra.DefaultRejects, "share of refused rows above which the run is aborted")
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
-// ingest is what the scheduled job does too: the register first, then the companies that the platform makes of it.
-func (a *app) ingest(ctx context.Context, f ingestFlags) (reportShown, error) {
+// ingestACRA is what the scheduled job does too: the register first, then the companies that the platform makes of it.
+func (a *app) ingestACRA(ctx context.Context, f ingestFlags) (ingestResult, error) {
 	opts, err := a.ingestOptions(ctx, f)
 	if err != nil {
-		return reportShown{}, err
+		return ingestResult{}, err
 	}
 	db, err := a.db(ctx)
 	if err != nil {
-		return reportShown{}, err
+		return ingestResult{}, err
 	}
 	report, err := a.ingestRegister(ctx, db, opts)
 	if err != nil || report.DryRun || f.registerOnly {
-		return showReport(report, leads.CompaniesReport{}), err
+		return newIngestResult(report, leads.CompaniesReport{}), err
 	}
-	queue, err := a.jobs(ctx, false)
+	queue, err := a.openJobs(ctx, false)
 	if err != nil {
-		return showReport(report, leads.CompaniesReport{}), err
+		return newIngestResult(report, leads.CompaniesReport{}), err
 	}
 	companies, err := serve.Companies(ctx, db, queue, report)
-	return showReport(report, companies), err
+	return newIngestResult(report, companies), err
 }
 
 func (a *app) ingestRegister(ctx context.Context, db *postgres.DB, opts acra.Options) (acra.Report, error) {
 	p := a.newProgress("rows", -1)
 	defer p.finish()
 	opts.Progress = func(now acra.Progress) {
-		p.expect(now.Rows())
-		p.set(now.Read)
+		p.setTotal(now.Rows())
+		p.setDone(now.Read)
 	}
 	return acra.Ingest(ctx, db, opts)
 }
@@ -110,7 +110,7 @@ func (a *app) ingestOptions(ctx context.Context, f ingestFlags) (opts acra.Optio
 	if f.PageSize == 0 {
 		f.PageSize = cfg.ACRA.PageSize
 	}
-	opts, opts.Status, opts.By = f.Options, f.statuses, operator("")
+	opts, opts.Status, opts.By = f.Options, f.statuses, operatorBy("")
 	if opts.MaxRejects == 0 {
 		opts.MaxRejects = -1 // what was said, not what is left open
 	}
@@ -152,17 +152,17 @@ func newACRAStatus(a *app) *cobra.Command {
 			case watch:
 				return a.watchRun(cmd.Context())
 			case len(args) == 1:
-				return a.oneRun(cmd.Context(), args[0])
+				return a.printRun(cmd.Context(), args[0])
 			}
-			return a.listRuns(cmd.Context(), n)
+			return a.printRuns(cmd.Context(), n)
 		},
 	}
 	cmd.Flags().BoolVar(&watch, "watch", false, "follow the latest run until it ends")
 	cmd.Flags().IntVar(&n, "limit", 10, "runs to list")
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
-func (a *app) listRuns(ctx context.Context, n int) error {
+func (a *app) printRuns(ctx context.Context, n int) error {
 	db, err := a.db(ctx)
 	if err != nil {
 		return err
@@ -172,10 +172,10 @@ func (a *app) listRuns(ctx context.Context, n int) error {
 	for i, r := range runs {
 		list[i] = runRow{r.ID, r.State, r.Source, r.StartedAt, r.Counts, r.Error}
 	}
-	return errors.Join(err, a.printUnless(err, list))
+	return errors.Join(err, a.printResultUnless(err, list))
 }
 
-func (a *app) oneRun(ctx context.Context, arg string) error {
+func (a *app) printRun(ctx context.Context, arg string) error {
 	id, err := runID(arg)
 	if err != nil {
 		return err
@@ -185,7 +185,7 @@ func (a *app) oneRun(ctx context.Context, arg string) error {
 		return err
 	}
 	run, err := acra.OneRun(ctx, db, id)
-	return errors.Join(err, a.printUnless(err, showRun(run)))
+	return errors.Join(err, a.printResultUnless(err, newRunDetail(run)))
 }
 
 func (a *app) watchRun(ctx context.Context) error {
@@ -194,9 +194,9 @@ func (a *app) watchRun(ctx context.Context) error {
 		return err
 	}
 	p := a.newProgress("rows", -1)
-	run, err := acra.Watch(ctx, db, func(r acra.Run) { p.set(r.Read) })
+	run, err := acra.Watch(ctx, db, func(r acra.Run) { p.setDone(r.Read) })
 	p.finish()
-	return errors.Join(err, a.printUnless(err, showRun(run)))
+	return errors.Join(err, a.printResultUnless(err, newRunDetail(run)))
 }
 
 func newACRARejects(a *app) *cobra.Command {
@@ -208,16 +208,16 @@ func newACRARejects(a *app) *cobra.Command {
 		Example: "  leadctl acra rejects\n  leadctl acra rejects --run 42 -o csv",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			list, err := a.rejects(cmd.Context(), run, n)
-			return errors.Join(err, a.printUnless(err, list))
+			list, err := a.listRejects(cmd.Context(), run, n)
+			return errors.Join(err, a.printResultUnless(err, list))
 		},
 	}
 	cmd.Flags().StringVar(&run, "run", "0", "number of the run; 0 is the latest")
 	cmd.Flags().IntVar(&n, "limit", 100, "rows to list")
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
-func (a *app) rejects(ctx context.Context, run string, n int) ([]acra.Reject, error) {
+func (a *app) listRejects(ctx context.Context, run string, n int) ([]acra.Reject, error) {
 	if n < 1 {
 		return nil, fault.New(fault.Invalid, "--limit %d: less than one", n)
 	}

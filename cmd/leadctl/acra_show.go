@@ -10,8 +10,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/leads"
 )
 
-// runShown is everything about a run.
-type runShown struct {
+// runDetail is everything about a run.
+type runDetail struct {
 	ID       int64      `json:"run_id"`
 	Source   string     `json:"source"`
 	State    string     `json:"state"`
@@ -20,44 +20,44 @@ type runShown struct {
 	Seconds  float64    `json:"seconds"` // worked on, over all resumptions
 	Rate     int64      `json:"rows_per_second"`
 	acra.Counts
-	Warnings int64    `json:"warnings"`
-	Absent   int64    `json:"absent"`
-	Complete bool     `json:"complete"`
-	Error    string   `json:"error"`
-	Notes    []string `json:"notes"`
-	Status   []string `json:"status"` // entity statuses taken; none means all
-	Since    string   `json:"since"`
-	Limit    int64    `json:"limit"`
-	Release  string   `json:"release"` // the publisher's date of the newest dataset read
-	Part     string   `json:"at_part"` // the cursor: file or dataset, and the line up to which all is committed
-	Line     int64    `json:"at_line"`
-	Unknown  []string `json:"unknown_columns"`
-	Missing  []string `json:"missing_columns"`
-	Refused  []tally  `json:"refused"` // by reason
-	Mended   []tally  `json:"mended"`  // by what was wrong
+	Warnings int64      `json:"warnings"`
+	Absent   int64      `json:"absent"`
+	Complete bool       `json:"complete"`
+	Error    string     `json:"error"`
+	Notes    []string   `json:"notes"`
+	Status   []string   `json:"status"` // entity statuses taken; none means all
+	Since    string     `json:"since"`
+	Limit    int64      `json:"limit"`
+	Release  string     `json:"release"` // the publisher's date of the newest dataset read
+	Part     string     `json:"at_part"` // the cursor: file or dataset, and the line up to which all is committed
+	Line     int64      `json:"at_line"`
+	Unknown  []string   `json:"unknown_columns"`
+	Missing  []string   `json:"missing_columns"`
+	Refused  []rowCount `json:"refused"` // by reason
+	Mended   []rowCount `json:"mended"`  // by what was wrong
 }
 
-// tally is how many rows something happened to.
-type tally struct {
+// rowCount is how many rows something happened to.
+type rowCount struct {
 	Rows int64  `json:"rows"`
 	What string `json:"what"`
 }
 
-// tallies are counted's, most frequent first.
-func tallies(counted map[string]int64) []tally {
-	list := []tally{}
+// sortedCounts are counted's, most frequent first.
+func sortedCounts(counted map[string]int64) []rowCount {
+	list := []rowCount{}
 	for what, n := range counted {
-		list = append(list, tally{n, what})
+		list = append(list, rowCount{n, what})
 	}
-	slices.SortFunc(list, func(a, b tally) int { return cmp.Or(cmp.Compare(b.Rows, a.Rows), cmp.Compare(a.What, b.What)) })
+	slices.SortFunc(list, func(a, b rowCount) int { return cmp.Or(cmp.Compare(b.Rows, a.Rows), cmp.Compare(a.What, b.What)) })
 	return list
 }
 
-func showRun(r acra.Run) runShown {
+func newRunDetail(r acra.Run) runDetail {
 	d := r.Detail
-	s := runShown{ID: r.ID, Source: r.Source, State: r.State, Started: r.StartedAt, Finished: r.FinishedAt, Seconds: math.Round(d.Seconds*100) / 100, Counts: r.Counts,
-		Warnings: r.Warnings, Absent: r.Absent, Complete: r.Complete, Error: r.Error, Notes: some(d.Notes), Status: some(d.Status), Since: d.Since, Limit: d.Limit,
-		Part: r.At.Part, Line: r.At.Line, Unknown: some(d.Unknown), Missing: some(d.Missing), Refused: tallies(d.Reasons), Mended: tallies(d.Warnings)}
+	s := runDetail{ID: r.ID, Source: r.Source, State: r.State, Started: r.StartedAt, Finished: r.FinishedAt, Seconds: math.Round(d.Seconds*100) / 100, Counts: r.Counts,
+		Warnings: r.Warnings, Absent: r.Absent, Complete: r.Complete, Error: r.Error, Notes: nonNilList(d.Notes), Status: nonNilList(d.Status), Since: d.Since, Limit: d.Limit,
+		Part: r.At.Part, Line: r.At.Line, Unknown: nonNilList(d.Unknown), Missing: nonNilList(d.Missing), Refused: sortedCounts(d.Reasons), Mended: sortedCounts(d.Warnings)}
 	if d.Seconds > 0 {
 		s.Rate = int64(float64(r.Read) / d.Seconds)
 	}
@@ -67,12 +67,12 @@ func showRun(r acra.Run) runShown {
 	return s
 }
 
-// some is list, in JSON an array also when it is empty.
-func some(list []string) []string { return append([]string{}, list...) }
+// nonNilList is list, in JSON an array also when it is empty.
+func nonNilList(list []string) []string { return append([]string{}, list...) }
 
-// reportShown is what `acra ingest` prints.
-type reportShown struct {
-	runShown
+// ingestResult is what `acra ingest` prints.
+type ingestResult struct {
+	runDetail
 	DryRun           bool          `json:"dry_run"`         // nothing was written; the counts say what a run would do
 	Resumed          bool          `json:"resumed"`         // the run had begun earlier
 	NothingToDo      bool          `json:"nothing_to_do"`   // the source has not been republished since this run
@@ -82,6 +82,6 @@ type reportShown struct {
 	FirstRejects     []acra.Reject `json:"first_rejects"` // of a dry run, which keeps none
 }
 
-func showReport(r acra.Report, companies leads.CompaniesReport) reportShown {
-	return reportShown{showRun(r.Run), r.DryRun, r.Resumed, r.NothingToDo, companies.Added, companies.Updated, companies.Closed, append([]acra.Reject{}, r.FirstRejects...)}
+func newIngestResult(r acra.Report, companies leads.CompaniesReport) ingestResult {
+	return ingestResult{newRunDetail(r.Run), r.DryRun, r.Resumed, r.NothingToDo, companies.Added, companies.Updated, companies.Closed, append([]acra.Reject{}, r.FirstRejects...)}
 }

@@ -45,15 +45,15 @@ type app struct {
 
 func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, style: newStyle(stderr), format: formatTable}
-	a.config = once(a.loadConfig)
-	a.log = once(a.openLog)
-	a.db = once(a.openDB)
-	a.verifier = once(a.openVerifier)
+	a.config = openOnce(a.loadConfig)
+	a.log = openOnce(a.openLog)
+	a.db = openOnce(a.openDB)
+	a.verifier = openOnce(a.openVerifier)
 	return a
 }
 
-// once remembers the first answer of open, good or bad.
-func once[T any](open func(context.Context) (T, error)) func(context.Context) (T, error) {
+// openOnce remembers the first answer of open, good or bad.
+func openOnce[T any](open func(context.Context) (T, error)) func(context.Context) (T, error) {
 	var guard sync.Once
 	var value T
 	var err error
@@ -89,8 +89,8 @@ func (a *app) inSystem(ctx context.Context, reason string, fn func(context.Conte
 	return db.InSystem(ctx, reason, fn)
 }
 
-// operator is who uses the command line, for the audit log.
-func operator(reason string) tenant.By {
+// operatorBy is who uses the command line, for the audit log.
+func operatorBy(reason string) tenant.By {
 	name := "unknown"
 	if u, err := user.Current(); err == nil {
 		name = u.Username
@@ -98,6 +98,6 @@ func operator(reason string) tenant.By {
 	return tenant.By{Actor: "cli:" + name, Reason: reason}
 }
 
-func first(args []string) string {
+func firstArg(args []string) string {
 	return append(slices.Clone(args), "")[0]
 }

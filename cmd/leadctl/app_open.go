@@ -87,8 +87,8 @@ func (a *app) openVerifier(ctx context.Context) (*sso.Verifier, error) {
 	return v, err
 }
 
-// jobs opens the queue; a working client starts at once and stops when the command ends.
-func (a *app) jobs(ctx context.Context, work bool) (*jobs.Client, error) {
+// openJobs opens the queue; a working client starts at once and stops when the command ends.
+func (a *app) openJobs(ctx context.Context, work bool) (*jobs.Client, error) {
 	cfg, err := a.config(ctx)
 	if err != nil {
 		return nil, err
@@ -124,8 +124,8 @@ func (a *app) ownerDSN(ctx context.Context) (string, error) {
 	return cfg.Database.DSN, nil
 }
 
-// look reads the catalog of a database in any state.
-func (a *app) look(ctx context.Context, fn func(schema.Querier) error) error {
+// readCatalog reads the catalog of a database in any state.
+func (a *app) readCatalog(ctx context.Context, fn func(schema.Querier) error) error {
 	cfg, err := a.config(ctx)
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ func tenantFlag(cmd *cobra.Command, ref *string) {
 // visitTenant resolves what --tenant says for a command that reads the tenant's data, and records the visit.
 func (a *app) visitTenant(ctx context.Context, ref, action string) (id tenant.ID, err error) {
 	err = a.inSystem(ctx, action, func(ctx context.Context, tx postgres.SystemTx) error {
-		t, err := tenant.Visit(ctx, tx, ref, action, operator(""))
+		t, err := tenant.Visit(ctx, tx, ref, action, operatorBy(""))
 		id = t.ID
 		return err
 	})
@@ -81,8 +81,8 @@ func (a *app) writeTenant(ctx context.Context, ref, action string, dryRun bool, 
 	return err
 }
 
-// workspaces opens what there is to do to tenants' workspaces.
-func (a *app) workspaces(ctx context.Context) (*workspace.Service, error) {
+// openWorkspaces opens what there is to do to tenants' workspaces.
+func (a *app) openWorkspaces(ctx context.Context) (*workspace.Service, error) {
 	cfg, err := a.config(ctx)
 	if err != nil {
 		return nil, err
@@ -98,9 +98,9 @@ func (a *app) workspaces(ctx context.Context) (*workspace.Service, error) {
 	return serve.Workspaces(ctx, cfg, db, log)
 }
 
-// workspaceOf is that with the tenant that ref names.
-func (a *app) workspaceOf(ctx context.Context, ref string) (spaces *workspace.Service, t tenant.Tenant, err error) {
-	if spaces, err = a.workspaces(ctx); err != nil {
+// openWorkspaceOf is that with the tenant that ref names.
+func (a *app) openWorkspaceOf(ctx context.Context, ref string) (spaces *workspace.Service, t tenant.Tenant, err error) {
+	if spaces, err = a.openWorkspaces(ctx); err != nil {
 		return nil, t, err
 	}
 	err = a.inSystem(ctx, "find tenant", func(ctx context.Context, tx postgres.SystemTx) error {

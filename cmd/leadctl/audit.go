@@ -13,7 +13,7 @@ import (
 )
 
 func newAudit(a *app) *cobra.Command {
-	return noun(&cobra.Command{
+	return groupCommand(&cobra.Command{
 		Use:     "audit",
 		Short:   "Read the audit log",
 		GroupID: groupTenancy,
@@ -32,8 +32,8 @@ func newAuditList(a *app) *cobra.Command {
 			"  leadctl audit list --since 2026-01-01 --until 2026-02-01 --limit 1000 -o csv",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			list, err := a.audit(cmd.Context(), f, ref, since, until)
-			return errors.Join(err, a.printUnless(err, list))
+			list, err := a.listAudit(cmd.Context(), f, ref, since, until)
+			return errors.Join(err, a.printResultUnless(err, list))
 		},
 	}
 	cmd.Flags().StringVar(&ref, "tenant", "", "only acts on this tenant, by number or external id")
@@ -42,11 +42,11 @@ func newAuditList(a *app) *cobra.Command {
 	cmd.Flags().StringVar(&since, "since", "", "only acts since then: a day (2006-01-02, UTC), a time (RFC 3339), or how long ago (24h)")
 	cmd.Flags().StringVar(&until, "until", "", "only acts before then, given as for --since")
 	cmd.Flags().IntVar(&f.Limit, "limit", 100, "how many, from 1 to 10000")
-	complete(cmd, "action", tenant.Actions)
-	return a.reads(cmd)
+	registerCompletion(cmd, "action", tenant.Actions)
+	return a.addOutputFlag(cmd)
 }
 
-func (a *app) audit(ctx context.Context, f tenant.ActFilter, ref, since, until string) (list []tenant.Recorded, err error) {
+func (a *app) listAudit(ctx context.Context, f tenant.ActFilter, ref, since, until string) (list []tenant.Recorded, err error) {
 	if f.Since, err = parseTime("since", since, time.Now()); err != nil {
 		return nil, err
 	}

@@ -19,13 +19,13 @@ import (
 
 // Completion must be there at once or not at all: names are kept for a while, and a database that is slow gives none.
 const (
-	namesKept      = 5 * time.Minute
-	namesPatience  = 700 * time.Millisecond
-	namesCompleted = 1000
+	namesMaxAge  = 5 * time.Minute
+	namesTimeout = 700 * time.Millisecond
+	maxNames     = 1000
 )
 
-// complete gives a flag its words.
-func complete(cmd *cobra.Command, flag string, words func() []string) {
+// registerCompletion gives a flag its words.
+func registerCompletion(cmd *cobra.Command, flag string, words func() []string) {
 	err := cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return words(), cobra.ShellCompDirectiveNoFileComp
 	})
@@ -41,7 +41,7 @@ func (a *app) completeTenants(cmd *cobra.Command) {
 	}
 	names := func() []string { return a.tenantNames(context.Background()) }
 	if cmd.Flags().Lookup("tenant") != nil {
-		complete(cmd, "tenant", names)
+		registerCompletion(cmd, "tenant", names)
 	}
 	if words := strings.Fields(cmd.Use); len(words) > 1 && strings.Trim(words[1], "[]") == "TENANT" {
 		cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -60,12 +60,12 @@ func (a *app) tenantNames(ctx context.Context) (words []string) {
 	if words, ok := readNames(cache); ok {
 		return words
 	}
-	ctx, cancel := context.WithTimeout(ctx, namesPatience)
+	ctx, cancel := context.WithTimeout(ctx, namesTimeout)
 	defer cancel()
 	err := a.inSystem(ctx, "complete tenants", func(ctx context.Context, tx postgres.SystemTx) error {
 		list, err := tenant.List(ctx, tx)
-		for _, t := range list[:min(len(list), namesCompleted)] {
-			words = append(words, t.ID.String()+"\t"+strings.ReplaceAll(printable(t.Name), "\n", " "))
+		for _, t := range list[:min(len(list), maxNames)] {
+			words = append(words, t.ID.String()+"\t"+strings.ReplaceAll(stripControls(t.Name), "\n", " "))
 		}
 		return err
 	})
@@ -87,7 +87,7 @@ func namesCache(cfg config.Config) string {
 
 func readNames(file string) (words []string, ok bool) {
 	info, err := os.Stat(file)
-	if err != nil || time.Since(info.ModTime()) > namesKept {
+	if err != nil || time.Since(info.ModTime()) > namesMaxAge {
 		return nil, false
 	}
 	text, err := os.ReadFile(file)

@@ -7,7 +7,7 @@ import (
 )
 
 func newConfig(a *app) *cobra.Command {
-	return noun(&cobra.Command{
+	return groupCommand(&cobra.Command{
 		Use:     "config",
 		Short:   "See what leadctl is configured to do",
 		GroupID: groupSelf,
@@ -24,8 +24,8 @@ func newConfigShow(a *app) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, wrong := a.config(cmd.Context())
-			return errors.Join(a.print(cfg.Show()), wrong)
+			return errors.Join(a.printResult(cfg.Show()), wrong)
 		},
 	}
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }

@@ -29,7 +29,7 @@ func newDemo(a *app) *cobra.Command {
 			"temporary data is deleted at the end. Debian and RPM packages and the container image do not contain the demo.",
 		Example: "  leadctl demo\n  leadctl demo --once",
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context(), opts) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.runDemo(cmd.Context(), opts) },
 	}
 	cmd.Flags().BoolVar(&opts.Once, "once", false, "exit when the last step is done, do not keep serving")
 	cmd.Flags().IntVar(&opts.Rows, "rows", 3000, "number of synthetic register rows")
@@ -37,8 +37,8 @@ func newDemo(a *app) *cobra.Command {
 	return cmd
 }
 
-// demo prints its story to stdout: it is the command's result.
-func (a *app) demo(ctx context.Context, opts demo.Options) (err error) {
+// runDemo prints its story to stdout: it is the command's result.
+func (a *app) runDemo(ctx context.Context, opts demo.Options) (err error) {
 	if opts.Config, err = a.config(ctx); err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (a *app) demo(ctx context.Context, opts demo.Options) (err error) {
 	opts.Act = func(title, outcome string, took time.Duration, err error) {
 		mark := out.good("✓")
 		if err != nil {
-			mark, outcome = out.bad("✗"), printable(err.Error())
+			mark, outcome = out.bad("✗"), stripControls(err.Error())
 		}
 		outcome = strings.ReplaceAll(outcome, "\n", "\n"+strings.Repeat(" ", 32))
 		fmt.Fprintf(a.stdout, "%s %-20s %s  %s\n", mark, title, out.dim(fmt.Sprintf("%7s", took.Round(time.Millisecond))), outcome)

@@ -25,24 +25,24 @@ func newDoctor(a *app) *cobra.Command {
 		Example: "  leadctl doctor\n  leadctl doctor -o json\n  leadctl doctor --token-file token.txt",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			checks, err := a.examine(cmd.Context(), from, fix)
+			checks, err := a.runDoctor(cmd.Context(), from, fix)
 			if err != nil {
 				return err
 			}
-			return errors.Join(a.print(checks), doctor.Verdict(checks))
+			return errors.Join(a.printResult(checks), doctor.Verdict(checks))
 		},
 	}
 	cmd.Flags().StringVar(&from.file, "token-file", "", "file with a token to judge; - reads stdin; without it LEADCTL_TOKEN")
 	cmd.Flags().BoolVar(&fix, "fix", false, "put right what is safe to put right")
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
-func (a *app) examine(ctx context.Context, from tokenSource, fix bool) ([]doctor.Check, error) {
+func (a *app) runDoctor(ctx context.Context, from tokenSource, fix bool) ([]doctor.Check, error) {
 	cfg, _ := a.config(ctx) // what is wrong with it is the first check
-	o := doctor.Options{Config: cfg, Fix: fix, By: operator(""), TenantEditors: a.tenantEditors()}
+	o := doctor.Options{Config: cfg, Fix: fix, By: operatorBy(""), TenantEditors: a.tenantEditors()}
 	if from.file != "" || strings.TrimSpace(os.Getenv("LEADCTL_TOKEN")) != "" {
 		var err error
-		if o.Token, err = a.token(ctx, from); err != nil {
+		if o.Token, err = a.readToken(ctx, from); err != nil {
 			return nil, err
 		}
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 func newExport(a *app) *cobra.Command {
-	return noun(&cobra.Command{
+	return groupCommand(&cobra.Command{
 		Use:     "export",
 		Short:   "Write a tenant's data to a file",
 		GroupID: groupLeads,
@@ -32,7 +32,7 @@ func newExportScores(a *app) *cobra.Command {
 		Example: "  leadctl export scores --tenant 42 --format csv --out leads.csv\n  leadctl export scores --tenant 42 --format ndjson | jq .name",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			filter, err := chosen.filter()
+			filter, err := chosen.parseFilter()
 			if err != nil {
 				return err
 			}
@@ -40,7 +40,7 @@ func newExportScores(a *app) *cobra.Command {
 		},
 	}
 	tenantFlag(cmd, &ref)
-	chosen.add(cmd)
+	chosen.addFlags(cmd)
 	cmd.Flags().StringVar(&format, "format", string(leads.CSV), "csv, json or ndjson")
 	cmd.Flags().StringVar(&out, "out", "-", "file to write; - for stdout")
 	cmd.Flags().IntVar(&limit, "limit", leads.All, "how many leads at most; 0 for all")
@@ -64,10 +64,10 @@ func (a *app) exportScores(ctx context.Context, ref, out string, o exportOptions
 	if out == "-" {
 		return write(a.stdout)
 	}
-	if err := writeWhole(out, write); err != nil {
+	if err := writeAtomically(out, write); err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stderr, "%d leads written to %s\n", done.Rows, printable(out))
+	fmt.Fprintf(a.stderr, "%d leads written to %s\n", done.Rows, stripControls(out))
 	return nil
 }
 
@@ -82,7 +82,7 @@ func (a *app) streamScores(ctx context.Context, ref string, w io.Writer, o expor
 		return done, err
 	}
 	err = db.InTenant(ctx, id, func(ctx context.Context, tx postgres.TenantTx) error {
-		return leads.RecordExport(ctx, tx, o.format, o.limit, o.filter, operator(""))
+		return leads.RecordExport(ctx, tx, o.format, o.limit, o.filter, operatorBy(""))
 	})
 	if err != nil {
 		return done, err

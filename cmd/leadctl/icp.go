@@ -11,7 +11,7 @@ import (
 )
 
 func newICP(a *app) *cobra.Command {
-	return noun(&cobra.Command{
+	return groupCommand(&cobra.Command{
 		Use:     "icp",
 		Short:   "Say which companies a tenant looks for",
 		GroupID: groupLeads,
@@ -34,11 +34,11 @@ func newICPList(a *app) *cobra.Command {
 				rules, err = leads.ListRules(ctx, tx)
 				return err
 			})
-			return errors.Join(err, a.printUnless(err, rules))
+			return errors.Join(err, a.printResultUnless(err, rules))
 		},
 	}
 	tenantFlag(cmd, &ref)
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
 func newICPShow(a *app) *cobra.Command {
@@ -54,11 +54,11 @@ func newICPShow(a *app) *cobra.Command {
 				rule, err = leads.ShowRule(ctx, tx, args[0])
 				return err
 			})
-			return errors.Join(err, a.printUnless(err, rule))
+			return errors.Join(err, a.printResultUnless(err, rule))
 		},
 	}
 	tenantFlag(cmd, &ref)
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
 func newICPSet(a *app) *cobra.Command {
@@ -73,17 +73,17 @@ func newICPSet(a *app) *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			rule, err := a.setRule(cmd.Context(), ref, args[0], from, dryRun)
-			return errors.Join(err, a.printUnless(err, rule))
+			return errors.Join(err, a.printResultUnless(err, rule))
 		},
 	}
 	tenantFlag(cmd, &ref)
-	from.flags(cmd)
+	from.addFlags(cmd)
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "check the profile against the database and keep nothing")
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
 func (a *app) setRule(ctx context.Context, ref, name string, from payloadSource, dryRun bool) (rule leads.Rule, err error) {
-	payload, err := from.read(a.stdin)
+	payload, err := from.readPayload(a.stdin)
 	if err != nil {
 		return rule, err
 	}
@@ -91,8 +91,8 @@ func (a *app) setRule(ctx context.Context, ref, name string, from payloadSource,
 	if err != nil {
 		return rule, err
 	}
-	a.warn(profile.Warnings())
-	queue, err := a.jobs(ctx, false)
+	a.printWarnings(profile.Warnings())
+	queue, err := a.openJobs(ctx, false)
 	if err != nil {
 		return rule, err
 	}
@@ -101,7 +101,7 @@ func (a *app) setRule(ctx context.Context, ref, name string, from payloadSource,
 		return rule, err
 	}
 	err = a.inSystem(ctx, "icp.set", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		if rule, err = leads.SetRule(ctx, tx, queue, id, name, payload, operator("")); err == nil && dryRun {
+		if rule, err = leads.SetRule(ctx, tx, queue, id, name, payload, operatorBy("")); err == nil && dryRun {
 			err = errDryRun
 		}
 		return err
@@ -122,19 +122,19 @@ func newICPTest(a *app) *cobra.Command {
 		Example: "  leadctl icp test Software --tenant 42\n  leadctl icp test --tenant 42 --payload '{\"keywords\": [\"logistics\"]}' -o json",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			trial, err := a.tryRule(cmd.Context(), ref, first(args), from)
-			return errors.Join(err, a.printUnless(err, trial))
+			trial, err := a.testRule(cmd.Context(), ref, firstArg(args), from)
+			return errors.Join(err, a.printResultUnless(err, trial))
 		},
 	}
 	tenantFlag(cmd, &ref)
-	from.flags(cmd)
-	return a.reads(cmd)
+	from.addFlags(cmd)
+	return a.addOutputFlag(cmd)
 }
 
-func (a *app) tryRule(ctx context.Context, ref, name string, from payloadSource) (trial leads.Trial, err error) {
+func (a *app) testRule(ctx context.Context, ref, name string, from payloadSource) (trial leads.Trial, err error) {
 	var payload []byte
 	if name == "" {
-		if payload, err = from.read(a.stdin); err != nil {
+		if payload, err = from.readPayload(a.stdin); err != nil {
 			return trial, err
 		}
 	}
@@ -168,16 +168,16 @@ func newICPDelete(a *app) *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			rule, err := a.deleteRule(cmd.Context(), ref, args[0], dryRun)
-			return errors.Join(err, a.printUnless(err, rule))
+			return errors.Join(err, a.printResultUnless(err, rule))
 		},
 	}
 	tenantFlag(cmd, &ref)
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "find out whether it can be deleted, and keep it")
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
 func (a *app) deleteRule(ctx context.Context, ref, name string, dryRun bool) (rule leads.Rule, err error) {
-	queue, err := a.jobs(ctx, false)
+	queue, err := a.openJobs(ctx, false)
 	if err != nil {
 		return rule, err
 	}
@@ -186,7 +186,7 @@ func (a *app) deleteRule(ctx context.Context, ref, name string, dryRun bool) (ru
 		return rule, err
 	}
 	err = a.inSystem(ctx, "icp.delete", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		if rule, err = leads.DeleteRule(ctx, tx, queue, id, name, operator("")); err == nil && dryRun {
+		if rule, err = leads.DeleteRule(ctx, tx, queue, id, name, operatorBy("")); err == nil && dryRun {
 			err = errDryRun
 		}
 		return err

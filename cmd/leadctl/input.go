@@ -14,8 +14,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/leads"
 )
 
-// password reads the first line of a file or of stdin.
-func (a *app) password(file string) (string, error) {
+// readPassword reads the first line of a file or of stdin.
+func (a *app) readPassword(file string) (string, error) {
 	var raw []byte
 	var err error
 	switch file {
@@ -36,8 +36,8 @@ func (a *app) password(file string) (string, error) {
 // tokenSource says where a command's token comes from.
 type tokenSource struct{ file, client string }
 
-// token reads the token that a command is about: from the file that is named, the environment, or the session kept by login.
-func (a *app) token(ctx context.Context, from tokenSource) (string, error) {
+// readToken reads the token that a command is about: from the file that is named, the environment, or the session kept by login.
+func (a *app) readToken(ctx context.Context, from tokenSource) (string, error) {
 	raw := []byte(os.Getenv("LEADCTL_TOKEN"))
 	var err error
 	switch {
@@ -46,7 +46,7 @@ func (a *app) token(ctx context.Context, from tokenSource) (string, error) {
 	case from.file != "":
 		raw, err = os.ReadFile(from.file)
 	case len(bytes.TrimSpace(raw)) == 0:
-		return a.kept(ctx, from.client)
+		return a.savedToken(ctx, from.client)
 	}
 	if err != nil {
 		return "", fault.New(fault.Invalid, "token: %w", err)
@@ -60,7 +60,7 @@ func (a *app) token(ctx context.Context, from tokenSource) (string, error) {
 
 const maxTokenFile = 64 << 10
 
-func (a *app) adminSecret(file string) (string, error) {
+func (a *app) readAdminSecret(file string) (string, error) {
 	raw := []byte(os.Getenv("LEADCTL_KEYCLOAK_PASSWORD"))
 	var err error
 	switch {
@@ -87,14 +87,14 @@ type payloadSource struct {
 	template     bool
 }
 
-func (p *payloadSource) flags(cmd *cobra.Command) {
+func (p *payloadSource) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.inline, "payload", "", "the profile as JSON")
 	cmd.Flags().StringVar(&p.file, "file", "", "file that holds the profile; - for stdin")
 	cmd.Flags().BoolVar(&p.template, "template", false, "the profile that new tenants start with")
 	cmd.MarkFlagsMutuallyExclusive("payload", "file", "template")
 }
 
-func (p *payloadSource) read(stdin io.Reader) ([]byte, error) {
+func (p *payloadSource) readPayload(stdin io.Reader) ([]byte, error) {
 	switch {
 	case p.template:
 		return []byte(leads.DefaultPayload), nil

@@ -15,7 +15,7 @@ import (
 )
 
 func newJobs(a *app) *cobra.Command {
-	return noun(&cobra.Command{
+	return groupCommand(&cobra.Command{
 		Use:     "jobs",
 		Short:   "Look at the job queue; retry and cancel jobs",
 		GroupID: groupServer,
@@ -34,14 +34,14 @@ func newJobsList(a *app) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			list, err := a.listJobs(cmd.Context(), f, ref)
-			return errors.Join(err, a.printUnless(err, list))
+			return errors.Join(err, a.printResultUnless(err, list))
 		},
 	}
 	cmd.Flags().StringVar(&f.Kind, "kind", "", "only jobs of this kind, such as onboarding")
 	cmd.Flags().StringVar(&ref, "tenant", "", "only jobs of this tenant, by number or external id")
 	cmd.Flags().StringSliceVar(&f.States, "state", nil, "only jobs in these states: available, pending, scheduled, running, retryable, completed, cancelled, discarded")
 	cmd.Flags().IntVar(&f.Limit, "limit", 50, "how many, from 1 to 10000")
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
 func newJobsShow(a *app) *cobra.Command {
@@ -56,10 +56,10 @@ func newJobsShow(a *app) *cobra.Command {
 				job, err = client.Get(ctx, tx, id)
 				return err
 			})
-			return errors.Join(err, a.printUnless(err, job))
+			return errors.Join(err, a.printResultUnless(err, job))
 		},
 	}
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
 func newJobsRetry(a *app) *cobra.Command {
@@ -71,10 +71,10 @@ func newJobsRetry(a *app) *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			job, err := a.changeJob(cmd.Context(), args[0], retryJob)
-			return errors.Join(err, a.printUnless(err, job))
+			return errors.Join(err, a.printResultUnless(err, job))
 		},
 	}
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
 func newJobsCancel(a *app) *cobra.Command {
@@ -86,14 +86,14 @@ func newJobsCancel(a *app) *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			job, err := a.changeJob(cmd.Context(), args[0], cancelJob)
-			return errors.Join(err, a.printUnless(err, job))
+			return errors.Join(err, a.printResultUnless(err, job))
 		},
 	}
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
 func (a *app) listJobs(ctx context.Context, f jobs.Filter, ref string) (list []jobs.Job, err error) {
-	client, err := a.jobs(ctx, false)
+	client, err := a.openJobs(ctx, false)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func (a *app) withJob(ctx context.Context, arg string, fn func(context.Context, 
 	if err != nil || id < 1 {
 		return fault.New(fault.Invalid, "job %q: not a number", arg)
 	}
-	client, err := a.jobs(ctx, false)
+	client, err := a.openJobs(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -134,9 +134,9 @@ func (a *app) changeJob(ctx context.Context, arg string, change func(context.Con
 }
 
 func retryJob(ctx context.Context, tx postgres.SystemTx, client *jobs.Client, id int64) (jobs.Job, error) {
-	return client.Retry(ctx, tx, id, operator(""))
+	return client.Retry(ctx, tx, id, operatorBy(""))
 }
 
 func cancelJob(ctx context.Context, tx postgres.SystemTx, client *jobs.Client, id int64) (jobs.Job, error) {
-	return onboarding.CancelJob(ctx, tx, client, id, operator(""))
+	return onboarding.CancelJob(ctx, tx, client, id, operatorBy(""))
 }

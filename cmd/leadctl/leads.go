@@ -13,7 +13,7 @@ import (
 )
 
 func newLeads(a *app) *cobra.Command {
-	return noun(&cobra.Command{
+	return groupCommand(&cobra.Command{
 		Use:     "leads",
 		Short:   "Score companies for a tenant and look at the best",
 		GroupID: groupLeads,
@@ -21,8 +21,8 @@ func newLeads(a *app) *cobra.Command {
 	}, newLeadsScore(a), newLeadsTop(a))
 }
 
-// scored is what `leads score` prints for each tenant.
-type scored struct {
+// tenantScores is what `leads score` prints for each tenant.
+type tenantScores struct {
 	Tenant tenant.ID `json:"tenant_id"`
 	leads.ScoreReport
 }
@@ -39,11 +39,11 @@ func newLeadsScore(a *app) *cobra.Command {
 		Example: "  leadctl leads score --tenant 42\n  leadctl leads score --all-tenants -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			reports, err := a.score(cmd.Context(), ref, all, opts, dryRun)
+			reports, err := a.scoreTenants(cmd.Context(), ref, all, opts, dryRun)
 			if len(reports) == 0 && err != nil {
 				return err
 			}
-			return errors.Join(a.print(reports), err)
+			return errors.Join(a.printResult(reports), err)
 		},
 	}
 	cmd.Flags().StringVar(&ref, "tenant", "", "the tenant's number or external id")
@@ -52,12 +52,12 @@ func newLeadsScore(a *app) *cobra.Command {
 	cmd.MarkFlagsOneRequired("tenant", "all-tenants")
 	cmd.Flags().BoolVar(&opts.Full, "full", false, "look at every company, changed or not")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "count what would change and keep nothing")
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
-// toScore brings the companies up to date and names the tenants meant.
-func (a *app) toScore(ctx context.Context, ref string, all bool) (refs []string, err error) {
-	queue, err := a.jobs(ctx, false)
+// selectTenants brings the companies up to date and names the tenants meant.
+func (a *app) selectTenants(ctx context.Context, ref string, all bool) (refs []string, err error) {
+	queue, err := a.openJobs(ctx, false)
 	if err != nil {
 		return nil, err
 	}
@@ -76,8 +76,8 @@ func (a *app) toScore(ctx context.Context, ref string, all bool) (refs []string,
 	return refs, err
 }
 
-// score goes on to the next tenant when one fails, and reports those that did not.
-func (a *app) score(ctx context.Context, ref string, all bool, opts leads.ScoreOptions, dryRun bool) (reports []scored, err error) {
+// scoreTenants goes on to the next tenant when one fails, and reports those that did not.
+func (a *app) scoreTenants(ctx context.Context, ref string, all bool, opts leads.ScoreOptions, dryRun bool) (reports []tenantScores, err error) {
 	cfg, err := a.config(ctx)
 	if err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func (a *app) score(ctx context.Context, ref string, all bool, opts leads.ScoreO
 	if opts.Weights, err = leads.ParseWeights(cfg.Leads.Weights); err != nil {
 		return nil, err
 	}
-	refs, err := a.toScore(ctx, ref, all)
+	refs, err := a.selectTenants(ctx, ref, all)
 	if err != nil {
 		return nil, err
 	}
@@ -93,18 +93,18 @@ func (a *app) score(ctx context.Context, ref string, all bool, opts leads.ScoreO
 	defer p.finish()
 	var failed []error
 	for i, ref := range refs {
-		var one scored
+		var one tenantScores
 		err := a.writeTenant(ctx, ref, "leads.score", dryRun, func(ctx context.Context, tx postgres.TenantTx) (err error) {
 			one.Tenant = tx.Tenant()
-			one.ScoreReport, err = leads.Score(ctx, tx, opts, operator(""))
+			one.ScoreReport, err = leads.Score(ctx, tx, opts, operatorBy(""))
 			return err
 		})
-		p.set(int64(i + 1))
+		p.setDone(int64(i + 1))
 		if err != nil {
 			failed = append(failed, fault.New(fault.KindOf(err), "tenant %s: %w", ref, err).WithHint("%s", fault.Hint(err)))
 			continue
 		}
-		a.warn(one.Skipped)
+		a.printWarnings(one.Skipped)
 		reports = append(reports, one)
 	}
 	return reports, errors.Join(failed...)
@@ -141,17 +141,17 @@ func newLeadsTop(a *app) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			top, err := a.topLeads(cmd.Context(), ref, limit, chosen)
-			return errors.Join(err, a.printUnless(err, top))
+			return errors.Join(err, a.printResultUnless(err, top))
 		},
 	}
 	tenantFlag(cmd, &ref)
-	chosen.add(cmd)
+	chosen.addFlags(cmd)
 	cmd.Flags().IntVar(&limit, "limit", 20, "how many, from 1 to 10000")
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
 func (a *app) topLeads(ctx context.Context, ref string, limit int, chosen filterFlags) (top []topLead, err error) {
-	filter, err := chosen.filter()
+	filter, err := chosen.parseFilter()
 	if err != nil {
 		return nil, err
 	}
@@ -168,12 +168,12 @@ func (a *app) topLeads(ctx context.Context, ref string, limit int, chosen filter
 // filterFlags choose among leads.
 type filterFlags struct{ bucket, industry, year string }
 
-func (f *filterFlags) add(cmd *cobra.Command) {
+func (f *filterFlags) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.bucket, "bucket", "", "only leads of this bucket: high, medium or low")
 	cmd.Flags().StringVar(&f.industry, "industry", "", "only companies of this industry: section, division, title or everyday word")
 	cmd.Flags().StringVar(&f.year, "year", "", "only companies incorporated then: 2015 or 2010-2020")
 }
 
-func (f *filterFlags) filter() (leads.Filter, error) {
+func (f *filterFlags) parseFilter() (leads.Filter, error) {
 	return leads.ParseFilter(f.bucket, f.industry, f.year)
 }

@@ -17,7 +17,7 @@ import (
 )
 
 func newMigrate(a *app) *cobra.Command {
-	cmd := noun(&cobra.Command{
+	cmd := groupCommand(&cobra.Command{
 		Use:     "migrate",
 		Short:   "Bring the database to this leadctl's schema",
 		GroupID: groupServer,
@@ -56,22 +56,22 @@ func (a *app) migrateUp(ctx context.Context, dryRun bool) error {
 		return err
 	}
 	if dryRun {
-		return a.pending(ctx)
+		return a.printPending(ctx)
 	}
 	res, err := schema.Up(ctx, dsn, schema.Options{FS: migrations.FS, Step: func(version uint, name string, took time.Duration) {
-		a.step(fmt.Sprintf("%06d_%s", version, name), took, nil)
+		a.printStep(fmt.Sprintf("%06d_%s", version, name), took, nil)
 	}})
 	if err != nil {
 		return err
 	}
-	for _, line := range migrated(res) {
+	for _, line := range migrationSummary(res) {
 		fmt.Fprintln(a.stdout, line)
 	}
 	return nil
 }
 
-// migrated says what a run came to, and what an operator has to look at after an adoption.
-func migrated(res schema.Result) []string {
+// migrationSummary says what a run came to, and what an operator has to look at after an adoption.
+func migrationSummary(res schema.Result) []string {
 	lines := []string{fmt.Sprintf("schema version %d (was %d)", res.To, res.From)}
 	lines = append(lines, res.Notes...)
 	for _, table := range slices.Sorted(maps.Keys(res.Unassigned)) {
@@ -83,8 +83,8 @@ func migrated(res schema.Result) []string {
 	return lines
 }
 
-func (a *app) pending(ctx context.Context) error {
-	return a.look(ctx, func(q schema.Querier) error {
+func (a *app) printPending(ctx context.Context) error {
+	return a.readCatalog(ctx, func(q schema.Querier) error {
 		st, err := schema.ReadStatus(ctx, q, migrations.FS)
 		if err != nil {
 			return err
@@ -147,14 +147,14 @@ func newMigrateStatus(a *app) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			rows, problem, err := a.migrateStatus(cmd.Context())
-			return errors.Join(err, a.printUnless(err, rows), problem)
+			return errors.Join(err, a.printResultUnless(err, rows), problem)
 		},
 	}
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
 func (a *app) migrateStatus(ctx context.Context) (rows []migrationRow, problem, err error) {
-	err = a.look(ctx, func(q schema.Querier) error {
+	err = a.readCatalog(ctx, func(q schema.Querier) error {
 		st, err := schema.ReadStatus(ctx, q, migrations.FS)
 		if err != nil {
 			return err
@@ -186,7 +186,7 @@ func newMigrateVersion(a *app) *cobra.Command {
 		Example: "  leadctl migrate version",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.look(cmd.Context(), func(q schema.Querier) error {
+			return a.readCatalog(cmd.Context(), func(q schema.Querier) error {
 				st, err := schema.ReadStatus(cmd.Context(), q, migrations.FS)
 				if err == nil {
 					fmt.Fprintln(a.stdout, st.Version)
@@ -239,7 +239,7 @@ func newMigrateLogin(a *app) *cobra.Command {
 		Example: "  leadctl migrate login leadctl_serve --password-file pw\n  pwgen 32 1 | leadctl migrate login leadctl_serve --password-file -",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			password, err := a.password(file)
+			password, err := a.readPassword(file)
 			if err != nil {
 				return err
 			}

@@ -14,7 +14,7 @@ import (
 )
 
 func newOdoo(a *app) *cobra.Command {
-	return noun(&cobra.Command{
+	return groupCommand(&cobra.Command{
 		Use: "odoo", Short: "Test Odoo and prepare the template of workspaces", GroupID: groupTenancy,
 		Example: "  leadctl odoo test --tenant 42\n  leadctl odoo template prepare",
 	}, newOdooTest(a), newOdooTemplate(a), newOdooFields(a), newOdooRotateKey(a), newOdooPush(a), newOdooSSO(a))
@@ -44,11 +44,11 @@ func newOdooTest(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return errors.Join(a.print(odooChecks(append(report.Checks, report.Paths...))), report.Err())
+			return errors.Join(a.printResult(odooChecks(append(report.Checks, report.Paths...))), report.Err())
 		},
 	}
 	cmd.Flags().StringVar(&ref, "tenant", "", "tenant whose workspace to try, by number or external id")
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
 func (a *app) odooTest(ctx context.Context, ref string) (provision.Report, error) {
@@ -79,7 +79,7 @@ func (a *app) odooTest(ctx context.Context, ref string) (provision.Report, error
 	if ref == "" {
 		return report, nil
 	}
-	spaces, t, err := a.workspaceOf(ctx, ref)
+	spaces, t, err := a.openWorkspaceOf(ctx, ref)
 	if err != nil {
 		return provision.Report{}, err
 	}
@@ -123,11 +123,11 @@ func newOdooRotateKey(a *app) *cobra.Command {
 		Example: "  leadctl odoo rotate-key --tenant 42",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			spaces, t, err := a.workspaceOf(cmd.Context(), ref)
+			spaces, t, err := a.openWorkspaceOf(cmd.Context(), ref)
 			if err != nil {
 				return err
 			}
-			return spaces.Rotate(cmd.Context(), t.ID, operator(""))
+			return spaces.Rotate(cmd.Context(), t.ID, operatorBy(""))
 		},
 	}
 	tenantFlag(cmd, &ref)

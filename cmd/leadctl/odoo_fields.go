@@ -27,16 +27,16 @@ func newOdooFields(a *app) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			fields, err := a.odooFields(cmd.Context(), ref)
-			return errors.Join(err, a.printUnless(err, fields))
+			return errors.Join(err, a.printResultUnless(err, fields))
 		},
 	}
 	cmd.Flags().StringVar(&ref, "tenant", "", "tenant whose workspace to look at, by number or external id")
 	_ = cmd.MarkFlagRequired("tenant")
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
 func (a *app) odooFields(ctx context.Context, ref string) ([]odooField, error) {
-	spaces, t, err := a.workspaceOf(ctx, ref)
+	spaces, t, err := a.openWorkspaceOf(ctx, ref)
 	if err != nil {
 		return nil, err
 	}

@@ -22,25 +22,25 @@ func newOdooPush(a *app) *cobra.Command {
 		Example: "  leadctl odoo push --tenant 42\n  leadctl odoo push --tenant 42 --bucket high --limit 100 --dry-run",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			sum, err := a.push(cmd.Context(), ref, opts)
+			sum, err := a.pushLeads(cmd.Context(), ref, opts)
 			if sum.Leads == 0 && err != nil {
 				return err
 			}
-			return errors.Join(a.print(sum), err, refusedLeads(sum))
+			return errors.Join(a.printResult(sum), err, refusedLeads(sum))
 		},
 	}
 	tenantFlag(cmd, &ref)
 	cmd.Flags().StringVar(&opts.Bucket, "bucket", "", "high, medium or low leads only")
 	cmd.Flags().IntVar(&opts.Limit, "limit", 0, "the best so many; 0 means all")
 	cmd.Flags().BoolVar(&opts.DryRun, "dry-run", false, "compare and count, and write nothing")
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
-func (a *app) push(ctx context.Context, ref string, opts workspace.PushOptions) (sum workspace.Pushed, err error) {
+func (a *app) pushLeads(ctx context.Context, ref string, opts workspace.PushOptions) (sum workspace.Pushed, err error) {
 	if opts.Limit < 0 {
 		return sum, fault.New(fault.Invalid, "limit %d: below 0", opts.Limit)
 	}
-	spaces, t, err := a.workspaceOf(ctx, ref)
+	spaces, t, err := a.openWorkspaceOf(ctx, ref)
 	if err != nil {
 		return sum, err
 	}
@@ -49,7 +49,7 @@ func (a *app) push(ctx context.Context, ref string, opts workspace.PushOptions) 
 	}
 	bar := a.newProgress("leads", -1)
 	defer bar.finish()
-	return spaces.Push(ctx, t.ID, opts, operator(""), func(p workspace.Pushed) { bar.set(p.Leads) })
+	return spaces.Push(ctx, t.ID, opts, operatorBy(""), func(p workspace.Pushed) { bar.setDone(p.Leads) })
 }
 
 func refusedLeads(sum workspace.Pushed) error {

@@ -10,7 +10,7 @@ import (
 )
 
 func newOdooSSO(a *app) *cobra.Command {
-	return noun(&cobra.Command{Use: "sso", Short: "Sign-in to tenants' workspaces through the identity provider"}, newOdooSSOConfigure(a), newOdooSSOVerify(a))
+	return groupCommand(&cobra.Command{Use: "sso", Short: "Sign-in to tenants' workspaces through the identity provider"}, newOdooSSOConfigure(a), newOdooSSOVerify(a))
 }
 
 func newOdooSSOConfigure(a *app) *cobra.Command {
@@ -31,7 +31,7 @@ func newOdooSSOConfigure(a *app) *cobra.Command {
 }
 
 func (a *app) configureSSO(ctx context.Context, ref string) error {
-	spaces, t, err := a.workspaceOf(ctx, ref)
+	spaces, t, err := a.openWorkspaceOf(ctx, ref)
 	if err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func (a *app) configureSSO(ctx context.Context, ref string) error {
 	if err != nil {
 		return err
 	}
-	left, err := spaces.ConfigureSSO(ctx, w, operator(""))
+	left, err := spaces.ConfigureSSO(ctx, w, operatorBy(""))
 	return errors.Join(append(left, err)...)
 }
 
@@ -51,14 +51,14 @@ func newOdooSSOVerify(a *app) *cobra.Command {
 		Example: "  leadctl odoo sso verify --tenant 42\n  leadctl odoo sso verify --tenant 42 -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			spaces, t, err := a.workspaceOf(cmd.Context(), ref)
+			spaces, t, err := a.openWorkspaceOf(cmd.Context(), ref)
 			if err != nil {
 				return err
 			}
 			checks, err := spaces.VerifySSO(cmd.Context(), t.ID)
-			return errors.Join(err, a.printUnless(err, odooChecks(checks)), provision.Report{Checks: checks}.Err())
+			return errors.Join(err, a.printResultUnless(err, odooChecks(checks)), provision.Report{Checks: checks}.Err())
 		},
 	}
 	tenantFlag(cmd, &ref)
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func newOdooTemplate(a *app) *cobra.Command {
-	return noun(&cobra.Command{Use: "template", Short: "The database that workspaces are made from, or in"}, newOdooTemplatePrepare(a), newOdooTemplateStatus(a))
+	return groupCommand(&cobra.Command{Use: "template", Short: "The database that workspaces are made from, or in"}, newOdooTemplatePrepare(a), newOdooTemplateStatus(a))
 }
 
 func newOdooTemplatePrepare(a *app) *cobra.Command {
@@ -29,19 +29,19 @@ func newOdooTemplatePrepare(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if dry {
 				parts, err := a.templateStatus(cmd.Context())
-				return errors.Join(err, a.printUnless(err, missing(parts)))
+				return errors.Join(err, a.printResultUnless(err, missingParts(parts)))
 			}
 			checks, err := a.prepareTemplate(cmd.Context(), adopt)
-			return errors.Join(err, a.printUnless(err, odooChecks(checks)))
+			return errors.Join(err, a.printResultUnless(err, odooChecks(checks)))
 		},
 	}
 	cmd.Flags().BoolVar(&adopt, "adopt", false, "take an existing database of that name: its accounts are closed, its data is kept")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "only tell what is missing")
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
 func newOdooTemplateStatus(a *app) *cobra.Command {
-	return a.reads(&cobra.Command{
+	return a.addOutputFlag(&cobra.Command{
 		Use:   "status",
 		Short: "Tell what there is of the template",
 		Long: "Tell what there is of the template, without changing anything. A locked template is judged by what it says about itself, since\n" +
@@ -50,13 +50,13 @@ func newOdooTemplateStatus(a *app) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			parts, err := a.templateStatus(cmd.Context())
-			return errors.Join(err, a.printUnless(err, parts))
+			return errors.Join(err, a.printResultUnless(err, parts))
 		},
 	})
 }
 
-// missing are the parts that are not ready.
-func missing(parts []provision.Part) []provision.Part {
+// missingParts are the parts that are not ready.
+func missingParts(parts []provision.Part) []provision.Part {
 	out := []provision.Part{}
 	for _, p := range parts {
 		if p.State != provision.PartReady {
@@ -67,7 +67,7 @@ func missing(parts []provision.Part) []provision.Part {
 }
 
 func (a *app) templateStatus(ctx context.Context) ([]provision.Part, error) {
-	server, t, err := a.template(ctx)
+	server, t, err := a.odooTemplate(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -75,16 +75,16 @@ func (a *app) templateStatus(ctx context.Context) ([]provision.Part, error) {
 }
 
 func (a *app) prepareTemplate(ctx context.Context, adopt bool) ([]provision.Check, error) {
-	server, t, err := a.template(ctx)
+	server, t, err := a.odooTemplate(ctx)
 	if err != nil {
 		return nil, err
 	}
-	t.Adopt, t.Progress = adopt, func(c provision.Check) { a.step(c.Name, c.Took, c.Err) }
+	t.Adopt, t.Progress = adopt, func(c provision.Check) { a.printStep(c.Name, c.Took, c.Err) }
 	return provision.PrepareTemplate(ctx, server, t)
 }
 
-// template is what the configuration says of it: the database that is cloned, or the one that is shared.
-func (a *app) template(ctx context.Context) (*odoo.Server, provision.Template, error) {
+// odooTemplate is what the configuration says of it: the database that is cloned, or the one that is shared.
+func (a *app) odooTemplate(ctx context.Context) (*odoo.Server, provision.Template, error) {
 	cfg, err := a.config(ctx)
 	if err != nil {
 		return nil, provision.Template{}, err

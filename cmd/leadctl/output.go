@@ -32,7 +32,7 @@ const (
 	formatCSV   format = "csv"
 )
 
-func formats() []string {
+func formatNames() []string {
 	return []string{string(formatTable), string(formatJSON), string(formatYAML), string(formatCSV)}
 }
 
@@ -40,11 +40,11 @@ func formats() []string {
 func (f *format) String() string { return string(*f) }
 
 // Type implements pflag.Value; help shows it in place of the value.
-func (f *format) Type() string { return strings.Join(formats(), "|") }
+func (f *format) Type() string { return strings.Join(formatNames(), "|") }
 
 // Set implements pflag.Value.
 func (f *format) Set(s string) error {
-	for _, known := range formats() {
+	for _, known := range formatNames() {
 		if s == known {
 			*f = format(s)
 			return nil
@@ -53,21 +53,21 @@ func (f *format) Set(s string) error {
 	return fmt.Errorf("want one of %s", f.Type())
 }
 
-// reads gives a command that prints results its -o flag.
-func (a *app) reads(cmd *cobra.Command) *cobra.Command {
+// addOutputFlag gives a command that prints results its -o flag.
+func (a *app) addOutputFlag(cmd *cobra.Command) *cobra.Command {
 	cmd.Flags().VarP(&a.format, "output", "o", "how to print the result")
-	complete := cobra.FixedCompletions(formats(), cobra.ShellCompDirectiveNoFileComp)
+	complete := cobra.FixedCompletions(formatNames(), cobra.ShellCompDirectiveNoFileComp)
 	if err := cmd.RegisterFlagCompletionFunc("output", complete); err != nil {
 		panic(err)
 	}
 	return cmd
 }
 
-// print writes a command's result to stdout as -o says.
-func (a *app) print(result any) error { return render(a.stdout, a.format, result) }
+// printResult writes a command's result to stdout as -o says.
+func (a *app) printResult(result any) error { return renderResult(a.stdout, a.format, result) }
 
-// render writes result, a struct or a slice of structs with json tags, to w. The tags name the columns.
-func render(w io.Writer, f format, result any) error {
+// renderResult writes result, a struct or a slice of structs with json tags, to w. The tags name the columns.
+func renderResult(w io.Writer, f format, result any) error {
 	var out bytes.Buffer
 	if err := renderTo(&out, w, f, result); err != nil {
 		return fault.New(fault.Internal, "result as %s: %w", f, err)
@@ -110,37 +110,37 @@ func writeYAML(out io.Writer, encoded []byte) error {
 	if err := yaml.Unmarshal(encoded, &doc); err != nil {
 		return err
 	}
-	blockStyle(&doc)
+	setBlockStyle(&doc)
 	encoder := yaml.NewEncoder(out)
 	encoder.SetIndent(2)
 	return encoder.Encode(&doc)
 }
 
-func blockStyle(n *yaml.Node) {
+func setBlockStyle(n *yaml.Node) {
 	if len(n.Content) > 0 || n.Kind == yaml.ScalarNode {
 		n.Style = 0
 	}
 	for _, c := range n.Content {
-		blockStyle(c)
+		setBlockStyle(c)
 	}
 }
 
-// warn prints remarks that change nothing about the result.
-func (a *app) warn(remarks []string) {
+// printWarnings prints remarks that change nothing about the result.
+func (a *app) printWarnings(remarks []string) {
 	for _, r := range remarks {
-		fmt.Fprintln(a.stderr, a.style.dim("warning:"), printable(r))
+		fmt.Fprintln(a.stderr, a.style.dim("warning:"), stripControls(r))
 	}
 }
 
-// printUnless prints a result unless there is none to print.
-func (a *app) printUnless(err error, result any) error {
+// printResultUnless prints a result unless there is none to print.
+func (a *app) printResultUnless(err error, result any) error {
 	if err != nil {
 		return nil
 	}
-	return a.print(result)
+	return a.printResult(result)
 }
 
-// say tells a person something beside the result.
-func (a *app) say(format string, args ...any) {
-	fmt.Fprintln(a.stderr, a.style.dim(printable(fmt.Sprintf(format, args...))))
+// printNotice tells a person something beside the result.
+func (a *app) printNotice(format string, args ...any) {
+	fmt.Fprintln(a.stderr, a.style.dim(stripControls(fmt.Sprintf(format, args...))))
 }

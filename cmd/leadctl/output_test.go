@@ -38,11 +38,11 @@ func TestOneResultFourFormats(t *testing.T) {
 			"- tenant_id: -20\n  name: \"=HYPERLINK(1)\\e[2J\"\n  roles: null\n  since: null\n",
 	} {
 		var out bytes.Buffer
-		require.NoError(t, render(&out, f, rows()))
+		require.NoError(t, renderResult(&out, f, rows()))
 		require.Equal(t, want, out.String(), f)
 	}
 	var out bytes.Buffer
-	require.NoError(t, render(&out, formatJSON, rows()))
+	require.NoError(t, renderResult(&out, formatJSON, rows()))
 	var back []row
 	require.NoError(t, json.Unmarshal(out.Bytes(), &back))
 	require.Equal(t, rows()[1].Name, back[1].Name)
@@ -53,7 +53,7 @@ func TestNothingFoundIsAnEmptyList(t *testing.T) {
 	t.Parallel()
 	for f, want := range map[format]string{formatJSON: "[]\n", formatYAML: "[]\n", formatCSV: "tenant_id,name,roles,since\n", formatTable: "TENANT_ID  NAME  ROLES  SINCE\n"} {
 		var out bytes.Buffer
-		require.NoError(t, render(&out, f, []row(nil)))
+		require.NoError(t, renderResult(&out, f, []row(nil)))
 		require.Equal(t, want, out.String(), f)
 	}
 }
@@ -62,7 +62,7 @@ func TestNothingFoundIsAnEmptyList(t *testing.T) {
 func TestSingleResultStandsLineByLine(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	require.NoError(t, render(&out, formatTable, &row{ID: 1, Name: "a\nb"}))
+	require.NoError(t, renderResult(&out, formatTable, &row{ID: 1, Name: "a\nb"}))
 	require.Equal(t, "tenant_id  1\nname       a b\n", out.String())
 }
 
@@ -76,24 +76,24 @@ func TestListInsideASingleResultIsATableBelow(t *testing.T) {
 		After int `json:"after"`
 	}{row: row{ID: 1, Name: "a"}}
 	var out bytes.Buffer
-	require.NoError(t, render(&out, formatTable, result))
+	require.NoError(t, renderResult(&out, formatTable, result))
 	require.Equal(t, "tenant_id  1\nname       a\nafter      0\n", out.String())
 
 	out.Reset()
 	result.Users = append(result.Users, struct {
 		Email string `json:"email"`
 	}{"x@a.example"})
-	require.NoError(t, render(&out, formatTable, result))
+	require.NoError(t, renderResult(&out, formatTable, result))
 	require.Equal(t, "tenant_id  1\nname       a\nafter      0\n\nusers:\nEMAIL\nx@a.example\n", out.String())
 	out.Reset()
-	require.NoError(t, render(&out, formatCSV, result))
+	require.NoError(t, renderResult(&out, formatCSV, result))
 	require.Equal(t, 2, strings.Count(out.String(), "\n"), "CSV stays one row")
 }
 
 func TestYAMLKeepsTextText(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	require.NoError(t, render(&out, formatYAML, row{Name: "0123"}))
+	require.NoError(t, renderResult(&out, formatYAML, row{Name: "0123"}))
 	require.Contains(t, out.String(), `name: "0123"`)
 }
 
@@ -115,26 +115,26 @@ func TestProgressOffATerminal(t *testing.T) {
 	a := newApp(nil, nil, &err)
 	p := a.newProgress("rows", 200)
 	clock := time.Now()
-	p.now, p.said, p.began = func() time.Time { return clock }, clock, clock
-	p.set(1)
+	p.now, p.lastPrinted, p.startedAt = func() time.Time { return clock }, clock, clock
+	p.setDone(1)
 	require.Empty(t, err.String(), "nothing before ten seconds")
 	clock = clock.Add(progressEvery)
-	p.set(50)
-	p.set(51)
+	p.setDone(50)
+	p.setDone(51)
 	clock = clock.Add(progressEvery)
-	p.set(200)
+	p.setDone(200)
 	p.finish()
 	require.Equal(t, "50 of 200 rows (25%), 5 a second\n200 of 200 rows (100%), 10 a second\n", err.String())
 
-	unknown := progress{out: &err, what: "rows", total: -1, done: 7, now: p.now, began: clock}
-	require.Equal(t, "7 rows, 7 a second", unknown.line())
+	unknown := progress{out: &err, unit: "rows", total: -1, done: 7, now: p.now, startedAt: clock}
+	require.Equal(t, "7 rows, 7 a second", unknown.statusLine())
 }
 
 func TestSteps(t *testing.T) {
 	t.Parallel()
 	var err bytes.Buffer
 	a := newApp(nil, nil, &err)
-	a.step("odoo_database", 212*time.Millisecond, nil)
-	a.step("smoke_test", time.Second, errors.New("no \x1b[2Janswer"))
+	a.printStep("odoo_database", 212*time.Millisecond, nil)
+	a.printStep("smoke_test", time.Second, errors.New("no \x1b[2Janswer"))
 	require.Equal(t, "✓ odoo_database 212ms\n✗ smoke_test 1s no \ufffd[2Janswer\n", err.String())
 }

@@ -16,7 +16,7 @@ const (
 
 // newRoot builds the command tree anew; nothing of it is global.
 func newRoot(a *app) *cobra.Command {
-	root := noun(&cobra.Command{
+	root := groupCommand(&cobra.Command{
 		Use:           "leadctl",
 		Short:         "Run the tenancy of a lead-generation platform",
 		Long:          "leadctl gives every sales team that signs in a tenant, an Odoo workspace and scored company leads.",
@@ -49,7 +49,7 @@ func newRoot(a *app) *cobra.Command {
 	addCompletion(root)
 	root.AddCommand(newExitCodes())
 	a.completeTenants(root)
-	complete(root, "profile", a.profileNames)
+	registerCompletion(root, "profile", a.profileNames)
 	a.markStarted(root)
 	return root
 }
@@ -60,7 +60,7 @@ func addCompletion(root *cobra.Command) {
 	for _, cmd := range root.Commands() {
 		if cmd.Name() == "completion" {
 			cmd.Short = "Write the completion script for a shell"
-			noun(cmd)
+			groupCommand(cmd)
 		}
 	}
 }

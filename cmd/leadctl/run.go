@@ -19,50 +19,50 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	a := newApp(stdin, stdout, stderr)
 	root := newRoot(a)
 	root.SetArgs(args)
-	return a.execute(ctx, root)
+	return a.executeCommand(ctx, root)
 }
 
-// execute runs root until it is done or told to stop, closes what it opened and reports what went wrong.
+// executeCommand runs root until it is done or told to stop, closes what it opened and reports what went wrong.
 // The first SIGINT or SIGTERM cancels the command's context, a second one kills.
-func (a *app) execute(ctx context.Context, root *cobra.Command) int {
+func (a *app) executeCommand(ctx context.Context, root *cobra.Command) int {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !a.started {
-		err = usage(cmd, err)
+		err = usageError(cmd, err)
 	}
 	interrupted := ctx.Err() != nil
 	err = errors.Join(err, a.close())
 	if err != nil && interrupted {
 		err = fault.New(fault.Interrupted, "interrupted: %w", err)
 	}
-	a.report(err)
+	a.reportError(err)
 	return fault.ExitCode(err)
 }
 
-// usage makes an error of the command line (unknown flag, missing argument) say where the right usage stands.
-func usage(cmd *cobra.Command, err error) error {
+// usageError makes an error of the command line (unknown flag, missing argument) say where the right usage stands.
+func usageError(cmd *cobra.Command, err error) error {
 	if fault.Hint(err) != "" {
 		return err
 	}
 	return fault.New(fault.Invalid, "%s", err).WithHint("%s --help", cmd.CommandPath())
 }
 
-// report says what went wrong and what to do about it.
-func (a *app) report(err error) {
+// reportError says what went wrong and what to do about it.
+func (a *app) reportError(err error) {
 	if err == nil {
 		return
 	}
-	fmt.Fprintln(a.stderr, a.style.bad("leadctl:"), printable(err.Error()))
+	fmt.Fprintln(a.stderr, a.style.bad("leadctl:"), stripControls(err.Error()))
 	if hint := fault.Hint(err); hint != "" {
-		fmt.Fprintln(a.stderr, a.style.dim("hint:"), printable(hint))
+		fmt.Fprintln(a.stderr, a.style.dim("hint:"), stripControls(hint))
 	}
 }
 
-// noun is a command that only groups others: alone it prints help, with an unknown word it says which it may have been.
-func noun(cmd *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
+// groupCommand is a command that only groups others: alone it prints help, with an unknown word it says which it may have been.
+func groupCommand(cmd *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(verbs...)
 	cmd.SuggestionsMinimumDistance = 2
 	cmd.Args = cobra.ArbitraryArgs

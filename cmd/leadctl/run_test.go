@@ -26,7 +26,7 @@ func execute(t *testing.T, ctx context.Context, work func(*app, *cobra.Command) 
 	a.markStarted(cmd)
 	root.AddCommand(cmd)
 	root.SetArgs(append([]string{"try"}, args...))
-	code = a.execute(ctx, root)
+	code = a.executeCommand(ctx, root)
 	require.Empty(t, out.String(), "errors go to stderr")
 	return code, err.String()
 }
@@ -77,7 +77,7 @@ func TestClosedInReverseAlsoAfterAnError(t *testing.T) {
 func TestOpenedOnceOnFirstUse(t *testing.T) {
 	t.Parallel()
 	opened := 0
-	open := once(func(context.Context) (int, error) { opened++; return opened, errors.New("refused") })
+	open := openOnce(func(context.Context) (int, error) { opened++; return opened, errors.New("refused") })
 	require.Zero(t, opened)
 	for range 3 {
 		n, err := open(t.Context())

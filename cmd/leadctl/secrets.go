@@ -15,7 +15,7 @@ import (
 )
 
 func newSecrets(a *app) *cobra.Command {
-	return noun(&cobra.Command{
+	return groupCommand(&cobra.Command{
 		Use: "secrets", Short: "Keep the keys that seal tenants' Odoo secrets and browser sessions", GroupID: groupServer,
 		Long: "Keep the keys that seal tenants' Odoo secrets and browser sessions. To replace the key while processes run: add-key, and start them\n" +
 			"with the new keyset; promote, and start them again; rotate; retire.",
@@ -35,7 +35,7 @@ func newSecretsInit(*app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return writeNew(args[0], keyset)
+			return createFile(args[0], keyset)
 		},
 	}
 }
@@ -47,7 +47,7 @@ func newSecretsAddKey(*app) *cobra.Command {
 		Long:    "Give a keyset one more key, which opens and does not seal yet. Start every process with the new keyset before `secrets promote`.",
 		Example: "  leadctl secrets add-key /etc/leadctl/keyset.json",
 		Args:    cobra.ExactArgs(1),
-		RunE:    func(_ *cobra.Command, args []string) error { return rewrite(args[0], secret.AddKey) },
+		RunE:    func(_ *cobra.Command, args []string) error { return rewriteKeyset(args[0], secret.AddKey) },
 	}
 }
 
@@ -58,7 +58,7 @@ func newSecretsPromote(*app) *cobra.Command {
 		Long:    "Let a keyset's newest key seal from now on. Start every process with the new keyset, then `secrets rotate`.",
 		Example: "  leadctl secrets promote /etc/leadctl/keyset.json",
 		Args:    cobra.ExactArgs(1),
-		RunE:    func(_ *cobra.Command, args []string) error { return rewrite(args[0], secret.Promote) },
+		RunE:    func(_ *cobra.Command, args []string) error { return rewriteKeyset(args[0], secret.Promote) },
 	}
 }
 
@@ -72,15 +72,15 @@ func newSecretsRotate(a *app) *cobra.Command {
 		Example: "  leadctl secrets rotate --dry-run\n  leadctl secrets rotate",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			list, err := a.reseal(cmd.Context(), dryRun)
-			return errors.Join(err, a.printUnless(err, list), unopened(list))
+			list, err := a.resealSecrets(cmd.Context(), dryRun)
+			return errors.Join(err, a.printResultUnless(err, list), requireAllOpened(list))
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "count, and write nothing")
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
-func (a *app) reseal(ctx context.Context, dryRun bool) ([]reseal.Column, error) {
+func (a *app) resealSecrets(ctx context.Context, dryRun bool) ([]reseal.Column, error) {
 	cfg, err := a.config(ctx)
 	if err != nil {
 		return nil, err
@@ -95,11 +95,11 @@ func (a *app) reseal(ctx context.Context, dryRun bool) ([]reseal.Column, error) 
 	}
 	bar := a.newProgress("secrets", -1)
 	defer bar.finish()
-	return reseal.Reseal(ctx, db, keys, dryRun, operator(""), bar.set)
+	return reseal.Reseal(ctx, db, keys, dryRun, operatorBy(""), bar.setDone)
 }
 
-// unopened says which values stand in the way of retiring a key.
-func unopened(list []reseal.Column) error {
+// requireAllOpened says which values stand in the way of retiring a key.
+func requireAllOpened(list []reseal.Column) error {
 	var n int64
 	var where []string
 	for _, c := range list {
@@ -121,17 +121,17 @@ func newSecretsRetire(a *app) *cobra.Command {
 		Example: "  leadctl secrets retire /etc/leadctl/keyset.json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			list, err := a.reseal(cmd.Context(), true)
-			if err = errors.Join(err, unopened(list), unmoved(list), a.inUse(cmd.Context(), args[0])); err != nil {
+			list, err := a.resealSecrets(cmd.Context(), true)
+			if err = errors.Join(err, requireAllOpened(list), requireAllMoved(list), a.requireActiveKeyset(cmd.Context(), args[0])); err != nil {
 				return err
 			}
-			return rewrite(args[0], secret.Retire)
+			return rewriteKeyset(args[0], secret.Retire)
 		},
 	}
 }
 
-// inUse demands the keyset that the stored secrets were just held against: another file's keys were not asked about.
-func (a *app) inUse(ctx context.Context, path string) error {
+// requireActiveKeyset demands the keyset that the stored secrets were just held against: another file's keys were not asked about.
+func (a *app) requireActiveKeyset(ctx context.Context, path string) error {
 	cfg, err := a.config(ctx)
 	if err != nil {
 		return err
@@ -146,7 +146,7 @@ func (a *app) inUse(ctx context.Context, path string) error {
 	return nil
 }
 
-func unmoved(list []reseal.Column) error {
+func requireAllMoved(list []reseal.Column) error {
 	var n int64
 	for _, c := range list {
 		n += c.Moved
@@ -157,8 +157,8 @@ func unmoved(list []reseal.Column) error {
 	return fault.New(fault.Operator, "%d secrets: sealed with another key than the one that seals now", n).WithHint("run `leadctl secrets rotate` first")
 }
 
-// writeNew never replaces a file: an overwritten keyset is a lost one.
-func writeNew(path string, content []byte) error {
+// createFile never replaces a file: an overwritten keyset is a lost one.
+func createFile(path string, content []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fault.New(fault.Conflict, "new file: %w", err)
@@ -173,8 +173,8 @@ func writeNew(path string, content []byte) error {
 	return err
 }
 
-// rewrite changes a keyset's file at once or not at all: a half-written one would be a lost one.
-func rewrite(path string, change func([]byte) ([]byte, error)) error {
+// rewriteKeyset changes a keyset's file at once or not at all: a half-written one would be a lost one.
+func rewriteKeyset(path string, change func([]byte) ([]byte, error)) error {
 	before, err := os.ReadFile(path)
 	if err != nil {
 		return fault.New(fault.NotFound, "keyset: %w", err)
@@ -184,7 +184,7 @@ func rewrite(path string, change func([]byte) ([]byte, error)) error {
 		return err
 	}
 	next := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".new")
-	if err := writeNew(next, after); err != nil {
+	if err := createFile(next, after); err != nil {
 		return err
 	}
 	if err := os.Rename(next, path); err != nil {

@@ -21,13 +21,13 @@ func newServe(a *app) *cobra.Command {
 			"see another's row, it exits 3 before it listens and says what to do.",
 		Example: "  leadctl serve\n  leadctl serve --listen 127.0.0.1:2025",
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context()) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.runDaemon(cmd.Context()) },
 	}
 	config.AddFlags(cmd.Flags(), "api.listen", "api.metrics_listen")
 	return cmd
 }
 
-func (a *app) serve(ctx context.Context) error {
+func (a *app) runDaemon(ctx context.Context) error {
 	a.daemon = true
 	cfg, err := a.configForServe(ctx)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 )
 
 func newSSO(a *app) *cobra.Command {
-	return noun(&cobra.Command{
+	return groupCommand(&cobra.Command{
 		Use: "sso", Short: "Sign in, and see what a token is worth here", GroupID: groupTenancy,
 		Example: "  leadctl sso keycloak setup --url http://localhost:8080 --realm nexius-dev --create-realm --dry-run\n" +
 			"  leadctl sso login\n  leadctl sso whoami --explain",
@@ -48,24 +48,24 @@ func newSSOWhoami(a *app) *cobra.Command {
 		Example: "  leadctl sso login && leadctl sso whoami\n  leadctl sso whoami --token-file token.txt -o json\n  echo \"$TOKEN\" | leadctl sso whoami --explain --token-file -",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			token, err := a.token(cmd.Context(), from)
+			token, err := a.readToken(cmd.Context(), from)
 			if err != nil {
 				return err
 			}
 			if explain {
-				return a.explain(cmd.Context(), token)
+				return a.explainToken(cmd.Context(), token)
 			}
-			who, err := a.whoami(cmd.Context(), token)
-			return errors.Join(err, a.printUnless(err, who))
+			who, err := a.resolveIdentity(cmd.Context(), token)
+			return errors.Join(err, a.printResultUnless(err, who))
 		},
 	}
 	cmd.Flags().StringVar(&from.file, "token-file", "", "file with the token; - reads stdin")
 	cmd.Flags().StringVar(&from.client, "client", "", clientFlag)
 	cmd.Flags().BoolVar(&explain, "explain", false, "show every check in order, the tenant's row last")
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
-func (a *app) whoami(ctx context.Context, token string) (whoami, error) {
+func (a *app) resolveIdentity(ctx context.Context, token string) (whoami, error) {
 	v, err := a.verifier(ctx)
 	if err != nil {
 		return whoami{}, err
@@ -75,20 +75,20 @@ func (a *app) whoami(ctx context.Context, token string) (whoami, error) {
 		return whoami{}, tokenFault(err)
 	}
 	who := whoami{Subject: id.Subject, Email: id.Email, EmailVerified: id.EmailVerified, Issuer: id.Issuer, Audience: id.Audience, Kind: id.Kind,
-		TokenRoles: names(id.Roles), TenantClaim: id.Tenant.Value, Roles: []string{}, Expires: id.Expiry}
-	p, looked, err := a.lookUp(ctx, id)
+		TokenRoles: roleNames(id.Roles), TenantClaim: id.Tenant.Value, Roles: []string{}, Expires: id.Expiry}
+	p, looked, err := a.lookUpTenant(ctx, id)
 	if !looked && err == nil {
-		a.say("POSTGRES_DSN is not set: this is what the token says, no tenant was looked up")
+		a.printNotice("POSTGRES_DSN is not set: this is what the token says, no tenant was looked up")
 		return who, id.ClaimFault()
 	}
 	if err == nil {
-		who.Tenant, who.TenantName, who.Roles = p.Tenant.ID, p.Tenant.Name, names(p.Roles)
+		who.Tenant, who.TenantName, who.Roles = p.Tenant.ID, p.Tenant.Name, roleNames(p.Roles)
 	}
 	return who, err
 }
 
-// lookUp finds a verified caller's tenant. looked is false when no database is configured.
-func (a *app) lookUp(ctx context.Context, id sso.Identity) (p tenant.Principal, looked bool, err error) {
+// lookUpTenant finds a verified caller's tenant. looked is false when no database is configured.
+func (a *app) lookUpTenant(ctx context.Context, id sso.Identity) (p tenant.Principal, looked bool, err error) {
 	cfg, err := a.config(ctx)
 	if err != nil || cfg.Database.DSN == "" {
 		return tenant.Principal{}, false, err
@@ -109,7 +109,7 @@ func tokenFault(err error) error {
 	return fault.New(fault.Unauthenticated, "token refused (%s): %s", bad.Reason, bad.Detail).WithHint("%s", bad.Hint)
 }
 
-func names(roles []sso.Role) []string {
+func roleNames(roles []sso.Role) []string {
 	out := make([]string, len(roles))
 	for i, r := range roles {
 		out[i] = string(r)

@@ -16,27 +16,27 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
-// fact is one thing that is known about the identity provider, or that it has to know about us.
-type fact struct {
+// providerFact is one thing that is known about the identity provider, or that it has to know about us.
+type providerFact struct {
 	Topic string `json:"topic"` // issuer, endpoint, support, clock, key or register
 	Name  string `json:"name"`
 	Value string `json:"value"`
 	Note  string `json:"note"`
 }
 
-// placeFlags are the addresses under which people reach what signs in.
-type placeFlags struct {
+// addressFlags are the addresses under which people reach what signs in.
+type addressFlags struct {
 	ui, odoo []string
 	api      string
 }
 
-func (p *placeFlags) add(cmd *cobra.Command) {
+func (p *addressFlags) addAddressFlags(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&p.ui, "ui-url", nil, "address of the web UI, any number; default: localhost:3000, 127.0.0.1:3000 and EXTRA_CORS_ORIGINS")
 	cmd.Flags().StringVar(&p.api, "api-url", "", "address of the API and its console; default: LEADCTL_API_PUBLIC_URL, else http:// and what it listens on")
 	cmd.Flags().StringSliceVar(&p.odoo, "odoo-url", nil, "address of an Odoo server, any number; default: ODOO_SERVER_URL")
 }
 
-func (p *placeFlags) places(cfg config.Config) sso.Addresses {
+func (p *addressFlags) resolveAddresses(cfg config.Config) sso.Addresses {
 	out := sso.Addresses{UI: p.ui, API: p.api, Odoo: p.odoo}
 	if len(out.UI) == 0 {
 		local := []string{"http://localhost:3000", "http://127.0.0.1:3000"}
@@ -51,7 +51,7 @@ func (p *placeFlags) places(cfg config.Config) sso.Addresses {
 }
 
 func newSSODiscover(a *app) *cobra.Command {
-	var at placeFlags
+	var at addressFlags
 	cmd := &cobra.Command{
 		Use:   "discover",
 		Short: "Show what the identity provider says, and what it has to be told",
@@ -60,19 +60,19 @@ func newSSODiscover(a *app) *cobra.Command {
 		Example: "  leadctl sso discover\n  leadctl sso discover --ui-url https://app.example.com -o csv",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			facts, err := a.discover(cmd.Context(), at)
+			facts, err := a.discoverIssuer(cmd.Context(), at)
 			if len(facts) == 0 {
 				return err
 			}
-			return errors.Join(a.print(facts), err)
+			return errors.Join(a.printResult(facts), err)
 		},
 	}
-	at.add(cmd)
-	return a.reads(cmd)
+	at.addAddressFlags(cmd)
+	return a.addOutputFlag(cmd)
 }
 
-func (a *app) discover(ctx context.Context, at placeFlags) ([]fact, error) {
-	cfg, err := a.issuer(ctx)
+func (a *app) discoverIssuer(ctx context.Context, at addressFlags) ([]providerFact, error) {
+	cfg, err := a.configWithIssuer(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -81,15 +81,15 @@ func (a *app) discover(ctx context.Context, at placeFlags) ([]fact, error) {
 		return nil, err
 	}
 	found, err := sso.Discover(ctx, serve.SSO(cfg, log))
-	return slices.Concat(saidBy(found), keyFacts(found.Keys, time.Now()), toRegister(cfg, at.places(cfg))), err
+	return slices.Concat(discoveryFacts(found), keyFacts(found.Keys, time.Now()), registrationFacts(cfg, at.resolveAddresses(cfg))), err
 }
 
-// saidBy is what the discovery document holds. Nothing, when it could not be read.
-func saidBy(d sso.Discovery) []fact {
+// discoveryFacts is what the discovery document holds. Nothing, when it could not be read.
+func discoveryFacts(d sso.Discovery) []providerFact {
 	if d.Issuer == "" {
 		return nil
 	}
-	facts := []fact{{"issuer", "issuer", d.Issuer, string(sso.ProductOf(d.Issuer))}}
+	facts := []providerFact{{"issuer", "issuer", d.Issuer, string(sso.ProductOf(d.Issuer))}}
 	for _, e := range [][2]string{
 		{"authorization", d.AuthorizationURL}, {"token", d.TokenURL}, {"userinfo", d.UserinfoURL}, {"device authorization", d.DeviceURL},
 		{"end session", d.EndSessionURL}, {"revocation", d.RevocationURL}, {"keys", d.KeysURL},
@@ -101,17 +101,17 @@ func saidBy(d sso.Discovery) []fact {
 		case e[0] == "keys" && d.FromFallback:
 			note = "not in the discovery document: the usual place is tried"
 		}
-		facts = append(facts, fact{"endpoint", e[0], e[1], note})
+		facts = append(facts, providerFact{"endpoint", e[0], e[1], note})
 	}
 	pkce := ""
 	if len(d.ChallengeMethods) > 0 && !slices.Contains(d.ChallengeMethods, "S256") {
 		pkce = "S256 is missing: sign-in will be refused"
 	}
 	return append(facts,
-		fact{"support", "ID token algorithms", strings.Join(d.Algorithms, ", "), ""},
-		fact{"support", "PKCE", strings.Join(d.ChallengeMethods, ", "), pkce},
-		fact{"support", "scopes", strings.Join(d.Scopes, ", "), ""},
-		fact{"clock", "difference", clockValue(d), clockText(d)})
+		providerFact{"support", "ID token algorithms", strings.Join(d.Algorithms, ", "), ""},
+		providerFact{"support", "PKCE", strings.Join(d.ChallengeMethods, ", "), pkce},
+		providerFact{"support", "scopes", strings.Join(d.Scopes, ", "), ""},
+		providerFact{"clock", "difference", clockValue(d), clockText(d)})
 }
 
 func clockValue(d sso.Discovery) string {
@@ -122,8 +122,8 @@ func clockValue(d sso.Discovery) string {
 }
 
 // keyFacts describes each published key; the note says why one is not used.
-func keyFacts(keys []sso.Key, now time.Time) []fact {
-	var out []fact
+func keyFacts(keys []sso.Key, now time.Time) []providerFact {
+	var out []providerFact
 	for _, k := range keys {
 		value := strings.TrimSpace(fmt.Sprintf("%s %s %d bit", k.Algorithm, k.Type, k.Bits))
 		if k.Bits == 0 {
@@ -136,7 +136,7 @@ func keyFacts(keys []sso.Key, now time.Time) []fact {
 		if k.Unusable != "" {
 			note = "not used: " + k.Unusable
 		}
-		out = append(out, fact{"key", cmp.Or(k.ID, "(no kid)"), value, note})
+		out = append(out, providerFact{"key", cmp.Or(k.ID, "(no kid)"), value, note})
 	}
 	return out
 }
@@ -151,14 +151,14 @@ func ageText(d time.Duration) string {
 // loginPort is one to register for `leadctl sso login` at providers that take a loopback port literally.
 const loginPort = 8914
 
-// toRegister is what the provider has to know about our clients.
-func toRegister(cfg config.Config, at sso.Addresses) []fact {
+// registrationFacts is what the provider has to know about our clients.
+func registrationFacts(cfg config.Config, at sso.Addresses) []providerFact {
 	cli, cliKind := at.RegisterCLI(cliClient(cfg, "")), "CLI, public, code and PKCE, device flow"
 	if sso.ProductOf(cfg.SSO.Issuer) != sso.Keycloak {
 		cli.RedirectURIs = []string{fmt.Sprintf("http://127.0.0.1:%d/callback", loginPort)}
 		cliKind += fmt.Sprintf("; sign in with --port %d, or register http://127.0.0.1/* where any port may match", loginPort)
 	}
-	var out []fact
+	var out []providerFact
 	for _, c := range []struct {
 		kind string
 		sso.Registration
@@ -172,13 +172,13 @@ func toRegister(cfg config.Config, at sso.Addresses) []fact {
 			note = c.Client + ": " + c.kind
 		}
 		for _, uri := range c.RedirectURIs {
-			out = append(out, fact{"register", "redirect URI", uri, note})
+			out = append(out, providerFact{"register", "redirect URI", uri, note})
 		}
 		for _, uri := range c.PostLogoutURIs {
-			out = append(out, fact{"register", "post-logout URI", uri, note})
+			out = append(out, providerFact{"register", "post-logout URI", uri, note})
 		}
 		for _, origin := range c.WebOrigins {
-			out = append(out, fact{"register", "web origin", origin, note})
+			out = append(out, providerFact{"register", "web origin", origin, note})
 		}
 	}
 	return out

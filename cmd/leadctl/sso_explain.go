@@ -14,23 +14,23 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// explained is one check of --explain. A warning leaves the token good and limits what it opens.
-type explained struct {
+// explainedCheck is one check of --explain. A warning leaves the token good and limits what it opens.
+type explainedCheck struct {
 	Check  string `json:"check"`
 	State  string `json:"state"` // passed, warning, failed or skipped
 	Detail string `json:"detail"`
 	Hint   string `json:"hint"`
 }
 
-// explain walks every check to the end: those of the token, the clocks, the tenant's row.
-func (a *app) explain(ctx context.Context, token string) error {
+// explainToken walks every check to the end: those of the token, the clocks, the tenant's row.
+func (a *app) explainToken(ctx context.Context, token string) error {
 	v, err := a.verifier(ctx)
 	if err != nil {
 		return err
 	}
-	var rows []explained
+	var rows []explainedCheck
 	for _, c := range v.Explain(ctx, token) {
-		rows = append(rows, explained{c.Name, stateOf(c), c.Detail, c.Hint})
+		rows = append(rows, explainedCheck{c.Name, stateOf(c), c.Detail, c.Hint})
 	}
 	id, refused := v.Verify(ctx, token)
 	clock, err := a.explainClock(ctx)
@@ -38,7 +38,7 @@ func (a *app) explain(ctx context.Context, token string) error {
 		return err
 	}
 	row, err := a.explainTenant(ctx, id, refused)
-	return errors.Join(a.print(append(rows, clock, row)), tokenFault(refused), err)
+	return errors.Join(a.printResult(append(rows, clock, row)), tokenFault(refused), err)
 }
 
 func stateOf(c sso.Check) string {
@@ -54,17 +54,17 @@ func stateOf(c sso.Check) string {
 }
 
 // explainClock holds our clock to the provider's.
-func (a *app) explainClock(ctx context.Context) (explained, error) {
+func (a *app) explainClock(ctx context.Context) (explainedCheck, error) {
 	cfg, err := a.config(ctx)
 	if err != nil {
-		return explained{}, err
+		return explainedCheck{}, err
 	}
 	log, err := a.log(ctx)
 	if err != nil {
-		return explained{}, err
+		return explainedCheck{}, err
 	}
 	found, err := sso.Discover(ctx, serve.SSO(cfg, log))
-	c := explained{Check: "clock", State: "passed", Detail: clockText(found)}
+	c := explainedCheck{Check: "clock", State: "passed", Detail: clockText(found)}
 	switch {
 	case !found.ClockDifferenceSeen && err != nil:
 		c.State, c.Detail, c.Hint = "failed", err.Error(), fault.Hint(err)
@@ -91,13 +91,13 @@ func clockText(found sso.Discovery) string {
 }
 
 // explainTenant is the last check: what the database makes of the identity.
-func (a *app) explainTenant(ctx context.Context, id sso.Identity, refused error) (explained, error) {
-	c := explained{Check: "database", State: "skipped"}
+func (a *app) explainTenant(ctx context.Context, id sso.Identity, refused error) (explainedCheck, error) {
+	c := explainedCheck{Check: "database", State: "skipped"}
 	if refused != nil {
 		c.Detail = "not checked"
 		return c, nil
 	}
-	p, looked, err := a.lookUp(ctx, id)
+	p, looked, err := a.lookUpTenant(ctx, id)
 	switch {
 	case err != nil:
 		c.State, c.Detail, c.Hint = "failed", err.Error(), fault.Hint(err)
@@ -118,5 +118,5 @@ func tenantText(p tenant.Principal) string {
 	if p.Identity.RolesClaimPresent {
 		origin = "from the token"
 	}
-	return fmt.Sprintf("tenant %s (%s), %s; roles %s, %s", p.Tenant.ID, p.Tenant.Name, p.Tenant.Status, strings.Join(names(p.Roles), ", "), origin)
+	return fmt.Sprintf("tenant %s (%s), %s; roles %s, %s", p.Tenant.ID, p.Tenant.Name, p.Tenant.Status, strings.Join(roleNames(p.Roles), ", "), origin)
 }

@@ -22,7 +22,7 @@ import (
 )
 
 func newSSOKeycloak(a *app) *cobra.Command {
-	return noun(&cobra.Command{
+	return groupCommand(&cobra.Command{
 		Use: "keycloak", Short: "Prepare a Keycloak realm, and say who belongs to which tenant",
 		Example: "  leadctl sso keycloak setup --url http://localhost:8080 --realm nexius-dev --create-realm --dry-run\n" +
 			"  leadctl sso keycloak assign alice@acme.example --tenant 1 --role ops",
@@ -39,7 +39,7 @@ type adminFlags struct {
 const adminHelp = "\n\nThe administrator's password, or with --admin-client the service account's secret, comes from --admin-password-file\n" +
 	"(- is stdin), else from LEADCTL_KEYCLOAK_PASSWORD, else from the file named by LEADCTL_KEYCLOAK_PASSWORD_FILE; never from an argument."
 
-func (f *adminFlags) add(cmd *cobra.Command) {
+func (f *adminFlags) addAdminFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.url, "url", "", "Keycloak's address, without /realms/…; default: that of NEXIUS_ISSUER")
 	flags.StringVar(&f.realm, "realm", "", "realm of the users; default: that of NEXIUS_ISSUER")
@@ -50,8 +50,8 @@ func (f *adminFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.passwordFile, "admin-password-file", "", "file with the administrator's password; - reads stdin")
 }
 
-// complete fills in from the settings what no flag said.
-func (f *adminFlags) complete(cfg config.Config) error {
+// fillDefaults fills in from the settings what no flag said.
+func (f *adminFlags) fillDefaults(cfg config.Config) error {
 	base, realm, _ := strings.Cut(cfg.SSO.Issuer, "/realms/")
 	if realm != "" {
 		f.url, f.realm = cmp.Or(f.url, base), cmp.Or(f.realm, strings.TrimSuffix(realm, "/"))
@@ -69,10 +69,10 @@ func (a *app) keycloakAdmin(ctx context.Context, f *adminFlags) (*keycloak.Admin
 	if err != nil {
 		return nil, cfg, err
 	}
-	if err := f.complete(cfg); err != nil {
+	if err := f.fillDefaults(cfg); err != nil {
 		return nil, cfg, err
 	}
-	secret, err := a.adminSecret(f.passwordFile)
+	secret, err := a.readAdminSecret(f.passwordFile)
 	if err != nil {
 		return nil, cfg, err
 	}
@@ -87,7 +87,7 @@ func (a *app) keycloakAdmin(ctx context.Context, f *adminFlags) (*keycloak.Admin
 // setupFlags are the flags of setup beyond the administrator's.
 type setupFlags struct {
 	adminFlags
-	placeFlags
+	addressFlags
 	opts                 keycloak.Options
 	users                []string
 	passwordFile, secret string
@@ -95,8 +95,8 @@ type setupFlags struct {
 	print                string
 }
 
-// printables is what setup can print: the plan, all settings, one block of them, or a leadctl.yaml.
-func printables() []string {
+// printChoices is what setup can print: the plan, all settings, one block of them, or a leadctl.yaml.
+func printChoices() []string {
 	return []string{"env", "api-dev", "api-prod", "ui-dev", "ui-prod", "yaml", "plan"}
 }
 
@@ -115,10 +115,10 @@ func newKeycloakSetup(a *app) *cobra.Command {
 			"  leadctl sso keycloak setup --url http://localhost:8080 --realm nexius-dev --create-realm --test-user alice@acme.example:1:ops \\\n" +
 			"    --test-password-file test.password --print yaml >leadctl.yaml",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.setUp(cmd.Context(), &f) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.setUpRealm(cmd.Context(), &f) },
 	}
-	f.adminFlags.add(cmd)
-	f.placeFlags.add(cmd)
+	f.adminFlags.addAdminFlags(cmd)
+	f.addressFlags.addAddressFlags(cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&f.opts.CreateRealm, "create-realm", false, "make the realm when there is none")
 	flags.StringVar(&f.opts.CLIClient, "cli-client", defaultCLIClient, "client of leadctl sso login")
@@ -128,25 +128,25 @@ func newKeycloakSetup(a *app) *cobra.Command {
 	flags.StringVar(&f.secret, "secret-file", "", "write the client secret to this file")
 	flags.BoolVar(&f.showSecret, "show-secret", false, "print the client secret with the settings")
 	flags.BoolVar(&f.opts.DryRun, "dry-run", false, "write nothing and print what would be done")
-	flags.StringVar(&f.print, "print", "env", "what to print: "+strings.Join(printables(), ", "))
-	return a.reads(cmd)
+	flags.StringVar(&f.print, "print", "env", "what to print: "+strings.Join(printChoices(), ", "))
+	return a.addOutputFlag(cmd)
 }
 
-func (a *app) setUp(ctx context.Context, f *setupFlags) error {
-	if !slices.Contains(printables(), f.print) {
-		return fault.New(fault.Invalid, "--print %q: not one of %s", f.print, strings.Join(printables(), ", "))
+func (a *app) setUpRealm(ctx context.Context, f *setupFlags) error {
+	if !slices.Contains(printChoices(), f.print) {
+		return fault.New(fault.Invalid, "--print %q: not one of %s", f.print, strings.Join(printChoices(), ", "))
 	}
 	admin, cfg, err := a.keycloakAdmin(ctx, &f.adminFlags)
 	if err != nil {
 		return err
 	}
-	if err := f.fill(cfg); err != nil {
+	if err := f.fillOptions(cfg); err != nil {
 		return err
 	}
 	result, err := admin.Setup(ctx, f.opts)
 	if f.opts.DryRun || f.print == "plan" {
 		a.showWarnings(result)
-		return errors.Join(a.print(result.Plan), err)
+		return errors.Join(a.printResult(result.Plan), err)
 	}
 	a.showChanges(result)
 	if err != nil {
@@ -155,9 +155,9 @@ func (a *app) setUp(ctx context.Context, f *setupFlags) error {
 	return a.printSettings(f, result)
 }
 
-// fill makes the options of a setup out of flags and settings.
-func (f *setupFlags) fill(cfg config.Config) (err error) {
-	f.opts.Realm, f.opts.Client, f.opts.Addresses = f.realm, f.client, f.places(cfg)
+// fillOptions makes the options of a setup out of flags and settings.
+func (f *setupFlags) fillOptions(cfg config.Config) (err error) {
+	f.opts.Realm, f.opts.Client, f.opts.Addresses = f.realm, f.client, f.resolveAddresses(cfg)
 	if len(f.opts.Addresses.Odoo) == 0 {
 		f.opts.OdooClient = ""
 	}
@@ -189,7 +189,7 @@ func testPassword(file string) (string, error) {
 	raw, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		password := rand.Text()
-		return password, writeNew(file, []byte(password+"\n"))
+		return password, createFile(file, []byte(password+"\n"))
 	}
 	if err != nil {
 		return "", fault.New(fault.Invalid, "--test-password-file: %w", err)
@@ -205,15 +205,15 @@ func (a *app) showChanges(r keycloak.Result) {
 			kept++
 			continue
 		}
-		fmt.Fprintln(a.stderr, a.style.good("✓"), printable(strings.TrimSpace(c.Action+" "+c.Kind+" "+c.Name)), a.style.dim(printable(c.Detail)))
+		fmt.Fprintln(a.stderr, a.style.good("✓"), stripControls(strings.TrimSpace(c.Action+" "+c.Kind+" "+c.Name)), a.style.dim(stripControls(c.Detail)))
 	}
-	a.say("%d unchanged", kept)
+	a.printNotice("%d unchanged", kept)
 	a.showWarnings(r)
 }
 
 func (a *app) showWarnings(r keycloak.Result) {
 	for _, w := range r.Warnings {
-		fmt.Fprintln(a.stderr, a.style.bad("!"), printable(w))
+		fmt.Fprintln(a.stderr, a.style.bad("!"), stripControls(w))
 	}
 }
 
@@ -225,7 +225,7 @@ func (a *app) printSettings(f *setupFlags, r keycloak.Result) error {
 		if err != nil {
 			return err
 		}
-		if err := keepSecret(path, r.Secret); err != nil {
+		if err := saveSecret(path, r.Secret); err != nil {
 			return err
 		}
 		s.SecretFile = path
@@ -247,8 +247,8 @@ func (a *app) printSettings(f *setupFlags, r keycloak.Result) error {
 	return err
 }
 
-// keepSecret writes the secret to a new file. A file that holds it already is fine, any other is not touched.
-func keepSecret(path, secret string) error {
+// saveSecret writes the secret to a new file. A file that holds it already is fine, any other is not touched.
+func saveSecret(path, secret string) error {
 	have, err := os.ReadFile(path)
 	if err == nil && strings.TrimSpace(string(have)) == secret {
 		return nil
@@ -256,7 +256,7 @@ func keepSecret(path, secret string) error {
 	if err == nil {
 		return fault.New(fault.Conflict, "--secret-file %s: it holds something else", path).WithHint("move it away, or name another file")
 	}
-	return writeNew(path, []byte(secret+"\n"))
+	return createFile(path, []byte(secret+"\n"))
 }
 
 func newKeycloakAssign(a *app) *cobra.Command {
@@ -280,12 +280,12 @@ func newKeycloakAssign(a *app) *cobra.Command {
 				as.Roles = append(as.Roles, sso.Role(r))
 			}
 			plan, err := admin.Assign(cmd.Context(), as)
-			return errors.Join(err, a.printUnless(err, plan))
+			return errors.Join(err, a.printResultUnless(err, plan))
 		},
 	}
-	f.add(cmd)
+	f.addAdminFlags(cmd)
 	cmd.Flags().StringVar(&as.Tenant, "tenant", "", "tenant's number or external id")
 	cmd.Flags().StringSliceVar(&roles, "role", nil, "viewer, ops or admin, any number")
 	cmd.Flags().BoolVar(&as.DryRun, "dry-run", false, "write nothing and print what would be done")
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }

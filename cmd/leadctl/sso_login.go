@@ -49,12 +49,12 @@ func newSSOLogin(a *app) *cobra.Command {
 		Example: "  leadctl sso login\n  leadctl sso login --no-browser\n  leadctl sso login --device",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := a.login(cmd.Context(), opts)
+			s, err := a.signInUser(cmd.Context(), opts)
 			if err != nil {
 				return err
 			}
-			in, err := a.accepted(cmd.Context(), s)
-			return errors.Join(err, a.printUnless(err, in))
+			in, err := a.verifyNewSession(cmd.Context(), s)
+			return errors.Join(err, a.printResultUnless(err, in))
 		},
 	}
 	flags := cmd.Flags()
@@ -65,10 +65,10 @@ func newSSOLogin(a *app) *cobra.Command {
 	flags.StringVar(&opts.audience, "audience", "", "API to ask a token for, on providers that want it named (Auth0)")
 	flags.StringSliceVar(&opts.scopes, "scope", nil, "scopes beyond openid, profile and email")
 	cmd.MarkFlagsMutuallyExclusive("device", "no-browser")
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
-func (a *app) login(ctx context.Context, opts loginOptions) (clilogin.Session, error) {
+func (a *app) signInUser(ctx context.Context, opts loginOptions) (clilogin.Session, error) {
 	client, err := a.signinClient(ctx, opts)
 	if err != nil {
 		return clilogin.Session{}, err
@@ -81,10 +81,10 @@ func (a *app) login(ctx context.Context, opts loginOptions) (clilogin.Session, e
 	var s clilogin.Session
 	if opts.device {
 		s, err = client.SignInWithDevice(ctx, func(p clilogin.Prompt) {
-			a.say("Open %s and enter %s, until %s.", cmp.Or(p.Complete, p.Address), p.UserCode, p.Expires.Format(time.TimeOnly))
+			a.printNotice("Open %s and enter %s, until %s.", cmp.Or(p.Complete, p.Address), p.UserCode, p.Expires.Format(time.TimeOnly))
 		})
 	} else {
-		s, err = client.SignInWithBrowser(ctx, opts.port, func(address string) { a.visit(address, opts.noBrowser) })
+		s, err = client.SignInWithBrowser(ctx, opts.port, func(address string) { a.showLoginAddress(address, opts.noBrowser) })
 	}
 	if err != nil {
 		return clilogin.Session{}, err
@@ -92,17 +92,17 @@ func (a *app) login(ctx context.Context, opts loginOptions) (clilogin.Session, e
 	return s, cache.Save(s)
 }
 
-// visit shows the address to sign in at: in a browser where there is one, in words everywhere.
-func (a *app) visit(address string, wordsOnly bool) {
+// showLoginAddress shows the address to sign in at: in a browser where there is one, in words everywhere.
+func (a *app) showLoginAddress(address string, wordsOnly bool) {
 	if wordsOnly || clilogin.OpenBrowser(address) != nil {
-		a.say("Open this address to sign in:\n%s", address)
+		a.printNotice("Open this address to sign in:\n%s", address)
 		return
 	}
-	a.say("A browser opens to sign in. If it does not, open:\n%s", address)
+	a.printNotice("A browser opens to sign in. If it does not, open:\n%s", address)
 }
 
-// accepted holds the new token to the API's own check: a session that the API refuses should be known at once.
-func (a *app) accepted(ctx context.Context, s clilogin.Session) (signedIn, error) {
+// verifyNewSession holds the new token to the API's own check: a session that the API refuses should be known at once.
+func (a *app) verifyNewSession(ctx context.Context, s clilogin.Session) (signedIn, error) {
 	v, err := a.verifier(ctx)
 	if err != nil {
 		return signedIn{}, err
@@ -117,15 +117,15 @@ func (a *app) accepted(ctx context.Context, s clilogin.Session) (signedIn, error
 		return signedIn{}, err
 	}
 	if ahead := time.Until(id.IssuedAt).Round(time.Second); ahead.Abs() > maxClockDifference {
-		a.say("the provider's clock is %s from ours (ahead is positive): run NTP on both hosts", ahead)
+		a.printNotice("the provider's clock is %s from ours (ahead is positive): run NTP on both hosts", ahead)
 	}
 	cache, err := clilogin.UserCache()
-	return signedIn{Email: id.Email, Subject: id.Subject, Issuer: id.Issuer, TenantClaim: id.Tenant.Value, TokenRoles: names(id.Roles), Expires: s.Expires,
+	return signedIn{Email: id.Email, Subject: id.Subject, Issuer: id.Issuer, TenantClaim: id.Tenant.Value, TokenRoles: roleNames(id.Roles), Expires: s.Expires,
 		File: cache.Path(s.Issuer, s.ClientID)}, err
 }
 
 func (a *app) signinClient(ctx context.Context, opts loginOptions) (*clilogin.Client, error) {
-	cfg, err := a.issuer(ctx)
+	cfg, err := a.configWithIssuer(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -139,8 +139,8 @@ func (a *app) signinClient(ctx context.Context, opts loginOptions) (*clilogin.Cl
 	return clilogin.Open(ctx, clilogin.Config{SSO: serve.SSO(cfg, log), ClientID: cliClient(cfg, opts.client), Scopes: opts.scopes, Audience: opts.audience})
 }
 
-// issuer is the configuration of a command that cannot do without an identity provider.
-func (a *app) issuer(ctx context.Context) (config.Config, error) {
+// configWithIssuer is the configuration of a command that cannot do without an identity provider.
+func (a *app) configWithIssuer(ctx context.Context) (config.Config, error) {
 	cfg, err := a.config(ctx)
 	if err == nil && cfg.SSO.Issuer == "" {
 		err = fault.New(fault.Invalid, "NEXIUS_ISSUER: not set").WithHint("set it to the issuer's URL; `leadctl sso keycloak setup` prints it")
@@ -155,9 +155,9 @@ func cliClient(cfg config.Config, flag string) string {
 	return cmp.Or(flag, defaultCLIClient)
 }
 
-// kept is the access token of the session that login keeps, renewed when it has expired.
-func (a *app) kept(ctx context.Context, client string) (string, error) {
-	cfg, err := a.issuer(ctx)
+// savedToken is the access token of the session that login keeps, renewed when it has expired.
+func (a *app) savedToken(ctx context.Context, client string) (string, error) {
+	cfg, err := a.configWithIssuer(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -185,14 +185,14 @@ func newSSOLogout(a *app) *cobra.Command {
 			"When the provider cannot be told, the session is forgotten all the same and the command exits 6.",
 		Example: "  leadctl sso logout",
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.logout(cmd.Context(), client) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.signOutUser(cmd.Context(), client) },
 	}
 	cmd.Flags().StringVar(&client, "client", "", clientFlag)
 	return cmd
 }
 
-func (a *app) logout(ctx context.Context, client string) error {
-	cfg, err := a.issuer(ctx)
+func (a *app) signOutUser(ctx context.Context, client string) error {
+	cfg, err := a.configWithIssuer(ctx)
 	if err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func (a *app) logout(ctx context.Context, client string) error {
 		return err
 	}
 	if !found {
-		a.say("nobody was signed in to %s", cfg.SSO.Issuer)
+		a.printNotice("nobody was signed in to %s", cfg.SSO.Issuer)
 		return nil
 	}
 	c, err := a.signinClient(ctx, loginOptions{client: s.ClientID})

@@ -250,14 +250,14 @@ func whoAmI(t *testing.T) whoami {
 }
 
 // checks is `sso whoami --explain` by name.
-func checks(t *testing.T, wantCode int, args ...string) map[string]explained {
+func checks(t *testing.T, wantCode int, args ...string) map[string]explainedCheck {
 	t.Helper()
 	code, out, _ := leadctl(t, append([]string{"sso", "whoami", "--explain", "-o", "json"}, args...)...)
 	require.Equal(t, wantCode, code)
-	var rows []explained
+	var rows []explainedCheck
 	require.NoError(t, json.Unmarshal([]byte(out), &rows))
 	require.Equal(t, "database", rows[len(rows)-1].Check, "the tenant's row comes last")
-	byName := map[string]explained{}
+	byName := map[string]explainedCheck{}
 	for _, c := range rows {
 		byName[c.Check] = c
 	}

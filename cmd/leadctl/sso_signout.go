@@ -22,17 +22,17 @@ func newSSOSignOut(a *app) *cobra.Command {
 		Example: "  leadctl sso sign-out bob@acme.example --reason 'ticket 1234'\n  leadctl sso sign-out 6f1c1f9e-8d0e-4a7e-9d5e-0a4c2f0c7f11 -o json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ended, err := a.signOut(cmd.Context(), args[0], reason)
-			return errors.Join(err, a.printUnless(err, ended))
+			ended, err := a.endUserSessions(cmd.Context(), args[0], reason)
+			return errors.Join(err, a.printResultUnless(err, ended))
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "kept in the audit log")
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
-func (a *app) signOut(ctx context.Context, person, reason string) (ended []session.Ended, err error) {
+func (a *app) endUserSessions(ctx context.Context, person, reason string) (ended []session.Ended, err error) {
 	err = a.inSystem(ctx, "sign-out by an operator", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		ended, err = session.SignOut(ctx, tx, person, time.Now(), operator(reason))
+		ended, err = session.SignOut(ctx, tx, person, time.Now(), operatorBy(reason))
 		return err
 	})
 	return ended, err

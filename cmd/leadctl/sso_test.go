@@ -129,13 +129,13 @@ func (d *desk) login(t *testing.T, user string, flags ...string) signedIn {
 }
 
 // rows is `sso whoami --explain` by check.
-func (d *desk) rows(t *testing.T, wantCode int, args ...string) map[string]explained {
+func (d *desk) rows(t *testing.T, wantCode int, args ...string) map[string]explainedCheck {
 	t.Helper()
 	code, out, said := d.leadctl(t, nil, append([]string{"sso", "whoami", "--explain", "-o", "json"}, args...)...)
 	require.Equal(t, wantCode, code, said)
-	var list []explained
+	var list []explainedCheck
 	require.NoError(t, json.Unmarshal([]byte(out), &list))
-	byName := map[string]explained{}
+	byName := map[string]explainedCheck{}
 	for _, r := range list {
 		byName[r.Check] = r
 	}

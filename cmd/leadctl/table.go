@@ -26,11 +26,11 @@ type grid struct {
 	columns []string
 	rows    [][]string
 	single  bool // one struct: shown as name and value, line by line
-	parts   []part
+	parts   []subTable
 }
 
-// part is a list inside a single result. On the screen it is a table of its own below the rest; in CSV it stays a cell.
-type part struct {
+// subTable is a list inside a single result. On the screen it is a table of its own below the rest; in CSV it stays a cell.
+type subTable struct {
 	name string
 	grid
 }
@@ -57,7 +57,7 @@ func gridOf(t reflect.Type, encoded []byte) (grid, error) {
 		g.columns = append(g.columns, name)
 		if g.single && f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct {
 			if sub, err := gridOf(f.Type, rows[0][name]); err == nil && len(sub.rows) > 0 {
-				g.parts = append(g.parts, part{name, sub})
+				g.parts = append(g.parts, subTable{name, sub})
 			}
 		}
 	}
@@ -115,8 +115,8 @@ func isNumber(s string) bool {
 	return json.Unmarshal([]byte(s), &n) == nil
 }
 
-// lines are the cells to show: a header and rows, or a single result's names and values.
-func (g grid) lines() [][]string {
+// textLines are the cells to show: a header and rows, or a single result's names and values.
+func (g grid) textLines() [][]string {
 	var out [][]string
 	if !g.single {
 		header := make([]string, len(g.columns))
@@ -127,8 +127,8 @@ func (g grid) lines() [][]string {
 	}
 	for _, row := range g.rows {
 		for i, cell := range row {
-			row[i] = strings.ReplaceAll(printable(cell), "\n", " ")
-			if g.single && row[i] != "" && !slices.ContainsFunc(g.parts, func(p part) bool { return p.name == g.columns[i] }) {
+			row[i] = strings.ReplaceAll(stripControls(cell), "\n", " ")
+			if g.single && row[i] != "" && !slices.ContainsFunc(g.parts, func(p subTable) bool { return p.name == g.columns[i] }) {
 				out = append(out, []string{g.columns[i], row[i]})
 			}
 		}
@@ -156,7 +156,7 @@ func (g grid) writeTable(out, screen io.Writer) error {
 func (g grid) writePlain(out io.Writer) error {
 	var aligned bytes.Buffer
 	w := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
-	for _, line := range g.lines() {
+	for _, line := range g.textLines() {
 		fmt.Fprintln(w, strings.Join(line, "\t"))
 	}
 	err := w.Flush()
@@ -168,7 +168,7 @@ func (g grid) writePlain(out io.Writer) error {
 
 // writeDrawn draws the table in the colours that screen has, at most width columns wide (0: as wide as it is).
 func (g grid) writeDrawn(out, screen io.Writer, width int) error {
-	lines := g.lines()
+	lines := g.textLines()
 	renderer := lipgloss.NewRenderer(screen)
 	cell := renderer.NewStyle().Padding(0, 1)
 	t := table.New().Border(lipgloss.RoundedBorder()).BorderStyle(renderer.NewStyle().Faint(true)).
@@ -203,9 +203,9 @@ func screenWidth(screen io.Writer) int {
 	return width
 }
 
-// printable is s without anything that steers a terminal: what others named must not move the cursor. Line breaks stay
+// stripControls is s without anything that steers a terminal: what others named must not move the cursor. Line breaks stay
 // in errors only because they are ours; a tab becomes a space.
-func printable(s string) string {
+func stripControls(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n':

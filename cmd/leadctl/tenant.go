@@ -16,7 +16,7 @@ import (
 )
 
 func newTenant(a *app) *cobra.Command {
-	return noun(&cobra.Command{
+	return groupCommand(&cobra.Command{
 		Use:     "tenant",
 		Short:   "Provision, look at and repair tenants",
 		GroupID: groupTenancy,
@@ -37,12 +37,12 @@ func newTenantProvision(a *app) *cobra.Command {
 		Example: "  leadctl tenant provision --name Acme --email alice@acme.example --wait\n  leadctl tenant provision 42 --wait --reason 'Odoo was restored'",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			req.Tenant = first(args)
+			req.Tenant = firstArg(args)
 			if req.Tenant == "" && req.Name == "" {
 				return fault.New(fault.Invalid, "no tenant: name an existing one, or give --name for a new one").WithHint("leadctl tenant provision --help")
 			}
-			t, err := a.provision(cmd.Context(), req, reason, wait)
-			return errors.Join(err, a.printUnless(err, t))
+			t, err := a.provisionTenant(cmd.Context(), req, reason, wait)
+			return errors.Join(err, a.printResultUnless(err, t))
 		},
 	}
 	flags := cmd.Flags()
@@ -53,16 +53,16 @@ func newTenantProvision(a *app) *cobra.Command {
 	flags.StringVar(&reason, "reason", "", "kept in the audit log")
 	flags.BoolVar(&wait, "wait", false, "show the steps as they happen and end when the workspace is ready")
 	flags.Bool("retry", false, "go through an existing tenant's steps again (what naming it does anyway)")
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
-// provision enqueues and, when asked to wait, works the queue in this process too, so that it needs no running daemon.
-func (a *app) provision(ctx context.Context, req onboarding.Request, reason string, wait bool) (tenant.Tenant, error) {
+// provisionTenant enqueues and, when asked to wait, works the queue in this process too, so that it needs no running daemon.
+func (a *app) provisionTenant(ctx context.Context, req onboarding.Request, reason string, wait bool) (tenant.Tenant, error) {
 	db, err := a.db(ctx)
 	if err != nil {
 		return tenant.Tenant{}, err
 	}
-	client, err := a.jobs(ctx, wait)
+	client, err := a.openJobs(ctx, wait)
 	if err != nil {
 		return tenant.Tenant{}, err
 	}
@@ -70,11 +70,11 @@ func (a *app) provision(ctx context.Context, req onboarding.Request, reason stri
 	if err != nil {
 		return tenant.Tenant{}, err
 	}
-	t, err := serve.Onboarding(cfg, db, client).Provision(ctx, req, operator(reason))
+	t, err := serve.Onboarding(cfg, db, client).Provision(ctx, req, operatorBy(reason))
 	if err != nil || !wait {
 		return t, err
 	}
-	return t, onboarding.Watch(ctx, db, t.ID, func(s onboarding.Step) { a.step(s.Name, s.Took(), stepError(s)) })
+	return t, onboarding.Watch(ctx, db, t.ID, func(s onboarding.Step) { a.printStep(s.Name, s.Took(), stepError(s)) })
 }
 
 func stepError(s onboarding.Step) error {
@@ -96,10 +96,10 @@ func newTenantList(a *app) *cobra.Command {
 				list, err = tenant.List(ctx, tx)
 				return err
 			})
-			return errors.Join(err, a.printUnless(err, list))
+			return errors.Join(err, a.printResultUnless(err, list))
 		},
 	}
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
 // tenantView is what `tenant show` prints.
@@ -129,10 +129,10 @@ func newTenantShow(a *app) *cobra.Command {
 				view, err = showTenant(ctx, tx, args[0])
 				return err
 			})
-			return errors.Join(err, a.printUnless(err, view))
+			return errors.Join(err, a.printResultUnless(err, view))
 		},
 	}
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
 func showTenant(ctx context.Context, tx postgres.SystemTx, ref string) (view tenantView, err error) {
@@ -167,7 +167,7 @@ func newTenantStatus(a *app, verb, status, short string) *cobra.Command {
 		Example: "  leadctl tenant " + verb + " 42 --reason 'ticket 1234'",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.setStatus(cmd.Context(), args[0], status, reason)
+			return a.setTenantStatus(cmd.Context(), args[0], status, reason)
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "kept in the audit log")
@@ -186,17 +186,17 @@ func newTenantDelete(a *app) *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			done, err := a.deleteTenant(cmd.Context(), args[0], confirmed, workspace.Fate(fate), reason)
-			return errors.Join(err, a.printUnless(err, done))
+			return errors.Join(err, a.printResultUnless(err, done))
 		},
 	}
 	cmd.Flags().StringVar(&confirmed, "confirm", "", "the tenant's name, typed out")
 	cmd.Flags().StringVar(&fate, "workspace", string(workspace.Archive), "what becomes of it: archive, drop or keep")
 	cmd.Flags().StringVar(&reason, "reason", "", "kept in the audit log")
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
 func (a *app) deleteTenant(ctx context.Context, ref, confirmed string, fate workspace.Fate, reason string) (workspace.Closed, error) {
-	spaces, t, err := a.workspaceOf(ctx, ref)
+	spaces, t, err := a.openWorkspaceOf(ctx, ref)
 	if err != nil {
 		return workspace.Closed{}, err
 	}
@@ -204,22 +204,22 @@ func (a *app) deleteTenant(ctx context.Context, ref, confirmed string, fate work
 		return workspace.Closed{}, fault.New(fault.Invalid, "tenant %s is named %q: not confirmed", t.ID, t.Name).
 			WithHint("leadctl tenant delete %s --confirm %q", ref, t.Name)
 	}
-	return spaces.Close(ctx, t.ID, fate, operator(reason))
+	return spaces.Close(ctx, t.ID, fate, operatorBy(reason))
 }
 
-func (a *app) setStatus(ctx context.Context, ref, status, reason string) error {
+func (a *app) setTenantStatus(ctx context.Context, ref, status, reason string) error {
 	return a.inSystem(ctx, "tenant status", func(ctx context.Context, tx postgres.SystemTx) error {
 		t, err := tenant.Find(ctx, tx, ref)
 		if err != nil {
 			return err
 		}
-		_, err = tenant.SetStatus(ctx, tx, t.ID, status, operator(reason))
+		_, err = tenant.SetStatus(ctx, tx, t.ID, status, operatorBy(reason))
 		return err
 	})
 }
 
 func newTenantUser(a *app) *cobra.Command {
-	return noun(&cobra.Command{Use: "user", Short: "Add, list and remove a tenant's users"}, newTenantUserAdd(a), newTenantUserList(a), newTenantUserRemove(a))
+	return groupCommand(&cobra.Command{Use: "user", Short: "Add, list and remove a tenant's users"}, newTenantUserAdd(a), newTenantUserList(a), newTenantUserRemove(a))
 }
 
 func newTenantUserAdd(a *app) *cobra.Command {
@@ -232,7 +232,7 @@ func newTenantUserAdd(a *app) *cobra.Command {
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.changeUser(cmd.Context(), args[0], func(ctx context.Context, tx postgres.SystemTx, id tenant.ID) error {
-				return tenant.AddMember(ctx, tx, id, args[1], roles, operator(""))
+				return tenant.AddMember(ctx, tx, id, args[1], roles, operatorBy(""))
 			})
 		},
 	}
@@ -248,7 +248,7 @@ func newTenantUserRemove(a *app) *cobra.Command {
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.changeUser(cmd.Context(), args[0], func(ctx context.Context, tx postgres.SystemTx, id tenant.ID) error {
-				return tenant.RemoveMember(ctx, tx, id, args[1], operator(""))
+				return tenant.RemoveMember(ctx, tx, id, args[1], operatorBy(""))
 			})
 		},
 	}
@@ -283,8 +283,8 @@ func newTenantUserList(a *app) *cobra.Command {
 				}
 				return err
 			})
-			return errors.Join(err, a.printUnless(err, users))
+			return errors.Join(err, a.printResultUnless(err, users))
 		},
 	}
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }

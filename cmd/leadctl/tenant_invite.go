@@ -23,20 +23,20 @@ func newTenantInvite(a *app) *cobra.Command {
 		Example: "  leadctl tenant invite 42 --email bob@acme.example --role ops\n  leadctl tenant invite 42 --email bob@acme.example --expires 24h",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			invited, err := a.invite(cmd.Context(), args[0], email, roles, time.Now().Add(expires))
-			return errors.Join(err, a.printUnless(err, invited))
+			invited, err := a.inviteUser(cmd.Context(), args[0], email, roles, time.Now().Add(expires))
+			return errors.Join(err, a.printResultUnless(err, invited))
 		},
 	}
 	cmd.Flags().StringVar(&email, "email", "", "whom")
 	cmd.Flags().StringSliceVar(&roles, "role", []string{"viewer"}, "viewer, ops, admin")
 	cmd.Flags().DurationVar(&expires, "expires", 7*24*time.Hour, "how long they have")
 	_ = cmd.MarkFlagRequired("email")
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
-func (a *app) invite(ctx context.Context, name, email string, roles []string, until time.Time) (m tenant.Member, err error) {
+func (a *app) inviteUser(ctx context.Context, name, email string, roles []string, until time.Time) (m tenant.Member, err error) {
 	err = a.changeUser(ctx, name, func(ctx context.Context, tx postgres.SystemTx, id tenant.ID) (err error) {
-		m, err = tenant.Invite(ctx, tx, id, email, roles, until, operator(""))
+		m, err = tenant.Invite(ctx, tx, id, email, roles, until, operatorBy(""))
 		return err
 	})
 	return m, err

@@ -28,9 +28,9 @@ func newVersion(a *app) *cobra.Command {
 		GroupID: groupSelf,
 		Example: "  leadctl version\n  leadctl version -o json",
 		Args:    cobra.NoArgs,
-		RunE:    func(*cobra.Command, []string) error { return a.print(buildVersion()) },
+		RunE:    func(*cobra.Command, []string) error { return a.printResult(buildVersion()) },
 	}
-	return a.reads(cmd)
+	return a.addOutputFlag(cmd)
 }
 
 // buildVersion is the version of this binary.

@@ -25,7 +25,7 @@ import (
 // lifeOfWorkspace takes tenant 1's workspace on a real server through what follows its making: another key, leads, its end.
 func lifeOfWorkspace(t *testing.T, version, dsn string) {
 	a := newApp(strings.NewReader(""), &bytes.Buffer{}, &bytes.Buffer{})
-	spaces, err := a.workspaces(t.Context())
+	spaces, err := a.openWorkspaces(t.Context())
 	require.NoError(t, err)
 	defer func() { require.NoError(t, a.close()) }()
 	t.Run("rotation", func(t *testing.T) { oldKeyIsRefused(t, spaces, version) })

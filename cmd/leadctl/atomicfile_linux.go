@@ -11,27 +11,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nameless is a file without a name on the file system of path: whatever ends this process before it is in its place, there is
+// createUnnamed is a file without a name on the file system of path: whatever ends this process before it is in its place, there is
 // nothing left of it. false where the file system knows no such files, or where there is no /proc to name it by.
-func nameless(path string) (unfinished, bool) {
+func createUnnamed(path string) (pendingFile, bool) {
 	fd, err := unix.Open(filepath.Dir(path), unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
 	if err != nil {
-		return unfinished{}, false
+		return pendingFile{}, false
 	}
 	f := os.NewFile(uintptr(fd), path)
 	name := "/proc/self/fd/" + strconv.Itoa(fd)
 	if _, err := os.Stat(name); err != nil {
 		_ = f.Close()
-		return unfinished{}, false
+		return pendingFile{}, false
 	}
 	place := func() error {
-		err := link(name, path)
+		err := linkFile(name, path)
 		if !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 		// A name cannot be given to another file at once: for a moment the whole file has a hidden one, too.
 		next := filepath.Join(filepath.Dir(path), ".leadctl-"+rand.Text())
-		if err := link(name, next); err != nil {
+		if err := linkFile(name, next); err != nil {
 			return err
 		}
 		if err := os.Rename(next, path); err != nil {
@@ -39,9 +39,9 @@ func nameless(path string) (unfinished, bool) {
 		}
 		return nil
 	}
-	return unfinished{f, place, func() {}}, true
+	return pendingFile{f, place, func() {}}, true
 }
 
-func link(open, path string) error {
+func linkFile(open, path string) error {
 	return unix.Linkat(unix.AT_FDCWD, open, unix.AT_FDCWD, path, unix.AT_SYMLINK_FOLLOW)
 }
