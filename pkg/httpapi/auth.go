@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -110,11 +111,15 @@ func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, route Rout
 func (s *Server) resolve(ctx context.Context, reason string, find func(context.Context, postgres.SystemTx) (tenant.Principal, error)) (p tenant.Principal, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	var refusal error
 	err = s.db.InSystem(ctx, reason, func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		p, err = find(ctx, tx)
-		return err
+		if p, err = find(ctx, tx); !tenant.ClaimRefused(p.Identity, err) {
+			return err
+		}
+		refusal = err // committed with its line in the audit log
+		return tenant.RecordRefusal(ctx, tx, p, refusal, tenant.By{Actor: p.Identity.Subject, RequestID: requestIDOf(ctx)})
 	})
-	return p, err
+	return p, cmp.Or(err, refusal)
 }
 
 func admit(ctx context.Context, p tenant.Principal, route Route) (context.Context, error) {

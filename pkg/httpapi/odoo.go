@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -104,12 +105,15 @@ func (s *Server) odooUser(ctx context.Context, in *userinfoIn) (sso.Identity, er
 			return who, fault.New(fault.Denied, "tenant %q: not a number", in.Tenant)
 		}
 	}
+	var refusal error
 	err = s.db.InSystem(ctx, "sign-in to Odoo", func(ctx context.Context, tx postgres.SystemTx) error {
 		may, err := tenant.MayEnter(ctx, tx, id, who)
-		if err == nil && !may {
-			err = fault.New(fault.Denied, "subject %s: no user of tenant %q", who.Subject, in.Tenant)
+		if err != nil || may {
+			return err
 		}
-		return err
+		// The caller chooses the tenant in the query, so the line is on no tenant's record.
+		refusal = fault.New(fault.Denied, "subject %s: no user of tenant %q", who.Subject, in.Tenant).WithCode("TENANT_INVALID")
+		return tenant.RecordRefusal(ctx, tx, tenant.Principal{Identity: who}, refusal, tenant.By{Actor: who.Subject, RequestID: requestIDOf(ctx)})
 	})
-	return who, err
+	return who, cmp.Or(err, refusal)
 }

@@ -1,6 +1,7 @@
 package onboarding
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -19,6 +20,17 @@ import (
 // Odoo. Faults: Denied with TENANT_INVALID, TENANT_REQUIRED, TENANT_SUSPENDED, EMAIL_NOT_VERIFIED, ONBOARDING_CLOSED;
 // Conflict with QUOTA_MEMBERS.
 func (s *Service) FirstLogin(ctx context.Context, who sso.Identity, by tenant.By) (Status, error) {
+	st, err := s.signIn(ctx, who, by)
+	if !tenant.ClaimRefused(who, err) {
+		return st, err
+	}
+	recorded := s.DB.InSystem(ctx, "refused claim", func(ctx context.Context, tx postgres.SystemTx) error {
+		return tenant.RecordRefusal(ctx, tx, tenant.Principal{Identity: who}, err, by)
+	})
+	return Status{}, cmp.Or(recorded, err)
+}
+
+func (s *Service) signIn(ctx context.Context, who sso.Identity, by tenant.By) (Status, error) {
 	if err := who.ClaimFault(); err != nil {
 		return Status{}, err
 	}

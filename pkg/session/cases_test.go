@@ -206,6 +206,10 @@ func signOutEverywhere(t *testing.T, r *rig) {
 	require.True(t, fault.Is(err, fault.Unauthenticated), "nobody in particular")
 	end, err := r.EndAll(t.Context(), phone.Handle, "", tester)
 	require.NoError(t, err)
+	var lines int
+	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `SELECT count(*) FROM audit_log WHERE action = 'session.end_all' AND actor = object
+		AND detail->>'sessions' = '2'`).Scan(&lines))
+	require.Equal(t, 1, lines, "one line for the sign-out that happened, none for the one that did not")
 	require.Contains(t, end, "id_token_hint=", "the provider learns whose session is meant though the browser sent no token")
 	for _, tokens := range []session.Tokens{desk, phone} {
 		r.over(t, tokens)

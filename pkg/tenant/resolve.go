@@ -33,19 +33,19 @@ func (p Principal) Has(least sso.Role) bool {
 var ErrNoTenant = errors.New("no claim and no membership")
 
 // Resolve finds the tenant of a verified identity. A claim names it by number or external id; without one it is the
-// identity's only membership. Nothing is written. Faults, all Denied: TENANT_INVALID (the claim cannot be used, or names a
-// number that is no tenant), TENANT_REQUIRED (no claim and no membership, or several; or an external id that names no
-// tenant yet), TENANT_SUSPENDED.
+// identity's only membership. It writes nothing. With a fault it returns the identity and, where it is known, the tenant.
+// Faults, all Denied: TENANT_INVALID (the claim cannot be used, or names a number that is no tenant), TENANT_REQUIRED (no
+// claim and no membership, or several; or an external id that names no tenant yet), TENANT_SUSPENDED.
 func Resolve(ctx context.Context, tx postgres.SystemTx, who sso.Identity) (Principal, error) {
 	if err := who.ClaimFault(); err != nil {
-		return Principal{}, err
+		return Principal{Identity: who}, err
 	}
 	found, err := candidates(ctx, tx, who)
 	if err != nil {
-		return Principal{}, err
+		return Principal{Identity: who}, err
 	}
 	if len(found) != 1 {
-		return Principal{}, unresolved(who, len(found))
+		return Principal{Identity: who}, unresolved(who, len(found))
 	}
 	p := Principal{Identity: who, Tenant: found[0].Tenant, Roles: who.Roles}
 	if !who.RolesClaimPresent {
