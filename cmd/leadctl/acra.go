@@ -17,12 +17,12 @@ import (
 
 func newACRA(a *app) *cobra.Command {
 	return groupCommand(&cobra.Command{
-		Use: "acra", Short: "Bring the company register (ACRA) up to date", GroupID: groupLeads,
+		Use: "acra", Short: "Load the company register (ACRA)", GroupID: groupLeads,
 		Example: "  leadctl acra ingest\n  leadctl acra status --watch\n  leadctl acra rejects",
 	}, newACRAIngest(a), newACRAStatus(a), newACRARejects(a))
 }
 
-// ingestFlags are what `acra ingest` can be told.
+// ingestFlags are the flags of `acra ingest`.
 type ingestFlags struct {
 	acra.Options
 	acra.Choice
@@ -37,10 +37,12 @@ func newACRAIngest(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ingest [FILE|-]",
 		Short: "Load the register into the database",
-		Long: "Load the register: from data.gov.sg, by bulk download or page by page, or from a CSV (plain, gzip, zip; - is standard input).\n" +
-			"New rows are added, changed ones updated, unchanged ones cost a look. Rows that cannot be read are kept aside with line and\n" +
-			"reason; above a share of them the run is aborted and the old data stands. A run that was stopped continues with --resume.",
-		Example: "  leadctl acra ingest\n  leadctl acra ingest register.csv.gz --status all\n  curl -s https://files.example/register.csv | leadctl acra ingest -\n" +
+		Long: "Load the register from data.gov.sg, by bulk download or page by page, or from a CSV file (plain,\n" +
+			"gzip or zip; - is stdin). New rows are inserted, changed rows are updated, unchanged rows are only\n" +
+			"compared. Rejected rows are kept with line and reason. If the share of rejected rows exceeds\n" +
+			"--max-rejects, the run is aborted and the old data stays. --resume continues a run that was stopped.",
+		Example: "  leadctl acra ingest\n  leadctl acra ingest register.csv.gz --status all\n" +
+			"  curl -s https://files.example/register.csv | leadctl acra ingest -\n" +
 			"  leadctl acra ingest --source api --resource d_8575e84912df3c28995b8e6e0e05205a --limit 5000 --dry-run",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -51,21 +53,26 @@ func newACRAIngest(a *app) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.Kind, "source", "", "bulk, api or file; without it file when one is named, else bulk")
-	flags.StringSliceVar(&f.Datasets, "resource", nil, "dataset ids of data.gov.sg; without it those of the configuration, or all")
-	flags.IntVar(&f.PageSize, "page-size", 0, "rows per page of source api, at most 2000; 0 takes the configuration's")
-	flags.StringSliceVar(&f.statuses, "status", nil, `entity statuses to load; "live" is all three that say so, "all" loads every row (default live)`)
-	flags.StringVar(&f.since, "since", "", "only entities registered on this day (2006-01-02) or later")
-	flags.Int64Var(&f.Limit, "limit", 0, "read so many rows at most")
-	flags.BoolVar(&f.Resume, "resume", false, "continue the latest run of this source, if it did not finish")
-	flags.BoolVar(&f.DryRun, "dry-run", false, "read and compare, write nothing")
-	flags.BoolVar(&f.Force, "force", false, "read again what has not been republished; accept a register that shrank by half")
-	flags.BoolVar(&f.registerOnly, "register-only", false, "leave the companies as they are; the next ingestion or scoring brings them to the register")
-	flags.Float64Var(&f.MaxRejects, "max-rejects", acra.DefaultRejects, "share of refused rows above which the run is aborted")
+	flags.StringVar(&f.Kind, "source", "", "bulk, api or file; default: file if one is named, else bulk")
+	flags.StringSliceVar(&f.Datasets, "resource", nil,
+		"dataset IDs of data.gov.sg; default: acra.resource_ids, else all datasets")
+	flags.IntVar(&f.PageSize, "page-size", 0, "rows per page of source api, at most 2000; 0 means acra.page_size")
+	flags.StringSliceVar(&f.statuses, "status", nil,
+		`entity statuses to load; "live" means the three live statuses, "all" loads every row (default live)`)
+	flags.StringVar(&f.since, "since", "", "only entities registered on this day or later (2026-01-31)")
+	flags.Int64Var(&f.Limit, "limit", 0, "maximum number of rows to read; 0 means all")
+	flags.BoolVar(&f.Resume, "resume", false, "continue the latest run of this source if it did not finish")
+	flags.BoolVar(&f.DryRun, "dry-run", false, "read and compare, but write nothing")
+	flags.BoolVar(&f.Force, "force", false,
+		"read a release that is already loaded; accept a register with fewer than half of the rows")
+	flags.BoolVar(&f.registerOnly, "register-only", false,
+		"do not update companies; the next ingestion or scoring updates them")
+	flags.Float64Var(&f.MaxRejects, "max-rejects", acra.DefaultRejects,
+		"share of rejected rows (0 to 1) above which the run is aborted")
 	return a.addOutputFlag(cmd)
 }
 
-// ingestACRA is what the scheduled job does too: the register first, then the companies that the platform makes of it.
+// ingestACRA loads the register and then updates the companies, as the scheduled job does.
 func (a *app) ingestACRA(ctx context.Context, f ingestFlags) (ingestResult, error) {
 	opts, err := a.ingestOptions(ctx, f)
 	if err != nil {
@@ -97,7 +104,7 @@ func (a *app) ingestRegister(ctx context.Context, db *postgres.DB, opts acra.Opt
 	return acra.Ingest(ctx, db, opts)
 }
 
-// ingestOptions joins flags and configuration.
+// ingestOptions combines flags and configuration.
 func (a *app) ingestOptions(ctx context.Context, f ingestFlags) (opts acra.Options, err error) {
 	cfg, err := a.config(ctx)
 	if err != nil {
@@ -112,7 +119,7 @@ func (a *app) ingestOptions(ctx context.Context, f ingestFlags) (opts acra.Optio
 	}
 	opts, opts.Status, opts.By = f.Options, f.statuses, operatorBy("")
 	if opts.MaxRejects == 0 {
-		opts.MaxRejects = -1 // what was said, not what is left open
+		opts.MaxRejects = -1 // acra.Options: 0 means the default, negative means none
 	}
 	if opts.Log, err = a.log(ctx); err != nil {
 		return opts, err
@@ -120,14 +127,14 @@ func (a *app) ingestOptions(ctx context.Context, f ingestFlags) (opts acra.Optio
 	f.Service.Log = opts.Log
 	if f.since != "" {
 		if opts.Since, err = time.Parse(time.DateOnly, f.since); err != nil {
-			return opts, fault.New(fault.Invalid, "--since %q: not a day such as 2026-01-31", f.since)
+			return opts, fault.New(fault.Invalid, "--since %q: must be a day such as 2026-01-31", f.since)
 		}
 	}
 	opts.Source, err = acra.Choose(f.Choice)
 	return opts, err
 }
 
-// runRow is a run in a list. `acra status RUN` shows all of it.
+// runRow is a run in a list. `acra status RUN` shows every field.
 type runRow struct {
 	ID      int64     `json:"run_id"`
 	State   string    `json:"state"`
@@ -142,13 +149,13 @@ func newACRAStatus(a *app) *cobra.Command {
 	var n int
 	cmd := &cobra.Command{
 		Use:     "status [RUN]",
-		Short:   "Show the latest runs, or everything about one",
+		Short:   "List the latest ingestion runs, or show one",
 		Example: "  leadctl acra status\n  leadctl acra status 42 -o yaml\n  leadctl acra status --watch",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case n < 1:
-				return fault.New(fault.Invalid, "--limit %d: less than one", n)
+				return fault.New(fault.Invalid, "--limit %d: must be 1 or more", n)
 			case watch:
 				return a.watchRun(cmd.Context())
 			case len(args) == 1:
@@ -158,7 +165,7 @@ func newACRAStatus(a *app) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&watch, "watch", false, "follow the latest run until it ends")
-	cmd.Flags().IntVar(&n, "limit", 10, "runs to list")
+	cmd.Flags().IntVar(&n, "limit", 10, "maximum number of runs")
 	return a.addOutputFlag(cmd)
 }
 
@@ -204,7 +211,7 @@ func newACRARejects(a *app) *cobra.Command {
 	var n int
 	cmd := &cobra.Command{
 		Use:     "rejects",
-		Short:   "List the rows that a run refused, with line and reason",
+		Short:   "List the rows that a run rejected, with line and reason",
 		Example: "  leadctl acra rejects\n  leadctl acra rejects --run 42 -o csv",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -212,14 +219,14 @@ func newACRARejects(a *app) *cobra.Command {
 			return errors.Join(err, a.printResultUnless(err, list))
 		},
 	}
-	cmd.Flags().StringVar(&run, "run", "0", "number of the run; 0 is the latest")
-	cmd.Flags().IntVar(&n, "limit", 100, "rows to list")
+	cmd.Flags().StringVar(&run, "run", "0", "run number; 0 means the latest run")
+	cmd.Flags().IntVar(&n, "limit", 100, "maximum number of rows")
 	return a.addOutputFlag(cmd)
 }
 
 func (a *app) listRejects(ctx context.Context, run string, n int) ([]acra.Reject, error) {
 	if n < 1 {
-		return nil, fault.New(fault.Invalid, "--limit %d: less than one", n)
+		return nil, fault.New(fault.Invalid, "--limit %d: must be 1 or more", n)
 	}
 	id, err := runID(run)
 	if err != nil {
@@ -235,7 +242,7 @@ func (a *app) listRejects(ctx context.Context, run string, n int) ([]acra.Reject
 func runID(s string) (int64, error) {
 	id, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || id < 0 {
-		return 0, fault.New(fault.Invalid, "run %q: not a number", s)
+		return 0, fault.New(fault.Invalid, "run %q: must be a run number of 0 or more", s)
 	}
 	return id, nil
 }

@@ -19,14 +19,15 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// app is what commands share. Its functions open a dependency when a command first asks, and close takes them down in
-// reverse. Commands take out what a domain call needs and pass that on; no package under pkg sees an app.
+// app holds what commands share: streams, flags and dependencies. A dependency is a function that opens it on the first
+// call and returns the same result afterwards; close closes them in reverse order. A command takes what a domain call
+// needs from app and passes it on. No package under pkg sees an app.
 type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	style          style // of stderr
 
-	// Dependencies, in the order in which they can need each other. A new one is a field here and a line in newApp.
+	// Dependencies. Each may use the ones above it. A new one needs a field here and a line in newApp.
 	config func(context.Context) (config.Config, error)
 	log    func(context.Context) (*slog.Logger, error)
 	db     func(context.Context) (*postgres.DB, error)
@@ -35,10 +36,10 @@ type app struct {
 
 	configFile string         // --config
 	profile    string         // --profile
-	format     format         // -o of commands that read
+	format     format         // --output, of commands that print a result
 	flags      *pflag.FlagSet // of the command that runs
-	started    bool           // a command's own work has begun
-	daemon     bool           // the command is one whose log is what it has to say
+	started    bool           // the command's RunE has begun
+	daemon     bool           // the log is the command's output, so level info is kept
 
 	closers []func() error
 }
@@ -52,7 +53,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
 	return a
 }
 
-// openOnce remembers the first answer of open, good or bad.
+// openOnce returns a function that calls open once and returns its value and error on every call.
 func openOnce[T any](open func(context.Context) (T, error)) func(context.Context) (T, error) {
 	var guard sync.Once
 	var value T
@@ -63,7 +64,7 @@ func openOnce[T any](open func(context.Context) (T, error)) func(context.Context
 	}
 }
 
-// onClose registers what a dependency needs to be let go of; call it where the dependency is opened.
+// onClose registers a function that closes a dependency. Call it where the dependency is opened.
 func (a *app) onClose(f func() error) { a.closers = append(a.closers, f) }
 
 func (a *app) close() error {
@@ -74,13 +75,13 @@ func (a *app) close() error {
 	return errors.Join(errs...)
 }
 
-// isTerminal reports whether stream is a person's screen.
+// isTerminal reports whether stream is a terminal.
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// inSystem opens the database and goes through the control plane's door.
+// inSystem opens the database and runs fn in a transaction of the control plane; reason names the work.
 func (a *app) inSystem(ctx context.Context, reason string, fn func(context.Context, postgres.SystemTx) error) error {
 	db, err := a.db(ctx)
 	if err != nil {
@@ -89,7 +90,7 @@ func (a *app) inSystem(ctx context.Context, reason string, fn func(context.Conte
 	return db.InSystem(ctx, reason, fn)
 }
 
-// operatorBy is who uses the command line, for the audit log.
+// operatorBy names the operating system's user as the actor for the audit log.
 func operatorBy(reason string) tenant.By {
 	name := "unknown"
 	if u, err := user.Current(); err == nil {
@@ -98,6 +99,7 @@ func operatorBy(reason string) tenant.By {
 	return tenant.By{Actor: "cli:" + name, Reason: reason}
 }
 
+// firstArg returns the first argument, or "" when there is none.
 func firstArg(args []string) string {
 	return append(slices.Clone(args), "")[0]
 }

@@ -19,7 +19,7 @@ func (a *app) loadConfig(context.Context) (config.Config, error) {
 	return config.Load(config.Source{File: a.configPath(), Flags: a.flags, Profile: a.profile})
 }
 
-// configPath is the file that was named, "" for the usual places.
+// configPath returns the configuration file named by --config or LEADCTL_CONFIG, or "" for the default places.
 func (a *app) configPath() string {
 	if a.configFile != "" {
 		return a.configFile
@@ -27,7 +27,7 @@ func (a *app) configPath() string {
 	return os.Getenv("LEADCTL_CONFIG")
 }
 
-// configForServe is the configuration of a process that listens: with everything that stands against it in one error.
+// configForServe returns the configuration of a process that listens. Its error names every setting that serve rejects.
 func (a *app) configForServe(ctx context.Context) (config.Config, error) {
 	cfg, err := a.config(ctx)
 	if refused := cfg.ForServe(); refused != nil {
@@ -47,7 +47,7 @@ func (a *app) openLog(ctx context.Context) (*slog.Logger, error) {
 	}
 	level := cfg.Log.Level
 	if !a.daemon && level == slog.LevelInfo {
-		level = slog.LevelWarn // a command's result says what happened; debug still shows all
+		level = slog.LevelWarn // the result says what happened; --log-level debug still shows everything
 	}
 	return logging.New(a.stderr, level, format), nil
 }
@@ -74,7 +74,8 @@ func (a *app) openVerifier(ctx context.Context) (*sso.Verifier, error) {
 		return nil, err
 	}
 	if cfg.SSO.Issuer == "" {
-		return nil, fault.New(fault.Invalid, "NEXIUS_ISSUER: not set").WithHint("set it to the issuer URL, exactly as in the tokens")
+		return nil, fault.New(fault.Invalid, "NEXIUS_ISSUER: not set").
+			WithHint("set NEXIUS_ISSUER to the issuer URL, exactly as in the tokens' iss claim")
 	}
 	log, err := a.log(ctx)
 	if err != nil {
@@ -87,7 +88,7 @@ func (a *app) openVerifier(ctx context.Context) (*sso.Verifier, error) {
 	return v, err
 }
 
-// openJobs opens the queue; a working client starts at once and stops when the command ends.
+// openJobs opens the job queue. With work, the client also works jobs from now until the command ends.
 func (a *app) openJobs(ctx context.Context, work bool) (*jobs.Client, error) {
 	cfg, err := a.config(ctx)
 	if err != nil {
@@ -100,7 +101,7 @@ func (a *app) openJobs(ctx context.Context, work bool) (*jobs.Client, error) {
 	if !work {
 		return jobs.New(ctx, db, jobs.Options{})
 	}
-	// The steps are shown as they happen; log lines between them would say the same again.
+	// The command prints the steps as they finish. Log lines would repeat them, so the log is discarded.
 	spaces, err := serve.Workspaces(ctx, cfg, db, logging.Discard())
 	if err != nil {
 		return nil, err
@@ -113,18 +114,20 @@ func (a *app) openJobs(ctx context.Context, work bool) (*jobs.Client, error) {
 	return client, client.Start(ctx)
 }
 
+// ownerDSN returns POSTGRES_DSN for a command that needs the database owner's login.
 func (a *app) ownerDSN(ctx context.Context) (string, error) {
 	cfg, err := a.config(ctx)
 	if err != nil {
 		return "", err
 	}
 	if cfg.Database.DSN == "" {
-		return "", fault.New(fault.Invalid, "POSTGRES_DSN: not set").WithHint("set it to the owner's login of the database")
+		return "", fault.New(fault.Invalid, "POSTGRES_DSN: not set").
+			WithHint("set POSTGRES_DSN to the connection string of the database owner")
 	}
 	return cfg.Database.DSN, nil
 }
 
-// readCatalog reads the catalog of a database in any state.
+// readCatalog runs fn on the catalog of a database that may have no schema yet, or a schema of another version.
 func (a *app) readCatalog(ctx context.Context, fn func(schema.Querier) error) error {
 	cfg, err := a.config(ctx)
 	if err != nil {

@@ -12,15 +12,15 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-// tenantFlag adds the --tenant that a command cannot do without.
+// tenantFlag adds a required --tenant.
 func tenantFlag(cmd *cobra.Command, ref *string) {
-	cmd.Flags().StringVar(ref, "tenant", "", "the tenant's number or external id")
+	cmd.Flags().StringVar(ref, "tenant", "", "tenant number or external ID")
 	if err := cmd.MarkFlagRequired("tenant"); err != nil {
 		panic(err)
 	}
 }
 
-// visitTenant resolves what --tenant says for a command that reads the tenant's data, and records the visit.
+// visitTenant resolves --tenant for a command that reads the tenant's data, and records the visit in the audit log.
 func (a *app) visitTenant(ctx context.Context, ref, action string) (id tenant.ID, err error) {
 	err = a.inSystem(ctx, action, func(ctx context.Context, tx postgres.SystemTx) error {
 		t, err := tenant.Visit(ctx, tx, ref, action, operatorBy(""))
@@ -30,7 +30,7 @@ func (a *app) visitTenant(ctx context.Context, ref, action string) (id tenant.ID
 	return id, err
 }
 
-// findTenant resolves what --tenant says for an act that records itself. A dry run is recorded as a visit.
+// findTenant resolves --tenant for an act that writes its own audit record. A dry run is recorded as a visit.
 func (a *app) findTenant(ctx context.Context, ref, action string, dryRun bool) (id tenant.ID, err error) {
 	if dryRun {
 		return a.visitTenant(ctx, ref, action+".dry_run")
@@ -43,8 +43,11 @@ func (a *app) findTenant(ctx context.Context, ref, action string, dryRun bool) (
 	return id, err
 }
 
-// readTenant runs fn as that tenant, reading only.
-func (a *app) readTenant(ctx context.Context, ref, action string, fn func(context.Context, postgres.TenantTx) error) error {
+// tenantWork is work in a transaction that sees one tenant's rows.
+type tenantWork func(context.Context, postgres.TenantTx) error
+
+// readTenant runs fn in a read-only transaction of the tenant that ref names.
+func (a *app) readTenant(ctx context.Context, ref, action string, fn tenantWork) error {
 	id, err := a.visitTenant(ctx, ref, action)
 	if err != nil {
 		return err
@@ -56,11 +59,11 @@ func (a *app) readTenant(ctx context.Context, ref, action string, fn func(contex
 	return db.ReadTenant(ctx, id, fn)
 }
 
-// errDryRun takes a transaction back that did everything asked.
+// errDryRun rolls back a transaction whose work succeeded.
 var errDryRun = errors.New("dry run")
 
-// writeTenant runs fn as that tenant. A dry run does the same work and takes it back.
-func (a *app) writeTenant(ctx context.Context, ref, action string, dryRun bool, fn func(context.Context, postgres.TenantTx) error) error {
+// writeTenant runs fn in a transaction of the tenant that ref names. A dry run does the same work and rolls it back.
+func (a *app) writeTenant(ctx context.Context, ref, action string, dryRun bool, fn tenantWork) error {
 	id, err := a.findTenant(ctx, ref, action, dryRun)
 	if err != nil {
 		return err
@@ -81,7 +84,7 @@ func (a *app) writeTenant(ctx context.Context, ref, action string, dryRun bool, 
 	return err
 }
 
-// openWorkspaces opens what there is to do to tenants' workspaces.
+// openWorkspaces opens the service for the tenants' Odoo workspaces.
 func (a *app) openWorkspaces(ctx context.Context) (*workspace.Service, error) {
 	cfg, err := a.config(ctx)
 	if err != nil {
@@ -98,7 +101,7 @@ func (a *app) openWorkspaces(ctx context.Context) (*workspace.Service, error) {
 	return serve.Workspaces(ctx, cfg, db, log)
 }
 
-// openWorkspaceOf is that with the tenant that ref names.
+// openWorkspaceOf opens the service and finds the tenant that ref names.
 func (a *app) openWorkspaceOf(ctx context.Context, ref string) (spaces *workspace.Service, t tenant.Tenant, err error) {
 	if spaces, err = a.openWorkspaces(ctx); err != nil {
 		return nil, t, err

@@ -9,15 +9,15 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// pendingFile is a file that is written and not yet in its place.
+// pendingFile is a file that is being written and does not have its name yet.
 type pendingFile struct {
 	*os.File
-	publish func() error // puts it there
-	discard func()       // takes away what there is of it, if anything
+	publish func() error // gives it its name
+	discard func()       // removes it, unless it is published
 }
 
-// writeAtomically makes path hold what write writes, or leaves it as it was. What is not a regular file (a pipe, a device) is written to
-// as it is.
+// writeAtomically replaces the content of path with what write writes, or leaves path unchanged. It writes directly to
+// a path that is not a regular file, such as a pipe or a device.
 func writeAtomically(path string, write func(io.Writer) error) error {
 	f, err := createPending(path)
 	if err != nil {
@@ -33,6 +33,7 @@ func writeAtomically(path string, write func(io.Writer) error) error {
 	return nil
 }
 
+// createPending creates a file that publish moves to path.
 func createPending(path string) (pendingFile, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		f, err := os.OpenFile(path, os.O_WRONLY, 0)
@@ -44,7 +45,8 @@ func createPending(path string) (pendingFile, error) {
 	return createHidden(path)
 }
 
-// createHidden writes to a hidden file next to path, for systems that know no files without a name. A process that is killed leaves it.
+// createHidden creates a hidden file in the folder of path, for systems that do not support files without a name. If
+// the process is killed, the hidden file remains.
 func createHidden(path string) (pendingFile, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".leadctl-*") // mode 0600
 	if err != nil {

@@ -11,8 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// createUnnamed is a file without a name on the file system of path: whatever ends this process before it is in its place, there is
-// nothing left of it. false where the file system knows no such files, or where there is no /proc to name it by.
+// createUnnamed creates a file without a name on the file system of path (O_TMPFILE). If the process ends before
+// publish, the kernel removes the file. It returns false if the file system does not support that, or if /proc is not
+// mounted.
 func createUnnamed(path string) (pendingFile, bool) {
 	fd, err := unix.Open(filepath.Dir(path), unix.O_TMPFILE|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
 	if err != nil {
@@ -29,7 +30,7 @@ func createUnnamed(path string) (pendingFile, bool) {
 		if !errors.Is(err, fs.ErrExist) {
 			return err
 		}
-		// A name cannot be given to another file at once: for a moment the whole file has a hidden one, too.
+		// linkat does not replace an existing file. Link to a hidden name, then rename, which does.
 		next := filepath.Join(filepath.Dir(path), ".leadctl-"+rand.Text())
 		if err := linkFile(name, next); err != nil {
 			return err
@@ -42,6 +43,7 @@ func createUnnamed(path string) (pendingFile, bool) {
 	return pendingFile{f, place, func() {}}, true
 }
 
+// linkFile gives the file at the /proc path open the name path.
 func linkFile(open, path string) error {
 	return unix.Linkat(unix.AT_FDCWD, open, unix.AT_FDCWD, path, unix.AT_SYMLINK_FOLLOW)
 }

@@ -62,8 +62,8 @@ func requireFiles(t *testing.T, dir string, names ...string) {
 	require.ElementsMatch(t, names, found)
 }
 
-// killedExportLeavesNothing: an export that is killed while it works leaves no file of its own, and the one that stood in its
-// place as it was. The next one works.
+// killedExportLeavesNothing: an export that is killed while it works leaves no file of its own, and the one that stood
+// in its place as it was. The next one works.
 func killedExportLeavesNothing(t *testing.T) {
 	db, export := exporting(t)
 	dir := t.TempDir()

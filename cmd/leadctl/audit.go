@@ -26,9 +26,11 @@ func newAuditList(a *app) *cobra.Command {
 	var f tenant.ActFilter
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List who did what, newest first",
-		Long:  "List who did what to which tenant, newest first. The log is append only; tenant 0 stands for acts on no tenant in particular.",
-		Example: "  leadctl audit list\n  leadctl audit list --tenant 42 --since 2026-01-31 -o json\n  leadctl audit list --action icp --actor cli:root --since 24h\n" +
+		Short: "List audit records, newest first",
+		Long: "List who did what to which tenant, newest first. The log is append-only. Tenant 0 means that an act\n" +
+			"concerns no single tenant.",
+		Example: "  leadctl audit list\n  leadctl audit list --tenant 42 --since 2026-01-31 -o json\n" +
+			"  leadctl audit list --action icp --actor cli:root --since 24h\n" +
 			"  leadctl audit list --since 2026-01-01 --until 2026-02-01 --limit 1000 -o csv",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -36,17 +38,21 @@ func newAuditList(a *app) *cobra.Command {
 			return errors.Join(err, a.printResultUnless(err, list))
 		},
 	}
-	cmd.Flags().StringVar(&ref, "tenant", "", "only acts on this tenant, by number or external id")
-	cmd.Flags().StringVar(&f.Actor, "actor", "", "only acts of this actor: a token's subject, or cli: and a user of the operating system")
-	cmd.Flags().StringVar(&f.Action, "action", "", "only this action, such as icp.set; a noun alone (icp) means all its actions")
-	cmd.Flags().StringVar(&since, "since", "", "only acts since then: a day (2006-01-02, UTC), a time (RFC 3339), or how long ago (24h)")
-	cmd.Flags().StringVar(&until, "until", "", "only acts before then, given as for --since")
-	cmd.Flags().IntVar(&f.Limit, "limit", 100, "how many, from 1 to 10000")
+	cmd.Flags().StringVar(&ref, "tenant", "", "only acts on this tenant: number or external ID")
+	cmd.Flags().StringVar(&f.Actor, "actor", "",
+		"only acts of this actor: a token's subject, or cli:USER with a user of the operating system")
+	cmd.Flags().StringVar(&f.Action, "action", "", "only this action, such as icp.set; icp alone means all icp actions")
+	cmd.Flags().StringVar(&since, "since", "",
+		"only acts since this time: a day (2026-01-31, UTC), a time (RFC 3339) or an age (24h)")
+	cmd.Flags().StringVar(&until, "until", "", "only acts before this time, in the formats of --since")
+	cmd.Flags().IntVar(&f.Limit, "limit", 100, "maximum number of records, from 1 to 10000")
 	registerCompletion(cmd, "action", tenant.Actions)
 	return a.addOutputFlag(cmd)
 }
 
-func (a *app) listAudit(ctx context.Context, f tenant.ActFilter, ref, since, until string) (list []tenant.Recorded, err error) {
+func (a *app) listAudit(
+	ctx context.Context, f tenant.ActFilter, ref, since, until string,
+) (list []tenant.Recorded, err error) {
 	if f.Since, err = parseTime("since", since, time.Now()); err != nil {
 		return nil, err
 	}
@@ -67,7 +73,7 @@ func (a *app) listAudit(ctx context.Context, f tenant.ActFilter, ref, since, unt
 	return list, err
 }
 
-// parseTime reads the value of a flag that names a time; "" is the zero time.
+// parseTime parses s, the value of a flag that names a point in time. "" is the zero time.
 func parseTime(flag, s string, now time.Time) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
@@ -80,5 +86,6 @@ func parseTime(flag, s string, now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, fault.New(fault.Invalid, "--%s %q: not a day such as 2026-01-31, a time such as 2026-01-31T08:00:00Z, or a duration such as 24h", flag, s)
+	return time.Time{}, fault.New(fault.Invalid,
+		"--%s %q: must be a day (2026-01-31), a time (2026-01-31T08:00:00Z) or an age (24h)", flag, s)
 }

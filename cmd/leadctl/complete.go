@@ -17,24 +17,27 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// Completion must be there at once or not at all: names are kept for a while, and a database that is slow gives none.
+// Limits of the completion of tenant names. Completion must be immediate, so names are cached, and a database that does
+// not answer within namesTimeout yields none.
 const (
 	namesMaxAge  = 5 * time.Minute
 	namesTimeout = 700 * time.Millisecond
 	maxNames     = 1000
 )
 
-// registerCompletion gives a flag its words.
+// registerCompletion completes the values of a flag with words.
 func registerCompletion(cmd *cobra.Command, flag string, words func() []string) {
-	err := cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	suggest := func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return words(), cobra.ShellCompDirectiveNoFileComp
-	})
+	}
+	err := cmd.RegisterFlagCompletionFunc(flag, suggest)
 	if err != nil {
 		panic(err)
 	}
 }
 
-// completeTenants lets every --tenant, and every command whose first argument is one, offer the tenants by number and name.
+// completeTenants completes --tenant, and a first argument named TENANT, with tenant numbers and names. It applies to
+// cmd and all commands below it.
 func (a *app) completeTenants(cmd *cobra.Command) {
 	for _, sub := range cmd.Commands() {
 		a.completeTenants(sub)
@@ -53,7 +56,7 @@ func (a *app) completeTenants(cmd *cobra.Command) {
 	}
 }
 
-// tenantNames are "42<tab>Acme", from the cache or from the database. Without either there are none.
+// tenantNames returns lines such as "42\tAcme" from the cache or from the database. It returns none if both fail.
 func (a *app) tenantNames(ctx context.Context) (words []string) {
 	cfg, _ := a.config(ctx)
 	cache := namesCache(cfg)
@@ -75,7 +78,8 @@ func (a *app) tenantNames(ctx context.Context) (words []string) {
 	return words
 }
 
-// namesCache is where the names of cfg's database are kept, readable by this user only; "" when there is no place.
+// namesCache returns the file that caches the tenant names of cfg's database, or "" when there is no cache folder. Only
+// this user can read the file.
 func namesCache(cfg config.Config) string {
 	dir, err := os.UserCacheDir()
 	if err != nil || cfg.Database.DSN == "" {
@@ -94,7 +98,7 @@ func readNames(file string) (words []string, ok bool) {
 	return words, err == nil && json.Unmarshal(text, &words) == nil
 }
 
-// writeNames keeps words; that it cannot is no reason not to offer them.
+// writeNames writes words to the cache file. It ignores errors: the words are shown anyway.
 func writeNames(file string, words []string) {
 	text, err := json.Marshal(words)
 	if err != nil || file == "" || os.MkdirAll(filepath.Dir(file), 0o700) != nil {
@@ -105,7 +109,7 @@ func writeNames(file string, words []string) {
 	}
 }
 
-// profileNames are those of the configuration file.
+// profileNames returns the profiles of the configuration file.
 func (a *app) profileNames() []string {
 	return config.Profiles(config.Source{File: a.configPath()})
 }

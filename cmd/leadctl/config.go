@@ -9,7 +9,7 @@ import (
 func newConfig(a *app) *cobra.Command {
 	return groupCommand(&cobra.Command{
 		Use:     "config",
-		Short:   "See what leadctl is configured to do",
+		Short:   "Show the configuration",
 		GroupID: groupSelf,
 	}, newConfigShow(a))
 }
@@ -17,9 +17,9 @@ func newConfig(a *app) *cobra.Command {
 func newConfigShow(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show",
-		Short: "Print every setting with its value and where that comes from",
-		Long: "Print every setting with its value and its origin: a flag, a variable, the file or the default. Secrets are masked.\n" +
-			"Settings that are wrong are printed too, and then reported.",
+		Short: "Print every setting with its value and origin",
+		Long: "Print every setting with its value and origin: a flag, an environment variable, the file or the\n" +
+			"default. Secrets are masked. Invalid settings are printed as they are and then reported as an error.",
 		Example: "  leadctl config show\n  leadctl config show -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -22,9 +22,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo/provision"
 )
 
-// TestLiveConsoleInChromium is the console as two people meet it: they sign in at a real Keycloak with a real browser, watch
-// their workspaces being set up, find their leads, and sign out. Every page is looked at in two widths and two colour schemes.
-// It needs LEADCTL_LIVE_KEYCLOAK_URL and LEADCTL_LIVE_CHROMIUM; screenshots go to LEADCTL_LIVE_SHOTS.
+// TestLiveConsoleInChromium is the console as two people meet it: they sign in at a real Keycloak with a real browser,
+// watch their workspaces being set up, find their leads, and sign out. Every page is looked at in two widths and two
+// colour schemes. It needs LEADCTL_LIVE_KEYCLOAK_URL and LEADCTL_LIVE_CHROMIUM; screenshots go to LEADCTL_LIVE_SHOTS.
 func TestLiveConsoleInChromium(t *testing.T) {
 	r := newRealm(t)
 	s := &site{realm: r, api: "http://" + freeAddress(t)}
@@ -223,7 +223,8 @@ func (l *look) signOut(t *testing.T) {
 	require.NotContains(t, l.cookies(t), "nx_access")
 }
 
-// viewer is somebody whom no claim and no operator named: a company of their own, and nothing of Alice's or the operators'.
+// viewer is somebody whom no claim and no operator named: a company of their own, and nothing of Alice's or the
+// operators'.
 func (l *look) viewer(t *testing.T) {
 	l.signIn(t, bob)
 	l.element(t, ".celebrate, .empty")
@@ -245,8 +246,8 @@ func (l *look) viewer(t *testing.T) {
 	l.at(t, "setup-failed")
 }
 
-// nothingOdd reads what the browser noted all the while: no error on the console but the failures that were asked for, and
-// nothing loaded from anywhere else.
+// nothingOdd reads what the browser noted all the while: no error on the console but the failures that were asked for,
+// and nothing loaded from anywhere else.
 func (l *look) nothingOdd(t *testing.T) {
 	var notes []struct{ Level, Message string }
 	l.call(t, http.MethodPost, "/se/log", map[string]string{"type": "browser"}, &notes)

@@ -17,16 +17,17 @@ import (
 // demoExample is the line about the demo in the examples of `leadctl --help`.
 const demoExample = "  leadctl demo\n"
 
-// newDemo is not part of packages and of the image: they are built with tag nodemo, and demo_absent.go stands for it.
+// newDemo is not in the packages and the image. They are built with tag nodemo, which selects demo_absent.go.
 func newDemo(a *app) *cobra.Command {
 	var opts demo.Options
 	cmd := &cobra.Command{
 		Use:     "demo",
 		Short:   "Run everything for a trial, with nothing installed but this program",
 		GroupID: groupServer,
-		Long: "Start a temporary PostgreSQL, an identity provider and an Odoo stand-in, ingest synthetic register rows, sign in\n" +
-			"two people and show that each sees only the leads of their own tenant. Then keep serving until Ctrl-C. All\n" +
-			"temporary data is deleted at the end. Debian and RPM packages and the container image do not contain the demo.",
+		Long: "Start a temporary PostgreSQL, an identity provider and an Odoo stand-in, ingest synthetic register\n" +
+			"rows, sign in two people and show that each sees only the leads of their own tenant. Then keep\n" +
+			"serving until Ctrl-C. All temporary data is deleted at the end. Debian and RPM packages and the\n" +
+			"container image do not contain the demo.",
 		Example: "  leadctl demo\n  leadctl demo --once",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.runDemo(cmd.Context(), opts) },
@@ -37,7 +38,7 @@ func newDemo(a *app) *cobra.Command {
 	return cmd
 }
 
-// runDemo prints its story to stdout: it is the command's result.
+// runDemo prints each step to stdout, because the steps are the command's result.
 func (a *app) runDemo(ctx context.Context, opts demo.Options) (err error) {
 	if opts.Config, err = a.config(ctx); err != nil {
 		return err
@@ -51,7 +52,8 @@ func (a *app) runDemo(ctx context.Context, opts demo.Options) (err error) {
 			mark, outcome = out.bad("✗"), stripControls(err.Error())
 		}
 		outcome = strings.ReplaceAll(outcome, "\n", "\n"+strings.Repeat(" ", 32))
-		fmt.Fprintf(a.stdout, "%s %-20s %s  %s\n", mark, title, out.dim(fmt.Sprintf("%7s", took.Round(time.Millisecond))), outcome)
+		duration := out.dim(fmt.Sprintf("%7s", took.Round(time.Millisecond)))
+		fmt.Fprintf(a.stdout, "%s %-20s %s  %s\n", mark, title, duration, outcome)
 	}
 	return demo.Run(ctx, opts)
 }

@@ -16,12 +16,14 @@ func newDoctor(a *app) *cobra.Command {
 	var fix bool
 	cmd := &cobra.Command{
 		Use:     "doctor",
-		Short:   "Say what is wrong with this installation and how to put it right",
+		Short:   "Check this installation and say how to repair it",
 		GroupID: groupServer,
-		Long: "Check configuration, PostgreSQL, row security (by trying it with two tenants, in a transaction that is rolled back), identity provider,\n" +
-			"stored secrets, Odoo and each workspace, jobs, register and disk. With a token, also what that is worth. Nothing is changed, but with\n" +
-			"--fix jobs that were given up are tried again and companies follow the register. With LEADCTL_KEYCLOAK_PASSWORD or\n" +
-			"LEADCTL_KEYCLOAK_PASSWORD_FILE set, the realm's user profile is looked at too. Exits 3 when something must be done.",
+		Long: "Check configuration, PostgreSQL, row security, identity provider, stored secrets, Odoo, each\n" +
+			"workspace, jobs, register and disk. Row security is tested with two tenants, in a transaction that\n" +
+			"is rolled back. With a token, the token is checked too. With LEADCTL_KEYCLOAK_PASSWORD or\n" +
+			"LEADCTL_KEYCLOAK_PASSWORD_FILE set, the user profile of the Keycloak realm is checked too.\n\n" +
+			"doctor changes nothing, except with --fix: it retries discarded jobs and updates companies from the\n" +
+			"register. It exits 3 when an operator must act.",
 		Example: "  leadctl doctor\n  leadctl doctor -o json\n  leadctl doctor --token-file token.txt",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -32,13 +34,14 @@ func newDoctor(a *app) *cobra.Command {
 			return errors.Join(a.printResult(checks), doctor.Verdict(checks))
 		},
 	}
-	cmd.Flags().StringVar(&from.file, "token-file", "", "file with a token to judge; - reads stdin; without it LEADCTL_TOKEN")
-	cmd.Flags().BoolVar(&fix, "fix", false, "put right what is safe to put right")
+	cmd.Flags().StringVar(&from.file, "token-file", "",
+		"file with a token to check; - reads stdin; default: LEADCTL_TOKEN")
+	cmd.Flags().BoolVar(&fix, "fix", false, "repair what can be repaired safely")
 	return a.addOutputFlag(cmd)
 }
 
 func (a *app) runDoctor(ctx context.Context, from tokenSource, fix bool) ([]doctor.Check, error) {
-	cfg, _ := a.config(ctx) // what is wrong with it is the first check
+	cfg, _ := a.config(ctx) // doctor reports an invalid configuration as its first check
 	o := doctor.Options{Config: cfg, Fix: fix, By: operatorBy(""), TenantEditors: a.tenantEditors()}
 	if from.file != "" || strings.TrimSpace(os.Getenv("LEADCTL_TOKEN")) != "" {
 		var err error
@@ -49,7 +52,8 @@ func (a *app) runDoctor(ctx context.Context, from tokenSource, fix bool) ([]doct
 	return doctor.Examine(ctx, o), nil
 }
 
-// tenantEditors asks Keycloak as its administrator, where a password for that is at hand.
+// tenantEditors returns a function that asks Keycloak who may edit a user's tenant, or nil when no administrator's
+// password is set.
 func (a *app) tenantEditors() func(context.Context) ([]string, error) {
 	if os.Getenv("LEADCTL_KEYCLOAK_PASSWORD") == "" && os.Getenv("LEADCTL_KEYCLOAK_PASSWORD_FILE") == "" {
 		return nil

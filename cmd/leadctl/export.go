@@ -27,10 +27,12 @@ func newExportScores(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "scores",
 		Short: "Write a tenant's scored leads, best first",
-		Long: "Write the same bytes as GET /export/latest_scores. The file appears when it is complete, readable by its owner only.\n" +
-			"In CSV a text that a spreadsheet could take for a formula has an apostrophe in front; docs/scoring.md says how to undo that.",
-		Example: "  leadctl export scores --tenant 42 --format csv --out leads.csv\n  leadctl export scores --tenant 42 --format ndjson | jq .name",
-		Args:    cobra.NoArgs,
+		Long: "Write a tenant's scored leads, best first. The bytes are those of GET /export/latest_scores. The\n" +
+			"file appears when it is complete. Only its owner can read it. In CSV, text that a spreadsheet could\n" +
+			"run as a formula is prefixed with an apostrophe; docs/scoring.md says how to remove it.",
+		Example: "  leadctl export scores --tenant 42 --format csv --out leads.csv\n" +
+			"  leadctl export scores --tenant 42 --format ndjson | jq .name",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			filter, err := chosen.parseFilter()
 			if err != nil {
@@ -42,12 +44,12 @@ func newExportScores(a *app) *cobra.Command {
 	tenantFlag(cmd, &ref)
 	chosen.addFlags(cmd)
 	cmd.Flags().StringVar(&format, "format", string(leads.CSV), "csv, json or ndjson")
-	cmd.Flags().StringVar(&out, "out", "-", "file to write; - for stdout")
-	cmd.Flags().IntVar(&limit, "limit", leads.All, "how many leads at most; 0 for all")
+	cmd.Flags().StringVar(&out, "out", "-", "file to write; - is stdout")
+	cmd.Flags().IntVar(&limit, "limit", leads.All, "maximum number of leads; 0 means all")
 	return cmd
 }
 
-// exportOptions say what is exported.
+// exportOptions say which leads are exported and how.
 type exportOptions struct {
 	format leads.Format
 	limit  int
@@ -71,8 +73,10 @@ func (a *app) exportScores(ctx context.Context, ref, out string, o exportOptions
 	return nil
 }
 
-// streamScores records the download and then writes it.
-func (a *app) streamScores(ctx context.Context, ref string, w io.Writer, o exportOptions) (done leads.Exported, err error) {
+// streamScores records the export in the audit log and then writes it to w.
+func (a *app) streamScores(
+	ctx context.Context, ref string, w io.Writer, o exportOptions,
+) (done leads.Exported, err error) {
 	id, err := a.findTenant(ctx, ref, "export.scores", false)
 	if err != nil {
 		return done, err

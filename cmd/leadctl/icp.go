@@ -13,11 +13,15 @@ import (
 func newICP(a *app) *cobra.Command {
 	return groupCommand(&cobra.Command{
 		Use:     "icp",
-		Short:   "Say which companies a tenant looks for",
+		Short:   "Manage a tenant's rules: which companies are leads",
 		GroupID: groupLeads,
-		Long: "An ideal customer profile is a JSON object: industries, ssic_codes, employee_range {min, max}, incorporation_year {min, max},\n" +
-			"entity_types, keywords, and exclusions with the same lists and uens. docs/scoring.md explains each.",
-		Example: "  leadctl icp list --tenant 42\n  leadctl icp set Software --tenant 42 --payload '{\"industries\": [\"software\"], \"incorporation_year\": {\"min\": 2010}}'\n  leadctl icp test Software --tenant 42",
+		Long: "A rule is a name and an ideal customer profile (ICP). The profile is a JSON object with industries,\n" +
+			"ssic_codes, employee_range {min, max}, incorporation_year {min, max}, entity_types, keywords, and\n" +
+			"exclusions, which has the same lists and uens. docs/scoring.md explains each.",
+		Example: "  leadctl icp list --tenant 42\n" +
+			"  leadctl icp set Software --tenant 42 \\\n" +
+			"    --payload '{\"industries\": [\"software\"], \"incorporation_year\": {\"min\": 2010}}'\n" +
+			"  leadctl icp test Software --tenant 42",
 	}, newICPList(a), newICPShow(a), newICPSet(a), newICPTest(a), newICPDelete(a))
 }
 
@@ -30,10 +34,11 @@ func newICPList(a *app) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var rules []leads.Rule
-			err := a.readTenant(cmd.Context(), ref, "icp.list", func(ctx context.Context, tx postgres.TenantTx) (err error) {
+			list := func(ctx context.Context, tx postgres.TenantTx) (err error) {
 				rules, err = leads.ListRules(ctx, tx)
 				return err
-			})
+			}
+			err := a.readTenant(cmd.Context(), ref, "icp.list", list)
 			return errors.Join(err, a.printResultUnless(err, rules))
 		},
 	}
@@ -50,10 +55,11 @@ func newICPShow(a *app) *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var rule leads.Rule
-			err := a.readTenant(cmd.Context(), ref, "icp.show", func(ctx context.Context, tx postgres.TenantTx) (err error) {
+			show := func(ctx context.Context, tx postgres.TenantTx) (err error) {
 				rule, err = leads.ShowRule(ctx, tx, args[0])
 				return err
-			})
+			}
+			err := a.readTenant(cmd.Context(), ref, "icp.show", show)
 			return errors.Join(err, a.printResultUnless(err, rule))
 		},
 	}
@@ -66,11 +72,13 @@ func newICPSet(a *app) *cobra.Command {
 	var from payloadSource
 	var dryRun bool
 	cmd := &cobra.Command{
-		Use:     "set NAME",
-		Short:   "Make a rule, or replace the one of that name",
-		Long:    "Make a rule, or replace the one of that name, and have the tenant's scores follow it: a job does that where `leadctl serve` runs.",
-		Example: "  leadctl icp set Software --tenant 42 --file software.json\n  leadctl icp set Default --tenant 42 --template",
-		Args:    cobra.ExactArgs(1),
+		Use:   "set NAME",
+		Short: "Create a rule, or replace the rule of that name",
+		Long: "Create a rule, or replace the rule of that name. A job then rescores the tenant's companies; a\n" +
+			"running `leadctl serve` works it.",
+		Example: "  leadctl icp set Software --tenant 42 --file software.json\n" +
+			"  leadctl icp set Default --tenant 42 --template",
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			rule, err := a.setRule(cmd.Context(), ref, args[0], from, dryRun)
 			return errors.Join(err, a.printResultUnless(err, rule))
@@ -78,11 +86,13 @@ func newICPSet(a *app) *cobra.Command {
 	}
 	tenantFlag(cmd, &ref)
 	from.addFlags(cmd)
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "check the profile against the database and keep nothing")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "check the profile against the database, but store nothing")
 	return a.addOutputFlag(cmd)
 }
 
-func (a *app) setRule(ctx context.Context, ref, name string, from payloadSource, dryRun bool) (rule leads.Rule, err error) {
+func (a *app) setRule(
+	ctx context.Context, ref, name string, from payloadSource, dryRun bool,
+) (rule leads.Rule, err error) {
 	payload, err := from.readPayload(a.stdin)
 	if err != nil {
 		return rule, err
@@ -116,11 +126,13 @@ func newICPTest(a *app) *cobra.Command {
 	var ref string
 	var from payloadSource
 	cmd := &cobra.Command{
-		Use:     "test [NAME]",
-		Short:   "Count what a rule would pick, and which of its conditions cuts most",
-		Long:    "Count what a rule of the tenant, or a profile that is not kept anywhere yet, would pick. Nothing is written.",
-		Example: "  leadctl icp test Software --tenant 42\n  leadctl icp test --tenant 42 --payload '{\"keywords\": [\"logistics\"]}' -o json",
-		Args:    cobra.MaximumNArgs(1),
+		Use:   "test [NAME]",
+		Short: "Count the companies that a rule selects, and find its strictest condition",
+		Long: "Count the companies that a stored rule, or a profile that is not stored yet, selects. Nothing is\n" +
+			"written.",
+		Example: "  leadctl icp test Software --tenant 42\n" +
+			"  leadctl icp test --tenant 42 --payload '{\"keywords\": [\"logistics\"]}' -o json",
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			trial, err := a.testRule(cmd.Context(), ref, firstArg(args), from)
 			return errors.Join(err, a.printResultUnless(err, trial))
@@ -162,8 +174,9 @@ func newICPDelete(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete NAME",
 		Short: "Delete a rule",
-		Long: "Delete a rule, and have the tenant's scores follow the ones that are left: a job does that where `leadctl serve` runs. The last rule stays, since all\n" +
-			"leads would go with it. What is printed is the rule as it was; the audit log keeps it too.",
+		Long: "Delete a rule and print it. A job then rescores the tenant's companies by the remaining rules; a\n" +
+			"running `leadctl serve` works it. The last rule cannot be deleted, because all leads would be\n" +
+			"deleted with it. The audit log keeps the deleted rule.",
 		Example: "  leadctl icp delete Software --tenant 42\n  leadctl icp delete Software --tenant 42 --dry-run",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -172,7 +185,7 @@ func newICPDelete(a *app) *cobra.Command {
 		},
 	}
 	tenantFlag(cmd, &ref)
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "find out whether it can be deleted, and keep it")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "check whether the rule can be deleted, but keep it")
 	return a.addOutputFlag(cmd)
 }
 

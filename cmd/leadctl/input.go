@@ -14,13 +14,14 @@ import (
 	"github.com/leadctl/leadctl/pkg/leads"
 )
 
-// readPassword reads the first line of a file or of stdin.
+// readPassword reads the first line of file; - is stdin.
 func (a *app) readPassword(file string) (string, error) {
 	var raw []byte
 	var err error
 	switch file {
 	case "":
-		return "", fault.New(fault.Invalid, "no password").WithHint("use --password-file FILE, or --password-file - for stdin")
+		return "", fault.New(fault.Invalid, "--password-file: not set").
+			WithHint("--password-file FILE reads the password from a file, --password-file - from stdin")
 	case "-":
 		raw, err = io.ReadAll(io.LimitReader(a.stdin, 4096))
 	default:
@@ -33,10 +34,10 @@ func (a *app) readPassword(file string) (string, error) {
 	return strings.TrimSuffix(string(line), "\r"), nil
 }
 
-// tokenSource says where a command's token comes from.
+// tokenSource holds the flags that say where a command's token comes from.
 type tokenSource struct{ file, client string }
 
-// readToken reads the token that a command is about: from the file that is named, the environment, or the session kept by login.
+// readToken reads the token from --token-file, else from LEADCTL_TOKEN, else from the session of `leadctl sso login`.
 func (a *app) readToken(ctx context.Context, from tokenSource) (string, error) {
 	raw := []byte(os.Getenv("LEADCTL_TOKEN"))
 	var err error
@@ -53,13 +54,15 @@ func (a *app) readToken(ctx context.Context, from tokenSource) (string, error) {
 	}
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 {
-		return "", fault.New(fault.Invalid, "token: none in %s", cmp.Or(from.file, "LEADCTL_TOKEN"))
+		return "", fault.New(fault.Invalid, "token: %s is empty", cmp.Or(from.file, "LEADCTL_TOKEN"))
 	}
 	return string(bytes.TrimPrefix(raw, []byte("Bearer "))), nil
 }
 
+// maxTokenFile is how much of stdin is read for a token or a password, in bytes.
 const maxTokenFile = 64 << 10
 
+// readAdminSecret reads the password of Keycloak's administrator from file (- is stdin), else from the environment.
 func (a *app) readAdminSecret(file string) (string, error) {
 	raw := []byte(os.Getenv("LEADCTL_KEYCLOAK_PASSWORD"))
 	var err error
@@ -75,13 +78,15 @@ func (a *app) readAdminSecret(file string) (string, error) {
 		return "", fault.New(fault.Invalid, "Keycloak administrator's password: %w", err)
 	}
 	if raw = bytes.TrimSpace(raw); len(raw) == 0 {
-		return "", fault.New(fault.Invalid, "Keycloak administrator's password: none given").
-			WithHint("use --admin-password-file FILE (- is stdin), LEADCTL_KEYCLOAK_PASSWORD or LEADCTL_KEYCLOAK_PASSWORD_FILE")
+		return "", fault.New(fault.Invalid, "Keycloak administrator's password: not set").
+			WithHint("use --admin-password-file FILE (- is stdin), LEADCTL_KEYCLOAK_PASSWORD or " +
+				"LEADCTL_KEYCLOAK_PASSWORD_FILE")
 	}
 	return string(raw), nil
 }
 
-// payloadSource is where a profile comes from: the command line, a file, stdin, or the template of new tenants.
+// payloadSource holds the flags that say where a profile comes from: the command line, a file, stdin, or the profile
+// that new tenants get.
 type payloadSource struct {
 	inline, file string
 	template     bool
@@ -89,8 +94,8 @@ type payloadSource struct {
 
 func (p *payloadSource) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.inline, "payload", "", "the profile as JSON")
-	cmd.Flags().StringVar(&p.file, "file", "", "file that holds the profile; - for stdin")
-	cmd.Flags().BoolVar(&p.template, "template", false, "the profile that new tenants start with")
+	cmd.Flags().StringVar(&p.file, "file", "", "file with the profile as JSON; - reads stdin")
+	cmd.Flags().BoolVar(&p.template, "template", false, "use the profile that new tenants get")
 	cmd.MarkFlagsMutuallyExclusive("payload", "file", "template")
 }
 
@@ -103,7 +108,8 @@ func (p *payloadSource) readPayload(stdin io.Reader) ([]byte, error) {
 	case p.file == "-":
 		return io.ReadAll(io.LimitReader(stdin, 1<<20))
 	case p.file == "":
-		return nil, fault.New(fault.Invalid, "no profile: give --payload, --file or --template")
+		return nil, fault.New(fault.Invalid, "profile: not set").
+			WithHint("name it with --payload, --file or --template")
 	}
 	b, err := os.ReadFile(p.file)
 	if err != nil {

@@ -15,13 +15,13 @@ import (
 func newLeads(a *app) *cobra.Command {
 	return groupCommand(&cobra.Command{
 		Use:     "leads",
-		Short:   "Score companies for a tenant and look at the best",
+		Short:   "Score companies for a tenant and list the best",
 		GroupID: groupLeads,
 		Example: "  leadctl leads score --tenant 42\n  leadctl leads top --tenant 42 --limit 10",
 	}, newLeadsScore(a), newLeadsTop(a))
 }
 
-// tenantScores is what `leads score` prints for each tenant.
+// tenantScores is the output of `leads score` for one tenant.
 type tenantScores struct {
 	Tenant tenant.ID `json:"tenant_id"`
 	leads.ScoreReport
@@ -33,9 +33,10 @@ func newLeadsScore(a *app) *cobra.Command {
 	var opts leads.ScoreOptions
 	cmd := &cobra.Command{
 		Use:   "score",
-		Short: "Bring a tenant's scores to what its rules and the register say",
-		Long: "Bring scores to what the tenant's rules and the register say. When neither rules nor weights changed, only companies that did\n" +
-			"are looked at. Companies follow the register first, when a newer one was ingested.",
+		Short: "Rescore a tenant's companies",
+		Long: "Rescore the companies of a tenant, or of all active tenants, by the tenant's rules. If neither rules\n" +
+			"nor weights changed, only changed companies are scored. If a newer register was ingested, companies\n" +
+			"are updated from it first.",
 		Example: "  leadctl leads score --tenant 42\n  leadctl leads score --all-tenants -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -46,16 +47,16 @@ func newLeadsScore(a *app) *cobra.Command {
 			return errors.Join(a.printResult(reports), err)
 		},
 	}
-	cmd.Flags().StringVar(&ref, "tenant", "", "the tenant's number or external id")
-	cmd.Flags().BoolVar(&all, "all-tenants", false, "every active tenant, one after the other")
+	cmd.Flags().StringVar(&ref, "tenant", "", "tenant number or external ID")
+	cmd.Flags().BoolVar(&all, "all-tenants", false, "score every active tenant, one after the other")
 	cmd.MarkFlagsMutuallyExclusive("tenant", "all-tenants")
 	cmd.MarkFlagsOneRequired("tenant", "all-tenants")
-	cmd.Flags().BoolVar(&opts.Full, "full", false, "look at every company, changed or not")
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "count what would change and keep nothing")
+	cmd.Flags().BoolVar(&opts.Full, "full", false, "score every company, changed or not")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "count the changes, but store nothing")
 	return a.addOutputFlag(cmd)
 }
 
-// selectTenants brings the companies up to date and names the tenants meant.
+// selectTenants updates the companies from the register and returns the tenants to score.
 func (a *app) selectTenants(ctx context.Context, ref string, all bool) (refs []string, err error) {
 	queue, err := a.openJobs(ctx, false)
 	if err != nil {
@@ -76,8 +77,10 @@ func (a *app) selectTenants(ctx context.Context, ref string, all bool) (refs []s
 	return refs, err
 }
 
-// scoreTenants goes on to the next tenant when one fails, and reports those that did not.
-func (a *app) scoreTenants(ctx context.Context, ref string, all bool, opts leads.ScoreOptions, dryRun bool) (reports []tenantScores, err error) {
+// scoreTenants scores one tenant or all. It goes on when a tenant fails, and returns the reports of those that did not.
+func (a *app) scoreTenants(
+	ctx context.Context, ref string, all bool, opts leads.ScoreOptions, dryRun bool,
+) (reports []tenantScores, err error) {
 	cfg, err := a.config(ctx)
 	if err != nil {
 		return nil, err
@@ -94,14 +97,16 @@ func (a *app) scoreTenants(ctx context.Context, ref string, all bool, opts leads
 	var failed []error
 	for i, ref := range refs {
 		var one tenantScores
-		err := a.writeTenant(ctx, ref, "leads.score", dryRun, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+		score := func(ctx context.Context, tx postgres.TenantTx) (err error) {
 			one.Tenant = tx.Tenant()
 			one.ScoreReport, err = leads.Score(ctx, tx, opts, operatorBy(""))
 			return err
-		})
+		}
+		err := a.writeTenant(ctx, ref, "leads.score", dryRun, score)
 		p.setDone(int64(i + 1))
 		if err != nil {
-			failed = append(failed, fault.New(fault.KindOf(err), "tenant %s: %w", ref, err).WithHint("%s", fault.Hint(err)))
+			err = fault.New(fault.KindOf(err), "tenant %s: %w", ref, err).WithHint("%s", fault.Hint(err))
+			failed = append(failed, err)
 			continue
 		}
 		a.printWarnings(one.Skipped)
@@ -120,7 +125,7 @@ func activeTenants(ctx context.Context, tx postgres.SystemTx) (refs []string, er
 	return refs, err
 }
 
-// topLead is a lead as `leads top` prints it; `export scores` has every column.
+// topLead is a lead in the output of `leads top`. `export scores` has all columns.
 type topLead struct {
 	Score     *float64 `json:"score"`
 	Bucket    *string  `json:"bucket"`
@@ -135,10 +140,11 @@ func newLeadsTop(a *app) *cobra.Command {
 	var limit int
 	var chosen filterFlags
 	cmd := &cobra.Command{
-		Use:     "top",
-		Short:   "Show a tenant's best leads and why they are",
-		Example: "  leadctl leads top --tenant 42 --limit 10\n  leadctl leads top --tenant 42 --bucket high --industry software --year 2015-2020",
-		Args:    cobra.NoArgs,
+		Use:   "top",
+		Short: "List a tenant's best leads with the reason for each score",
+		Example: "  leadctl leads top --tenant 42 --limit 10\n" +
+			"  leadctl leads top --tenant 42 --bucket high --industry software --year 2015-2020",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			top, err := a.topLeads(cmd.Context(), ref, limit, chosen)
 			return errors.Join(err, a.printResultUnless(err, top))
@@ -146,7 +152,7 @@ func newLeadsTop(a *app) *cobra.Command {
 	}
 	tenantFlag(cmd, &ref)
 	chosen.addFlags(cmd)
-	cmd.Flags().IntVar(&limit, "limit", 20, "how many, from 1 to 10000")
+	cmd.Flags().IntVar(&limit, "limit", 20, "maximum number of leads, from 1 to 10000")
 	return a.addOutputFlag(cmd)
 }
 
@@ -165,13 +171,14 @@ func (a *app) topLeads(ctx context.Context, ref string, limit int, chosen filter
 	return top, err
 }
 
-// filterFlags choose among leads.
+// filterFlags are the flags that select leads.
 type filterFlags struct{ bucket, industry, year string }
 
 func (f *filterFlags) addFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.bucket, "bucket", "", "only leads of this bucket: high, medium or low")
-	cmd.Flags().StringVar(&f.industry, "industry", "", "only companies of this industry: section, division, title or everyday word")
-	cmd.Flags().StringVar(&f.year, "year", "", "only companies incorporated then: 2015 or 2010-2020")
+	cmd.Flags().StringVar(&f.bucket, "bucket", "", "only leads in this bucket: high, medium or low")
+	cmd.Flags().StringVar(&f.industry, "industry", "",
+		"only companies of this industry: SSIC section, division, title or a common word")
+	cmd.Flags().StringVar(&f.year, "year", "", "only companies incorporated in this year (2015) or range (2010-2020)")
 }
 
 func (f *filterFlags) parseFilter() (leads.Filter, error) {

@@ -19,12 +19,15 @@ import (
 func newMigrate(a *app) *cobra.Command {
 	cmd := groupCommand(&cobra.Command{
 		Use:     "migrate",
-		Short:   "Bring the database to this leadctl's schema",
+		Short:   "Migrate the database to the schema of this leadctl",
 		GroupID: groupServer,
-		Long: "Bring the database to this leadctl's schema; bare, it is `migrate up`. Several runners at once are fine: one works, the others wait.\n" +
-			"POSTGRES_DSN has to be the owner's login here: one that may make roles and owns the database, or a superuser.",
-		Example: "  leadctl migrate\n  leadctl migrate status\n  leadctl migrate login leadctl_serve --password-file pw",
-	}, newMigrateUp(a), newMigrateDown(a), newMigrateStatus(a), newMigrateVersion(a), newMigrateForce(a), newMigrateLogin(a))
+		Long: "Migrate the database to the schema of this leadctl. `leadctl migrate` alone runs `leadctl migrate\n" +
+			"up`. Several processes may run it at once: one migrates, the others wait.\n\n" +
+			"POSTGRES_DSN must name the database owner, who may create roles, or a superuser.",
+		Example: "  leadctl migrate\n  leadctl migrate status\n" +
+			"  leadctl migrate login leadctl_serve --password-file pw",
+	}, newMigrateUp(a), newMigrateDown(a), newMigrateStatus(a), newMigrateVersion(a), newMigrateForce(a),
+		newMigrateLogin(a))
 	group := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -39,14 +42,15 @@ func newMigrateUp(a *app) *cobra.Command {
 	var dryRun bool
 	cmd := &cobra.Command{
 		Use:   "up",
-		Short: "Apply what is pending",
-		Long: "Apply what is pending, each migration in one transaction. A database that the platform's other services made is adopted: rows that the new\n" +
-			"keys cannot hold move to …_unassigned tables and are counted.",
+		Short: "Apply the pending migrations",
+		Long: "Apply the pending migrations, each in one transaction. A database that was created by other services\n" +
+			"of the platform is adopted. Rows that do not fit the new keys move to tables named …_unassigned and\n" +
+			"are counted.",
 		Example: "  leadctl migrate up --dry-run\n  leadctl migrate up",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.migrateUp(cmd.Context(), dryRun) },
 	}
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what is pending and write nothing")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "list the pending migrations, but apply none")
 	return cmd
 }
 
@@ -58,9 +62,10 @@ func (a *app) migrateUp(ctx context.Context, dryRun bool) error {
 	if dryRun {
 		return a.printPending(ctx)
 	}
-	res, err := schema.Up(ctx, dsn, schema.Options{FS: migrations.FS, Step: func(version uint, name string, took time.Duration) {
+	printStep := func(version uint, name string, took time.Duration) {
 		a.printStep(fmt.Sprintf("%06d_%s", version, name), took, nil)
-	}})
+	}
+	res, err := schema.Up(ctx, dsn, schema.Options{FS: migrations.FS, Step: printStep})
 	if err != nil {
 		return err
 	}
@@ -70,15 +75,17 @@ func (a *app) migrateUp(ctx context.Context, dryRun bool) error {
 	return nil
 }
 
-// migrationSummary says what a run came to, and what an operator has to look at after an adoption.
+// migrationSummary returns the result of a migration in lines, with what an operator must check after an adoption.
 func migrationSummary(res schema.Result) []string {
 	lines := []string{fmt.Sprintf("schema version %d (was %d)", res.To, res.From)}
 	lines = append(lines, res.Notes...)
 	for _, table := range slices.Sorted(maps.Keys(res.Unassigned)) {
-		lines = append(lines, fmt.Sprintf("%d rows are kept in %s_unassigned; its column reason says why", res.Unassigned[table], table))
+		lines = append(lines, fmt.Sprintf("%d rows moved to %s_unassigned; see its column reason",
+			res.Unassigned[table], table))
 	}
 	if res.PlaintextSecrets > 0 {
-		lines = append(lines, fmt.Sprintf("%d Odoo secrets of other services are still plaintext; docs/upgrading.md says what to do about them", res.PlaintextSecrets))
+		lines = append(lines, fmt.Sprintf("%d Odoo secrets of other services are plaintext; see docs/upgrading.md",
+			res.PlaintextSecrets))
 	}
 	return lines
 }
@@ -105,17 +112,18 @@ func newMigrateDown(a *app) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:     "down",
-		Short:   "Undo the latest migration; its tables and their rows are gone then",
+		Short:   "Undo the latest migration and delete its tables and rows",
 		Example: "  leadctl migrate down --yes",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !yes {
-				return fault.New(fault.Invalid, "migrate down deletes tables: not confirmed").WithHint("add --yes")
+				return fault.New(fault.Invalid, "migrate down: deletes tables, and --yes is not set").
+					WithHint("add --yes")
 			}
 			return a.migrateDown(cmd.Context())
 		},
 	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "yes, delete them")
+	cmd.Flags().BoolVar(&yes, "yes", false, "confirm that tables are deleted")
 	return cmd
 }
 
@@ -131,7 +139,7 @@ func (a *app) migrateDown(ctx context.Context) error {
 	return err
 }
 
-// migrationRow is one line of `migrate status`: a migration, or a violation of the gate.
+// migrationRow is one line of `migrate status`: a migration, or a violation of a row-security rule.
 type migrationRow struct {
 	Item  string `json:"item"`
 	State string `json:"state"`
@@ -140,9 +148,10 @@ type migrationRow struct {
 
 func newMigrateStatus(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "status",
-		Short:   "Show every migration and every violation of the row-security gate",
-		Long:    "Show every migration and every violation of the row-security gate. Exits 3 when `leadctl serve` would refuse this database.",
+		Use:   "status",
+		Short: "List migrations and violations of row security",
+		Long: "List every migration and every violation of row security. It exits 3 if `leadctl serve` would refuse\n" +
+			"to start on this database.",
 		Example: "  leadctl migrate status\n  leadctl migrate status -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -167,7 +176,7 @@ func (a *app) migrateStatus(ctx context.Context) (rows []migrationRow, problem, 
 			rows = append(rows, row)
 		}
 		if problem = st.Problem(); st.Version == 0 {
-			return nil // no roles and no tables to judge yet
+			return nil // there are no roles and tables to check yet
 		}
 		found, err := schema.Gate(ctx, q)
 		for _, v := range found {
@@ -182,7 +191,7 @@ func (a *app) migrateStatus(ctx context.Context) (rows []migrationRow, problem, 
 func newMigrateVersion(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
-		Short:   "Print the schema version of the database, 0 for none",
+		Short:   "Print the schema version of the database; 0 means no schema",
 		Example: "  leadctl migrate version",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -201,23 +210,26 @@ func newMigrateForce(a *app) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "force VERSION",
-		Short: "Record a version without running anything, and clear the dirty flag",
-		Long: "Record a version without running anything, and clear the dirty flag: your word that the database is as that version says.\n" +
-			"After a killed runner that is the version which `migrate status` names.",
+		Short: "Set the recorded schema version and clear the dirty flag",
+		Long: "Set the recorded schema version and clear the dirty flag. No migration runs. Use it after a\n" +
+			"migration was killed, when the database has the schema of that version; `leadctl migrate status`\n" +
+			"names the version.",
 		Example: "  leadctl migrate force 2 --yes",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			version, err := strconv.ParseUint(args[0], 10, 31)
 			switch {
 			case err != nil:
-				return fault.New(fault.Invalid, "version %q: not a number", args[0])
+				return fault.New(fault.Invalid, "version %q: must be a number", args[0]).
+					WithHint("leadctl migrate status")
 			case !yes:
-				return fault.New(fault.Invalid, "migrate force changes what leadctl believes: not confirmed").WithHint("add --yes")
+				return fault.New(fault.Invalid, "migrate force: changes the recorded version, and --yes is not set").
+					WithHint("add --yes")
 			}
 			return a.migrateForce(cmd.Context(), uint(version))
 		},
 	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "yes, the database is as that version says")
+	cmd.Flags().BoolVar(&yes, "yes", false, "confirm that the database has the schema of that version")
 	return cmd
 }
 
@@ -233,11 +245,13 @@ func newMigrateLogin(a *app) *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "login NAME",
-		Short: "Make the login that serves in production, or set its password anew",
-		Long: "Make the login that serves in production: it may become leadctl_app and leadctl_system and has no right by itself. The server is sent\n" +
-			"a SCRAM verifier, so the password stands in no statement and no log.",
-		Example: "  leadctl migrate login leadctl_serve --password-file pw\n  pwgen 32 1 | leadctl migrate login leadctl_serve --password-file -",
-		Args:    cobra.ExactArgs(1),
+		Short: "Create the login for `leadctl serve`, or change its password",
+		Long: "Create the login for `leadctl serve` in production, or change its password. The login may take the\n" +
+			"roles leadctl_app and leadctl_system and has no rights of its own. PostgreSQL receives only a SCRAM\n" +
+			"verifier, so the password appears in no statement and no log.",
+		Example: "  leadctl migrate login leadctl_serve --password-file pw\n" +
+			"  pwgen 32 1 | leadctl migrate login leadctl_serve --password-file -",
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			password, err := a.readPassword(file)
 			if err != nil {

@@ -15,12 +15,12 @@ import (
 
 func newOdoo(a *app) *cobra.Command {
 	return groupCommand(&cobra.Command{
-		Use: "odoo", Short: "Test Odoo and prepare the template of workspaces", GroupID: groupTenancy,
+		Use: "odoo", Short: "Test Odoo, prepare its template, push leads", GroupID: groupTenancy,
 		Example: "  leadctl odoo test --tenant 42\n  leadctl odoo template prepare",
 	}, newOdooTest(a), newOdooTemplate(a), newOdooFields(a), newOdooRotateKey(a), newOdooPush(a), newOdooSSO(a))
 }
 
-// odooCheck is one line of what the commands here tried.
+// odooCheck is one line in the output of the commands that check Odoo.
 type odooCheck struct {
 	Check  string  `json:"check"`
 	State  string  `json:"state"`
@@ -32,11 +32,12 @@ func newOdooTest(a *app) *cobra.Command {
 	var ref string
 	cmd := &cobra.Command{
 		Use:   "test",
-		Short: "Try the Odoo server: version, ways of provisioning and, in a tenant's workspace, sign-in, read, write and delete",
-		Long: "Try the Odoo server, and each way of making workspaces there: the first of them is the one that is taken, of the others it says\n" +
-			"whether they are open. With --tenant the smoke test of provisioning runs in that tenant's workspace: leadctl's account signs in,\n" +
-			"makes, changes and deletes one marked record, looks for its fields and for the way people sign in, and tries to reach what is\n" +
-			"not this tenant's.",
+		Short: "Test the Odoo server and, with --tenant, a tenant's workspace",
+		Long: "Test the Odoo server: its version, and each way to create workspaces there. The first way is used;\n" +
+			"the state of each other way is open or closed.\n\n" +
+			"With --tenant, run the smoke test in that tenant's workspace. leadctl's account signs in, creates,\n" +
+			"changes and deletes a marked record, checks leadctl's fields and the sign-in of users, and tries to\n" +
+			"read other tenants' records.",
 		Example: "  leadctl odoo test\n  leadctl odoo test --tenant 42 -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -47,7 +48,7 @@ func newOdooTest(a *app) *cobra.Command {
 			return errors.Join(a.printResult(odooChecks(append(report.Checks, report.Paths...))), report.Err())
 		},
 	}
-	cmd.Flags().StringVar(&ref, "tenant", "", "tenant whose workspace to try, by number or external id")
+	cmd.Flags().StringVar(&ref, "tenant", "", "tenant whose workspace to test: number or external ID")
 	return a.addOutputFlag(cmd)
 }
 
@@ -57,7 +58,8 @@ func (a *app) odooTest(ctx context.Context, ref string) (provision.Report, error
 		return provision.Report{}, err
 	}
 	if cfg.Odoo.ServerURL == "" {
-		return provision.Report{}, fault.New(fault.Invalid, "ODOO_SERVER_URL: not set").WithHint("set it to the base URL of the Odoo server")
+		return provision.Report{}, fault.New(fault.Invalid, "ODOO_SERVER_URL: not set").
+			WithHint("set ODOO_SERVER_URL to the base URL of the Odoo server")
 	}
 	server, err := odoo.New(odoo.Options{BaseURL: cfg.Odoo.ServerURL})
 	if err != nil {
@@ -98,7 +100,8 @@ func (a *app) odooTest(ctx context.Context, ref string) (provision.Report, error
 func odooChecks(checks []provision.Check) []odooCheck {
 	rows := make([]odooCheck, len(checks))
 	for i, c := range checks {
-		rows[i] = odooCheck{c.Name, "passed", c.Detail, float64(c.Took.Round(10*time.Microsecond)) / float64(time.Millisecond)}
+		millis := float64(c.Took.Round(10*time.Microsecond)) / float64(time.Millisecond)
+		rows[i] = odooCheck{c.Name, "passed", c.Detail, millis}
 		if c.Spare {
 			rows[i].State = "open"
 		}
@@ -117,9 +120,10 @@ func newOdooRotateKey(a *app) *cobra.Command {
 	var ref string
 	cmd := &cobra.Command{
 		Use:   "rotate-key",
-		Short: "Give a tenant's workspace another key; the old one is refused from then on",
-		Long: "Give leadctl's account in a tenant's workspace another key. The new one is stored before Odoo learns it, so a run that is stopped is\n" +
-			"finished by the next one, or by whoever needs the workspace next. When the command ends well, Odoo refuses the old key.",
+		Short: "Replace the key of leadctl's account in a tenant's workspace",
+		Long: "Replace the key of leadctl's account in a tenant's workspace. The new key is stored before it is set\n" +
+			"in Odoo. If the command is stopped, the next command or job that uses the workspace finishes the\n" +
+			"rotation. When the command succeeds, Odoo rejects the old key.",
 		Example: "  leadctl odoo rotate-key --tenant 42",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

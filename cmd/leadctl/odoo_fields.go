@@ -20,9 +20,10 @@ func newOdooFields(a *app) *cobra.Command {
 	var ref string
 	cmd := &cobra.Command{
 		Use:   "fields",
-		Short: "Tell which of leadctl's fields a tenant's workspace has",
-		Long: "Tell which of leadctl's fields a tenant's workspace has: present, missing, or of another type. `leadctl tenant provision TENANT`\n" +
-			"makes those that are missing; one of another type is left for its owner to rename.",
+		Short: "List leadctl's fields and their state in a tenant's workspace",
+		Long: "List leadctl's fields and their state in a tenant's workspace: present, missing, or of another type.\n" +
+			"`leadctl tenant provision TENANT` creates missing fields. A field of another type belongs to someone\n" +
+			"else; its owner must rename it.",
 		Example: "  leadctl odoo fields --tenant 42",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -30,7 +31,7 @@ func newOdooFields(a *app) *cobra.Command {
 			return errors.Join(err, a.printResultUnless(err, fields))
 		},
 	}
-	cmd.Flags().StringVar(&ref, "tenant", "", "tenant whose workspace to look at, by number or external id")
+	cmd.Flags().StringVar(&ref, "tenant", "", "tenant whose workspace to check: number or external ID")
 	_ = cmd.MarkFlagRequired("tenant")
 	return a.addOutputFlag(cmd)
 }

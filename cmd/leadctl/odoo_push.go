@@ -15,10 +15,11 @@ func newOdooPush(a *app) *cobra.Command {
 	var opts workspace.PushOptions
 	cmd := &cobra.Command{
 		Use:   "push",
-		Short: "Bring a tenant's scored leads into its Odoo CRM",
-		Long: "Bring a tenant's scored leads into its Odoo CRM, best first: a contact and a lead for each company. What is there is compared first,\n" +
-			"and only leadctl's own fields are written: names, stages and contact details that salespeople changed stay. A run that is stopped\n" +
-			"goes on where there is something left. `leadctl serve` does the same after each scoring.",
+		Short: "Push a tenant's scored leads to its Odoo CRM",
+		Long: "Push a tenant's scored leads to its Odoo CRM, best first. Each company gets a contact and a lead.\n" +
+			"Existing records are compared first, and only leadctl's own fields are written: names, stages and\n" +
+			"contact details that salespeople changed stay. A push that was stopped continues with the remaining\n" +
+			"leads. `leadctl serve` pushes after each scoring.",
 		Example: "  leadctl odoo push --tenant 42\n  leadctl odoo push --tenant 42 --bucket high --limit 100 --dry-run",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -30,15 +31,15 @@ func newOdooPush(a *app) *cobra.Command {
 		},
 	}
 	tenantFlag(cmd, &ref)
-	cmd.Flags().StringVar(&opts.Bucket, "bucket", "", "high, medium or low leads only")
-	cmd.Flags().IntVar(&opts.Limit, "limit", 0, "the best so many; 0 means all")
-	cmd.Flags().BoolVar(&opts.DryRun, "dry-run", false, "compare and count, and write nothing")
+	cmd.Flags().StringVar(&opts.Bucket, "bucket", "", "only leads in this bucket: high, medium or low")
+	cmd.Flags().IntVar(&opts.Limit, "limit", 0, "maximum number of leads, best first; 0 means all")
+	cmd.Flags().BoolVar(&opts.DryRun, "dry-run", false, "compare and count, but write nothing")
 	return a.addOutputFlag(cmd)
 }
 
 func (a *app) pushLeads(ctx context.Context, ref string, opts workspace.PushOptions) (sum workspace.Pushed, err error) {
 	if opts.Limit < 0 {
-		return sum, fault.New(fault.Invalid, "limit %d: below 0", opts.Limit)
+		return sum, fault.New(fault.Invalid, "--limit %d: must be 0 or more", opts.Limit)
 	}
 	spaces, t, err := a.openWorkspaceOf(ctx, ref)
 	if err != nil {
@@ -52,9 +53,11 @@ func (a *app) pushLeads(ctx context.Context, ref string, opts workspace.PushOpti
 	return spaces.Push(ctx, t.ID, opts, operatorBy(""), func(p workspace.Pushed) { bar.setDone(p.Leads) })
 }
 
+// refusedLeads returns an error if Odoo rejected some of the leads.
 func refusedLeads(sum workspace.Pushed) error {
 	if sum.Failed == 0 {
 		return nil
 	}
-	return fault.New(fault.Unprocessable, "%d of %d leads: not pushed, first %s", sum.Failed, sum.Leads, sum.Reasons[0])
+	return fault.New(fault.Unprocessable, "%d of %d leads: not pushed; the first error: %s",
+		sum.Failed, sum.Leads, sum.Reasons[0])
 }

@@ -10,16 +10,19 @@ import (
 )
 
 func newOdooSSO(a *app) *cobra.Command {
-	return groupCommand(&cobra.Command{Use: "sso", Short: "Sign-in to tenants' workspaces through the identity provider"}, newOdooSSOConfigure(a), newOdooSSOVerify(a))
+	return groupCommand(&cobra.Command{
+		Use: "sso", Short: "Manage sign-in to workspaces by the identity provider",
+	}, newOdooSSOConfigure(a), newOdooSSOVerify(a))
 }
 
 func newOdooSSOConfigure(a *app) *cobra.Command {
 	var ref string
 	cmd := &cobra.Command{
 		Use:   "configure",
-		Short: "Make the identity provider a workspace's one way of signing in, and tie its users to their subjects",
-		Long: "Make the identity provider a workspace's one way of signing in, and tie everybody who has signed in to leadctl to their subject\n" +
-			"there. Provisioning does the same where odoo.sso_client_id is set; again, nothing changes.",
+		Short: "Make the identity provider the only sign-in to a workspace",
+		Long: "Make the identity provider the only sign-in to a workspace, and link each user who has signed in to\n" +
+			"leadctl to the subject at the provider. Provisioning does this too if odoo.sso_client_id is set. A\n" +
+			"second run changes nothing.",
 		Example: "  leadctl odoo sso configure --tenant 42",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -47,7 +50,7 @@ func newOdooSSOVerify(a *app) *cobra.Command {
 	var ref string
 	cmd := &cobra.Command{
 		Use:     "verify",
-		Short:   "Look at everything that a sign-in to a workspace needs, and change nothing",
+		Short:   "Check everything that sign-in to a workspace needs",
 		Example: "  leadctl odoo sso verify --tenant 42\n  leadctl odoo sso verify --tenant 42 -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -56,7 +59,8 @@ func newOdooSSOVerify(a *app) *cobra.Command {
 				return err
 			}
 			checks, err := spaces.VerifySSO(cmd.Context(), t.ID)
-			return errors.Join(err, a.printResultUnless(err, odooChecks(checks)), provision.Report{Checks: checks}.Err())
+			report := provision.Report{Checks: checks}
+			return errors.Join(err, a.printResultUnless(err, odooChecks(checks)), report.Err())
 		},
 	}
 	tenantFlag(cmd, &ref)

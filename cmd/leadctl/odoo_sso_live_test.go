@@ -16,9 +16,10 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo/provision"
 )
 
-// TestLiveOdooSSOInChromium is one sign-in for everything: a person signs in to the console at a real Keycloak, waits for
-// the workspace there, opens it in real Odoo, presses the one button and is in, without a password, in the same browser. It needs
-// LEADCTL_LIVE_ODOO_URL (and for 14 LEADCTL_LIVE_ODOO14_URL), LEADCTL_LIVE_KEYCLOAK_URL and LEADCTL_LIVE_CHROMIUM.
+// TestLiveOdooSSOInChromium is one sign-in for everything: a person signs in to the console at a real Keycloak, waits
+// for the workspace there, opens it in real Odoo, presses the one button and is in, without a password, in the same
+// browser. It needs LEADCTL_LIVE_ODOO_URL (and for 14 LEADCTL_LIVE_ODOO14_URL), LEADCTL_LIVE_KEYCLOAK_URL and
+// LEADCTL_LIVE_CHROMIUM.
 func TestLiveOdooSSOInChromium(t *testing.T) {
 	for _, server := range []struct{ name, variables, button, inside string }{
 		{"19", "LEADCTL_LIVE_ODOO", `a[href*="openid-connect/auth"]`, "/odoo"},

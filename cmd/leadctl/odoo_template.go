@@ -13,17 +13,22 @@ import (
 )
 
 func newOdooTemplate(a *app) *cobra.Command {
-	return groupCommand(&cobra.Command{Use: "template", Short: "The database that workspaces are made from, or in"}, newOdooTemplatePrepare(a), newOdooTemplateStatus(a))
+	return groupCommand(&cobra.Command{
+		Use: "template", Short: "Prepare the Odoo database that workspaces are made from",
+	}, newOdooTemplatePrepare(a), newOdooTemplateStatus(a))
 }
 
 func newOdooTemplatePrepare(a *app) *cobra.Command {
 	var adopt, dry bool
 	cmd := &cobra.Command{
 		Use:   "prepare",
-		Short: "Make the template once: modules, fields, leadctl's account, everything outbound switched off, locked",
-		Long: "Make the database ODOO_TEMPLATE_DB that every workspace is cloned from or, with odoo.mode company, ODOO_DEFAULT_DB_NAME that all\n" +
-			"tenants share, with the record rules that keep them apart. It takes about half a minute on an empty server, may be run again at any\n" +
-			"time, and goes on where a broken run stopped.",
+		Short: "Create or complete the template database",
+		Long: "Create or complete the template database ODOO_TEMPLATE_DB, from which each workspace is cloned:\n" +
+			"modules, fields, leadctl's account, no outgoing mail or other outgoing traffic, and a lock. With\n" +
+			"odoo.mode company, prepare the database ODOO_DEFAULT_DB_NAME, which all tenants share, with the\n" +
+			"record rules that separate them.\n\n" +
+			"It takes about half a minute on an empty server. It can be run again at any time, and continues a\n" +
+			"run that failed.",
 		Example: "  leadctl odoo template prepare\n  leadctl odoo template prepare --dry-run",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -35,17 +40,18 @@ func newOdooTemplatePrepare(a *app) *cobra.Command {
 			return errors.Join(err, a.printResultUnless(err, odooChecks(checks)))
 		},
 	}
-	cmd.Flags().BoolVar(&adopt, "adopt", false, "take an existing database of that name: its accounts are closed, its data is kept")
-	cmd.Flags().BoolVar(&dry, "dry-run", false, "only tell what is missing")
+	cmd.Flags().BoolVar(&adopt, "adopt", false,
+		"use an existing database of that name: its accounts are closed, its data is kept")
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "list what is missing, but change nothing")
 	return a.addOutputFlag(cmd)
 }
 
 func newOdooTemplateStatus(a *app) *cobra.Command {
 	return a.addOutputFlag(&cobra.Command{
 		Use:   "status",
-		Short: "Tell what there is of the template",
-		Long: "Tell what there is of the template, without changing anything. A locked template is judged by what it says about itself, since\n" +
-			"nobody can open it.",
+		Short: "List the parts of the template and their state",
+		Long: "List the parts of the template and their state. Nothing is changed. A locked template cannot be\n" +
+			"opened, so its state is read from the comment of its database.",
 		Example: "  leadctl odoo template status -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -55,7 +61,7 @@ func newOdooTemplateStatus(a *app) *cobra.Command {
 	})
 }
 
-// missingParts are the parts that are not ready.
+// missingParts returns the parts that are not ready.
 func missingParts(parts []provision.Part) []provision.Part {
 	out := []provision.Part{}
 	for _, p := range parts {
@@ -83,13 +89,16 @@ func (a *app) prepareTemplate(ctx context.Context, adopt bool) ([]provision.Chec
 	return provision.PrepareTemplate(ctx, server, t)
 }
 
-// odooTemplate is what the configuration says of it: the database that is cloned, or the one that is shared.
+// odooTemplate returns the Odoo server and the template database of the configuration: the one that is cloned or, with
+// odoo.mode company, the one that is shared.
 func (a *app) odooTemplate(ctx context.Context) (*odoo.Server, provision.Template, error) {
 	cfg, err := a.config(ctx)
 	if err != nil {
 		return nil, provision.Template{}, err
 	}
-	server, err := odoo.New(odoo.Options{BaseURL: cfg.Odoo.ServerURL, Timeout: 5 * time.Minute, Protocol: cfg.Odoo.Protocol})
+	server, err := odoo.New(odoo.Options{
+		BaseURL: cfg.Odoo.ServerURL, Timeout: 5 * time.Minute, Protocol: cfg.Odoo.Protocol,
+	})
 	if err != nil {
 		return nil, provision.Template{}, err
 	}

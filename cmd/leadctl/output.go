@@ -1,12 +1,13 @@
 package main
 
-// How leadctl talks:
-//   - Results go to stdout, everything else (progress, logs, warnings, errors, hints) to stderr.
-//   - What reads takes -o table|json|yaml|csv. All four hold the same data: the table is made from the JSON.
-//   - A table is drawn on a terminal and is plain aligned text elsewhere. NO_COLOR and TERM=dumb switch colour off.
-//   - JSON is one value, indented; a list is an array, also when it is empty. Names are snake_case, times RFC 3339.
-//   - Nothing asks questions when stdin is no terminal: a command that would ask wants --yes.
-//   - An error is "leadctl: <what>" and, when something can be done, "hint: <what to do>".
+// Rules of output:
+//   - Results go to stdout. Progress, logs, warnings, errors and hints go to stderr.
+//   - A command that prints a result has -o table|json|yaml|csv. All four hold the same data: the table is made from
+//     the JSON.
+//   - A table has borders on a terminal and is aligned text elsewhere. NO_COLOR and TERM=dumb switch colour off.
+//   - JSON is one indented value. A list is an array, also when it is empty. Names are snake_case, times RFC 3339.
+//   - No command asks a question. A command that destroys data needs --yes or --confirm.
+//   - An error is "leadctl: <what failed>", followed by "hint: <what to do>" when there is a remedy.
 
 import (
 	"bytes"
@@ -22,7 +23,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// format is what -o chooses. It is a pflag.Value, so that a wrong one is a usage error.
+// format is the value of --output. It implements pflag.Value, so a wrong value is a usage error.
 type format string
 
 const (
@@ -39,7 +40,7 @@ func formatNames() []string {
 // String implements pflag.Value.
 func (f *format) String() string { return string(*f) }
 
-// Type implements pflag.Value; help shows it in place of the value.
+// Type implements pflag.Value. Help shows it as the flag's value.
 func (f *format) Type() string { return strings.Join(formatNames(), "|") }
 
 // Set implements pflag.Value.
@@ -53,9 +54,9 @@ func (f *format) Set(s string) error {
 	return fmt.Errorf("want one of %s", f.Type())
 }
 
-// addOutputFlag gives a command that prints results its -o flag.
+// addOutputFlag adds --output to a command that prints a result, and returns the command.
 func (a *app) addOutputFlag(cmd *cobra.Command) *cobra.Command {
-	cmd.Flags().VarP(&a.format, "output", "o", "how to print the result")
+	cmd.Flags().VarP(&a.format, "output", "o", "output format")
 	complete := cobra.FixedCompletions(formatNames(), cobra.ShellCompDirectiveNoFileComp)
 	if err := cmd.RegisterFlagCompletionFunc("output", complete); err != nil {
 		panic(err)
@@ -63,10 +64,10 @@ func (a *app) addOutputFlag(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// printResult writes a command's result to stdout as -o says.
+// printResult writes result to stdout in the format of --output.
 func (a *app) printResult(result any) error { return renderResult(a.stdout, a.format, result) }
 
-// renderResult writes result, a struct or a slice of structs with json tags, to w. The tags name the columns.
+// renderResult writes result to w. It is a struct or a slice of structs with json tags; the tags name the columns.
 func renderResult(w io.Writer, f format, result any) error {
 	var out bytes.Buffer
 	if err := renderTo(&out, w, f, result); err != nil {
@@ -104,7 +105,7 @@ func renderTo(out *bytes.Buffer, screen io.Writer, f format, result any) error {
 	return g.writeTable(out, screen)
 }
 
-// writeYAML relies on JSON being YAML: it keeps the order of names and drops JSON's brackets and quotes.
+// writeYAML converts JSON to block-style YAML. JSON is valid YAML, so the order of the names is kept.
 func writeYAML(out io.Writer, encoded []byte) error {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(encoded, &doc); err != nil {
@@ -132,7 +133,7 @@ func (a *app) printWarnings(remarks []string) {
 	}
 }
 
-// printResultUnless prints a result unless there is none to print.
+// printResultUnless prints result, unless err says that there is none.
 func (a *app) printResultUnless(err error, result any) error {
 	if err != nil {
 		return nil

@@ -8,11 +8,11 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// progressEvery is how often long work says where it is when nobody watches a terminal.
+// progressEvery is the time between two progress lines when stderr is not a terminal.
 const progressEvery = 10 * time.Second
 
-// progress tells on stderr how far long work is: a bar on a terminal, a plain line every ten seconds elsewhere.
-// Its methods are for one goroutine.
+// progress shows on stderr how far a long task is: a bar on a terminal, a line every progressEvery elsewhere.
+// Its methods must be called from one goroutine.
 type progress struct {
 	out   io.Writer
 	unit  string
@@ -26,25 +26,25 @@ type progress struct {
 	startedAt time.Time
 }
 
-// newProgress starts reporting on what ("rows", "tenants"); total is -1 when nobody knows.
-func (a *app) newProgress(what string, total int64) *progress {
-	p := &progress{out: a.stderr, unit: what, total: total, now: time.Now}
+// newProgress starts to show progress in unit, such as "rows". total is -1 when it is unknown.
+func (a *app) newProgress(unit string, total int64) *progress {
+	p := &progress{out: a.stderr, unit: unit, total: total, now: time.Now}
 	p.startedAt = p.now()
 	p.lastPrinted = p.startedAt
 	if isTerminal(a.stderr) {
 		p.bar = progressbar.NewOptions64(total,
-			progressbar.OptionSetWriter(a.stderr), progressbar.OptionSetDescription(what),
-			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString(what),
+			progressbar.OptionSetWriter(a.stderr), progressbar.OptionSetDescription(unit),
+			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString(unit),
 			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
 	}
 	return p
 }
 
-// setDone says that done units of the work are done.
+// setDone shows that done units of the total are done.
 func (p *progress) setDone(done int64) {
 	p.done = done
 	if p.bar != nil {
-		_ = p.bar.Set64(done) // a bar that cannot be drawn is no reason to stop the work
+		_ = p.bar.Set64(done) // the work goes on when the bar cannot be drawn
 		return
 	}
 	if now := p.now(); now.Sub(p.lastPrinted) >= progressEvery {
@@ -61,14 +61,14 @@ func (p *progress) statusLine() string {
 	return fmt.Sprintf("%d %s, %.0f a second", p.done, p.unit, rate)
 }
 
-// finish takes the bar off the screen. What came of the work is the command's result to print.
+// finish removes the bar from the screen. The command prints the result.
 func (p *progress) finish() {
 	if p.bar != nil {
 		_ = p.bar.Finish()
 	}
 }
 
-// printStep prints one finished step of a sequence on stderr: "✓ odoo_database 212ms", or "✗ …" with why.
+// printStep prints one finished step on stderr: "✓ odoo_database 212ms", or "✗ odoo_database 212ms REASON".
 func (a *app) printStep(name string, took time.Duration, failed error) {
 	took = took.Round(time.Millisecond)
 	if failed != nil {
@@ -78,7 +78,7 @@ func (a *app) printStep(name string, took time.Duration, failed error) {
 	fmt.Fprintln(a.stderr, a.style.good("✓"), name, a.style.dim(took.String()))
 }
 
-// setTotal corrects how many units there will be, as better estimates come in.
+// setTotal changes the total when a better estimate is known.
 func (p *progress) setTotal(total int64) {
 	if p.total = total; p.bar != nil && total > 0 {
 		p.bar.ChangeMax64(total)

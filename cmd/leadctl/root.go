@@ -14,12 +14,12 @@ const (
 	groupSelf    = "self"
 )
 
-// newRoot builds the command tree anew; nothing of it is global.
+// newRoot builds the command tree. It uses no global state, so each test builds its own.
 func newRoot(a *app) *cobra.Command {
 	root := groupCommand(&cobra.Command{
 		Use:           "leadctl",
 		Short:         "Run the tenancy of a lead-generation platform",
-		Long:          "leadctl gives every sales team that signs in a tenant, an Odoo workspace and scored company leads.",
+		Long:          "leadctl gives each sales team that signs in a tenant, an Odoo workspace and scored leads.",
 		Example:       demoExample + "  leadctl doctor\n  leadctl tenant list --profile staging",
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -43,8 +43,10 @@ func newRoot(a *app) *cobra.Command {
 	root.SetErr(a.stderr)
 
 	global := root.PersistentFlags()
-	global.StringVar(&a.configFile, "config", "", "configuration file (also LEADCTL_CONFIG); else ./leadctl.yaml and the usual folders")
-	global.StringVar(&a.profile, "profile", "", "section of that file's profiles to use (also LEADCTL_PROFILE); stronger than the environment")
+	global.StringVar(&a.configFile, "config", "",
+		"configuration file (also LEADCTL_CONFIG); default: leadctl.yaml in ., ~/.config/leadctl or /etc/leadctl")
+	global.StringVar(&a.profile, "profile", "",
+		"profile of the configuration file (also LEADCTL_PROFILE); it overrides the environment")
 	config.AddFlags(global, "log.level", "log.format")
 	addCompletion(root)
 	root.AddCommand(newExitCodes())
@@ -54,24 +56,26 @@ func newRoot(a *app) *cobra.Command {
 	return root
 }
 
-// addCompletion adds cobra's command now rather than at execution, so that docs and usage errors know it.
+// addCompletion adds cobra's completion command now. Cobra would add it at execution, too late for the generated docs.
 func addCompletion(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
 		if cmd.Name() == "completion" {
-			cmd.Short = "Write the completion script for a shell"
+			cmd.Short = "Print the completion script for a shell"
 			groupCommand(cmd)
 		}
 	}
 }
 
-// usageTemplate is cobra's with the examples first: most readers need no more.
+// usageTemplate is cobra's template with the examples first, because most readers need only those.
 const usageTemplate = `{{if .HasExample}}Examples:
 {{.Example}}
 
 {{end}}Usage:{{if .HasAvailableSubCommands}}
   {{.CommandPath}} COMMAND{{else}}
-  {{.UseLine}}{{end}}{{if .HasAvailableSubCommands}}{{$all := .Commands}}{{range $group := .Groups}}{{$title := .Title}}{{range $i, $c := $all}}{{if and (eq $c.GroupID $group.ID) $c.IsAvailableCommand}}{{if $title}}
+  {{.UseLine}}{{end}}{{if .HasAvailableSubCommands -}}
+{{$all := .Commands}}{{range $group := .Groups}}{{$title := .Title}}{{range $i, $c := $all -}}
+{{if and (eq $c.GroupID $group.ID) $c.IsAvailableCommand}}{{if $title}}
 
 {{$title}}{{$title = ""}}{{end}}
   {{rpad $c.Name $c.NamePadding}} {{$c.Short}}{{end}}{{end}}{{end}}{{if not .AllChildCommandsHaveGroup}}
@@ -82,8 +86,9 @@ Commands:{{range $all}}{{if and (eq .GroupID "") .IsAvailableCommand}}
 Flags:
 {{.LocalFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableInheritedFlags}}
 
-Flags of every command:
+Global flags:
 {{.InheritedFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}{{if .HasAvailableSubCommands}}
 
-{{.CommandPath}} COMMAND --help says more about each.{{if not .HasParent}} {{.CommandPath}} help exit-codes lists what it exits with.{{end}}{{end}}
+Run {{.CommandPath}} COMMAND --help for more about a command.{{if not .HasParent}}
+Run {{.CommandPath}} help exit-codes for the exit codes.{{end}}{{end}}
 `

@@ -14,7 +14,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// run is the whole program: it executes the command in args and returns the exit code (package fault has the list).
+// run executes the command in args and returns the exit code; package fault lists the codes.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := newApp(stdin, stdout, stderr)
 	root := newRoot(a)
@@ -22,8 +22,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return a.executeCommand(ctx, root)
 }
 
-// executeCommand runs root until it is done or told to stop, closes what it opened and reports what went wrong.
-// The first SIGINT or SIGTERM cancels the command's context, a second one kills.
+// executeCommand runs root, closes what the command opened, prints the error if there is one and returns the exit code.
+// The first SIGINT or SIGTERM cancels the command's context; the second one kills the process.
 func (a *app) executeCommand(ctx context.Context, root *cobra.Command) int {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -42,7 +42,7 @@ func (a *app) executeCommand(ctx context.Context, root *cobra.Command) int {
 	return fault.ExitCode(err)
 }
 
-// usageError makes an error of the command line (unknown flag, missing argument) say where the right usage stands.
+// usageError turns an error of the command line, such as an unknown flag, into one whose hint names the help.
 func usageError(cmd *cobra.Command, err error) error {
 	if fault.Hint(err) != "" {
 		return err
@@ -50,7 +50,7 @@ func usageError(cmd *cobra.Command, err error) error {
 	return fault.New(fault.Invalid, "%s", err).WithHint("%s --help", cmd.CommandPath())
 }
 
-// reportError says what went wrong and what to do about it.
+// reportError prints err and its hint on stderr.
 func (a *app) reportError(err error) {
 	if err == nil {
 		return
@@ -61,7 +61,8 @@ func (a *app) reportError(err error) {
 	}
 }
 
-// groupCommand is a command that only groups others: alone it prints help, with an unknown word it says which it may have been.
+// groupCommand makes cmd the parent of verbs. Without an argument it prints help. With an unknown word it fails and
+// suggests similar commands.
 func groupCommand(cmd *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(verbs...)
 	cmd.SuggestionsMinimumDistance = 2
@@ -79,7 +80,7 @@ func groupCommand(cmd *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// markStarted notes when a command's own work begins: errors before that are usage errors.
+// markStarted makes each command set a.started when its RunE begins. Errors before that are usage errors.
 func (a *app) markStarted(cmd *cobra.Command) {
 	if work := cmd.RunE; work != nil {
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -16,18 +16,21 @@ import (
 
 func newSecrets(a *app) *cobra.Command {
 	return groupCommand(&cobra.Command{
-		Use: "secrets", Short: "Keep the keys that seal tenants' Odoo secrets and browser sessions", GroupID: groupServer,
-		Long: "Keep the keys that seal tenants' Odoo secrets and browser sessions. To replace the key while processes run: add-key, and start them\n" +
-			"with the new keyset; promote, and start them again; rotate; retire.",
+		Use: "secrets", Short: "Manage the keys that encrypt Odoo secrets and sessions", GroupID: groupServer,
+		Long: "Manage the keyset that encrypts tenants' Odoo secrets and browser sessions. To replace the key\n" +
+			"without downtime: run `secrets add-key` and restart all processes with the new keyset; run `secrets\n" +
+			"promote` and restart them again; run `secrets rotate`; run `secrets retire`.",
 		Example: "  leadctl secrets init /etc/leadctl/keyset.json\n  leadctl secrets rotate --dry-run",
 	}, newSecretsInit(a), newSecretsAddKey(a), newSecretsPromote(a), newSecretsRotate(a), newSecretsRetire(a))
 }
 
 func newSecretsInit(*app) *cobra.Command {
 	return &cobra.Command{
-		Use:     "init FILE",
-		Short:   "Make a keyset in a new file that only you can read",
-		Long:    "Make a keyset in a new file that only you can read. Point LEADCTL_KEYSET_FILE at it, and keep a copy where the database's backups are not:\nwithout it the stored Odoo secrets open no more.",
+		Use:   "init FILE",
+		Short: "Create a keyset in a new file",
+		Long: "Create a keyset in a new file that only you can read. Set LEADCTL_KEYSET_FILE to that file. Keep a\n" +
+			"copy of it apart from the database's backups: without the keyset the stored secrets cannot be\n" +
+			"decrypted.",
 		Example: "  leadctl secrets init /etc/leadctl/keyset.json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -42,9 +45,10 @@ func newSecretsInit(*app) *cobra.Command {
 
 func newSecretsAddKey(*app) *cobra.Command {
 	return &cobra.Command{
-		Use:     "add-key FILE",
-		Short:   "Give a keyset one more key, which opens and does not seal yet",
-		Long:    "Give a keyset one more key, which opens and does not seal yet. Start every process with the new keyset before `secrets promote`.",
+		Use:   "add-key FILE",
+		Short: "Add a key that decrypts but does not encrypt yet",
+		Long: "Add a key to a keyset. The new key decrypts, but does not encrypt yet. Restart every process with\n" +
+			"the new keyset before you run `secrets promote`.",
 		Example: "  leadctl secrets add-key /etc/leadctl/keyset.json",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(_ *cobra.Command, args []string) error { return rewriteKeyset(args[0], secret.AddKey) },
@@ -53,9 +57,10 @@ func newSecretsAddKey(*app) *cobra.Command {
 
 func newSecretsPromote(*app) *cobra.Command {
 	return &cobra.Command{
-		Use:     "promote FILE",
-		Short:   "Let a keyset's newest key seal from now on",
-		Long:    "Let a keyset's newest key seal from now on. Start every process with the new keyset, then `secrets rotate`.",
+		Use:   "promote FILE",
+		Short: "Make the newest key of a keyset the one that encrypts",
+		Long: "Make the newest key of a keyset the one that encrypts. Restart every process with the new keyset,\n" +
+			"then run `secrets rotate`.",
 		Example: "  leadctl secrets promote /etc/leadctl/keyset.json",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(_ *cobra.Command, args []string) error { return rewriteKeyset(args[0], secret.Promote) },
@@ -66,9 +71,9 @@ func newSecretsRotate(a *app) *cobra.Command {
 	var dryRun bool
 	cmd := &cobra.Command{
 		Use:   "rotate",
-		Short: "Seal everything stored anew with the key that seals now",
-		Long: "Seal everything stored anew with the key that seals now, some rows at a time, beside processes at work. A run that is stopped goes on\n" +
-			"when it is run again. What does not open stays as it is and is told.",
+		Short: "Encrypt all stored secrets with the current key",
+		Long: "Encrypt all stored secrets with the current key, in batches, while processes run. If it is stopped,\n" +
+			"run it again to continue. Secrets that cannot be decrypted stay unchanged and are reported.",
 		Example: "  leadctl secrets rotate --dry-run\n  leadctl secrets rotate",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -76,7 +81,7 @@ func newSecretsRotate(a *app) *cobra.Command {
 			return errors.Join(err, a.printResultUnless(err, list), requireAllOpened(list))
 		},
 	}
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "count, and write nothing")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "count the secrets, but write nothing")
 	return a.addOutputFlag(cmd)
 }
 
@@ -98,7 +103,7 @@ func (a *app) resealSecrets(ctx context.Context, dryRun bool) ([]reseal.Column, 
 	return reseal.Reseal(ctx, db, keys, dryRun, operatorBy(""), bar.setDone)
 }
 
-// requireAllOpened says which values stand in the way of retiring a key.
+// requireAllOpened returns an error that names the secrets that the keyset cannot decrypt.
 func requireAllOpened(list []reseal.Column) error {
 	var n int64
 	var where []string
@@ -109,20 +114,25 @@ func requireAllOpened(list []reseal.Column) error {
 	if n == 0 {
 		return nil
 	}
-	return fault.New(fault.Operator, "%d secrets: not opened by this keyset: %s", n, strings.Join(where, ", ")).
-		WithHint("run with the keyset that sealed them; what is stored in the clear is replaced by `leadctl tenant provision TENANT`")
+	return fault.New(fault.Operator,
+		"%d secrets: cannot be decrypted with this keyset: %s", n, strings.Join(where, ", ")).
+		WithHint("use the keyset that encrypted them; " +
+			"`leadctl tenant provision TENANT` replaces a secret that is stored as plaintext")
 }
 
 func newSecretsRetire(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:     "retire FILE",
-		Short:   "Remove every key but the one that seals, if nothing stored needs another",
-		Long:    "Remove every key but the one that seals. The file must be the keyset that LEADCTL_KEYSET_FILE names, and `secrets rotate` must have\nleft nothing to do. Start every process with the new keyset afterwards.",
+		Use:   "retire FILE",
+		Short: "Remove all keys but the current one",
+		Long: "Remove all keys but the current one. FILE must be the keyset that LEADCTL_KEYSET_FILE names, and\n" +
+			"every stored secret must be encrypted with the current key (`secrets rotate`). Restart every process\n" +
+			"with the new keyset afterwards.",
 		Example: "  leadctl secrets retire /etc/leadctl/keyset.json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			list, err := a.resealSecrets(cmd.Context(), true)
-			if err = errors.Join(err, requireAllOpened(list), requireAllMoved(list), a.requireActiveKeyset(cmd.Context(), args[0])); err != nil {
+			err = errors.Join(err, requireAllOpened(list), requireAllMoved(list))
+			if err = errors.Join(err, a.requireActiveKeyset(cmd.Context(), args[0])); err != nil {
 				return err
 			}
 			return rewriteKeyset(args[0], secret.Retire)
@@ -130,7 +140,8 @@ func newSecretsRetire(a *app) *cobra.Command {
 	}
 }
 
-// requireActiveKeyset demands the keyset that the stored secrets were just held against: another file's keys were not asked about.
+// requireActiveKeyset returns an error unless path holds the configured keyset, because retire has checked the stored
+// secrets against that one only.
 func (a *app) requireActiveKeyset(ctx context.Context, path string) error {
 	cfg, err := a.config(ctx)
 	if err != nil {
@@ -141,7 +152,7 @@ func (a *app) requireActiveKeyset(ctx context.Context, path string) error {
 		return fault.New(fault.NotFound, "keyset: %w", err)
 	}
 	if strings.TrimSpace(string(file)) != strings.TrimSpace(cfg.Secrets.Keyset) {
-		return fault.New(fault.Conflict, "keyset %s: not the one that LEADCTL_KEYSET_FILE names", path)
+		return fault.New(fault.Conflict, "keyset %s: differs from the keyset that LEADCTL_KEYSET_FILE names", path)
 	}
 	return nil
 }
@@ -154,10 +165,12 @@ func requireAllMoved(list []reseal.Column) error {
 	if n == 0 {
 		return nil
 	}
-	return fault.New(fault.Operator, "%d secrets: sealed with another key than the one that seals now", n).WithHint("run `leadctl secrets rotate` first")
+	return fault.New(fault.Operator, "%d secrets: encrypted with another key than the current one", n).
+		WithHint("run `leadctl secrets rotate` first")
 }
 
-// createFile never replaces a file: an overwritten keyset is a lost one.
+// createFile writes content to a new file with mode 0600. It never replaces a file, because an overwritten keyset is
+// lost.
 func createFile(path string, content []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -173,7 +186,7 @@ func createFile(path string, content []byte) error {
 	return err
 }
 
-// rewriteKeyset changes a keyset's file at once or not at all: a half-written one would be a lost one.
+// rewriteKeyset replaces the keyset in path by rename, so that a crash leaves the old keyset or the new one.
 func rewriteKeyset(path string, change func([]byte) ([]byte, error)) error {
 	before, err := os.ReadFile(path)
 	if err != nil {

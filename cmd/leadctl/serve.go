@@ -17,8 +17,9 @@ func newServe(a *app) *cobra.Command {
 		Use:     "serve",
 		Short:   "Run the API, the console and the jobs",
 		GroupID: groupServer,
-		Long: "Run the API, the console and the jobs until SIGTERM or SIGINT. It never migrates: with a pending migration, or a database in which a tenant could\n" +
-			"see another's row, it exits 3 before it listens and says what to do.",
+		Long: "Run the API, the console and the jobs until SIGTERM or SIGINT. serve never migrates the database. If\n" +
+			"a migration is pending, or if a tenant could read another tenant's rows, it exits 3 before it\n" +
+			"listens and says what to do.",
 		Example: "  leadctl serve\n  leadctl serve --listen 127.0.0.1:2025",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.runDaemon(cmd.Context()) },
@@ -40,9 +41,11 @@ func (a *app) runDaemon(ctx context.Context) error {
 	for _, w := range cfg.Warnings() {
 		log.WarnContext(ctx, w)
 	}
-	return serve.Run(ctx, cfg, serve.Options{Version: buildVersion().Version, Log: log, Examine: doctor.Cards, Started: func(addr net.Addr) {
+	started := func(addr net.Addr) {
 		if isTerminal(a.stderr) {
-			fmt.Fprintf(a.stderr, "listening on http://%s (console at /, API at /docs); Ctrl-C ends it\n", addr)
+			fmt.Fprintf(a.stderr, "listening on http://%s (console at /, API at /docs); press Ctrl-C to stop\n", addr)
 		}
-	}})
+	}
+	opts := serve.Options{Version: buildVersion().Version, Log: log, Examine: doctor.Cards, Started: started}
+	return serve.Run(ctx, cfg, opts)
 }

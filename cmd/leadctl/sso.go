@@ -15,13 +15,13 @@ import (
 
 func newSSO(a *app) *cobra.Command {
 	return groupCommand(&cobra.Command{
-		Use: "sso", Short: "Sign in, and see what a token is worth here", GroupID: groupTenancy,
-		Example: "  leadctl sso keycloak setup --url http://localhost:8080 --realm nexius-dev --create-realm --dry-run\n" +
+		Use: "sso", Short: "Sign in, check tokens, set up the identity provider", GroupID: groupTenancy,
+		Example: "  leadctl sso keycloak setup --url http://localhost:8080 --realm nexius-dev --dry-run\n" +
 			"  leadctl sso login\n  leadctl sso whoami --explain",
 	}, newSSOWhoami(a), newSSOLogin(a), newSSOLogout(a), newSSOSignOut(a), newSSODiscover(a), newSSOKeycloak(a))
 }
 
-// whoami is what a token says and what it leads to.
+// whoami is the output of `sso whoami`: the token's claims, and the tenant and roles that they resolve to.
 type whoami struct {
 	Subject       string    `json:"sub"`
 	Email         string    `json:"email"`
@@ -43,10 +43,13 @@ func newSSOWhoami(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "whoami",
 		Short: "Verify a token and show identity, tenant, roles and expiry",
-		Long: "Verify a token as the API does and show what it is worth. A bad one exits 5 with the one reason and what to change.\n" +
-			"The token comes from --token-file (- is stdin), else from LEADCTL_TOKEN, else from `leadctl sso login`; never from an argument.",
-		Example: "  leadctl sso login && leadctl sso whoami\n  leadctl sso whoami --token-file token.txt -o json\n  echo \"$TOKEN\" | leadctl sso whoami --explain --token-file -",
-		Args:    cobra.NoArgs,
+		Long: "Verify a token as the API does, and show identity, tenant, roles and expiry. If the token is not\n" +
+			"valid, the command exits 5 and prints the reason and the remedy.\n\n" +
+			"The token comes from --token-file (- is stdin), else from LEADCTL_TOKEN, else from `leadctl sso\n" +
+			"login`. It is never an argument.",
+		Example: "  leadctl sso login && leadctl sso whoami\n  leadctl sso whoami --token-file token.txt -o json\n" +
+			"  echo \"$TOKEN\" | leadctl sso whoami --explain --token-file -",
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			token, err := a.readToken(cmd.Context(), from)
 			if err != nil {
@@ -61,7 +64,8 @@ func newSSOWhoami(a *app) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&from.file, "token-file", "", "file with the token; - reads stdin")
 	cmd.Flags().StringVar(&from.client, "client", "", clientFlag)
-	cmd.Flags().BoolVar(&explain, "explain", false, "show every check in order, the tenant's row last")
+	cmd.Flags().BoolVar(&explain, "explain", false,
+		"show each check, from the token's structure to the tenant's row in the database")
 	return a.addOutputFlag(cmd)
 }
 
@@ -74,11 +78,12 @@ func (a *app) resolveIdentity(ctx context.Context, token string) (whoami, error)
 	if err != nil {
 		return whoami{}, tokenFault(err)
 	}
-	who := whoami{Subject: id.Subject, Email: id.Email, EmailVerified: id.EmailVerified, Issuer: id.Issuer, Audience: id.Audience, Kind: id.Kind,
-		TokenRoles: roleNames(id.Roles), TenantClaim: id.Tenant.Value, Roles: []string{}, Expires: id.Expiry}
+	who := whoami{Subject: id.Subject, Email: id.Email, EmailVerified: id.EmailVerified, Issuer: id.Issuer,
+		Audience: id.Audience, Kind: id.Kind, TokenRoles: roleNames(id.Roles), TenantClaim: id.Tenant.Value,
+		Roles: []string{}, Expires: id.Expiry}
 	p, looked, err := a.lookUpTenant(ctx, id)
 	if !looked && err == nil {
-		a.printNotice("POSTGRES_DSN is not set: this is what the token says, no tenant was looked up")
+		a.printNotice("POSTGRES_DSN is not set: only the token was checked, no tenant was looked up")
 		return who, id.ClaimFault()
 	}
 	if err == nil {
@@ -87,7 +92,7 @@ func (a *app) resolveIdentity(ctx context.Context, token string) (whoami, error)
 	return who, err
 }
 
-// lookUpTenant finds a verified caller's tenant. looked is false when no database is configured.
+// lookUpTenant finds the tenant of a verified identity. looked is false if no database is configured.
 func (a *app) lookUpTenant(ctx context.Context, id sso.Identity) (p tenant.Principal, looked bool, err error) {
 	cfg, err := a.config(ctx)
 	if err != nil || cfg.Database.DSN == "" {
@@ -100,13 +105,14 @@ func (a *app) lookUpTenant(ctx context.Context, id sso.Identity) (p tenant.Princ
 	return p, true, err
 }
 
-// tokenFault tells an operator, who holds the token, what the API tells nobody: the one reason.
+// tokenFault adds the reason and the remedy to an error about a token. The API hides them from callers; an operator,
+// who holds the token, may see them.
 func tokenFault(err error) error {
 	var bad *sso.TokenError
 	if !errors.As(err, &bad) {
 		return err
 	}
-	return fault.New(fault.Unauthenticated, "token refused (%s): %s", bad.Reason, bad.Detail).WithHint("%s", bad.Hint)
+	return fault.New(fault.Unauthenticated, "token rejected (%s): %s", bad.Reason, bad.Detail).WithHint("%s", bad.Hint)
 }
 
 func roleNames(roles []sso.Role) []string {

@@ -19,8 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestLiveSSOInChromium is what people do: they sign in to `leadctl serve` with a real browser at a real Keycloak, use what is
-// theirs, and sign out. `scripts/live keycloak chromium` runs it (LEADCTL_LIVE_CHROMIUM).
+// TestLiveSSOInChromium is what people do: they sign in to `leadctl serve` with a real browser at a real Keycloak, use
+// what is theirs, and sign out. `scripts/live keycloak chromium` runs it (LEADCTL_LIVE_CHROMIUM).
 func TestLiveSSOInChromium(t *testing.T) {
 	r := newRealm(t)
 	s := &site{realm: r, api: "http://" + freeAddress(t)}
@@ -172,8 +172,8 @@ func (s *site) nothingToSteal(t *testing.T) {
 	}
 }
 
-// comesBackHere has the browser itself read addresses that are made to be read in two ways. She is signed in at the provider,
-// so each sign-in runs through by itself.
+// comesBackHere has the browser itself read addresses that are made to be read in two ways. She is signed in at the
+// provider, so each sign-in runs through by itself.
 func (s *site) comesBackHere(t *testing.T) {
 	for _, to := range []string{
 		"//127.0.0.2", `/\127.0.0.2`, `\/127.0.0.2`, `\\127.0.0.2`, "/%5c127.0.0.2", "/%2f127.0.0.2", "/..//127.0.0.2", "/.//127.0.0.2", "/a/..//127.0.0.2", "http:127.0.0.2",
@@ -186,8 +186,8 @@ func (s *site) comesBackHere(t *testing.T) {
 	}
 }
 
-// keysRotateUnderLoad gives the realm a new signing key while tokens under the old one are used all the time. Nobody who is
-// signed in notices, and who signs in now is in at once.
+// keysRotateUnderLoad gives the realm a new signing key while tokens under the old one are used all the time. Nobody
+// who is signed in notices, and who signs in now is in at once.
 func (s *site) keysRotateUnderLoad(t *testing.T) {
 	tokens := func() http.Header { return http.Header{"Cookie": {"nx_access=" + s.cookies(t)["nx_access"].Value}} }
 	other := newPerson(t, alice) // on another machine, whose session the sign-in below leaves alone

@@ -16,7 +16,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
-// providerFact is one thing that is known about the identity provider, or that it has to know about us.
+// providerFact is one line of `sso discover`: a property of the identity provider, or a value to register there.
 type providerFact struct {
 	Topic string `json:"topic"` // issuer, endpoint, support, clock, key or register
 	Name  string `json:"name"`
@@ -24,24 +24,27 @@ type providerFact struct {
 	Note  string `json:"note"`
 }
 
-// addressFlags are the addresses under which people reach what signs in.
+// addressFlags are the addresses of the web UI, the API and the Odoo servers, as browsers reach them.
 type addressFlags struct {
 	ui, odoo []string
 	api      string
 }
 
 func (p *addressFlags) addAddressFlags(cmd *cobra.Command) {
-	cmd.Flags().StringSliceVar(&p.ui, "ui-url", nil, "address of the web UI, any number; default: localhost:3000, 127.0.0.1:3000 and EXTRA_CORS_ORIGINS")
-	cmd.Flags().StringVar(&p.api, "api-url", "", "address of the API and its console; default: LEADCTL_API_PUBLIC_URL, else http:// and what it listens on")
-	cmd.Flags().StringSliceVar(&p.odoo, "odoo-url", nil, "address of an Odoo server, any number; default: ODOO_SERVER_URL")
+	cmd.Flags().StringSliceVar(&p.ui, "ui-url", nil,
+		"address of the web UI; may be repeated; default: localhost:3000, 127.0.0.1:3000 and EXTRA_CORS_ORIGINS")
+	cmd.Flags().StringVar(&p.api, "api-url", "",
+		"address of API and console; default: LEADCTL_API_PUBLIC_URL, else http:// and the listen address")
+	cmd.Flags().StringSliceVar(&p.odoo, "odoo-url", nil,
+		"address of an Odoo server; may be repeated; default: ODOO_SERVER_URL")
 }
 
 func (p *addressFlags) resolveAddresses(cfg config.Config) sso.Addresses {
 	out := sso.Addresses{UI: p.ui, API: p.api, Odoo: p.odoo}
 	if len(out.UI) == 0 {
 		local := []string{"http://localhost:3000", "http://127.0.0.1:3000"}
-		others := slices.DeleteFunc(slices.Clone(cfg.API.CORSOrigins), func(o string) bool { return slices.Contains(local, o) })
-		out.UI = append(local, others...)
+		isLocal := func(origin string) bool { return slices.Contains(local, origin) }
+		out.UI = append(local, slices.DeleteFunc(slices.Clone(cfg.API.CORSOrigins), isLocal)...)
 	}
 	out.API = cmp.Or(out.API, cmp.Or(cfg.API.PublicURL, "http://"+cfg.API.Listen))
 	if len(out.Odoo) == 0 && cfg.Odoo.ServerURL != "" {
@@ -54,9 +57,10 @@ func newSSODiscover(a *app) *cobra.Command {
 	var at addressFlags
 	cmd := &cobra.Command{
 		Use:   "discover",
-		Short: "Show what the identity provider says, and what it has to be told",
-		Long: "Show the issuer's endpoints, algorithms and keys, how far its clock is from ours, and the redirect and post-logout URIs to register there.\n" +
-			"What can be found out is printed even when something is wrong.",
+		Short: "Show the identity provider's metadata and the URIs to register there",
+		Long: "Show the issuer's endpoints, algorithms and keys, the difference between its clock and this\n" +
+			"machine's, and the redirect and post-logout URIs to register there. If a check fails, the other\n" +
+			"results are printed all the same.",
 		Example: "  leadctl sso discover\n  leadctl sso discover --ui-url https://app.example.com -o csv",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -81,31 +85,33 @@ func (a *app) discoverIssuer(ctx context.Context, at addressFlags) ([]providerFa
 		return nil, err
 	}
 	found, err := sso.Discover(ctx, serve.SSO(cfg, log))
-	return slices.Concat(discoveryFacts(found), keyFacts(found.Keys, time.Now()), registrationFacts(cfg, at.resolveAddresses(cfg))), err
+	facts := append(discoveryFacts(found), keyFacts(found.Keys, time.Now())...)
+	return append(facts, registrationFacts(cfg, at.resolveAddresses(cfg))...), err
 }
 
-// discoveryFacts is what the discovery document holds. Nothing, when it could not be read.
+// discoveryFacts returns the content of the discovery document, or nil if the document could not be read.
 func discoveryFacts(d sso.Discovery) []providerFact {
 	if d.Issuer == "" {
 		return nil
 	}
 	facts := []providerFact{{"issuer", "issuer", d.Issuer, string(sso.ProductOf(d.Issuer))}}
 	for _, e := range [][2]string{
-		{"authorization", d.AuthorizationURL}, {"token", d.TokenURL}, {"userinfo", d.UserinfoURL}, {"device authorization", d.DeviceURL},
-		{"end session", d.EndSessionURL}, {"revocation", d.RevocationURL}, {"keys", d.KeysURL},
+		{"authorization", d.AuthorizationURL}, {"token", d.TokenURL}, {"userinfo", d.UserinfoURL},
+		{"device authorization", d.DeviceURL}, {"end session", d.EndSessionURL}, {"revocation", d.RevocationURL},
+		{"keys", d.KeysURL},
 	} {
 		note := ""
 		switch {
 		case e[1] == "":
 			note = "not offered"
 		case e[0] == "keys" && d.FromFallback:
-			note = "not in the discovery document: the usual place is tried"
+			note = "not in the discovery document: the default path is used"
 		}
 		facts = append(facts, providerFact{"endpoint", e[0], e[1], note})
 	}
 	pkce := ""
 	if len(d.ChallengeMethods) > 0 && !slices.Contains(d.ChallengeMethods, "S256") {
-		pkce = "S256 is missing: sign-in will be refused"
+		pkce = "S256 is not supported: sign-in will fail"
 	}
 	return append(facts,
 		providerFact{"support", "ID token algorithms", strings.Join(d.Algorithms, ", "), ""},
@@ -121,7 +127,7 @@ func clockValue(d sso.Discovery) string {
 	return d.ClockDifference.String()
 }
 
-// keyFacts describes each published key; the note says why one is not used.
+// keyFacts describes each published key. The note says whether it verifies tokens, or why it is not used.
 func keyFacts(keys []sso.Key, now time.Time) []providerFact {
 	var out []providerFact
 	for _, k := range keys {
@@ -148,15 +154,16 @@ func ageText(d time.Duration) string {
 	return d.Truncate(time.Minute).String() + " old"
 }
 
-// loginPort is one to register for `leadctl sso login` at providers that take a loopback port literally.
+// loginPort is the loopback port to register for `leadctl sso login` at providers that compare the port too.
 const loginPort = 8914
 
-// registrationFacts is what the provider has to know about our clients.
+// registrationFacts returns the URIs to register at the provider for each client: UI and console, CLI, Odoo.
 func registrationFacts(cfg config.Config, at sso.Addresses) []providerFact {
 	cli, cliKind := at.RegisterCLI(cliClient(cfg, "")), "CLI, public, code and PKCE, device flow"
 	if sso.ProductOf(cfg.SSO.Issuer) != sso.Keycloak {
 		cli.RedirectURIs = []string{fmt.Sprintf("http://127.0.0.1:%d/callback", loginPort)}
-		cliKind += fmt.Sprintf("; sign in with --port %d, or register http://127.0.0.1/* where any port may match", loginPort)
+		cliKind += fmt.Sprintf("; sign in with --port %d, or register http://127.0.0.1/* "+
+			"if the provider allows any port", loginPort)
 	}
 	var out []providerFact
 	for _, c := range []struct {

@@ -13,8 +13,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/keycloak"
 )
 
-// driftIsPutRight: somebody opened the attribute to users, switched PKCE off, and took the e-mail address and the audience
-// out of the tokens. Redirect URIs that others added stay.
+// driftIsPutRight: somebody opened the attribute to users, switched PKCE off, and took the e-mail address and the
+// audience out of the tokens. Redirect URIs that others added stay.
 func (r *realm) driftIsPutRight(t *testing.T) {
 	var profile map[string]any
 	require.Equal(t, 200, r.rest(t, http.MethodGet, "/users/profile", nil, &profile))

@@ -14,7 +14,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// explainedCheck is one check of --explain. A warning leaves the token good and limits what it opens.
+// explainedCheck is one check of --explain. With a warning the token is valid but gives limited access.
 type explainedCheck struct {
 	Check  string `json:"check"`
 	State  string `json:"state"` // passed, warning, failed or skipped
@@ -22,7 +22,7 @@ type explainedCheck struct {
 	Hint   string `json:"hint"`
 }
 
-// explainToken walks every check to the end: those of the token, the clocks, the tenant's row.
+// explainToken runs every check, also after a failure: those of the token, the clocks, the tenant's row.
 func (a *app) explainToken(ctx context.Context, token string) error {
 	v, err := a.verifier(ctx)
 	if err != nil {
@@ -53,7 +53,7 @@ func stateOf(c sso.Check) string {
 	return "failed"
 }
 
-// explainClock holds our clock to the provider's.
+// explainClock compares this machine's clock with the provider's.
 func (a *app) explainClock(ctx context.Context) (explainedCheck, error) {
 	cfg, err := a.config(ctx)
 	if err != nil {
@@ -69,28 +69,30 @@ func (a *app) explainClock(ctx context.Context) (explainedCheck, error) {
 	case !found.ClockDifferenceSeen && err != nil:
 		c.State, c.Detail, c.Hint = "failed", err.Error(), fault.Hint(err)
 	case !found.ClockDifferenceSeen:
-		c.State, c.Hint = "skipped", "sign in and look at `lifetime`: a new token was issued 0 s ago when the clocks agree"
+		c.State = "skipped"
+		c.Hint = "sign in and check `lifetime`: if the clocks agree, a new token was issued 0 s ago"
 	case found.ClockDifference.Abs() > maxClockDifference:
-		c.State, c.Hint = "failed", "run NTP on both hosts; tokens are refused beyond 60 s"
+		c.State, c.Hint = "failed", "run NTP on both hosts; beyond a difference of 60 s tokens are rejected"
 	}
 	return c, nil
 }
 
+// maxClockDifference is the difference from which on a clock check fails. Tokens are rejected from 60 s on.
 const maxClockDifference = 30 * time.Second
 
 func clockText(found sso.Discovery) string {
 	switch d := found.ClockDifference; {
 	case !found.ClockDifferenceSeen:
-		return "the provider does not say what time it is"
+		return "the provider sends no Date header"
 	case d > 0:
 		return fmt.Sprintf("the provider is %s ahead of this machine", d)
 	case d < 0:
 		return fmt.Sprintf("the provider is %s behind this machine", -d)
 	}
-	return "the provider and this machine agree"
+	return "the clocks of the provider and this machine agree"
 }
 
-// explainTenant is the last check: what the database makes of the identity.
+// explainTenant is the last check: whether the identity has a tenant and a role in the database.
 func (a *app) explainTenant(ctx context.Context, id sso.Identity, refused error) (explainedCheck, error) {
 	c := explainedCheck{Check: "database", State: "skipped"}
 	if refused != nil {
@@ -102,11 +104,15 @@ func (a *app) explainTenant(ctx context.Context, id sso.Identity, refused error)
 	case err != nil:
 		c.State, c.Detail, c.Hint = "failed", err.Error(), fault.Hint(err)
 	case !looked:
-		c.Detail, c.Hint = "POSTGRES_DSN is not set: no tenant was looked up", "set it to see which tenant and roles the user has"
+		c.Detail = "POSTGRES_DSN is not set: no tenant was looked up"
+		c.Hint = "set POSTGRES_DSN to see the user's tenant and roles"
 	case len(p.Roles) == 0:
-		c.State, c.Detail = "failed", fmt.Sprintf("tenant %s (%s), %s, but no role in it", p.Tenant.ID, p.Tenant.Name, p.Tenant.Status)
-		c.Hint = fmt.Sprintf("give the user a role: `leadctl tenant user add %s %s --role viewer`, or in the token", p.Tenant.ID, cmp.Or(id.Email, "EMAIL"))
-		err = fault.New(fault.Denied, "tenant %s: the user has no role in it", p.Tenant.ID).WithCode("INSUFFICIENT_ROLE").WithHint("%s", c.Hint)
+		c.State = "failed"
+		c.Detail = fmt.Sprintf("tenant %s (%s), %s, but no role in it", p.Tenant.ID, p.Tenant.Name, p.Tenant.Status)
+		c.Hint = fmt.Sprintf("add a role to the token, or run `leadctl tenant user add %s %s --role viewer`",
+			p.Tenant.ID, cmp.Or(id.Email, "EMAIL"))
+		err = fault.New(fault.Denied, "tenant %s: the user has no role in it", p.Tenant.ID).
+			WithCode("INSUFFICIENT_ROLE").WithHint("%s", c.Hint)
 	default:
 		c.State, c.Detail = "passed", tenantText(p)
 	}
@@ -118,5 +124,6 @@ func tenantText(p tenant.Principal) string {
 	if p.Identity.RolesClaimPresent {
 		origin = "from the token"
 	}
-	return fmt.Sprintf("tenant %s (%s), %s; roles %s, %s", p.Tenant.ID, p.Tenant.Name, p.Tenant.Status, strings.Join(roleNames(p.Roles), ", "), origin)
+	roles := strings.Join(roleNames(p.Roles), ", ")
+	return fmt.Sprintf("tenant %s (%s), %s; roles %s, %s", p.Tenant.ID, p.Tenant.Name, p.Tenant.Status, roles, origin)
 }

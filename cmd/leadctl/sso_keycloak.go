@@ -23,34 +23,38 @@ import (
 
 func newSSOKeycloak(a *app) *cobra.Command {
 	return groupCommand(&cobra.Command{
-		Use: "keycloak", Short: "Prepare a Keycloak realm, and say who belongs to which tenant",
-		Example: "  leadctl sso keycloak setup --url http://localhost:8080 --realm nexius-dev --create-realm --dry-run\n" +
+		Use: "keycloak", Short: "Set up a Keycloak realm and assign users to tenants",
+		Example: "  leadctl sso keycloak setup --url http://localhost:8080 --realm nexius-dev --dry-run\n" +
 			"  leadctl sso keycloak assign alice@acme.example --tenant 1 --role ops",
 	}, newKeycloakSetup(a), newKeycloakAssign(a))
 }
 
-// adminFlags say how to get into Keycloak's admin API.
+// adminFlags are the flags for access to Keycloak's admin API.
 type adminFlags struct {
 	url, realm, client             string
 	admin, adminClient, adminRealm string
 	passwordFile                   string
 }
 
-const adminHelp = "\n\nThe administrator's password, or with --admin-client the service account's secret, comes from --admin-password-file\n" +
-	"(- is stdin), else from LEADCTL_KEYCLOAK_PASSWORD, else from the file named by LEADCTL_KEYCLOAK_PASSWORD_FILE; never from an argument."
+// adminHelp is the paragraph of the help texts about the administrator's password.
+const adminHelp = "\n\n" +
+	"The administrator's password or, with --admin-client, the secret of the service account comes from\n" +
+	"--admin-password-file (- is stdin), else from LEADCTL_KEYCLOAK_PASSWORD, else from the file that\n" +
+	"LEADCTL_KEYCLOAK_PASSWORD_FILE names. It is never an argument."
 
 func (f *adminFlags) addAdminFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.url, "url", "", "Keycloak's address, without /realms/…; default: that of NEXIUS_ISSUER")
-	flags.StringVar(&f.realm, "realm", "", "realm of the users; default: that of NEXIUS_ISSUER")
-	flags.StringVar(&f.client, "client", "", "client of UI and API, which holds the roles; default: NEXIUS_CLIENT_ID, else agent-chat-ui")
-	flags.StringVar(&f.admin, "admin", "admin", "Keycloak administrator")
-	flags.StringVar(&f.adminClient, "admin-client", "", "service account to use in place of an administrator")
-	flags.StringVar(&f.adminRealm, "admin-realm", "master", "realm that knows the administrator")
+	flags.StringVar(&f.url, "url", "", "Keycloak's address, without /realms/…; default: from NEXIUS_ISSUER")
+	flags.StringVar(&f.realm, "realm", "", "realm of the users; default: from NEXIUS_ISSUER")
+	flags.StringVar(&f.client, "client", "",
+		"client of UI and API, which has the roles; default: NEXIUS_CLIENT_ID, else agent-chat-ui")
+	flags.StringVar(&f.admin, "admin", "admin", "user name of the Keycloak administrator")
+	flags.StringVar(&f.adminClient, "admin-client", "", "client ID of a service account, in place of an administrator")
+	flags.StringVar(&f.adminRealm, "admin-realm", "master", "realm of the administrator")
 	flags.StringVar(&f.passwordFile, "admin-password-file", "", "file with the administrator's password; - reads stdin")
 }
 
-// fillDefaults fills in from the settings what no flag said.
+// fillDefaults sets the flags that were not given from the configuration.
 func (f *adminFlags) fillDefaults(cfg config.Config) error {
 	base, realm, _ := strings.Cut(cfg.SSO.Issuer, "/realms/")
 	if realm != "" {
@@ -58,7 +62,8 @@ func (f *adminFlags) fillDefaults(cfg config.Config) error {
 	}
 	f.client = cmp.Or(f.client, cfg.SSO.ClientID, "agent-chat-ui")
 	if f.url == "" || f.realm == "" {
-		return fault.New(fault.Invalid, "Keycloak: no address or no realm").WithHint("give --url and --realm, or set NEXIUS_ISSUER")
+		return fault.New(fault.Invalid, "Keycloak: address or realm not set").
+			WithHint("set --url and --realm, or NEXIUS_ISSUER")
 	}
 	return nil
 }
@@ -76,7 +81,9 @@ func (a *app) keycloakAdmin(ctx context.Context, f *adminFlags) (*keycloak.Admin
 	if err != nil {
 		return nil, cfg, err
 	}
-	access := keycloak.Access{URL: f.url, Realm: f.adminRealm, User: f.admin, Secret: secret, AllowInsecure: cfg.Development()}
+	access := keycloak.Access{
+		URL: f.url, Realm: f.adminRealm, User: f.admin, Secret: secret, AllowInsecure: cfg.Development(),
+	}
 	if f.adminClient != "" {
 		access.User, access.Client = "", f.adminClient
 	}
@@ -84,7 +91,7 @@ func (a *app) keycloakAdmin(ctx context.Context, f *adminFlags) (*keycloak.Admin
 	return admin, cfg, err
 }
 
-// setupFlags are the flags of setup beyond the administrator's.
+// setupFlags are the flags of `sso keycloak setup`.
 type setupFlags struct {
 	adminFlags
 	addressFlags
@@ -95,7 +102,7 @@ type setupFlags struct {
 	print                string
 }
 
-// printChoices is what setup can print: the plan, all settings, one block of them, or a leadctl.yaml.
+// printChoices are the values of --print: all settings, one block of them, a leadctl.yaml, or the plan.
 func printChoices() []string {
 	return []string{"env", "api-dev", "api-prod", "ui-dev", "ui-prod", "yaml", "plan"}
 }
@@ -104,37 +111,44 @@ func newKeycloakSetup(a *app) *cobra.Command {
 	var f setupFlags
 	cmd := &cobra.Command{
 		Use:   "setup",
-		Short: "Bring a Keycloak realm to what leadctl needs, and print the settings that follow",
-		Long: "Bring a Keycloak realm to what leadctl needs: the clients of UI, CLI and Odoo, the roles, the mappers for audience, tenant_id and roles,\n" +
-			"and the user attribute tenant_id that only administrators may edit. What is there is kept; running it again changes nothing.\n" +
-			"Then print the settings of API and UI for development and production. The client secret is among them only with --show-secret;\n" +
-			"--secret-file writes it to a file that only you can read." + adminHelp,
-		Example: "  leadctl sso keycloak setup --url http://localhost:8080 --realm nexius-dev --create-realm --dry-run\n" +
-			"  leadctl sso keycloak setup --url https://id.example.com --realm acme --ui-url https://app.example.com --api-url https://api.example.com \\\n" +
+		Short: "Set up a Keycloak realm for leadctl and print the settings",
+		Long: "Set up a Keycloak realm for leadctl: the clients of UI, CLI and Odoo, the roles, the mappers for\n" +
+			"audience, tenant_id and roles, and the user attribute tenant_id, which only administrators may edit.\n" +
+			"Existing objects are kept. A second run changes nothing.\n\n" +
+			"Then print the settings of API and UI for development and production. They contain the client secret\n" +
+			"only with --show-secret. --secret-file writes the secret to a file that only you can read." +
+			adminHelp,
+		Example: "  leadctl sso keycloak setup --url http://localhost:8080 --realm nexius-dev \\\n" +
+			"    --create-realm --dry-run\n" +
+			"  leadctl sso keycloak setup --url https://id.example.com --realm acme \\\n" +
+			"    --ui-url https://app.example.com --api-url https://api.example.com \\\n" +
 			"    --secret-file client.secret --print api-prod\n" +
-			"  leadctl sso keycloak setup --url http://localhost:8080 --realm nexius-dev --create-realm --test-user alice@acme.example:1:ops \\\n" +
-			"    --test-password-file test.password --print yaml >leadctl.yaml",
+			"  leadctl sso keycloak setup --url http://localhost:8080 --realm nexius-dev --create-realm \\\n" +
+			"    --test-user alice@acme.example:1:ops --test-password-file test.password --print yaml >leadctl.yaml",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.setUpRealm(cmd.Context(), &f) },
 	}
 	f.adminFlags.addAdminFlags(cmd)
 	f.addressFlags.addAddressFlags(cmd)
 	flags := cmd.Flags()
-	flags.BoolVar(&f.opts.CreateRealm, "create-realm", false, "make the realm when there is none")
-	flags.StringVar(&f.opts.CLIClient, "cli-client", defaultCLIClient, "client of leadctl sso login")
-	flags.StringVar(&f.opts.OdooClient, "odoo-client", "odoo", "client of Odoo's sign-in; made when an Odoo server is known")
-	flags.StringSliceVar(&f.users, "test-user", nil, "EMAIL[:TENANT[:ROLE+ROLE]] of a user to make for development, any number")
-	flags.StringVar(&f.passwordFile, "test-password-file", "", "file with the test users' password; made with a random one when it is missing")
+	flags.BoolVar(&f.opts.CreateRealm, "create-realm", false, "create the realm if it does not exist")
+	flags.StringVar(&f.opts.CLIClient, "cli-client", defaultCLIClient, "client ID of leadctl sso login")
+	flags.StringVar(&f.opts.OdooClient, "odoo-client", "odoo",
+		"client ID of Odoo's sign-in; created if an Odoo server is configured")
+	flags.StringSliceVar(&f.users, "test-user", nil,
+		"user to create for development, as EMAIL[:TENANT[:ROLE+ROLE]]; may be repeated")
+	flags.StringVar(&f.passwordFile, "test-password-file", "",
+		"file with the test users' password; created with a random password if it does not exist")
 	flags.StringVar(&f.secret, "secret-file", "", "write the client secret to this file")
 	flags.BoolVar(&f.showSecret, "show-secret", false, "print the client secret with the settings")
-	flags.BoolVar(&f.opts.DryRun, "dry-run", false, "write nothing and print what would be done")
+	flags.BoolVar(&f.opts.DryRun, "dry-run", false, "print the planned changes, but make none")
 	flags.StringVar(&f.print, "print", "env", "what to print: "+strings.Join(printChoices(), ", "))
 	return a.addOutputFlag(cmd)
 }
 
 func (a *app) setUpRealm(ctx context.Context, f *setupFlags) error {
 	if !slices.Contains(printChoices(), f.print) {
-		return fault.New(fault.Invalid, "--print %q: not one of %s", f.print, strings.Join(printChoices(), ", "))
+		return fault.New(fault.Invalid, "--print %q: must be one of %s", f.print, strings.Join(printChoices(), ", "))
 	}
 	admin, cfg, err := a.keycloakAdmin(ctx, &f.adminFlags)
 	if err != nil {
@@ -155,7 +169,7 @@ func (a *app) setUpRealm(ctx context.Context, f *setupFlags) error {
 	return a.printSettings(f, result)
 }
 
-// fillOptions makes the options of a setup out of flags and settings.
+// fillOptions sets the options of the setup from flags and configuration.
 func (f *setupFlags) fillOptions(cfg config.Config) (err error) {
 	f.opts.Realm, f.opts.Client, f.opts.Addresses = f.realm, f.client, f.resolveAddresses(cfg)
 	if len(f.opts.Addresses.Odoo) == 0 {
@@ -170,7 +184,7 @@ func (f *setupFlags) fillOptions(cfg config.Config) (err error) {
 	return err
 }
 
-// parseUser reads EMAIL[:TENANT[:ROLE+ROLE]]; what is wrong with the parts, Setup says.
+// parseUser splits EMAIL[:TENANT[:ROLE+ROLE]]. keycloak.Setup validates the parts.
 func parseUser(text string) keycloak.User {
 	email, rest, _ := strings.Cut(text, ":")
 	tenant, list, _ := strings.Cut(rest, ":")
@@ -181,10 +195,11 @@ func parseUser(text string) keycloak.User {
 	return u
 }
 
-// testPassword reads the test users' password, or makes one and keeps it in the file.
+// testPassword reads the test users' password from file. If the file does not exist, it creates it with a random one.
 func testPassword(file string) (string, error) {
 	if file == "" {
-		return "", fault.New(fault.Invalid, "test users: no password").WithHint("--test-password-file FILE holds it, or gets a random one")
+		return "", fault.New(fault.Invalid, "--test-user: needs --test-password-file").
+			WithHint("--test-password-file FILE names the file with the password; it is created if it does not exist")
 	}
 	raw, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -197,7 +212,7 @@ func testPassword(file string) (string, error) {
 	return strings.TrimSpace(string(raw)), nil
 }
 
-// showChanges tells what was done; what was kept only by its number.
+// showChanges prints each change on stderr, and the number of unchanged objects.
 func (a *app) showChanges(r keycloak.Result) {
 	kept := 0
 	for _, c := range r.Plan {
@@ -205,7 +220,8 @@ func (a *app) showChanges(r keycloak.Result) {
 			kept++
 			continue
 		}
-		fmt.Fprintln(a.stderr, a.style.good("✓"), stripControls(strings.TrimSpace(c.Action+" "+c.Kind+" "+c.Name)), a.style.dim(stripControls(c.Detail)))
+		change := strings.TrimSpace(c.Action + " " + c.Kind + " " + c.Name)
+		fmt.Fprintln(a.stderr, a.style.good("✓"), stripControls(change), a.style.dim(stripControls(c.Detail)))
 	}
 	a.printNotice("%d unchanged", kept)
 	a.showWarnings(r)
@@ -217,9 +233,11 @@ func (a *app) showWarnings(r keycloak.Result) {
 	}
 }
 
-// printSettings prints what API and UI need to be told now.
+// printSettings prints the settings of API and UI that --print selects.
 func (a *app) printSettings(f *setupFlags, r keycloak.Result) error {
-	s := keycloak.Settings{Issuer: r.Issuer, Client: f.opts.Client, CLIClient: f.opts.CLIClient, Addresses: f.opts.Addresses}
+	s := keycloak.Settings{
+		Issuer: r.Issuer, Client: f.opts.Client, CLIClient: f.opts.CLIClient, Addresses: f.opts.Addresses,
+	}
 	if f.secret != "" {
 		path, err := filepath.Abs(f.secret)
 		if err != nil {
@@ -247,14 +265,16 @@ func (a *app) printSettings(f *setupFlags, r keycloak.Result) error {
 	return err
 }
 
-// saveSecret writes the secret to a new file. A file that holds it already is fine, any other is not touched.
+// saveSecret writes the secret to a new file. It accepts a file that already holds the secret, and changes no other
+// file.
 func saveSecret(path, secret string) error {
 	have, err := os.ReadFile(path)
 	if err == nil && strings.TrimSpace(string(have)) == secret {
 		return nil
 	}
 	if err == nil {
-		return fault.New(fault.Conflict, "--secret-file %s: it holds something else", path).WithHint("move it away, or name another file")
+		return fault.New(fault.Conflict, "--secret-file %s: exists with other content", path).
+			WithHint("move the file, or name another one")
 	}
 	return createFile(path, []byte(secret+"\n"))
 }
@@ -265,11 +285,14 @@ func newKeycloakAssign(a *app) *cobra.Command {
 	var roles []string
 	cmd := &cobra.Command{
 		Use:   "assign USER",
-		Short: "Put a user into a tenant and give roles",
-		Long: "Put a user, named by user name or e-mail address, into a tenant (its number or external id) and give roles. The roles named are the ones\n" +
-			"that the user has afterwards; what no flag names stays. It counts from the next sign-in or renewal on." + adminHelp,
-		Example: "  leadctl sso keycloak assign alice@acme.example --tenant 1 --role ops\n  leadctl sso keycloak assign bob --role viewer --dry-run",
-		Args:    cobra.ExactArgs(1),
+		Short: "Assign a user to a tenant and set roles",
+		Long: "Assign a user, named by user name or e-mail address, to a tenant and set the user's roles. --role\n" +
+			"replaces all roles. Without --tenant or --role, that part stays unchanged. The change applies from\n" +
+			"the next sign-in or token renewal." +
+			adminHelp,
+		Example: "  leadctl sso keycloak assign alice@acme.example --tenant 1 --role ops\n" +
+			"  leadctl sso keycloak assign bob --role viewer --dry-run",
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			admin, _, err := a.keycloakAdmin(cmd.Context(), &f)
 			if err != nil {
@@ -284,8 +307,8 @@ func newKeycloakAssign(a *app) *cobra.Command {
 		},
 	}
 	f.addAdminFlags(cmd)
-	cmd.Flags().StringVar(&as.Tenant, "tenant", "", "tenant's number or external id")
-	cmd.Flags().StringSliceVar(&roles, "role", nil, "viewer, ops or admin, any number")
-	cmd.Flags().BoolVar(&as.DryRun, "dry-run", false, "write nothing and print what would be done")
+	cmd.Flags().StringVar(&as.Tenant, "tenant", "", "tenant number or external ID")
+	cmd.Flags().StringSliceVar(&roles, "role", nil, "roles of the user: viewer, ops, admin")
+	cmd.Flags().BoolVar(&as.DryRun, "dry-run", false, "print the planned changes, but make none")
 	return a.addOutputFlag(cmd)
 }

@@ -191,8 +191,8 @@ func (r *realm) bobByDevice(t *testing.T) {
 	require.Contains(t, checks(t, 0)["database"].Detail, "stored for the user")
 }
 
-// foreignClient makes a second application in the realm, whose tokens are as genuine as ours. Keycloak even puts us into
-// aud when the user has a role at our client; then the client that the token was made for gives it away.
+// foreignClient makes a second application in the realm, whose tokens are as genuine as ours. Keycloak even puts us
+// into aud when the user has a role at our client; then the client that the token was made for gives it away.
 func (r *realm) foreignClient(t *testing.T) {
 	require.Equal(t, 201, r.rest(t, http.MethodPost, "/clients", map[string]any{"clientId": "spa2", "publicClient": true, "directAccessGrantsEnabled": true}, nil))
 	for user, reason := range map[string]sso.Reason{alice: sso.ReasonParty, bob: sso.ReasonAudience} {

@@ -17,10 +17,10 @@ import (
 
 const (
 	defaultCLIClient = "leadctl-cli"
-	clientFlag       = "client id to sign in as; default: the first of LEADCTL_SSO_EXTRA_CLIENTS, else " + defaultCLIClient
+	clientFlag       = "client ID; default: the first of LEADCTL_SSO_EXTRA_CLIENTS, else " + defaultCLIClient
 )
 
-// signedIn is what a new session is good for.
+// signedIn is the output of `sso login`: the new session.
 type signedIn struct {
 	Email       string    `json:"email"`
 	Subject     string    `json:"sub"`
@@ -31,7 +31,7 @@ type signedIn struct {
 	File        string    `json:"session_file"`
 }
 
-// loginOptions are the flags of login.
+// loginOptions are the flags of `sso login`.
 type loginOptions struct {
 	client, audience  string
 	scopes            []string
@@ -43,9 +43,10 @@ func newSSOLogin(a *app) *cobra.Command {
 	var opts loginOptions
 	cmd := &cobra.Command{
 		Use:   "login",
-		Short: "Sign in at the company's identity provider",
-		Long: "Sign in with a browser (authorization code and PKCE over a loopback port), or with --device from another machine's browser.\n" +
-			"The session is kept in a file that only you can read, and is renewed when a command needs it. `leadctl sso logout` ends it.",
+		Short: "Sign in at the identity provider",
+		Long: "Sign in with a browser on this machine (authorization code with PKCE, redirect to a loopback port)\n" +
+			"or, with --device, with a browser on another machine. The session is stored in a file that only you\n" +
+			"can read, and is renewed when a command needs it. `leadctl sso logout` ends it.",
 		Example: "  leadctl sso login\n  leadctl sso login --no-browser\n  leadctl sso login --device",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -58,12 +59,13 @@ func newSSOLogin(a *app) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&opts.device, "device", false, "show a code to enter in a browser elsewhere")
-	flags.BoolVar(&opts.noBrowser, "no-browser", false, "print the address in place of opening it")
-	flags.IntVar(&opts.port, "port", 0, "loopback port to come back to, for providers that want it registered; 0 takes a free one")
+	flags.BoolVar(&opts.device, "device", false, "show a code to enter in a browser on another machine")
+	flags.BoolVar(&opts.noBrowser, "no-browser", false, "print the address, do not open a browser")
+	flags.IntVar(&opts.port, "port", 0,
+		"loopback port of the redirect URI, for providers where it must be registered; 0 means any free port")
 	flags.StringVar(&opts.client, "client", "", clientFlag)
-	flags.StringVar(&opts.audience, "audience", "", "API to ask a token for, on providers that want it named (Auth0)")
-	flags.StringSliceVar(&opts.scopes, "scope", nil, "scopes beyond openid, profile and email")
+	flags.StringVar(&opts.audience, "audience", "", "audience of the access token, for providers that need it (Auth0)")
+	flags.StringSliceVar(&opts.scopes, "scope", nil, "scopes in addition to openid, profile and email")
 	cmd.MarkFlagsMutuallyExclusive("device", "no-browser")
 	return a.addOutputFlag(cmd)
 }
@@ -81,10 +83,12 @@ func (a *app) signInUser(ctx context.Context, opts loginOptions) (clilogin.Sessi
 	var s clilogin.Session
 	if opts.device {
 		s, err = client.SignInWithDevice(ctx, func(p clilogin.Prompt) {
-			a.printNotice("Open %s and enter %s, until %s.", cmp.Or(p.Complete, p.Address), p.UserCode, p.Expires.Format(time.TimeOnly))
+			a.printNotice("Open %s and enter the code %s before %s.",
+				cmp.Or(p.Complete, p.Address), p.UserCode, p.Expires.Format(time.TimeOnly))
 		})
 	} else {
-		s, err = client.SignInWithBrowser(ctx, opts.port, func(address string) { a.showLoginAddress(address, opts.noBrowser) })
+		show := func(address string) { a.showLoginAddress(address, opts.noBrowser) }
+		s, err = client.SignInWithBrowser(ctx, opts.port, show)
 	}
 	if err != nil {
 		return clilogin.Session{}, err
@@ -92,16 +96,16 @@ func (a *app) signInUser(ctx context.Context, opts loginOptions) (clilogin.Sessi
 	return s, cache.Save(s)
 }
 
-// showLoginAddress shows the address to sign in at: in a browser where there is one, in words everywhere.
-func (a *app) showLoginAddress(address string, wordsOnly bool) {
-	if wordsOnly || clilogin.OpenBrowser(address) != nil {
+// showLoginAddress prints the address to sign in at and, unless noBrowser is set, opens it in a browser.
+func (a *app) showLoginAddress(address string, noBrowser bool) {
+	if noBrowser || clilogin.OpenBrowser(address) != nil {
 		a.printNotice("Open this address to sign in:\n%s", address)
 		return
 	}
-	a.printNotice("A browser opens to sign in. If it does not, open:\n%s", address)
+	a.printNotice("A browser opens for the sign-in. If it does not, open this address:\n%s", address)
 }
 
-// verifyNewSession holds the new token to the API's own check: a session that the API refuses should be known at once.
+// verifyNewSession verifies the new token as the API does, so that a token which the API would reject fails here.
 func (a *app) verifyNewSession(ctx context.Context, s clilogin.Session) (signedIn, error) {
 	v, err := a.verifier(ctx)
 	if err != nil {
@@ -110,18 +114,20 @@ func (a *app) verifyNewSession(ctx context.Context, s clilogin.Session) (signedI
 	id, err := v.Verify(ctx, s.AccessToken)
 	var bad *sso.TokenError
 	if errors.As(err, &bad) {
-		return signedIn{}, fault.New(fault.Unauthenticated, "signed in, but the API refuses the token (%s): %s", bad.Reason, bad.Detail).
-			WithHint("%s; `leadctl sso whoami --explain` shows every check", cmp.Or(bad.Hint, "see what the token says"))
+		return signedIn{}, fault.New(fault.Unauthenticated,
+			"signed in, but the API would reject the token (%s): %s", bad.Reason, bad.Detail).
+			WithHint("%s; `leadctl sso whoami --explain` shows each check",
+				cmp.Or(bad.Hint, "check the token's claims"))
 	}
 	if err != nil {
 		return signedIn{}, err
 	}
 	if ahead := time.Until(id.IssuedAt).Round(time.Second); ahead.Abs() > maxClockDifference {
-		a.printNotice("the provider's clock is %s from ours (ahead is positive): run NTP on both hosts", ahead)
+		a.printNotice("the provider's clock is %s ahead (negative: behind) of this machine's: run NTP on both", ahead)
 	}
 	cache, err := clilogin.UserCache()
-	return signedIn{Email: id.Email, Subject: id.Subject, Issuer: id.Issuer, TenantClaim: id.Tenant.Value, TokenRoles: roleNames(id.Roles), Expires: s.Expires,
-		File: cache.Path(s.Issuer, s.ClientID)}, err
+	return signedIn{Email: id.Email, Subject: id.Subject, Issuer: id.Issuer, TenantClaim: id.Tenant.Value,
+		TokenRoles: roleNames(id.Roles), Expires: s.Expires, File: cache.Path(s.Issuer, s.ClientID)}, err
 }
 
 func (a *app) signinClient(ctx context.Context, opts loginOptions) (*clilogin.Client, error) {
@@ -136,14 +142,17 @@ func (a *app) signinClient(ctx context.Context, opts loginOptions) (*clilogin.Cl
 	if opts.audience == "" && sso.ProductOf(cfg.SSO.Issuer) == sso.Auth0 && len(cfg.SSO.Audiences) > 0 {
 		opts.audience = cfg.SSO.Audiences[0]
 	}
-	return clilogin.Open(ctx, clilogin.Config{SSO: serve.SSO(cfg, log), ClientID: cliClient(cfg, opts.client), Scopes: opts.scopes, Audience: opts.audience})
+	return clilogin.Open(ctx, clilogin.Config{
+		SSO: serve.SSO(cfg, log), ClientID: cliClient(cfg, opts.client), Scopes: opts.scopes, Audience: opts.audience,
+	})
 }
 
-// configWithIssuer is the configuration of a command that cannot do without an identity provider.
+// configWithIssuer returns the configuration of a command that needs an identity provider.
 func (a *app) configWithIssuer(ctx context.Context) (config.Config, error) {
 	cfg, err := a.config(ctx)
 	if err == nil && cfg.SSO.Issuer == "" {
-		err = fault.New(fault.Invalid, "NEXIUS_ISSUER: not set").WithHint("set it to the issuer's URL; `leadctl sso keycloak setup` prints it")
+		err = fault.New(fault.Invalid, "NEXIUS_ISSUER: not set").
+			WithHint("set NEXIUS_ISSUER to the issuer URL; `leadctl sso keycloak setup` prints it")
 	}
 	return cfg, err
 }
@@ -155,7 +164,7 @@ func cliClient(cfg config.Config, flag string) string {
 	return cmp.Or(flag, defaultCLIClient)
 }
 
-// savedToken is the access token of the session that login keeps, renewed when it has expired.
+// savedToken returns the access token of the session that `sso login` stored. It renews the token if it has expired.
 func (a *app) savedToken(ctx context.Context, client string) (string, error) {
 	cfg, err := a.configWithIssuer(ctx)
 	if err != nil {
@@ -165,14 +174,15 @@ func (a *app) savedToken(ctx context.Context, client string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s, err := cache.Fresh(ctx, cfg.SSO.Issuer, cliClient(cfg, client), func(ctx context.Context, old clilogin.Session) (clilogin.Session, error) {
+	renew := func(ctx context.Context, old clilogin.Session) (clilogin.Session, error) {
 		c, err := a.signinClient(ctx, loginOptions{client: old.ClientID})
 		if err != nil {
 			return clilogin.Session{}, err
 		}
 		defer c.Close()
 		return c.Renew(ctx, old)
-	})
+	}
+	s, err := cache.Fresh(ctx, cfg.SSO.Issuer, cliClient(cfg, client), renew)
 	return s.AccessToken, err
 }
 
@@ -180,9 +190,10 @@ func newSSOLogout(a *app) *cobra.Command {
 	var client string
 	cmd := &cobra.Command{
 		Use:   "logout",
-		Short: "End the session that login keeps",
-		Long: "Forget the session that login keeps, and tell the identity provider that it is over. The browser's own session there goes on.\n" +
-			"When the provider cannot be told, the session is forgotten all the same and the command exits 6.",
+		Short: "End the session of `leadctl sso login`",
+		Long: "Delete the stored session of `leadctl sso login` and revoke its tokens at the identity provider. The\n" +
+			"browser's session at the provider continues. If the provider cannot be reached, the stored session\n" +
+			"is deleted and the command exits 6.",
 		Example: "  leadctl sso logout",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.signOutUser(cmd.Context(), client) },
@@ -205,7 +216,7 @@ func (a *app) signOutUser(ctx context.Context, client string) error {
 		return err
 	}
 	if !found {
-		a.printNotice("nobody was signed in to %s", cfg.SSO.Issuer)
+		a.printNotice("not signed in to %s", cfg.SSO.Issuer)
 		return nil
 	}
 	c, err := a.signinClient(ctx, loginOptions{client: s.ClientID})

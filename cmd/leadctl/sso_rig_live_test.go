@@ -164,7 +164,8 @@ func newPerson(t *testing.T, email string) person {
 
 var formAction = regexp.MustCompile(`(?s)<form[^>]*\baction="([^"]*)"`)
 
-// visit signs in at address as Keycloak's pages ask for it, and consents where they ask for that. It gives the last page.
+// visit signs in at address as Keycloak's pages ask for it, and consents where they ask for that. It gives the last
+// page.
 func (p person) visit(t *testing.T, address string) string {
 	resp, err := p.Get(address)
 	if !assert.NoError(t, err) {

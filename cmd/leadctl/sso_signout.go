@@ -14,19 +14,22 @@ import (
 func newSSOSignOut(a *app) *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{
-		Use:   "sign-out PERSON",
-		Short: "Sign somebody out everywhere",
-		Long: "End every browser session of a person, named by e-mail or subject, and every ID token of theirs, at once and on every replica. Disable the account\n" +
-			"at the identity provider first: a session there goes on, and would sign them in again. Access tokens that a program of theirs holds end by\n" +
-			"themselves, mostly within minutes; suspending the tenant stops those too.",
-		Example: "  leadctl sso sign-out bob@acme.example --reason 'ticket 1234'\n  leadctl sso sign-out 6f1c1f9e-8d0e-4a7e-9d5e-0a4c2f0c7f11 -o json",
-		Args:    cobra.ExactArgs(1),
+		Use:   "sign-out USER",
+		Short: "End all sessions of a user",
+		Long: "End all browser sessions of a user, named by e-mail address or subject, and revoke the user's ID\n" +
+			"tokens, on all replicas at once. Disable the account at the identity provider first: the session\n" +
+			"there continues and would sign the user in again.\n\n" +
+			"Access tokens that programs hold stay valid until they expire, usually within minutes. `leadctl\n" +
+			"tenant suspend` blocks those too.",
+		Example: "  leadctl sso sign-out bob@acme.example --reason 'ticket 1234'\n" +
+			"  leadctl sso sign-out 6f1c1f9e-8d0e-4a7e-9d5e-0a4c2f0c7f11 -o json",
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ended, err := a.endUserSessions(cmd.Context(), args[0], reason)
 			return errors.Join(err, a.printResultUnless(err, ended))
 		},
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "kept in the audit log")
+	cmd.Flags().StringVar(&reason, "reason", "", "reason, recorded in the audit log")
 	return a.addOutputFlag(cmd)
 }
 

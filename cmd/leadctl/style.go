@@ -6,7 +6,7 @@ import (
 	"github.com/charmbracelet/lipgloss"
 )
 
-// style is how leadctl looks on one stream. On a stream that is no terminal it does nothing.
+// style colours text for one stream. It returns the text unchanged if the stream is not a terminal.
 type style struct{ renderer *lipgloss.Renderer }
 
 func newStyle(w io.Writer) style { return style{lipgloss.NewRenderer(w)} }

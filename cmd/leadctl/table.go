@@ -25,16 +25,18 @@ import (
 type grid struct {
 	columns []string
 	rows    [][]string
-	single  bool // one struct: shown as name and value, line by line
+	single  bool // one struct, shown as one line per field: name and value
 	parts   []subTable
 }
 
-// subTable is a list inside a single result. On the screen it is a table of its own below the rest; in CSV it stays a cell.
+// subTable is a list inside a single result. The table format shows it as a table below the fields; CSV keeps it in
+// one cell.
 type subTable struct {
 	name string
 	grid
 }
 
+// gridOf makes a grid of encoded, the JSON of a struct or slice of type t. The json tags of t name the columns.
 func gridOf(t reflect.Type, encoded []byte) (grid, error) {
 	g := grid{single: t.Kind() != reflect.Slice}
 	if g.single {
@@ -71,7 +73,7 @@ func gridOf(t reflect.Type, encoded []byte) (grid, error) {
 	return g, nil
 }
 
-// cellText is a JSON value as a person writes it: text without quotes, nothing for null, a list with commas.
+// cellText returns a JSON value as text: a string without quotes, "" for null, a list with commas, others as JSON.
 func cellText(raw json.RawMessage) string {
 	var s string
 	var list []json.RawMessage
@@ -90,7 +92,8 @@ func cellText(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// writeCSV puts an apostrophe before what a spreadsheet would run as a formula, as exports do.
+// writeCSV writes the grid as CSV. Like an export, it puts an apostrophe before text that a spreadsheet would run as a
+// formula.
 func (g grid) writeCSV(out io.Writer) error {
 	w := csv.NewWriter(out)
 	if err := w.Write(g.columns); err != nil {
@@ -115,7 +118,7 @@ func isNumber(s string) bool {
 	return json.Unmarshal([]byte(s), &n) == nil
 }
 
-// textLines are the cells to show: a header and rows, or a single result's names and values.
+// textLines returns the cells to print: header and rows, or name and value of each non-empty field of a single result.
 func (g grid) textLines() [][]string {
 	var out [][]string
 	if !g.single {
@@ -128,7 +131,8 @@ func (g grid) textLines() [][]string {
 	for _, row := range g.rows {
 		for i, cell := range row {
 			row[i] = strings.ReplaceAll(stripControls(cell), "\n", " ")
-			if g.single && row[i] != "" && !slices.ContainsFunc(g.parts, func(p subTable) bool { return p.name == g.columns[i] }) {
+			isPart := slices.ContainsFunc(g.parts, func(p subTable) bool { return p.name == g.columns[i] })
+			if g.single && row[i] != "" && !isPart {
 				out = append(out, []string{g.columns[i], row[i]})
 			}
 		}
@@ -139,7 +143,7 @@ func (g grid) textLines() [][]string {
 	return out
 }
 
-// writeTable draws on a terminal, aligns elsewhere, and sets the parts below.
+// writeTable writes a table with borders if screen is a terminal, else aligned text. Sub-tables follow below.
 func (g grid) writeTable(out, screen io.Writer) error {
 	write := g.writePlain
 	if isTerminal(screen) {
@@ -153,6 +157,7 @@ func (g grid) writeTable(out, screen io.Writer) error {
 	return err
 }
 
+// writePlain writes aligned text without borders.
 func (g grid) writePlain(out io.Writer) error {
 	var aligned bytes.Buffer
 	w := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
@@ -166,7 +171,8 @@ func (g grid) writePlain(out io.Writer) error {
 	return err
 }
 
-// writeDrawn draws the table in the colours that screen has, at most width columns wide (0: as wide as it is).
+// writeDrawn writes a table with borders, in the colours that screen supports and at most width columns wide. 0 means
+// no limit.
 func (g grid) writeDrawn(out, screen io.Writer, width int) error {
 	lines := g.textLines()
 	renderer := lipgloss.NewRenderer(screen)
@@ -191,6 +197,7 @@ func (g grid) writeDrawn(out, screen io.Writer, width int) error {
 	return err
 }
 
+// screenWidth returns the width of a terminal in columns, or 0 when it is unknown.
 func screenWidth(screen io.Writer) int {
 	f, ok := screen.(*os.File)
 	if !ok {
@@ -203,8 +210,8 @@ func screenWidth(screen io.Writer) int {
 	return width
 }
 
-// stripControls is s without anything that steers a terminal: what others named must not move the cursor. Line breaks stay
-// in errors only because they are ours; a tab becomes a space.
+// stripControls replaces the control characters in s, so that a tenant's name, for example, cannot move the cursor or
+// reverse text. Line breaks stay, because joined errors contain them. A tab becomes a space.
 func stripControls(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -46,8 +46,8 @@ func buildVersion() versionInfo {
 	return built
 }
 
-// readVersion is what the go command recorded: the repository's commit in a build from a checkout, and a version in one by
-// `go install …@VERSION`. There a tag stands for its commit, and a pseudo-version contains commit and date.
+// readVersion is what the go command recorded: the repository's commit in a build from a checkout, and a version in one
+// by `go install …@VERSION`. There a tag stands for its commit, and a pseudo-version contains commit and date.
 func readVersion(info *debug.BuildInfo) versionInfo {
 	recorded := map[string]string{}
 	for _, s := range info.Settings {

@@ -22,7 +22,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-// lifeOfWorkspace takes tenant 1's workspace on a real server through what follows its making: another key, leads, its end.
+// lifeOfWorkspace takes tenant 1's workspace on a real server through what follows its making: another key, leads, its
+// end.
 func lifeOfWorkspace(t *testing.T, version, dsn string) {
 	a := newApp(strings.NewReader(""), &bytes.Buffer{}, &bytes.Buffer{})
 	spaces, err := a.openWorkspaces(t.Context())
