@@ -46,10 +46,7 @@ func (c *Client) SignInWithBrowser(ctx context.Context, port int, visit func(add
 	nonce, verifier := rand.Text(), oauth2.GenerateVerifier()
 	request := c.oauth
 	request.RedirectURL = callback.redirectURI
-	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("nonce", nonce)}
-	if c.cfg.Audience != "" {
-		options = append(options, oauth2.SetAuthURLParam("audience", c.cfg.Audience))
-	}
+	options := append(c.authOptions(verifier), oauth2.SetAuthURLParam("nonce", nonce))
 	visit(request.AuthCodeURL(callback.state, options...))
 	code, err := callback.waitForCode(ctx)
 	if err != nil {

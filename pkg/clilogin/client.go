@@ -9,7 +9,6 @@ package clilogin
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -125,6 +124,15 @@ func (c *Client) withHTTPClient(ctx context.Context) context.Context {
 	return context.WithValue(ctx, oauth2.HTTPClient, c.http)
 }
 
+// authOptions returns the PKCE challenge and the audience, if one is configured.
+func (c *Client) authOptions(verifier string) []oauth2.AuthCodeOption {
+	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(verifier)}
+	if c.cfg.Audience != "" {
+		options = append(options, oauth2.SetAuthURLParam("audience", c.cfg.Audience))
+	}
+	return options
+}
+
 // verifySession verifies the ID token of a sign-in and that the
 // access token belongs to it. nonce is "" when none was sent.
 func (c *Client) verifySession(ctx context.Context, tok *oauth2.Token, nonce string) (Session, error) {
@@ -181,41 +189,6 @@ func (c *Client) Renew(ctx context.Context, s Session) (Session, error) {
 		idToken = s.IDToken
 	}
 	return c.newSession(tok, idToken), nil
-}
-
-// oauthFault classifies an error of the oauth2 package. Its text holds neither what was sent nor the provider's whole
-// response, because both may contain secrets.
-func oauthFault(err error, what string) error {
-	var answer *oauth2.RetrieveError
-	switch {
-	case !errors.As(err, &answer):
-		return fault.New(fault.Unavailable, "%s: %w", what, withoutURL(err))
-	case answer.ErrorCode == "" || answer.Response != nil && answer.Response.StatusCode >= 500:
-		return fault.New(fault.Unavailable, "%s: the identity provider answered with status %s", what,
-			answer.Response.Status)
-	}
-	return fault.New(fault.Unauthenticated, "%s: %s", what, quoteProvider(answer.ErrorCode, answer.ErrorDescription))
-}
-
-// withoutURL removes the URL from a transport error, because its query may contain secrets.
-func withoutURL(err error) error {
-	var at *url.Error
-	if errors.As(err, &at) {
-		return at.Err
-	}
-	return err
-}
-
-// quoteProvider returns the provider's error code and description, quoted and cut to 200 characters.
-func quoteProvider(code, description string) string {
-	s := code
-	if description != "" {
-		s += ": " + description
-	}
-	if r := []rune(s); len(r) > 200 {
-		s = string(r[:200]) + "…"
-	}
-	return fmt.Sprintf("%q", s)
 }
 
 // Revoke invalidates the session's refresh token at the provider. It does nothing when the session has none or the

@@ -30,11 +30,7 @@ func (c *Client) SignInWithDevice(ctx context.Context, show func(Prompt)) (Sessi
 	}
 	ctx = c.withHTTPClient(ctx)
 	verifier := oauth2.GenerateVerifier() // Keycloak requires PKCE in the device flow, too, if the client requires it
-	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(verifier)}
-	if c.cfg.Audience != "" {
-		options = append(options, oauth2.SetAuthURLParam("audience", c.cfg.Audience))
-	}
-	code, err := c.oauth.DeviceAuth(ctx, options...)
+	code, err := c.oauth.DeviceAuth(ctx, c.authOptions(verifier)...)
 	if err != nil {
 		return Session{}, denyWithHint(oauthFault(err, "device sign-in"),
 			"allow the device flow (OAuth 2.0 Device Authorization Grant) for the client at the provider")

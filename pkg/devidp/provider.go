@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,19 +110,14 @@ func (c Config) validate() (*url.URL, error) {
 	if !isLoopback(issuer.Hostname()) {
 		problems = append(problems, "the issuer must be a loopback address")
 	}
-	seen := map[string]bool{}
+	var users, clients []string
 	for _, u := range c.Users {
-		if u.ID == "" || seen["user "+u.ID] {
-			problems = append(problems, fmt.Sprintf("user id %q is empty or used twice", u.ID))
-		}
-		seen["user "+u.ID] = true
+		users = append(users, u.ID)
 	}
 	for _, cl := range c.Clients {
-		if cl.ID == "" || seen["client "+cl.ID] {
-			problems = append(problems, fmt.Sprintf("client id %q is empty or used twice", cl.ID))
-		}
-		seen["client "+cl.ID] = true
+		clients = append(clients, cl.ID)
 	}
+	problems = slices.Concat(problems, idProblems("user", users), idProblems("client", clients))
 	if len(c.Users) == 0 || len(c.Clients) == 0 {
 		problems = append(problems, "at least one user and one client are required")
 	}
@@ -130,6 +126,16 @@ func (c Config) validate() (*url.URL, error) {
 			strings.Join(problems, "; "))
 	}
 	return issuer, nil
+}
+
+// idProblems reports empty and duplicate ids.
+func idProblems(kind string, ids []string) (problems []string) {
+	for i, id := range ids {
+		if id == "" || slices.Contains(ids[:i], id) {
+			problems = append(problems, fmt.Sprintf("%s id %q is empty or used twice", kind, id))
+		}
+	}
+	return problems
 }
 
 func isLoopback(host string) bool {

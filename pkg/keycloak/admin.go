@@ -12,7 +12,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -128,18 +127,6 @@ func (a *Admin) signIn(ctx context.Context) error {
 	return err
 }
 
-// apiError is a response with a status above 299.
-type apiError struct {
-	method, path string
-	status       int
-	message      string
-}
-
-// Error returns method, path, status and Keycloak's message. It contains nothing of the request's body.
-func (r *apiError) Error() string {
-	return fmt.Sprintf("Keycloak: %s %s: status %d: %s", r.method, r.path, r.status, r.message)
-}
-
 // callAPI sends in as JSON and decodes the response into out; both may be nil. It returns
 // the id of a created resource. It signs in again, once, when the access token has expired.
 // Faults: Denied for missing rights, NotFound, Conflict, Unprocessable, Unavailable.
@@ -186,22 +173,6 @@ func (a *Admin) readIfExists(ctx context.Context, path string, out any) (found b
 	return err == nil, err
 }
 
-func (r *apiError) toFault() error {
-	switch r.status {
-	case http.StatusForbidden:
-		return fault.New(fault.Denied, "Keycloak administrator: not allowed to %s %s", r.method, r.path).
-			WithHint("give the administrator the role realm-admin of the client realm-management, " +
-				"or use an administrator of realm master")
-	case http.StatusNotFound:
-		return fault.New(fault.NotFound, "%w", r)
-	case http.StatusConflict:
-		return fault.New(fault.Conflict, "%w", r)
-	case http.StatusBadRequest:
-		return fault.New(fault.Unprocessable, "%w", r)
-	}
-	return fault.New(fault.Unavailable, "%w", r)
-}
-
 // sendRequest decodes the response into out, unless out is nil. It returns the id in the Location header, if any.
 func (a *Admin) sendRequest(req *http.Request, out any) (id string, err error) {
 	resp, err := a.client.Do(req)
@@ -223,19 +194,4 @@ func (a *Admin) sendRequest(req *http.Request, out any) (id string, err error) {
 	}
 	location := resp.Header.Get("Location")
 	return location[strings.LastIndexByte(location, '/')+1:], nil
-}
-
-// errorMessage returns Keycloak's error message, cut to 200 characters. Keycloak uses several names for it.
-func errorMessage(body []byte) string {
-	var m struct {
-		Error            string `json:"error"`
-		ErrorDescription string `json:"error_description"`
-		ErrorMessage     string `json:"errorMessage"`
-	}
-	_ = json.Unmarshal(body, &m) // a body that is not JSON has no message
-	s := cmp.Or(m.ErrorDescription, cmp.Or(m.ErrorMessage, cmp.Or(m.Error, "no reason given")))
-	if r := []rune(s); len(r) > 200 {
-		s = string(r[:200]) + "…"
-	}
-	return s
 }

@@ -25,9 +25,9 @@ type Block struct {
 }
 
 // Blocks returns the settings of API and web UI, for development and for production. Development uses the
-// http addresses in Places and production the https ones; an example stands in for a missing address.
+// http addresses in Addresses and production the https ones; an example replaces a missing address.
 func (s Settings) Blocks() []Block {
-	dev, prod := s.placesWithScheme("http"), s.placesWithScheme("https")
+	dev, prod := s.addressesWithScheme("http"), s.addressesWithScheme("https")
 	return []Block{
 		{"api-dev", "API, development", s.apiLines("development", dev)},
 		{"api-prod", "API, production", s.apiLines("production", prod)},
@@ -36,8 +36,8 @@ func (s Settings) Blocks() []Block {
 	}
 }
 
-// placesWithScheme returns the places with one scheme, and an example for each missing one.
-func (s Settings) placesWithScheme(scheme string) sso.Addresses {
+// addressesWithScheme returns the addresses with one scheme, and an example for each missing one.
+func (s Settings) addressesWithScheme(scheme string) sso.Addresses {
 	examples := map[string]sso.Addresses{
 		"http":  {UI: []string{"http://localhost:3000"}, API: "http://127.0.0.1:2024"},
 		"https": {UI: []string{"https://app.example.com"}, API: "https://api.example.com"},

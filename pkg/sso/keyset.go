@@ -18,8 +18,8 @@ const (
 	maxRetryDelay      = 4 * time.Second
 )
 
-// keySet holds the issuer's keys. It fetches them on first use and again when they are old, and only when
-// a request needs them.
+// keySet holds the issuer's keys. It fetches them on first use and again when they are old, but only when a request
+// needs them.
 //
 // Before the keys expire, a fetch runs in the background, so that requests do not wait for a slow provider. After they
 // have expired, requests wait for the fetch. While the provider is down, the expired keys are used until maxStaleAge.

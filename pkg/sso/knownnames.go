@@ -28,7 +28,8 @@ func (s knownNames) findMisspelling(m members) (have, meant string) {
 	return "", ""
 }
 
-// foldCase returns the same for names that differ only by letter case. It returns most names unchanged, without a copy.
+// foldCase maps names that differ only by letter case to the same bytes. It returns most names
+// unchanged, without a copy.
 func foldCase(name []byte) []byte {
 	for _, b := range name {
 		if b >= 'A' && b <= 'Z' || b >= 0x80 {

@@ -115,16 +115,9 @@ type lifetime struct{ issued, expires time.Time }
 
 // requireLifetime checks exp, iat and nbf. The leeway extends the allowed time at both ends.
 func (v *Verifier) requireLifetime(c members) (lifetime, *TokenError) {
-	var times [3]time.Time
-	for i, name := range [...]string{"exp", "iat", "nbf"} {
-		if name == "nbf" && !c.hasMember(name) {
-			continue
-		}
-		t, err := parseNumericDate(c, name)
-		if err != nil {
-			return lifetime{}, refuse(ReasonLifetime, "%s: %v", name, err)
-		}
-		times[i] = t
+	times, refused := readTimes(c)
+	if refused != nil {
+		return lifetime{}, refused
 	}
 	exp, iat, nbf, now := times[0], times[1], times[2], v.cfg.Now()
 	skew := "compare the clocks (`leadctl sso discover` prints the difference) and run NTP on both hosts"
@@ -145,6 +138,21 @@ func (v *Verifier) requireLifetime(c members) (lifetime, *TokenError) {
 			formatTime(nbf), formatDuration(nbf.Sub(now))).withHint("%s", skew)
 	}
 	return lifetime{issued: iat, expires: exp}, nil
+}
+
+// readTimes returns exp, iat and nbf. nbf is zero if absent; the others are required.
+func readTimes(c members) (times [3]time.Time, refused *TokenError) {
+	for i, name := range [...]string{"exp", "iat", "nbf"} {
+		if name == "nbf" && !c.hasMember(name) {
+			continue
+		}
+		t, err := parseNumericDate(c, name)
+		if err != nil {
+			return times, refuse(ReasonLifetime, "%s: %v", name, err)
+		}
+		times[i] = t
+	}
+	return times, nil
 }
 
 func formatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
