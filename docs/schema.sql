@@ -1,6 +1,7 @@
--- The schema that leadctl's migrations make, as SQL. Generated: go test ./pkg/schema -run TestSchemaDoc -update
+-- The schema that leadctl's migrations create.
+-- Generated: go test ./pkg/schema -run TestSchemaDoc -update
 --
--- Needs the roles leadctl_owner, leadctl_app and leadctl_system. River keeps its job tables in a schema of its own.
+-- Requires the roles leadctl_owner, leadctl_app and leadctl_system. River's job tables are in the schema river.
 
 CREATE OR REPLACE FUNCTION public.request_tenant()
  RETURNS integer

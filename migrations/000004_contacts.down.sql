@@ -1,4 +1,5 @@
--- Tables that another service made before leadctl did keep their rows; the next migration up adopts them again.
+-- Drops the tables only if leadctl created them. Tables of another service keep their rows; the up file adopts them
+-- again.
 DO $$
 DECLARE t text;
 BEGIN

@@ -1,13 +1,16 @@
-// Package migrations embeds the SQL that brings a database to leadctl's schema.
+// Package migrations embeds the SQL files that migrate a database to leadctl's schema.
 //
-// It owns the files and nothing else: package schema runs them, in order, as leadctl_owner, under one lock. A file is one
-// simple-query message and so one implicit transaction: never write BEGIN or COMMIT in one. CREATE INDEX CONCURRENTLY
-// needs a file of its own. A file that has been released is never edited; its checksum is kept in the database.
+// It owns only the files. Package schema runs them in order, as the role leadctl_owner, under one lock. Each file is
+// sent as one simple-query message, so it is one implicit transaction and must not contain BEGIN or COMMIT. A
+// statement such as CREATE INDEX CONCURRENTLY needs its own file.
+//
+// Do not edit an up file after its release, not even a comment: each database stores the SHA-256 of the files that
+// were applied to it.
 package migrations
 
 import "embed"
 
-// FS holds NNNNNN_name.up.sql and, where going back is possible, NNNNNN_name.down.sql.
+// FS contains NNNNNN_name.up.sql and, for a migration that can be undone, NNNNNN_name.down.sql.
 //
 //go:embed *.sql
 var FS embed.FS

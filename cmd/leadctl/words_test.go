@@ -30,8 +30,6 @@ func pending() []string {
 
 		"docs",
 
-		"migrations",
-
 		"packaging",
 
 		"pkg/acra",
@@ -61,8 +59,6 @@ func pending() []string {
 		"pkg/onboarding",
 
 		"pkg/reseal",
-
-		"pkg/schema",
 
 		"pkg/serve",
 

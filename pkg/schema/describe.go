@@ -11,9 +11,10 @@ import (
 //go:embed describe.sql
 var describeSQL string
 
-// Describe is schema public of the database behind q as SQL that makes it anew, given the roles: functions, sequences,
-// tables with their keys, row security, policies and grants. Statements come in a fixed order, so two databases can be
-// compared by their descriptions; columns stand in the order they were made in. q's search path must be the usual one.
+// Describe returns schema public of the database behind q as SQL that creates it, if the roles exist: functions,
+// sequences, tables with their keys, row security, policies and privileges. The order of statements is fixed, so that
+// descriptions of two databases can be compared; columns are in the order of their creation. q's search path must be
+// the default.
 func Describe(ctx context.Context, q Querier) (string, error) {
 	rows, err := q.Query(ctx, describeSQL)
 	if err != nil {
@@ -23,7 +24,7 @@ func Describe(ctx context.Context, q Querier) (string, error) {
 	var phase, lastPhase int
 	var object, line, lastObject string
 	_, err = pgx.ForEachRow(rows, []any{&phase, &object, &line}, func() error {
-		apart := phase%2 == 1 // functions, tables and views stand apart, one-line statements together
+		apart := phase%2 == 1 // an empty line between functions, tables and views, but not between one-line statements
 		if b.Len() > 0 && (phase != lastPhase || apart && object != lastObject) {
 			b.WriteString("\n")
 		}

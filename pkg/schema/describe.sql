@@ -1,6 +1,6 @@
--- Describes schema public as SQL, one statement per row, in an order in which it can be run: functions, sequences, tables,
--- then objects that refer to several of them. Identity columns create their sequences themselves. Objects of extensions
--- are left out.
+-- Describes schema public as SQL, one statement per row, in an order in which it can be run: functions, sequences,
+-- tables, then objects that refer to several of them. Identity columns create their sequences themselves. Objects of
+-- extensions are left out.
 WITH ours AS (
   SELECT c.* FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
     AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid

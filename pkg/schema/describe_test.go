@@ -15,13 +15,14 @@ var update = flag.Bool("update", false, "rewrite docs/schema.sql")
 
 const schemaDoc = "../../docs/schema.sql"
 
-const schemaDocHead = `-- The schema that leadctl's migrations make, as SQL. Generated: go test ./pkg/schema -run TestSchemaDoc -update
+const schemaDocHead = `-- The schema that leadctl's migrations create.
+-- Generated: go test ./pkg/schema -run TestSchemaDoc -update
 --
--- Needs the roles leadctl_owner, leadctl_app and leadctl_system. River keeps its job tables in a schema of its own.
+-- Requires the roles leadctl_owner, leadctl_app and leadctl_system. River's job tables are in the schema river.
 
 `
 
-// docs/schema.sql says what the migrations make.
+// TestSchemaDoc: docs/schema.sql is the schema that the migrations make.
 func TestSchemaDoc(t *testing.T) {
 	t.Parallel()
 	doc := schemaDocHead + describeSchema(t, pgtest.New(t).Owner)
@@ -30,11 +31,12 @@ func TestSchemaDoc(t *testing.T) {
 	}
 	have, err := os.ReadFile(schemaDoc)
 	require.NoError(t, err)
-	require.Equal(t, string(have), doc, "docs/schema.sql is out of date: go test ./pkg/schema -run TestSchemaDoc -update")
+	require.Equal(t, string(have), doc,
+		"docs/schema.sql is out of date: go test ./pkg/schema -run TestSchemaDoc -update")
 }
 
-// The description is SQL: it makes the same schema, which describes itself the same.
-func TestDescriptionMakesTheSame(t *testing.T) {
+// TestDescriptionCreatesTheSchema: the description is SQL that creates a schema with the same description.
+func TestDescriptionCreatesTheSchema(t *testing.T) {
 	t.Parallel()
 	text := describeSchema(t, pgtest.New(t).Owner)
 	copied := openConn(t, pgtest.Empty(t))
@@ -42,8 +44,9 @@ func TestDescriptionMakesTheSame(t *testing.T) {
 	require.Equal(t, text, describeSchema(t, copied))
 }
 
-// What the description leaves out, no comparison would notice.
-func TestDescriptionHoldsEveryKindOfThing(t *testing.T) {
+// TestDescriptionIsComplete: the description changes with every kind of object. A comparison of descriptions would not
+// notice what they leave out.
+func TestDescriptionIsComplete(t *testing.T) {
 	t.Parallel()
 	conn := openConn(t, pgtest.Empty(t))
 	for _, thing := range []string{

@@ -126,6 +126,7 @@ UNION ALL SELECT 'G31', 'rows set aside by adoption are readable by ' || b.rolna
   FROM relations rel, bound b WHERE rel.nspname = 'public' AND rel.relname LIKE '%\_unassigned'
     AND has_any_column_privilege(b.oid, rel.oid, 'SELECT')
 UNION ALL SELECT DISTINCT 'G32', 'function for server files executable by ' || b.rolname, p.proname
-  FROM bound b, pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace AND has_function_privilege(b.oid, p.oid, 'EXECUTE')
+  FROM bound b, pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace
+    AND has_function_privilege(b.oid, p.oid, 'EXECUTE')
     AND p.proname IN ('pg_read_file', 'pg_read_binary_file', 'pg_ls_dir', 'pg_stat_file', 'lo_import', 'lo_export')
 ORDER BY 1, 3, 2

@@ -14,7 +14,7 @@ import (
 
 var released = schema.Options{FS: migrations.FS}
 
-// startServer is a cluster of t's own, for tests about roles, which a cluster has only once.
+// startServer starts a separate cluster, for tests that change roles: all databases of a cluster share them.
 func startServer(t *testing.T, settings map[string]string) *pgtemp.Server {
 	t.Helper()
 	s, err := pgtemp.Start(t.Context(), pgtemp.Options{Settings: settings})

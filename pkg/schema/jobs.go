@@ -11,8 +11,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// migrateJobs brings River's tables up to date. River writes its version rows from Go and is not safe to run twice at
-// once on an empty database, which is why it runs inside the lock and not as a file.
+// migrateJobs migrates River's tables. River writes its version rows from Go, so they are not a migration file. Two
+// such migrations of an empty database must not run at once, so the caller holds the lock.
 func migrateJobs(ctx context.Context, dsn string, opts Options) error {
 	cfg, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
@@ -41,13 +41,13 @@ func migrateJobs(ctx context.Context, dsn string, opts Options) error {
 		GRANT USAGE ON SCHEMA %[1]s TO %[2]s;
 		GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %[1]s TO %[2]s;
 		GRANT USAGE ON ALL SEQUENCES IN SCHEMA %[1]s TO %[2]s`, JobsSchema, SystemRole))
-	return classifyError(err, "rights on job tables")
+	return classifyError(err, "privileges on job tables")
 }
 
 func jobsFault(err error) error {
 	if pg := pgError(err); pg != nil && pg.Code == "42501" {
-		return fault.New(fault.Operator, "job tables: schema %s belongs to somebody else: %w", JobsSchema, err).
-			WithHint("leadctl needs the schema %s for itself: rename the other one, or give leadctl a database of its own", JobsSchema)
+		return fault.New(fault.Operator, "job tables: schema %s belongs to another role: %w", JobsSchema, err).
+			WithHint("rename the existing schema %s, or give leadctl its own database", JobsSchema)
 	}
 	return classifyError(err, "job tables")
 }

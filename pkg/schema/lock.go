@@ -9,16 +9,16 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// The advisory lock of migrations: (class, object) as leadctl counts its classes. It is taken by polling, never by
-// waiting inside PostgreSQL: a blocked pg_advisory_lock holds a snapshot, which deadlocks CREATE INDEX CONCURRENTLY.
+// The advisory lock of migrations, (lockClass, lockObject). It is taken by polling: a session that waits in
+// pg_advisory_lock holds a snapshot, for which CREATE INDEX CONCURRENTLY would wait, a deadlock.
 const (
 	lockClass  = 0x6c6561 // "lea"
 	lockObject = 1
 	lockPoll   = 100 * time.Millisecond
 )
 
-// withLock runs fn while this process is the only one that changes the schema. The lock is the session's, so it ends with
-// the connection however this process ends.
+// withLock runs fn while it holds the lock, so that no other process changes the schema. The lock belongs to the
+// session, so it ends with the connection, whatever ends this process.
 func withLock(ctx context.Context, dsn string, opts Options, fn func(*pgx.Conn, []Migration) error) error {
 	list, err := Load(opts.FS)
 	if err != nil {
@@ -45,7 +45,7 @@ func openConn(ctx context.Context, dsn string) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, fault.New(fault.Unavailable, "PostgreSQL at %s, database %s: %w", cfg.Host, cfg.Database, err).
-			WithHint("check that it runs and that POSTGRES_DSN names it")
+			WithHint("check that the server runs and that POSTGRES_DSN is right")
 	}
 	var version int
 	if err := conn.QueryRow(ctx, `SELECT current_setting('server_version_num')::int`).Scan(&version); err != nil {
@@ -53,7 +53,7 @@ func openConn(ctx context.Context, dsn string) (*pgx.Conn, error) {
 	}
 	if version < MinServerVersion {
 		conn.Close(ctx)
-		return nil, fault.New(fault.Operator, "PostgreSQL %d: version 15 or newer is needed", version/10000)
+		return nil, fault.New(fault.Operator, "PostgreSQL %d: must be version 15 or newer", version/10000)
 	}
 	return conn, nil
 }
@@ -62,15 +62,16 @@ func acquireLock(ctx context.Context, conn *pgx.Conn, timeout time.Duration) err
 	deadline := time.Now().Add(timeout)
 	for {
 		var mine bool
-		if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1, $2)`, lockClass, lockObject).Scan(&mine); err != nil {
+		if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1, $2)`, lockClass,
+			lockObject).Scan(&mine); err != nil {
 			return classifyError(err, "migration lock")
 		}
 		if mine {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fault.New(fault.Unavailable, "migration lock: held by another runner for %s", timeout).
-				WithHint("wait for it to finish; it is freed when that process ends")
+			return fault.New(fault.Unavailable, "migration lock: still held by another process after %s", timeout).
+				WithHint("wait until that `leadctl migrate` has ended, then try again")
 		}
 		select {
 		case <-ctx.Done():

@@ -16,7 +16,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/schema"
 )
 
-// startStrictServer is a server that asks everybody but its superuser and the login platform for a SCRAM password.
+// startStrictServer starts a server that requires a SCRAM password from every login but its superuser and platform.
 func startStrictServer(t *testing.T) *pgtemp.Server {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "schema-test-")
@@ -24,7 +24,8 @@ func startStrictServer(t *testing.T) *pgtemp.Server {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	require.NoError(t, os.Chmod(dir, 0o755)) // the server's user reads it
 	rules := filepath.Join(dir, "hba.conf")
-	require.NoError(t, os.WriteFile(rules, []byte("local all leadctl,platform trust\nlocal all all scram-sha-256\n"), 0o644))
+	require.NoError(t, os.WriteFile(rules, []byte("local all leadctl,platform trust\nlocal all all scram-sha-256\n"),
+		0o644))
 	return startServer(t, map[string]string{"hba_file": rules})
 }
 
@@ -40,8 +41,8 @@ func logIn(t *testing.T, dsn, name, password string) (*pgx.Conn, error) {
 	return conn, err
 }
 
-// The login that CreateLogin makes can log in with its password and no other, and passes the strict gate; made by a
-// superuser and by an owner who is none.
+// TestLogin: the login that CreateLogin makes can log in with its password only, and passes GateLogin. It is made by a
+// superuser and by an owner that is no superuser.
 func TestLogin(t *testing.T) {
 	t.Parallel()
 	s := startStrictServer(t)
@@ -62,12 +63,13 @@ func TestLogin(t *testing.T) {
 
 		_, err = logIn(t, s.DSN("app"), name, "not the password")
 		require.ErrorContains(t, err, "password authentication failed")
-		require.NoError(t, schema.CreateLogin(t.Context(), dsn, name, second), "reset")
+		require.NoError(t, schema.CreateLogin(t.Context(), dsn, name, second), "a new password")
 		_, err = logIn(t, s.DSN("app"), name, password)
 		require.ErrorContains(t, err, "password authentication failed")
 		_, err = logIn(t, s.DSN("app"), name, second)
 		require.NoError(t, err)
-		require.True(t, queryOne[bool](t, admin, `SELECT rolpassword LIKE 'SCRAM-SHA-256$4096:%' FROM pg_authid WHERE rolname = $1`, name))
+		require.True(t, queryOne[bool](t, admin, `SELECT rolpassword LIKE 'SCRAM-SHA-256$4096:%' FROM pg_authid
+			WHERE rolname = $1`, name))
 	}
 }
 
@@ -93,19 +95,24 @@ func TestLoginRefused(t *testing.T) {
 	s := startServer(t, nil)
 	admin := openConn(t, s.DSN("postgres"))
 	const good = "long enough a password"
-	requireOperator(t, schema.CreateLogin(t.Context(), s.DSN("postgres"), "early", good), "the roles it shall become are not there", "run `leadctl migrate` first")
+	requireOperator(t, schema.CreateLogin(t.Context(), s.DSN("postgres"), "early", good),
+		"the roles leadctl_app and leadctl_system do not exist yet", "run `leadctl migrate` first")
 
-	mustExec(t, admin, `CREATE ROLE platform LOGIN CREATEROLE; CREATE ROLE plain LOGIN; CREATE ROLE mighty SUPERUSER; CREATE ROLE maker CREATEDB; CREATE ROLE reader; GRANT pg_read_all_data TO reader`)
+	mustExec(t, admin, `CREATE ROLE platform LOGIN CREATEROLE; CREATE ROLE plain LOGIN; CREATE ROLE mighty SUPERUSER;
+		CREATE ROLE maker CREATEDB; CREATE ROLE reader; GRANT pg_read_all_data TO reader`)
 	mustExec(t, admin, `CREATE DATABASE app OWNER platform`)
 	dsn := dsnAs(s.DSN("app"), "platform")
 	require.NoError(t, migrateUp(t, dsn, released.FS))
-	for _, name := range []string{"", "pg_mine", "platform", "mighty", "maker", "reader", schema.OwnerRole, schema.AppRole, schema.SystemRole, strings.Repeat("x", 64), "nul\x00"} {
+	for _, name := range []string{"", "pg_mine", "platform", "mighty", "maker", "reader", schema.OwnerRole,
+		schema.AppRole, schema.SystemRole, strings.Repeat("x", 64), "nul\x00"} {
 		err := schema.CreateLogin(t.Context(), dsn, name, good)
 		require.True(t, fault.Is(err, fault.Invalid), "%q: %v", name, err)
 	}
 	err := schema.CreateLogin(t.Context(), dsn, "daemon", "short")
 	require.True(t, fault.Is(err, fault.Invalid))
 	require.NotContains(t, err.Error(), "short'")
-	requireOperator(t, schema.CreateLogin(t.Context(), dsnAs(s.DSN("app"), "plain"), "daemon", good), "login daemon: permission denied", "CREATEROLE")
-	require.True(t, queryOne[bool](t, admin, `SELECT rolsuper FROM pg_roles WHERE rolname = 'mighty'`), "left as it was")
+	requireOperator(t, schema.CreateLogin(t.Context(), dsnAs(s.DSN("app"), "plain"), "daemon", good),
+		"login daemon: permission denied", "CREATEROLE")
+	require.True(t, queryOne[bool](t, admin, `SELECT rolsuper FROM pg_roles WHERE rolname = 'mighty'`),
+		"CreateLogin must leave it unchanged")
 }

@@ -1,5 +1,5 @@
--- Creates the roles and grants them their privileges in this database. Runs before the migrations, as the migrating login.
--- Roles belong to the whole cluster, so the migration of another database can create them at the same time.
+-- Creates the roles and grants them their privileges in this database. Runs before the migrations, as the migrating
+-- login. Roles belong to the whole cluster, so the migration of another database can create them at the same time.
 DO $$
 DECLARE r text;
 BEGIN

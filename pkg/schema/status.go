@@ -15,25 +15,25 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// State of one migration in a database.
+// States of a migration in a database.
 const (
 	Applied = "applied"
 	Pending = "pending"
-	Dirty   = "dirty"   // started, not finished: an operator decides
-	Edited  = "edited"  // applied, but the file differs from what ran
+	Dirty   = "dirty"   // started, but not finished: an operator must decide
+	Edited  = "edited"  // applied, but the file has changed since
 	Unknown = "unknown" // applied by a newer leadctl
 )
 
-// Status is where a database stands.
+// Status is the state of a database's migrations.
 type Status struct {
-	Version    uint  `json:"version" yaml:"version"` // 0: nothing applied
-	Latest     uint  `json:"latest" yaml:"latest"`   // what this binary brings
-	Dirty      bool  `json:"dirty" yaml:"dirty"`
-	Committed  uint  `json:"committed" yaml:"committed"` // the last file that is known to have run to its end, which is where a dirty database stands
+	Version    uint  `json:"version" yaml:"version"`     // as golang-migrate records it; 0 if none is applied
+	Latest     uint  `json:"latest" yaml:"latest"`       // of this binary
+	Dirty      bool  `json:"dirty" yaml:"dirty"`         // the migration to Version was started, but not finished
+	Committed  uint  `json:"committed" yaml:"committed"` // the latest recorded migration: the real version if Dirty
 	Migrations []Row `json:"migrations" yaml:"migrations"`
 }
 
-// Row is one line of `leadctl migrate status`.
+// Row is the state of one migration, a line of `leadctl migrate status`.
 type Row struct {
 	Version   uint       `json:"version" yaml:"version"`
 	Name      string     `json:"name" yaml:"name"`
@@ -46,7 +46,7 @@ type appliedRow struct {
 	at           time.Time
 }
 
-// ReadStatus compares the database behind q with the migrations in fsys.
+// ReadStatus returns the state of the migrations in fsys in the database behind q.
 func ReadStatus(ctx context.Context, q Querier, fsys fs.FS) (Status, error) {
 	list, err := Load(fsys)
 	if err != nil {
@@ -98,21 +98,23 @@ func rowOf(m Migration, st Status, ran map[uint]appliedRow) Row {
 	return row
 }
 
-// Problem is nil when the database is exactly at this binary's schema, else an Operator fault that says what to run.
+// Problem returns nil if the database has exactly this binary's schema, else an Operator fault with a hint.
 func (st Status) Problem() error {
 	switch edited := st.namesInState(Edited); {
 	case st.Dirty:
-		return fault.New(fault.Operator, "schema version %d: dirty, the migration did not come to its end", st.Version).
-			WithHint("by its own account the database is at version %d; see that nobody migrates it, then run `leadctl migrate force %d` and `leadctl migrate`", st.Committed, st.Committed)
+		return fault.New(fault.Operator, "schema version %d: dirty, because its migration is not finished", st.Version).
+			WithHint("the latest recorded migration is %d; check that no `leadctl migrate` is running, "+
+				"then run `leadctl migrate force %[1]d` and `leadctl migrate`", st.Committed)
 	case st.Version > st.Latest:
-		return fault.New(fault.Operator, "schema version %d: newer than this leadctl knows (%d)", st.Version, st.Latest).
-			WithHint("run the leadctl that migrated this database, or a newer one")
+		return fault.New(fault.Operator, "schema version %d: newer than this leadctl supports (%d)",
+			st.Version, st.Latest).WithHint("run the leadctl that migrated this database, or a newer one")
 	case len(edited) > 0:
-		return fault.New(fault.Operator, "migration %s: its file differs from what ran on this database", strings.Join(edited, ", ")).
-			WithHint("run the released leadctl; an applied migration is never edited, a correction is a new one")
+		return fault.New(fault.Operator, "migration %s: the file differs from the one that was applied",
+			strings.Join(edited, ", ")).
+			WithHint("run the released leadctl; do not edit an applied migration, but add a new one")
 	case st.Version < st.Latest:
-		return fault.New(fault.Operator, "schema version %d: %d pending (latest is %d)", st.Version, st.Latest-st.Version, st.Latest).
-			WithHint("run `leadctl migrate`")
+		return fault.New(fault.Operator, "schema version %d: %d pending (latest is %d)",
+			st.Version, st.Latest-st.Version, st.Latest).WithHint("run `leadctl migrate`")
 	}
 	return nil
 }
@@ -148,7 +150,7 @@ func readApplied(ctx context.Context, q Querier) (map[uint]appliedRow, error) {
 	}
 	rows, err := q.Query(ctx, `SELECT version, name, sha256, applied_at FROM public.`+checksumTable)
 	if err != nil {
-		return nil, classifyError(err, "account of migrations")
+		return nil, classifyError(err, "table "+checksumTable)
 	}
 	var v int64
 	var a appliedRow
@@ -157,12 +159,13 @@ func readApplied(ctx context.Context, q Querier) (map[uint]appliedRow, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, classifyError(err, "account of migrations")
+		return nil, classifyError(err, "table "+checksumTable)
 	}
 	return ran, nil
 }
 
-// hasTable asks the catalog, so that a missing table does not abort the transaction q may be in.
+// hasTable reports whether the table name exists in schema public. It reads the catalog, so that a missing table does
+// not abort q's transaction.
 func hasTable(ctx context.Context, q Querier, name string) (found bool, err error) {
 	err = q.QueryRow(ctx, `SELECT to_regclass('public.' || $1) IS NOT NULL`, name).Scan(&found)
 	if err != nil {

@@ -21,29 +21,29 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// tableWait is how long a migration waits for a table that somebody uses. Everybody else who wants the table waits behind
-// it, so it is short, and the attempt is made again.
+// tableWait is how long a migration waits for a lock on a table before it fails and is tried again. It is short because
+// other sessions that need the table queue behind the waiting migration.
 const tableWait = time.Second
 
-// migrationRunner runs golang-migrate. notice is told what the SQL says with RAISE NOTICE 'leadctl: …'; it may be nil.
+// migrationRunner runs golang-migrate.
 type migrationRunner struct {
 	dsn    string
 	fsys   fs.FS
 	list   []Migration
-	notice func(string)
+	notice func(text string) // called for each RAISE NOTICE 'leadctl: <text>'; may be nil
 }
 
-// withMigrate hands fn a golang-migrate whose connection has become the owner role, so that everything made belongs to it whoever
-// logs in.
-func (w migrationRunner) withMigrate(ctx context.Context, fn func(*migrate.Migrate) error) error {
-	cfg, err := pgx.ParseConfig(w.dsn)
+// withMigrate calls fn with a golang-migrate whose connection has the owner role, so that all created objects belong to
+// that role whatever the login is.
+func (r migrationRunner) withMigrate(ctx context.Context, fn func(*migrate.Migrate) error) error {
+	cfg, err := pgx.ParseConfig(r.dsn)
 	if err != nil {
 		return fault.New(fault.Invalid, "POSTGRES_DSN: not a connection string")
 	}
 	pinSettings(cfg)
 	cfg.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
-		if text, ours := strings.CutPrefix(n.Message, "leadctl: "); ours && w.notice != nil {
-			w.notice(text)
+		if text, ours := strings.CutPrefix(n.Message, "leadctl: "); ours && r.notice != nil {
+			r.notice(text)
 		}
 	}
 	db := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(becomeOwner))
@@ -52,11 +52,11 @@ func (w migrationRunner) withMigrate(ctx context.Context, fn func(*migrate.Migra
 	if err != nil {
 		return err
 	}
-	files, err := iofs.New(w.fsys, ".")
+	files, err := iofs.New(r.fsys, ".")
 	if err != nil {
 		return err
 	}
-	m, err := migrate.NewWithInstance("iofs", recordingSource{files, w.list}, "pgx5", driver)
+	m, err := migrate.NewWithInstance("iofs", recordingSource{files, r.list}, "pgx5", driver)
 	if err != nil {
 		return err
 	}
@@ -65,28 +65,29 @@ func (w migrationRunner) withMigrate(ctx context.Context, fn func(*migrate.Migra
 	return errors.Join(runErr, srcErr, dbErr)
 }
 
-// stepMigration runs the next file in direction (1 or -1), which is m's. When it does not go through, the database is as before and
-// golang-migrate is told so, unless the file runs outside a transaction: then its flag stays, and an operator decides.
-func (w migrationRunner) stepMigration(ctx context.Context, conn *pgx.Conn, m Migration, direction int) error {
-	err := w.withMigrate(ctx, func(g *migrate.Migrate) error { return g.Steps(direction) })
+// stepMigration runs the next file of m in direction, 1 for up and -1 for down. If the file fails, its transaction has
+// left the database unchanged, so golang-migrate's version is reset. A file that runs outside a transaction leaves the
+// dirty flag set, and an operator must decide.
+func (r migrationRunner) stepMigration(ctx context.Context, conn *pgx.Conn, m Migration, direction int) error {
+	err := r.withMigrate(ctx, func(g *migrate.Migrate) error { return g.Steps(direction) })
 	if err != nil && !m.noTransaction {
-		err = errors.Join(err, w.resetVersion(ctx, conn))
+		err = errors.Join(err, r.resetVersion(ctx, conn))
 	}
 	return err
 }
 
-// resetVersion makes golang-migrate's flag say what the account says, after a file that did not go through. By the time it has
-// golang-migrate's lock, no other session is in the middle of one.
-func (w migrationRunner) resetVersion(ctx context.Context, conn *pgx.Conn) error {
+// resetVersion sets golang-migrate's version to the latest recorded migration after a file has failed. It holds
+// golang-migrate's lock while it does, so no other session is applying a file.
+func (r migrationRunner) resetVersion(ctx context.Context, conn *pgx.Conn) error {
 	ran, err := readApplied(ctx, conn)
 	if err != nil {
 		return err
 	}
-	return w.withMigrate(ctx, func(g *migrate.Migrate) error { return g.Force(forceArgument(latestVersion(ran))) })
+	return r.withMigrate(ctx, func(g *migrate.Migrate) error { return g.Force(forceArgument(latestVersion(ran))) })
 }
 
 func becomeOwner(ctx context.Context, c *pgx.Conn) error {
-	// So that a migration whose runner was killed ends with it. Not every platform's server knows how.
+	// So that the server ends a migration whose client was killed. It is not supported on every platform.
 	_, _ = c.Exec(ctx, `SET client_connection_check_interval = '1s'`)
 	_, err := c.Exec(ctx, `SET ROLE `+OwnerRole)
 	return err
@@ -97,58 +98,60 @@ func pinSettings(cfg *pgx.ConnConfig) {
 	cfg.RuntimeParams["application_name"] = "leadctl migrate"
 	cfg.RuntimeParams["lock_timeout"] = fmt.Sprint(tableWait.Milliseconds())
 	cfg.RuntimeParams["statement_timeout"] = "0"
-	cfg.RuntimeParams["idle_session_timeout"] = "0" // the connection that holds the lock only waits
+	cfg.RuntimeParams["idle_session_timeout"] = "0" // the connection that holds the lock is idle
 }
 
-// recordingSource adds to each file the line of account that says it ran. Being in the same transaction, that line is the truth
-// about a runner that died, which golang-migrate's flag is not.
+// recordingSource appends to each file the statement that records it in leadctl_migrations. The record is in the file's
+// transaction, so it is right even if the process is killed. golang-migrate's dirty flag is not.
 type recordingSource struct {
 	source.Driver
 	list []Migration
 }
 
-// CREATE INDEX CONCURRENTLY and its like must be the only statement of their message.
+// concurrently matches a file with a statement such as CREATE INDEX CONCURRENTLY, which must be the only one of its
+// message.
 var concurrently = regexp.MustCompile(`(?i)\bconcurrently\b`)
 
-// ReadUp is a file and the note that it was applied.
+// ReadUp returns the up file with the statement that inserts its record.
 func (a recordingSource) ReadUp(version uint) (io.ReadCloser, string, error) {
 	r, name, err := a.Driver.ReadUp(version)
 	return a.withRecord(r, name, err, insertRecordSQL(a.list[version-1]))
 }
 
-// ReadDown is a file and the end of that note.
+// ReadDown returns the down file with the statement that deletes its record.
 func (a recordingSource) ReadDown(version uint) (io.ReadCloser, string, error) {
 	r, name, err := a.Driver.ReadDown(version)
 	return a.withRecord(r, name, err, deleteRecordSQL(version))
 }
 
-func (recordingSource) withRecord(r io.ReadCloser, name string, err error, line string) (io.ReadCloser, string, error) {
+func (recordingSource) withRecord(r io.ReadCloser, name string, err error, sql string) (io.ReadCloser, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
 	defer r.Close()
 	body, err := io.ReadAll(r)
 	if err != nil || concurrently.Match(body) {
-		line = ""
+		sql = ""
 	}
-	return io.NopCloser(strings.NewReader(string(body) + line)), name, err
+	return io.NopCloser(strings.NewReader(string(body) + sql)), name, err
 }
 
-// insertRecordSQL is SQL that accounts for m. The name and the sum are of a shape that Load has checked.
+// insertRecordSQL returns SQL that records m as applied. Load has checked that the name and the hash need no quoting.
 func insertRecordSQL(m Migration) string {
 	return fmt.Sprintf(`
 		;INSERT INTO public.%s AS a (version, name, sha256) VALUES (%d, '%s', '%s')
-		ON CONFLICT (version) DO UPDATE SET name = excluded.name, sha256 = excluded.sha256 WHERE a.sha256 <> excluded.sha256;`,
+		ON CONFLICT (version) DO UPDATE SET name = excluded.name, sha256 = excluded.sha256
+			WHERE a.sha256 <> excluded.sha256;`,
 		checksumTable, m.Version, m.Name, m.SHA256)
 }
 
-// deleteRecordSQL is SQL that strikes version and all later ones.
+// deleteRecordSQL returns SQL that deletes the records of version and all later ones.
 func deleteRecordSQL(version uint) string {
 	return fmt.Sprintf(`
 		;DELETE FROM public.%s WHERE version >= %d;`, checksumTable, version)
 }
 
-// retryOnLock repeats fn while what keeps it is a lock on a table, until opts.LockTimeout has passed.
+// retryOnLock calls fn until it returns something other than a lock timeout, or until opts.LockTimeout has passed.
 func retryOnLock(ctx context.Context, opts Options, fn func() error) error {
 	deadline := time.Now().Add(opts.lockTimeout())
 	for {
@@ -164,7 +167,7 @@ func retryOnLock(ctx context.Context, opts Options, fn func() error) error {
 	}
 }
 
-// isLockTimeout reports whether PostgreSQL gave up waiting for a lock.
+// isLockTimeout reports whether err is PostgreSQL's error after lock_timeout.
 func isLockTimeout(err error) bool {
 	pg := pgError(err)
 	return pg != nil && pg.Code == "55P03"
