@@ -1,4 +1,4 @@
-// Command acra measures register ingestion; see ../acra.sh.
+// Command acra measures register ingestion. ../acra.sh runs it.
 package main
 
 import (
@@ -23,9 +23,9 @@ import (
 const table = "staging_acra_companies"
 
 func main() {
-	rows := flag.Int("rows", 200_000, "rows of the register")
-	rounds := flag.Int("rounds", 3, "rounds; the figures are medians")
-	leadctl := flag.String("leadctl", "leadctl", "the binary to measure")
+	rows := flag.Int("rows", 200_000, "number of rows in the register")
+	rounds := flag.Int("rounds", 3, "number of rounds; the figures are medians")
+	leadctl := flag.String("leadctl", "leadctl", "path of the binary to measure")
 	flag.Parse()
 	if err := runRounds(context.Background(), *leadctl, *rows, *rounds); err != nil {
 		fmt.Fprintln(os.Stderr, "bench acra:", err)
@@ -33,7 +33,7 @@ func main() {
 	}
 }
 
-// bench is one throwaway server with two months of the register beside it.
+// bench is one throwaway server, and two monthly releases of the register as files.
 type bench struct {
 	leadctl, first, later string
 	psqlDSN, loginDSN     string
@@ -46,12 +46,14 @@ func runRounds(ctx context.Context, leadctl string, rows, rounds int) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	server, err := pgtemp.Start(ctx, pgtemp.Options{Durable: true, Settings: map[string]string{"max_wal_size": "8GB", "autovacuum": "off"}})
+	server, err := pgtemp.Start(ctx,
+		pgtemp.Options{Durable: true, Settings: map[string]string{"max_wal_size": "8GB", "autovacuum": "off"}})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = server.Stop() }()
-	b := bench{leadctl: leadctl, first: filepath.Join(dir, "first.csv"), later: filepath.Join(dir, "later.csv"), psqlDSN: server.DSN("postgres")}
+	b := bench{leadctl: leadctl, first: filepath.Join(dir, "first.csv"), later: filepath.Join(dir, "later.csv"),
+		psqlDSN: server.DSN("postgres")}
 	if err := b.prepareInputs(ctx, rows); err != nil {
 		return err
 	}
@@ -86,7 +88,7 @@ func (b *bench) prepareInputs(ctx context.Context, rows int) (err error) {
 	return err
 }
 
-// runRound measures everything once, the reference in turn before and after ours.
+// runRound measures every step once. With several rounds, the reference alternates with leadctl.
 func (b *bench) runRound(ctx context.Context, all map[string][]float64) error {
 	for _, step := range []struct {
 		name  string
@@ -103,7 +105,7 @@ func (b *bench) runRound(ctx context.Context, all map[string][]float64) error {
 				return err
 			}
 		}
-		// Everything pending goes to disk first, so that nobody pays for another's writes.
+		// The checkpoint writes everything pending to disk, so that no step pays for the writes of another.
 		if _, err := b.conn.Exec(ctx, `CHECKPOINT`); err != nil {
 			return err
 		}
@@ -130,8 +132,8 @@ func (b *bench) ingestCommand(file string) *exec.Cmd {
 	return cmd
 }
 
-// measureCommand runs a command and tells its wall time, the WAL in MiB that the server wrote meanwhile and the command's highest
-// memory in MiB.
+// measureCommand runs a command. It returns the wall time, the WAL that the server wrote meanwhile in MiB, and the
+// command's peak memory in MiB.
 func (b *bench) measureCommand(ctx context.Context, cmd *exec.Cmd) (took time.Duration, wal, rss float64, err error) {
 	var before, after string
 	if err = b.conn.QueryRow(ctx, `SELECT pg_current_wal_lsn()::text`).Scan(&before); err != nil {
@@ -143,18 +145,21 @@ func (b *bench) measureCommand(ctx context.Context, cmd *exec.Cmd) (took time.Du
 	if err = b.conn.QueryRow(ctx, `SELECT pg_current_wal_lsn()::text`).Scan(&after); err != nil {
 		return
 	}
-	err = b.conn.QueryRow(ctx, `SELECT pg_wal_lsn_diff($1::pg_lsn, $2::pg_lsn)::float8 / 1048576`, after, before).Scan(&wal)
+	err = b.conn.QueryRow(ctx, `SELECT pg_wal_lsn_diff($1::pg_lsn, $2::pg_lsn)::float8 / 1048576`, after,
+		before).Scan(&wal)
 	return took, wal, rss, err
 }
 
 func printFigures(rows int, all map[string][]float64) {
 	line := func(name string, ours, ref, reach float64, unit string) {
-		gauge.Figure{Name: fmt.Sprintf("%s-%dk", name, rows/1000), Ours: ours, Ref: ref, Unit: unit, Reach: reach}.Print()
+		gauge.Figure{Name: fmt.Sprintf("%s-%dk", name, rows/1000), Ours: ours, Ref: ref, Unit: unit,
+			Reach: reach}.Print()
 	}
 	m := func(name string) float64 { return gauge.Median(all[name]) }
 	line("acra-first", m("first"), m("ref"), 1.3, "s")
 	line("acra-again", m("again"), m("first"), 0.4, "s")
 	line("acra-again-wal", m("again wal"), m("first wal"), 0.001, "MiB")
 	line("acra-changed", m("changed"), m("first"), 0.6, "s")
-	line("acra-rss", slices.Max(append(append(all["first rss"], all["again rss"]...), all["changed rss"]...)), 128, 1, "MiB")
+	line("acra-rss", slices.Max(append(append(all["first rss"], all["again rss"]...), all["changed rss"]...)), 128, 1,
+		"MiB")
 }

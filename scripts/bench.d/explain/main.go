@@ -1,7 +1,7 @@
-// Command explain shows the plans of the statements that run most; see ../explain.sh.
+// Command explain prints the plans of the statements that run most. ../explain.sh runs it.
 //
-// The server explains what it is sent by itself (auto_explain), so what is printed is what the code runs, and nothing here
-// has to be kept in step with it.
+// The server logs the plans itself (auto_explain). So they are the plans of the statements that the code sends, and
+// need no copy of the SQL here.
 package main
 
 import (
@@ -27,11 +27,11 @@ type dataSize struct{ companies, tenants, full, leads, few int }
 
 func main() {
 	var s dataSize
-	flag.IntVar(&s.companies, "companies", 2_000_000, "companies")
-	flag.IntVar(&s.tenants, "tenants", 10_000, "tenants")
-	flag.IntVar(&s.full, "full", 2000, "tenants with all the leads")
-	flag.IntVar(&s.leads, "leads", 1000, "leads of those")
-	flag.IntVar(&s.few, "few", 50, "leads of each of the others")
+	flag.IntVar(&s.companies, "companies", 2_000_000, "number of companies")
+	flag.IntVar(&s.tenants, "tenants", 10_000, "number of tenants")
+	flag.IntVar(&s.full, "full", 2000, "number of tenants with many leads")
+	flag.IntVar(&s.leads, "leads", 1000, "number of leads of each of those")
+	flag.IntVar(&s.few, "few", 50, "number of leads of each other tenant")
 	flag.Parse()
 	if err := runExplain(context.Background(), s); err != nil {
 		fmt.Fprintln(os.Stderr, "explain:", err)
@@ -41,7 +41,8 @@ func main() {
 
 func runExplain(ctx context.Context, s dataSize) error {
 	server, err := pgtemp.Start(ctx, pgtemp.Options{Settings: map[string]string{
-		"shared_preload_libraries": "auto_explain", "auto_explain.log_analyze": "on", "auto_explain.log_buffers": "on", "logging_collector": "on", "log_line_prefix": "",
+		"shared_preload_libraries": "auto_explain", "auto_explain.log_analyze": "on", "auto_explain.log_buffers": "on",
+		"logging_collector": "on", "log_line_prefix": "",
 		"autovacuum": "off", "shared_buffers": "2GB", "maintenance_work_mem": "512MB", "max_wal_size": "8GB",
 	}})
 	if err != nil {
@@ -69,22 +70,32 @@ func runExplain(ctx context.Context, s dataSize) error {
 	return printPlans(ctx, owner, db)
 }
 
-// fillTables makes the rows as scoring and ingestion would, in the order in which tenants come: one after the other.
+// fillTables inserts rows like those of scoring and ingestion, one tenant after the other.
 func (s dataSize) fillTables(ctx context.Context, conn *pgx.Conn) error {
 	for _, sql := range []string{
-		fmt.Sprintf(`INSERT INTO companies (uen, name, industry_code, industry_norm, incorporation_year, entity_type, entity_status, last_seen)
-			SELECT lpad(i::text, 9, '0') || 'A', 'SYNTHETIC COMPANY ' || i || ' PTE. LTD.', lpad((1000 + i %% 95000)::text, 5, '0'), 'industry ' || i %% 22, 1970 + i %% 56, 'Local Company', 'Live Company', now()
+		fmt.Sprintf(`INSERT INTO companies (uen, name, industry_code, industry_norm, incorporation_year, entity_type,
+				entity_status, last_seen)
+			SELECT lpad(i::text, 9, '0') || 'A', 'SYNTHETIC COMPANY ' || i || ' PTE. LTD.',
+				lpad((1000 + i %% 95000)::text, 5, '0'), 'industry ' || i %% 22, 1970 + i %% 56, 'Local Company',
+				'Live Company', now()
 			FROM generate_series(1, %d) i`, s.companies),
-		fmt.Sprintf(`INSERT INTO tenants (tenant_id, name) SELECT t, 'Tenant ' || t FROM generate_series(1, %d) t`, s.tenants),
-		`INSERT INTO tenant_users (tenant_id, user_id, issuer, subject, roles) SELECT t, 'u' || t, 'https://idp.example', 'user-' || t, '{viewer}' FROM tenants, LATERAL (SELECT tenant_id AS t) x`,
-		`INSERT INTO icp_rules (tenant_id, rule_id, name, payload) SELECT tenant_id, 1, 'Software', '{"ssic_codes":["620"],"incorporation_year":{"min":1980}}' FROM tenants`,
-		`INSERT INTO enrichment_runs (tenant_id, run_id, status, source, ended_at) SELECT tenant_id, i, 'done', 'leadctl', now() FROM tenants, generate_series(1, 5) i`,
+		fmt.Sprintf(`INSERT INTO tenants (tenant_id, name) SELECT t, 'Tenant ' || t FROM generate_series(1, %d) t`,
+			s.tenants),
+		`INSERT INTO tenant_users (tenant_id, user_id, issuer, subject, roles)
+			SELECT t, 'u' || t, 'https://idp.example', 'user-' || t, '{viewer}'
+			FROM tenants, LATERAL (SELECT tenant_id AS t) x`,
+		`INSERT INTO icp_rules (tenant_id, rule_id, name, payload)
+			SELECT tenant_id, 1, 'Software', '{"ssic_codes":["620"],"incorporation_year":{"min":1980}}' FROM tenants`,
+		`INSERT INTO enrichment_runs (tenant_id, run_id, status, source, ended_at)
+			SELECT tenant_id, i, 'done', 'leadctl', now() FROM tenants, generate_series(1, 5) i`,
 		fmt.Sprintf(`INSERT INTO lead_features (tenant_id, company_id, features, source)
-			SELECT t, 1 + (t * 7919 + i * 104729) %% %d, '{"age": 0.7, "form": 1, "rule": "Software", "size": null, "rule_id": 1, "website": 0, "industry": 1, "keywords": null, "standing": 1}', 'leadctl'
-			FROM generate_series(1, %d) t, generate_series(1, CASE WHEN t <= %d THEN %d ELSE %d END) i ON CONFLICT DO NOTHING`, s.companies, s.tenants, s.full, s.leads, s.few),
+			SELECT t, 1 + (t * 7919 + i * 104729) %% %d, `+gauge.SampleFeatures+`, 'leadctl'
+			FROM generate_series(1, %d) t, generate_series(1, CASE WHEN t <= %d THEN %d ELSE %d END) i
+			ON CONFLICT DO NOTHING`, s.companies, s.tenants, s.full, s.leads, s.few),
 		`INSERT INTO lead_scores (tenant_id, company_id, score, bucket, rationale, source, version)
-			SELECT tenant_id, company_id, (company_id % 10007) / 10007.0, CASE WHEN company_id % 4 = 0 THEN 'high' ELSE 'low' END,
-			'Fits "Software" at 84 of 100: computer programming, information technology consultancy and related activities (SSIC 62011) is the business asked for (35 of 35); incorporated in 2015 (15 of 15); local company (10 of 10); no website known (0 of 5); in good standing (5 of 5)', 'leadctl', 'leadctl-1'
+			SELECT tenant_id, company_id, (company_id % 10007) / 10007.0,
+				CASE WHEN company_id % 4 = 0 THEN 'high' ELSE 'low' END,
+				` + gauge.SampleRationale + `, 'leadctl', 'leadctl-1'
 			FROM lead_features`,
 		`VACUUM ANALYZE`,
 		`ALTER ROLE serving SET auto_explain.log_min_duration = 0`,
@@ -95,8 +106,10 @@ func (s dataSize) fillTables(ctx context.Context, conn *pgx.Conn) error {
 		}
 		fmt.Fprintf(os.Stderr, "%6.1f s  %.60s\n", time.Since(start).Seconds(), strings.Join(strings.Fields(sql), " "))
 	}
-	rows, err := conn.Query(ctx, `SELECT relname, reltuples::bigint, pg_size_pretty(pg_relation_size(oid)), pg_size_pretty(pg_indexes_size(oid)) FROM pg_class
-		WHERE relname IN ('companies', 'tenants', 'tenant_users', 'lead_scores', 'lead_features', 'enrichment_runs', 'icp_rules') ORDER BY pg_relation_size(oid) DESC`)
+	rows, err := conn.Query(ctx, `SELECT relname, reltuples::bigint, pg_size_pretty(pg_relation_size(oid)),
+			pg_size_pretty(pg_indexes_size(oid))
+		FROM pg_class WHERE relname IN ('companies', 'tenants', 'tenant_users', 'lead_scores', 'lead_features',
+			'enrichment_runs', 'icp_rules') ORDER BY pg_relation_size(oid) DESC`)
 	if err != nil {
 		return err
 	}
@@ -110,17 +123,19 @@ func (s dataSize) fillTables(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// measuredTenant is the tenant that everything is asked for: one with all the leads, from the middle.
+// measuredTenant is the tenant of every workload: one from the middle, with many leads.
 const measuredTenant = 1234
 
-// workload is what is run, by the name it has in the document.
+// workload is code whose statements are explained, with its title in the document.
 type workload struct {
 	name string
 	run  func(ctx context.Context, db *postgres.DB) error
 }
 
 func tenantWorkload(name string, fn func(ctx context.Context, tx postgres.TenantTx) error) workload {
-	return workload{name, func(ctx context.Context, db *postgres.DB) error { return db.ReadTenant(ctx, measuredTenant, fn) }}
+	return workload{name, func(ctx context.Context, db *postgres.DB) error {
+		return db.ReadTenant(ctx, measuredTenant, fn)
+	}}
 }
 
 func systemWorkload(name string, fn func(ctx context.Context, tx postgres.SystemTx) error) workload {
@@ -128,7 +143,8 @@ func systemWorkload(name string, fn func(ctx context.Context, tx postgres.System
 }
 
 func hotWorkloads() []workload {
-	claimed := sso.Identity{Issuer: "https://idp.example", Subject: "user-1234", Tenant: sso.TenantClaim{Kind: sso.TenantNumber, Value: "1234"}}
+	claimed := sso.Identity{Issuer: "https://idp.example", Subject: "user-1234",
+		Tenant: sso.TenantClaim{Kind: sso.TenantNumber, Value: "1234"}}
 	member := sso.Identity{Issuer: "https://idp.example", Subject: "user-1234"}
 	middle, since := 0.5, 2000
 	page := func(f leads.Filter, c leads.Cursor) func(context.Context, postgres.TenantTx) error {
@@ -138,20 +154,23 @@ func hotWorkloads() []workload {
 		}
 	}
 	return []workload{
-		systemWorkload("Who is calling: the tenant that a claim names (every request)", func(ctx context.Context, tx postgres.SystemTx) error {
-			_, err := tenant.Resolve(ctx, tx, claimed)
-			return err
-		}),
-		systemWorkload("Who is calling: the only membership (a token without a claim)", func(ctx context.Context, tx postgres.SystemTx) error {
-			_, err := tenant.Resolve(ctx, tx, member)
-			return err
-		}),
+		systemWorkload("Who is calling: the tenant that a claim names (every request)",
+			func(ctx context.Context, tx postgres.SystemTx) error {
+				_, err := tenant.Resolve(ctx, tx, claimed)
+				return err
+			}),
+		systemWorkload("Who is calling: the only membership (a token without a claim)",
+			func(ctx context.Context, tx postgres.SystemTx) error {
+				_, err := tenant.Resolve(ctx, tx, member)
+				return err
+			}),
 		tenantWorkload("Export of a page of 200", func(ctx context.Context, tx postgres.TenantTx) error {
 			_, err := leads.Export(ctx, tx, io.Discard, leads.JSON, 200, leads.Filter{})
 			return err
 		}),
 		tenantWorkload("Scores, a later page", page(leads.Filter{}, leads.Cursor{AfterScore: &middle, AfterID: 1})),
-		tenantWorkload("Scores, one bucket and years", page(leads.Filter{Bucket: "high", Years: leads.Range{Min: &since}}, leads.Cursor{})),
+		tenantWorkload("Scores, one bucket and years",
+			page(leads.Filter{Bucket: "high", Years: leads.Range{Min: &since}}, leads.Cursor{})),
 		tenantWorkload("Candidates, a page", func(ctx context.Context, tx postgres.TenantTx) error {
 			_, err := leads.Candidates(ctx, tx, 200, "", leads.CandidateCursor{})
 			return err
@@ -181,12 +200,13 @@ func hotWorkloads() []workload {
 	}
 }
 
-// printPlans runs each work three times and prints the plans of the last, when everything is in memory.
+// printPlans runs each workload three times, and prints the plans of the last run, for which all data is in memory.
 func printPlans(ctx context.Context, owner *pgx.Conn, db *postgres.DB) error {
 	for _, w := range hotWorkloads() {
 		var at int64
 		for range 3 {
-			if err := owner.QueryRow(ctx, `SELECT (pg_stat_file(pg_current_logfile())).size FROM pg_sleep(0.3)`).Scan(&at); err != nil {
+			if err := owner.QueryRow(ctx,
+				`SELECT (pg_stat_file(pg_current_logfile())).size FROM pg_sleep(0.3)`).Scan(&at); err != nil {
 				return err
 			}
 			if err := w.run(ctx, db); err != nil {
@@ -194,7 +214,8 @@ func printPlans(ctx context.Context, owner *pgx.Conn, db *postgres.DB) error {
 			}
 		}
 		var text string
-		if err := owner.QueryRow(ctx, `SELECT pg_read_file(pg_current_logfile(), $1, 1 << 22) FROM pg_sleep(0.3)`, at).Scan(&text); err != nil {
+		if err := owner.QueryRow(ctx, `SELECT pg_read_file(pg_current_logfile(), $1, 1 << 22) FROM pg_sleep(0.3)`,
+			at).Scan(&text); err != nil {
 			return err
 		}
 		fmt.Printf("\n### %s\n\n", w.name)
@@ -205,12 +226,12 @@ func printPlans(ctx context.Context, owner *pgx.Conn, db *postgres.DB) error {
 	return nil
 }
 
-// parsePlans are those in a log, each with its duration, without the text of the statement.
+// parsePlans returns the plans in a log, each with its duration, without the text of the statement.
 func parsePlans(log string) (out []string) {
 	var plan strings.Builder
 	flush := func() {
 		_, tree, _ := strings.Cut(plan.String(), "\n")
-		if strings.Count(tree, "\n") > 1 { // fewer are of settings, not of rows
+		if strings.Count(tree, "\n") > 1 { // shorter plans are those of set_config
 			out = append(out, plan.String())
 		}
 		plan.Reset()

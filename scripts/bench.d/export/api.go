@@ -22,10 +22,10 @@ import (
 	"github.com/leadctl/leadctl/scripts/bench.d/gauge"
 )
 
-// clients is how many requests are under way at a time, ours and pgbench's.
+// clients is the number of concurrent requests, for leadctl and for pgbench.
 const clients = 8
 
-// measureAPI measures requests of the real daemon, with a real token each.
+// measureAPI measures requests to a real daemon, each with a real token.
 func (b *bench) measureAPI(ctx context.Context) error {
 	tokens, stopIDP, err := b.issueTokens(ctx)
 	if err != nil {
@@ -64,20 +64,22 @@ func (b *bench) measureAPI(ctx context.Context) error {
 			*step.into = append(*step.into, n)
 		}
 	}
-	gauge.Figure{Name: "export-api-200", Ours: gauge.Median(few), Ref: gauge.Median(ref), Unit: "/s", Reach: 0.5, More: true}.Print()
+	gauge.Figure{Name: "export-api-200", Ours: gauge.Median(few), Ref: gauge.Median(ref), Unit: "/s", Reach: 0.5,
+		More: true}.Print()
 	took := func(perSecond []float64) float64 { return 1000 * clients / gauge.Median(perSecond) }
-	gauge.Figure{Name: fmt.Sprintf("export-tenants-%d", b.tenants), Ours: took(same), Ref: took(few), Unit: "ms", Reach: 1.2}.Print()
-	// No verdict: each request is another tenant's, so the rows of all of them are read, where the reference reads those of ten.
+	gauge.Figure{Name: fmt.Sprintf("export-tenants-%d", b.tenants), Ours: took(same), Ref: took(few), Unit: "ms",
+		Reach: 1.2}.Print()
+	// No verdict: each request is for another tenant, so this reads the rows of all tenants, the reference only of ten.
 	gauge.Figure{Name: fmt.Sprintf("export-spread-%d", b.tenants), Ours: took(all), Ref: took(few), Unit: "ms"}.Print()
 	return nil
 }
 
 type tenantTokens struct {
 	issuer   string
-	byTenant []string // by tenant, 1 first
+	byTenant []string // the token of tenant 1 comes first
 }
 
-// issueTokens starts an identity provider and has it sign one for each tenant.
+// issueTokens starts an identity provider and lets it issue a token for each tenant.
 func (b *bench) issueTokens(ctx context.Context) (tenantTokens, func(), error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -87,7 +89,8 @@ func (b *bench) issueTokens(ctx context.Context) (tenantTokens, func(), error) {
 	cfg := devidp.Config{Issuer: t.issuer, Clients: []devidp.Client{{ID: "bench"}}, TokenLifetime: 2 * time.Hour}
 	for i := range b.tenants {
 		name := strconv.Itoa(i + 1)
-		cfg.Users = append(cfg.Users, devidp.User{ID: name, Name: name, Email: name + "@bench.example", EmailVerified: true, TenantID: name, Roles: []string{"viewer"}})
+		cfg.Users = append(cfg.Users, devidp.User{ID: name, Name: name, Email: name + "@bench.example",
+			EmailVerified: true, TenantID: name, Roles: []string{"viewer"}})
 	}
 	idp, err := devidp.New(cfg)
 	if err != nil {
@@ -105,9 +108,9 @@ func (b *bench) issueTokens(ctx context.Context) (tenantTokens, func(), error) {
 	return t, func() { _ = server.Close() }, nil
 }
 
-// daemon is a leadctl that serves.
+// daemon is a running `leadctl serve`.
 type daemon struct {
-	base string // of its URLs
+	base string // base of its URLs
 	cmd  *exec.Cmd
 }
 
@@ -116,7 +119,7 @@ func (d daemon) stop() {
 	_ = d.cmd.Wait()
 }
 
-// startDaemon starts the daemon and waits until it is ready.
+// startDaemon starts a daemon and waits until it is ready.
 func (b *bench) startDaemon(dsn, issuer string) (daemon, error) {
 	api, metrics := freePort(), freePort()
 	keyset := filepath.Join(b.dir, "keyset-"+strings.ReplaceAll(api, ":", "-")+".json")
@@ -125,7 +128,8 @@ func (b *bench) startDaemon(dsn, issuer string) (daemon, error) {
 		return daemon{}, fmt.Errorf("keyset: %w: %s", err, out)
 	}
 	cmd := exec.Command(b.leadctl, "serve", "--listen", api, "--log-level", "error")
-	cmd.Env = append(gauge.Env(dsn), "NEXIUS_ISSUER="+issuer, "NEXIUS_CLIENT_ID=bench", "LEADCTL_KEYSET_FILE="+keyset, "LEADCTL_API_METRICS_LISTEN="+metrics, "DISABLE_SCHEDULER=1", "DISABLE_STARTUP_INGEST=1",
+	cmd.Env = append(gauge.Env(dsn), "NEXIUS_ISSUER="+issuer, "NEXIUS_CLIENT_ID=bench", "LEADCTL_KEYSET_FILE="+keyset,
+		"LEADCTL_API_METRICS_LISTEN="+metrics, "DISABLE_SCHEDULER=1", "DISABLE_STARTUP_INGEST=1",
 		"LEADCTL_DATABASE_MAX_CONNS="+strconv.Itoa(clients))
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
@@ -154,9 +158,10 @@ func freePort() string {
 	return l.Addr().String()
 }
 
-// measureRequests counts answered requests a second, each with the token of a tenant drawn at random.
+// measureRequests returns the number of answered requests per second, each with the token of a random tenant.
 func (b *bench) measureRequests(base string, tokens []string) (float64, error) {
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients, DisableCompression: true}, Timeout: time.Minute}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients, DisableCompression: true},
+		Timeout: time.Minute}
 	var done atomic.Int64
 	var failed atomic.Pointer[error]
 	var wait sync.WaitGroup
@@ -199,15 +204,18 @@ func requestPage(client *http.Client, base, token string) error {
 
 var tps = regexp.MustCompile(`tps = ([0-9.]+)`)
 
-// runPgbench counts the same transactions a second.
+// runPgbench returns the number of the same transactions per second.
 func (b *bench) runPgbench() (float64, error) {
-	begin := asTenant(":t::text", `, set_config('enable_sort', 'off', true)`) // as we do: else the first tenant's plan serves all
-	script := fmt.Sprintf("\\set t random(1, %d)\n%s\n%s;\nCOMMIT;\n", tenTenants, begin, strings.ReplaceAll(pageStatement(), "\n", ""))
+	// Like leadctl, with enable_sort off: otherwise the plan for the first tenant is used for all.
+	begin := asTenant(":t::text", `, set_config('enable_sort', 'off', true)`)
+	script := fmt.Sprintf("\\set t random(1, %d)\n%s\n%s;\nCOMMIT;\n", tenTenants, begin,
+		strings.ReplaceAll(pageStatement(), "\n", ""))
 	file := filepath.Join(b.dir, "pgbench.sql")
 	if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
 		return 0, err
 	}
-	out, err := exec.Command(gauge.Tool("pgbench"), "-n", "-M", "prepared", "-c", strconv.Itoa(clients), "-j", "2", "-T", strconv.Itoa(int(b.countFor.Seconds())), "-f", file, b.ten).CombinedOutput()
+	out, err := exec.Command(gauge.Tool("pgbench"), "-n", "-M", "prepared", "-c", strconv.Itoa(clients), "-j", "2",
+		"-T", strconv.Itoa(int(b.countFor.Seconds())), "-f", file, b.ten).CombinedOutput()
 	found := tps.FindSubmatch(out)
 	if err != nil || found == nil {
 		return 0, fmt.Errorf("pgbench: %w: %s", err, out)

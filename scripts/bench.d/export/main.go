@@ -1,4 +1,4 @@
-// Command export measures exports, whole ones and the API's; see ../export.sh.
+// Command export measures exports, by the command and by the API. ../export.sh runs it.
 package main
 
 import (
@@ -14,29 +14,29 @@ import (
 	"github.com/leadctl/leadctl/scripts/bench.d/gauge"
 )
 
-// bench is one throwaway server with leads in two databases: in both tenant 1 has all of the rows and every other tenant
-// a page of them; one holds ten tenants, one many.
+// bench is one throwaway server with two databases: one with ten tenants and one with many. In both, tenant 1 has all
+// of the rows, and every other tenant has one page.
 type bench struct {
 	leadctl, dir  string
 	rows, tenants int
 	flat, rounds  int
 	countFor      time.Duration
-	ten, many     string // DSN of the login that serves
+	ten, many     string // DSN of the serving login, for each database
 }
 
 const tenTenants = 10
 
-// pageLimit is the limit of the API's requests.
+// pageLimit is the limit of the requests to the API.
 const pageLimit = 200
 
 func main() {
 	var b bench
-	flag.StringVar(&b.leadctl, "leadctl", "leadctl", "the binary to measure")
-	flag.IntVar(&b.rows, "rows", 200_000, "rows of the whole export")
-	flag.IntVar(&b.tenants, "tenants", 10_000, "tenants, against ten")
-	flag.IntVar(&b.flat, "flat", 0, "measure only the memory of an export of so many rows, against one of 1,000")
-	flag.IntVar(&b.rounds, "rounds", 3, "rounds; the figures are medians")
-	seconds := flag.Int("seconds", 5, "how long requests are counted, each time")
+	flag.StringVar(&b.leadctl, "leadctl", "leadctl", "path of the binary to measure")
+	flag.IntVar(&b.rows, "rows", 200_000, "number of rows in the full export")
+	flag.IntVar(&b.tenants, "tenants", 10_000, "number of tenants, compared with ten")
+	flag.IntVar(&b.flat, "flat", 0, "measure only the memory of an export of this number of rows, against 1,000 rows")
+	flag.IntVar(&b.rounds, "rounds", 3, "number of rounds; the figures are medians")
+	seconds := flag.Int("seconds", 5, "duration of each measurement of requests, in seconds")
 	flag.Parse()
 	b.countFor = time.Duration(*seconds) * time.Second
 	if err := b.runAll(context.Background()); err != nil {
@@ -50,7 +50,8 @@ func (b *bench) runAll(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(b.dir) }()
-	server, err := pgtemp.Start(ctx, pgtemp.Options{Durable: true, Settings: map[string]string{"max_wal_size": "8GB", "autovacuum": "off", "shared_buffers": "512MB"}})
+	server, err := pgtemp.Start(ctx, pgtemp.Options{Durable: true,
+		Settings: map[string]string{"max_wal_size": "8GB", "autovacuum": "off", "shared_buffers": "512MB"}})
 	if err != nil {
 		return err
 	}
@@ -70,8 +71,10 @@ func (b *bench) runAll(ctx context.Context) (err error) {
 	return b.measureAPI(ctx)
 }
 
-// prepareDatabase makes a database with so many tenants, all but the first with a page of leads, and returns the DSN to serve it by.
-func (b *bench) prepareDatabase(ctx context.Context, dsn func(string) string, name string, tenants int) (string, error) {
+// prepareDatabase makes a database with tenants, all but the first with one page of leads. It returns the serving DSN.
+func (b *bench) prepareDatabase(
+	ctx context.Context, dsn func(string) string, name string, tenants int,
+) (string, error) {
 	return createDatabase(ctx, dsn, name, func(conn *pgx.Conn) error {
 		if err := addCompanies(ctx, conn, b.rows); err != nil {
 			return err
@@ -83,7 +86,9 @@ func (b *bench) prepareDatabase(ctx context.Context, dsn func(string) string, na
 	})
 }
 
-func createDatabase(ctx context.Context, dsn func(string) string, name string, fill func(*pgx.Conn) error) (serving string, err error) {
+func createDatabase(
+	ctx context.Context, dsn func(string) string, name string, fill func(*pgx.Conn) error,
+) (serving string, err error) {
 	conn, err := pgx.Connect(ctx, dsn("postgres"))
 	if err != nil {
 		return "", err
@@ -104,20 +109,25 @@ func createDatabase(ctx context.Context, dsn func(string) string, name string, f
 }
 
 func addCompanies(ctx context.Context, conn *pgx.Conn, n int) error {
-	_, err := conn.Exec(ctx, `INSERT INTO companies (uen, name, industry_code, industry_norm, incorporation_year, entity_type, entity_status)
-		SELECT lpad(i::text, 9, '0') || 'A', 'SYNTHETIC COMPANY ' || i || ', PTE. LTD.', '62011', 'information and communications', 2015, 'Local Company', 'Live Company'
+	_, err := conn.Exec(ctx, `INSERT INTO companies (uen, name, industry_code, industry_norm, incorporation_year,
+			entity_type, entity_status)
+		SELECT lpad(i::text, 9, '0') || 'A', 'SYNTHETIC COMPANY ' || i || ', PTE. LTD.', '62011',
+			'information and communications', 2015, 'Local Company', 'Live Company'
 		FROM generate_series(1, $1::int) i`, n)
 	return err
 }
 
-// addTenants makes tenants from to to with so many leads each, as scoring would.
+// addTenants adds the tenants from to to with leads leads each, like those that scoring makes.
 func addTenants(ctx context.Context, conn *pgx.Conn, from, to, leads int) error {
 	for _, sql := range []string{
-		`INSERT INTO tenants (tenant_id, name) SELECT t, 'Tenant ' || t FROM generate_series($1::int, $2::int) t WHERE $3::int > 0`,
-		`INSERT INTO lead_features (tenant_id, company_id, features, source) SELECT t, i, '{"age": 0.7, "form": 1, "rule": "Software", "size": null, "rule_id": 1, "website": 0, "industry": 1, "keywords": null, "standing": 1}', 'leadctl'
+		`INSERT INTO tenants (tenant_id, name) SELECT t, 'Tenant ' || t FROM generate_series($1::int, $2::int) t
+			WHERE $3::int > 0`,
+		`INSERT INTO lead_features (tenant_id, company_id, features, source)
+			SELECT t, i, ` + gauge.SampleFeatures + `, 'leadctl'
 			FROM generate_series($1::int, $2::int) t, generate_series(1, $3::int) i`,
 		`INSERT INTO lead_scores (tenant_id, company_id, score, bucket, rationale, source, version)
-			SELECT t, i, (i::bigint * 7919 % 10007) / 10007.0, 'high', 'Fits "Software" at 84 of 100: computer programming, information technology consultancy and related activities (SSIC 62011) is the business asked for (35 of 35); incorporated in 2015 (15 of 15); local company (10 of 10); no website known (0 of 5); in good standing (5 of 5), number ' || i, 'leadctl', 'leadctl-1'
+			SELECT t, i, (i::bigint * 7919 % 10007) / 10007.0, 'high',
+				` + gauge.SampleRationale + ` || ', number ' || i, 'leadctl', 'leadctl-1'
 			FROM generate_series($1::int, $2::int) t, generate_series(1, $3::int) i`,
 	} {
 		if _, err := conn.Exec(ctx, sql, from, to, leads); err != nil {

@@ -12,10 +12,10 @@ import (
 	"github.com/leadctl/leadctl/scripts/bench.d/gauge"
 )
 
-// fewRows is what the memory of a great export is held against.
+// fewRows is the size of the export to which the memory of a large export is compared.
 const fewRows = 1000
 
-// measureMemory measures the highest memory of an export of everything, by the command and by a fresh daemon each.
+// measureMemory measures the peak memory of a full export, by the command and by a new daemon each time.
 func (b *bench) measureMemory(ctx context.Context, dsn func(string) string) (err error) {
 	b.tenants = 2 // the first has many leads, the second few
 	if b.ten, err = createDatabase(ctx, dsn, "flat", func(conn *pgx.Conn) error {
@@ -49,12 +49,14 @@ func (b *bench) measureMemory(ctx context.Context, dsn func(string) string) (err
 		}
 	}
 	name := fmt.Sprintf("-flat-%dk", b.flat/1000)
-	gauge.Figure{Name: "export" + name, Ours: gauge.Median(command[0]), Ref: gauge.Median(command[1]), Unit: "MiB", Reach: 1.2}.Print()
-	gauge.Figure{Name: "export-serve" + name, Ours: gauge.Median(daemon[0]), Ref: gauge.Median(daemon[1]), Unit: "MiB", Reach: 1.2}.Print()
+	gauge.Figure{Name: "export" + name, Ours: gauge.Median(command[0]), Ref: gauge.Median(command[1]), Unit: "MiB",
+		Reach: 1.2}.Print()
+	gauge.Figure{Name: "export-serve" + name, Ours: gauge.Median(daemon[0]), Ref: gauge.Median(daemon[1]), Unit: "MiB",
+		Reach: 1.2}.Print()
 	return nil
 }
 
-// measureDaemonMemory has a new daemon send everything that the token's tenant has, and tells its highest memory in MiB.
+// measureDaemonMemory lets a new daemon send a full export, and returns its peak memory in MiB.
 func (b *bench) measureDaemonMemory(issuer, token string) (float64, error) {
 	d, err := b.startDaemon(b.ten, issuer)
 	if err != nil {
@@ -67,7 +69,7 @@ func (b *bench) measureDaemonMemory(issuer, token string) (float64, error) {
 	return peakMemory(d.cmd)
 }
 
-// peakMemory is a running process's highest memory in MiB.
+// peakMemory returns the peak memory of a running process in MiB.
 func peakMemory(cmd *exec.Cmd) (mib float64, err error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
 	if err != nil {

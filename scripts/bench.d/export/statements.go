@@ -2,30 +2,38 @@ package main
 
 import "fmt"
 
-// exportStatement is what an export asks of the database, written down a second time on purpose: the reference is bare SQL.
+// exportStatement is the statement of an export. It is not taken from the code, because the reference is plain SQL.
 const exportStatement = columns + `lead_scores` + joins + order
 
-// pageStatement is the same for a page, in the form that costs the database least: the limit inside, each row looked up,
-// contacts only where the tenant has any.
+// pageStatement returns the statement of one page in its cheapest form: the limit in a subquery, a lookup for each row,
+// and contacts only when the tenant has any.
 func pageStatement() string {
 	return columns + fmt.Sprintf(`(SELECT * FROM lead_scores ORDER BY score DESC NULLS LAST, company_id LIMIT %d) s
  LEFT JOIN LATERAL (SELECT * FROM companies c WHERE c.company_id = s.company_id OFFSET 0) c ON true
- LEFT JOIN LATERAL (SELECT * FROM contacts k WHERE k.company_id = s.company_id AND (SELECT EXISTS (SELECT FROM contacts)) ORDER BY k.updated_at DESC, k.contact_id LIMIT 1) k ON true
- LEFT JOIN LATERAL (SELECT * FROM lead_emails e WHERE e.company_id = s.company_id AND e.status <> 'invalid' AND (SELECT EXISTS (SELECT FROM lead_emails)) ORDER BY e.is_primary DESC, e.updated_at DESC, e.email LIMIT 1) e ON true`, pageLimit) + order
+ LEFT JOIN LATERAL (SELECT * FROM contacts k
+  WHERE k.company_id = s.company_id AND (SELECT EXISTS (SELECT FROM contacts))
+  ORDER BY k.updated_at DESC, k.contact_id LIMIT 1) k ON true
+ LEFT JOIN LATERAL (SELECT * FROM lead_emails e
+  WHERE e.company_id = s.company_id AND e.status <> 'invalid' AND (SELECT EXISTS (SELECT FROM lead_emails))
+  ORDER BY e.is_primary DESC, e.updated_at DESC, e.email LIMIT 1) e ON true`, pageLimit) + order
 }
 
-const columns = `SELECT s.company_id, c.name, c.website_domain, c.industry_norm, c.employees_est, s.score, s.bucket, s.rationale,
- coalesce(e.email, k.email) AS primary_email, k.name AS contact_name, k.title AS contact_title, k.linkedin AS contact_linkedin, k.phone AS contact_phone
+const columns = `SELECT s.company_id, c.name, c.website_domain, c.industry_norm, c.employees_est,
+ s.score, s.bucket, s.rationale, coalesce(e.email, k.email) AS primary_email,
+ k.name AS contact_name, k.title AS contact_title, k.linkedin AS contact_linkedin, k.phone AS contact_phone
  FROM `
 
 const joins = ` s LEFT JOIN companies c ON c.company_id = s.company_id
- LEFT JOIN (SELECT DISTINCT ON (company_id) * FROM contacts ORDER BY company_id, updated_at DESC, contact_id) k ON k.company_id = s.company_id
- LEFT JOIN (SELECT DISTINCT ON (company_id) * FROM lead_emails WHERE status <> 'invalid' ORDER BY company_id, is_primary DESC, updated_at DESC, email) e ON e.company_id = s.company_id`
+ LEFT JOIN (SELECT DISTINCT ON (company_id) * FROM contacts
+  ORDER BY company_id, updated_at DESC, contact_id) k ON k.company_id = s.company_id
+ LEFT JOIN (SELECT DISTINCT ON (company_id) * FROM lead_emails WHERE status <> 'invalid'
+  ORDER BY company_id, is_primary DESC, updated_at DESC, email) e ON e.company_id = s.company_id`
 
 const order = `
  ORDER BY s.score DESC NULLS LAST, s.company_id`
 
-// asTenant begins what a request begins, for a tenant that psql and pgbench fill in.
+// asTenant returns the start of a request's transaction. psql or pgbench substitutes the tenant.
 func asTenant(tenant, more string) string {
-	return `BEGIN; SELECT set_config('request.tenant_id', ` + tenant + `, true), set_config('role', 'leadctl_app', true)` + more + `;`
+	return `BEGIN; SELECT set_config('request.tenant_id', ` + tenant +
+		`, true), set_config('role', 'leadctl_app', true)` + more + `;`
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/leadctl/leadctl/scripts/bench.d/gauge"
 )
 
-// measureUnchanged measures what it takes to learn that a whole export is as it was, against downloading it.
+// measureUnchanged compares a conditional request for an unchanged export with its download.
 func (b *bench) measureUnchanged(base, token string) error {
 	var known, whole []float64
 	for range b.rounds {
@@ -26,18 +26,19 @@ func (b *bench) measureUnchanged(base, token string) error {
 		}
 		whole, known = append(whole, first.took.Seconds()), append(known, second.took.Seconds())
 	}
-	gauge.Figure{Name: fmt.Sprintf("export-unchanged-%dk", b.rows/1000), Ours: gauge.Median(known), Ref: gauge.Median(whole), Unit: "s"}.Print()
+	gauge.Figure{Name: fmt.Sprintf("export-unchanged-%dk", b.rows/1000), Ours: gauge.Median(known),
+		Ref: gauge.Median(whole), Unit: "s"}.Print()
 	return nil
 }
 
-// downloadResult is an answer that has been read to its end.
+// downloadResult describes an answer that was read to its end.
 type downloadResult struct {
 	status int
 	tag    string
 	took   time.Duration
 }
 
-// downloadAll asks for everything that the token's tenant has, unless it is what tag says.
+// downloadAll requests all rows of the token's tenant, conditionally when tag is not "".
 func downloadAll(base, token, tag string) (downloadResult, error) {
 	start := time.Now()
 	req, err := http.NewRequest(http.MethodGet, base+"/export/latest_scores.csv?limit=all", nil)

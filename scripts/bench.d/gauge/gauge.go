@@ -1,5 +1,5 @@
-// Package gauge is what the benchmarks beside it have in common: a database to measure on, the running of a command, and the
-// line that a figure is printed as. What is measured, and against what, each benchmark says itself.
+// Package gauge has the common parts of the benchmarks: a migrated database, running a command, and the output line of
+// a figure. Each benchmark decides what it measures and against which reference.
 package gauge
 
 import (
@@ -17,7 +17,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/schema"
 )
 
-// Migrated brings a throwaway server's database to the newest version and gives the DSN of a login that serves, and owns nothing.
+// Migrated migrates a throwaway server's database to the newest version. It returns the DSN of a login that may serve
+// and owns nothing.
 func Migrated(ctx context.Context, dsn string) (serving string, err error) {
 	if _, err := schema.Up(ctx, dsn, schema.Options{FS: migrations.FS}); err != nil {
 		return "", err
@@ -26,12 +27,12 @@ func Migrated(ctx context.Context, dsn string) (serving string, err error) {
 	return strings.Replace(dsn, "leadctl@", "serving@", 1), err
 }
 
-// Env is the environment of a leadctl that works on the database dsn.
+// Env returns the environment for a leadctl that works on the database dsn.
 func Env(dsn string) []string {
 	return append(os.Environ(), "POSTGRES_DSN="+dsn, "LEADCTL_ENV=development")
 }
 
-// Run runs a command and tells its wall time and its highest memory in MiB.
+// Run runs a command and returns its wall time and its peak memory in MiB.
 func Run(cmd *exec.Cmd) (took time.Duration, rss float64, err error) {
 	start := time.Now()
 	out, err := cmd.CombinedOutput()
@@ -45,7 +46,7 @@ func Run(cmd *exec.Cmd) (took time.Duration, rss float64, err error) {
 	return took, rss, nil
 }
 
-// Tool is the system's psql or pgbench, wherever it keeps it.
+// Tool returns the path of the system's psql or pgbench.
 func Tool(name string) string {
 	if path, err := exec.LookPath(name); err == nil {
 		return path
@@ -55,22 +56,22 @@ func Tool(name string) string {
 	return append([]string{name}, found...)[len(found)]
 }
 
-// Median of a list that has at least one member; the list stays as it is.
+// Median returns the median of a list that is not empty. It does not change the list.
 func Median(list []float64) float64 {
 	list = slices.Sorted(slices.Values(list))
 	return list[len(list)/2]
 }
 
-// Figure is one measured value against its reference, both in Unit.
+// Figure is a measured value and its reference, both in Unit.
 type Figure struct {
 	Name      string
 	Ours, Ref float64
 	Unit      string
-	Reach     float64 // of the ratio; 0: there is nothing to reach, and no verdict
-	More      bool    // ours should be the greater
+	Reach     float64 // ratio to reach; 0 means that there is none, so no verdict is printed
+	More      bool    // Ours should be at least Reach times Ref; otherwise at most
 }
 
-// Print writes the figure as `bench <name> ours=<value> ref=<value> ratio=<x> reach=<y> ok|short`.
+// Print prints the figure as `bench <name> ours=<value> ref=<value> ratio=<x> reach=<y> ok|short`.
 func (f Figure) Print() {
 	ratio, verdict := f.Ours/f.Ref, "short"
 	if ratio <= f.Reach && !f.More || ratio >= f.Reach && f.More {

@@ -1,4 +1,4 @@
-// Command provision measures the making of workspaces on a real Odoo; see ../provision.sh.
+// Command provision measures how long it takes to provision workspaces on a real Odoo. ../provision.sh runs it.
 package main
 
 import (
@@ -32,11 +32,11 @@ import (
 
 func main() {
 	var b bench
-	flag.IntVar(&b.alone, "alone", 5, "workspaces made one after the other")
-	flag.IntVar(&b.burst, "burst", 20, "workspaces made at once")
-	flag.StringVar(&b.odoo, "odoo", "19", "Odoo's version: 19 or 14")
-	flag.StringVar(&b.protocol, "protocol", odoo.ProtocolAuto, "odoo.protocol")
-	flag.BoolVar(&b.cluster, "cluster", true, "raw clones in Odoo's PostgreSQL; else Odoo is asked to copy")
+	flag.IntVar(&b.alone, "alone", 5, "number of workspaces made one after the other")
+	flag.IntVar(&b.burst, "burst", 20, "number of workspaces made at the same time")
+	flag.StringVar(&b.odoo, "odoo", "19", "version of Odoo: 19 or 14")
+	flag.StringVar(&b.protocol, "protocol", odoo.ProtocolAuto, "protocol for Odoo: auto, xmlrpc or json2")
+	flag.BoolVar(&b.cluster, "cluster", true, "clone databases in Odoo's PostgreSQL; false lets Odoo copy them")
 	flag.Parse()
 	if err := b.runBench(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "bench provision:", err)
@@ -44,7 +44,7 @@ func main() {
 	}
 }
 
-// bench is a leadctl with a database of its own, whose job worker runs in this process as it does in serve.
+// bench is a leadctl with its own database. The job worker runs in this process, as it does in serve.
 type bench struct {
 	alone, burst   int
 	odoo, protocol string
@@ -94,7 +94,7 @@ func (b *bench) runBench(ctx context.Context) (err error) {
 	return b.measureAll(ctx)
 }
 
-// readConfig reads where scripts/live put Odoo.
+// readConfig reads the location of Odoo from the environment that scripts/live sets.
 func (b *bench) readConfig(dsn string) error {
 	live := func(name string) string {
 		return os.Getenv("LEADCTL_LIVE_ODOO" + strings.TrimPrefix(b.odoo, "19") + "_" + name)
@@ -110,10 +110,11 @@ func (b *bench) readConfig(dsn string) error {
 	b.cfg = config.Config{Env: "development"}
 	b.cfg.Database.DSN = dsn
 	b.cfg.Secrets.Keyset = string(keys)
-	// A prefix of its own: Odoo keeps what it loaded of a database by name, and would know those of a run before.
+	// Each run has its own prefix: Odoo caches databases by name, so it would have stale ones of an earlier run.
 	prefix := fmt.Sprintf("bench%d", os.Getpid())
 	b.cfg.Odoo = config.Odoo{ServerURL: live("URL"), PostgresDSN: live("DSN"),
-		MasterPassword: strings.TrimSpace(string(master)), TemplateDB: "bench_template", DatabasePrefix: prefix, Mode: provision.ModeDatabase, Protocol: b.protocol}
+		MasterPassword: strings.TrimSpace(string(master)), TemplateDB: "bench_template", DatabasePrefix: prefix,
+		Mode: provision.ModeDatabase, Protocol: b.protocol}
 	if !b.cluster {
 		b.cfg.Odoo.PostgresDSN, b.cfg.Odoo.TemplatePassword = "", string(odoo.NewSecret())
 	}
@@ -125,16 +126,18 @@ func (b *bench) prepareTemplate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = provision.PrepareTemplate(ctx, server, provision.Template{Name: b.cfg.Odoo.TemplateDB, Master: odoo.Secret(b.cfg.Odoo.MasterPassword),
-		ClusterDSN: odoo.Secret(b.cfg.Odoo.PostgresDSN), Secret: odoo.Secret(b.cfg.Odoo.TemplatePassword), Progress: func(c provision.Check) {
-			fmt.Fprintf(os.Stderr, "template: %-24s %6.2fs\n", c.Name, c.Took.Seconds())
-		}})
+	_, err = provision.PrepareTemplate(ctx, server,
+		provision.Template{Name: b.cfg.Odoo.TemplateDB, Master: odoo.Secret(b.cfg.Odoo.MasterPassword),
+			ClusterDSN: odoo.Secret(b.cfg.Odoo.PostgresDSN), Secret: odoo.Secret(b.cfg.Odoo.TemplatePassword),
+			Progress: func(c provision.Check) {
+				fmt.Fprintf(os.Stderr, "template: %-24s %6.2fs\n", c.Name, c.Took.Seconds())
+			}})
 	return err
 }
 
 func (b *bench) measureAll(ctx context.Context) error {
 	b.steps = map[string][]time.Duration{}
-	if _, err := b.provisionOne(ctx, "warm"); err != nil { // Odoo's processes load their code at their first call
+	if _, err := b.provisionOne(ctx, "warm"); err != nil { // Odoo's processes load their code at the first call
 		return err
 	}
 	b.steps = map[string][]time.Duration{}
@@ -161,7 +164,7 @@ func (b *bench) measureAll(ctx context.Context) error {
 	return nil
 }
 
-// provisionOne orders a workspace and waits until it is ready.
+// provisionOne orders a workspace, waits until it is ready, and returns the time it took.
 func (b *bench) provisionOne(ctx context.Context, name string) (time.Duration, error) {
 	id, err := b.orderWorkspace(ctx, name)
 	if err != nil {
@@ -174,9 +177,10 @@ func (b *bench) provisionOne(ctx context.Context, name string) (time.Duration, e
 	return took[0], nil
 }
 
-// orderWorkspace begins the onboarding of a tenant.
+// orderWorkspace starts the onboarding of a new tenant.
 func (b *bench) orderWorkspace(ctx context.Context, name string) (tenantid.ID, error) {
-	t, err := b.service.Provision(ctx, onboarding.Request{Name: name, Email: strings.ReplaceAll(name, " ", "") + "@example.com", Roles: []string{"admin"}}, tenant.By{Actor: "bench"})
+	t, err := b.service.Provision(ctx, onboarding.Request{Name: name,
+		Email: strings.ReplaceAll(name, " ", "") + "@example.com", Roles: []string{"admin"}}, tenant.By{Actor: "bench"})
 	if err == nil {
 		b.mu.Lock()
 		b.made = append(b.made, t.ID)
@@ -185,13 +189,15 @@ func (b *bench) orderWorkspace(ctx context.Context, name string) (tenantid.ID, e
 	return t.ID, err
 }
 
-// waitReady waits until all of the tenants are, and tells how long each took from its making. It asks for all of them at once, so
-// that looking costs the measured nothing to speak of; the times are those that the worker wrote down.
+// waitReady waits until all tenants are ready, and returns the time from each tenant's creation to its ready status, as
+// the worker recorded it. One query covers all tenants, so that polling costs next to nothing.
 func (b *bench) waitReady(ctx context.Context, ids []tenantid.ID) (took []time.Duration, err error) {
 	for done := false; !done; time.Sleep(50 * time.Millisecond) {
 		err := b.db.InSystem(ctx, "bench", func(ctx context.Context, tx postgres.SystemTx) error {
 			var failed int
-			err := tx.QueryRow(ctx, `SELECT count(*) FILTER (WHERE status = 'error'), coalesce(bool_and(status = 'ready'), false) FROM onboarding_status WHERE tenant_id = ANY($1)`, ids).
+			err := tx.QueryRow(ctx,
+				`SELECT count(*) FILTER (WHERE status = 'error'), coalesce(bool_and(status = 'ready'), false)
+					FROM onboarding_status WHERE tenant_id = ANY($1)`, ids).
 				Scan(&failed, &done)
 			if failed > 0 {
 				err = errors.Join(err, fmt.Errorf("%d workspaces ended in an error", failed))
@@ -205,7 +211,8 @@ func (b *bench) waitReady(ctx context.Context, ids []tenantid.ID) (took []time.D
 	err = b.db.InSystem(ctx, "bench", func(ctx context.Context, tx postgres.SystemTx) error {
 		for _, id := range ids {
 			var whole time.Duration
-			err := tx.QueryRow(ctx, `SELECT s.updated_at - t.created_at FROM onboarding_status s JOIN tenants t USING (tenant_id) WHERE tenant_id = $1`, id).Scan(&whole)
+			err := tx.QueryRow(ctx, `SELECT s.updated_at - t.created_at FROM onboarding_status s
+				JOIN tenants t USING (tenant_id) WHERE tenant_id = $1`, id).Scan(&whole)
 			if err != nil {
 				return err
 			}
@@ -223,7 +230,7 @@ func (b *bench) waitReady(ctx context.Context, ids []tenantid.ID) (took []time.D
 	return took, err
 }
 
-// measureBurst orders all of the burst together, while the first tenant's user goes on working.
+// measureBurst orders all workspaces of the burst together, while another tenant's user works.
 func (b *bench) measureBurst(ctx context.Context) (took []time.Duration, worst time.Duration, err error) {
 	stop, err := b.startBystander(ctx)
 	if err != nil {
@@ -243,8 +250,8 @@ func (b *bench) measureBurst(ctx context.Context) (took []time.Duration, worst t
 	return took, worst, errors.Join(err, failed[0])
 }
 
-// startBystander searches in the first tenant's database five times a second and tells the longest that a search took. It has a
-// client of its own, since it stands for somebody who does not wait for leadctl's.
+// startBystander searches in the first tenant's database five times a second. stop ends it and returns the duration of
+// the longest search. It uses a client of its own, because a user does not wait for leadctl's calls.
 func (b *bench) startBystander(ctx context.Context) (stop func() (time.Duration, error), err error) {
 	spaces, err := serve.Workspaces(ctx, b.cfg, b.db, logging.Discard())
 	if err != nil {
@@ -292,7 +299,8 @@ func (b *bench) dropAll(ctx context.Context, spaces *workspace.Service) error {
 
 func (b *bench) showSteps() {
 	for name, took := range b.steps {
-		fmt.Fprintf(os.Stderr, "step %-24s p50 %6.3fs p95 %6.3fs\n", name, percentileOf(took, 50).Seconds(), percentileOf(took, 95).Seconds())
+		fmt.Fprintf(os.Stderr, "step %-24s p50 %6.3fs p95 %6.3fs\n", name, percentileOf(took, 50).Seconds(),
+			percentileOf(took, 95).Seconds())
 	}
 }
 
@@ -304,7 +312,7 @@ func percentileOf(took []time.Duration, percent int) time.Duration {
 	return sorted[min(len(sorted)-1, len(sorted)*percent/100)]
 }
 
-// printFigure prints a figure against what was asked for.
+// printFigure prints a duration against the one to reach.
 func printFigure(name string, ours, ref time.Duration) {
 	gauge.Figure{Name: "provision-" + name, Ours: ours.Seconds(), Ref: ref.Seconds(), Unit: "s", Reach: 1}.Print()
 }
