@@ -2,37 +2,17 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"math/rand/v2"
 	"os"
-	"slices"
-	"strings"
-	"sync"
 	"syscall"
 	"time"
 
-	toxics "github.com/Shopify/toxiproxy/v2/client"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+	"github.com/leadctl/leadctl/pkg/tcpproxy"
 )
 
-// scene is one seed.
-type scene struct {
-	w     *testbed
-	rng   *rand.Rand
-	queue *[]string // failpoints that nobody has died at yet
-
-	mu     sync.Mutex
-	healed bool
-	kills  int
-	faults int
-	menu   []string
-	died   []string
-}
-
-// fault is one thing that goes wrong; it has put everything right again when it returns.
+// fault is one kind of failure. When do returns, the failure is over.
 type fault struct {
 	name string
 	do   func(*scene, context.Context) error
@@ -47,26 +27,28 @@ func allFaults() []fault {
 		{"postgres crashes", (*scene).crashPostgres},
 		{"postgres unreachable", func(s *scene, ctx context.Context) error { return s.disconnectProxy(ctx, s.w.pg) }},
 		{"postgres resets", func(s *scene, ctx context.Context) error {
-			return s.injectToxic(ctx, s.w.pg, "reset_peer", toxics.Attributes{"timeout": 30})
+			return s.disturbProxy(ctx, s.w.pg, tcpproxy.Fault{ResetAfter: 30 * time.Millisecond})
 		}},
 		{"postgres slow", func(s *scene, ctx context.Context) error {
-			return s.injectToxic(ctx, s.w.pg, "latency", toxics.Attributes{"latency": 60, "jitter": 40})
+			return s.disturbProxy(ctx, s.w.pg,
+				tcpproxy.Fault{Delay: 60 * time.Millisecond, Jitter: 40 * time.Millisecond})
 		}},
 		{"postgres cut", func(s *scene, ctx context.Context) error {
-			return s.injectToxic(ctx, s.w.pg, "limit_data", toxics.Attributes{"bytes": 500 + s.pickNumber(20_000)})
+			return s.disturbProxy(ctx, s.w.pg, tcpproxy.Fault{Limit: 500 + s.pickNumber(20_000)})
 		}},
 		{"odoo unreachable", func(s *scene, ctx context.Context) error { return s.disconnectProxy(ctx, s.w.od) }},
 		{"odoo half open", func(s *scene, ctx context.Context) error {
-			return s.injectToxic(ctx, s.w.od, "timeout", toxics.Attributes{"timeout": 0})
+			return s.disturbProxy(ctx, s.w.od, tcpproxy.Fault{Drop: true})
 		}},
 		{"odoo resets", func(s *scene, ctx context.Context) error {
-			return s.injectToxic(ctx, s.w.od, "reset_peer", toxics.Attributes{"timeout": 20})
+			return s.disturbProxy(ctx, s.w.od, tcpproxy.Fault{ResetAfter: 20 * time.Millisecond})
 		}},
 		{"odoo cut", func(s *scene, ctx context.Context) error {
-			return s.injectToxic(ctx, s.w.od, "limit_data", toxics.Attributes{"bytes": 100 + s.pickNumber(3000)})
+			return s.disturbProxy(ctx, s.w.od, tcpproxy.Fault{Limit: 100 + s.pickNumber(3000)})
 		}},
 		{"odoo slow", func(s *scene, ctx context.Context) error {
-			return s.injectToxic(ctx, s.w.od, "latency", toxics.Attributes{"latency": 300, "jitter": 200})
+			return s.disturbProxy(ctx, s.w.od,
+				tcpproxy.Fault{Delay: 300 * time.Millisecond, Jitter: 200 * time.Millisecond})
 		}},
 		{"odoo done but not said", (*scene).loseAnswer},
 		{"odoo answers nonsense", (*scene).garbleAnswers},
@@ -74,124 +56,14 @@ func allFaults() []fault {
 	}
 }
 
-// longFaults last longer than a seed's chaos: they are played when they are asked for.
+// longFaults last longer than a seed's chaos. They are played only when -scene names them.
 func longFaults() []fault {
 	return []fault{
 		{"odoo hangs", func(s *scene, ctx context.Context) error {
-			return s.injectToxicFor(ctx, s.w.o.chaos, s.w.od, "timeout", toxics.Attributes{"timeout": 0})
+			return s.disturbProxyFor(ctx, s.w.o.chaos, s.w.od, tcpproxy.Fault{Drop: true})
 		}},
 		{"freeze long", (*scene).freezeLong},
 	}
-}
-
-// playScene runs replicas, people and three kinds of faults side by side, then heals and waits.
-func (s *scene) playScene(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, s.w.o.chaos+s.w.o.healing)
-	defer cancel()
-	var people, replicas, trouble sync.WaitGroup
-	upCtx, down := context.WithCancel(ctx)
-	for _, name := range []string{"a", "b"} {
-		r := s.w.newReplica(name, s.nextPoint)
-		replicas.Go(func() { r.keepUp(upCtx, s.diedAt) })
-	}
-	for _, p := range s.w.people {
-		people.Go(func() {
-			sleepContext(ctx, time.Duration(rand.Int64N(int64(s.w.o.arrive)+1)))
-			p.signIn(ctx, s.w)
-		})
-	}
-	chaosCtx, end := context.WithTimeout(ctx, s.w.o.chaos)
-	defer end()
-	chosen := s.chooseFaults()
-	errs := make(chan error, len(chosen))
-	for _, f := range chosen {
-		s.menu = append(s.menu, f.name)
-		trouble.Go(func() { errs <- s.repeatFault(chaosCtx, ctx, f) })
-	}
-	trouble.Wait()
-	s.healAll()
-	people.Wait()
-	err := s.w.waitForJobs(context.WithoutCancel(ctx)) // the time may be up: the checker says so
-	down()
-	for _, r := range s.w.replicas {
-		r.killAndWait()
-	}
-	replicas.Wait()
-	for range chosen {
-		err = errors.Join(err, <-errs)
-	}
-	return err
-}
-
-// chooseFaults takes three kinds of faults by seed, or those that were asked for.
-func (s *scene) chooseFaults() []fault {
-	all := allFaults()
-	if s.w.o.scene != "" {
-		all = append(all, longFaults()...)
-		return slices.DeleteFunc(all, func(f fault) bool { return !slices.Contains(strings.Split(s.w.o.scene, ","), f.name) })
-	}
-	s.rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	return all[:3]
-}
-
-// repeatFault does one kind of fault, with pauses, until the chaos is over. What it puts right, it puts right in ctx.
-func (s *scene) repeatFault(chaosCtx, ctx context.Context, f fault) error {
-	for chaosCtx.Err() == nil {
-		sleepContext(chaosCtx, time.Duration(200+s.pickNumber(1500))*time.Millisecond)
-		if chaosCtx.Err() != nil {
-			return nil
-		}
-		if err := f.do(s, ctx); err != nil && ctx.Err() == nil {
-			return fmt.Errorf("%s: %w", f.name, err)
-		}
-		s.mu.Lock()
-		s.faults++
-		s.mu.Unlock()
-	}
-	return nil
-}
-
-func (s *scene) healAll() {
-	s.mu.Lock()
-	s.healed = true
-	s.mu.Unlock()
-	s.w.odoo.Heal()
-	for _, r := range s.w.replicas {
-		r.sendSignal(syscall.SIGCONT)
-	}
-}
-
-// nextPoint gives each process that starts during the chaos a failpoint to die at.
-func (s *scene) nextPoint() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.healed || len(*s.queue) == 0 || s.w.o.scene != "" {
-		return ""
-	}
-	point := (*s.queue)[0]
-	*s.queue = append((*s.queue)[1:], point)
-	return point
-}
-
-func (s *scene) diedAt(point string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.kills++
-	s.died = append(s.died, point)
-	for i, p := range *s.queue {
-		if p == point {
-			*s.queue = append((*s.queue)[:i], (*s.queue)[i+1:]...)
-			return
-		}
-	}
-}
-
-func (s *scene) faultNames() string { return strings.Join(s.menu, ", ") }
-
-func (s *scene) pickNumber(n int) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.rng.IntN(n)
 }
 
 func (s *scene) anyReplica() *replica { return s.w.replicas[s.pickNumber(len(s.w.replicas))] }
@@ -220,18 +92,19 @@ func (s *scene) terminateReplica(context.Context) error {
 	return nil
 }
 
-// freezeReplica stops a process for longer than the others wait for it, and cuts its sessions, as a lost machine would: its jobs are
-// taken over, and then it wakes up in the middle of them.
+// freezeReplica stops a process for longer than other processes wait for it, and ends its database sessions, as a lost
+// machine would. Others take over its jobs, and then it continues in the middle of them.
 func (s *scene) freezeReplica(ctx context.Context) error {
 	r := s.anyReplica()
 	r.sendSignal(syscall.SIGSTOP)
-	err := executeSQL(ctx, s.w.shared.server.DSN("postgres"), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '`+login+`'`)
+	err := executeSQL(ctx, s.w.shared.server.DSN("postgres"),
+		`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '`+login+`'`)
 	sleepContext(ctx, 9*time.Second)
 	r.sendSignal(syscall.SIGCONT)
 	return err
 }
 
-// freezeLong stops a process that keeps all its sessions, for longer than PostgreSQL waits for a word from who holds a lock.
+// freezeLong stops a process that keeps its sessions, for longer than PostgreSQL waits for a client that holds a lock.
 func (s *scene) freezeLong(ctx context.Context) error {
 	r := s.anyReplica()
 	r.sendSignal(syscall.SIGSTOP)
@@ -240,11 +113,11 @@ func (s *scene) freezeLong(ctx context.Context) error {
 	return nil
 }
 
-// crashPostgres kills one of PostgreSQL's processes: the server ends all sessions and recovers from its log.
+// crashPostgres kills a backend of PostgreSQL, so that the server ends all sessions and recovers from its log.
 func (s *scene) crashPostgres(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, s.w.shared.server.DSN("postgres"))
 	if err != nil {
-		return nil // it is recovering from the crash before
+		return nil // the server still recovers from the crash before
 	}
 	defer conn.Close(ctx)
 	var pid int
@@ -258,45 +131,41 @@ func (s *scene) crashPostgres(ctx context.Context) error {
 	return process.Kill()
 }
 
-func (s *scene) disconnectProxy(ctx context.Context, p *toxics.Proxy) error {
-	if err := p.Disable(); err != nil {
-		return err
-	}
-	sleepContext(ctx, time.Duration(500+s.pickNumber(1500))*time.Millisecond)
-	return p.Enable()
+func (s *scene) disconnectProxy(ctx context.Context, p *tcpproxy.Proxy) error {
+	p.Disconnect()
+	sleepContext(ctx, s.pickDuration())
+	return p.Connect()
 }
 
-func (s *scene) injectToxic(ctx context.Context, p *toxics.Proxy, kind string, attributes toxics.Attributes) error {
-	return s.injectToxicFor(ctx, time.Duration(500+s.pickNumber(1500))*time.Millisecond, p, kind, attributes)
+func (s *scene) disturbProxy(ctx context.Context, p *tcpproxy.Proxy, f tcpproxy.Fault) error {
+	return s.disturbProxyFor(ctx, s.pickDuration(), p, f)
 }
 
-func (s *scene) injectToxicFor(ctx context.Context, length time.Duration, p *toxics.Proxy, kind string, attributes toxics.Attributes) error {
-	toxic, err := p.AddToxic("", kind, "downstream", 1, attributes)
-	if err != nil {
-		return err
-	}
+func (s *scene) disturbProxyFor(ctx context.Context, length time.Duration, p *tcpproxy.Proxy, f tcpproxy.Fault) error {
+	end := p.AddFault(f)
 	sleepContext(ctx, length)
-	return p.RemoveToxic(toxic.Name)
-}
-
-// loseAnswer has Odoo do what it is asked and lose the answer.
-func (s *scene) loseAnswer(context.Context) error {
-	s.w.odoo.Inject(odootest.Fault{Op: "*", Skip: s.pickNumber(30), Times: 1, Execute: true, Do: []odootest.Trouble{odootest.Reset, odootest.Truncate, odootest.Status}[s.pickNumber(3)], Code: 502})
+	end()
 	return nil
 }
 
-// garbleAnswers has Odoo answer something that is none of its own.
+// pickDuration returns a length for a fault of the network, from 0.5 to 2 seconds.
+func (s *scene) pickDuration() time.Duration {
+	return time.Duration(500+s.pickNumber(1500)) * time.Millisecond
+}
+
+// loseAnswer makes Odoo execute a call and lose the answer.
+func (s *scene) loseAnswer(context.Context) error {
+	s.w.odoo.Inject(odootest.Fault{Op: "*", Skip: s.pickNumber(30), Times: 1, Execute: true,
+		Do: []odootest.Trouble{odootest.Reset, odootest.Truncate, odootest.Status}[s.pickNumber(3)], Code: 502})
+	return nil
+}
+
+// garbleAnswers makes Odoo answer some calls with an error or with garbage.
 func (s *scene) garbleAnswers(context.Context) error {
-	answers := []odootest.Fault{{Do: odootest.Garbage}, {Do: odootest.Status, Code: 500}, {Do: odootest.Status, Code: 503, Text: "Bad Gateway"}, {Do: odootest.Huge, Code: 64}}
+	answers := []odootest.Fault{{Do: odootest.Garbage}, {Do: odootest.Status, Code: 500},
+		{Do: odootest.Status, Code: 503, Text: "Bad Gateway"}, {Do: odootest.Huge, Code: 64}}
 	f := answers[s.pickNumber(len(answers))]
 	f.Op, f.Skip, f.Times = "*", s.pickNumber(30), 1+s.pickNumber(3)
 	s.w.odoo.Inject(f)
 	return nil
-}
-
-func sleepContext(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
 }

@@ -1,10 +1,10 @@
-// Command torture lets people sign in for the first time while everything around leadctl breaks, and then holds what is there
-// against what was promised; see ../torture.
+// Command torture breaks everything around leadctl while people sign in for the first time. Then it checks the
+// promises. ../torture runs it.
 //
-// A world (world.go) is one PostgreSQL database, an Odoo stand-in with a ledger, an identity provider, and replicas of the
-// real binary (replica.go), each behind proxies that can be cut. A seed plays one scene of faults (faults.go) over people
-// who sign in and look (people.go); then everything heals, and the checker (check.go) reads the history, the database, the
-// ledger and the logs.
+// A world (world.go) is one PostgreSQL database, an Odoo stand-in with a ledger, an identity provider, and replicas of
+// the real binary (replica.go). The replicas reach the others through proxies with faults. A seed plays one scene
+// (scene.go) of faults (faults.go) while people sign in (people.go). Then everything heals, and the checker (check.go)
+// reads the history, the database, the ledger and the logs.
 package main
 
 import (
@@ -33,15 +33,18 @@ type options struct {
 
 func main() {
 	var o options
-	flag.StringVar(&o.leadctl, "leadctl", "leadctl", "the binary to torture, built with the tag failpoint")
-	flag.IntVar(&o.seeds, "seeds", 5, "scenes to play")
+	flag.StringVar(&o.leadctl, "leadctl", "leadctl", "path of the binary, which must be built with the tag failpoint")
+	flag.IntVar(&o.seeds, "seeds", 5, "number of scenes to play")
 	flag.Uint64Var(&o.from, "from", 1, "the first seed")
-	flag.IntVar(&o.tenants, "tenants", 8, "people who sign in at once, each the first of a tenant")
-	flag.StringVar(&o.scene, "scene", "", "play these faults only, comma-separated (default: three of all of them, by seed, and failpoints)")
-	flag.DurationVar(&o.arrive, "arrive", 0, "spread their coming over this time (default: all at once, while the replicas still start)")
-	flag.DurationVar(&o.chaos, "chaos", 7*time.Second, "how long things break")
-	flag.DurationVar(&o.healing, "healing", 90*time.Second, "how long everybody has then to become ready")
-	flag.BoolVar(&o.keep, "keep", false, "keep the logs of the replicas also when all is well")
+	flag.IntVar(&o.tenants, "tenants", 8, "number of people who sign in, each the first of a tenant")
+	flag.StringVar(&o.scene, "scene", "",
+		"comma-separated faults to play (default: three kinds chosen by the seed, and failpoints)")
+	flag.DurationVar(&o.arrive, "arrive", 0,
+		"spread the first sign-ins over this time (default: all at once, while the replicas still start)")
+	flag.DurationVar(&o.chaos, "chaos", 7*time.Second, "duration of the faults")
+	flag.DurationVar(&o.healing, "healing", 90*time.Second,
+		"time in which all people must become ready after the faults")
+	flag.BoolVar(&o.keep, "keep", false, "keep the logs of the replicas also when there is no violation")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -52,20 +55,20 @@ func main() {
 	}
 }
 
-// totals is what all scenes together did.
+// totals sums up all scenes.
 type totals struct {
 	kills, faults, violations int
 	ready, logins             []time.Duration
-	points                    map[string]bool // failpoints that a process died at
+	points                    map[string]bool // failpoints at which a process died
 }
 
 func runSeeds(ctx context.Context, o options) error {
-	ground, err := startSharedPostgres(ctx)
+	shared, err := startSharedPostgres(ctx)
 	if err != nil {
 		return err
 	}
-	defer ground.close()
-	all, err := discoverFailpoints(ctx, ground, o)
+	defer shared.close()
+	all, err := discoverFailpoints(ctx, shared, o)
 	if err != nil {
 		return err
 	}
@@ -75,14 +78,16 @@ func runSeeds(ctx context.Context, o options) error {
 	rng := rand.New(rand.NewPCG(o.from, 0))
 	rng.Shuffle(len(queue), func(i, j int) { queue[i], queue[j] = queue[j], queue[i] })
 	for i := range o.seeds {
-		if err := playSeed(ctx, ground, o, o.from+uint64(i), &queue, &sum); err != nil {
+		if err := playSeed(ctx, shared, o, o.from+uint64(i), &queue, &sum); err != nil {
 			return err
 		}
 	}
 	slices.Sort(sum.ready)
 	slices.Sort(sum.logins)
-	fmt.Printf("torture: seeds %d to %d: %d kills, %d other faults, %d of %d failpoints died at, %d sign-ins (p95: acknowledged in %s, ready in %s), %d violations\n",
-		o.from, o.from+uint64(o.seeds)-1, sum.kills, sum.faults, len(sum.points), len(all), len(sum.ready), percentileOf(sum.logins, 95), percentileOf(sum.ready, 95), sum.violations)
+	fmt.Printf("torture: seeds %d to %d: %d kills, %d other faults, died at %d of %d failpoints, "+
+		"%d sign-ins (p95: acknowledged in %s, ready in %s), %d violations\n",
+		o.from, o.from+uint64(o.seeds)-1, sum.kills, sum.faults, len(sum.points), len(all), len(sum.ready),
+		percentileOf(sum.logins, 95), percentileOf(sum.ready, 95), sum.violations)
 	if sum.violations > 0 {
 		return fmt.Errorf("%d violations", sum.violations)
 	}
@@ -96,9 +101,9 @@ func percentileOf(sorted []time.Duration, p int) time.Duration {
 	return sorted[min(len(sorted)*p/100, len(sorted)-1)].Round(time.Millisecond)
 }
 
-// discoverFailpoints has one person sign in with nothing broken, and returns every failpoint that the replica passed since.
-func discoverFailpoints(ctx context.Context, g *sharedPostgres, o options) ([]string, error) {
-	w, err := newTestbed(ctx, g, o, "discover", 1)
+// discoverFailpoints lets one person sign in without faults, and returns every failpoint that the replica passed.
+func discoverFailpoints(ctx context.Context, shared *sharedPostgres, o options) ([]string, error) {
+	w, err := newWorld(ctx, shared, o, "discover", 1)
 	if err != nil {
 		return nil, err
 	}
@@ -116,11 +121,11 @@ func discoverFailpoints(ctx context.Context, g *sharedPostgres, o options) ([]st
 		return nil, err
 	}
 	if found := w.findViolations(ctx); len(found) > 0 {
-		return nil, fmt.Errorf("with nothing broken: %v", found)
+		return nil, fmt.Errorf("violations without any fault: %v", found)
 	}
 	points, err := r.passedFailpoints()
 	if err != nil || len(points) <= len(before) {
-		return nil, fmt.Errorf("no failpoints: is the binary built with the tag? %w", err)
+		return nil, fmt.Errorf("no failpoints passed; build the binary with the tag failpoint: %w", err)
 	}
 	seen := map[string]bool{}
 	points = slices.DeleteFunc(points[len(before):], func(p string) bool {
@@ -131,10 +136,10 @@ func discoverFailpoints(ctx context.Context, g *sharedPostgres, o options) ([]st
 	return points, nil
 }
 
-// playSeed is one seed: people sign in while things break, then everything heals, and everybody has to become ready.
-func playSeed(ctx context.Context, g *sharedPostgres, o options, seed uint64, queue *[]string, sum *totals) error {
+// playSeed plays the scene of one seed, and prints its violations.
+func playSeed(ctx context.Context, shared *sharedPostgres, o options, seed uint64, queue *[]string, sum *totals) error {
 	start := time.Now()
-	w, err := newTestbed(ctx, g, o, fmt.Sprintf("seed%d", seed), o.tenants)
+	w, err := newWorld(ctx, shared, o, fmt.Sprintf("seed%d", seed), o.tenants)
 	if err != nil {
 		return err
 	}
@@ -152,7 +157,8 @@ func playSeed(ctx context.Context, g *sharedPostgres, o options, seed uint64, qu
 		sum.ready = append(sum.ready, p.took)
 	}
 	sum.logins = append(sum.logins, w.history.logins...)
-	fmt.Printf("seed %d: %d kills, faults: %s; %d of %d ready in %s\n", seed, s.kills, s.faultNames(), w.readyPeople(), len(w.people), time.Since(start).Round(100*time.Millisecond))
+	fmt.Printf("seed %d: %d kills, faults: %s; %d of %d ready in %s\n", seed, s.kills, s.faultNames(), w.readyPeople(),
+		len(w.people), time.Since(start).Round(100*time.Millisecond))
 	for _, v := range found {
 		fmt.Printf("  VIOLATION %s\n", v)
 	}

@@ -13,26 +13,26 @@ import (
 	"time"
 )
 
-// person signs in for the first time, looks at how the workspace comes to be, and leaves a rule behind.
+// person signs in for the first time, waits for the workspace, and saves a rule.
 type person struct {
 	id, email, token string
 
 	mu       sync.Mutex
-	tenants  map[string]bool // every tenant that an answer named
+	tenants  map[string]bool // tenants named in answers
 	ready    bool
 	took     time.Duration // from the first attempt to ready
 	rule     bool          // the rule was acknowledged
-	restarts int           // sign-ins that an error made necessary
-	broken   []string      // promises seen broken by the person
+	restarts int           // further sign-ins, each after an error
+	broken   []string      // violations that the person saw
 }
 
-// statusRank is the order of what onboarding says; an error may stand anywhere before ready.
+// statusRank orders the statuses of onboarding. An error may come anywhere before ready, and has rank 0.
 func statusRank(status string) int {
 	return map[string]int{"provisioning": 1, "syncing": 2, "ready": 3}[status]
 }
 
-// signIn does it all, asking again whenever somebody does not answer, until ctx ends.
-func (p *person) signIn(ctx context.Context, w *testbed) {
+// signIn does everything that a person does. It repeats calls without an answer until ctx ends.
+func (p *person) signIn(ctx context.Context, w *world) {
 	start := time.Now()
 	p.tenants = map[string]bool{}
 	p.firstLogin(ctx, w)
@@ -71,8 +71,8 @@ func (p *person) signIn(ctx context.Context, w *testbed) {
 	}
 }
 
-// firstLogin calls first_login until it is acknowledged.
-func (p *person) firstLogin(ctx context.Context, w *testbed) {
+// firstLogin calls first_login until a replica acknowledges it.
+func (p *person) firstLogin(ctx context.Context, w *world) {
 	for ctx.Err() == nil {
 		var st struct {
 			Tenant json.Number `json:"tenant_id"`
@@ -85,8 +85,8 @@ func (p *person) firstLogin(ctx context.Context, w *testbed) {
 	}
 }
 
-// leaveRule makes a rule with the person's name until it is acknowledged.
-func (p *person) leaveRule(ctx context.Context, w *testbed) {
+// leaveRule saves a rule with the person's name until a replica acknowledges it.
+func (p *person) leaveRule(ctx context.Context, w *world) {
 	body := `{"name": "rule of ` + p.id + `", "payload": {"industries": ["manufacturing"]}}`
 	for ctx.Err() == nil {
 		if p.callReplica(ctx, w, http.MethodPost, "/icp/rules", body, nil) == http.StatusOK {
@@ -97,8 +97,9 @@ func (p *person) leaveRule(ctx context.Context, w *testbed) {
 	}
 }
 
-// callReplica asks one of the replicas, any of them, and writes down what was asked and answered. 0 is no answer.
-func (p *person) callReplica(ctx context.Context, w *testbed, method, path, body string, into any) int {
+// callReplica sends a request to a random replica and records it in the history. It returns the status, 0 when there is
+// no answer.
+func (p *person) callReplica(ctx context.Context, w *world, method, path, body string, into any) int {
 	r := w.replicas[rand.IntN(len(w.replicas))]
 	done := w.history.startCall(p.id, method+" "+path, r.name)
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -141,11 +142,11 @@ func pauseBetweenCalls(ctx context.Context) {
 	}
 }
 
-// history is every call with its answer, one JSON line each.
+// history records every call with its answer, one JSON object a line.
 type history struct {
 	mu     sync.Mutex
 	file   *os.File
-	logins []time.Duration // how long acknowledged first sign-ins took to answer
+	logins []time.Duration // durations of acknowledged calls of first_login
 }
 
 func newHistory(path string) (*history, error) {
@@ -162,7 +163,8 @@ func (h *history) startCall(who, what, where string) func(status int, answer str
 		if strings.HasSuffix(what, "first_login") && status == http.StatusAccepted {
 			h.logins = append(h.logins, took)
 		}
-		_ = json.NewEncoder(h.file).Encode(map[string]any{"at": start.UTC(), "took_ms": took.Milliseconds(), "who": who, "what": what, "replica": where, "status": status, "answer": answer})
+		_ = json.NewEncoder(h.file).Encode(map[string]any{"at": start.UTC(), "took_ms": took.Milliseconds(), "who": who,
+			"what": what, "replica": where, "status": status, "answer": answer})
 	}
 }
 

@@ -16,21 +16,21 @@ import (
 	"time"
 )
 
-// replica is one `leadctl serve`, started again whenever it is gone.
+// replica is one `leadctl serve`, which is restarted whenever it ends.
 type replica struct {
-	w    *testbed
+	w    *world
 	name string
 	port string
 
-	next func() string // the failpoints of the next start; nil means none
+	next func() string // returns the failpoint of the next process; nil means none
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd
 	exited chan struct{}
-	point  string // what the running process was asked to die at
+	point  string // failpoint at which the running process dies
 }
 
-func (w *testbed) newReplica(name string, next func() string) *replica {
+func (w *world) newReplica(name string, next func() string) *replica {
 	r := &replica{w: w, name: name, port: freePort(), next: next}
 	w.replicas = append(w.replicas, r)
 	return r
@@ -38,7 +38,7 @@ func (w *testbed) newReplica(name string, next func() string) *replica {
 
 func (r *replica) baseURL() string { return "http://127.0.0.1:" + r.port }
 
-// startProcess begins a process and waits until it is ready, or gone.
+// startProcess starts a process and waits until it is ready or has ended.
 func (r *replica) startProcess(ctx context.Context, point string) error {
 	log, err := os.OpenFile(filepath.Join(r.w.dir, r.name+".log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -91,7 +91,7 @@ func isReady(ctx context.Context, url string) bool {
 	return resp.StatusCode == http.StatusOK
 }
 
-// keepUp starts the process again and again until ctx ends, telling died which failpoint ended it.
+// keepUp restarts the process until ctx ends. It calls died with the failpoint that ended a process.
 func (r *replica) keepUp(ctx context.Context, died func(point string)) {
 	for ctx.Err() == nil {
 		point := ""
@@ -119,7 +119,7 @@ func (r *replica) exitSignal() <-chan struct{} {
 	return r.exited
 }
 
-// diedAt reports whether the last thing that the process wrote before its end was that it passed the point.
+// diedAt reports whether point is the last failpoint that the replica's processes recorded.
 func (r *replica) diedAt(point string) bool {
 	points, err := r.passedFailpoints()
 	return err == nil && len(points) > 0 && points[len(points)-1] == point
@@ -127,7 +127,7 @@ func (r *replica) diedAt(point string) bool {
 
 func (r *replica) seenFile() string { return filepath.Join(r.w.dir, r.name+".seen") }
 
-// passedFailpoints are the failpoints that this replica's processes passed, with the how manieth time it was in its process.
+// passedFailpoints returns the failpoints that the replica's processes passed, each with its count in its process.
 func (r *replica) passedFailpoints() ([]string, error) {
 	b, err := os.ReadFile(r.seenFile())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -139,12 +139,12 @@ func (r *replica) passedFailpoints() ([]string, error) {
 	return strings.Split(string(bytes.TrimSpace(b)), "\n"), nil
 }
 
-// sendSignal sends a signal to the process, if there is one.
+// sendSignal sends a signal to the process, if one is running.
 func (r *replica) sendSignal(s syscall.Signal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.cmd != nil {
-		_ = r.cmd.Process.Signal(s) // one that has ended needs none
+		_ = r.cmd.Process.Signal(s) // it fails only when the process has ended
 	}
 }
 

@@ -15,11 +15,7 @@ import (
 	"strconv"
 	"strings"
 
-	toxiproxy "github.com/Shopify/toxiproxy/v2"
-	toxics "github.com/Shopify/toxiproxy/v2/client"
 	"github.com/jackc/pgx/v5"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/rs/zerolog"
 
 	"github.com/leadctl/leadctl/migrations"
 	"github.com/leadctl/leadctl/pkg/devidp"
@@ -29,6 +25,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/pgtemp"
 	"github.com/leadctl/leadctl/pkg/schema"
 	"github.com/leadctl/leadctl/pkg/secret"
+	"github.com/leadctl/leadctl/pkg/tcpproxy"
 )
 
 const (
@@ -37,49 +34,46 @@ const (
 	template = "leadctl_template"
 )
 
-// sharedPostgres is what all worlds stand on: PostgreSQL with a migrated template, and the server of the proxies.
+// sharedPostgres is the PostgreSQL server of all worlds, with a migrated template database.
 type sharedPostgres struct {
 	server   *pgtemp.Server
-	port     string // of PostgreSQL, over TCP
-	password string // of the login that serves
-	proxies  *toxics.Client
+	port     string // TCP port of PostgreSQL
+	password string // of the serving login
 }
 
 func startSharedPostgres(ctx context.Context) (*sharedPostgres, error) {
-	g := &sharedPostgres{port: freePort(), password: randomHex()}
+	p := &sharedPostgres{port: freePort(), password: randomHex()}
 	var err error
-	if g.server, err = pgtemp.Start(ctx, pgtemp.Options{Settings: map[string]string{"listen_addresses": "127.0.0.1", "port": g.port, "max_connections": "300", "synchronous_commit": "on"}}); err != nil {
+	if p.server, err = pgtemp.Start(ctx, pgtemp.Options{Settings: map[string]string{"listen_addresses": "127.0.0.1",
+		"port": p.port, "max_connections": "300", "synchronous_commit": "on"}}); err != nil {
 		return nil, err
 	}
-	dsn := g.server.DSN("postgres")
-	if err := executeSQL(ctx, dsn, "CREATE DATABASE ground"); err != nil {
-		return nil, errors.Join(err, g.server.Stop())
+	dsn := p.server.DSN("postgres")
+	if err := executeSQL(ctx, dsn, "CREATE DATABASE torture_template"); err != nil {
+		return nil, errors.Join(err, p.server.Stop())
 	}
-	dsn = g.server.DSN("ground")
+	dsn = p.server.DSN("torture_template")
 	if _, err := schema.Up(ctx, dsn, schema.Options{FS: migrations.FS}); err != nil {
-		return nil, errors.Join(err, g.server.Stop())
+		return nil, errors.Join(err, p.server.Stop())
 	}
-	if err := schema.CreateLogin(ctx, dsn, login, g.password); err != nil {
-		return nil, errors.Join(err, g.server.Stop())
+	if err := schema.CreateLogin(ctx, dsn, login, p.password); err != nil {
+		return nil, errors.Join(err, p.server.Stop())
 	}
-	api := freePort()
-	go toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop()).Listen("127.0.0.1", api)
-	g.proxies = toxics.NewClient("127.0.0.1:" + api)
-	return g, nil
+	return p, nil
 }
 
-func (g *sharedPostgres) close() { _ = g.server.Stop() }
+func (p *sharedPostgres) close() { _ = p.server.Stop() }
 
-// testbed is one scene's surroundings.
-type testbed struct {
+// world is the surroundings of one scene.
+type world struct {
 	shared       *sharedPostgres
 	o            options
 	name         string
-	dir          string // logs, history, what failpoints were passed
+	dir          string // logs, history and passed failpoints
 	odoo         *odootest.Server
 	odooWeb      *httptest.Server
 	idpWeb       *httptest.Server
-	pg, od, idp  *toxics.Proxy
+	pg, od, idp  *tcpproxy.Proxy
 	idpURL       string
 	keyset       string
 	master       string
@@ -90,8 +84,9 @@ type testbed struct {
 	databaseName string
 }
 
-func newTestbed(ctx context.Context, g *sharedPostgres, o options, name string, people int) (*testbed, error) {
-	w := &testbed{shared: g, o: o, name: name, master: randomHex(), databaseName: name, ownerDSN: g.server.DSN(name)}
+func newWorld(ctx context.Context, shared *sharedPostgres, o options, name string, people int) (*world, error) {
+	w := &world{shared: shared, o: o, name: name, master: randomHex(), databaseName: name,
+		ownerDSN: shared.server.DSN(name)}
 	var err error
 	if w.dir, err = os.MkdirTemp("", "leadctl-torture-"); err != nil {
 		return nil, err
@@ -99,7 +94,8 @@ func newTestbed(ctx context.Context, g *sharedPostgres, o options, name string, 
 	if w.history, err = newHistory(filepath.Join(w.dir, "history.jsonl")); err != nil {
 		return nil, err
 	}
-	if err := executeSQL(ctx, g.server.DSN("postgres"), "CREATE DATABASE "+name+" TEMPLATE ground"); err != nil {
+	if err := executeSQL(ctx, shared.server.DSN("postgres"),
+		"CREATE DATABASE "+name+" TEMPLATE torture_template"); err != nil {
 		return nil, err
 	}
 	keyset, err := secret.Generate()
@@ -110,14 +106,14 @@ func newTestbed(ctx context.Context, g *sharedPostgres, o options, name string, 
 	if err := w.startOdoo(ctx); err != nil {
 		return nil, err
 	}
-	if w.pg, err = w.newProxy("pg", "127.0.0.1:"+g.port); err != nil {
+	if w.pg, err = tcpproxy.Start("127.0.0.1:" + shared.port); err != nil {
 		return nil, err
 	}
 	return w, w.startProvider(ctx, people)
 }
 
-// startOdoo runs the stand-in with a prepared template, behind a proxy.
-func (w *testbed) startOdoo(ctx context.Context) (err error) {
+// startOdoo starts the Odoo stand-in with a prepared template, behind a proxy.
+func (w *world) startOdoo(ctx context.Context) (err error) {
 	ledger, err := os.Create(filepath.Join(w.dir, "ledger.jsonl"))
 	if err != nil {
 		return err
@@ -128,29 +124,36 @@ func (w *testbed) startOdoo(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := provision.PrepareTemplate(ctx, server, provision.Template{Name: template, Master: odoo.Secret(w.master), Secret: odoo.Secret(w.templateSecret())}); err != nil {
+	t := provision.Template{Name: template, Master: odoo.Secret(w.master), Secret: odoo.Secret(w.templateSecret())}
+	if _, err := provision.PrepareTemplate(ctx, server, t); err != nil {
 		return err
 	}
-	w.od, err = w.newProxy("odoo", strings.TrimPrefix(w.odooWeb.URL, "http://"))
+	w.od, err = tcpproxy.Start(strings.TrimPrefix(w.odooWeb.URL, "http://"))
 	return err
 }
 
-func (w *testbed) templateSecret() string { return "template-" + w.master }
+func (w *world) templateSecret() string { return "template-" + w.master }
 
-// startProvider signs in so many people, each with a verified address of their own and the role ops.
-func (w *testbed) startProvider(ctx context.Context, people int) (err error) {
+// startProvider starts the identity provider and issues a token for each person. Each person has a verified address at
+// a company of their own, and the role ops.
+func (w *world) startProvider(ctx context.Context, people int) (err error) {
 	var users []devidp.User
 	for i := range people {
 		id := fmt.Sprintf("person%d", i+1)
-		users = append(users, devidp.User{ID: id, Name: id, Email: id + "@company" + strconv.Itoa(i+1) + ".example", EmailVerified: true, Roles: []string{"ops"}})
+		users = append(users, devidp.User{ID: id, Name: id, Email: id + "@company" + strconv.Itoa(i+1) + ".example",
+			EmailVerified: true, Roles: []string{"ops"}})
 	}
 	var handler http.Handler
-	w.idpWeb = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { handler.ServeHTTP(rw, r) }))
-	if w.idp, err = w.newProxy("idp", strings.TrimPrefix(w.idpWeb.URL, "http://")); err != nil {
+	w.idpWeb = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter,
+		r *http.Request) {
+		handler.ServeHTTP(rw, r)
+	}))
+	if w.idp, err = tcpproxy.Start(strings.TrimPrefix(w.idpWeb.URL, "http://")); err != nil {
 		return err
 	}
-	w.idpURL = "http://" + w.idp.Listen
-	provider, err := devidp.New(devidp.Config{Issuer: w.idpURL, Users: users, Clients: []devidp.Client{{ID: clientID, RedirectURIs: []string{"http://127.0.0.1/callback"}}}})
+	w.idpURL = "http://" + w.idp.Addr
+	provider, err := devidp.New(devidp.Config{Issuer: w.idpURL, Users: users,
+		Clients: []devidp.Client{{ID: clientID, RedirectURIs: []string{"http://127.0.0.1/callback"}}}})
 	if err != nil {
 		return err
 	}
@@ -165,27 +168,26 @@ func (w *testbed) startProvider(ctx context.Context, people int) (err error) {
 	return nil
 }
 
-func (w *testbed) newProxy(name, upstream string) (*toxics.Proxy, error) {
-	return w.shared.proxies.CreateProxy(w.name+"-"+name, "127.0.0.1:"+freePort(), upstream)
-}
-
-// replicaEnv is what a replica is told: development, since nothing here speaks TLS, but the login of production.
-func (w *testbed) replicaEnv(port string) []string {
+// replicaEnv returns the environment of a replica: development, since nothing here uses TLS, but the serving login.
+func (w *world) replicaEnv(port string) []string {
 	return []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir, "LEADCTL_ENV=development", "LEADCTL_KEYSET=" + w.keyset,
-		"POSTGRES_DSN=postgres://" + login + ":" + w.shared.password + "@" + w.pg.Listen + "/" + w.databaseName + "?sslmode=disable&connect_timeout=3",
+		"POSTGRES_DSN=postgres://" + login + ":" + w.shared.password + "@" + w.pg.Addr + "/" + w.databaseName +
+			"?sslmode=disable&connect_timeout=3",
 		"NEXIUS_ISSUER=" + w.idpURL, "NEXIUS_CLIENT_ID=" + clientID,
-		"ODOO_SERVER_URL=http://" + w.od.Listen, "ODOO_MASTER_PASSWORD=" + w.master, "ODOO_TEMPLATE_DB=" + template, "LEADCTL_ODOO_TEMPLATE_PASSWORD=" + w.templateSecret(),
-		"LEADCTL_API_LISTEN=127.0.0.1:" + port, "LEADCTL_API_METRICS_LISTEN=127.0.0.1:" + freePort(), "LEADCTL_LOG_FORMAT=json", "LEADCTL_LOG_LEVEL=debug", "DISABLE_SCHEDULER=1",
+		"ODOO_SERVER_URL=http://" + w.od.Addr, "ODOO_MASTER_PASSWORD=" + w.master, "ODOO_TEMPLATE_DB=" + template,
+		"LEADCTL_ODOO_TEMPLATE_PASSWORD=" + w.templateSecret(),
+		"LEADCTL_API_LISTEN=127.0.0.1:" + port, "LEADCTL_API_METRICS_LISTEN=127.0.0.1:" + freePort(),
+		"LEADCTL_LOG_FORMAT=json", "LEADCTL_LOG_LEVEL=debug", "DISABLE_SCHEDULER=1",
 	}
 }
 
-func (w *testbed) close() {
+func (w *world) close() {
 	for _, r := range w.replicas {
 		r.killAndWait()
 	}
-	for _, p := range []*toxics.Proxy{w.pg, w.od, w.idp} {
-		_ = p.Delete()
+	for _, p := range []*tcpproxy.Proxy{w.pg, w.od, w.idp} {
+		p.Close()
 	}
 	w.odooWeb.CloseClientConnections()
 	w.odooWeb.Close()
@@ -196,8 +198,8 @@ func (w *testbed) close() {
 	_ = os.RemoveAll(w.dir)
 }
 
-// keepLogs moves the world's files to where they outlive it.
-func (w *testbed) keepLogs() string {
+// keepLogs moves the world's files to a folder that is kept, and returns its path.
+func (w *world) keepLogs() string {
 	kept := filepath.Join(cmp.Or(os.Getenv("TMPDIR"), "/tmp"), "leadctl-torture-"+w.name)
 	_ = os.RemoveAll(kept)
 	if err := os.Rename(w.dir, kept); err != nil {
@@ -228,6 +230,6 @@ func freePort() string {
 
 func randomHex() string {
 	b := make([]byte, 12)
-	_, _ = rand.Read(b) // never fails
+	_, _ = rand.Read(b) // it never fails
 	return hex.EncodeToString(b)
 }
