@@ -40,7 +40,7 @@ func layers() [][]string {
 
 // testSupport may reach any layer but the top one, and only tests, demo and benchmarks may import it.
 func testSupport() []string {
-	return []string{"pgtest", "logging/logtest", "odoo/odootest", "acra/acratest", "acra/acragen"}
+	return []string{"pgtest", "logging/logtest", "odoo/odootest", "acra/acratest", "acra/acragen", "tcpproxy"}
 }
 
 // fences is which library only these packages know, so that it can be replaced, or audited, in one place.

@@ -4,22 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/url"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/pgtest"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/schema"
+	"github.com/leadctl/leadctl/pkg/tcpproxy"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
@@ -129,12 +125,15 @@ func lockedForLong(t *testing.T) {
 func slowAndReset(t *testing.T) {
 	db := pgtest.New(t)
 	seedTenants(t, db, 1, 2)
-	between := newFaultyNetwork(t, db.LoginDSN)
-	app := openDB(t, between.dsn, postgres.Options{})
-	between.bad.Store(true)
+	network, dsn, err := tcpproxy.StartPostgres(db.LoginDSN)
+	require.NoError(t, err)
+	t.Cleanup(network.Close)
+	app := openDB(t, dsn, postgres.Options{})
+	end := network.AddFault(tcpproxy.Fault{
+		Delay: 5 * time.Millisecond, Jitter: 5 * time.Millisecond, CutOneIn: 100, BothWays: true})
 	acknowledged := writeInParallel(t, app, 25)
-	between.bad.Store(false)
-	require.Positive(t, between.resets.Load(), "the network reset nothing")
+	end()
+	require.Positive(t, network.Cuts(), "the network cut no connection")
 	require.NotEmpty(t, acknowledged)
 	require.Eventually(t, func() bool { return app.Ping(t.Context()) == nil }, time.Minute, 20*time.Millisecond)
 	requireKept(t, db, app, acknowledged)
@@ -185,68 +184,4 @@ func sessionsEnded(t *testing.T) {
 	require.True(t, fault.Is(err, fault.Unavailable), "%v", err)
 	require.Eventually(t, func() bool { return app.Ping(t.Context()) == nil }, time.Minute, 20*time.Millisecond)
 	requireKept(t, db, app, acknowledged)
-}
-
-// faultyNetwork relays connections to PostgreSQL. While bad is set, it delays each piece of data, and for one piece in
-// a hundred it closes the connection instead.
-type faultyNetwork struct {
-	dsn    string
-	bad    atomic.Bool
-	resets atomic.Int64
-}
-
-func newFaultyNetwork(t *testing.T, dsn string) *faultyNetwork {
-	t.Helper()
-	cfg, err := pgx.ParseConfig(dsn)
-	require.NoError(t, err)
-	kind, address := "tcp", fmt.Sprintf("%s:%d", cfg.Host, cfg.Port)
-	if strings.HasPrefix(cfg.Host, "/") {
-		kind, address = "unix", fmt.Sprintf("%s/.s.PGSQL.%d", cfg.Host, cfg.Port)
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	n := &faultyNetwork{dsn: fmt.Sprintf("postgres://%s:%s@%s/%s?sslmode=disable", cfg.User,
-		url.QueryEscape(cfg.Password), ln.Addr(), cfg.Database)}
-	var running sync.WaitGroup
-	running.Go(func() {
-		for {
-			in, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			out, err := net.Dial(kind, address)
-			if err != nil {
-				_ = in.Close()
-				continue
-			}
-			running.Go(func() { n.relayBytes(in, out) })
-			running.Go(func() { n.relayBytes(out, in) })
-		}
-	})
-	t.Cleanup(func() {
-		_ = ln.Close()
-		running.Wait()
-	})
-	return n
-}
-
-// relayBytes copies from one connection to the other and closes both when it returns.
-func (n *faultyNetwork) relayBytes(from, to net.Conn) {
-	defer from.Close()
-	defer to.Close()
-	piece := make([]byte, 4096)
-	for {
-		got, err := from.Read(piece)
-		if n.bad.Load() && got > 0 {
-			time.Sleep(time.Duration(rand.IntN(10)) * time.Millisecond)
-			if rand.IntN(100) == 0 {
-				n.resets.Add(1)
-				_, _ = to.Write(piece[:rand.IntN(got)])
-				return
-			}
-		}
-		if _, writeErr := to.Write(piece[:got]); err != nil || writeErr != nil {
-			return
-		}
-	}
 }

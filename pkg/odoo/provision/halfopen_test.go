@@ -9,15 +9,13 @@ import (
 	"testing"
 	"time"
 
-	toxiproxy "github.com/Shopify/toxiproxy/v2"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+	"github.com/leadctl/leadctl/pkg/tcpproxy"
 )
 
 // testHalfOpenConnection: connections stay up and nothing comes back through them, whether or not Odoo did what it was told. Each
@@ -25,12 +23,11 @@ import (
 func testHalfOpenConnection(t *testing.T) {
 	r := standIn(t, odootest.Options{})
 	w := r.provisioned(t, 6)
-	proxies := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
-	proxy := toxiproxy.NewProxy(proxies, "odoo", "127.0.0.1:0", strings.TrimPrefix(r.url, "http://"))
-	require.NoError(t, proxy.Start())
-	t.Cleanup(proxy.Stop)
+	proxy, err := tcpproxy.Start(strings.TrimPrefix(r.url, "http://"))
+	require.NoError(t, err)
+	t.Cleanup(proxy.Close)
 	transport := &http.Transport{}
-	s, err := odoo.New(odoo.Options{BaseURL: "http://" + proxy.Listen, HTTPClient: &http.Client{Transport: transport},
+	s, err := odoo.New(odoo.Options{BaseURL: "http://" + proxy.Addr, HTTPClient: &http.Client{Transport: transport},
 		Timeout: time.Second, MaxConcurrent: 3, TripAfter: 1000})
 	require.NoError(t, err)
 	alive := func() bool {
@@ -45,8 +42,7 @@ func testHalfOpenConnection(t *testing.T) {
 	}
 	pprof.Do(context.Background(), pprof.Labels("half-open", "D-010"), func(ctx context.Context) {
 		require.Eventually(t, alive, time.Minute, 10*time.Millisecond)
-		_, err := proxy.Toxics.AddToxicJson(strings.NewReader(`{"name":"silence","type":"timeout","stream":"downstream","attributes":{"timeout":0}}`))
-		require.NoError(t, err)
+		end := proxy.AddFault(tcpproxy.Fault{Drop: true})
 		before := len(r.stand.Calls())
 		var wg sync.WaitGroup
 		for range 6 { // twice as many as there are slots
@@ -58,7 +54,7 @@ func testHalfOpenConnection(t *testing.T) {
 		assert.Eventually(t, func() bool { return len(r.stand.Calls()) > before }, time.Minute, time.Millisecond, "the server hears it")
 		assert.Positive(t, running())
 		wg.Wait()
-		require.NoError(t, proxy.Toxics.RemoveToxic(ctx, "silence"))
+		end()
 		require.Eventually(t, alive, time.Minute, 10*time.Millisecond)
 	})
 	transport.CloseIdleConnections()
