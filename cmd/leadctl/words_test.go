@@ -32,8 +32,6 @@ func pending() []string {
 
 		"packaging",
 
-		"pkg/acra",
-
 		"pkg/clilogin",
 
 		"pkg/config",

@@ -54,7 +54,7 @@ func (in *ingestion) beginRun(ctx context.Context) error {
 	return in.startRun(ctx, at)
 }
 
-// startRun writes the run's row, unless this is a dry run.
+// startRun writes the run's row and an audit line, unless this is a dry run.
 func (in *ingestion) startRun(ctx context.Context, at checkpoint) error {
 	in.savedBatch, in.savedAt = at.Batch, time.Now()
 	if in.opts.DryRun {
@@ -64,7 +64,8 @@ func (in *ingestion) startRun(ctx context.Context, at checkpoint) error {
 		if err := in.openRunRow(ctx, tx); err != nil {
 			return err
 		}
-		return tenant.Record(ctx, tx, in.opts.By, tenant.Act{Action: "acra.ingest", Object: strconv.FormatInt(in.run.ID, 10),
+		return tenant.Record(ctx, tx, in.opts.By, tenant.Act{Action: "acra.ingest",
+			Object: strconv.FormatInt(in.run.ID, 10),
 			Detail: map[string]any{"source": in.run.Source, "resumed": in.resumed}})
 	})
 	if err != nil {

@@ -155,7 +155,8 @@ func (d *download) checkResponse(resp *http.Response) (after time.Duration, err 
 // skipToOffset discards what was read before, when the server sends the file from its start.
 func (d *download) skipToOffset(resp *http.Response) error {
 	begins := fmt.Sprintf("bytes %d-", d.offset)
-	ranged := resp.StatusCode == http.StatusPartialContent && strings.HasPrefix(resp.Header.Get("Content-Range"), begins)
+	ranged := resp.StatusCode == http.StatusPartialContent &&
+		strings.HasPrefix(resp.Header.Get("Content-Range"), begins)
 	if d.offset == 0 || ranged {
 		return nil
 	}

@@ -38,7 +38,8 @@ func TestStalledDownloadContinues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := Service{Client: &http.Client{Transport: stallingServer("register")}}.newClient()
 		start := time.Now()
-		text, err := io.ReadAll(&download{apiClient: client, ctx: t.Context(), what: "file", url: "http://storage.example/file"})
+		text, err := io.ReadAll(&download{apiClient: client, ctx: t.Context(), what: "file",
+			url: "http://storage.example/file"})
 		require.NoError(t, err)
 		require.Equal(t, "register", string(text))
 		require.WithinDuration(t, start.Add(stallLimit), time.Now(), 2*time.Second, "one stall and one backoff")
