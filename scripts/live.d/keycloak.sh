@@ -26,7 +26,7 @@ keycloak_fill() {
 	port=$(free_port)
 	log "keycloak: downloaded; first start"
 	KC_BOOTSTRAP_ADMIN_USERNAME=admin KC_BOOTSTRAP_ADMIN_PASSWORD=$(cat "$dir/admin") keycloak_launch "$work" "$port"
-	wait_for keycloak 300 keycloak_answers "http://127.0.0.1:$port"
+	wait_for keycloak 900 keycloak_answers "http://127.0.0.1:$port"
 	stop_service keycloak
 	rm -rf "$work/tmp"
 	chown -R root:root "$work"
