@@ -17,8 +17,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/pgtest"
 )
 
-// operating is a database with a lead of each of two tenants, and leadctl as an operator calls it there.
-func operating(t *testing.T) (db *pgtest.DB, leadctl func(args ...string) *exec.Cmd) {
+// newOperator is a database with a lead of each of two tenants, and leadctl as an operator calls it there.
+func newOperator(t *testing.T) (db *pgtest.DB, leadctl func(args ...string) *exec.Cmd) {
 	t.Helper()
 	db = pgtest.New(t)
 	for _, sql := range []string{
@@ -37,14 +37,14 @@ func operating(t *testing.T) (db *pgtest.DB, leadctl func(args ...string) *exec.
 	}
 }
 
-// exporting is operating with the one command that exports tenant 1's lead to a path.
-func exporting(t *testing.T) (db *pgtest.DB, export func(path string) *exec.Cmd) {
+// newExporter is operating with the one command that exports tenant 1's lead to a path.
+func newExporter(t *testing.T) (db *pgtest.DB, export func(path string) *exec.Cmd) {
 	t.Helper()
-	db, leadctl := operating(t)
+	db, leadctl := newOperator(t)
 	return db, func(path string) *exec.Cmd { return leadctl("export", "scores", "--tenant", "1", "--out", path) }
 }
 
-func exported(t *testing.T, cmd *exec.Cmd) {
+func requireSuccess(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
@@ -65,7 +65,7 @@ func requireFiles(t *testing.T, dir string, names ...string) {
 // killedExportLeavesNothing: an export that is killed while it works leaves no file of its own, and the one that stood
 // in its place as it was. The next one works.
 func killedExportLeavesNothing(t *testing.T) {
-	db, export := exporting(t)
+	db, export := newExporter(t)
 	dir := t.TempDir()
 	for name, before := range map[string][]string{"new.csv": nil, "old.csv": {"old.csv"}} {
 		path := filepath.Join(dir, name)
@@ -80,7 +80,7 @@ func killedExportLeavesNothing(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "as it was", string(held))
 		}
-		exported(t, export(path))
+		requireSuccess(t, export(path))
 		requireFiles(t, dir, name)
 		held, err := os.ReadFile(path)
 		require.NoError(t, err)
@@ -122,7 +122,7 @@ func holdsFileOf(pid int, dir string) bool {
 
 func TestPipesAreWrittenTo(t *testing.T) {
 	t.Parallel()
-	_, export := exporting(t)
+	_, export := newExporter(t)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "pipe")
 	require.NoError(t, syscall.Mkfifo(path, 0o600))
@@ -137,7 +137,7 @@ func TestPipesAreWrittenTo(t *testing.T) {
 		text, _ := io.ReadAll(f)
 		got <- string(text)
 	}()
-	exported(t, export(path))
+	requireSuccess(t, export(path))
 	require.Contains(t, <-got, "\r\n7,")
 	requireFiles(t, dir, "pipe")
 	info, err := os.Stat(path)

@@ -8,7 +8,7 @@ import (
 // TestCases runs the acceptance cases that show in the whole command, by their ids.
 func TestCases(t *testing.T) {
 	t.Parallel()
-	cases := map[string]func(*testing.T){"B-018": noSessionSettings, "B-070": actingForATenant}
+	cases := map[string]func(*testing.T){"B-018": noSessionSettings, "B-070": operatorActsAsTenant}
 	if runtime.GOOS == "linux" { // elsewhere there are no files without a name
 		cases["B-066"] = killedExportLeavesNothing
 	}

@@ -30,42 +30,42 @@ func TestLiveConsoleInChromium(t *testing.T) {
 	s := &site{realm: r, api: "http://" + freeAddress(t)}
 	r.more = []string{"--api-url", s.api}
 	r.setUp(t)
-	stand := standIn(t)
+	stand := startStandIn(t)
 	t.Setenv("LEADCTL_CONSOLE_OPERATOR_TENANT", "1")
-	s.serve(t)
+	s.startServe(t)
 	s.chromium = newChromium(t)
-	l := newLook(t, s)
+	l := newPageChecker(t, s)
 
 	t.Run("a stranger", func(t *testing.T) {
 		for name, path := range map[string]string{"signin": "/signin", "signin-failed": "/auth/callback?state=x&code=y", "no-such-page": "/nowhere"} {
 			s.open(t, s.api+path)
-			l.at(t, name)
+			l.checkPage(t, name)
 		}
 	})
 	t.Run("alice's first sign-in", func(t *testing.T) {
 		stand.Inject(odootest.Fault{Op: "db.duplicate_database", Do: odootest.Slow, Delay: 8 * time.Second, Times: 1})
 		l.signIn(t, alice)
-		s.arrives(t, s.api+"/setup")
+		s.waitForAddress(t, s.api+"/setup")
 		s.element(t, ".step-running")
-		l.at(t, "setting-up")
+		l.checkPage(t, "setting-up")
 		s.element(t, ".celebrate") // comes by itself
-		l.at(t, "ready")
+		l.checkPage(t, "ready")
 	})
-	t.Run("alice's leads", func(t *testing.T) { l.leads(t) })
+	t.Run("alice's leads", func(t *testing.T) { l.checkLeads(t) })
 	t.Run("alice operates", func(t *testing.T) {
 		for _, tab := range []string{"", "/tenants", "/ingestion", "/jobs", "/audit"} {
 			s.open(t, s.api+"/ops"+tab)
 			s.element(t, ".cards, .scroll, .empty:not([hx-get])") // health comes by itself
-			l.at(t, "ops"+strings.ReplaceAll(tab, "/", "-"))
+			l.checkPage(t, "ops"+strings.ReplaceAll(tab, "/", "-"))
 		}
 	})
 	t.Run("alice signs out", func(t *testing.T) { l.signOut(t) })
-	t.Run("bob, a viewer of another company", func(t *testing.T) { l.viewer(t) })
-	l.nothingOdd(t)
+	t.Run("bob, a viewer of another company", func(t *testing.T) { l.checkViewer(t) })
+	l.requireCleanLog(t)
 }
 
-// standIn is an Odoo that prepares workspaces, named by the environment.
-func standIn(t *testing.T) *odootest.Server {
+// startStandIn is an Odoo that prepares workspaces, named by the environment.
+func startStandIn(t *testing.T) *odootest.Server {
 	stand := odootest.New(odootest.Options{Master: "master"})
 	web := httptest.NewServer(stand)
 	t.Cleanup(web.Close)
@@ -80,15 +80,15 @@ func standIn(t *testing.T) *odootest.Server {
 	return stand
 }
 
-// look judges pages as they are shown.
-type look struct {
+// pageChecker judges pages as they are shown.
+type pageChecker struct {
 	*site
 	dir string // of screenshots
 	axe string // the source of axe-core
 }
 
-func newLook(t *testing.T, s *site) *look {
-	l := &look{site: s, dir: os.Getenv("LEADCTL_LIVE_SHOTS")}
+func newPageChecker(t *testing.T, s *site) *pageChecker {
+	l := &pageChecker{site: s, dir: os.Getenv("LEADCTL_LIVE_SHOTS")}
 	require.NotEmpty(t, l.dir, "LEADCTL_LIVE_SHOTS is not set; scripts/live chromium sets it")
 	require.NoError(t, os.MkdirAll(l.dir, 0o755))
 	source, err := os.ReadFile(os.Getenv("LEADCTL_LIVE_AXE"))
@@ -98,13 +98,13 @@ func newLook(t *testing.T, s *site) *look {
 }
 
 // devtools is a command of the DevTools protocol, for what WebDriver has no words for.
-func (l *look) devtools(t *testing.T, command string, params map[string]any, out any) {
+func (l *pageChecker) devtools(t *testing.T, command string, params map[string]any, out any) {
 	t.Helper()
 	l.call(t, http.MethodPost, "/goog/cdp/execute", map[string]any{"cmd": command, "params": params}, out)
 }
 
 // evaluate runs an expression beside the page's policy, as an extension would.
-func (l *look) evaluate(t *testing.T, expression string) (text string) {
+func (l *pageChecker) evaluate(t *testing.T, expression string) (text string) {
 	t.Helper()
 	var answer struct {
 		Result           struct{ Value any }
@@ -116,8 +116,8 @@ func (l *look) evaluate(t *testing.T, expression string) (text string) {
 	return text
 }
 
-// at judges the page that the browser shows, and keeps pictures of it.
-func (l *look) at(t *testing.T, name string) {
+// checkPage judges the page that the browser shows, and keeps pictures of it.
+func (l *pageChecker) checkPage(t *testing.T, name string) {
 	t.Helper()
 	for _, width := range []int{1280, 360, 320} {
 		for _, scheme := range []string{"light", "dark"} {
@@ -128,7 +128,7 @@ func (l *look) at(t *testing.T, name string) {
 			if width == 320 {
 				continue
 			}
-			l.picture(t, what)
+			l.saveScreenshot(t, what)
 			found := l.evaluate(t, `if (typeof axe === 'undefined') { `+l.axe+`; } axe.run().then(r => r.violations.filter(v => ['serious', 'critical'].includes(v.impact)).map(v => v.id + ': ' + v.nodes.map(n => n.html).join(' | ')).join('\n'))`)
 			assert.Empty(t, found, what)
 		}
@@ -136,7 +136,7 @@ func (l *look) at(t *testing.T, name string) {
 	l.devtools(t, "Emulation.setDeviceMetricsOverride", map[string]any{"width": 1280, "height": 800, "deviceScaleFactor": 1, "mobile": false}, nil)
 }
 
-func (l *look) picture(t *testing.T, name string) {
+func (l *pageChecker) saveScreenshot(t *testing.T, name string) {
 	var page struct {
 		CSSContentSize struct{ Width, Height float64 }
 	}
@@ -150,23 +150,23 @@ func (l *look) picture(t *testing.T, name string) {
 }
 
 // signIn is the one button, and Keycloak's own page.
-func (l *look) signIn(t *testing.T, email string) {
+func (l *pageChecker) signIn(t *testing.T, email string) {
 	l.open(t, l.api+"/")
-	l.arrives(t, l.api+"/signin")
+	l.waitForAddress(t, l.api+"/signin")
 	l.click(t, "a.primary")
-	l.arrives(t, l.base+"/realms/"+l.name)
+	l.waitForAddress(t, l.base+"/realms/"+l.name)
 	l.fill(t, "#username", email)
 	l.fill(t, "#password", livePassword)
 	l.click(t, "#kc-login")
-	l.arrives(t, l.api+"/")
+	l.waitForAddress(t, l.api+"/")
 }
 
-func (l *look) source(t *testing.T) (html string) {
-	l.run(t, `document.documentElement.outerHTML`, &html)
+func (l *pageChecker) source(t *testing.T) (html string) {
+	l.evalScript(t, `document.documentElement.outerHTML`, &html)
 	return html
 }
 
-func (l *look) leads(t *testing.T) {
+func (l *pageChecker) checkLeads(t *testing.T) {
 	_, err := l.db.Owner.Exec(t.Context(), `WITH c AS (INSERT INTO companies (uen, name, industry_code, industry_norm, live)
 			SELECT 'LIVE' || i, 'LION CITY WORKS ' || i || ' PTE. LTD.', '62011', 'information and communications', true FROM generate_series(1, 180) i RETURNING company_id)
 		INSERT INTO lead_scores (tenant_id, company_id, score, bucket, rationale)
@@ -175,21 +175,21 @@ func (l *look) leads(t *testing.T) {
 		FROM (SELECT company_id, round((0.2 + 0.78 * power(random(), 0.7))::numeric, 2)::float8 AS s FROM c) x`)
 	require.NoError(t, err)
 	l.click(t, `a[href="/leads"]`)
-	l.arrives(t, l.api+"/leads")
+	l.waitForAddress(t, l.api+"/leads")
 	l.element(t, ".histogram")
-	l.at(t, "leads")
+	l.checkPage(t, "leads")
 	l.click(t, ".more a")
 	l.element(t, "#rows tr:nth-child(30)") // the next page came below the first
-	status, body, _ := l.ask(t, http.MethodGet, "/leads/download?format=csv")
+	status, body, _ := l.fetchInPage(t, http.MethodGet, "/leads/download?format=csv")
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, 182, strings.Count(body, "\r\n"), "a header, 180 companies and the canary")
 	require.Contains(t, body, "CNR-ACME")
 	require.NotContains(t, body, "CNR-BOREALIS")
 	l.open(t, l.api+"/leads?q=nobody")
-	l.at(t, "leads-none-found")
+	l.checkPage(t, "leads-none-found")
 	l.open(t, l.api+"/profiles?new")
 	l.element(t, ".match strong") // counted by itself
-	l.at(t, "profile-new")
+	l.checkPage(t, "profile-new")
 	l.fill(t, "#name", "Programmers")
 	l.fill(t, "#industries", "62")
 	require.Eventually(t, func() bool {
@@ -198,41 +198,41 @@ func (l *look) leads(t *testing.T) {
 		"the count follows what is typed")
 	l.click(t, "form[action='/profiles'] button.primary")
 	l.element(t, ".alert-good")
-	l.at(t, "profile-saved")
+	l.checkPage(t, "profile-saved")
 	l.click(t, "a[href$='delete']")
 	l.element(t, "form[action='/profiles/delete']")
-	l.at(t, "profile-delete")
+	l.checkPage(t, "profile-delete")
 	l.click(t, "form[action='/profiles/delete'] button")
 	l.element(t, ".alert-good")
 	require.NotContains(t, l.source(t), "name=Programmers")
 }
 
 // signOut ends both sessions; what was on the screen before is nowhere to go back to.
-func (l *look) signOut(t *testing.T) {
+func (l *pageChecker) signOut(t *testing.T) {
 	l.open(t, l.api+"/leads")
 	require.Contains(t, l.source(t), alice)
 	l.click(t, "form[action='/signout'] button")
-	l.arrives(t, l.api+"/signin")
+	l.waitForAddress(t, l.api+"/signin")
 	for range 4 {
 		l.call(t, http.MethodPost, "/back", map[string]any{}, nil)
 		time.Sleep(300 * time.Millisecond)
 		page := l.source(t)
-		require.NotContains(t, page, alice, "going back at %s", l.site.at(t))
-		require.NotContains(t, page, "LION CITY", "going back at %s", l.site.at(t))
+		require.NotContains(t, page, alice, "going back at %s", l.site.currentAddress(t))
+		require.NotContains(t, page, "LION CITY", "going back at %s", l.site.currentAddress(t))
 	}
 	require.NotContains(t, l.cookies(t), "nx_access")
 }
 
-// viewer is somebody whom no claim and no operator named: a company of their own, and nothing of Alice's or the
+// checkViewer is somebody whom no claim and no operator named: a company of their own, and nothing of Alice's or the
 // operators'.
-func (l *look) viewer(t *testing.T) {
+func (l *pageChecker) checkViewer(t *testing.T) {
 	l.signIn(t, bob)
 	l.element(t, ".celebrate, .empty")
 	l.open(t, l.api+"/leads")
 	require.Eventually(t, func() bool { return !strings.Contains(l.source(t), "Scoring is under way") }, time.Minute, 100*time.Millisecond, "the page follows the first scoring")
 	require.Contains(t, l.source(t), "No leads yet")
 	require.NotContains(t, l.source(t), "LION CITY")
-	l.at(t, "leads-none-yet")
+	l.checkPage(t, "leads-none-yet")
 	for _, path := range []string{"/ops", "/ops/tenants", "/ops/audit"} {
 		l.open(t, l.api+path)
 		require.Contains(t, l.source(t), "There is no such page", path)
@@ -243,12 +243,12 @@ func (l *look) viewer(t *testing.T) {
 	require.NoError(t, err)
 	l.open(t, l.api+"/setup")
 	require.Contains(t, l.source(t), "the Odoo server does not answer")
-	l.at(t, "setup-failed")
+	l.checkPage(t, "setup-failed")
 }
 
-// nothingOdd reads what the browser noted all the while: no error on the console but the failures that were asked for,
+// requireCleanLog reads what the browser noted all the while: no error on the console but the failures that were asked for,
 // and nothing loaded from anywhere else.
-func (l *look) nothingOdd(t *testing.T) {
+func (l *pageChecker) requireCleanLog(t *testing.T) {
 	var notes []struct{ Level, Message string }
 	l.call(t, http.MethodPost, "/se/log", map[string]string{"type": "browser"}, &notes)
 	for _, n := range notes {

@@ -25,7 +25,7 @@ func TestCasesOfScarceFiles(t *testing.T) {
 	t.Parallel()
 	t.Run("D-057", func(t *testing.T) {
 		t.Parallel()
-		base, running, log := scarce(t)
+		base, running, log := serveWith64Files(t)
 		answers := func() bool {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
@@ -60,8 +60,8 @@ func TestCasesOfScarceFiles(t *testing.T) {
 	})
 }
 
-// scarce runs the daemon with 64 files at most.
-func scarce(t *testing.T) (base string, running *exec.Cmd, log *bytes.Buffer) {
+// serveWith64Files runs the daemon with 64 files at most.
+func serveWith64Files(t *testing.T) (base string, running *exec.Cmd, log *bytes.Buffer) {
 	t.Helper()
 	db := pgtest.New(t)
 	keyset, err := secret.Generate()

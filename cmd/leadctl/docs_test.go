@@ -41,7 +41,7 @@ func cliPage() string {
 Flags of every command:
 
 `)
-	page.WriteString(fence(root.PersistentFlags().FlagUsages()))
+	page.WriteString(codeBlock(root.PersistentFlags().FlagUsages()))
 	writeCommand(&page, root)
 	return page.String()
 }
@@ -50,13 +50,13 @@ func writeCommand(page *strings.Builder, cmd *cobra.Command) {
 	if cmd.HasParent() {
 		fmt.Fprintf(page, "## %s\n\n%s\n\n", cmd.CommandPath(), strings.TrimSpace(orElse(cmd.Long, cmd.Short)))
 		if !cmd.HasAvailableSubCommands() {
-			page.WriteString(fence(cmd.UseLine()))
+			page.WriteString(codeBlock(cmd.UseLine()))
 		}
 		if cmd.HasExample() {
-			page.WriteString(fence(cmd.Example))
+			page.WriteString(codeBlock(cmd.Example))
 		}
 		if flags := cmd.LocalNonPersistentFlags().FlagUsages(); flags != "" {
-			page.WriteString(fence(flags))
+			page.WriteString(codeBlock(flags))
 		}
 	}
 	for _, sub := range cmd.Commands() {
@@ -121,7 +121,7 @@ func docPages(t *testing.T) (pages []string) {
 	return pages
 }
 
-func fence(block string) string { return "```\n" + strings.TrimRight(block, "\n") + "\n```\n\n" }
+func codeBlock(block string) string { return "```\n" + strings.TrimRight(block, "\n") + "\n```\n\n" }
 
 func orElse(a, b string) string {
 	if a != "" {

@@ -6,11 +6,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// actingForATenant: what an operator does for a tenant goes the tenant's own way. It has the rights of the role that
+// operatorActsAsTenant: what an operator does for a tenant goes the tenant's own way. It has the rights of the role that
 // requests have, sees what row security lets that tenant see, and is on that tenant's record. All tenants are meant
 // only where that is said.
-func actingForATenant(t *testing.T) {
-	db, leadctl := operating(t)
+func operatorActsAsTenant(t *testing.T) {
+	db, leadctl := newOperator(t)
 	exec := func(sql string) {
 		_, err := db.Owner.Exec(t.Context(), sql)
 		require.NoError(t, err)

@@ -23,11 +23,11 @@ import (
 // tenant, try its workspace, and find that doing it again changes nothing.
 func TestLiveTenantOnRealOdoo(t *testing.T) {
 	for _, server := range []struct{ name, variables string }{{"19", "LEADCTL_LIVE_ODOO"}, {"14", "LEADCTL_LIVE_ODOO14"}} {
-		t.Run(server.name, func(t *testing.T) { operate(t, server.name, server.variables) })
+		t.Run(server.name, func(t *testing.T) { testOperatorPath(t, server.name, server.variables) })
 	}
 }
 
-func operate(t *testing.T, name, variables string) {
+func testOperatorPath(t *testing.T, name, variables string) {
 	live := func(suffix string) string {
 		v := os.Getenv(variables + suffix)
 		require.NotEmpty(t, v, "%s%s is not set; scripts/live sets it", variables, suffix)
@@ -42,11 +42,11 @@ func operate(t *testing.T, name, variables string) {
 	} {
 		t.Setenv(variable, value)
 	}
-	t.Cleanup(func() { drop(t, live("_DSN"), prefix) })
+	t.Cleanup(func() { dropDatabase(t, live("_DSN"), prefix) })
 
-	command(t, "secrets", "init", keyset)
-	command(t, "odoo", "template", "prepare")
-	provisioned, steps := command(t, "tenant", "provision", "--name", "Acme", "--email", "alice@acme.example", "--wait", "-o", "json")
+	mustRun(t, "secrets", "init", keyset)
+	mustRun(t, "odoo", "template", "prepare")
+	provisioned, steps := mustRun(t, "tenant", "provision", "--name", "Acme", "--email", "alice@acme.example", "--wait", "-o", "json")
 	require.Contains(t, steps, "smoke_test")
 	var made struct {
 		ID int `json:"tenant_id"`
@@ -54,16 +54,16 @@ func operate(t *testing.T, name, variables string) {
 	require.NoError(t, json.Unmarshal([]byte(provisioned), &made))
 	require.Equal(t, 1, made.ID)
 
-	tried, _ := command(t, "odoo", "test", "--tenant", "1", "-o", "csv")
+	tried, _ := mustRun(t, "odoo", "test", "--tenant", "1", "-o", "csv")
 	require.NotContains(t, tried, "failed")
-	again, _ := command(t, "tenant", "provision", "--name", "Acme", "--email", "alice@acme.example", "--wait", "-o", "json")
+	again, _ := mustRun(t, "tenant", "provision", "--name", "Acme", "--email", "alice@acme.example", "--wait", "-o", "json")
 	require.Equal(t, provisioned, again)
-	shown, _ := command(t, "tenant", "show", "1", "-o", "json")
+	shown, _ := mustRun(t, "tenant", "show", "1", "-o", "json")
 	require.Contains(t, shown, `"onboarding": "ready"`)
-	lifeOfWorkspace(t, name, live("_DSN"))
+	testWorkspaceLife(t, name, live("_DSN"))
 }
 
-func command(t *testing.T, args ...string) (stdout, stderr string) {
+func mustRun(t *testing.T, args ...string) (stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	code := run(t.Context(), args, strings.NewReader(""), &out, &errs)
@@ -72,8 +72,8 @@ func command(t *testing.T, args ...string) (stdout, stderr string) {
 	return out.String(), errs.String()
 }
 
-// drop removes what this run made. The template stays: the next run finds it prepared.
-func drop(t *testing.T, dsn, prefix string) {
+// dropDatabase removes what this run made. The template stays: the next run finds it prepared.
+func dropDatabase(t *testing.T, dsn, prefix string) {
 	ctx := context.WithoutCancel(t.Context())
 	conn, err := pgx.Connect(ctx, dsn)
 	require.NoError(t, err)

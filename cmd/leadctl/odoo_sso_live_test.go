@@ -25,11 +25,11 @@ func TestLiveOdooSSOInChromium(t *testing.T) {
 		{"19", "LEADCTL_LIVE_ODOO", `a[href*="openid-connect/auth"]`, "/odoo"},
 		{"14", "LEADCTL_LIVE_ODOO14", `a[href*="openid-connect/auth"]`, "/web"},
 	} {
-		t.Run(server.name, func(t *testing.T) { oneSignIn(t, server.name, server.variables, server.button, server.inside) })
+		t.Run(server.name, func(t *testing.T) { testOneSignIn(t, server.name, server.variables, server.button, server.inside) })
 	}
 }
 
-func oneSignIn(t *testing.T, version, variables, button, inside string) {
+func testOneSignIn(t *testing.T, version, variables, button, inside string) {
 	live := func(suffix string) string {
 		v := os.Getenv(variables + suffix)
 		require.NotEmpty(t, v, "%s%s is not set; scripts/live sets it", variables, suffix)
@@ -47,48 +47,48 @@ func oneSignIn(t *testing.T, version, variables, button, inside string) {
 	} {
 		t.Setenv(variable, value)
 	}
-	t.Cleanup(func() { drop(t, live("_DSN"), prefix) })
-	s.serve(t)
-	command(t, "odoo", "template", "prepare")
+	t.Cleanup(func() { dropDatabase(t, live("_DSN"), prefix) })
+	s.startServe(t)
+	mustRun(t, "odoo", "template", "prepare")
 	s.chromium = newChromium(t)
 
 	s.signIn(t, alice)
 	s.open(t, s.api+"/setup") // where the work begins by itself
 	require.Eventually(t, func() (ready bool) {
-		s.run(t, `!!document.querySelector('.celebrate')`, &ready)
+		s.evalScript(t, `!!document.querySelector('.celebrate')`, &ready)
 		return ready
 	}, time.Minute, 200*time.Millisecond)
-	verified, _ := command(t, "odoo", "sso", "verify", "--tenant", "1", "-o", "csv")
+	verified, _ := mustRun(t, "odoo", "sso", "verify", "--tenant", "1", "-o", "csv")
 	require.NotContains(t, verified, "failed")
 
 	database := provision.DatabaseName(prefix, 1)
 	s.click(t, `a.button[href^="`+live("_URL")+`"]`) // "Open Odoo"
-	s.arrives(t, live("_URL")+"/web/login")
+	s.waitForAddress(t, live("_URL")+"/web/login")
 	s.click(t, button)
 	require.Eventually(t, func() bool {
-		at := s.at(t)
+		at := s.currentAddress(t)
 		return strings.HasPrefix(at, live("_URL")+inside) && !strings.HasPrefix(at, live("_URL")+"/web/login")
-	}, time.Minute, 100*time.Millisecond, "at %s", s.at(t))
+	}, time.Minute, 100*time.Millisecond, "at %s", s.currentAddress(t))
 	var who string
-	s.run(t, `fetch('/web/session/get_session_info', {method: 'POST', headers: {'Content-Type': 'application/json'}, body: '{"jsonrpc":"2.0","method":"call","params":{}}'}).then(r => r.text())`, &who)
+	s.evalScript(t, `fetch('/web/session/get_session_info', {method: 'POST', headers: {'Content-Type': 'application/json'}, body: '{"jsonrpc":"2.0","method":"call","params":{}}'}).then(r => r.text())`, &who)
 	assert.Contains(t, who, `"username": "`+alice+`"`)
 	assert.Contains(t, who, `"db": "`+database+`"`)
-	s.nobodyElseGetsIn(t, live("_URL"), database, button)
+	s.rejectOtherUser(t, live("_URL"), database, button)
 }
 
-// nobodyElseGetsIn: bob, of the same realm and of another tenant, is turned away from alice's workspace.
-func (s *site) nobodyElseGetsIn(t *testing.T, odooURL, database, button string) {
+// rejectOtherUser: bob, of the same realm and of another tenant, is turned away from alice's workspace.
+func (s *site) rejectOtherUser(t *testing.T, odooURL, database, button string) {
 	for _, page := range []string{odooURL + "/web/session/logout", s.base + "/realms/" + s.name + "/protocol/openid-connect/logout"} {
 		s.open(t, page)
 	}
 	s.click(t, "#kc-logout")
-	s.arrives(t, s.base+"/realms/"+s.name+"/protocol/openid-connect/logout/logout-confirm") // or that page would come after the next one
+	s.waitForAddress(t, s.base+"/realms/"+s.name+"/protocol/openid-connect/logout/logout-confirm") // or that page would come after the next one
 	s.open(t, odooURL+"/web/login?db="+url.QueryEscape(database))
 	s.click(t, button)
-	s.arrives(t, s.base+"/realms/"+s.name)
+	s.waitForAddress(t, s.base+"/realms/"+s.name)
 	s.fill(t, "#username", bob)
 	s.fill(t, "#password", livePassword)
 	s.click(t, "#kc-login")
-	s.arrives(t, odooURL+"/web/login")
-	require.Contains(t, s.at(t), "oauth_error")
+	s.waitForAddress(t, odooURL+"/web/login")
+	require.Contains(t, s.currentAddress(t), "oauth_error")
 }

@@ -48,13 +48,13 @@ func operateSetup(env *testscript.Env) error {
 	odooURL := startOdoo(tb)
 	keyset, err := secret.Generate()
 	require.NoError(tb, err)
-	write(tb, env.WorkDir, "keyset.json", string(keyset))
+	writeFile(tb, env.WorkDir, "keyset.json", string(keyset))
 	var register bytes.Buffer
 	_, err = acragen.Write(&register, 300, 1, acragen.Options{})
 	require.NoError(tb, err)
-	write(tb, env.WorkDir, "register.csv", register.String())
-	write(tb, env.WorkDir, "odoo-master", "master")
-	write(tb, env.WorkDir, "odoo-template", "template-admin")
+	writeFile(tb, env.WorkDir, "register.csv", register.String())
+	writeFile(tb, env.WorkDir, "odoo-master", "master")
+	writeFile(tb, env.WorkDir, "odoo-template", "template-admin")
 	for name, value := range map[string]string{
 		"XDG_CONFIG_HOME": env.WorkDir + "/xdg", "HOME": env.WorkDir, "LEADCTL_ENV": "development",
 		"POSTGRES_DSN": db.LoginDSN, "OWNER_DSN": db.OwnerDSN, "LEADCTL_KEYSET_FILE": env.WorkDir + "/keyset.json",
@@ -85,7 +85,7 @@ func startIDP(tb testing.TB, dir string) (issuer string) {
 	for file, who := range map[string][2]string{"alice.token": {"alice", "cli"}, "bob.token": {"bob", "cli"}, "other.token": {"alice", "other"}} {
 		token, err := provider.IssueToken(tb.Context(), who[0], who[1])
 		require.NoError(tb, err)
-		write(tb, dir, file, token)
+		writeFile(tb, dir, file, token)
 	}
 	return issuer
 }
@@ -100,7 +100,7 @@ func startOdoo(tb testing.TB) (base string) {
 	return server.URL
 }
 
-func write(tb testing.TB, dir, name, content string) {
+func writeFile(tb testing.TB, dir, name, content string) {
 	require.NoError(tb, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 }
 

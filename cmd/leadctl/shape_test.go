@@ -47,7 +47,7 @@ func shapeOf(text string) string {
 		return fmt.Sprintf("no JSON: %v\n", err)
 	}
 	types := map[string][]string{}
-	collect(types, "", value)
+	collectTypes(types, "", value)
 	var lines []string
 	for path, list := range types {
 		slices.Sort(list)
@@ -57,18 +57,18 @@ func shapeOf(text string) string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-func collect(types map[string][]string, path string, value any) {
+func collectTypes(types map[string][]string, path string, value any) {
 	kind := "null"
 	switch v := value.(type) {
 	case map[string]any:
 		kind = "object"
 		for name, field := range v {
-			collect(types, path+"."+name, field)
+			collectTypes(types, path+"."+name, field)
 		}
 	case []any:
 		kind = "array"
 		for _, item := range v {
-			collect(types, path+"[]", item)
+			collectTypes(types, path+"[]", item)
 		}
 	case string:
 		kind = "string"

@@ -13,11 +13,11 @@ import (
 	"github.com/leadctl/leadctl/pkg/keycloak"
 )
 
-// driftIsPutRight: somebody opened the attribute to users, switched PKCE off, and took the e-mail address and the
+// repairDrift: somebody opened the attribute to users, switched PKCE off, and took the e-mail address and the
 // audience out of the tokens. Redirect URIs that others added stay.
-func (r *realm) driftIsPutRight(t *testing.T) {
+func (r *realm) repairDrift(t *testing.T) {
 	var profile map[string]any
-	require.Equal(t, 200, r.rest(t, http.MethodGet, "/users/profile", nil, &profile))
+	require.Equal(t, 200, r.callAdmin(t, http.MethodGet, "/users/profile", nil, &profile))
 	attributes, ok := profile["attributes"].([]any)
 	require.True(t, ok)
 	for _, a := range attributes {
@@ -25,32 +25,32 @@ func (r *realm) driftIsPutRight(t *testing.T) {
 			m["permissions"] = map[string]any{"view": []string{"admin", "user"}, "edit": []string{"admin", "user"}}
 		}
 	}
-	require.Equal(t, 200, r.rest(t, http.MethodPut, "/users/profile", profile, nil))
+	require.Equal(t, 200, r.callAdmin(t, http.MethodPut, "/users/profile", profile, nil))
 	var clients []map[string]any
-	require.Equal(t, 200, r.rest(t, http.MethodGet, "/clients?clientId="+liveClient, nil, &clients))
+	require.Equal(t, 200, r.callAdmin(t, http.MethodGet, "/clients?clientId="+liveClient, nil, &clients))
 	clients[0]["attributes"].(map[string]any)["pkce.code.challenge.method"] = ""
 	clients[0]["redirectUris"] = []string{"https://other.example/callback", "https://wide.example/*"}
-	require.Equal(t, 204, r.rest(t, http.MethodPut, "/clients/"+clients[0]["id"].(string), clients[0], nil))
+	require.Equal(t, 204, r.callAdmin(t, http.MethodPut, "/clients/"+clients[0]["id"].(string), clients[0], nil))
 
 	client := "/clients/" + clients[0]["id"].(string)
 	var scopes []struct{ ID, Name string }
-	require.Equal(t, 200, r.rest(t, http.MethodGet, "/client-scopes", nil, &scopes))
+	require.Equal(t, 200, r.callAdmin(t, http.MethodGet, "/client-scopes", nil, &scopes))
 	for _, s := range scopes {
 		switch s.Name {
 		case "email":
-			require.Equal(t, 204, r.rest(t, http.MethodDelete, client+"/default-client-scopes/"+s.ID, nil, nil))
+			require.Equal(t, 204, r.callAdmin(t, http.MethodDelete, client+"/default-client-scopes/"+s.ID, nil, nil))
 		case "leadctl":
 			var mappers []struct{ ID, Name string }
-			require.Equal(t, 200, r.rest(t, http.MethodGet, "/client-scopes/"+s.ID+"/protocol-mappers/models", nil, &mappers))
+			require.Equal(t, 200, r.callAdmin(t, http.MethodGet, "/client-scopes/"+s.ID+"/protocol-mappers/models", nil, &mappers))
 			for _, m := range mappers {
 				if m.Name == "leadctl audience" {
-					require.Equal(t, 204, r.rest(t, http.MethodDelete, "/client-scopes/"+s.ID+"/protocol-mappers/models/"+m.ID, nil, nil))
+					require.Equal(t, 204, r.callAdmin(t, http.MethodDelete, "/client-scopes/"+s.ID+"/protocol-mappers/models/"+m.ID, nil, nil))
 				}
 			}
 		}
 	}
 
-	require.Equal(t, "failed", r.diagnosed(t)["tenant attribute"].State)
+	require.Equal(t, "failed", r.doctorChecks(t)["tenant attribute"].State)
 	code, out, warned := leadctl(t, r.setup("--dry-run", "-o", "json")...)
 	require.Zero(t, code)
 	require.Contains(t, warned, "users may edit tenant_id themselves")
@@ -69,18 +69,18 @@ func (r *realm) driftIsPutRight(t *testing.T) {
 	code, _, said := leadctl(t, r.setup()...)
 	require.Zero(t, code)
 	require.Contains(t, said, "https://wide.example/*", "a redirect URI that is too wide is pointed out")
-	require.Equal(t, 200, r.rest(t, http.MethodGet, "/clients?clientId="+liveClient, nil, &clients))
+	require.Equal(t, 200, r.callAdmin(t, http.MethodGet, "/clients?clientId="+liveClient, nil, &clients))
 	require.Contains(t, clients[0]["redirectUris"], "https://other.example/callback")
 	require.Contains(t, clients[0]["redirectUris"], "http://localhost:3000/api/auth/callback/nexius")
 	code, again, _ := leadctl(t, r.setup("--print", "plan")...)
 	require.Zero(t, code)
 	require.NotContains(t, again, "update")
 	require.NotContains(t, again, "create")
-	require.Equal(t, "ok", r.diagnosed(t)["tenant attribute"].State)
+	require.Equal(t, "ok", r.doctorChecks(t)["tenant attribute"].State)
 }
 
-// diagnosed is what `doctor` says, by name of the check.
-func (r *realm) diagnosed(t *testing.T) map[string]doctor.Check {
+// doctorChecks is what `doctor` says, by name of the check.
+func (r *realm) doctorChecks(t *testing.T) map[string]doctor.Check {
 	_, out, _ := leadctl(t, "doctor", "-o", "json")
 	var checks []doctor.Check
 	require.NoError(t, json.Unmarshal([]byte(out), &checks))

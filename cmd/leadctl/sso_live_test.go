@@ -33,18 +33,18 @@ func TestLiveSSOOnRealKeycloak(t *testing.T) {
 	r := newRealm(t)
 	r.setUp(t)
 
-	t.Run("code flow", func(t *testing.T) { r.aliceByBrowser(t) })
-	t.Run("session is renewed", func(t *testing.T) { r.renewed(t) })
-	t.Run("keys rotate", func(t *testing.T) { r.keysRotate(t) })
-	t.Run("logout", func(t *testing.T) { r.loggedOut(t) })
-	t.Run("device flow", func(t *testing.T) { r.bobByDevice(t) })
-	t.Run("another client of the realm", func(t *testing.T) { r.foreignClient(t) })
-	t.Run("users cannot choose their tenant", func(t *testing.T) { r.tenantIsNotTheirs(t) })
-	t.Run("assign", func(t *testing.T) { r.assigned(t) })
-	t.Run("drift is put right", func(t *testing.T) { r.driftIsPutRight(t) })
+	t.Run("code flow", func(t *testing.T) { r.signInByBrowser(t) })
+	t.Run("session is renewed", func(t *testing.T) { r.renewSession(t) })
+	t.Run("keys rotate", func(t *testing.T) { r.rotateKeys(t) })
+	t.Run("logout", func(t *testing.T) { r.logOut(t) })
+	t.Run("device flow", func(t *testing.T) { r.signInByDevice(t) })
+	t.Run("another client of the realm", func(t *testing.T) { r.rejectForeignClient(t) })
+	t.Run("users cannot choose their tenant", func(t *testing.T) { r.rejectOwnTenantChange(t) })
+	t.Run("assign", func(t *testing.T) { r.assignUser(t) })
+	t.Run("drift is put right", func(t *testing.T) { r.repairDrift(t) })
 }
 
-func (r *realm) aliceByBrowser(t *testing.T) {
+func (r *realm) signInByBrowser(t *testing.T) {
 	in := logIn(t, alice, "--no-browser")
 	require.Equal(t, alice, in.Email)
 	require.Equal(t, []string{"ops"}, in.TokenRoles)
@@ -60,7 +60,7 @@ func (r *realm) aliceByBrowser(t *testing.T) {
 	require.True(t, who.EmailVerified)
 	require.Equal(t, sso.KindAccess, who.Kind)
 	require.Contains(t, who.Audience, liveClient)
-	for name, c := range checks(t, 0) {
+	for name, c := range explainChecks(t, 0) {
 		if name != "clock" { // Keycloak sends no Date
 			require.Equal(t, "passed", c.State, "%s: %s", name, c.Detail)
 		}
@@ -71,8 +71,8 @@ func (r *realm) aliceByBrowser(t *testing.T) {
 	require.Regexp(t, `key,.*RS256 RSA 2048 bit, .* old",verifies tokens`, found)
 }
 
-// keptSession is the file that login keeps.
-func keptSession(t *testing.T) (path string, fields map[string]string) {
+// savedSession is the file that login keeps.
+func savedSession(t *testing.T) (path string, fields map[string]string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(os.Getenv("XDG_CONFIG_HOME"), "leadctl", "session-*.json"))
 	require.NoError(t, err)
@@ -83,22 +83,22 @@ func keptSession(t *testing.T) (path string, fields map[string]string) {
 	return files[0], fields
 }
 
-// renewed lets the session look expired: the next command renews it, and says nothing about it.
-func (r *realm) renewed(t *testing.T) {
-	_, old := keptSession(t)
-	r.expire(t)
+// renewSession lets the session look expired: the next command renews it, and says nothing about it.
+func (r *realm) renewSession(t *testing.T) {
+	_, old := savedSession(t)
+	r.expireSession(t)
 	require.Equal(t, alice, whoAmI(t).Email)
-	_, now := keptSession(t)
+	_, now := savedSession(t)
 	require.NotEqual(t, old["access_token"], now["access_token"])
 }
 
-// keysRotate makes a new signing key, and later takes the old one away, while tokens are verified all the time.
-func (r *realm) keysRotate(t *testing.T) {
-	now := newShift()
+// rotateKeys makes a new signing key, and later takes the old one away, while tokens are verified all the time.
+func (r *realm) rotateKeys(t *testing.T) {
+	now := newShiftedClock()
 	v, err := sso.NewVerifier(sso.Config{Issuer: os.Getenv("NEXIUS_ISSUER"), Audiences: []string{liveClient}, ClientIDs: []string{defaultCLIClient}, AllowInsecure: true, Now: now.Now})
 	require.NoError(t, err)
 	defer v.Close()
-	_, s := keptSession(t)
+	_, s := savedSession(t)
 	before := s["access_token"]
 	stop, verifying := make(chan struct{}), sync.WaitGroup{}
 	verified := 0
@@ -115,11 +115,11 @@ func (r *realm) keysRotate(t *testing.T) {
 		}
 	})
 	old := r.keyProvider(t)
-	require.Equal(t, 201, r.rest(t, http.MethodPost, "/components", map[string]any{
+	require.Equal(t, 201, r.callAdmin(t, http.MethodPost, "/components", map[string]any{
 		"name": "rsa-next", "providerId": "rsa-generated", "providerType": "org.keycloak.keys.KeyProvider", "parentId": r.id(t),
 		"config": map[string][]string{"priority": {"200"}, "enabled": {"true"}, "active": {"true"}, "algorithm": {"RS256"}, "keySize": {"2048"}},
 	}, nil))
-	answer := r.grant(t, r.name, url.Values{"client_id": {defaultCLIClient}, "grant_type": {"refresh_token"}, "refresh_token": {s["refresh_token"]}})
+	answer := r.requestToken(t, r.name, url.Values{"client_id": {defaultCLIClient}, "grant_type": {"refresh_token"}, "refresh_token": {s["refresh_token"]}})
 	after := answer["access_token"]
 	require.NotEmpty(t, after, answer["error_description"])
 	require.NotEqual(t, keyIDOf(t, before), keyIDOf(t, after))
@@ -129,23 +129,23 @@ func (r *realm) keysRotate(t *testing.T) {
 	verifying.Wait()
 	require.Positive(t, verified)
 
-	require.Equal(t, 204, r.rest(t, http.MethodDelete, "/components/"+old, nil, nil))
+	require.Equal(t, 204, r.callAdmin(t, http.MethodDelete, "/components/"+old, nil, nil))
 	now.advance(11 * time.Minute)
 	_, err = v.Verify(t.Context(), before)
 	require.Equal(t, fault.Unauthenticated, fault.KindOf(err), "a key that is gone counts no more")
-	r.expire(t)
+	r.expireSession(t)
 	require.Equal(t, alice, whoAmI(t).Email, "the renewed session is signed with the new key")
 }
 
 func (r *realm) id(t *testing.T) string {
 	var realm struct{ ID string }
-	require.Equal(t, 200, r.rest(t, http.MethodGet, "", nil, &realm))
+	require.Equal(t, 200, r.callAdmin(t, http.MethodGet, "", nil, &realm))
 	return realm.ID
 }
 
 func (r *realm) keyProvider(t *testing.T) string {
 	var list []struct{ ID, ProviderID string }
-	require.Equal(t, 200, r.rest(t, http.MethodGet, "/components?type=org.keycloak.keys.KeyProvider", nil, &list))
+	require.Equal(t, 200, r.callAdmin(t, http.MethodGet, "/components?type=org.keycloak.keys.KeyProvider", nil, &list))
 	for _, c := range list {
 		if c.ProviderID == "rsa-generated" {
 			return c.ID
@@ -155,28 +155,28 @@ func (r *realm) keyProvider(t *testing.T) string {
 	return ""
 }
 
-func (r *realm) loggedOut(t *testing.T) {
-	_, s := keptSession(t)
+func (r *realm) logOut(t *testing.T) {
+	_, s := savedSession(t)
 	code, _, _ := leadctl(t, "sso", "logout")
 	require.Zero(t, code)
 	left, err := filepath.Glob(filepath.Join(os.Getenv("XDG_CONFIG_HOME"), "leadctl", "session-*.json"))
 	require.NoError(t, err)
 	require.Empty(t, left)
-	answer := r.grant(t, r.name, url.Values{"client_id": {defaultCLIClient}, "grant_type": {"refresh_token"}, "refresh_token": {s["refresh_token"]}})
+	answer := r.requestToken(t, r.name, url.Values{"client_id": {defaultCLIClient}, "grant_type": {"refresh_token"}, "refresh_token": {s["refresh_token"]}})
 	require.Equal(t, "invalid_grant", answer["error"], "the provider knows that the session is over")
 	code, _, said := leadctl(t, "sso", "whoami")
 	require.Equal(t, 5, code)
 	require.Contains(t, said, "leadctl sso login")
 }
 
-// bobByDevice: somebody whom nobody gave a tenant or a role. He belongs nowhere, and then where the database says.
-func (r *realm) bobByDevice(t *testing.T) {
+// signInByDevice: somebody whom nobody gave a tenant or a role. He belongs nowhere, and then where the database says.
+func (r *realm) signInByDevice(t *testing.T) {
 	in := logIn(t, bob, "--device")
 	require.Empty(t, in.TokenRoles)
 	code, _, said := leadctl(t, "sso", "whoami")
 	require.Equal(t, 5, code)
 	require.Contains(t, said, "no tenant yet")
-	found := checks(t, 5)
+	found := explainChecks(t, 5)
 	require.Equal(t, "warning", found["tenant"].State)
 	require.Contains(t, found["tenant"].Hint, "leadctl sso keycloak assign")
 	require.Equal(t, "warning", found["roles"].State)
@@ -188,20 +188,20 @@ func (r *realm) bobByDevice(t *testing.T) {
 	who := whoAmI(t)
 	require.EqualValues(t, 2, who.Tenant)
 	require.Equal(t, []string{"viewer"}, who.Roles, "stored roles count: Keycloak's default roles say nothing about leadctl")
-	require.Contains(t, checks(t, 0)["database"].Detail, "stored for the user")
+	require.Contains(t, explainChecks(t, 0)["database"].Detail, "stored for the user")
 }
 
-// foreignClient makes a second application in the realm, whose tokens are as genuine as ours. Keycloak even puts us
+// rejectForeignClient makes a second application in the realm, whose tokens are as genuine as ours. Keycloak even puts us
 // into aud when the user has a role at our client; then the client that the token was made for gives it away.
-func (r *realm) foreignClient(t *testing.T) {
-	require.Equal(t, 201, r.rest(t, http.MethodPost, "/clients", map[string]any{"clientId": "spa2", "publicClient": true, "directAccessGrantsEnabled": true}, nil))
+func (r *realm) rejectForeignClient(t *testing.T) {
+	require.Equal(t, 201, r.callAdmin(t, http.MethodPost, "/clients", map[string]any{"clientId": "spa2", "publicClient": true, "directAccessGrantsEnabled": true}, nil))
 	for user, reason := range map[string]sso.Reason{alice: sso.ReasonParty, bob: sso.ReasonAudience} {
 		require.NoError(t, os.WriteFile("foreign.token", []byte(r.passwordToken(t, "spa2", user)), 0o600))
 		code, _, said := leadctl(t, "sso", "whoami", "--token-file", "foreign.token")
 		require.Equal(t, 5, code)
 		require.Contains(t, said, string(reason))
 		require.Contains(t, said, `"spa2"`)
-		found := checks(t, 5, "--token-file", "foreign.token")
+		found := explainChecks(t, 5, "--token-file", "foreign.token")
 		require.Equal(t, "failed", found["azp"].State)
 		require.Contains(t, found["azp"].Hint, "LEADCTL_SSO_EXTRA_CLIENTS")
 		require.Equal(t, "passed", found["signature"].State, "the token is genuine")
@@ -216,13 +216,13 @@ func (r *realm) foreignClient(t *testing.T) {
 
 func (r *realm) passwordToken(t *testing.T, client, user string) string {
 	t.Helper()
-	answer := r.grant(t, r.name, url.Values{"client_id": {client}, "grant_type": {"password"}, "username": {user}, "password": {livePassword}, "scope": {"openid"}})
+	answer := r.requestToken(t, r.name, url.Values{"client_id": {client}, "grant_type": {"password"}, "username": {user}, "password": {livePassword}, "scope": {"openid"}})
 	require.NotEmpty(t, answer["access_token"], answer["error_description"])
 	return answer["access_token"]
 }
 
-// tenantIsNotTheirs: alice writes to her own account, as Keycloak's account page does.
-func (r *realm) tenantIsNotTheirs(t *testing.T) {
+// rejectOwnTenantChange: alice writes to her own account, as Keycloak's account page does.
+func (r *realm) rejectOwnTenantChange(t *testing.T) {
 	token := r.passwordToken(t, "spa2", alice)
 	body := fmt.Sprintf(`{"username":%q,"email":%q,"firstName":"Alice","lastName":"Changed","attributes":{"tenant_id":["2"]}}`, alice, alice)
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.base+"/realms/"+r.name+"/account", strings.NewReader(body))
@@ -239,11 +239,11 @@ func (r *realm) tenantIsNotTheirs(t *testing.T) {
 	require.NotEqual(t, 403, resp.StatusCode, "the account page was reached: %s", answer)
 	t.Logf("account: status %d %s", resp.StatusCode, answer)
 	var users []struct{ Attributes map[string][]string }
-	require.Equal(t, 200, r.rest(t, http.MethodGet, "/users?exact=true&username="+url.QueryEscape(alice), nil, &users))
+	require.Equal(t, 200, r.callAdmin(t, http.MethodGet, "/users?exact=true&username="+url.QueryEscape(alice), nil, &users))
 	require.Equal(t, []string{"1"}, users[0].Attributes["tenant_id"])
 }
 
-func (r *realm) assigned(t *testing.T) {
+func (r *realm) assignUser(t *testing.T) {
 	assign := func(wantCode int, args ...string) string {
 		code, out, said := leadctl(t, append([]string{"sso", "keycloak", "assign"}, args...)...)
 		require.Equal(t, wantCode, code)
@@ -257,15 +257,15 @@ func (r *realm) assigned(t *testing.T) {
 	assign(2, bob, "--tenant", "0")
 	assign(2, bob, "--role", "root")
 	assign(4, "nobody@acme.example", "--tenant", "1")
-	r.expire(t)
+	r.expireSession(t)
 	who := whoAmI(t)
 	require.EqualValues(t, 1, who.Tenant)
 	require.Equal(t, []string{"ops"}, who.Roles, "the token's roles count before the stored ones")
 }
 
-// expire makes the next command renew the session.
-func (r *realm) expire(t *testing.T) {
-	path, s := keptSession(t)
+// expireSession makes the next command renew the session.
+func (r *realm) expireSession(t *testing.T) {
+	path, s := savedSession(t)
 	s["expires_at"] = time.Now().Format(time.RFC3339)
 	raw, err := json.Marshal(s)
 	require.NoError(t, err)

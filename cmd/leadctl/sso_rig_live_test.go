@@ -45,16 +45,16 @@ func newRealm(t *testing.T) *realm {
 	t.Setenv("LEADCTL_KEYCLOAK_PASSWORD_FILE", env("LEADCTL_LIVE_KEYCLOAK_PASSWORD_FILE"))
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	t.Chdir(t.TempDir())
-	t.Cleanup(func() { r.rest(t, http.MethodDelete, "", nil, nil) })
+	t.Cleanup(func() { r.callAdmin(t, http.MethodDelete, "", nil, nil) })
 	return r
 }
 
-// rest is a call of the admin API below the realm, for what leadctl itself never does.
-func (r *realm) rest(t *testing.T, method, path string, in, out any) int {
+// callAdmin is a call of the admin API below the realm, for what leadctl itself never does.
+func (r *realm) callAdmin(t *testing.T, method, path string, in, out any) int {
 	t.Helper()
 	password, err := os.ReadFile(os.Getenv("LEADCTL_KEYCLOAK_PASSWORD_FILE"))
 	require.NoError(t, err)
-	token := r.grant(t, "master", url.Values{"client_id": {"admin-cli"}, "grant_type": {"password"}, "username": {"admin"}, "password": {strings.TrimSpace(string(password))}})
+	token := r.requestToken(t, "master", url.Values{"client_id": {"admin-cli"}, "grant_type": {"password"}, "username": {"admin"}, "password": {strings.TrimSpace(string(password))}})
 	body, err := json.Marshal(in)
 	require.NoError(t, err)
 	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, r.base+"/admin/realms/"+r.name+path, bytes.NewReader(body))
@@ -70,8 +70,8 @@ func (r *realm) rest(t *testing.T, method, path string, in, out any) int {
 	return resp.StatusCode
 }
 
-// grant asks a realm's token endpoint; the answer's texts, which for a refusal are error and error_description.
-func (r *realm) grant(t *testing.T, realm string, form url.Values) map[string]string {
+// requestToken asks a realm's token endpoint; the answer's texts, which for a refusal are error and error_description.
+func (r *realm) requestToken(t *testing.T, realm string, form url.Values) map[string]string {
 	t.Helper()
 	resp, err := http.PostForm(r.base+"/realms/"+realm+"/protocol/openid-connect/token", form)
 	require.NoError(t, err)
@@ -113,7 +113,7 @@ func (r *realm) setUp(t *testing.T) {
 
 	code, planned, _ := leadctl(t, r.setup("--create-realm", "--dry-run", "-o", "json")...)
 	require.Zero(t, code)
-	require.Equal(t, 404, r.rest(t, http.MethodGet, "", nil, nil), "a dry run writes nothing")
+	require.Equal(t, 404, r.callAdmin(t, http.MethodGet, "", nil, nil), "a dry run writes nothing")
 	for _, c := range planOf(t, planned) {
 		require.Equal(t, keycloak.Create, c.Action, c)
 	}
@@ -164,9 +164,9 @@ func newPerson(t *testing.T, email string) person {
 
 var formAction = regexp.MustCompile(`(?s)<form[^>]*\baction="([^"]*)"`)
 
-// visit signs in at address as Keycloak's pages ask for it, and consents where they ask for that. It gives the last
+// signInAt signs in at address as Keycloak's pages ask for it, and consents where they ask for that. It gives the last
 // page.
-func (p person) visit(t *testing.T, address string) string {
+func (p person) signInAt(t *testing.T, address string) string {
 	resp, err := p.Get(address)
 	if !assert.NoError(t, err) {
 		return ""
@@ -184,7 +184,7 @@ func (p person) visit(t *testing.T, address string) string {
 		}
 		form := url.Values{"username": {p.email}, "password": {livePassword}, "credentialId": {""}}
 		if !strings.Contains(page, `name="password"`) {
-			form = hidden(page)
+			form = hiddenFields(page)
 			form.Set("accept", "Yes")
 		}
 		if resp, err = p.PostForm(at.String(), form); !assert.NoError(t, err) {
@@ -195,7 +195,7 @@ func (p person) visit(t *testing.T, address string) string {
 	return ""
 }
 
-func hidden(page string) url.Values {
+func hiddenFields(page string) url.Values {
 	form := url.Values{}
 	for _, m := range regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)"`).FindAllStringSubmatch(page, -1) {
 		form.Set(m[1], html.UnescapeString(m[2]))
@@ -203,8 +203,8 @@ func hidden(page string) url.Values {
 	return form
 }
 
-// terminal is stderr with somebody looking at it: the first address on it is visited.
-type terminal struct {
+// loginTerminal is stderr with somebody looking at it: the first address on it is visited.
+type loginTerminal struct {
 	mu    sync.Mutex
 	text  strings.Builder
 	once  sync.Once
@@ -212,13 +212,13 @@ type terminal struct {
 	done  sync.WaitGroup
 }
 
-var anAddress = regexp.MustCompile(`https?://[^\s]+/(auth\?|device\?)[^\s]+`)
+var loginAddress = regexp.MustCompile(`https?://[^\s]+/(auth\?|device\?)[^\s]+`)
 
-func (s *terminal) Write(b []byte) (int, error) {
+func (s *loginTerminal) Write(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.text.Write(b)
-	if address := anAddress.FindString(s.text.String()); address != "" {
+	if address := loginAddress.FindString(s.text.String()); address != "" {
 		s.once.Do(func() { s.done.Go(func() { s.visit(address) }) })
 	}
 	return len(b), nil
@@ -228,8 +228,8 @@ func (s *terminal) Write(b []byte) (int, error) {
 func logIn(t *testing.T, email string, flags ...string) (said signedIn) {
 	t.Helper()
 	who := newPerson(t, email)
-	screen := &terminal{visit: func(address string) {
-		page := who.visit(t, address)
+	screen := &loginTerminal{visit: func(address string) {
+		page := who.signInAt(t, address)
 		assert.Regexp(t, `Signed in\. This page can be closed|Device Login Successful`, page)
 	}}
 	var out bytes.Buffer
@@ -250,8 +250,8 @@ func whoAmI(t *testing.T) whoami {
 	return who
 }
 
-// checks is `sso whoami --explain` by name.
-func checks(t *testing.T, wantCode int, args ...string) map[string]explainedCheck {
+// explainChecks is `sso whoami --explain` by name.
+func explainChecks(t *testing.T, wantCode int, args ...string) map[string]explainedCheck {
 	t.Helper()
 	code, out, _ := leadctl(t, append([]string{"sso", "whoami", "--explain", "-o", "json"}, args...)...)
 	require.Equal(t, wantCode, code)
@@ -265,21 +265,21 @@ func checks(t *testing.T, wantCode int, args ...string) map[string]explainedChec
 	return byName
 }
 
-// shift is the clock, moved.
-type shift struct {
+// shiftedClock is the clock, moved.
+type shiftedClock struct {
 	mu sync.Mutex
 	by time.Duration
 }
 
-func newShift() *shift { return &shift{} }
+func newShiftedClock() *shiftedClock { return &shiftedClock{} }
 
-func (s *shift) Now() time.Time {
+func (s *shiftedClock) Now() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return time.Now().Add(s.by)
 }
 
-func (s *shift) advance(d time.Duration) {
+func (s *shiftedClock) advance(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.by += d

@@ -22,8 +22,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/pgtest"
 )
 
-// desk is somebody at a terminal, with an identity provider, a database and a configuration folder of their own.
-type desk struct {
+// cliUser is somebody at a terminal, with an identity provider, a database and a configuration folder of their own.
+type cliUser struct {
 	issuer string
 	idp    *devidp.Provider
 	db     *pgtest.DB
@@ -31,10 +31,10 @@ type desk struct {
 	config string
 }
 
-func newDesk(t *testing.T) *desk {
+func newCLIUser(t *testing.T) *cliUser {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
-	d := &desk{issuer: "http://" + server.Listener.Addr().String(), db: pgtest.New(t), config: t.TempDir()}
+	d := &cliUser{issuer: "http://" + server.Listener.Addr().String(), db: pgtest.New(t), config: t.TempDir()}
 	var err error
 	d.idp, err = devidp.New(devidp.Config{
 		Issuer: d.issuer,
@@ -57,8 +57,8 @@ func newDesk(t *testing.T) *desk {
 	return d
 }
 
-// leadctl runs the program; stderr goes to screen when there is one.
-func (d *desk) leadctl(t *testing.T, screen io.Writer, args ...string) (code int, stdout, stderr string) {
+// runLeadctl runs the program; stderr goes to screen when there is one.
+func (d *cliUser) runLeadctl(t *testing.T, screen io.Writer, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), "leadctl", args...)
@@ -74,15 +74,15 @@ func (d *desk) leadctl(t *testing.T, screen io.Writer, args ...string) (code int
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-// pick is a screen whose reader opens the first address on it and signs in as user. answer is closed when that is done.
-type pick struct {
+// loginScreen is a screen whose reader opens the first address on it and signs in as user. answer is closed when that is done.
+type loginScreen struct {
 	text   bytes.Buffer
 	user   string
 	issuer string
 	done   chan error // one answer
 }
 
-func (p *pick) Write(b []byte) (int, error) {
+func (p *loginScreen) Write(b []byte) (int, error) {
 	seen := p.text.Len()
 	p.text.Write(b)
 	address := regexp.MustCompile(`http://\S+(authorize\?|/device\?)\S+`)
@@ -93,7 +93,7 @@ func (p *pick) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func (p *pick) signIn(address string) error {
+func (p *loginScreen) signIn(address string) error {
 	resp, err := http.Get(address)
 	if err != nil {
 		return err
@@ -117,10 +117,10 @@ func (p *pick) signIn(address string) error {
 	return resp.Body.Close()
 }
 
-func (d *desk) login(t *testing.T, user string, flags ...string) signedIn {
+func (d *cliUser) signIn(t *testing.T, user string, flags ...string) signedIn {
 	t.Helper()
-	screen := &pick{user: user, issuer: d.issuer, done: make(chan error, 1)}
-	code, out, said := d.leadctl(t, screen, append([]string{"sso", "login", "-o", "json"}, flags...)...)
+	screen := &loginScreen{user: user, issuer: d.issuer, done: make(chan error, 1)}
+	code, out, said := d.runLeadctl(t, screen, append([]string{"sso", "login", "-o", "json"}, flags...)...)
 	require.Zero(t, code, said)
 	require.NoError(t, <-screen.done)
 	var in signedIn
@@ -128,10 +128,10 @@ func (d *desk) login(t *testing.T, user string, flags ...string) signedIn {
 	return in
 }
 
-// rows is `sso whoami --explain` by check.
-func (d *desk) rows(t *testing.T, wantCode int, args ...string) map[string]explainedCheck {
+// explainToken is `sso whoami --explain` by check.
+func (d *cliUser) explainToken(t *testing.T, wantCode int, args ...string) map[string]explainedCheck {
 	t.Helper()
-	code, out, said := d.leadctl(t, nil, append([]string{"sso", "whoami", "--explain", "-o", "json"}, args...)...)
+	code, out, said := d.runLeadctl(t, nil, append([]string{"sso", "whoami", "--explain", "-o", "json"}, args...)...)
 	require.Equal(t, wantCode, code, said)
 	var list []explainedCheck
 	require.NoError(t, json.Unmarshal([]byte(out), &list))
@@ -145,13 +145,13 @@ func (d *desk) rows(t *testing.T, wantCode int, args ...string) map[string]expla
 // TestSignInAtTheTerminal is login, whoami, a renewal that nobody notices, and logout.
 func TestSignInAtTheTerminal(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	in := d.login(t, "ann", "--no-browser")
+	d := newCLIUser(t)
+	in := d.signIn(t, "ann", "--no-browser")
 	require.Equal(t, "ann@acme.example", in.Email)
 	require.Equal(t, []string{"ops"}, in.TokenRoles)
 	require.True(t, strings.HasPrefix(in.File, filepath.Join(d.config, "leadctl")), in.File)
 
-	code, out, said := d.leadctl(t, nil, "sso", "whoami", "-o", "json")
+	code, out, said := d.runLeadctl(t, nil, "sso", "whoami", "-o", "json")
 	require.Zero(t, code, said)
 	var who whoami
 	require.NoError(t, json.Unmarshal([]byte(out), &who))
@@ -164,17 +164,17 @@ func TestSignInAtTheTerminal(t *testing.T) {
 	expired := regexp.MustCompile(`"expires_at": "[^"]*"`).ReplaceAll(was, []byte(`"expires_at": "`+time.Now().Format(time.RFC3339)+`"`))
 	require.NoError(t, os.WriteFile(in.File, expired, 0o600))
 	for range 2 {
-		code, _, said = d.leadctl(t, nil, "sso", "whoami")
+		code, _, said = d.runLeadctl(t, nil, "sso", "whoami")
 		require.Zero(t, code, said)
 	}
 	now, err := os.ReadFile(in.File)
 	require.NoError(t, err)
 	require.NotEqual(t, string(expired), string(now))
 
-	code, _, said = d.leadctl(t, nil, "sso", "logout")
+	code, _, said = d.runLeadctl(t, nil, "sso", "logout")
 	require.Zero(t, code, said)
 	require.NoFileExists(t, in.File)
-	code, _, said = d.leadctl(t, nil, "sso", "whoami")
+	code, _, said = d.runLeadctl(t, nil, "sso", "whoami")
 	require.Equal(t, 5, code)
 	require.Contains(t, said, "hint: leadctl sso login")
 }
@@ -182,9 +182,9 @@ func TestSignInAtTheTerminal(t *testing.T) {
 // TestExplainEndsInTheDatabase: the last check says what the tables make of a token that is good.
 func TestExplainEndsInTheDatabase(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	in := d.login(t, "bob", "--device")
-	found := d.rows(t, 5)
+	d := newCLIUser(t)
+	in := d.signIn(t, "bob", "--device")
+	found := d.explainToken(t, 5)
 	require.Equal(t, "passed", found["signature"].State)
 	require.Equal(t, "passed", found["clock"].State, found["clock"].Detail)
 	require.Equal(t, "warning", found["tenant"].State)
@@ -197,18 +197,18 @@ func TestExplainEndsInTheDatabase(t *testing.T) {
 		require.NoError(t, err)
 	}
 	exec(`INSERT INTO tenant_users (tenant_id, user_id, issuer, subject, roles) VALUES (1, 'bob@acme.example', $1, $2, '{}')`, in.Issuer, in.Subject)
-	found = d.rows(t, 5)
+	found = d.explainToken(t, 5)
 	require.Contains(t, found["database"].Detail, "no role in it")
 	require.Contains(t, found["database"].Hint, "leadctl tenant user add 1 bob@acme.example --role viewer")
 
 	exec(`UPDATE tenant_users SET roles = '{viewer}'`)
-	require.Equal(t, "tenant 1 (Acme), active; roles viewer, stored for the user", d.rows(t, 0)["database"].Detail)
+	require.Equal(t, "tenant 1 (Acme), active; roles viewer, stored for the user", d.explainToken(t, 0)["database"].Detail)
 	exec(`UPDATE tenants SET status = 'suspended'`)
-	require.Contains(t, d.rows(t, 5)["database"].Hint, "leadctl tenant resume 1")
+	require.Contains(t, d.explainToken(t, 5)["database"].Hint, "leadctl tenant resume 1")
 
 	d.env = append(d.env, "POSTGRES_DSN=")
-	require.Equal(t, "skipped", d.rows(t, 0)["database"].State)
-	code, out, said := d.leadctl(t, nil, "sso", "whoami", "-o", "json")
+	require.Equal(t, "skipped", d.explainToken(t, 0)["database"].State)
+	code, out, said := d.runLeadctl(t, nil, "sso", "whoami", "-o", "json")
 	require.Zero(t, code, said)
 	require.Contains(t, said, "no tenant was looked up")
 	require.Contains(t, out, `"tenant_id": 0`)
@@ -217,17 +217,17 @@ func TestExplainEndsInTheDatabase(t *testing.T) {
 // TestTokenOfAnotherApplication: genuine, and not for us.
 func TestTokenOfAnotherApplication(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newCLIUser(t)
 	token, err := d.idp.IssueToken(t.Context(), "ann", "other")
 	require.NoError(t, err)
 	file := filepath.Join(d.config, "token")
 	require.NoError(t, os.WriteFile(file, []byte("Bearer "+token+"\n"), 0o600))
-	code, out, said := d.leadctl(t, nil, "sso", "whoami", "--token-file", file)
+	code, out, said := d.runLeadctl(t, nil, "sso", "whoami", "--token-file", file)
 	require.Equal(t, 5, code)
 	require.Empty(t, out)
 	require.Contains(t, said, "wrong_audience")
 	require.NotContains(t, said, token[len(token)-20:])
-	found := d.rows(t, 5, "--token-file", file)
+	found := d.explainToken(t, 5, "--token-file", file)
 	require.Equal(t, "failed", found["audience"].State)
 	require.Equal(t, "passed", found["signature"].State)
 	require.Equal(t, "skipped", found["database"].State)

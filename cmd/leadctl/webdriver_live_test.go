@@ -92,16 +92,16 @@ func (c *chromium) open(t *testing.T, address string) {
 	c.call(t, http.MethodPost, "/url", map[string]string{"url": address}, nil)
 }
 
-func (c *chromium) at(t *testing.T) (address string) {
+func (c *chromium) currentAddress(t *testing.T) (address string) {
 	t.Helper()
 	c.call(t, http.MethodGet, "/url", nil, &address)
 	return address
 }
 
-// arrives waits until the browser is where it is expected.
-func (c *chromium) arrives(t *testing.T, prefix string) {
+// waitForAddress waits until the browser is where it is expected.
+func (c *chromium) waitForAddress(t *testing.T, prefix string) {
 	t.Helper()
-	require.Eventually(t, func() bool { return strings.HasPrefix(c.at(t), prefix) }, time.Minute, 100*time.Millisecond, "at %s", c.at(t))
+	require.Eventually(t, func() bool { return strings.HasPrefix(c.currentAddress(t), prefix) }, time.Minute, 100*time.Millisecond, "at %s", c.currentAddress(t))
 }
 
 func (c *chromium) element(t *testing.T, css string) string {
@@ -111,7 +111,7 @@ func (c *chromium) element(t *testing.T, css string) string {
 	for _, id := range found {
 		return "/element/" + id
 	}
-	t.Fatalf("no element %s at %s", css, c.at(t))
+	t.Fatalf("no element %s at %s", css, c.currentAddress(t))
 	return ""
 }
 
@@ -125,8 +125,8 @@ func (c *chromium) click(t *testing.T, css string) {
 	c.call(t, http.MethodPost, c.element(t, css)+"/click", map[string]any{}, nil)
 }
 
-// run evaluates an expression in the page, and waits where it is a promise.
-func (c *chromium) run(t *testing.T, expression string, out any) {
+// evalScript evaluates an expression in the page, and waits where it is a promise.
+func (c *chromium) evalScript(t *testing.T, expression string, out any) {
 	t.Helper()
 	script := fmt.Sprintf("const done = arguments[arguments.length - 1]; Promise.resolve(%s).then(done, e => done('failed: ' + e));", expression)
 	c.call(t, http.MethodPost, "/execute/async", map[string]any{"script": script, "args": []any{}}, out)

@@ -22,20 +22,20 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-// lifeOfWorkspace takes tenant 1's workspace on a real server through what follows its making: another key, leads, its
+// testWorkspaceLife takes tenant 1's workspace on a real server through what follows its making: another key, leads, its
 // end.
-func lifeOfWorkspace(t *testing.T, version, dsn string) {
+func testWorkspaceLife(t *testing.T, version, dsn string) {
 	a := newApp(strings.NewReader(""), &bytes.Buffer{}, &bytes.Buffer{})
 	spaces, err := a.openWorkspaces(t.Context())
 	require.NoError(t, err)
 	defer func() { require.NoError(t, a.close()) }()
-	t.Run("rotation", func(t *testing.T) { oldKeyIsRefused(t, spaces, version) })
+	t.Run("rotation", func(t *testing.T) { rotateKey(t, spaces, version) })
 	t.Run("push", func(t *testing.T) { pushTwice(t, spaces) })
-	t.Run("end", func(t *testing.T) { putAside(t, spaces, dsn) })
+	t.Run("end", func(t *testing.T) { archiveWorkspace(t, spaces, dsn) })
 }
 
-// oldKeyIsRefused: at once, over both protocols, although Odoo keeps keys that it has seen over XML-RPC.
-func oldKeyIsRefused(t *testing.T, spaces *workspace.Service, version string) {
+// rotateKey: at once, over both protocols, although Odoo keeps keys that it has seen over XML-RPC.
+func rotateKey(t *testing.T, spaces *workspace.Service, version string) {
 	before, err := spaces.Current(t.Context(), 1)
 	require.NoError(t, err)
 	server, err := odoo.New(odoo.Options{BaseURL: spaces.BaseURL, Protocol: "xmlrpc"})
@@ -53,7 +53,7 @@ func oldKeyIsRefused(t *testing.T, spaces *workspace.Service, version string) {
 	require.NoError(t, overXML(before.Secret), "seen, and so in Odoo's cache")
 
 	start := time.Now()
-	command(t, "odoo", "rotate-key", "--tenant", "1")
+	mustRun(t, "odoo", "rotate-key", "--tenant", "1")
 	t.Logf("rotated in %v", time.Since(start))
 	after, err := spaces.Current(t.Context(), 1)
 	require.NoError(t, err)
@@ -61,14 +61,14 @@ func oldKeyIsRefused(t *testing.T, spaces *workspace.Service, version string) {
 	require.Equal(t, odoo.CodeAccessDenied, fault.Code(overXML(before.Secret)))
 	require.NoError(t, overXML(after.Secret))
 	if version == "19" {
-		require.Equal(t, http.StatusUnauthorized, overJSON(t, spaces.BaseURL, before))
-		require.Equal(t, http.StatusOK, overJSON(t, spaces.BaseURL, after))
+		require.Equal(t, http.StatusUnauthorized, callJSON2(t, spaces.BaseURL, before))
+		require.Equal(t, http.StatusOK, callJSON2(t, spaces.BaseURL, after))
 	}
-	tried, _ := command(t, "odoo", "test", "--tenant", "1", "-o", "csv")
+	tried, _ := mustRun(t, "odoo", "test", "--tenant", "1", "-o", "csv")
 	require.NotContains(t, tried, "failed")
 }
 
-func overJSON(t *testing.T, base string, w provision.Workspace) int {
+func callJSON2(t *testing.T, base string, w provision.Workspace) int {
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/json/2/res.partner/search_count", strings.NewReader(`{"domain":[]}`))
 	require.NoError(t, err)
 	for name, value := range map[string]string{"Authorization": "Bearer " + string(w.Secret), "Content-Type": "application/json", "X-Odoo-Database": w.Database} {
@@ -87,12 +87,12 @@ func pushTwice(t *testing.T, spaces *workspace.Service) {
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "register.csv")
 	require.NoError(t, os.WriteFile(file, register.Bytes(), 0o600))
-	command(t, "acra", "ingest", file)
-	command(t, "icp", "set", "Default", "--tenant", "1", "--template")
-	command(t, "leads", "score", "--tenant", "1")
+	mustRun(t, "acra", "ingest", file)
+	mustRun(t, "icp", "set", "Default", "--tenant", "1", "--template")
+	mustRun(t, "leads", "score", "--tenant", "1")
 	push := func(flags ...string) (sum workspace.Pushed) {
 		start := time.Now()
-		out, _ := command(t, append([]string{"odoo", "push", "--tenant", "1", "-o", "json"}, flags...)...)
+		out, _ := mustRun(t, append([]string{"odoo", "push", "--tenant", "1", "-o", "json"}, flags...)...)
 		require.NoError(t, json.Unmarshal([]byte(out), &sum))
 		t.Logf("push %v: %+v in %v", flags, sum, time.Since(start))
 		return sum
@@ -120,11 +120,11 @@ func pushTwice(t *testing.T, spaces *workspace.Service) {
 	require.NotEqual(t, "an old reason", found[0].Text("x_pre_sdr_rationale"))
 }
 
-// putAside: the database is there under another name, and nobody opens it.
-func putAside(t *testing.T, spaces *workspace.Service, dsn string) {
+// archiveWorkspace: the database is there under another name, and nobody opens it.
+func archiveWorkspace(t *testing.T, spaces *workspace.Service, dsn string) {
 	w, err := spaces.Current(t.Context(), 1)
 	require.NoError(t, err)
-	out, _ := command(t, "tenant", "delete", "1", "--confirm", "Acme", "-o", "json")
+	out, _ := mustRun(t, "tenant", "delete", "1", "--confirm", "Acme", "-o", "json")
 	var done workspace.Closed
 	require.NoError(t, json.Unmarshal([]byte(out), &done))
 	require.NotEmpty(t, done.ArchivedAs)
