@@ -14,7 +14,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/pgtest"
 )
 
-// TestACRAScripts runs the scripts of testdata/acra, each with a database, a register file and a source of its own.
+// TestACRAScripts runs the scripts in testdata/acra. Each has its own database, register files and data source.
 func TestACRAScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -25,11 +25,19 @@ func TestACRAScripts(t *testing.T) {
 			var register, dirty bytes.Buffer
 			_, err := acragen.Write(&register, 500, 1, acragen.Options{})
 			require.NoError(tb, err)
-			_, err = acragen.Write(&dirty, 500, 2, acragen.Options{Dirty: 0.02, Traps: []acragen.Trap{acragen.BlankUEN}})
+			_, err = acragen.Write(
+				&dirty,
+				500,
+				2,
+				acragen.Options{Dirty: 0.02, Traps: []acragen.Trap{acragen.BlankUEN}},
+			)
 			require.NoError(tb, err)
 			require.NoError(tb, os.WriteFile(filepath.Join(env.WorkDir, "register.csv"), register.Bytes(), 0o600))
 			require.NoError(tb, os.WriteFile(filepath.Join(env.WorkDir, "dirty.csv"), dirty.Bytes(), 0o600))
-			site := acratest.Start(tb, acratest.Dataset{ID: "d_1", Letter: "A", CSV: register.Bytes(), Updated: "2026-09-16"})
+			site := acratest.Start(
+				tb,
+				acratest.Dataset{ID: "d_1", Letter: "A", CSV: register.Bytes(), Updated: "2026-09-16"},
+			)
 			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/xdg")
 			env.Setenv("LEADCTL_ENV", "development")
 			env.Setenv("POSTGRES_DSN", pgtest.New(tb).LoginDSN)

@@ -17,13 +17,15 @@ import (
 	"github.com/leadctl/leadctl/pkg/pgtest"
 )
 
-// newOperator is a database with a lead of each of two tenants, and leadctl as an operator calls it there.
+// newOperator makes a database in which each of two tenants has a lead, and returns it with a function that makes
+// leadctl commands for it.
 func newOperator(t *testing.T) (db *pgtest.DB, leadctl func(args ...string) *exec.Cmd) {
 	t.Helper()
 	db = pgtest.New(t)
 	for _, sql := range []string{
 		`INSERT INTO tenants (tenant_id, name) VALUES (1, 'Acme'), (2, 'Borealis')`,
-		`INSERT INTO companies (company_id, uen, name, industry_code, live) VALUES (7, '201500007A', 'CNR-1', '62011', true), (8, '201500008B', 'CNR-2', '56111', true)`,
+		`INSERT INTO companies (company_id, uen, name, industry_code, live)
+			VALUES (7, '201500007A', 'CNR-1', '62011', true), (8, '201500008B', 'CNR-2', '56111', true)`,
 		`INSERT INTO lead_scores (tenant_id, company_id, score) VALUES (1, 7, 0.5), (2, 8, 0.5)`,
 	} {
 		_, err := db.Owner.Exec(t.Context(), sql)
@@ -37,20 +39,21 @@ func newOperator(t *testing.T) (db *pgtest.DB, leadctl func(args ...string) *exe
 	}
 }
 
-// newExporter is operating with the one command that exports tenant 1's lead to a path.
+// newExporter is newOperator with a function that makes the command which exports tenant 1's lead to a path.
 func newExporter(t *testing.T) (db *pgtest.DB, export func(path string) *exec.Cmd) {
 	t.Helper()
 	db, leadctl := newOperator(t)
 	return db, func(path string) *exec.Cmd { return leadctl("export", "scores", "--tenant", "1", "--out", path) }
 }
 
+// requireSuccess runs cmd and fails the test if it fails.
 func requireSuccess(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
 }
 
-// requireFiles holds a directory to exactly these names, hidden ones included.
+// requireFiles fails the test unless dir contains exactly these names, hidden files included.
 func requireFiles(t *testing.T, dir string, names ...string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -87,12 +90,12 @@ func killedExportLeavesNothing(t *testing.T) {
 		require.Contains(t, string(held), "\r\n7,")
 		info, err := os.Stat(path)
 		require.NoError(t, err)
-		require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "for its owner only")
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "only its owner may read it")
 		require.NoError(t, os.Remove(path))
 	}
 }
 
-// killAtWork starts cmd, kills it once it waits for the leads with a file of dir open, and waits for its end.
+// killAtWork starts cmd, kills it when it waits for the leads with a file in dir open, and waits until it has ended.
 func killAtWork(t *testing.T, db *pgtest.DB, cmd *exec.Cmd, dir string) {
 	t.Helper()
 	tx, err := db.Owner.Begin(t.Context())
@@ -103,13 +106,19 @@ func killAtWork(t *testing.T, db *pgtest.DB, cmd *exec.Cmd, dir string) {
 	require.NoError(t, cmd.Start())
 	require.Eventually(t, func() bool {
 		waits := false
-		require.NoError(t, db.Owner.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'lead_scores'::regclass AND NOT granted)`).Scan(&waits))
+		require.NoError(
+			t,
+			db.Owner.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks
+				WHERE relation = 'lead_scores'::regclass AND NOT granted)`).
+				Scan(&waits),
+		)
 		return waits && holdsFileOf(cmd.Process.Pid, dir)
-	}, time.Minute, 20*time.Millisecond, "the export never came to its leads")
+	}, time.Minute, 20*time.Millisecond, "the export did not reach the leads")
 	require.NoError(t, cmd.Process.Signal(syscall.SIGKILL))
 	require.ErrorContains(t, cmd.Wait(), "killed")
 }
 
+// holdsFileOf reports whether the process has a file below dir open.
 func holdsFileOf(pid int, dir string) bool {
 	open, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
 	for _, fd := range open {
@@ -145,8 +154,8 @@ func TestPipesAreWrittenTo(t *testing.T) {
 	require.NotZero(t, info.Mode()&os.ModeNamedPipe)
 }
 
-// What a system without nameless files does.
-func TestBeside(t *testing.T) {
+// TestHiddenFile tests the way of systems that do not support files without a name.
+func TestHiddenFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "out.csv")

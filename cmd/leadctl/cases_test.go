@@ -5,11 +5,11 @@ import (
 	"testing"
 )
 
-// TestCases runs the acceptance cases that show in the whole command, by their ids.
+// TestCases runs the acceptance cases that need the whole command, by ID.
 func TestCases(t *testing.T) {
 	t.Parallel()
 	cases := map[string]func(*testing.T){"B-018": noSessionSettings, "B-070": operatorActsAsTenant}
-	if runtime.GOOS == "linux" { // elsewhere there are no files without a name
+	if runtime.GOOS == "linux" { // other systems do not support files without a name
 		cases["B-066"] = killedExportLeavesNothing
 	}
 	for id, run := range cases {

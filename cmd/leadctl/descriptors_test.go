@@ -45,7 +45,7 @@ func TestCasesOfScarceFiles(t *testing.T) {
 			for range 200 {
 				conn, err := net.DialTimeout("tcp", base, 5*time.Second)
 				if err != nil {
-					break // the kernel's queue is full, too
+					break // the kernel's accept queue is full too
 				}
 				idle = append(idle, conn)
 			}
@@ -60,7 +60,8 @@ func TestCasesOfScarceFiles(t *testing.T) {
 	})
 }
 
-// serveWith64Files runs the daemon with 64 files at most.
+// serveWith64Files starts the daemon with a limit of 64 open files. It returns the API's address, the process and its
+// output.
 func serveWith64Files(t *testing.T) (base string, running *exec.Cmd, log *bytes.Buffer) {
 	t.Helper()
 	db := pgtest.New(t)
@@ -71,8 +72,18 @@ func serveWith64Files(t *testing.T) (base string, running *exec.Cmd, log *bytes.
 	running = exec.CommandContext(t.Context(), "sh", "-c", "ulimit -n 64; exec leadctl serve")
 	running.Dir, log = t.TempDir(), &bytes.Buffer{}
 	running.Stdout, running.Stderr = log, log
-	running.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + running.Dir, "LEADCTL_ENV=development", "POSTGRES_DSN=" + db.LoginDSN, "LEADCTL_KEYSET=" + string(keyset),
-		"NEXIUS_ISSUER=" + provider, "NEXIUS_CLIENT_ID=cli", "LEADCTL_API_LISTEN=" + base, "LEADCTL_API_METRICS_LISTEN=" + metrics, "DISABLE_SCHEDULER=1"}
+	running.Env = []string{
+		"PATH=" + os.Getenv("PATH"),
+		"HOME=" + running.Dir,
+		"LEADCTL_ENV=development",
+		"POSTGRES_DSN=" + db.LoginDSN,
+		"LEADCTL_KEYSET=" + string(keyset),
+		"NEXIUS_ISSUER=" + provider,
+		"NEXIUS_CLIENT_ID=cli",
+		"LEADCTL_API_LISTEN=" + base,
+		"LEADCTL_API_METRICS_LISTEN=" + metrics,
+		"DISABLE_SCHEDULER=1",
+	}
 	require.NoError(t, running.Start())
 	return base, running, log
 }

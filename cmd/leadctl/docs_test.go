@@ -14,7 +14,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/config"
 )
 
-// The pages of commands and settings are written by the code they describe.
+// TestGeneratedDocs compares the pages of commands and settings with what the code generates.
 func TestGeneratedDocs(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{"cli.md": cliPage(), "config.md": configPage()} {
@@ -25,7 +25,8 @@ func TestGeneratedDocs(t *testing.T) {
 		}
 		have, err := os.ReadFile(path)
 		require.NoError(t, err)
-		require.Equal(t, want, string(have), "docs/%s is out of date: go test ./cmd/leadctl -run TestGeneratedDocs -update", name)
+		require.Equal(t, want, string(have),
+			"docs/%s is out of date: go test ./cmd/leadctl -run TestGeneratedDocs -update", name)
 	}
 }
 
@@ -35,12 +36,15 @@ func cliPage() string {
 	root := newRoot(newApp(nil, nil, nil))
 	var page strings.Builder
 	page.WriteString("# Commands\n\n" + generatedNote)
-	page.WriteString(`Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 usage, 3 an operator must act, 4 not found,
-5 denied, 6 a dependency is unavailable, 130 interrupted. Settings that have no flag here are in [config.md](config.md).
+	page.WriteString(
+		`Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 usage, 3 an operator must act,
+4 not found, 5 denied, 6 a dependency is unavailable, 130 interrupted. Settings without a flag are in
+[config.md](config.md).
 
-Flags of every command:
+Global flags:
 
-`)
+`,
+	)
 	page.WriteString(codeBlock(root.PersistentFlags().FlagUsages()))
 	writeCommand(&page, root)
 	return page.String()
@@ -48,7 +52,8 @@ Flags of every command:
 
 func writeCommand(page *strings.Builder, cmd *cobra.Command) {
 	if cmd.HasParent() {
-		fmt.Fprintf(page, "## %s\n\n%s\n\n", cmd.CommandPath(), strings.TrimSpace(orElse(cmd.Long, cmd.Short)))
+		text := strings.TrimSpace(orElse(cmd.Long, cmd.Short))
+		fmt.Fprintf(page, "## %s\n\n%s\n\n", cmd.CommandPath(), text)
 		if !cmd.HasAvailableSubCommands() {
 			page.WriteString(codeBlock(cmd.UseLine()))
 		}
@@ -60,13 +65,13 @@ func writeCommand(page *strings.Builder, cmd *cobra.Command) {
 		}
 	}
 	for _, sub := range cmd.Commands() {
-		if sub.IsAvailableCommand() && cmd.Name() != "completion" { // its shells differ in nothing to read about
+		if sub.IsAvailableCommand() && cmd.Name() != "completion" { // the pages of its shells are alike
 			writeCommand(page, sub)
 		}
 	}
 }
 
-// Every link between the pages leads to a file that is there, and to a heading of it.
+// TestLinksInDocsResolve checks that each link between pages names an existing file and heading.
 func TestLinksInDocsResolve(t *testing.T) {
 	t.Parallel()
 	link, followed := regexp.MustCompile(`\]\(([^)\s]+)\)`), 0
@@ -94,7 +99,7 @@ func TestLinksInDocsResolve(t *testing.T) {
 	require.Greater(t, followed, 30)
 }
 
-// headings are a page's, as links name them.
+// headings returns the headings of a page in the form that links use.
 func headings(t *testing.T, page string) (all []string) {
 	t.Helper()
 	text, err := os.ReadFile(page)
@@ -130,26 +135,35 @@ func orElse(a, b string) string {
 	return b
 }
 
+// configIntro is the text above the tables of docs/config.md. An apostrophe stands for a backquote.
+const configIntro = `Values are taken from the first of: flags, the chosen profile, environment variables, the file
+'leadctl.yaml', defaults. 'leadctl config show' prints each setting with its value and origin.
+
+The file is the one that '--config' or LEADCTL_CONFIG names, else the first that exists of './leadctl.yaml',
+'$XDG_CONFIG_HOME/leadctl/leadctl.yaml' and '/etc/leadctl/leadctl.yaml'. An unknown key in the file is an error.
+
+A profile holds the settings of one of several installations. It is a section of 'profiles' in the file, such as
+'profiles: {staging: {database: {dsn_file: …}}}', and is chosen by '--profile staging' or LEADCTL_PROFILE. A profile
+overrides the environment, so that a POSTGRES_DSN left in a shell does not direct a command to the wrong database.
+Settings that the profile does not contain come from the other origins.
+
+- An empty variable counts as not set.
+- If a setting has two names, the first name wins.
+- Items of a list are separated by commas.
+- Switches are 1, true, yes, on or 0, false, no, off, in any letter case.
+- Secrets (🔒) have no flag. Each can be read from a file: add '_FILE' to the variable or '_file' to the key.
+`
+
 func configPage() string {
 	var page strings.Builder
 	page.WriteString("# Configuration\n\n" + generatedNote)
-	page.WriteString(`Flags win over the chosen profile, that over environment variables, those over ` + "`leadctl.yaml`" + `, that over the defaults. ` + "`leadctl config show`" + ` prints every
-setting with its origin. The file is the one named by ` + "`--config`" + ` or LEADCTL_CONFIG, else the first of ` + "`./leadctl.yaml`" + `,
-` + "`$XDG_CONFIG_HOME/leadctl/leadctl.yaml`" + ` and ` + "`/etc/leadctl/leadctl.yaml`" + `; an unknown key in it is an error.
-
-A section of ` + "`profiles`" + ` in that file holds settings of one installation among several: ` + "`profiles: {staging: {database: {dsn_file: …}}}`" + `
-counts with ` + "`--profile staging`" + ` or LEADCTL_PROFILE, and then wins over the environment, so that no POSTGRES_DSN left in a shell sends a command to
-the wrong database. What it leaves out comes from where it always does.
-
-An empty variable counts as absent. Of two names for one setting the first wins. Lists are separated by commas. Switches are
-1, true, yes, on or 0, false, no, off, in any letter case. Secrets (🔒) have no flag; each may also be read from a file, named by the
-variable with ` + "`_FILE`" + ` at its end or by the key with ` + "`_file`" + ` at its end.
-`)
+	page.WriteString(strings.ReplaceAll(configIntro, "'", "`"))
 	group := "-"
 	for _, s := range config.Settings() {
 		if s.Group != group {
 			group = s.Group
-			fmt.Fprintf(&page, "\n## %s\n\n| key | environment | default | |\n|---|---|---|---|\n", orElse(group, "Where it runs"))
+			title := orElse(group, "Where it runs")
+			fmt.Fprintf(&page, "\n## %s\n\n| key | environment | default | |\n|---|---|---|---|\n", title)
 		}
 		page.WriteString(settingRow(s))
 	}

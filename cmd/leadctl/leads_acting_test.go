@@ -6,9 +6,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// operatorActsAsTenant: what an operator does for a tenant goes the tenant's own way. It has the rights of the role that
-// requests have, sees what row security lets that tenant see, and is on that tenant's record. All tenants are meant
-// only where that is said.
+// operatorActsAsTenant: what an operator does for a tenant goes the tenant's own way. It has the rights of the role
+// that requests have, sees what row security lets that tenant see, and is on that tenant's record. All tenants are
+// meant only where that is said.
 func operatorActsAsTenant(t *testing.T) {
 	db, leadctl := newOperator(t)
 	exec := func(sql string) {
@@ -28,37 +28,47 @@ func operatorActsAsTenant(t *testing.T) {
 		{"leads.score", []string{"leads", "score", "--tenant", "1"}},
 	}
 	recorded := func(tenant int, action string) (n int) {
-		require.NoError(t, db.Owner.QueryRow(t.Context(), `SELECT count(*) FROM audit_log WHERE tenant_id = $1 AND action = $2 AND actor <> ''`, tenant, action).Scan(&n))
+		require.NoError(
+			t,
+			db.Owner.QueryRow(t.Context(), `SELECT count(*) FROM audit_log
+				WHERE tenant_id = $1 AND action = $2 AND actor <> ''`, tenant, action).
+				Scan(&n),
+		)
 		return n
 	}
 	for _, act := range acts {
 		before := recorded(1, act.action)
 		out, err := leadctl(act.args...).CombinedOutput()
 		require.NoError(t, err, "%v: %s", act.args, out)
-		if act.action != "icp.test" && act.action != "leads.score" { // these look at all companies
+		if act.action != "icp.test" && act.action != "leads.score" { // these read all companies
 			require.NotContains(t, string(out), "CNR-2", act.action)
 		}
 		require.Equal(t, before+1, recorded(1, act.action), act.action)
 		require.Zero(t, recorded(2, act.action), act.action)
 	}
 	changed := 0
-	require.NoError(t, db.Owner.QueryRow(t.Context(), `SELECT count(*) FROM lead_scores WHERE tenant_id = 2`).Scan(&changed))
-	require.Equal(t, 1, changed, "scoring one tenant leaves the other alone")
+	require.NoError(
+		t,
+		db.Owner.QueryRow(t.Context(), `SELECT count(*) FROM lead_scores WHERE tenant_id = 2`).Scan(&changed),
+	)
+	require.Equal(t, 1, changed, "scoring one tenant does not change the other's leads")
 
 	out, err := leadctl("leads", "score").CombinedOutput()
 	require.Error(t, err)
-	require.Contains(t, string(out), "all-tenants", "which tenants is never guessed")
+	require.Contains(t, string(out), "all-tenants", "a command for all tenants must say so")
 
 	exec(`ALTER POLICY tenant_isolation ON lead_scores USING (false)`)
-	for _, args := range [][]string{{"leads", "top", "--tenant", "1", "-o", "csv"}, {"export", "scores", "--tenant", "1"}} {
+	for _, args := range [][]string{
+		{"leads", "top", "--tenant", "1", "-o", "csv"}, {"export", "scores", "--tenant", "1"},
+	} {
 		out, err := leadctl(args...).Output()
 		require.NoError(t, err)
-		require.NotContains(t, string(out), "CNR-", "row security holds for an operator, too: %v", args)
+		require.NotContains(t, string(out), "CNR-", "row security applies to an operator too: %v", args)
 	}
 	exec(`REVOKE ALL ON lead_scores, lead_features, icp_rules FROM leadctl_app`)
 	for _, act := range acts {
 		out, err := leadctl(act.args...).CombinedOutput()
-		require.Error(t, err, "%s needs no right of the role of requests: %s", act.action, out)
+		require.Error(t, err, "%s must run as the role of requests: %s", act.action, out)
 		require.Contains(t, string(out), "permission denied", act.action)
 	}
 }

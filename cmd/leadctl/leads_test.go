@@ -15,7 +15,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/pgtest"
 )
 
-// TestLeadsScripts runs the scripts of testdata/leads, each with a database of two tenants and a register file.
+// TestLeadsScripts runs the scripts in testdata/leads. Each has a database with two tenants, and a register file.
 func TestLeadsScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
@@ -24,7 +24,10 @@ func TestLeadsScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			tb := env.T().(testing.TB)
 			db := pgtest.New(tb)
-			_, err := db.Owner.Exec(tb.Context(), `INSERT INTO tenants (tenant_id, name, external_id) VALUES (1, 'Acme', 'acme'), (2, 'Borealis', NULL)`)
+			_, err := db.Owner.Exec(
+				tb.Context(),
+				`INSERT INTO tenants (tenant_id, name, external_id) VALUES (1, 'Acme', 'acme'), (2, 'Borealis', NULL)`,
+			)
 			require.NoError(tb, err)
 			var register bytes.Buffer
 			rows, err := strconv.Atoi(cmp.Or(os.Getenv("LEADCTL_TEST_ROWS"), "300"))

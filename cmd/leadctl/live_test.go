@@ -19,10 +19,12 @@ import (
 	"github.com/leadctl/leadctl/pkg/pgtest"
 )
 
-// TestLiveTenantOnRealOdoo is an operator's way on real servers, command by command: prepare the template, provision a
-// tenant, try its workspace, and find that doing it again changes nothing.
+// TestLiveTenantOnRealOdoo runs an operator's commands on real Odoo servers: prepare the template, provision a tenant,
+// test its workspace, and check that a second run changes nothing.
 func TestLiveTenantOnRealOdoo(t *testing.T) {
-	for _, server := range []struct{ name, variables string }{{"19", "LEADCTL_LIVE_ODOO"}, {"14", "LEADCTL_LIVE_ODOO14"}} {
+	for _, server := range []struct{ name, variables string }{
+		{"19", "LEADCTL_LIVE_ODOO"}, {"14", "LEADCTL_LIVE_ODOO14"},
+	} {
 		t.Run(server.name, func(t *testing.T) { testOperatorPath(t, server.name, server.variables) })
 	}
 }
@@ -37,8 +39,9 @@ func testOperatorPath(t *testing.T, name, variables string) {
 	keyset := filepath.Join(t.TempDir(), "keyset.json")
 	for variable, value := range map[string]string{
 		"LEADCTL_ENV": "development", "POSTGRES_DSN": pgtest.New(t).LoginDSN, "LEADCTL_KEYSET_FILE": keyset,
-		"ODOO_SERVER_URL": live("_URL"), "ODOO_POSTGRES_DSN": live("_DSN"), "ODOO_MASTER_PASSWORD_FILE": live("_MASTER_FILE"),
-		"ODOO_TEMPLATE_DB": "lct_template_c" + name, "LEADCTL_ODOO_DATABASE_PREFIX": prefix,
+		"ODOO_SERVER_URL": live("_URL"), "ODOO_POSTGRES_DSN": live("_DSN"),
+		"ODOO_MASTER_PASSWORD_FILE": live("_MASTER_FILE"),
+		"ODOO_TEMPLATE_DB":          "lct_template_c" + name, "LEADCTL_ODOO_DATABASE_PREFIX": prefix,
 	} {
 		t.Setenv(variable, value)
 	}
@@ -46,7 +49,18 @@ func testOperatorPath(t *testing.T, name, variables string) {
 
 	mustRun(t, "secrets", "init", keyset)
 	mustRun(t, "odoo", "template", "prepare")
-	provisioned, steps := mustRun(t, "tenant", "provision", "--name", "Acme", "--email", "alice@acme.example", "--wait", "-o", "json")
+	provisioned, steps := mustRun(
+		t,
+		"tenant",
+		"provision",
+		"--name",
+		"Acme",
+		"--email",
+		"alice@acme.example",
+		"--wait",
+		"-o",
+		"json",
+	)
 	require.Contains(t, steps, "smoke_test")
 	var made struct {
 		ID int `json:"tenant_id"`
@@ -56,7 +70,18 @@ func testOperatorPath(t *testing.T, name, variables string) {
 
 	tried, _ := mustRun(t, "odoo", "test", "--tenant", "1", "-o", "csv")
 	require.NotContains(t, tried, "failed")
-	again, _ := mustRun(t, "tenant", "provision", "--name", "Acme", "--email", "alice@acme.example", "--wait", "-o", "json")
+	again, _ := mustRun(
+		t,
+		"tenant",
+		"provision",
+		"--name",
+		"Acme",
+		"--email",
+		"alice@acme.example",
+		"--wait",
+		"-o",
+		"json",
+	)
 	require.Equal(t, provisioned, again)
 	shown, _ := mustRun(t, "tenant", "show", "1", "-o", "json")
 	require.Contains(t, shown, `"onboarding": "ready"`)
@@ -72,12 +97,15 @@ func mustRun(t *testing.T, args ...string) (stdout, stderr string) {
 	return out.String(), errs.String()
 }
 
-// dropDatabase removes what this run made. The template stays: the next run finds it prepared.
+// dropDatabase drops the database that this run made. The template stays for the next run.
 func dropDatabase(t *testing.T, dsn, prefix string) {
 	ctx := context.WithoutCancel(t.Context())
 	conn, err := pgx.Connect(ctx, dsn)
 	require.NoError(t, err)
 	defer conn.Close(ctx)
-	_, err = conn.Exec(ctx, "DROP DATABASE IF EXISTS "+pgx.Identifier{provision.DatabaseName(prefix, 1)}.Sanitize()+" WITH (FORCE)")
+	_, err = conn.Exec(
+		ctx,
+		"DROP DATABASE IF EXISTS "+pgx.Identifier{provision.DatabaseName(prefix, 1)}.Sanitize()+" WITH (FORCE)",
+	)
 	require.NoError(t, err)
 }

@@ -31,7 +31,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-var update = flag.Bool("update", false, "write docs/cli.md, docs/config.md and what scripts compare with anew")
+var update = flag.Bool("update", false, "rewrite docs/cli.md, docs/config.md and the expected output of scripts")
 
 func exitCode(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {

@@ -15,10 +15,10 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// manDir is where a release has its pages written: go test ./cmd/leadctl -run TestManPages -args -man DIR
+// manDir is the folder for the man pages of a release: go test ./cmd/leadctl -run TestManPages -args -man DIR
 var manDir = flag.String("man", "", "folder to write the man pages to")
 
-// TestManPages writes a page per command. It is a test so that the binary need not carry what writes them.
+// TestManPages writes a page for each command. It is a test so that the binary does not contain the page writer.
 func TestManPages(t *testing.T) {
 	t.Parallel()
 	dir := *manDir
@@ -27,8 +27,15 @@ func TestManPages(t *testing.T) {
 	}
 	require.NoError(t, os.MkdirAll(dir, 0o755))
 	root := newRoot(newApp(nil, nil, nil))
-	root.DisableAutoGenTag = true // the same commit makes the same bytes
-	require.NoError(t, doc.GenManTree(root, &doc.GenManHeader{Title: "LEADCTL", Section: "1", Source: "leadctl", Manual: "leadctl"}, dir))
+	root.DisableAutoGenTag = true // reproducible: no date of generation
+	require.NoError(
+		t,
+		doc.GenManTree(
+			root,
+			&doc.GenManHeader{Title: "LEADCTL", Section: "1", Source: "leadctl", Manual: "leadctl"},
+			dir,
+		),
+	)
 	for _, page := range pagesOf(root) {
 		text, err := os.ReadFile(filepath.Join(dir, page))
 		require.NoError(t, err)
@@ -46,7 +53,7 @@ func pagesOf(cmd *cobra.Command) []string {
 	return list
 }
 
-// The page of exit codes names every one that there is.
+// TestExitCodesAreAllExplained checks that the help topic lists every exit code.
 func TestExitCodesAreAllExplained(t *testing.T) {
 	t.Parallel()
 	page := newExitCodes().Long

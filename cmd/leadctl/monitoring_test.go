@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An alert on a metric that is not there never fires.
-func TestAlertsAndDashboardNameMetricsThatThereAre(t *testing.T) {
+// TestAlertsAndDashboardNameExistingMetrics guards against an alert that never fires because its metric does not exist.
+func TestAlertsAndDashboardNameExistingMetrics(t *testing.T) {
 	t.Parallel()
 	var source bytes.Buffer
 	walk(t, func(p string) {

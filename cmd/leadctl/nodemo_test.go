@@ -38,7 +38,8 @@ func TestDemoIsNotInPackagesAndImage(t *testing.T) {
 // linkedPackages lists the packages that are linked into leadctl when it is built with flags.
 func linkedPackages(t *testing.T, flags ...string) []string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", append(append([]string{"list", "-deps"}, flags...), ".")...).Output()
+	out, err := exec.CommandContext(t.Context(), "go", append(append([]string{"list", "-deps"}, flags...), ".")...).
+		Output()
 	require.NoError(t, err)
 	return strings.Fields(string(out))
 }
@@ -83,7 +84,8 @@ func TestDemoSaysHowToGetIt(t *testing.T) {
 	require.True(t, errors.As(err, &ended))
 	require.Equal(t, 2, ended.ExitCode())
 	require.Equal(t, "leadctl: leadctl demo: not part of this build\n"+
-		"hint: go install github.com/leadctl/leadctl/cmd/leadctl@latest, or take an archive of the release\n", string(said))
+		"hint: go install github.com/leadctl/leadctl/cmd/leadctl@latest, or take an archive of the release\n",
+		string(said))
 
 	help, err := exec.CommandContext(t.Context(), binary, "--help").CombinedOutput()
 	require.NoError(t, err)

@@ -16,16 +16,19 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo/provision"
 )
 
-// TestLiveOdooSSOInChromium is one sign-in for everything: a person signs in to the console at a real Keycloak, waits
-// for the workspace there, opens it in real Odoo, presses the one button and is in, without a password, in the same
-// browser. It needs LEADCTL_LIVE_ODOO_URL (and for 14 LEADCTL_LIVE_ODOO14_URL), LEADCTL_LIVE_KEYCLOAK_URL and
+// TestLiveOdooSSOInChromium tests the single sign-on in a real browser: a user signs in to the console at a real
+// Keycloak, waits for the workspace, opens it in real Odoo, clicks the sign-in button and is signed in without a
+// password. It needs LEADCTL_LIVE_ODOO_URL (for version 14 LEADCTL_LIVE_ODOO14_URL), LEADCTL_LIVE_KEYCLOAK_URL and
 // LEADCTL_LIVE_CHROMIUM.
 func TestLiveOdooSSOInChromium(t *testing.T) {
 	for _, server := range []struct{ name, variables, button, inside string }{
 		{"19", "LEADCTL_LIVE_ODOO", `a[href*="openid-connect/auth"]`, "/odoo"},
 		{"14", "LEADCTL_LIVE_ODOO14", `a[href*="openid-connect/auth"]`, "/web"},
 	} {
-		t.Run(server.name, func(t *testing.T) { testOneSignIn(t, server.name, server.variables, server.button, server.inside) })
+		t.Run(
+			server.name,
+			func(t *testing.T) { testOneSignIn(t, server.name, server.variables, server.button, server.inside) },
+		)
 	}
 }
 
@@ -41,8 +44,9 @@ func testOneSignIn(t *testing.T, version, variables, button, inside string) {
 	r.more = []string{"--api-url", s.api, "--odoo-url", live("_URL")}
 	r.setUp(t)
 	for variable, value := range map[string]string{
-		"ODOO_SERVER_URL": live("_URL"), "ODOO_POSTGRES_DSN": live("_DSN"), "ODOO_MASTER_PASSWORD_FILE": live("_MASTER_FILE"),
-		"ODOO_TEMPLATE_DB": "lct_template_c" + version, "LEADCTL_ODOO_DATABASE_PREFIX": prefix,
+		"ODOO_SERVER_URL": live("_URL"), "ODOO_POSTGRES_DSN": live("_DSN"),
+		"ODOO_MASTER_PASSWORD_FILE": live("_MASTER_FILE"),
+		"ODOO_TEMPLATE_DB":          "lct_template_c" + version, "LEADCTL_ODOO_DATABASE_PREFIX": prefix,
 		"LEADCTL_ODOO_SSO_CLIENT_ID": "odoo", "LEADCTL_ODOO_VALIDATION_URL": s.api,
 	} {
 		t.Setenv(variable, value)
@@ -53,7 +57,7 @@ func testOneSignIn(t *testing.T, version, variables, button, inside string) {
 	s.chromium = newChromium(t)
 
 	s.signIn(t, alice)
-	s.open(t, s.api+"/setup") // where the work begins by itself
+	s.open(t, s.api+"/setup") // this page starts the provisioning
 	require.Eventually(t, func() (ready bool) {
 		s.evalScript(t, `!!document.querySelector('.celebrate')`, &ready)
 		return ready
@@ -70,19 +74,26 @@ func testOneSignIn(t *testing.T, version, variables, button, inside string) {
 		return strings.HasPrefix(at, live("_URL")+inside) && !strings.HasPrefix(at, live("_URL")+"/web/login")
 	}, time.Minute, 100*time.Millisecond, "at %s", s.currentAddress(t))
 	var who string
-	s.evalScript(t, `fetch('/web/session/get_session_info', {method: 'POST', headers: {'Content-Type': 'application/json'}, body: '{"jsonrpc":"2.0","method":"call","params":{}}'}).then(r => r.text())`, &who)
+	s.evalScript(
+		t,
+		`fetch('/web/session/get_session_info', {method: 'POST', headers: {'Content-Type': 'application/json'},
+			body: '{"jsonrpc":"2.0","method":"call","params":{}}'}).then(r => r.text())`,
+		&who,
+	)
 	assert.Contains(t, who, `"username": "`+alice+`"`)
 	assert.Contains(t, who, `"db": "`+database+`"`)
 	s.rejectOtherUser(t, live("_URL"), database, button)
 }
 
-// rejectOtherUser: bob, of the same realm and of another tenant, is turned away from alice's workspace.
+// rejectOtherUser checks that bob, a user of the same realm and of another tenant, cannot sign in to alice's workspace.
 func (s *site) rejectOtherUser(t *testing.T, odooURL, database, button string) {
-	for _, page := range []string{odooURL + "/web/session/logout", s.base + "/realms/" + s.name + "/protocol/openid-connect/logout"} {
-		s.open(t, page)
-	}
+	s.open(t, odooURL+"/web/session/logout")
+	s.open(t, s.base+"/realms/"+s.name+"/protocol/openid-connect/logout")
 	s.click(t, "#kc-logout")
-	s.waitForAddress(t, s.base+"/realms/"+s.name+"/protocol/openid-connect/logout/logout-confirm") // or that page would come after the next one
+	s.waitForAddress(
+		t,
+		s.base+"/realms/"+s.name+"/protocol/openid-connect/logout/logout-confirm",
+	) // or that page would come after the next one
 	s.open(t, odooURL+"/web/login?db="+url.QueryEscape(database))
 	s.click(t, button)
 	s.waitForAddress(t, s.base+"/realms/"+s.name)

@@ -38,12 +38,16 @@ func operateScripts(t *testing.T, dir string) {
 	})
 }
 
-// operateSetup makes the installation that a script operates.
+// operateSetup makes the installation for a script.
 func operateSetup(env *testscript.Env) error {
 	tb := env.T().(testing.TB)
 	db := pgtest.New(tb)
 	issuer := startIDP(tb, env.WorkDir)
-	_, err := db.Owner.Exec(tb.Context(), `INSERT INTO identities (issuer, subject) VALUES ($1, 'carol')`, issuer) // she has signed in before
+	_, err := db.Owner.Exec(
+		tb.Context(),
+		`INSERT INTO identities (issuer, subject) VALUES ($1, 'carol')`,
+		issuer,
+	) // she has signed in before
 	require.NoError(tb, err)
 	odooURL := startOdoo(tb)
 	keyset, err := secret.Generate()
@@ -53,22 +57,26 @@ func operateSetup(env *testscript.Env) error {
 	_, err = acragen.Write(&register, 300, 1, acragen.Options{})
 	require.NoError(tb, err)
 	writeFile(tb, env.WorkDir, "register.csv", register.String())
+	site := acratest.Start(tb, acratest.Dataset{
+		ID: "d_1", Letter: "A", CSV: []byte("uen,entity_name\n"), Updated: "2026-09-16",
+	})
 	writeFile(tb, env.WorkDir, "odoo-master", "master")
 	writeFile(tb, env.WorkDir, "odoo-template", "template-admin")
 	for name, value := range map[string]string{
 		"XDG_CONFIG_HOME": env.WorkDir + "/xdg", "HOME": env.WorkDir, "LEADCTL_ENV": "development",
 		"POSTGRES_DSN": db.LoginDSN, "OWNER_DSN": db.OwnerDSN, "LEADCTL_KEYSET_FILE": env.WorkDir + "/keyset.json",
 		"NEXIUS_ISSUER": issuer, "NEXIUS_CLIENT_ID": "cli",
-		"API_URL":         acratest.Start(tb, acratest.Dataset{ID: "d_1", Letter: "A", CSV: []byte("uen,entity_name\n"), Updated: "2026-09-16"}).URL + "/api/action/datastore_search",
+		"API_URL":         site.URL + "/api/action/datastore_search",
 		"ODOO_SERVER_URL": odooURL, "ODOO_TEMPLATE_DB": "template",
-		"ODOO_MASTER_PASSWORD_FILE": env.WorkDir + "/odoo-master", "LEADCTL_ODOO_TEMPLATE_PASSWORD_FILE": env.WorkDir + "/odoo-template",
+		"ODOO_MASTER_PASSWORD_FILE":           env.WorkDir + "/odoo-master",
+		"LEADCTL_ODOO_TEMPLATE_PASSWORD_FILE": env.WorkDir + "/odoo-template",
 	} {
 		env.Setenv(name, value)
 	}
 	return nil
 }
 
-// startIDP serves a provider and leaves a token of each of its people in dir.
+// startIDP starts an identity provider and writes tokens of its users to dir.
 func startIDP(tb testing.TB, dir string) (issuer string) {
 	server := httptest.NewUnstartedServer(nil)
 	issuer = "http://" + server.Listener.Addr().String()
@@ -77,12 +85,17 @@ func startIDP(tb testing.TB, dir string) (issuer string) {
 			{ID: "alice", Email: "alice@acme.example", EmailVerified: true, Roles: []string{"ops"}, TenantID: "1"},
 			{ID: "bob", Email: "bob@borealis.example", EmailVerified: true, Roles: []string{"viewer"}},
 		},
-		Clients: []devidp.Client{{ID: "cli", RedirectURIs: []string{"http://127.0.0.1/callback"}}, {ID: "other", RedirectURIs: []string{"http://127.0.0.1/x"}}}})
+		Clients: []devidp.Client{
+			{ID: "cli", RedirectURIs: []string{"http://127.0.0.1/callback"}},
+			{ID: "other", RedirectURIs: []string{"http://127.0.0.1/x"}},
+		}})
 	require.NoError(tb, err)
 	server.Config.Handler = provider
 	server.Start()
 	tb.Cleanup(server.Close)
-	for file, who := range map[string][2]string{"alice.token": {"alice", "cli"}, "bob.token": {"bob", "cli"}, "other.token": {"alice", "other"}} {
+	for file, who := range map[string][2]string{
+		"alice.token": {"alice", "cli"}, "bob.token": {"bob", "cli"}, "other.token": {"alice", "other"},
+	} {
 		token, err := provider.IssueToken(tb.Context(), who[0], who[1])
 		require.NoError(tb, err)
 		writeFile(tb, dir, file, token)
@@ -95,7 +108,11 @@ func startOdoo(tb testing.TB) (base string) {
 	tb.Cleanup(server.Close)
 	client, err := odoo.New(odoo.Options{BaseURL: server.URL})
 	require.NoError(tb, err)
-	_, err = provision.PrepareTemplate(tb.Context(), client, provision.Template{Name: "template", Master: "master", Secret: "template-admin"})
+	_, err = provision.PrepareTemplate(
+		tb.Context(),
+		client,
+		provision.Template{Name: "template", Master: "master", Secret: "template-admin"},
+	)
 	require.NoError(tb, err)
 	return server.URL
 }
@@ -104,7 +121,7 @@ func writeFile(tb testing.TB, dir, name, content string) {
 	require.NoError(tb, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 }
 
-// freeAddress is one of this machine where nobody listens now, for a process that is told where to.
+// freeAddress returns a loopback address with a free port, for a process that must be told where to listen.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -33,8 +33,11 @@ func TestOneResultFourFormats(t *testing.T) {
 		formatTable: "TENANT_ID  NAME               ROLES       SINCE\n" +
 			"1          Acme <Pte> Ltd     ops,viewer  2026-01-02T03:04:05Z\n" +
 			"-20        =HYPERLINK(1)\ufffd[2J\n",
-		formatCSV: "tenant_id,name,roles,since\n1,Acme <Pte> Ltd,\"ops,viewer\",2026-01-02T03:04:05Z\n-20,'=HYPERLINK(1)\x1b[2J,,\n",
-		formatYAML: "- tenant_id: 1\n  name: Acme <Pte> Ltd\n  roles:\n    - ops\n    - viewer\n  since: \"2026-01-02T03:04:05Z\"\n" +
+		formatCSV: "tenant_id,name,roles,since\n" +
+			"1,Acme <Pte> Ltd,\"ops,viewer\",2026-01-02T03:04:05Z\n" +
+			"-20,'=HYPERLINK(1)\x1b[2J,,\n",
+		formatYAML: "- tenant_id: 1\n  name: Acme <Pte> Ltd\n  roles:\n    - ops\n    - viewer\n" +
+			"  since: \"2026-01-02T03:04:05Z\"\n" +
 			"- tenant_id: -20\n  name: \"=HYPERLINK(1)\\e[2J\"\n  roles: null\n  since: null\n",
 	} {
 		var out bytes.Buffer
@@ -46,20 +49,23 @@ func TestOneResultFourFormats(t *testing.T) {
 	var back []row
 	require.NoError(t, json.Unmarshal(out.Bytes(), &back))
 	require.Equal(t, rows()[1].Name, back[1].Name)
-	require.Contains(t, out.String(), "<Pte>", "for people and jq, not for HTML")
+	require.Contains(t, out.String(), "<Pte>", "not escaped for HTML")
 }
 
 func TestNothingFoundIsAnEmptyList(t *testing.T) {
 	t.Parallel()
-	for f, want := range map[format]string{formatJSON: "[]\n", formatYAML: "[]\n", formatCSV: "tenant_id,name,roles,since\n", formatTable: "TENANT_ID  NAME  ROLES  SINCE\n"} {
+	for f, want := range map[format]string{
+		formatJSON: "[]\n", formatYAML: "[]\n",
+		formatCSV: "tenant_id,name,roles,since\n", formatTable: "TENANT_ID  NAME  ROLES  SINCE\n",
+	} {
 		var out bytes.Buffer
 		require.NoError(t, renderResult(&out, f, []row(nil)))
 		require.Equal(t, want, out.String(), f)
 	}
 }
 
-// What has no value takes no line.
-func TestSingleResultStandsLineByLine(t *testing.T) {
+// TestSingleResultHasALinePerField also checks that an empty field has no line.
+func TestSingleResultHasALinePerField(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	require.NoError(t, renderResult(&out, formatTable, &row{ID: 1, Name: "a\nb"}))
@@ -87,10 +93,10 @@ func TestListInsideASingleResultIsATableBelow(t *testing.T) {
 	require.Equal(t, "tenant_id  1\nname       a\nafter      0\n\nusers:\nEMAIL\nx@a.example\n", out.String())
 	out.Reset()
 	require.NoError(t, renderResult(&out, formatCSV, result))
-	require.Equal(t, 2, strings.Count(out.String(), "\n"), "CSV stays one row")
+	require.Equal(t, 2, strings.Count(out.String(), "\n"), "CSV has one row")
 }
 
-func TestYAMLKeepsTextText(t *testing.T) {
+func TestYAMLQuotesTextThatLooksLikeANumber(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	require.NoError(t, renderResult(&out, formatYAML, row{Name: "0123"}))

@@ -15,12 +15,21 @@ import (
 )
 
 // execute runs work as the command `leadctl try ARG`.
-func execute(t *testing.T, ctx context.Context, work func(*app, *cobra.Command) error, args ...string) (code int, stderr string) {
+func execute(
+	t *testing.T,
+	ctx context.Context,
+	work func(*app, *cobra.Command) error,
+	args ...string,
+) (code int, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
 	a := newApp(nil, &out, &err)
 	root := newRoot(a)
-	cmd := &cobra.Command{Use: "try", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, _ []string) error { return work(a, cmd) }}
+	cmd := &cobra.Command{
+		Use:  "try",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, _ []string) error { return work(a, cmd) },
+	}
 	cmd.Flags().String("must", "", "")
 	require.NoError(t, cmd.MarkFlagRequired("must"))
 	a.markStarted(cmd)
@@ -43,13 +52,18 @@ func TestExitCodeAndWords(t *testing.T) {
 		code   int
 		stderr string
 	}{
-		"done":               {nil, right, 0, ""},
-		"unclassified":       {errors.New("disk full"), right, 1, "leadctl: disk full\n"},
-		"with a hint":        {fault.New(fault.Operator, "schema 3 of 5").WithHint("leadctl migrate"), right, 3, "leadctl: schema 3 of 5\nhint: leadctl migrate\n"},
-		"cause is shown":     {fault.New(fault.Unavailable, "Odoo: %w", errors.New("refused")), right, 6, "leadctl: Odoo: refused\n"},
-		"no terminal tricks": {fault.New(fault.NotFound, "tenant %q\x1b[2J", "a\x1b"), right, 4, "leadctl: tenant \"a\\x1b\"\ufffd[2J\n"},
-		"argument missing":   {nil, []string{"--must=1"}, 2, "leadctl: accepts 1 arg(s), received 0\nhint: leadctl try --help\n"},
-		"flag missing":       {nil, []string{"x"}, 2, "leadctl: required flag(s) \"must\" not set\nhint: leadctl try --help\n"},
+		"done":         {nil, right, 0, ""},
+		"unclassified": {errors.New("disk full"), right, 1, "leadctl: disk full\n"},
+		"with a hint": {fault.New(fault.Operator, "schema 3 of 5").WithHint("leadctl migrate"), right, 3,
+			"leadctl: schema 3 of 5\nhint: leadctl migrate\n"},
+		"cause is shown": {fault.New(fault.Unavailable, "Odoo: %w", errors.New("refused")), right, 6,
+			"leadctl: Odoo: refused\n"},
+		"control characters": {fault.New(fault.NotFound, "tenant %q\x1b[2J", "a\x1b"), right, 4,
+			"leadctl: tenant \"a\\x1b\"\ufffd[2J\n"},
+		"argument missing": {nil, []string{"--must=1"}, 2,
+			"leadctl: accepts 1 arg(s), received 0\nhint: leadctl try --help\n"},
+		"flag missing": {nil, []string{"x"}, 2,
+			"leadctl: required flag(s) \"must\" not set\nhint: leadctl try --help\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -86,7 +100,7 @@ func TestOpenedOnceOnFirstUse(t *testing.T) {
 	}
 }
 
-func TestInterruptedIs130WhateverTheWorkSays(t *testing.T) {
+func TestInterruptedIs130WhateverTheError(t *testing.T) {
 	t.Parallel()
 	for _, said := range []error{context.Canceled, fault.New(fault.Unavailable, "PostgreSQL: conn closed")} {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -96,10 +110,10 @@ func TestInterruptedIs130WhateverTheWorkSays(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	code, _ := execute(t, ctx, func(*app, *cobra.Command) error { cancel(); return nil }, "x", "--must=1")
-	require.Zero(t, code, "a server that was told to stop and did has done its work")
+	require.Zero(t, code, "a server that stops when it is told to has succeeded")
 }
 
-func TestSignalCancelsTheContext(t *testing.T) { // not parallel: the signal reaches the whole process
+func TestSignalCancelsTheContext(t *testing.T) { // not parallel: the whole process gets the signal
 	code, _ := execute(t, t.Context(), func(_ *app, cmd *cobra.Command) error {
 		if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
 			return err

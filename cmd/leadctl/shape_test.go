@@ -34,13 +34,13 @@ func TestShapes(t *testing.T) {
 				want, err := os.ReadFile(file)
 				ts.Check(err)
 				if have != string(want) {
-					ts.Fatalf("%s has another shape than %s:\n%s", args[0], file, have)
+					ts.Fatalf("%s: the shape differs from %s:\n%s", args[0], file, have)
 				}
 			}},
 	})
 }
 
-// shapeOf is one line per field of a JSON text: its path and the types that it has there.
+// shapeOf returns a line for each field of a JSON text: its path and the types of its values.
 func shapeOf(text string) string {
 	var value any
 	if err := json.Unmarshal([]byte(text), &value); err != nil {
@@ -80,12 +80,12 @@ func collectTypes(types map[string][]string, path string, value any) {
 	types[path] = append(types[path], kind)
 }
 
-// shapedElsewhere are commands whose JSON takes a real Keycloak or a browser: tests of their own look at it.
+// shapedElsewhere lists commands that need a real Keycloak or a browser. Their live tests check the JSON.
 func shapedElsewhere() []string {
 	return []string{"sso-login", "sso-keycloak-assign", "sso-keycloak-setup", "odoo-sso-verify"}
 }
 
-// Every command that can print JSON has its shape on record.
+// TestEveryShapeIsOnRecord checks that each command with --output has a golden file.
 func TestEveryShapeIsOnRecord(t *testing.T) {
 	t.Parallel()
 	var visit func(*cobra.Command)
@@ -98,7 +98,12 @@ func TestEveryShapeIsOnRecord(t *testing.T) {
 			return
 		}
 		_, err := os.Stat(filepath.Join("testdata/shapes", name+".golden"))
-		require.NoError(t, err, "`leadctl %s -o json`: have a script of testdata/shapes print it, and run with -update", name)
+		require.NoError(
+			t,
+			err,
+			"`leadctl %s -o json` has no golden file: add it to a script in testdata/shapes and run with -update",
+			name,
+		)
 	}
 	visit(newRoot(newApp(nil, nil, nil)))
 }

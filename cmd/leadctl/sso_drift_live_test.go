@@ -13,8 +13,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/keycloak"
 )
 
-// repairDrift: somebody opened the attribute to users, switched PKCE off, and took the e-mail address and the
-// audience out of the tokens. Redirect URIs that others added stay.
+// repairDrift changes the realm: users may edit tenant_id, PKCE is off, and tokens lack e-mail address and audience. It
+// checks that setup reports and repairs that, and keeps redirect URIs that others have added.
 func (r *realm) repairDrift(t *testing.T) {
 	var profile map[string]any
 	require.Equal(t, 200, r.callAdmin(t, http.MethodGet, "/users/profile", nil, &profile))
@@ -41,10 +41,24 @@ func (r *realm) repairDrift(t *testing.T) {
 			require.Equal(t, 204, r.callAdmin(t, http.MethodDelete, client+"/default-client-scopes/"+s.ID, nil, nil))
 		case "leadctl":
 			var mappers []struct{ ID, Name string }
-			require.Equal(t, 200, r.callAdmin(t, http.MethodGet, "/client-scopes/"+s.ID+"/protocol-mappers/models", nil, &mappers))
+			require.Equal(
+				t,
+				200,
+				r.callAdmin(t, http.MethodGet, "/client-scopes/"+s.ID+"/protocol-mappers/models", nil, &mappers),
+			)
 			for _, m := range mappers {
 				if m.Name == "leadctl audience" {
-					require.Equal(t, 204, r.callAdmin(t, http.MethodDelete, "/client-scopes/"+s.ID+"/protocol-mappers/models/"+m.ID, nil, nil))
+					require.Equal(
+						t,
+						204,
+						r.callAdmin(
+							t,
+							http.MethodDelete,
+							"/client-scopes/"+s.ID+"/protocol-mappers/models/"+m.ID,
+							nil,
+							nil,
+						),
+					)
 				}
 			}
 		}
@@ -68,7 +82,7 @@ func (r *realm) repairDrift(t *testing.T) {
 
 	code, _, said := leadctl(t, r.setup()...)
 	require.Zero(t, code)
-	require.Contains(t, said, "https://wide.example/*", "a redirect URI that is too wide is pointed out")
+	require.Contains(t, said, "https://wide.example/*", "setup warns about a redirect URI with a wildcard")
 	require.Equal(t, 200, r.callAdmin(t, http.MethodGet, "/clients?clientId="+liveClient, nil, &clients))
 	require.Contains(t, clients[0]["redirectUris"], "https://other.example/callback")
 	require.Contains(t, clients[0]["redirectUris"], "http://localhost:3000/api/auth/callback/nexius")
@@ -79,7 +93,7 @@ func (r *realm) repairDrift(t *testing.T) {
 	require.Equal(t, "ok", r.doctorChecks(t)["tenant attribute"].State)
 }
 
-// doctorChecks is what `doctor` says, by name of the check.
+// doctorChecks returns the checks of `leadctl doctor` by name.
 func (r *realm) doctorChecks(t *testing.T) map[string]doctor.Check {
 	_, out, _ := leadctl(t, "doctor", "-o", "json")
 	var checks []doctor.Check

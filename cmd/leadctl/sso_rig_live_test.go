@@ -7,30 +7,24 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"html"
-	"io"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/leadctl/leadctl/pkg/keycloak"
 	"github.com/leadctl/leadctl/pkg/pgtest"
 )
 
-// realm is a Keycloak realm that only this test knows, made by `sso keycloak setup`.
+// realm is a Keycloak realm of one test, made by `sso keycloak setup`.
 type realm struct {
 	base, name string
-	more       []string // flags of setup beyond the usual ones
+	more       []string // additional flags of setup
 	db         *pgtest.DB
 }
 
@@ -41,7 +35,11 @@ func newRealm(t *testing.T) *realm {
 		require.NotEmpty(t, v, "%s is not set; scripts/live sets it", name)
 		return v
 	}
-	r := &realm{base: env("LEADCTL_LIVE_KEYCLOAK_URL"), name: fmt.Sprintf("leadctl-%d", time.Now().UnixNano()), db: pgtest.New(t)}
+	r := &realm{
+		base: env("LEADCTL_LIVE_KEYCLOAK_URL"),
+		name: fmt.Sprintf("leadctl-%d", time.Now().UnixNano()),
+		db:   pgtest.New(t),
+	}
 	t.Setenv("LEADCTL_KEYCLOAK_PASSWORD_FILE", env("LEADCTL_LIVE_KEYCLOAK_PASSWORD_FILE"))
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	t.Chdir(t.TempDir())
@@ -49,15 +47,29 @@ func newRealm(t *testing.T) *realm {
 	return r
 }
 
-// callAdmin is a call of the admin API below the realm, for what leadctl itself never does.
+// callAdmin calls Keycloak's admin API below the realm and returns the status code.
 func (r *realm) callAdmin(t *testing.T, method, path string, in, out any) int {
 	t.Helper()
 	password, err := os.ReadFile(os.Getenv("LEADCTL_KEYCLOAK_PASSWORD_FILE"))
 	require.NoError(t, err)
-	token := r.requestToken(t, "master", url.Values{"client_id": {"admin-cli"}, "grant_type": {"password"}, "username": {"admin"}, "password": {strings.TrimSpace(string(password))}})
+	token := r.requestToken(
+		t,
+		"master",
+		url.Values{
+			"client_id":  {"admin-cli"},
+			"grant_type": {"password"},
+			"username":   {"admin"},
+			"password":   {strings.TrimSpace(string(password))},
+		},
+	)
 	body, err := json.Marshal(in)
 	require.NoError(t, err)
-	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, r.base+"/admin/realms/"+r.name+path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(
+		context.WithoutCancel(t.Context()),
+		method,
+		r.base+"/admin/realms/"+r.name+path,
+		bytes.NewReader(body),
+	)
 	require.NoError(t, err)
 	req.Header.Set("Authorization", "Bearer "+token["access_token"])
 	req.Header.Set("Content-Type", "application/json")
@@ -70,7 +82,8 @@ func (r *realm) callAdmin(t *testing.T, method, path string, in, out any) int {
 	return resp.StatusCode
 }
 
-// requestToken asks a realm's token endpoint; the answer's texts, which for a refusal are error and error_description.
+// requestToken calls a realm's token endpoint and returns the string fields of the response: tokens, or error and
+// error_description.
 func (r *realm) requestToken(t *testing.T, realm string, form url.Values) map[string]string {
 	t.Helper()
 	resp, err := http.PostForm(r.base+"/realms/"+realm+"/protocol/openid-connect/token", form)
@@ -87,7 +100,7 @@ func (r *realm) requestToken(t *testing.T, realm string, form url.Values) map[st
 	return out
 }
 
-// leadctl runs a command and gives its exit code and what it said.
+// leadctl runs a command and returns its exit code and output.
 func leadctl(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -104,11 +117,11 @@ func (r *realm) setup(extra ...string) []string {
 	}, r.more, extra)
 }
 
-// setUp is the dry run, the run, the run again, and the settings taken over from what it printed.
+// setUp runs `sso keycloak setup` as a dry run, for real and a second time, and sets the printed settings.
 func (r *realm) setUp(t *testing.T) {
 	require.NoError(t, os.WriteFile("test.password", []byte(livePassword+"\n"), 0o600))
 	code, _, said := leadctl(t, r.setup()...)
-	require.Equal(t, 4, code, "the realm is only made when that is asked for")
+	require.Equal(t, 4, code, "setup does not create the realm without --create-realm")
 	require.Contains(t, said, "--create-realm")
 
 	code, planned, _ := leadctl(t, r.setup("--create-realm", "--dry-run", "-o", "json")...)
@@ -150,97 +163,6 @@ func planOf(t *testing.T, text string) (plan []keycloak.Change) {
 	return plan
 }
 
-// person is somebody's browser.
-type person struct {
-	*http.Client
-	email string
-}
-
-func newPerson(t *testing.T, email string) person {
-	jar, err := cookiejar.New(nil)
-	require.NoError(t, err)
-	return person{&http.Client{Jar: jar, Timeout: 30 * time.Second}, email}
-}
-
-var formAction = regexp.MustCompile(`(?s)<form[^>]*\baction="([^"]*)"`)
-
-// signInAt signs in at address as Keycloak's pages ask for it, and consents where they ask for that. It gives the last
-// page.
-func (p person) signInAt(t *testing.T, address string) string {
-	resp, err := p.Get(address)
-	if !assert.NoError(t, err) {
-		return ""
-	}
-	for range 4 {
-		raw, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		page := string(raw)
-		if !assert.NoError(t, err) || !strings.Contains(page, "<form") {
-			return page
-		}
-		at, err := resp.Request.URL.Parse(html.UnescapeString(formAction.FindStringSubmatch(page)[1]))
-		if !assert.NoError(t, err) {
-			return page
-		}
-		form := url.Values{"username": {p.email}, "password": {livePassword}, "credentialId": {""}}
-		if !strings.Contains(page, `name="password"`) {
-			form = hiddenFields(page)
-			form.Set("accept", "Yes")
-		}
-		if resp, err = p.PostForm(at.String(), form); !assert.NoError(t, err) {
-			return ""
-		}
-	}
-	t.Errorf("%s: no end of forms", address)
-	return ""
-}
-
-func hiddenFields(page string) url.Values {
-	form := url.Values{}
-	for _, m := range regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)"`).FindAllStringSubmatch(page, -1) {
-		form.Set(m[1], html.UnescapeString(m[2]))
-	}
-	return form
-}
-
-// loginTerminal is stderr with somebody looking at it: the first address on it is visited.
-type loginTerminal struct {
-	mu    sync.Mutex
-	text  strings.Builder
-	once  sync.Once
-	visit func(address string)
-	done  sync.WaitGroup
-}
-
-var loginAddress = regexp.MustCompile(`https?://[^\s]+/(auth\?|device\?)[^\s]+`)
-
-func (s *loginTerminal) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.text.Write(b)
-	if address := loginAddress.FindString(s.text.String()); address != "" {
-		s.once.Do(func() { s.done.Go(func() { s.visit(address) }) })
-	}
-	return len(b), nil
-}
-
-// logIn runs `sso login` with somebody at the browser.
-func logIn(t *testing.T, email string, flags ...string) (said signedIn) {
-	t.Helper()
-	who := newPerson(t, email)
-	screen := &loginTerminal{visit: func(address string) {
-		page := who.signInAt(t, address)
-		assert.Regexp(t, `Signed in\. This page can be closed|Device Login Successful`, page)
-	}}
-	var out bytes.Buffer
-	code := run(t.Context(), append([]string{"sso", "login", "-o", "json"}, flags...), strings.NewReader(""), &out, screen)
-	screen.done.Wait()
-	t.Logf("leadctl sso login %v: exit %d\n%s%s", flags, code, screen.text.String(), out.String())
-	require.Zero(t, code)
-	require.NoError(t, json.Unmarshal(out.Bytes(), &said))
-	return said
-}
-
 func whoAmI(t *testing.T) whoami {
 	t.Helper()
 	code, out, _ := leadctl(t, "sso", "whoami", "-o", "json")
@@ -250,7 +172,7 @@ func whoAmI(t *testing.T) whoami {
 	return who
 }
 
-// explainChecks is `sso whoami --explain` by name.
+// explainChecks returns the checks of `sso whoami --explain` by name.
 func explainChecks(t *testing.T, wantCode int, args ...string) map[string]explainedCheck {
 	t.Helper()
 	code, out, _ := leadctl(t, append([]string{"sso", "whoami", "--explain", "-o", "json"}, args...)...)
@@ -263,24 +185,4 @@ func explainChecks(t *testing.T, wantCode int, args ...string) map[string]explai
 		byName[c.Check] = c
 	}
 	return byName
-}
-
-// shiftedClock is the clock, moved.
-type shiftedClock struct {
-	mu sync.Mutex
-	by time.Duration
-}
-
-func newShiftedClock() *shiftedClock { return &shiftedClock{} }
-
-func (s *shiftedClock) Now() time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return time.Now().Add(s.by)
-}
-
-func (s *shiftedClock) advance(d time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.by += d
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/pgtest"
 )
 
-// cliUser is somebody at a terminal, with an identity provider, a database and a configuration folder of their own.
+// cliUser is a user at a terminal, with their own identity provider, database and configuration folder.
 type cliUser struct {
 	issuer string
 	idp    *devidp.Provider
@@ -39,10 +39,14 @@ func newCLIUser(t *testing.T) *cliUser {
 	d.idp, err = devidp.New(devidp.Config{
 		Issuer: d.issuer,
 		Users: []devidp.User{
-			{ID: "ann", Name: "Ann", Email: "ann@acme.example", EmailVerified: true, TenantID: "1", Roles: []string{"ops"}},
+			{ID: "ann", Name: "Ann", Email: "ann@acme.example", EmailVerified: true, TenantID: "1",
+				Roles: []string{"ops"}},
 			{ID: "bob", Name: "Bob", Email: "bob@acme.example", EmailVerified: true},
 		},
-		Clients: []devidp.Client{{ID: defaultCLIClient, RedirectURIs: []string{"http://127.0.0.1/callback"}}, {ID: "other", RedirectURIs: []string{"http://127.0.0.1/x"}}},
+		Clients: []devidp.Client{
+			{ID: defaultCLIClient, RedirectURIs: []string{"http://127.0.0.1/callback"}},
+			{ID: "other", RedirectURIs: []string{"http://127.0.0.1/x"}},
+		},
 	})
 	require.NoError(t, err)
 	server.Config.Handler = d.idp
@@ -57,7 +61,7 @@ func newCLIUser(t *testing.T) *cliUser {
 	return d
 }
 
-// runLeadctl runs the program; stderr goes to screen when there is one.
+// runLeadctl runs leadctl with args and returns its exit code and output. screen, if not nil, gets a copy of stderr.
 func (d *cliUser) runLeadctl(t *testing.T, screen io.Writer, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -74,12 +78,12 @@ func (d *cliUser) runLeadctl(t *testing.T, screen io.Writer, args ...string) (co
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-// loginScreen is a screen whose reader opens the first address on it and signs in as user. answer is closed when that is done.
+// loginScreen is a screen for stderr. It opens the first address that is written to it and signs in there as user.
 type loginScreen struct {
 	text   bytes.Buffer
 	user   string
 	issuer string
-	done   chan error // one answer
+	done   chan error // gets the result of the sign-in
 }
 
 func (p *loginScreen) Write(b []byte) (int, error) {
@@ -128,7 +132,7 @@ func (d *cliUser) signIn(t *testing.T, user string, flags ...string) signedIn {
 	return in
 }
 
-// explainToken is `sso whoami --explain` by check.
+// explainToken returns the output of `sso whoami --explain` by check.
 func (d *cliUser) explainToken(t *testing.T, wantCode int, args ...string) map[string]explainedCheck {
 	t.Helper()
 	code, out, said := d.runLeadctl(t, nil, append([]string{"sso", "whoami", "--explain", "-o", "json"}, args...)...)
@@ -142,7 +146,7 @@ func (d *cliUser) explainToken(t *testing.T, wantCode int, args ...string) map[s
 	return byName
 }
 
-// TestSignInAtTheTerminal is login, whoami, a renewal that nobody notices, and logout.
+// TestSignInAtTheTerminal runs login, whoami, a silent renewal and logout.
 func TestSignInAtTheTerminal(t *testing.T) {
 	t.Parallel()
 	d := newCLIUser(t)
@@ -161,7 +165,8 @@ func TestSignInAtTheTerminal(t *testing.T) {
 
 	was, err := os.ReadFile(in.File)
 	require.NoError(t, err)
-	expired := regexp.MustCompile(`"expires_at": "[^"]*"`).ReplaceAll(was, []byte(`"expires_at": "`+time.Now().Format(time.RFC3339)+`"`))
+	expired := regexp.MustCompile(`"expires_at": "[^"]*"`).
+		ReplaceAll(was, []byte(`"expires_at": "`+time.Now().Format(time.RFC3339)+`"`))
 	require.NoError(t, os.WriteFile(in.File, expired, 0o600))
 	for range 2 {
 		code, _, said = d.runLeadctl(t, nil, "sso", "whoami")
@@ -179,7 +184,7 @@ func TestSignInAtTheTerminal(t *testing.T) {
 	require.Contains(t, said, "hint: leadctl sso login")
 }
 
-// TestExplainEndsInTheDatabase: the last check says what the tables make of a token that is good.
+// TestExplainEndsInTheDatabase checks the last check of --explain: tenant and roles of a valid token.
 func TestExplainEndsInTheDatabase(t *testing.T) {
 	t.Parallel()
 	d := newCLIUser(t)
@@ -196,13 +201,22 @@ func TestExplainEndsInTheDatabase(t *testing.T) {
 		_, err := d.db.Owner.Exec(t.Context(), sql, args...)
 		require.NoError(t, err)
 	}
-	exec(`INSERT INTO tenant_users (tenant_id, user_id, issuer, subject, roles) VALUES (1, 'bob@acme.example', $1, $2, '{}')`, in.Issuer, in.Subject)
+	exec(
+		`INSERT INTO tenant_users (tenant_id, user_id, issuer, subject, roles)
+			VALUES (1, 'bob@acme.example', $1, $2, '{}')`,
+		in.Issuer,
+		in.Subject,
+	)
 	found = d.explainToken(t, 5)
 	require.Contains(t, found["database"].Detail, "no role in it")
 	require.Contains(t, found["database"].Hint, "leadctl tenant user add 1 bob@acme.example --role viewer")
 
 	exec(`UPDATE tenant_users SET roles = '{viewer}'`)
-	require.Equal(t, "tenant 1 (Acme), active; roles viewer, stored for the user", d.explainToken(t, 0)["database"].Detail)
+	require.Equal(
+		t,
+		"tenant 1 (Acme), active; roles viewer, stored for the user",
+		d.explainToken(t, 0)["database"].Detail,
+	)
 	exec(`UPDATE tenants SET status = 'suspended'`)
 	require.Contains(t, d.explainToken(t, 5)["database"].Hint, "leadctl tenant resume 1")
 
@@ -214,7 +228,7 @@ func TestExplainEndsInTheDatabase(t *testing.T) {
 	require.Contains(t, out, `"tenant_id": 0`)
 }
 
-// TestTokenOfAnotherApplication: genuine, and not for us.
+// TestTokenOfAnotherApplication uses a valid token that was issued for another client.
 func TestTokenOfAnotherApplication(t *testing.T) {
 	t.Parallel()
 	d := newCLIUser(t)
@@ -233,7 +247,7 @@ func TestTokenOfAnotherApplication(t *testing.T) {
 	require.Equal(t, "skipped", found["database"].State)
 }
 
-// TestEveryRefusalIsInTheManual: whoever greps docs/sso.md for the word in the log finds what to change.
+// TestEveryRefusalIsInTheManual checks that docs/sso.md explains each reason that the log can contain.
 func TestEveryRefusalIsInTheManual(t *testing.T) {
 	t.Parallel()
 	code, err := os.ReadFile(filepath.Join(repoRoot, "pkg", "sso", "reason.go"))

@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A reader lands in a package through its doc: what it owns, what it does not, where the path goes on.
+// TestEveryPackageHasADoc checks for a package doc. It says what the package owns, what it does not, and where to read
+// on.
 func TestEveryPackageHasADoc(t *testing.T) {
 	t.Parallel()
 	documented := map[string]bool{}
@@ -34,7 +35,8 @@ func (f goFile) wanted() string {
 	return f.Name.Name
 }
 
-// An init runs in every command and every test that links the package, in an order nobody reads.
+// TestNoInit forbids init functions. They run in each command and test that links the package, in an order that is hard
+// to know.
 func TestNoInit(t *testing.T) {
 	t.Parallel()
 	for _, f := range parseRepo(t) {
@@ -46,14 +48,16 @@ func TestNoInit(t *testing.T) {
 	}
 }
 
-// Calls that reach for what the whole process shares. Loggers and streams are handed down, so that a test or a second
-// server in the same process has its own; and one os.Exit means that every deferred close runs.
+// TestNothingReachesForTheProcess forbids calls that use state of the whole process. Loggers and streams are
+// parameters, so that a test or a second server in the process has its own. One os.Exit means that every deferred close
+// runs.
 func TestNothingReachesForTheProcess(t *testing.T) {
 	t.Parallel()
 	forbidden := map[string][]string{
-		"slog": {"Debug", "DebugContext", "Info", "InfoContext", "Warn", "WarnContext", "Error", "ErrorContext", "Log", "LogAttrs", "Default", "SetDefault", "With"},
-		"fmt":  {"Print", "Printf", "Println"},
-		"os":   {"Exit", "Stdin", "Stdout", "Stderr"},
+		"slog": {"Debug", "DebugContext", "Info", "InfoContext", "Warn", "WarnContext", "Error", "ErrorContext",
+			"Log", "LogAttrs", "Default", "SetDefault", "With"},
+		"fmt": {"Print", "Printf", "Println"},
+		"os":  {"Exit", "Stdin", "Stdout", "Stderr"},
 	}
 	exits := 0
 	for _, f := range parseRepo(t) {
@@ -77,10 +81,11 @@ func TestNothingReachesForTheProcess(t *testing.T) {
 			return true
 		})
 	}
-	require.Equal(t, 1, exits, "os.Exit stands once, in main")
+	require.Equal(t, 1, exits, "os.Exit is called once, in main")
 }
 
-// A command translates: what takes more lines belongs to the domain, where serve and the jobs reach it too.
+// TestRunETranslatesInTenLines keeps commands short. More lines are logic, which belongs to a domain package, where
+// serve and the jobs can use it too.
 func TestRunETranslatesInTenLines(t *testing.T) {
 	t.Parallel()
 	for _, f := range parseRepo(t) {
@@ -106,26 +111,30 @@ func TestRunETranslatesInTenLines(t *testing.T) {
 
 func (f goFile) line(p token.Pos) int { return f.set.Position(p).Line }
 
-// sessionSetting is set_config(…, false), or SET and SET SESSION of one of our settings.
+// sessionSetting matches set_config(…, false), and SET or SET SESSION of a setting of leadctl.
 func sessionSetting() *regexp.Regexp {
-	return regexp.MustCompile(`(?is)set_config\([^()]*(\([^()]*\)[^()]*)*,\s*false\s*\)|\bset\s+(session\s+)?"?request"?\.`)
+	return regexp.MustCompile(`(?is)set_config\([^()]*(\([^()]*\)[^()]*)*,\s*false\s*\)` +
+		`|\bset\s+(session\s+)?"?request"?\.`)
 }
 
-// sessionRole is a role taken on for more than a transaction. Connections that are nobody else's may do that (migrations,
-// demo), and so may the pool that stays with one role.
+// sessionRole matches a SET ROLE for more than a transaction. It is allowed on connections that are not shared
+// (migrations, demo), and in a pool whose connections all keep one role.
 func sessionRole() *regexp.Regexp {
 	return regexp.MustCompile(`(?i)\bset\s+(session\s+)?(role\b|(session\s+)?authorization\b)`)
 }
 
-// noSessionSettings: a setting of the session outlives its transaction and serves the pool's next borrower.
+// noSessionSettings forbids settings of the session. They outlive the transaction, and the next user of the pool's
+// connection would have them.
 func noSessionSettings(t *testing.T) {
 	for _, bad := range []string{
-		"SELECT set_config('request.tenant_id', $1, false)", "select set_config('a',\n x::int::text , FALSE)", "set_config(f(a), (b), false)",
-		"SET request.tenant_id = 1", "set session request.tenant_id to 1", `SET "request".tenant_id = 1`,
+		"SELECT set_config('request.tenant_id', $1, false)", "select set_config('a',\n x::int::text , FALSE)",
+		"set_config(f(a), (b), false)", "SET request.tenant_id = 1", "set session request.tenant_id to 1", `SET "request".tenant_id = 1`,
 	} {
-		require.Regexp(t, sessionSetting(), bad, "the rule sees it")
+		require.Regexp(t, sessionSetting(), bad, "the rule must match it")
 	}
-	for _, good := range []string{"set_config('request.tenant_id', $1, true)", "SET LOCAL request.tenant_id = 1", "UPDATE t SET requested = 1"} {
+	for _, good := range []string{
+		"set_config('request.tenant_id', $1, true)", "SET LOCAL request.tenant_id = 1", "UPDATE t SET requested = 1",
+	} {
 		require.NotRegexp(t, sessionSetting(), good)
 	}
 	require.Regexp(t, sessionRole(), "SET SESSION AUTHORIZATION x")
@@ -135,13 +144,14 @@ func noSessionSettings(t *testing.T) {
 		if sessionSetting().MatchString(sql) {
 			t.Errorf("%s: a setting for the whole session", at)
 		}
-		if sessionRole().MatchString(sql) && !slices.Contains([]string{"schema", "postgres", "migrations", "demo"}, pkg) {
+		mayKeepRole := slices.Contains([]string{"schema", "postgres", "migrations", "demo"}, pkg)
+		if sessionRole().MatchString(sql) && !mayKeepRole {
 			t.Errorf("%s: a role for the whole session", at)
 		}
 	})
 }
 
-// eachSQL calls check with every text literal and every SQL file (comments left out) that is not for tests.
+// eachSQL calls check with each string literal and each SQL file without its comments, except those of tests.
 func eachSQL(t *testing.T, check func(pkg, at, sql string)) {
 	for _, f := range parseRepo(t) {
 		if f.test || slices.Contains(testSupport(), f.pkg) {

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// chromium is one real browser, driven through WebDriver (https://www.w3.org/TR/webdriver2/).
+// chromium is a browser that is driven by WebDriver (https://www.w3.org/TR/webdriver2/).
 type chromium struct{ session string }
 
 func newChromium(t *testing.T) *chromium {
@@ -27,7 +27,10 @@ func newChromium(t *testing.T) *chromium {
 	require.NotEmpty(t, binary, "LEADCTL_LIVE_CHROMIUM is not set; scripts/live chromium sets it")
 	require.NotEmpty(t, driver, "LEADCTL_LIVE_CHROMEDRIVER is not set; scripts/live chromium sets it")
 	home := t.TempDir()
-	scratch, err := os.MkdirTemp("", "chromium") // t.TempDir's name is too long for the socket that Chromium makes there
+	scratch, err := os.MkdirTemp(
+		"",
+		"chromium",
+	) // t.TempDir's name is too long for the socket that Chromium makes there
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(scratch) })
 	_, port, err := net.SplitHostPort(freeAddress(t))
@@ -52,9 +55,18 @@ func newChromium(t *testing.T) *chromium {
 	}, time.Minute, 50*time.Millisecond)
 	var made struct{ SessionID string }
 	c.call(t, http.MethodPost, "/session", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
-		"goog:chromeOptions": map[string]any{"binary": binary, "args": []string{"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--user-data-dir=" + home}},
-		"goog:loggingPrefs":  map[string]string{"browser": "ALL", "performance": "ALL"},
-		"timeouts":           map[string]any{"implicit": 30_000, "script": 30_000, "pageLoad": 60_000},
+		"goog:chromeOptions": map[string]any{
+			"binary": binary,
+			"args": []string{
+				"--headless",
+				"--no-sandbox",
+				"--disable-gpu",
+				"--disable-dev-shm-usage",
+				"--user-data-dir=" + home,
+			},
+		},
+		"goog:loggingPrefs": map[string]string{"browser": "ALL", "performance": "ALL"},
+		"timeouts":          map[string]any{"implicit": 30_000, "script": 30_000, "pageLoad": 60_000},
 	}}}, &made)
 	c.session += "/session/" + made.SessionID
 	t.Cleanup(func() {
@@ -67,7 +79,7 @@ func newChromium(t *testing.T) *chromium {
 	return c
 }
 
-// call is one command; out gets its value.
+// call sends one command and decodes its value into out.
 func (c *chromium) call(t *testing.T, method, path string, in, out any) {
 	t.Helper()
 	var body bytes.Buffer
@@ -98,10 +110,17 @@ func (c *chromium) currentAddress(t *testing.T) (address string) {
 	return address
 }
 
-// waitForAddress waits until the browser is where it is expected.
+// waitForAddress waits until the browser's address begins with prefix.
 func (c *chromium) waitForAddress(t *testing.T, prefix string) {
 	t.Helper()
-	require.Eventually(t, func() bool { return strings.HasPrefix(c.currentAddress(t), prefix) }, time.Minute, 100*time.Millisecond, "at %s", c.currentAddress(t))
+	require.Eventually(
+		t,
+		func() bool { return strings.HasPrefix(c.currentAddress(t), prefix) },
+		time.Minute,
+		100*time.Millisecond,
+		"at %s",
+		c.currentAddress(t),
+	)
 }
 
 func (c *chromium) element(t *testing.T, css string) string {
@@ -125,14 +144,17 @@ func (c *chromium) click(t *testing.T, css string) {
 	c.call(t, http.MethodPost, c.element(t, css)+"/click", map[string]any{}, nil)
 }
 
-// evalScript evaluates an expression in the page, and waits where it is a promise.
+// evalScript evaluates an expression in the page and decodes its value into out. It waits for a promise.
 func (c *chromium) evalScript(t *testing.T, expression string, out any) {
 	t.Helper()
-	script := fmt.Sprintf("const done = arguments[arguments.length - 1]; Promise.resolve(%s).then(done, e => done('failed: ' + e));", expression)
+	script := fmt.Sprintf(
+		"const done = arguments[arguments.length - 1]; Promise.resolve(%s).then(done, e => done('failed: ' + e));",
+		expression,
+	)
 	c.call(t, http.MethodPost, "/execute/async", map[string]any{"script": script, "args": []any{}}, out)
 }
 
-// browserCookie is a cookie as the browser keeps it.
+// browserCookie is a cookie of the browser.
 type browserCookie struct {
 	Name, Value, Path, SameSite string
 	HTTPOnly                    bool `json:"httpOnly"`

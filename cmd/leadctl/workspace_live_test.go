@@ -22,8 +22,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-// testWorkspaceLife takes tenant 1's workspace on a real server through what follows its making: another key, leads, its
-// end.
+// testWorkspaceLife takes tenant 1's workspace on a real server through what follows its making: another key, leads,
+// its end.
 func testWorkspaceLife(t *testing.T, version, dsn string) {
 	a := newApp(strings.NewReader(""), &bytes.Buffer{}, &bytes.Buffer{})
 	spaces, err := a.openWorkspaces(t.Context())
@@ -34,7 +34,7 @@ func testWorkspaceLife(t *testing.T, version, dsn string) {
 	t.Run("end", func(t *testing.T) { archiveWorkspace(t, spaces, dsn) })
 }
 
-// rotateKey: at once, over both protocols, although Odoo keeps keys that it has seen over XML-RPC.
+// rotateKey checks that Odoo rejects the old key at once, over both protocols, although it caches keys over XML-RPC.
 func rotateKey(t *testing.T, spaces *workspace.Service, version string) {
 	before, err := spaces.Current(t.Context(), 1)
 	require.NoError(t, err)
@@ -50,7 +50,7 @@ func rotateKey(t *testing.T, spaces *workspace.Service, version string) {
 		_, err = session.SearchCount(t.Context(), "res.partner", odoo.Query{})
 		return err
 	}
-	require.NoError(t, overXML(before.Secret), "seen, and so in Odoo's cache")
+	require.NoError(t, overXML(before.Secret), "Odoo caches the key now")
 
 	start := time.Now()
 	mustRun(t, "odoo", "rotate-key", "--tenant", "1")
@@ -69,18 +69,23 @@ func rotateKey(t *testing.T, spaces *workspace.Service, version string) {
 }
 
 func callJSON2(t *testing.T, base string, w provision.Workspace) int {
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/json/2/res.partner/search_count", strings.NewReader(`{"domain":[]}`))
+	req, err := http.NewRequestWithContext(
+		t.Context(),
+		http.MethodPost,
+		base+"/json/2/res.partner/search_count",
+		strings.NewReader(`{"domain":[]}`),
+	)
 	require.NoError(t, err)
-	for name, value := range map[string]string{"Authorization": "Bearer " + string(w.Secret), "Content-Type": "application/json", "X-Odoo-Database": w.Database} {
-		req.Header.Set(name, value)
-	}
+	req.Header.Set("Authorization", "Bearer "+string(w.Secret))
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Odoo-Database", w.Database)
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	return resp.StatusCode
 }
 
-// pushTwice: the second time finds everything there, and what a salesperson wrote stays when scores change.
+// pushTwice checks that a second push creates nothing, and that a salesperson's changes stay when scores change.
 func pushTwice(t *testing.T, spaces *workspace.Service) {
 	var register bytes.Buffer
 	_, err := acragen.Write(&register, 2000, 1, acragen.Options{})
@@ -106,21 +111,31 @@ func pushTwice(t *testing.T, spaces *workspace.Service) {
 	require.NoError(t, err)
 	s, err := spaces.Odoo.Session(t.Context(), w)
 	require.NoError(t, err)
-	mine := odoo.Query{Domain: odoo.Domain{odoo.Where("x_pre_sdr_bucket", "!=", false)}, Fields: []string{"name"}, Order: "id", Limit: 1}
+	mine := odoo.Query{
+		Domain: odoo.Domain{odoo.Where("x_pre_sdr_bucket", "!=", false)},
+		Fields: []string{"name"},
+		Order:  "id",
+		Limit:  1,
+	}
 	found, err := s.SearchRead(t.Context(), "crm.lead", mine)
 	require.NoError(t, err)
 	theirs := odoo.Record{"name": "Call back on Monday", "type": "opportunity", "x_pre_sdr_rationale": "an old reason"}
 	require.NoError(t, s.Write(t.Context(), "crm.lead", []int64{found[0].ID()}, theirs, nil))
 	second := push()
 	require.Equal(t, workspace.Pushed{Leads: all, Updated: 1, Unchanged: all - 1, Reasons: []string{}}, second)
-	found, err = s.Read(t.Context(), "crm.lead", []int64{found[0].ID()}, []string{"name", "type", "x_pre_sdr_rationale"})
+	found, err = s.Read(
+		t.Context(),
+		"crm.lead",
+		[]int64{found[0].ID()},
+		[]string{"name", "type", "x_pre_sdr_rationale"},
+	)
 	require.NoError(t, err)
 	require.Equal(t, "Call back on Monday", found[0].Text("name"))
 	require.Equal(t, "opportunity", found[0].Text("type"))
 	require.NotEqual(t, "an old reason", found[0].Text("x_pre_sdr_rationale"))
 }
 
-// archiveWorkspace: the database is there under another name, and nobody opens it.
+// archiveWorkspace checks that the database of a deleted tenant is renamed and refuses connections.
 func archiveWorkspace(t *testing.T, spaces *workspace.Service, dsn string) {
 	w, err := spaces.Current(t.Context(), 1)
 	require.NoError(t, err)
@@ -132,7 +147,11 @@ func archiveWorkspace(t *testing.T, spaces *workspace.Service, dsn string) {
 	require.NoError(t, err)
 	defer conn.Close(t.Context())
 	var open bool
-	require.NoError(t, conn.QueryRow(t.Context(), `SELECT datallowconn FROM pg_database WHERE datname = $1`, done.ArchivedAs).Scan(&open))
+	require.NoError(
+		t,
+		conn.QueryRow(t.Context(), `SELECT datallowconn FROM pg_database WHERE datname = $1`, done.ArchivedAs).
+			Scan(&open),
+	)
 	require.False(t, open)
 	_, err = conn.Exec(t.Context(), "DROP DATABASE "+pgx.Identifier{done.ArchivedAs}.Sanitize())
 	require.NoError(t, err)
