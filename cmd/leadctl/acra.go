@@ -12,7 +12,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/postgres"
-	"github.com/leadctl/leadctl/pkg/serve"
+	"github.com/leadctl/leadctl/pkg/wire"
 )
 
 func newACRA(a *app) *cobra.Command {
@@ -90,7 +90,7 @@ func (a *app) ingestACRA(ctx context.Context, f ingestFlags) (ingestResult, erro
 	if err != nil {
 		return newIngestResult(report, leads.CompaniesReport{}), err
 	}
-	companies, err := serve.Companies(ctx, db, queue, report)
+	companies, err := wire.Companies(ctx, db, queue, report)
 	return newIngestResult(report, companies), err
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/logging"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/schema"
-	"github.com/leadctl/leadctl/pkg/serve"
 	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/wire"
 )
 
 func (a *app) loadConfig(context.Context) (config.Config, error) {
@@ -61,7 +61,7 @@ func (a *app) openDB(ctx context.Context) (*postgres.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := serve.Database(ctx, cfg, log)
+	db, err := wire.Database(ctx, cfg, log)
 	if err == nil {
 		a.onClose(func() error { db.Close(); return nil })
 	}
@@ -81,7 +81,7 @@ func (a *app) openVerifier(ctx context.Context) (*sso.Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := serve.Verifier(cfg, log)
+	v, err := wire.Verifier(cfg, log)
 	if err == nil {
 		a.onClose(func() error { v.Close(); return nil })
 	}
@@ -102,11 +102,11 @@ func (a *app) openJobs(ctx context.Context, work bool) (*jobs.Client, error) {
 		return jobs.New(ctx, db, jobs.Options{})
 	}
 	// The command prints the steps as they finish. Log lines would repeat them, so the log is discarded.
-	spaces, err := serve.Workspaces(ctx, cfg, db, logging.Discard())
+	spaces, err := wire.Workspaces(ctx, cfg, db, logging.Discard())
 	if err != nil {
 		return nil, err
 	}
-	client, err := jobs.New(ctx, db, jobs.Options{Workers: serve.Workers(cfg, db, spaces, logging.Discard())})
+	client, err := jobs.New(ctx, db, jobs.Options{Workers: wire.Workers(cfg, db, spaces, logging.Discard())})
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (a *app) readCatalog(ctx context.Context, fn func(schema.Querier) error) er
 	if err != nil {
 		return err
 	}
-	db, err := serve.Database(ctx, cfg, nil)
+	db, err := wire.Database(ctx, cfg, nil)
 	if err != nil {
 		return err
 	}

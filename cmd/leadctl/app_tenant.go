@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/leadctl/leadctl/pkg/postgres"
-	"github.com/leadctl/leadctl/pkg/serve"
 	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/wire"
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
@@ -98,7 +98,7 @@ func (a *app) openWorkspaces(ctx context.Context) (*workspace.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return serve.Workspaces(ctx, cfg, db, log)
+	return wire.Workspaces(ctx, cfg, db, log)
 }
 
 // openWorkspaceOf opens the service and finds the tenant that ref names.

@@ -27,12 +27,13 @@ func layers() [][]string {
 		{"config", "secret", "pgtemp", "schema", "odoo", "sso", "devidp"}, // one outside thing each
 		{"postgres", "keycloak", "clilogin", "odoo/crm"},                  // the two doors; the provider: set up by command, signed in to from the CLI
 		{"tenant", "odoo/provision"},                                      // tenants, their users, and who did what to them
-		{"jobs", "session"},                                               // queued work and signed-in browsers
-		{"leads", "acra"},                                                 // what the business knows
+		{"jobs", "websession"},                                            // queued work and signed-in browsers
+		{"leads", "acra", "web"},                                          // what the business knows; the door of API and console
 		{"workspace"},                                                     // a tenant's Odoo workspace, once it is decided on
 		{"onboarding", "reseal"},                                          // the first sign-in, which uses all of them
 		{"httpapi", "console"},                                            // doors for programs and people
-		{"serve"},                                                         // the daemon: puts the doors together
+		{"wire"},                                                          // configuration to packages; used by the four below
+		{"serve"},                                                         // the daemon
 		{"doctor"},                                                        // looks at all that serve would use
 		{"demo"},                                                          // serve with everything around it made up
 	}

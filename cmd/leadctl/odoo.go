@@ -10,7 +10,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/provision"
-	"github.com/leadctl/leadctl/pkg/serve"
+	"github.com/leadctl/leadctl/pkg/wire"
 )
 
 func newOdoo(a *app) *cobra.Command {
@@ -73,7 +73,7 @@ func (a *app) odooTest(ctx context.Context, ref string) (provision.Report, error
 	if err != nil {
 		return provision.Report{}, err
 	}
-	provisioner, err := serve.Provisioner(ctx, cfg, db, log)
+	provisioner, err := wire.Provisioner(ctx, cfg, db, log)
 	if err != nil {
 		return provision.Report{}, err
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/provision"
-	"github.com/leadctl/leadctl/pkg/serve"
+	"github.com/leadctl/leadctl/pkg/wire"
 )
 
 func newOdooTemplate(a *app) *cobra.Command {
@@ -112,6 +112,6 @@ func (a *app) odooTemplate(ctx context.Context) (*odoo.Server, provision.Templat
 		return nil, t, err
 	}
 	t.Name, t.Shared = cfg.Odoo.DefaultDBName, true
-	t.Installation, err = serve.Installation(ctx, db)
+	t.Installation, err = wire.Installation(ctx, db)
 	return server, t, err
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/leadctl/leadctl/pkg/config"
-	"github.com/leadctl/leadctl/pkg/serve"
 	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/wire"
 )
 
 // providerFact is one line of `sso discover`: a property of the identity provider, or a value to register there.
@@ -84,7 +84,7 @@ func (a *app) discoverIssuer(ctx context.Context, at addressFlags) ([]providerFa
 	if err != nil {
 		return nil, err
 	}
-	found, err := sso.Discover(ctx, serve.SSO(cfg, log))
+	found, err := sso.Discover(ctx, wire.SSO(cfg, log))
 	facts := append(discoveryFacts(found), keyFacts(found.Keys, time.Now())...)
 	return append(facts, registrationFacts(cfg, at.resolveAddresses(cfg))...), err
 }

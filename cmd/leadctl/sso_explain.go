@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/leadctl/leadctl/pkg/fault"
-	"github.com/leadctl/leadctl/pkg/serve"
 	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/wire"
 )
 
 // explainedCheck is one check of --explain. With a warning the token is valid but gives limited access.
@@ -63,7 +63,7 @@ func (a *app) explainClock(ctx context.Context) (explainedCheck, error) {
 	if err != nil {
 		return explainedCheck{}, err
 	}
-	found, err := sso.Discover(ctx, serve.SSO(cfg, log))
+	found, err := sso.Discover(ctx, wire.SSO(cfg, log))
 	c := explainedCheck{Check: "clock", State: "passed", Detail: clockText(found)}
 	switch {
 	case !found.ClockDifferenceSeen && err != nil:

@@ -11,8 +11,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/clilogin"
 	"github.com/leadctl/leadctl/pkg/config"
 	"github.com/leadctl/leadctl/pkg/fault"
-	"github.com/leadctl/leadctl/pkg/serve"
 	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/wire"
 )
 
 const (
@@ -143,7 +143,7 @@ func (a *app) signinClient(ctx context.Context, opts loginOptions) (*clilogin.Cl
 		opts.audience = cfg.SSO.Audiences[0]
 	}
 	return clilogin.Open(ctx, clilogin.Config{
-		SSO: serve.SSO(cfg, log), ClientID: cliClient(cfg, opts.client), Scopes: opts.scopes, Audience: opts.audience,
+		SSO: wire.SSO(cfg, log), ClientID: cliClient(cfg, opts.client), Scopes: opts.scopes, Audience: opts.audience,
 	})
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/leadctl/leadctl/pkg/postgres"
-	"github.com/leadctl/leadctl/pkg/session"
+	"github.com/leadctl/leadctl/pkg/websession"
 )
 
 func newSSOSignOut(a *app) *cobra.Command {
@@ -33,9 +33,9 @@ func newSSOSignOut(a *app) *cobra.Command {
 	return a.addOutputFlag(cmd)
 }
 
-func (a *app) endUserSessions(ctx context.Context, person, reason string) (ended []session.Ended, err error) {
+func (a *app) endUserSessions(ctx context.Context, person, reason string) (ended []websession.Ended, err error) {
 	err = a.inSystem(ctx, "sign-out by an operator", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		ended, err = session.SignOut(ctx, tx, person, time.Now(), operatorBy(reason))
+		ended, err = websession.SignOut(ctx, tx, person, time.Now(), operatorBy(reason))
 		return err
 	})
 	return ended, err

@@ -10,8 +10,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/onboarding"
 	"github.com/leadctl/leadctl/pkg/postgres"
-	"github.com/leadctl/leadctl/pkg/serve"
 	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/wire"
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
@@ -80,7 +80,7 @@ func (a *app) provisionTenant(
 	if err != nil {
 		return tenant.Tenant{}, err
 	}
-	t, err := serve.Onboarding(cfg, db, client).Provision(ctx, req, operatorBy(reason))
+	t, err := wire.Onboarding(cfg, db, client).Provision(ctx, req, operatorBy(reason))
 	if err != nil || !wait {
 		return t, err
 	}
@@ -296,7 +296,7 @@ func (a *app) changeUser(ctx context.Context, ref string, change userChange) err
 		if err != nil {
 			return err
 		}
-		return serve.Quotas(cfg).Within(ctx, tx, t.ID, func() error { return change(ctx, tx, t.ID) })
+		return wire.Quotas(cfg).Within(ctx, tx, t.ID, func() error { return change(ctx, tx, t.ID) })
 	})
 }
 

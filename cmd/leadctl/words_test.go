@@ -60,7 +60,7 @@ func pending() []string {
 
 		"pkg/serve",
 
-		"pkg/session",
+		"pkg/websession",
 
 		"pkg/sso",
 

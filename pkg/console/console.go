@@ -2,10 +2,10 @@
 // users, and what goes on in the whole installation for its operators.
 //
 // routes.go is its one table: pattern, guard, handler. A handler reads through the same domain functions and the same doors
-// as the API's handlers and renders a template of web/ (render.go); it holds no SQL. Who is there is package httpapi's to
-// tell, behind whose middleware the pages stand; package serve puts the two together. Everything a page loads is embedded:
-// html/template, htmx, one style sheet, charts drawn as SVG here. Pages work without JavaScript, only
-// less lively. Failures of the API that a browser would show raw are shown as pages by Explain (explain.go).
+// to the database as the API's handlers, and renders a template of web/ (render.go); it holds no SQL. Package web says who
+// sends a request; package serve mounts the pages beside the API. All that a page loads is embedded: html/template, htmx, one
+// style sheet, charts drawn as SVG here. Pages work without JavaScript, but do not refresh by themselves then. ShowProblem
+// shows the problems of the API to people as pages (explain.go).
 package console
 
 import (
@@ -39,10 +39,7 @@ type Deps struct {
 	Onboarding *onboarding.Service
 	Jobs       *jobs.Client
 
-	// Caller tells who sends a request, and refreshes their session. Faults: Unauthenticated; Denied, with the identity known.
-	Caller  func(http.ResponseWriter, *http.Request) (context.Context, tenant.Principal, error)
-	SignOut func(http.ResponseWriter, *http.Request) (endSession string, err error)
-	ActAs   func(http.ResponseWriter, *http.Request, tenantid.ID) error // for Development
+	Door Door
 
 	// Examine is what `leadctl doctor` sees; it is asked rarely. Nil: health is not shown.
 	Examine func(context.Context) []Check
@@ -51,6 +48,16 @@ type Deps struct {
 
 	Log *slog.Logger
 	Now func() time.Time
+}
+
+// Door says who sends a request and ends sessions. It is *web.Door; tests have faults that it does not produce on request.
+type Door interface {
+	// Caller says who sends a request and refreshes the session. Faults: Unauthenticated; Denied, with the identity known.
+	Caller(w http.ResponseWriter, r *http.Request) (context.Context, tenant.Principal, error)
+	// SignOut ends the session and returns the provider's page that ends it there.
+	SignOut(w http.ResponseWriter, r *http.Request) (endSession string, err error)
+	// ActAs makes a developer's browser act for a tenant.
+	ActAs(w http.ResponseWriter, r *http.Request, id tenantid.ID) error
 }
 
 // Check is one health card.

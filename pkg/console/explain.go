@@ -1,29 +1,15 @@
 package console
 
 import (
-	"bytes"
-	"encoding/json"
 	"net/http"
-	"strings"
 
-	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/web"
 )
 
-// trouble is a failure as a page tells it.
-type trouble struct {
-	Title   string `json:"title"`
-	Status  int    `json:"status"`
-	Detail  string `json:"detail"`
-	Code    string `json:"code"`
-	Hint    string `json:"hint,omitempty"`
-	Request string `json:"request_id"`
-}
+// trouble is a problem as a page shows it.
+type trouble struct{ *web.Problem }
 
-func troubleOf(w http.ResponseWriter, err error) trouble {
-	t := trouble{Status: fault.HTTPStatus(err), Detail: fault.Text(err), Code: fault.Code(err), Hint: fault.Hint(err), Request: w.Header().Get("X-Request-Id")}
-	t.Title = http.StatusText(t.Status)
-	return t
-}
+func troubleOf(r *http.Request, err error) trouble { return trouble{web.ProblemOf(r.Context(), err)} }
 
 // Heading says in a few words what the status means to a person.
 func (t trouble) Heading() string {
@@ -48,80 +34,22 @@ func (t trouble) Heading() string {
 	return "This did not work"
 }
 
-// navigates reports whether the answer will be shown as a page of its own, and not read by a program.
-func navigates(r *http.Request) bool {
-	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
-		return mode == "navigate"
-	}
-	return strings.Contains(r.Header.Get("Accept"), "text/html")
-}
-
-// hide answers as to a path that nothing is behind: with the API's words to a program, with the same page to a person.
+// hide answers as for a path that does not exist: with a problem to a program, with the same page to a person.
 func (c *Console) hide(w http.ResponseWriter, r *http.Request) {
-	t := troubleOf(w, errHidden)
-	if navigates(r) {
-		c.secure(w)
-		c.showTrouble(w, r, visitor{}, t)
+	p := web.ProblemOf(r.Context(), errHidden)
+	if web.Navigates(r) {
+		c.ShowProblem(w, r, p)
 		return
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(t.Status)
-	_ = json.NewEncoder(w).Encode(struct {
-		Type string `json:"type"`
-		trouble
-	}{"about:blank", t}) // the client is gone if this fails
+	p.Write(w)
 }
 
-// Explain shows the API's problems to people as pages: a failed sign-in on the sign-in page, all others on their own. What
-// programs ask for passes through untouched.
-func (c *Console) Explain(api http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !navigates(r) {
-			api.ServeHTTP(w, r)
-			return
-		}
-		held := &problemHolder{ResponseWriter: w}
-		api.ServeHTTP(held, r)
-		if held.status == 0 {
-			return
-		}
-		t := trouble{Status: held.status}
-		if err := json.Unmarshal(held.body.Bytes(), &t); err != nil {
-			t.Detail = http.StatusText(held.status)
-		}
-		w.Header().Del("Content-Length")
-		c.secure(w)
-		if r.URL.Path == "/auth/login" || r.URL.Path == "/auth/callback" {
-			c.showSignIn(w, r, &t)
-			return
-		}
-		c.showTrouble(w, r, visitor{}, t)
-	})
-}
-
-// problemHolder keeps a problem back and lets everything else through.
-type problemHolder struct {
-	http.ResponseWriter
-	status int // of the problem; 0: there was none
-	body   bytes.Buffer
-}
-
-// Unwrap implements what http.ResponseController asks for.
-func (h *problemHolder) Unwrap() http.ResponseWriter { return h.ResponseWriter }
-
-// WriteHeader implements http.ResponseWriter.
-func (h *problemHolder) WriteHeader(code int) {
-	if code >= http.StatusBadRequest && h.Header().Get("Content-Type") == "application/problem+json" {
-		h.status = code
+// ShowProblem shows a problem of the API to a person: a failed sign-in on the sign-in page, any other on a page of its own.
+func (c *Console) ShowProblem(w http.ResponseWriter, r *http.Request, p *web.Problem) {
+	c.secure(w)
+	if r.URL.Path == "/auth/login" || r.URL.Path == "/auth/callback" {
+		c.showSignIn(w, r, &trouble{p})
 		return
 	}
-	h.ResponseWriter.WriteHeader(code)
-}
-
-// Write implements http.ResponseWriter.
-func (h *problemHolder) Write(b []byte) (int, error) {
-	if h.status != 0 {
-		return h.body.Write(b)
-	}
-	return h.ResponseWriter.Write(b)
+	c.showTrouble(w, r, visitor{}, trouble{p})
 }

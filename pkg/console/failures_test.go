@@ -13,6 +13,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/web"
 )
 
 // Whatever breaks behind a page, the visitor reads what it means for them and nothing of what caused it.
@@ -35,13 +36,10 @@ func TestFailuresBecomePages(t *testing.T) {
 	} {
 		t.Run("C-044/"+name, func(t *testing.T) {
 			t.Parallel()
-			pages := console.New(console.Config{}, console.Deps{Caller: func(_ http.ResponseWriter, r *http.Request) (context.Context, tenant.Principal, error) {
-				return r.Context(), who, c.fail()
-			}}).Pages()
+			pages := console.New(console.Config{}, console.Deps{Door: failingDoor{who: who, fail: c.fail}}).Pages()
 			for _, path := range []string{"GET /leads", "GET /setup", "GET /leads/rows"} {
 				for _, htmx := range []string{"", "true"} {
-					w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, path[4:], nil)
-					w.Header().Set("X-Request-Id", "REQUEST7")
+					w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(web.WithRequestID(t.Context(), "REQUEST7"), http.MethodGet, path[4:], nil)
 					r.Header.Set("HX-Request", htmx)
 					pages[path].ServeHTTP(w, r)
 					require.Contains(t, w.Body.String(), c.words, path)
@@ -57,4 +55,15 @@ func TestFailuresBecomePages(t *testing.T) {
 			}
 		})
 	}
+}
+
+// failingDoor fails as a case wants.
+type failingDoor struct {
+	console.Door
+	who  tenant.Principal
+	fail func() error
+}
+
+func (d failingDoor) Caller(_ http.ResponseWriter, r *http.Request) (context.Context, tenant.Principal, error) {
+	return r.Context(), d.who, d.fail()
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/web"
 )
 
 // visitor is who a page is for. The zero visitor is a stranger.
@@ -25,8 +26,8 @@ func (v visitor) member() bool   { return v.Tenant.ID.Valid() && v.trouble == ni
 func (v visitor) ops() bool      { return v.member() && v.Has(sso.Ops) }
 
 // by is the visitor, for the audit log.
-func (v visitor) by(w http.ResponseWriter) tenant.By {
-	return tenant.By{Actor: v.Identity.Subject, RequestID: w.Header().Get("X-Request-Id")}
+func (v visitor) by(r *http.Request) tenant.By {
+	return tenant.By{Actor: v.Identity.Subject, RequestID: web.RequestIDOf(r.Context())}
 }
 
 var errHidden = fault.New(fault.NotFound, "no such route")
@@ -34,7 +35,7 @@ var errHidden = fault.New(fault.NotFound, "no such route")
 // guarded puts the route's guard, and an end for every failure, around its action.
 func (c *Console) guarded(route Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer c.recovered(w, r)
+		defer c.recoverPanic(w, r)
 		ctx, v, err := c.admit(w, r, route)
 		r = r.WithContext(ctx)
 		if err == nil {
@@ -68,7 +69,7 @@ func (c *Console) admit(w http.ResponseWriter, r *http.Request, route Route) (co
 // visitor finds out who is there. Whoever is known but has no usable tenant, or no role in it, is a visitor with trouble, and
 // no error.
 func (c *Console) visitor(w http.ResponseWriter, r *http.Request) (context.Context, visitor, error) {
-	ctx, p, err := c.deps.Caller(w, r)
+	ctx, p, err := c.deps.Door.Caller(w, r)
 	if fault.Is(err, fault.Denied) && p.Identity.Subject != "" {
 		v := visitor{Principal: tenant.Principal{Identity: p.Identity}, trouble: err}
 		v.operator = c.operates(v)
@@ -113,9 +114,8 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, v visitor, err er
 		c.goTo(w, r, "/setup")
 		return
 	}
-	c.logFailure(r, err)
 	c.secure(w)
-	c.showTrouble(w, r, v, troubleOf(w, err))
+	c.showTrouble(w, r, v, troubleOf(r, err))
 }
 
 // goTo redirects; what htmx asked for would be swapped into the page, so it is told to leave the page instead.
@@ -137,7 +137,7 @@ func returnTo(r *http.Request) string {
 	return "?" + url.Values{"return_to": {r.URL.RequestURI()}}.Encode()
 }
 
-func (c *Console) recovered(w http.ResponseWriter, r *http.Request) {
+func (c *Console) recoverPanic(w http.ResponseWriter, r *http.Request) {
 	v := recover()
 	if v == nil {
 		return
@@ -147,5 +147,5 @@ func (c *Console) recovered(w http.ResponseWriter, r *http.Request) {
 	}
 	c.log.ErrorContext(r.Context(), "panic", "value", v, "stack", string(debug.Stack()))
 	c.secure(w)
-	c.showTrouble(w, r, visitor{}, troubleOf(w, fault.New(fault.Internal, "panic")))
+	c.showTrouble(w, r, visitor{}, troubleOf(r, fault.New(fault.Internal, "panic")))
 }

@@ -162,7 +162,7 @@ func put(into map[string]any, name, value string) {
 func (c *Console) postDeleteProfile(w http.ResponseWriter, r *http.Request, v visitor) error {
 	var rule leads.Rule
 	err := c.deps.DB.InSystem(r.Context(), "console: delete profile", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		rule, err = leads.DeleteRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostFormValue("name"), v.by(w))
+		rule, err = leads.DeleteRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostFormValue("name"), v.by(r))
 		return err
 	})
 	if err != nil {
@@ -228,7 +228,7 @@ func (c *Console) postProfile(w http.ResponseWriter, r *http.Request, v visitor)
 	}
 	var rule leads.Rule
 	err = c.deps.DB.InSystem(r.Context(), "console: change profile", func(ctx context.Context, tx postgres.SystemTx) error {
-		rule, err = leads.SetRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostForm.Get("name"), payload, v.by(w))
+		rule, err = leads.SetRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostForm.Get("name"), payload, v.by(r))
 		return err
 	})
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 )
 
 //go:embed web
-var web embed.FS
+var webFiles embed.FS
 
 // policy lets a page run and load its own files only. No style or script stands in a page itself. Signing out posts a form
 // that goes on to the provider.
@@ -151,12 +151,12 @@ func (c *Console) tenants(ctx context.Context) (list []tenant.Tenant, err error)
 
 // parsePages makes one set of templates for each page: the layout, the pieces, and the page itself.
 func parsePages(c *Console) map[string]*template.Template {
-	base := template.Must(template.New("base").Funcs(c.functions()).ParseFS(web, "web/layout.html", "web/pieces.html"))
-	files, _ := fs.Glob(web, "web/*.html")
+	base := template.Must(template.New("base").Funcs(c.functions()).ParseFS(webFiles, "web/layout.html", "web/pieces.html"))
+	files, _ := fs.Glob(webFiles, "web/*.html")
 	pages := map[string]*template.Template{}
 	for _, file := range files {
 		name := strings.TrimSuffix(path.Base(file), ".html")
-		pages[name] = template.Must(template.Must(base.Clone()).ParseFS(web, file))
+		pages[name] = template.Must(template.Must(base.Clone()).ParseFS(webFiles, file))
 	}
 	return pages
 }

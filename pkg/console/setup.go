@@ -200,7 +200,7 @@ func (c *Console) postSetup(w http.ResponseWriter, r *http.Request, v visitor) e
 			return fault.New(fault.Denied, "role ops or higher is needed to try again").WithCode("INSUFFICIENT_ROLE").WithHint("ask an admin of your tenant, or an operator")
 		}
 	}
-	if _, err := c.deps.Onboarding.FirstLogin(r.Context(), v.Identity, v.by(w)); err != nil {
+	if _, err := c.deps.Onboarding.FirstLogin(r.Context(), v.Identity, v.by(r)); err != nil {
 		return err
 	}
 	c.goTo(w, r, "/setup")

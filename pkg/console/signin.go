@@ -65,7 +65,7 @@ func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request, failure *tr
 
 // postSignOut ends the session here, then at the provider.
 func (c *Console) postSignOut(w http.ResponseWriter, r *http.Request, _ visitor) error {
-	end, err := c.deps.SignOut(w, r)
+	end, err := c.deps.Door.SignOut(w, r)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (c *Console) postDevTenant(w http.ResponseWriter, r *http.Request, _ visito
 	if !ok {
 		return fault.New(fault.Invalid, "tenant: not a number")
 	}
-	if err := c.deps.ActAs(w, r, id); err != nil {
+	if err := c.deps.Door.ActAs(w, r, id); err != nil {
 		return err
 	}
 	c.goTo(w, r, "/")

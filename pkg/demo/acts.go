@@ -21,8 +21,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/schema"
 	"github.com/leadctl/leadctl/pkg/secret"
-	"github.com/leadctl/leadctl/pkg/serve"
 	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/wire"
 )
 
 const (
@@ -68,7 +68,7 @@ func (d *demo) database(ctx context.Context) (string, error) {
 		return "", err
 	}
 	d.cfg.Env = "development"
-	if d.db, err = serve.Database(ctx, d.cfg, d.opts.Log); err != nil {
+	if d.db, err = wire.Database(ctx, d.cfg, d.opts.Log); err != nil {
 		return "", err
 	}
 	d.onClose(d.db.Close)

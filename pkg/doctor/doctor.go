@@ -17,8 +17,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/config"
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/postgres"
-	"github.com/leadctl/leadctl/pkg/serve"
 	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/wire"
 )
 
 // State of a check.
@@ -142,7 +142,7 @@ func (o Options) database(ctx context.Context) []Check {
 func (o Options) reach(ctx context.Context) (*postgres.DB, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	db, err := serve.Database(ctx, o.Config, nil)
+	db, err := wire.Database(ctx, o.Config, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -23,9 +23,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/pgtest"
 	"github.com/leadctl/leadctl/pkg/secret"
-	"github.com/leadctl/leadctl/pkg/serve"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/wire"
 )
 
 // patient is an installation in good health: a migrated database with a tenant whose workspace stands, an identity provider, an Odoo, and
@@ -90,7 +90,7 @@ func (p *patient) startOdoo(t *testing.T) {
 	}
 	var id tenantid.ID
 	require.NoError(t, p.db.Owner.QueryRow(t.Context(), `INSERT INTO tenants (name) VALUES ('Acme') RETURNING tenant_id`).Scan(&id))
-	spaces, err := serve.Workspaces(t.Context(), p.config(t), p.db.App, logging.Discard())
+	spaces, err := wire.Workspaces(t.Context(), p.config(t), p.db.App, logging.Discard())
 	require.NoError(t, err)
 	w, err := spaces.Prepare(t.Context(), id, tenant.By{Actor: "test"})
 	require.NoError(t, err)

@@ -13,9 +13,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/reseal"
 	"github.com/leadctl/leadctl/pkg/secret"
-	"github.com/leadctl/leadctl/pkg/serve"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/wire"
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
@@ -72,7 +72,7 @@ func workspaces(ctx context.Context, o Options, db *postgres.DB) []Check {
 	if o.Config.Odoo.ServerURL == "" {
 		return nil
 	}
-	spaces, err := serve.Workspaces(ctx, o.Config, db, logging.Discard())
+	spaces, err := wire.Workspaces(ctx, o.Config, db, logging.Discard())
 	if err != nil {
 		return []Check{fromError("workspaces", err, "")}
 	}

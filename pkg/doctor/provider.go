@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/leadctl/leadctl/pkg/logging"
-	"github.com/leadctl/leadctl/pkg/serve"
 	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/wire"
 )
 
 // maxClockDifference is half of what tokens are given.
@@ -18,7 +18,7 @@ func provider(ctx context.Context, o Options) []Check {
 	if o.Config.SSO.Issuer == "" {
 		return skipped("NEXIUS_ISSUER is not set", "issuer", "keys", "clock", "audience", "token")
 	}
-	found, err := sso.Discover(ctx, serve.SSO(o.Config, logging.Discard()))
+	found, err := sso.Discover(ctx, wire.SSO(o.Config, logging.Discard()))
 	checks := []Check{fromError("issuer", err, o.Config.SSO.Issuer).orFix("is NEXIUS_ISSUER the address in the tokens, and does this machine reach it? `leadctl sso discover` shows what answers")}
 	if err != nil {
 		checks = append(checks, skipped("no issuer", "keys")...)
@@ -67,7 +67,7 @@ func token(ctx context.Context, o Options) (checks []Check) {
 	if o.Token == "" {
 		return []Check{{Name: "token", State: Skipped, Fact: "none given", Fix: "--token-file FILE, or LEADCTL_TOKEN, has one judged"}}
 	}
-	v, err := serve.Verifier(o.Config, logging.Discard())
+	v, err := wire.Verifier(o.Config, logging.Discard())
 	if err != nil {
 		return []Check{fromError("token", err, "")}
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/schema"
-	"github.com/leadctl/leadctl/pkg/serve"
 	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/wire"
 )
 
 // stuckSQL finds jobs that do not move by themselves: given up, waiting although they are due, running for longer than any
@@ -127,7 +127,7 @@ func follow(ctx context.Context, db *postgres.DB) Check {
 	var done leads.CompaniesReport
 	queue, err := jobs.New(ctx, db, jobs.Options{})
 	if err == nil {
-		done, err = serve.Companies(ctx, db, queue, acra.Report{NothingToDo: true})
+		done, err = wire.Companies(ctx, db, queue, acra.Report{NothingToDo: true})
 	}
 	c := fromError("companies", err, "follow the register")
 	if done.Added+done.Updated > 0 {
@@ -138,7 +138,7 @@ func follow(ctx context.Context, db *postgres.DB) Check {
 
 // register asks the register's source whether it would answer an ingestion.
 func register(ctx context.Context, o Options) []Check {
-	released, err := serve.Register(o.Config, nil).Probe(ctx, o.Config.ACRA.ResourceIDs)
+	released, err := wire.Register(o.Config, nil).Probe(ctx, o.Config.ACRA.ResourceIDs)
 	c := fromError("register source", err, strings.TrimSpace("answers; released "+released))
 	switch {
 	case err == nil && released == "":

@@ -11,9 +11,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/leadctl/leadctl/pkg/httpapi"
 	"github.com/leadctl/leadctl/pkg/onboarding"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/web"
 )
 
 // everyFailureIsAProblem provokes each class of failure.
@@ -31,7 +31,7 @@ func everyFailureIsAProblem(t *testing.T, _ *rig) {
 	t.Run("database gone", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, func(s *setup) { s.deps.DB = dead(t); s.deps.Onboarding = &onboarding.Service{DB: s.deps.DB} })
-		for _, row := range guarded(httpapi.Member) {
+		for _, row := range guarded(web.Member) {
 			checked(t, r.do(t, call(row, 1, r.token("tenant_id", 1, "roles", []string{"admin"}))), http.StatusServiceUnavailable, "unavailable")
 		}
 		checked(t, r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login", token: r.token()}), http.StatusServiceUnavailable, "unavailable")
@@ -40,7 +40,7 @@ func everyFailureIsAProblem(t *testing.T, _ *rig) {
 		t.Parallel()
 		r := newRig(t)
 		r.down.Store(true)
-		for _, row := range guarded(httpapi.Identity, httpapi.Member) {
+		for _, row := range guarded(web.Identity, web.Member) {
 			checked(t, r.do(t, call(row, 1, r.token("tenant_id", 1))), http.StatusServiceUnavailable, "unavailable")
 		}
 	})

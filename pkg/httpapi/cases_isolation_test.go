@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/leadctl/leadctl/pkg/httpapi"
+	"github.com/leadctl/leadctl/pkg/web"
 )
 
 func foreignIDs(t *testing.T, r *rig) {
@@ -93,7 +93,7 @@ func massAssignment(t *testing.T, _ *rig) {
 func nothingIsCached(t *testing.T, r *rig) {
 	id := r.tenant(t, "B-067")
 	token := r.token("tenant_id", id, "roles", []string{"admin"})
-	for _, row := range guarded(httpapi.Identity, httpapi.Member) {
+	for _, row := range guarded(web.Identity, web.Member) {
 		for _, token := range []string{token, "", "bad", r.token("sub", "B-067", "email_verified", false)} {
 			a := r.do(t, call(row, id, token))
 			require.Equal(t, "no-store", a.header.Get("Cache-Control"), "%s %s %d", row.Method, row.Path, a.status)

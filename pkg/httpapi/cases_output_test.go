@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/leadctl/leadctl/pkg/httpapi"
+	"github.com/leadctl/leadctl/pkg/web"
 )
 
 func exactTypes(t *testing.T, r *rig) {
@@ -252,7 +253,7 @@ func nothingReflected(t *testing.T, r *rig) {
 // openRoutes is the reviewed list: a route that answers strangers stands here for a reason.
 func openRoutes(t *testing.T, _ *rig) {
 	var open []string
-	for _, row := range guarded(httpapi.Open) {
+	for _, row := range guarded(web.Open) {
 		open = append(open, row.Method+" "+row.Path)
 	}
 	require.ElementsMatch(t, []string{
@@ -285,7 +286,7 @@ func conditionalHeaders(t *testing.T, r *rig) {
 		require.Equal(t, want.body, a.body)
 	}
 	require.Equal(t, http.StatusNotModified, r.do(t, request{path: "/export/latest_scores.json", token: token, header: header("If-None-Match", "*")}).status)
-	for _, row := range guarded(httpapi.Identity, httpapi.Member) {
+	for _, row := range guarded(web.Identity, web.Member) {
 		if row.Method != http.MethodPost {
 			continue
 		}

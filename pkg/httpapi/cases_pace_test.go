@@ -26,7 +26,7 @@ func untilRefused(t *testing.T, r *rig, q request) (refused answer, before int) 
 
 // signInIsPaced: what anybody may ask for without being known has a measure, an address at a time.
 func signInIsPaced(t *testing.T, _ *rig) {
-	behindProxy := func(s *setup) { s.cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} }
+	behindProxy := func(s *setup) { s.door.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} }
 	r, provider, _ := signInRig(t, behindProxy)
 	r.api.StopClock(time.Now())
 	token, err := provider.IssueToken(t.Context(), "alice", "console")
@@ -58,7 +58,7 @@ func signInIsPaced(t *testing.T, _ *rig) {
 
 // oneHolderIsPaced: one handle, or one token, is used from many addresses as seldom as from one.
 func oneHolderIsPaced(t *testing.T, _ *rig) {
-	r, _, issuer := signInRig(t, func(s *setup) { s.cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
+	r, _, issuer := signInRig(t, func(s *setup) { s.door.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
 	r.api.StopClock(time.Now())
 	b := signIn(t, r, issuer, nobody)
 	for path, q := range map[string]request{

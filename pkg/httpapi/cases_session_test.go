@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/leadctl/leadctl/pkg/httpapi"
-	"github.com/leadctl/leadctl/pkg/session"
+	"github.com/leadctl/leadctl/pkg/web"
+	"github.com/leadctl/leadctl/pkg/websession"
 )
 
 // TestCasesOfSessions are the acceptance cases on browsers that are signed in, by their ids.
@@ -56,7 +57,7 @@ func nobody(answer) {}
 // nothingSecretStays searches everything that outlives a request for what only the browser and the provider may know.
 func nothingSecretStays(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	r, provider, issuer := signInRig(t, func(s *setup) { s.deps.Metrics = registry })
+	r, provider, issuer := signInRig(t, func(s *setup) { s.asks.Metrics = registry })
 	var said strings.Builder
 	var secrets []string
 	note := func(a answer) {
@@ -173,7 +174,7 @@ func whichCredentialOpensWhat(t *testing.T) {
 	require.Equal(t, http.StatusAccepted, r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login", header: b.cookies()}).status)
 	other, err := provider.IssueToken(t.Context(), "alice", "console")
 	require.NoError(t, err)
-	for _, row := range guarded(httpapi.Identity, httpapi.Member) {
+	for _, row := range guarded(web.Identity, web.Member) {
 		if row.Path == "/onboarding/events" {
 			continue // an answer without end
 		}
@@ -216,8 +217,8 @@ func cookieAttributes(t *testing.T) {
 	})
 	require.Equal(t, 4, set, "login, access, refresh, and login taken back")
 	require.True(t, strings.HasPrefix(b.login.Name, "__Host-"), "the name is ours alone")
-	require.LessOrEqual(t, b.login.MaxAge, int(session.LoginWithin.Seconds()))
-	require.LessOrEqual(t, b.refresh.MaxAge, int(session.Lifetime.Seconds()))
+	require.LessOrEqual(t, b.login.MaxAge, int(websession.LoginWithin.Seconds()))
+	require.LessOrEqual(t, b.refresh.MaxAge, int(websession.Lifetime.Seconds()))
 	require.Less(t, b.access.MaxAge, 24*60*60)
 
 	// A host beside ours can plant a cookie of the same name where the name has no prefix. Then none of the two counts.
@@ -234,8 +235,8 @@ func cookieAttributes(t *testing.T) {
 	}
 
 	// An installation that wants the prefix on all of them names them so.
-	names := httpapi.Cookies{Access: "__Host-nx_access", Refresh: "__Host-nx_refresh", Secure: true}
-	r, _, issuer = signInRig(t, func(s *setup) { s.cfg.Cookies = names })
+	names := web.Cookies{Access: "__Host-nx_access", Refresh: "__Host-nx_refresh", Secure: true}
+	r, _, issuer = signInRig(t, func(s *setup) { s.door.Cookies = names })
 	begin := r.get(t, "/auth/login", "")
 	done := r.do(t, request{path: pick(t, issuer, begin.header.Get("Location")), header: cookieHeader(cookiesOf(begin)["__Host-leadctl_login"])})
 	access := cookiesOf(done)[names.Access]
@@ -281,7 +282,7 @@ func signedOutEverywhere(t *testing.T) {
 		require.Negative(t, cookiesOf(ended)[name].MaxAge)
 	}
 	for _, b := range []browser{desk, phone} {
-		for _, row := range guarded(httpapi.Identity, httpapi.Member) {
+		for _, row := range guarded(web.Identity, web.Member) {
 			q := call(row, 1, "")
 			q.header = b.cookies()
 			q.header.Set("Content-Type", "application/json")

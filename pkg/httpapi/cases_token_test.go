@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/leadctl/leadctl/pkg/httpapi"
 	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/web"
 )
 
 const export = "/export/latest_scores.json?limit=1"
@@ -122,7 +122,7 @@ func twoTenantClaims(t *testing.T, r *rig) {
 func unknownTenants(t *testing.T, _ *rig) {
 	r := newRig(t)
 	before := r.state(t)
-	for _, row := range guarded(httpapi.Member) {
+	for _, row := range guarded(web.Member) {
 		requireProblem(t, r.do(t, call(row, 77, r.token("tenant_id", 77, "roles", []string{"admin"}))), http.StatusForbidden, "TENANT_INVALID")
 		requireProblem(t, r.do(t, call(row, 77, r.token("tenant_id", "nobody", "roles", []string{"admin"}))), http.StatusForbidden, "TENANT_REQUIRED")
 	}
@@ -136,7 +136,7 @@ func suspendedTenants(t *testing.T, _ *rig) {
 	require.Equal(t, http.StatusOK, r.get(t, export, token).status)
 	for _, status := range []string{"suspended", "deleted"} {
 		r.exec(t, `UPDATE tenants SET status = $2 WHERE tenant_id = $1`, id, status)
-		for _, row := range guarded(httpapi.Member) {
+		for _, row := range guarded(web.Member) {
 			requireProblem(t, r.do(t, call(row, id, token)), http.StatusForbidden, "TENANT_SUSPENDED")
 		}
 		requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login", token: token}), http.StatusForbidden, "TENANT_SUSPENDED")

@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/leadctl/leadctl/pkg/httpapi"
+	"github.com/leadctl/leadctl/pkg/web"
 )
 
 func tokensElsewhere(t *testing.T, _ *rig) {
@@ -143,7 +143,7 @@ func developmentBypass(t *testing.T, _ *rig) {
 		"no number":           {loopback, with("X-Tenant-Id", " 1")},
 		"a bad token":         {loopback, with("Authorization", "Bearer x")},
 	} {
-		for _, row := range guarded(httpapi.Identity, httpapi.Member) {
+		for _, row := range guarded(web.Identity, web.Member) {
 			a := r.from(t, c.peer, request{method: row.Method, path: strings.ReplaceAll(row.Path, "{id}", id.String()), header: c.h})
 			require.Equal(t, http.StatusUnauthorized, a.status, "%s: %s %s", name, row.Method, row.Path)
 			require.Empty(t, a.header.Get("X-Dev-Bypass"), name)

@@ -2,10 +2,13 @@ package httpapi
 
 import (
 	"embed"
+	"log/slog"
 	"net/http"
 	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/leadctl/leadctl/pkg/web"
 )
 
 // The page is Swagger UI 5.35.0 (Apache-2.0, its licence beside it), embedded so that /docs loads nothing from elsewhere.
@@ -21,10 +24,10 @@ const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'uns
 func (s *Server) registerDocs(mux *http.ServeMux, api huma.API) {
 	document := sync.OnceValues(api.OpenAPI().MarshalJSON)
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, r *http.Request) {
-		visitOf(r.Context()).route = "GET /openapi.json"
+		web.SetRoute(r.Context(), "GET /openapi.json", slog.LevelInfo)
 		doc, err := document()
 		if err != nil {
-			problemOf(r.Context(), err).write(w)
+			web.ProblemOf(r.Context(), err).Write(w)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -32,7 +35,7 @@ func (s *Server) registerDocs(mux *http.ServeMux, api huma.API) {
 	})
 	for path, file := range docsFiles() {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
-			visitOf(r.Context()).route = "GET /docs"
+			web.SetRoute(r.Context(), "GET /docs", slog.LevelInfo)
 			w.Header().Set("Content-Security-Policy", docsPolicy)
 			w.Header().Set("Referrer-Policy", "no-referrer")
 			http.ServeFileFS(w, r, swaggerUI, "swaggerui/"+file)

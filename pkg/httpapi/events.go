@@ -14,6 +14,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/onboarding"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/web"
 )
 
 // Times of an event stream.
@@ -35,7 +36,7 @@ type eventsIn struct {
 // whole state on one line of JSON, so a client that missed some has missed nothing. Ids are made of the rows themselves: any
 // replica knows them. A client that has the last event of an onboarding that ended is told to stay away by 204.
 func (s *Server) getEvents(ctx context.Context, in *eventsIn) (*huma.StreamResponse, error) {
-	who := principalOf(ctx)
+	who := web.PrincipalOf(ctx)
 	leave, err := s.streams.enter(who.Tenant.ID, who.Identity)
 	if err != nil {
 		return nil, err
@@ -54,14 +55,14 @@ func (s *Server) getEvents(ctx context.Context, in *eventsIn) (*huma.StreamRespo
 		}
 		e := newEvents(w, in.LastEventID)
 		if err := s.follow(ctx, e, first); err != nil && ctx.Err() == nil {
-			logOf(ctx).InfoContext(ctx, "event stream ended", "error", err)
+			web.LogOf(ctx).InfoContext(ctx, "event stream ended", "error", err)
 		}
 	}}, nil
 }
 
 // follow sends what changes. A database that is away for a while ends nothing: the stream waits for it.
 func (s *Server) follow(ctx context.Context, e *events, now onboarding.Snapshot) error {
-	who := principalOf(ctx)
+	who := web.PrincipalOf(ctx)
 	until := s.now().Add(eventsAtMost)
 	if exp := who.Identity.Expiry; !exp.IsZero() && exp.Before(until) {
 		until = exp
@@ -104,7 +105,7 @@ func (s *Server) rest(ctx context.Context, pause time.Duration, until time.Time)
 
 // snapshot reads the tenant's own rows, while it may be used.
 func (s *Server) snapshot(ctx context.Context, id tenantid.ID) (snap onboarding.Snapshot, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, web.Patience)
 	defer cancel()
 	err = s.db.ReadTenant(ctx, id, func(ctx context.Context, tx postgres.TenantTx) error {
 		snap, err = onboarding.ReadSnapshot(ctx, tx)

@@ -15,6 +15,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/web"
 )
 
 // rowsTrailer comes after the body: how many rows a whole export has. One that was cut off has none.
@@ -53,7 +54,7 @@ type exportRequest struct {
 }
 
 func (s *Server) export(ctx context.Context, in *exportIn, format leads.Format) (*huma.StreamResponse, error) {
-	e := exportRequest{in: in, owner: principalOf(ctx).Tenant.ID, format: format, by: byOf(ctx)}
+	e := exportRequest{in: in, owner: web.PrincipalOf(ctx).Tenant.ID, format: format, by: web.ByOf(ctx)}
 	var err error
 	if e.limit, err = leads.ParseLimit(in.Limit, true); err != nil {
 		return nil, err
@@ -254,9 +255,9 @@ func (d *download) end(ctx context.Context, rows int64, err error) {
 		for _, name := range []string{"ETag", "Last-Modified"} {
 			d.w.Header().Del(name)
 		}
-		problemOf(ctx, err).write(d.w)
+		web.ProblemOf(ctx, err).Write(d.w)
 	default:
-		logOf(ctx).WarnContext(ctx, "export broken off", "rows", rows, "error", err)
+		web.LogOf(ctx).WarnContext(ctx, "export broken off", "rows", rows, "error", err)
 		panic(http.ErrAbortHandler)
 	}
 }

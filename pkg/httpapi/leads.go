@@ -8,6 +8,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/web"
 )
 
 type ruleBody struct {
@@ -22,7 +23,7 @@ type rulesOut struct{ Body []ruleBody }
 
 func (s *Server) getRules(ctx context.Context, _ *empty) (*rulesOut, error) {
 	var rules []leads.Rule
-	err := s.db.ReadTenant(ctx, principalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+	err := s.db.ReadTenant(ctx, web.PrincipalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
 		rules, err = leads.ListRules(ctx, tx)
 		return err
 	})
@@ -51,9 +52,9 @@ func (s *Server) postRule(ctx context.Context, in *ruleIn) (*okOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	owner := principalOf(ctx).Tenant.ID
+	owner := web.PrincipalOf(ctx).Tenant.ID
 	err = s.db.InSystem(ctx, "change rule", func(ctx context.Context, tx postgres.SystemTx) error {
-		_, err := leads.SetRule(ctx, tx, s.jobs, owner, in.Body.Name, payload, byOf(ctx))
+		_, err := leads.SetRule(ctx, tx, s.jobs, owner, in.Body.Name, payload, web.ByOf(ctx))
 		return err
 	})
 	if err != nil {
@@ -69,9 +70,9 @@ type ruleNamed struct {
 
 // deleteRule takes a rule away; the last one stays.
 func (s *Server) deleteRule(ctx context.Context, in *ruleNamed) (*struct{}, error) {
-	p := principalOf(ctx)
+	p := web.PrincipalOf(ctx)
 	return nil, s.db.InSystem(ctx, "delete rule", func(ctx context.Context, tx postgres.SystemTx) error {
-		_, err := leads.DeleteRule(ctx, tx, s.jobs, p.Tenant.ID, in.Name, byOf(ctx))
+		_, err := leads.DeleteRule(ctx, tx, s.jobs, p.Tenant.ID, in.Name, web.ByOf(ctx))
 		return err
 	})
 }
@@ -114,7 +115,7 @@ func (s *Server) getScores(ctx context.Context, in *scoresIn) (*scoresOut, error
 		return nil, err
 	}
 	out := &scoresOut{}
-	err = s.db.ReadTenant(ctx, principalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+	err = s.db.ReadTenant(ctx, web.PrincipalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
 		out.Body, err = leads.Latest(ctx, tx, limit, filter, after)
 		return err
 	})
@@ -144,7 +145,7 @@ func (s *Server) getCandidates(ctx context.Context, in *candidatesIn) (*candidat
 		return nil, err
 	}
 	out := &candidatesOut{}
-	err = s.db.ReadTenant(ctx, principalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+	err = s.db.ReadTenant(ctx, web.PrincipalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
 		out.Body, err = leads.Candidates(ctx, tx, limit, in.Industry, after)
 		return err
 	})
@@ -155,7 +156,7 @@ type shortlistOut struct{ Body leads.Status }
 
 func (s *Server) getShortlist(ctx context.Context, _ *empty) (*shortlistOut, error) {
 	out := &shortlistOut{}
-	err := s.db.ReadTenant(ctx, principalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+	err := s.db.ReadTenant(ctx, web.PrincipalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
 		out.Body, err = leads.ShortlistStatus(ctx, tx)
 		return err
 	})

@@ -14,19 +14,20 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/web"
 )
 
 // postRotateKey gives the caller's own workspace another key; neither of the two is ever shown. Any other tenant's number,
 // existing or not, gets the same 404.
 func (s *Server) postRotateKey(ctx context.Context, in *tenantIn) (*struct{}, error) {
-	p := principalOf(ctx)
+	p := web.PrincipalOf(ctx)
 	if in.ID != p.Tenant.ID.String() {
 		return nil, fault.New(fault.NotFound, "tenant: there is none")
 	}
 	if s.workspaces == nil {
 		return nil, fault.New(fault.Operator, "no Odoo server is configured")
 	}
-	return nil, s.workspaces.Rotate(ctx, p.Tenant.ID, byOf(ctx))
+	return nil, s.workspaces.Rotate(ctx, p.Tenant.ID, web.ByOf(ctx))
 }
 
 // userinfoIn is what an Odoo server asks: 19 puts the token into a header, 14 into the query.
@@ -73,8 +74,8 @@ func (s *Server) getUserinfo(ctx context.Context, in *userinfoIn) (*userinfoOut,
 		return nil, fault.New(fault.NotFound, "no such route")
 	}
 	out := &userinfoOut{Status: http.StatusOK, Cache: "no-store"}
-	from := s.source(in.request)
-	if !s.paces.refusals.room(from, s.now()) {
+	from := s.door.SourceOf(in.request)
+	if !s.refusals.HasRoom(from, s.now()) {
 		out.Status, out.Retry, out.Body.Error = http.StatusTooManyRequests, "1", "slow_down"
 		return out, nil
 	}
@@ -83,12 +84,12 @@ func (s *Server) getUserinfo(ctx context.Context, in *userinfoIn) (*userinfoOut,
 		return nil, err
 	}
 	if err != nil {
-		_ = s.paces.refusals.take(from, s.now()) // counted; this one has its answer
-		logOf(ctx).InfoContext(ctx, "sign-in to Odoo refused", "tenant", in.Tenant, "error", err)
+		_ = s.refusals.Take(from, s.now()) // counted; this one has its answer
+		web.LogOf(ctx).InfoContext(ctx, "sign-in to Odoo refused", "tenant", in.Tenant, "error", err)
 		out.Status, out.Challenge, out.Body.Error = http.StatusUnauthorized, `Bearer error="invalid_token"`, "invalid_token"
 		return out, nil
 	}
-	visitOf(ctx).subject = who.Subject
+	web.SetSubject(ctx, who.Subject)
 	out.Body.UserID, out.Body.Subject, out.Body.Email, out.Body.Name = who.Subject, who.Subject, who.Email, who.Email
 	return out, nil
 }
@@ -113,7 +114,7 @@ func (s *Server) odooUser(ctx context.Context, in *userinfoIn) (sso.Identity, er
 		}
 		// The caller chooses the tenant in the query, so the line is on no tenant's record.
 		refusal = fault.New(fault.Denied, "subject %s: no user of tenant %q", who.Subject, in.Tenant).WithCode("TENANT_INVALID")
-		return tenant.RecordRefusal(ctx, tx, tenant.Principal{Identity: who}, refusal, tenant.By{Actor: who.Subject, RequestID: requestIDOf(ctx)})
+		return tenant.RecordRefusal(ctx, tx, tenant.Principal{Identity: who}, refusal, tenant.By{Actor: who.Subject, RequestID: web.RequestIDOf(ctx)})
 	})
 	return who, cmp.Or(err, refusal)
 }

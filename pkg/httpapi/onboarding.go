@@ -8,6 +8,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/onboarding"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/web"
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
@@ -22,7 +23,7 @@ type firstLoginOut struct {
 
 // postFirstLogin answers 202 while the workspace is being made, and 200 when it stands already.
 func (s *Server) postFirstLogin(ctx context.Context, _ *empty) (*firstLoginOut, error) {
-	st, err := s.onboarding.FirstLogin(ctx, identityOf(ctx), byOf(ctx))
+	st, err := s.onboarding.FirstLogin(ctx, web.IdentityOf(ctx), web.ByOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +55,7 @@ func (s *Server) getOnboardingStatus(ctx context.Context, _ *empty) (*statusOut,
 }
 
 func (s *Server) status(ctx context.Context) (st onboarding.Status, err error) {
-	err = s.db.ReadTenant(ctx, principalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
+	err = s.db.ReadTenant(ctx, web.PrincipalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
 		st, err = onboarding.ReadStatus(ctx, tx)
 		return err
 	})
@@ -67,7 +68,7 @@ type tenantIn struct {
 
 // getTenant knows one tenant: the caller's. Any other number, existing or not, gets the same 404.
 func (s *Server) getTenant(ctx context.Context, in *tenantIn) (*statusOut, error) {
-	if in.ID != principalOf(ctx).Tenant.ID.String() {
+	if in.ID != web.PrincipalOf(ctx).Tenant.ID.String() {
 		return nil, fault.New(fault.NotFound, "tenant: there is none")
 	}
 	return s.getOnboardingStatus(ctx, nil)
@@ -115,14 +116,14 @@ func (s *Server) getOdooInfo(ctx context.Context, _ *empty) (*odooInfoOut, error
 		return nil, err
 	}
 	out := &odooInfoOut{}
-	out.Body.Email, out.Body.Tenant = principalOf(ctx).Identity.Email, w.Tenant
+	out.Body.Email, out.Body.Tenant = web.PrincipalOf(ctx).Identity.Email, w.Tenant
 	out.Body.Odoo.Database, out.Body.Odoo.BaseURL, out.Body.Odoo.LoginURL = w.Database, w.BaseURL, w.LoginURL()
 	out.Body.Odoo.Ready, out.Body.Odoo.Error = w.Active && st.Status == onboarding.Ready, st.Error
 	return out, nil
 }
 
 func (s *Server) workspace(ctx context.Context) (w workspace.View, st onboarding.Status, err error) {
-	err = s.db.ReadTenant(ctx, principalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
+	err = s.db.ReadTenant(ctx, web.PrincipalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
 		st, err = onboarding.ReadStatus(ctx, tx)
 		if err != nil && !fault.Is(err, fault.NotFound) { // a tenant whose onboarding never began has a workspace that is not ready
 			return err
@@ -143,7 +144,7 @@ type whoamiOut struct {
 }
 
 func (s *Server) getWhoami(ctx context.Context, _ *empty) (*whoamiOut, error) {
-	p, out := principalOf(ctx), &whoamiOut{}
+	p, out := web.PrincipalOf(ctx), &whoamiOut{}
 	out.Body.Subject, out.Body.Email, out.Body.Tenant = p.Identity.Subject, p.Identity.Email, p.Tenant.ID
 	out.Body.Roles = make([]string, len(p.Roles))
 	for i, r := range p.Roles {

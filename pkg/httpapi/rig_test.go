@@ -33,6 +33,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/web"
 )
 
 const (
@@ -135,6 +136,8 @@ type rig struct {
 type setup struct {
 	cfg   httpapi.Config
 	deps  httpapi.Deps
+	door  web.Config
+	asks  web.Deps // of the door; DB, Sessions and Log are those of deps
 	wrap  func(http.Handler) http.Handler
 	level slog.Level
 	idp   *idp
@@ -146,25 +149,29 @@ func newRig(t testing.TB, changes ...func(*setup)) *rig {
 	client, err := jobs.New(t.Context(), r.db.App, jobs.Options{})
 	require.NoError(t, err)
 	s := &setup{
-		cfg: httpapi.Config{Version: "test", Issuer: r.URL, Audience: audience, CORSOrigins: []string{uiOrigin}, Cookies: httpapi.Cookies{Access: cookie, Refresh: "nx_refresh"}},
-		deps: httpapi.Deps{DB: r.db.App, Jobs: client, Metrics: r.reg,
+		cfg:  httpapi.Config{Version: "test", Issuer: r.URL, Audience: audience},
+		door: web.Config{CORSOrigins: []string{uiOrigin}, Cookies: web.Cookies{Access: cookie, Refresh: "nx_refresh"}},
+		asks: web.Deps{Metrics: r.reg},
+		deps: httpapi.Deps{DB: r.db.App, Jobs: client,
 			Onboarding: &onboarding.Service{DB: r.db.App, Jobs: client, Policy: onboarding.Policy{Mode: onboarding.PolicyOpen}}},
 		level: slog.LevelDebug, idp: r.idp,
 	}
 	for _, change := range changes {
 		change(s)
 	}
-	if s.deps.Verifier == nil {
-		s.deps.Verifier = r.verifier(t)
+	if s.asks.Verifier == nil {
+		s.asks.Verifier = r.verifier(t)
 	}
 	s.deps.Log = logging.New(r.log, s.level, "json")
+	s.asks.DB, s.asks.Sessions, s.asks.Log, s.door.DevBypass = s.deps.DB, s.deps.Sessions, s.deps.Log, s.cfg.DevBypass
+	s.deps.Door = web.New(s.door, s.asks)
 	r.api = httpapi.New(s.cfg, s.deps)
 	handler := r.api.Handler()
 	if s.wrap != nil {
 		handler = s.wrap(handler)
 	}
 	r.web = httptest.NewUnstartedServer(handler)
-	r.web.Config.MaxHeaderBytes, r.web.Config.DisableGeneralOptionsHandler = httpapi.MaxHeaderBytes, true
+	r.web.Config.MaxHeaderBytes, r.web.Config.DisableGeneralOptionsHandler = web.MaxHeaderBytes, true
 	r.web.Config.ErrorLog = slog.NewLogLogger(s.deps.Log.Handler(), slog.LevelWarn)
 	r.web.Start()
 	t.Cleanup(r.web.Close)

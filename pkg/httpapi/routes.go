@@ -2,86 +2,133 @@ package httpapi
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/web"
 )
 
-// Guard says what a request must prove before its handler runs.
-type Guard string
-
-// The guards.
-const (
-	Open     Guard = "open"     // nothing
-	Identity Guard = "identity" // a good token; it may have no tenant yet
-	Member   Guard = "member"   // a good token with a usable tenant and at least the route's role
-)
-
-// Route is one row of the table.
+// Route is one row of the table. It holds every fact of a route that anything but its handler needs.
 type Route struct {
-	Method   string
-	Path     string
-	Guard    Guard
-	Role     sso.Role // least role, for Member
-	Body     bool     // takes a JSON body
-	Summary  string
+	Method  string
+	Path    string
+	Guard   web.Guard
+	Role    sso.Role   // least role, for web.Member
+	Body    bool       // takes a JSON body, at most web.MaxBody bytes
+	Status  int        // of success; 0 leaves it to the handler's type: 200, or 204 without a body
+	Refuses []int      // statuses it may answer besides those of its guard
+	Pace    *web.Pace  // how often a tenant (web.Member) or an address (other guards) may ask; nil: no limit
+	Log     slog.Level // of the request's log line
+	Summary string
+
 	register func(huma.API, huma.Operation)
 }
 
-// routes is every route there is, but for the documentation's own assets.
+func (r Route) takesBody() Route              { r.Body = true; return r }
+func (r Route) succeedsWith(status int) Route { r.Status = status; return r }
+func (r Route) logsAt(level slog.Level) Route { r.Log = level; return r }
+
+func (r Route) mayRefuse(status int) Route {
+	r.Refuses = append(slices.Clone(r.Refuses), status)
+	return r
+}
+
+func (r Route) atPace(p *web.Pace) Route {
+	r.Pace = p
+	return r.mayRefuse(http.StatusTooManyRequests)
+}
+
+func openRoute(method, path, summary string, register func(huma.API, huma.Operation)) Route {
+	return Route{Method: method, Path: path, Guard: web.Open, Summary: summary, register: register}
+}
+
+func identityRoute(method, path, summary string, register func(huma.API, huma.Operation)) Route {
+	return Route{Method: method, Path: path, Guard: web.Identity, Summary: summary, register: register}
+}
+
+func memberRoute(method, path string, role sso.Role, summary string, register func(huma.API, huma.Operation)) Route {
+	return Route{Method: method, Path: path, Guard: web.Member, Role: role, Summary: summary, register: register}
+}
+
+// routes are all routes but the documentation's own assets.
 func (s *Server) routes() []Route {
+	return slices.Concat(s.healthRoutes(), s.sessionRoutes(), s.tenantRoutes(), s.leadRoutes())
+}
+
+func (s *Server) healthRoutes() []Route {
+	const get = http.MethodGet
 	return []Route{
-		{http.MethodGet, "/health", Open, "", false, "The process answers, and how old its register is", handle(s.getHealth)},
-		{http.MethodGet, "/livez", Open, "", false, "The process lives; touches nothing else", handle(s.getLive)},
-		{http.MethodGet, "/readyz", Open, "", false, "The process can do its job", handle(s.getReady)},
+		openRoute(get, "/health", "State of the process and age of its register", handle(s.getHealth)).logsAt(slog.LevelDebug),
+		openRoute(get, "/livez", "Liveness of the process; depends on nothing else", handle(s.getLive)).logsAt(slog.LevelDebug),
+		openRoute(get, "/readyz", "Readiness of the process", handle(s.getReady)).logsAt(slog.LevelDebug),
+	}
+}
 
-		{http.MethodGet, "/auth/login", Open, "", false, "Sign a browser in: redirects to the identity provider", s.paced(s.paces.signIns, handle(s.getLogin))},
-		{http.MethodGet, "/auth/callback", Open, "", false, "Where the identity provider sends the browser back", s.paced(s.paces.signIns, handle(s.getCallback))},
-		{http.MethodPost, "/auth/refresh", Open, "", false, "A new access cookie for a signed-in browser", s.paced(s.paces.renewals, handle(s.postRefresh))},
-		{http.MethodPost, "/auth/exchange", Open, "", true, "Cookies for an ID token that the page has", s.paced(s.paces.renewals, handle(s.postExchange))},
-		{http.MethodPost, "/auth/logout", Open, "", false, "End the session at once", handle(s.postLogout)},
+func (s *Server) sessionRoutes() []Route {
+	const get, post = http.MethodGet, http.MethodPost
+	return []Route{
+		openRoute(get, "/auth/login", "Sign in: redirects the browser to the identity provider", handle(s.getLogin)).
+			atPace(s.door.SignIns),
+		openRoute(get, "/auth/callback", "Return from the identity provider", handle(s.getCallback)).atPace(s.door.SignIns),
+		openRoute(post, "/auth/refresh", "New access cookie for a signed-in browser", handle(s.postRefresh)).atPace(s.door.Renewals),
+		openRoute(post, "/auth/exchange", "Cookies for an ID token that the page holds", handle(s.postExchange)).takesBody().
+			atPace(s.door.Renewals),
+		openRoute(post, "/auth/logout", "End the session", handle(s.postLogout)),
+		openRoute(get, "/odoo/userinfo", "Token check for Odoo's OAuth sign-in (called by Odoo)", handle(s.getUserinfo)),
+	}
+}
 
-		{http.MethodGet, "/odoo/userinfo", Open, "", false, "Asked by Odoo: whose token it is that somebody signs in with", handle(s.getUserinfo)},
+func (s *Server) tenantRoutes() []Route {
+	const get, post = http.MethodGet, http.MethodPost
+	return []Route{
+		identityRoute(get, "/info", "Issuer and audience of this API", handle(s.getInfo)),
+		identityRoute(post, "/onboarding/first_login", "Create the caller's tenant and workspace, or join the running job", handle(s.postFirstLogin)).
+			succeedsWith(http.StatusAccepted).mayRefuse(http.StatusConflict),
+		memberRoute(get, "/whoami", sso.Viewer, "Caller, tenant and roles", handle(s.getWhoami)),
+		memberRoute(get, "/onboarding/status", sso.Viewer, "State of the workspace", handle(s.getOnboardingStatus)),
+		memberRoute(get, "/onboarding/events", sso.Viewer, "State of the workspace, as server-sent events until it is ready or in error", stream(s.getEvents)).
+			mayRefuse(http.StatusTooManyRequests),
+		memberRoute(get, "/onboarding/verify_odoo", sso.Viewer, "Whether the Odoo workspace exists and passed its test", handle(s.getVerifyOdoo)),
+		memberRoute(get, "/session/odoo_info", sso.Viewer, "Address of the caller's Odoo workspace", handle(s.getOdooInfo)),
+		memberRoute(get, "/tenants/{id}", sso.Viewer, "The caller's own tenant", handle(s.getTenant)),
+		memberRoute(post, "/tenants/{id}/odoo/api-key/rotate", sso.Admin, "Replace the key of the caller's own Odoo workspace", handle(s.postRotateKey)),
+	}
+}
 
-		{http.MethodGet, "/info", Identity, "", false, "How this API signs users in", handle(s.getInfo)},
-		{http.MethodPost, "/onboarding/first_login", Identity, "", false, "Make the caller's tenant and workspace, or join the work under way", refuses(http.StatusConflict, handle(s.postFirstLogin))},
-		{http.MethodGet, "/whoami", Member, sso.Viewer, false, "The caller, tenant and roles", handle(s.getWhoami)},
-		{http.MethodGet, "/onboarding/status", Member, sso.Viewer, false, "Where the workspace stands", handle(s.getOnboardingStatus)},
-		{http.MethodGet, "/onboarding/events", Member, sso.Viewer, false, "Where the workspace stands, as server-sent events until it is ready or in error", refuses(http.StatusTooManyRequests, stream(s.getEvents))},
-		{http.MethodGet, "/onboarding/verify_odoo", Member, sso.Viewer, false, "Whether the Odoo workspace is there and passed its test", handle(s.getVerifyOdoo)},
-		{http.MethodGet, "/session/odoo_info", Member, sso.Viewer, false, "Where the caller's Odoo workspace is", handle(s.getOdooInfo)},
-		{http.MethodGet, "/tenants/{id}", Member, sso.Viewer, false, "The caller's own tenant", handle(s.getTenant)},
-		{http.MethodPost, "/tenants/{id}/odoo/api-key/rotate", Member, sso.Admin, false, "Give the caller's own Odoo workspace another key", handle(s.postRotateKey)},
-
-		{http.MethodGet, "/icp/rules", Member, sso.Viewer, false, "Ideal customer profiles, newest first", handle(s.getRules)},
-		{http.MethodPost, "/icp/rules", Member, sso.Ops, true, "Make or change an ideal customer profile", s.pacedRuns(refuses(http.StatusConflict, handle(s.postRule)))},
-		{http.MethodDelete, "/icp/rules/{name}", Member, sso.Ops, false, "Delete an ideal customer profile; the last one stays", s.pacedRuns(refuses(http.StatusConflict, handle(s.deleteRule)))},
-		{http.MethodPost, "/runs", Member, sso.Ops, false, "Bring the scores to what rules and companies say", s.pacedRuns(handle(s.postRun))},
-		{http.MethodGet, "/runs/{id}", Member, sso.Ops, false, "How far a run is, or what came of it", handle(s.getRun)},
-		{http.MethodGet, "/scores/latest", Member, sso.Viewer, false, "Scored leads, best first, page by page", handle(s.getScores)},
-		{http.MethodGet, "/candidates/latest", Member, sso.Viewer, false, "Companies that fit, most recent first, page by page", handle(s.getCandidates)},
-		{http.MethodGet, "/shortlist/status", Member, sso.Viewer, false, "How many leads are scored, and since when", handle(s.getShortlist)},
-		{http.MethodGet, "/export/latest_scores.json", Member, sso.Viewer, false, "All scored leads as JSON", refuses(http.StatusTooManyRequests, stream(s.exportJSON))},
-		{http.MethodGet, "/export/latest_scores.csv", Member, sso.Viewer, false, "All scored leads as CSV", refuses(http.StatusTooManyRequests, stream(s.exportCSV))},
-		{http.MethodGet, "/export/latest_scores.ndjson", Member, sso.Viewer, false, "All scored leads, one JSON object a line", refuses(http.StatusTooManyRequests, stream(s.exportNDJSON))},
+func (s *Server) leadRoutes() []Route {
+	const get, post = http.MethodGet, http.MethodPost
+	return []Route{
+		memberRoute(get, "/icp/rules", sso.Viewer, "Ideal customer profiles, newest first", handle(s.getRules)),
+		memberRoute(post, "/icp/rules", sso.Ops, "Create or replace an ideal customer profile", handle(s.postRule)).takesBody().
+			mayRefuse(http.StatusConflict).atPace(s.runs),
+		memberRoute(http.MethodDelete, "/icp/rules/{name}", sso.Ops, "Delete an ideal customer profile; the last one cannot be deleted", handle(s.deleteRule)).
+			mayRefuse(http.StatusConflict).atPace(s.runs),
+		memberRoute(post, "/runs", sso.Ops, "Rescore the tenant's companies", handle(s.postRun)).succeedsWith(http.StatusAccepted).atPace(s.runs),
+		memberRoute(get, "/runs/{id}", sso.Ops, "Progress or result of a run", handle(s.getRun)),
+		memberRoute(get, "/scores/latest", sso.Viewer, "Scored leads, best first, page by page", handle(s.getScores)),
+		memberRoute(get, "/candidates/latest", sso.Viewer, "Matching companies, newest first, page by page", handle(s.getCandidates)),
+		memberRoute(get, "/shortlist/status", sso.Viewer, "Number of scored leads and time of the last run", handle(s.getShortlist)),
+		memberRoute(get, "/export/latest_scores.json", sso.Viewer, "All scored leads as JSON", stream(s.exportJSON)).
+			mayRefuse(http.StatusTooManyRequests),
+		memberRoute(get, "/export/latest_scores.csv", sso.Viewer, "All scored leads as CSV", stream(s.exportCSV)).
+			mayRefuse(http.StatusTooManyRequests),
+		memberRoute(get, "/export/latest_scores.ndjson", sso.Viewer, "All scored leads, one JSON object a line", stream(s.exportNDJSON)).
+			mayRefuse(http.StatusTooManyRequests),
 	}
 }
 
 // Routes is the table, for tests and for `leadctl` to print.
-func Routes() []Route { return (&Server{}).routes() }
-
-// patience is how long a caller is kept at most. It is longer than PostgreSQL waits for a lock, so that those end first,
-// with a reason.
-const patience = 20 * time.Second
+func Routes() []Route { return (&Server{door: &web.Door{}}).routes() }
 
 // handle puts a typed function behind a route, with an end to its time.
 func handle[I, O any](fn func(context.Context, *I) (*O, error)) func(huma.API, huma.Operation) {
 	return stream(func(ctx context.Context, in *I) (*O, error) {
-		ctx, cancel := context.WithTimeout(ctx, patience)
+		ctx, cancel := context.WithTimeout(ctx, web.Patience)
 		defer cancel()
 		return fn(ctx, in)
 	})
@@ -94,30 +141,21 @@ func stream[I, O any](fn func(context.Context, *I) (*O, error)) func(huma.API, h
 		huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 			out, err := fn(ctx, in)
 			if err != nil {
-				return nil, problemOf(ctx, err)
+				return nil, web.ProblemOf(ctx, err)
 			}
 			return out, nil
 		})
 	}
 }
 
-// refuses says in the API's description that a route may also answer with that status.
-func refuses(status int, register func(huma.API, huma.Operation)) func(huma.API, huma.Operation) {
-	return func(api huma.API, op huma.Operation) {
-		op.Errors = append(op.Errors, status)
-		register(api, op)
-	}
-}
-
 func (r Route) operation() huma.Operation {
-	op := huma.Operation{Method: r.Method, Path: r.Path, Summary: r.Summary, OperationID: operationID(r), MaxBodyBytes: maxBody + 1}
-	if r.Guard != Open {
+	op := huma.Operation{Method: r.Method, Path: r.Path, Summary: r.Summary, OperationID: operationID(r), MaxBodyBytes: web.MaxBody + 1}
+	if r.Guard != web.Open {
 		op.Security = []map[string][]string{{"token": {}}}
 		op.Errors = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable}
 	}
-	if r.Path == "/onboarding/first_login" || r.Path == "/runs" {
-		op.DefaultStatus = http.StatusAccepted
-	}
+	op.DefaultStatus = r.Status
+	op.Errors = append(op.Errors, r.Refuses...)
 	return op
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/web"
 )
 
 type runBody struct {
@@ -30,10 +31,10 @@ type runOut struct {
 
 // postRun asks for a run. While one waits, everybody who asks is told that one.
 func (s *Server) postRun(ctx context.Context, _ *empty) (*runOut, error) {
-	owner := principalOf(ctx).Tenant.ID
+	owner := web.PrincipalOf(ctx).Tenant.ID
 	var run leads.Run
 	err := s.db.InSystem(ctx, "request run", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		run, err = leads.RequestRun(ctx, tx, s.jobs, owner, byOf(ctx))
+		run, err = leads.RequestRun(ctx, tx, s.jobs, owner, web.ByOf(ctx))
 		return err
 	})
 	if err != nil {
@@ -56,7 +57,7 @@ func (s *Server) getRun(ctx context.Context, in *runIn) (*runOut, error) {
 		return nil, errNoRun
 	}
 	var run leads.Run
-	err := s.db.ReadTenant(ctx, principalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+	err := s.db.ReadTenant(ctx, web.PrincipalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
 		run, err = leads.GetRun(ctx, tx, int32(number))
 		return err
 	})

@@ -4,40 +4,15 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/leadctl/leadctl/pkg/fault"
-	"github.com/leadctl/leadctl/pkg/session"
 	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/web"
+	"github.com/leadctl/leadctl/pkg/websession"
 )
-
-// Cookies of a signed-in browser: names as existing clients know them.
-type Cookies struct {
-	Access  string // the ID token, until it expires
-	Refresh string // a handle to the session
-	Secure  bool
-}
-
-// login is the cookie from /auth/login to /auth/callback. Its name is nobody else's business, so over https it has the prefix
-// by which browsers keep other hosts from planting one. The names of the other two are existing clients'.
-func (c Cookies) login() string {
-	if c.Secure {
-		return "__Host-leadctl_login"
-	}
-	return "leadctl_login"
-}
-
-// cookie is HttpOnly, Lax and for the whole site: pages never read it, and foreign pages cannot post with it.
-func (c Cookies) cookie(name, value string, age time.Duration) http.Cookie {
-	seconds := max(int(age.Seconds()), 1) // 0 would leave the end to the browser
-	if value == "" {
-		seconds = -1
-	}
-	return http.Cookie{Name: name, Value: value, Path: "/", MaxAge: seconds, HttpOnly: true, Secure: c.Secure, SameSite: http.SameSiteLaxMode}
-}
 
 type redirectOut struct {
 	Status   int
@@ -61,7 +36,7 @@ type loginIn struct {
 
 // getLogin sends the browser to the identity provider.
 func (s *Server) getLogin(ctx context.Context, in *loginIn) (*redirectOut, error) {
-	if err := s.signsIn(); err != nil {
+	if err := s.requireSignIn(); err != nil {
 		return nil, err
 	}
 	location, browser, err := s.sessions.Begin(ctx, in.ReturnTo)
@@ -69,7 +44,7 @@ func (s *Server) getLogin(ctx context.Context, in *loginIn) (*redirectOut, error
 		return nil, err
 	}
 	return &redirectOut{Status: http.StatusFound, Location: location, Cache: "no-store",
-		Cookies: []http.Cookie{s.cfg.Cookies.cookie(s.cfg.Cookies.login(), browser, session.LoginWithin)}}, nil
+		Cookies: []http.Cookie{s.door.Cookies().New(s.door.Cookies().Login(), browser, websession.LoginWithin)}}, nil
 }
 
 type callbackIn struct {
@@ -82,25 +57,16 @@ type callbackIn struct {
 
 // getCallback ends a sign-in with both cookies set.
 func (s *Server) getCallback(ctx context.Context, in *callbackIn) (*redirectOut, error) {
-	if err := s.signsIn(); err != nil {
+	if err := s.requireSignIn(); err != nil {
 		return nil, err
 	}
-	c := s.cfg.Cookies
-	tokens, to, err := s.sessions.Finish(ctx, in.value(c.login()), in.value(c.Refresh), url.Values{"state": {in.State}, "code": {in.Code}, "error": {in.Error}, "error_description": {in.Description}})
+	c := s.door.Cookies()
+	tokens, to, err := s.sessions.Finish(ctx, in.value(c.Login()), in.value(c.Refresh), url.Values{"state": {in.State}, "code": {in.Code}, "error": {in.Error}, "error_description": {in.Description}})
 	if err != nil {
 		return nil, err
 	}
 	return &redirectOut{Status: http.StatusFound, Location: to, Cache: "no-store",
-		Cookies: append(s.signedIn(tokens), c.cookie(c.login(), "", 0))}, nil
-}
-
-// signedIn sets the access cookie, and the refresh cookie where the browser has a new handle.
-func (s *Server) signedIn(t session.Tokens) []http.Cookie {
-	set := []http.Cookie{s.cfg.Cookies.cookie(s.cfg.Cookies.Access, t.ID, t.Expires.Sub(s.now()))}
-	if t.Handle != "" {
-		set = append(set, s.cfg.Cookies.cookie(s.cfg.Cookies.Refresh, t.Handle, session.Lifetime))
-	}
-	return set
+		Cookies: append(s.door.SignedIn(tokens), c.New(c.Login(), "", 0))}, nil
 }
 
 // cookiesIn reads the cookies, whose names are configured, off the request itself. Its query is a strict one.
@@ -114,7 +80,7 @@ func (c *cookiesIn) Resolve(hc huma.Context) []error {
 
 // value is "" for a cookie that is not there, and for two different ones of that name: which of them is ours cannot be told.
 func (c *cookiesIn) value(name string) string {
-	value, err := cookieToken(c.request, name)
+	value, err := web.CookieValue(c.request, name)
 	if err != nil {
 		return ""
 	}
@@ -122,18 +88,18 @@ func (c *cookiesIn) value(name string) string {
 }
 
 func (s *Server) postRefresh(ctx context.Context, in *cookiesIn) (*sessionOut, error) {
-	if err := s.signsIn(); err != nil {
+	if err := s.requireSignIn(); err != nil {
 		return nil, err
 	}
-	handle := in.value(s.cfg.Cookies.Refresh)
-	if err := s.holder(handle); err != nil {
+	handle := in.value(s.door.Cookies().Refresh)
+	if err := s.door.LimitByCredential(handle); err != nil {
 		return nil, err
 	}
 	tokens, err := s.sessions.Refresh(ctx, handle)
 	if err != nil {
 		return nil, err
 	}
-	return newSession(s.signedIn(tokens)), nil
+	return newSession(s.door.SignedIn(tokens)), nil
 }
 
 type exchangeIn struct {
@@ -143,17 +109,17 @@ type exchangeIn struct {
 }
 
 func (s *Server) postExchange(ctx context.Context, in *exchangeIn) (*sessionOut, error) {
-	if err := s.signsIn(); err != nil {
+	if err := s.requireSignIn(); err != nil {
 		return nil, err
 	}
-	if err := s.holder(in.Body.IDToken); err != nil {
+	if err := s.door.LimitByCredential(in.Body.IDToken); err != nil {
 		return nil, err
 	}
 	tokens, err := s.sessions.Exchange(ctx, in.Body.IDToken)
 	if err != nil {
 		return nil, err
 	}
-	return newSession(s.signedIn(tokens)), nil
+	return newSession(s.door.SignedIn(tokens)), nil
 }
 
 func newSession(cookies []http.Cookie) *sessionOut {
@@ -176,14 +142,14 @@ type logoutOut struct {
 
 // postLogout ends the session here at once, whatever the provider does, and names the page that ends it there.
 func (s *Server) postLogout(ctx context.Context, in *logoutIn) (*logoutOut, error) {
-	if err := s.signsIn(); err != nil {
+	if err := s.requireSignIn(); err != nil {
 		return nil, err
 	}
-	c := s.cfg.Cookies
+	c := s.door.Cookies()
 	leave := s.sessions.End
 	if in.Everywhere {
 		leave = func(ctx context.Context, handle, token string) (string, error) {
-			return s.sessions.EndAll(ctx, handle, token, tenant.By{RequestID: requestIDOf(ctx)})
+			return s.sessions.EndAll(ctx, handle, token, tenant.By{RequestID: web.RequestIDOf(ctx)})
 		}
 	}
 	end, err := leave(ctx, in.value(c.Refresh), in.value(c.Access))
@@ -191,10 +157,10 @@ func (s *Server) postLogout(ctx context.Context, in *logoutIn) (*logoutOut, erro
 		return nil, err
 	}
 	return &logoutOut{Status: http.StatusNoContent, EndURL: end, ClearSite: `"cache"`,
-		Cookies: []http.Cookie{c.cookie(c.Access, "", 0), c.cookie(c.Refresh, "", 0)}}, nil
+		Cookies: []http.Cookie{c.New(c.Access, "", 0), c.New(c.Refresh, "", 0)}}, nil
 }
 
-func (s *Server) signsIn() error {
+func (s *Server) requireSignIn() error {
 	if s.sessions != nil {
 		return nil
 	}

@@ -15,10 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/leadctl/leadctl/pkg/devidp"
-	"github.com/leadctl/leadctl/pkg/httpapi"
 	"github.com/leadctl/leadctl/pkg/secret"
-	"github.com/leadctl/leadctl/pkg/session"
 	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/web"
+	"github.com/leadctl/leadctl/pkg/websession"
 )
 
 const callback = "https://leads.example/auth/callback" // as registered; tests send it to the rig instead
@@ -44,9 +44,9 @@ func signInRig(t *testing.T, changes ...func(*setup)) (*rig, *devidp.Provider, s
 	keys, err := secret.Parse(text)
 	require.NoError(t, err)
 	r := newRig(t, append([]func(*setup){func(s *setup) {
-		s.cfg.Cookies = httpapi.Cookies{Access: cookie, Refresh: "nx_refresh", Secure: true}
-		s.deps.Verifier = verifier
-		s.deps.Sessions = session.New(session.Config{ClientID: "console", ClientSecret: "s3cret", CallbackURL: callback, HomeURL: "https://leads.example/", Origins: []string{uiOrigin}},
+		s.door.Cookies = web.Cookies{Access: cookie, Refresh: "nx_refresh", Secure: true}
+		s.asks.Verifier = verifier
+		s.deps.Sessions = websession.New(websession.Config{ClientID: "console", ClientSecret: "s3cret", CallbackURL: callback, HomeURL: "https://leads.example/", Origins: []string{uiOrigin}},
 			s.deps.DB, keys, verifier, func(ctx context.Context) (sso.Discovery, error) { return sso.Discover(ctx, cfg) })
 	}}, changes...)...)
 	return r, provider, issuer
@@ -198,7 +198,7 @@ func TestAnIDTokenIsExchangedForCookies(t *testing.T) {
 func TestWithoutAClientThereIsNoBrowserSignIn(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	for _, row := range guarded(httpapi.Open) {
+	for _, row := range guarded(web.Open) {
 		if !strings.HasPrefix(row.Path, "/auth/") {
 			continue
 		}

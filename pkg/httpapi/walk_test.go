@@ -17,6 +17,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/httpapi"
 	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/web"
 )
 
 // call is a good request for a row of the table, in the name of tenant id.
@@ -31,7 +32,7 @@ func call(row httpapi.Route, id tenantid.ID, token string) request {
 	return q
 }
 
-func guarded(guard ...httpapi.Guard) []httpapi.Route {
+func guarded(guard ...web.Guard) []httpapi.Route {
 	return slices.DeleteFunc(httpapi.Routes(), func(row httpapi.Route) bool { return !slices.Contains(guard, row.Guard) })
 }
 
@@ -62,7 +63,7 @@ func TestEveryGuardedRouteRefusesWhoProvesNothing(t *testing.T) {
 	before := r.state(t)
 	bad := r.badTokens()
 	var bodies []string
-	for _, row := range guarded(httpapi.Identity, httpapi.Member) {
+	for _, row := range guarded(web.Identity, web.Member) {
 		a := r.do(t, call(row, 1, ""))
 		requireProblem(t, a, http.StatusUnauthorized, "unauthenticated")
 		require.Equal(t, []string{"Bearer"}, a.header.Values("WWW-Authenticate"), "%s %s", row.Method, row.Path)
@@ -93,7 +94,7 @@ func TestEveryMemberRouteWantsAUsableTenantAndItsRole(t *testing.T) {
 	r.lead(t, own, "CNR-OWN", 0.9)
 	before := r.state(t)
 	ranks := []sso.Role{sso.Viewer, sso.Ops, sso.Admin}
-	for _, row := range guarded(httpapi.Member) {
+	for _, row := range guarded(web.Member) {
 		name := row.Method + " " + row.Path
 		top := []any{"roles", []string{"admin"}}
 		for code, claims := range map[string][]any{
@@ -116,7 +117,7 @@ func TestEveryMemberRouteWantsAUsableTenantAndItsRole(t *testing.T) {
 		}
 	}
 	require.Equal(t, before, r.state(t), "a refused request writes nothing")
-	for _, row := range guarded(httpapi.Member) {
+	for _, row := range guarded(web.Member) {
 		a := r.do(t, call(row, own, r.token("tenant_id", own, "roles", []string{string(row.Role)})))
 		if strings.HasSuffix(row.Path, "/odoo/api-key/rotate") { // this rig has no Odoo
 			requireProblem(t, a, http.StatusServiceUnavailable, "operator")
@@ -134,7 +135,7 @@ func TestEveryMemberRouteWantsAUsableTenantAndItsRole(t *testing.T) {
 func TestEveryIdentityRouteTakesATokenWithoutTenant(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	for _, row := range guarded(httpapi.Identity) {
+	for _, row := range guarded(web.Identity) {
 		a := r.do(t, call(row, 1, r.token()))
 		require.Less(t, a.status, 300, "%s %s: %s", row.Method, row.Path, a.body)
 		require.Equal(t, "no-store", a.header.Get("Cache-Control"))
@@ -162,7 +163,7 @@ func TestNothingElseIsRegistered(t *testing.T) {
 		"/openapi-3.0.json", "/docs/page.html", "/docs/", "/docs/LICENSE", "/swaggerui/page.html", "/favicon.ico", "/health/", "//health", "/x/../health", "/auth/register"} {
 		requireProblem(t, r.get(t, path, ""), http.StatusNotFound, "not_found")
 	}
-	require.Equal(t, map[string]int{"routes.go Register": 1, "docs.go HandleFunc": 2, "pages.go Handle": 1}, registrations(t))
+	require.Equal(t, map[string]int{"routes.go Register": 1, "docs.go HandleFunc": 2, "httpapi.go Handle": 1}, registrations(t))
 }
 
 // registrations counts the places in the sources that register a route, by file and function.
@@ -199,7 +200,7 @@ func TestEveryRouteIsDescribedWithItsGuard(t *testing.T) {
 		name := fmt.Sprint(row.Method, " ", row.Path)
 		require.NotEmpty(t, op["summary"], name)
 		require.NotEmpty(t, op["operationId"], name)
-		if row.Guard == httpapi.Open {
+		if row.Guard == web.Open {
 			require.Nil(t, op["security"], name)
 			continue
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/httpapi"
 	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/web"
 )
 
 // ask is one request that tenant 1 makes of a route. {own} and {other} stand for its number and another tenant's.
@@ -195,7 +196,7 @@ func TestTwoWorlds(t *testing.T) {
 				if a.body != "" {
 					q.header = header("Content-Type", "application/json")
 				}
-				if row.Guard == httpapi.Open {
+				if row.Guard == web.Open {
 					q.token = ""
 				}
 				got := r.normal(r.do(t, q))

@@ -10,9 +10,9 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/secret"
-	"github.com/leadctl/leadctl/pkg/session"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/websession"
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
@@ -32,7 +32,7 @@ const (
 
 // columns are all columns with sealed values in the database.
 func columns() []secret.Column {
-	return append(workspace.SealedColumns(), session.SealedColumns()...)
+	return append(workspace.SealedColumns(), websession.SealedColumns()...)
 }
 
 // Reseal brings every sealed value to the key that seals now, a batch of rows at a time. Both keys have to be in the keyset.

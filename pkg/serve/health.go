@@ -7,6 +7,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/wire"
 )
 
 const (
@@ -52,7 +53,7 @@ func (h *health) ask(ctx context.Context, now time.Time) error {
 	if !h.passed.IsZero() && now.Sub(h.passed) < h.recheck {
 		return nil
 	}
-	if err := Check(ctx, h.db, h.strict); err != nil {
+	if err := wire.Check(ctx, h.db, h.strict); err != nil {
 		return err
 	}
 	h.passed = now

@@ -10,6 +10,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/pgtest"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/wire"
 )
 
 // A table that loses its row security after deployment takes the replica out when the gate is asked again; mending it brings
@@ -17,7 +18,7 @@ import (
 func TestReadinessFollowsTheGate(t *testing.T) {
 	t.Parallel()
 	db, provider := pgtest.New(t), newIDP(t)
-	verifier, err := Verifier(settings(t, db.LoginDSN, provider.URL), nil)
+	verifier, err := wire.Verifier(settings(t, db.LoginDSN, provider.URL), nil)
 	require.NoError(t, err)
 	t.Cleanup(verifier.Close)
 	now := time.Unix(1_800_000_000, 0)

@@ -26,6 +26,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/web"
+	"github.com/leadctl/leadctl/pkg/wire"
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
@@ -66,15 +68,15 @@ func Run(ctx context.Context, cfg config.Config, opts Options) error {
 		return err
 	}
 	defer verifier.Close()
-	db, err := Database(ctx, cfg, opts.Log)
+	db, err := wire.Database(ctx, cfg, opts.Log)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	if err := Check(ctx, db, !cfg.Development()); err != nil {
+	if err := wire.Check(ctx, db, !cfg.Development()); err != nil {
 		return unreachable(err)
 	}
-	spaces, err := Workspaces(ctx, cfg, db, opts.Log)
+	spaces, err := wire.Workspaces(ctx, cfg, db, opts.Log)
 	if err != nil {
 		return err
 	}
@@ -83,7 +85,7 @@ func Run(ctx context.Context, cfg config.Config, opts Options) error {
 		return err
 	}
 	d := &daemon{cfg: cfg, opts: opts, db: db, verifier: verifier, jobs: client, workspaces: spaces, keys: spaces.Keys}
-	if d.odooSSO, err = OdooVerifier(cfg, opts.Log); err != nil {
+	if d.odooSSO, err = wire.OdooVerifier(cfg, opts.Log); err != nil {
 		return err
 	}
 	if d.odooSSO != nil {
@@ -107,7 +109,7 @@ func configured(cfg config.Config, log *slog.Logger) (*sso.Verifier, error) {
 	if cfg.SSO.Issuer == "" { // ForServe has said so
 		return nil, err
 	}
-	verifier, ssoErr := Verifier(cfg, log)
+	verifier, ssoErr := wire.Verifier(cfg, log)
 	if err = errors.Join(err, ssoErr); err != nil && verifier != nil {
 		verifier.Close()
 	}
@@ -124,7 +126,7 @@ func unreachable(err error) error {
 }
 
 func newJobs(ctx context.Context, cfg config.Config, db *postgres.DB, spaces *workspace.Service, opts Options) (*jobs.Client, error) {
-	return jobs.New(ctx, db, jobs.Options{Workers: Workers(cfg, db, spaces, opts.Log), Parallel: opts.Parallel, Queues: queues(cfg), Log: opts.Log})
+	return jobs.New(ctx, db, jobs.Options{Workers: wire.Workers(cfg, db, spaces, opts.Log), Parallel: opts.Parallel, Queues: queues(cfg), Log: opts.Log})
 }
 
 // daemon is one Run: everything is made, nothing is moving yet.
@@ -132,6 +134,7 @@ type daemon struct {
 	cfg      config.Config
 	opts     Options
 	db       *postgres.DB
+	door     *web.Door
 	verifier *sso.Verifier
 	jobs     *jobs.Client
 	keys     *secret.Keyring
@@ -185,14 +188,17 @@ func (d *daemon) run(ctx context.Context) error {
 
 func (d *daemon) handler(registry *prometheus.Registry, age *registerAge) *httpapi.Server {
 	cfg, health := d.cfg, &health{db: d.db, verifier: d.verifier, strict: !d.cfg.Development(), recheck: d.opts.times.recheck, now: time.Now}
+	sessions := wire.Sessions(cfg, d.api.Addr().String(), d.db, d.keys, d.verifier)
+	d.door = web.New(web.Config{
+		CORSOrigins: wire.Origins(cfg), DevBypass: cfg.Dev.AllowBypass, DevTenant: cfg.Dev.DefaultTenantID, Proxies: cfg.API.Networks(),
+		Cookies: web.Cookies{Access: cfg.API.AccessCookie, Refresh: cfg.API.RefreshCookie, Secure: cfg.API.CookieSecure},
+	}, web.Deps{DB: d.db, Verifier: d.verifier, Sessions: sessions, Log: d.opts.Log, Metrics: registry})
 	return httpapi.New(httpapi.Config{
-		Version: d.opts.Version, PublicURL: cfg.API.PublicURL, Issuer: cfg.SSO.Issuer, Audience: audience(cfg), CORSOrigins: origins(cfg),
-		Cookies:   httpapi.Cookies{Access: cfg.API.AccessCookie, Refresh: cfg.API.RefreshCookie, Secure: cfg.API.CookieSecure},
-		DevBypass: cfg.Dev.AllowBypass, DevTenant: cfg.Dev.DefaultTenantID, TrustedProxies: cfg.API.Networks(),
-		Streams: cfg.Quotas.Streams, UserStreams: cfg.Quotas.UserStreams,
+		Version: d.opts.Version, PublicURL: cfg.API.PublicURL, Issuer: cfg.SSO.Issuer, Audience: wire.Audience(cfg),
+		DevBypass: cfg.Dev.AllowBypass, Streams: cfg.Quotas.Streams, UserStreams: cfg.Quotas.UserStreams,
 	}, httpapi.Deps{
-		DB: d.db, Verifier: d.verifier, Jobs: d.jobs, Onboarding: Onboarding(cfg, d.db, d.jobs), Sessions: Sessions(cfg, d.api.Addr().String(), d.db, d.keys, d.verifier), Health: health.check, Log: d.opts.Log, Metrics: registry,
-		Workspaces: d.workspaces, OdooSSO: d.odooSSO, Register: age.read,
+		Door: d.door, DB: d.db, Jobs: d.jobs, Onboarding: wire.Onboarding(cfg, d.db, d.jobs), Sessions: sessions,
+		Workspaces: d.workspaces, OdooSSO: d.odooSSO, Health: health.check, Register: age.read, Log: d.opts.Log,
 	})
 }
 
@@ -218,12 +224,4 @@ func (d *daemon) stopJobs() error {
 	ctx, cancel := context.WithTimeout(context.Background(), jobGrace)
 	defer cancel()
 	return d.jobs.Stop(ctx)
-}
-
-// origins adds what a UI under development is served from.
-func origins(cfg config.Config) []string {
-	if !cfg.Development() {
-		return cfg.API.CORSOrigins
-	}
-	return append([]string{"http://localhost:3000", "http://127.0.0.1:3000"}, cfg.API.CORSOrigins...)
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/config"
 	"github.com/leadctl/leadctl/pkg/fault"
-	"github.com/leadctl/leadctl/pkg/httpapi"
+	"github.com/leadctl/leadctl/pkg/web"
 )
 
 // times are how long the daemon gives whom. Tests have less of it.
@@ -34,7 +34,7 @@ func (t times) withDefaults() times {
 func newServer(h http.Handler, t times, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: t.header, ReadTimeout: t.request, WriteTimeout: t.answer, IdleTimeout: t.idle,
-		MaxHeaderBytes: httpapi.MaxHeaderBytes, DisableGeneralOptionsHandler: true, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		MaxHeaderBytes: web.MaxHeaderBytes, DisableGeneralOptionsHandler: true, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 }
 

@@ -23,9 +23,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/schema"
 	"github.com/leadctl/leadctl/pkg/secret"
-	"github.com/leadctl/leadctl/pkg/serve"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/wire"
 	"github.com/leadctl/leadctl/pkg/workspace"
 	"github.com/leadctl/leadctl/scripts/bench.d/gauge"
 )
@@ -70,18 +70,18 @@ func (b *bench) runBench(ctx context.Context) (err error) {
 	if _, err := schema.Up(ctx, b.cfg.Database.DSN, schema.Options{FS: migrations.FS}); err != nil {
 		return err
 	}
-	if b.db, err = serve.Database(ctx, b.cfg, logging.Discard()); err != nil {
+	if b.db, err = wire.Database(ctx, b.cfg, logging.Discard()); err != nil {
 		return err
 	}
 	defer b.db.Close()
 	if err := b.prepareTemplate(ctx); err != nil {
 		return err
 	}
-	spaces, err := serve.Workspaces(ctx, b.cfg, b.db, logging.Discard())
+	spaces, err := wire.Workspaces(ctx, b.cfg, b.db, logging.Discard())
 	if err != nil {
 		return err
 	}
-	client, err := jobs.New(ctx, b.db, jobs.Options{Workers: serve.Workers(b.cfg, b.db, spaces, logging.Discard())})
+	client, err := jobs.New(ctx, b.db, jobs.Options{Workers: wire.Workers(b.cfg, b.db, spaces, logging.Discard())})
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (b *bench) runBench(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { _ = client.Stop(ctx) }()
-	b.service = serve.Onboarding(b.cfg, b.db, client)
+	b.service = wire.Onboarding(b.cfg, b.db, client)
 	defer func() { err = errors.Join(err, b.dropAll(ctx, spaces)) }()
 	return b.measureAll(ctx)
 }
@@ -253,7 +253,7 @@ func (b *bench) measureBurst(ctx context.Context) (took []time.Duration, worst t
 // startBystander searches in the first tenant's database five times a second. stop ends it and returns the duration of
 // the longest search. It uses a client of its own, because a user does not wait for leadctl's calls.
 func (b *bench) startBystander(ctx context.Context) (stop func() (time.Duration, error), err error) {
-	spaces, err := serve.Workspaces(ctx, b.cfg, b.db, logging.Discard())
+	spaces, err := wire.Workspaces(ctx, b.cfg, b.db, logging.Discard())
 	if err != nil {
 		return nil, err
 	}

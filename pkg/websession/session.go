@@ -1,11 +1,11 @@
-// Package session signs browsers in at the identity provider and keeps them signed in: authorization code with PKCE, state
+// Package websession signs browsers in at the identity provider and keeps them signed in: authorization code with PKCE, state
 // and nonce on the server, one row per signed-in browser, refresh without sending tokens through the page, and an end
 // that takes effect at once.
 //
 // A browser holds two cookies: the ID token, which the API accepts like a bearer token, and a random handle to the session's
-// row, where the provider's refresh token is kept sealed. Cookies and routes are package httpapi's; whether a token is good
+// row, where the provider's refresh token is kept sealed. Cookies are package web's, routes package httpapi's; whether a token is good
 // is package sso's; which tenant it belongs to, package tenant's.
-package session
+package websession
 
 import (
 	"context"

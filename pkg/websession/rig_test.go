@@ -1,4 +1,4 @@
-package session_test
+package websession_test
 
 import (
 	"context"
@@ -24,9 +24,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/pgtest"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/secret"
-	"github.com/leadctl/leadctl/pkg/session"
 	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/websession"
 )
 
 const (
@@ -39,7 +39,7 @@ var tester = tenant.By{Actor: "cli:test"}
 
 // rig is a provider whose token endpoint is counted and can be made to answer something else, and a Manager that uses it.
 type rig struct {
-	*session.Manager
+	*websession.Manager
 	db      *pgtest.DB
 	idp     *devidp.Provider
 	issuer  string
@@ -82,7 +82,7 @@ func newRig(t *testing.T) *rig {
 }
 
 // manager has a keyring of its own; change may put something else in place of the provider's description.
-func (r *rig) manager(t *testing.T, change ...func(*sso.Discovery)) *session.Manager {
+func (r *rig) manager(t *testing.T, change ...func(*sso.Discovery)) *websession.Manager {
 	t.Helper()
 	cfg := sso.Config{Issuer: r.issuer, ClientIDs: []string{clientID}, AllowInsecure: true}
 	verifier, err := sso.NewVerifier(cfg)
@@ -93,7 +93,7 @@ func (r *rig) manager(t *testing.T, change ...func(*sso.Discovery)) *session.Man
 	require.NoError(t, err)
 	keys, err := secret.Parse(json)
 	require.NoError(t, err)
-	return session.New(session.Config{ClientID: clientID, ClientSecret: "s3cret", CallbackURL: callback, HomeURL: "http://127.0.0.1:1/",
+	return websession.New(websession.Config{ClientID: clientID, ClientSecret: "s3cret", CallbackURL: callback, HomeURL: "http://127.0.0.1:1/",
 		Origins: []string{"https://ui.example"}}, r.db.App, keys, verifier,
 		func(ctx context.Context) (sso.Discovery, error) {
 			d, err := sso.Discover(ctx, cfg)
@@ -209,7 +209,7 @@ func (r *rig) arrive(t *testing.T, returnTo string) (browser string, answer url.
 	return browser, r.walk(t, location)
 }
 
-func (r *rig) signIn(t *testing.T) session.Tokens {
+func (r *rig) signIn(t *testing.T) websession.Tokens {
 	t.Helper()
 	browser, answer := r.arrive(t, "/leads")
 	tokens, to, err := r.Finish(t.Context(), browser, "", answer)
@@ -229,7 +229,7 @@ func (r *rig) revoked(t *testing.T, token string) (gone bool) {
 	who, err := r.verifier.Verify(t.Context(), token)
 	require.NoError(t, err)
 	require.NoError(t, r.db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		gone, err = session.Revoked(ctx, tx, token, who)
+		gone, err = websession.Revoked(ctx, tx, token, who)
 		return err
 	}))
 	return gone

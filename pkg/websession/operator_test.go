@@ -1,4 +1,4 @@
-package session_test
+package websession_test
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/postgres"
-	"github.com/leadctl/leadctl/pkg/session"
+	"github.com/leadctl/leadctl/pkg/websession"
 )
 
 // An operator signs somebody out by name: all their browsers and tokens, and nobody else's.
@@ -28,9 +28,9 @@ func TestAnOperatorSignsSomebodyOut(t *testing.T) {
 				_, err = r.db.Owner.Exec(t.Context(), `INSERT INTO tenant_users (tenant_id, user_id, issuer, subject) VALUES (1, $1, $2, $3)`, user, r.issuer, subject)
 				require.NoError(t, err)
 			}
-			out := func(person string) (ended []session.Ended, err error) {
+			out := func(person string) (ended []websession.Ended, err error) {
 				err = r.db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-					ended, err = session.SignOut(ctx, tx, person, time.Now(), tester)
+					ended, err = websession.SignOut(ctx, tx, person, time.Now(), tester)
 					return err
 				})
 				return ended, err
@@ -41,11 +41,11 @@ func TestAnOperatorSignsSomebodyOut(t *testing.T) {
 
 			ended, err := out(by)
 			require.NoError(t, err)
-			require.Contains(t, ended, session.Ended{Issuer: r.issuer, Subject: "alice", Sessions: 2})
+			require.Contains(t, ended, websession.Ended{Issuer: r.issuer, Subject: "alice", Sessions: 2})
 			if by != "alice" {
-				require.Contains(t, ended, session.Ended{Issuer: r.issuer, Subject: "again"}, "another identity with the same address")
+				require.Contains(t, ended, websession.Ended{Issuer: r.issuer, Subject: "again"}, "another identity with the same address")
 			}
-			for _, tokens := range []session.Tokens{desk, phone} {
+			for _, tokens := range []websession.Tokens{desk, phone} {
 				r.over(t, tokens)
 				require.True(t, r.revoked(t, tokens.ID))
 			}

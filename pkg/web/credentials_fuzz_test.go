@@ -1,4 +1,4 @@
-package httpapi
+package web
 
 import (
 	"net/http"
@@ -30,7 +30,7 @@ func FuzzBearerHeader(f *testing.F) {
 		if cookies != "" {
 			r.Header.Set("Cookie", cookies)
 		}
-		token, err := credentials(r, name)
+		token, err := bearerOrCookie(r, name)
 		if err != nil {
 			require.Empty(t, token)
 			require.Contains(t, []fault.Kind{fault.Unauthenticated, fault.Invalid}, fault.KindOf(err))
@@ -49,7 +49,7 @@ func FuzzBearerHeader(f *testing.F) {
 		require.Equal(t, authorization[len("Bearer "):], token)
 
 		r.Header.Add("Authorization", authorization)
-		_, err = credentials(r, name)
+		_, err = bearerOrCookie(r, name)
 		require.Equal(t, fault.Invalid, fault.KindOf(err), "two headers")
 	})
 }

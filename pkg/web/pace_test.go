@@ -1,4 +1,4 @@
-package httpapi
+package web
 
 import (
 	"net/http"
@@ -16,13 +16,13 @@ import (
 // A million sources take no more room than those that are kept, and the busy one is not forgotten for them.
 func TestPacesAreBounded(t *testing.T) {
 	t.Parallel()
-	p, now := newPace(1, 2), time.Unix(1_700_000_000, 0)
-	require.NoError(t, p.take("busy", now))
-	require.NoError(t, p.take("busy", now))
+	p, now := NewPace(1, 2), time.Unix(1_700_000_000, 0)
+	require.NoError(t, p.Take("busy", now))
+	require.NoError(t, p.Take("busy", now))
 	for n := range 1_000_000 {
-		_ = p.take(strconv.Itoa(n), now)
+		_ = p.Take(strconv.Itoa(n), now)
 		if n%1000 == 0 {
-			require.Error(t, p.take("busy", now))
+			require.Error(t, p.Take("busy", now))
 		}
 	}
 	require.Equal(t, sourcesKept, p.sources.Len())
@@ -30,31 +30,31 @@ func TestPacesAreBounded(t *testing.T) {
 
 func TestAPaceIsABurstAndThenARate(t *testing.T) {
 	t.Parallel()
-	p, now := newPace(0.5, 3), time.Unix(1_700_000_000, 0)
+	p, now := NewPace(0.5, 3), time.Unix(1_700_000_000, 0)
 	for range 3 {
-		require.True(t, p.room("a", now))
-		require.NoError(t, p.take("a", now))
+		require.True(t, p.HasRoom("a", now))
+		require.NoError(t, p.Take("a", now))
 	}
-	require.False(t, p.room("a", now))
-	err := p.take("a", now)
+	require.False(t, p.HasRoom("a", now))
+	err := p.Take("a", now)
 	require.Equal(t, fault.TooMany, fault.KindOf(err))
 	require.Equal(t, 2*time.Second, fault.RetryAfter(err))
-	require.NoError(t, p.take("b", now), "another source has a share of its own")
-	require.Error(t, p.take("a", now.Add(time.Second)), "half a time is none")
-	require.NoError(t, p.take("a", now.Add(2*time.Second)), "as told")
+	require.NoError(t, p.Take("b", now), "another source has a share of its own")
+	require.Error(t, p.Take("a", now.Add(time.Second)), "half a time is none")
+	require.NoError(t, p.Take("a", now.Add(2*time.Second)), "as told")
 }
 
 // Where a request comes from is the peer's to say, and a proxy's only where it is trusted (C-017).
 func TestSourceOfARequest(t *testing.T) {
 	t.Parallel()
-	trusting := &Server{cfg: Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("127.0.0.1/32")}}}
+	trusting := &Door{cfg: Config{Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("127.0.0.1/32")}}}
 	for _, c := range []struct {
 		name, peer string
 		forwarded  []string
 		want       string
-		server     *Server
+		server     *Door
 	}{
-		{"nobody is trusted", "10.0.0.1:4000", []string{"203.0.113.9"}, "10.0.0.1", &Server{}},
+		{"nobody is trusted", "10.0.0.1:4000", []string{"203.0.113.9"}, "10.0.0.1", &Door{}},
 		{"a stranger", "192.0.2.1:4000", []string{"203.0.113.9"}, "192.0.2.1", trusting},
 		{"a proxy that says nothing", "10.0.0.1:4000", nil, "10.0.0.1", trusting},
 		{"a proxy", "10.0.0.1:4000", []string{"203.0.113.9"}, "203.0.113.9", trusting},
@@ -75,7 +75,7 @@ func TestSourceOfARequest(t *testing.T) {
 			r.Header["X-Forwarded-For"] = c.forwarded
 			r.Header.Set("X-Real-IP", "198.51.100.1")
 			r.Header.Set("Forwarded", "for=198.51.100.1")
-			require.Equal(t, c.want, c.server.source(r))
+			require.Equal(t, c.want, c.server.SourceOf(r))
 		})
 	}
 }

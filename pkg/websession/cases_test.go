@@ -1,4 +1,4 @@
-package session_test
+package websession_test
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/leadctl/leadctl/pkg/fault"
-	"github.com/leadctl/leadctl/pkg/session"
 	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/websession"
 )
 
 // without drops one claim, with sets one.
@@ -115,12 +115,12 @@ func sessionsEnd(t *testing.T) {
 	for name, run := range map[string]func(*testing.T, *rig){
 		"idle": func(t *testing.T, r *rig) {
 			tokens := r.signIn(t)
-			r.age(t, session.Idle)
+			r.age(t, websession.Idle)
 			r.over(t, tokens)
 		},
 		"absolute": func(t *testing.T, r *rig) {
 			tokens := r.signIn(t)
-			for range session.Lifetime / (6 * 24 * time.Hour) {
+			for range websession.Lifetime / (6 * 24 * time.Hour) {
 				_, err := r.Refresh(t.Context(), tokens.Handle)
 				require.NoError(t, err, "never idle")
 				r.age(t, 6*24*time.Hour)
@@ -187,7 +187,7 @@ func sessionsEnd(t *testing.T) {
 }
 
 // over demands that neither a refresh nor anything else comes of the session.
-func (r *rig) over(t *testing.T, tokens session.Tokens) {
+func (r *rig) over(t *testing.T, tokens websession.Tokens) {
 	t.Helper()
 	for range 2 {
 		_, err := r.Refresh(context.WithoutCancel(t.Context()), tokens.Handle)
@@ -211,7 +211,7 @@ func signOutEverywhere(t *testing.T, r *rig) {
 		AND detail->>'sessions' = '2'`).Scan(&lines))
 	require.Equal(t, 1, lines, "one line for the sign-out that happened, none for the one that did not")
 	require.Contains(t, end, "id_token_hint=", "the provider learns whose session is meant though the browser sent no token")
-	for _, tokens := range []session.Tokens{desk, phone} {
+	for _, tokens := range []websession.Tokens{desk, phone} {
 		r.over(t, tokens)
 		require.True(t, r.revoked(t, tokens.ID))
 	}

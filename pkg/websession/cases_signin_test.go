@@ -1,4 +1,4 @@
-package session_test
+package websession_test
 
 import (
 	"net/url"

@@ -1,4 +1,4 @@
-package httpapi
+package web
 
 import (
 	"cmp"
@@ -16,13 +16,13 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// bypass is for development only; config refuses it everywhere else before the port opens. It believes X-Tenant-ID from a
-// loopback peer that no proxy stands in front of, and says so in the answer.
-func (s *Server) bypass(ctx context.Context, w http.ResponseWriter, r *http.Request, route Route) (context.Context, error) {
-	if !direct(r) {
+// bypassToken admits a request without a token, for development only: config refuses it elsewhere before the port opens. It
+// accepts X-Tenant-ID from a loopback peer without a proxy, and marks the response.
+func (d *Door) bypassToken(ctx context.Context, w http.ResponseWriter, r *http.Request, need Need) (context.Context, error) {
+	if !isDirect(r) {
 		return nil, fault.New(fault.Unauthenticated, "development bypass: not a direct loopback request: %w", errNoCredentials)
 	}
-	id := cmp.Or(developerTenant(r), s.cfg.DevTenant)
+	id := cmp.Or(developerTenantOf(r), d.cfg.DevTenant)
 	if asked := r.Header.Get("X-Tenant-ID"); asked != "" {
 		id, _ = tenantid.Parse(asked)
 	}
@@ -30,18 +30,18 @@ func (s *Server) bypass(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		return nil, fault.New(fault.Unauthenticated, "development bypass: X-Tenant-ID names no tenant: %w", errNoCredentials)
 	}
 	w.Header().Set("X-Dev-Bypass", "1")
-	p, err := s.resolve(ctx, "development bypass", func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal, error) {
-		return developer(ctx, tx, id)
+	p, err := d.resolve(ctx, "development bypass", func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal, error) {
+		return developerOf(ctx, tx, id)
 	})
 	if err != nil {
 		return nil, err
 	}
 	ctx = logging.With(context.WithValue(ctx, identityKey{}, p.Identity), slog.String("subject", p.Identity.Subject))
-	return admit(ctx, p, route)
+	return admit(ctx, p, need)
 }
 
-// developer is an admin of tenant id whose made-up identity names it, so that a first sign-in goes to that tenant too.
-func developer(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) (tenant.Principal, error) {
+// developerOf is an admin of tenant id whose made-up identity names it, so that a first sign-in goes to that tenant too.
+func developerOf(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) (tenant.Principal, error) {
 	p := tenant.Principal{Roles: []sso.Role{sso.Admin}, Identity: sso.Identity{
 		Subject: "dev-bypass", Email: "developer@localhost", EmailVerified: true,
 		Tenant: sso.TenantClaim{Kind: sso.TenantNumber, Value: id.String(), Source: "X-Tenant-ID"},
@@ -56,9 +56,9 @@ func developer(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) (tenan
 	return p, p.Tenant.Usable()
 }
 
-// direct reports whether the request comes from this machine, under one of its own names (a page that rebinds its name to
+// isDirect reports whether the request comes from this machine, under one of its own names (a page that rebinds its name to
 // 127.0.0.1 asks under the name), and through no proxy.
-func direct(r *http.Request) bool {
+func isDirect(r *http.Request) bool {
 	if !config.Loopback(r.RemoteAddr) {
 		return false
 	}

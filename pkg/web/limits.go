@@ -1,4 +1,4 @@
-package httpapi
+package web
 
 import (
 	"errors"
@@ -13,7 +13,8 @@ import (
 
 // Limits of a request.
 const (
-	maxBody    = 1 << 20
+	// MaxBody is the size of a request body, in bytes.
+	MaxBody    = 1 << 20
 	maxURL     = 8 << 10
 	maxFields  = 100 // header lines, and cookies within them
 	headerRoom = 8 << 10
@@ -21,8 +22,8 @@ const (
 	MaxHeaderBytes = 32<<10 - headerRoom
 )
 
-// limited refuses what no route wants, before anything is read.
-func limited(next http.Handler) http.Handler {
+// enforceLimits refuses a request that exceeds a limit, before anything of its body is read.
+func enforceLimits(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("X-Frame-Options", "DENY")
@@ -31,32 +32,33 @@ func limited(next http.Handler) http.Handler {
 			// took for the next request ends with this connection.
 			w.Header().Set("Connection", "close")
 		}
-		if p := excess(r); p != nil {
+		if p := limitExceeded(r); p != nil {
 			w.Header().Set("Connection", "close")
-			p.write(w)
+			p.Write(w)
 			return
 		}
-		r.Body = &body{http.MaxBytesReader(w, r.Body, maxBody)}
+		r.Body = &body{http.MaxBytesReader(w, r.Body, MaxBody)}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// excess is the refusal of a request that is too much in some way, nil for the usual one.
-func excess(r *http.Request) *Problem {
+// limitExceeded returns the problem of a request that exceeds a limit, nil if it exceeds none.
+func limitExceeded(r *http.Request) *Problem {
 	ctx := r.Context()
 	switch {
 	case len(r.RequestURI) > maxURL:
-		return problemOf(ctx, fault.New(fault.Invalid, "URL longer than %d bytes", maxURL)).as(http.StatusRequestURITooLong, "url_too_long")
-	case fields(r.Header) > maxFields:
-		return problemOf(ctx, fault.New(fault.Invalid, "more than %d headers or cookies", maxFields)).
-			as(http.StatusRequestHeaderFieldsTooLarge, "headers_too_many")
+		return ProblemOf(ctx, fault.New(fault.Invalid, "URL longer than %d bytes", maxURL)).WithStatus(http.StatusRequestURITooLong, "url_too_long")
+	case countFields(r.Header) > maxFields:
+		return ProblemOf(ctx, fault.New(fault.Invalid, "more than %d headers or cookies", maxFields)).
+			WithStatus(http.StatusRequestHeaderFieldsTooLarge, "headers_too_many")
 	case r.Header.Get("Content-Encoding") != "":
-		return problemOf(ctx, fault.New(fault.Unsupported, "Content-Encoding: send the body as it is"))
+		return ProblemOf(ctx, fault.New(fault.Unsupported, "Content-Encoding: send the body as it is"))
 	}
 	return nil
 }
 
-func fields(h http.Header) int {
+// countFields counts header lines and cookies.
+func countFields(h http.Header) int {
 	n := 0
 	for name, values := range h {
 		n += len(values)
@@ -70,14 +72,14 @@ func fields(h http.Header) int {
 // body tells a request that broke off, or is too long, from a fault of ours.
 type body struct{ io.ReadCloser }
 
-// unreadable is a body that did not arrive as it should have.
-type unreadable struct{ cause error }
+// Unreadable is a body that is too long or did not arrive as announced.
+type Unreadable struct{ cause error }
 
 // Error implements error.
-func (u unreadable) Error() string { return "request body: " + u.cause.Error() }
+func (u Unreadable) Error() string { return "request body: " + u.cause.Error() }
 
 // Unwrap gives the cause to errors.As.
-func (u unreadable) Unwrap() error { return u.cause }
+func (u Unreadable) Unwrap() error { return u.cause }
 
 // Read implements io.Reader. A timeout passes as it is: it has an answer of its own.
 func (b *body) Read(p []byte) (int, error) {
@@ -86,15 +88,15 @@ func (b *body) Read(p []byte) (int, error) {
 	if err == nil || errors.Is(err, io.EOF) || errors.As(err, &timeout) && timeout.Timeout() {
 		return n, err
 	}
-	return n, unreadable{err}
+	return n, Unreadable{err}
 }
 
-// known gives unknown paths and wrong methods the same shape as every other failure. Paths count as they are written: the
-// mux would redirect others to their shortest form, with what the caller sent in the Location.
-func known(mux *http.ServeMux) http.Handler {
+// notFoundAsProblem answers unknown paths and wrong methods with a Problem, as every other failure. It does not redirect a
+// path to its shortest form, as the mux would: the Location would repeat what the caller sent.
+func notFoundAsProblem(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if path.Clean(r.URL.Path) != r.URL.Path {
-			problemOf(r.Context(), fault.New(fault.NotFound, "no such route")).write(w)
+			Refuse(w, r, fault.New(fault.NotFound, "no such route"))
 			return
 		}
 		handler, pattern := mux.Handler(r)
@@ -104,13 +106,13 @@ func known(mux *http.ServeMux) http.Handler {
 		}
 		probe := &probe{header: http.Header{}}
 		handler.ServeHTTP(probe, r)
-		p := problemOf(r.Context(), fault.New(fault.NotFound, "no such route"))
+		p := ProblemOf(r.Context(), fault.New(fault.NotFound, "no such route"))
 		if probe.code == http.StatusMethodNotAllowed {
-			p = p.as(http.StatusMethodNotAllowed, "method_not_allowed")
+			p = p.WithStatus(http.StatusMethodNotAllowed, "method_not_allowed")
 			p.Detail = "method not allowed here"
 			p.headers.Set("Allow", probe.header.Get("Allow"))
 		}
-		p.write(w)
+		p.Write(w)
 	})
 }
 

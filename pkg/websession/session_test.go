@@ -1,4 +1,4 @@
-package session_test
+package websession_test
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/leadctl/leadctl/pkg/fault"
-	"github.com/leadctl/leadctl/pkg/session"
+	"github.com/leadctl/leadctl/pkg/websession"
 )
 
 func TestRefreshIsAskedOnceAndReplayed(t *testing.T) {
@@ -44,7 +44,7 @@ func TestAProviderThatHangs(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	half := max(1, r.db.App.Stat().MaxConns()/2)
-	var waiting []session.Tokens
+	var waiting []websession.Tokens
 	for range half + 3 {
 		waiting = append(waiting, r.signIn(t))
 	}

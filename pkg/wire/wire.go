@@ -1,4 +1,6 @@
-package serve
+// Package wire builds the packages of leadctl from the configuration: database, verifier, sessions, workers, workspaces. The
+// daemon (serve), demo, doctor and the command line use it. It starts nothing; each function opens at most what it returns.
+package wire
 
 import (
 	"cmp"
@@ -7,7 +9,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/riverqueue/river"
 
@@ -23,10 +24,10 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/schema"
 	"github.com/leadctl/leadctl/pkg/secret"
-	"github.com/leadctl/leadctl/pkg/session"
 	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/websession"
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
@@ -91,13 +92,13 @@ func Quotas(cfg config.Config) tenant.Quotas {
 
 // Sessions sign browsers in; nil where cfg names no client of ours at the provider. addr is where the API listens, for an
 // installation that has no public URL.
-func Sessions(cfg config.Config, addr string, db *postgres.DB, keys *secret.Keyring, verifier *sso.Verifier) *session.Manager {
+func Sessions(cfg config.Config, addr string, db *postgres.DB, keys *secret.Keyring, verifier *sso.Verifier) *websession.Manager {
 	if cfg.SSO.ClientID == "" {
 		return nil
 	}
 	base := strings.TrimSuffix(cmp.Or(cfg.API.PublicURL, "http://"+addr), "/")
-	return session.New(session.Config{
-		ClientID: cfg.SSO.ClientID, ClientSecret: cfg.SSO.ClientSecret, CallbackURL: base + "/auth/callback", HomeURL: base + "/", Origins: origins(cfg),
+	return websession.New(websession.Config{
+		ClientID: cfg.SSO.ClientID, ClientSecret: cfg.SSO.ClientSecret, CallbackURL: base + "/auth/callback", HomeURL: base + "/", Origins: Origins(cfg),
 	}, db, keys, verifier, func(ctx context.Context) (sso.Discovery, error) { return sso.Discover(ctx, SSO(cfg, nil)) })
 }
 
@@ -162,40 +163,6 @@ func companies(db *postgres.DB, log *slog.Logger) func(context.Context, acra.Rep
 	}
 }
 
-// scheduled reports whether this process keeps the register's schedule. In development it does only when an interval is asked
-// for: nobody's laptop shall download the register because a daemon was left running.
-func scheduled(cfg config.Config) bool {
-	return !cfg.ACRA.DisableScheduler && (!cfg.Development() || cfg.ACRA.Interval > 0)
-}
-
-// queues are those that this process works beside the default one.
-func queues(cfg config.Config) map[string]int {
-	all := map[string]int{leads.JobQueue: leads.JobsAtOnce, workspace.PushQueue: workspace.PushesAtOnce}
-	if scheduled(cfg) {
-		all[acra.JobQueue] = 1
-	}
-	return all
-}
-
-// keepSchedule runs the register's schedule, if this process keeps one, until the function it returns is called.
-func keepSchedule(ctx context.Context, cfg config.Config, db *postgres.DB, client *jobs.Client, log *slog.Logger) (end func()) {
-	if !scheduled(cfg) {
-		return func() {}
-	}
-	s := &acra.Scheduler{DB: db, Jobs: client, Plan: acra.Schedule{Interval: cfg.ACRA.Interval}, AtStart: !cfg.ACRA.DisableStartupIngest, Log: log}
-	log.InfoContext(ctx, "register schedule", "next", s.Plan.Next(time.Now()), "at_start", s.AtStart)
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		s.Run(ctx)
-	}()
-	return func() {
-		cancel()
-		<-done
-	}
-}
-
 // Workspaces is what there is to do to tenants' workspaces.
 func Workspaces(ctx context.Context, cfg config.Config, db *postgres.DB, log *slog.Logger) (*workspace.Service, error) {
 	keys, err := secret.Parse([]byte(cfg.Secrets.Keyset))
@@ -255,6 +222,14 @@ func Installation(ctx context.Context, db *postgres.DB) (id string, err error) {
 	return id, err
 }
 
-func audience(cfg config.Config) string {
+func Audience(cfg config.Config) string {
 	return cmp.Or(slices.Concat(cfg.SSO.Audiences, []string{cfg.SSO.ClientID})...)
+}
+
+// Origins adds what a UI under development is served from.
+func Origins(cfg config.Config) []string {
+	if !cfg.Development() {
+		return cfg.API.CORSOrigins
+	}
+	return append([]string{"http://localhost:3000", "http://127.0.0.1:3000"}, cfg.API.CORSOrigins...)
 }

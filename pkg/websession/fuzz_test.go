@@ -1,4 +1,4 @@
-package session_test
+package websession_test
 
 import (
 	"slices"
@@ -7,14 +7,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/leadctl/leadctl/pkg/session"
+	"github.com/leadctl/leadctl/pkg/websession"
 )
 
 // FuzzReturnTo reads every answer of SafeReturn as browsers read an address on a page of ours, and demands that it leads to
 // us or to a configured origin.
 func FuzzReturnTo(f *testing.F) {
 	const ui = "https://ui.example"
-	m := session.New(session.Config{Origins: []string{ui, "http://localhost:3000"}}, nil, nil, nil, nil)
+	m := websession.New(websession.Config{Origins: []string{ui, "http://localhost:3000"}}, nil, nil, nil, nil)
 	for _, seed := range []string{
 		"/", "/leads?x=1#y", "//evil", `/\evil`, "/\t/evil", "https:evil", "https:/evil", "https:///evil", ui + "/chat", ui + "@evil", ui + ":443/", "HTTPS://UI.EXAMPLE", "http://localhost:3000",
 		"javascript:alert(1)", "/..//evil", "/%2f/evil", "?//evil", "#", "//", "//?x", "\x00//evil", " //evil", "/a\r\n//evil", "//ui.example", "http://localhost:3000\\@evil", "https://ui.example%2eevil", "／／evil",

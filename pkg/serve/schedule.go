@@ -1,0 +1,48 @@
+package serve
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/acra"
+	"github.com/leadctl/leadctl/pkg/config"
+	"github.com/leadctl/leadctl/pkg/jobs"
+	"github.com/leadctl/leadctl/pkg/leads"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/workspace"
+)
+
+// scheduled reports whether this process keeps the register's schedule. In development it does only when an interval is asked
+// for: nobody's laptop shall download the register because a daemon was left running.
+func scheduled(cfg config.Config) bool {
+	return !cfg.ACRA.DisableScheduler && (!cfg.Development() || cfg.ACRA.Interval > 0)
+}
+
+// queues are those that this process works beside the default one.
+func queues(cfg config.Config) map[string]int {
+	all := map[string]int{leads.JobQueue: leads.JobsAtOnce, workspace.PushQueue: workspace.PushesAtOnce}
+	if scheduled(cfg) {
+		all[acra.JobQueue] = 1
+	}
+	return all
+}
+
+// keepSchedule runs the register's schedule, if this process keeps one, until the function it returns is called.
+func keepSchedule(ctx context.Context, cfg config.Config, db *postgres.DB, client *jobs.Client, log *slog.Logger) (end func()) {
+	if !scheduled(cfg) {
+		return func() {}
+	}
+	s := &acra.Scheduler{DB: db, Jobs: client, Plan: acra.Schedule{Interval: cfg.ACRA.Interval}, AtStart: !cfg.ACRA.DisableStartupIngest, Log: log}
+	log.InfoContext(ctx, "register schedule", "next", s.Plan.Next(time.Now()), "at_start", s.AtStart)
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.Run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}

@@ -1,0 +1,154 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/logging"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/websession"
+)
+
+var errNoCredentials = errors.New("no credentials")
+
+type identityKey struct{}
+type principalKey struct{}
+
+// IdentityOf returns the verified caller of an Identity or Member route.
+func IdentityOf(ctx context.Context) sso.Identity {
+	id, _ := ctx.Value(identityKey{}).(sso.Identity)
+	return id
+}
+
+// PrincipalOf returns the caller of a Member route, with tenant and roles.
+func PrincipalOf(ctx context.Context) tenant.Principal {
+	p, _ := ctx.Value(principalKey{}).(tenant.Principal)
+	return p
+}
+
+// ByOf returns the caller of an Identity or Member route as the audit log names it.
+func ByOf(ctx context.Context) tenant.By {
+	return tenant.By{Actor: IdentityOf(ctx).Subject, RequestID: RequestIDOf(ctx)}
+}
+
+// Authenticate puts the caller into the context. The order is fixed: credentials, token, tenant, role.
+func (d *Door) Authenticate(w http.ResponseWriter, r *http.Request, need Need) (context.Context, error) {
+	ctx := r.Context()
+	raw, err := bearerOrCookie(r, d.cfg.Cookies.Access)
+	if errors.Is(err, errNoCredentials) && d.cfg.DevBypass {
+		return d.bypassToken(ctx, w, r, need)
+	}
+	if err != nil {
+		return nil, err
+	}
+	who, err := d.verifier.Verify(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	visitOf(ctx).subject = who.Subject
+	ctx = logging.With(context.WithValue(ctx, identityKey{}, who), slog.String("subject", who.Subject))
+	// An ID token is a browser's, in whatever header it comes; an access token in a header is its holder's own affair.
+	browsers := len(r.Header.Values("Authorization")) == 0 || who.Kind == sso.KindID
+	if need.Guard == Identity && !browsers {
+		return ctx, nil
+	}
+	p, err := d.resolve(ctx, "resolve tenant", func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal, error) {
+		if browsers {
+			if err := requireSignedIn(ctx, tx, raw, who); err != nil {
+				return tenant.Principal{}, err
+			}
+		}
+		if need.Guard == Identity {
+			return tenant.Principal{Identity: who}, nil
+		}
+		return tenant.Resolve(ctx, tx, who)
+	})
+	if err != nil || need.Guard == Identity {
+		return ctx, err
+	}
+	return admit(ctx, p, need)
+}
+
+// resolve asks the control plane for the caller's tenant, and not for longer than the caller may be kept.
+func (d *Door) resolve(ctx context.Context, reason string, find func(context.Context, postgres.SystemTx) (tenant.Principal, error)) (p tenant.Principal, err error) {
+	ctx, cancel := context.WithTimeout(ctx, Patience)
+	defer cancel()
+	var refusal error
+	err = d.db.InSystem(ctx, reason, func(ctx context.Context, tx postgres.SystemTx) (err error) {
+		if p, err = find(ctx, tx); !tenant.ClaimRefused(p.Identity, err) {
+			return err
+		}
+		refusal = err // committed with its line in the audit log
+		return tenant.RecordRefusal(ctx, tx, p, refusal, tenant.By{Actor: p.Identity.Subject, RequestID: RequestIDOf(ctx)})
+	})
+	return p, cmp.Or(err, refusal)
+}
+
+func admit(ctx context.Context, p tenant.Principal, need Need) (context.Context, error) {
+	visitOf(ctx).tenant, visitOf(ctx).subject = p.Tenant.ID.String(), p.Identity.Subject
+	if need.Guard == Member && !p.Has(need.Role) {
+		return nil, fault.New(fault.Denied, "role %s or higher is needed", need.Role).WithCode("INSUFFICIENT_ROLE").
+			WithHint("ask an admin of your tenant")
+	}
+	return logging.With(context.WithValue(ctx, principalKey{}, p), slog.String("tenant_id", p.Tenant.ID.String())), nil
+}
+
+// bearerOrCookie finds the one token of a request: in the Authorization header or in the access cookie. The query, the body
+// and other headers are never looked at.
+func bearerOrCookie(r *http.Request, cookie string) (string, error) {
+	headers := r.Header.Values("Authorization")
+	fromCookie, err := CookieValue(r, cookie)
+	switch {
+	case err != nil:
+		return "", err
+	case len(headers) > 1:
+		return "", ambiguousCredentials("two Authorization headers")
+	case len(headers) == 0 && fromCookie == "":
+		return "", fault.New(fault.Unauthenticated, "no token: %w", errNoCredentials)
+	case len(headers) == 0:
+		return fromCookie, nil
+	}
+	scheme, token, ok := strings.Cut(headers[0], " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") || token == "" || strings.ContainsAny(token, " \t,") {
+		return "", fault.New(fault.Unauthenticated, "Authorization header: not a bearer token")
+	}
+	if fromCookie != "" && fromCookie != token {
+		return "", ambiguousCredentials("a bearer token and another one in the cookie")
+	}
+	return token, nil
+}
+
+func ambiguousCredentials(what string) error {
+	return fault.New(fault.Invalid, "ambiguous credentials: %s", what).WithCode("invalid_request")
+}
+
+// CookieValue returns the value of the one cookie of that name, "" without one. Two different ones are as ambiguous as two headers:
+// a sibling domain can plant a cookie beside ours.
+func CookieValue(r *http.Request, name string) (token string, err error) {
+	if name == "" {
+		return "", nil
+	}
+	for _, c := range r.CookiesNamed(name) {
+		if token != "" && c.Value != token {
+			return "", ambiguousCredentials("two cookies " + name)
+		}
+		token = c.Value
+	}
+	return token, nil
+}
+
+// requireSignedIn refuses a token whose session has ended.
+func requireSignedIn(ctx context.Context, tx postgres.SystemTx, token string, who sso.Identity) error {
+	gone, err := websession.Revoked(ctx, tx, token, who)
+	if err == nil && gone {
+		return fault.New(fault.Unauthenticated, "session: signed out")
+	}
+	return err
+}

@@ -1,0 +1,129 @@
+package web
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/logging"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+// developerCookie holds the tenant that a developer without a token acts for. It counts where X-Tenant-ID would.
+const developerCookie = "leadctl_dev_tenant"
+
+// Caller tells who sends a page's request: by the session's cookies alone, since no bearer token opens a page. A session
+// whose token has run out is refreshed on the way. Faults are those of the guarded routes; with one of kind Denied the
+// identity is known all the same. The context carries the caller for the log.
+func (d *Door) Caller(w http.ResponseWriter, r *http.Request) (context.Context, tenant.Principal, error) {
+	ctx := r.Context()
+	raw, err := CookieValue(r, d.cfg.Cookies.Access)
+	if err != nil {
+		return ctx, tenant.Principal{}, err
+	}
+	p := tenant.Principal{}
+	if p.Identity, err = d.verifier.Verify(ctx, raw); fault.Is(err, fault.Unauthenticated) {
+		raw, p.Identity, err = d.refreshCookies(w, r, err)
+	}
+	if fault.Is(err, fault.Unauthenticated) && d.cfg.DevBypass {
+		return d.bypassPage(ctx, r, err)
+	}
+	if err != nil {
+		return ctx, p, err
+	}
+	who := p.Identity
+	visitOf(ctx).subject = who.Subject
+	p, err = d.resolve(ctx, "resolve tenant", func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal, error) {
+		if err := requireSignedIn(ctx, tx, raw, who); err != nil {
+			return tenant.Principal{}, err
+		}
+		return tenant.Resolve(ctx, tx, who)
+	})
+	p.Identity = who
+	return withCaller(ctx, p), p, err
+}
+
+// refreshCookies gets the browser a new token by its handle. Where there is none, cause stays the answer.
+func (d *Door) refreshCookies(w http.ResponseWriter, r *http.Request, cause error) (raw string, who sso.Identity, err error) {
+	handle, err := CookieValue(r, d.cfg.Cookies.Refresh)
+	if err != nil || handle == "" || d.sessions == nil {
+		return "", who, cause
+	}
+	if err := d.Renewals.Take(d.SourceOf(r), d.now()); err != nil {
+		return "", who, err
+	}
+	tokens, err := d.sessions.Refresh(r.Context(), handle)
+	if err != nil {
+		return "", who, err
+	}
+	for _, c := range d.SignedIn(tokens) {
+		http.SetCookie(w, &c)
+	}
+	return tokens.ID, tokens.Identity, nil
+}
+
+// bypassPage is the bypass of a page: only for who has chosen a tenant on the sign-in page.
+func (d *Door) bypassPage(ctx context.Context, r *http.Request, cause error) (context.Context, tenant.Principal, error) {
+	id := developerTenantOf(r)
+	if !id.Valid() || !isDirect(r) {
+		return ctx, tenant.Principal{}, cause
+	}
+	p, err := d.resolve(ctx, "development bypass", func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal, error) {
+		return developerOf(ctx, tx, id)
+	})
+	return withCaller(ctx, p), p, err
+}
+
+func developerTenantOf(r *http.Request) (id tenantid.ID) {
+	if c, err := r.Cookie(developerCookie); err == nil {
+		id, _ = tenantid.Parse(c.Value)
+	}
+	return id
+}
+
+func withCaller(ctx context.Context, p tenant.Principal) context.Context {
+	visitOf(ctx).subject = p.Identity.Subject
+	ctx = logging.With(ctx, slog.String("subject", p.Identity.Subject))
+	if !p.Tenant.ID.Valid() {
+		return ctx
+	}
+	visitOf(ctx).tenant = p.Tenant.ID.String()
+	return logging.With(ctx, slog.String("tenant_id", p.Tenant.ID.String()))
+}
+
+// ActAs lets a developer's browser act for tenant id from now on. NotFound where the bypass is off.
+func (d *Door) ActAs(w http.ResponseWriter, r *http.Request, id tenantid.ID) error {
+	if !d.cfg.DevBypass || !isDirect(r) {
+		return fault.New(fault.NotFound, "no such route")
+	}
+	c := d.cfg.Cookies.New(developerCookie, id.String(), 12*time.Hour)
+	http.SetCookie(w, &c)
+	return nil
+}
+
+// SignOut ends the browser's session here at once and names the provider's page that ends it there, "" without one.
+func (d *Door) SignOut(w http.ResponseWriter, r *http.Request) (string, error) {
+	end := ""
+	if d.sessions != nil {
+		access, _ := CookieValue(r, d.cfg.Cookies.Access)
+		handle, _ := CookieValue(r, d.cfg.Cookies.Refresh)
+		var err error
+		if end, err = d.sessions.End(r.Context(), handle, access); err != nil {
+			return "", err
+		}
+		if access == "" && handle == "" {
+			end = ""
+		}
+	}
+	for _, name := range []string{d.cfg.Cookies.Access, d.cfg.Cookies.Refresh, developerCookie} {
+		c := d.cfg.Cookies.New(name, "", 0)
+		http.SetCookie(w, &c)
+	}
+	w.Header().Set("Clear-Site-Data", `"cache"`)
+	return end, nil
+}
