@@ -28,11 +28,11 @@ func unrecorded() map[string]string {
 		dead     = "returns the jobs of processes that died to the queue"
 	)
 	return map[string]string{
-		"session.Manager.Begin":    browser,
-		"session.Manager.Finish":   browser,
-		"session.Manager.Refresh":  browser,
-		"session.Manager.Exchange": browser,
-		"session.Manager.End":      browser,
+		"websession.Manager.Begin":    browser,
+		"websession.Manager.Finish":   browser,
+		"websession.Manager.Refresh":  browser,
+		"websession.Manager.Exchange": browser,
+		"websession.Manager.End":      browser,
 		"leads.FollowRegister":     register,
 		"leads.RefreshCompanies":   register,
 		"jobs.Client.Start":        dead,
