@@ -3,14 +3,16 @@ package memo
 
 import "sync"
 
-// Value holds the result of the first lookup that succeeded. The zero Value is ready for use, by several goroutines at once.
+// Value holds the result of the first lookup that succeeded. The zero Value is ready for use, by several goroutines at
+// once.
 type Value[T any] struct {
 	mu   sync.Mutex
 	have bool
 	v    T
 }
 
-// Get returns the kept value, or calls lookup and keeps what it returns. A failed lookup is not kept: the next Get tries again.
+// Get returns the kept value, or calls lookup and keeps what it returns. A failed lookup is not kept: the next Get
+// tries again.
 func (m *Value[T]) Get(lookup func() (T, error)) (T, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
