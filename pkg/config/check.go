@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// runCheck holds a value that was given against the check its tag names. An empty value passes: whether a setting may be missing
-// depends on what is to be done with it.
+// runCheck runs the check called name on a value. It accepts an empty value, because it depends on the command whether
+// a setting may be unset. Its errors complete the message `SETTING "value": …`.
 func runCheck(name string, raw any) error {
 	s := valueText(raw)
 	if name == "" || s == "" {
@@ -34,11 +34,12 @@ func runCheck(name string, raw any) error {
 	case "odooprotocol":
 		return oneOf(s, "auto", "xmlrpc", "json2")
 	case "natural":
-		return errorUnless(!strings.HasPrefix(s, "-"), "below zero")
+		return errorUnless(!strings.HasPrefix(s, "-"), "must be 0 or more")
 	case "positive":
-		return errorUnless(!strings.HasPrefix(s, "-") && strings.Trim(s, "0") != "", "not above zero")
+		return errorUnless(!strings.HasPrefix(s, "-") && strings.Trim(s, "0") != "", "must be more than 0")
 	case "bypass":
-		return errorUnless(!slices.Contains([]string{"no", "off"}, strings.ToLower(s)), "neither 0 nor false, which alone switch the bypass off")
+		isOff := slices.Contains([]string{"no", "off"}, strings.ToLower(s))
+		return errorUnless(!isOff, "must be 0 or false to switch the bypass off")
 	case "address":
 		return checkAddress(s)
 	case "url":
@@ -48,11 +49,12 @@ func runCheck(name string, raw any) error {
 	case "networks":
 		return checkEach(splitList(raw), checkNetwork)
 	case "cookie":
-		return errorUnless((&http.Cookie{Name: s}).Valid() == nil, "not a cookie name")
+		return errorUnless((&http.Cookie{Name: s}).Valid() == nil, "must be a valid cookie name")
 	case "prefix":
-		return errorUnless(regexp.MustCompile(`^[a-z][a-z0-9_]{0,19}$`).MatchString(s), "not 1 to 20 lower-case letters, digits and underscores after a letter")
+		isPrefix := regexp.MustCompile(`^[a-z][a-z0-9_]{0,19}$`).MatchString(s)
+		return errorUnless(isPrefix, "must be 1 to 20 of a-z, 0-9 and _, beginning with a letter")
 	}
-	panic("config: no check named " + name)
+	panic("config: unknown check " + name)
 }
 
 func errorUnless(ok bool, problem string) error {
@@ -63,13 +65,13 @@ func errorUnless(ok bool, problem string) error {
 }
 
 func oneOf(s string, allowed ...string) error {
-	return errorUnless(slices.Contains(allowed, s), "not one of "+strings.Join(allowed, ", "))
+	return errorUnless(slices.Contains(allowed, s), "must be one of "+strings.Join(allowed, ", "))
 }
 
 func checkEach(items []string, check func(string) error) error {
 	for _, item := range items {
 		if err := check(item); err != nil {
-			return fmt.Errorf("wrong at %q: %w", item, err)
+			return fmt.Errorf("item %q: %w", item, err)
 		}
 	}
 	return nil
@@ -80,28 +82,28 @@ func checkAddress(s string) error {
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
-	return errorUnless(err == nil, "not host:port")
+	return errorUnless(err == nil, "must be host:port")
 }
 
 func checkURL(s string) error {
 	u, err := url.Parse(s)
 	ok := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.Fragment == ""
-	return errorUnless(ok, "not an http or https URL without user name and fragment")
+	return errorUnless(ok, "must be an http or https URL without user name and fragment")
 }
 
-// checkOrigin wants what a browser sends: no path, no final slash, no wildcard.
+// checkOrigin accepts an origin as browsers send it: without path, final slash or wildcard.
 func checkOrigin(s string) error {
 	u, err := url.Parse(s)
 	ok := err == nil && u.Scheme+"://"+u.Host == s && checkURL(s) == nil && !strings.Contains(s, "*")
-	return errorUnless(ok, "not scheme://host[:port]")
+	return errorUnless(ok, "must be scheme://host[:port]")
 }
 
 func checkNetwork(s string) error {
 	_, err := parseNetwork(s)
-	return errorUnless(err == nil, "neither an address nor a CIDR range")
+	return errorUnless(err == nil, "must be an address or a CIDR range")
 }
 
-// parseNetwork reads a CIDR range, or an address as the range of itself alone.
+// parseNetwork parses a CIDR range, or an address as the range of that address only.
 func parseNetwork(s string) (netip.Prefix, error) {
 	if p, err := netip.ParsePrefix(s); err == nil {
 		return p, nil
@@ -110,11 +112,11 @@ func parseNetwork(s string) (netip.Prefix, error) {
 	return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), err
 }
 
-// Networks are the proxies whose word about a request's origin counts.
+// Networks returns TrustedProxies as address ranges.
 func (a API) Networks() []netip.Prefix {
 	var out []netip.Prefix
 	for _, s := range a.TrustedProxies {
-		if p, err := parseNetwork(s); err == nil { // Load has refused what is none
+		if p, err := parseNetwork(s); err == nil { // Load has reported the others
 			out = append(out, p)
 		}
 	}

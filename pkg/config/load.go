@@ -16,21 +16,21 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// FileName is the configuration file that is looked for.
+// FileName is the name of the configuration file.
 const FileName = "leadctl.yaml"
 
-// Source says where to read from. The zero Source reads the environment, the usual folders and no flags.
+// Source says where Load reads settings. The zero Source means the environment, the default folders and no flags.
 type Source struct {
-	File   string                      // the file to read, which must then exist; "" looks in Dirs
-	Dirs   []string                    // folders to look for FileName in, first match only; nil means SearchDirs
-	Flags  *pflag.FlagSet              // flags made by AddFlags; may hold others
-	Lookup func(string) (string, bool) // environment; nil means os.LookupEnv
-	// Profile is the section of the file's profiles that counts beyond the rest; "" means LEADCTL_PROFILE, or none. It is
-	// stronger than the environment: whoever names one does not mean the database that the shell happens to name.
+	File   string                      // the file to read, which must exist; "" means the first FileName in Dirs
+	Dirs   []string                    // folders that may contain FileName; nil means SearchDirs
+	Flags  *pflag.FlagSet              // flags that AddFlags has defined; other flags are ignored
+	Lookup func(string) (string, bool) // reads an environment variable; nil means os.LookupEnv
+	// Profile is the section of the file's profiles to use; "" means LEADCTL_PROFILE, or no profile. A profile
+	// overrides the environment, so that a variable that is set in the shell does not select another database.
 	Profile string
 }
 
-// SearchDirs are the folders that may hold FileName, strongest first.
+// SearchDirs returns the folders that may contain FileName, in order of precedence.
 func SearchDirs() []string {
 	dirs := []string{"."}
 	if user, err := os.UserConfigDir(); err == nil {
@@ -39,15 +39,16 @@ func SearchDirs() []string {
 	return append(dirs, "/etc/leadctl")
 }
 
-// loadedSetting is a setting with the value it got.
+// loadedSetting is a setting with its value.
 type loadedSetting struct {
 	Setting
-	value  any    // as its origin wrote it: text from flags and environment, anything from the file
+	value  any    // as it is in its origin: a string from flags and environment, any type from the file
 	origin string // "--listen", "profile staging", "env POSTGRES_DSN", "file leadctl.yaml" or "default"
 }
 
-// Load fills a Config. All problems come at once, as one fault.Invalid that names each setting as its origin spells it;
-// the Config is returned even then, for config show. An empty environment variable counts as absent.
+// Load returns the settings that src holds. Its error is one Invalid fault with all problems, which names each setting
+// as its origin does. Load returns the Config also with an error, for `leadctl config show`. An empty environment
+// variable counts as unset.
 func Load(src Source) (Config, error) {
 	l := newLoader(src)
 	l.readFile()
@@ -71,18 +72,17 @@ func newLoader(src Source) *loader {
 
 type loader struct {
 	Source
-	viper  *viper.Viper // all layers
-	file   *viper.Viper // the file alone
-	config Config
-
-	profile *viper.Viper // the chosen section of the file alone
+	viper   *viper.Viper // all origins together
+	file    *viper.Viper // the file only
+	profile *viper.Viper // the chosen profile only
+	config  Config
 }
 
 func (l *loader) addProblem(format string, args ...any) {
 	l.config.problems = append(l.config.problems, fmt.Sprintf(format, args...))
 }
 
-// readFile reads the configuration file, if there is one, and reports every key in it that means nothing.
+// readFile reads the configuration file, if there is one, and reports its unknown keys.
 func (l *loader) readFile() {
 	path, err := l.findFile()
 	if err == nil && path == "" {
@@ -103,7 +103,8 @@ func (l *loader) readFile() {
 	}
 }
 
-// findFile does the looking itself: viper would also take a file named leadctl, which is what the program is called.
+// findFile returns the path of the configuration file, or "" if there is none. It does not use viper's search, which
+// would also find a file named leadctl: the program itself.
 func (l *loader) findFile() (string, error) {
 	if l.File != "" {
 		return l.File, nil
@@ -124,7 +125,8 @@ func (l *loader) findFile() (string, error) {
 	return "", nil
 }
 
-// reportUnknown holds the file against the table. A key with nothing under it is a section commented out, not an error.
+// reportUnknown reports the keys of the file that are no settings. It accepts a key without a value, such as a group
+// whose settings are commented out.
 func (l *loader) reportUnknown(path string) {
 	var known []string
 	for _, s := range Settings() {
@@ -144,7 +146,7 @@ func (l *loader) reportUnknown(path string) {
 	}
 }
 
-// resolveSetting hands one setting's layers to viper and asks it for the strongest.
+// resolveSetting returns the setting with its value from the origin that has precedence.
 func (l *loader) resolveSetting(s Setting) loadedSetting {
 	origin := "default"
 	l.viper.SetDefault(s.Key, s.Default)
@@ -168,7 +170,8 @@ func (l *loader) resolveSetting(s Setting) loadedSetting {
 	return loadedSetting{Setting: s, value: l.viper.Get(s.Key), origin: origin}
 }
 
-// inFile reports whether the file, or a section of it, has a say, and follows <key>_file.
+// inFile reports whether the file, or the profile, sets s. If it sets <key>_file, inFile reads the value from that
+// file.
 func (l *loader) inFile(file *viper.Viper, s Setting) bool {
 	at := file.GetString(s.Key + "_file")
 	switch {
@@ -182,7 +185,7 @@ func (l *loader) inFile(file *viper.Viper, s Setting) bool {
 	return true
 }
 
-// fromEnv is the value of the first of the setting's names that is set, and that name.
+// fromEnv returns the value of the setting's first environment variable that is set, and the variable's name.
 func (l *loader) fromEnv(s Setting) (value, name string) {
 	for _, name := range s.Env {
 		value, _ := l.Lookup(name)
@@ -218,7 +221,7 @@ func (l *loader) fromFlag(s Setting) (string, bool) {
 	return l.Flags.Lookup(s.Flag).Value.String(), true
 }
 
-// decodeValues puts every value into its field. A value that does not fit leaves the field zero and is a problem.
+// decodeValues sets the fields of the Config. It reports a value that is not valid for its field.
 func (l *loader) decodeValues() {
 	into := reflect.ValueOf(&l.config).Elem()
 	for _, s := range l.config.settings {
@@ -232,7 +235,8 @@ func (l *loader) decodeValues() {
 	}
 }
 
-// problemText names the setting as whoever has to mend it wrote it, with the value unless that is secret.
+// problemText returns the message for a wrong value. It names the setting as its origin does, and shows the value
+// unless that is secret.
 func (s loadedSetting) problemText(err error) string {
 	name := strings.TrimPrefix(s.origin, "env ")
 	if path, ok := strings.CutPrefix(s.origin, "file "); ok {
@@ -244,14 +248,14 @@ func (s loadedSetting) problemText(err error) string {
 	if s.Secret != "" {
 		return fmt.Sprintf("%s: %v", name, err)
 	}
-	return fmt.Sprintf("%s: %q is %v", name, valueText(s.value), err)
+	return fmt.Sprintf("%s %q: %v", name, valueText(s.value), err)
 }
 
-// problemsFault is every problem so far as one error of kind k, nil when there is none.
+// problemsFault returns all problems as one fault of kind k, or nil if there are none.
 func (c Config) problemsFault(k fault.Kind) error {
 	if len(c.problems) == 0 {
 		return nil
 	}
 	return fault.New(k, "configuration: %s", strings.Join(c.problems, "\n  and ")).
-		WithHint("leadctl config show prints every setting with its origin")
+		WithHint("`leadctl config show` prints all settings with their origins")
 }

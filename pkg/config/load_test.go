@@ -16,7 +16,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// newSource is a machine with the variables of env and, unless empty, a leadctl.yaml.
+// newSource returns a source with the environment env and, unless yaml is empty, a leadctl.yaml.
 func newSource(t *testing.T, yaml string, env map[string]string) config.Source {
 	t.Helper()
 	dirs := []string{}
@@ -52,7 +52,8 @@ func TestDefaults(t *testing.T) {
 	require.Zero(t, cfg.ACRA.Interval)
 }
 
-// Existing deployments set these and nothing else; none may change its meaning. ODOO_BASE_DSN_TEMPLATE says nothing here.
+// TestVariablesInUseKeepWorking: existing deployments set these variables, so their meaning must not change.
+// ODOO_BASE_DSN_TEMPLATE is ignored.
 func TestVariablesInUseKeepWorking(t *testing.T) {
 	t.Parallel()
 	cfg, err := config.Load(newSource(t, "", map[string]string{
@@ -73,9 +74,9 @@ func TestVariablesInUseKeepWorking(t *testing.T) {
 	require.Equal(t, config.Dev{AllowBypass: true, DefaultTenantID: 7}, cfg.Dev)
 	require.Equal(t, []string{"https://a.example", "http://localhost:3001"}, cfg.API.CORSOrigins)
 	require.Equal(t, config.Odoo{
-		ServerURL: "http://odoo:8069", MasterPassword: "s2", TemplateDB: "tmpl", PostgresDSN: "postgres://odoo@db/postgres",
-		DefaultDBName: "odoo",
-		Mode:          "database", Protocol: "auto", DatabasePrefix: "leadctl",
+		ServerURL: "http://odoo:8069", MasterPassword: "s2", TemplateDB: "tmpl",
+		PostgresDSN: "postgres://odoo@db/postgres", DefaultDBName: "odoo",
+		Mode: "database", Protocol: "auto", DatabasePrefix: "leadctl",
 	}, cfg.Odoo)
 	require.Equal(t, config.ACRA{
 		APIURL: "https://example.org/search", ResourceIDs: []string{"d_1"}, PageSize: 100, Interval: 24 * time.Hour,
@@ -84,7 +85,7 @@ func TestVariablesInUseKeepWorking(t *testing.T) {
 	require.Equal(t, []any{"at", "rt", false}, []any{cfg.API.AccessCookie, cfg.API.RefreshCookie, cfg.API.CookieSecure})
 }
 
-func TestStrongerLayerWins(t *testing.T) {
+func TestPrecedenceOfOrigins(t *testing.T) {
 	t.Parallel()
 	const yaml = "api: {listen: '127.0.0.1:1'}"
 	env := map[string]string{"LEADCTL_API_LISTEN": "127.0.0.1:2"}
@@ -103,7 +104,7 @@ func TestStrongerLayerWins(t *testing.T) {
 		{"file", yaml, nil, nil, "127.0.0.1:1", "file "},
 		{"environment", yaml, env, nil, "127.0.0.1:2", "env LEADCTL_API_LISTEN"},
 		{"flag", yaml, env, flags, "127.0.0.1:3", "--listen"},
-		{"empty variable is none", yaml, map[string]string{"LEADCTL_API_LISTEN": ""}, nil, "127.0.0.1:1", "file "},
+		{"empty variable is unset", yaml, map[string]string{"LEADCTL_API_LISTEN": ""}, nil, "127.0.0.1:1", "file "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -113,8 +114,9 @@ func TestStrongerLayerWins(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, c.want, cfg.API.Listen)
 			require.Equal(t, c.want, shownSetting(cfg, "api.listen").Value)
-			require.True(t, strings.HasPrefix(shownSetting(cfg, "api.listen").Origin, c.origin), shownSetting(cfg, "api.listen").Origin)
-			require.Equal(t, "default", shownSetting(cfg, "log.level").Origin, "a flag nobody gave says nothing")
+			require.True(t, strings.HasPrefix(shownSetting(cfg, "api.listen").Origin, c.origin),
+				shownSetting(cfg, "api.listen").Origin)
+			require.Equal(t, "default", shownSetting(cfg, "log.level").Origin, "a flag that is not given sets nothing")
 		})
 	}
 }
@@ -126,12 +128,13 @@ func TestSecondNameOfASetting(t *testing.T) {
 	require.Equal(t, "postgres://b/", cfg.Database.DSN)
 	require.Equal(t, "env DATABASE_URL", shownSetting(cfg, "database.dsn").Origin)
 
-	cfg, err = config.Load(newSource(t, "", map[string]string{"DATABASE_URL": "postgres://b/", "POSTGRES_DSN": "postgres://a/"}))
+	cfg, err = config.Load(newSource(t, "", map[string]string{"DATABASE_URL": "postgres://b/",
+		"POSTGRES_DSN": "postgres://a/"}))
 	require.NoError(t, err)
 	require.Equal(t, "postgres://a/", cfg.Database.DSN)
 }
 
-func TestFileInItsOwnWords(t *testing.T) {
+func TestConfigurationFile(t *testing.T) {
 	t.Parallel()
 	cfg, err := config.Load(newSource(t, `
 env: development
@@ -150,7 +153,7 @@ odoo: # all commented out
 	require.Equal(t, 500, cfg.ACRA.PageSize)
 	require.Equal(t, 12*time.Hour, cfg.ACRA.Interval)
 	require.True(t, cfg.ACRA.DisableScheduler)
-	require.Equal(t, "auto", cfg.Odoo.Protocol, "an empty section leaves the defaults")
+	require.Equal(t, "auto", cfg.Odoo.Protocol, "an empty group keeps the defaults")
 }
 
 func TestSecretsFromFiles(t *testing.T) {
@@ -158,7 +161,8 @@ func TestSecretsFromFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(path, []byte("hunter2\n"), 0o600))
 
-	cfg, err := config.Load(newSource(t, "secrets: {keyset_file: "+path+"}", map[string]string{"NEXIUS_CLIENT_SECRET_FILE": path}))
+	cfg, err := config.Load(newSource(t, "secrets: {keyset_file: "+path+"}",
+		map[string]string{"NEXIUS_CLIENT_SECRET_FILE": path}))
 	require.NoError(t, err)
 	require.Equal(t, "hunter2", cfg.SSO.ClientSecret)
 	require.Equal(t, "hunter2", cfg.Secrets.Keyset)
@@ -167,7 +171,7 @@ func TestSecretsFromFiles(t *testing.T) {
 
 	_, err = config.Load(newSource(t, "", map[string]string{
 		"NEXIUS_CLIENT_SECRET": "hunter2", "NEXIUS_CLIENT_SECRET_FILE": path, "ODOO_MASTER_PASSWORD_FILE": "/nowhere",
-		"NEXIUS_ISSUER_FILE": path, // not a secret: no such variable
+		"NEXIUS_ISSUER_FILE": path, // not a secret, so this variable is ignored
 	}))
 	require.ErrorContains(t, err, "NEXIUS_CLIENT_SECRET and NEXIUS_CLIENT_SECRET_FILE: both are set")
 	require.ErrorContains(t, err, "ODOO_MASTER_PASSWORD_FILE: open /nowhere")
@@ -193,15 +197,16 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	require.True(t, fault.Is(err, fault.Invalid))
 	for _, want := range []string{
 		"unknown key odooo.mode; did you mean odoo.mode?", "unknown key odoo.mod; did you mean odoo.mode?",
-		"unknown key dsn; did you mean database.dsn?", `odoo.protocol: "soap" is not one of auto, xmlrpc, json2`,
-		`LEADCTL_ENV: "staging" is not one of`, `PAGE_SIZE: "many" is not a whole number`, `COOKIE_SECURE: "maybe" is neither 1, true`,
-		`NEXIUS_ISSUER: "id.example" is not an http or https URL`, `wrong at "https://b.example/"`,
-		`DEFAULT_TENANT_ID: "+1" is not a tenant's number`, `INTERVAL_SECONDS: "-1" is below zero`,
-		`LEADCTL_LOG_LEVEL: "loud" is not one of`, `LEADCTL_API_LISTEN: "2024" is not host:port`,
+		"unknown key dsn; did you mean database.dsn?", `odoo.protocol "soap": must be one of auto, xmlrpc, json2`,
+		`LEADCTL_ENV "staging": must be one of`, `PAGE_SIZE "many": must be a whole number`,
+		`COOKIE_SECURE "maybe": must be one of 1, true`,
+		`NEXIUS_ISSUER "id.example": must be an http or https URL`, `item "https://b.example/"`,
+		`DEFAULT_TENANT_ID "+1": must be a tenant's number`, `INTERVAL_SECONDS "-1": must be 0 or more`,
+		`LEADCTL_LOG_LEVEL "loud": must be one of`, `LEADCTL_API_LISTEN "2024": must be host:port`,
 	} {
 		require.ErrorContains(t, err, want)
 	}
-	require.Equal(t, "many", shownSetting(cfg, "acra.page_size").Value, "config show still shows what is wrong")
+	require.Equal(t, "many", shownSetting(cfg, "acra.page_size").Value, "Show includes wrong values")
 }
 
 func TestAllowDevBypassSpellings(t *testing.T) {
@@ -220,17 +225,17 @@ func TestAllowDevBypassSpellings(t *testing.T) {
 	}
 }
 
-func TestFileThatCannotBeRead(t *testing.T) {
+func TestUnreadableFile(t *testing.T) {
 	t.Parallel()
 	_, err := config.Load(config.Source{File: filepath.Join(t.TempDir(), "none.yaml")})
-	require.ErrorContains(t, err, "none.yaml", "a file that was asked for must exist")
+	require.ErrorContains(t, err, "none.yaml", "a file that is named must exist")
 	_, err = config.Load(newSource(t, "api: [unclosed", nil))
 	require.True(t, fault.Is(err, fault.Invalid))
 	_, err = config.Load(newSource(t, "database: postgres://x/", nil))
 	require.ErrorContains(t, err, "unknown key database; did you mean database.dsn?")
 }
 
-func TestProgramOfTheSameNameIsNoConfiguration(t *testing.T) {
+func TestProgramIsNotReadAsConfiguration(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "leadctl"), []byte("\x7fELF"), 0o700))
@@ -240,17 +245,18 @@ func TestProgramOfTheSameNameIsNoConfiguration(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestTableIsSound(t *testing.T) {
+func TestSettingsAreConsistent(t *testing.T) {
 	t.Parallel()
 	envs, keys := map[string]bool{}, map[string]bool{}
 	for _, s := range config.Settings() {
-		require.False(t, keys[s.Key], "key %s twice", s.Key)
+		require.False(t, keys[s.Key], "key %s is not unique", s.Key)
 		keys[s.Key] = true
 		require.NotEmpty(t, s.Doc, s.Key)
 		require.Contains(t, []string{"", "all", "password"}, s.Secret, s.Key)
-		require.True(t, s.Secret == "" || s.Flag == "" && s.Default == "", "%s: a secret has no flag and no default", s.Key)
+		require.True(t, s.Secret == "" || s.Flag == "" && s.Default == "", "%s: a secret has no flag and no default",
+			s.Key)
 		for _, name := range s.Env {
-			require.False(t, envs[name], "variable %s twice", name)
+			require.False(t, envs[name], "variable %s is not unique", name)
 			envs[name] = true
 		}
 	}

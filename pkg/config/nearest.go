@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// nearestKey is the word closest to typed. A word with the same last part (dsn for database.dsn) counts as close.
+// nearestKey returns the one of words that is nearest to typed. If typed has no dot, it is also compared with the last
+// part of each word, so that dsn is near database.dsn.
 func nearestKey(typed string, words []string) string {
 	return slices.MinFunc(words, func(a, b string) int { return keyDistance(typed, a) - keyDistance(typed, b) })
 }
@@ -18,7 +19,7 @@ func keyDistance(typed, word string) int {
 	return d
 }
 
-// editDistance is the Levenshtein distance in bytes.
+// editDistance returns the Levenshtein distance of a and b in bytes.
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -11,8 +11,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// parseValue writes raw, a text or what YAML makes of one, into field. Its errors complete the sentence `"raw" is …`
-// and never repeat the value, which may be secret.
+// parseValue parses raw, a string or a YAML value, into field. Its errors complete the message `SETTING "value": …`.
+// They do not contain the value, which may be secret.
 func parseValue(field, raw any) (err error) {
 	switch f := field.(type) {
 	case *string:
@@ -29,7 +29,7 @@ func parseValue(field, raw any) (err error) {
 		*f, err = parseTenant(valueText(raw))
 	case *slog.Level:
 		if f.UnmarshalText([]byte(valueText(raw))) != nil {
-			err = errors.New("not one of debug, info, warn, error")
+			err = errors.New("must be one of debug, info, warn, error")
 		}
 	default:
 		panic(fmt.Sprintf("config: no parser for %T", field))
@@ -37,7 +37,7 @@ func parseValue(field, raw any) (err error) {
 	return err
 }
 
-// valueText is raw as it would be written in the environment.
+// valueText returns raw as one would write it in an environment variable.
 func valueText(raw any) string {
 	switch v := raw.(type) {
 	case nil:
@@ -48,7 +48,8 @@ func valueText(raw any) string {
 	return fmt.Sprint(raw)
 }
 
-// splitList splits a comma list, or takes a YAML list as it is. Space around a word and empty words are dropped.
+// splitList returns the items of a comma-separated string or of a YAML list, without surrounding space and without
+// empty items.
 func splitList(raw any) []string {
 	parts := []string{}
 	if list, ok := raw.([]any); ok {
@@ -74,25 +75,25 @@ func parseBool(s string) (bool, error) {
 	case "0", "false", "no", "off":
 		return false, nil
 	}
-	return false, errors.New("neither 1, true, yes, on nor 0, false, no, off")
+	return false, errors.New("must be one of 1, true, yes, on, 0, false, no, off")
 }
 
 func parseInt(s string) (int, error) {
 	n, err := strconv.Atoi(s)
 	if err != nil {
-		return 0, errors.New("not a whole number")
+		return 0, errors.New("must be a whole number")
 	}
 	return n, nil
 }
 
-// parseDuration takes plain seconds, as existing deployments write them, or Go's 1h30m.
+// parseDuration parses a number of seconds, which existing deployments use, or a Go duration such as 1h30m.
 func parseDuration(s string) (time.Duration, error) {
 	if n, err := strconv.ParseInt(s, 10, 32); err == nil {
 		return time.Duration(n) * time.Second, nil
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil {
-		return 0, errors.New("neither seconds nor a duration such as 12h")
+		return 0, errors.New("must be a number of seconds or a duration such as 12h")
 	}
 	return d, nil
 }
@@ -103,7 +104,7 @@ func parseTenant(s string) (tenantid.ID, error) {
 	}
 	id, ok := tenantid.Parse(s)
 	if !ok {
-		return 0, errors.New("not a tenant's number")
+		return 0, errors.New("must be a tenant's number")
 	}
 	return id, nil
 }

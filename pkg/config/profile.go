@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// profilesKey is the key of the file under which each profile is a section with settings of its own.
+// profilesKey is the key in the file whose sections are the profiles.
 const profilesKey = "profiles"
 
-// Profiles lists the names that the configuration file knows, in order.
+// Profiles returns the names of the profiles in the configuration file, sorted.
 func Profiles(src Source) []string {
 	l := newLoader(src)
 	l.readFile()
@@ -20,18 +20,18 @@ func (l *loader) profileNames() []string {
 	return slices.Sorted(maps.Keys(l.file.GetStringMap(profilesKey)))
 }
 
-// chooseProfile takes the section that was asked for.
+// chooseProfile loads the settings of the chosen profile.
 func (l *loader) chooseProfile() {
 	if l.Profile == "" {
 		return
 	}
 	known := l.profileNames()
-	name := strings.ToLower(l.Profile) // as keys are
+	name := strings.ToLower(l.Profile) // viper's keys are in lower case
 	switch {
 	case len(known) == 0:
 		l.addProblem("profile %s: the configuration file has no %s", l.Profile, profilesKey)
 	case !slices.Contains(known, name):
-		l.addProblem("profile %s: not in the configuration file; there are: %s", l.Profile, strings.Join(known, ", "))
+		l.addProblem("profile %s: not in the configuration file, which has %s", l.Profile, strings.Join(known, ", "))
 	default:
 		settings := l.file.GetStringMap(profilesKey + "." + name)
 		if err := l.profile.MergeConfigMap(settings); err != nil {

@@ -23,14 +23,14 @@ profiles:
     env: production
 `
 
-// A profile is stronger than the environment and the rest of the file, and weaker than a flag.
+// TestProfile: a profile overrides the environment and the rest of the file; a flag overrides the profile.
 func TestProfile(t *testing.T) {
 	t.Parallel()
 	env := map[string]string{"POSTGRES_DSN": "postgres://db/shell", "NEXIUS_AUDIENCE": "api"}
 	src := newSource(t, twoProfiles, env)
 	cfg, err := config.Load(src)
 	require.NoError(t, err)
-	require.Equal(t, "postgres://db/shell", cfg.Database.DSN, "none is chosen")
+	require.Equal(t, "postgres://db/shell", cfg.Database.DSN, "no profile is chosen")
 	require.Equal(t, []string{"live", "staging"}, config.Profiles(src))
 
 	src.Profile = "staging"
@@ -41,7 +41,7 @@ func TestProfile(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "postgres://db/staging", cfg.Database.DSN)
 	require.Equal(t, "https://id.staging.example", cfg.SSO.Issuer)
-	require.Equal(t, 7, cfg.Database.MaxConns, "what the profile leaves out stays")
+	require.Equal(t, 7, cfg.Database.MaxConns, "the file sets what the profile does not")
 	require.Equal(t, []string{"api"}, cfg.SSO.Audiences)
 	require.Equal(t, "profile staging", shownSetting(cfg, "database.dsn").Origin)
 	require.Equal(t, "--log-level", shownSetting(cfg, "log.level").Origin)
@@ -51,20 +51,24 @@ func TestProfileFromTheEnvironmentWithASecretFile(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "dsn")
 	require.NoError(t, os.WriteFile(file, []byte("postgres://db/live\n"), 0o600))
-	src := newSource(t, "profiles: {live: {database: {dsn_file: "+file+"}}}", map[string]string{"LEADCTL_PROFILE": "live"})
+	src := newSource(t, "profiles: {live: {database: {dsn_file: "+file+"}}}",
+		map[string]string{"LEADCTL_PROFILE": "live"})
 	cfg, err := config.Load(src)
 	require.NoError(t, err)
 	require.Equal(t, "postgres://db/live", cfg.Database.DSN)
 }
 
-func TestProfilesThatAreWrong(t *testing.T) {
+func TestWrongProfiles(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ yaml, profile, says string }{
-		"not there":       {twoProfiles, "stagign", "profile stagign: not in the configuration file; there are: live, staging"},
-		"none at all":     {"env: development", "staging", "profile staging: the configuration file has no profiles"},
-		"no file":         {"", "staging", "has no profiles"},
-		"unknown key":     {"profiles: {a: {database: {dns: x}}}", "", "unknown key profiles.a.database.dns; did you mean database.dsn?"},
-		"value that errs": {"profiles: {a: {database: {max_conns: many}}}", "a", `profile a: database.max_conns: "many" is`},
+		"unknown": {twoProfiles, "stagign",
+			"profile stagign: not in the configuration file, which has live, staging"},
+		"no profiles": {"env: development", "staging", "profile staging: the configuration file has no profiles"},
+		"no file":     {"", "staging", "has no profiles"},
+		"unknown key": {"profiles: {a: {database: {dns: x}}}", "",
+			"unknown key profiles.a.database.dns; did you mean database.dsn?"},
+		"wrong value": {"profiles: {a: {database: {max_conns: many}}}", "a",
+			`profile a: database.max_conns "many": must be a whole number`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

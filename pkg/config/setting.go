@@ -1,27 +1,28 @@
 package config
 
 import (
+	"cmp"
 	"reflect"
 	"strings"
 
 	"github.com/spf13/pflag"
 )
 
-// Setting is one line of the table that Config's tags are.
+// Setting describes one setting, as the tags of Config and docs define it.
 type Setting struct {
-	Key     string   // in leadctl.yaml, groups and dots included: database.dsn
-	Env     []string // names in order of strength
-	Flag    string   // "" for what has none; never set for a secret
+	Key     string   // in leadctl.yaml, including groups: database.dsn
+	Env     []string // environment variables; the first that is set counts
+	Flag    string   // "" if there is no flag; a secret has none
 	Default string
 	Secret  string // "", "all" or "password"
 	Doc     string
-	Group   string // the group's doc; "" for a setting of its own
+	Group   string // the doc tag of the group; "" for a setting outside a group
 
 	check string
-	index []int // the field's place in Config
+	index []int // of the field in Config, for reflect
 }
 
-// Settings lists every setting in the order of the struct.
+// Settings returns all settings in the order of the struct's fields.
 func Settings() []Setting {
 	return settingsOf(reflect.TypeFor[Config](), Setting{})
 }
@@ -48,7 +49,7 @@ func settingsOf(t reflect.Type, parent Setting) []Setting {
 func settingAt(f reflect.StructField, key string, index []int) Setting {
 	s := Setting{
 		Key: key, index: index, Flag: f.Tag.Get("flag"), Default: f.Tag.Get("default"),
-		Secret: f.Tag.Get("secret"), Doc: f.Tag.Get("doc"), check: f.Tag.Get("check"),
+		Secret: f.Tag.Get("secret"), Doc: cmp.Or(docs[key], f.Tag.Get("doc")), check: f.Tag.Get("check"),
 		Env: []string{"LEADCTL_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))},
 	}
 	if names := f.Tag.Get("env"); names != "" {
@@ -64,15 +65,15 @@ func joinKey(group, key string) string {
 	return group + "." + key
 }
 
-// AddFlags defines the flags of the settings named by keys, with the table's words. Load reads them when it is given fs.
-// An unknown key, or one without a flag, is a programming error and panics.
+// AddFlags defines in fs the flags of the settings with these keys. Load reads them from Source.Flags. AddFlags panics
+// if a key is unknown or its setting has no flag.
 func AddFlags(fs *pflag.FlagSet, keys ...string) {
 	for _, key := range keys {
 		s := settingByKey(key)
 		if s.Flag == "" {
-			panic("config: no flag for " + key)
+			panic("config: setting " + key + " has no flag")
 		}
-		fs.String(s.Flag, s.Default, s.Doc)
+		fs.String(s.Flag, s.Default, strings.TrimSuffix(s.Doc, "."))
 	}
 }
 

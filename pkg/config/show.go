@@ -2,14 +2,14 @@ package config
 
 import "regexp"
 
-// Shown is a setting with its value, fit to be printed.
+// Shown is a setting with its value, for output.
 type Shown struct {
 	Key    string `json:"key"`
-	Value  string `json:"value"`  // as its origin wrote it; secrets masked
+	Value  string `json:"value"`  // as it is in its origin, with secrets masked
 	Origin string `json:"origin"` // "--listen", "profile staging", "env POSTGRES_DSN", "file leadctl.yaml" or "default"
 }
 
-// Show lists every setting that Load read, also those it found wrong.
+// Show returns all settings, including those with a wrong value.
 func (c Config) Show() []Shown {
 	out := make([]Shown, len(c.settings))
 	for i, s := range c.settings {
@@ -31,8 +31,8 @@ func (s loadedSetting) maskedValue() string {
 	return v
 }
 
-// maskPassword hides the password in a URL or a key=value text. In doubt it hides more: everything up to the last @,
-// and an unclosed quote up to the end.
+// maskPassword replaces the password in a URL or in keyword=value pairs. If the end of the password is unclear, it
+// replaces more: everything up to the last @, or from an unclosed quote to the end.
 func maskPassword(dsn string) string {
 	inURL := regexp.MustCompile(`(://[^:/?@]*):.*@`)
 	asKey := regexp.MustCompile(`(?i)((?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'?|[^\s&]+)`)
