@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -115,67 +114,6 @@ func newTenantList(a *app) *cobra.Command {
 	return a.addOutputFlag(cmd)
 }
 
-// tenantView is the output of `tenant show`.
-type tenantView struct {
-	tenant.Tenant
-	Onboarding string            `json:"onboarding"`
-	Step       *string           `json:"step"`
-	Error      *string           `json:"error"`
-	Attempt    int               `json:"attempt"`
-	Users      []tenant.Member   `json:"users"`
-	Timeline   []onboarding.Step `json:"timeline"`
-
-	SmokeAt     *time.Time             `json:"smoke_test_at"` // time of the latest smoke test; null before the first
-	SmokePassed *bool                  `json:"smoke_test_passed"`
-	SmokeTest   []workspace.SmokeCheck `json:"smoke_test"`
-}
-
-func newTenantShow(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "show TENANT",
-		Short: "Show a tenant",
-		Long: "Show a tenant: status, users, the timeline of its onboarding, and the latest smoke test of its\n" +
-			"workspace.",
-		Example: "  leadctl tenant show 42\n  leadctl tenant show acme -o json",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			var view tenantView
-			read := func(ctx context.Context, tx postgres.SystemTx) (err error) {
-				view, err = showTenant(ctx, tx, args[0])
-				return err
-			}
-			err := a.inSystem(cmd.Context(), "show tenant", read)
-			return errors.Join(err, a.printResultUnless(err, view))
-		},
-	}
-	return a.addOutputFlag(cmd)
-}
-
-func showTenant(ctx context.Context, tx postgres.SystemTx, ref string) (view tenantView, err error) {
-	if view.Tenant, err = tenant.Find(ctx, tx, ref); err != nil {
-		return view, err
-	}
-	if view.Users, err = tenant.Members(ctx, tx, view.ID); err != nil {
-		return view, err
-	}
-	smoke, err := workspace.LatestSmoke(ctx, tx, view.ID)
-	if err != nil {
-		return view, err
-	}
-	view.SmokeTest = []workspace.SmokeCheck{}
-	if smoke != nil {
-		view.SmokeAt, view.SmokePassed, view.SmokeTest = &smoke.At, &smoke.Passed, smoke.Checks
-	}
-	st, steps, err := onboarding.Progress(ctx, tx, view.ID)
-	if fault.Is(err, fault.NotFound) {
-		view.Onboarding = "not begun"
-		return view, nil
-	}
-	view.Onboarding, view.Step, view.Error, view.Attempt = st.Status, st.Step, st.Error, st.Attempt
-	view.Timeline = steps
-	return view, err
-}
-
 func newTenantStatus(a *app, verb, status, short string) *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{
@@ -239,84 +177,4 @@ func (a *app) setTenantStatus(ctx context.Context, ref, status, reason string) e
 		_, err = tenant.SetStatus(ctx, tx, t.ID, status, operatorBy(reason))
 		return err
 	})
-}
-
-func newTenantUser(a *app) *cobra.Command {
-	return groupCommand(&cobra.Command{
-		Use: "user", Short: "Add, list and remove a tenant's users",
-	}, newTenantUserAdd(a), newTenantUserList(a), newTenantUserRemove(a))
-}
-
-func newTenantUserAdd(a *app) *cobra.Command {
-	var roles []string
-	cmd := &cobra.Command{
-		Use:   "add TENANT EMAIL",
-		Short: "Add a user, or replace a user's roles",
-		Long: "Add a user by e-mail address, or replace the roles of an existing user. The first person who signs\n" +
-			"in with that address, verified by the provider, becomes this user.",
-		Example: "  leadctl tenant user add 42 bob@acme.example --role ops",
-		Args:    cobra.ExactArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			add := func(ctx context.Context, tx postgres.SystemTx, id tenant.ID) error {
-				return tenant.AddMember(ctx, tx, id, args[1], roles, operatorBy(""))
-			}
-			return a.changeUser(cmd.Context(), args[0], add)
-		},
-	}
-	cmd.Flags().StringSliceVar(&roles, "role", []string{"viewer"}, "roles of the user: viewer, ops, admin")
-	return cmd
-}
-
-func newTenantUserRemove(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:     "remove TENANT EMAIL",
-		Short:   "Remove a user",
-		Example: "  leadctl tenant user remove 42 bob@acme.example",
-		Args:    cobra.ExactArgs(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			remove := func(ctx context.Context, tx postgres.SystemTx, id tenant.ID) error {
-				return tenant.RemoveMember(ctx, tx, id, args[1], operatorBy(""))
-			}
-			return a.changeUser(cmd.Context(), args[0], remove)
-		},
-	}
-}
-
-// userChange changes a user of a tenant.
-type userChange func(context.Context, postgres.SystemTx, tenant.ID) error
-
-// changeUser runs change on the tenant that ref names, and rolls it back if the tenant then exceeds a quota.
-func (a *app) changeUser(ctx context.Context, ref string, change userChange) error {
-	cfg, err := a.config(ctx)
-	if err != nil {
-		return err
-	}
-	return a.inSystem(ctx, "tenant users", func(ctx context.Context, tx postgres.SystemTx) error {
-		t, err := tenant.Find(ctx, tx, ref)
-		if err != nil {
-			return err
-		}
-		return wire.Quotas(cfg).Within(ctx, tx, t.ID, func() error { return change(ctx, tx, t.ID) })
-	})
-}
-
-func newTenantUserList(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "list TENANT",
-		Short:   "List a tenant's users",
-		Example: "  leadctl tenant user list 42",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			var users []tenant.Member
-			err := a.inSystem(cmd.Context(), "list users", func(ctx context.Context, tx postgres.SystemTx) error {
-				t, err := tenant.Find(ctx, tx, args[0])
-				if err == nil {
-					users, err = tenant.Members(ctx, tx, t.ID)
-				}
-				return err
-			})
-			return errors.Join(err, a.printResultUnless(err, users))
-		},
-	}
-	return a.addOutputFlag(cmd)
 }
