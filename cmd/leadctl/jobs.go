@@ -85,8 +85,8 @@ func newJobsCancel(a *app) *cobra.Command {
 		Use:   "cancel JOB",
 		Short: "Cancel a job",
 		Long: "Cancel a job. A running job is told to stop and is cancelled when it has stopped. If it is an\n" +
-			"onboarding job, the tenant's onboarding gets status error; the next sign-in or `leadctl tenant\n" +
-			"provision` starts it again.",
+			"onboarding job, the tenant's onboarding gets status error; the next sign-in or\n" +
+			"`leadctl tenant provision` starts it again.",
 		Example: "  leadctl jobs cancel 17",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -20,8 +20,8 @@ func newMigrate(a *app) *cobra.Command {
 		Use:     "migrate",
 		Short:   "Migrate the database to the schema of this leadctl",
 		GroupID: groupServer,
-		Long: "Migrate the database to the schema of this leadctl. `leadctl migrate` alone runs `leadctl migrate\n" +
-			"up`. Several processes may run it at once: one migrates, the others wait.\n\n" +
+		Long: "Migrate the database to the schema of this leadctl. `leadctl migrate` alone runs\n" +
+			"`leadctl migrate up`. Several processes may run it at once: one migrates, the others wait.\n\n" +
 			"POSTGRES_DSN must name the database owner, who may create roles, or a superuser.",
 		Example: "  leadctl migrate\n  leadctl migrate status\n" +
 			"  leadctl migrate login leadctl_serve --password-file pw",

@@ -91,7 +91,7 @@ func (a *app) odooTest(ctx context.Context, ref string) (provision.Report, error
 	}
 	checks, err := spaces.Smoke(ctx, w)
 	report.Checks = append(report.Checks, checks...)
-	if report.Err() != nil { // the failed check's own error
+	if report.Err() != nil { // the report contains the error of the failed check
 		err = nil
 	}
 	return report, err

@@ -126,7 +126,7 @@ func setBlockStyle(n *yaml.Node) {
 	}
 }
 
-// printWarnings prints remarks that change nothing about the result.
+// printWarnings prints warnings on stderr.
 func (a *app) printWarnings(remarks []string) {
 	for _, r := range remarks {
 		fmt.Fprintln(a.stderr, a.style.dim("warning:"), stripControls(r))
@@ -141,7 +141,7 @@ func (a *app) printResultUnless(err error, result any) error {
 	return a.printResult(result)
 }
 
-// printNotice tells a person something beside the result.
+// printNotice prints a message on stderr that is not part of the result.
 func (a *app) printNotice(format string, args ...any) {
 	fmt.Fprintln(a.stderr, a.style.dim(stripControls(fmt.Sprintf(format, args...))))
 }

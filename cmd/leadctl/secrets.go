@@ -18,8 +18,8 @@ func newSecrets(a *app) *cobra.Command {
 	return groupCommand(&cobra.Command{
 		Use: "secrets", Short: "Manage the keys that encrypt Odoo secrets and sessions", GroupID: groupServer,
 		Long: "Manage the keyset that encrypts tenants' Odoo secrets and browser sessions. To replace the key\n" +
-			"without downtime: run `secrets add-key` and restart all processes with the new keyset; run `secrets\n" +
-			"promote` and restart them again; run `secrets rotate`; run `secrets retire`.",
+			"without downtime: run `secrets add-key` and restart all processes with the new keyset; run\n" +
+			"`secrets promote` and restart them again; run `secrets rotate`; run `secrets retire`.",
 		Example: "  leadctl secrets init /etc/leadctl/keyset.json\n  leadctl secrets rotate --dry-run",
 	}, newSecretsInit(a), newSecretsAddKey(a), newSecretsPromote(a), newSecretsRotate(a), newSecretsRetire(a))
 }

@@ -45,8 +45,8 @@ func newSSOWhoami(a *app) *cobra.Command {
 		Short: "Verify a token and show identity, tenant, roles and expiry",
 		Long: "Verify a token as the API does, and show identity, tenant, roles and expiry. If the token is not\n" +
 			"valid, the command exits 5 and prints the reason and the remedy.\n\n" +
-			"The token comes from --token-file (- is stdin), else from LEADCTL_TOKEN, else from `leadctl sso\n" +
-			"login`. It is never an argument.",
+			"The token comes from --token-file (- is stdin), else from LEADCTL_TOKEN, else from\n" +
+			"`leadctl sso login`. It is never an argument.",
 		Example: "  leadctl sso login && leadctl sso whoami\n  leadctl sso whoami --token-file token.txt -o json\n" +
 			"  echo \"$TOKEN\" | leadctl sso whoami --explain --token-file -",
 		Args: cobra.NoArgs,

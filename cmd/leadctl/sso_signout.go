@@ -19,8 +19,8 @@ func newSSOSignOut(a *app) *cobra.Command {
 		Long: "End all browser sessions of a user, named by e-mail address or subject, and revoke the user's ID\n" +
 			"tokens, on all replicas at once. Disable the account at the identity provider first: the session\n" +
 			"there continues and would sign the user in again.\n\n" +
-			"Access tokens that programs hold stay valid until they expire, usually within minutes. `leadctl\n" +
-			"tenant suspend` blocks those too.",
+			"Access tokens that programs hold stay valid until they expire, usually within minutes.\n" +
+			"`leadctl tenant suspend` blocks those too.",
 		Example: "  leadctl sso sign-out bob@acme.example --reason 'ticket 1234'\n" +
 			"  leadctl sso sign-out 6f1c1f9e-8d0e-4a7e-9d5e-0a4c2f0c7f11 -o json",
 		Args: cobra.ExactArgs(1),
