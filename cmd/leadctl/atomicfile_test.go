@@ -65,8 +65,8 @@ func requireFiles(t *testing.T, dir string, names ...string) {
 	require.ElementsMatch(t, names, found)
 }
 
-// killedExportLeavesNothing: an export that is killed while it works leaves no file of its own, and the one that stood
-// in its place as it was. The next one works.
+// killedExportLeavesNothing checks that an export which is killed leaves no new file and does not change an existing one,
+// and that the next export succeeds.
 func killedExportLeavesNothing(t *testing.T) {
 	db, export := newExporter(t)
 	dir := t.TempDir()

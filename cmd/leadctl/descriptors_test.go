@@ -19,8 +19,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/secret"
 )
 
-// D-057: far more connections than a process may have files. It goes on living, serves again as soon as they are gone,
-// and ends in order.
+// TestCasesOfScarceFiles (D-057): with more connections than the process may have open files, the daemon keeps running,
+// serves again as soon as they are closed, and stops without an error.
 func TestCasesOfScarceFiles(t *testing.T) {
 	t.Parallel()
 	t.Run("D-057", func(t *testing.T) {

@@ -6,9 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// operatorActsAsTenant: what an operator does for a tenant goes the tenant's own way. It has the rights of the role
-// that requests have, sees what row security lets that tenant see, and is on that tenant's record. All tenants are
-// meant only where that is said.
+// operatorActsAsTenant checks that a command for a tenant runs like a request of that tenant: with the rights of the same
+// role, under row security, and with an audit record. A command applies to all tenants only if it says so.
 func operatorActsAsTenant(t *testing.T) {
 	db, leadctl := newOperator(t)
 	exec := func(sql string) {

@@ -14,8 +14,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"leadctl": main})
 }
 
-// TestScripts runs every script of testdata. `exit CODE COMMAND…` is the word of ours: it runs the command and holds
-// its exit code to CODE; stdout and stderr then check what it said.
+// TestScripts runs every script in testdata. The command `exit CODE COMMAND…` runs a command and checks its exit code;
+// stdout and stderr then check its output.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{

@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestShapes runs the scripts of testdata/shapes: they have every command that prints JSON do so, and `shape NAME`
-// holds the fields and types of what came against testdata/shapes/NAME.golden. Scripts and programs read that JSON: a
-// field that goes or changes its type breaks them. With -update the files are written anew.
+// TestShapes runs the scripts in testdata/shapes. They run every command that prints JSON. `shape NAME` compares the
+// fields and types of the output with testdata/shapes/NAME.golden, because a field that disappears or changes its type
+// breaks scripts and programs that read the JSON. -update rewrites the files.
 func TestShapes(t *testing.T) {
 	t.Parallel()
 	dir, err := filepath.Abs("testdata/shapes")

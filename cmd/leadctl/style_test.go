@@ -128,7 +128,8 @@ func sessionRole() *regexp.Regexp {
 func noSessionSettings(t *testing.T) {
 	for _, bad := range []string{
 		"SELECT set_config('request.tenant_id', $1, false)", "select set_config('a',\n x::int::text , FALSE)",
-		"set_config(f(a), (b), false)", "SET request.tenant_id = 1", "set session request.tenant_id to 1", `SET "request".tenant_id = 1`,
+		"set_config(f(a), (b), false)", "SET request.tenant_id = 1", "set session request.tenant_id to 1",
+		`SET "request".tenant_id = 1`,
 	} {
 		require.Regexp(t, sessionSetting(), bad, "the rule must match it")
 	}
