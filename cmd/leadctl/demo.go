@@ -26,8 +26,9 @@ func newDemo(a *app) *cobra.Command {
 		GroupID: groupServer,
 		Long: "Start a temporary PostgreSQL, an identity provider and an Odoo stand-in, ingest synthetic register\n" +
 			"rows, sign in two people and show that each sees only the leads of their own tenant. Then keep\n" +
-			"serving until Ctrl-C. All temporary data is deleted at the end. Debian and RPM packages and the\n" +
-			"container image do not contain the demo.",
+			"serving until Ctrl-C. All temporary data is deleted at the end. Settings that name a database, an\n" +
+			"Odoo server or another system are ignored. Debian and RPM packages and the container image do not\n" +
+			"contain the demo.",
 		Example: "  leadctl demo\n  leadctl demo --once",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.runDemo(cmd.Context(), opts) },
@@ -39,14 +40,15 @@ func newDemo(a *app) *cobra.Command {
 }
 
 // runDemo prints each step to stdout, because the steps are the command's result.
-func (a *app) runDemo(ctx context.Context, opts demo.Options) (err error) {
-	if opts.Config, err = a.config(ctx); err != nil {
-		return err
+func (a *app) runDemo(ctx context.Context, opts demo.Options) error {
+	cfg, _ := a.config(ctx) // an error in a setting that the demo ignores must not stop it
+	if ignored := demo.Ignored(cfg); len(ignored) > 0 {
+		a.printWarnings([]string{"the demo uses only systems of its own and ignores " + strings.Join(ignored, ", ")})
 	}
-	opts.Version = buildVersion().Version
+	opts.Listen, opts.Version = cfg.API.Listen, buildVersion().Version
 	out := newStyle(a.stdout)
-	opts.Say = func(line string) { fmt.Fprintln(a.stdout, line) }
-	opts.Act = func(title, outcome string, took time.Duration, err error) {
+	opts.Print = func(line string) { fmt.Fprintln(a.stdout, line) }
+	opts.Step = func(title, outcome string, took time.Duration, err error) {
 		mark := out.good("✓")
 		if err != nil {
 			mark, outcome = out.bad("✗"), stripControls(err.Error())

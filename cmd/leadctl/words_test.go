@@ -38,8 +38,6 @@ func pending() []string {
 
 		"pkg/console",
 
-		"pkg/demo",
-
 		"pkg/devidp",
 
 		"pkg/doctor",

@@ -1,9 +1,12 @@
-// Package demo shows a newcomer all of leadctl in a minute, on a machine that has only Go: two people of two companies sign
-// in, get their tenants and workspaces, and find their own leads and nobody else's.
+// Package demo runs all of leadctl for a trial, on a machine that has only Go. Two people of two companies sign in.
+// Each of them gets a tenant and an Odoo workspace, and sees only the leads of that tenant.
 //
-// It puts the real packages together with throwaway surroundings: PostgreSQL from package pgtemp, an identity provider
-// from package devidp, synthetic register rows from package acragen and, unless ODOO_SERVER_URL names a real one, the Odoo
-// stand-in of package odootest. Everything between them is what production runs. acts.go is the story, line by line.
+// The packages are those of production. What surrounds them is made for the demo and removed at its end: PostgreSQL
+// from package pgtemp, an identity provider from package devidp, the Odoo stand-in of package odootest, and synthetic
+// register rows from package acragen. The demo writes made-up companies and tenants, so it connects to no other system:
+// it reads no configuration, and its command reports the settings that it ignores (Ignored).
+//
+// steps.go has the steps in order. people.go signs people in, and proof.go compares what they see.
 package demo
 
 import (
@@ -29,51 +32,56 @@ import (
 
 // Options of Run.
 type Options struct {
-	Config  config.Config // POSTGRES_DSN and ODOO_* of it are used when set
+	Listen  string // host:port of API and console; if the port is taken, the next free one is used
 	Version string
-	Rows    int                                                        // synthetic register rows; 3,000 by default
-	Once    bool                                                       // end after the story instead of staying up
-	Act     func(title, outcome string, took time.Duration, err error) // told after each act
-	Say     func(line string)                                          // what to try, and the last word
-	Log     *slog.Logger
+	Rows    int                                                        // synthetic register rows; 0 means 3,000
+	Once    bool                                                       // return after the last step
+	Step    func(title, outcome string, took time.Duration, err error) // called after each step
+	Print   func(line string)                                          // prints what can be tried, and the last line
+	Log     *slog.Logger                                               // nil discards
 }
 
-// demo is one performance.
+// demo is one run of the steps.
 type demo struct {
-	opts     Options
-	cfg      config.Config
-	db       *postgres.DB
-	idp      *devidp.Provider
-	base     string // of the API
-	people   []*person
-	closers  []func()
-	daemon   chan error
-	stopWork context.CancelFunc
+	opts       Options
+	cfg        config.Config
+	db         *postgres.DB
+	idp        *devidp.Provider
+	base       string // URL of the API
+	people     []*person
+	closers    []func()
+	daemon     chan error
+	stopDaemon context.CancelFunc
 }
 
-// Run plays the story, then stays up until ctx ends, or returns at once with Once. Everything it started is gone when it
-// returns, and also when this process is killed.
+// Run runs the steps and then serves until ctx ends. With Once it returns after the last step. Everything that it
+// started is gone when it returns, and also when the process is killed.
 func Run(ctx context.Context, opts Options) error {
 	opts.Rows = cmp.Or(opts.Rows, 3000)
 	opts.Log = cmp.Or(opts.Log, logging.Discard())
-	d := &demo{opts: opts, cfg: opts.Config, daemon: make(chan error, 1), people: cast()}
-	err := d.play(ctx)
+	cfg, err := defaultConfig()
+	if err != nil {
+		return err
+	}
+	cfg.API.Listen = opts.Listen
+	d := &demo{opts: opts, cfg: cfg, daemon: make(chan error, 1), people: mainPeople()}
+	err = d.runSteps(ctx)
 	if err == nil && !opts.Once {
-		d.invite()
-		err = d.stayUp(ctx)
+		d.printInvitation()
+		err = d.waitForEnd(ctx)
 	}
 	err = errors.Join(err, d.close())
 	if err == nil && opts.Once {
-		opts.Say("demo: ok")
+		opts.Print("demo: ok")
 	}
 	return err
 }
 
-func (d *demo) play(ctx context.Context) error {
-	for _, a := range acts() {
+func (d *demo) runSteps(ctx context.Context) error {
+	for _, s := range steps() {
 		start := time.Now()
-		outcome, err := a.do(d, ctx)
-		d.opts.Act(a.title, outcome, time.Since(start), err)
+		outcome, err := s.run(d, ctx)
+		d.opts.Step(s.title, outcome, time.Since(start), err)
 		if err != nil {
 			return err
 		}
@@ -81,8 +89,8 @@ func (d *demo) play(ctx context.Context) error {
 	return nil
 }
 
-// stayUp waits for the visitor to have seen enough.
-func (d *demo) stayUp(ctx context.Context) error {
+// waitForEnd returns when ctx ends, or with the daemon's error when that fails.
+func (d *demo) waitForEnd(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
@@ -94,8 +102,8 @@ func (d *demo) stayUp(ctx context.Context) error {
 
 func (d *demo) close() error {
 	var err error
-	if d.stopWork != nil {
-		d.stopWork()
+	if d.stopDaemon != nil {
+		d.stopDaemon()
 		err = <-d.daemon
 	}
 	for _, c := range slices.Backward(d.closers) {
@@ -106,14 +114,14 @@ func (d *demo) close() error {
 
 func (d *demo) onClose(f func()) { d.closers = append(d.closers, f) }
 
-// serveLoopback answers with h on a free loopback port until the demo ends, and returns its base URL.
-func (d *demo) serveLoopback(h func(base string) (http.Handler, error)) (string, error) {
+// serveLoopback serves a handler on a free loopback port until the demo ends and returns the base URL.
+func (d *demo) serveLoopback(newHandler func(base string) (http.Handler, error)) (string, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", fault.New(fault.Unavailable, "loopback port: %w", err)
 	}
 	base := "http://" + ln.Addr().String()
-	handler, err := h(base)
+	handler, err := newHandler(base)
 	if err != nil {
 		_ = ln.Close()
 		return "", err
@@ -124,14 +132,14 @@ func (d *demo) serveLoopback(h func(base string) (http.Handler, error)) (string,
 	return base, nil
 }
 
-// startDaemon runs the real daemon and returns when it answers.
+// startDaemon runs the daemon of `leadctl serve` and returns when it answers.
 func (d *demo) startDaemon(ctx context.Context) error {
-	// Its end is ours to decide, after the story: not the visitor's Ctrl-C in the middle of a request.
-	ctx, d.stopWork = context.WithCancel(context.WithoutCancel(ctx))
+	// close ends the daemon after the steps. Ctrl-C must not end it in the middle of one of their requests.
+	ctx, d.stopDaemon = context.WithCancel(context.WithoutCancel(ctx))
 	started := make(chan net.Addr, 1)
 	go func() {
 		d.daemon <- serve.Run(ctx, d.cfg, serve.Options{Version: d.opts.Version, Log: d.opts.Log,
-			Listen: d.listen, Examine: doctor.Cards, Started: func(addr net.Addr) { started <- addr }})
+			Listen: d.listenOnFreePort, Examine: doctor.Cards, Started: func(addr net.Addr) { started <- addr }})
 	}()
 	select {
 	case addr := <-started:
@@ -143,8 +151,8 @@ func (d *demo) startDaemon(ctx context.Context) error {
 	}
 }
 
-// listen takes the configured port or, when it is taken, one of the next: a newcomer should not have to care.
-func (d *demo) listen() (net.Listener, error) {
+// listenOnFreePort listens on the port of Options.Listen or, if it is taken, on the next free one of 50.
+func (d *demo) listenOnFreePort() (net.Listener, error) {
 	host, port, err := net.SplitHostPort(d.cfg.API.Listen)
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "address %s: %w", d.cfg.API.Listen, err)
@@ -158,29 +166,30 @@ func (d *demo) listen() (net.Listener, error) {
 			return ln, nil
 		}
 	}
-	return nil, fault.New(fault.Conflict, "ports %d to %d: all taken", first, first+49)
+	return nil, fault.New(fault.Conflict, "ports %d to %d: all are in use", first, first+49)
 }
 
-// invite says what to try while the demo is up.
-func (d *demo) invite() {
+// printInvitation prints what can be tried while the demo serves.
+func (d *demo) printInvitation() {
 	alice := d.people[0]
 	for _, line := range []string{
-		"", "It stays up until Ctrl-C. Open the console, and sign in without a password:", "",
+		"", "The demo serves until Ctrl-C. Open the console and sign in without a password:", "",
 		"  " + d.base + "/", "",
-		"  Alice  scores and exports the leads of her company, and says which companies fit (ops)",
+		"  Alice  scores and exports the leads of her company and edits its customer profiles (ops)",
 		"  Bob    sees the leads of another company (viewer)",
-		"  Carol  comes for the first time: her workspace is set up before your eyes",
+		"  Carol  signs in for the first time: watch her workspace being set up",
 		"  Olga   operates this installation", "",
-		"Or try, in another terminal (the API is described at " + d.base + "/docs):", "",
+		"Or try this in another terminal (" + d.base + "/docs describes the API):", "",
 		fmt.Sprintf("  TOKEN=%s", alice.token),
 		fmt.Sprintf(`  curl -s -H "Authorization: Bearer $TOKEN" %s/whoami`, d.base),
 		fmt.Sprintf(`  curl -s -H "Authorization: Bearer $TOKEN" '%s/export/latest_scores.csv?limit=5'`, d.base),
 		"",
-		fmt.Sprintf("  export LEADCTL_ENV=development POSTGRES_DSN='%s' NEXIUS_ISSUER=%s NEXIUS_CLIENT_ID=%s", d.cfg.Database.DSN, d.cfg.SSO.Issuer, clientID),
+		fmt.Sprintf("  export LEADCTL_ENV=development POSTGRES_DSN='%s' NEXIUS_ISSUER=%s NEXIUS_CLIENT_ID=%s",
+			d.cfg.Database.DSN, d.cfg.SSO.Issuer, clientID),
 		"  leadctl tenant list",
 		"  leadctl leads top --tenant 1",
 		`  LEADCTL_TOKEN="$TOKEN" leadctl sso whoami`,
 	} {
-		d.opts.Say(line)
+		d.opts.Print(line)
 	}
 }

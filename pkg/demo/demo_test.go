@@ -16,66 +16,68 @@ import (
 	"github.com/leadctl/leadctl/pkg/demo"
 )
 
-// performance plays the demo in this process and collects what a visitor reads.
-type performance struct {
-	acts, said []string
-	failed     error
+// recorder collects what a demo in this process prints.
+type recorder struct {
+	steps, lines []string
+	err          error // of the step that failed
 }
 
-func (p *performance) options(cfg config.Config) demo.Options {
-	cfg.API.Listen = "127.0.0.1:20240"
-	return demo.Options{Config: cfg, Version: "test", Rows: 600,
-		Say: func(line string) { p.said = append(p.said, line) },
-		Act: func(title, outcome string, _ time.Duration, err error) {
-			p.acts = append(p.acts, title+": "+outcome)
+func (r *recorder) options() demo.Options {
+	return demo.Options{Listen: "127.0.0.1:20240", Version: "test", Rows: 600,
+		Print: func(line string) { r.lines = append(r.lines, line) },
+		Step: func(title, outcome string, _ time.Duration, err error) {
+			r.steps = append(r.steps, title+": "+outcome)
 			if err != nil {
-				p.failed = err
+				r.err = err
 			}
 		}}
 }
 
-func load(t *testing.T) config.Config {
-	t.Helper()
-	cfg, err := config.Load(config.Source{})
-	require.NoError(t, err)
-	cfg.Database.DSN, cfg.Odoo.ServerURL, cfg.Secrets.Keyset = "", "", ""
-	return cfg
-}
-
-func TestOnceTellsTheWholeStoryAndEndsWithOK(t *testing.T) {
+func TestOnceRunsEveryStepAndPrintsOK(t *testing.T) {
 	t.Parallel()
-	var p performance
-	opts := p.options(load(t))
+	var r recorder
+	opts := r.options()
 	opts.Once = true
 	require.NoError(t, demo.Run(t.Context(), opts))
-	require.NoError(t, p.failed)
-	require.Len(t, p.acts, 10)
-	require.Contains(t, p.acts[9], "0 rows in all")
-	require.Equal(t, "demo: ok", p.said[len(p.said)-1])
+	require.NoError(t, r.err)
+	require.Len(t, r.steps, 10)
+	require.Contains(t, r.steps[9], "0 rows in all")
+	require.Equal(t, "demo: ok", r.lines[len(r.lines)-1])
 }
 
-func TestADatabaseThatStaysNeedsAKeysetThatStays(t *testing.T) {
+func TestIgnoredNamesSettingsWithoutValues(t *testing.T) {
 	t.Parallel()
-	var p performance
-	cfg := load(t)
-	cfg.Database.DSN = "postgres://nobody@127.0.0.1:1/none"
-	require.Error(t, demo.Run(t.Context(), p.options(cfg)))
+	dir := t.TempDir()
+	file := filepath.Join(dir, "leadctl.yaml")
+	require.NoError(t,
+		os.WriteFile(file, []byte("api: {listen: '127.0.0.1:1'}\nodoo: {server_url: 'https://CANARY'}\n"), 0o600))
+	set := map[string]string{"POSTGRES_DSN": "postgres://CANARY@db/leads", "LEADCTL_LOG_LEVEL": "debug"}
+	cfg, err := config.Load(config.Source{File: file, Lookup: func(name string) (string, bool) {
+		return set[name],
+			set[name] != ""
+	}})
+	require.NoError(t, err)
+	require.Equal(t, []string{"POSTGRES_DSN", "odoo.server_url (file " + file + ")"}, demo.Ignored(cfg))
+
+	none, err := config.Load(config.Source{Dirs: []string{dir + "/none"},
+		Lookup: func(string) (string, bool) { return "", false }})
+	require.NoError(t, err)
+	require.Empty(t, demo.Ignored(none))
 }
 
-// A demo killed without warning leaves no process and no directory. The demo is this test binary, run again.
+// A demo killed with SIGKILL leaves no process and no directory. The demo is this test binary, run again.
 func TestKilledDemoLeavesNothing(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("LEADCTL_DEMO_CHILD") != "" {
-		var p performance
-		opts := p.options(load(t))
-		opts.Say = func(line string) { os.Stdout.WriteString(line + "\n") }
+		opts := new(recorder).options()
+		opts.Print = func(line string) { os.Stdout.WriteString(line + "\n") }
 		_ = demo.Run(t.Context(), opts)
 		return
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestKilledDemoLeavesNothing$", "-test.v")
-	cmd.Env = append(os.Environ(), "LEADCTL_DEMO_CHILD=1", "POSTGRES_DSN=", "DATABASE_URL=")
+	cmd.Env = append(os.Environ(), "LEADCTL_DEMO_CHILD=1")
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -93,7 +95,7 @@ func TestKilledDemoLeavesNothing(t *testing.T) {
 	t.Fatalf("after SIGKILL: %d processes name %s, or it still exists", processesNaming(t, dir), dir)
 }
 
-// socketDir reads the demo's words until they name the database's directory.
+// socketDir reads what the demo prints until it names the database's directory.
 func socketDir(t *testing.T, out interface{ Read([]byte) (int, error) }) string {
 	t.Helper()
 	var seen bytes.Buffer
