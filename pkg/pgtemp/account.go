@@ -41,7 +41,8 @@ func serverAccount() (account, error) {
 	}
 	return account{}, fault.New(fault.Operator,
 		"users postgres and nobody: neither exists, and PostgreSQL refuses to run as root").
-		WithHint("run leadctl as an ordinary user, add a user named postgres, or set POSTGRES_DSN")
+		WithHint("run leadctl as an ordinary user, or add a user named postgres; " +
+			"tests can use a server that LEADCTL_TEST_POSTGRES_DSN names")
 }
 
 // templatePath returns the path of the archive of a new cluster of version v. It returns "" if a file with that path

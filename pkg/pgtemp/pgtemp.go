@@ -12,7 +12,7 @@ const (
 	port      = "5432" // names the socket file; no TCP port is opened
 	oldest    = 15     // the oldest major version leadctl supports
 	stopLimit = 30 * time.Second
-	hintNoPG  = "install PostgreSQL 15 or newer, or set POSTGRES_DSN to an existing server"
+	hintNoPG  = "install PostgreSQL 15 or newer; tests can use a server that LEADCTL_TEST_POSTGRES_DSN names"
 )
 
 // Options are the options of Start. The zero value is a fast server that is not crash-safe.

@@ -79,7 +79,7 @@ func startSupervisor(who account, bin binaries, template string, opts Options) (
 	if err := cmd.Start(); err != nil {
 		_ = held.Close()
 		return nil, fault.New(fault.Unavailable, "temporary PostgreSQL as uid %d: %w", who.uid, err).
-			WithHint("run leadctl as an ordinary user, or set POSTGRES_DSN")
+			WithHint("run leadctl as an ordinary user; tests can use a server that LEADCTL_TEST_POSTGRES_DSN names")
 	}
 	s := &Server{dir: dir, version: bin.version, pid: cmd.Process.Pid, hangUp: held.Close, done: make(chan struct{})}
 	s.port = cmp.Or(opts.Settings["port"], port)
@@ -113,7 +113,7 @@ func (s *Server) awaitReady(ctx context.Context) error {
 		case <-tick.C:
 		case <-s.done:
 			return fault.New(fault.Unavailable, "temporary PostgreSQL %s did not start:\n%s", s.version, s.lastLog()).
-				WithHint("see the log above, or set POSTGRES_DSN to an existing server")
+				WithHint("see the log above; tests can use a server that LEADCTL_TEST_POSTGRES_DSN names")
 		case <-ctx.Done():
 			return fault.New(fault.KindOf(ctx.Err()), "temporary PostgreSQL %s: %w", s.version, ctx.Err())
 		}

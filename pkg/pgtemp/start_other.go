@@ -11,5 +11,5 @@ import (
 // Start returns an Operator fault, because the supervisor needs a Unix shell.
 func Start(context.Context, Options) (*Server, error) {
 	return nil, fault.New(fault.Operator, "temporary PostgreSQL: not available on this operating system").
-		WithHint("set POSTGRES_DSN to an existing server")
+		WithHint("tests can use a server that LEADCTL_TEST_POSTGRES_DSN names")
 }

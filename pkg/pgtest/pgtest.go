@@ -1,8 +1,9 @@
 // Package pgtest gives each test its own PostgreSQL database. Only tests and benchmarks import it.
 //
 // It owns the server of a test binary, the migrated template database and its clones. By default it starts a temporary
-// server (package pgtemp) at the first use; the server ends with the process. If POSTGRES_DSN is set, it uses that
-// server instead; the login must be a superuser. Package schema makes the tables; package postgres runs the
+// server (package pgtemp) at the first use; the server ends with the process. If LEADCTL_TEST_POSTGRES_DSN is set, it
+// uses that server instead; the login must be a superuser. POSTGRES_DSN does not count, because it names a database that
+// holds real data: tests create databases and change roles. Package schema makes the tables; package postgres runs the
 // transactions.
 //
 // Without PostgreSQL a test fails. It is never skipped, so a passed run has used a real database.
@@ -65,7 +66,7 @@ func Empty(t testing.TB) (dsn string) {
 // startOnce returns the server of this test binary. The first call starts it or connects to it.
 var startOnce = sync.OnceValues(func() (*server, error) {
 	ctx := context.Background()
-	if dsn := os.Getenv("POSTGRES_DSN"); dsn != "" {
+	if dsn := os.Getenv("LEADCTL_TEST_POSTGRES_DSN"); dsn != "" {
 		return attachServer(ctx, dsn)
 	}
 	s, err := pgtemp.Start(ctx, pgtemp.Options{Settings: map[string]string{

@@ -27,9 +27,11 @@ func Migrated(ctx context.Context, dsn string) (serving string, err error) {
 	return strings.Replace(dsn, "leadctl@", "serving@", 1), err
 }
 
-// Env returns the environment for a leadctl that works on the database dsn.
+// Env is the environment of a leadctl that works on the database dsn. It inherits nothing that could name a real system:
+// no LEADCTL_PROFILE, no ODOO_SERVER_URL, no configuration file.
 func Env(dsn string) []string {
-	return append(os.Environ(), "POSTGRES_DSN="+dsn, "LEADCTL_ENV=development")
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent", "TMPDIR=" + os.TempDir(), "LEADCTL_CONFIG=/dev/null",
+		"POSTGRES_DSN=" + dsn, "LEADCTL_ENV=development"}
 }
 
 // Run runs a command and returns its wall time and its peak memory in MiB.
