@@ -20,22 +20,28 @@ const (
 	module   = "github.com/leadctl/leadctl/"
 )
 
-// layers is the picture of the code: an arrow (an import) points to a strictly lower layer. A new package gets its place here.
-func layers() [][]string {
-	return [][]string{
-		{"fault", "failpoint", "logging", "tenantid", "memo"},             // leaves
-		{"config", "secret", "pgtemp", "schema", "odoo", "sso", "devidp"}, // one outside thing each
-		{"postgres", "keycloak", "clilogin", "odoo/crm"},                  // the two doors; the provider: set up by command, signed in to from the CLI
-		{"tenant", "odoo/provision"},                                      // tenants, their users, and who did what to them
-		{"jobs", "websession"},                                            // queued work and signed-in browsers
-		{"leads", "acra", "web"},                                          // what the business knows; the door of API and console
-		{"workspace"},                                                     // a tenant's Odoo workspace, once it is decided on
-		{"onboarding", "reseal"},                                          // the first sign-in, which uses all of them
-		{"httpapi", "console"},                                            // doors for programs and people
-		{"wire"},                                                          // configuration to packages; used by the four below
-		{"serve"},                                                         // the daemon
-		{"doctor"},                                                        // looks at all that serve would use
-		{"demo"},                                                          // serve with everything around it made up
+// layer is one line of the picture in docs/design.md.
+type layer struct {
+	about    string
+	packages []string
+}
+
+// layers is the picture of the code, from the bottom: a package imports only packages of lower layers. A new package gets
+// its place here.
+func layers() []layer {
+	return []layer{
+		{"leaves", []string{"fault", "failpoint", "logging", "tenantid", "memo"}},
+		{"one outside thing each", []string{"config", "secret", "pgtemp", "schema", "odoo", "sso", "devidp"}},
+		{"database doors; Keycloak setup; sign-in of the CLI; writes to the CRM", []string{"postgres", "keycloak", "clilogin", "odoo/crm"}},
+		{"tenants, users and audit log; workspaces in Odoo", []string{"tenant", "odoo/provision"}},
+		{"queued work; signed-in browsers", []string{"jobs", "session"}},
+		{"leads and register", []string{"leads", "acra"}},
+		{"a tenant's workspace and its secret", []string{"workspace"}},
+		{"first sign-in to ready workspace; new master key", []string{"onboarding", "reseal"}},
+		{"API and console", []string{"httpapi", "console"}},
+		{"daemon", []string{"serve"}},
+		{"checks of an installation", []string{"doctor"}},
+		{"serve with throwaway surroundings", []string{"demo"}},
 	}
 }
 
@@ -133,7 +139,7 @@ func TestImportsPointDown(t *testing.T) {
 	t.Parallel()
 	height := map[string]int{"migrations": 0, cmdPackage: len(layers())}
 	for i, layer := range layers() {
-		for _, p := range layer {
+		for _, p := range layer.packages {
 			height[p] = i
 		}
 	}

@@ -99,7 +99,8 @@ func (c *checker) Import(name string) (*types.Package, error) {
 	return p, nil
 }
 
-func readCode(t *testing.T) code {
+// typeCheck reads and checks cmd and pkg without their tests.
+func typeCheck(t *testing.T) *checker {
 	t.Helper()
 	c := &checker{set: token.NewFileSet(), files: map[string][]*ast.File{}, done: map[string]*types.Package{},
 		info: &types.Info{Defs: map[*ast.Ident]types.Object{}, Uses: map[*ast.Ident]types.Object{}}}
@@ -111,11 +112,17 @@ func readCode(t *testing.T) code {
 		require.NoError(t, err)
 		c.files[module+path.Dir(p)] = append(c.files[module+path.Dir(p)], file)
 	}, ".go")
-	out := code{functions: map[types.Object]*function{}, byName: map[string][]*function{}}
 	for _, name := range slices.Sorted(maps.Keys(c.files)) {
 		_, err := c.Import(name)
 		require.NoError(t, err)
 	}
+	return c
+}
+
+func readCode(t *testing.T) code {
+	t.Helper()
+	c := typeCheck(t)
+	out := code{functions: map[types.Object]*function{}, byName: map[string][]*function{}}
 	texts := c.packageTexts(t)
 	for name, files := range c.files {
 		for _, file := range files {

@@ -45,7 +45,7 @@ func TestDocsExplainEveryCase(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(filled), 0o644))
 		return
 	}
-	require.Equal(t, filled, string(text), "docs/cases.md is out of date: go test ./cmd/leadctl -run TestDocsExplainEveryCase -update")
+	require.True(t, filled == string(text), "docs/cases.md is out of date: go test ./cmd/leadctl -run TestDocsExplainEveryCase -update")
 }
 
 // casesInTests returns the packages whose tests are named after each case, and one place where a test's text mentions it.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,10 +15,10 @@ import (
 	"github.com/leadctl/leadctl/pkg/config"
 )
 
-// TestGeneratedDocs compares the pages of commands and settings with what the code generates.
+// TestGeneratedDocs compares the generated pages, and the generated blocks of docs/design.md, with the code.
 func TestGeneratedDocs(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string]string{"cli.md": cliPage(), "config.md": configPage()} {
+	for name, want := range map[string]string{"cli.md": cliPage(), "config.md": configPage(), "design.md": designPage(t)} {
 		path := filepath.Join(repoRoot, "docs", name)
 		if *update {
 			require.NoError(t, os.WriteFile(path, []byte(want), 0o644))
@@ -25,7 +26,7 @@ func TestGeneratedDocs(t *testing.T) {
 		}
 		have, err := os.ReadFile(path)
 		require.NoError(t, err)
-		require.Equal(t, want, string(have),
+		require.True(t, want == string(have),
 			"docs/%s is out of date: go test ./cmd/leadctl -run TestGeneratedDocs -update", name)
 	}
 }
@@ -109,6 +110,34 @@ func headings(t *testing.T, page string) (all []string) {
 		all = append(all, strings.ReplaceAll(name, " ", "-"))
 	}
 	return all
+}
+
+// Hand-written pages keep lines within 160 columns and paragraphs within five lines. Output of programs may be longer.
+func TestDocsAreShort(t *testing.T) {
+	t.Parallel()
+	for _, page := range docPages(t) {
+		if slices.Contains([]string{"docs/cli.md", "docs/config.md"}, page) {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(repoRoot, page))
+		require.NoError(t, err)
+		paragraph, fenced := 0, false
+		for i, line := range strings.Split(string(text), "\n") {
+			if strings.HasPrefix(strings.TrimSpace(line), "```") {
+				fenced, paragraph = !fenced, 0
+				continue
+			}
+			if fenced {
+				continue
+			}
+			paragraph++
+			if line == "" || regexp.MustCompile(`^( *[-*>|#]| *\d+\. )`).MatchString(line) {
+				paragraph = 0
+			}
+			require.LessOrEqual(t, len([]rune(line)), 160, "%s:%d", page, i+1)
+			require.LessOrEqual(t, paragraph, 5, "%s:%d: a paragraph of more than five lines", page, i+1)
+		}
+	}
 }
 
 // docPages are the repository's pages, from its root.
