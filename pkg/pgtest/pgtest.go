@@ -2,8 +2,8 @@
 //
 // It owns the server of a test binary, the migrated template database and its clones. By default it starts a temporary
 // server (package pgtemp) at the first use; the server ends with the process. If LEADCTL_TEST_POSTGRES_DSN is set, it
-// uses that server instead, and the login must be a superuser. POSTGRES_DSN does not count: it names a database that holds
-// real data, and tests create databases and change roles. Package schema makes the tables; package postgres runs the
+// uses that server instead, and the login must be a superuser. POSTGRES_DSN does not count: it names a database of real
+// data, and tests create databases and change roles. Package schema makes the tables; package postgres runs the
 // transactions.
 //
 // Without PostgreSQL a test fails. It is never skipped, so a passed run has used a real database.
