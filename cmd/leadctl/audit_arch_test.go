@@ -33,10 +33,10 @@ func unrecorded() map[string]string {
 		"websession.Manager.Refresh":  browser,
 		"websession.Manager.Exchange": browser,
 		"websession.Manager.End":      browser,
-		"leads.FollowRegister":     register,
-		"leads.RefreshCompanies":   register,
-		"jobs.Client.Start":        dead,
-		"workspace.Service.Smoke":  "keeps what the latest test of a workspace found",
+		"leads.FollowRegister":        register,
+		"leads.RefreshCompanies":      register,
+		"jobs.Client.Start":           dead,
+		"workspace.Service.Smoke":     "keeps what the latest test of a workspace found",
 	}
 }
 

@@ -151,8 +151,8 @@ func (l *pageChecker) signOut(t *testing.T) {
 		l.call(t, http.MethodPost, "/back", map[string]any{}, nil)
 		time.Sleep(300 * time.Millisecond)
 		page := l.source(t)
-		require.NotContains(t, page, alice, "going back at %s", l.site.currentAddress(t))
-		require.NotContains(t, page, "LION CITY", "going back at %s", l.site.currentAddress(t))
+		require.NotContains(t, page, alice, "going back at %s", l.currentAddress(t))
+		require.NotContains(t, page, "LION CITY", "going back at %s", l.currentAddress(t))
 	}
 	require.NotContains(t, l.cookies(t), "nx_access")
 }

@@ -57,8 +57,8 @@ func newKeycloakSetup(a *app) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.setUpRealm(cmd.Context(), &f) },
 	}
-	f.adminFlags.addAdminFlags(cmd)
-	f.addressFlags.addAddressFlags(cmd)
+	f.addAdminFlags(cmd)
+	f.addAddressFlags(cmd)
 	flags := cmd.Flags()
 	flags.BoolVar(&f.opts.CreateRealm, "create-realm", false, "create the realm if it does not exist")
 	flags.StringVar(&f.opts.CLIClient, "cli-client", defaultCLIClient, "client ID of leadctl sso login")
