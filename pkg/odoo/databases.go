@@ -174,7 +174,7 @@ func masterMissing() error {
 	return Misconfigured("Odoo database manager: ODOO_MASTER_PASSWORD is not set")
 }
 
-// MasterRefused: a refusal of the master password is for an operator to put right, whichever of its two reasons it has.
+// MasterRefused turns a refused master password into fault.Operator, and returns any other error as it is.
 func MasterRefused(err error) error {
 	if fault.Code(err) != CodeAccessDenied {
 		return err

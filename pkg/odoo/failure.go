@@ -182,6 +182,7 @@ func lastLine(text string) string {
 	return strings.TrimSpace(said)
 }
 
+// Misconfigured returns a fault.Operator with CodeMisconfig.
 func Misconfigured(format string, args ...any) *fault.Error {
 	return fault.New(fault.Operator, format, args...).WithCode(CodeMisconfig)
 }

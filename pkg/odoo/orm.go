@@ -39,6 +39,7 @@ func (s *Session) LoadRecords(ctx context.Context, model string, fields []string
 	return rejected(&CallError{Op: model + ".load", Database: s.Database(), Detail: said})
 }
 
+// IDsOf returns the ids of the records, in their order.
 func IDsOf(records []Record) []int64 {
 	ids := make([]int64, len(records))
 	for i, r := range records {
@@ -47,8 +48,10 @@ func IDsOf(records []Record) []int64 {
 	return ids
 }
 
+// FormatID returns an id in decimal digits.
 func FormatID(n int64) string { return strconv.FormatInt(n, 10) }
 
+// ModelIDs returns the ids of the models that exist.
 func (s *Session) ModelIDs(ctx context.Context, models []string) (map[string]int64, error) {
 	found, err := s.SearchRead(ctx, "ir.model", Query{Domain: Domain{Where("model", "in", models)}, Fields: []string{"model"}})
 	ids := map[string]int64{}
@@ -58,6 +61,7 @@ func (s *Session) ModelIDs(ctx context.Context, models []string) (map[string]int
 	return ids, err
 }
 
+// Parameter returns a system parameter, "" if it is not set.
 func (s *Session) Parameter(ctx context.Context, key string) (string, error) {
 	found, err := s.Parameters(ctx, [][2]string{{key}})
 	return found[key], err
@@ -77,6 +81,7 @@ func (s *Session) Parameters(ctx context.Context, named [][2]string) (map[string
 	return out, err
 }
 
+// SetParameter writes a system parameter.
 func (s *Session) SetParameter(ctx context.Context, key, value string) error {
 	_, err := s.Call(ctx, Call{Model: "ir.config_parameter", Method: "set_param", Args: []Arg{{"key", key}, {"value", value}}})
 	return err
@@ -118,7 +123,7 @@ func (s *Session) EnsureParameter(ctx context.Context, key, value string) error 
 	return s.EnsureParameters(ctx, [][2]string{{key, value}})
 }
 
-// MissingRecord: the module that brings an external id is not installed.
+// MissingRecord returns the fault of an external id that does not exist, because its module is not installed.
 func (s *Session) MissingRecord(id string) error {
 	return fault.New(fault.Operator, "Odoo record %s in %s: missing, its module is not installed", id, s.Database()).
 		WithCode(CodeMisconfig).WithHint("prepare the template again with: leadctl odoo template prepare")

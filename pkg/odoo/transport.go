@@ -150,6 +150,7 @@ func retryAfter(header string) time.Duration {
 	return min(time.Duration(n)*time.Second, 10*time.Minute)
 }
 
+// Pause waits for d, or until ctx ends.
 func Pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-time.After(d):

@@ -222,6 +222,7 @@ func Installation(ctx context.Context, db *postgres.DB) (id string, err error) {
 	return id, err
 }
 
+// Audience is the audience that tokens must name.
 func Audience(cfg config.Config) string {
 	return cmp.Or(slices.Concat(cfg.SSO.Audiences, []string{cfg.SSO.ClientID})...)
 }

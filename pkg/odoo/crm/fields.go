@@ -100,6 +100,7 @@ func createFields(ctx context.Context, s *odoo.Session, missing []Field) error {
 	return err
 }
 
+// FieldModels returns the models that the fields belong to.
 func FieldModels(fields []Field) []string {
 	var out []string
 	for _, f := range fields {
@@ -110,6 +111,7 @@ func FieldModels(fields []Field) []string {
 	return out
 }
 
+// FieldNames returns the technical names of the fields.
 func FieldNames(fields []Field) []string {
 	out := make([]string, len(fields))
 	for i, f := range fields {

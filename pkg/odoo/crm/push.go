@@ -276,6 +276,7 @@ func differsFrom(r odoo.Record, want odoo.Record) bool {
 	return false
 }
 
+// FieldsOf returns the technical names of leadctl's fields on a model.
 func FieldsOf(model string) []string {
 	var out []string
 	for _, f := range Fields() {
