@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
@@ -164,7 +165,7 @@ func orElse(a, b string) string {
 	return b
 }
 
-// configIntro is the text above the tables of docs/config.md. An apostrophe stands for a backquote.
+// configIntro is the text above the lists of docs/config.md. An apostrophe stands for a backquote.
 const configIntro = `Values are taken from the first of: flags, the chosen profile, environment variables, the file
 'leadctl.yaml', defaults. 'leadctl config show' prints each setting with its value and origin.
 
@@ -191,24 +192,40 @@ func configPage() string {
 	for _, s := range config.Settings() {
 		if s.Group != group {
 			group = s.Group
-			title := orElse(group, "Where it runs")
-			fmt.Fprintf(&page, "\n## %s\n\n| key | environment | default | |\n|---|---|---|---|\n", title)
+			fmt.Fprintf(&page, "\n## %s\n\n", orElse(group, "Environment"))
 		}
-		page.WriteString(settingRow(s))
+		page.WriteString(settingEntry(s))
 	}
 	return page.String()
 }
 
-func settingRow(s config.Setting) string {
-	key, env, value := "`"+s.Key+"`", strings.Join(s.Env, ", "), ""
+// settingEntry returns the list item of a setting: key, variables, flag, default and description.
+func settingEntry(s config.Setting) string {
+	names := strings.Join(s.Env, ", ")
 	if s.Secret != "" {
-		key += " 🔒"
+		names = "🔒 " + names
 	}
 	if s.Flag != "" {
-		env += ", `--" + s.Flag + "`"
+		names += ", `--" + s.Flag + "`"
 	}
 	if s.Default != "" {
-		value = "`" + s.Default + "`"
+		names += ", default `" + s.Default + "`"
 	}
-	return fmt.Sprintf("| %s | %s | %s | %s |\n", key, env, value, s.Doc)
+	return wrapItem(fmt.Sprintf("- `%s` (%s): %s", s.Key, names, s.Doc))
+}
+
+// wrapItem breaks the text of a list item into lines of up to 120 columns.
+func wrapItem(text string) string {
+	var out, line string
+	for i, word := range strings.Fields(text) {
+		switch {
+		case i == 0:
+			line = word
+		case utf8.RuneCountInString(line+" "+word) > 120:
+			out, line = out+line+"\n", "  "+word
+		default:
+			line += " " + word
+		}
+	}
+	return out + line + "\n"
 }

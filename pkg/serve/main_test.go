@@ -8,5 +8,7 @@ import (
 
 // Whatever a daemon started has ended with it. What stays is the PostgreSQL of this test binary, which ends with the process.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/leadctl/leadctl/pkg/pgtemp.(*Server).reap"), goleak.IgnoreAnyFunction("os/exec.(*Cmd).writerDescriptor.func1"))
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/leadctl/leadctl/pkg/pgtemp.(*Server).waitSupervisor"),
+		goleak.IgnoreAnyFunction("os/exec.(*Cmd).writerDescriptor.func1"))
 }
