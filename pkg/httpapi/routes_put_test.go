@@ -38,7 +38,7 @@ func TestAPutRowNeedsNoOtherEdit(t *testing.T) {
 		return out, nil
 	}
 	row := openRoute(http.MethodPut, "/try/{id}", "Try a method", handle(put)).takesBody().succeedsWith(http.StatusAccepted).
-		atPace(web.NewPace(1, 2)).logsAt(slog.LevelDebug)
+		atPace(web.NewPace(1, 1)).logsAt(slog.LevelDebug)
 	h := s.handlerOf(append(s.routes(), row))
 
 	send := func(method, origin string, header ...string) *httptest.ResponseRecorder {
