@@ -61,7 +61,7 @@ func (c *Console) admit(w http.ResponseWriter, r *http.Request, route Route) (co
 	case route.Guard == Member && v.trouble != nil:
 		return ctx, v, v.trouble
 	case route.Guard == Member && !v.Has(route.Role):
-		return ctx, v, needs(route.Role)
+		return ctx, v, web.RoleNeeded(route.Role)
 	}
 	return ctx, v, nil
 }
@@ -80,14 +80,10 @@ func (c *Console) visitor(w http.ResponseWriter, r *http.Request) (context.Conte
 	}
 	v := visitor{Principal: p}
 	if !p.Has(sso.Viewer) {
-		v.trouble = needs(sso.Viewer)
+		v.trouble = web.RoleNeeded(sso.Viewer)
 	}
 	v.operator = c.operates(v)
 	return ctx, v, nil
-}
-
-func needs(role sso.Role) error {
-	return fault.New(fault.Denied, "role %s or higher is needed", role).WithCode("INSUFFICIENT_ROLE").WithHint("ask an admin of your tenant")
 }
 
 // operates: by default nobody does.

@@ -91,11 +91,16 @@ func (d *Door) resolve(ctx context.Context, reason string, find func(context.Con
 	return p, cmp.Or(err, refusal)
 }
 
+// RoleNeeded returns the refusal of a caller whose role is too low.
+func RoleNeeded(role sso.Role) error {
+	return fault.New(fault.Denied, "role %s or higher is needed", role).WithCode("INSUFFICIENT_ROLE").
+		WithHint("ask an admin of your tenant")
+}
+
 func admit(ctx context.Context, p tenant.Principal, need Need) (context.Context, error) {
 	visitOf(ctx).tenant, visitOf(ctx).subject = p.Tenant.ID.String(), p.Identity.Subject
 	if need.Guard == Member && !p.Has(need.Role) {
-		return nil, fault.New(fault.Denied, "role %s or higher is needed", need.Role).WithCode("INSUFFICIENT_ROLE").
-			WithHint("ask an admin of your tenant")
+		return nil, RoleNeeded(need.Role)
 	}
 	return logging.With(context.WithValue(ctx, principalKey{}, p), slog.String("tenant_id", p.Tenant.ID.String())), nil
 }
