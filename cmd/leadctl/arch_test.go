@@ -26,13 +26,14 @@ type layer struct {
 	packages []string
 }
 
-// layers is the picture of the code, from the bottom: a package imports only packages of lower layers. A new package gets
-// its place here.
+// layers is the picture of the code, from the bottom: a package imports only packages of lower layers. A new package
+// gets its place here.
 func layers() []layer {
 	return []layer{
 		{"leaves", []string{"fault", "failpoint", "logging", "tenantid", "memo"}},
 		{"one outside thing each", []string{"config", "secret", "pgtemp", "schema", "odoo", "sso", "devidp"}},
-		{"database doors; Keycloak setup; sign-in of the CLI; writes to the CRM", []string{"postgres", "keycloak", "clilogin", "odoo/crm"}},
+		{"database doors; Keycloak setup; sign-in of the CLI; writes to the CRM",
+			[]string{"postgres", "keycloak", "clilogin", "odoo/crm"}},
 		{"tenants, users and audit log; workspaces in Odoo", []string{"tenant", "odoo/provision"}},
 		{"queued work; signed-in browsers", []string{"jobs", "websession"}},
 		{"leads and register; the door of API and console", []string{"leads", "acra", "web"}},
@@ -54,7 +55,8 @@ func testSupport() []string {
 // fences is which library only these packages know, so that it can be replaced, or audited, in one place.
 func fences() map[string][]string {
 	return map[string][]string{
-		"github.com/jackc/pgx/v5/pgxpool":          {"postgres", "schema", "pgtest"}, // a pool in other hands is a third door
+		// a pool in other hands is a third door
+		"github.com/jackc/pgx/v5/pgxpool":          {"postgres", "schema", "pgtest"},
 		"github.com/jackc/pgx/v5/stdlib":           {"schema"},
 		"github.com/golang-migrate/migrate":        {"schema"},
 		"github.com/riverqueue/river/rivermigrate": {"schema"},
@@ -128,9 +130,11 @@ func parseRepo(t *testing.T) []goFile {
 	var out []goFile
 	walk(t, func(p string) {
 		set := token.NewFileSet()
-		file, err := parser.ParseFile(set, filepath.Join(repoRoot, p), nil, parser.ParseComments|parser.SkipObjectResolution)
+		file, err := parser.ParseFile(set, filepath.Join(repoRoot, p), nil,
+			parser.ParseComments|parser.SkipObjectResolution)
 		require.NoError(t, err)
-		out = append(out, goFile{path: p, pkg: packageOf(p), test: strings.HasSuffix(p, "_test.go"), set: set, File: file})
+		out = append(out, goFile{path: p, pkg: packageOf(p), test: strings.HasSuffix(p, "_test.go"), set: set,
+			File: file})
 	}, ".go")
 	require.Greater(t, len(out), 20, "the walk found the repository")
 	return out

@@ -65,8 +65,8 @@ func requireFiles(t *testing.T, dir string, names ...string) {
 	require.ElementsMatch(t, names, found)
 }
 
-// killedExportLeavesNothing checks that an export which is killed leaves no new file and does not change an existing one,
-// and that the next export succeeds.
+// killedExportLeavesNothing checks that an export which is killed leaves no new file and does not change an existing
+// one, and that the next export succeeds.
 func killedExportLeavesNothing(t *testing.T) {
 	db, export := newExporter(t)
 	dir := t.TempDir()

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// domainPackages own the rows of tenants and of the control plane. Package odoo writes into other databases, for package
-// workspace, and package schema migrates.
+// domainPackages own the rows of tenants and of the control plane. Package odoo writes into other databases, for
+// package workspace, and package schema migrates.
 func domainPackages() []string {
 	return []string{"tenant", "jobs", "session", "websession", "reseal", "leads", "acra", "workspace", "onboarding"}
 }
@@ -19,8 +19,8 @@ func doorPackages() []string {
 	return []string{cmdPackage, "httpapi", "console", "web", "serve", "wire", "doctor", "demo"}
 }
 
-// unrecorded are the functions that change rows for a door although they do not know who acts, with the reason why that is
-// right.
+// unrecorded are the functions that change rows for a door although they do not know who acts, with the reason why that
+// is right.
 func unrecorded() map[string]string {
 	const (
 		browser  = "a browser's own session is its own record; ending all sessions of a person is recorded"
@@ -40,7 +40,8 @@ func unrecorded() map[string]string {
 	}
 }
 
-var changesRows = regexp.MustCompile(`\b(INSERT INTO|UPDATE\s+(ONLY\s+)?\S+(\s+(AS\s+)?\w+)?\s+SET|DELETE FROM|TRUNCATE|COPY\s+\S+[^;]*FROM STDIN)\b`)
+var changesRows = regexp.MustCompile(
+	`\b(INSERT INTO|UPDATE\s+(ONLY\s+)?\S+(\s+(AS\s+)?\w+)?\s+SET|DELETE FROM|TRUNCATE|COPY\s+\S+[^;]*FROM STDIN)\b`)
 
 // What is done for a caller is recorded, by the function that does it.
 func TestActsAreRecorded(t *testing.T) {
@@ -52,7 +53,8 @@ func TestActsAreRecorded(t *testing.T) {
 	t.Run("downloads are recorded", func(t *testing.T) { downloadsAreRecorded(t, code) })
 }
 
-// everyActHasAnActor: a function that changes rows for a door takes a tenant.By, or is only called by functions that do.
+// everyActHasAnActor: a function that changes rows for a door takes a tenant.By, or is only called by functions that
+// do.
 func everyActHasAnActor(t *testing.T, code code) {
 	allowed, used := unrecorded(), map[string]bool{}
 	reached := code.reach(
@@ -62,7 +64,8 @@ func everyActHasAnActor(t *testing.T, code code) {
 			return f.takes("tenant.By") || allowed[f.key] != ""
 		})
 	for _, f := range reached {
-		if slices.Contains(domainPackages(), f.pkg) && changesRows.MatchString(f.text) && !f.takes("tenant.By") && allowed[f.key] == "" {
+		if slices.Contains(domainPackages(), f.pkg) && changesRows.MatchString(f.text) && !f.takes("tenant.By") &&
+			allowed[f.key] == "" {
 			t.Errorf("%s: %s changes rows without a tenant.By (called as %s)", f.at, f.key, f.path)
 		}
 	}
@@ -79,7 +82,8 @@ func doorsRecordNothing(t *testing.T, code code) {
 		if !slices.Contains(doorPackages(), f.pkg) {
 			continue
 		}
-		if f.uses("tenant.Record") || f.pkg != "doctor" && changesRows.MatchString(f.text) { // doctor rolls its rows back
+		// doctor rolls its rows back
+		if f.uses("tenant.Record") || f.pkg != "doctor" && changesRows.MatchString(f.text) {
 			t.Errorf("%s: %s records or changes rows; that belongs into a package of the domain", f.at, f.key)
 		}
 	}
@@ -92,7 +96,10 @@ func whoActsIsRecorded(t *testing.T, code code) {
 			continue
 		}
 		below := code.reach(func(g *function) bool { return g == f }, func(*function) bool { return false })
-		if !slices.ContainsFunc(below, func(g *function) bool { return strings.Contains(g.text, "INSERT INTO audit_log") }) {
+		if !slices.ContainsFunc(below, func(g *function) bool {
+			return strings.Contains(g.text,
+				"INSERT INTO audit_log")
+		}) {
 			t.Errorf("%s: %s takes a tenant.By and records nothing", f.at, f.key)
 		}
 	}

@@ -32,19 +32,21 @@ func (f *function) uses(key string) bool {
 	return slices.ContainsFunc(f.refs, func(o types.Object) bool { return keyOf(o) == key })
 }
 
-// code is what the functions of the repository refer to. The other modules are not looked at, so a call that a library makes
-// (a worker by the job queue, a handler by net/http) is seen where the function is handed to it, not where it is made.
+// code is what the functions of the repository refer to. The other modules are not looked at, so a call that a library
+// makes (a worker by the job queue, a handler by net/http) is seen where the function is handed to it, not where it is
+// made.
 type code struct {
 	functions map[types.Object]*function
 	byName    map[string][]*function // methods, for calls through an interface
 }
 
 func (c code) list() []*function {
-	return slices.SortedFunc(maps.Values(c.functions), func(a, b *function) int { return strings.Compare(a.key+a.at, b.key+b.at) })
+	return slices.SortedFunc(maps.Values(c.functions),
+		func(a, b *function) int { return strings.Compare(a.key+a.at, b.key+b.at) })
 }
 
-// reach lists the functions that those of from refer to, directly or through others, from included. It does not look past an
-// end.
+// reach lists the functions that those of from refer to, directly or through others, from included. It does not look
+// past an end.
 func (c code) reach(from, end func(*function) bool) (reached []*function) {
 	seen := map[*function]bool{}
 	var visit func(f *function, path string)
@@ -59,7 +61,8 @@ func (c code) reach(from, end func(*function) bool) (reached []*function) {
 		}
 		for _, ref := range f.refs {
 			visit(c.functions[ref], f.path)
-			if fn, ok := ref.(*types.Func); ok && fn.Signature().Recv() != nil && types.IsInterface(fn.Signature().Recv().Type()) {
+			if fn, ok := ref.(*types.Func); ok && fn.Signature().Recv() != nil &&
+				types.IsInterface(fn.Signature().Recv().Type()) {
 				for _, g := range c.byName[fn.Name()] {
 					visit(g, f.path)
 				}
@@ -74,8 +77,9 @@ func (c code) reach(from, end func(*function) bool) (reached []*function) {
 	return reached
 }
 
-// checker type-checks the packages of this module from their source. Every other import is an empty package: what is wrong
-// for want of its contents is passed over, and the module's own functions, methods and types are resolved all the same.
+// checker type-checks the packages of this module from their source. Every other import is an empty package: what is
+// wrong for want of its contents is passed over, and the module's own functions, methods and types are resolved all the
+// same.
 type checker struct {
 	set   *token.FileSet
 	files map[string][]*ast.File // by package path
@@ -108,7 +112,8 @@ func typeCheck(t *testing.T) *checker {
 		if strings.HasSuffix(p, "_test.go") {
 			return
 		}
-		file, err := parser.ParseFile(c.set, filepath.Join(repoRoot, p), nil, parser.ParseComments|parser.SkipObjectResolution)
+		file, err := parser.ParseFile(c.set, filepath.Join(repoRoot, p), nil,
+			parser.ParseComments|parser.SkipObjectResolution)
 		require.NoError(t, err)
 		c.files[module+path.Dir(p)] = append(c.files[module+path.Dir(p)], file)
 	}, ".go")
@@ -149,7 +154,8 @@ func (c code) add(f *function) {
 
 func (c *checker) function(pkg string, fn *ast.FuncDecl, texts map[types.Object]string) *function {
 	at := c.set.Position(fn.Pos())
-	f := &function{pkg: pkg, text: literals(fn.Body), at: strings.TrimPrefix(filepath.ToSlash(at.Filename), repoRoot+"/") + ":" + strconv.Itoa(at.Line)}
+	f := &function{pkg: pkg, text: literals(fn.Body),
+		at: strings.TrimPrefix(filepath.ToSlash(at.Filename), repoRoot+"/") + ":" + strconv.Itoa(at.Line)}
 	f.obj, _ = c.info.Defs[fn.Name].(*types.Func)
 	if f.obj == nil { // declared by another file, for another operating system
 		return nil
@@ -198,7 +204,8 @@ func embeddedSQL(t *testing.T, dir string, doc *ast.CommentGroup) string {
 		return ""
 	}
 	for _, line := range doc.List {
-		if name, ok := strings.CutPrefix(line.Text, "//go:embed "); ok && strings.HasSuffix(name, ".sql") && !strings.Contains(name, "*") {
+		if name, ok := strings.CutPrefix(line.Text, "//go:embed "); ok && strings.HasSuffix(name, ".sql") &&
+			!strings.Contains(name, "*") {
 			text, err := os.ReadFile(filepath.Join(dir, name))
 			require.NoError(t, err)
 			return string(text)

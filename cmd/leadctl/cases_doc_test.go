@@ -18,8 +18,8 @@ import (
 
 var caseID = regexp.MustCompile(`\b[A-D]-\d{3}\b`)
 
-// TestDocsExplainEveryCase: every case id in a test has a row in docs/cases.md. A row names the packages that run its case, or
-// says after "none:" why no test does.
+// TestDocsExplainEveryCase: every case id in a test has a row in docs/cases.md. A row names the packages that run its
+// case, or says after "none:" why no test does.
 func TestDocsExplainEveryCase(t *testing.T) {
 	t.Parallel()
 	run, mentioned := casesInTests(t)
@@ -27,17 +27,19 @@ func TestDocsExplainEveryCase(t *testing.T) {
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	rows := map[string]bool{}
-	filled := regexp.MustCompile(`(?m)^\| ([A-D]-\d{3}) \| (.+) \|(.*)\|$`).ReplaceAllStringFunc(string(text), func(row string) string {
-		cells := strings.Split(row, "|")
-		id, tests := strings.TrimSpace(cells[1]), strings.Join(slices.Sorted(maps.Keys(run[strings.TrimSpace(cells[1])])), ", ")
-		require.False(t, rows[id], "%s has two rows", id)
-		rows[id] = true
-		if why := strings.TrimSpace(cells[len(cells)-2]); tests == "" {
-			require.Regexp(t, `^none: .+`, why, "no test runs %s: say why, as none: reason", id)
-			tests = why
-		}
-		return fmt.Sprintf("| %s | %s | %s |", id, strings.TrimSpace(cells[2]), tests)
-	})
+	filled := regexp.MustCompile(`(?m)^\| ([A-D]-\d{3}) \| (.+) \|(.*)\|$`).ReplaceAllStringFunc(string(text),
+		func(row string) string {
+			cells := strings.Split(row, "|")
+			id, tests := strings.TrimSpace(cells[1]), strings.Join(
+				slices.Sorted(maps.Keys(run[strings.TrimSpace(cells[1])])), ", ")
+			require.False(t, rows[id], "%s has two rows", id)
+			rows[id] = true
+			if why := strings.TrimSpace(cells[len(cells)-2]); tests == "" {
+				require.Regexp(t, `^none: .+`, why, "no test runs %s: say why, as none: reason", id)
+				tests = why
+			}
+			return fmt.Sprintf("| %s | %s | %s |", id, strings.TrimSpace(cells[2]), tests)
+		})
 	for id, at := range mentioned {
 		require.True(t, rows[id], "%s: docs/cases.md has no row for %s", at, id)
 	}
@@ -45,10 +47,12 @@ func TestDocsExplainEveryCase(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(filled), 0o644))
 		return
 	}
-	require.True(t, filled == string(text), "docs/cases.md is out of date: go test ./cmd/leadctl -run TestDocsExplainEveryCase -update")
+	require.True(t, filled == string(text),
+		"docs/cases.md is out of date: go test ./cmd/leadctl -run TestDocsExplainEveryCase -update")
 }
 
-// casesInTests returns the packages whose tests are named after each case, and one place where a test's text mentions it.
+// casesInTests returns the packages whose tests are named after each case, and one place where a test's text mentions
+// it.
 func casesInTests(t *testing.T) (run map[string]map[string]bool, mentioned map[string]string) {
 	t.Helper()
 	run, mentioned = map[string]map[string]bool{}, map[string]string{}

@@ -19,7 +19,8 @@ func designPage(t *testing.T) string {
 	require.NoError(t, err)
 	page := string(text)
 	for name, block := range map[string]string{"picture": picture(), "packages": packageTable(t)} {
-		between := regexp.MustCompile(`(?s)(<!-- ` + name + `, generated: [^\n]+ -->\n).*(<!-- end of ` + name + ` -->)`)
+		between := regexp.MustCompile(`(?s)(<!-- ` + name + `, generated: [^\n]+ -->\n).*(<!-- end of ` + name +
+			` -->)`)
 		require.Regexp(t, between, page)
 		page = between.ReplaceAllStringFunc(page, func(old string) string {
 			marks := between.FindStringSubmatch(old)

@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDocsNameRealCommands: every `leadctl …` in a code block or code span of a page is a command with flags that exist.
+// TestDocsNameRealCommands: every `leadctl …` in a code block or code span of a page is a command with flags that
+// exist.
 func TestDocsNameRealCommands(t *testing.T) {
 	t.Parallel()
 	checked := 0

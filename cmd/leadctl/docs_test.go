@@ -19,7 +19,8 @@ import (
 // TestGeneratedDocs compares the generated pages, and the generated blocks of docs/design.md, with the code.
 func TestGeneratedDocs(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string]string{"cli.md": cliPage(), "config.md": configPage(), "design.md": designPage(t)} {
+	for name, want := range map[string]string{"cli.md": cliPage(), "config.md": configPage(),
+		"design.md": designPage(t)} {
 		path := filepath.Join(repoRoot, "docs", name)
 		if *update {
 			require.NoError(t, os.WriteFile(path, []byte(want), 0o644))

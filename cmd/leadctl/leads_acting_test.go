@@ -6,8 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// operatorActsAsTenant checks that a command for a tenant runs like a request of that tenant: with the rights of the same
-// role, under row security, and with an audit record. A command applies to all tenants only if it says so.
+// operatorActsAsTenant checks that a command for a tenant runs like a request of that tenant: with the rights of the
+// same role, under row security, and with an audit record. A command applies to all tenants only if it says so.
 func operatorActsAsTenant(t *testing.T) {
 	db, leadctl := newOperator(t)
 	exec := func(sql string) {

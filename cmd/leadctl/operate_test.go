@@ -21,8 +21,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/secret"
 )
 
-// TestOperateScripts runs the scripts in testdata/operate: an operator's commands for tenants, tokens and Odoo. Each has a
-// migrated database, an identity provider with tokens of two users, and an Odoo stand-in with a prepared template.
+// TestOperateScripts runs the scripts in testdata/operate: an operator's commands for tenants, tokens and Odoo. Each
+// has a migrated database, an identity provider with tokens of two users, and an Odoo stand-in with a prepared
+// template.
 func TestOperateScripts(t *testing.T) {
 	t.Parallel()
 	operateScripts(t, "testdata/operate")

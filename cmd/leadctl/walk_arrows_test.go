@@ -162,7 +162,8 @@ func (f *station) enqueues(target *station) (found bool) {
 	if !ok {
 		return false
 	}
-	args := target.object.Pkg().Scope().Lookup(calledName(of.Index).Name) // river is not checked, so info has no use of it
+	// river is not checked, so info has no use of it
+	args := target.object.Pkg().Scope().Lookup(calledName(of.Index).Name)
 	ast.Inspect(f.syntax, func(n ast.Node) bool {
 		made, ok := n.(*ast.CompositeLit)
 		found = found || ok && made.Type != nil && args != nil && f.info.Uses[calledName(made.Type)] == args

@@ -19,8 +19,8 @@ import (
 //	  ⇢ row pkg/httpapi/leads.go Server.getScores
 //	    → pkg/leads/read.go Latest
 //
-// The line above with the smaller indent leads to a line: → by a direct call; ⇢ row by naming the function in a table or
-// handing it on; ⇢ job by making the arguments of the job that it works; ⇢ interface by a call through an interface;
+// The line above with the smaller indent leads to a line: → by a direct call; ⇢ row by naming the function in a table
+// or handing it on; ⇢ job by making the arguments of the job that it works; ⇢ interface by a call through an interface;
 // ⇢ field by a call of a field that is set to it somewhere; ⇢ template by rendering the file.
 type walkStep struct {
 	at     string // page and line, for messages
@@ -40,7 +40,8 @@ func TestWalksFollowCalls(t *testing.T) {
 	require.GreaterOrEqual(t, len(walks), 5, "first sign-in, ingestion, push, guarded read, page")
 	for _, w := range walks {
 		files, returns := countFiles(w.steps)
-		assert.Equal(t, fmt.Sprintf("Files: %d. Returns: %d.", files, returns), w.counts, "%s: the line above the walk", w.steps[0].at)
+		assert.Equal(t, fmt.Sprintf("Files: %d. Returns: %d.", files, returns), w.counts, "%s: the line above the walk",
+			w.steps[0].at)
 		var above []walkStep
 		for _, step := range w.steps {
 			for len(above) > 0 && above[len(above)-1].indent >= step.indent {
@@ -79,7 +80,8 @@ func (p *program) checkStep(t *testing.T, above []walkStep, step walkStep) {
 	}
 }
 
-// leads reports whether from leads to a step in the way that its arrow says. to is the step's function, nil for a template.
+// leads reports whether from leads to a step in the way that its arrow says. to is the step's function, nil for a
+// template.
 func (p *program) leads(from, to *station, step walkStep) bool {
 	switch step.kind {
 	case "call":

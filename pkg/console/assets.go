@@ -18,7 +18,8 @@ type asset struct {
 
 // readAssets takes what pages load: htmx 2.0.11 (0BSD, its licence beside it), and our own style, script and mark.
 func readAssets() map[string]asset {
-	kinds := map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+	kinds := map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
+		".svg": "image/svg+xml"}
 	files, _ := fs.Glob(webFiles, "web/*.*")
 	assets := map[string]asset{}
 	for _, file := range files {

@@ -54,7 +54,8 @@ func newHistogram(s leads.Spread) histogram {
 	}
 	step := float64(chartWidth) / leads.Bars
 	for i, counts := range s.Bars {
-		b := bar{X: float64(i) * step, Width: step, From: i * 100 / leads.Bars, To: (i + 1) * 100 / leads.Bars, Count: sum(counts)}
+		b := bar{X: float64(i) * step, Width: step, From: i * 100 / leads.Bars, To: (i + 1) * 100 / leads.Bars,
+			Count: sum(counts)}
 		b.Parts = stack(counts, b.X+chartGap/2.0, step-chartGap, float64(h.Most))
 		h.Bars = append(h.Bars, b)
 	}
@@ -125,7 +126,8 @@ func newSpark(values []float64) spark {
 		if most > 0 {
 			height = max(height, v/most*sparkHeight)
 		}
-		s.Bars = append(s.Bars, rect{X: float64(i) * step, Y: sparkHeight - height, Width: max(step-2, 1), Height: height})
+		s.Bars = append(s.Bars, rect{X: float64(i) * step, Y: sparkHeight - height, Width: max(step-2, 1),
+			Height: height})
 	}
 	return s
 }

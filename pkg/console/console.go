@@ -1,11 +1,11 @@
-// Package console is the pages for people: signing in, watching a workspace being set up, leads and profiles for a tenant's
-// users, and what goes on in the whole installation for its operators.
+// Package console is the pages for people: signing in, watching a workspace being set up, leads and profiles for a
+// tenant's users, and what goes on in the whole installation for its operators.
 //
-// routes.go is its one table: pattern, guard, handler. A handler reads through the same domain functions and the same doors
-// to the database as the API's handlers, and renders a template of web/ (render.go); it holds no SQL. Package web says who
-// sends a request; package serve mounts the pages beside the API. All that a page loads is embedded: html/template, htmx, one
-// style sheet, charts drawn as SVG here. Pages work without JavaScript, but do not refresh by themselves then. ShowProblem
-// shows the problems of the API to people as pages (explain.go).
+// routes.go is its one table: pattern, guard, handler. A handler reads through the same domain functions and the same
+// doors to the database as the API's handlers, and renders a template of web/ (render.go); it holds no SQL. Package web
+// says who sends a request; package serve mounts the pages beside the API. All that a page loads is embedded:
+// html/template, htmx, one style sheet, charts drawn as SVG here. Pages work without JavaScript, but do not refresh by
+// themselves then. ShowProblem shows the problems of the API to people as pages (explain.go).
 package console
 
 import (
@@ -50,9 +50,11 @@ type Deps struct {
 	Now func() time.Time
 }
 
-// Door says who sends a request and ends sessions. It is *web.Door; tests have faults that it does not produce on request.
+// Door says who sends a request and ends sessions. It is *web.Door; tests have faults that it does not produce on
+// request.
 type Door interface {
-	// Caller says who sends a request and refreshes the session. Faults: Unauthenticated; Denied, with the identity known.
+	// Caller says who sends a request and refreshes the session. Faults: Unauthenticated; Denied, with the identity
+	// known.
 	Caller(w http.ResponseWriter, r *http.Request) (context.Context, tenant.Principal, error)
 	// SignOut ends the session and returns the provider's page that ends it there.
 	SignOut(w http.ResponseWriter, r *http.Request) (endSession string, err error)
@@ -78,7 +80,8 @@ type Console struct {
 
 // New makes a Console. It panics when an embedded template is broken, which no build with passing tests is.
 func New(cfg Config, d Deps) *Console {
-	c := &Console{cfg: cfg, deps: d, log: cmp.Or(d.Log, slog.New(slog.DiscardHandler)), now: d.Now, policy: policy(cfg.Issuer)}
+	c := &Console{cfg: cfg, deps: d, log: cmp.Or(d.Log, slog.New(slog.DiscardHandler)), now: d.Now,
+		policy: policy(cfg.Issuer)}
 	if c.now == nil {
 		c.now = time.Now
 	}

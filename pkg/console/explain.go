@@ -44,7 +44,8 @@ func (c *Console) hide(w http.ResponseWriter, r *http.Request) {
 	p.Write(w)
 }
 
-// ShowProblem shows a problem of the API to a person: a failed sign-in on the sign-in page, any other on a page of its own.
+// ShowProblem shows a problem of the API to a person: a failed sign-in on the sign-in page, any other on a page of its
+// own.
 func (c *Console) ShowProblem(w http.ResponseWriter, r *http.Request, p *web.Problem) {
 	c.secure(w)
 	if r.URL.Path == "/auth/login" || r.URL.Path == "/auth/callback" {

@@ -26,9 +26,10 @@ func TestFailuresBecomePages(t *testing.T) {
 		status int
 		words  string
 	}{
-		"dependency down": {func() error { return fault.New(fault.Unavailable, "database: no answer").Because(secret) }, 503, "Something we need is not answering"},
-		"unclassified":    {func() error { return secret }, 500, "This is our mistake"},
-		"panic":           {func() error { panic(secret) }, 500, "This is our mistake"},
+		"dependency down": {func() error { return fault.New(fault.Unavailable, "database: no answer").Because(secret) },
+			503, "Something we need is not answering"},
+		"unclassified": {func() error { return secret }, 500, "This is our mistake"},
+		"panic":        {func() error { panic(secret) }, 500, "This is our mistake"},
 		"suspended": {func() error {
 			return tenant.Tenant{ID: 7, Status: tenant.Suspended}.Usable()
 		}, 403, "This workspace is suspended"},
@@ -39,7 +40,9 @@ func TestFailuresBecomePages(t *testing.T) {
 			pages := console.New(console.Config{}, console.Deps{Door: failingDoor{who: who, fail: c.fail}}).Pages()
 			for _, path := range []string{"GET /leads", "GET /setup", "GET /leads/rows"} {
 				for _, htmx := range []string{"", "true"} {
-					w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(web.WithRequestID(t.Context(), "REQUEST7"), http.MethodGet, path[4:], nil)
+					w, r := httptest.NewRecorder(),
+						httptest.NewRequestWithContext(web.WithRequestID(t.Context(), "REQUEST7"), http.MethodGet,
+							path[4:], nil)
 					r.Header.Set("HX-Request", htmx)
 					pages[path].ServeHTTP(w, r)
 					require.Contains(t, w.Body.String(), c.words, path)

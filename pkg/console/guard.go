@@ -66,8 +66,8 @@ func (c *Console) admit(w http.ResponseWriter, r *http.Request, route Route) (co
 	return ctx, v, nil
 }
 
-// visitor finds out who is there. Whoever is known but has no usable tenant, or no role in it, is a visitor with trouble, and
-// no error.
+// visitor finds out who is there. Whoever is known but has no usable tenant, or no role in it, is a visitor with
+// trouble, and no error.
 func (c *Console) visitor(w http.ResponseWriter, r *http.Request) (context.Context, visitor, error) {
 	ctx, p, err := c.deps.Door.Caller(w, r)
 	if fault.Is(err, fault.Denied) && p.Identity.Subject != "" {
@@ -88,14 +88,15 @@ func (c *Console) visitor(w http.ResponseWriter, r *http.Request) (context.Conte
 
 // operates: by default nobody does.
 func (c *Console) operates(v visitor) bool {
-	if c.cfg.OperatorRole != "" && (slices.Contains(v.Identity.OtherRoles, c.cfg.OperatorRole) || slices.Contains(v.Identity.Roles, sso.Role(c.cfg.OperatorRole))) {
+	if c.cfg.OperatorRole != "" && (slices.Contains(v.Identity.OtherRoles, c.cfg.OperatorRole) ||
+		slices.Contains(v.Identity.Roles, sso.Role(c.cfg.OperatorRole))) {
 		return true
 	}
 	return c.cfg.OperatorTenant.Valid() && v.ops() && v.Tenant.ID == c.cfg.OperatorTenant
 }
 
-// fail ends a request that cannot be answered: strangers go to the sign-in page, newcomers to the setup page, and everything
-// else becomes a page that says what happened.
+// fail ends a request that cannot be answered: strangers go to the sign-in page, newcomers to the setup page, and
+// everything else becomes a page that says what happened.
 func (c *Console) fail(w http.ResponseWriter, r *http.Request, v visitor, err error) {
 	switch {
 	case errors.Is(err, errHidden):
@@ -125,7 +126,8 @@ func (c *Console) goTo(w http.ResponseWriter, r *http.Request, to string) {
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// returnTo is the query that leads back here after signing in: to pages, not to what was posted to them or a part of one.
+// returnTo is the query that leads back here after signing in: to pages, not to what was posted to them or a part of
+// one.
 func returnTo(r *http.Request) string {
 	if r.Method != http.MethodGet || r.URL.Path == "/" || r.Header.Get("HX-Request") != "" {
 		return ""

@@ -84,7 +84,8 @@ type probes struct {
 	turn  chan struct{}
 }
 
-func (p *probes) ask(ctx context.Context, id tenantid.ID, dial func(context.Context, tenantid.ID) (time.Duration, error), now func() time.Time) probe {
+func (p *probes) ask(ctx context.Context, id tenantid.ID,
+	dial func(context.Context, tenantid.ID) (time.Duration, error), now func() time.Time) probe {
 	turn := p.begin()
 	if last, ok := p.find(id); ok && now().Sub(last.at) < probeFresh {
 		return last

@@ -56,7 +56,8 @@ type reason struct {
 }
 
 func readSearch(q url.Values) (s search, f leads.Filter, err error) {
-	s = search{Text: strings.TrimSpace(q.Get("q")), Industry: strings.TrimSpace(q.Get("industry")), Bucket: q.Get("bucket"), Least: strings.TrimSpace(q.Get("least"))}
+	s = search{Text: strings.TrimSpace(q.Get("q")), Industry: strings.TrimSpace(q.Get("industry")),
+		Bucket: q.Get("bucket"), Least: strings.TrimSpace(q.Get("least"))}
 	f = leads.Filter{Text: s.Text, Industry: s.Industry, Bucket: s.Bucket}
 	if s.Least != "" && s.Least != "0" {
 		n, err := strconv.ParseUint(s.Least, 10, 7)
@@ -86,7 +87,8 @@ func readSearch(q url.Values) (s search, f leads.Filter, err error) {
 // query is the search as a page's address holds it, from after on.
 func (s search) query(after *leads.Cursor) string {
 	q := url.Values{}
-	for name, value := range map[string]string{"q": s.Text, "industry": s.Industry, "bucket": s.Bucket, "least": s.Least} {
+	for name, value := range map[string]string{"q": s.Text, "industry": s.Industry, "bucket": s.Bucket,
+		"least": s.Least} {
 		if value != "" {
 			q.Set(name, value)
 		}

@@ -70,10 +70,11 @@ func (c *Console) getTenants(w http.ResponseWriter, r *http.Request, v visitor) 
 		}
 	}
 	p := opsPage{Tab: "tenants", Probes: c.deps.Probe != nil}
-	err := c.deps.DB.InSystem(r.Context(), "console: tenants", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		p.Tenants, err = onboarding.Standings(ctx, tx, after, tenantsAtOnce+1)
-		return err
-	})
+	err := c.deps.DB.InSystem(r.Context(), "console: tenants",
+		func(ctx context.Context, tx postgres.SystemTx) (err error) {
+			p.Tenants, err = onboarding.Standings(ctx, tx, after, tenantsAtOnce+1)
+			return err
+		})
 	if err != nil {
 		return err
 	}
@@ -142,10 +143,11 @@ func (c *Console) getJobs(w http.ResponseWriter, r *http.Request, v visitor) err
 	if p.State != "" {
 		f.States = []string{p.State}
 	}
-	err := c.deps.DB.InSystem(r.Context(), "console: jobs", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		p.Jobs, err = c.deps.Jobs.List(ctx, tx, f)
-		return err
-	})
+	err := c.deps.DB.InSystem(r.Context(), "console: jobs",
+		func(ctx context.Context, tx postgres.SystemTx) (err error) {
+			p.Jobs, err = c.deps.Jobs.List(ctx, tx, f)
+			return err
+		})
 	if err != nil {
 		return err
 	}
@@ -154,10 +156,11 @@ func (c *Console) getJobs(w http.ResponseWriter, r *http.Request, v visitor) err
 
 func (c *Console) getAudit(w http.ResponseWriter, r *http.Request, v visitor) error {
 	p := opsPage{Tab: "audit"}
-	err := c.deps.DB.InSystem(r.Context(), "console: audit log", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		p.Acts, err = tenant.Acts(ctx, tx, tenant.ActFilter{Limit: actsAtOnce})
-		return err
-	})
+	err := c.deps.DB.InSystem(r.Context(), "console: audit log",
+		func(ctx context.Context, tx postgres.SystemTx) (err error) {
+			p.Acts, err = tenant.Acts(ctx, tx, tenant.ActFilter{Limit: actsAtOnce})
+			return err
+		})
 	if err != nil {
 		return err
 	}

@@ -90,7 +90,8 @@ func TestCases(t *testing.T) {
 		if flipped[len(good)-9]++; flipped[len(good)-9] > 'y' {
 			flipped[len(good)-9] = 'A'
 		}
-		for name, bad := range map[string]string{"bit flip": string(flipped), "truncated": good[:len(good)/2], "garbage": strings.Repeat("a", 8<<10), "empty parts": ".."} {
+		for name, bad := range map[string]string{"bit flip": string(flipped), "truncated": good[:len(good)/2],
+			"garbage": strings.Repeat("a", 8<<10), "empty parts": ".."} {
 			stranger := s.browser(t)
 			stranger.setCookie("nx_access", bad)
 			require.Equal(t, http.StatusSeeOther, stranger.get("/leads").status, name)
@@ -101,14 +102,16 @@ func TestCases(t *testing.T) {
 	t.Run("C-030", func(t *testing.T) { headers(t, s, bob) })
 	t.Run("C-031", func(t *testing.T) { frames(t, s, bob) })
 	t.Run("C-052", func(t *testing.T) {
-		for _, path := range []string{"/dev", "/dev/tenant", "/login", "/authorize", "/keys", "/.well-known/openid-configuration"} {
+		for _, path := range []string{"/dev", "/dev/tenant", "/login", "/authorize", "/keys",
+			"/.well-known/openid-configuration"} {
 			require.Equal(t, http.StatusNotFound, bob.get(path).status, path)
 			require.Equal(t, http.StatusNotFound, bob.post(path, "tenant", "1").status, path)
 		}
 		require.NotContains(t, s.browser(t).get("/signin").body, "/dev/tenant")
 	})
 	t.Run("C-049", func(t *testing.T) {
-		for _, name := range []string{"..%2fsignin.html", "%2e%2e/console.go", "../signin.html", "layout.html", "LICENSE.htmx", "app.css%00", "..%5capp.css", "%2fetc%2fpasswd", "", "."} {
+		for _, name := range []string{"..%2fsignin.html", "%2e%2e/console.go", "../signin.html", "layout.html",
+			"LICENSE.htmx", "app.css%00", "..%5capp.css", "%2fetc%2fpasswd", "", "."} {
 			require.Equal(t, http.StatusNotFound, s.browser(t).get("/console/"+name).status, name)
 		}
 	})
@@ -116,7 +119,8 @@ func TestCases(t *testing.T) {
 		for _, h := range [][]string{{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}} {
 			for _, route := range table() {
 				if method, path := request(route.Pattern); method == http.MethodPost {
-					require.Equal(t, http.StatusForbidden, bob.ask(method, path, nil, h...).status, "%s %v", route.Pattern, h)
+					require.Equal(t, http.StatusForbidden, bob.ask(method, path, nil, h...).status, "%s %v",
+						route.Pattern, h)
 				}
 			}
 		}
@@ -140,9 +144,12 @@ func names(h http.Header) []string { return slices.Sorted(maps.Keys(h)) }
 // headers holds pages, redirects, parts and error pages against what each must carry.
 func headers(t *testing.T, s *site, bob *browser) {
 	for name, a := range map[string]answer{
-		"sign in": s.browser(t).get("/signin"), "redirect": s.browser(t).get("/leads"), "page": bob.get("/leads"), "part": bob.get("/leads/rows", "HX-Request", "true"),
-		"refused": bob.post("/leads/score"), "hidden": bob.get("/ops"), "unknown": bob.get("/nowhere"), "wrong method": bob.post("/leads"),
-		"bad query": bob.get("/leads?least=x"), "failed sign-in": s.browser(t).get("/auth/callback?state=x&code=y"), "API by hand": s.browser(t).get("/whoami"),
+		"sign in": s.browser(t).get("/signin"), "redirect": s.browser(t).get("/leads"), "page": bob.get("/leads"),
+		"part":    bob.get("/leads/rows", "HX-Request", "true"),
+		"refused": bob.post("/leads/score"), "hidden": bob.get("/ops"), "unknown": bob.get("/nowhere"),
+		"wrong method": bob.post("/leads"),
+		"bad query":    bob.get("/leads?least=x"), "failed sign-in": s.browser(t).get("/auth/callback?state=x&code=y"),
+		"API by hand": s.browser(t).get("/whoami"),
 	} {
 		policy := map[string]string{}
 		for directive := range strings.SplitSeq(a.header.Get("Content-Security-Policy"), ";") {
@@ -155,7 +162,8 @@ func headers(t *testing.T, s *site, bob *browser) {
 		require.Equal(t, "'none'", policy["frame-ancestors"], name)
 		require.Equal(t, "'none'", policy["base-uri"], name)
 		require.Regexp(t, `^'self' http://127\.0\.0\.1:\d+$`, policy["form-action"], name)
-		for header, want := range map[string]string{"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin",
+		for header, want := range map[string]string{"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff",
+			"Referrer-Policy":            "same-origin",
 			"Cross-Origin-Opener-Policy": "same-origin", "Cache-Control": "no-store"} {
 			require.Equal(t, []string{want}, a.header.Values(header), "%s: %s", name, header)
 		}
@@ -170,8 +178,10 @@ func headers(t *testing.T, s *site, bob *browser) {
 // frames: no answer of any class can be shown inside a foreign page.
 func frames(t *testing.T, s *site, bob *browser) {
 	for want, a := range map[int]answer{
-		http.StatusOK: bob.get("/leads"), http.StatusSeeOther: s.browser(t).get("/leads"), http.StatusFound: s.browser(t).get("/auth/login"), http.StatusBadRequest: bob.get("/leads?least=x"),
-		http.StatusForbidden: bob.post("/leads/score"), http.StatusNotFound: bob.get("/nowhere"), http.StatusMethodNotAllowed: bob.post("/leads"), http.StatusUnauthorized: s.browser(t).get("/whoami"),
+		http.StatusOK: bob.get("/leads"), http.StatusSeeOther: s.browser(t).get("/leads"),
+		http.StatusFound: s.browser(t).get("/auth/login"), http.StatusBadRequest: bob.get("/leads?least=x"),
+		http.StatusForbidden: bob.post("/leads/score"), http.StatusNotFound: bob.get("/nowhere"),
+		http.StatusMethodNotAllowed: bob.post("/leads"), http.StatusUnauthorized: s.browser(t).get("/whoami"),
 	} {
 		require.Equal(t, want, a.status)
 		require.Equal(t, []string{"DENY"}, a.header.Values("X-Frame-Options"), want)
@@ -240,7 +250,8 @@ func TestATokenThatRanOutIsRenewedOnTheWay(t *testing.T) {
 	require.Equal(t, http.StatusOK, a.status)
 	require.NotEmpty(t, bob.cookie("nx_access"))
 	bob.setCookie("nx_access", "")
-	require.Equal(t, http.StatusOK, bob.follow(bob.get("/leads/download?format=csv")).status, "a download renews it first")
+	require.Equal(t, http.StatusOK, bob.follow(bob.get("/leads/download?format=csv")).status,
+		"a download renews it first")
 }
 
 func TestAFailedSignInSaysWhy(t *testing.T) {

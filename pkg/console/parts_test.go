@@ -15,7 +15,8 @@ func TestReasonsAreTakenApartAsTheyWereWritten(t *testing.T) {
 		"":                                     nil,
 		"somebody else's words (5 of 6); more": {{Text: "somebody else's words (5 of 6); more"}},
 		`Fits "A; B" at 93 of 100: activities of head offices; management (SSIC 70201) is the business asked for (50 of 50); no website known (0 of 7).`: {
-			{"activities of head offices; management (SSIC 70201) is the business asked for", 50, 50}, {"no website known", 0, 7}},
+			{"activities of head offices; management (SSIC 70201) is the business asked for", 50, 50},
+			{"no website known", 0, 7}},
 		`Fits "A" at 9 of 100: cut off; here`: {{Text: "cut off; here"}},
 	} {
 		require.Equal(t, want, reasons(rationale), rationale)
@@ -52,10 +53,13 @@ func TestNumbersAndTimesAreWrittenForPeople(t *testing.T) {
 	at := func(d time.Duration) *time.Time { t := now.Add(-d); return &t }
 	var never *time.Time
 	for want, got := range map[string]string{
-		"0": number(0), "999": number(999), "1,000": number(1000), "-12,345": number(-12345), "1,234,567": number(1234567),
-		"just now": ago(now, at(3*time.Second)), "59 seconds ago": ago(now, at(59*time.Second)), "1 minute ago": ago(now, at(time.Minute)),
-		"2 days ago": ago(now, at(50*time.Hour)), "in 1 hour": ago(now, at(-time.Hour)), "never": ago(now, never),
-		"1 ms": took(0), "250 ms": took(250 * time.Millisecond), "1.5 s": took(1500 * time.Millisecond), "42 s": took(42 * time.Second),
+		"0": number(0), "999": number(999), "1,000": number(1000), "-12,345": number(-12345),
+		"1,234,567": number(1234567),
+		"just now":  ago(now, at(3*time.Second)), "59 seconds ago": ago(now, at(59*time.Second)),
+		"1 minute ago": ago(now, at(time.Minute)),
+		"2 days ago":   ago(now, at(50*time.Hour)), "in 1 hour": ago(now, at(-time.Hour)), "never": ago(now, never),
+		"1 ms": took(0), "250 ms": took(250 * time.Millisecond), "1.5 s": took(1500 * time.Millisecond),
+		"42 s":      took(42 * time.Second),
 		"3 min 5 s": took(185 * time.Second), "2 h 1 min": took(121 * time.Minute),
 		"0 %": share(0, 5), "< 1 %": share(1, 1000), "50 %": share(1, 2),
 	} {

@@ -90,10 +90,15 @@ func chosen(rules []leads.Rule, q url.Values) editor {
 func fieldsOf(p leads.Profile) []field {
 	x := p.Exclusions
 	return []field{
-		{Name: "industries", Label: "Industries", Help: "Section letter, two-digit division, title or everyday word, one to a line", Value: lines(p.Industries)},
-		{Name: "ssic_codes", Label: "SSIC codes", Help: "Two to five digits; fewer than five mean all that begin so", Value: lines(p.SSICCodes)},
-		{Name: "keywords", Label: "Words in the name", Help: "Raise the score; choose companies where no industry is given", Value: lines(p.Keywords)},
-		{Name: "entity_types", Label: "Legal forms", Help: "As the register calls them, such as Local Company", Value: lines(p.EntityTypes)},
+		{Name: "industries", Label: "Industries",
+			Help:  "Section letter, two-digit division, title or everyday word, one to a line",
+			Value: lines(p.Industries)},
+		{Name: "ssic_codes", Label: "SSIC codes", Help: "Two to five digits; fewer than five mean all that begin so",
+			Value: lines(p.SSICCodes)},
+		{Name: "keywords", Label: "Words in the name",
+			Help: "Raise the score; choose companies where no industry is given", Value: lines(p.Keywords)},
+		{Name: "entity_types", Label: "Legal forms", Help: "As the register calls them, such as Local Company",
+			Value: lines(p.EntityTypes)},
 		{Name: "year_min", Label: "Incorporated from", Value: bound(p.IncorporationYear.Min), Number: true},
 		{Name: "year_max", Label: "Incorporated until", Value: bound(p.IncorporationYear.Max), Number: true},
 		{Name: "employees_min", Label: "Employees from", Value: bound(p.EmployeeRange.Min), Number: true},
@@ -161,10 +166,11 @@ func put(into map[string]any, name, value string) {
 // postDeleteProfile deletes a profile, after the page has asked, and has the scores follow the ones that are left.
 func (c *Console) postDeleteProfile(w http.ResponseWriter, r *http.Request, v visitor) error {
 	var rule leads.Rule
-	err := c.deps.DB.InSystem(r.Context(), "console: delete profile", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		rule, err = leads.DeleteRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostFormValue("name"), v.by(r))
-		return err
-	})
+	err := c.deps.DB.InSystem(r.Context(), "console: delete profile",
+		func(ctx context.Context, tx postgres.SystemTx) (err error) {
+			rule, err = leads.DeleteRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostFormValue("name"), v.by(r))
+			return err
+		})
 	if err != nil {
 		return err
 	}
@@ -189,7 +195,8 @@ func (c *Console) postTry(w http.ResponseWriter, r *http.Request, v visitor) err
 	if err != nil {
 		return err
 	}
-	p.Editor = editor{Name: r.PostForm.Get("name"), Existing: r.PostForm.Has("existing"), Fields: fieldsOf(leads.Profile{})}
+	p.Editor = editor{Name: r.PostForm.Get("name"), Existing: r.PostForm.Has("existing"),
+		Fields: fieldsOf(leads.Profile{})}
 	for i, f := range p.Editor.Fields {
 		p.Editor.Fields[i].Value = r.PostForm.Get(f.Name)
 	}
@@ -206,10 +213,11 @@ func (c *Console) try(r *http.Request, v visitor) (m match, err error) {
 		profile, err = leads.ParseProfile(payload)
 	}
 	if err == nil {
-		err = c.deps.DB.ReadTenant(r.Context(), v.Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
-			m.Trial, err = leads.TryProfile(ctx, tx, profile)
-			return err
-		})
+		err = c.deps.DB.ReadTenant(r.Context(), v.Tenant.ID,
+			func(ctx context.Context, tx postgres.TenantTx) (err error) {
+				m.Trial, err = leads.TryProfile(ctx, tx, profile)
+				return err
+			})
 	}
 	if fault.Is(err, fault.Invalid) { // somebody is still typing
 		m.Fault, err = fault.Text(err), nil
@@ -227,10 +235,11 @@ func (c *Console) postProfile(w http.ResponseWriter, r *http.Request, v visitor)
 		return err
 	}
 	var rule leads.Rule
-	err = c.deps.DB.InSystem(r.Context(), "console: change profile", func(ctx context.Context, tx postgres.SystemTx) error {
-		rule, err = leads.SetRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostForm.Get("name"), payload, v.by(r))
-		return err
-	})
+	err = c.deps.DB.InSystem(r.Context(), "console: change profile",
+		func(ctx context.Context, tx postgres.SystemTx) error {
+			rule, err = leads.SetRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostForm.Get("name"), payload, v.by(r))
+			return err
+		})
 	if err != nil {
 		return err
 	}

@@ -20,14 +20,15 @@ import (
 //go:embed web
 var webFiles embed.FS
 
-// policy lets a page run and load its own files only. No style or script stands in a page itself. Signing out posts a form
-// that goes on to the provider.
+// policy lets a page run and load its own files only. No style or script stands in a page itself. Signing out posts a
+// form that goes on to the provider.
 func policy(issuer string) string {
 	formAction := "'self'"
 	if u, err := url.Parse(issuer); err == nil && u.Host != "" {
 		formAction += " " + u.Scheme + "://" + u.Host
 	}
-	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action " + formAction + "; base-uri 'none'; frame-ancestors 'none'"
+	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action " +
+		formAction + "; base-uri 'none'; frame-ancestors 'none'"
 }
 
 // secure sets what every page, redirect and error page carries. Nothing is stored, so that going back after signing out
@@ -142,16 +143,18 @@ func (c *Console) logFailure(r *http.Request, err error) {
 }
 
 func (c *Console) tenants(ctx context.Context) (list []tenant.Tenant, err error) {
-	err = c.deps.DB.InSystem(ctx, "development: tenants to choose from", func(ctx context.Context, tx postgres.SystemTx) error {
-		list, err = tenant.List(ctx, tx)
-		return err
-	})
+	err = c.deps.DB.InSystem(ctx, "development: tenants to choose from",
+		func(ctx context.Context, tx postgres.SystemTx) error {
+			list, err = tenant.List(ctx, tx)
+			return err
+		})
 	return list, err
 }
 
 // parsePages makes one set of templates for each page: the layout, the pieces, and the page itself.
 func parsePages(c *Console) map[string]*template.Template {
-	base := template.Must(template.New("base").Funcs(c.functions()).ParseFS(webFiles, "web/layout.html", "web/pieces.html"))
+	base := template.Must(template.New("base").Funcs(c.functions()).ParseFS(webFiles, "web/layout.html",
+		"web/pieces.html"))
 	files, _ := fs.Glob(webFiles, "web/*.html")
 	pages := map[string]*template.Template{}
 	for _, file := range files {

@@ -39,7 +39,9 @@ func people() []devidp.User {
 		return devidp.User{ID: id, Name: id, Email: email, EmailVerified: true, Roles: roles}
 	}
 	return []devidp.User{user("alice", "alice@acme.example", "ops"), user("bob", "bob@borealis.example", "viewer"),
-		user("olga", "olga@platform.example", "platform-operator"), user("nora", "nora@acme.example", "somebody"), {ID: "vera", Name: "vera", Email: "vera@acme.example", EmailVerified: true, TenantID: "1", Roles: []string{"viewer"}}, {ID: "una", Name: "una", Email: "una@acme.example", Roles: []string{"viewer"}}}
+		user("olga", "olga@platform.example", "platform-operator"), user("nora", "nora@acme.example", "somebody"),
+		{ID: "vera", Name: "vera", Email: "vera@acme.example", EmailVerified: true, TenantID: "1",
+			Roles: []string{"viewer"}}, {ID: "una", Name: "una", Email: "una@acme.example", Roles: []string{"viewer"}}}
 }
 
 func newSite(t *testing.T, changes ...func(*config.Config)) *site {
@@ -47,7 +49,8 @@ func newSite(t *testing.T, changes ...func(*config.Config)) *site {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	s := &site{base: "http://" + ln.Addr().String(), db: pgtest.New(t), odoo: odootest.New(odootest.Options{Master: "master"})}
-	cfg, err := config.Load(config.Source{Dirs: []string{t.TempDir()}, Lookup: func(string) (string, bool) { return "", false }})
+	cfg, err := config.Load(config.Source{Dirs: []string{t.TempDir()},
+		Lookup: func(string) (string, bool) { return "", false }})
 	require.NoError(t, err)
 	keyset, err := secret.Generate()
 	require.NoError(t, err)
@@ -61,7 +64,8 @@ func newSite(t *testing.T, changes ...func(*config.Config)) *site {
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended, started := make(chan error, 1), make(chan struct{})
 	go func() {
-		ended <- serve.Run(ctx, cfg, serve.Options{Version: "test", Listen: func() (net.Listener, error) { return ln, nil }, Started: func(net.Addr) { close(started) },
+		ended <- serve.Run(ctx, cfg, serve.Options{Version: "test",
+			Listen: func() (net.Listener, error) { return ln, nil }, Started: func(net.Addr) { close(started) },
 			Examine: func(context.Context, config.Config) []console.Check {
 				return []console.Check{{Name: "clock", State: "failed", Fact: "far off", Fix: "set it"}}
 			}})
@@ -80,7 +84,8 @@ func (s *site) provider(t *testing.T) (issuer string) {
 	idp := httptest.NewUnstartedServer(nil)
 	issuer = "http://" + idp.Listener.Addr().String()
 	provider, err := devidp.New(devidp.Config{Issuer: issuer, Users: people(),
-		Clients: []devidp.Client{{ID: "console", RedirectURIs: []string{s.base + "/auth/callback"}, PostLogoutRedirectURIs: []string{s.base + "/"}}}})
+		Clients: []devidp.Client{{ID: "console", RedirectURIs: []string{s.base + "/auth/callback"},
+			PostLogoutRedirectURIs: []string{s.base + "/"}}}})
 	require.NoError(t, err)
 	idp.Config.Handler = provider
 	idp.Start()
@@ -91,10 +96,12 @@ func (s *site) provider(t *testing.T) (issuer string) {
 func (s *site) configureOdoo(t *testing.T, cfg *config.Config) {
 	web := httptest.NewServer(s.odoo)
 	t.Cleanup(web.Close)
-	cfg.Odoo.ServerURL, cfg.Odoo.TemplateDB, cfg.Odoo.MasterPassword, cfg.Odoo.TemplatePassword = web.URL, "template", "master", string(odoo.NewSecret())
+	cfg.Odoo.ServerURL, cfg.Odoo.TemplateDB, cfg.Odoo.MasterPassword, cfg.Odoo.TemplatePassword = web.URL, "template",
+		"master", string(odoo.NewSecret())
 	server, err := odoo.New(odoo.Options{BaseURL: web.URL})
 	require.NoError(t, err)
-	_, err = provision.PrepareTemplate(t.Context(), server, provision.Template{Name: "template", Master: "master", Secret: odoo.Secret(cfg.Odoo.TemplatePassword)})
+	_, err = provision.PrepareTemplate(t.Context(), server,
+		provision.Template{Name: "template", Master: "master", Secret: odoo.Secret(cfg.Odoo.TemplatePassword)})
 	require.NoError(t, err)
 }
 
@@ -108,7 +115,8 @@ type browser struct {
 func (s *site) browser(t *testing.T) *browser {
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
-	return &browser{&http.Client{Jar: jar, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, s, t}
+	return &browser{&http.Client{Jar: jar, Timeout: 30 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, s, t}
 }
 
 // answer is a response that was read.
@@ -237,12 +245,14 @@ func (s *site) exec(t *testing.T, sql string, args ...any) {
 	require.NoError(t, err)
 }
 
-// settled waits until the queue has recorded every job of a kind as completed, which it does a moment after the work was seen.
+// settled waits until the queue has recorded every job of a kind as completed, which it does a moment after the work
+// was seen.
 func (s *site) settled(t *testing.T, kind string) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		var done bool
-		require.NoError(t, s.db.Owner.QueryRow(t.Context(), `SELECT bool_and(state = 'completed') FROM river.river_job WHERE kind = $1`, kind).Scan(&done))
+		require.NoError(t, s.db.Owner.QueryRow(t.Context(),
+			`SELECT bool_and(state = 'completed') FROM river.river_job WHERE kind = $1`, kind).Scan(&done))
 		return done
 	}, time.Minute, 20*time.Millisecond, "jobs of kind %s", kind)
 }

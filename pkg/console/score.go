@@ -50,10 +50,11 @@ func (c *Console) getRun(w http.ResponseWriter, r *http.Request, v visitor) erro
 
 // postScore asks for the scores to follow what the profiles and the register say now, as POST /runs does.
 func (c *Console) postScore(w http.ResponseWriter, r *http.Request, v visitor) error {
-	err := c.deps.DB.InSystem(r.Context(), "console: request run", func(ctx context.Context, tx postgres.SystemTx) error {
-		_, err := leads.RequestRun(ctx, tx, c.deps.Jobs, v.Tenant.ID, v.by(r))
-		return err
-	})
+	err := c.deps.DB.InSystem(r.Context(), "console: request run",
+		func(ctx context.Context, tx postgres.SystemTx) error {
+			_, err := leads.RequestRun(ctx, tx, c.deps.Jobs, v.Tenant.ID, v.by(r))
+			return err
+		})
 	if err != nil {
 		return err
 	}

@@ -33,8 +33,8 @@ type setupStep struct {
 	Error, Hint  string
 }
 
-// labels are the steps in the words of whoever waits for them, in the order of the work. The optional ones are shown once
-// they happen.
+// labels are the steps in the words of whoever waits for them, in the order of the work. The optional ones are shown
+// once they happen.
 func labels() []struct {
 	name, label string
 	optional    bool
@@ -182,7 +182,8 @@ func (s *setup) tell(now time.Time) {
 }
 
 func (s *setup) add(label string, step onboarding.Step, now time.Time) {
-	line := setupStep{Label: label, State: step.State, Took: step.Took(), Attempt: step.Attempt, Error: text(step.Error), Hint: text(step.Hint)}
+	line := setupStep{Label: label, State: step.State, Took: step.Took(), Attempt: step.Attempt,
+		Error: text(step.Error), Hint: text(step.Hint)}
 	switch {
 	case step.State == onboarding.StepDone:
 		s.Done++
@@ -197,7 +198,8 @@ func (s *setup) add(label string, step onboarding.Step, now time.Time) {
 func (c *Console) postSetup(w http.ResponseWriter, r *http.Request, v visitor) error {
 	if v.member() && !v.ops() {
 		if st, err := c.snapshot(r.Context(), v); err == nil && st.Status == onboarding.Failed {
-			return fault.New(fault.Denied, "role ops or higher is needed to try again").WithCode("INSUFFICIENT_ROLE").WithHint("ask an admin of your tenant, or an operator")
+			return fault.New(fault.Denied, "role ops or higher is needed to try again").WithCode(
+				"INSUFFICIENT_ROLE").WithHint("ask an admin of your tenant, or an operator")
 		}
 	}
 	if _, err := c.deps.Onboarding.FirstLogin(r.Context(), v.Identity, v.by(r)); err != nil {

@@ -17,7 +17,10 @@ import (
 
 func TestOperatorsSeeTheInstallation(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, func(c *config.Config) { c.Console.OperatorTenant, c.Console.OperatorRole = 1, "platform-operator" })
+	s := newSite(t, func(c *config.Config) {
+		c.Console.OperatorTenant, c.Console.OperatorRole = 1,
+			"platform-operator"
+	})
 	alice, olga, bob := s.browser(t).settle("alice"), s.browser(t), s.browser(t).settle("bob")
 	require.Contains(t, olga.signIn("olga").body, "Looking at everything", "an operator of no tenant comes here")
 	require.Contains(t, olga.get("/ops/health", "HX-Request", "true").body, "1 check failed")
@@ -26,7 +29,9 @@ func TestOperatorsSeeTheInstallation(t *testing.T) {
 	s.exec(t, `INSERT INTO acra_runs (source, state, started_at, updated_at, finished_at, checkpoint, rows_read, inserted, rejected, detail)
 		VALUES ('a file', 'done', now() - interval '10 s', now(), now(), '{"batch": 1, "at": {"part": "a.csv", "line": 7}}', 1234, 1200, 34, '{"reasons": {"column uen: empty": 34}}')`)
 	for who, b := range map[string]*browser{"by tenant": alice, "by role": olga} {
-		for path, words := range map[string]string{"/ops/health": "far off", "/ops/tenants": "bob@borealis.example", "/ops/ingestion": "column uen: empty", "/ops/jobs": "onboarding", "/ops/jobs?state=completed": "onboarding", "/ops/audit": "tenant.create",
+		for path, words := range map[string]string{"/ops/health": "far off", "/ops/tenants": "bob@borealis.example",
+			"/ops/ingestion": "column uen: empty", "/ops/jobs": "onboarding", "/ops/jobs?state=completed": "onboarding",
+			"/ops/audit":             "tenant.create",
 			"/ops/tenants/2/latency": " ms"} {
 			a := b.get(path)
 			require.Equal(t, http.StatusOK, a.status, "%s %s", who, path)
@@ -37,7 +42,8 @@ func TestOperatorsSeeTheInstallation(t *testing.T) {
 	}
 	require.Equal(t, http.StatusNotFound, bob.get("/ops").status)
 	vera := s.browser(t).settle("vera")
-	require.Contains(t, vera.get("/setup").body, `title="alice@acme.example">alice@acme.example</span> · <span class="role">viewer</span>`)
+	require.Contains(t, vera.get("/setup").body,
+		`title="alice@acme.example">alice@acme.example</span> · <span class="role">viewer</span>`)
 	require.Equal(t, http.StatusNotFound, vera.get("/ops").status, "a viewer of the operator's tenant is no operator")
 	welcome := olga.get("/setup").body
 	require.Contains(t, welcome, "You operate this installation")
@@ -69,17 +75,20 @@ func TestProfilesAreTriedAndSaved(t *testing.T) {
 	require.NotContains(t, bob.get("/profiles").body, "<textarea")
 	try := func(pairs ...string) string { return alice.post("/profiles/try", pairs...).body }
 	require.Regexp(t, `<strong>4</strong> of 4 live companies`, try("industries", "software"))
-	require.Regexp(t, `<strong>0</strong> of 4 live companies`, try("industries", "software", "not_keywords", "tenant\r\n"))
+	require.Regexp(t, `<strong>0</strong> of 4 live companies`,
+		try("industries", "software", "not_keywords", "tenant\r\n"))
 	require.Contains(t, try("ssic_codes", "x"), "payload.ssic_codes[0]", "what is wrong is told while somebody types")
 	require.Contains(t, try("year_min", "soon"), "not a number")
 
-	a := alice.post("/profiles", "name", "Builders", "industries", "construction\r\nF\r\n", "year_min", "1990", "not_uens", "201500001A")
+	a := alice.post("/profiles", "name", "Builders", "industries", "construction\r\nF\r\n", "year_min", "1990",
+		"not_uens", "201500001A")
 	require.Equal(t, http.StatusSeeOther, a.status, a.body)
 	page := alice.follow(a)
 	require.Contains(t, page.body, "Saved.")
 	require.Contains(t, page.body, "construction\nF</textarea>")
 	var payload string
-	require.NoError(t, s.db.Owner.QueryRow(t.Context(), `SELECT payload::text FROM icp_rules WHERE name = 'Builders'`).Scan(&payload))
+	require.NoError(t, s.db.Owner.QueryRow(t.Context(),
+		`SELECT payload::text FROM icp_rules WHERE name = 'Builders'`).Scan(&payload))
 	require.JSONEq(t, `{"industries": ["construction", "F"], "incorporation_year": {"min": 1990}, "exclusions": {"uens": ["201500001A"]}}`, payload)
 	require.Equal(t, http.StatusBadRequest, alice.post("/profiles", "name", "Bad", "ssic_codes", "x").status)
 }
@@ -96,8 +105,10 @@ func TestDevelopmentSignIn(t *testing.T) {
 	require.Contains(t, page.body, "TENANT 2 COMPANY 1")
 	require.Contains(t, page.body, "developer@localhost")
 	require.Contains(t, page.body, `<option value="2" selected>`)
-	require.Equal(t, 4, strings.Count(dev.follow(dev.get("/leads/download?format=csv")).body, "\r\n"), "the download is of the same tenant")
-	require.Equal(t, http.StatusNotFound, s.browser(t).ask(http.MethodPost, "/dev/tenant", map[string][]string{"tenant": {"1"}}, "X-Forwarded-For", "1.2.3.4").status)
+	require.Equal(t, 4, strings.Count(dev.follow(dev.get("/leads/download?format=csv")).body, "\r\n"),
+		"the download is of the same tenant")
+	require.Equal(t, http.StatusNotFound, s.browser(t).ask(http.MethodPost, "/dev/tenant",
+		map[string][]string{"tenant": {"1"}}, "X-Forwarded-For", "1.2.3.4").status)
 	dev.post("/signout")
 	require.Equal(t, http.StatusSeeOther, dev.get("/leads").status)
 
@@ -111,7 +122,8 @@ func TestAnOnboardingThatFailedIsTriedAgainByOpsOnly(t *testing.T) {
 	s := newSite(t)
 	alice, bob := s.browser(t).settle("alice"), s.browser(t).settle("bob")
 	for unfinished := 1; unfinished > 0; { // the queue books the end of a job a moment after the page shows it
-		require.NoError(t, s.db.Owner.QueryRow(t.Context(), `SELECT count(*) FROM river.river_job WHERE finalized_at IS NULL`).Scan(&unfinished))
+		require.NoError(t, s.db.Owner.QueryRow(t.Context(),
+			`SELECT count(*) FROM river.river_job WHERE finalized_at IS NULL`).Scan(&unfinished))
 	}
 	s.exec(t, `UPDATE onboarding_status SET status = 'error', error = 'Odoo said no', step = 'odoo_fields'`)
 	s.exec(t, `UPDATE onboarding_steps SET state = 'failed', error = 'Odoo said no', hint = 'call somebody' WHERE step = 'odoo_fields'`)

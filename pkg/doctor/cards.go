@@ -8,11 +8,12 @@ import (
 	"github.com/leadctl/leadctl/pkg/console"
 )
 
-// Cards is Examine for the console's operators, without the checks that ask each workspace or the publisher: pages are looked
-// at often.
+// Cards is Examine for the console's operators, without the checks that ask each workspace or the publisher: pages are
+// looked at often.
 func Cards(ctx context.Context, cfg config.Config) (cards []console.Check) {
 	for _, c := range Examine(ctx, Options{Config: cfg, Quick: true}) {
-		cards = append(cards, console.Check{Name: strings.Replace(c.Name, "postgresql", "PostgreSQL", 1), State: c.State, Fact: c.Fact, Fix: c.Fix})
+		cards = append(cards, console.Check{Name: strings.Replace(c.Name, "postgresql", "PostgreSQL", 1),
+			State: c.State, Fact: c.Fact, Fix: c.Fix})
 	}
 	return cards
 }

@@ -16,7 +16,8 @@ import (
 // installation asks the catalog: server, schema, row security, login.
 func installation(ctx context.Context, o Options, db *postgres.DB) (checks []Check) {
 	err := db.ReadCatalog(ctx, func(q schema.Querier) error {
-		checks = append(checks, server(ctx, q), settings(ctx, q, o), schemaVersion(ctx, q), gate(ctx, q), login(ctx, q, o))
+		checks = append(checks, server(ctx, q), settings(ctx, q, o), schemaVersion(ctx, q), gate(ctx, q),
+			login(ctx, q, o))
 		return nil
 	})
 	if err != nil {
@@ -28,7 +29,8 @@ func installation(ctx context.Context, o Options, db *postgres.DB) (checks []Che
 func server(ctx context.Context, q schema.Querier) Check {
 	var version string
 	var number int
-	err := q.QueryRow(ctx, `SELECT current_setting('server_version'), current_setting('server_version_num')::int`).Scan(&version, &number)
+	err := q.QueryRow(ctx, `SELECT current_setting('server_version'), current_setting('server_version_num')::int`).Scan(
+		&version, &number)
 	if err == nil && number < schema.MinServerVersion {
 		err = fault.New(fault.Operator, "PostgreSQL %s: version 15 or newer is needed", version)
 	}
@@ -51,13 +53,18 @@ func settings(ctx context.Context, q schema.Querier, o Options) Check {
 	switch {
 	case err != nil:
 	case standby:
-		c.State, c.Fact, c.Fix = Failed, "the server is a standby and takes no writes", "let POSTGRES_DSN name the primary, or say target_session_attrs=read-write in it"
+		c.State, c.Fact, c.Fix = Failed, "the server is a standby and takes no writes",
+			"let POSTGRES_DSN name the primary, or say target_session_attrs=read-write in it"
 	case encoding != "UTF8":
-		c.State, c.Fact, c.Fix = Failed, "the database's encoding is "+encoding, "make a database with ENCODING 'UTF8' and move to it"
+		c.State, c.Fact, c.Fix = Failed, "the database's encoding is "+encoding,
+			"make a database with ENCODING 'UTF8' and move to it"
 	case fsync == "off" || pages == "off":
-		c.State, c.Fact, c.Fix = state, fmt.Sprintf("fsync %s, full_page_writes %s: a crash can lose what was acknowledged", fsync, pages), "switch both on in postgresql.conf"
+		c.State, c.Fact, c.Fix = state, fmt.Sprintf(
+			"fsync %s, full_page_writes %s: a crash can lose what was acknowledged", fsync, pages),
+			"switch both on in postgresql.conf"
 	case most-used < o.Config.Database.MaxConns:
-		c.State, c.Fact = Warning, fmt.Sprintf("%d of %d connections in use; a leadctl may open %d more", used, most, o.Config.Database.MaxConns)
+		c.State, c.Fact = Warning, fmt.Sprintf("%d of %d connections in use; a leadctl may open %d more", used, most,
+			o.Config.Database.MaxConns)
 		c.Fix = "raise max_connections, or lower LEADCTL_DATABASE_MAX_CONNS"
 	}
 	return c
@@ -76,14 +83,16 @@ func gate(ctx context.Context, q schema.Querier) Check {
 	if err == nil {
 		err = schema.Refusal(found)
 	}
-	return fromError("row security", err, "forced on every table with a tenant's rows, with the policies that leadctl gave them")
+	return fromError("row security", err,
+		"forced on every table with a tenant's rows, with the policies that leadctl gave them")
 }
 
 // login is what RESET ROLE would lead to. In development one login for everything is fine.
 func login(ctx context.Context, q schema.Querier, o Options) Check {
 	found, err := schema.GateLogin(ctx, q)
 	if err == nil && len(found) > 0 && o.Config.Development() {
-		return Check{Name: "login", State: Warning, Fact: found[0].String(), Fix: "fine for development; production refuses it"}
+		return Check{Name: "login", State: Warning, Fact: found[0].String(),
+			Fix: "fine for development; production refuses it"}
 	}
 	if err == nil {
 		err = schema.Refusal(found)
@@ -97,8 +106,8 @@ var errUndo = errors.New("proof rolled back")
 // Numbers that no tenant has: tenants are counted from 1.
 const proofA, proofB = 2147483646, 2147483647
 
-// twoTenants tries it out: a row of one tenant, looked for, changed and forged by another, in a transaction that is rolled
-// back. It takes the very role that requests have.
+// twoTenants tries it out: a row of one tenant, looked for, changed and forged by another, in a transaction that is
+// rolled back. It takes the very role that requests have.
 func twoTenants(ctx context.Context, _ Options, db *postgres.DB) []Check {
 	var tables int
 	err := db.InSystem(ctx, "doctor: two tenants", func(ctx context.Context, tx postgres.SystemTx) (err error) {
@@ -110,14 +119,16 @@ func twoTenants(ctx context.Context, _ Options, db *postgres.DB) []Check {
 	if errors.Is(err, errUndo) {
 		err = nil
 	}
-	c := fromError("two tenants", err, fmt.Sprintf("one saw, changed and forged nothing of the other's, and nothing of anybody's in %d tables", tables))
+	c := fromError("two tenants", err, fmt.Sprintf(
+		"one saw, changed and forged nothing of the other's, and nothing of anybody's in %d tables", tables))
 	return []Check{c.orFix("stop every leadctl that serves, then `leadctl migrate status` and docs/security.md")}
 }
 
 func proveTenants(ctx context.Context, tx postgres.SystemTx) (tables int, err error) {
 	for _, sql := range []string{
 		fmt.Sprintf(`INSERT INTO tenants (tenant_id, name) VALUES (%d, 'doctor a'), (%d, 'doctor b')`, proofA, proofB),
-		fmt.Sprintf(`SELECT set_config('role', '%s', true), set_config('request.tenant_id', '%d', true)`, schema.AppRole, proofA),
+		fmt.Sprintf(`SELECT set_config('role', '%s', true), set_config('request.tenant_id', '%d', true)`,
+			schema.AppRole, proofA),
 		fmt.Sprintf(`INSERT INTO icp_rules (rule_id, tenant_id, name, payload) VALUES (1, %d, 'doctor', '{}')`, proofA),
 		fmt.Sprintf(`SELECT set_config('request.tenant_id', '%d', true)`, proofB),
 	} {
@@ -168,7 +179,8 @@ const pgerrcodeDenied = "42501" // insufficient_privilege, which is what row sec
 
 // forge comes last: the refusal that is hoped for ends the transaction.
 func forge(ctx context.Context, tx postgres.SystemTx) error {
-	_, err := tx.Exec(ctx, fmt.Sprintf(`INSERT INTO icp_rules (rule_id, tenant_id, name, payload) VALUES (2, %d, 'forged', '{}')`, proofA))
+	_, err := tx.Exec(ctx,
+		fmt.Sprintf(`INSERT INTO icp_rules (rule_id, tenant_id, name, payload) VALUES (2, %d, 'forged', '{}')`, proofA))
 	if err == nil {
 		return fault.New(fault.Operator, "a tenant writes rules in another's name")
 	}

@@ -15,8 +15,8 @@ const (
 	lowShare  = 10 // percent
 )
 
-// disk looks at the file systems of this machine that leadctl and a PostgreSQL beside it write to. That of a PostgreSQL elsewhere
-// has to be watched there: the database tells nobody.
+// disk looks at the file systems of this machine that leadctl and a PostgreSQL beside it write to. That of a PostgreSQL
+// elsewhere has to be watched there: the database tells nobody.
 func disk(o Options) (checks []Check) {
 	free := o.Free
 	if free == nil {
@@ -30,10 +30,12 @@ func disk(o Options) (checks []Check) {
 		}
 		seen[s] = true
 		share := s.Free * 100 / s.Total
-		c := Check{Name: "disk", State: OK, Fact: fmt.Sprintf("%s: %.1f of %.1f GiB free (%d %%)", dir, float64(s.Free)/gib, float64(s.Total)/gib, share)}
+		c := Check{Name: "disk", State: OK, Fact: fmt.Sprintf("%s: %.1f of %.1f GiB free (%d %%)", dir,
+			float64(s.Free)/gib, float64(s.Total)/gib, share)}
 		switch {
 		case s.Free < leastFree:
-			c.State, c.Fix = Failed, "make room: a load of the register needs some 3 GiB, and a full disk stops PostgreSQL"
+			c.State, c.Fix = Failed,
+				"make room: a load of the register needs some 3 GiB, and a full disk stops PostgreSQL"
 		case share < lowShare && s.Free < 5*gib:
 			c.State, c.Fix = Warning, "make room before it is full"
 		}

@@ -1,9 +1,10 @@
-// Package doctor says what is wrong with an installation and what to do about it: every check is one line with a state, a
-// fact and, when something has to be done, the fix.
+// Package doctor says what is wrong with an installation and what to do about it: every check is one line with a state,
+// a fact and, when something has to be done, the fix.
 //
-// What a daemon refuses to start with is decided in package serve and package schema; doctor asks the same questions, all of
-// them, goes on after a bad answer, and looks at what a daemon finds out only later: whether the stored secrets open, each
-// workspace lets leadctl in, jobs move, and the register is fresh. It changes nothing but what Options.Fix allows.
+// What a daemon refuses to start with is decided in package serve and package schema; doctor asks the same questions,
+// all of them, goes on after a bad answer, and looks at what a daemon finds out only later: whether the stored secrets
+// open, each workspace lets leadctl in, jobs move, and the register is fresh. It changes nothing but what Options.Fix
+// allows.
 package doctor
 
 import (
@@ -49,7 +50,8 @@ type Options struct {
 	// Quick leaves out what asks every workspace, every secret or the publisher.
 	Quick bool
 	Free  func(dir string) (Space, error) // nil asks the file system
-	// TenantEditors says who may edit the user attribute that names the tenant, in a Keycloak realm. Nil: no administrator is known.
+	// TenantEditors says who may edit the user attribute that names the tenant, in a Keycloak realm. Nil: no
+	// administrator is known.
 	TenantEditors func(context.Context) ([]string, error)
 }
 
@@ -67,16 +69,18 @@ func Verdict(checks []Check) error {
 	if n == 0 {
 		return nil
 	}
-	return fault.New(fault.Operator, "doctor: %d of %d checks failed", n, len(checks)).WithHint("the column fix says what to do for each")
+	return fault.New(fault.Operator, "doctor: %d of %d checks failed", n,
+		len(checks)).WithHint("the column fix says what to do for each")
 }
 
-// Examine runs every check against what the configuration describes, those that do not build on each other at the same time,
-// and reports them in the order in which a reader would go.
+// Examine runs every check against what the configuration describes, those that do not build on each other at the same
+// time, and reports them in the order in which a reader would go.
 func Examine(ctx context.Context, o Options) []Check {
 	checks := []Check{fromError("configuration", o.Config.ForServe(), o.Config.Env)}
 	for _, w := range o.Config.Warnings() {
 		if checks[0].State == OK { // else it says so itself
-			checks = append(checks, Check{Name: "configuration", State: Warning, Fact: w, Fix: "docs/config.md names the setting"})
+			checks = append(checks, Check{Name: "configuration", State: Warning, Fact: w,
+				Fix: "docs/config.md names the setting"})
 		}
 	}
 	groups := []group{o.database, o.inTime(odooServer), o.inTime(provider), o.inTime(realm)}
@@ -120,8 +124,10 @@ func together(ctx context.Context, groups []group) []Check {
 func (o Options) database(ctx context.Context) []Check {
 	db, err := o.reach(ctx)
 	if err != nil {
-		checks := []Check{fromError("postgresql", err, "").orFix("is PostgreSQL running, and does POSTGRES_DSN name it?"), keyset(o)}
-		return append(checks, skipped("no database", "settings", "migrations", "row security", "login", "two tenants", "stored secrets", "jobs", "companies")...)
+		checks := []Check{fromError("postgresql", err,
+			"").orFix("is PostgreSQL running, and does POSTGRES_DSN name it?"), keyset(o)}
+		return append(checks, skipped("no database", "settings", "migrations", "row security", "login", "two tenants",
+			"stored secrets", "jobs", "companies")...)
 	}
 	defer db.Close()
 	with := func(ask func(context.Context, Options, *postgres.DB) []Check) group {

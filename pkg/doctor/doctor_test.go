@@ -28,8 +28,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/wire"
 )
 
-// patient is an installation in good health: a migrated database with a tenant whose workspace stands, an identity provider, an Odoo, and
-// a register that was loaded today.
+// patient is an installation in good health: a migrated database with a tenant whose workspace stands, an identity
+// provider, an Odoo, and a register that was loaded today.
 type patient struct {
 	db       *pgtest.DB
 	env      map[string]string
@@ -42,7 +42,8 @@ type patient struct {
 
 func newPatient(t *testing.T) *patient {
 	t.Helper()
-	p := &patient{db: pgtest.New(t), env: map[string]string{"LEADCTL_ENV": "development", "NEXIUS_AUDIENCE": "api", "LEADCTL_KEYSET": newKeyset(t)}}
+	p := &patient{db: pgtest.New(t), env: map[string]string{"LEADCTL_ENV": "development", "NEXIUS_AUDIENCE": "api",
+		"LEADCTL_KEYSET": newKeyset(t)}}
 	p.env["POSTGRES_DSN"] = p.db.LoginDSN
 	p.options.Free = func(string) (doctor.Space, error) { return doctor.Space{Free: 60 << 30, Total: 100 << 30}, nil }
 	p.startProvider(t)
@@ -64,7 +65,8 @@ func (p *patient) startProvider(t *testing.T) {
 	p.env["NEXIUS_ISSUER"] = "http://" + server.Listener.Addr().String()
 	var err error
 	p.provider, err = devidp.New(devidp.Config{Issuer: p.env["NEXIUS_ISSUER"],
-		Users: []devidp.User{{ID: "alice", Email: "alice@acme.example", EmailVerified: true, Roles: []string{"ops"}, TenantID: "1"},
+		Users: []devidp.User{{ID: "alice", Email: "alice@acme.example", EmailVerified: true, Roles: []string{"ops"},
+			TenantID: "1"},
 			{ID: "bob", Email: "bob@acme.example", EmailVerified: true}},
 		Clients: []devidp.Client{{ID: "api", RedirectURIs: []string{"http://127.0.0.1/x"}}, {ID: "unmapped", RedirectURIs: []string{"http://127.0.0.1/x"}}}})
 	require.NoError(t, err)
@@ -83,13 +85,16 @@ func (p *patient) startOdoo(t *testing.T) {
 	t.Cleanup(p.odoo.Close)
 	client, err := odoo.New(odoo.Options{BaseURL: p.odoo.URL})
 	require.NoError(t, err)
-	_, err = provision.PrepareTemplate(t.Context(), client, provision.Template{Name: "template", Master: "master", Secret: "template-admin"})
+	_, err = provision.PrepareTemplate(t.Context(), client,
+		provision.Template{Name: "template", Master: "master", Secret: "template-admin"})
 	require.NoError(t, err)
-	for name, value := range map[string]string{"ODOO_SERVER_URL": p.odoo.URL, "ODOO_TEMPLATE_DB": "template", "ODOO_MASTER_PASSWORD": "master", "LEADCTL_ODOO_TEMPLATE_PASSWORD": "template-admin"} {
+	for name, value := range map[string]string{"ODOO_SERVER_URL": p.odoo.URL, "ODOO_TEMPLATE_DB": "template",
+		"ODOO_MASTER_PASSWORD": "master", "LEADCTL_ODOO_TEMPLATE_PASSWORD": "template-admin"} {
 		p.env[name] = value
 	}
 	var id tenantid.ID
-	require.NoError(t, p.db.Owner.QueryRow(t.Context(), `INSERT INTO tenants (name) VALUES ('Acme') RETURNING tenant_id`).Scan(&id))
+	require.NoError(t, p.db.Owner.QueryRow(t.Context(),
+		`INSERT INTO tenants (name) VALUES ('Acme') RETURNING tenant_id`).Scan(&id))
 	spaces, err := wire.Workspaces(t.Context(), p.config(t), p.db.App, logging.Discard())
 	require.NoError(t, err)
 	w, err := spaces.Prepare(t.Context(), id, tenant.By{Actor: "test"})
@@ -106,7 +111,8 @@ func (p *patient) loadRegister(t *testing.T) {
 	var text bytes.Buffer
 	_, err := acragen.Write(&text, 50, 1, acragen.Options{LiveOnly: true})
 	require.NoError(t, err)
-	p.site = acratest.Start(t, acratest.Dataset{ID: "d_1", Letter: "A", CSV: text.Bytes(), Updated: "2026-09-16T10:04:13+08:00"})
+	p.site = acratest.Start(t, acratest.Dataset{ID: "d_1", Letter: "A", CSV: text.Bytes(),
+		Updated: "2026-09-16T10:04:13+08:00"})
 	p.env["API_URL"] = p.site.URL + "/api/action/datastore_search"
 	_, err = acra.Ingest(t.Context(), p.db.App, acra.Options{Source: acra.Bulk(p.site.Service(), nil)})
 	require.NoError(t, err)
@@ -169,11 +175,13 @@ func TestHealthy(t *testing.T) {
 		}
 	}
 	var left int
-	require.NoError(t, p.db.Owner.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM tenants) + (SELECT count(*) FROM icp_rules)`).Scan(&left))
+	require.NoError(t, p.db.Owner.QueryRow(t.Context(),
+		`SELECT (SELECT count(*) FROM tenants) + (SELECT count(*) FROM icp_rules)`).Scan(&left))
 	require.Equal(t, 1, left, "the proof is rolled back")
 }
 
-// TestPlantedFaults: each is found by the check named, which names the fix, and the exit code says that something must be done.
+// TestPlantedFaults: each is found by the check named, which names the fix, and the exit code says that something must
+// be done.
 func TestPlantedFaults(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -187,8 +195,12 @@ func TestPlantedFaults(t *testing.T) {
 				p.env["POSTGRES_DSN"] = "postgres://nobody@127.0.0.1:1/none?connect_timeout=2"
 			}},
 		"pending migration": {check: "migrations", fact: "pending", fix: "leadctl migrate",
-			plant: func(t *testing.T, p *patient) { p.exec(t, `UPDATE leadctl_schema_version SET version = version - 1`) }},
-		"unforced table": {check: "row security", fact: "lead_scores", fix: "ALTER TABLE public.lead_scores FORCE ROW LEVEL SECURITY",
+			plant: func(t *testing.T, p *patient) {
+				p.exec(t,
+					`UPDATE leadctl_schema_version SET version = version - 1`)
+			}},
+		"unforced table": {check: "row security", fact: "lead_scores",
+			fix:   "ALTER TABLE public.lead_scores FORCE ROW LEVEL SECURITY",
 			plant: func(t *testing.T, p *patient) { p.exec(t, `ALTER TABLE lead_scores NO FORCE ROW LEVEL SECURITY`) }},
 		"superuser role": {check: "login", fact: "superuser", fix: "leadctl migrate login", production: true,
 			plant: func(_ *testing.T, p *patient) { p.env["POSTGRES_DSN"] = p.db.OwnerDSN }},
@@ -216,7 +228,10 @@ func TestPlantedFaults(t *testing.T) {
 			plant: func(t *testing.T, p *patient) { p.exec(t, discarded) }},
 		"disk low": {check: "disk", fact: "0.5 of 100.0 GiB free", fix: "make room",
 			plant: func(_ *testing.T, p *patient) {
-				p.options.Free = func(string) (doctor.Space, error) { return doctor.Space{Free: 1 << 29, Total: 100 << 30}, nil }
+				p.options.Free = func(string) (doctor.Space,
+					error) {
+					return doctor.Space{Free: 1 << 29, Total: 100 << 30}, nil
+				}
 			}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -272,7 +287,10 @@ func TestOtherFaults(t *testing.T) {
 			plant: func(t *testing.T, p *patient) { p.exec(t, `DELETE FROM acra_runs`) }},
 		"a disk that fills up": {check: "disk", state: doctor.Warning, fact: "3.0 of 100.0 GiB free (3 %)",
 			plant: func(_ *testing.T, p *patient) {
-				p.options.Free = func(string) (doctor.Space, error) { return doctor.Space{Free: 3 << 30, Total: 100 << 30}, nil }
+				p.options.Free = func(string) (doctor.Space,
+					error) {
+					return doctor.Space{Free: 3 << 30, Total: 100 << 30}, nil
+				}
 			}},
 	} {
 		t.Run(name, func(t *testing.T) {

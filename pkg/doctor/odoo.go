@@ -21,10 +21,12 @@ import (
 
 func keyset(o Options) Check {
 	if o.Config.Secrets.Keyset == "" {
-		return Check{Name: "keyset", State: Failed, Fact: "not set: no Odoo secret can be kept", Fix: "leadctl secrets init FILE, then LEADCTL_KEYSET_FILE=FILE"}
+		return Check{Name: "keyset", State: Failed, Fact: "not set: no Odoo secret can be kept",
+			Fix: "leadctl secrets init FILE, then LEADCTL_KEYSET_FILE=FILE"}
 	}
 	_, err := secret.Parse([]byte(o.Config.Secrets.Keyset))
-	return fromError("keyset", err, "readable").orFix("LEADCTL_KEYSET_FILE has to name a file that `leadctl secrets init` made")
+	return fromError("keyset", err, "readable").orFix(
+		"LEADCTL_KEYSET_FILE has to name a file that `leadctl secrets init` made")
 }
 
 // storedSecrets opens everything that is sealed in the database with the keys at hand, and looks at nothing of it.
@@ -45,7 +47,9 @@ func storedSecrets(ctx context.Context, o Options, db *postgres.DB) []Check {
 		}
 	}
 	if c.State == Failed {
-		return []Check{c.orFix("put the key that sealed them back into the keyset that LEADCTL_KEYSET_FILE names; what is lost is made anew by `leadctl tenant provision TENANT`")}
+		return []Check{c.orFix(
+			"put the key that sealed them back into the keyset that LEADCTL_KEYSET_FILE names; what is lost is made " +
+				"anew by `leadctl tenant provision TENANT`")}
 	}
 	c.Fact = fmt.Sprintf("%d open, %d of them with an older key", whole, older)
 	return []Check{c}
@@ -61,13 +65,15 @@ func odooServer(ctx context.Context, o Options) []Check {
 	if err == nil {
 		v, err = server.Version(ctx)
 	}
-	return []Check{fromError("odoo", err, "version "+v.Name).orFix("is Odoo running, and is ODOO_SERVER_URL its address? `leadctl odoo test` tries more")}
+	return []Check{fromError("odoo", err, "version "+v.Name).orFix(
+		"is Odoo running, and is ODOO_SERVER_URL its address? `leadctl odoo test` tries more")}
 }
 
 // mostWorkspaces is how many tenants' workspaces are tried: the latest ones. `leadctl odoo test --tenant` tries any.
 const mostWorkspaces = 100
 
-// workspaces signs in to tenants' workspaces as leadctl does. Those that let it in are one line, each other one its own.
+// workspaces signs in to tenants' workspaces as leadctl does. Those that let it in are one line, each other one its
+// own.
 func workspaces(ctx context.Context, o Options, db *postgres.DB) []Check {
 	if o.Config.Odoo.ServerURL == "" {
 		return nil
@@ -97,13 +103,15 @@ func workspaces(ctx context.Context, o Options, db *postgres.DB) []Check {
 		}
 		c := fromError(fmt.Sprintf("workspace %s", id), err, "")
 		if c.Fix == "" {
-			c.Fix = fmt.Sprintf("`leadctl odoo test --tenant %s` tries it step by step; `leadctl tenant provision %[1]s --wait` mends what is missing", id)
+			c.Fix = fmt.Sprintf("`leadctl odoo test --tenant %s` tries it step by step; `leadctl tenant provision "+
+				"%[1]s --wait` mends what is missing", id)
 		}
 		if refused = append(refused, c); len(refused) == mostShown {
 			break
 		}
 	}
-	return append([]Check{{Name: "workspaces", State: OK, Fact: fmt.Sprintf("%d tried, %d refused", len(ids), len(refused))}}, refused...)
+	return append([]Check{{Name: "workspaces", State: OK,
+		Fact: fmt.Sprintf("%d tried, %d refused", len(ids), len(refused))}}, refused...)
 }
 
 func signIn(ctx context.Context, spaces *workspace.Service, id tenantid.ID) error {

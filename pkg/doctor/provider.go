@@ -19,7 +19,9 @@ func provider(ctx context.Context, o Options) []Check {
 		return skipped("NEXIUS_ISSUER is not set", "issuer", "keys", "clock", "audience", "token")
 	}
 	found, err := sso.Discover(ctx, wire.SSO(o.Config, logging.Discard()))
-	checks := []Check{fromError("issuer", err, o.Config.SSO.Issuer).orFix("is NEXIUS_ISSUER the address in the tokens, and does this machine reach it? `leadctl sso discover` shows what answers")}
+	checks := []Check{fromError("issuer", err, o.Config.SSO.Issuer).orFix(
+		"is NEXIUS_ISSUER the address in the tokens, and does this machine reach it? `leadctl sso discover` shows " +
+			"what answers")}
 	if err != nil {
 		checks = append(checks, skipped("no issuer", "keys")...)
 	} else {
@@ -38,7 +40,8 @@ func keys(found sso.Discovery) Check {
 	}
 	c := Check{Name: "keys", State: OK, Fact: fmt.Sprintf("%d usable of %d", usable, len(found.Keys))}
 	if usable == 0 {
-		c.State, c.Fix = Failed, "let the provider sign with RS256 or ES256; `leadctl sso discover` says what is wrong with each key"
+		c.State, c.Fix = Failed,
+			"let the provider sign with RS256 or ES256; `leadctl sso discover` says what is wrong with each key"
 	}
 	return c
 }
@@ -56,16 +59,18 @@ func clock(found sso.Discovery) Check {
 
 func audience(o Options) Check {
 	if len(o.Config.SSO.Audiences) == 0 && o.Config.SSO.ClientID == "" {
-		return Check{Name: "audience", State: Failed, Fact: "not checked: every client of the realm is accepted", Fix: "set NEXIUS_AUDIENCE or NEXIUS_CLIENT_ID"}
+		return Check{Name: "audience", State: Failed, Fact: "not checked: every client of the realm is accepted",
+			Fix: "set NEXIUS_AUDIENCE or NEXIUS_CLIENT_ID"}
 	}
 	return Check{Name: "audience", State: OK, Fact: "checked"}
 }
 
-// token walks a token through every step of its verification. What limits its use without refusing it, such as a claim that
-// no mapper puts in, is a warning.
+// token walks a token through every step of its verification. What limits its use without refusing it, such as a claim
+// that no mapper puts in, is a warning.
 func token(ctx context.Context, o Options) (checks []Check) {
 	if o.Token == "" {
-		return []Check{{Name: "token", State: Skipped, Fact: "none given", Fix: "--token-file FILE, or LEADCTL_TOKEN, has one judged"}}
+		return []Check{{Name: "token", State: Skipped, Fact: "none given",
+			Fix: "--token-file FILE, or LEADCTL_TOKEN, has one judged"}}
 	}
 	v, err := wire.Verifier(o.Config, logging.Discard())
 	if err != nil {

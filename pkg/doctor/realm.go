@@ -8,8 +8,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
-// realm asks Keycloak whether people can put themselves into another tenant. A token cannot tell: what its mapper copies from
-// the user's attributes looks the same, whoever wrote it there.
+// realm asks Keycloak whether people can put themselves into another tenant. A token cannot tell: what its mapper
+// copies from the user's attributes looks the same, whoever wrote it there.
 func realm(ctx context.Context, o Options) []Check {
 	const name = "tenant attribute"
 	switch {
@@ -22,7 +22,8 @@ func realm(ctx context.Context, o Options) []Check {
 	editors, err := o.TenantEditors(ctx)
 	c := fromError(name, err, "users cannot edit it")
 	if err == nil && slices.ContainsFunc(editors, func(who string) bool { return who != "admin" }) {
-		c = Check{Name: name, State: Failed, Fact: "editable by " + strings.Join(editors, ", ") + ": people choose their own tenant",
+		c = Check{Name: name, State: Failed, Fact: "editable by " + strings.Join(editors, ", ") +
+			": people choose their own tenant",
 			Fix: "leadctl sso keycloak setup lets only administrators edit it"}
 	}
 	return []Check{c}

@@ -25,8 +25,9 @@ func TestTenantAttribute(t *testing.T) {
 		"administrators only": {says([]string{"admin"}, nil), OK, ""},
 		"nobody":              {says(nil, nil), OK, ""},
 		"users too":           {says([]string{"admin", "user"}, nil), Failed, "sso keycloak setup"},
-		"not declared":        {says(nil, fault.New(fault.NotFound, "not declared").WithHint("leadctl sso keycloak setup")), Failed, "sso keycloak setup"},
-		"no administrator":    {nil, Skipped, "LEADCTL_KEYCLOAK_PASSWORD_FILE"},
+		"not declared": {says(nil, fault.New(fault.NotFound,
+			"not declared").WithHint("leadctl sso keycloak setup")), Failed, "sso keycloak setup"},
+		"no administrator": {nil, Skipped, "LEADCTL_KEYCLOAK_PASSWORD_FILE"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -13,8 +13,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/doctor"
 )
 
-// What does not build on each other is asked at the same time: each of these servers answers only when all of them have been
-// asked. The order of the lines is the same as ever.
+// What does not build on each other is asked at the same time: each of these servers answers only when all of them have
+// been asked. The order of the lines is the same as ever.
 func TestIndependentChecksRunTogether(t *testing.T) {
 	t.Parallel()
 	var asked sync.WaitGroup
@@ -36,9 +36,11 @@ func TestIndependentChecksRunTogether(t *testing.T) {
 	}
 	env := map[string]string{"LEADCTL_ENV": "development", "POSTGRES_DSN": "postgres://nobody@127.0.0.1:1/none?connect_timeout=1",
 		"NEXIUS_ISSUER": slow(), "ODOO_SERVER_URL": slow(), "API_URL": slow()}
-	cfg, err := config.Load(config.Source{Dirs: []string{t.TempDir()}, Lookup: func(name string) (string, bool) { v, ok := env[name]; return v, ok }})
+	cfg, err := config.Load(config.Source{Dirs: []string{t.TempDir()},
+		Lookup: func(name string) (string, bool) { v, ok := env[name]; return v, ok }})
 	require.NoError(t, err)
-	checks := doctor.Examine(t.Context(), doctor.Options{Config: cfg, Free: func(string) (doctor.Space, error) { return doctor.Space{Free: 60 << 30, Total: 100 << 30}, nil }})
+	checks := doctor.Examine(t.Context(), doctor.Options{Config: cfg,
+		Free: func(string) (doctor.Space, error) { return doctor.Space{Free: 60 << 30, Total: 100 << 30}, nil }})
 
 	var names []string
 	for _, c := range checks {
@@ -51,6 +53,10 @@ func TestIndependentChecksRunTogether(t *testing.T) {
 		}
 	}
 	require.Subset(t, names, []string{"odoo", "issuer", "register source"})
-	order := []string{"configuration", "postgresql", "migrations", "two tenants", "odoo", "issuer", "token", "register source", "disk"}
-	require.True(t, slices.IsSortedFunc(order, func(a, b string) int { return slices.Index(names, a) - slices.Index(names, b) }), "%v", names)
+	order := []string{"configuration", "postgresql", "migrations", "two tenants", "odoo", "issuer", "token",
+		"register source", "disk"}
+	require.True(t, slices.IsSortedFunc(order, func(a,
+		b string) int {
+		return slices.Index(names, a) - slices.Index(names, b)
+	}), "%v", names)
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/wire"
 )
 
-// stuckSQL finds jobs that do not move by themselves: given up, waiting although they are due, running for longer than any
-// should, or tried again and again.
+// stuckSQL finds jobs that do not move by themselves: given up, waiting although they are due, running for longer than
+// any should, or tried again and again.
 const stuckSQL = `SELECT id, kind, state::text, attempt FROM ` + schema.JobsSchema + `.river_job
 	WHERE state = 'discarded' AND finalized_at > now() - interval '7 days'
 	OR state = 'available' AND scheduled_at < now() - interval '10 minutes'
@@ -34,8 +34,8 @@ type stuckJob struct {
 	Attempt int
 }
 
-// stuckJobs names each of the first ones. Those that were given up are tried again where that is allowed: a job looks at
-// what is there before it acts.
+// stuckJobs names each of the first ones. Those that were given up are tried again where that is allowed: a job looks
+// at what is there before it acts.
 func stuckJobs(ctx context.Context, o Options, db *postgres.DB) []Check {
 	var found []stuckJob
 	err := db.InSystem(ctx, "doctor: jobs", func(ctx context.Context, tx postgres.SystemTx) error {
@@ -52,7 +52,8 @@ func stuckJobs(ctx context.Context, o Options, db *postgres.DB) []Check {
 	var checks []Check
 	for i, j := range found {
 		if i == mostShown {
-			return append(checks, Check{Name: "jobs", State: Failed, Fact: fmt.Sprintf("%d more", len(found)-i), Fix: "`leadctl jobs list`"})
+			return append(checks, Check{Name: "jobs", State: Failed, Fact: fmt.Sprintf("%d more", len(found)-i),
+				Fix: "`leadctl jobs list`"})
 		}
 		checks = append(checks, j.check(ctx, o, db))
 	}
@@ -63,7 +64,8 @@ func stuckJobs(ctx context.Context, o Options, db *postgres.DB) []Check {
 const mostShown = 10
 
 func (j stuckJob) check(ctx context.Context, o Options, db *postgres.DB) Check {
-	c := Check{Name: "jobs", State: Failed, Fact: fmt.Sprintf("job %d (%s): %s after %d attempts", j.ID, j.Kind, j.State, j.Attempt)}
+	c := Check{Name: "jobs", State: Failed, Fact: fmt.Sprintf("job %d (%s): %s after %d attempts", j.ID, j.Kind,
+		j.State, j.Attempt)}
 	switch j.State {
 	case "available":
 		c.Fix = "nobody works it: start `leadctl serve`"
@@ -73,7 +75,8 @@ func (j stuckJob) check(ctx context.Context, o Options, db *postgres.DB) Check {
 	case "running":
 		c.Fix = fmt.Sprintf("is its process alive? End it, and the job goes on elsewhere within %s", jobs.RescueAfter)
 	case "retryable":
-		c.State, c.Fix = Warning, fmt.Sprintf("it is tried again by itself; `leadctl jobs show %d` says why it fails", j.ID)
+		c.State, c.Fix = Warning, fmt.Sprintf("it is tried again by itself; `leadctl jobs show %d` says why it fails",
+			j.ID)
 	default:
 		c.Fix = fmt.Sprintf("`leadctl jobs show %d` says why; then `leadctl jobs retry %[1]d`, or --fix", j.ID)
 		if o.Fix {
@@ -110,7 +113,8 @@ func companies(ctx context.Context, o Options, db *postgres.DB) []Check {
 		c.State, c.Fact, c.Fix = Failed, "none was loaded", "leadctl acra ingest"
 	case old > limit:
 		c.State, c.Fact = Failed, fmt.Sprintf("last found to be as published %s ago", old)
-		c.Fix = "`leadctl acra status` says what the last run came to; then `leadctl acra ingest --resume`, or a `leadctl serve` that keeps the schedule"
+		c.Fix = "`leadctl acra status` says what the last run came to; then `leadctl acra ingest --resume`, or a " +
+			"`leadctl serve` that keeps the schedule"
 	default:
 		c.Fact = strings.TrimSpace(fmt.Sprintf("as published %s ago %s", old, age.Released))
 	}

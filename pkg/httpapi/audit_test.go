@@ -12,13 +12,15 @@ import (
 
 // identified is a request with an id of its own.
 func identified(id, method, path, token, body string) request {
-	return request{method: method, path: path, token: token, body: body, header: header("Content-Type", "application/json", "X-Request-Id", id)}
+	return request{method: method, path: path, token: token, body: body,
+		header: header("Content-Type", "application/json", "X-Request-Id", id)}
 }
 
 // lines counts the lines that a request left on a tenant's record.
 func (r *rig) lines(t testing.TB, id tenantid.ID, request string) int {
 	t.Helper()
-	return r.count(t, `SELECT count(*) FROM audit_log WHERE tenant_id = $1 AND request_id = $2 AND actor = 'user-1'`, id, request)
+	return r.count(t, `SELECT count(*) FROM audit_log WHERE tenant_id = $1 AND request_id = $2 AND actor = 'user-1'`,
+		id, request)
 }
 
 func TestEachActIsRecordedOnce(t *testing.T) {
@@ -38,7 +40,8 @@ func TestEachActIsRecordedOnce(t *testing.T) {
 		a := r.do(t, identified(request, c.method, c.path, token, c.body))
 		require.Less(t, a.status, 300, "%s: %s", c.path, a.body)
 		require.Equal(t, 1, r.lines(t, id, request), c.path)
-		require.Equal(t, 1, r.count(t, `SELECT count(*) FROM audit_log WHERE request_id = $1 AND action = $2`, request, c.action), c.path)
+		require.Equal(t, 1, r.count(t, `SELECT count(*) FROM audit_log WHERE request_id = $1 AND action = $2`, request,
+			c.action), c.path)
 	}
 	require.Zero(t, r.count(t, `SELECT count(*) FROM audit_log WHERE tenant_id = $1`, other))
 
@@ -60,7 +63,8 @@ func TestAnUnchangedExportLeavesNoLine(t *testing.T) {
 		same := r.do(t, request{path: path, token: token, header: header("If-None-Match", tag)})
 		require.Equal(t, http.StatusNotModified, same.status)
 		require.Equal(t, before, r.count(t, `SELECT count(*) FROM audit_log`), path)
-		require.Equal(t, http.StatusOK, r.do(t, request{path: path, token: token, header: header("If-None-Match", `"other"`)}).status)
+		require.Equal(t, http.StatusOK, r.do(t, request{path: path, token: token,
+			header: header("If-None-Match", `"other"`)}).status)
 		require.Equal(t, before+1, r.count(t, `SELECT count(*) FROM audit_log`), path)
 	}
 }
@@ -71,9 +75,12 @@ func TestARefusedClaimIsRecorded(t *testing.T) {
 	id := r.tenant(t, "Suspended")
 	r.exec(t, `UPDATE tenants SET status = 'suspended' WHERE tenant_id = $1`, id)
 	for range 3 { // clients repeat what was refused
-		requireProblem(t, r.do(t, identified("suspended", "", "/whoami", r.token("tenant_id", id), "")), http.StatusForbidden, "TENANT_SUSPENDED")
-		requireProblem(t, r.do(t, identified("invalid", "", "/whoami", r.token("tenant_id", 4711), "")), http.StatusForbidden, "TENANT_INVALID")
-		requireProblem(t, r.do(t, identified("first", http.MethodPost, "/onboarding/first_login", r.token("tenant_id", 4711, "sub", "newcomer"), "")),
+		requireProblem(t, r.do(t, identified("suspended", "", "/whoami", r.token("tenant_id", id), "")),
+			http.StatusForbidden, "TENANT_SUSPENDED")
+		requireProblem(t, r.do(t, identified("invalid", "", "/whoami", r.token("tenant_id", 4711), "")),
+			http.StatusForbidden, "TENANT_INVALID")
+		requireProblem(t, r.do(t, identified("first", http.MethodPost, "/onboarding/first_login",
+			r.token("tenant_id", 4711, "sub", "newcomer"), "")),
 			http.StatusForbidden, "TENANT_INVALID")
 	}
 	require.Equal(t, 1, r.lines(t, id, "suspended"))

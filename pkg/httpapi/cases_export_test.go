@@ -13,11 +13,12 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// exportsArePaced: a tenant whose share of downloads is running is told so, and to come back; the others still get theirs, until
-// there is no room for anybody.
+// exportsArePaced: a tenant whose share of downloads is running is told so, and to come back; the others still get
+// theirs, until there is no room for anybody.
 func exportsArePaced(t *testing.T, _ *rig) {
 	base := newRig(t)
-	three, err := postgres.Open(t.Context(), base.db.LoginDSN, postgres.Options{MaxConns: 3}) // two of them for downloads, one a tenant
+	// two of them for downloads, one a tenant
+	three, err := postgres.Open(t.Context(), base.db.LoginDSN, postgres.Options{MaxConns: 3})
 	require.NoError(t, err)
 	t.Cleanup(three.Close)
 	r := newRig(t, func(s *setup) { s.deps.DB = three })
@@ -63,7 +64,8 @@ func runsArePaced(t *testing.T, _ *rig) {
 	r.api.StopClock(time.Now())
 	for _, q := range []request{
 		{method: http.MethodPost, path: "/runs"},
-		{method: http.MethodPost, path: "/icp/rules", body: `{"name":"Mine","payload":{}}`, header: header("Content-Type", "application/json")},
+		{method: http.MethodPost, path: "/icp/rules", body: `{"name":"Mine","payload":{}}`,
+			header: header("Content-Type", "application/json")},
 		{method: http.MethodDelete, path: "/icp/rules/none"},
 	} {
 		_, q.token = r.editor(t, "C-041"+q.path)
@@ -74,7 +76,8 @@ func runsArePaced(t *testing.T, _ *rig) {
 		_, q.token = r.editor(t, "C-041 other"+q.path)
 		require.NotEqual(t, http.StatusTooManyRequests, r.do(t, q).status, "another tenant is not kept waiting")
 	}
-	require.LessOrEqual(t, r.count(t, `SELECT count(*) FROM river.river_job WHERE kind = 'leads_score'`), 4, "and whoever asks twice joins the run that waits")
+	require.LessOrEqual(t, r.count(t, `SELECT count(*) FROM river.river_job WHERE kind = 'leads_score'`), 4,
+		"and whoever asks twice joins the run that waits")
 }
 
 // Every route that can say 429 says so in its description.
@@ -83,7 +86,8 @@ func TestTooManyIsDescribed(t *testing.T) {
 	r := newRig(t)
 	described := r.get(t, "/openapi.json", "").object(t)["paths"].(map[string]any)
 	for _, row := range httpapi.Routes() {
-		if strings.HasPrefix(row.Path, "/export/") || row.Method != http.MethodGet && (row.Path == "/runs" || strings.HasPrefix(row.Path, "/icp/rules")) {
+		if strings.HasPrefix(row.Path, "/export/") || row.Method != http.MethodGet &&
+			(row.Path == "/runs" || strings.HasPrefix(row.Path, "/icp/rules")) {
 			operation := described[row.Path].(map[string]any)[strings.ToLower(row.Method)].(map[string]any)
 			require.Contains(t, operation["responses"], "429", row.Path)
 		}

@@ -21,7 +21,8 @@ func everyFailureIsAProblem(t *testing.T, _ *rig) {
 	checked := func(t *testing.T, a answer, status int, code string) {
 		t.Helper()
 		requireProblem(t, a, status, code)
-		for _, leak := range []string{"CANARY", "SQLSTATE", "SELECT", "goroutine", ".go:", "pgx", "/work", "127.0.0.1", "lead_scores"} {
+		for _, leak := range []string{"CANARY", "SQLSTATE", "SELECT", "goroutine", ".go:", "pgx", "/work", "127.0.0.1",
+			"lead_scores"} {
 			require.NotContains(t, a.body, leak)
 		}
 		if status == http.StatusServiceUnavailable {
@@ -32,9 +33,11 @@ func everyFailureIsAProblem(t *testing.T, _ *rig) {
 		t.Parallel()
 		r := newRig(t, func(s *setup) { s.deps.DB = dead(t); s.deps.Onboarding = &onboarding.Service{DB: s.deps.DB} })
 		for _, row := range guarded(web.Member) {
-			checked(t, r.do(t, call(row, 1, r.token("tenant_id", 1, "roles", []string{"admin"}))), http.StatusServiceUnavailable, "unavailable")
+			checked(t, r.do(t, call(row, 1, r.token("tenant_id", 1, "roles", []string{"admin"}))),
+				http.StatusServiceUnavailable, "unavailable")
 		}
-		checked(t, r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login", token: r.token()}), http.StatusServiceUnavailable, "unavailable")
+		checked(t, r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login", token: r.token()}),
+			http.StatusServiceUnavailable, "unavailable")
 	})
 	t.Run("provider gone", func(t *testing.T) {
 		t.Parallel()
@@ -58,7 +61,8 @@ func everyFailureIsAProblem(t *testing.T, _ *rig) {
 	t.Run("table locked", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t)
-		impatient, err := postgres.Open(t.Context(), r.db.LoginDSN, postgres.Options{Timeout: 3 * time.Second}) // waits one second for a lock
+		// waits one second for a lock
+		impatient, err := postgres.Open(t.Context(), r.db.LoginDSN, postgres.Options{Timeout: 3 * time.Second})
 		require.NoError(t, err)
 		t.Cleanup(impatient.Close)
 		locked := newRig(t, func(s *setup) { s.deps.DB = impatient })
@@ -86,14 +90,16 @@ func everyFailureIsAProblem(t *testing.T, _ *rig) {
 		t.Parallel()
 		r := newRig(t)
 		checked(t, r.get(t, "/nowhere", ""), http.StatusNotFound, "not_found")
-		checked(t, r.do(t, request{method: http.MethodDelete, path: "/whoami"}), http.StatusMethodNotAllowed, "method_not_allowed")
+		checked(t, r.do(t, request{method: http.MethodDelete, path: "/whoami"}), http.StatusMethodNotAllowed,
+			"method_not_allowed")
 	})
 	t.Run("broken body", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t)
 		_, token := r.editor(t, "C-044")
 		conn := r.dial(t)
-		fmt.Fprintf(conn, "POST /icp/rules HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", token)
+		fmt.Fprintf(conn, "POST /icp/rules HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: "+
+			"application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", token)
 		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		require.NoError(t, err)
 		content, err := io.ReadAll(resp.Body)

@@ -58,9 +58,12 @@ func bigBodies(t *testing.T, r *rig) {
 	}
 	a := r.post(t, "/icp/rules", token, rule(1<<20+1))
 	requireProblem(t, a, http.StatusRequestEntityTooLarge, "too_large")
-	require.Equal(t, http.StatusBadRequest, r.post(t, "/icp/rules", token, rule(1<<20)).status, "read whole, and then the keyword is too long")
+	require.Equal(t, http.StatusBadRequest, r.post(t, "/icp/rules", token, rule(1<<20)).status,
+		"read whole, and then the keyword is too long")
 
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.web.URL+"/icp/rules", io.MultiReader(strings.NewReader(rule(1<<20+1)))) // no length
+	// no length
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.web.URL+"/icp/rules",
+		io.MultiReader(strings.NewReader(rule(1<<20+1))))
 	require.NoError(t, err)
 	req.Header = header("Content-Type", "application/json", "Authorization", "Bearer "+token)
 	resp, err := r.web.Client().Do(req)
@@ -69,7 +72,8 @@ func bigBodies(t *testing.T, r *rig) {
 	require.Equal(t, http.StatusRequestEntityTooLarge, resp.StatusCode)
 
 	conn := r.dial(t)
-	fmt.Fprintf(conn, "POST /icp/rules HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n", token)
+	fmt.Fprintf(conn, "POST /icp/rules HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: "+
+		"application/json\r\nTransfer-Encoding: chunked\r\n\r\n", token)
 	sent := make(chan int)
 	go func() { // chunks without end, until the server has had enough
 		n := 0
@@ -105,32 +109,41 @@ func encodedBodies(t *testing.T, r *rig) {
 func otherMediaTypes(t *testing.T, r *rig) {
 	_, token := r.editor(t, "C-004")
 	send := func(contentType ...string) answer {
-		return r.do(t, request{method: http.MethodPost, path: "/icp/rules", token: token, body: `{"payload":{}}`, header: http.Header{"Content-Type": contentType}})
+		return r.do(t, request{method: http.MethodPost, path: "/icp/rules", token: token, body: `{"payload":{}}`,
+			header: http.Header{"Content-Type": contentType}})
 	}
-	for _, other := range [][]string{{"text/plain"}, {"application/x-www-form-urlencoded"}, {"multipart/form-data; boundary=x"}, nil, {""}, {"application/jsonp"},
-		{"text/json"}, {"application/json, text/plain"}, {"application/cbor"}, {"application/merge-patch+json"}, {"application/json;;"}} {
+	for _, other := range [][]string{{"text/plain"}, {"application/x-www-form-urlencoded"},
+		{"multipart/form-data; boundary=x"}, nil, {""}, {"application/jsonp"},
+		{"text/json"}, {"application/json, text/plain"}, {"application/cbor"}, {"application/merge-patch+json"},
+		{"application/json;;"}} {
 		requireProblem(t, send(other...), http.StatusUnsupportedMediaType, "unsupported")
 	}
 	for _, good := range []string{"application/json", "application/json;charset=x", "Application/JSON; charset=utf-8"} {
 		require.Equal(t, http.StatusOK, send(good).status, good)
 	}
-	require.Equal(t, http.StatusUnauthorized, r.do(t, request{method: http.MethodPost, path: "/icp/rules", header: header("Content-Type", "text/plain")}).status, "who asks comes first")
+	require.Equal(t, http.StatusUnauthorized, r.do(t,
+		request{method: http.MethodPost, path: "/icp/rules", header: header("Content-Type", "text/plain")}).status,
+		"who asks comes first")
 }
 
 func controlCharacters(t *testing.T, r *rig) {
 	_, token := r.editor(t, "C-006")
 	for _, c := range []string{"\x00", "\x01", "\t", "\r\n", "\x1b[2J", "\x7f", "\xff", "\xc3\x28"} {
-		for _, path := range []string{"/scores/latest?limit=", "/scores/latest?afterId=", "/scores/latest?afterScore=", "/candidates/latest?industry=a",
+		for _, path := range []string{"/scores/latest?limit=", "/scores/latest?afterId=", "/scores/latest?afterScore=",
+			"/candidates/latest?industry=a",
 			"/candidates/latest?afterUpdatedAt=", "/export/latest_scores.csv?limit="} {
 			requireProblem(t, r.get(t, path+url.QueryEscape(c), token), http.StatusBadRequest, "invalid")
 		}
 		requireProblem(t, r.get(t, "/tenants/"+url.PathEscape("1"+c), token), http.StatusNotFound, "not_found")
 	}
 	for _, c := range []string{`\u0000`, `\u0001`, `\n`, `\u001b`, `\u007f`} {
-		requireProblem(t, r.post(t, "/icp/rules", token, `{"name":"a`+c+`b","payload":{}}`), http.StatusBadRequest, "invalid")
-		requireProblem(t, r.post(t, "/icp/rules", token, `{"name":"a","payload":{"keywords":["a`+c+`b"]}}`), http.StatusBadRequest, "invalid")
+		requireProblem(t, r.post(t, "/icp/rules", token, `{"name":"a`+c+`b","payload":{}}`), http.StatusBadRequest,
+			"invalid")
+		requireProblem(t, r.post(t, "/icp/rules", token, `{"name":"a","payload":{"keywords":["a`+c+`b"]}}`),
+			http.StatusBadRequest, "invalid")
 	}
-	for _, raw := range []string{"{\"name\":\"a\x01b\",\"payload\":{}}", "", "{", "null", "[]", `"x"`, `{"payload":{}}x`, `{"name":7,"payload":{}}`, `{"name":null}`, `{}`,
+	for _, raw := range []string{"{\"name\":\"a\x01b\",\"payload\":{}}", "", "{", "null", "[]", `"x"`,
+		`{"payload":{}}x`, `{"name":7,"payload":{}}`, `{"name":null}`, `{}`,
 		`{"name":"` + strings.Repeat("n", 201) + `","payload":{}}`, strings.Repeat("[", 20000)} {
 		requireProblem(t, r.post(t, "/icp/rules", token, raw), http.StatusBadRequest, "invalid")
 	}
@@ -141,9 +154,12 @@ func limits(t *testing.T, r *rig) {
 	for i := range 3 {
 		r.lead(t, id, fmt.Sprint("CNR-007-", i), 0.5)
 	}
-	for _, path := range []string{"/scores/latest", "/candidates/latest", "/export/latest_scores.json", "/export/latest_scores.csv"} {
-		for _, bad := range []string{"limit=-1", "limit=0", "limit=10001", "limit=2147483648", "limit=9223372036854775808", "limit=10abc", "limit=", "limit", "limit=1&limit=1",
-			"limit=1e3", "limit=%205", "limit=5%20", "limit=%2B5", "limit=05", "limit=1.0", "limit=ALL", "limit=%zz", "limit=1;x=2", "limit=１", "limit=0x1"} {
+	for _, path := range []string{"/scores/latest", "/candidates/latest", "/export/latest_scores.json",
+		"/export/latest_scores.csv"} {
+		for _, bad := range []string{"limit=-1", "limit=0", "limit=10001", "limit=2147483648",
+			"limit=9223372036854775808", "limit=10abc", "limit=", "limit", "limit=1&limit=1",
+			"limit=1e3", "limit=%205", "limit=5%20", "limit=%2B5", "limit=05", "limit=1.0", "limit=ALL", "limit=%zz",
+			"limit=1;x=2", "limit=１", "limit=0x1"} {
 			a := r.get(t, path+"?"+bad, token)
 			require.Equal(t, http.StatusBadRequest, a.status, "%s?%s: %s", path, bad, a.body)
 			requireProblem(t, a, http.StatusBadRequest, "invalid")
@@ -152,7 +168,8 @@ func limits(t *testing.T, r *rig) {
 			require.Equal(t, http.StatusOK, r.get(t, path+good, token).status, path+good)
 		}
 	}
-	for _, bad := range []string{"afterId=-1", "afterId=2147483648", "afterId=x", "afterScore=x", "afterScore=NaN", "afterScore=Inf", "afterScore=1e999", "afterId=1&afterId=2"} {
+	for _, bad := range []string{"afterId=-1", "afterId=2147483648", "afterId=x", "afterScore=x", "afterScore=NaN",
+		"afterScore=Inf", "afterScore=1e999", "afterId=1&afterId=2"} {
 		requireProblem(t, r.get(t, "/scores/latest?"+bad, token), http.StatusBadRequest, "invalid")
 	}
 	requireProblem(t, r.get(t, "/candidates/latest?afterUpdatedAt=yesterday", token), http.StatusBadRequest, "invalid")
@@ -171,15 +188,18 @@ func manyHeaders(t *testing.T, r *rig) {
 		cookies.Add("Cookie", fmt.Sprintf("c%d=1", i))
 	}
 	for _, h := range []http.Header{many, lines, cookies, header("Cookie", strings.Repeat("a=b; ", 999)+"a=b")} {
-		requireProblem(t, r.do(t, request{path: "/whoami", token: token, header: h}), http.StatusRequestHeaderFieldsTooLarge, "headers_too_many")
+		requireProblem(t, r.do(t, request{path: "/whoami", token: token, header: h}),
+			http.StatusRequestHeaderFieldsTooLarge, "headers_too_many")
 	}
-	usual := r.do(t, request{path: "/whoami", token: token, header: header("Cookie", strings.Repeat("a=b; ", 20)+"a=b")})
+	usual := r.do(t, request{path: "/whoami", token: token,
+		header: header("Cookie", strings.Repeat("a=b; ", 20)+"a=b")})
 	require.Equal(t, http.StatusOK, usual.status)
 }
 
 func longURLs(t *testing.T, r *rig) {
 	token := r.token("tenant_id", r.tenant(t, "C-009"))
-	for _, path := range []string{"/whoami?" + strings.Repeat("a", 8<<10), "/" + strings.Repeat("a", 8<<10), "/whoami?" + strings.Repeat("a&", 10_000)} {
+	for _, path := range []string{"/whoami?" + strings.Repeat("a", 8<<10), "/" + strings.Repeat("a", 8<<10),
+		"/whoami?" + strings.Repeat("a&", 10_000)} {
 		requireProblem(t, r.get(t, path, token), http.StatusRequestURITooLong, "url_too_long")
 	}
 	requireProblem(t, r.get(t, "/scores/latest?"+strings.Repeat("a&", 4000), token), http.StatusBadRequest, "invalid")
@@ -198,7 +218,8 @@ func otherMethods(t *testing.T, r *rig) {
 			if slices.Contains(known, method) {
 				continue
 			}
-			a := r.do(t, request{method: method, path: path, token: token, header: header("X-HTTP-Method-Override", "GET", "X-Method-Override", "GET")})
+			a := r.do(t, request{method: method, path: path, token: token,
+				header: header("X-HTTP-Method-Override", "GET", "X-Method-Override", "GET")})
 			p := requireProblem(t, a, http.StatusMethodNotAllowed, "method_not_allowed")
 			require.NotContains(t, p["detail"], method)
 			for _, m := range known {
@@ -206,14 +227,17 @@ func otherMethods(t *testing.T, r *rig) {
 			}
 		}
 	}
-	require.Equal(t, http.StatusOK, r.do(t, request{path: "/icp/rules", token: token, header: header("X-HTTP-Method-Override", "POST")}).status)
+	require.Equal(t, http.StatusOK, r.do(t, request{path: "/icp/rules", token: token,
+		header: header("X-HTTP-Method-Override", "POST")}).status)
 	require.Zero(t, r.count(t, `SELECT count(*) FROM icp_rules WHERE tenant_id = $1`, id))
-	for _, line := range []string{"CONNECT /health HTTP/1.1", "CONNECT evil.example:443 HTTP/1.1", "OPTIONS * HTTP/1.1"} {
+	for _, line := range []string{"CONNECT /health HTTP/1.1", "CONNECT evil.example:443 HTTP/1.1",
+		"OPTIONS * HTTP/1.1"} {
 		conn := r.dial(t)
 		fmt.Fprintf(conn, "%s\r\nHost: x\r\nConnection: close\r\n\r\n", line)
 		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		require.NoError(t, err)
-		require.Contains(t, []int{http.StatusMethodNotAllowed, http.StatusNotFound, http.StatusBadRequest}, resp.StatusCode, line)
+		require.Contains(t, []int{http.StatusMethodNotAllowed, http.StatusNotFound, http.StatusBadRequest},
+			resp.StatusCode, line)
 	}
 	head := r.do(t, request{method: http.MethodHead, path: "/whoami"})
 	require.Equal(t, http.StatusUnauthorized, head.status, "HEAD is GET without the body, guard included")
@@ -222,8 +246,10 @@ func otherMethods(t *testing.T, r *rig) {
 func forwardedHeaders(t *testing.T, r *rig) {
 	id := r.tenant(t, "C-017")
 	token := r.token("tenant_id", id)
-	h := header("X-Forwarded-For", "127.0.0.1", "X-Forwarded-Proto", "https", "X-Forwarded-Host", "evil.example", "X-Forwarded-Uri", "/health",
-		"X-Forwarded-Prefix", "/evil", "X-Original-URL", "/health", "X-Rewrite-URL", "/health", "X-Real-IP", "127.0.0.1", "Forwarded", "for=127.0.0.1;host=evil.example")
+	h := header("X-Forwarded-For", "127.0.0.1", "X-Forwarded-Proto", "https", "X-Forwarded-Host", "evil.example",
+		"X-Forwarded-Uri", "/health",
+		"X-Forwarded-Prefix", "/evil", "X-Original-URL", "/health", "X-Rewrite-URL", "/health", "X-Real-IP",
+		"127.0.0.1", "Forwarded", "for=127.0.0.1;host=evil.example")
 	requireProblem(t, r.do(t, request{path: "/whoami", header: h}), http.StatusUnauthorized, "unauthenticated")
 	for _, path := range []string{"/whoami", "/session/odoo_info", "/openapi.json", "/docs"} {
 		want, got := r.get(t, path, token), r.do(t, request{path: path, token: token, header: h})
@@ -245,18 +271,22 @@ func otherOrigins(t *testing.T, r *rig) {
 			continue
 		}
 		// A page of another origin cannot make a browser change anything either.
-		write := r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login", header: header("Origin", origin, "Cookie", cookie+"="+token)})
+		write := r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login",
+			header: header("Origin", origin, "Cookie", cookie+"="+token)})
 		requireProblem(t, write, http.StatusForbidden, "CROSS_ORIGIN")
 	}
-	site := r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login", header: header("Sec-Fetch-Site", "cross-site", "Cookie", cookie+"="+token)})
+	site := r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login",
+		header: header("Sec-Fetch-Site", "cross-site", "Cookie", cookie+"="+token)})
 	requireProblem(t, site, http.StatusForbidden, "CROSS_ORIGIN")
 	a := r.do(t, request{path: "/whoami", token: token, header: header("Origin", uiOrigin)})
 	require.Equal(t, uiOrigin, a.header.Get("Access-Control-Allow-Origin"))
 	require.Equal(t, "true", a.header.Get("Access-Control-Allow-Credentials"))
 	require.Equal(t, "Origin", a.header.Get("Vary"))
 	refused := r.do(t, request{path: "/whoami", header: header("Origin", uiOrigin)})
-	require.Equal(t, uiOrigin, refused.header.Get("Access-Control-Allow-Origin"), "the page may read why it was refused")
-	write := r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login", token: token, header: header("Origin", uiOrigin, "Sec-Fetch-Site", "cross-site")})
+	require.Equal(t, uiOrigin, refused.header.Get("Access-Control-Allow-Origin"),
+		"the page may read why it was refused")
+	write := r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login", token: token,
+		header: header("Origin", uiOrigin, "Sec-Fetch-Site", "cross-site")})
 	require.Less(t, write.status, 300, write.body)
 }
 
@@ -266,7 +296,8 @@ func preflights(t *testing.T, _ *rig) {
 		path := strings.ReplaceAll(row.Path, "{id}", "1")
 		for _, method := range []string{row.Method, "PATCH"} {
 			a := r.do(t, request{method: http.MethodOptions, path: path,
-				header: header("Origin", uiOrigin, "Access-Control-Request-Method", method, "Access-Control-Request-Headers", "authorization,x-evil")})
+				header: header("Origin", uiOrigin, "Access-Control-Request-Method", method,
+					"Access-Control-Request-Headers", "authorization,x-evil")})
 			require.Equal(t, http.StatusNoContent, a.status)
 			require.Empty(t, a.body)
 			require.Equal(t, "GET, POST, DELETE", a.header.Get("Access-Control-Allow-Methods"))
@@ -283,7 +314,8 @@ func preflights(t *testing.T, _ *rig) {
 func nothingToDebug(t *testing.T, r *rig) {
 	id := r.tenant(t, "CNR-042-TENANT")
 	token := r.token("tenant_id", id, "roles", []string{"admin"}, "email", "cnr-042@acme.example", "sub", "CNR-042-SUB")
-	for _, path := range []string{"/metrics", "/debug", "/debug/", "/debug/pprof", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline", "/debug/vars", "/debug/requests", "/debug/routes"} {
+	for _, path := range []string{"/metrics", "/debug", "/debug/", "/debug/pprof", "/debug/pprof/", "/debug/pprof/heap",
+		"/debug/pprof/cmdline", "/debug/vars", "/debug/requests", "/debug/routes"} {
 		for _, token := range []string{"", token} {
 			requireProblem(t, r.get(t, path, token), http.StatusNotFound, "not_found")
 		}

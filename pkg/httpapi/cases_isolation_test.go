@@ -20,14 +20,16 @@ func foreignIDs(t *testing.T, r *rig) {
 
 	missing := r.get(t, "/tenants/999999", token)
 	requireProblem(t, missing, http.StatusNotFound, "not_found")
-	for _, id := range []string{other.String(), "0", "-1", "x", "01", "+1", fmt.Sprint(" ", own), url.PathEscape("../" + own.String()), "1e0", "99999999999"} {
+	for _, id := range []string{other.String(), "0", "-1", "x", "01", "+1", fmt.Sprint(" ", own),
+		url.PathEscape("../" + own.String()), "1e0", "99999999999"} {
 		a := r.get(t, "/tenants/"+url.PathEscape(id), token)
 		require.Equal(t, http.StatusNotFound, a.status, id)
 		require.Equal(t, anonymous(missing.body), anonymous(a.body), id)
 	}
 	require.Equal(t, http.StatusOK, r.get(t, "/tenants/"+own.String(), token).status)
 
-	for _, cursor := range []string{fmt.Sprintf("afterScore=0.7&afterId=%d", theirs), fmt.Sprintf("afterScore=0.9&afterId=%d", mine), "afterScore=0.99&afterId=0"} {
+	for _, cursor := range []string{fmt.Sprintf("afterScore=0.7&afterId=%d", theirs),
+		fmt.Sprintf("afterScore=0.9&afterId=%d", mine), "afterScore=0.99&afterId=0"} {
 		a := r.get(t, "/scores/latest?"+cursor, token)
 		require.Equal(t, http.StatusOK, a.status, a.body)
 		require.NotContains(t, a.body, "CNR-046-OTHER")
@@ -46,8 +48,10 @@ func noConstraintSpeaks(t *testing.T, r *rig) {
 	}
 	require.Equal(t, http.StatusOK, edit(other, `{"name":"Same","payload":{"keywords":["theirs"]}}`).status)
 	require.Equal(t, http.StatusOK, edit(own, `{"name":"Same","payload":{"keywords":["mine"]}}`).status)
-	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM icp_rules WHERE tenant_id = $1 AND payload::text LIKE '%theirs%'`, other))
-	for _, payload := range []string{`{"keywords":["a\u0000b"]}`, `{"incorporation_year":{"min":1e400}}`, `[]`, `null`, `7`, `"x"`} {
+	require.Equal(t, 1, r.count(t,
+		`SELECT count(*) FROM icp_rules WHERE tenant_id = $1 AND payload::text LIKE '%theirs%'`, other))
+	for _, payload := range []string{`{"keywords":["a\u0000b"]}`, `{"incorporation_year":{"min":1e400}}`, `[]`, `null`,
+		`7`, `"x"`} {
 		a := edit(own, `{"name":"Same","payload":`+payload+`}`)
 		requireProblem(t, a, http.StatusBadRequest, "invalid")
 		for _, word := range []string{"SQLSTATE", "constraint", "icp_rules", "jsonb", "DETAIL"} {
@@ -60,17 +64,21 @@ func injections(t *testing.T, r *rig) {
 	id := r.tenant(t, "B-064")
 	r.lead(t, r.tenant(t, "B-064 other"), "CNR-064-OTHER", 0.7)
 	token := r.token("tenant_id", id, "roles", []string{"admin"})
-	for _, value := range []string{"1; SELECT set_config('request.tenant_id','1',true)", "' OR '1'='1", "1 OR 1=1", `\'; RESET ROLE; --`, "$1", "1/**/UNION/**/SELECT", "%27", "all;--"} {
+	for _, value := range []string{"1; SELECT set_config('request.tenant_id','1',true)", "' OR '1'='1", "1 OR 1=1",
+		`\'; RESET ROLE; --`, "$1", "1/**/UNION/**/SELECT", "%27", "all;--"} {
 		q := url.QueryEscape(value)
-		for _, path := range []string{"/scores/latest?limit=", "/scores/latest?afterScore=", "/scores/latest?afterId=", "/candidates/latest?limit=",
-			"/candidates/latest?afterId=", "/candidates/latest?afterUpdatedAt=", "/export/latest_scores.json?limit=", "/export/latest_scores.csv?limit="} {
+		for _, path := range []string{"/scores/latest?limit=", "/scores/latest?afterScore=", "/scores/latest?afterId=",
+			"/candidates/latest?limit=",
+			"/candidates/latest?afterId=", "/candidates/latest?afterUpdatedAt=", "/export/latest_scores.json?limit=",
+			"/export/latest_scores.csv?limit="} {
 			requireProblem(t, r.get(t, path+q, token), http.StatusBadRequest, "invalid")
 		}
 		a := r.get(t, "/candidates/latest?industry="+q, token)
 		require.Equal(t, http.StatusOK, a.status, a.body)
 		require.JSONEq(t, `{"items":[],"nextCursor":null}`, a.body)
 		for _, path := range []string{"/scores/latest?sort=", "/scores/latest?order=", "/icp/rules?offset="} {
-			require.Equal(t, http.StatusOK, r.get(t, path+q, token).status, "a parameter that no route has means nothing")
+			require.Equal(t, http.StatusOK, r.get(t, path+q, token).status,
+				"a parameter that no route has means nothing")
 		}
 	}
 }
@@ -80,14 +88,17 @@ func massAssignment(t *testing.T, _ *rig) {
 	id, other := r.tenant(t, "B-065"), r.tenant(t, "B-065 other")
 	token := r.token("tenant_id", id, "roles", []string{"admin"})
 	before := r.state(t)
-	for _, member := range []string{`"tenant_id":%d`, `"rule_id":%d`, `"roles":["admin"],"x":%d`, `"created_by":"%d"`, `"status":"%d"`, `"id":%d`} {
+	for _, member := range []string{`"tenant_id":%d`, `"rule_id":%d`, `"roles":["admin"],"x":%d`, `"created_by":"%d"`,
+		`"status":"%d"`, `"id":%d`} {
 		body := `{"payload":{},` + fmt.Sprintf(member, other) + `}`
 		requireProblem(t, r.post(t, "/icp/rules", token, body), http.StatusBadRequest, "invalid")
 	}
 	require.Equal(t, before, r.state(t))
-	a := r.post(t, "/onboarding/first_login", token, fmt.Sprintf(`{"tenant_id":%d,"roles":["admin"],"status":"ready"}`, other))
+	a := r.post(t, "/onboarding/first_login", token,
+		fmt.Sprintf(`{"tenant_id":%d,"roles":["admin"],"status":"ready"}`, other))
 	require.InDelta(t, int(id), a.object(t)["tenant_id"], 0)
-	require.Equal(t, 0, r.count(t, `SELECT count(*) FROM tenant_users WHERE tenant_id = $1 OR 'admin' = ANY (roles)`, other))
+	require.Equal(t, 0, r.count(t, `SELECT count(*) FROM tenant_users WHERE tenant_id = $1 OR 'admin' = ANY (roles)`,
+		other))
 }
 
 func nothingIsCached(t *testing.T, r *rig) {

@@ -51,10 +51,12 @@ func exactTypes(t *testing.T, r *rig) {
 				q.header = http.Header{}
 			}
 			q.header.Set("Accept", accept)
-			require.Equal(t, []string{want}, r.do(t, q).header.Values("Content-Type"), "%s %s for %q", row.Method, row.Path, accept)
+			require.Equal(t, []string{want}, r.do(t, q).header.Values("Content-Type"), "%s %s for %q", row.Method,
+				row.Path, accept)
 		}
 	}
-	for path, want := range map[string]string{"/docs": "text/html; charset=utf-8", "/docs/init.js": "text/javascript; charset=utf-8", "/docs/swagger-ui.css": "text/css; charset=utf-8",
+	for path, want := range map[string]string{"/docs": "text/html; charset=utf-8",
+		"/docs/init.js": "text/javascript; charset=utf-8", "/docs/swagger-ui.css": "text/css; charset=utf-8",
 		"/docs/swagger-ui-bundle.js": "text/javascript; charset=utf-8", "/openapi.json": "application/json"} {
 		a := r.get(t, path, "")
 		require.Equal(t, want, a.header.Get("Content-Type"))
@@ -79,7 +81,8 @@ func rows(t *testing.T, a answer) [][]string {
 func formulas(t *testing.T, r *rig) {
 	id := r.tenant(t, "C-034")
 	token := r.token("tenant_id", id)
-	for i, start := range []string{"=1+1", "+1", "-1", "@x", "\tx", "\rx", "\nx", "|x", "%x", "＝x", "＋x", "－x", "＠x", "  =x", `"=x`, "\ufeff=x"} {
+	for i, start := range []string{"=1+1", "+1", "-1", "@x", "\tx", "\rx", "\nx", "|x", "%x", "＝x", "＋x", "－x", "＠x",
+		"  =x", `"=x`, "\ufeff=x"} {
 		company := r.lead(t, id, fmt.Sprint("CNR-034-", i), float64(100-i)/1000)
 		r.exec(t, `UPDATE lead_scores SET rationale = $1 WHERE company_id = $2`, start, company)
 	}
@@ -97,7 +100,8 @@ func formulas(t *testing.T, r *rig) {
 func csvIsExact(t *testing.T, r *rig) {
 	id := r.tenant(t, "C-035")
 	token := r.token("tenant_id", id)
-	columns := []string{"company_id", "name", "website_domain", "industry_norm", "employees_est", "score", "bucket", "rationale", "primary_email",
+	columns := []string{"company_id", "name", "website_domain", "industry_norm", "employees_est", "score", "bucket",
+		"rationale", "primary_email",
 		"contact_name", "contact_title", "contact_linkedin", "contact_phone"}
 	empty := r.get(t, "/export/latest_scores.csv", token)
 	require.Equal(t, strings.Join(columns, ",")+"\r\n", empty.body, "the header row stands even over nothing")
@@ -208,8 +212,10 @@ func logInjection(t *testing.T, _ *rig) {
 	r.get(t, "/"+url.PathEscape(evil)+strings.Repeat("a", 7000), token)
 	r.get(t, "/whoami?"+url.QueryEscape(evil), token)
 	for _, h := range []http.Header{
-		header("User-Agent", strings.Repeat("u", 20_000)), header("Referer", `"}{"msg":"forged"`), header("X-Request-Id", strings.Repeat("a", 65)),
-		header("X-Request-Id", `a","msg":"forged`), header("X-Request-Id", "a b"), header("Authorization", "Bearer \x1b[31mforged"),
+		header("User-Agent", strings.Repeat("u", 20_000)), header("Referer", `"}{"msg":"forged"`),
+		header("X-Request-Id", strings.Repeat("a", 65)),
+		header("X-Request-Id", `a","msg":"forged`), header("X-Request-Id", "a b"),
+		header("Authorization", "Bearer \x1b[31mforged"),
 	} {
 		a := r.do(t, request{path: "/whoami", token: token, header: h})
 		require.Regexp(t, `^[A-Z2-7]{26}$`, a.header.Get("X-Request-Id"), "not the caller's")
@@ -231,7 +237,8 @@ func nothingReflected(t *testing.T, r *rig) {
 	id := r.tenant(t, "C-046")
 	token := r.token("tenant_id", id, "roles", []string{"admin"}, "sub", "CNRREFLECT", "email", "cnrreflect@x.example")
 	h := header("X-Anything", "CNRREFLECT", "Origin", "https://cnrreflect.example", "Accept-Language", "CNRREFLECT", "Referer", "https://cnrreflect.example/",
-		"X-Forwarded-Host", "cnrreflect.example", "Host", "cnrreflect.example", "Range", "bytes=CNRREFLECT", "If-None-Match", "CNRREFLECT", "Content-Language", "CNRREFLECT")
+		"X-Forwarded-Host", "cnrreflect.example", "Host", "cnrreflect.example", "Range", "bytes=CNRREFLECT",
+		"If-None-Match", "CNRREFLECT", "Content-Language", "CNRREFLECT")
 	for _, row := range httpapi.Routes() {
 		q := call(row, id, token)
 		q.path += "?CNRREFLECT=CNRREFLECT"
@@ -243,7 +250,8 @@ func nothingReflected(t *testing.T, r *rig) {
 		a := r.do(t, q)
 		require.NotContains(t, strings.ToUpper(fmt.Sprint(a.header)), "CNRREFLECT", "%s %s", row.Method, row.Path)
 	}
-	for _, path := range []string{"/CNRREFLECT", "//CNRREFLECT/../health", "/health/../CNRREFLECT", "/CNRREFLECT%0d%0aX-Evil:%201", "/whoami/"} {
+	for _, path := range []string{"/CNRREFLECT", "//CNRREFLECT/../health", "/health/../CNRREFLECT",
+		"/CNRREFLECT%0d%0aX-Evil:%201", "/whoami/"} {
 		a := r.do(t, request{path: path, header: h})
 		require.NotContains(t, strings.ToUpper(fmt.Sprint(a.header)+a.body), "CNRREFLECT", path)
 		require.Empty(t, a.header.Get("Location"))
@@ -270,7 +278,8 @@ func openRoutes(t *testing.T, _ *rig) {
 		"GET /odoo/userinfo", // asked by Odoo's server about a token, which is the proof
 	}, open)
 	r := newRig(t, func(s *setup) { s.deps.DB = dead(t) })
-	for _, path := range []string{"/openapi.json", "/docs", "/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js", "/docs/init.js"} {
+	for _, path := range []string{"/openapi.json", "/docs", "/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js",
+		"/docs/init.js"} {
 		require.Equal(t, http.StatusOK, r.get(t, path, "").status, path) // what may be asked, and nothing of anyone
 	}
 }
@@ -279,19 +288,23 @@ func conditionalHeaders(t *testing.T, r *rig) {
 	id, token := r.editor(t, "C-054")
 	r.lead(t, id, "CNR-054", 0.5)
 	want := r.get(t, "/export/latest_scores.json", token)
-	for _, h := range []http.Header{header("Range", "bytes=0-1"), header("Range", "bytes=9-1,x"), header("If-None-Match", `"x"`), header("If-Match", `"x"`),
-		header("If-Modified-Since", "Mon, 01 Jan 2999 00:00:00 GMT"), header("Accept", "garbage"), header("Accept", strings.Repeat("a/b,", 1000)), header("TE", "trailers")} {
+	for _, h := range []http.Header{header("Range", "bytes=0-1"), header("Range", "bytes=9-1,x"),
+		header("If-None-Match", `"x"`), header("If-Match", `"x"`),
+		header("If-Modified-Since", "Mon, 01 Jan 2999 00:00:00 GMT"), header("Accept", "garbage"),
+		header("Accept", strings.Repeat("a/b,", 1000)), header("TE", "trailers")} {
 		a := r.do(t, request{path: "/export/latest_scores.json", token: token, header: h})
 		require.Equal(t, http.StatusOK, a.status)
 		require.Equal(t, want.body, a.body)
 	}
-	require.Equal(t, http.StatusNotModified, r.do(t, request{path: "/export/latest_scores.json", token: token, header: header("If-None-Match", "*")}).status)
+	require.Equal(t, http.StatusNotModified, r.do(t,
+		request{path: "/export/latest_scores.json", token: token, header: header("If-None-Match", "*")}).status)
 	for _, row := range guarded(web.Identity, web.Member) {
 		if row.Method != http.MethodPost {
 			continue
 		}
 		conn := r.dial(t) // the body is announced and never sent: an answer means that nobody waited for it
-		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\nExpect: 100-continue\r\n\r\n", row.Path)
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "+
+			"99999999999\r\nExpect: 100-continue\r\n\r\n", row.Path)
 		requireClosed(t, conn, http.StatusUnauthorized)
 	}
 	conn := r.dial(t)

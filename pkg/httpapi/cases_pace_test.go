@@ -49,7 +49,8 @@ func signInIsPaced(t *testing.T, _ *rig) {
 		require.NoError(t, err)
 		require.Positive(t, wait)
 		q.header = from("198.51.100." + strconv.Itoa(n+1) + ", 10.1.1.1, " + "198.51.100." + strconv.Itoa(n+1))
-		require.NotEqual(t, http.StatusTooManyRequests, r.do(t, request{method: http.MethodGet, path: "/auth/login", header: q.header}).status, "another address")
+		require.NotEqual(t, http.StatusTooManyRequests,
+			r.do(t, request{method: http.MethodGet, path: "/auth/login", header: q.header}).status, "another address")
 		q.path, q.body, q.method = "/whoami", "", http.MethodGet
 		q.header, q.token = from(address), token
 		require.NotEqual(t, http.StatusTooManyRequests, r.do(t, q).status, "who is known is not kept waiting")
@@ -58,12 +59,16 @@ func signInIsPaced(t *testing.T, _ *rig) {
 
 // oneHolderIsPaced: one handle, or one token, is used from many addresses as seldom as from one.
 func oneHolderIsPaced(t *testing.T, _ *rig) {
-	r, _, issuer := signInRig(t, func(s *setup) { s.door.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
+	r, _, issuer := signInRig(t, func(s *setup) {
+		s.door.Proxies = []netip.Prefix{netip.MustParsePrefix(
+			"127.0.0.0/8")}
+	})
 	r.api.StopClock(time.Now())
 	b := signIn(t, r, issuer, nobody)
 	for path, q := range map[string]request{
-		"/auth/refresh":  {header: b.cookies()},
-		"/auth/exchange": {body: `{"id_token":"` + b.access.Value + `"}`, header: header("Content-Type", "application/json")},
+		"/auth/refresh": {header: b.cookies()},
+		"/auth/exchange": {body: `{"id_token":"` + b.access.Value + `"}`,
+			header: header("Content-Type", "application/json")},
 	} {
 		q.method, q.path = http.MethodPost, path
 		last := answer{}

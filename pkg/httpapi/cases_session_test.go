@@ -21,7 +21,8 @@ import (
 func TestCasesOfSessions(t *testing.T) {
 	t.Parallel()
 	for id, run := range map[string]func(*testing.T){
-		"A-134": nothingSecretStays, "A-135": pagesSeeNoToken, "C-022": whichCredentialOpensWhat, "C-023": cookieAttributes,
+		"A-134": nothingSecretStays, "A-135": pagesSeeNoToken, "C-022": whichCredentialOpensWhat,
+		"C-023": cookieAttributes,
 		"C-025": damagedCookies, "C-026": signedOutEverywhere, "C-029": addressesAreConfigured, "CSRF": foreignPages,
 	} {
 		t.Run(id, func(t *testing.T) {
@@ -86,14 +87,18 @@ func nothingSecretStays(t *testing.T) {
 		q.header = header("Content-Type", "application/json")
 		q.token = bearer
 		note(r.do(t, q))
-		note(r.do(t, request{path: "/auth/callback?code=" + b.refresh.Value + "&state=" + b.access.Value, header: b.cookies()}))
+		note(r.do(t, request{path: "/auth/callback?code=" + b.refresh.Value + "&state=" + b.access.Value,
+			header: b.cookies()}))
 	}
-	note(r.do(t, request{method: http.MethodPost, path: "/auth/exchange", body: `{"id_token":"` + b.access.Value + `x"}`, header: header("Content-Type", "application/json")}))
+	note(r.do(t, request{method: http.MethodPost, path: "/auth/exchange",
+		body: `{"id_token":"` + b.access.Value + `x"}`, header: header("Content-Type", "application/json")}))
 	ended := r.do(t, request{method: http.MethodPost, path: "/auth/logout", header: b.cookies()})
-	require.Contains(t, ended.header.Get("X-End-Session-Url"), "id_token_hint="+b.access.Value, "the one place that a token is named in: it is signed out, and the provider asks for it")
+	require.Contains(t, ended.header.Get("X-End-Session-Url"), "id_token_hint="+b.access.Value,
+		"the one place that a token is named in: it is signed out, and the provider asks for it")
 	said.WriteString(ended.body)
 
-	places := map[string]string{"answers": said.String(), "log": r.log.String(), "metrics": gathered(t, registry), "database": r.dump(t)}
+	places := map[string]string{"answers": said.String(), "log": r.log.String(), "metrics": gathered(t, registry),
+		"database": r.dump(t)}
 	for place, text := range places {
 		require.NotEmpty(t, text, place)
 		require.NotRegexp(t, `eyJ[A-Za-z0-9_-]{10,}\.`, text, place)
@@ -133,7 +138,8 @@ func (r *rig) dump(t *testing.T) string {
 	var all strings.Builder
 	for _, name := range tables {
 		var part *string
-		require.NoError(t, r.db.Owner.QueryRow(t.Context(), `SELECT string_agg(x::text, ' ') FROM `+name+` x`).Scan(&part))
+		require.NoError(t, r.db.Owner.QueryRow(t.Context(),
+			`SELECT string_agg(x::text, ' ') FROM `+name+` x`).Scan(&part))
 		if part != nil {
 			all.WriteString(*part)
 		}
@@ -141,8 +147,8 @@ func (r *rig) dump(t *testing.T) string {
 	return all.String()
 }
 
-// pagesSeeNoToken: a script in a page reads documents and answers, and cookies that are not HttpOnly. What a real browser's
-// storage holds, the live test looks at.
+// pagesSeeNoToken: a script in a page reads documents and answers, and cookies that are not HttpOnly. What a real
+// browser's storage holds, the live test looks at.
 func pagesSeeNoToken(t *testing.T) {
 	r, _, issuer := signInRig(t)
 	b := signIn(t, r, issuer, func(a answer) {
@@ -166,12 +172,13 @@ func pagesSeeNoToken(t *testing.T) {
 	}
 }
 
-// whichCredentialOpensWhat: the API takes the token from the header or from its cookie, one of them; the session's own routes
-// take cookies only; and no credential counts in another's place.
+// whichCredentialOpensWhat: the API takes the token from the header or from its cookie, one of them; the session's own
+// routes take cookies only; and no credential counts in another's place.
 func whichCredentialOpensWhat(t *testing.T) {
 	r, provider, issuer := signInRig(t)
 	b := signIn(t, r, issuer, nobody)
-	require.Equal(t, http.StatusAccepted, r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login", header: b.cookies()}).status)
+	require.Equal(t, http.StatusAccepted, r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login",
+		header: b.cookies()}).status)
 	other, err := provider.IssueToken(t.Context(), "alice", "console")
 	require.NoError(t, err)
 	for _, row := range guarded(web.Identity, web.Member) {
@@ -199,11 +206,15 @@ func whichCredentialOpensWhat(t *testing.T) {
 		require.Equal(t, http.StatusUnauthorized, ask("", &handle), row.Path)
 	}
 	for _, token := range []string{b.access.Value, b.refresh.Value, other} {
-		requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/auth/refresh", token: token}), http.StatusUnauthorized, "unauthenticated")
-		requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/auth/refresh", header: header("Cookie", "nx_refresh="+token+"x")}), http.StatusUnauthorized, "unauthenticated")
-		require.Equal(t, http.StatusNoContent, r.do(t, request{method: http.MethodPost, path: "/auth/logout", token: token}).status)
+		requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/auth/refresh", token: token}),
+			http.StatusUnauthorized, "unauthenticated")
+		requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/auth/refresh",
+			header: header("Cookie", "nx_refresh="+token+"x")}), http.StatusUnauthorized, "unauthenticated")
+		require.Equal(t, http.StatusNoContent, r.do(t,
+			request{method: http.MethodPost, path: "/auth/logout", token: token}).status)
 	}
-	require.Equal(t, http.StatusOK, r.do(t, request{path: "/whoami", header: cookieHeader(b.access)}).status, "a bearer token signs no browser out")
+	require.Equal(t, http.StatusOK, r.do(t, request{path: "/whoami", header: cookieHeader(b.access)}).status,
+		"a bearer token signs no browser out")
 }
 
 func cookieAttributes(t *testing.T) {
@@ -229,8 +240,10 @@ func cookieAttributes(t *testing.T) {
 			h := cookieHeader(pair...)
 			whoami := r.do(t, request{path: "/whoami", header: h}).status
 			require.Contains(t, []int{400, 401}, whoami, c.Name)
-			requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/auth/refresh", header: h}), http.StatusUnauthorized, "unauthenticated")
-			requireProblem(t, r.do(t, request{path: "/auth/callback?state=x&code=y", header: h}), http.StatusBadRequest, "SIGN_IN_STATE")
+			requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/auth/refresh", header: h}),
+				http.StatusUnauthorized, "unauthenticated")
+			requireProblem(t, r.do(t, request{path: "/auth/callback?state=x&code=y", header: h}), http.StatusBadRequest,
+				"SIGN_IN_STATE")
 		}
 	}
 
@@ -238,7 +251,8 @@ func cookieAttributes(t *testing.T) {
 	names := web.Cookies{Access: "__Host-nx_access", Refresh: "__Host-nx_refresh", Secure: true}
 	r, _, issuer = signInRig(t, func(s *setup) { s.door.Cookies = names })
 	begin := r.get(t, "/auth/login", "")
-	done := r.do(t, request{path: pick(t, issuer, begin.header.Get("Location")), header: cookieHeader(cookiesOf(begin)["__Host-leadctl_login"])})
+	done := r.do(t, request{path: pick(t, issuer, begin.header.Get("Location")),
+		header: cookieHeader(cookiesOf(begin)["__Host-leadctl_login"])})
 	access := cookiesOf(done)[names.Access]
 	requireSafe(t, access)
 	requireSafe(t, cookiesOf(done)[names.Refresh])
@@ -258,24 +272,29 @@ func damagedCookies(t *testing.T) {
 		return out
 	}
 	for _, v := range damaged(b.access) {
-		requireProblem(t, r.do(t, request{path: "/info", header: header("Cookie", cookie+"="+v)}), http.StatusUnauthorized, "unauthenticated")
+		requireProblem(t, r.do(t, request{path: "/info", header: header("Cookie", cookie+"="+v)}),
+			http.StatusUnauthorized, "unauthenticated")
 	}
 	for _, v := range damaged(b.refresh) {
-		requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/auth/refresh", header: header("Cookie", "nx_refresh="+v)}), http.StatusUnauthorized, "unauthenticated")
+		requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/auth/refresh",
+			header: header("Cookie", "nx_refresh="+v)}), http.StatusUnauthorized, "unauthenticated")
 	}
-	require.Equal(t, http.StatusOK, r.do(t, request{path: "/info", header: cookieHeader(b.access)}).status, "the whole one is good")
+	require.Equal(t, http.StatusOK, r.do(t, request{path: "/info", header: cookieHeader(b.access)}).status,
+		"the whole one is good")
 }
 
 func signedOutEverywhere(t *testing.T) {
 	r, _, issuer := signInRig(t)
 	desk, phone := signIn(t, r, issuer, nobody), signIn(t, r, issuer, nobody)
 	leave := request{method: http.MethodPost, path: "/auth/logout?everywhere=true", header: phone.cookies()}
-	for query, status := range map[string]int{"?everywhere=maybe": http.StatusBadRequest, "?everywhere=true&everywhere=false": http.StatusBadRequest} {
+	for query, status := range map[string]int{"?everywhere=maybe": http.StatusBadRequest,
+		"?everywhere=true&everywhere=false": http.StatusBadRequest} {
 		q := leave
 		q.path = "/auth/logout" + query
 		require.Equal(t, status, r.do(t, q).status, query)
 	}
-	requireProblem(t, r.do(t, request{method: http.MethodPost, path: leave.path}), http.StatusUnauthorized, "unauthenticated")
+	requireProblem(t, r.do(t, request{method: http.MethodPost, path: leave.path}), http.StatusUnauthorized,
+		"unauthenticated")
 	ended := r.do(t, leave)
 	require.Equal(t, http.StatusNoContent, ended.status, ended.body)
 	for _, name := range []string{cookie, "nx_refresh"} {
@@ -288,16 +307,20 @@ func signedOutEverywhere(t *testing.T) {
 			q.header.Set("Content-Type", "application/json")
 			requireProblem(t, r.do(t, q), http.StatusUnauthorized, "unauthenticated")
 		}
-		requireProblem(t, r.get(t, "/info", b.access.Value), http.StatusUnauthorized, "unauthenticated") // out of the cookie and into the header
+		// out of the cookie and into the header
+		requireProblem(t, r.get(t, "/info", b.access.Value), http.StatusUnauthorized, "unauthenticated")
 		requireProblem(t, r.get(t, "/whoami", b.access.Value), http.StatusUnauthorized, "unauthenticated")
-		requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/auth/refresh", header: b.cookies()}), http.StatusUnauthorized, "unauthenticated")
-		requireProblem(t, r.post(t, "/auth/exchange", "", `{"id_token":"`+b.access.Value+`"}`), http.StatusUnauthorized, "unauthenticated")
+		requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/auth/refresh", header: b.cookies()}),
+			http.StatusUnauthorized, "unauthenticated")
+		requireProblem(t, r.post(t, "/auth/exchange", "", `{"id_token":"`+b.access.Value+`"}`), http.StatusUnauthorized,
+			"unauthenticated")
 	}
 }
 
 func addressesAreConfigured(t *testing.T) {
 	r, _, issuer := signInRig(t)
-	lies := header("Host", "evil.example", "X-Forwarded-Host", "evil.example", "X-Forwarded-Proto", "http", "X-Forwarded-Prefix", "/evil",
+	lies := header("Host", "evil.example", "X-Forwarded-Host", "evil.example", "X-Forwarded-Proto", "http",
+		"X-Forwarded-Prefix", "/evil",
 		"Forwarded", "host=evil.example", "X-Original-URL", "//evil.example/", "Referer", "https://evil.example/", "Origin", "")
 	begin := r.do(t, request{path: "/auth/login?return_to=" + url.QueryEscape("https://evil.example/"), header: lies})
 	to, err := url.Parse(begin.header.Get("Location"))
@@ -321,7 +344,8 @@ func addressesAreConfigured(t *testing.T) {
 func foreignPages(t *testing.T) {
 	r, _, issuer := signInRig(t)
 	b := signIn(t, r, issuer, nobody)
-	mutating := slices.DeleteFunc(httpapi.Routes(), func(row httpapi.Route) bool { return row.Method == http.MethodGet })
+	mutating := slices.DeleteFunc(httpapi.Routes(),
+		func(row httpapi.Route) bool { return row.Method == http.MethodGet })
 	require.Greater(t, len(mutating), 4)
 	before := r.state(t)
 	for _, row := range mutating {
@@ -342,5 +366,6 @@ func foreignPages(t *testing.T) {
 	require.Equal(t, before, r.state(t))
 	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM sessions`))
 	ours := header("Origin", uiOrigin, "Sec-Fetch-Site", "cross-site", "Cookie", b.cookies().Get("Cookie"))
-	require.Equal(t, http.StatusOK, r.do(t, request{method: http.MethodPost, path: "/auth/refresh", header: ours}).status, "the UI's own origin may")
+	require.Equal(t, http.StatusOK, r.do(t, request{method: http.MethodPost, path: "/auth/refresh",
+		header: ours}).status, "the UI's own origin may")
 }

@@ -27,7 +27,9 @@ func principalsAreKeptApart(t *testing.T, r *rig) {
 		id := r.tenant(t, "B-049 "+name)
 		for _, role := range []string{"viewer", "admin"} {
 			email := role + "." + name + "@b049.example"
-			callers = append(callers, caller{email, r.token("tenant_id", id, "sub", "same-sub-"+name+role, "email", email, "roles", []string{role}), id, role})
+			callers = append(callers, caller{email,
+				r.token("tenant_id", id, "sub", "same-sub-"+name+role, "email", email, "roles", []string{role}), id,
+				role})
 		}
 	}
 	for range 5 {
@@ -51,11 +53,13 @@ func notificationsSayNothing(t *testing.T, _ *rig) {
 	conn, err := pgx.Connect(t.Context(), r.db.LoginDSN)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close(context.Background()) })
-	for _, channel := range []string{"river.river_insert", "river.river_leadership", "river.river_control", "river_insert", "river_control"} {
+	for _, channel := range []string{"river.river_insert", "river.river_leadership", "river.river_control",
+		"river_insert", "river_control"} {
 		_, err = conn.Exec(t.Context(), `LISTEN "`+channel+`"`)
 		require.NoError(t, err)
 	}
-	require.Equal(t, http.StatusOK, r.post(t, "/icp/rules", token, `{"name":"CNR-052","payload":{"keywords":["cnr"]}}`).status)
+	require.Equal(t, http.StatusOK, r.post(t, "/icp/rules", token,
+		`{"name":"CNR-052","payload":{"keywords":["cnr"]}}`).status)
 	require.Less(t, r.post(t, "/onboarding/first_login", token, "").status, 300)
 	const end = "whatever was sent before has been heard"
 	r.exec(t, `SELECT pg_notify('river.river_insert', $1)`, end) // notifications arrive in the order of their commits
@@ -89,7 +93,8 @@ func oneTenantARequest(t *testing.T, r *rig) {
 			require.NotContains(t, a.body, fmt.Sprint("CNR-062-", 1-i))
 		}
 	}
-	requireProblem(t, r.get(t, "/export/latest_scores.csv", r.token("sub", "b-062", "roles", nil)), http.StatusForbidden, "TENANT_REQUIRED")
+	requireProblem(t, r.get(t, "/export/latest_scores.csv", r.token("sub", "b-062", "roles", nil)),
+		http.StatusForbidden, "TENANT_REQUIRED")
 }
 
 // exportsLeaveNoFiles: an export is streamed to who asked. There is no file and no link that somebody else could find.
@@ -109,7 +114,8 @@ func exportsLeaveNoFiles(t *testing.T, r *rig) {
 	for _, e := range after { // other tests make files of their own meanwhile
 		require.False(t, !known[e.Name()] && strings.Contains(e.Name(), "scores"), e.Name())
 	}
-	for _, path := range []string{"/export/", "/export/latest_scores.csv.gz", "/export/latest_scores.csv/1", "/export/../export/latest_scores.csv", "/export/latest_scores",
+	for _, path := range []string{"/export/", "/export/latest_scores.csv.gz", "/export/latest_scores.csv/1",
+		"/export/../export/latest_scores.csv", "/export/latest_scores",
 		"/export/2/latest_scores.csv", "/export/latest_scores.csv%00", "/exports/latest_scores.csv"} {
 		requireProblem(t, r.get(t, path, token), http.StatusNotFound, "not_found")
 	}

@@ -25,14 +25,16 @@ func noCredentials(t *testing.T, r *rig) {
 func tooBigTokens(t *testing.T, _ *rig) {
 	r := newRig(t)
 	requireProblem(t, r.get(t, export, strings.Repeat("a", 16<<10+1)), http.StatusUnauthorized, "unauthenticated")
-	requireProblem(t, r.get(t, export, r.token("tenant_id", 1, "pad", strings.Repeat("a", 16<<10))), http.StatusUnauthorized, "unauthenticated")
+	requireProblem(t, r.get(t, export, r.token("tenant_id", 1, "pad", strings.Repeat("a", 16<<10))),
+		http.StatusUnauthorized, "unauthenticated")
 	require.Equal(t, http.StatusRequestHeaderFieldsTooLarge, r.get(t, export, strings.Repeat("a", 40<<10)).status)
 	require.Zero(t, r.hits.Load(), "no key was fetched for any of them")
 }
 
 func noTenantClaim(t *testing.T, r *rig) {
 	for i, claim := range []any{nil, json.RawMessage(`null`), ""} {
-		token := r.token("tenant_id", claim, "sub", fmt.Sprint("A-070-", i), "email", fmt.Sprintf("a070-%d@acme.example", i))
+		token := r.token("tenant_id", claim, "sub", fmt.Sprint("A-070-", i), "email",
+			fmt.Sprintf("a070-%d@acme.example", i))
 		requireProblem(t, r.get(t, export, token), http.StatusForbidden, "TENANT_REQUIRED")
 		first := r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login", token: token})
 		require.Equal(t, http.StatusAccepted, first.status, first.body)
@@ -51,8 +53,8 @@ func numberAndText(t *testing.T, r *rig) {
 	}
 }
 
-// refusedTenants demands that none of these claims, given as JSON, is anybody's, on a reading and on the onboarding route,
-// that nothing is written for them, and that the database was not even asked a bad question.
+// refusedTenants demands that none of these claims, given as JSON, is anybody's, on a reading and on the onboarding
+// route, that nothing is written for them, and that the database was not even asked a bad question.
 func refusedTenants(t *testing.T, claims ...string) {
 	t.Helper()
 	r := newRig(t)
@@ -61,7 +63,8 @@ func refusedTenants(t *testing.T, claims ...string) {
 	for _, claim := range claims {
 		payload, err := json.Marshal(r.claims("tenant_id", "CLAIM", "roles", []string{"admin"}))
 		require.NoError(t, err)
-		token := signedText(signingKeys()[0], `{"alg":"RS256","kid":"k1","typ":"JWT"}`, strings.Replace(string(payload), `"CLAIM"`, claim, 1))
+		token := signedText(signingKeys()[0], `{"alg":"RS256","kid":"k1","typ":"JWT"}`,
+			strings.Replace(string(payload), `"CLAIM"`, claim, 1))
 		for _, q := range []request{{path: export}, {method: http.MethodPost, path: "/onboarding/first_login"}} {
 			q.token = token
 			a := r.do(t, q)
@@ -90,7 +93,8 @@ func foreignDigits(t *testing.T, _ *rig) {
 }
 
 func hugeNumbers(t *testing.T, _ *rig) {
-	refusedTenants(t, `12345678901234567890`, `"12345678901234567890"`, strings.Repeat("9", 400), `99999999999`, `"99999999999"`, `2147483648`)
+	refusedTenants(t, `12345678901234567890`, `"12345678901234567890"`, strings.Repeat("9", 400), `99999999999`,
+		`"99999999999"`, `2147483648`)
 }
 
 func structuredTenants(t *testing.T, _ *rig) {
@@ -98,13 +102,15 @@ func structuredTenants(t *testing.T, _ *rig) {
 }
 
 func wildTenants(t *testing.T, _ *rig) {
-	refusedTenants(t, `"*"`, `"%"`, `"all"`, `"null"`, `"public"`, `"1 OR 1=1"`, `"1'; RESET ROLE;--"`, `"`+strings.Repeat("a", 10<<10)+`"`, `"a\u0000"`)
+	refusedTenants(t, `"*"`, `"%"`, `"all"`, `"null"`, `"public"`, `"1 OR 1=1"`, `"1'; RESET ROLE;--"`,
+		`"`+strings.Repeat("a", 10<<10)+`"`, `"a\u0000"`)
 	// A reserved word has the shape of a name, names no tenant, and may not make one.
 	r := newRig(t)
 	before := r.state(t)
 	for _, name := range []string{"postgres", "template1", "admin"} {
 		requireProblem(t, r.get(t, export, r.token("tenant_id", name)), http.StatusForbidden, "TENANT_REQUIRED")
-		a := r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login", token: r.token("tenant_id", name)})
+		a := r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login",
+			token: r.token("tenant_id", name)})
 		requireProblem(t, a, http.StatusBadRequest, "invalid")
 	}
 	require.Equal(t, before, r.state(t))
@@ -115,7 +121,8 @@ func twoTenantClaims(t *testing.T, r *rig) {
 	const other = "https://claims/tenant_id"
 	require.Equal(t, http.StatusOK, r.get(t, export, r.token("tenant_id", id, other, id.String())).status)
 	for _, claim := range []any{id + 1, "acme", 1.5, []int{1}} {
-		requireProblem(t, r.get(t, export, r.token("tenant_id", id, other, claim)), http.StatusForbidden, "TENANT_INVALID")
+		requireProblem(t, r.get(t, export, r.token("tenant_id", id, other, claim)), http.StatusForbidden,
+			"TENANT_INVALID")
 	}
 }
 
@@ -123,8 +130,10 @@ func unknownTenants(t *testing.T, _ *rig) {
 	r := newRig(t)
 	before := r.state(t)
 	for _, row := range guarded(web.Member) {
-		requireProblem(t, r.do(t, call(row, 77, r.token("tenant_id", 77, "roles", []string{"admin"}))), http.StatusForbidden, "TENANT_INVALID")
-		requireProblem(t, r.do(t, call(row, 77, r.token("tenant_id", "nobody", "roles", []string{"admin"}))), http.StatusForbidden, "TENANT_REQUIRED")
+		requireProblem(t, r.do(t, call(row, 77, r.token("tenant_id", 77, "roles", []string{"admin"}))),
+			http.StatusForbidden, "TENANT_INVALID")
+		requireProblem(t, r.do(t, call(row, 77, r.token("tenant_id", "nobody", "roles", []string{"admin"}))),
+			http.StatusForbidden, "TENANT_REQUIRED")
 	}
 	require.Equal(t, before, r.state(t))
 }
@@ -139,7 +148,8 @@ func suspendedTenants(t *testing.T, _ *rig) {
 		for _, row := range guarded(web.Member) {
 			requireProblem(t, r.do(t, call(row, id, token)), http.StatusForbidden, "TENANT_SUSPENDED")
 		}
-		requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login", token: token}), http.StatusForbidden, "TENANT_SUSPENDED")
+		requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login", token: token}),
+			http.StatusForbidden, "TENANT_SUSPENDED")
 	}
 	r.exec(t, `UPDATE tenants SET status = 'active' WHERE tenant_id = $1`, id)
 	require.Equal(t, http.StatusOK, r.get(t, export, token).status)
@@ -148,7 +158,8 @@ func suspendedTenants(t *testing.T, _ *rig) {
 // mayEdit reports whether a token with these claims has the role of ops, mayRead that of viewer.
 func (r *rig) mayEdit(t *testing.T, id tenantid.ID, claims ...any) bool {
 	t.Helper()
-	return r.allowed(t, r.post(t, "/icp/rules", r.token(append([]any{"tenant_id", id}, claims...)...), `{"payload":{}}`))
+	return r.allowed(t, r.post(t, "/icp/rules", r.token(append([]any{"tenant_id", id}, claims...)...),
+		`{"payload":{}}`))
 }
 
 func (r *rig) mayRead(t *testing.T, id tenantid.ID, claims ...any) bool {
@@ -183,7 +194,8 @@ func almostAdmin(t *testing.T, r *rig) {
 
 func malformedRoles(t *testing.T, r *rig) {
 	id := r.tenant(t, "A-087")
-	for _, roles := range []any{[]any{"admin", 1, nil, map[string]any{}}, map[string]any{"admin": true}, 1, []any{[]any{"admin"}}} {
+	for _, roles := range []any{[]any{"admin", 1, nil, map[string]any{}}, map[string]any{"admin": true}, 1,
+		[]any{[]any{"admin"}}} {
 		require.False(t, r.mayRead(t, id, "roles", roles), "%v", roles)
 	}
 }
@@ -254,7 +266,8 @@ func equalRefusals(t *testing.T, r *rig) {
 		require.Equal(t, want, anonymous(r.get(t, export, token).body), name)
 	}
 	for _, value := range []string{"Bearer", "Basic dTpw", "Bearer a b"} {
-		require.Equal(t, want, anonymous(r.do(t, request{path: export, header: header("Authorization", value)}).body), value)
+		require.Equal(t, want, anonymous(r.do(t, request{path: export, header: header("Authorization", value)}).body),
+			value)
 	}
 	require.Equal(t, want, anonymous(r.do(t, request{path: export, header: header("Cookie", cookie+"=opaque")}).body))
 }

@@ -19,10 +19,12 @@ func tokensElsewhere(t *testing.T, _ *rig) {
 	for name, q := range map[string]request{
 		"access_token": {path: export + "&access_token=" + token},
 		"token":        {path: export + "&token=" + token},
-		"form":         {method: http.MethodPost, path: "/onboarding/first_login", body: "access_token=" + token, header: form},
-		"form, rules":  {method: http.MethodPost, path: "/icp/rules", body: "access_token=" + token, header: form},
-		"own header":   {path: export, header: header("X-Access-Token", token)},
-		"websocket": {path: export, header: header("Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13",
+		"form": {method: http.MethodPost, path: "/onboarding/first_login", body: "access_token=" + token,
+			header: form},
+		"form, rules": {method: http.MethodPost, path: "/icp/rules", body: "access_token=" + token, header: form},
+		"own header":  {path: export, header: header("X-Access-Token", token)},
+		"websocket": {path: export, header: header("Connection", "Upgrade", "Upgrade", "websocket",
+			"Sec-WebSocket-Version", "13",
 			"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol", "bearer, "+token)},
 		"other cookie": {path: export, header: header("Cookie", "access="+token)},
 		"proxy":        {path: export, header: header("Proxy-Authorization", "Bearer "+token)},
@@ -35,7 +37,8 @@ func tokensElsewhere(t *testing.T, _ *rig) {
 	require.NotContains(t, r.log.String(), "eyJ")
 
 	require.Equal(t, http.StatusOK, r.do(t, request{path: export, header: header("Cookie", cookie+"="+token)}).status)
-	require.Equal(t, http.StatusOK, r.do(t, request{path: export, token: token, header: header("Cookie", cookie+"="+token)}).status)
+	require.Equal(t, http.StatusOK, r.do(t, request{path: export, token: token,
+		header: header("Cookie", cookie+"="+token)}).status)
 	other := r.token("tenant_id", id, "sub", "somebody else")
 	for name, h := range map[string]http.Header{
 		"two headers":                {"Authorization": {"Bearer " + token, "Bearer " + token}},
@@ -52,15 +55,19 @@ func tokensElsewhere(t *testing.T, _ *rig) {
 func schemeInAnyCase(t *testing.T, r *rig) {
 	token := r.token("tenant_id", r.tenant(t, "A-096"))
 	for _, scheme := range []string{"Bearer", "bearer", "BEARER", "bEaReR"} {
-		require.Equal(t, http.StatusOK, r.do(t, request{path: export, header: header("Authorization", scheme+" "+token)}).status, scheme)
+		require.Equal(t, http.StatusOK, r.do(t, request{path: export,
+			header: header("Authorization", scheme+" "+token)}).status, scheme)
 	}
 }
 
 func malformedAuthorization(t *testing.T, r *rig) {
 	token := r.token("tenant_id", r.tenant(t, "A-097"))
-	for _, value := range []string{"Bearer", "Bearer  ", "Bearer  " + token, "Bearer\t" + token, "Bearer " + token + " " + token, "Bearer " + token + "," + token,
-		"Bearer " + token + ",", "Basic " + token, "Token " + token, "\u00a0Bearer " + token, token, "Bearer" + token, `Bearer "` + token + `"`, "Bearer \u00a0" + token, "Bearer token=" + token} {
-		requireProblem(t, r.do(t, request{path: export, header: header("Authorization", value)}), http.StatusUnauthorized, "unauthenticated")
+	for _, value := range []string{"Bearer", "Bearer  ", "Bearer  " + token, "Bearer\t" + token,
+		"Bearer " + token + " " + token, "Bearer " + token + "," + token,
+		"Bearer " + token + ",", "Basic " + token, "Token " + token, "\u00a0Bearer " + token, token, "Bearer" + token,
+		`Bearer "` + token + `"`, "Bearer \u00a0" + token, "Bearer token=" + token} {
+		requireProblem(t, r.do(t, request{path: export, header: header("Authorization", value)}),
+			http.StatusUnauthorized, "unauthenticated")
 	}
 }
 
@@ -69,10 +76,12 @@ func tenantHeaderIgnored(t *testing.T, r *rig) {
 	r.lead(t, own, "CNR-098-OWN", 0.5)
 	r.lead(t, other, "CNR-098-OTHER", 0.5)
 	token := r.token("tenant_id", own)
-	for _, path := range []string{"/export/latest_scores.json", "/export/latest_scores.csv", "/scores/latest", "/whoami", "/session/odoo_info", "/icp/rules", "/shortlist/status", "/candidates/latest"} {
+	for _, path := range []string{"/export/latest_scores.json", "/export/latest_scores.csv", "/scores/latest",
+		"/whoami", "/session/odoo_info", "/icp/rules", "/shortlist/status", "/candidates/latest"} {
 		want := r.get(t, path, token)
 		require.NotContains(t, want.body, "CNR-098-OTHER")
-		for _, name := range []string{"X-Tenant-ID", "x-tenant-id", "X_Tenant_ID", "X-Forwarded-Tenant", "Tenant-Id", "X-Original-Tenant"} {
+		for _, name := range []string{"X-Tenant-ID", "x-tenant-id", "X_Tenant_ID", "X-Forwarded-Tenant", "Tenant-Id",
+			"X-Original-Tenant"} {
 			got := r.do(t, request{path: path, token: token, header: http.Header{name: {other.String()}}})
 			require.Equal(t, want.body, got.body, "%s with %s", path, name)
 			require.Equal(t, want.status, got.status)
@@ -144,21 +153,26 @@ func developmentBypass(t *testing.T, _ *rig) {
 		"a bad token":         {loopback, with("Authorization", "Bearer x")},
 	} {
 		for _, row := range guarded(web.Identity, web.Member) {
-			a := r.from(t, c.peer, request{method: row.Method, path: strings.ReplaceAll(row.Path, "{id}", id.String()), header: c.h})
+			a := r.from(t, c.peer, request{method: row.Method, path: strings.ReplaceAll(row.Path, "{id}", id.String()),
+				header: c.h})
 			require.Equal(t, http.StatusUnauthorized, a.status, "%s: %s %s", name, row.Method, row.Path)
 			require.Empty(t, a.header.Get("X-Dev-Bypass"), name)
 		}
 	}
-	requireProblem(t, r.from(t, loopback, request{path: "/whoami", header: header("X-Tenant-Id", "777")}), http.StatusForbidden, "TENANT_INVALID")
+	requireProblem(t, r.from(t, loopback, request{path: "/whoami", header: header("X-Tenant-Id", "777")}),
+		http.StatusForbidden, "TENANT_INVALID")
 	r.exec(t, `UPDATE tenants SET status = 'suspended' WHERE tenant_id = $1`, id)
-	requireProblem(t, r.from(t, loopback, request{path: "/whoami", header: asked}), http.StatusForbidden, "TENANT_SUSPENDED")
+	requireProblem(t, r.from(t, loopback, request{path: "/whoami", header: asked}), http.StatusForbidden,
+		"TENANT_SUSPENDED")
 	r.exec(t, `UPDATE tenants SET status = 'active' WHERE tenant_id = $1`, id)
 	require.Equal(t, before, r.state(t))
 
 	off := newRig(t)
 	off.tenant(t, "One")
-	requireProblem(t, off.from(t, loopback, request{path: "/whoami", header: header("X-Tenant-Id", "1")}), http.StatusUnauthorized, "unauthenticated")
+	requireProblem(t, off.from(t, loopback, request{path: "/whoami", header: header("X-Tenant-Id", "1")}),
+		http.StatusUnauthorized, "unauthenticated")
 
 	gone := newRig(t, func(s *setup) { s.cfg.DevBypass = true; s.deps.DB = dead(t) })
-	requireProblem(t, gone.from(t, loopback, request{path: "/whoami", header: asked}), http.StatusServiceUnavailable, "unavailable")
+	requireProblem(t, gone.from(t, loopback, request{path: "/whoami", header: asked}), http.StatusServiceUnavailable,
+		"unavailable")
 }

@@ -57,7 +57,8 @@ func TestContract(t *testing.T) {
 	ready := r.tenant(t, "Ready")
 	r.lead(t, ready, "CNR-READY", 0.75)
 	working := r.tenant(t, "Working")
-	r.exec(t, `UPDATE onboarding_status SET status = 'provisioning', step = 'odoo_database' WHERE tenant_id = $1`, working)
+	r.exec(t, `UPDATE onboarding_status SET status = 'provisioning', step = 'odoo_database' WHERE tenant_id = $1`,
+		working)
 	r.exec(t, `DELETE FROM odoo_connections WHERE tenant_id = $1`, working)
 	failed := r.tenant(t, "Failed")
 	r.exec(t, `UPDATE onboarding_status SET status = 'error', step = 'odoo_user', error = 'Odoo says no' WHERE tenant_id = $1`, failed)
@@ -71,13 +72,16 @@ func TestContract(t *testing.T) {
 	})
 	t.Run("info", func(t *testing.T) {
 		a := r.get(t, "/info", as(ready))
-		requireShape(t, a, 200, `{"ok":"bool","checkpoint_enabled":"bool","auth":{"dev_bypass":"bool","issuer":"text","audience":"text"}}`)
-		require.Equal(t, map[string]any{"dev_bypass": false, "issuer": r.URL, "audience": audience}, a.object(t)["auth"])
+		requireShape(t, a, 200,
+			`{"ok":"bool","checkpoint_enabled":"bool","auth":{"dev_bypass":"bool","issuer":"text","audience":"text"}}`)
+		require.Equal(t, map[string]any{"dev_bypass": false, "issuer": r.URL, "audience": audience},
+			a.object(t)["auth"])
 	})
 	t.Run("whoami", func(t *testing.T) {
 		a := r.get(t, "/whoami", as(ready))
 		requireShape(t, a, 200, `{"sub":"text","email":"text","tenant_id":"number","roles":["text"]}`)
-		require.JSONEq(t, fmt.Sprintf(`{"sub":"user-1","email":"ann@acme.example","tenant_id":%d,"roles":["ops"]}`, ready), a.body)
+		require.JSONEq(t, fmt.Sprintf(`{"sub":"user-1","email":"ann@acme.example","tenant_id":%d,"roles":["ops"]}`,
+			ready), a.body)
 	})
 	t.Run("odoo_info", func(t *testing.T) {
 		const whole = `{"email":"text","tenant_id":"number","odoo":{"db_name":"text","base_url":"text","ready":"bool","error":"null","login_url":"text"}}`
@@ -89,17 +93,22 @@ func TestContract(t *testing.T) {
 		for _, id := range []tenantid.ID{working, fresh} {
 			a = r.get(t, "/session/odoo_info", as(id))
 			requireShape(t, a, 200, whole)
-			require.Equal(t, map[string]any{"db_name": "", "base_url": "", "ready": false, "error": nil, "login_url": ""}, a.object(t)["odoo"])
+			require.Equal(t, map[string]any{"db_name": "", "base_url": "", "ready": false, "error": nil,
+				"login_url": ""}, a.object(t)["odoo"])
 		}
 		a = r.get(t, "/session/odoo_info", as(failed))
 		requireShape(t, a, 200, strings.Replace(whole, `"null"`, `"text"`, 1))
-		require.Equal(t, false, a.object(t)["odoo"].(map[string]any)["ready"], "the connection is active, the onboarding is not")
+		require.Equal(t, false, a.object(t)["odoo"].(map[string]any)["ready"],
+			"the connection is active, the onboarding is not")
 	})
 	t.Run("onboarding status", func(t *testing.T) {
-		requireShape(t, r.get(t, "/onboarding/status", as(working)), 200, `{"tenant_id":"number","status":"text","step":"text","error":"null"}`)
-		requireShape(t, r.get(t, "/tenants/"+working.String(), as(working)), 200, `{"tenant_id":"number","status":"text","step":"text","error":"null"}`)
+		requireShape(t, r.get(t, "/onboarding/status", as(working)), 200,
+			`{"tenant_id":"number","status":"text","step":"text","error":"null"}`)
+		requireShape(t, r.get(t, "/tenants/"+working.String(), as(working)), 200,
+			`{"tenant_id":"number","status":"text","step":"text","error":"null"}`)
 		a := r.get(t, "/onboarding/status", as(failed))
-		require.JSONEq(t, fmt.Sprintf(`{"tenant_id":%d,"status":"error","step":"odoo_user","error":"Odoo says no"}`, failed), a.body)
+		require.JSONEq(t, fmt.Sprintf(`{"tenant_id":%d,"status":"error","step":"odoo_user","error":"Odoo says no"}`,
+			failed), a.body)
 		requireProblem(t, r.get(t, "/onboarding/status", as(fresh)), http.StatusNotFound, "not_found")
 		requireProblem(t, r.get(t, "/tenants/"+ready.String(), as(working)), http.StatusNotFound, "not_found")
 	})
@@ -123,15 +132,18 @@ func TestContract(t *testing.T) {
 		requireShape(t, r.get(t, "/scores/latest", as(ready)), 200, `{"items":[`+lead+`],"nextCursor":"null"}`)
 		require.JSONEq(t, `{"items":[],"nextCursor":null}`, r.get(t, "/scores/latest", as(working)).body)
 		table := rows(t, r.get(t, "/export/latest_scores.csv", as(ready)))
-		require.Equal(t, []string{"CNR-READY", "acme.example", "software", "12", "0.75", "high", "CNR-READY", "CNR-READY@x.example"}, table[1][1:9])
+		require.Equal(t, []string{"CNR-READY", "acme.example", "software", "12", "0.75", "high", "CNR-READY",
+			"CNR-READY@x.example"}, table[1][1:9])
 		r.lead(t, ready, "CNR-SECOND", 0.5)
-		requireShape(t, r.get(t, "/scores/latest?limit=1", as(ready)), 200, `{"items":[`+lead+`],"nextCursor":{"afterScore":"number","afterId":"number"}}`)
+		requireShape(t, r.get(t, "/scores/latest?limit=1", as(ready)), 200,
+			`{"items":[`+lead+`],"nextCursor":{"afterScore":"number","afterId":"number"}}`)
 	})
 	t.Run("candidates", func(t *testing.T) {
 		a := r.get(t, "/candidates/latest?limit=1", as(ready))
 		requireShape(t, a, 200, `{"items":[{"company_id":"number","name":"text","industry_norm":"text","website_domain":"text","last_seen":"null"}],
 			"nextCursor":{"afterUpdatedAt":"text","afterId":"number"}}`)
-		require.JSONEq(t, `{"items":[],"nextCursor":null}`, r.get(t, "/candidates/latest?industry=software", as(working)).body)
+		require.JSONEq(t, `{"items":[],"nextCursor":null}`,
+			r.get(t, "/candidates/latest?industry=software", as(working)).body)
 	})
 	t.Run("shortlist", func(t *testing.T) {
 		requireShape(t, r.get(t, "/shortlist/status", as(working)), 200, `{"tenant_id":"number","total_scored":"number","last_refreshed_at":"null","last_run_id":"null",
@@ -142,15 +154,19 @@ func TestContract(t *testing.T) {
 	})
 	t.Run("rules", func(t *testing.T) {
 		require.JSONEq(t, `[]`, r.get(t, "/icp/rules", as(working)).body)
-		require.JSONEq(t, `{"ok":true}`, r.post(t, "/icp/rules", as(ready), `{"name":"First","payload":{"industries":["software"]}}`).body)
-		require.JSONEq(t, `{"ok":true}`, r.post(t, "/icp/rules", as(ready), `{"payload":{"exact":9007199254740993}}`).body)
+		require.JSONEq(t, `{"ok":true}`, r.post(t, "/icp/rules", as(ready),
+			`{"name":"First","payload":{"industries":["software"]}}`).body)
+		require.JSONEq(t, `{"ok":true}`, r.post(t, "/icp/rules", as(ready),
+			`{"payload":{"exact":9007199254740993}}`).body)
 		a := r.get(t, "/icp/rules", as(ready))
 		requireShape(t, a, 200, `[{"rule_id":"number","tenant_id":"number","name":"text","payload":{"exact":"number"},"created_at":"text"},
 			{"rule_id":"number","tenant_id":"number","name":"text","payload":{"industries":["text"]},"created_at":"text"}]`)
 		require.Contains(t, a.body, "9007199254740993", "numbers pass unharmed")
-		requireProblem(t, r.post(t, "/icp/rules", r.token("tenant_id", ready), `{"payload":{}}`), http.StatusForbidden, "INSUFFICIENT_ROLE")
+		requireProblem(t, r.post(t, "/icp/rules", r.token("tenant_id", ready), `{"payload":{}}`), http.StatusForbidden,
+			"INSUFFICIENT_ROLE")
 		for _, payload := range []string{`[]`, `"x"`, `null`, `1`} {
-			requireProblem(t, r.post(t, "/icp/rules", as(ready), `{"payload":`+payload+`}`), http.StatusBadRequest, "invalid")
+			requireProblem(t, r.post(t, "/icp/rules", as(ready), `{"payload":`+payload+`}`), http.StatusBadRequest,
+				"invalid")
 		}
 	})
 }
@@ -160,10 +176,13 @@ func TestFirstLoginTakesWhateverBody(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	for i, q := range []request{
-		{}, {header: header("Content-Type", "text/plain")}, {header: header("Content-Type", "text/plain;charset=UTF-8"), body: "x"}, {header: header("Content-Type", "application/json"), body: "{}"},
+		{}, {header: header("Content-Type", "text/plain")},
+		{header: header("Content-Type", "text/plain;charset=UTF-8"), body: "x"},
+		{header: header("Content-Type", "application/json"), body: "{}"},
 		{header: header("Content-Type", "application/json"), body: "{"}, {header: header("X-Tenant-ID", "1")},
 	} {
-		q.method, q.path, q.token = http.MethodPost, "/onboarding/first_login", r.token("sub", fmt.Sprint("first-", i), "email", fmt.Sprintf("first-%d@acme.example", i))
+		q.method, q.path, q.token = http.MethodPost, "/onboarding/first_login",
+			r.token("sub", fmt.Sprint("first-", i), "email", fmt.Sprintf("first-%d@acme.example", i))
 		a := r.do(t, q)
 		requireShape(t, a, http.StatusAccepted, `{"status":"text","tenant_id":"number","error":"null"}`)
 		require.Equal(t, "provisioning", a.object(t)["status"])
@@ -173,11 +192,14 @@ func TestFirstLoginTakesWhateverBody(t *testing.T) {
 	require.Equal(t, 6, r.count(t, `SELECT count(*) FROM tenants`))
 	require.Equal(t, 6, r.count(t, `SELECT count(*) FROM river.river_job`))
 	id := r.tenant(t, "Ready")
-	ready := r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login", token: r.token("tenant_id", id, "sub", "first-ready")})
+	ready := r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login",
+		token: r.token("tenant_id", id, "sub", "first-ready")})
 	require.Equal(t, http.StatusOK, ready.status)
 	require.Equal(t, "ready", ready.object(t)["status"])
-	requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login", token: r.token("sub", "x", "email_verified", false)}), http.StatusForbidden, "EMAIL_NOT_VERIFIED")
-	requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login"}), http.StatusUnauthorized, "unauthenticated")
+	requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login",
+		token: r.token("sub", "x", "email_verified", false)}), http.StatusForbidden, "EMAIL_NOT_VERIFIED")
+	requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login"}),
+		http.StatusUnauthorized, "unauthenticated")
 }
 
 // The way of the chat UI: cross-origin with the cookie, a tenant from its local storage, and through its own proxy.
@@ -186,17 +208,21 @@ func TestABrowserWithACookie(t *testing.T) {
 	r := newRig(t)
 	id := r.tenant(t, "Browser")
 	token := r.token("tenant_id", id)
-	direct := r.do(t, request{path: "/session/odoo_info", header: header("Cookie", cookie+"="+token, "Origin", uiOrigin, "X-Tenant-ID", "999", "Accept-Encoding", "gzip, br")})
+	direct := r.do(t, request{path: "/session/odoo_info",
+		header: header("Cookie", cookie+"="+token, "Origin", uiOrigin, "X-Tenant-ID", "999", "Accept-Encoding",
+			"gzip, br")})
 	require.Equal(t, http.StatusOK, direct.status, direct.body)
 	require.Equal(t, uiOrigin, direct.header.Get("Access-Control-Allow-Origin"))
 	require.Equal(t, "true", direct.header.Get("Access-Control-Allow-Credentials"))
 	require.Empty(t, direct.header.Get("Content-Encoding"), "its proxy breaks gzip")
 	require.InDelta(t, int(id), direct.object(t)["tenant_id"], 0)
-	proxied := r.do(t, request{path: "/session/odoo_info", header: header("Cookie", cookie+"="+token, "X-Tenant-ID", "999", "Content-Type", "application/json")})
+	proxied := r.do(t, request{path: "/session/odoo_info",
+		header: header("Cookie", cookie+"="+token, "X-Tenant-ID", "999", "Content-Type", "application/json")})
 	require.Equal(t, direct.body, proxied.body)
 	for _, path := range []string{"/onboarding/status", "/session/odoo_info", "/whoami"} {
 		for range 100 {
-			require.Equal(t, http.StatusOK, r.do(t, request{path: path, header: header("Cookie", cookie+"="+token)}).status, "polling is never refused")
+			require.Equal(t, http.StatusOK, r.do(t,
+				request{path: path, header: header("Cookie", cookie+"="+token)}).status, "polling is never refused")
 		}
 	}
 }
@@ -207,9 +233,12 @@ func TestEveryDetailIsAText(t *testing.T) {
 	r := newRig(t)
 	id, token := r.editor(t, "Details")
 	for _, a := range []answer{
-		r.get(t, "/nowhere", ""), r.get(t, "/whoami", ""), r.get(t, "/whoami", "bad"), r.get(t, "/whoami", r.token()), r.get(t, "/tenants/999", token),
-		r.get(t, "/scores/latest?limit=x&limit=y&afterId=%00", token), r.post(t, "/icp/rules", token, `{"name":[],"payload":3,"x":{}}`), r.post(t, "/icp/rules", token, `[`),
-		r.do(t, request{method: http.MethodPost, path: "/icp/rules", token: token}), r.do(t, request{method: http.MethodPut, path: "/whoami"}),
+		r.get(t, "/nowhere", ""), r.get(t, "/whoami", ""), r.get(t, "/whoami", "bad"), r.get(t, "/whoami", r.token()),
+		r.get(t, "/tenants/999", token),
+		r.get(t, "/scores/latest?limit=x&limit=y&afterId=%00", token),
+		r.post(t, "/icp/rules", token, `{"name":[],"payload":3,"x":{}}`), r.post(t, "/icp/rules", token, `[`),
+		r.do(t, request{method: http.MethodPost, path: "/icp/rules", token: token}),
+		r.do(t, request{method: http.MethodPut, path: "/whoami"}),
 		r.post(t, "/icp/rules", r.token("tenant_id", id), `{}`), r.get(t, "/"+strings.Repeat("a", 9000), ""),
 	} {
 		require.GreaterOrEqual(t, a.status, 400)
@@ -222,7 +251,8 @@ func TestDeletingARule(t *testing.T) {
 	r := newRig(t)
 	id, token := r.editor(t, "Deleting")
 	for _, name := range []string{"Keep", "Go / away?", "Ärger"} {
-		require.Equal(t, http.StatusOK, r.post(t, "/icp/rules", token, `{"name":"`+name+`","payload":{"keywords":["x"]}}`).status)
+		require.Equal(t, http.StatusOK, r.post(t, "/icp/rules", token,
+			`{"name":"`+name+`","payload":{"keywords":["x"]}}`).status)
 	}
 	remove := func(path, token string) answer {
 		return r.do(t, request{method: http.MethodDelete, path: "/icp/rules/" + path, token: token})
@@ -241,5 +271,6 @@ func TestDeletingARule(t *testing.T) {
 	problem := requireProblem(t, remove("Keep", token), http.StatusConflict, "LAST_RULE")
 	require.NotEmpty(t, problem["hint"])
 	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM icp_rules WHERE tenant_id = $1 AND name = 'Keep'`, id))
-	require.Equal(t, 2, r.count(t, `SELECT count(*) FROM audit_log WHERE tenant_id = $1 AND action = 'icp.delete' AND request_id <> ''`, id))
+	require.Equal(t, 2, r.count(t,
+		`SELECT count(*) FROM audit_log WHERE tenant_id = $1 AND action = 'icp.delete' AND request_id <> ''`, id))
 }

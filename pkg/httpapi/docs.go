@@ -11,13 +11,15 @@ import (
 	"github.com/leadctl/leadctl/pkg/web"
 )
 
-// The page is Swagger UI 5.35.0 (Apache-2.0, its licence beside it), embedded so that /docs loads nothing from elsewhere.
+// The page is Swagger UI 5.35.0 (Apache-2.0, its licence beside it), embedded so that /docs loads nothing from
+// elsewhere.
 //
 //go:embed swaggerui
 var swaggerUI embed.FS
 
 // docsPolicy lets the page run its own files only. Swagger UI sets style attributes and shows embedded images.
-const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+	"connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 // registerDocs serves the description and the page that shows it. Both are open: they say what anyone may ask, and hold
 // nothing of anyone.

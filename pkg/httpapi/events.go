@@ -24,7 +24,8 @@ const (
 	eventHeartbeat = 15 * time.Second       // proxies cut what is silent for longer
 	eventWrite     = 10 * time.Second       // a reader that takes nothing for this long is cut off
 	eventsAtMost   = 5 * time.Minute        // then the client comes again, with a token that is looked at again
-	eventRetry     = time.Second            // before it does; up to four times that when this process ends, so that not all come at once
+	// before it does; up to four times that when this process ends, so that not all come at once
+	eventRetry = time.Second
 )
 
 type eventsIn struct {
@@ -32,9 +33,10 @@ type eventsIn struct {
 	LastEventID string `header:"Last-Event-ID" doc:"Id of the last event that the client has. It is not sent again; an unknown id is ignored."`
 }
 
-// getEvents tells a tenant's onboarding as server-sent events, until it is ready or in error. Each event ("status") is the
-// whole state on one line of JSON, so a client that missed some has missed nothing. Ids are made of the rows themselves: any
-// replica knows them. A client that has the last event of an onboarding that ended is told to stay away by 204.
+// getEvents tells a tenant's onboarding as server-sent events, until it is ready or in error. Each event ("status") is
+// the whole state on one line of JSON, so a client that missed some has missed nothing. Ids are made of the rows
+// themselves: any replica knows them. A client that has the last event of an onboarding that ended is told to stay away
+// by 204.
 func (s *Server) getEvents(ctx context.Context, in *eventsIn) (*huma.StreamResponse, error) {
 	who := web.PrincipalOf(ctx)
 	leave, err := s.streams.enter(who.Tenant.ID, who.Identity)

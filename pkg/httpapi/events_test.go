@@ -105,7 +105,8 @@ func (l *listener) ends() (last event) {
 // newcomer makes a tenant whose onboarding has just begun.
 func (r *rig) newcomer(t testing.TB, name string) (id tenantid.ID, token string) {
 	t.Helper()
-	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `INSERT INTO tenants (name) VALUES ($1) RETURNING tenant_id`, name).Scan(&id))
+	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `INSERT INTO tenants (name) VALUES ($1) RETURNING tenant_id`,
+		name).Scan(&id))
 	r.exec(t, `INSERT INTO onboarding_status (tenant_id, status, step) VALUES ($1, 'provisioning', 'tenant')`, id)
 	r.exec(t, `INSERT INTO onboarding_steps (tenant_id, step, position, state, attempt, started_at) VALUES ($1, 'tenant', 0, 'running', 1, now())`, id)
 	return id, r.token("tenant_id", id)
@@ -113,7 +114,8 @@ func (r *rig) newcomer(t testing.TB, name string) (id tenantid.ID, token string)
 
 func (r *rig) move(t testing.TB, id tenantid.ID, status string) {
 	t.Helper()
-	r.exec(t, `UPDATE onboarding_status SET status = $2, updated_at = clock_timestamp() WHERE tenant_id = $1`, id, status)
+	r.exec(t, `UPDATE onboarding_status SET status = $2, updated_at = clock_timestamp() WHERE tenant_id = $1`, id,
+		status)
 }
 
 func TestEventsTellEachChangeUntilReady(t *testing.T) {
@@ -148,8 +150,8 @@ func TestEventsTellEachChangeUntilReady(t *testing.T) {
 	l.ends()
 }
 
-// A stream goes on at another replica where it broke off, with nothing told twice, and a client that knows the end is told to
-// stay away.
+// A stream goes on at another replica where it broke off, with nothing told twice, and a client that knows the end is
+// told to stay away.
 func TestEventsResumeAnywhere(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -161,7 +163,8 @@ func TestEventsResumeAnywhere(t *testing.T) {
 	r.move(t, id, "syncing")
 	second, state := l.status()
 	require.Equal(t, "syncing", state["status"], "what the client has is not told again")
-	r.exec(t, `UPDATE onboarding_status SET status = 'error', error = $2 WHERE tenant_id = $1`, id, "one\r\ntwo\n\ndata: three")
+	r.exec(t, `UPDATE onboarding_status SET status = 'error', error = $2 WHERE tenant_id = $1`, id,
+		"one\r\ntwo\n\ndata: three")
 	last, state := l.status()
 	require.Equal(t, "one\r\ntwo\n\ndata: three", state["error"])
 	require.NotEqual(t, second.id, last.id)
@@ -180,7 +183,8 @@ func TestEventsIgnoreIDsTheyDoNotKnow(t *testing.T) {
 	_, foreign := r.newcomer(t, "C-040 foreign")
 	theirs, _ := r.listen(t, foreign, "").status()
 	own, _ := r.listen(t, token, "").status()
-	for _, id := range []string{theirs.id, "0", "-1", "99999999999999999999", "'; DROP TABLE tenants; --", strings.Repeat("x", 4000), "\xff\xfe"} {
+	for _, id := range []string{theirs.id, "0", "-1", "99999999999999999999", "'; DROP TABLE tenants; --",
+		strings.Repeat("x", 4000), "\xff\xfe"} {
 		e, _ := r.listen(t, token, id).status()
 		require.Equal(t, own, e, "%q", id)
 	}
@@ -216,11 +220,13 @@ func TestEventsOfAnOnboardingThatNeverBegan(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	var id tenantid.ID
-	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `INSERT INTO tenants (name) VALUES ('Never began') RETURNING tenant_id`).Scan(&id))
+	require.NoError(t, r.db.Owner.QueryRow(t.Context(),
+		`INSERT INTO tenants (name) VALUES ('Never began') RETURNING tenant_id`).Scan(&id))
 	requireProblem(t, r.get(t, eventsPath, r.token("tenant_id", id)), http.StatusNotFound, "not_found")
 }
 
-// Nobody gets every stream: a user some, a tenant more, and others are not kept from theirs. A stream that ends makes room.
+// Nobody gets every stream: a user some, a tenant more, and others are not kept from theirs. A stream that ends makes
+// room.
 func TestEventStreamsAreShared(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(s *setup) { s.cfg.Streams, s.cfg.UserStreams = 3, 2 })

@@ -76,8 +76,8 @@ func (s *Server) export(ctx context.Context, in *exportIn, format leads.Format) 
 	}}, nil
 }
 
-// heldRows is how many rows are made whole before the first of them is sent: no reader, however slow, holds a transaction
-// then, and what they hash to is their ETag.
+// heldRows is how many rows are made whole before the first of them is sent: no reader, however slow, holds a
+// transaction then, and what they hash to is their ETag.
 const heldRows = 2000
 
 func (s *Server) held(ctx context.Context, e exportRequest, d *download) {
@@ -115,12 +115,13 @@ func (s *Server) keep(body *bytes.Buffer) {
 	}
 }
 
-// streamed sends rows as they come from the database, in memory that does not grow. Their ETag is of the rows and not of the
-// bytes, which another release may write in another way: hence its version. The status goes out with the first byte,
-// so a query that fails at once is an honest 503; one that fails later breaks the connection, and the missing trailer tells.
+// streamed sends rows as they come from the database, in memory that does not grow. Their ETag is of the rows and not
+// of the bytes, which another release may write in another way: hence its version. The status goes out with the first
+// byte, so a query that fails at once is an honest 503; one that fails later breaks the connection, and the missing
+// trailer tells.
 //
-// The audit log's line is committed before that, so a caller who may hold the rows already is first answered without it: an
-// answer of 304 is no download.
+// The audit log's line is committed before that, so a caller who may hold the rows already is first answered without
+// it: an answer of 304 is no download.
 func (s *Server) streamed(ctx context.Context, e exportRequest, d *download) {
 	var done leads.Exported
 	err := s.findKnown(ctx, e, d)

@@ -62,16 +62,20 @@ func TestExportsTellWhetherTheyChanged(t *testing.T) {
 			require.NotContains(t, tags, tag, "bytes of their own have a tag of their own")
 			tags[tag] = path
 			for _, match := range []string{tag, "W/" + tag, `"x", ` + tag} {
-				same := r.do(t, request{path: path, token: token, header: header("If-None-Match", match, "If-Modified-Since", "Mon, 01 Jan 1990 00:00:00 GMT")})
+				same := r.do(t, request{path: path, token: token,
+					header: header("If-None-Match", match, "If-Modified-Since", "Mon, 01 Jan 1990 00:00:00 GMT")})
 				require.Equal(t, http.StatusNotModified, same.status, "%s for %s", path, match)
 				require.Empty(t, same.body)
 				require.Equal(t, tag, same.header.Get("ETag"))
 			}
-			require.Equal(t, http.StatusOK, r.do(t, request{path: path, token: token, header: header("If-None-Match", `"other"`)}).status)
+			require.Equal(t, http.StatusOK, r.do(t,
+				request{path: path, token: token, header: header("If-None-Match", `"other"`)}).status)
 		}
 		r.exec(t, change, id)
 		for tag, path := range tags {
-			require.Equal(t, http.StatusOK, r.do(t, request{path: path, token: token, header: header("If-None-Match", tag)}).status, "%s after %s", path, change)
+			require.Equal(t, http.StatusOK, r.do(t,
+				request{path: path, token: token, header: header("If-None-Match", tag)}).status, "%s after %s", path,
+				change)
 		}
 	}
 }
@@ -93,12 +97,14 @@ func TestExportsTellSinceWhen(t *testing.T) {
 			return r.do(t, request{path: path, token: token, header: header("If-Modified-Since", s)}).status
 		}
 		require.Equal(t, http.StatusNotModified, since(told))
-		for _, other := range []string{"Thu, 01 Jan 2026 10:00:01 GMT", "Thu, 01 Jan 2026 09:59:59 GMT", "Mon, 01 Jan 2999 00:00:00 GMT", "yesterday"} {
+		for _, other := range []string{"Thu, 01 Jan 2026 10:00:01 GMT", "Thu, 01 Jan 2026 09:59:59 GMT",
+			"Mon, 01 Jan 2999 00:00:00 GMT", "yesterday"} {
 			require.Equal(t, http.StatusOK, since(other), other)
 		}
 	}
 	r.exec(t, `INSERT INTO enrichment_runs (tenant_id, run_id, status, started_at, ended_at) VALUES ($1, 1, 'done', '2026-02-01', '2026-02-01 00:01')`, id)
-	require.Equal(t, "Sun, 01 Feb 2026 00:01:00 GMT", r.get(t, exportPaths()[0], token).header.Get("Last-Modified"), "a run may have taken rows away")
+	require.Equal(t, "Sun, 01 Feb 2026 00:01:00 GMT", r.get(t, exportPaths()[0], token).header.Get("Last-Modified"),
+		"a run may have taken rows away")
 }
 
 // validatorsAreOnesOwn: whatever another tenant does, A's tags and times stay, and its copies stay good.
@@ -148,7 +154,8 @@ func compressedExportsOnly(t *testing.T, r *rig) {
 			require.Equal(t, plain.trailer.Get("X-Row-Count"), a.trailer.Get("X-Row-Count"))
 			require.NotEqual(t, plain.header.Get("ETag"), a.header.Get("ETag"))
 		}
-		for _, accept := range []string{"gzip", "*", "identity", "br;q=0", "br;q=0.0", "brr", "x-br", "br;q=x", "zstd, deflate"} {
+		for _, accept := range []string{"gzip", "*", "identity", "br;q=0", "br;q=0.0", "brr", "x-br", "br;q=x",
+			"zstd, deflate"} {
 			a := r.do(t, request{path: path, token: token, header: header("Accept-Encoding", accept)})
 			require.Empty(t, a.header.Get("Content-Encoding"), accept)
 			require.True(t, bytes.Equal([]byte(plain.body), []byte(a.body)))
@@ -173,8 +180,10 @@ func TestLeadsAreFiltered(t *testing.T) {
 	token := r.token("tenant_id", id)
 	for i, name := range []string{"OLD", "MID", "NEW"} {
 		company := r.lead(t, id, name, 0.9-float64(i)/10)
-		r.exec(t, `UPDATE companies SET incorporation_year = $2, industry_code = $3 WHERE company_id = $1`, company, 2000+10*i, []string{"62011", "56111", "62021"}[i])
-		r.exec(t, `UPDATE lead_scores SET bucket = $2 WHERE company_id = $1`, company, []string{"high", "high", "low"}[i])
+		r.exec(t, `UPDATE companies SET incorporation_year = $2, industry_code = $3 WHERE company_id = $1`, company,
+			2000+10*i, []string{"62011", "56111", "62021"}[i])
+		r.exec(t, `UPDATE lead_scores SET bucket = $2 WHERE company_id = $1`, company,
+			[]string{"high", "high", "low"}[i])
 	}
 	names := func(body string) (found []string) {
 		for _, name := range []string{"OLD", "MID", "NEW"} {
@@ -193,14 +202,17 @@ func TestLeadsAreFiltered(t *testing.T) {
 		"bucket=high&industry=J&year=1990-2000": {"OLD"},
 		"bucket=low&industry=F%26B&year=1990-2000": nil,
 	} {
-		for _, path := range []string{"/scores/latest?limit=10&", "/export/latest_scores.ndjson?", "/export/latest_scores.json?limit=all&"} {
+		for _, path := range []string{"/scores/latest?limit=10&", "/export/latest_scores.ndjson?",
+			"/export/latest_scores.json?limit=all&"} {
 			a := r.get(t, path+query, token)
 			require.Equal(t, http.StatusOK, a.status, a.body)
 			require.Equal(t, want, names(a.body), path+query)
 		}
 	}
-	for _, bad := range []string{"bucket=best", "bucket=HIGH", "year=10", "year=2020-2010", "year=20101", "year=x", "year=2010-", "industry=--", "bucket=high&bucket=low"} {
-		for _, path := range []string{"/scores/latest?", "/export/latest_scores.csv?", "/export/latest_scores.csv?limit=all&"} {
+	for _, bad := range []string{"bucket=best", "bucket=HIGH", "year=10", "year=2020-2010", "year=20101", "year=x",
+		"year=2010-", "industry=--", "bucket=high&bucket=low"} {
+		for _, path := range []string{"/scores/latest?", "/export/latest_scores.csv?",
+			"/export/latest_scores.csv?limit=all&"} {
 			requireProblem(t, r.get(t, path+bad, token), http.StatusBadRequest, "invalid")
 		}
 	}

@@ -37,7 +37,8 @@ type registerHealth struct {
 	Released   string    `json:"released,omitempty" doc:"The publisher's date of the release that is loaded"`
 }
 
-// getHealth says that the process answers, and how old its data is as far as it knows: a database that is away changes nothing.
+// getHealth says that the process answers, and how old its data is as far as it knows: a database that is away changes
+// nothing.
 func (s *Server) getHealth(ctx context.Context, _ *empty) (*healthOut, error) {
 	out := &healthOut{}
 	out.Body.OK = true
@@ -78,6 +79,7 @@ type infoOut struct {
 func (s *Server) getInfo(context.Context, *empty) (*infoOut, error) {
 	out := &infoOut{}
 	out.Body.OK = true
-	out.Body.Auth.DevBypass, out.Body.Auth.Issuer, out.Body.Auth.Audience = s.cfg.DevBypass, s.cfg.Issuer, s.cfg.Audience
+	out.Body.Auth.DevBypass, out.Body.Auth.Issuer, out.Body.Auth.Audience = s.cfg.DevBypass, s.cfg.Issuer,
+		s.cfg.Audience
 	return out, nil
 }

@@ -1,9 +1,9 @@
-// Package httpapi is the guarded API: what a request must bring, which function of the domain answers it, and how answers
-// and failures look on the wire.
+// Package httpapi is the guarded API: what a request must bring, which function of the domain answers it, and how
+// answers and failures look on the wire.
 //
-// routes.go is the one table: each row holds all facts of a route, and nothing else registers one. A handler decodes, calls
-// a domain package, and encodes. Every request comes through package web, which says who the caller is. Package serve starts
-// and stops the process.
+// routes.go is the one table: each row holds all facts of a route, and nothing else registers one. A handler decodes,
+// calls a domain package, and encodes. Every request comes through package web, which says who the caller is. Package
+// serve starts and stops the process.
 package httpapi
 
 import (
@@ -80,8 +80,9 @@ type Deps struct {
 // New makes a Server. It opens nothing and starts nothing.
 func New(cfg Config, d Deps) *Server {
 	s := &Server{
-		cfg: cfg, door: d.Door, db: d.DB, jobs: d.Jobs, onboarding: d.Onboarding, sessions: d.Sessions, workspaces: d.Workspaces,
-		odooSSO: d.OdooSSO, health: d.Health, register: d.Register, log: d.Log, now: time.Now,
+		cfg: cfg, door: d.Door, db: d.DB, jobs: d.Jobs, onboarding: d.Onboarding, sessions: d.Sessions,
+		workspaces: d.Workspaces,
+		odooSSO:    d.OdooSSO, health: d.Health, register: d.Register, log: d.Log, now: time.Now,
 		exports: newExportSlots(d.DB.Stat().MaxConns()), streams: newStreams(cfg.Streams, cfg.UserStreams),
 		refusals: web.NewPace(20, 20), runs: web.NewPace(1, 60),
 	}
@@ -130,10 +131,13 @@ func (s *Server) handlerOf(routes []Route) http.Handler {
 
 func (s *Server) openAPI() huma.Config {
 	cfg := huma.DefaultConfig("leadctl", s.cfg.Version)
-	cfg.Info.Description = "Tenants, their onboarding and their leads. Every route but the open ones takes a bearer token of the configured issuer; the tenant comes from the token, never from the request."
+	cfg.Info.Description = "Tenants, their onboarding and their leads. Every route but the open ones takes a bearer " +
+		"token of the configured issuer; the tenant comes from the token, never from the request."
 	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "", "", "" // served by docs.go, without a CDN
-	cfg.CreateHooks = nil                                       // no $schema member in bodies: it would repeat the Host header
-	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer", BearerFormat: "JWT"}}
+	// no $schema member in bodies: it would repeat the Host header
+	cfg.CreateHooks = nil
+	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer",
+		BearerFormat: "JWT"}}
 	if s.cfg.PublicURL != "" {
 		cfg.Servers = []*huma.Server{{URL: s.cfg.PublicURL}}
 	}

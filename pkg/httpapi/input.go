@@ -34,7 +34,8 @@ func (strictQuery) Resolve(hc huma.Context) (errs []error) {
 		}
 		for _, v := range values {
 			if !utf8.ValidString(v) || strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-				errs = append(errs, &huma.ErrorDetail{Location: "query." + name, Message: "control characters or invalid UTF-8"})
+				errs = append(errs, &huma.ErrorDetail{Location: "query." + name,
+					Message: "control characters or invalid UTF-8"})
 			}
 		}
 	}

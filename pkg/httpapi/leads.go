@@ -23,10 +23,11 @@ type rulesOut struct{ Body []ruleBody }
 
 func (s *Server) getRules(ctx context.Context, _ *empty) (*rulesOut, error) {
 	var rules []leads.Rule
-	err := s.db.ReadTenant(ctx, web.PrincipalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
-		rules, err = leads.ListRules(ctx, tx)
-		return err
-	})
+	err := s.db.ReadTenant(ctx, web.PrincipalOf(ctx).Tenant.ID,
+		func(ctx context.Context, tx postgres.TenantTx) (err error) {
+			rules, err = leads.ListRules(ctx, tx)
+			return err
+		})
 	if err != nil {
 		return nil, err
 	}
@@ -115,10 +116,11 @@ func (s *Server) getScores(ctx context.Context, in *scoresIn) (*scoresOut, error
 		return nil, err
 	}
 	out := &scoresOut{}
-	err = s.db.ReadTenant(ctx, web.PrincipalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
-		out.Body, err = leads.Latest(ctx, tx, limit, filter, after)
-		return err
-	})
+	err = s.db.ReadTenant(ctx, web.PrincipalOf(ctx).Tenant.ID,
+		func(ctx context.Context, tx postgres.TenantTx) (err error) {
+			out.Body, err = leads.Latest(ctx, tx, limit, filter, after)
+			return err
+		})
 	return out, err
 }
 
@@ -145,10 +147,11 @@ func (s *Server) getCandidates(ctx context.Context, in *candidatesIn) (*candidat
 		return nil, err
 	}
 	out := &candidatesOut{}
-	err = s.db.ReadTenant(ctx, web.PrincipalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
-		out.Body, err = leads.Candidates(ctx, tx, limit, in.Industry, after)
-		return err
-	})
+	err = s.db.ReadTenant(ctx, web.PrincipalOf(ctx).Tenant.ID,
+		func(ctx context.Context, tx postgres.TenantTx) (err error) {
+			out.Body, err = leads.Candidates(ctx, tx, limit, in.Industry, after)
+			return err
+		})
 	return out, err
 }
 
@@ -156,9 +159,10 @@ type shortlistOut struct{ Body leads.Status }
 
 func (s *Server) getShortlist(ctx context.Context, _ *empty) (*shortlistOut, error) {
 	out := &shortlistOut{}
-	err := s.db.ReadTenant(ctx, web.PrincipalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
-		out.Body, err = leads.ShortlistStatus(ctx, tx)
-		return err
-	})
+	err := s.db.ReadTenant(ctx, web.PrincipalOf(ctx).Tenant.ID,
+		func(ctx context.Context, tx postgres.TenantTx) (err error) {
+			out.Body, err = leads.ShortlistStatus(ctx, tx)
+			return err
+		})
 	return out, err
 }

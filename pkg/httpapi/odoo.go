@@ -17,8 +17,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/web"
 )
 
-// postRotateKey gives the caller's own workspace another key; neither of the two is ever shown. Any other tenant's number,
-// existing or not, gets the same 404.
+// postRotateKey gives the caller's own workspace another key; neither of the two is ever shown. Any other tenant's
+// number, existing or not, gets the same 404.
 func (s *Server) postRotateKey(ctx context.Context, in *tenantIn) (*struct{}, error) {
 	p := web.PrincipalOf(ctx)
 	if in.ID != p.Tenant.ID.String() {
@@ -67,8 +67,9 @@ type userinfoOut struct {
 	}
 }
 
-// getUserinfo judges a token with which somebody signs in to Odoo: signature, issuer, expiry, and that it was issued to Odoo's
-// own client, which Odoo does not look at; then, that its holder is a user of the tenant today. All who fail get one answer.
+// getUserinfo judges a token with which somebody signs in to Odoo: signature, issuer, expiry, and that it was issued to
+// Odoo's own client, which Odoo does not look at; then, that its holder is a user of the tenant today. All who fail get
+// one answer.
 func (s *Server) getUserinfo(ctx context.Context, in *userinfoIn) (*userinfoOut, error) {
 	if s.odooSSO == nil {
 		return nil, fault.New(fault.NotFound, "no such route")
@@ -86,7 +87,8 @@ func (s *Server) getUserinfo(ctx context.Context, in *userinfoIn) (*userinfoOut,
 	if err != nil {
 		_ = s.refusals.Take(from, s.now()) // counted; this one has its answer
 		web.LogOf(ctx).InfoContext(ctx, "sign-in to Odoo refused", "tenant", in.Tenant, "error", err)
-		out.Status, out.Challenge, out.Body.Error = http.StatusUnauthorized, `Bearer error="invalid_token"`, "invalid_token"
+		out.Status, out.Challenge, out.Body.Error = http.StatusUnauthorized, `Bearer error="invalid_token"`,
+			"invalid_token"
 		return out, nil
 	}
 	web.SetSubject(ctx, who.Subject)
@@ -113,8 +115,10 @@ func (s *Server) odooUser(ctx context.Context, in *userinfoIn) (sso.Identity, er
 			return err
 		}
 		// The caller chooses the tenant in the query, so the line is on no tenant's record.
-		refusal = fault.New(fault.Denied, "subject %s: no user of tenant %q", who.Subject, in.Tenant).WithCode("TENANT_INVALID")
-		return tenant.RecordRefusal(ctx, tx, tenant.Principal{Identity: who}, refusal, tenant.By{Actor: who.Subject, RequestID: web.RequestIDOf(ctx)})
+		refusal = fault.New(fault.Denied, "subject %s: no user of tenant %q", who.Subject,
+			in.Tenant).WithCode("TENANT_INVALID")
+		return tenant.RecordRefusal(ctx, tx, tenant.Principal{Identity: who}, refusal,
+			tenant.By{Actor: who.Subject, RequestID: web.RequestIDOf(ctx)})
 	})
 	return who, cmp.Or(err, refusal)
 }

@@ -26,9 +26,12 @@ func withOdoo(t *testing.T) (*workspace.Service, *odoo.Server, func(*setup)) {
 	t.Cleanup(web.Close)
 	server, err := odoo.New(odoo.Options{BaseURL: web.URL, Timeout: 5 * time.Second})
 	require.NoError(t, err)
-	_, err = provision.PrepareTemplate(t.Context(), server, provision.Template{Name: "template", Master: "master", Secret: "template-admin"})
+	_, err = provision.PrepareTemplate(t.Context(), server,
+		provision.Template{Name: "template", Master: "master", Secret: "template-admin"})
 	require.NoError(t, err)
-	provisioner, err := provision.NewProvisioner(server, provision.Provisioning{Installation: "test", Template: "template", Master: "master", TemplateSecret: "template-admin"})
+	provisioner, err := provision.NewProvisioner(server,
+		provision.Provisioning{Installation: "test", Template: "template", Master: "master",
+			TemplateSecret: "template-admin"})
 	require.NoError(t, err)
 	keyset, err := secret.Generate()
 	require.NoError(t, err)
@@ -63,7 +66,8 @@ func TestRotatingTheOdooKey(t *testing.T) {
 	path := func(id string) string { return "/tenants/" + id + "/odoo/api-key/rotate" }
 	admin := r.token("tenant_id", own, "roles", []string{"admin"})
 
-	requireProblem(t, r.post(t, path(own.String()), r.token("tenant_id", own, "roles", []string{"ops"}), ""), http.StatusForbidden, "INSUFFICIENT_ROLE")
+	requireProblem(t, r.post(t, path(own.String()), r.token("tenant_id", own, "roles", []string{"ops"}), ""),
+		http.StatusForbidden, "INSUFFICIENT_ROLE")
 	bodies := map[string]bool{}
 	for _, id := range []string{other.String(), "9999", "0", "x", own.String() + "0"} {
 		a := r.post(t, path(id), admin, "")
@@ -72,7 +76,8 @@ func TestRotatingTheOdooKey(t *testing.T) {
 	}
 	require.Len(t, bodies, 1, "existing or not, one answer")
 
-	a := r.do(t, request{method: http.MethodPost, path: path(own.String()), token: admin, header: header("X-Request-Id", "rotate-1")})
+	a := r.do(t, request{method: http.MethodPost, path: path(own.String()), token: admin,
+		header: header("X-Request-Id", "rotate-1")})
 	require.Equal(t, http.StatusNoContent, a.status, a.body)
 	require.Empty(t, a.body)
 	after, err := spaces.Current(t.Context(), own)
@@ -93,7 +98,8 @@ const odooClient = "odoo"
 // odooSSO judges tokens of Odoo's client.
 func odooSSO(t *testing.T) func(*setup) {
 	return func(s *setup) {
-		v, err := sso.NewVerifier(sso.Config{Issuer: s.cfg.Issuer, Audiences: []string{odooClient}, ClientIDs: []string{odooClient}, HTTPClient: s.idp.Client()})
+		v, err := sso.NewVerifier(sso.Config{Issuer: s.cfg.Issuer, Audiences: []string{odooClient},
+			ClientIDs: []string{odooClient}, HTTPClient: s.idp.Client()})
 		require.NoError(t, err)
 		t.Cleanup(v.Close)
 		s.deps.OdooSSO = v
@@ -116,7 +122,8 @@ func TestOdooAsksWhoseTokenItIs(t *testing.T) {
 	own := r.tenant(t, "Own")
 	r.member(t, own, "user-1")
 	route := workspace.ValidationPath + "?tenant=" + own.String()
-	want := map[string]any{"user_id": "user-1", "sub": "user-1", "email": "ann@acme.example", "name": "ann@acme.example"}
+	want := map[string]any{"user_id": "user-1", "sub": "user-1", "email": "ann@acme.example",
+		"name": "ann@acme.example"}
 
 	inQuery := r.get(t, route+"&access_token="+r.odooToken(), "") // Odoo 14
 	require.Equal(t, http.StatusOK, inQuery.status, inQuery.body)
@@ -124,7 +131,8 @@ func TestOdooAsksWhoseTokenItIs(t *testing.T) {
 	require.Equal(t, "no-store", inQuery.header.Get("Cache-Control"))
 	inHeader := r.get(t, route, r.odooToken()) // Odoo 19
 	require.Equal(t, want, inHeader.object(t))
-	require.Equal(t, want, r.get(t, workspace.ValidationPath, r.odooToken()).object(t), "a shared database asks for no tenant")
+	require.Equal(t, want, r.get(t, workspace.ValidationPath, r.odooToken()).object(t),
+		"a shared database asks for no tenant")
 	require.NotContains(t, r.log.String(), "eyJ")
 }
 
@@ -139,12 +147,13 @@ func TestOdooLearnsNothingFromRefusals(t *testing.T) {
 	r.member(t, suspended, "user-1")
 	at := func(id string) string { return workspace.ValidationPath + "?tenant=" + id }
 	asked := map[string]request{
-		"no token":            {path: at(own.String())},
-		"token of the API":    {path: at(own.String()), token: r.token()},
-		"other audience":      {path: at(own.String()), token: r.odooToken("aud", "account")},
-		"other party":         {path: at(own.String()), token: r.odooToken("azp", "console")},
-		"expired":             {path: at(own.String()), token: r.odooToken("exp", 1_700_000_000, "iat", 1_699_999_000)},
-		"stranger's key":      {path: at(own.String()), token: signed(signingKeys()[1], r.claims("aud", odooClient, "azp", odooClient))},
+		"no token":         {path: at(own.String())},
+		"token of the API": {path: at(own.String()), token: r.token()},
+		"other audience":   {path: at(own.String()), token: r.odooToken("aud", "account")},
+		"other party":      {path: at(own.String()), token: r.odooToken("azp", "console")},
+		"expired":          {path: at(own.String()), token: r.odooToken("exp", 1_700_000_000, "iat", 1_699_999_000)},
+		"stranger's key": {path: at(own.String()),
+			token: signed(signingKeys()[1], r.claims("aud", odooClient, "azp", odooClient))},
 		"garbage":             {path: at(own.String()) + "&access_token=opaque"},
 		"another's workspace": {path: at(other.String()), token: r.odooToken()},
 		"suspended tenant":    {path: at(suspended.String()), token: r.odooToken()},

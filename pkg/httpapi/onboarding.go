@@ -125,7 +125,8 @@ func (s *Server) getOdooInfo(ctx context.Context, _ *empty) (*odooInfoOut, error
 func (s *Server) workspace(ctx context.Context) (w workspace.View, st onboarding.Status, err error) {
 	err = s.db.ReadTenant(ctx, web.PrincipalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
 		st, err = onboarding.ReadStatus(ctx, tx)
-		if err != nil && !fault.Is(err, fault.NotFound) { // a tenant whose onboarding never began has a workspace that is not ready
+		// a tenant whose onboarding never began has a workspace that is not ready
+		if err != nil && !fault.Is(err, fault.NotFound) {
 			return err
 		}
 		w, err = workspace.ReadView(ctx, tx)

@@ -12,8 +12,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/web"
 )
 
-// installProblems makes huma's own errors (bodies it cannot decode, values that break a rule) look like ours. huma keeps
-// this in a package variable, so it is set once for the process.
+// installProblems makes huma's own errors (bodies it cannot decode, values that break a rule) look like ours. huma
+// keeps this in a package variable, so it is set once for the process.
 var installProblems = sync.OnceFunc(func() {
 	huma.NewErrorWithContext = func(hc huma.Context, status int, msg string, errs ...error) huma.StatusError {
 		ctx := context.Background()
@@ -29,7 +29,8 @@ func problemOfRule(ctx context.Context, status int, msg string, errs []error) *w
 	if status == http.StatusUnprocessableEntity {
 		status = http.StatusBadRequest
 	}
-	p := &web.Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: msg, Code: fault.Invalid.String(), RequestID: web.RequestIDOf(ctx)}
+	p := &web.Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: msg,
+		Code: fault.Invalid.String(), RequestID: web.RequestIDOf(ctx)}
 	for _, err := range errs {
 		var d huma.ErrorDetailer
 		if errors.As(err, &d) {

@@ -75,10 +75,12 @@ func newIDP(t testing.TB) *idp {
 		}
 		if strings.HasSuffix(r.URL.Path, "/keys") {
 			key := signingKeys()[0].PublicKey
-			fmt.Fprintf(w, `{"keys":[{"kty":"RSA","kid":"k1","alg":"RS256","use":"sig","n":%q,"e":%q}]}`, b64(key.N.Bytes()), b64(big.NewInt(int64(key.E)).Bytes()))
+			fmt.Fprintf(w, `{"keys":[{"kty":"RSA","kid":"k1","alg":"RS256","use":"sig","n":%q,"e":%q}]}`,
+				b64(key.N.Bytes()), b64(big.NewInt(int64(key.E)).Bytes()))
 			return
 		}
-		fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q,"authorization_endpoint":%[2]q,"token_endpoint":%[2]q}`, p.URL, p.URL+"/keys")
+		fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q,"authorization_endpoint":%[2]q,"token_endpoint":%[2]q}`, p.URL,
+			p.URL+"/keys")
 	}))
 	t.Cleanup(p.Close)
 	return p
@@ -88,7 +90,8 @@ func newIDP(t testing.TB) *idp {
 func (p *idp) claims(pairs ...any) map[string]any {
 	now := time.Now()
 	c := map[string]any{
-		"iss": p.URL, "aud": []string{audience}, "azp": "console", "sub": "user-1", "iat": now.Unix(), "exp": now.Add(10 * time.Minute).Unix(),
+		"iss": p.URL, "aud": []string{audience}, "azp": "console", "sub": "user-1", "iat": now.Unix(),
+		"exp":   now.Add(10 * time.Minute).Unix(),
 		"email": "ann@acme.example", "email_verified": true, "roles": []string{"viewer"},
 	}
 	for i := 0; i < len(pairs); i += 2 {
@@ -153,7 +156,8 @@ func newRig(t testing.TB, changes ...func(*setup)) *rig {
 		door: web.Config{CORSOrigins: []string{uiOrigin}, Cookies: web.Cookies{Access: cookie, Refresh: "nx_refresh"}},
 		asks: web.Deps{Metrics: r.reg},
 		deps: httpapi.Deps{DB: r.db.App, Jobs: client,
-			Onboarding: &onboarding.Service{DB: r.db.App, Jobs: client, Policy: onboarding.Policy{Mode: onboarding.PolicyOpen}}},
+			Onboarding: &onboarding.Service{DB: r.db.App, Jobs: client,
+				Policy: onboarding.Policy{Mode: onboarding.PolicyOpen}}},
 		level: slog.LevelDebug, idp: r.idp,
 	}
 	for _, change := range changes {
@@ -180,7 +184,8 @@ func newRig(t testing.TB, changes ...func(*setup)) *rig {
 
 func (r *rig) verifier(t testing.TB) *sso.Verifier {
 	t.Helper()
-	v, err := sso.NewVerifier(sso.Config{Issuer: r.URL, Audiences: []string{audience}, ClientIDs: []string{"console"}, HTTPClient: r.Client()})
+	v, err := sso.NewVerifier(sso.Config{Issuer: r.URL, Audiences: []string{audience}, ClientIDs: []string{"console"},
+		HTTPClient: r.Client()})
 	require.NoError(t, err)
 	t.Cleanup(v.Close)
 	return v
@@ -249,7 +254,8 @@ func (r *rig) get(t testing.TB, path, token string) answer {
 // post sends a JSON body.
 func (r *rig) post(t testing.TB, path, token, body string) answer {
 	t.Helper()
-	return r.do(t, request{method: http.MethodPost, path: path, token: token, body: body, header: header("Content-Type", "application/json")})
+	return r.do(t, request{method: http.MethodPost, path: path, token: token, body: body,
+		header: header("Content-Type", "application/json")})
 }
 
 // requireProblem demands a failure of the shape that every failure has.
@@ -284,7 +290,8 @@ func (r *rig) count(t testing.TB, sql string, args ...any) (n int) {
 // tenant makes an active tenant whose onboarding is at ready.
 func (r *rig) tenant(t testing.TB, name string) (id tenantid.ID) {
 	t.Helper()
-	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `INSERT INTO tenants (name) VALUES ($1) RETURNING tenant_id`, name).Scan(&id))
+	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `INSERT INTO tenants (name) VALUES ($1) RETURNING tenant_id`,
+		name).Scan(&id))
 	r.exec(t, `INSERT INTO onboarding_status (tenant_id, status, step) VALUES ($1, 'ready', 'icp_template')`, id)
 	r.exec(t, `INSERT INTO odoo_connections (tenant_id, base_url, db_name, auth_type, secret, active) VALUES ($1, 'https://odoo.example', $2, 'api_key', 'v1:CANARY-SECRET', true)`,
 		id, fmt.Sprintf("leadctl_%d", id))
@@ -297,7 +304,8 @@ func (r *rig) lead(t testing.TB, id tenantid.ID, canary string, score any) (comp
 	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `INSERT INTO companies (uen, name, industry_norm, website_domain, employees_est)
 		VALUES ($1, $1, 'software', 'acme.example', 12) RETURNING company_id`, canary).Scan(&company))
 	r.exec(t, `INSERT INTO lead_features (tenant_id, company_id, features, source) VALUES ($1, $2, jsonb_build_object('rule_id', 1), 'leadctl')`, id, company)
-	r.exec(t, `INSERT INTO lead_emails (tenant_id, company_id, email) VALUES ($1, $2, $3)`, id, company, canary+"@x.example")
+	r.exec(t, `INSERT INTO lead_emails (tenant_id, company_id, email) VALUES ($1, $2, $3)`, id, company,
+		canary+"@x.example")
 	r.exec(t, `INSERT INTO lead_scores (tenant_id, company_id, score, bucket, rationale, source) VALUES ($1, $2, $3, 'high', $4, 'leadctl')`, id, company, score, canary)
 	return company
 }
@@ -305,10 +313,13 @@ func (r *rig) lead(t testing.TB, id tenantid.ID, canary string, score any) (comp
 // state is a fingerprint of everything that requests may write, except the record of refused claims.
 func (r *rig) state(t testing.TB) (all string) {
 	t.Helper()
-	for _, table := range []string{"tenants", "tenant_users", "identities", "odoo_connections", "onboarding_status", "onboarding_steps", "icp_rules",
-		"companies", "lead_features", "lead_scores", "contacts", "lead_emails", "enrichment_runs", "river.river_job", "(SELECT * FROM audit_log WHERE action <> 'claim.refuse')"} {
+	for _, table := range []string{"tenants", "tenant_users", "identities", "odoo_connections", "onboarding_status",
+		"onboarding_steps", "icp_rules",
+		"companies", "lead_features", "lead_scores", "contacts", "lead_emails", "enrichment_runs", "river.river_job",
+		"(SELECT * FROM audit_log WHERE action <> 'claim.refuse')"} {
 		var part string
-		require.NoError(t, r.db.Owner.QueryRow(t.Context(), `SELECT coalesce(md5(string_agg(x::text, ',' ORDER BY x::text)), '') FROM `+table+` x`).Scan(&part))
+		require.NoError(t, r.db.Owner.QueryRow(t.Context(),
+			`SELECT coalesce(md5(string_agg(x::text, ',' ORDER BY x::text)), '') FROM `+table+` x`).Scan(&part))
 		all += table + "=" + part + " "
 	}
 	return all

@@ -63,8 +63,10 @@ func (s *Server) routes() []Route {
 func (s *Server) healthRoutes() []Route {
 	const get = http.MethodGet
 	return []Route{
-		openRoute(get, "/health", "State of the process and age of its register", handle(s.getHealth)).logsAt(slog.LevelDebug),
-		openRoute(get, "/livez", "Liveness of the process; depends on nothing else", handle(s.getLive)).logsAt(slog.LevelDebug),
+		openRoute(get, "/health", "State of the process and age of its register",
+			handle(s.getHealth)).logsAt(slog.LevelDebug),
+		openRoute(get, "/livez", "Liveness of the process; depends on nothing else",
+			handle(s.getLive)).logsAt(slog.LevelDebug),
 		openRoute(get, "/readyz", "Readiness of the process", handle(s.getReady)).logsAt(slog.LevelDebug),
 	}
 }
@@ -74,12 +76,16 @@ func (s *Server) sessionRoutes() []Route {
 	return []Route{
 		openRoute(get, "/auth/login", "Sign in: redirects the browser to the identity provider", handle(s.getLogin)).
 			atPace(s.door.SignIns),
-		openRoute(get, "/auth/callback", "Return from the identity provider", handle(s.getCallback)).atPace(s.door.SignIns),
-		openRoute(post, "/auth/refresh", "New access cookie for a signed-in browser", handle(s.postRefresh)).atPace(s.door.Renewals),
-		openRoute(post, "/auth/exchange", "Cookies for an ID token that the page holds", handle(s.postExchange)).takesBody().
+		openRoute(get, "/auth/callback", "Return from the identity provider",
+			handle(s.getCallback)).atPace(s.door.SignIns),
+		openRoute(post, "/auth/refresh", "New access cookie for a signed-in browser",
+			handle(s.postRefresh)).atPace(s.door.Renewals),
+		openRoute(post, "/auth/exchange", "Cookies for an ID token that the page holds",
+			handle(s.postExchange)).takesBody().
 			atPace(s.door.Renewals),
 		openRoute(post, "/auth/logout", "End the session", handle(s.postLogout)),
-		openRoute(get, "/odoo/userinfo", "Token check for Odoo's OAuth sign-in (called by Odoo)", handle(s.getUserinfo)),
+		openRoute(get, "/odoo/userinfo", "Token check for Odoo's OAuth sign-in (called by Odoo)",
+			handle(s.getUserinfo)),
 	}
 }
 
@@ -87,16 +93,21 @@ func (s *Server) tenantRoutes() []Route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []Route{
 		identityRoute(get, "/info", "Issuer and audience of this API", handle(s.getInfo)),
-		identityRoute(post, "/onboarding/first_login", "Create the caller's tenant and workspace, or join the running job", handle(s.postFirstLogin)).
+		identityRoute(post, "/onboarding/first_login",
+			"Create the caller's tenant and workspace, or join the running job", handle(s.postFirstLogin)).
 			succeedsWith(http.StatusAccepted).mayRefuse(http.StatusConflict),
 		memberRoute(get, "/whoami", sso.Viewer, "Caller, tenant and roles", handle(s.getWhoami)),
 		memberRoute(get, "/onboarding/status", sso.Viewer, "State of the workspace", handle(s.getOnboardingStatus)),
-		memberRoute(get, "/onboarding/events", sso.Viewer, "State of the workspace, as server-sent events until it is ready or in error", stream(s.getEvents)).
+		memberRoute(get, "/onboarding/events", sso.Viewer,
+			"State of the workspace, as server-sent events until it is ready or in error", stream(s.getEvents)).
 			mayRefuse(http.StatusTooManyRequests),
-		memberRoute(get, "/onboarding/verify_odoo", sso.Viewer, "Whether the Odoo workspace exists and passed its test", handle(s.getVerifyOdoo)),
-		memberRoute(get, "/session/odoo_info", sso.Viewer, "Address of the caller's Odoo workspace", handle(s.getOdooInfo)),
+		memberRoute(get, "/onboarding/verify_odoo", sso.Viewer, "Whether the Odoo workspace exists and passed its test",
+			handle(s.getVerifyOdoo)),
+		memberRoute(get, "/session/odoo_info", sso.Viewer, "Address of the caller's Odoo workspace",
+			handle(s.getOdooInfo)),
 		memberRoute(get, "/tenants/{id}", sso.Viewer, "The caller's own tenant", handle(s.getTenant)),
-		memberRoute(post, "/tenants/{id}/odoo/api-key/rotate", sso.Admin, "Replace the key of the caller's own Odoo workspace", handle(s.postRotateKey)),
+		memberRoute(post, "/tenants/{id}/odoo/api-key/rotate", sso.Admin,
+			"Replace the key of the caller's own Odoo workspace", handle(s.postRotateKey)),
 	}
 }
 
@@ -104,20 +115,26 @@ func (s *Server) leadRoutes() []Route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []Route{
 		memberRoute(get, "/icp/rules", sso.Viewer, "Ideal customer profiles, newest first", handle(s.getRules)),
-		memberRoute(post, "/icp/rules", sso.Ops, "Create or replace an ideal customer profile", handle(s.postRule)).takesBody().
+		memberRoute(post, "/icp/rules", sso.Ops, "Create or replace an ideal customer profile",
+			handle(s.postRule)).takesBody().
 			mayRefuse(http.StatusConflict).atPace(s.runs),
-		memberRoute(http.MethodDelete, "/icp/rules/{name}", sso.Ops, "Delete an ideal customer profile; the last one cannot be deleted", handle(s.deleteRule)).
+		memberRoute(http.MethodDelete, "/icp/rules/{name}", sso.Ops,
+			"Delete an ideal customer profile; the last one cannot be deleted", handle(s.deleteRule)).
 			mayRefuse(http.StatusConflict).atPace(s.runs),
-		memberRoute(post, "/runs", sso.Ops, "Rescore the tenant's companies", handle(s.postRun)).succeedsWith(http.StatusAccepted).atPace(s.runs),
+		memberRoute(post, "/runs", sso.Ops, "Rescore the tenant's companies",
+			handle(s.postRun)).succeedsWith(http.StatusAccepted).atPace(s.runs),
 		memberRoute(get, "/runs/{id}", sso.Ops, "Progress or result of a run", handle(s.getRun)),
 		memberRoute(get, "/scores/latest", sso.Viewer, "Scored leads, best first, page by page", handle(s.getScores)),
-		memberRoute(get, "/candidates/latest", sso.Viewer, "Matching companies, newest first, page by page", handle(s.getCandidates)),
-		memberRoute(get, "/shortlist/status", sso.Viewer, "Number of scored leads and time of the last run", handle(s.getShortlist)),
+		memberRoute(get, "/candidates/latest", sso.Viewer, "Matching companies, newest first, page by page",
+			handle(s.getCandidates)),
+		memberRoute(get, "/shortlist/status", sso.Viewer, "Number of scored leads and time of the last run",
+			handle(s.getShortlist)),
 		memberRoute(get, "/export/latest_scores.json", sso.Viewer, "All scored leads as JSON", stream(s.exportJSON)).
 			mayRefuse(http.StatusTooManyRequests),
 		memberRoute(get, "/export/latest_scores.csv", sso.Viewer, "All scored leads as CSV", stream(s.exportCSV)).
 			mayRefuse(http.StatusTooManyRequests),
-		memberRoute(get, "/export/latest_scores.ndjson", sso.Viewer, "All scored leads, one JSON object a line", stream(s.exportNDJSON)).
+		memberRoute(get, "/export/latest_scores.ndjson", sso.Viewer, "All scored leads, one JSON object a line",
+			stream(s.exportNDJSON)).
 			mayRefuse(http.StatusTooManyRequests),
 	}
 }
@@ -134,8 +151,8 @@ func handle[I, O any](fn func(context.Context, *I) (*O, error)) func(huma.API, h
 	})
 }
 
-// stream is handle for answers that are written after the function returned, for as long as they take. Its errors become
-// problems; nothing of a cause goes out.
+// stream is handle for answers that are written after the function returned, for as long as they take. Its errors
+// become problems; nothing of a cause goes out.
 func stream[I, O any](fn func(context.Context, *I) (*O, error)) func(huma.API, huma.Operation) {
 	return func(api huma.API, op huma.Operation) {
 		huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
@@ -149,7 +166,8 @@ func stream[I, O any](fn func(context.Context, *I) (*O, error)) func(huma.API, h
 }
 
 func (r Route) operation() huma.Operation {
-	op := huma.Operation{Method: r.Method, Path: r.Path, Summary: r.Summary, OperationID: operationID(r), MaxBodyBytes: web.MaxBody + 1}
+	op := huma.Operation{Method: r.Method, Path: r.Path, Summary: r.Summary, OperationID: operationID(r),
+		MaxBodyBytes: web.MaxBody + 1}
 	if r.Guard != web.Open {
 		op.Security = []map[string][]string{{"token": {}}}
 		op.Errors = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable}

@@ -17,14 +17,15 @@ import (
 	"github.com/leadctl/leadctl/pkg/web"
 )
 
-// A row with a method that no other row has works in a browser: preflight, request, pace, status, log level and metrics come
-// from the row alone.
+// A row with a method that no other row has works in a browser: preflight, request, pace, status, log level and metrics
+// come from the row alone.
 func TestAPutRowNeedsNoOtherEdit(t *testing.T) {
 	t.Parallel()
 	const origin = "https://ui.example"
 	var log strings.Builder
 	reg := prometheus.NewRegistry()
-	door := web.New(web.Config{CORSOrigins: []string{origin}}, web.Deps{Log: logging.New(&log, slog.LevelDebug, "json"), Metrics: reg})
+	door := web.New(web.Config{CORSOrigins: []string{origin}},
+		web.Deps{Log: logging.New(&log, slog.LevelDebug, "json"), Metrics: reg})
 	now := time.Now()
 	s := &Server{door: door, now: func() time.Time { return now }}
 	type input struct {
@@ -37,7 +38,8 @@ func TestAPutRowNeedsNoOtherEdit(t *testing.T) {
 		out.Body.OK = in.Body.Name == "x"
 		return out, nil
 	}
-	row := openRoute(http.MethodPut, "/try/{id}", "Try a method", handle(put)).takesBody().succeedsWith(http.StatusAccepted).
+	row := openRoute(http.MethodPut, "/try/{id}", "Try a method",
+		handle(put)).takesBody().succeedsWith(http.StatusAccepted).
 		atPace(web.NewPace(1, 1)).logsAt(slog.LevelDebug)
 	h := s.handlerOf(append(s.routes(), row))
 
@@ -52,7 +54,8 @@ func TestAPutRowNeedsNoOtherEdit(t *testing.T) {
 		h.ServeHTTP(w, r)
 		return w
 	}
-	preflight := send(http.MethodOptions, origin, "Access-Control-Request-Method", "PUT", "Access-Control-Request-Headers", "content-type")
+	preflight := send(http.MethodOptions, origin, "Access-Control-Request-Method", "PUT",
+		"Access-Control-Request-Headers", "content-type")
 	require.Equal(t, http.StatusNoContent, preflight.Code)
 	require.Equal(t, origin, preflight.Header().Get("Access-Control-Allow-Origin"))
 	require.Contains(t, strings.Split(preflight.Header().Get("Access-Control-Allow-Methods"), ", "), "PUT")

@@ -57,10 +57,11 @@ func (s *Server) getRun(ctx context.Context, in *runIn) (*runOut, error) {
 		return nil, errNoRun
 	}
 	var run leads.Run
-	err := s.db.ReadTenant(ctx, web.PrincipalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
-		run, err = leads.GetRun(ctx, tx, int32(number))
-		return err
-	})
+	err := s.db.ReadTenant(ctx, web.PrincipalOf(ctx).Tenant.ID,
+		func(ctx context.Context, tx postgres.TenantTx) (err error) {
+			run, err = leads.GetRun(ctx, tx, int32(number))
+			return err
+		})
 	if fault.Is(err, fault.NotFound) {
 		return nil, errNoRun
 	}
@@ -74,7 +75,8 @@ func (s *Server) getRun(ctx context.Context, in *runIn) (*runOut, error) {
 var errNoRun = fault.New(fault.NotFound, "no such run")
 
 func newRunOut(r leads.Run) (*runOut, error) {
-	out := &runOut{Body: runBody{RunID: r.RunID, Tenant: r.TenantID, Status: r.Status, Source: r.Source, StartedAt: r.StartedAt, EndedAt: r.EndedAt, Error: r.Error}}
+	out := &runOut{Body: runBody{RunID: r.RunID, Tenant: r.TenantID, Status: r.Status, Source: r.Source,
+		StartedAt: r.StartedAt, EndedAt: r.EndedAt, Error: r.Error}}
 	if r.EndedAt != nil {
 		took := r.EndedAt.Sub(r.StartedAt).Seconds()
 		out.Body.Seconds = &took

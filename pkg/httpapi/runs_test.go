@@ -22,7 +22,8 @@ func TestRunsAreAskedForAndFollowed(t *testing.T) {
 	require.Nil(t, run["ended_at"])
 	require.Nil(t, run["seconds"])
 	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM river.river_job WHERE kind = 'leads_score' AND args = jsonb_build_object('tenant_id', $1::int, 'run_id', 1)`, id))
-	require.InDelta(t, 1, r.do(t, request{method: http.MethodPost, path: "/runs", token: token}).object(t)["run_id"], 0, "who asks twice is told the one that waits")
+	require.InDelta(t, 1, r.do(t, request{method: http.MethodPost, path: "/runs", token: token}).object(t)["run_id"], 0,
+		"who asks twice is told the one that waits")
 
 	r.exec(t, `UPDATE enrichment_runs SET status = 'done', started_at = '2026-01-01 10:00', ended_at = '2026-01-01 10:00:02.5',
 		counts = '{"added": 3, "full": true, "basis": "CNR-BASIS", "seen": "2026-01-01", "queued_seconds": 0.2}' WHERE tenant_id = $1`, id)
@@ -34,7 +35,8 @@ func TestRunsAreAskedForAndFollowed(t *testing.T) {
 	r.exec(t, `INSERT INTO enrichment_runs (tenant_id, run_id, error) VALUES ($1, 7, 'CNR-OTHER')`, other)
 	missing := r.get(t, "/runs/8", token)
 	requireProblem(t, missing, http.StatusNotFound, "not_found")
-	for _, path := range []string{"/runs/7", "/runs/0", "/runs/-1", "/runs/01", "/runs/x", "/runs/99999999999", "/runs/1%00"} {
+	for _, path := range []string{"/runs/7", "/runs/0", "/runs/-1", "/runs/01", "/runs/x", "/runs/99999999999",
+		"/runs/1%00"} {
 		a := r.get(t, path, token)
 		require.Equal(t, http.StatusNotFound, a.status, path)
 		require.Equal(t, anonymous(missing.body), anonymous(a.body), path)
@@ -48,8 +50,10 @@ func TestAChangedRuleAsksForARun(t *testing.T) {
 	r := newRig(t)
 	id, token := r.editor(t, "Rule")
 	require.Equal(t, http.StatusOK, r.post(t, "/icp/rules", token, `{"name":"A","payload":{}}`).status)
-	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM enrichment_runs WHERE tenant_id = $1 AND status = 'queued'`, id))
+	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM enrichment_runs WHERE tenant_id = $1 AND status = 'queued'`,
+		id))
 	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM river.river_job WHERE kind = 'leads_score'`))
-	requireProblem(t, r.post(t, "/icp/rules", token, `{"name":"B","payload":{"ssic_codes":["x"]}}`), http.StatusBadRequest, "invalid")
+	requireProblem(t, r.post(t, "/icp/rules", token, `{"name":"B","payload":{"ssic_codes":["x"]}}`),
+		http.StatusBadRequest, "invalid")
 	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM icp_rules WHERE tenant_id = $1`, id))
 }

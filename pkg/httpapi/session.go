@@ -61,7 +61,8 @@ func (s *Server) getCallback(ctx context.Context, in *callbackIn) (*redirectOut,
 		return nil, err
 	}
 	c := s.door.Cookies()
-	tokens, to, err := s.sessions.Finish(ctx, in.value(c.Login()), in.value(c.Refresh), url.Values{"state": {in.State}, "code": {in.Code}, "error": {in.Error}, "error_description": {in.Description}})
+	tokens, to, err := s.sessions.Finish(ctx, in.value(c.Login()), in.value(c.Refresh),
+		url.Values{"state": {in.State}, "code": {in.Code}, "error": {in.Error}, "error_description": {in.Description}})
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +79,8 @@ func (c *cookiesIn) Resolve(hc huma.Context) []error {
 	return strictQuery{}.Resolve(hc)
 }
 
-// value is "" for a cookie that is not there, and for two different ones of that name: which of them is ours cannot be told.
+// value is "" for a cookie that is not there, and for two different ones of that name: which of them is ours cannot be
+// told.
 func (c *cookiesIn) value(name string) string {
 	value, err := web.CookieValue(c.request, name)
 	if err != nil {
@@ -164,5 +166,6 @@ func (s *Server) requireSignIn() error {
 	if s.sessions != nil {
 		return nil
 	}
-	return fault.New(fault.NotFound, "browser sign-in is not configured").WithHint("set NEXIUS_CLIENT_ID and LEADCTL_API_PUBLIC_URL")
+	return fault.New(fault.NotFound, "browser sign-in is not configured").WithHint(
+		"set NEXIUS_CLIENT_ID and LEADCTL_API_PUBLIC_URL")
 }

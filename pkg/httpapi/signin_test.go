@@ -29,7 +29,8 @@ func signInRig(t *testing.T, changes ...func(*setup)) (*rig, *devidp.Provider, s
 	server := httptest.NewUnstartedServer(nil)
 	issuer := "http://" + server.Listener.Addr().String()
 	provider, err := devidp.New(devidp.Config{Issuer: issuer,
-		Users:   []devidp.User{{ID: "alice", Name: "Alice", Email: "alice@acme.example", EmailVerified: true, Roles: []string{"ops"}}},
+		Users: []devidp.User{{ID: "alice", Name: "Alice", Email: "alice@acme.example", EmailVerified: true,
+			Roles: []string{"ops"}}},
 		Clients: []devidp.Client{{ID: "console", Secret: "s3cret", RedirectURIs: []string{callback}}}})
 	require.NoError(t, err)
 	server.Config.Handler = provider
@@ -47,7 +48,10 @@ func signInRig(t *testing.T, changes ...func(*setup)) (*rig, *devidp.Provider, s
 		s.door.Cookies = web.Cookies{Access: cookie, Refresh: "nx_refresh", Secure: true}
 		s.asks.Verifier = verifier
 		s.deps.Sessions = websession.New(websession.Config{ClientID: "console", ClientSecret: "s3cret", CallbackURL: callback, HomeURL: "https://leads.example/", Origins: []string{uiOrigin}},
-			s.deps.DB, keys, verifier, func(ctx context.Context) (sso.Discovery, error) { return sso.Discover(ctx, cfg) })
+			s.deps.DB, keys, verifier, func(ctx context.Context) (sso.Discovery,
+				error) {
+				return sso.Discover(ctx, cfg)
+			})
 	}}, changes...)...)
 	return r, provider, issuer
 }
@@ -100,7 +104,8 @@ func TestBrowserSignIn(t *testing.T) {
 	t.Parallel()
 	r, _, issuer := signInRig(t)
 
-	begin := r.do(t, request{path: "/auth/login?return_to=/leads", header: header("Host", "evil.example", "X-Forwarded-Host", "evil.example")})
+	begin := r.do(t, request{path: "/auth/login?return_to=/leads",
+		header: header("Host", "evil.example", "X-Forwarded-Host", "evil.example")})
 	require.Equal(t, http.StatusFound, begin.status, begin.body)
 	require.Equal(t, "no-store", begin.header.Get("Cache-Control"))
 	to, err := url.Parse(begin.header.Get("Location"))
@@ -124,7 +129,8 @@ func TestBrowserSignIn(t *testing.T) {
 	require.InDelta(t, (30 * 24 * time.Hour).Seconds(), refresh.MaxAge, 60)
 	require.Positive(t, access.MaxAge)
 	require.Negative(t, set["__Host-leadctl_login"].MaxAge, "the sign-in's own cookie is gone")
-	requireProblem(t, r.do(t, request{path: back, header: cookieHeader(login)}), http.StatusBadRequest, "SIGN_IN_STATE") // used
+	// used
+	requireProblem(t, r.do(t, request{path: back, header: cookieHeader(login)}), http.StatusBadRequest, "SIGN_IN_STATE")
 
 	first := r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login", header: cookieHeader(access)})
 	require.Equal(t, http.StatusAccepted, first.status, first.body)
@@ -154,9 +160,11 @@ func TestBrowserSignIn(t *testing.T) {
 		require.Empty(t, cookiesOf(ended)[name].Value)
 	}
 	for _, path := range []string{"/whoami", "/info", "/onboarding/status"} {
-		requireProblem(t, r.do(t, request{path: path, header: cookieHeader(access)}), http.StatusUnauthorized, "unauthenticated")
+		requireProblem(t, r.do(t, request{path: path, header: cookieHeader(access)}), http.StatusUnauthorized,
+			"unauthenticated")
 	}
-	requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/auth/refresh", header: cookieHeader(refresh)}), http.StatusUnauthorized, "unauthenticated")
+	requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/auth/refresh", header: cookieHeader(refresh)}),
+		http.StatusUnauthorized, "unauthenticated")
 	again := r.do(t, request{method: http.MethodPost, path: "/auth/logout", header: cookieHeader(access, refresh)})
 	require.Equal(t, http.StatusNoContent, again.status, "ending what has ended is fine")
 	for _, secret := range []string{access.Value, refresh.Value, login.Value} {
@@ -183,14 +191,17 @@ func TestAnIDTokenIsExchangedForCookies(t *testing.T) {
 	for _, body := range []string{`{"id_token":"opaque"}`, `{"id_token":""}`, `{"id_token":"` + accessToken + `"}`} {
 		requireProblem(t, r.post(t, "/auth/exchange", "", body), http.StatusUnauthorized, "unauthenticated")
 	}
-	for _, body := range []string{``, `{}`, `{"id_token":7}`, `{"id_token":"` + strings.Repeat("a", 17<<10) + `"}`, `{"id_token":"x","access_token":"y"}`} {
+	for _, body := range []string{``, `{}`, `{"id_token":7}`, `{"id_token":"` + strings.Repeat("a", 17<<10) + `"}`,
+		`{"id_token":"x","access_token":"y"}`} {
 		requireProblem(t, r.post(t, "/auth/exchange", "", body), http.StatusBadRequest, "invalid")
 	}
-	requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/auth/exchange", body: `{"id_token":"` + accessToken + `"}`, header: header("Content-Type", "text/plain")}),
+	requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/auth/exchange",
+		body: `{"id_token":"` + accessToken + `"}`, header: header("Content-Type", "text/plain")}),
 		http.StatusUnsupportedMediaType, "unsupported")
 	evil := header("Content-Type", "application/json", "Origin", "https://evil.example")
 	for _, path := range []string{"/auth/exchange", "/auth/refresh", "/auth/logout"} {
-		requireProblem(t, r.do(t, request{method: http.MethodPost, path: path, body: `{"id_token":"` + accessToken + `"}`, header: evil}), http.StatusForbidden, "CROSS_ORIGIN")
+		requireProblem(t, r.do(t, request{method: http.MethodPost, path: path,
+			body: `{"id_token":"` + accessToken + `"}`, header: evil}), http.StatusForbidden, "CROSS_ORIGIN")
 	}
 	require.Zero(t, r.count(t, `SELECT count(*) FROM sessions`))
 }
@@ -210,14 +221,19 @@ func TestWithoutAClientThereIsNoBrowserSignIn(t *testing.T) {
 
 func garbageCookies(t *testing.T, _ *rig) {
 	r, _, _ := signInRig(t)
-	for _, value := range []string{"x", strings.Repeat("a", 8<<10), "eyJhbGciOiJub25lIn0.e30.", "%00", "a.b.c", "..", "\"quoted\""} {
+	for _, value := range []string{"x", strings.Repeat("a", 8<<10), "eyJhbGciOiJub25lIn0.e30.", "%00", "a.b.c", "..",
+		"\"quoted\""} {
 		h := header("Cookie", cookie+"="+value+"; nx_refresh="+value+"; __Host-leadctl_login="+value)
 		requireProblem(t, r.do(t, request{path: "/whoami", header: h}), http.StatusUnauthorized, "unauthenticated")
-		requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/auth/refresh", header: h}), http.StatusUnauthorized, "unauthenticated")
-		requireProblem(t, r.do(t, request{path: "/auth/callback?state=x&code=y", header: h}), http.StatusBadRequest, "SIGN_IN_STATE")
-		require.Equal(t, http.StatusNoContent, r.do(t, request{method: http.MethodPost, path: "/auth/logout", header: h}).status)
+		requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/auth/refresh", header: h}),
+			http.StatusUnauthorized, "unauthenticated")
+		requireProblem(t, r.do(t, request{path: "/auth/callback?state=x&code=y", header: h}), http.StatusBadRequest,
+			"SIGN_IN_STATE")
+		require.Equal(t, http.StatusNoContent, r.do(t,
+			request{method: http.MethodPost, path: "/auth/logout", header: h}).status)
 	}
-	for _, query := range []string{"", "?state=", "?state=x", "?code=x", "?state=a&state=b&code=x", "?state=%00&code=x", "?error=access_denied", "?state=x&error=" + strings.Repeat("e", 7000)} {
+	for _, query := range []string{"", "?state=", "?state=x", "?code=x", "?state=a&state=b&code=x", "?state=%00&code=x",
+		"?error=access_denied", "?state=x&error=" + strings.Repeat("e", 7000)} {
 		a := r.get(t, "/auth/callback"+query, "")
 		require.Equal(t, http.StatusBadRequest, a.status, a.body)
 	}
@@ -228,8 +244,10 @@ func refusalsAreNotReflected(t *testing.T, _ *rig) {
 	begin := r.get(t, "/auth/login", "")
 	to, err := url.Parse(begin.header.Get("Location"))
 	require.NoError(t, err)
-	q := url.Values{"state": {to.Query().Get("state")}, "error": {"access_denied"}, "error_description": {"<script>CNR121</script>" + strings.Repeat("x", 5000)}}
-	a := r.do(t, request{path: "/auth/callback?" + q.Encode(), header: cookieHeader(cookiesOf(begin)["__Host-leadctl_login"])})
+	q := url.Values{"state": {to.Query().Get("state")}, "error": {"access_denied"},
+		"error_description": {"<script>CNR121</script>" + strings.Repeat("x", 5000)}}
+	a := r.do(t, request{path: "/auth/callback?" + q.Encode(),
+		header: cookieHeader(cookiesOf(begin)["__Host-leadctl_login"])})
 	requireProblem(t, a, http.StatusForbidden, "SIGN_IN_REFUSED")
 	require.NotContains(t, a.body, "CNR121")
 	require.Empty(t, cookiesOf(a)[cookie])
@@ -240,7 +258,8 @@ func placesToReturnTo(t *testing.T, _ *rig) {
 	for to, want := range map[string]string{"//evil.example": "/", `/\evil.example`: "/", "https://evil.example/": "/", "javascript:alert(1)": "/", "/leads?x=1": "/leads?x=1", uiOrigin + "/chat": uiOrigin + "/chat"} {
 		begin := r.get(t, "/auth/login?return_to="+url.QueryEscape(to), "")
 		require.Equal(t, http.StatusFound, begin.status, begin.body)
-		done := r.do(t, request{path: pick(t, issuer, begin.header.Get("Location")), header: cookieHeader(cookiesOf(begin)["__Host-leadctl_login"])})
+		done := r.do(t, request{path: pick(t, issuer, begin.header.Get("Location")),
+			header: cookieHeader(cookiesOf(begin)["__Host-leadctl_login"])})
 		require.Equal(t, want, done.header.Get("Location"), to)
 	}
 }

@@ -14,8 +14,8 @@ import (
 // slotPatience is how long a download waits for its turn.
 const slotPatience = 3 * time.Second
 
-// exportSlots keeps downloads, which hold a transaction for as long as their reader takes, from taking every connection:
-// all of them together get two thirds of the pool, one tenant half of that.
+// exportSlots keeps downloads, which hold a transaction for as long as their reader takes, from taking every
+// connection: all of them together get two thirds of the pool, one tenant half of that.
 type exportSlots struct {
 	all      *semaphore.Weighted
 	perOwner int64
@@ -57,21 +57,23 @@ func (s *exportSlot) leave() {
 	s.slots.give(s.owner)
 }
 
-// enter waits for a slot of the tenant, then for one of all. Faults, when none comes free in time: TooMany (QUOTA_EXPORTS) where
-// the tenant has all of its own, Unavailable where the others have the rest.
+// enter waits for a slot of the tenant, then for one of all. Faults, when none comes free in time: TooMany
+// (QUOTA_EXPORTS) where the tenant has all of its own, Unavailable where the others have the rest.
 func (e *exportSlots) enter(ctx context.Context, id tenantid.ID) (*exportSlot, error) {
 	ctx, cancel := context.WithTimeout(ctx, slotPatience)
 	defer cancel()
 	own := e.take(id)
 	if err := own.turn.Acquire(ctx, 1); err != nil {
 		e.give(id)
-		return nil, fault.New(fault.TooMany, "%d downloads of this tenant are running, which is the most", e.perOwner).WithCode("QUOTA_EXPORTS").
+		return nil, fault.New(fault.TooMany, "%d downloads of this tenant are running, which is the most",
+			e.perOwner).WithCode("QUOTA_EXPORTS").
 			WithHint("wait for one of them to end").Because(err).WithRetryAfter(slotPatience)
 	}
 	if err := e.all.Acquire(ctx, 1); err != nil {
 		own.turn.Release(1)
 		e.give(id)
-		return nil, fault.New(fault.Unavailable, "too many downloads are running").Because(err).WithRetryAfter(slotPatience)
+		return nil, fault.New(fault.Unavailable, "too many downloads are running").Because(err).WithRetryAfter(
+			slotPatience)
 	}
 	return &exportSlot{slots: e, owner: id, own: own}, nil
 }

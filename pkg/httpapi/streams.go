@@ -12,8 +12,8 @@ import (
 // streamsAgain is when whoever was refused a stream may ask again.
 const streamsAgain = 5 * time.Second
 
-// streams counts the event streams that are open in this process. Each looks at the database for as long as it is open, so
-// neither a tenant nor one of its users gets more than their share.
+// streams counts the event streams that are open in this process. Each looks at the database for as long as it is open,
+// so neither a tenant nor one of its users gets more than their share.
 type streams struct {
 	perTenant, perUser int // 0: no limit
 
@@ -39,10 +39,12 @@ func (s *streams) enter(id tenantid.ID, who sso.Identity) (leave func(), err err
 	defer s.mu.Unlock()
 	switch {
 	case s.perUser > 0 && s.open[own] >= s.perUser:
-		return nil, fault.New(fault.TooMany, "%d event streams of this user are open, which is the most", s.perUser).WithCode("QUOTA_USER_STREAMS").
+		return nil, fault.New(fault.TooMany, "%d event streams of this user are open, which is the most",
+			s.perUser).WithCode("QUOTA_USER_STREAMS").
 			WithHint("close one, or ask GET /onboarding/status now and then").WithRetryAfter(streamsAgain)
 	case s.perTenant > 0 && s.open[all] >= s.perTenant:
-		return nil, fault.New(fault.TooMany, "%d event streams of this tenant are open, which is the most", s.perTenant).WithCode("QUOTA_STREAMS").
+		return nil, fault.New(fault.TooMany, "%d event streams of this tenant are open, which is the most",
+			s.perTenant).WithCode("QUOTA_STREAMS").
 			WithHint("ask GET /onboarding/status now and then instead").WithRetryAfter(streamsAgain)
 	}
 	s.open[all]++

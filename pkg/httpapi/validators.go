@@ -12,9 +12,9 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// tagOf is an entity tag, without quotes, of what is given. It comes from the caller's own rows alone, and has to tell their
-// versions apart, not to stand against somebody who wants two to look the same: hence no cryptography, which would take a
-// tenth of a request.
+// tagOf is an entity tag, without quotes, of what is given. It comes from the caller's own rows alone, and has to tell
+// their versions apart, not to stand against somebody who wants two to look the same: hence no cryptography, which
+// would take a tenth of a request.
 func tagOf(parts ...[]byte) string {
 	h := xxhash.New()
 	for _, p := range parts {
@@ -29,7 +29,8 @@ type validators struct {
 	modified time.Time
 }
 
-// set puts v on an answer. A time is only told once its second is over: another change in it would look like the same one.
+// set puts v on an answer. A time is only told once its second is over: another change in it would look like the same
+// one.
 func (v validators) set(h http.Header, now time.Time) {
 	h.Set("ETag", `"`+v.tag+`"`)
 	if !v.modified.IsZero() && now.Sub(v.modified) > time.Second {
@@ -37,8 +38,8 @@ func (v validators) set(h http.Header, now time.Time) {
 	}
 }
 
-// match reports whether the caller's copy is this version. Times must be equal: an earlier one can be that of other rows,
-// of which the newest went away.
+// match reports whether the caller's copy is this version. Times must be equal: an earlier one can be that of other
+// rows, of which the newest went away.
 func (v validators) match(noneMatch, since string) bool {
 	if noneMatch == "" {
 		return since != "" && !v.modified.IsZero() && since == v.modified.UTC().Format(http.TimeFormat)
@@ -51,8 +52,8 @@ func (v validators) match(noneMatch, since string) bool {
 	return false
 }
 
-// takesBrotli reports whether an Accept-Encoding names br. Nothing else is compressed with: proxies on the way to existing
-// clients corrupt gzip.
+// takesBrotli reports whether an Accept-Encoding names br. Nothing else is compressed with: proxies on the way to
+// existing clients corrupt gzip.
 func takesBrotli(accept string) bool {
 	for coding := range strings.SplitSeq(accept, ",") {
 		name, quality, weighed := strings.Cut(coding, ";")

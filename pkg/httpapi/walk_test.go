@@ -22,18 +22,23 @@ import (
 
 // call is a good request for a row of the table, in the name of tenant id.
 func call(row httpapi.Route, id tenantid.ID, token string) request {
-	q := request{method: row.Method, path: strings.NewReplacer("{id}", id.String(), "{name}", "walk").Replace(row.Path), token: token}
+	q := request{method: row.Method, path: strings.NewReplacer("{id}", id.String(), "{name}", "walk").Replace(row.Path),
+		token: token}
 	if row.Path == "/runs/{id}" {
 		q.path = "/runs/1" // made by the rows above it
 	}
 	if row.Body {
-		q.body, q.header = `{"name":"walk","payload":{"industries":["software"]}}`, header("Content-Type", "application/json")
+		q.body, q.header = `{"name":"walk","payload":{"industries":["software"]}}`,
+			header("Content-Type", "application/json")
 	}
 	return q
 }
 
 func guarded(guard ...web.Guard) []httpapi.Route {
-	return slices.DeleteFunc(httpapi.Routes(), func(row httpapi.Route) bool { return !slices.Contains(guard, row.Guard) })
+	return slices.DeleteFunc(httpapi.Routes(), func(
+		row httpapi.Route) bool {
+		return !slices.Contains(guard, row.Guard)
+	})
 }
 
 var requestIDs = regexp.MustCompile(`"request_id":"[^"]*"`)
@@ -71,7 +76,8 @@ func TestEveryGuardedRouteRefusesWhoProvesNothing(t *testing.T) {
 		for name, token := range bad {
 			a := r.do(t, call(row, 1, token))
 			requireProblem(t, a, http.StatusUnauthorized, "unauthenticated")
-			require.Equal(t, []string{`Bearer error="invalid_token"`}, a.header.Values("WWW-Authenticate"), "%s %s: %s", row.Method, row.Path, name)
+			require.Equal(t, []string{`Bearer error="invalid_token"`}, a.header.Values("WWW-Authenticate"), "%s %s: %s",
+				row.Method, row.Path, name)
 			bodies = append(bodies, anonymous(a.body))
 		}
 	}
@@ -104,7 +110,8 @@ func TestEveryMemberRouteWantsAUsableTenantAndItsRole(t *testing.T) {
 			requireProblem(t, r.do(t, call(row, own, r.token(claims...))), http.StatusForbidden, code)
 		}
 		for _, id := range []tenantid.ID{suspended, deleted} {
-			requireProblem(t, r.do(t, call(row, id, r.token(append([]any{"tenant_id", id}, top...)...))), http.StatusForbidden, "TENANT_SUSPENDED")
+			requireProblem(t, r.do(t, call(row, id, r.token(append([]any{"tenant_id", id}, top...)...))),
+				http.StatusForbidden, "TENANT_SUSPENDED")
 		}
 		needed := slices.Index(ranks, row.Role)
 		require.GreaterOrEqual(t, needed, 0, "%s has no least role", name)
@@ -113,7 +120,8 @@ func TestEveryMemberRouteWantsAUsableTenantAndItsRole(t *testing.T) {
 			below = append(below, []string{string(ranks[needed-1])})
 		}
 		for _, roles := range below {
-			requireProblem(t, r.do(t, call(row, own, r.token("tenant_id", own, "roles", roles))), http.StatusForbidden, "INSUFFICIENT_ROLE")
+			requireProblem(t, r.do(t, call(row, own, r.token("tenant_id", own, "roles", roles))), http.StatusForbidden,
+				"INSUFFICIENT_ROLE")
 		}
 	}
 	require.Equal(t, before, r.state(t), "a refused request writes nothing")
@@ -142,8 +150,8 @@ func TestEveryIdentityRouteTakesATokenWithoutTenant(t *testing.T) {
 	}
 }
 
-// Nothing but the table's rows and the documentation answers: the description names exactly the table, and nothing beside
-// routes.go and docs.go hands a route to the mux.
+// Nothing but the table's rows and the documentation answers: the description names exactly the table, and nothing
+// beside routes.go and docs.go hands a route to the mux.
 func TestNothingElseIsRegistered(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -159,11 +167,14 @@ func TestNothingElseIsRegistered(t *testing.T) {
 	}
 	require.ElementsMatch(t, table, described)
 	require.ElementsMatch(t, table, slices.Compact(slices.Sorted(slices.Values(table))), "no row twice")
-	for _, path := range []string{"/", "/metrics", "/debug/pprof/", "/debug/pprof/cmdline", "/debug/vars", "/schemas", "/schemas/Page.json", "/openapi.yaml",
-		"/openapi-3.0.json", "/docs/page.html", "/docs/", "/docs/LICENSE", "/swaggerui/page.html", "/favicon.ico", "/health/", "//health", "/x/../health", "/auth/register"} {
+	for _, path := range []string{"/", "/metrics", "/debug/pprof/", "/debug/pprof/cmdline", "/debug/vars", "/schemas",
+		"/schemas/Page.json", "/openapi.yaml",
+		"/openapi-3.0.json", "/docs/page.html", "/docs/", "/docs/LICENSE", "/swaggerui/page.html", "/favicon.ico",
+		"/health/", "//health", "/x/../health", "/auth/register"} {
 		requireProblem(t, r.get(t, path, ""), http.StatusNotFound, "not_found")
 	}
-	require.Equal(t, map[string]int{"routes.go Register": 1, "docs.go HandleFunc": 2, "httpapi.go Handle": 1}, registrations(t))
+	require.Equal(t, map[string]int{"routes.go Register": 1, "docs.go HandleFunc": 2, "httpapi.go Handle": 1},
+		registrations(t))
 }
 
 // registrations counts the places in the sources that register a route, by file and function.
@@ -182,7 +193,8 @@ func registrations(t *testing.T) map[string]int {
 			if !ok {
 				return true
 			}
-			if sel, ok := called.Fun.(*ast.SelectorExpr); ok && slices.Contains([]string{"Handle", "HandleFunc", "Register", "AutoRegister"}, sel.Sel.Name) {
+			if sel, ok := called.Fun.(*ast.SelectorExpr); ok &&
+				slices.Contains([]string{"Handle", "HandleFunc", "Register", "AutoRegister"}, sel.Sel.Name) {
 				found[name+" "+sel.Sel.Name]++
 			}
 			return true

@@ -24,12 +24,15 @@ type ask struct {
 	header http.Header
 }
 
-// everyRoute holds what is asked of each route. A new route without an entry fails the test: whatever it answers must not
-// depend on other tenants, and this is where that is seen.
+// everyRoute holds what is asked of each route. A new route without an entry fails the test: whatever it answers must
+// not depend on other tenants, and this is where that is seen.
 func everyRoute() map[string][]ask {
-	exports := []ask{{path: ""}, {path: "?limit=2"}, {path: "?limit=all"}, {path: "?bucket=high"}, {path: "?industry=software&limit=all"}, {path: "?year=2010-2020"},
-		{path: "?limit=0"}, {path: "?limit=10001"}, {path: "?bucket=best"}, {path: "", header: header("If-None-Match", `"x"`)}, {path: "", header: header("If-None-Match", "*")},
-		{path: "?limit=all", header: header("If-Modified-Since", "Thu, 01 Jan 2026 10:00:00 GMT")}, {path: "", header: header("Accept-Encoding", "br")}}
+	exports := []ask{{path: ""}, {path: "?limit=2"}, {path: "?limit=all"}, {path: "?bucket=high"},
+		{path: "?industry=software&limit=all"}, {path: "?year=2010-2020"},
+		{path: "?limit=0"}, {path: "?limit=10001"}, {path: "?bucket=best"},
+		{path: "", header: header("If-None-Match", `"x"`)}, {path: "", header: header("If-None-Match", "*")},
+		{path: "?limit=all", header: header("If-Modified-Since", "Thu, 01 Jan 2026 10:00:00 GMT")},
+		{path: "", header: header("Accept-Encoding", "br")}}
 	under := func(path string, list []ask) (out []ask) {
 		for _, a := range list {
 			a.path = path + a.path
@@ -45,21 +48,34 @@ func everyRoute() map[string][]ask {
 	}
 	return map[string][]ask{
 		"GET /health": get("/health"), "GET /livez": get("/livez"), "GET /readyz": get("/readyz"),
-		"GET /auth/login": get("/auth/login", "/auth/login?return_to=/x"), "GET /auth/callback": get("/auth/callback", "/auth/callback?code=x&state=y"),
-		"POST /auth/refresh": get("/auth/refresh"), "POST /auth/exchange": {{path: "/auth/exchange", body: `{"id_token":"x"}`}}, "POST /auth/logout": get("/auth/logout"),
-		"GET /odoo/userinfo": get("/odoo/userinfo"),
-		"GET /info":          get("/info"), "POST /onboarding/first_login": get("/onboarding/first_login"), "GET /whoami": get("/whoami"),
-		"GET /onboarding/status": get("/onboarding/status"), "GET /onboarding/events": get("/onboarding/events"), "GET /onboarding/verify_odoo": get("/onboarding/verify_odoo"),
-		"GET /session/odoo_info": get("/session/odoo_info"), "GET /tenants/{id}": get("/tenants/{own}", "/tenants/{other}", "/tenants/3", "/tenants/999999"),
-		"POST /tenants/{id}/odoo/api-key/rotate": get("/tenants/{other}/odoo/api-key/rotate", "/tenants/999999/odoo/api-key/rotate"),
-		"POST /icp/rules": {{path: "/icp/rules", body: `{"name":"Same","payload":{"industries":["software"]}}`}, {path: "/icp/rules", body: `{"name":"Theirs","payload":{}}`},
-			{path: "/icp/rules", body: `{"payload":{"ssic_codes":["x"]}}`}, {path: "/icp/rules", body: `{"tenant_id":2,"payload":{}}`}},
-		"GET /icp/rules": get("/icp/rules"), "DELETE /icp/rules/{name}": get("/icp/rules/Theirs", "/icp/rules/Nobody", "/icp/rules/Theirs", "/icp/rules/1"),
+		"GET /auth/login":     get("/auth/login", "/auth/login?return_to=/x"),
+		"GET /auth/callback":  get("/auth/callback", "/auth/callback?code=x&state=y"),
+		"POST /auth/refresh":  get("/auth/refresh"),
+		"POST /auth/exchange": {{path: "/auth/exchange", body: `{"id_token":"x"}`}},
+		"POST /auth/logout":   get("/auth/logout"),
+		"GET /odoo/userinfo":  get("/odoo/userinfo"),
+		"GET /info":           get("/info"), "POST /onboarding/first_login": get("/onboarding/first_login"),
+		"GET /whoami":            get("/whoami"),
+		"GET /onboarding/status": get("/onboarding/status"), "GET /onboarding/events": get("/onboarding/events"),
+		"GET /onboarding/verify_odoo": get("/onboarding/verify_odoo"),
+		"GET /session/odoo_info":      get("/session/odoo_info"),
+		"GET /tenants/{id}":           get("/tenants/{own}", "/tenants/{other}", "/tenants/3", "/tenants/999999"),
+		"POST /tenants/{id}/odoo/api-key/rotate": get("/tenants/{other}/odoo/api-key/rotate",
+			"/tenants/999999/odoo/api-key/rotate"),
+		"POST /icp/rules": {{path: "/icp/rules", body: `{"name":"Same","payload":{"industries":["software"]}}`},
+			{path: "/icp/rules", body: `{"name":"Theirs","payload":{}}`},
+			{path: "/icp/rules", body: `{"payload":{"ssic_codes":["x"]}}`},
+			{path: "/icp/rules", body: `{"tenant_id":2,"payload":{}}`}},
+		"GET /icp/rules": get("/icp/rules"), "DELETE /icp/rules/{name}": get("/icp/rules/Theirs", "/icp/rules/Nobody",
+			"/icp/rules/Theirs", "/icp/rules/1"),
 		"POST /runs":     get("/runs"),
 		"GET /runs/{id}": get("/runs/1", "/runs/2", "/runs/50", "/runs/x"),
-		"GET /scores/latest": get("/scores/latest", "/scores/latest?limit=1", "/scores/latest?limit=1&afterScore=0.8&afterId=1", "/scores/latest?afterId=2",
-			"/scores/latest?bucket=low", "/scores/latest?industry=Theirs", "/scores/latest?year=2015", "/scores/latest?limit=x"),
-		"GET /candidates/latest": get("/candidates/latest", "/candidates/latest?limit=1", "/candidates/latest?industry=software",
+		"GET /scores/latest": get("/scores/latest", "/scores/latest?limit=1",
+			"/scores/latest?limit=1&afterScore=0.8&afterId=1", "/scores/latest?afterId=2",
+			"/scores/latest?bucket=low", "/scores/latest?industry=Theirs", "/scores/latest?year=2015",
+			"/scores/latest?limit=x"),
+		"GET /candidates/latest": get("/candidates/latest", "/candidates/latest?limit=1",
+			"/candidates/latest?industry=software",
 			"/candidates/latest?afterUpdatedAt=2026-06-01T00:00:00Z&afterId=1", "/candidates/latest?afterId=x"),
 		"GET /shortlist/status":            get("/shortlist/status"),
 		"GET /export/latest_scores.json":   under("/export/latest_scores.json", exports),
@@ -74,12 +90,14 @@ func (r *rig) ours(t *testing.T) tenantid.ID {
 	id := r.tenant(t, "Ours")
 	for i := range 3 {
 		company := r.lead(t, id, fmt.Sprint("CNR-A-", i), 0.9-float64(i)/10)
-		r.exec(t, `UPDATE companies SET industry_code = '62011', incorporation_year = $2 WHERE company_id = $1`, company, 2010+5*i)
+		r.exec(t, `UPDATE companies SET industry_code = '62011', incorporation_year = $2 WHERE company_id = $1`,
+			company, 2010+5*i)
 	}
 	r.exec(t, `INSERT INTO contacts (tenant_id, company_id, name, updated_at) VALUES ($1, 1, 'Ada', '2026-01-01')`, id)
 	r.exec(t, `INSERT INTO icp_rules (tenant_id, rule_id, name, payload, created_at) VALUES ($1, 1, 'First', '{}', '2026-01-01')`, id)
 	r.exec(t, `UPDATE lead_features SET updated_at = '2026-01-01' WHERE tenant_id = $1`, id)
-	r.exec(t, `UPDATE onboarding_status SET created_at = '2026-01-01', updated_at = '2026-01-01' WHERE tenant_id = $1`, id)
+	r.exec(t, `UPDATE onboarding_status SET created_at = '2026-01-01', updated_at = '2026-01-01' WHERE tenant_id = $1`,
+		id)
 	r.age(t, id)
 	return id
 }
@@ -105,7 +123,8 @@ func (r *rig) theirs(t *testing.T, busy bool) {
 		r.exec(t, `INSERT INTO audit_log (tenant_id, actor, action) VALUES ($1, 'CNR-B', 'CNR-B')`, id)
 		r.exec(t, `UPDATE onboarding_status SET status = 'error', error = 'CNR-B' WHERE tenant_id = $1`, id)
 		for range 3 {
-			r.do(t, request{method: http.MethodPost, path: "/runs", token: r.token("tenant_id", id, "sub", "busy", "roles", []string{"ops"})})
+			r.do(t, request{method: http.MethodPost, path: "/runs",
+				token: r.token("tenant_id", id, "sub", "busy", "roles", []string{"ops"})})
 		}
 	}
 	r.exec(t, `UPDATE tenants SET status = 'suspended', name = 'CNR-B' WHERE tenant_id = $1`, other)
@@ -119,7 +138,8 @@ func (r *rig) holdLocks(t *testing.T, id tenantid.ID) {
 	tx, err := r.db.Owner.Begin(t.Context())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = tx.Rollback(t.Context()) })
-	_, err = tx.Exec(t.Context(), `SELECT pg_advisory_xact_lock(class, $1) FROM generate_series(x'1ead01'::int, x'1ead03'::int) class`, int32(id))
+	_, err = tx.Exec(t.Context(),
+		`SELECT pg_advisory_xact_lock(class, $1) FROM generate_series(x'1ead01'::int, x'1ead03'::int) class`, int32(id))
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), `UPDATE lead_scores SET score = 0.1 WHERE tenant_id = $1`, int32(id))
 	require.NoError(t, err)
@@ -156,7 +176,8 @@ var (
 	anEvent = regexp.MustCompile(`(?m)^id: [0-9a-f]{24}$`) // a digest of a state with its time
 )
 
-// normal is an answer without what is never the same twice: ids of requests, times of day, secrets of a sign-in, addresses.
+// normal is an answer without what is never the same twice: ids of requests, times of day, secrets of a sign-in,
+// addresses.
 func (r *rig) normal(a answer) string {
 	var out strings.Builder
 	fmt.Fprintln(&out, a.status)
@@ -177,7 +198,8 @@ func (r *rig) normal(a answer) string {
 	return strings.NewReplacer(r.URL, "ISSUER", r.web.URL, "API").Replace(text)
 }
 
-// Two worlds that are the same for tenant 1 and different for everybody else: each answer to tenant 1 is the same to the byte.
+// Two worlds that are the same for tenant 1 and different for everybody else: each answer to tenant 1 is the same to
+// the byte.
 func TestTwoWorlds(t *testing.T) {
 	t.Parallel()
 	asked := everyRoute()
@@ -192,7 +214,8 @@ func TestTwoWorlds(t *testing.T) {
 			name := row.Method + " " + row.Path
 			require.NotEmpty(t, asked[name], "%s: say here what is to be asked of it", name)
 			for n, a := range asked[name] {
-				q := request{method: row.Method, path: strings.NewReplacer("{own}", "1", "{other}", "2").Replace(a.path), token: token, body: a.body, header: a.header}
+				q := request{method: row.Method, path: strings.NewReplacer("{own}", "1", "{other}",
+					"2").Replace(a.path), token: token, body: a.body, header: a.header}
 				if a.body != "" {
 					q.header = header("Content-Type", "application/json")
 				}

@@ -12,8 +12,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// careful stands around every worker: what ends an attempt is logged whole and kept in River's table in words that are safe
-// to show. A panic ends its attempt and nothing else.
+// careful stands around every worker: what ends an attempt is logged whole and kept in River's table in words that are
+// safe to show. A panic ends its attempt and nothing else.
 type careful struct {
 	river.MiddlewareDefaults
 	log *slog.Logger
@@ -23,7 +23,8 @@ type careful struct {
 func (c *careful) Work(ctx context.Context, job *rivertype.JobRow, inner func(context.Context) error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			c.log.ErrorContext(ctx, "job panicked", "job_id", job.ID, "kind", job.Kind, "attempt", job.Attempt, "value", v, "stack", string(debug.Stack()))
+			c.log.ErrorContext(ctx, "job panicked", "job_id", job.ID, "kind", job.Kind, "attempt", job.Attempt, "value",
+				v, "stack", string(debug.Stack()))
 			err = fault.New(fault.Unprocessable, "panic")
 		}
 	}()
@@ -33,7 +34,8 @@ func (c *careful) Work(ctx context.Context, job *rivertype.JobRow, inner func(co
 		return err
 	}
 	if safe := fault.Text(err); safe != err.Error() {
-		c.log.WarnContext(ctx, "job attempt ended", "job_id", job.ID, "kind", job.Kind, "attempt", job.Attempt, "error", err)
+		c.log.WarnContext(ctx, "job attempt ended", "job_id", job.ID, "kind", job.Kind, "attempt", job.Attempt, "error",
+			err)
 	}
 	return shown{err}
 }

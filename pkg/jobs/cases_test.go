@@ -29,8 +29,8 @@ func (r *rig) value(t *testing.T, sql string) (n int64) {
 	return n
 }
 
-// notificationsLost: the session that listens is cut, again and again. Work of which nobody was told starts all the same, since the
-// queue is looked at too, and somebody listens again in the end.
+// notificationsLost: the session that listens is cut, again and again. Work of which nobody was told starts all the
+// same, since the queue is looked at too, and somebody listens again in the end.
 func notificationsLost(t *testing.T) {
 	r := newRig(t)
 	r.start(t)

@@ -25,8 +25,10 @@ import (
 
 // Times that bound a job. River's own default rescues a stuck job after an hour, which no first sign-in can wait for.
 const (
-	Timeout     = 2 * time.Minute    // longest a single attempt may run
-	RescueAfter = 3 * time.Minute    // a running job older than this goes on elsewhere, whatever became of its process; see presence for who is found sooner
+	Timeout = 2 * time.Minute // longest a single attempt may run
+	// a running job older than this goes on elsewhere, whatever became of its process; see presence for who is found
+	// sooner
+	RescueAfter = 3 * time.Minute
 	KeptFor     = 7 * 24 * time.Hour // completed and cancelled jobs; discarded ones stay as long
 	SoftStop    = 10 * time.Second   // on shutdown: what is running may finish, then it is returned unharmed
 )
@@ -61,7 +63,8 @@ func New(ctx context.Context, db *postgres.DB, opts Options) (*Client, error) {
 		ReindexerIndexNames:  []string{}, // needs ownership of the indexes, which a serving role does not have
 		Logger:               slog.New(slog.DiscardHandler),
 
-		CompletedJobRetentionPeriod: KeptFor, CancelledJobRetentionPeriod: KeptFor, DiscardedJobRetentionPeriod: KeptFor,
+		CompletedJobRetentionPeriod: KeptFor, CancelledJobRetentionPeriod: KeptFor,
+		DiscardedJobRetentionPeriod: KeptFor,
 	}
 	if opts.Log != nil {
 		cfg.Logger = slog.New(warnings{opts.Log.Handler()})
@@ -115,9 +118,10 @@ func (c *Client) Stop(ctx context.Context) error {
 	return nil
 }
 
-// Enqueue inserts a job in the caller's transaction and reports whether it is a new one: false means that an equal job is
-// waiting or running already, as the args' unique options define.
-func (c *Client) Enqueue(ctx context.Context, tx postgres.SystemTx, args river.JobArgs) (id int64, fresh bool, err error) {
+// Enqueue inserts a job in the caller's transaction and reports whether it is a new one: false means that an equal job
+// is waiting or running already, as the args' unique options define.
+func (c *Client) Enqueue(ctx context.Context, tx postgres.SystemTx, args river.JobArgs) (id int64, fresh bool,
+	err error) {
 	res, err := c.river.InsertTx(ctx, tx.Tx(), args, nil)
 	if err != nil {
 		return 0, false, err
@@ -155,8 +159,8 @@ func (c *Client) EnqueueAll(ctx context.Context, tx postgres.SystemTx, args []ri
 	return fresh, nil
 }
 
-// Active are the states in which a job still has something ahead of it. Unique jobs are unique among these only, so that
-// work which has ended can be asked for again.
+// Active are the states in which a job still has something ahead of it. Unique jobs are unique among these only, so
+// that work which has ended can be asked for again.
 func Active() []rivertype.JobState {
 	return []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning,
 		rivertype.JobStateRetryable, rivertype.JobStateScheduled}

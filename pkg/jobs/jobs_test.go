@@ -69,7 +69,8 @@ func newRig(t *testing.T) *rig {
 	r := &rig{db: pgtest.New(t), log: &logtest.Journal{}, began: make(chan struct{}, 1)}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &choreWorker{began: r.began})
-	client, err := jobs.New(t.Context(), r.db.App, jobs.Options{Workers: workers, Log: slog.New(slog.NewJSONHandler(r.log, nil))})
+	client, err := jobs.New(t.Context(), r.db.App,
+		jobs.Options{Workers: workers, Log: slog.New(slog.NewJSONHandler(r.log, nil))})
 	require.NoError(t, err)
 	r.Client = client
 	return r
@@ -104,7 +105,8 @@ func (r *rig) get(t *testing.T, id int64) (d jobs.Detail) {
 	return d
 }
 
-func (r *rig) change(t *testing.T, id int64, how func(context.Context, postgres.SystemTx, int64, tenant.By) (jobs.Job, error)) (j jobs.Job, err error) {
+func (r *rig) change(t *testing.T, id int64, how func(context.Context, postgres.SystemTx, int64, tenant.By) (jobs.Job,
+	error)) (j jobs.Job, err error) {
 	t.Helper()
 	err = r.tx(t, func(ctx context.Context, tx postgres.SystemTx) (err error) {
 		j, err = how(ctx, tx, id, tenant.By{Actor: "test"})
@@ -116,7 +118,8 @@ func (r *rig) change(t *testing.T, id int64, how func(context.Context, postgres.
 // await polls until the job is in state. The bound only keeps a broken test from hanging.
 func (r *rig) await(t *testing.T, id int64, state rivertype.JobState) jobs.Detail {
 	t.Helper()
-	require.Eventually(t, func() bool { return r.get(t, id).State == string(state) }, time.Minute, 20*time.Millisecond, "job %d: %s", id, state)
+	require.Eventually(t, func() bool { return r.get(t, id).State == string(state) }, time.Minute, 20*time.Millisecond,
+		"job %d: %s", id, state)
 	return r.get(t, id)
 }
 
@@ -144,11 +147,13 @@ func TestPoisonJobsEndAndShowNothing(t *testing.T) {
 	}
 	require.Eventually(t, func() bool {
 		var open int
-		require.NoError(t, r.db.Owner.QueryRow(t.Context(), `SELECT count(*) FROM river.river_job WHERE state NOT IN ('completed', 'discarded')`).Scan(&open))
+		require.NoError(t, r.db.Owner.QueryRow(t.Context(),
+			`SELECT count(*) FROM river.river_job WHERE state NOT IN ('completed', 'discarded')`).Scan(&open))
 		return open == 0
 	}, time.Minute, 20*time.Millisecond)
 	var kept string
-	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `SELECT string_agg(errors::text, ' ') FROM river.river_job`).Scan(&kept))
+	require.NoError(t, r.db.Owner.QueryRow(t.Context(),
+		`SELECT string_agg(errors::text, ' ') FROM river.river_job`).Scan(&kept))
 	require.NotContains(t, kept, "CANARY")
 	for _, canary := range []string{"CANARY-PANIC", "CANARY-HOST", "CANARY-SQL"} {
 		require.Contains(t, r.log.String(), canary, "the log has the whole reason")

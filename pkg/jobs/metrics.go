@@ -20,10 +20,13 @@ type tally struct {
 func newTally() *tally {
 	return &tally{
 		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "leadctl_job_attempts_total", Help: "Attempts at jobs that ended, by kind and outcome (done, again, given_up).",
+			Name: "leadctl_job_attempts_total",
+			Help: "Attempts at jobs that ended, by kind and outcome (done, again, given_up).",
 		}, []string{"kind", "outcome"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "leadctl_job_seconds", Help: "From the enqueuing of a job to its good end, retries included; for kind onboarding that is how long a first sign-in waits.",
+			Name: "leadctl_job_seconds",
+			Help: "From the enqueuing of a job to its good end, retries included; for kind onboarding that is " +
+				"how long a first sign-in waits.",
 			Buckets: []float64{.25, .5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300, 1800, 7200},
 		}, []string{"kind"}),
 	}

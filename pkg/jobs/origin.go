@@ -21,7 +21,8 @@ func caused() []string { return []string{"request_id", "subject"} }
 const metadataKey = "leadctl"
 
 // InsertMany implements rivertype.JobInsertMiddleware.
-func (origin) InsertMany(ctx context.Context, many []*rivertype.JobInsertParams, inner func(context.Context) ([]*rivertype.JobInsertResult, error)) ([]*rivertype.JobInsertResult, error) {
+func (origin) InsertMany(ctx context.Context, many []*rivertype.JobInsertParams,
+	inner func(context.Context) ([]*rivertype.JobInsertResult, error)) ([]*rivertype.JobInsertResult, error) {
 	known := map[string]string{}
 	for _, key := range caused() {
 		if value := logging.Value(ctx, key); value != "" {
@@ -42,7 +43,8 @@ func (origin) InsertMany(ctx context.Context, many []*rivertype.JobInsertParams,
 func (origin) Work(ctx context.Context, job *rivertype.JobRow, inner func(context.Context) error) error {
 	var metadata map[string]json.RawMessage
 	known := map[string]string{}
-	if json.Unmarshal(job.Metadata, &metadata) == nil && metadata[metadataKey] != nil && json.Unmarshal(metadata[metadataKey], &known) == nil {
+	if json.Unmarshal(job.Metadata, &metadata) == nil && metadata[metadataKey] != nil &&
+		json.Unmarshal(metadata[metadataKey], &known) == nil {
 		for _, key := range caused() {
 			if known[key] != "" {
 				ctx = logging.With(ctx, slog.String(key, known[key]))

@@ -18,16 +18,17 @@ import (
 // presenceClass is the first key of the session lock that a working process holds for as long as it lives.
 const presenceClass int32 = 0x6c656164
 
-// lookAgain is how long processes wait between looking for jobs whose process died. A job is taken from a process that was
-// absent so often in a row: one whose session broke looks as often, and is back before the others have counted to three.
+// lookAgain is how long processes wait between looking for jobs whose process died. A job is taken from a process that
+// was absent so often in a row: one whose session broke looks as often, and is back before the others have counted to
+// three.
 const (
 	lookAgain   = 2 * time.Second
 	absentLooks = 3
 )
 
-// presence is how working processes know of each other. Each holds a session lock named by its id, which PostgreSQL frees
-// when the process dies; what such a process left running goes back to the queue within seconds. A process that stands
-// still, or whose machine vanished, loses its lock after half a minute (postgres.DB.Lock).
+// presence is how working processes know of each other. Each holds a session lock named by its id, which PostgreSQL
+// frees when the process dies; what such a process left running goes back to the queue within seconds. A process that
+// stands still, or whose machine vanished, loses its lock after half a minute (postgres.DB.Lock).
 type presence struct {
 	db      *postgres.DB
 	id      string // "leadctl-" and 16 hexadecimal digits, the first 8 of which are the lock's second key
@@ -90,7 +91,8 @@ func (p *presence) look(ctx context.Context) error {
 	var here bool
 	found := map[orphan]int{}
 	err := p.db.InSystem(ctx, "orphaned jobs", func(ctx context.Context, tx postgres.SystemTx) error {
-		if err := tx.QueryRow(ctx, `SELECT EXISTS (`+heldLock+` AND l.objid = $2::int::oid)`, presenceClass, p.key).Scan(&here); err != nil {
+		if err := tx.QueryRow(ctx, `SELECT EXISTS (`+heldLock+` AND l.objid = $2::int::oid)`, presenceClass,
+			p.key).Scan(&here); err != nil {
 			return err
 		}
 		orphans, err := p.orphans(ctx, tx)
@@ -137,7 +139,8 @@ func (p *presence) handOn(ctx context.Context, tx postgres.SystemTx, o orphan) e
 			errors = array_append(errors, jsonb_build_object('at', now(), 'attempt', attempt, 'error', 'the process that worked it died', 'trace', ''))
 		WHERE id = $1 AND attempt = $2 AND state = 'running'`, schema.JobsSchema), o.id, o.attempt)
 	if err == nil && tag.RowsAffected() == 1 {
-		p.log.WarnContext(ctx, "job of a process that died goes back to the queue", "job_id", o.id, "attempt", o.attempt)
+		p.log.WarnContext(ctx, "job of a process that died goes back to the queue", "job_id", o.id, "attempt",
+			o.attempt)
 	}
 	return err
 }

@@ -56,10 +56,11 @@ func process(t *testing.T, db *pgtest.DB, attempts chan int) *Client {
 // begin enqueues an errand and waits until a process works it.
 func begin(t *testing.T, c *Client, attempts chan int) {
 	t.Helper()
-	require.NoError(t, c.presence.db.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
-		_, _, err := c.Enqueue(ctx, tx, errand{})
-		return err
-	}))
+	require.NoError(t, c.presence.db.InSystem(t.Context(), "test",
+		func(ctx context.Context, tx postgres.SystemTx) error {
+			_, _, err := c.Enqueue(ctx, tx, errand{})
+			return err
+		}))
 	require.Equal(t, 1, <-attempts)
 }
 
@@ -75,7 +76,8 @@ func TestJobsOfDeadProcesses(t *testing.T) {
 		process(t, db, attempts)
 		require.Equal(t, 2, <-attempts)
 		var reason string
-		require.NoError(t, db.Owner.QueryRow(t.Context(), `SELECT errors[1]->>'error' FROM `+schema.JobsSchema+`.river_job`).Scan(&reason))
+		require.NoError(t, db.Owner.QueryRow(t.Context(),
+			`SELECT errors[1]->>'error' FROM `+schema.JobsSchema+`.river_job`).Scan(&reason))
 		require.Equal(t, "the process that worked it died", reason)
 	})
 }

@@ -21,16 +21,17 @@ import (
 
 // Job is one job as an operator sees it.
 type Job struct {
-	ID          int64        `json:"job_id"`
-	Kind        string       `json:"kind"`
-	Tenant      *tenantid.ID `json:"tenant_id"` // nil: of no tenant
-	State       string       `json:"state"`     // available, pending, scheduled, running, retryable, completed, cancelled or discarded
-	Attempt     int          `json:"attempt"`
-	MaxAttempts int          `json:"max_attempts"`
-	Created     time.Time    `json:"created_at"`
-	Next        *time.Time   `json:"next_try_at"` // nil: running or ended
-	Ended       *time.Time   `json:"ended_at"`
-	LastError   string       `json:"last_error"`
+	ID     int64        `json:"job_id"`
+	Kind   string       `json:"kind"`
+	Tenant *tenantid.ID `json:"tenant_id"` // nil: of no tenant
+	// available, pending, scheduled, running, retryable, completed, cancelled or discarded
+	State       string     `json:"state"`
+	Attempt     int        `json:"attempt"`
+	MaxAttempts int        `json:"max_attempts"`
+	Created     time.Time  `json:"created_at"`
+	Next        *time.Time `json:"next_try_at"` // nil: running or ended
+	Ended       *time.Time `json:"ended_at"`
+	LastError   string     `json:"last_error"`
 }
 
 // Detail is a job with the story of its attempts.
@@ -100,21 +101,22 @@ func (c *Client) Get(ctx context.Context, tx postgres.SystemTx, id int64) (Detai
 	return d, nil
 }
 
-// Retry makes a job that waits or has ended run now. Faults: NotFound; Conflict when it is running, or when the same work
-// waits or runs as another job.
+// Retry makes a job that waits or has ended run now. Faults: NotFound; Conflict when it is running, or when the same
+// work waits or runs as another job.
 func (c *Client) Retry(ctx context.Context, tx postgres.SystemTx, id int64, by tenant.By) (Job, error) {
 	row, err := c.river.JobRetryTx(ctx, tx.Tx(), id)
 	if err != nil {
 		return Job{}, jobFault(err, id)
 	}
 	if row.State == rivertype.JobStateRunning {
-		return Job{}, fault.New(fault.Conflict, "job %d: it is running", id).WithHint("wait for it, or `leadctl jobs cancel %d` first", id)
+		return Job{}, fault.New(fault.Conflict, "job %d: it is running",
+			id).WithHint("wait for it, or `leadctl jobs cancel %d` first", id)
 	}
 	return recordChange(ctx, tx, "job.retry", jobOf(row), by)
 }
 
-// Cancel ends a job for good. One that runs is told to stop and is cancelled as soon as it does. A cancelled job stays as it
-// is. Faults: NotFound; Conflict when it has ended in another way.
+// Cancel ends a job for good. One that runs is told to stop and is cancelled as soon as it does. A cancelled job stays
+// as it is. Faults: NotFound; Conflict when it has ended in another way.
 func (c *Client) Cancel(ctx context.Context, tx postgres.SystemTx, id int64, by tenant.By) (Job, error) {
 	row, err := c.river.JobCancelTx(ctx, tx.Tx(), id)
 	if err != nil {
@@ -135,7 +137,8 @@ func recordChange(ctx context.Context, tx postgres.SystemTx, action string, job 
 	return job, tenant.Record(ctx, tx, by, act)
 }
 
-// Completed reports whether a job of a kind whose arguments say when it is due has been completed for that time or a later one.
+// Completed reports whether a job of a kind whose arguments say when it is due has been completed for that time or a
+// later one.
 func Completed(ctx context.Context, tx postgres.SystemTx, kind string, due time.Time) (done bool, err error) {
 	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM `+schema.JobsSchema+`.river_job WHERE kind = $1 AND state = 'completed' AND (args->>'due')::timestamptz >= $2)`, kind, due).Scan(&done)
 	return done, err
@@ -166,18 +169,22 @@ func jobFault(err error, id int64) error {
 	var pg *pgconn.PgError
 	switch {
 	case errors.Is(err, rivertype.ErrNotFound):
-		return fault.New(fault.NotFound, "job %d: there is none", id).WithHint("`leadctl jobs list` shows those there are; completed ones go after a week")
+		return fault.New(fault.NotFound, "job %d: there is none",
+			id).WithHint("`leadctl jobs list` shows those there are; completed ones go after a week")
 	case errors.As(err, &pg) && pg.Code == "23505":
-		return fault.New(fault.Conflict, "job %d: the same work waits or runs as another job", id).WithHint("`leadctl jobs list` shows it")
+		return fault.New(fault.Conflict, "job %d: the same work waits or runs as another job",
+			id).WithHint("`leadctl jobs list` shows it")
 	}
 	return err
 }
 
 func jobOf(row *rivertype.JobRow) Job {
-	j := Job{ID: row.ID, Kind: row.Kind, Tenant: tenantOf(row.EncodedArgs), State: string(row.State), Attempt: row.Attempt, MaxAttempts: row.MaxAttempts,
+	j := Job{ID: row.ID, Kind: row.Kind, Tenant: tenantOf(row.EncodedArgs), State: string(row.State),
+		Attempt: row.Attempt, MaxAttempts: row.MaxAttempts,
 		Created: row.CreatedAt, Ended: row.FinalizedAt}
 	switch row.State {
-	case rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateScheduled, rivertype.JobStateRetryable:
+	case rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateScheduled,
+		rivertype.JobStateRetryable:
 		j.Next = &row.ScheduledAt
 	}
 	if n := len(row.Errors); n > 0 {

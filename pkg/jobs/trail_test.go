@@ -45,7 +45,8 @@ func TestAJobsLinesNameTheRequestThatCausedIt(t *testing.T) {
 	r := &rig{Client: works, db: db}
 	var id int64
 	require.NoError(t, r.tx(t, func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		ctx = logging.With(ctx, slog.String("request_id", "REQ7"), slog.String("subject", "alice"), slog.String("other", "CANARY"))
+		ctx = logging.With(ctx, slog.String("request_id", "REQ7"), slog.String("subject", "alice"),
+			slog.String("other", "CANARY"))
 		id, _, err = enqueues.Enqueue(ctx, tx, errand{})
 		return err
 	}))

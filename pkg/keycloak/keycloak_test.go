@@ -121,7 +121,10 @@ func TestServiceAccount(t *testing.T) {
 
 func TestTokenIsRenewedOnce(t *testing.T) {
 	t.Parallel()
-	s := newServer(t, func(w http.ResponseWriter, _ *http.Request) { writeError(w, 404, `{"error":"Realm not found."}`) })
+	s := newServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		writeError(w, 404,
+			`{"error":"Realm not found."}`)
+	})
 	a := s.connect(t)
 	s.expired = 1
 	opts := options()

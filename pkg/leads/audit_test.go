@@ -36,7 +36,8 @@ func TestARulesLineTellsWhatChanged(t *testing.T) {
 	require.Equal(t, second.New, third.Old)
 	require.Equal(t, third.Old, third.New, "the same again")
 	var stored string
-	require.NoError(t, w.Owner.QueryRow(t.Context(), `SELECT encode(sha256(convert_to(payload::text, 'UTF8')), 'hex') FROM icp_rules`).Scan(&stored))
+	require.NoError(t, w.Owner.QueryRow(t.Context(),
+		`SELECT encode(sha256(convert_to(payload::text, 'UTF8')), 'hex') FROM icp_rules`).Scan(&stored))
 	require.Equal(t, stored, *third.New, "the database can prove it")
 	require.Empty(t, w.lines(2), "another tenant's record")
 }

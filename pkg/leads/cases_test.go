@@ -43,7 +43,8 @@ func sameNamesInTwoTenants(t *testing.T) {
 		w.rule(tenant, "Mine", `{}`)
 		require.Equal(t, int64(5), w.score(tenant, leads.ScoreOptions{}).Added)
 	}
-	require.Equal(t, []string{"(1,1,Mine)", "(2,1,Mine)"}, w.rows(`SELECT tenant_id, rule_id, name FROM icp_rules ORDER BY 1`))
+	require.Equal(t, []string{"(1,1,Mine)", "(2,1,Mine)"},
+		w.rows(`SELECT tenant_id, rule_id, name FROM icp_rules ORDER BY 1`))
 }
 
 func numbersTellNothing(t *testing.T) {
@@ -100,7 +101,8 @@ func twoWorlds(t *testing.T) {
 			require.NoError(t, err)
 			rules, err := leads.ListRules(ctx, tx)
 			require.NoError(t, err)
-			fmt.Fprintln(&out, len(top.Items), *page.NextCursor.AfterScore, page.NextCursor.AfterID, len(candidates.Items), status.TotalScored, run.RunID, len(rules))
+			fmt.Fprintln(&out, len(top.Items), *page.NextCursor.AfterScore, page.NextCursor.AfterID,
+				len(candidates.Items), status.TotalScored, run.RunID, len(rules))
 		})
 		return out.String()
 	}
@@ -131,7 +133,9 @@ func injections(t *testing.T) {
 	w.register()
 	w.rule(1, "All", `{}`)
 	w.score(1, leads.ScoreOptions{})
-	for _, text := range []string{`'; DELETE FROM lead_scores; --`, `x' OR '1'='1`, `$1`, `\'); SELECT set_config('request.tenant_id','2',true); --`, `%`, `a{1000000}`, `(((((`, `\m(a+)+$`, `[[:alpha:]`} {
+	for _, text := range []string{`'; DELETE FROM lead_scores; --`, `x' OR '1'='1`, `$1`,
+		`\'); SELECT set_config('request.tenant_id','2',true); --`, `%`, `a{1000000}`, `(((((`, `\m(a+)+$`,
+		`[[:alpha:]`} {
 		w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
 			page, err := leads.Candidates(ctx, tx, 10, text, leads.CandidateCursor{})
 			if err != nil {
@@ -154,8 +158,8 @@ func injections(t *testing.T) {
 	require.Len(t, w.rows(`SELECT FROM lead_scores`), 5)
 }
 
-// locksAreOnesOwn: while everything that tenant 2 could lock is held, tenant 1 edits, asks for runs, scores and exports. Lock
-// keys are made of a class and the tenant's number; nothing that a user chose goes into one.
+// locksAreOnesOwn: while everything that tenant 2 could lock is held, tenant 1 edits, asks for runs, scores and
+// exports. Lock keys are made of a class and the tenant's number; nothing that a user chose goes into one.
 func locksAreOnesOwn(t *testing.T) {
 	w := newWorld(t)
 	w.register()
@@ -164,7 +168,8 @@ func locksAreOnesOwn(t *testing.T) {
 	tx, err := w.Owner.Begin(t.Context())
 	require.NoError(t, err)
 	defer func() { require.NoError(t, tx.Rollback(context.Background())) }()
-	_, err = tx.Exec(t.Context(), `SELECT pg_advisory_xact_lock(class, 2) FROM generate_series(x'1ead01'::int, x'1ead03'::int) class`)
+	_, err = tx.Exec(t.Context(),
+		`SELECT pg_advisory_xact_lock(class, 2) FROM generate_series(x'1ead01'::int, x'1ead03'::int) class`)
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), `UPDATE lead_scores SET score = 0 WHERE tenant_id = 2`)
 	require.NoError(t, err)
@@ -174,8 +179,8 @@ func locksAreOnesOwn(t *testing.T) {
 	require.Contains(t, w.export(1, leads.CSV, leads.All), "ACME CLOUD")
 }
 
-// lookupsCostTheSame: what only tenant 2 has and what nobody has take tenant 1 the same plan, the same rows and the same pages,
-// which is what a difference in time would come from.
+// lookupsCostTheSame: what only tenant 2 has and what nobody has take tenant 1 the same plan, the same rows and the
+// same pages, which is what a difference in time would come from.
 func lookupsCostTheSame(t *testing.T) {
 	w := newWorld(t)
 	w.register()
@@ -188,7 +193,8 @@ func lookupsCostTheSame(t *testing.T) {
 	cost := func(sql string, value any) (plan string) {
 		require.NoError(t, w.App.ReadTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
 			for range 3 { // the last one finds everything in memory
-				rows, err := tx.Query(ctx, `EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, SUMMARY OFF, COSTS OFF) `+sql, pgx.QueryExecModeExec, value)
+				rows, err := tx.Query(ctx, `EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, SUMMARY OFF, COSTS OFF) `+sql,
+					pgx.QueryExecModeExec, value)
 				require.NoError(t, err)
 				lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
 				require.NoError(t, err)
@@ -199,7 +205,10 @@ func lookupsCostTheSame(t *testing.T) {
 		require.Contains(t, plan, "Buffers: ")
 		return plan
 	}
-	require.Equal(t, cost(`SELECT * FROM lead_scores WHERE company_id = $1::int`, 999_999), cost(`SELECT * FROM lead_scores WHERE company_id = $1::int`, 4_000))
-	require.Equal(t, cost(`SELECT * FROM icp_rules WHERE name = $1::text`, "Rule 90"), cost(`SELECT * FROM icp_rules WHERE name = $1::text`, "Rule 20"))
-	require.Equal(t, cost(`SELECT * FROM enrichment_runs WHERE run_id = $1::int`, 99_999), cost(`SELECT * FROM enrichment_runs WHERE run_id = $1::int`, 400))
+	require.Equal(t, cost(`SELECT * FROM lead_scores WHERE company_id = $1::int`, 999_999),
+		cost(`SELECT * FROM lead_scores WHERE company_id = $1::int`, 4_000))
+	require.Equal(t, cost(`SELECT * FROM icp_rules WHERE name = $1::text`, "Rule 90"),
+		cost(`SELECT * FROM icp_rules WHERE name = $1::text`, "Rule 20"))
+	require.Equal(t, cost(`SELECT * FROM enrichment_runs WHERE run_id = $1::int`, 99_999),
+		cost(`SELECT * FROM enrichment_runs WHERE run_id = $1::int`, 400))
 }

@@ -41,8 +41,8 @@ func RefreshCompanies(ctx context.Context, tx postgres.SystemTx) (CompaniesRepor
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[CompaniesReport])
 }
 
-// refreshStaleCompanies is RefreshCompanies when the register has changed since companies last did, else it does nothing:
-// a look at two indexes.
+// refreshStaleCompanies is RefreshCompanies when the register has changed since companies last did, else it does
+// nothing: a look at two indexes.
 func refreshStaleCompanies(ctx context.Context, tx postgres.SystemTx) (CompaniesReport, error) {
 	var stale bool
 	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM public.acra_runs WHERE state = 'done' AND inserted + updated + absent > 0
@@ -59,16 +59,17 @@ type execer interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 }
 
-// longWork lets the statements of this transaction take the time and memory that millions of rows need, and wait as long
-// for another's.
+// longWork lets the statements of this transaction take the time and memory that millions of rows need, and wait as
+// long for another's.
 func longWork(ctx context.Context, tx execer) error {
 	_, err := tx.Exec(ctx, `SELECT set_config('statement_timeout', '1800000', true), set_config('lock_timeout', '1800000', true),
 		set_config('work_mem', '64MB', true), set_config('jit', 'off', true)`)
 	return err
 }
 
-// wholeTables is longWork for statements that compare many rows with many. PostgreSQL takes a tenant it has no statistics
-// of for a small one and would look rows up one by one; without nested loops its worst is reading a table once.
+// wholeTables is longWork for statements that compare many rows with many. PostgreSQL takes a tenant it has no
+// statistics of for a small one and would look rows up one by one; without nested loops its worst is reading a table
+// once.
 func wholeTables(ctx context.Context, tx execer) error {
 	if err := longWork(ctx, tx); err != nil {
 		return err

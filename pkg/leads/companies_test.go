@@ -24,7 +24,8 @@ func TestCompaniesFollowTheRegister(t *testing.T) {
 	require.Zero(t, w.refresh())
 	require.Equal(t, before, w.versions("companies"))
 
-	// What other services add stays; what the register no longer holds stops being live; a run that is going does not count.
+	// What other services add stays; what the register no longer holds stops being live; a run that is going does not
+	// count.
 	w.exec(`UPDATE companies SET website_domain = 'acme.example', employees_est = 12 WHERE uen = '201500001A'`)
 	w.exec(`INSERT INTO acra_runs (run_id, source, state) VALUES (9, 'test', 'running')`)
 	w.stage("201500001A", "ACME RENAMED PTE. LTD.", "Local Company", "Live Company", "1111-03-01", "na")

@@ -9,8 +9,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// Scored is a lead with all that a CRM is told of it. Texts are "" and numbers 0 where nothing is known. UEN is "" for a
-// company that another service made up: no CRM can tell it from others.
+// Scored is a lead with all that a CRM is told of it. Texts are "" and numbers 0 where nothing is known. UEN is "" for
+// a company that another service made up: no CRM can tell it from others.
 type Scored struct {
 	CompanyID         int32   `db:"company_id"`
 	UEN               string  `db:"uen"`
@@ -26,9 +26,9 @@ type Scored struct {
 	Features          string  `db:"features"` // JSON
 }
 
-// ScoredAfter gives the leads with a score that follow after, best first, at most limit, of one bucket when it is not "".
-// Paging by the last one's score and company neither skips nor repeats a lead whose score stays as it is. Fault: Invalid for
-// a limit out of range.
+// ScoredAfter gives the leads with a score that follow after, best first, at most limit, of one bucket when it is not
+// "". Paging by the last one's score and company neither skips nor repeats a lead whose score stays as it is. Fault:
+// Invalid for a limit out of range.
 func ScoredAfter(ctx context.Context, tx postgres.TenantTx, bucket string, limit int, after Cursor) ([]Scored, error) {
 	if err := checkLimit(limit); err != nil {
 		return nil, err
@@ -36,7 +36,8 @@ func ScoredAfter(ctx context.Context, tx postgres.TenantTx, bucket string, limit
 	first := parts()[0]
 	more, args := "", []any(nil)
 	if after.AfterScore != nil {
-		more, args = ` AND s.score <= $1 AND (s.score < $1 OR s.company_id > $2)`, []any{*after.AfterScore, after.AfterID}
+		more, args = ` AND s.score <= $1 AND (s.score < $1 OR s.company_id > $2)`,
+			[]any{*after.AfterScore, after.AfterID}
 	}
 	switch bucket {
 	case "":
@@ -63,6 +64,8 @@ ORDER BY ` + first.order
 
 // CountScored counts what ScoredAfter gives in all.
 func CountScored(ctx context.Context, tx postgres.TenantTx, bucket string) (n int64, err error) {
-	err = tx.QueryRow(ctx, `SELECT count(*) FROM public.lead_scores s WHERE `+parts()[0].where+` AND ($1 = '' OR s.bucket = $1)`, bucket).Scan(&n)
+	err = tx.QueryRow(ctx,
+		`SELECT count(*) FROM public.lead_scores s WHERE `+parts()[0].where+` AND ($1 = '' OR s.bucket = $1)`,
+		bucket).Scan(&n)
 	return n, err
 }

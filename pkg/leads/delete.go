@@ -10,9 +10,10 @@ import (
 )
 
 // DeleteRule deletes the tenant's rule of that name and requests a run that rescores the tenant by the remaining rules.
-// It returns the rule as it was; the audit log keeps it too. Faults: NotFound; Conflict with code LAST_RULE for the last
-// rule that scoring can read, because without it the tenant would lose all leads.
-func DeleteRule(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, id TenantID, name string, by tenant.By) (rule Rule, err error) {
+// It returns the rule as it was; the audit log keeps it too. Faults: NotFound; Conflict with code LAST_RULE for the
+// last rule that scoring can read, because without it the tenant would lose all leads.
+func DeleteRule(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, id TenantID, name string,
+	by tenant.By) (rule Rule, err error) {
 	err = tx.AsTenant(ctx, id, func(ctx context.Context, tx postgres.TenantTx) (err error) {
 		rule, err = removeRule(ctx, tx, name, by)
 		return err
@@ -25,7 +26,8 @@ func DeleteRule(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, i
 
 // removeRule deletes the rule and records it.
 func removeRule(ctx context.Context, tx postgres.TenantTx, name string, by tenant.By) (Rule, error) {
-	// Two callers may each delete one of the last two rules. The lock makes the second one see the first one's deletion.
+	// Two callers may each delete one of the last two rules. The lock makes the second one see the first one's
+	// deletion.
 	if err := locked(ctx, tx, lockNumbers); err != nil {
 		return Rule{}, err
 	}
@@ -38,7 +40,8 @@ func removeRule(ctx context.Context, tx postgres.TenantTx, name string, by tenan
 		return Rule{}, err
 	}
 	if len(rules) == 1 && rules[0].id == rule.RuleID {
-		return Rule{}, fault.New(fault.Conflict, "rule %q: the last one, without which there are no leads", name).WithCode("LAST_RULE").
+		return Rule{}, fault.New(fault.Conflict, "rule %q: the last one, without which there are no leads",
+			name).WithCode("LAST_RULE").
 			WithHint("change it, or make another rule first")
 	}
 	if _, err := tx.Exec(ctx, `DELETE FROM public.icp_rules WHERE rule_id = $1`, rule.RuleID); err != nil {

@@ -73,8 +73,9 @@ func needsQuotes(v []byte) bool {
 	return false
 }
 
-// LooksLikeFormula reports whether a cell of CSV must have an apostrophe put in front: a spreadsheet could run it, or it begins
-// with an apostrophe itself. It looks past what spreadsheets drop before they look for a formula: spaces, quotes, byte order marks.
+// LooksLikeFormula reports whether a cell of CSV must have an apostrophe put in front: a spreadsheet could run it, or
+// it begins with an apostrophe itself. It looks past what spreadsheets drop before they look for a formula: spaces,
+// quotes, byte order marks.
 func LooksLikeFormula(v []byte) bool {
 	if len(v) == 0 || v[0] >= 'A' && v[0] <= 'Z' || v[0] >= 'a' && v[0] <= 'z' || v[0] >= '0' && v[0] <= '9' {
 		return false

@@ -52,8 +52,12 @@ func plain(cell string) string { return strings.TrimPrefix(cell, "'") }
 
 // texts draws what companies and attackers are called.
 func texts() *rapid.Generator[string] {
-	piece := rapid.OneOf(rapid.SampledFrom([]string{"=", "+", "-", "@", "'", `"`, ",", ";", "\r\n", "\n", "\t", " ", "\ufeff", "＝", "HYPERLINK", "DBS", "|", "%", "É", "股份"}), rapid.String())
-	return rapid.Map(rapid.SliceOfN(piece, 0, 6), func(parts []string) string { return strings.ToValidUTF8(strings.Join(parts, ""), "?") })
+	piece := rapid.OneOf(rapid.SampledFrom([]string{"=", "+", "-", "@", "'", `"`, ",", ";", "\r\n", "\n", "\t", " ",
+		"\ufeff", "＝", "HYPERLINK", "DBS", "|", "%", "É", "股份"}), rapid.String())
+	return rapid.Map(rapid.SliceOfN(piece, 0, 6), func(
+		parts []string) string {
+		return strings.ToValidUTF8(strings.Join(parts, ""), "?")
+	})
 }
 
 func TestCSVRoundTrip(t *testing.T) {
@@ -68,7 +72,8 @@ func TestCSVRoundTrip(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, fields, len(exportColumns))
 		require.Equal(t, strings.ReplaceAll(text, "\r\n", "\n"), plain(fields[1]))
-		require.False(t, LooksLikeFormula([]byte(strings.TrimPrefix(fields[1], "'"))) && fields[1] == text, "%q could run", fields[1])
+		require.False(t, LooksLikeFormula([]byte(strings.TrimPrefix(fields[1], "'"))) && fields[1] == text,
+			"%q could run", fields[1])
 	})
 }
 
@@ -99,7 +104,8 @@ func formulas(t *testing.T) {
 			require.Equal(t, "'"+text, cell)
 		}
 	}
-	for _, harmless := range []string{"DBS BANK LTD.", "3M SINGAPORE", "A=B", "CO-OP", " SPACED", "(THE) SHOP", "É", "股份"} {
+	for _, harmless := range []string{"DBS BANK LTD.", "3M SINGAPORE", "A=B", "CO-OP", " SPACED", "(THE) SHOP", "É",
+		"股份"} {
 		require.Equal(t, harmless, readRFC4180(t, string(appendCSVRow(nil, row([]byte(harmless)), true)))[1])
 	}
 	values := row(nil)

@@ -47,18 +47,19 @@ var exportColumns = [...]column{
 
 const chunk = 32 << 10 // bytes handed to the writer at a time
 
-// Exported says what an export came to. Modified is the newest change of the rows of a page, or of the scoring run behind
-// them; zero where there is no row, and for exports that are no page (Digest tells it).
+// Exported says what an export came to. Modified is the newest change of the rows of a page, or of the scoring run
+// behind them; zero where there is no row, and for exports that are no page (Digest tells it).
 type Exported struct {
 	Rows     int64
 	Modified time.Time
 }
 
-// Export streams the tenant's leads that pass filter to w, best first, at most limit of them (All: every one). The same rows
-// in the same order in every format, in memory that does not grow with them. Nothing is written when the query cannot be
-// run; an error later leaves an unfinished document. The statement may take half an hour, so that a slow reader gets
-// everything. Faults: Unsupported for another format, Invalid for a negative limit.
-func Export(ctx context.Context, tx postgres.TenantTx, w io.Writer, format Format, limit int, filter Filter) (Exported, error) {
+// Export streams the tenant's leads that pass filter to w, best first, at most limit of them (All: every one). The same
+// rows in the same order in every format, in memory that does not grow with them. Nothing is written when the query
+// cannot be run; an error later leaves an unfinished document. The statement may take half an hour, so that a slow
+// reader gets everything. Faults: Unsupported for another format, Invalid for a negative limit.
+func Export(ctx context.Context, tx postgres.TenantTx, w io.Writer, format Format, limit int, filter Filter) (Exported,
+	error) {
 	enc, ok := encoderOf(format)
 	switch {
 	case !ok:
@@ -90,10 +91,10 @@ func Export(ctx context.Context, tx postgres.TenantTx, w io.Writer, format Forma
 	return Exported{out.rows, parseModified(out.modified)}, out.flush()
 }
 
-// Digest tells whole exports apart without making one: equal digests mean that the tenant has the same leads with the same
-// values. All of them are read and hashed as they lie there, which takes about a fifth of an export's time. Nothing cheaper
-// will do: other writers of these tables keep no times, of two transactions the one that began first may commit last, and
-// the number of the transaction that wrote a row (xmin) would tell how much others write.
+// Digest tells whole exports apart without making one: equal digests mean that the tenant has the same leads with the
+// same values. All of them are read and hashed as they lie there, which takes about a fifth of an export's time.
+// Nothing cheaper will do: other writers of these tables keep no times, of two transactions the one that began first
+// may commit last, and the number of the transaction that wrote a row (xmin) would tell how much others write.
 func Digest(ctx context.Context, tx postgres.TenantTx, filter Filter) (digest string, newest time.Time, err error) {
 	if err := longWork(ctx, tx); err != nil {
 		return "", time.Time{}, err

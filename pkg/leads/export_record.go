@@ -7,15 +7,17 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// RecordExport records that somebody downloads the tenant's leads: the format, the limit and the conditions of filter. The
-// caller commits it before the first byte leaves, in a transaction of its own. A reader who breaks off a download in the
-// middle has most of the leads, so the line must not depend on the end of the transaction that reads them.
-func RecordExport(ctx context.Context, tx postgres.TenantTx, format Format, limit int, filter Filter, by tenant.By) error {
+// RecordExport records that somebody downloads the tenant's leads: the format, the limit and the conditions of filter.
+// The caller commits it before the first byte leaves, in a transaction of its own. A reader who breaks off a download
+// in the middle has most of the leads, so the line must not depend on the end of the transaction that reads them.
+func RecordExport(ctx context.Context, tx postgres.TenantTx, format Format, limit int, filter Filter,
+	by tenant.By) error {
 	detail := map[string]any{"format": string(format), "filter": filter.detail()}
 	if limit != All {
 		detail["limit"] = limit
 	}
-	return tenant.Record(ctx, tx, by, tenant.Act{Tenant: tx.Tenant(), Action: "export.scores", Object: tx.Tenant().String(), Detail: detail})
+	return tenant.Record(ctx, tx, by, tenant.Act{Tenant: tx.Tenant(), Action: "export.scores",
+		Object: tx.Tenant().String(), Detail: detail})
 }
 
 // detail is the filter for the audit log: the conditions that are set, by name.

@@ -98,7 +98,8 @@ func sameRows(t *testing.T) {
 // (TestCSVRoundTrip).
 func threeParsers(t *testing.T) {
 	w := newWorld(t)
-	names := []string{"PLAIN", `QUOTE " IN IT`, "COMMA, LTD.", "LINE\r\nBREAK", "LF\nONLY", "TAB\tBED", "É 股份 🦀", " SPACES ", "", "'APOSTROPHE", "=1+1", `\N`, `\.`, "NULL"}
+	names := []string{"PLAIN", `QUOTE " IN IT`, "COMMA, LTD.", "LINE\r\nBREAK", "LF\nONLY", "TAB\tBED", "É 股份 🦀",
+		" SPACES ", "", "'APOSTROPHE", "=1+1", `\N`, `\.`, "NULL"}
 	for i, name := range names {
 		w.exec(`INSERT INTO companies (company_id, name) VALUES ($1, $2)`, i+1, name)
 		w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score) VALUES (1, $1, $2)`, i+1, 1/float64(i+1))
@@ -116,11 +117,13 @@ func threeParsers(t *testing.T) {
 	conn, err := w.Owner.Acquire(t.Context())
 	require.NoError(t, err)
 	defer conn.Release()
-	_, err = conn.Conn().PgConn().CopyFrom(t.Context(), strings.NewReader(out), `COPY reader FROM STDIN (FORMAT csv, HEADER)`)
+	_, err = conn.Conn().PgConn().CopyFrom(t.Context(), strings.NewReader(out),
+		`COPY reader FROM STDIN (FORMAT csv, HEADER)`)
 	require.NoError(t, err)
 	require.Equal(t, w.rows(`SELECT company_id, name FROM companies ORDER BY company_id`),
 		w.rows(`SELECT company_id, regexp_replace(name, '^''', '') FROM reader WHERE company_id <> '99' ORDER BY company_id::int`))
-	require.Equal(t, []string{"(t)"}, w.rows(`SELECT name IS NULL FROM reader WHERE company_id = '99'`), "NULL and empty are two things")
+	require.Equal(t, []string{"(t)"}, w.rows(`SELECT name IS NULL FROM reader WHERE company_id = '99'`),
+		"NULL and empty are two things")
 }
 
 func TestExportRefuses(t *testing.T) {

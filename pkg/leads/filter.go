@@ -21,8 +21,8 @@ type Filter struct {
 	MinScore *float64 // 0 to 1; leaves out leads without a score
 }
 
-// ParseFilter reads a filter as callers write it; "" leaves a condition out. year is one year (2015) or two (2010-2020),
-// both counting. Faults: Invalid naming the parameter.
+// ParseFilter reads a filter as callers write it; "" leaves a condition out. year is one year (2015) or two
+// (2010-2020), both counting. Faults: Invalid naming the parameter.
 func ParseFilter(bucket, industry, year string) (Filter, error) {
 	years, err := parseYears(year)
 	if err != nil {
@@ -66,7 +66,8 @@ func (f Filter) sql(a *arguments) (more string, err error) {
 		return "", err
 	}
 	if len(company) > 0 {
-		more = ` AND EXISTS (SELECT 1 FROM public.companies c WHERE c.company_id = s.company_id AND ` + strings.Join(company, " AND ") + ` OFFSET 0)`
+		more = ` AND EXISTS (SELECT 1 FROM public.companies c WHERE c.company_id = s.company_id AND ` +
+			strings.Join(company, " AND ") + ` OFFSET 0)`
 	}
 	switch {
 	case f.Bucket == "":

@@ -38,7 +38,8 @@ func TestFilterChoosesAmongTheTenantsOwnLeads(t *testing.T) {
 			CASE left(name, 4) WHEN 'ACME' THEN 'high' WHEN 'BETA' THEN 'medium' WHEN 'CORN' THEN 'medium' ELSE 'low' END, 'other'
 		FROM companies WHERE left(name, 4) IN ('ACME', 'BETA', 'CORN', 'DELT', 'ECHO')`)
 	half, old := 0.5, 2008
-	acme, beta, corner, delta, echo := "ACME CLOUD PTE. LTD.", "BETA SOFTWARE PTE. LTD.", "CORNER CAFE", "DELTA ADVISORS LLP", "ECHO SHIPPING LTD"
+	acme, beta, corner, delta, echo := "ACME CLOUD PTE. LTD.", "BETA SOFTWARE PTE. LTD.", "CORNER CAFE",
+		"DELTA ADVISORS LLP", "ECHO SHIPPING LTD"
 	for name, c := range map[string]struct {
 		filter leads.Filter
 		want   []string
@@ -50,8 +51,9 @@ func TestFilterChoosesAmongTheTenantsOwnLeads(t *testing.T) {
 		"bucket":         {leads.Filter{Bucket: "medium"}, []string{beta, corner}},
 		"years":          {leads.Filter{Years: leads.Range{Max: &old}}, []string{corner, delta, echo}},
 		"score":          {leads.Filter{MinScore: &half}, []string{acme, beta, corner}},
-		"all at once":    {leads.Filter{Text: "soft", Industry: "software", Bucket: "medium", MinScore: &half}, []string{beta}},
-		"unscored":       {leads.Filter{Text: "shipping"}, []string{echo}},
+		"all at once": {leads.Filter{Text: "soft", Industry: "software", Bucket: "medium", MinScore: &half},
+			[]string{beta}},
+		"unscored": {leads.Filter{Text: "shipping"}, []string{echo}},
 	} {
 		for limit := 1; limit <= 6; limit++ {
 			require.Equal(t, c.want, w.found(1, c.filter, limit), "%s, %d a page", name, limit)

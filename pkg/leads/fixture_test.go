@@ -52,7 +52,8 @@ func (w world) register() {
 	w.stage("201900002B", "BETA  SOFTWARE PTE. LTD.", "Local Company", "Live Company", "2019-03-01", "62021")
 	w.stage("52800003C", "CORNER CAFE", "Sole Proprietorship/ Partnership", "Live", "2008-05-05", "56111")
 	w.stage("T05LL0004D", "DELTA ADVISORS LLP", "Limited Liability Partnership", "LIVE", "05/04/2005", "70201")
-	w.stage("198000005E", "ECHO SHIPPING LTD", "Local Company", "Live (Receiver or Receiver and Manager appointed)", "1980-01-01", "50021.0")
+	w.stage("198000005E", "ECHO SHIPPING LTD", "Local Company", "Live (Receiver or Receiver and Manager appointed)",
+		"1980-01-01", "50021.0")
 	w.stage("199000006F", "FOXTROT LTD", "Local Company", "Struck Off", "1990-01-01", "62011")
 	w.refresh()
 }
@@ -60,12 +61,14 @@ func (w world) register() {
 func (w world) refresh() leads.CompaniesReport { return w.companies(leads.RefreshCompanies) }
 
 // companies brings the companies to what the register says, by one of the ways to do that.
-func (w world) companies(bring func(context.Context, postgres.SystemTx) (leads.CompaniesReport, error)) (report leads.CompaniesReport) {
+func (w world) companies(bring func(context.Context, postgres.SystemTx) (leads.CompaniesReport, error)) (
+	report leads.CompaniesReport) {
 	w.t.Helper()
-	require.NoError(w.t, w.App.InSystem(w.t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		report, err = bring(ctx, tx)
-		return err
-	}))
+	require.NoError(w.t, w.App.InSystem(w.t.Context(), "test",
+		func(ctx context.Context, tx postgres.SystemTx) (err error) {
+			report, err = bring(ctx, tx)
+			return err
+		}))
 	return report
 }
 

@@ -16,8 +16,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// JobQueue is the queue of scoring jobs, and JobsAtOnce how many of them a process works at a time. A register that changed
-// makes one job for each tenant: they must not keep a first sign-in waiting.
+// JobQueue is the queue of scoring jobs, and JobsAtOnce how many of them a process works at a time. A register that
+// changed makes one job for each tenant: they must not keep a first sign-in waiting.
 const (
 	JobQueue   = "scoring"
 	JobsAtOnce = 2
@@ -29,8 +29,8 @@ const (
 	maxPause    = 30 * time.Minute
 )
 
-// JobArgs of a scoring job: whose, and either the run that was asked for or the change of companies that made it due. Each of
-// these is one job, so none is lost to one that is running already and read its rules before.
+// JobArgs of a scoring job: whose, and either the run that was asked for or the change of companies that made it due.
+// Each of these is one job, so none is lost to one that is running already and read its rules before.
 type JobArgs struct {
 	Tenant    TenantID   `json:"tenant_id"`
 	Run       int32      `json:"run_id,omitempty"`
@@ -46,17 +46,19 @@ func (a JobArgs) InsertOpts() river.InsertOpts {
 	if a.Run != 0 {
 		priority = 1
 	}
-	return river.InsertOpts{Queue: JobQueue, Priority: priority, MaxAttempts: maxAttempts, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: jobs.Active()}}
+	return river.InsertOpts{Queue: JobQueue, Priority: priority, MaxAttempts: maxAttempts,
+		UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: jobs.Active()}}
 }
 
-// RequestRun requests a run that rescores the tenant. It returns a new run, or the one that waits already. The run and its
-// job exist once the caller's transaction is committed.
+// RequestRun requests a run that rescores the tenant. It returns a new run, or the one that waits already. The run and
+// its job exist once the caller's transaction is committed.
 func RequestRun(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, id TenantID, by tenant.By) (Run, error) {
 	run, err := enqueueRun(ctx, tx, queue, id)
 	if err != nil {
 		return Run{}, err
 	}
-	return run, tenant.Record(ctx, tx, by, tenant.Act{Tenant: id, Action: "run.request", Object: strconv.Itoa(int(run.RunID))})
+	return run, tenant.Record(ctx, tx, by, tenant.Act{Tenant: id, Action: "run.request",
+		Object: strconv.Itoa(int(run.RunID))})
 }
 
 // enqueueRun is RequestRun for a caller that records the act which makes the run due.
@@ -73,9 +75,10 @@ func enqueueRun(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, i
 	return run, err
 }
 
-// FollowRegister brings companies to what the staged register says and, where that changed any, makes the scores of every
-// active tenant due. Unless the register is known to have changed, whether it did is looked up first.
-func FollowRegister(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, changed bool) (CompaniesReport, error) {
+// FollowRegister brings companies to what the staged register says and, where that changed any, makes the scores of
+// every active tenant due. Unless the register is known to have changed, whether it did is looked up first.
+func FollowRegister(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, changed bool) (CompaniesReport,
+	error) {
 	refresh := refreshStaleCompanies
 	if changed {
 		refresh = RefreshCompanies
@@ -108,8 +111,9 @@ type Worker struct {
 
 	DB      *postgres.DB
 	Weights func() (Weights, error)
-	After   func(ctx context.Context, tx postgres.SystemTx, id TenantID) error // within a run that changed something; nil: nothing follows
-	Log     *slog.Logger
+	// within a run that changed something; nil: nothing follows
+	After func(ctx context.Context, tx postgres.SystemTx, id TenantID) error
+	Log   *slog.Logger
 }
 
 // Work does what `leadctl leads score` does for the tenant of the job. A tenant that may not be used gets nothing.
@@ -127,7 +131,8 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[JobArgs]) error {
 	if err != nil {
 		return w.failed(ctx, job, err)
 	}
-	w.Log.InfoContext(ctx, "leads scored", "run_id", report.RunID, "full", report.Full, "candidates", report.Candidates, "added", report.Added,
+	w.Log.InfoContext(ctx, "leads scored", "run_id", report.RunID, "full", report.Full, "candidates", report.Candidates,
+		"added", report.Added,
 		"changed", report.Changed, "removed", report.Removed, "attempt", job.Attempt)
 	return nil
 }
@@ -177,16 +182,18 @@ func (w *Worker) failed(ctx context.Context, job *river.Job[JobArgs], cause erro
 	if jobs.Transient(cause) && job.Attempt < job.MaxAttempts {
 		return cause
 	}
-	w.Log.WarnContext(ctx, "scoring given up", "run_id", job.Args.Run, "attempt", job.Attempt, "kind", fault.KindOf(cause).String(), "error", cause)
+	w.Log.WarnContext(ctx, "scoring given up", "run_id", job.Args.Run, "attempt", job.Attempt, "kind",
+		fault.KindOf(cause).String(), "error", cause)
 	if job.Args.Run == 0 {
 		return river.JobCancel(cause)
 	}
 	// The attempt's own time may be what ran out: the record is written all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	return errors.Join(river.JobCancel(cause), w.DB.InTenant(ctx, job.Args.Tenant, func(ctx context.Context, tx postgres.TenantTx) error {
-		return failRun(ctx, tx, job.Args.Run, fault.Text(cause))
-	}))
+	return errors.Join(river.JobCancel(cause), w.DB.InTenant(ctx, job.Args.Tenant,
+		func(ctx context.Context, tx postgres.TenantTx) error {
+			return failRun(ctx, tx, job.Args.Run, fault.Text(cause))
+		}))
 }
 
 // NextRetry backs off from ten seconds to half an hour, with jitter.

@@ -30,7 +30,8 @@ func (w world) work() {
 	workers := river.NewWorkers()
 	weights := func() (leads.Weights, error) { return leads.DefaultWeights(), nil }
 	river.AddWorker(workers, &leads.Worker{DB: w.App, Weights: weights, Log: slog.New(slog.DiscardHandler)})
-	client, err := jobs.New(w.t.Context(), w.App, jobs.Options{Workers: workers, Queues: map[string]int{leads.JobQueue: 2}})
+	client, err := jobs.New(w.t.Context(), w.App, jobs.Options{Workers: workers,
+		Queues: map[string]int{leads.JobQueue: 2}})
 	require.NoError(w.t, err)
 	require.NoError(w.t, client.Start(w.t.Context()))
 	w.t.Cleanup(func() { require.NoError(w.t, client.Stop(context.Background())) })
@@ -147,7 +148,8 @@ func TestJobsScore(t *testing.T) {
 	require.Equal(t, []string{"(1,)", "(2,)"}, w.jobs()[2:])
 	require.Contains(t, w.names(1), "GOLF SOFTWARE PTE. LTD.")
 	require.Contains(t, w.names(2), "GOLF SOFTWARE PTE. LTD.")
-	require.Equal(t, []string{"(1,2,false)", "(2,2,false)"}, w.rows(`SELECT tenant_id, run_id, counts->>'full' FROM enrichment_runs WHERE run_id > 1 ORDER BY 1`))
+	require.Equal(t, []string{"(1,2,false)", "(2,2,false)"},
+		w.rows(`SELECT tenant_id, run_id, counts->>'full' FROM enrichment_runs WHERE run_id > 1 ORDER BY 1`))
 }
 
 func TestATenantThatMayNotBeUsedIsNotScored(t *testing.T) {
@@ -170,8 +172,10 @@ func TestWeightsAreRead(t *testing.T) {
 	require.Equal(t, leads.DefaultWeights(), w)
 	w, err = leads.ParseWeights([]string{"version=acme-2", "industry=40", "high=0.8"})
 	require.NoError(t, err)
-	require.Equal(t, "acme-2 40 0.8 15", w.Version+" "+fmt.Sprint(w.Industry)+" "+fmt.Sprint(w.High)+" "+fmt.Sprint(w.Age))
-	for _, bad := range [][]string{{"industry=40"}, {"version=x", "size=big"}, {"version=x", "colour=1"}, {"version=x", "age"}, {"version=", "age=1"},
+	require.Equal(t, "acme-2 40 0.8 15", w.Version+" "+fmt.Sprint(w.Industry)+" "+fmt.Sprint(w.High)+" "+fmt.Sprint(
+		w.Age))
+	for _, bad := range [][]string{{"industry=40"}, {"version=x", "size=big"}, {"version=x", "colour=1"},
+		{"version=x", "age"}, {"version=", "age=1"},
 		{"version=x", "age=-1"}, {"version=x", "age=NaN"}, {"version=x", "high=0.1", "medium=0.2"}} {
 		_, err := leads.ParseWeights(bad)
 		require.Equal(t, fault.Invalid, fault.KindOf(err), "%v", bad)

@@ -1,15 +1,15 @@
 // Package leads turns the register into a tenant's scored leads.
 //
-// It owns the way from the staged register to the companies table (RefreshCompanies), a tenant's ideal customer profiles
-// (ListRules, SetRule, TryProfile), the scoring that picks and ranks companies by them (Score, and the jobs that run it), and
-// everything that reads the outcome: Latest, Candidates, ShortlistStatus, ReadSpread and Export. It does not ingest the
-// register (package acra) and pushes nothing anywhere. Every function takes a transaction of package postgres and begins
-// none, but for Worker: a TenantTx sees one tenant's rules, features and scores, a SystemTx writes companies, which belong
-// to nobody, and jobs.
+// It owns the way from the staged register to the companies table (RefreshCompanies), a tenant's ideal customer
+// profiles (ListRules, SetRule, TryProfile), the scoring that picks and ranks companies by them (Score, and the jobs
+// that run it), and everything that reads the outcome: Latest, Candidates, ShortlistStatus, ReadSpread and Export. It
+// does not ingest the register (package acra) and pushes nothing anywhere. Every function takes a transaction of
+// package postgres and begins none, but for Worker: a TenantTx sees one tenant's rules, features and scores, a SystemTx
+// writes companies, which belong to nobody, and jobs.
 //
-// The way of a score, five files: job.go (who asked, and when) → profile.go (what a rule says) → match.go (the rule as SQL
-// conditions over companies) → score.go and score.sql (features, score, rationale, and the rows that differ) → export.go
-// (best first, streamed).
+// The way of a score, five files: job.go (who asked, and when) → profile.go (what a rule says) → match.go (the rule as
+// SQL conditions over companies) → score.go and score.sql (features, score, rationale, and the rows that differ) →
+// export.go (best first, streamed).
 //
 // Other services may write lead_features and lead_scores too. Rows of ours carry source 'leadctl'; others are read and
 // exported like ours, and never changed.
@@ -37,8 +37,8 @@ const (
 // TenantID names a tenant.
 type TenantID = tenantid.ID
 
-// Lead is a scored company as clients read it. A pointer is nil where nothing is known; a score that is no finite number
-// counts as unknown. Contacts are the tenant's own, from contacts and lead_emails.
+// Lead is a scored company as clients read it. A pointer is nil where nothing is known; a score that is no finite
+// number counts as unknown. Contacts are the tenant's own, from contacts and lead_emails.
 type Lead struct {
 	CompanyID       int32    `json:"company_id" yaml:"company_id" db:"company_id"`
 	Name            *string  `json:"name" yaml:"name" db:"name"`

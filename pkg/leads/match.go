@@ -85,7 +85,8 @@ func not(sql string) string {
 func rangesSQL(ranges []codeRange, a *arguments) []string {
 	var out []string
 	for _, r := range ranges {
-		out = append(out, `c.industry_code COLLATE "C" >= `+a.add(r.lo)+` AND c.industry_code COLLATE "C" < `+a.add(r.hi))
+		out = append(out, `c.industry_code COLLATE "C" >= `+a.add(r.lo)+` AND c.industry_code COLLATE "C" < `+a.add(
+			r.hi))
 	}
 	return out
 }

@@ -66,7 +66,8 @@ func TestProfilesPick(t *testing.T) {
 		w.rule(1, "Rule", payload)
 		w.score(1, leads.ScoreOptions{})
 		var first []string
-		for _, r := range w.rows(`SELECT split_part(name, ' ', 1) FROM lead_scores JOIN companies USING (company_id) ORDER BY 1`) {
+		for _, r := range w.rows(
+			`SELECT split_part(name, ' ', 1) FROM lead_scores JOIN companies USING (company_id) ORDER BY 1`) {
 			first = append(first, r[1:len(r)-1])
 		}
 		require.ElementsMatch(t, want, first, payload)
@@ -77,14 +78,17 @@ func TestTrialSaysWhatCutsMost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.register()
-	profile, err := leads.ParseProfile([]byte(`{"entity_types":["Local Company"],"incorporation_year":{"min":2010},"industries":["shipping"]}`))
+	profile, err := leads.ParseProfile(
+		[]byte(`{"entity_types":["Local Company"],"incorporation_year":{"min":2010},"industries":["shipping"]}`))
 	require.NoError(t, err)
 	w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
 		trial, err := leads.TryProfile(ctx, tx, profile)
 		require.NoError(t, err)
 		require.Equal(t, int64(5), trial.Live)
 		require.Zero(t, trial.Matches)
-		require.Equal(t, []leads.Cut{{Condition: "industries", Fulfil: 1, Cuts: 2}, {Condition: "incorporation_year", Fulfil: 2, Cuts: 1}, {Condition: "entity_types", Fulfil: 3}}, trial.Conditions)
+		require.Equal(t, []leads.Cut{{Condition: "industries", Fulfil: 1, Cuts: 2},
+			{Condition: "incorporation_year", Fulfil: 2, Cuts: 1}, {Condition: "entity_types", Fulfil: 3}},
+			trial.Conditions)
 		require.Equal(t, "industries", trial.CutsMost)
 		require.Empty(t, trial.Sample)
 	})

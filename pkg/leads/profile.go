@@ -15,17 +15,24 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Profile is what a rule's payload says: an ideal customer. Every condition that is given must hold, with two exceptions:
-// industries and ssic_codes are alternatives to each other, and keywords choose companies only when neither is given,
-// else they raise the score. An empty profile fits every live company.
+// Profile is what a rule's payload says: an ideal customer. Every condition that is given must hold, with two
+// exceptions: industries and ssic_codes are alternatives to each other, and keywords choose companies only when neither
+// is given, else they raise the score. An empty profile fits every live company.
 type Profile struct {
-	Industries        []string   `json:"industries,omitempty" yaml:"industries,omitempty"`                // section letter, two-digit division, title or everyday word; else compared with industry_norm
-	SSICCodes         []string   `json:"ssic_codes,omitempty" yaml:"ssic_codes,omitempty"`                // two to five digits; fewer than five mean all that begin so
-	EmployeeRange     Range      `json:"employee_range,omitzero" yaml:"employee_range,omitempty"`         // companies whose headcount is unknown pass, and score lower
-	IncorporationYear Range      `json:"incorporation_year,omitzero" yaml:"incorporation_year,omitempty"` // both ends count
-	EntityTypes       []string   `json:"entity_types,omitempty" yaml:"entity_types,omitempty"`            // as the register calls them, in any case
-	Keywords          []string   `json:"keywords,omitempty" yaml:"keywords,omitempty"`                    // whole words in the name, in any case
-	Exclusions        Exclusions `json:"exclusions,omitzero" yaml:"exclusions,omitempty"`                 // any one of these rules a company out
+	// section letter, two-digit division, title or everyday word; else compared with industry_norm
+	Industries []string `json:"industries,omitempty" yaml:"industries,omitempty"`
+	// two to five digits; fewer than five mean all that begin so
+	SSICCodes []string `json:"ssic_codes,omitempty" yaml:"ssic_codes,omitempty"`
+	// companies whose headcount is unknown pass, and score lower
+	EmployeeRange Range `json:"employee_range,omitzero" yaml:"employee_range,omitempty"`
+	// both ends count
+	IncorporationYear Range `json:"incorporation_year,omitzero" yaml:"incorporation_year,omitempty"`
+	// as the register calls them, in any case
+	EntityTypes []string `json:"entity_types,omitempty" yaml:"entity_types,omitempty"`
+	// whole words in the name, in any case
+	Keywords []string `json:"keywords,omitempty" yaml:"keywords,omitempty"`
+	// any one of these rules a company out
+	Exclusions Exclusions `json:"exclusions,omitzero" yaml:"exclusions,omitempty"`
 
 	// Unknown holds members that leadctl does not know. They are kept with the rule and have no effect.
 	Unknown map[string]jsontext.Value `json:",unknown" yaml:"-"`
@@ -76,7 +83,8 @@ func ParseProfile(payload []byte) (Profile, error) {
 func payloadFault(err error) error {
 	var semantic *json.SemanticError
 	if errors.As(err, &semantic) {
-		return fault.New(fault.Invalid, "payload%s: a %s is not what goes here", dotted(semantic.JSONPointer), semantic.JSONKind)
+		return fault.New(fault.Invalid, "payload%s: a %s is not what goes here", dotted(semantic.JSONPointer),
+			semantic.JSONKind)
 	}
 	var syntactic *jsontext.SyntacticError
 	if errors.As(err, &syntactic) {
@@ -102,7 +110,9 @@ func (p Profile) Warnings() []string {
 	}
 	for _, term := range slices.Concat(p.Industries, p.Exclusions.Industries) {
 		if _, ok := findIndustry(term); !ok {
-			out = append(out, fmt.Sprintf("industry %q: no section, division or known word of SSIC 2020; compared with companies' industry as it stands", term))
+			out = append(out, fmt.Sprintf(
+				"industry %q: no section, division or known word of SSIC 2020; compared with companies' industry as "+
+					"it stands", term))
 		}
 	}
 	return out

@@ -34,7 +34,8 @@ func TestProfileFaultsNameTheMember(t *testing.T) {
 		`{"employee_range":{"from":1}}`:        "payload.employee_range.from: there is no such member",
 		`{"employee_range":[1,2]}`:             "payload.employee_range:",
 		`{"incorporation_year":{"max":99}}`:    "payload.incorporation_year.max 99",
-		`{"incorporation_year":{"min":2020,"max":2010}}`:        "payload.incorporation_year: min 2020 is above max 2010",
+		`{"incorporation_year":{"min":2020,"max":2010}}`: "payload.incorporation_year: min 2020 is above " +
+			"max 2010",
 		`{"exclusions":{"uens":["x"]}}`:                         `payload.exclusions.uens[0] "x": not a UEN`,
 		`{"exclusions":{"names":["x"]}}`:                        "payload.exclusions.names: there is no such member",
 		`{"entity_types":["` + strings.Repeat("x", 200) + `"]}`: "payload.entity_types[0]: longer than 120 bytes",
@@ -49,7 +50,8 @@ func TestProfileFaultsNameTheMember(t *testing.T) {
 
 func TestProfileKeepsWhatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
-	p, err := leads.ParseProfile([]byte(`{"industries":["software","Blockchain"],"geos":["SG"],"employee_range":null,"keywords":null}`))
+	p, err := leads.ParseProfile(
+		[]byte(`{"industries":["software","Blockchain"],"geos":["SG"],"employee_range":null,"keywords":null}`))
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"payload.geos: unknown to leadctl, kept without effect",

@@ -35,7 +35,8 @@ type selection struct {
 	dated bool   // a last column with the newest time that anything of the lead was written
 }
 
-// modified is the newest time that anything of a lead was written, or that a run ended, which may have taken leads away.
+// modified is the newest time that anything of a lead was written, or that a run ended, which may have taken leads
+// away.
 const modified = `greatest(s.scored_at, c.updated_at, k.updated_at, e.updated_at,
     (SELECT r.ended_at FROM public.enrichment_runs r ORDER BY r.started_at DESC, r.run_id DESC LIMIT 1))`
 
@@ -52,8 +53,8 @@ func (q selection) columns(score string) string {
   coalesce(e.email, k.email) AS primary_email, k.name AS contact_name, k.title AS contact_title, k.linkedin AS contact_linkedin, k.phone AS contact_phone` + dated
 }
 
-// sql asks for the leads of p. The limit of a page stands before the joins. It is part of the text, so that a plan which
-// PostgreSQL keeps is made for it.
+// sql asks for the leads of p. The limit of a page stands before the joins. It is part of the text, so that a plan
+// which PostgreSQL keeps is made for it.
 func (p part) sql(q selection) string {
 	from := q.wholeTables(p.where)
 	if isPage(q.limit) {
@@ -64,8 +65,8 @@ FROM ` + from + `
 ORDER BY ` + p.order + limitSQL(q.limit)
 }
 
-// wholeTables joins tables as wholes. Of several contacts of a company the newest counts; of its addresses the primary one,
-// else the newest.
+// wholeTables joins tables as wholes. Of several contacts of a company the newest counts; of its addresses the primary
+// one, else the newest.
 func (q selection) wholeTables(where string) string {
 	return `public.lead_scores s
 LEFT JOIN public.companies c ON c.company_id = s.company_id
@@ -94,9 +95,11 @@ func limitSQL(limit int) string {
 
 // inIndexOrder runs a query that an index answers in order up to its limit. Left alone, PostgreSQL would keep the plan
 // it made for the connection's first tenant: had that one few rows, every later tenant's would all be read and sorted.
-func inIndexOrder(ctx context.Context, tx postgres.TenantTx, sql string, args []any, read func(pgx.Rows) error) (err error) {
+func inIndexOrder(ctx context.Context, tx postgres.TenantTx, sql string, args []any,
+	read func(pgx.Rows) error) (err error) {
 	var b pgx.Batch
-	b.Queue(`SELECT set_config('enable_sort', 'off', true), set_config('enable_memoize', 'off', true)`) // no company comes twice
+	// no company comes twice
+	b.Queue(`SELECT set_config('enable_sort', 'off', true), set_config('enable_memoize', 'off', true)`)
 	b.Queue(sql, args...)
 	results := tx.SendBatch(ctx, &b)
 	defer func() { err = errors.Join(err, results.Close()) }()
@@ -110,8 +113,8 @@ func inIndexOrder(ctx context.Context, tx postgres.TenantTx, sql string, args []
 	return read(rows)
 }
 
-// Cursor is a place in the order of Latest: just after that score and company. AfterScore nil with an AfterID lies among
-// the leads without a score. The zero Cursor is the beginning.
+// Cursor is a place in the order of Latest: just after that score and company. AfterScore nil with an AfterID lies
+// among the leads without a score. The zero Cursor is the beginning.
 type Cursor struct {
 	AfterScore *float64 `json:"afterScore" yaml:"afterScore"`
 	AfterID    int32    `json:"afterId" yaml:"afterId"`
@@ -155,8 +158,9 @@ func checkLimit(limit int) error {
 	return nil
 }
 
-// Latest gives the leads that pass filter and follow after, best first, at most limit. Paging by NextCursor neither skips
-// nor repeats a lead whose score stays as it is. Faults: Invalid for a limit, cursor or filter that cannot be one.
+// Latest gives the leads that pass filter and follow after, best first, at most limit. Paging by NextCursor neither
+// skips nor repeats a lead whose score stays as it is. Faults: Invalid for a limit, cursor or filter that cannot be
+// one.
 func Latest(ctx context.Context, tx postgres.TenantTx, limit int, filter Filter, after Cursor) (Page, error) {
 	if err := checkLimit(limit); err != nil {
 		return Page{}, err
@@ -186,17 +190,19 @@ func Latest(ctx context.Context, tx postgres.TenantTx, limit int, filter Filter,
 }
 
 // readLeads appends what of p passes filter and lies behind a place, which behind gives as a condition.
-func readLeads(ctx context.Context, tx postgres.TenantTx, into *[]Lead, p part, limit int, filter Filter, behind func(*arguments) string) error {
+func readLeads(ctx context.Context, tx postgres.TenantTx, into *[]Lead, p part, limit int, filter Filter,
+	behind func(*arguments) string) error {
 	var args arguments
 	more, err := filter.sql(&args)
 	if err != nil {
 		return err
 	}
 	more += behind(&args)
-	return inIndexOrder(ctx, tx, p.sql(selection{limit: limit, more: more}), args.values, func(rows pgx.Rows) (err error) {
-		*into, err = pgx.AppendRows(*into, rows, pgx.RowToStructByName[Lead])
-		return err
-	})
+	return inIndexOrder(ctx, tx, p.sql(selection{limit: limit, more: more}), args.values,
+		func(rows pgx.Rows) (err error) {
+			*into, err = pgx.AppendRows(*into, rows, pgx.RowToStructByName[Lead])
+			return err
+		})
 }
 
 // Candidate is a company that one of the tenant's rules picked.
@@ -220,9 +226,10 @@ type CandidatePage struct {
 	NextCursor *CandidateCursor `json:"nextCursor" yaml:"nextCursor"`
 }
 
-// Candidates gives the companies that the tenant's rules picked, latest first, at most limit, of one industry when it is
-// not "" (a section, division, title or everyday word as in a rule).
-func Candidates(ctx context.Context, tx postgres.TenantTx, limit int, industry string, after CandidateCursor) (CandidatePage, error) {
+// Candidates gives the companies that the tenant's rules picked, latest first, at most limit, of one industry when it
+// is not "" (a section, division, title or everyday word as in a rule).
+func Candidates(ctx context.Context, tx postgres.TenantTx, limit int, industry string,
+	after CandidateCursor) (CandidatePage, error) {
 	if err := checkLimit(limit); err != nil {
 		return CandidatePage{}, err
 	}
@@ -245,10 +252,11 @@ func Candidates(ctx context.Context, tx postgres.TenantTx, limit int, industry s
 		UpdatedAt time.Time
 	}
 	var list []dated
-	err := inIndexOrder(ctx, tx, sql+` ORDER BY f.updated_at DESC, f.company_id`+limitSQL(limit+1), args.values, func(rows pgx.Rows) (err error) {
-		list, err = pgx.CollectRows(rows, pgx.RowToStructByName[dated])
-		return err
-	})
+	err := inIndexOrder(ctx, tx, sql+` ORDER BY f.updated_at DESC, f.company_id`+limitSQL(limit+1), args.values,
+		func(rows pgx.Rows) (err error) {
+			list, err = pgx.CollectRows(rows, pgx.RowToStructByName[dated])
+			return err
+		})
 	if err != nil {
 		return CandidatePage{}, err
 	}
@@ -276,7 +284,8 @@ type Status struct {
 // ShortlistStatus counts the tenant's scores and tells its last run.
 func ShortlistStatus(ctx context.Context, tx postgres.TenantTx) (Status, error) {
 	st := Status{TenantID: tx.Tenant()}
-	err := tx.QueryRow(ctx, `SELECT count(*), max(scored_at) FROM public.lead_scores`).Scan(&st.TotalScored, &st.LastRefreshedAt)
+	err := tx.QueryRow(ctx, `SELECT count(*), max(scored_at) FROM public.lead_scores`).Scan(&st.TotalScored,
+		&st.LastRefreshedAt)
 	if err != nil {
 		return Status{}, err
 	}

@@ -102,7 +102,8 @@ func TestCandidatesPage(t *testing.T) {
 			after = *page.NextCursor
 		}
 		require.Equal(t, want, got)
-		for industry, n := range map[string]int{"": 5, "software": 2, "information and communications": 2, "Transportation and Storage": 1, "no such industry": 0} {
+		for industry, n := range map[string]int{"": 5, "software": 2, "information and communications": 2,
+			"Transportation and Storage": 1, "no such industry": 0} {
 			page, err := leads.Candidates(ctx, tx, 10, industry, leads.CandidateCursor{})
 			require.NoError(t, err)
 			require.Len(t, page.Items, n, industry)
@@ -148,7 +149,8 @@ func TestRulesAreNumberedWithinTheTenant(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	require.Equal(t, []string{"(1)", "(2)", "(3)", "(4)", "(5)", "(6)", "(7)", "(8)"}, w.rows(`SELECT rule_id FROM icp_rules ORDER BY 1`))
+	require.Equal(t, []string{"(1)", "(2)", "(3)", "(4)", "(5)", "(6)", "(7)", "(8)"},
+		w.rows(`SELECT rule_id FROM icp_rules ORDER BY 1`))
 }
 
 func TestSetRuleReplacesByName(t *testing.T) {

@@ -24,8 +24,8 @@ const UnnamedRule = "Unnamed"
 // maxRules bounds what one scoring run has to look at.
 const maxRules = 100
 
-// DefaultRuleName and DefaultPayload are the rule that a new tenant starts with: established companies of the industries
-// that most platforms sell to. It is meant to be edited.
+// DefaultRuleName and DefaultPayload are the rule that a new tenant starts with: established companies of the
+// industries that most platforms sell to. It is meant to be edited.
 const (
 	DefaultRuleName = "Default"
 	DefaultPayload  = `{"industries": ["information and communications", "professional, scientific and technical activities", "wholesale and retail trade"], "entity_types": ["Local Company"], "incorporation_year": {"min": 2000}}`
@@ -66,16 +66,18 @@ func ShowRule(ctx context.Context, tx postgres.TenantTx, name string) (Rule, err
 	return r, err
 }
 
-// payloadHash is the SHA-256 of the payload as PostgreSQL prints it, in hexadecimal: the audit log's proof of what changed.
+// payloadHash is the SHA-256 of the payload as PostgreSQL prints it, in hexadecimal: the audit log's proof of what
+// changed.
 func (r Rule) payloadHash() string {
 	sum := sha256.Sum256(r.Payload)
 	return hex.EncodeToString(sum[:])
 }
 
-// SetRule creates the tenant's rule of that name or replaces its payload, and requests a run that rescores the tenant by it.
-// Name "" means UnnamedRule. The same payload again leaves the rule unchanged. Faults: Invalid with the name of the wrong
-// member; Conflict with code QUOTA_RULES when a new rule would be the tenant's 101st.
-func SetRule(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, id TenantID, name string, payload []byte, by tenant.By) (rule Rule, err error) {
+// SetRule creates the tenant's rule of that name or replaces its payload, and requests a run that rescores the tenant
+// by it. Name "" means UnnamedRule. The same payload again leaves the rule unchanged. Faults: Invalid with the name of
+// the wrong member; Conflict with code QUOTA_RULES when a new rule would be the tenant's 101st.
+func SetRule(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, id TenantID, name string, payload []byte,
+	by tenant.By) (rule Rule, err error) {
 	err = tx.AsTenant(ctx, id, func(ctx context.Context, tx postgres.TenantTx) (err error) {
 		rule, err = storeRule(ctx, tx, name, payload, by)
 		return err
@@ -120,14 +122,16 @@ func storeRule(ctx context.Context, tx postgres.TenantTx, name string, payload [
 	}
 	r, err := ShowRule(ctx, tx, name)
 	if tag.RowsAffected() == 0 && fault.Is(err, fault.NotFound) {
-		return Rule{}, fault.New(fault.Conflict, "rule %q: the tenant has %d rules, which is the most", name, maxRules).WithCode("QUOTA_RULES").
+		return Rule{}, fault.New(fault.Conflict, "rule %q: the tenant has %d rules, which is the most", name,
+			maxRules).WithCode("QUOTA_RULES").
 			WithHint("change a rule that is there: one rule may name many industries")
 	}
 	if err != nil {
 		return Rule{}, err
 	}
 	detail["rule_id"], detail["new_sha256"] = r.RuleID, r.payloadHash()
-	return r, tenant.Record(ctx, tx, by, tenant.Act{Tenant: tx.Tenant(), Action: "icp.set", Object: r.Name, Detail: detail})
+	return r, tenant.Record(ctx, tx, by, tenant.Act{Tenant: tx.Tenant(), Action: "icp.set", Object: r.Name,
+		Detail: detail})
 }
 
 // unstorable names what jsonb refuses of valid JSON: \u0000, numbers beyond any size, nesting without end.

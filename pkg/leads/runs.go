@@ -64,8 +64,8 @@ func waitingRun(ctx context.Context, tx postgres.TenantTx) (Run, error) {
 	return r, err
 }
 
-// beginRun marks a run as running and reports whether it is still to be done. It waits for whoever is just joining the run:
-// what they commit with it must be seen by the scoring that follows.
+// beginRun marks a run as running and reports whether it is still to be done. It waits for whoever is just joining the
+// run: what they commit with it must be seen by the scoring that follows.
 func beginRun(ctx context.Context, tx postgres.TenantTx, id int32) (due bool, err error) {
 	if err := locked(ctx, tx, lockNumbers); err != nil {
 		return false, err

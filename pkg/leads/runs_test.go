@@ -33,7 +33,8 @@ func TestRunsOfOneTenantFollowEachOther(t *testing.T) {
 	}
 	wait.Wait()
 	require.ElementsMatch(t, []int64{5, 0, 0, 0}, added)
-	require.Equal(t, []string{"(1,done)", "(2,done)", "(3,done)", "(4,done)"}, w.rows(`SELECT run_id, status FROM enrichment_runs ORDER BY 1`))
+	require.Equal(t, []string{"(1,done)", "(2,done)", "(3,done)", "(4,done)"},
+		w.rows(`SELECT run_id, status FROM enrichment_runs ORDER BY 1`))
 }
 
 // Whoever edits a rule does not wait for a scoring that takes long.

@@ -26,7 +26,8 @@ var scoreSQL string
 // whose transactions last long.
 const overlap = time.Hour
 
-// ScoreOptions of Score. The zero value scores with the default weights, incrementally where that gives the same result.
+// ScoreOptions of Score. The zero value scores with the default weights, incrementally where that gives the same
+// result.
 type ScoreOptions struct {
 	Weights Weights   // DefaultWeights when zero
 	Full    bool      // look at every company even if neither rules nor weights changed
@@ -37,9 +38,10 @@ type ScoreOptions struct {
 // ScoreReport says what a run did. Candidates counts what this run judged: all that fit, or when it was not Full those
 // that fit among the companies changed since the run before.
 type ScoreReport struct {
-	RunID      int32    `json:"run_id" yaml:"run_id" db:"-"`
-	Rules      int      `json:"rules" yaml:"rules" db:"-"`
-	Skipped    []string `json:"skipped,omitempty" yaml:"skipped,omitempty" db:"-"` // rules that cannot be read, with the reason
+	RunID int32 `json:"run_id" yaml:"run_id" db:"-"`
+	Rules int   `json:"rules" yaml:"rules" db:"-"`
+	// rules that cannot be read, with the reason
+	Skipped    []string `json:"skipped,omitempty" yaml:"skipped,omitempty" db:"-"`
 	Full       bool     `json:"full" yaml:"full" db:"-"`
 	Version    string   `json:"version" yaml:"version" db:"-"`
 	Candidates int64    `json:"candidates" yaml:"candidates" db:"candidates"`
@@ -62,8 +64,10 @@ func Score(ctx context.Context, tx postgres.TenantTx, opts ScoreOptions, by tena
 	if err != nil {
 		return ScoreReport{}, err
 	}
-	return report, tenant.Record(ctx, tx, by, tenant.Act{Tenant: tx.Tenant(), Action: "leads.score", Object: strconv.Itoa(int(report.RunID)),
-		Detail: map[string]any{"version": report.Version, "added": report.Added, "changed": report.Changed, "removed": report.Removed}})
+	return report, tenant.Record(ctx, tx, by, tenant.Act{Tenant: tx.Tenant(), Action: "leads.score",
+		Object: strconv.Itoa(int(report.RunID)),
+		Detail: map[string]any{"version": report.Version, "added": report.Added, "changed": report.Changed,
+			"removed": report.Removed}})
 }
 
 // scoreTenant is Score for a run whose request was recorded.
@@ -160,7 +164,8 @@ func sinceLastRun(ctx context.Context, tx postgres.TenantTx, basis string, full 
 	return &since, nil
 }
 
-func applyScores(ctx context.Context, tx postgres.TenantTx, rules []readRule, opts ScoreOptions, since *time.Time) (ScoreReport, error) {
+func applyScores(ctx context.Context, tx postgres.TenantTx, rules []readRule, opts ScoreOptions,
+	since *time.Time) (ScoreReport, error) {
 	var args arguments
 	sql := scoreStatement(&args, tx.Tenant(), rules, opts, since)
 	// Planned for these values: a plan kept for any rule and any tenant would be a bad one.
@@ -181,10 +186,12 @@ func scoreStatement(a *arguments, id TenantID, rules []readRule, opts ScoreOptio
 		possible = append(possible, "CASE WHEN p.v_"+f.name+" IS NULL THEN 0 ELSE "+weight+" END")
 		reached = append(reached, "coalesce(p.v_"+f.name+", 0) * "+weight)
 		reasons = append(reasons, "CASE WHEN p.v_"+f.name+" IS NOT NULL THEN concat("+f.says+
-			", ' (', "+whole("100 * p.v_"+f.name+" * "+weight+" / p.possible")+", ' of ', "+whole("100 * "+weight+" / p.possible")+", ')') END")
+			", ' (', "+whole("100 * p.v_"+f.name+" * "+weight+" / p.possible")+", ' of ', "+whole(
+			"100 * "+weight+" / p.possible")+", ')') END")
 		keys = append(keys, f.name)
 	}
-	picked := []string{pick(readRule{}, []condition{{"", "false"}}, opts.Now.Year(), a)} // gives the columns when there is no rule
+	// gives the columns when there is no rule
+	picked := []string{pick(readRule{}, []condition{{"", "false"}}, opts.Now.Year(), a)}
 	for _, r := range rules {
 		picked = append(picked, pick(r, append(r.profile.conditions(a), changedSince(since, a)...), opts.Now.Year(), a))
 	}
@@ -194,16 +201,21 @@ func scoreStatement(a *arguments, id TenantID, rules []readRule, opts ScoreOptio
 	}
 	changedS, changedF := "", ""
 	if since != nil {
-		changed := " AND %s.company_id IN (SELECT company_id FROM public.companies WHERE updated_at >= " + a.add(*since) + "::timestamptz)"
+		changed := " AND %s.company_id IN (SELECT company_id FROM public.companies WHERE updated_at >= " +
+			a.add(*since) + "::timestamptz)"
 		changedS, changedF = fmt.Sprintf(changed, "s"), fmt.Sprintf(changed, "f")
 	}
 	return strings.NewReplacer(
 		"{divisions}", a.add(codes), "{titles}", a.add(titles), "{picked}", strings.Join(picked, "\n  UNION ALL\n  "),
-		"{values}", strings.Join(values, ", "), "{features}", strings.Join(objects, ", "), "{reasons}", strings.Join(reasons, ", "),
+		"{values}", strings.Join(values, ", "), "{features}", strings.Join(objects, ", "), "{reasons}",
+		strings.Join(reasons, ", "),
 		"{possible}", strings.Join(possible, " + "), "{reached}", strings.Join(reached, " + "),
-		"{high}", a.add(opts.Weights.High), "{medium}", a.add(opts.Weights.Medium), "{version}", a.add(opts.Weights.Version)+"::text",
-		"{tenant}", a.add(id)+"::int", "{source}", a.add(Source)+"::text", "{keys}", a.add(append(keys, "rule", "rule_id"))+"::text[]",
-		"{percent}", whole("100 * p.score"), "{distinct}", distinct, "{order}", order, "{changed_s}", changedS, "{changed_f}", changedF,
+		"{high}", a.add(opts.Weights.High), "{medium}", a.add(opts.Weights.Medium), "{version}",
+		a.add(opts.Weights.Version)+"::text",
+		"{tenant}", a.add(id)+"::int", "{source}", a.add(Source)+"::text", "{keys}",
+		a.add(append(keys, "rule", "rule_id"))+"::text[]",
+		"{percent}", whole("100 * p.score"), "{distinct}", distinct, "{order}", order, "{changed_s}", changedS,
+		"{changed_f}", changedF,
 	).Replace(scoreSQL)
 }
 

@@ -26,7 +26,8 @@ func TestScoreExplainsItself(t *testing.T) {
 	w.register()
 	w.rule(1, "Software", `{"industries":["software"],"keywords":["cloud"],"incorporation_year":{"min":2010,"max":2020},"employee_range":{"min":10}}`)
 	report := w.score(1, leads.ScoreOptions{})
-	require.Equal(t, leads.ScoreReport{RunID: 1, Rules: 1, Full: true, Version: "leadctl-1", Candidates: 2, Added: 2}, report)
+	require.Equal(t, leads.ScoreReport{RunID: 1, Rules: 1, Full: true, Version: "leadctl-1", Candidates: 2, Added: 2},
+		report)
 	require.Equal(t, []string{
 		`(0.845,high,"Fits ""Software"" at 85 of 100: computer programming, information technology consultancy and related activities (SSIC 62011) ` +
 			`is the business asked for (35 of 35); its name says ""CLOUD"" (15 of 15); incorporated in 2015, within 2010–2020 (15 of 15); ` +
@@ -62,7 +63,8 @@ func TestScoreOnlyWritesWhatChanged(t *testing.T) {
 	w.stage("202600007G", "GOLF PTE. LTD.", "Local Company", "Live Company", "2026-01-01", "93110")
 	require.Equal(t, leads.CompaniesReport{Added: 1, Updated: 2, Closed: 1}, w.refresh())
 	report := w.score(1, leads.ScoreOptions{})
-	require.Equal(t, leads.ScoreReport{RunID: 5, Rules: 1, Version: "leadctl-1", Candidates: 3, Added: 1, Changed: 1, Removed: 1}, report)
+	require.Equal(t, leads.ScoreReport{RunID: 5, Rules: 1, Version: "leadctl-1", Candidates: 3, Added: 1, Changed: 1,
+		Removed: 1}, report)
 	require.NotContains(t, w.names(1), "CORNER CAFE")
 }
 
@@ -81,8 +83,10 @@ func TestIncrementalEqualsFull(t *testing.T) {
 		w.exec(`UPDATE enrichment_runs SET counts = jsonb_set(counts, '{seen}', to_jsonb((SELECT max(updated_at) FROM companies)))`)
 		for range 5 {
 			n := random.IntN(30)
-			w.stage(fmt.Sprintf("2000%05dA", n), pick("ONE", "TWO", "SEVEN SEAS", "THREE ONE"), pick("Local Company", "Limited Partnership"),
-				pick("Live", "Live Company", "Struck Off"), pick("2005", "2012", "2020")+"-01-01", pick("62011", "58131", "47711"))
+			w.stage(fmt.Sprintf("2000%05dA", n), pick("ONE", "TWO", "SEVEN SEAS", "THREE ONE"),
+				pick("Local Company", "Limited Partnership"),
+				pick("Live", "Live Company", "Struck Off"), pick("2005", "2012", "2020")+"-01-01",
+				pick("62011", "58131", "47711"))
 		}
 		w.refresh()
 		w.score(1, leads.ScoreOptions{})
@@ -124,17 +128,21 @@ func TestOtherWritersAreLeftAlone(t *testing.T) {
 	require.Equal(t, int64(1), report.Changed)
 	require.Equal(t, []string{`(ACME,0.99,platform,)`, `(BETA,0.7118,leadctl,mine-2)`, `(CORNER,0.99,platform,)`},
 		w.rows(`SELECT split_part(name, ' ', 1), score, s.source, version FROM lead_scores s JOIN companies USING (company_id) ORDER BY 1`))
-	require.Equal(t, []string{`(platform,"{""theirs"": true}")`}, w.rows(`SELECT source, features FROM lead_features WHERE source <> 'leadctl'`))
-	require.Equal(t, []string{`(Ada,Software)`}, w.rows(`SELECT features->>'contact_name', features->>'rule' FROM lead_features WHERE source = 'leadctl'`))
+	require.Equal(t, []string{`(platform,"{""theirs"": true}")`},
+		w.rows(`SELECT source, features FROM lead_features WHERE source <> 'leadctl'`))
+	require.Equal(t, []string{`(Ada,Software)`}, w.rows(
+		`SELECT features->>'contact_name', features->>'rule' FROM lead_features WHERE source = 'leadctl'`))
 
 	w.rule(1, "Software", `{"industries":["software"],"keywords":["beta"]}`)
 	w.score(1, leads.ScoreOptions{})
-	require.Equal(t, []string{`(Ada,1)`}, w.rows(`SELECT features->>'contact_name', features->>'keywords' FROM lead_features WHERE source = 'leadctl'`))
+	require.Equal(t, []string{`(Ada,1)`},
+		w.rows(`SELECT features->>'contact_name', features->>'keywords' FROM lead_features WHERE source = 'leadctl'`))
 
 	w.rule(1, "Software", `{"industries":["mining"]}`)
 	report = w.score(1, leads.ScoreOptions{})
 	require.Equal(t, int64(1), report.Removed)
-	require.Equal(t, []string{`("{""theirs"": true}")`, `("{""contact_name"": ""Ada""}")`}, w.rows(`SELECT features FROM lead_features ORDER BY source DESC`))
+	require.Equal(t, []string{`("{""theirs"": true}")`, `("{""contact_name"": ""Ada""}")`},
+		w.rows(`SELECT features FROM lead_features ORDER BY source DESC`))
 	require.Len(t, w.rows(`SELECT FROM lead_scores`), 2)
 }
 

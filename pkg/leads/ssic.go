@@ -8,12 +8,12 @@ import (
 	"sync"
 )
 
-// ssicCSV holds the sections (a letter each) and the two-digit divisions of the classification that its first line names, with
-// our own list of everyday words for some of them; groups and below are told apart by code alone.
+// ssicCSV holds the sections (a letter each) and the two-digit divisions of the classification that its first line
+// names, with our own list of everyday words for some of them; groups and below are told apart by code alone.
 //
-// Checked: sections A to U and their 81 divisions, codes and titles, against a public listing of all of SSIC 2020, whose
-// number of divisions is the one that is published for it; codes of real entries of the register against both. Not checked:
-// the department's own report, and that 00 is how a code of section V begins.
+// Checked: sections A to U and their 81 divisions, codes and titles, against a public listing of all of SSIC 2020,
+// whose number of divisions is the one that is published for it; codes of real entries of the register against both.
+// Not checked: the department's own report, and that 00 is how a code of section V begins.
 //
 //go:embed ssic2020.csv
 var ssicCSV string
@@ -68,8 +68,8 @@ func prefixRange(digits string) codeRange {
 	return codeRange{digits, digits[:last] + string(digits[last]+1)}
 }
 
-// findIndustry resolves what a person calls an industry: a section letter, a two-digit division, a title, or an everyday
-// word. A title of both a section and a division (education) means the section.
+// findIndustry resolves what a person calls an industry: a section letter, a two-digit division, a title, or an
+// everyday word. A title of both a section and a division (education) means the section.
 func findIndustry(term string) (Industry, bool) {
 	term = normalizeTerm(term)
 	for _, in := range taxonomy() {
@@ -94,7 +94,8 @@ func normalizeTerm(s string) string {
 	return strings.TrimSpace(notWord.ReplaceAllString(s, " "))
 }
 
-// divisionArrays gives, for SQL, each division with its title and its section's, lower-cased: the form of industry_norm.
+// divisionArrays gives, for SQL, each division with its title and its section's, lower-cased: the form of
+// industry_norm.
 func divisionArrays() (codes, titles, norms []string) {
 	var norm string
 	for _, in := range taxonomy() {

@@ -56,8 +56,10 @@ func TestWordsAreUnambiguous(t *testing.T) {
 func TestFindIndustry(t *testing.T) {
 	t.Parallel()
 	for term, code := range map[string]string{
-		"J": "J", "j": "J", "62": "62", "Information and Communications": "J", "information & communications": "J", " Software ": "62", "SaaS": "62",
-		"F&B": "56", "f & b": "56", "e-commerce": "47", "education": "P", "Real Estate Activities": "L", "construction": "F",
+		"J": "J", "j": "J", "62": "62", "Information and Communications": "J", "information & communications": "J",
+		" Software ": "62", "SaaS": "62",
+		"F&B": "56", "f & b": "56", "e-commerce": "47", "education": "P", "Real Estate Activities": "L",
+		"construction": "F",
 	} {
 		in, ok := findIndustry(term)
 		require.True(t, ok, term)

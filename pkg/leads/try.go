@@ -15,12 +15,13 @@ const sampleSize = 5
 
 // Trial is what a profile would pick, without scoring or writing anything.
 type Trial struct {
-	Live       int64       `json:"live" yaml:"live"`             // companies there are to pick from
-	Matches    int64       `json:"matches" yaml:"matches"`       // companies that fulfil every condition
-	Conditions []Cut       `json:"conditions" yaml:"conditions"` // in the order of the profile
-	CutsMost   string      `json:"cuts_most" yaml:"cuts_most"`   // the condition without which most companies would match; "" when none cuts
-	Sample     []Candidate `json:"sample" yaml:"sample"`         // a few that match, by company_id
-	Warnings   []string    `json:"warnings,omitempty" yaml:"warnings,omitempty"`
+	Live       int64 `json:"live" yaml:"live"`             // companies there are to pick from
+	Matches    int64 `json:"matches" yaml:"matches"`       // companies that fulfil every condition
+	Conditions []Cut `json:"conditions" yaml:"conditions"` // in the order of the profile
+	// the condition without which most companies would match; "" when none cuts
+	CutsMost string      `json:"cuts_most" yaml:"cuts_most"`
+	Sample   []Candidate `json:"sample" yaml:"sample"` // a few that match, by company_id
+	Warnings []string    `json:"warnings,omitempty" yaml:"warnings,omitempty"`
 }
 
 // Cut is what one condition does: how many live companies fulfil it, and how many more would match without it.
@@ -55,8 +56,9 @@ func TryProfile(ctx context.Context, tx postgres.TenantTx, p Profile) (Trial, er
 			trial.CutsMost, most = cut.Condition, cut.Cuts
 		}
 	}
-	rows, err := tx.Query(ctx, `SELECT c.company_id, c.name, c.industry_norm, c.website_domain, c.last_seen FROM public.companies c WHERE `+
-		where(conditions)+` ORDER BY c.company_id LIMIT `+strconv.Itoa(sampleSize), args.planned()...)
+	rows, err := tx.Query(ctx,
+		`SELECT c.company_id, c.name, c.industry_norm, c.website_domain, c.last_seen FROM public.companies c WHERE `+
+			where(conditions)+` ORDER BY c.company_id LIMIT `+strconv.Itoa(sampleSize), args.planned()...)
 	if err != nil {
 		return Trial{}, err
 	}
@@ -64,15 +66,16 @@ func TryProfile(ctx context.Context, tx postgres.TenantTx, p Profile) (Trial, er
 	return trial, err
 }
 
-// trialSQL evaluates each condition once a company: ok is how many hold, hN whether the Nth does. A condition alone keeps
-// a company out when all others hold.
+// trialSQL evaluates each condition once a company: ok is how many hold, hN whether the Nth does. A condition alone
+// keeps a company out when all others hold.
 func trialSQL(conditions []condition) string {
 	var holds, sum, out []string
 	for i, c := range conditions {
 		h := "h" + strconv.Itoa(i)
 		holds = append(holds, ", coalesce("+c.sql+", false) AS "+h)
 		sum = append(sum, h+"::int")
-		out = append(out, ", count(*) FILTER (WHERE "+h+"), count(*) FILTER (WHERE NOT "+h+" AND ok = "+strconv.Itoa(len(conditions)-1)+")")
+		out = append(out, ", count(*) FILTER (WHERE "+h+"), count(*) FILTER (WHERE NOT "+h+" AND ok = "+strconv.Itoa(
+			len(conditions)-1)+")")
 	}
 	sum = append(sum, "0")
 	return `SELECT count(*), count(*) FILTER (WHERE ok = ` + strconv.Itoa(len(conditions)) + `)` + strings.Join(out, "") + `

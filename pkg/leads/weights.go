@@ -31,14 +31,15 @@ func DefaultWeights() Weights {
 	}
 }
 
-// ParseWeights reads weights as the configuration gives them, such as version=acme-2, industry=40, high=0.8. What is not
-// named stays at its default. Changed weights need a version of their own. Faults: Invalid naming the entry.
+// ParseWeights reads weights as the configuration gives them, such as version=acme-2, industry=40, high=0.8. What is
+// not named stays at its default. Changed weights need a version of their own. Faults: Invalid naming the entry.
 func ParseWeights(entries []string) (Weights, error) {
 	w := DefaultWeights()
 	if len(entries) == 0 {
 		return w, nil
 	}
-	numbers := map[string]*float64{"industry": &w.Industry, "keywords": &w.Keywords, "age": &w.Age, "size": &w.Size, "form": &w.Form,
+	numbers := map[string]*float64{"industry": &w.Industry, "keywords": &w.Keywords, "age": &w.Age, "size": &w.Size,
+		"form":    &w.Form,
 		"website": &w.Website, "standing": &w.Standing, "high": &w.High, "medium": &w.Medium}
 	for _, entry := range entries {
 		name, value, _ := strings.Cut(entry, "=")
@@ -49,12 +50,15 @@ func ParseWeights(entries []string) (Weights, error) {
 		into, known := numbers[name]
 		n, err := strconv.ParseFloat(value, 64)
 		if !known || err != nil {
-			return Weights{}, fault.New(fault.Invalid, "weights: %.40q is not a weight and its number, such as industry=40", entry)
+			return Weights{}, fault.New(fault.Invalid,
+				"weights: %.40q is not a weight and its number, such as industry=40", entry)
 		}
 		*into = n
 	}
 	if w.Version == DefaultWeights().Version && w != DefaultWeights() {
-		return Weights{}, fault.New(fault.Invalid, "weights: changed ones need a version of their own").WithHint("add version=NAME, and another NAME with every change")
+		return Weights{}, fault.New(fault.Invalid,
+			"weights: changed ones need a version of their own").WithHint(
+			"add version=NAME, and another NAME with every change")
 	}
 	return w, w.check()
 }
@@ -62,7 +66,8 @@ func ParseWeights(entries []string) (Weights, error) {
 func (w Weights) check() error {
 	// Age, form, website and standing are judged for every company, so their sum keeps every score defined.
 	always := w.Age + w.Form + w.Website + w.Standing
-	for name, v := range map[string]float64{"industry": w.Industry, "keywords": w.Keywords, "age": w.Age, "size": w.Size,
+	for name, v := range map[string]float64{"industry": w.Industry, "keywords": w.Keywords, "age": w.Age,
+		"size": w.Size,
 		"form": w.Form, "website": w.Website, "standing": w.Standing} {
 		if !(v >= 0 && v <= 1000) {
 			return fault.New(fault.Invalid, "weight %s: %v is not from 0 to 1000", name, v)

@@ -10,8 +10,9 @@ import (
 	"github.com/sony/gobreaker/v2"
 )
 
-// newBreaker leaves a server alone for cooldown after tripAfter calls in a row that it did not serve, then lets one call try.
-// While it is left alone every call fails at once: a server that is coming up again is not met by all that piled up.
+// newBreaker leaves a server alone for cooldown after tripAfter calls in a row that it did not serve, then lets one
+// call try. While it is left alone every call fails at once: a server that is coming up again is not met by all that
+// piled up.
 func newBreaker(tripAfter int, cooldown time.Duration) *gobreaker.CircuitBreaker[answer] {
 	return gobreaker.NewCircuitBreaker[answer](gobreaker.Settings{
 		Timeout:     cooldown,

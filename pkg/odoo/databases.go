@@ -7,8 +7,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Databases is Odoo's own making of databases, with the master password that opens it: its database service, or the forms of
-// its database manager's page where the service is shut or gone.
+// Databases is Odoo's own making of databases, with the master password that opens it: its database service, or the
+// forms of its database manager's page where the service is shut or gone.
 type Databases struct {
 	server *Server
 	master Secret
@@ -84,7 +84,8 @@ func (d *Databases) Exists(ctx context.Context, name string) (bool, error) {
 	return by.exists(ctx, name)
 }
 
-// Duplicate copies a database with its files; fault.Conflict when the new name is taken, fault.NotFound without a source.
+// Duplicate copies a database with its files; fault.Conflict when the new name is taken, fault.NotFound without a
+// source.
 func (d *Databases) Duplicate(ctx context.Context, from, to string) error {
 	by, err := d.chosenBackend(ctx)
 	if err != nil {
@@ -93,9 +94,9 @@ func (d *Databases) Duplicate(ctx context.Context, from, to string) error {
 	return duplicate(ctx, by, from, to)
 }
 
-// Create makes a database with Odoo's base modules. It blocks every other database of the Odoo process for seconds, so it
-// belongs to template making only. Odoo may answer success although the making broke half way and left admin/admin behind:
-// the caller signs in to know.
+// Create makes a database with Odoo's base modules. It blocks every other database of the Odoo process for seconds, so
+// it belongs to template making only. Odoo may answer success although the making broke half way and left admin/admin
+// behind: the caller signs in to know.
 func (d *Databases) Create(ctx context.Context, name, lang, login string, password Secret) error {
 	by, err := d.chosenBackend(ctx)
 	if err != nil {
@@ -104,8 +105,8 @@ func (d *Databases) Create(ctx context.Context, name, lang, login string, passwo
 	return by.create(ctx, name, lang, login, password)
 }
 
-// Rename renames a database; its sessions are ended. By forms it is a copy and the end of the first one, and a crash in between
-// leaves both.
+// Rename renames a database; its sessions are ended. By forms it is a copy and the end of the first one, and a crash in
+// between leaves both.
 func (d *Databases) Rename(ctx context.Context, from, to string) error {
 	by, err := d.chosenBackend(ctx)
 	if err != nil {
@@ -123,7 +124,8 @@ func (d *Databases) Drop(ctx context.Context, name string) (bool, error) {
 	return drop(ctx, by, name)
 }
 
-// DropLeftover drops a database that an interrupted attempt may have left. It looks first: looking takes no master password.
+// DropLeftover drops a database that an interrupted attempt may have left. It looks first: looking takes no master
+// password.
 func (d *Databases) DropLeftover(ctx context.Context, name string) error {
 	left, err := d.Exists(ctx, name)
 	if err == nil && left {
@@ -132,11 +134,13 @@ func (d *Databases) DropLeftover(ctx context.Context, name string) error {
 	return err
 }
 
-// The answer to a change may be broken though the change was made, and it may be HTTP 500 though nothing was even begun (see retryOn500).
-// So a broken answer is looked into, and what did not happen is asked for again; since a name is given once, it cannot happen twice.
+// The answer to a change may be broken though the change was made, and it may be HTTP 500 though nothing was even begun
+// (see retryOn500). So a broken answer is looked into, and what did not happen is asked for again; since a name is
+// given once, it cannot happen twice.
 
 func duplicate(ctx context.Context, by databaseBackend, from, to string) error {
-	return change(ctx, func() error { return by.duplicate(ctx, from, to) }, func() bool { return existsIs(ctx, by, to, true) })
+	return change(ctx, func() error { return by.duplicate(ctx, from, to) },
+		func() bool { return existsIs(ctx, by, to, true) })
 }
 
 func drop(ctx context.Context, by databaseBackend, name string) (gone bool, err error) {
@@ -183,5 +187,6 @@ func MasterRefused(err error) error {
 		WithHint("check ODOO_MASTER_PASSWORD and that Odoo runs with list_db on, or set ODOO_POSTGRES_DSN")
 }
 
-// NoUniqueIndexNote is what an operator shall know of a database that only Odoo was asked to make: an index is SQL's to make.
+// NoUniqueIndexNote is what an operator shall know of a database that only Odoo was asked to make: an index is SQL's to
+// make.
 const NoUniqueIndexNote = "; without ODOO_POSTGRES_DSN no unique index keeps a company (x_uen) from being two contacts"

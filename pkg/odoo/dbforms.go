@@ -12,9 +12,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// dbForms are the forms of Odoo's database manager, at /web/database: what is left where the database service is shut or gone. A form
-// says that it worked with a redirect and that it did not with a page, so what it says is looked into. With list_db = False they are
-// closed as the service is.
+// dbForms are the forms of Odoo's database manager, at /web/database: what is left where the database service is shut
+// or gone. A form says that it worked with a redirect and that it did not with a page, so what it says is looked into.
+// With list_db = False they are closed as the service is.
 type dbForms struct {
 	server *Server
 	master Secret
@@ -23,7 +23,8 @@ type dbForms struct {
 // exists asks the page's own list. It has what the dbfilter lets through.
 func (d *dbForms) exists(ctx context.Context, name string) (bool, error) {
 	v, err := retryOn500(ctx, func() (v any, err error) {
-		v, _, err = d.server.web(ctx, webCall{path: "/web/database/list", params: map[string]any{}, failed: &CallError{Op: "web.database.list", Database: name}})
+		v, _, err = d.server.web(ctx, webCall{path: "/web/database/list", params: map[string]any{},
+			failed: &CallError{Op: "web.database.list", Database: name}})
 		return v, err
 	})
 	names, _ := v.([]any)
@@ -51,8 +52,9 @@ func (d *dbForms) duplicate(ctx context.Context, from, to string) error {
 
 // create sends the fields that the form wants even empty.
 func (d *dbForms) create(ctx context.Context, name, lang, login string, password Secret) error {
-	return d.submit(ctx, "create", name, url.Values{"name": {name}, "lang": {lang}, "login": {login}, "password": {string(password)},
-		"phone": {""}, "country_code": {""}}, password)
+	return d.submit(ctx, "create", name, url.Values{"name": {name}, "lang": {lang}, "login": {login},
+		"password": {string(password)},
+		"phone":    {""}, "country_code": {""}}, password)
 }
 
 // rename has no form. The copy is whole when it has its name, and carries all that the first one did.
@@ -88,7 +90,8 @@ func (d *dbForms) dropByForm(ctx context.Context, name string) error {
 func (d *dbForms) submit(ctx context.Context, form, db string, fields url.Values, secrets ...Secret) error {
 	failed := &CallError{Op: "web.database." + form, Database: db}
 	fields.Set("master_pwd", string(d.master))
-	req, err := http.NewRequest(http.MethodPost, d.server.base+"/web/database/"+form, strings.NewReader(fields.Encode()))
+	req, err := http.NewRequest(http.MethodPost, d.server.base+"/web/database/"+form,
+		strings.NewReader(fields.Encode()))
 	if err != nil {
 		return fault.New(fault.Internal, "Odoo %s: request not encodable", failed.Op)
 	}

@@ -6,8 +6,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// dbService is the database service over XML-RPC. It exists up to Odoo 19; where the server runs with list_db = False, every method
-// but exists is refused just as for a wrong master password.
+// dbService is the database service over XML-RPC. It exists up to Odoo 19; where the server runs with list_db = False,
+// every method but exists is refused just as for a wrong master password.
 type dbService struct {
 	server *Server
 	master Secret
@@ -31,7 +31,8 @@ func (d *dbService) call(ctx context.Context, method, db string, args ...any) (a
 		args: append([]any{string(d.master)}, args...), secrets: []Secret{d.master}})
 }
 
-// exists does not believe a "no": Odoo says so, too, when PostgreSQL has no connection left for it. Asked for somebody there, it says why.
+// exists does not believe a "no": Odoo says so, too, when PostgreSQL has no connection left for it. Asked for somebody
+// there, it says why.
 func (d *dbService) exists(ctx context.Context, name string) (bool, error) {
 	v, err := d.server.ask(ctx, rpcCall{service: "db", method: "db_exist", db: name, args: []any{name}})
 	if exists, _ := v.(bool); exists || err != nil {
@@ -51,7 +52,8 @@ func (d *dbService) duplicate(ctx context.Context, from, to string) error {
 
 func (d *dbService) create(ctx context.Context, name, lang, login string, password Secret) error {
 	_, err := d.server.rpc(ctx, rpcCall{service: "db", method: "create_database", db: name, timeout: DatabaseTimeout,
-		args: []any{string(d.master), name, false, lang, string(password), login}, secrets: []Secret{d.master, password}})
+		args:    []any{string(d.master), name, false, lang, string(password), login},
+		secrets: []Secret{d.master, password}})
 	return err
 }
 
@@ -68,15 +70,16 @@ func (d *dbService) drop(ctx context.Context, name string) (bool, error) {
 	return done, err
 }
 
-// checkAccess: the service answers and takes the master password. To drop a name that no database has changes nothing, and is the one
-// question whose answer depends on the master password.
+// checkAccess: the service answers and takes the master password. To drop a name that no database has changes nothing,
+// and is the one question whose answer depends on the master password.
 func (d *dbService) checkAccess(ctx context.Context) (string, error) {
 	if d.master == "" {
 		return "", masterMissing()
 	}
 	answers, err := d.answers(ctx)
 	if err == nil && !answers {
-		err = Misconfigured("Odoo database service: shut, or gone").WithHint("let leadctl through to /xmlrpc/2/db, or leave it to the web form")
+		err = Misconfigured("Odoo database service: shut, or gone").WithHint(
+			"let leadctl through to /xmlrpc/2/db, or leave it to the web form")
 	}
 	if err != nil {
 		return "", err

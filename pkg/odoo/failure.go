@@ -23,8 +23,8 @@ const (
 	CodeForeign      = "ODOO_DATABASE_FOREIGN" // a database without this installation's marker: never touched
 )
 
-// CallError is one call that did not succeed. It is the cause inside the fault a caller gets: meant for logs, cut to one
-// line of the server's words and free of the call's secrets. It is never part of fault.Text.
+// CallError is one call that did not succeed. It is the cause inside the fault a caller gets: meant for logs, cut to
+// one line of the server's words and free of the call's secrets. It is never part of fault.Text.
 type CallError struct {
 	Op        string // service or model, and method: "common.authenticate", "res.partner.create"
 	Database  string // "" for calls that name none
@@ -60,8 +60,8 @@ func (e *CallError) Error() string {
 // Unwrap gives the transport's error, if any.
 func (e *CallError) Unwrap() error { return e.cause }
 
-// Ambiguous reports whether err comes from a call that the server may have carried out although no answer arrived: before a
-// write is repeated, look whether it took effect.
+// Ambiguous reports whether err comes from a call that the server may have carried out although no answer arrived:
+// before a write is repeated, look whether it took effect.
 func Ambiguous(err error) bool {
 	var e *CallError
 	return errors.As(err, &e) && e.Ambiguous
@@ -77,8 +77,8 @@ func unreachable(e *CallError) *fault.Error {
 	return fault.New(fault.Unavailable, "Odoo %s: no usable answer: %w", e.Op, e).WithCode(CodeUnreachable)
 }
 
-// xmlFault classifies an XML-RPC fault. Codes decide; texts differ between versions and languages, except for the class of a
-// Python exception at the start of a traceback's last line, which code 1 alone makes necessary.
+// xmlFault classifies an XML-RPC fault. Codes decide; texts differ between versions and languages, except for the class
+// of a Python exception at the start of a traceback's last line, which code 1 alone makes necessary.
 func xmlFault(e *CallError, text string) error {
 	switch e.Code {
 	case 2:
@@ -119,16 +119,19 @@ func exception(e *CallError, text string) error {
 		return fault.New(fault.Conflict, "Odoo %s: name taken: %w", e.Op, e)
 	case has("InvalidCatalogName"), databaseRefused(text[strings.Index(text, line):], e.Database):
 		return noDatabase(e)
-	case has("being accessed by other users"), has("OperationalError", "InterfaceError", "PoolError", "SerializationFailure", "LockNotAvailable", "ObjectInUse", "DeadlockDetected"):
+	case has("being accessed by other users"), has("OperationalError", "InterfaceError", "PoolError",
+		"SerializationFailure", "LockNotAvailable", "ObjectInUse", "DeadlockDetected"):
 		return unreachable(e)
 	}
 	return rejected(e)
 }
 
-// databaseRefused: PostgreSQL let Odoo not into that database, because it is not there or is locked. It speaks the language that its operator
-// chose, but names the database; when it has no connection left, is starting or does not know Odoo's role, it does not.
+// databaseRefused: PostgreSQL let Odoo not into that database, because it is not there or is locked. It speaks the
+// language that its operator chose, but names the database; when it has no connection left, is starting or does not
+// know Odoo's role, it does not.
 func databaseRefused(said, db string) bool {
-	if db == "" || !strings.Contains(said, "OperationalError") || strings.Contains(said, "pg_hba.conf") || strings.Contains(said, "too many connections") {
+	if db == "" || !strings.Contains(said, "OperationalError") || strings.Contains(said, "pg_hba.conf") ||
+		strings.Contains(said, "too many connections") {
 		return false
 	}
 	named, err := regexp.MatchString(`[^\w.-]`+regexp.QuoteMeta(db)+`[^\w.-]`, said)

@@ -82,7 +82,9 @@ func decodeJSON(got answer, failed *CallError, secrets []Secret) (any, error) {
 func htmlRefusal(got answer, failed *CallError) error {
 	if got.unselected() {
 		failed.Status, failed.Ambiguous = got.status, false
-		return noDatabase(failed).WithHint("where Odoo runs with a dbfilter, JSON-2 reaches only what that lets through; odoo.protocol xmlrpc is not bound by it")
+		return noDatabase(failed).WithHint(
+			"where Odoo runs with a dbfilter, JSON-2 reaches only what that lets through; odoo.protocol xmlrpc is " +
+				"not bound by it")
 	}
 	return unserved(got, failed)
 }
@@ -104,7 +106,8 @@ func jsonFault(got answer, failed *CallError, secrets []Secret) error {
 		return accessDenied(failed)
 	case http.StatusForbidden:
 		return fault.New(fault.Denied, "Odoo %s: not permitted: %w", failed.Op, failed).WithCode(CodeForbidden)
-	case http.StatusRequestEntityTooLarge, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case http.StatusRequestEntityTooLarge, http.StatusTooManyRequests, http.StatusBadGateway,
+		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return unserved(got, failed)
 	}
 	return exception(failed, body.Name+": "+body.Message)

@@ -26,10 +26,11 @@ type protocol interface {
 var whoAmI = Call{Model: "res.users", Method: "context_get"}
 
 // Open opens the account's database. It chooses the protocol: JSON-2 for API keys on Odoo 19 and later, the session of
-// Odoo's own pages for passwords there, XML-RPC for older versions. Options.Protocol and Account.Over restrict the choice.
+// Odoo's own pages for passwords there, XML-RPC for older versions. Options.Protocol and Account.Over restrict the
+// choice.
 //
-// A refused secret is ok == false and no error. fault.NotFound: no such database. fault.Operator: the configured protocol
-// does not exist on this server.
+// A refused secret is ok == false and no error. fault.NotFound: no such database. fault.Operator: the configured
+// protocol does not exist on this server.
 func (s *Server) Open(ctx context.Context, a Account) (session *Session, ok bool, err error) {
 	json2 := a.Over == ProtocolJSON2
 	if a.Key && a.Over == "" {
@@ -54,7 +55,8 @@ func (s *Server) Open(ctx context.Context, a Account) (session *Session, ok bool
 	return &Session{db: a.Database, uid: a.UID, proto: proto}, true, nil
 }
 
-// protocolOf returns the protocol of an account that was let in. A password goes over the pages when their session let it in.
+// protocolOf returns the protocol of an account that was let in. A password goes over the pages when their session let
+// it in.
 func (s *Server) protocolOf(ctx context.Context, a Account, json2 bool) (protocol, error) {
 	if json2 {
 		return &jsonProtocol{s, a.Secret}, nil
@@ -88,9 +90,9 @@ func (s *Server) keyHolder(ctx context.Context, a Account) (uid int64, ok bool, 
 	return uid, uid > 0, err
 }
 
-// Authenticate reports whether login and secret open database db, and as which user. A refused secret is ok == false and no
-// error; an unknown database is fault.NotFound. Odoo compares logins byte by byte, so callers lower-case e-mail addresses
-// first. Where XML-RPC is closed, an API key is not accepted as a password.
+// Authenticate reports whether login and secret open database db, and as which user. A refused secret is ok == false
+// and no error; an unknown database is fault.NotFound. Odoo compares logins byte by byte, so callers lower-case e-mail
+// addresses first. Where XML-RPC is closed, an API key is not accepted as a password.
 func (s *Server) Authenticate(ctx context.Context, db, login string, secret Secret) (uid int64, ok bool, err error) {
 	version, err := s.CachedVersion(ctx)
 	if err != nil {
@@ -105,7 +107,8 @@ func (s *Server) Authenticate(ctx context.Context, db, login string, secret Secr
 	return s.authenticateByXMLRPC(ctx, db, login, secret)
 }
 
-func (s *Server) authenticateByXMLRPC(ctx context.Context, db, login string, secret Secret) (uid int64, ok bool, err error) {
+func (s *Server) authenticateByXMLRPC(ctx context.Context, db, login string, secret Secret) (uid int64, ok bool,
+	err error) {
 	v, err := s.ask(ctx, rpcCall{service: "common", method: "authenticate", db: db, secrets: []Secret{secret},
 		args: []any{db, login, string(secret), map[string]any{}}})
 	if err != nil {

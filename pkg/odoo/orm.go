@@ -18,14 +18,15 @@ func (s *Session) SetPassword(ctx context.Context, uid int64, next Secret, more 
 	return err
 }
 
-// LoadRecords is Odoo's import: records with external ids or numbers, archived ones among them, all or none. Its refusals come as an
-// answer, not as a fault.
+// LoadRecords is Odoo's import: records with external ids or numbers, archived ones among them, all or none. Its
+// refusals come as an answer, not as a fault.
 func (s *Session) LoadRecords(ctx context.Context, model string, fields []string, rows [][]string) error {
 	data := make([]any, len(rows))
 	for i, r := range rows {
 		data[i] = r
 	}
-	v, err := s.Call(ctx, Call{Model: model, Method: "load", Args: []Arg{{"fields", fields}, {"data", data}}, Context: WithContext(QuietContext(), "active_test", false)})
+	v, err := s.Call(ctx, Call{Model: model, Method: "load", Args: []Arg{{"fields", fields}, {"data", data}},
+		Context: WithContext(QuietContext(), "active_test", false)})
 	if err != nil {
 		return err
 	}
@@ -53,7 +54,8 @@ func FormatID(n int64) string { return strconv.FormatInt(n, 10) }
 
 // ModelIDs returns the ids of the models that exist.
 func (s *Session) ModelIDs(ctx context.Context, models []string) (map[string]int64, error) {
-	found, err := s.SearchRead(ctx, "ir.model", Query{Domain: Domain{Where("model", "in", models)}, Fields: []string{"model"}})
+	found, err := s.SearchRead(ctx, "ir.model", Query{Domain: Domain{Where("model", "in", models)},
+		Fields: []string{"model"}})
 	ids := map[string]int64{}
 	for _, r := range found {
 		ids[r.Text("model")] = r.ID()
@@ -73,7 +75,8 @@ func (s *Session) Parameters(ctx context.Context, named [][2]string) (map[string
 	for i, n := range named {
 		keys[i] = n[0]
 	}
-	found, err := s.SearchRead(ctx, "ir.config_parameter", Query{Domain: Domain{Where("key", "in", keys)}, Fields: []string{"key", "value"}})
+	found, err := s.SearchRead(ctx, "ir.config_parameter",
+		Query{Domain: Domain{Where("key", "in", keys)}, Fields: []string{"key", "value"}})
 	out := map[string]string{}
 	for _, r := range found {
 		out[r.Text("key")] = r.Text("value")
@@ -83,12 +86,13 @@ func (s *Session) Parameters(ctx context.Context, named [][2]string) (map[string
 
 // SetParameter writes a system parameter.
 func (s *Session) SetParameter(ctx context.Context, key, value string) error {
-	_, err := s.Call(ctx, Call{Model: "ir.config_parameter", Method: "set_param", Args: []Arg{{"key", key}, {"value", value}}})
+	_, err := s.Call(ctx, Call{Model: "ir.config_parameter", Method: "set_param",
+		Args: []Arg{{"key", key}, {"value", value}}})
 	return err
 }
 
-// QuietContext keeps Odoo from writing followers and log notes for records that a machine makes; it also makes writes several times
-// faster.
+// QuietContext keeps Odoo from writing followers and log notes for records that a machine makes; it also makes writes
+// several times faster.
 func QuietContext() map[string]any {
 	return map[string]any{"tracking_disable": true, "mail_create_nosubscribe": true, "mail_create_nolog": true}
 }

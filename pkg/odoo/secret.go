@@ -31,8 +31,8 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // MarshalText keeps the value out of JSON and YAML.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// NewSecret makes a secret for leadctl's own account: 20 random bytes as 40 lower-case hexadecimal digits, the form in which
-// Odoo makes its API keys, so that the same value can be installed as a key or as a password.
+// NewSecret makes a secret for leadctl's own account: 20 random bytes as 40 lower-case hexadecimal digits, the form in
+// which Odoo makes its API keys, so that the same value can be installed as a key or as a password.
 func NewSecret() Secret {
 	b := make([]byte, 20)
 	rand.Read(b)

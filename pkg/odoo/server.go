@@ -18,18 +18,21 @@ import (
 
 // Options says where an Odoo server is and how hard it may be used. Only BaseURL is required.
 type Options struct {
-	BaseURL       string        // http(s)://host[:port][/prefix], no credentials in it
-	HTTPClient    *http.Client  // nil: one with its own pool and dial timeouts; redirects are never followed
-	Timeout       time.Duration // of one call, waiting for a slot included; 60 s by default (Odoo itself retries conflicts for seconds)
-	MaxConcurrent int           // calls at once to this server, over all databases; 8 by default
-	MaxAnswer     int64         // bytes of one answer; 32 MiB by default
-	Protocol      string        // ProtocolAuto by default; which protocol a Provisioner speaks here
-	TripAfter     int           // calls without an answer, one after the other, before the server is left alone; 5 by default
-	Cooldown      time.Duration // for how long it is left alone then; 10 s by default
-	Log           *slog.Logger  // one debug line per call, without arguments; discarded by default
+	BaseURL    string       // http(s)://host[:port][/prefix], no credentials in it
+	HTTPClient *http.Client // nil: one with its own pool and dial timeouts; redirects are never followed
+	// of one call, waiting for a slot included; 60 s by default (Odoo itself retries conflicts for seconds)
+	Timeout       time.Duration
+	MaxConcurrent int    // calls at once to this server, over all databases; 8 by default
+	MaxAnswer     int64  // bytes of one answer; 32 MiB by default
+	Protocol      string // ProtocolAuto by default; which protocol a Provisioner speaks here
+	// calls without an answer, one after the other, before the server is left alone; 5 by default
+	TripAfter int
+	Cooldown  time.Duration // for how long it is left alone then; 10 s by default
+	Log       *slog.Logger  // one debug line per call, without arguments; discarded by default
 }
 
-// Ways of speaking to Odoo. JSON-2 neither makes databases nor takes passwords: that is done over XML-RPC or as Odoo's own pages do it.
+// Ways of speaking to Odoo. JSON-2 neither makes databases nor takes passwords: that is done over XML-RPC or as Odoo's
+// own pages do it.
 const (
 	ProtocolAuto   = "auto"   // on 19 and later JSON-2 for keys and ProtocolWeb for passwords, XML-RPC before
 	ProtocolXMLRPC = "xmlrpc" // every version to date, for passwords, too
@@ -77,8 +80,9 @@ func New(o Options) (*Server, error) {
 	if o.Cooldown <= 0 {
 		o.Cooldown = 10 * time.Second
 	}
-	return &Server{base: base, http: httpClient(o.HTTPClient, o.MaxConcurrent), timeout: o.Timeout, maxAnswer: o.MaxAnswer,
-		slots: make(chan struct{}, o.MaxConcurrent), log: o.Log, protocol: cmp.Or(o.Protocol, ProtocolAuto),
+	return &Server{base: base, http: httpClient(o.HTTPClient, o.MaxConcurrent), timeout: o.Timeout,
+		maxAnswer: o.MaxAnswer,
+		slots:     make(chan struct{}, o.MaxConcurrent), log: o.Log, protocol: cmp.Or(o.Protocol, ProtocolAuto),
 		breaker: newBreaker(o.TripAfter, o.Cooldown), cooldown: o.Cooldown}, nil
 }
 
@@ -101,6 +105,6 @@ func baseURL(raw string) (string, error) {
 	return u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"), nil
 }
 
-// ServiceLogin is the login of leadctl's own account in every workspace. It is not an e-mail address, so no person's can
-// collide with it.
+// ServiceLogin is the login of leadctl's own account in every workspace. It is not an e-mail address, so no person's
+// can collide with it.
 const ServiceLogin = "leadctl"

@@ -17,7 +17,8 @@ type Session struct {
 	company int64 // in a shared database, the one company that this session works for; 0 elsewhere
 }
 
-// Call is one method of one model. JSON-2 sends all by name, the others send IDs and Args by position and Named by name.
+// Call is one method of one model. JSON-2 sends all by name, the others send IDs and Args by position and Named by
+// name.
 type Call struct {
 	Model   string
 	Method  string
@@ -149,9 +150,11 @@ func (s *Session) Read(ctx context.Context, model string, ids []int64, fields []
 	return s.records(ctx, c)
 }
 
-// FieldsGet returns the definition ("type", "string", …) of those of the named fields that exist; nil names ask for all.
+// FieldsGet returns the definition ("type", "string", …) of those of the named fields that exist; nil names ask for
+// all.
 func (s *Session) FieldsGet(ctx context.Context, model string, names []string) (map[string]Record, error) {
-	c := Call{Model: model, Method: "fields_get", Named: map[string]any{"attributes": []string{"type", "string", "required"}}}
+	c := Call{Model: model, Method: "fields_get", Named: map[string]any{"attributes": []string{"type", "string",
+		"required"}}}
 	if names != nil {
 		c.Named["allfields"] = names
 	}
@@ -166,8 +169,8 @@ func (s *Session) FieldsGet(ctx context.Context, model string, names []string) (
 	return out, nil
 }
 
-// Create makes records, all or none, and returns their ids in the same order. An Ambiguous failure may have made them. In a
-// shared database partners and leads are given the session's company, without which everybody would see them.
+// Create makes records, all or none, and returns their ids in the same order. An Ambiguous failure may have made them.
+// In a shared database partners and leads are given the session's company, without which everybody would see them.
 func (s *Session) Create(ctx context.Context, model string, values []Record, with map[string]any) ([]int64, error) {
 	if s.company != 0 && slices.Contains(CompanyModels, model) {
 		values = slices.Clone(values)

@@ -16,8 +16,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// httpClient is given or made, and in both cases follows no redirect: a redirected POST would lose its body, and a secret
-// must not travel to an address nobody configured.
+// httpClient is given or made, and in both cases follows no redirect: a redirected POST would lose its body, and a
+// secret must not travel to an address nobody configured.
 func httpClient(given *http.Client, conns int) *http.Client {
 	c := http.Client{Transport: &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
@@ -41,9 +41,10 @@ type answer struct {
 	body   []byte
 }
 
-// roundTrip sends req within the server's limits. failed is filled in with what is known about the call when it fails, and is
-// what the returned fault is made of.
-func (s *Server) roundTrip(ctx context.Context, req *http.Request, timeout time.Duration, failed *CallError) (answer, error) {
+// roundTrip sends req within the server's limits. failed is filled in with what is known about the call when it fails,
+// and is what the returned fault is made of.
+func (s *Server) roundTrip(ctx context.Context, req *http.Request, timeout time.Duration, failed *CallError) (answer,
+	error) {
 	if timeout <= 0 {
 		timeout = s.timeout
 	}
@@ -128,8 +129,8 @@ func transportDetail(err error) string {
 	return cutDetail(err.Error(), nil)
 }
 
-// unserved turns a non-2xx answer into a fault; 5xx leaves the outcome open, since a proxy may have given up on a call that
-// Odoo went on with.
+// unserved turns a non-2xx answer into a fault; 5xx leaves the outcome open, since a proxy may have given up on a call
+// that Odoo went on with.
 func unserved(got answer, failed *CallError) error {
 	failed.Status = got.status
 	failed.Ambiguous = got.status >= 500

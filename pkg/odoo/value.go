@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Record is one Odoo record, or the values to write to one. Odoo sends false for an empty value of any type but numbers,
-// booleans and lists; the readers below turn that into the zero value.
+// Record is one Odoo record, or the values to write to one. Odoo sends false for an empty value of any type but
+// numbers, booleans and lists; the readers below turn that into the zero value.
 type Record map[string]any
 
 // ID is the record's id, 0 when absent.

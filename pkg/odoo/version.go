@@ -8,10 +8,10 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// What differs between Odoo's versions stands here: who speaks which protocol, and what has another name. Three more differences
-// need no version to be known. A method that returns nothing is a fault over XML-RPC alone, which decodeXML takes for success.
-// Odoo 19 keeps notes as HTML, so no value of such a field is ever compared. And Odoo 14 makes opportunities of leads that say nothing
-// of their type, so leadctl's always say it.
+// What differs between Odoo's versions stands here: who speaks which protocol, and what has another name. Three more
+// differences need no version to be known. A method that returns nothing is a fault over XML-RPC alone, which decodeXML
+// takes for success. Odoo 19 keeps notes as HTML, so no value of such a field is ever compared. And Odoo 14 makes
+// opportunities of leads that say nothing of their type, so leadctl's always say it.
 
 // Version is what a server says it is.
 type Version struct {
@@ -95,8 +95,8 @@ func (s *Server) CachedVersion(ctx context.Context) (Version, error) {
 	return v, err
 }
 
-// speaksJSON2 chooses the protocol for accounts that have an API key. fault.Operator: the one that is configured is not to be had
-// on this server.
+// speaksJSON2 chooses the protocol for accounts that have an API key. fault.Operator: the one that is configured is not
+// to be had on this server.
 func (s *Server) speaksJSON2(ctx context.Context) (bool, error) {
 	v, err := s.CachedVersion(ctx)
 	switch {
@@ -107,15 +107,16 @@ func (s *Server) speaksJSON2(ctx context.Context) (bool, error) {
 	case s.protocol == ProtocolXMLRPC:
 		return false, nil
 	case s.protocol == ProtocolJSON2 && v.Major < 19:
-		return false, Misconfigured("Odoo %s: has no JSON-2, which came with 19", v.Name).WithHint("set odoo.protocol to auto or xmlrpc")
+		return false, Misconfigured("Odoo %s: has no JSON-2, which came with 19",
+			v.Name).WithHint("set odoo.protocol to auto or xmlrpc")
 	}
 	return v.Major >= 19, nil
 }
 
-// prefersPages: a password goes by Odoo's own pages. Over XML-RPC, Odoo 19 works a third of a second at the password in every call that
-// follows a change of users or parameters; for the pages it does so once, when it opens the session. But the pages obey a dbfilter, make
-// callers wait after other people's wrong passwords, take no API key for a password, and lose sessions behind a balancer: so their "no" is
-// asked of XML-RPC once more where that is open.
+// prefersPages: a password goes by Odoo's own pages. Over XML-RPC, Odoo 19 works a third of a second at the password in
+// every call that follows a change of users or parameters; for the pages it does so once, when it opens the session.
+// But the pages obey a dbfilter, make callers wait after other people's wrong passwords, take no API key for a
+// password, and lose sessions behind a balancer: so their "no" is asked of XML-RPC once more where that is open.
 func (s *Server) prefersPages(v Version) bool {
 	return !v.XMLRPC || v.Major >= 19 && s.protocol != ProtocolXMLRPC
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// What Odoo's own pages speak: JSON-RPC, with a session's cookie. It is how leadctl uses a password on 19 and later (prefersPages), and
-// how the database manager's page is asked for its list.
+// What Odoo's own pages speak: JSON-RPC, with a session's cookie. It is how leadctl uses a password on 19 and later
+// (prefersPages), and how the database manager's page is asked for its list.
 
 // webKey names a session by digest rather than by secret.
 type webKey struct {
@@ -74,14 +74,17 @@ func (p *webProtocol) cookie(ctx context.Context, db string) (string, error) {
 
 func (p *webProtocol) once(ctx context.Context, db string, c Call, cookie string) (any, error) {
 	args, named := c.positional()
-	v, _, err := p.server.web(ctx, webCall{path: "/web/dataset/call_kw/" + c.Model + "/" + c.Method, cookie: cookie, timeout: c.Timeout,
-		failed: &CallError{Op: c.Model + "." + c.Method, Database: db}, secrets: append([]Secret{p.secret}, c.Secrets...),
-		params: map[string]any{"model": c.Model, "method": c.Method, "args": args, "kwargs": named}})
+	v, _, err := p.server.web(ctx, webCall{path: "/web/dataset/call_kw/" + c.Model + "/" + c.Method, cookie: cookie,
+		timeout: c.Timeout,
+		failed:  &CallError{Op: c.Model + "." + c.Method, Database: db},
+		secrets: append([]Secret{p.secret}, c.Secrets...),
+		params:  map[string]any{"model": c.Model, "method": c.Method, "args": args, "kwargs": named}})
 	return v, err
 }
 
-// webEnter is webSignIn for somebody who may be signed in already. Odoo ends a session when its user's password changes or the user is archived,
-// so one that lasts says of the secret what a sign-in would, and costs Odoo no work at the password.
+// webEnter is webSignIn for somebody who may be signed in already. Odoo ends a session when its user's password changes
+// or the user is archived, so one that lasts says of the secret what a sign-in would, and costs Odoo no work at the
+// password.
 func (s *Server) webEnter(ctx context.Context, db, login string, secret Secret) (uid int64, cookie string, err error) {
 	key := newWebKey(db, login, secret)
 	if kept, known := s.cookies.Load(key); known {
@@ -159,7 +162,8 @@ func (s *Server) web(ctx context.Context, c webCall) (v any, cookie string, err 
 	}
 	switch {
 	case got.unselected() && c.cookie != "":
-		return nil, "", errExpired // on a server with several databases, the cookie alone said for which of them the call was
+		// on a server with several databases, the cookie alone said for which of them the call was
+		return nil, "", errExpired
 	case got.unselected():
 		return nil, "", noDatabase(c.failed)
 	case got.status != http.StatusOK:

@@ -28,8 +28,8 @@ type rpcCall struct {
 	timeout time.Duration // 0: the server's
 }
 
-// rpc makes the call and returns the decoded answer: nil, bool, int64, float64, string, []any or map[string]any. kolo/xmlrpc
-// serves as codec only; its own client has no deadlines and dies of one bad answer.
+// rpc makes the call and returns the decoded answer: nil, bool, int64, float64, string, []any or map[string]any.
+// kolo/xmlrpc serves as codec only; its own client has no deadlines and dies of one bad answer.
 func (s *Server) rpc(ctx context.Context, c rpcCall) (any, error) {
 	if c.op == "" {
 		c.op = c.service + "." + c.method
@@ -61,8 +61,9 @@ func (s *Server) ask(ctx context.Context, c rpcCall) (any, error) {
 	return retryOn500(ctx, func() (any, error) { return s.rpc(ctx, c) })
 }
 
-// retryOn500 repeats what can be repeated without harm, a few times, when it is answered with HTTP 500: Odoo looks into the one database of a
-// server that has no others, whatever it is asked, and fails when that is copied, renamed or dropped at that moment.
+// retryOn500 repeats what can be repeated without harm, a few times, when it is answered with HTTP 500: Odoo looks into
+// the one database of a server that has no others, whatever it is asked, and fails when that is copied, renamed or
+// dropped at that moment.
 func retryOn500(ctx context.Context, try func() (any, error)) (v any, err error) {
 	for _, wait := range []time.Duration{0, 100 * time.Millisecond, time.Second} {
 		Pause(ctx, wait)
@@ -147,8 +148,8 @@ func (p *xmlProtocol) call(ctx context.Context, db string, c Call) (any, error) 
 
 var plainKey = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
 
-// wire prepares arguments for the codec, which turns nil into an empty string and does not escape the keys of a map: nil
-// becomes false, as Odoo means it, and a key that would need escaping is refused.
+// wire prepares arguments for the codec, which turns nil into an empty string and does not escape the keys of a map:
+// nil becomes false, as Odoo means it, and a key that would need escaping is refused.
 func wire(v any) (any, error) {
 	switch v := v.(type) {
 	case nil:

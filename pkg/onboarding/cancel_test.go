@@ -53,7 +53,8 @@ func TestCancelledWhileItRuns(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
 	r.odoo.Inject(odootest.Fault{Op: "db.duplicate_database", Do: odootest.Hang})
-	st, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), tenant.By{Actor: "test", RequestID: "req-1"})
+	st, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"),
+		tenant.By{Actor: "test", RequestID: "req-1"})
 	require.NoError(t, err)
 	r.start(t)
 	r.awaitCount(t, 1, `SELECT count(*) FROM onboarding_steps WHERE step = 'odoo_database' AND state = 'running'`)

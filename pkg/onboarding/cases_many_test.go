@@ -73,8 +73,8 @@ func (r *rig) replica(t *testing.T) replica {
 	return replica{db, client}
 }
 
-// wholeOrganisationAtOnce: people whose tokens name one tenant become its users, with one workspace; people without a claim get a
-// tenant each, though their addresses are of one domain.
+// wholeOrganisationAtOnce: people whose tokens name one tenant become its users, with one workspace; people without a
+// claim get a tenant each, though their addresses are of one domain.
 func wholeOrganisationAtOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
@@ -102,7 +102,8 @@ func wholeOrganisationAtOnce(t *testing.T) {
 	}, 2*time.Minute, 50*time.Millisecond)
 	accounts := map[string]int{}
 	for _, e := range r.odoo.Ledger() {
-		if e.Do == "create" && e.Model == "res.users" && slices.ContainsFunc(people, func(p sso.Identity) bool { return p.Email == e.Name }) {
+		if e.Do == "create" && e.Model == "res.users" &&
+			slices.ContainsFunc(people, func(p sso.Identity) bool { return p.Email == e.Name }) {
 			accounts[e.Name]++
 		}
 	}
@@ -112,7 +113,8 @@ func wholeOrganisationAtOnce(t *testing.T) {
 	}
 }
 
-// manyWaitForOdoo: while Odoo serves nobody it is left alone, whoever waits comes back at a time of their own, and all end ready.
+// manyWaitForOdoo: while Odoo serves nobody it is left alone, whoever waits comes back at a time of their own, and all
+// end ready.
 func manyWaitForOdoo(t *testing.T) {
 	t.Parallel()
 	const tenants = 30
@@ -128,8 +130,11 @@ func manyWaitForOdoo(t *testing.T) {
 	require.Eventually(t, func() bool {
 		return r.count(t, `SELECT count(*) FROM river.river_job WHERE kind = 'onboarding' AND array_length(errors, 1) > 1`) == tenants
 	}, time.Minute, 20*time.Millisecond)
-	require.Equal(t, tenants, r.count(t, `SELECT count(DISTINCT scheduled_at) FROM river.river_job WHERE kind = 'onboarding'`), "they come back together")
-	require.Zero(t, r.count(t, `SELECT count(*) FROM onboarding_status WHERE status <> 'provisioning'`), "an Odoo that is down is no error of a tenant's")
+	require.Equal(t, tenants,
+		r.count(t, `SELECT count(DISTINCT scheduled_at) FROM river.river_job WHERE kind = 'onboarding'`),
+		"they come back together")
+	require.Zero(t, r.count(t, `SELECT count(*) FROM onboarding_status WHERE status <> 'provisioning'`),
+		"an Odoo that is down is no error of a tenant's")
 	// Five calls find out, beside those that are under way by then; after that one in ten seconds tries.
 	most := 5 + 8 + int(time.Since(began)/(10*time.Second)) + 1
 	made := len(r.odoo.Calls()) - calls
@@ -142,7 +147,8 @@ func manyWaitForOdoo(t *testing.T) {
 	require.Equal(t, tenants, r.workspaces())
 }
 
-// stoppedInAStep: a process is told to stop while Odoo keeps a step waiting. Another one goes on, and nothing is made twice.
+// stoppedInAStep: a process is told to stop while Odoo keeps a step waiting. Another one goes on, and nothing is made
+// twice.
 func stoppedInAStep(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})

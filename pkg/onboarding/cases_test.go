@@ -33,8 +33,8 @@ func TestCasesOfFailingOdoo(t *testing.T) {
 	t.Run("B-061", deletedAndMadeAgain)
 }
 
-// watched polls a tenant's status until the function it returns is called: D-014. Reading never fails, the status only goes
-// onward (or to error, and from there to the beginning), and ready is true when it is said.
+// watched polls a tenant's status until the function it returns is called: D-014. Reading never fails, the status only
+// goes onward (or to error, and from there to the beginning), and ready is true when it is said.
 func (r *rig) watched(t *testing.T, id tenantid.ID) (end func()) {
 	t.Helper()
 	stop, done, last, polls := make(chan struct{}), make(chan struct{}), "", 0
@@ -54,10 +54,13 @@ func (r *rig) watched(t *testing.T, id tenantid.ID) (end func()) {
 				}
 				w, err := workspace.ReadView(ctx, tx)
 				back := slices.Index(order, snap.Status) < slices.Index(order, last)
-				assert.False(t, back && last != onboarding.Failed && snap.Status != onboarding.Failed, "from %s back to %s", last, snap.Status)
+				assert.False(t, back && last != onboarding.Failed && snap.Status != onboarding.Failed,
+					"from %s back to %s", last, snap.Status)
 				if snap.Status == onboarding.Ready {
 					assert.True(t, w.Active, "ready before the smoke test")
-					assert.False(t, slices.ContainsFunc(snap.Steps, func(s onboarding.Step) bool { return s.State != onboarding.StepDone }), "ready before the last step: %+v", snap.Steps)
+					assert.False(t, slices.ContainsFunc(snap.Steps,
+						func(s onboarding.Step) bool { return s.State != onboarding.StepDone }),
+						"ready before the last step: %+v", snap.Steps)
 				}
 				last = snap.Status
 				r.seen.Store(id, last)
@@ -115,15 +118,16 @@ func oneTenantsOdooHangs(t *testing.T) {
 	r.await(t, slow, onboarding.Ready)
 }
 
-// answersLostAnywhere: many tenants, each loses the answer to another of its calls, after it was carried out; all end ready,
-// with everything made once.
+// answersLostAnywhere: many tenants, each loses the answer to another of its calls, after it was carried out; all end
+// ready, with everything made once.
 func answersLostAnywhere(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
 	const tenants = 24
 	for k := range tenants {
 		for _, database := range []string{fmt.Sprintf("t_t%d", k+1), fmt.Sprintf("t_t%d__new", k+1)} {
-			r.odoo.Inject(odootest.Fault{Op: "*", Database: database, Skip: k, Times: 1, Do: odootest.Reset, Execute: true})
+			r.odoo.Inject(odootest.Fault{Op: "*", Database: database, Skip: k, Times: 1, Do: odootest.Reset,
+				Execute: true})
 		}
 	}
 	r.start(t)
@@ -134,7 +138,8 @@ func answersLostAnywhere(t *testing.T) {
 	for _, id := range ids {
 		r.await(t, id, onboarding.Ready)
 	}
-	require.Positive(t, r.count(t, `SELECT count(*) FROM onboarding_status WHERE attempt > 1`), "the script lost nothing")
+	require.Positive(t, r.count(t, `SELECT count(*) FROM onboarding_status WHERE attempt > 1`),
+		"the script lost nothing")
 	once := map[string]int{}
 	for _, e := range r.odoo.Ledger() {
 		if e.Do == "rename" || e.Do == "create" && e.Model == "res.users" && strings.Contains(e.Name, "@") {
@@ -146,8 +151,8 @@ func answersLostAnywhere(t *testing.T) {
 	}
 }
 
-// refusedAtAnyStep: what Odoo refuses ends in an error with words for people; asked for again, the steps that were done find
-// their work done.
+// refusedAtAnyStep: what Odoo refuses ends in an error with words for people; asked for again, the steps that were done
+// find their work done.
 func refusedAtAnyStep(t *testing.T) {
 	t.Parallel()
 	for _, op := range []string{"db.rename", "res.users.create", "res.partner.create", "res.company.write"} {
@@ -172,13 +177,15 @@ func refusedAtAnyStep(t *testing.T) {
 	}
 }
 
-// polledThroughout: a server that is down, that hangs, that refuses, and that is there again, with the status polled all the time.
+// polledThroughout: a server that is down, that hangs, that refuses, and that is there again, with the status polled
+// all the time.
 func polledThroughout(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
 	r.odoo.Inject(odootest.Fault{Op: "web.authenticate", Database: "t_t1", Times: 1, Do: odootest.Reset})
 	r.odoo.Inject(odootest.Fault{Op: "res.users.create", Database: "t_t1", Times: 1, Do: odootest.Hang})
-	r.odoo.Inject(odootest.Fault{Op: "res.company.write", Database: "t_t1", Times: 1, Do: odootest.Refuse, Code: 2, Text: "CANARY"})
+	r.odoo.Inject(odootest.Fault{Op: "res.company.write", Database: "t_t1", Times: 1, Do: odootest.Refuse, Code: 2,
+		Text: "CANARY"})
 	r.start(t)
 	id := r.firstLogin(t, "alice")
 	st, _ := r.await(t, id, onboarding.Failed)
@@ -189,7 +196,8 @@ func polledThroughout(t *testing.T) {
 	r.await(t, id, onboarding.Ready)
 }
 
-// connectionDeletedMidJob: the job touches no database but its tenant's, and says nothing is ready that nobody could find again.
+// connectionDeletedMidJob: the job touches no database but its tenant's, and says nothing is ready that nobody could
+// find again.
 func connectionDeletedMidJob(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
@@ -197,7 +205,8 @@ func connectionDeletedMidJob(t *testing.T) {
 	other := r.firstLogin(t, "bob")
 	r.await(t, other, onboarding.Ready)
 	before := len(r.odoo.Ledger())
-	r.odoo.Inject(odootest.Fault{Op: "res.users.create", Database: "t_t2", Times: 1, Do: odootest.Slow, Delay: time.Second})
+	r.odoo.Inject(odootest.Fault{Op: "res.users.create", Database: "t_t2", Times: 1, Do: odootest.Slow,
+		Delay: time.Second})
 	id := r.firstLogin(t, "alice")
 	r.awaitCount(t, 1, `SELECT count(*) FROM onboarding_steps WHERE tenant_id = 2 AND step = 'odoo_user' AND state = 'running'`)
 	_, err := r.db.Owner.Exec(t.Context(), `DELETE FROM odoo_connections WHERE tenant_id = $1`, id)
@@ -247,10 +256,12 @@ func TestARetryInTheLastMomentOfAJobIsNotLost(t *testing.T) {
 				require.NoError(t, err)
 			}
 			for range 3 {
-				_, err := r.Provision(t.Context(), onboarding.Request{Tenant: st.Tenant.String()}, tenant.By{Actor: "test"})
+				_, err := r.Provision(t.Context(), onboarding.Request{Tenant: st.Tenant.String()},
+					tenant.By{Actor: "test"})
 				require.NoError(t, err)
 			}
-			require.Equal(t, 1, r.count(t, `SELECT count(*) FROM river.river_job WHERE state = 'available'`), "one more job, and one only")
+			require.Equal(t, 1, r.count(t, `SELECT count(*) FROM river.river_job WHERE state = 'available'`),
+				"one more job, and one only")
 			r.start(t)
 			r.await(t, st.Tenant, onboarding.Ready)
 		})
@@ -281,7 +292,8 @@ func TestWhoJoinsLaterGetsAnAccount(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	r.awaitCount(t, len(names), `SELECT count(*) FROM river.river_job WHERE kind = 'odoo_users' AND state = 'completed'`)
+	r.awaitCount(t, len(names),
+		`SELECT count(*) FROM river.river_job WHERE kind = 'odoo_users' AND state = 'completed'`)
 	var made []string
 	for _, e := range r.odoo.Ledger() {
 		if e.Do == "create" && e.Model == "res.users" && strings.Contains(e.Name, "@") {

@@ -23,10 +23,12 @@ type Snapshot struct {
 	Steps     []Step      `json:"steps"`
 }
 
-// ReadSnapshot is the tenant's own view. Faults: NotFound when onboarding never began, Denied while the tenant is suspended.
+// ReadSnapshot is the tenant's own view. Faults: NotFound when onboarding never began, Denied while the tenant is
+// suspended.
 func ReadSnapshot(ctx context.Context, tx postgres.TenantTx) (Snapshot, error) {
 	owner := tenant.Tenant{ID: tx.Tenant()}
-	if err := tx.QueryRow(ctx, `SELECT status FROM tenants WHERE tenant_id = $1`, owner.ID).Scan(&owner.Status); err != nil {
+	if err := tx.QueryRow(ctx, `SELECT status FROM tenants WHERE tenant_id = $1`,
+		owner.ID).Scan(&owner.Status); err != nil {
 		return Snapshot{}, err
 	}
 	if err := owner.Usable(); err != nil {

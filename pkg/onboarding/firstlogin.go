@@ -15,10 +15,10 @@ import (
 )
 
 // FirstLogin makes sure that the identity has a tenant, is its user, and that its workspace is ready or being made.
-// Everything happens in one transaction: either all of it is there, with the job that finishes it, or nothing is. Parallel
-// and repeated calls of one identity queue up on its row and join the same work. Requests are answered without waiting for
-// Odoo. Faults: Denied with TENANT_INVALID, TENANT_REQUIRED, TENANT_SUSPENDED, EMAIL_NOT_VERIFIED, ONBOARDING_CLOSED;
-// Conflict with QUOTA_MEMBERS.
+// Everything happens in one transaction: either all of it is there, with the job that finishes it, or nothing is.
+// Parallel and repeated calls of one identity queue up on its row and join the same work. Requests are answered without
+// waiting for Odoo. Faults: Denied with TENANT_INVALID, TENANT_REQUIRED, TENANT_SUSPENDED, EMAIL_NOT_VERIFIED,
+// ONBOARDING_CLOSED; Conflict with QUOTA_MEMBERS.
 func (s *Service) FirstLogin(ctx context.Context, who sso.Identity, by tenant.By) (Status, error) {
 	st, err := s.signIn(ctx, who, by)
 	if !tenant.ClaimRefused(who, err) {
@@ -53,16 +53,19 @@ func (s *Service) signIn(ctx context.Context, who sso.Identity, by tenant.By) (S
 
 // lockIdentity makes one identity's sign-ins wait for each other and for nobody else's.
 func lockIdentity(ctx context.Context, tx postgres.SystemTx, who sso.Identity) error {
-	if _, err := tx.Exec(ctx, `INSERT INTO identities (issuer, subject) VALUES ($1, $2) ON CONFLICT DO NOTHING`, who.Issuer, who.Subject); err != nil {
+	if _, err := tx.Exec(ctx, `INSERT INTO identities (issuer, subject) VALUES ($1, $2) ON CONFLICT DO NOTHING`,
+		who.Issuer, who.Subject); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `SELECT 1 FROM identities WHERE issuer = $1 AND subject = $2 FOR UPDATE`, who.Issuer, who.Subject)
+	_, err := tx.Exec(ctx, `SELECT 1 FROM identities WHERE issuer = $1 AND subject = $2 FOR UPDATE`, who.Issuer,
+		who.Subject)
 	return err
 }
 
-// tenantOf finds the tenant that the identity belongs to, by claim or membership, or makes it under the policy. joined: the
-// identity became its user just now.
-func (s *Service) tenantOf(ctx context.Context, tx postgres.SystemTx, who sso.Identity, by tenant.By) (t tenant.Tenant, joined bool, err error) {
+// tenantOf finds the tenant that the identity belongs to, by claim or membership, or makes it under the policy. joined:
+// the identity became its user just now.
+func (s *Service) tenantOf(ctx context.Context, tx postgres.SystemTx, who sso.Identity, by tenant.By) (t tenant.Tenant,
+	joined bool, err error) {
 	p, err := tenant.Resolve(ctx, tx, who)
 	if err == nil {
 		joined, err = s.join(ctx, tx, p.Tenant, who, by)
@@ -88,33 +91,40 @@ func (s *Service) tenantOf(ctx context.Context, tx postgres.SystemTx, who sso.Id
 
 // create makes the tenant that a first sign-in asked for. Its name is never taken from a mail domain: two strangers may
 // share one.
-func (s *Service) create(ctx context.Context, tx postgres.SystemTx, who sso.Identity, by tenant.By) (tenant.Tenant, error) {
+func (s *Service) create(ctx context.Context, tx postgres.SystemTx, who sso.Identity, by tenant.By) (tenant.Tenant,
+	error) {
 	name, external := who.Email, ""
 	if who.Tenant.Kind == sso.TenantExternalID {
 		name, external = who.Tenant.Value, who.Tenant.Value
 	}
 	t, err := tenant.Create(ctx, tx, name, external, by)
 	if fault.Is(err, fault.Conflict) {
-		// Another identity with the same claim was quicker: its tenant is committed now, or Create would still be waiting.
+		// Another identity with the same claim was quicker: its tenant is committed now, or Create would still be
+		// waiting.
 		t, err = tenant.Find(ctx, tx, external)
 	}
 	return t, err
 }
 
 // join makes the identity a user, unless it is one. Who is one already needs no verified e-mail.
-func (s *Service) join(ctx context.Context, tx postgres.SystemTx, t tenant.Tenant, who sso.Identity, by tenant.By) (bool, error) {
+func (s *Service) join(ctx context.Context, tx postgres.SystemTx, t tenant.Tenant, who sso.Identity,
+	by tenant.By) (bool, error) {
 	if known, err := tenant.IsMember(ctx, tx, t.ID, who); err != nil || known {
 		return false, err
 	}
 	if err := verified(who); err != nil {
 		return false, err
 	}
-	err := s.Quotas.Within(ctx, tx, t.ID, func() error { return tenant.Join(ctx, tx, t.ID, who, []string{string(sso.Viewer)}, by) })
+	err := s.Quotas.Within(ctx, tx, t.ID, func() error {
+		return tenant.Join(ctx, tx, t.ID, who,
+			[]string{string(sso.Viewer)}, by)
+	})
 	return err == nil, err
 }
 
 // ensureUnderWay begins onboarding or joins the one that is running, and makes sure that a job exists for it.
-func (s *Service) ensureUnderWay(ctx context.Context, tx postgres.SystemTx, id tenant.ID, restart bool) (Status, error) {
+func (s *Service) ensureUnderWay(ctx context.Context, tx postgres.SystemTx, id tenant.ID, restart bool) (Status,
+	error) {
 	st, ended, err := begin(ctx, tx, id, restart)
 	if err != nil || st.Status == Ready {
 		return st, err
@@ -148,7 +158,8 @@ func (p Policy) allows(who sso.Identity) error {
 		return closed("tenant %s: there is none, and sign-in may not make it", who.Tenant.Value)
 	case p.Mode == PolicyOpen:
 		return nil
-	case p.Mode == PolicyDomains && slices.ContainsFunc(p.Domains, func(d string) bool { return strings.EqualFold(d, domain) }):
+	case p.Mode == PolicyDomains && slices.ContainsFunc(p.Domains,
+		func(d string) bool { return strings.EqualFold(d, domain) }):
 		return nil
 	case p.Mode == PolicyDomains:
 		return closed("e-mail domain is not on the list of this installation")

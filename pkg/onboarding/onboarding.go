@@ -1,9 +1,10 @@
 // Package onboarding takes a tenant from first sign-in to a ready workspace, by itself and never twice.
 //
-// The way of a first sign-in: FirstLogin (firstlogin.go) makes tenant, user, status and job in one transaction and answers
-// at once. A worker (provision.go) loops over the ordered steps (steps.go); each looks before it acts and is recorded as it
-// goes (status.go), so a crash at any point is a pause. Which workspace a tenant has, and its secret, is package workspace;
-// what a step does to Odoo, package odoo; who the tenants are, package tenant; how jobs run, package jobs.
+// The way of a first sign-in: FirstLogin (firstlogin.go) makes tenant, user, status and job in one transaction and
+// answers at once. A worker (provision.go) loops over the ordered steps (steps.go); each looks before it acts and is
+// recorded as it goes (status.go), so a crash at any point is a pause. Which workspace a tenant has, and its secret, is
+// package workspace; what a step does to Odoo, package odoo; who the tenants are, package tenant; how jobs run, package
+// jobs.
 package onboarding
 
 import (
@@ -66,5 +67,6 @@ const maxAttempts = 100
 
 // InsertOpts makes the job unique per tenant while one is waiting or running: concurrent sign-ins join the same work.
 func (Args) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{MaxAttempts: maxAttempts, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: jobs.Active()}}
+	return river.InsertOpts{MaxAttempts: maxAttempts,
+		UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: jobs.Active()}}
 }

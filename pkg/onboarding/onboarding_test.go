@@ -51,13 +51,17 @@ func newRig(t *testing.T, policy onboarding.Policy) *rig {
 	t.Cleanup(web.Close)
 	server, err := odoo.New(odoo.Options{BaseURL: web.URL, Timeout: 5 * time.Second})
 	require.NoError(t, err)
-	_, err = provision.PrepareTemplate(t.Context(), server, provision.Template{Name: "template", Master: "master", Secret: "template-admin"})
+	_, err = provision.PrepareTemplate(t.Context(), server,
+		provision.Template{Name: "template", Master: "master", Secret: "template-admin"})
 	require.NoError(t, err)
-	provisioner, err := provision.NewProvisioner(server, provision.Provisioning{Installation: "test", Template: "template", Master: "master", TemplateSecret: "template-admin"})
+	provisioner, err := provision.NewProvisioner(server,
+		provision.Provisioning{Installation: "test", Template: "template", Master: "master",
+			TemplateSecret: "template-admin"})
 	require.NoError(t, err)
 
 	workers := river.NewWorkers()
-	spaces := &workspace.Service{DB: db.App, Keys: keyring(t), Odoo: provisioner, BaseURL: web.URL, Prefix: "t", Log: logging.Discard()}
+	spaces := &workspace.Service{DB: db.App, Keys: keyring(t), Odoo: provisioner, BaseURL: web.URL, Prefix: "t",
+		Log: logging.Discard()}
 	river.AddWorker(workers, &onboarding.Worker{DB: db.App, Workspaces: spaces, Log: logging.Discard()})
 	river.AddWorker(workers, &workspace.UsersWorker{Workspaces: spaces})
 	river.AddWorker(workers, &leads.Worker{DB: db.App, Log: logging.Discard()}) // of a queue that nobody works here
@@ -100,8 +104,8 @@ func (r *rig) status(t *testing.T, id tenantid.ID) (st onboarding.Status, steps 
 	return st, steps
 }
 
-// await polls until the tenant is at want and whoever watches it has seen that. The bound is generous: it only keeps a broken
-// test from hanging.
+// await polls until the tenant is at want and whoever watches it has seen that. The bound is generous: it only keeps a
+// broken test from hanging.
 func (r *rig) await(t *testing.T, id tenantid.ID, want string) (onboarding.Status, []onboarding.Step) {
 	t.Helper()
 	for range 1200 {
@@ -156,14 +160,17 @@ func TestFirstLoginEndsInAReadyWorkspace(t *testing.T) {
 		require.Equal(t, onboarding.StepDone, s.State, s.Name)
 		names = append(names, s.Name)
 	}
-	require.Equal(t, []string{"tenant", "odoo_database", "odoo_fields", "odoo_service_account", "odoo_user", "smoke_test", "baseline", "icp_template"}, names)
+	require.Equal(t, []string{"tenant", "odoo_database", "odoo_fields", "odoo_service_account", "odoo_user",
+		"smoke_test", "baseline", "icp_template"}, names)
 
 	var user, secretText, role string
 	var active bool
-	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `SELECT user_id, roles[1] FROM tenant_users`).Scan(&user, &role))
+	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `SELECT user_id, roles[1] FROM tenant_users`).Scan(&user,
+		&role))
 	require.Equal(t, "alice@acme.example", user)
 	require.Equal(t, "viewer", role)
-	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `SELECT secret, active FROM odoo_connections`).Scan(&secretText, &active))
+	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `SELECT secret, active FROM odoo_connections`).Scan(&secretText,
+		&active))
 	require.True(t, strings.HasPrefix(secretText, "v1:"))
 	require.True(t, active)
 	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM icp_rules`))
@@ -171,7 +178,8 @@ func TestFirstLoginEndsInAReadyWorkspace(t *testing.T) {
 	again, err := r.FirstLogin(t.Context(), alice, tenant.By{Actor: "test", RequestID: "req-2"})
 	require.NoError(t, err)
 	require.Equal(t, onboarding.Ready, again.Status)
-	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM river.river_job WHERE kind = 'onboarding'`), "a ready tenant needs no further job")
+	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM river.river_job WHERE kind = 'onboarding'`),
+		"a ready tenant needs no further job")
 	require.Equal(t, 1, r.workspaces())
 }
 
@@ -252,7 +260,8 @@ func domainsThatLookAlike(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
 	seen := map[tenantid.ID]string{}
-	for _, email := range []string{"a@acme.com", "b@acme.attacker.net", "c@ACME.com", "d@acme.com.", "e@gmail.com", "f@gmail.com",
+	for _, email := range []string{"a@acme.com", "b@acme.attacker.net", "c@ACME.com", "d@acme.com.", "e@gmail.com",
+		"f@gmail.com",
 		"g@postgres.evil.com", "h@template1.x", "i@xn--80ak6aa92e.com"} {
 		st, err := r.FirstLogin(t.Context(), person("subject of "+email, email), tester)
 		require.NoError(t, err, email)
@@ -266,14 +275,16 @@ func domainsThatLookAlike(t *testing.T) {
 func badAnswersAreRetried(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
-	r.odoo.Inject(odootest.Fault{Op: "db.duplicate_database", Times: 1, Do: odootest.Status, Code: http.StatusBadGateway, Text: "<html>CANARY of the proxy</html>"})
+	r.odoo.Inject(odootest.Fault{Op: "db.duplicate_database", Times: 1, Do: odootest.Status,
+		Code: http.StatusBadGateway, Text: "<html>CANARY of the proxy</html>"})
 	r.start(t)
 	st, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), tester)
 	require.NoError(t, err)
 	done, _ := r.await(t, st.Tenant, onboarding.Ready)
 	require.Equal(t, 2, done.Attempt)
 	require.Equal(t, 1, r.workspaces())
-	require.Zero(t, r.count(t, `SELECT count(*) FROM river.river_job WHERE errors::text LIKE '%CANARY%'`), "an upstream's text stays out of the job table")
+	require.Zero(t, r.count(t, `SELECT count(*) FROM river.river_job WHERE errors::text LIKE '%CANARY%'`),
+		"an upstream's text stays out of the job table")
 }
 
 func refusedCredentialsStop(t *testing.T) {
@@ -289,7 +300,8 @@ func refusedCredentialsStop(t *testing.T) {
 	last := steps[len(steps)-1]
 	require.Equal(t, onboarding.StepFailed, last.State)
 	require.NotEmpty(t, *last.Hint)
-	r.awaitCount(t, 0, `SELECT count(*) FROM river.river_job WHERE kind = 'onboarding' AND finalized_at IS NULL`) // an operator has to act: no more tries
+	// an operator has to act: no more tries
+	r.awaitCount(t, 0, `SELECT count(*) FROM river.river_job WHERE kind = 'onboarding' AND finalized_at IS NULL`)
 
 	r.odoo.Heal()
 	again, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), tester)
@@ -310,16 +322,25 @@ func TestWhoMayHaveATenant(t *testing.T) {
 		who    sso.Identity
 		code   string
 	}{
-		"open":                            {onboarding.Policy{Mode: onboarding.PolicyOpen}, alice, ""},
-		"listed domain":                   {onboarding.Policy{Mode: onboarding.PolicyDomains, Domains: []string{"ACME.example"}}, alice, ""},
-		"other domain":                    {onboarding.Policy{Mode: onboarding.PolicyDomains, Domains: []string{"example"}}, alice, "ONBOARDING_CLOSED"},
-		"subdomain of a listed one":       {onboarding.Policy{Mode: onboarding.PolicyDomains, Domains: []string{"acme.example"}}, person("b", "b@evil.acme.example"), "ONBOARDING_CLOSED"},
-		"invite without one":              {onboarding.Policy{Mode: onboarding.PolicyInvite}, alice, "ONBOARDING_CLOSED"},
-		"closed":                          {onboarding.Policy{Mode: onboarding.PolicyClosed}, alice, "ONBOARDING_CLOSED"},
-		"a claim makes its tenant":        {onboarding.Policy{Mode: onboarding.PolicyOpen}, claim(alice, "acme"), ""},
-		"a claim may not when existing":   {onboarding.Policy{Mode: onboarding.PolicyOpen, ExistingOnly: true}, claim(alice, "acme"), "ONBOARDING_CLOSED"},
-		"a claim's number must exist":     {onboarding.Policy{Mode: onboarding.PolicyOpen}, sso.Identity{Issuer: "i", Subject: "s", Email: "a@b.c", EmailVerified: true, Tenant: sso.TenantClaim{Kind: sso.TenantNumber, Value: "77"}}, "TENANT_INVALID"},
-		"a reserved name makes no tenant": {onboarding.Policy{Mode: onboarding.PolicyOpen}, claim(alice, "postgres"), "invalid"},
+		"open": {onboarding.Policy{Mode: onboarding.PolicyOpen}, alice, ""},
+		"listed domain": {onboarding.Policy{Mode: onboarding.PolicyDomains,
+			Domains: []string{"ACME.example"}}, alice, ""},
+		"other domain": {onboarding.Policy{Mode: onboarding.PolicyDomains,
+			Domains: []string{"example"}}, alice, "ONBOARDING_CLOSED"},
+		"subdomain of a listed one": {onboarding.Policy{Mode: onboarding.PolicyDomains,
+			Domains: []string{"acme.example"}}, person("b", "b@evil.acme.example"), "ONBOARDING_CLOSED"},
+		"invite without one": {onboarding.Policy{Mode: onboarding.PolicyInvite}, alice,
+			"ONBOARDING_CLOSED"},
+		"closed": {onboarding.Policy{Mode: onboarding.PolicyClosed}, alice,
+			"ONBOARDING_CLOSED"},
+		"a claim makes its tenant": {onboarding.Policy{Mode: onboarding.PolicyOpen}, claim(alice, "acme"), ""},
+		"a claim may not when existing": {onboarding.Policy{Mode: onboarding.PolicyOpen, ExistingOnly: true},
+			claim(alice, "acme"), "ONBOARDING_CLOSED"},
+		"a claim's number must exist": {onboarding.Policy{Mode: onboarding.PolicyOpen},
+			sso.Identity{Issuer: "i", Subject: "s", Email: "a@b.c", EmailVerified: true,
+				Tenant: sso.TenantClaim{Kind: sso.TenantNumber, Value: "77"}}, "TENANT_INVALID"},
+		"a reserved name makes no tenant": {onboarding.Policy{Mode: onboarding.PolicyOpen}, claim(alice, "postgres"),
+			"invalid"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

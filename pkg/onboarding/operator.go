@@ -20,10 +20,9 @@ type Request struct {
 	Roles    []string // of that user
 }
 
-// Provision does what a first sign-in does, on an operator's word: tenant, user, status and job in one transaction. A ready
-// tenant is gone through again, step by step, which repairs what is missing and changes nothing else. The same order twice
-// is one tenant. Faults: Invalid, NotFound, Denied for a suspended tenant, Conflict with
-// QUOTA_MEMBERS.
+// Provision does what a first sign-in does, on an operator's word: tenant, user, status and job in one transaction. A
+// ready tenant is gone through again, step by step, which repairs what is missing and changes nothing else. The same
+// order twice is one tenant. Faults: Invalid, NotFound, Denied for a suspended tenant, Conflict with QUOTA_MEMBERS.
 func (s *Service) Provision(ctx context.Context, req Request, by tenant.By) (tenant.Tenant, error) {
 	var t tenant.Tenant
 	err := s.DB.InSystem(ctx, "provision", func(ctx context.Context, tx postgres.SystemTx) (err error) {
@@ -34,7 +33,10 @@ func (s *Service) Provision(ctx context.Context, req Request, by tenant.By) (ten
 			return err
 		}
 		if req.Email != "" {
-			err := s.Quotas.Within(ctx, tx, t.ID, func() error { return tenant.AddMember(ctx, tx, t.ID, req.Email, req.Roles, by) })
+			err := s.Quotas.Within(ctx, tx, t.ID, func() error {
+				return tenant.AddMember(ctx, tx, t.ID, req.Email,
+					req.Roles, by)
+			})
 			if err != nil {
 				return err
 			}
@@ -58,9 +60,10 @@ func findOrCreate(ctx context.Context, tx postgres.SystemTx, req Request, by ten
 	return tenant.Create(ctx, tx, req.Name, req.External, by)
 }
 
-// CancelJob ends a job for good, as jobs.Client.Cancel does. If it is a tenant's onboarding, that is in error from then on,
-// so that nobody waits for work that will not come. A ready workspace stays ready. Faults: those of Cancel.
-func CancelJob(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, id int64, by tenant.By) (jobs.Job, error) {
+// CancelJob ends a job for good, as jobs.Client.Cancel does. If it is a tenant's onboarding, that is in error from then
+// on, so that nobody waits for work that will not come. A ready workspace stays ready. Faults: those of Cancel.
+func CancelJob(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, id int64, by tenant.By) (jobs.Job,
+	error) {
 	job, err := queue.Cancel(ctx, tx, id, by)
 	if err == nil && job.Kind == (Args{}).Kind() && job.Tenant != nil {
 		err = failCancelled(ctx, tx, *job.Tenant)
@@ -76,8 +79,8 @@ func failCancelled(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) er
 
 const watchPause = 100 * time.Millisecond
 
-// Watch tells each step of a tenant as it ends, until the workspace is ready (nil) or in error (Operator, with the step's
-// words and hint). It returns ctx's error when that ends first; the work goes on without a watcher.
+// Watch tells each step of a tenant as it ends, until the workspace is ready (nil) or in error (Operator, with the
+// step's words and hint). It returns ctx's error when that ends first; the work goes on without a watcher.
 func Watch(ctx context.Context, db *postgres.DB, id tenantid.ID, tell func(Step)) error {
 	told := map[string]string{}
 	for {

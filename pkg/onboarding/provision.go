@@ -22,8 +22,8 @@ const (
 // Work makes one tenant's workspace: every step in order, each recorded before and after. A step that cannot go on now
 // ends the attempt and River tries again; one that cannot go on at all ends the job with status error.
 //
-// A job that was taken over while its first worker still lives (it stood still for long) would run twice; the session lock
-// lets only one of them in. Who wakes up without it finds every step looked for before it is done.
+// A job that was taken over while its first worker still lives (it stood still for long) would run twice; the session
+// lock lets only one of them in. Who wakes up without it finds every step looked for before it is done.
 func (w *Worker) Work(ctx context.Context, job *river.Job[Args]) error {
 	id := job.Args.Tenant
 	ctx = logging.With(ctx, slog.String("tenant_id", id.String()), slog.Int64("job_id", job.ID))
@@ -59,7 +59,8 @@ func (w *Worker) run(ctx context.Context, t *task, job *river.Job[Args]) error {
 		}
 	}
 	return w.DB.InSystem(ctx, "onboarding ready", func(ctx context.Context, tx postgres.SystemTx) error {
-		// The status row is ours from here on: who signs in meanwhile waits for it, and then comes to a ready workspace.
+		// The status row is ours from here on: who signs in meanwhile waits for it, and then comes to a ready
+		// workspace.
 		if err := w.finished(ctx, tx, t.tenant); err != nil {
 			return err
 		}
@@ -80,7 +81,8 @@ func (w *Worker) failed(ctx context.Context, t *task, s step, job *river.Job[Arg
 	if permanent {
 		status = Failed
 	}
-	w.Log.WarnContext(ctx, "onboarding step failed", "step", s.name, "attempt", job.Attempt, "again", !permanent, "kind", fault.KindOf(cause).String(), "error", cause)
+	w.Log.WarnContext(ctx, "onboarding step failed", "step", s.name, "attempt", job.Attempt, "again", !permanent,
+		"kind", fault.KindOf(cause).String(), "error", cause)
 	// The attempt's own time may be what ran out: the record is written all the same.
 	recordCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -94,11 +96,13 @@ func (w *Worker) failed(ctx context.Context, t *task, s step, job *river.Job[Arg
 }
 
 // errCancelled ends an onboarding that an operator stopped.
-var errCancelled = fault.New(fault.Operator, "cancelled by an operator").WithHint("signing in, or `leadctl tenant provision`, begins it again")
+var errCancelled = fault.New(fault.Operator, "cancelled by an operator").WithHint(
+	"signing in, or `leadctl tenant provision`, begins it again")
 
 // publicError is what River keeps in its table: the words that are safe to show, never an upstream's answer.
 func publicError(cause error) error {
-	return fault.New(fault.KindOf(cause), "%s", fault.Text(cause)).WithCode(fault.Code(cause)).WithHint("%s", fault.Hint(cause))
+	return fault.New(fault.KindOf(cause), "%s", fault.Text(cause)).WithCode(fault.Code(cause)).WithHint("%s",
+		fault.Hint(cause))
 }
 
 // NextRetry backs off from one second to five minutes.

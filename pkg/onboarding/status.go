@@ -106,8 +106,8 @@ func oneStatus(rows pgx.Rows, id tenantid.ID) (Status, error) {
 }
 
 // begin puts a tenant at the start, unless it is ready or under way. restart begins again in any case but "under way":
-// the caller enqueues the job in the same transaction, and River keeps it single. ended: the last onboarding had come to its
-// end, well or not, when this was asked.
+// the caller enqueues the job in the same transaction, and River keeps it single. ended: the last onboarding had come
+// to its end, well or not, when this was asked.
 func begin(ctx context.Context, tx postgres.SystemTx, id tenantid.ID, restart bool) (st Status, ended bool, err error) {
 	var before string
 	err = tx.QueryRow(ctx, `SELECT status FROM onboarding_status WHERE tenant_id = $1 FOR UPDATE`, id).Scan(&before)
@@ -125,11 +125,12 @@ func begin(ctx context.Context, tx postgres.SystemTx, id tenantid.ID, restart bo
 	return st, before == Failed || before == Ready, err
 }
 
-// onward is the status $2, but never from syncing back to provisioning: an attempt that begins with the first step again finds
-// what the one before has made.
+// onward is the status $2, but never from syncing back to provisioning: an attempt that begins with the first step
+// again finds what the one before has made.
 const onward = `CASE WHEN status = 'syncing' AND $2 = 'provisioning' THEN status ELSE $2 END`
 
-func (w *Worker) stepStarted(ctx context.Context, tx postgres.SystemTx, id tenantid.ID, position, attempt int, s step) error {
+func (w *Worker) stepStarted(ctx context.Context, tx postgres.SystemTx, id tenantid.ID, position, attempt int,
+	s step) error {
 	_, err := tx.Exec(ctx, `INSERT INTO onboarding_steps (tenant_id, step, position, state, attempt, started_at) VALUES ($1, $2, $3, 'running', $4, $5)
 		ON CONFLICT (tenant_id, step) DO UPDATE SET position = $3, state = 'running', attempt = $4, started_at = $5, finished_at = NULL, error = NULL, hint = NULL`,
 		id, s.name, position, attempt, w.now())
@@ -142,23 +143,29 @@ func (w *Worker) stepStarted(ctx context.Context, tx postgres.SystemTx, id tenan
 }
 
 func (w *Worker) stepDone(ctx context.Context, tx postgres.SystemTx, id tenantid.ID, s step) error {
-	_, err := tx.Exec(ctx, `UPDATE onboarding_steps SET state = 'done', finished_at = $3 WHERE tenant_id = $1 AND step = $2`, id, s.name, w.now())
+	_, err := tx.Exec(ctx,
+		`UPDATE onboarding_steps SET state = 'done', finished_at = $3 WHERE tenant_id = $1 AND step = $2`, id, s.name,
+		w.now())
 	return err
 }
 
 // stepFailed keeps the words that are safe to show. status is Failed, or the one that retrying leaves it at.
-func (w *Worker) stepFailed(ctx context.Context, tx postgres.SystemTx, id tenantid.ID, s step, status string, cause error) error {
+func (w *Worker) stepFailed(ctx context.Context, tx postgres.SystemTx, id tenantid.ID, s step, status string,
+	cause error) error {
 	_, err := tx.Exec(ctx, `UPDATE onboarding_steps SET state = 'failed', finished_at = $3, error = $4, hint = NULLIF($5, '') WHERE tenant_id = $1 AND step = $2`,
 		id, s.name, w.now(), fault.Text(cause), fault.Hint(cause))
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `UPDATE onboarding_status SET status = `+onward+`, step = $3, error = $4, updated_at = $5 WHERE tenant_id = $1`,
+	_, err = tx.Exec(ctx,
+		`UPDATE onboarding_status SET status = `+onward+`, step = $3, error = $4, updated_at = $5 WHERE tenant_id = $1`,
 		id, status, s.name, fault.Text(cause), w.now())
 	return err
 }
 
 func (w *Worker) finished(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) error {
-	_, err := tx.Exec(ctx, `UPDATE onboarding_status SET status = 'ready', error = NULL, updated_at = $2 WHERE tenant_id = $1`, id, w.now())
+	_, err := tx.Exec(ctx,
+		`UPDATE onboarding_status SET status = 'ready', error = NULL, updated_at = $2 WHERE tenant_id = $1`, id,
+		w.now())
 	return err
 }

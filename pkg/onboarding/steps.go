@@ -103,12 +103,13 @@ func makeUsers(ctx context.Context, t *task) error {
 	return err
 }
 
-// latecomers gives those who signed in since then accounts as everybody gets one who comes to a ready workspace: by a job. One
-// is enough for all of them.
+// latecomers gives those who signed in since then accounts as everybody gets one who comes to a ready workspace: by a
+// job. One is enough for all of them.
 func latecomers(ctx context.Context, tx postgres.SystemTx, t *task) error {
 	now, err := tenant.Members(ctx, tx, t.tenant)
 	late := slices.DeleteFunc(now, func(m tenant.Member) bool {
-		return m.Subject == nil || slices.ContainsFunc(t.served, func(s tenant.Member) bool { return s.Subject != nil && *s.Subject == *m.Subject })
+		return m.Subject == nil || slices.ContainsFunc(t.served,
+			func(s tenant.Member) bool { return s.Subject != nil && *s.Subject == *m.Subject })
 	})
 	if err != nil || len(late) == 0 {
 		return err
@@ -128,7 +129,8 @@ func configureSSO(ctx context.Context, t *task) error {
 	return err
 }
 
-// tell logs accounts that were left alone: they are one person's affair, and no reason to keep a workspace from the others.
+// tell logs accounts that were left alone: they are one person's affair, and no reason to keep a workspace from the
+// others.
 func (t *task) tell(ctx context.Context, left []error) {
 	for _, err := range left {
 		t.worker.Log.WarnContext(ctx, "Odoo account left alone", "error", err)
@@ -162,7 +164,8 @@ func icpTemplate(ctx context.Context, t *task) error {
 		if err != nil || len(rules) > 0 {
 			return err
 		}
-		_, err = leads.SetRule(ctx, tx, queue, t.tenant, leads.DefaultRuleName, []byte(leads.DefaultPayload), tenant.By{Actor: actor})
+		_, err = leads.SetRule(ctx, tx, queue, t.tenant, leads.DefaultRuleName, []byte(leads.DefaultPayload),
+			tenant.By{Actor: actor})
 		return err
 	})
 }

@@ -1,5 +1,6 @@
 // Package reseal moves every sealed value of the database to the key that seals now, after a new master key was added
-// (leadctl secrets reseal). Which columns are sealed is known by the packages that own them; sealing itself is package secret.
+// (leadctl secrets reseal). Which columns are sealed is known by the packages that own them; sealing itself is package
+// secret.
 package reseal
 
 import (
@@ -35,11 +36,12 @@ func columns() []secret.Column {
 	return append(workspace.SealedColumns(), websession.SealedColumns()...)
 }
 
-// Reseal brings every sealed value to the key that seals now, a batch of rows at a time. Both keys have to be in the keyset.
-// It may be stopped at any moment and run again, beside processes at work: a value that changes under it is left to whoever
-// changed it. A value that does not open stays as it is and is counted. A run that moves any value is recorded once, with the
-// first batch that it moves.
-func Reseal(ctx context.Context, db *postgres.DB, keys *secret.Keyring, dryRun bool, by tenant.By, done func(values int64)) ([]Column, error) {
+// Reseal brings every sealed value to the key that seals now, a batch of rows at a time. Both keys have to be in the
+// keyset. It may be stopped at any moment and run again, beside processes at work: a value that changes under it is
+// left to whoever changed it. A value that does not open stays as it is and is counted. A run that moves any value is
+// recorded once, with the first batch that it moves.
+func Reseal(ctx context.Context, db *postgres.DB, keys *secret.Keyring, dryRun bool, by tenant.By,
+	done func(values int64)) ([]Column, error) {
 	var out []Column
 	recorded := dryRun
 	var values int64
@@ -48,7 +50,8 @@ func Reseal(ctx context.Context, db *postgres.DB, keys *secret.Keyring, dryRun b
 		var after any
 		for more := true; more; {
 			err := db.InSystem(ctx, "seal anew", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-				if after, more, err = resealSome(ctx, tx, keys, c, after, dryRun, &sum); err != nil || recorded || sum.Moved == 0 {
+				if after, more, err = resealSome(ctx, tx, keys, c, after, dryRun, &sum); err != nil || recorded ||
+					sum.Moved == 0 {
 					return err
 				}
 				return tenant.Record(ctx, tx, by, tenant.Act{Action: "secrets.rotate", Object: "master key"})
@@ -72,7 +75,8 @@ type sealedValue struct {
 }
 
 // resealSome takes the values whose key comes after the given one; more is false when there are no others.
-func resealSome(ctx context.Context, tx postgres.SystemTx, keys *secret.Keyring, c secret.Column, after any, dryRun bool, sum *Column) (last any, more bool, err error) {
+func resealSome(ctx context.Context, tx postgres.SystemTx, keys *secret.Keyring, c secret.Column, after any,
+	dryRun bool, sum *Column) (last any, more bool, err error) {
 	list, err := sealedValues(ctx, tx, c, after)
 	if err != nil || len(list) == 0 {
 		return after, false, err
@@ -96,7 +100,8 @@ func resealSome(ctx context.Context, tx postgres.SystemTx, keys *secret.Keyring,
 		if err != nil {
 			return after, false, err
 		}
-		if _, err := tx.Exec(ctx, fmt.Sprintf(`UPDATE %s SET %s = $1 WHERE %s = $2 AND %[2]s = $3`, c.Table, c.Value, c.Key), sealed, v.key, v.text); err != nil {
+		if _, err := tx.Exec(ctx, fmt.Sprintf(`UPDATE %s SET %s = $1 WHERE %s = $2 AND %[2]s = $3`, c.Table, c.Value,
+			c.Key), sealed, v.key, v.text); err != nil {
 			return after, false, err
 		}
 	}

@@ -36,8 +36,10 @@ func newSite(t *testing.T) *site {
 	idp := httptest.NewUnstartedServer(nil)
 	issuer := "http://" + idp.Listener.Addr().String()
 	provider, err := devidp.New(devidp.Config{Issuer: issuer,
-		Users:   []devidp.User{{ID: "alice", Name: "Alice", Email: "alice@acme.example", EmailVerified: true, Roles: []string{"ops"}}},
-		Clients: []devidp.Client{{ID: "console", Secret: "s3cret", RedirectURIs: []string{base + "/auth/callback"}, PostLogoutRedirectURIs: []string{base + "/"}}}})
+		Users: []devidp.User{{ID: "alice", Name: "Alice", Email: "alice@acme.example", EmailVerified: true,
+			Roles: []string{"ops"}}},
+		Clients: []devidp.Client{{ID: "console", Secret: "s3cret", RedirectURIs: []string{base + "/auth/callback"},
+			PostLogoutRedirectURIs: []string{base + "/"}}}})
 	require.NoError(t, err)
 	idp.Config.Handler = provider
 	idp.Start()
@@ -54,7 +56,8 @@ func newSite(t *testing.T) *site {
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended, started := make(chan error, 1), make(chan struct{})
 	go func() {
-		ended <- serve.Run(ctx, cfg, serve.Options{Version: "test", Listen: func() (net.Listener, error) { return ln, nil }, Started: func(net.Addr) { close(started) }})
+		ended <- serve.Run(ctx, cfg, serve.Options{Version: "test",
+			Listen: func() (net.Listener, error) { return ln, nil }, Started: func(net.Addr) { close(started) }})
 	}()
 	t.Cleanup(func() { stop(); require.NoError(t, <-ended) })
 	select {
@@ -129,7 +132,8 @@ func TestABrowserFromSignInToSignOut(t *testing.T) {
 	require.NotEmpty(t, have["nx_refresh"])
 	require.Empty(t, have["leadctl_login"])
 
-	res, body := s.do(t, http.MethodPost, s.base+"/onboarding/first_login", http.Header{"Content-Type": {"text/plain"}}, nil)
+	res, body := s.do(t, http.MethodPost, s.base+"/onboarding/first_login", http.Header{"Content-Type": {"text/plain"}},
+		nil)
 	require.Equal(t, http.StatusAccepted, res.StatusCode, body)
 	res, body = s.do(t, http.MethodGet, s.base+"/whoami", nil, nil)
 	require.Equal(t, http.StatusOK, res.StatusCode, body)
@@ -145,7 +149,8 @@ func TestABrowserFromSignInToSignOut(t *testing.T) {
 	require.Empty(t, s.cookies(t))
 	res, _ = s.do(t, http.MethodGet, s.base+"/whoami", nil, nil)
 	require.Equal(t, http.StatusUnauthorized, res.StatusCode)
-	for name, cookie := range map[string]string{"/whoami": "nx_access=" + have["nx_access"], "/auth/refresh": "nx_refresh=" + have["nx_refresh"]} {
+	for name, cookie := range map[string]string{"/whoami": "nx_access=" + have["nx_access"],
+		"/auth/refresh": "nx_refresh=" + have["nx_refresh"]} {
 		method := http.MethodGet
 		if name == "/auth/refresh" {
 			method = http.MethodPost

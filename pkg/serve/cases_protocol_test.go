@@ -15,30 +15,33 @@ import (
 	"github.com/leadctl/leadctl/pkg/pgtest"
 )
 
-// onlyHTTP1: what ends TLS in front of leadctl speaks HTTP/1.1 to it. There are no streams to reset or to flood with: HTTP/2
-// is refused with prior knowledge, and not taken up when it is offered.
+// onlyHTTP1: what ends TLS in front of leadctl speaks HTTP/1.1 to it. There are no streams to reset or to flood with:
+// HTTP/2 is refused with prior knowledge, and not taken up when it is offered.
 func onlyHTTP1(t *testing.T) {
 	db, provider := pgtest.New(t), newIDP(t)
 	d := start(t, settings(t, db.LoginDSN, provider.URL))
 	const settingsFrame = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
 	for name, text := range map[string]string{
-		"preface":             "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settingsFrame,
-		"preface with a host": "PRI * HTTP/2.0\r\nHost: x\r\n\r\nSM\r\n\r\n" + settingsFrame + "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n",
-		"version":             "GET /livez HTTP/2.0\r\nHost: x\r\n\r\n",
+		"preface": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settingsFrame,
+		"preface with a host": "PRI * HTTP/2.0\r\nHost: x\r\n\r\nSM\r\n\r\n" + settingsFrame +
+			"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n",
+		"version": "GET /livez HTTP/2.0\r\nHost: x\r\n\r\n",
 	} {
 		for _, a := range exchange(t, d.base, text) {
 			require.GreaterOrEqual(t, a.StatusCode, 400, name)
 		}
 	}
-	upgrade := exchange(t, d.base, "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n")
+	upgrade := exchange(t, d.base,
+		"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: "+
+			"h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n")
 	require.Len(t, upgrade, 1)
 	require.Equal(t, http.StatusOK, upgrade[0].StatusCode)
 	require.Equal(t, "HTTP/1.1", upgrade[0].Proto)
 	require.Equal(t, http.StatusOK, get(t, d.base+"/livez", "").status)
 }
 
-// noTLS: leadctl has no certificate and takes no handshake of any version; a proxy does. What browsers are told to keep to https
-// with goes out only where the configuration says that they come by it.
+// noTLS: leadctl has no certificate and takes no handshake of any version; a proxy does. What browsers are told to keep
+// to https with goes out only where the configuration says that they come by it.
 func noTLS(t *testing.T) {
 	db, provider := pgtest.New(t), newIDP(t)
 	plain := start(t, settings(t, db.LoginDSN, provider.URL, "COOKIE_SECURE", "false"))

@@ -16,8 +16,9 @@ func TestCasesOfUpgrades(t *testing.T) {
 	t.Run("D-043", func(t *testing.T) { t.Parallel(); anotherBinarysSchema(t) })
 }
 
-// anotherBinarysSchema: a process whose schema was changed under it answers what it is asked and says that it is not ready, so
-// that a balancer goes over to the new ones; one of that version does not start. On its own schema it is ready again.
+// anotherBinarysSchema: a process whose schema was changed under it answers what it is asked and says that it is not
+// ready, so that a balancer goes over to the new ones; one of that version does not start. On its own schema it is
+// ready again.
 func anotherBinarysSchema(t *testing.T) {
 	db, provider := pgtest.New(t), newIDP(t)
 	token := provider.token(newTenant(t, db, "D-043", 2))

@@ -31,7 +31,8 @@ func TestALongDownloadOutlivesTheServersTimes(t *testing.T) {
 	t.Parallel()
 	db, provider := pgtest.New(t), newIDP(t)
 	id := newTenant(t, db, "Long", 100_000)
-	d := start(t, settings(t, db.LoginDSN, provider.URL), func(o *Options) { o.times.request, o.times.answer = 300*time.Millisecond, 300*time.Millisecond })
+	d := start(t, settings(t, db.LoginDSN, provider.URL),
+		func(o *Options) { o.times.request, o.times.answer = 300*time.Millisecond, 300*time.Millisecond })
 	resp := begin(t, d.base+"/export/latest_scores.json?limit=all", provider.token(id))
 	time.Sleep(time.Second) // three times either limit, with most of it unsent
 	body, err := io.ReadAll(resp.Body)
@@ -66,7 +67,9 @@ func TestSlowReadersLeaveRoomForOthers(t *testing.T) {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(d.base, "http://"))
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = conn.Close() })
-		_, err = io.WriteString(conn, "GET /export/latest_scores.csv?limit=all HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+provider.token(big)+"\r\n\r\n")
+		_, err = io.WriteString(conn,
+			"GET /export/latest_scores.csv?limit=all HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+provider.token(
+				big)+"\r\n\r\n")
 		require.NoError(t, err)
 	}
 	eventually(t, "one download holds the tenant's slot", func() bool {

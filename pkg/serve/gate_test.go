@@ -29,7 +29,10 @@ func databaseGoneForAWhile(t *testing.T) {
 	require.Equal(t, http.StatusOK, get(t, d.base+"/scores/latest", token).status)
 	for range 2 {
 		proxy.Disconnect()
-		eventually(t, "not ready", func() bool { return get(t, d.base+"/readyz", "").status == http.StatusServiceUnavailable })
+		eventually(t, "not ready", func() bool {
+			return get(t, d.base+"/readyz",
+				"").status == http.StatusServiceUnavailable
+		})
 		for _, path := range []string{"/scores/latest", "/export/latest_scores.csv", "/onboarding/status"} {
 			a := get(t, d.base+path, token)
 			require.Equal(t, http.StatusServiceUnavailable, a.status, a.body)
@@ -43,14 +46,15 @@ func databaseGoneForAWhile(t *testing.T) {
 	}
 }
 
-// The routes that clients poll in tight loops ask PostgreSQL little and Odoo nothing: three messages for who is calling, three
-// or four for the answer, nothing cached, so that a suspension counts at once.
+// The routes that clients poll in tight loops ask PostgreSQL little and Odoo nothing: three messages for who is
+// calling, three or four for the answer, nothing cached, so that a suspension counts at once.
 func TestPollingIsCheap(t *testing.T) {
 	t.Parallel()
 	db, provider := pgtest.New(t), newIDP(t)
 	stand, odooSettings := standIn(t)
 	id := newTenant(t, db, "Polling", 1)
-	_, err := db.Owner.Exec(t.Context(), `INSERT INTO onboarding_status (tenant_id, status, step) VALUES ($1::text::int, 'ready', 'icp_template')`, id)
+	_, err := db.Owner.Exec(t.Context(),
+		`INSERT INTO onboarding_status (tenant_id, status, step) VALUES ($1::text::int, 'ready', 'icp_template')`, id)
 	require.NoError(t, err)
 	proxy, dsn := startPostgresProxy(t, db.LoginDSN)
 	d := start(t, settings(t, dsn, provider.URL, append(odooSettings, "LEADCTL_DATABASE_MAX_CONNS", "1")...))
@@ -58,7 +62,8 @@ func TestPollingIsCheap(t *testing.T) {
 	token := provider.token(id)
 	poll := func(path string) (perHit int64) {
 		require.Equal(t, http.StatusOK, get(t, d.base+path, token).status) // statements are prepared now
-		least := int64(1 << 62)                                            // jobs, which have connections of their own, talk in between
+		// jobs, which have connections of their own, talk in between
+		least := int64(1 << 62)
 		for range 20 {
 			before := proxy.Received()
 			require.Equal(t, http.StatusOK, get(t, d.base+path, token).status)
@@ -66,7 +71,8 @@ func TestPollingIsCheap(t *testing.T) {
 		}
 		return least
 	}
-	for path, most := range map[string]int64{"/info": 0, "/whoami": 3, "/onboarding/status": 6, "/tenants/" + id: 6, "/session/odoo_info": 7, "/onboarding/verify_odoo": 7} {
+	for path, most := range map[string]int64{"/info": 0, "/whoami": 3, "/onboarding/status": 6, "/tenants/" + id: 6,
+		"/session/odoo_info": 7, "/onboarding/verify_odoo": 7} {
 		require.LessOrEqual(t, poll(path), most, path)
 	}
 	require.Len(t, stand.Calls(), calls, "Odoo is not asked")

@@ -11,13 +11,14 @@ import (
 )
 
 const (
-	freshFor      = time.Second     // /readyz is open to everybody: the questions behind it are asked once a second at most
+	// /readyz is open to everybody: the questions behind it are asked once a second at most
+	freshFor      = time.Second
 	checkPatience = 2 * time.Second // a database that hangs is as good as none
 )
 
-// health is what /readyz asks: the database, the issuer's keys and the gate. A gate that found nothing is asked again after
-// recheck, so a table that loses its row security after deployment takes the replica out within that time; one that found
-// something is asked again at once, so that the replica is back when it is mended.
+// health is what /readyz asks: the database, the issuer's keys and the gate. A gate that found nothing is asked again
+// after recheck, so a table that loses its row security after deployment takes the replica out within that time; one
+// that found something is asked again at once, so that the replica is back when it is mended.
 type health struct {
 	db       *postgres.DB
 	verifier *sso.Verifier

@@ -13,8 +13,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/wire"
 )
 
-// A table that loses its row security after deployment takes the replica out when the gate is asked again; mending it brings
-// the replica back at once.
+// A table that loses its row security after deployment takes the replica out when the gate is asked again; mending it
+// brings the replica back at once.
 func TestReadinessFollowsTheGate(t *testing.T) {
 	t.Parallel()
 	db, provider := pgtest.New(t), newIDP(t)
@@ -22,7 +22,8 @@ func TestReadinessFollowsTheGate(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(verifier.Close)
 	now := time.Unix(1_800_000_000, 0)
-	h := &health{db: db.App, verifier: verifier, strict: true, recheck: 30 * time.Second, now: func() time.Time { return now }}
+	h := &health{db: db.App, verifier: verifier, strict: true, recheck: 30 * time.Second,
+		now: func() time.Time { return now }}
 	change := func(sql string) {
 		_, err := db.Owner.Exec(t.Context(), sql)
 		require.NoError(t, err)

@@ -6,7 +6,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// Whatever a daemon started has ended with it. What stays is the PostgreSQL of this test binary, which ends with the process.
+// Whatever a daemon started has ended with it. What stays is the PostgreSQL of this test binary, which ends with the
+// process.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("github.com/leadctl/leadctl/pkg/pgtemp.(*Server).waitSupervisor"),

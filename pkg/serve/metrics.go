@@ -22,14 +22,17 @@ import (
 // scrapePatience bounds what one scrape may wait for the database.
 const scrapePatience = 2 * time.Second
 
-// newRegistry knows everything about this process but its requests, which package httpapi registers itself. No label names a
-// tenant or a person.
+// newRegistry knows everything about this process but its requests, which package httpapi registers itself. No label
+// names a tenant or a person.
 func newRegistry(version string, db *postgres.DB, verifier *sso.Verifier, work *jobs.Client) *prometheus.Registry {
 	r := prometheus.NewRegistry()
-	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "leadctl_build_info", Help: "Always 1; the label says what runs.", ConstLabels: prometheus.Labels{"version": version}})
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "leadctl_build_info",
+		Help: "Always 1; the label says what runs.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build, poolCollector{db}, jobCollector{db}, work,
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "leadctl_sso_keys_age_seconds", Help: "Time since the issuer's keys were read; NaN before the first time."},
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		build, poolCollector{db}, jobCollector{db}, work,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "leadctl_sso_keys_age_seconds",
+			Help: "Time since the issuer's keys were read; NaN before the first time."},
 			func() float64 {
 				if age, ok := verifier.KeyAge(); ok {
 					return age.Seconds()
@@ -57,8 +60,10 @@ func (c poolCollector) Collect(out chan<- prometheus.Metric) {
 	for state, n := range map[string]int32{"used": st.AcquiredConns(), "idle": st.IdleConns(), "max": st.MaxConns()} {
 		out <- prometheus.MustNewConstMetric(conns, prometheus.GaugeValue, float64(n), state)
 	}
-	out <- prometheus.MustNewConstMetric(described("leadctl_db_acquires_total", "Connections taken from the request pool."), prometheus.CounterValue, float64(st.AcquireCount()))
-	out <- prometheus.MustNewConstMetric(described("leadctl_db_acquire_seconds_total", "Time spent waiting for connections of the request pool."),
+	out <- prometheus.MustNewConstMetric(described("leadctl_db_acquires_total",
+		"Connections taken from the request pool."), prometheus.CounterValue, float64(st.AcquireCount()))
+	out <- prometheus.MustNewConstMetric(described("leadctl_db_acquire_seconds_total",
+		"Time spent waiting for connections of the request pool."),
 		prometheus.CounterValue, st.AcquireDuration().Seconds())
 }
 
@@ -101,7 +106,8 @@ func (c jobCollector) Collect(out chan<- prometheus.Metric) {
 // serveMetrics answers GET /metrics, and nothing else, on a port of its own. The returned function ends it.
 func serveMetrics(ln net.Listener, registry *prometheus.Registry, t times, log *slog.Logger) (stop func()) {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 3, Timeout: 2 * scrapePatience}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry,
+		promhttp.HandlerOpts{MaxRequestsInFlight: 3, Timeout: 2 * scrapePatience}))
 	server := newServer(mux, t, log)
 	done := make(chan struct{})
 	go func() {
@@ -114,8 +120,8 @@ func serveMetrics(ln net.Listener, registry *prometheus.Registry, t times, log *
 	}
 }
 
-// listenMetrics opens the port of the metrics, nil when none is configured. On a developer's machine several processes may
-// want the same one; there the later ones do without.
+// listenMetrics opens the port of the metrics, nil when none is configured. On a developer's machine several processes
+// may want the same one; there the later ones do without.
 func listenMetrics(ctx context.Context, cfg config.Config, opts Options) (net.Listener, error) {
 	switch {
 	case opts.ListenMetrics != nil:
@@ -123,7 +129,8 @@ func listenMetrics(ctx context.Context, cfg config.Config, opts Options) (net.Li
 	case cfg.API.MetricsListen == "":
 		return nil, nil
 	}
-	ln, err := listenOn(cfg.API.MetricsListen, "choose another with LEADCTL_API_METRICS_LISTEN, for example 127.0.0.1:9125")
+	ln, err := listenOn(cfg.API.MetricsListen,
+		"choose another with LEADCTL_API_METRICS_LISTEN, for example 127.0.0.1:9125")
 	if err != nil && cfg.Development() {
 		opts.Log.WarnContext(ctx, "no metrics", "error", err)
 		return nil, nil

@@ -16,8 +16,8 @@ const (
 	agePatience = 500 * time.Millisecond // /health answers without the age rather than late
 )
 
-// registerAge knows how old the register in the database is. /health is open to everybody and the metrics are scraped: the
-// database is asked twice a minute at most, whoever asks, and what was known stays the answer while it is away.
+// registerAge knows how old the register in the database is. /health is open to everybody and the metrics are scraped:
+// the database is asked twice a minute at most, whoever asks, and what was known stays the answer while it is away.
 type registerAge struct {
 	db *postgres.DB
 
@@ -47,20 +47,25 @@ func (r *registerAge) Describe(out chan<- *prometheus.Desc) {
 }
 
 func registerAgeDesc() *prometheus.Desc {
-	return described("leadctl_register_age_seconds", "Time since the company register was last found to be as published, or was loaded; no sample before the first time.")
+	return described("leadctl_register_age_seconds",
+		"Time since the company register was last found to be as published, or was loaded; no sample before the "+
+			"first time.")
 }
 
 func registerReleaseDesc() *prometheus.Desc {
-	return described("leadctl_register_release_age_seconds", "Time since the publisher released the register that is loaded; no sample when the source names no date.")
+	return described("leadctl_register_release_age_seconds",
+		"Time since the publisher released the register that is loaded; no sample when the source names no date.")
 }
 
 // Collect implements prometheus.Collector.
 func (r *registerAge) Collect(out chan<- prometheus.Metric) {
 	age := r.read(context.Background())
 	if !age.Current.IsZero() {
-		out <- prometheus.MustNewConstMetric(registerAgeDesc(), prometheus.GaugeValue, time.Since(age.Current).Seconds())
+		out <- prometheus.MustNewConstMetric(registerAgeDesc(), prometheus.GaugeValue,
+			time.Since(age.Current).Seconds())
 	}
 	if released, err := time.Parse(time.RFC3339, age.Released); err == nil {
-		out <- prometheus.MustNewConstMetric(registerReleaseDesc(), prometheus.GaugeValue, time.Since(released).Seconds())
+		out <- prometheus.MustNewConstMetric(registerReleaseDesc(), prometheus.GaugeValue,
+			time.Since(released).Seconds())
 	}
 }

@@ -55,9 +55,11 @@ func newIDP(t testing.TB) *idp {
 			http.Error(w, "down", http.StatusBadGateway)
 		case strings.HasSuffix(r.URL.Path, "/keys"):
 			key := signingKey().PublicKey
-			fmt.Fprintf(w, `{"keys":[{"kty":"RSA","kid":"k1","alg":"RS256","use":"sig","n":%q,"e":%q}]}`, b64(key.N.Bytes()), b64(big.NewInt(int64(key.E)).Bytes()))
+			fmt.Fprintf(w, `{"keys":[{"kty":"RSA","kid":"k1","alg":"RS256","use":"sig","n":%q,"e":%q}]}`,
+				b64(key.N.Bytes()), b64(big.NewInt(int64(key.E)).Bytes()))
 		default:
-			fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q,"authorization_endpoint":%[2]q,"token_endpoint":%[2]q}`, p.URL, p.URL+"/keys")
+			fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q,"authorization_endpoint":%[2]q,"token_endpoint":%[2]q}`, p.URL,
+				p.URL+"/keys")
 		}
 	}))
 	t.Cleanup(p.Close)
@@ -67,7 +69,8 @@ func newIDP(t testing.TB) *idp {
 // token is an admin's of tenant id; "" names none.
 func (p *idp) token(id string) string {
 	now := time.Now()
-	claims := map[string]any{"iss": p.URL, "aud": "api", "sub": "ann", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+	claims := map[string]any{"iss": p.URL, "aud": "api", "sub": "ann", "iat": now.Unix(),
+		"exp":   now.Add(time.Hour).Unix(),
 		"email": "ann@acme.example", "email_verified": true, "roles": []string{"admin"}, "tenant_id": id}
 	payload, err := json.Marshal(claims)
 	if err != nil {
@@ -92,8 +95,10 @@ func keyset(t testing.TB) string {
 // settings are a developer's, changed by the pairs given, through the loader that the command uses.
 func settings(t testing.TB, dsn, issuer string, pairs ...string) config.Config {
 	t.Helper()
-	env := map[string]string{"LEADCTL_ENV": "development", "POSTGRES_DSN": dsn, "NEXIUS_ISSUER": issuer, "NEXIUS_AUDIENCE": "api", "LEADCTL_KEYSET": keyset(t),
-		"LEADCTL_API_LISTEN": "127.0.0.1:0", "LEADCTL_API_METRICS_LISTEN": "127.0.0.1:0", "DISABLE_SCHEDULER": "1", "DISABLE_STARTUP_INGEST": "1"}
+	env := map[string]string{"LEADCTL_ENV": "development", "POSTGRES_DSN": dsn, "NEXIUS_ISSUER": issuer,
+		"NEXIUS_AUDIENCE": "api", "LEADCTL_KEYSET": keyset(t),
+		"LEADCTL_API_LISTEN": "127.0.0.1:0", "LEADCTL_API_METRICS_LISTEN": "127.0.0.1:0", "DISABLE_SCHEDULER": "1",
+		"DISABLE_STARTUP_INGEST": "1"}
 	for i := 0; i < len(pairs); i += 2 {
 		env[pairs[i]] = pairs[i+1]
 	}
@@ -157,7 +162,8 @@ func refused(t testing.TB, cfg config.Config) error {
 		t.Error("a port was opened")
 		return nil, net.ErrClosed
 	}
-	err := Run(t.Context(), cfg, Options{Listen: opened, ListenMetrics: opened, Started: func(net.Addr) { t.Error("it started") }})
+	err := Run(t.Context(), cfg, Options{Listen: opened, ListenMetrics: opened,
+		Started: func(net.Addr) { t.Error("it started") }})
 	require.Error(t, err)
 	return err
 }
@@ -209,7 +215,8 @@ func eventually(t testing.TB, what string, ok func() bool) {
 // newTenant makes an active tenant with leads.
 func newTenant(t testing.TB, db *pgtest.DB, name string, leads int) (id string) {
 	t.Helper()
-	require.NoError(t, db.Owner.QueryRow(t.Context(), `INSERT INTO tenants (name) VALUES ($1) RETURNING tenant_id::text`, name).Scan(&id))
+	require.NoError(t, db.Owner.QueryRow(t.Context(),
+		`INSERT INTO tenants (name) VALUES ($1) RETURNING tenant_id::text`, name).Scan(&id))
 	_, err := db.Owner.Exec(t.Context(), `WITH c AS (INSERT INTO companies (uen, name) SELECT $1 || i, repeat('Company of some length ', 10) || i FROM generate_series(1, $2) i RETURNING company_id)
 		INSERT INTO lead_scores (tenant_id, company_id, score, bucket, source) SELECT $3::text::int, company_id, 0.5, 'low', 'other' FROM c`, name, leads, id)
 	require.NoError(t, err)

@@ -27,9 +27,11 @@ func standIn(t testing.TB) (*odootest.Server, []string) {
 	t.Cleanup(web.Close)
 	server, err := odoo.New(odoo.Options{BaseURL: web.URL})
 	require.NoError(t, err)
-	_, err = provision.PrepareTemplate(t.Context(), server, provision.Template{Name: "template", Master: "master", Secret: "template-admin"})
+	_, err = provision.PrepareTemplate(t.Context(), server,
+		provision.Template{Name: "template", Master: "master", Secret: "template-admin"})
 	require.NoError(t, err)
-	return stand, []string{"ODOO_SERVER_URL", web.URL, "ODOO_TEMPLATE_DB", "template", "ODOO_MASTER_PASSWORD", "master", "LEADCTL_ODOO_TEMPLATE_PASSWORD", "template-admin"}
+	return stand, []string{"ODOO_SERVER_URL", web.URL, "ODOO_TEMPLATE_DB", "template", "ODOO_MASTER_PASSWORD", "master",
+		"LEADCTL_ODOO_TEMPLATE_PASSWORD", "template-admin"}
 }
 
 func firstLogin(t testing.TB, base, token string) answer {
@@ -45,25 +47,28 @@ func firstLogin(t testing.TB, base, token string) answer {
 	return answer{resp.StatusCode, resp.Header, string(body)}
 }
 
-// endInOrder: not ready first and still answering, the download under way arrives whole, the running job goes back to the
-// queue, nothing is claimed meanwhile, the end is no error, and another replica goes on.
+// endInOrder: not ready first and still answering, the download under way arrives whole, the running job goes back to
+// the queue, nothing is claimed meanwhile, the end is no error, and another replica goes on.
 func endInOrder(t *testing.T) {
 	db, provider := pgtest.New(t), newIDP(t)
 	stand, env := standIn(t)
 	stand.Inject(odootest.Fault{Op: "db.duplicate_database", Do: odootest.Hang})
 	id := newTenant(t, db, "Big", 100_000)
 	env = append(env, "LEADCTL_KEYSET", keyset(t))
-	d := start(t, settings(t, db.LoginDSN, provider.URL, env...), func(o *Options) { o.Settle, o.times.grace = 3*time.Second, 30*time.Second })
+	d := start(t, settings(t, db.LoginDSN, provider.URL, env...),
+		func(o *Options) { o.Settle, o.times.grace = 3*time.Second, 30*time.Second })
 	eventually(t, "ready", func() bool { return get(t, d.base+"/readyz", "").status == http.StatusOK })
 	require.Equal(t, http.StatusAccepted, firstLogin(t, d.base, provider.token("")).status)
 	eventually(t, "the job hangs in Odoo", func() bool {
 		calls := stand.Calls()
 		return len(calls) > 0 && calls[len(calls)-1] == "db.duplicate_database"
 	})
-	download := begin(t, d.base+"/export/latest_scores.csv?limit=all", provider.token(id)) // the rest waits for us to read
+	// the rest waits for us to read
+	download := begin(t, d.base+"/export/latest_scores.csv?limit=all", provider.token(id))
 
 	d.stop()
-	eventually(t, "not ready, and still answering", func() bool { return get(t, d.base+"/readyz", "").status == http.StatusServiceUnavailable })
+	eventually(t, "not ready, and still answering",
+		func() bool { return get(t, d.base+"/readyz", "").status == http.StatusServiceUnavailable })
 	require.Equal(t, http.StatusOK, get(t, d.base+"/livez", "").status)
 	require.Equal(t, http.StatusOK, get(t, d.base+"/whoami", provider.token(id)).status, "until the listener closes")
 	exec(t, db, `INSERT INTO river.river_job (kind, args, max_attempts, queue, state) VALUES ('onboarding', '{"tenant_id":999}', 1, 'default', 'available')`)
@@ -81,14 +86,18 @@ func endInOrder(t *testing.T) {
 	stand.Heal()
 	exec(t, db, `DELETE FROM river.river_job WHERE args->>'tenant_id' = '999'; UPDATE river.river_job SET scheduled_at = now()`)
 	other := start(t, settings(t, db.LoginDSN, provider.URL, env...))
-	eventually(t, "ready workspace", func() bool { return count(t, db, `SELECT count(*) FROM onboarding_status WHERE status = 'ready'`) == 1 })
+	eventually(t, "ready workspace", func() bool {
+		return count(t, db,
+			`SELECT count(*) FROM onboarding_status WHERE status = 'ready'`) == 1
+	})
 	require.Contains(t, get(t, other.base+"/onboarding/status", provider.token("")).body, `"ready"`)
 }
 
 // requireReturned demands that a daemon which ended holds nothing any more, and that its job waits for another.
 func requireReturned(t testing.TB, db *pgtest.DB) {
 	t.Helper()
-	require.Zero(t, count(t, db, `SELECT count(*) FROM river.river_job WHERE state IN ('running', 'cancelled', 'discarded', 'completed')`))
+	require.Zero(t, count(t, db,
+		`SELECT count(*) FROM river.river_job WHERE state IN ('running', 'cancelled', 'discarded', 'completed')`))
 	require.Equal(t, 1, count(t, db, `SELECT count(*) FROM river.river_job WHERE args->>'tenant_id' = '999' AND state = 'available' AND attempt = 0`), "nothing is claimed after the signal")
 	require.Equal(t, 1, count(t, db, `SELECT count(*) FROM river.river_job WHERE args->>'tenant_id' <> '999' AND state IN ('available', 'retryable', 'scheduled')`), "the job is back")
 	require.Zero(t, count(t, db, `SELECT count(*) FROM onboarding_status WHERE status = 'error'`))
@@ -113,16 +122,22 @@ func odooDownAtSignIn(t *testing.T) {
 	token := provider.token("")
 	require.Equal(t, http.StatusAccepted, firstLogin(t, d.base, token).status)
 	require.Equal(t, http.StatusOK, get(t, d.base+"/whoami", token).status)
-	eventually(t, "it was tried twice", func() bool { return count(t, db, `SELECT coalesce(max(attempt), 0) FROM river.river_job`) >= 2 })
+	eventually(t, "it was tried twice", func() bool {
+		return count(t, db,
+			`SELECT coalesce(max(attempt), 0) FROM river.river_job`) >= 2
+	})
 	require.Equal(t, "provisioning", member(t, get(t, d.base+"/onboarding/status", token), "status"))
 	require.Contains(t, get(t, d.base+"/session/odoo_info", token).body, `"ready":false`)
 	require.Equal(t, http.StatusOK, get(t, d.base+"/readyz", "").status, "an Odoo that is down takes no replica out")
 	stand.Heal()
-	eventually(t, "ready", func() bool { return member(t, get(t, d.base+"/onboarding/status", token), "status") == "ready" })
+	eventually(t, "ready", func() bool {
+		return member(t, get(t, d.base+"/onboarding/status", token),
+			"status") == "ready"
+	})
 }
 
-// pollingThroughTrouble: whatever Odoo does meanwhile, the status never fails, never goes back, and says ready only of a
-// workspace that is.
+// pollingThroughTrouble: whatever Odoo does meanwhile, the status never fails, never goes back, and says ready only of
+// a workspace that is.
 func pollingThroughTrouble(t *testing.T) {
 	db, provider := pgtest.New(t), newIDP(t)
 	stand, odooSettings := standIn(t)
@@ -164,7 +179,8 @@ func pollingThroughTrouble(t *testing.T) {
 	require.Equal(t, 1, made, "one workspace")
 }
 
-// dependenciesDownAtStart: without the identity provider or Odoo it starts and says so; without PostgreSQL it says what to do.
+// dependenciesDownAtStart: without the identity provider or Odoo it starts and says so; without PostgreSQL it says what
+// to do.
 func dependenciesDownAtStart(t *testing.T) {
 	db, provider := pgtest.New(t), newIDP(t)
 	id := newTenant(t, db, "D-059", 1)
@@ -200,9 +216,12 @@ func metricsOnTheirOwnPort(t *testing.T) {
 	get(t, d.base+"/cnr-path", "")
 	page := get(t, d.metrics+"/metrics", "")
 	require.Equal(t, http.StatusOK, page.status)
-	for _, line := range []string{`leadctl_http_requests_total{route="GET /whoami",status="2xx"} 1`, `leadctl_http_requests_total{route="none",status="4xx"} 1`,
-		`leadctl_http_request_duration_seconds_count{route="GET /whoami"} 1`, "leadctl_http_requests_in_flight 0", `leadctl_db_connections{state="max"}`,
-		"leadctl_sso_keys_age_seconds", `leadctl_jobs{kind="onboarding",state=`, `leadctl_build_info{version="test"} 1`, "go_goroutines", "process_open_fds"} {
+	for _, line := range []string{`leadctl_http_requests_total{route="GET /whoami",status="2xx"} 1`,
+		`leadctl_http_requests_total{route="none",status="4xx"} 1`,
+		`leadctl_http_request_duration_seconds_count{route="GET /whoami"} 1`, "leadctl_http_requests_in_flight 0",
+		`leadctl_db_connections{state="max"}`,
+		"leadctl_sso_keys_age_seconds", `leadctl_jobs{kind="onboarding",state=`, `leadctl_build_info{version="test"} 1`,
+		"go_goroutines", "process_open_fds"} {
 		require.Contains(t, page.body, line)
 	}
 	for _, canary := range []string{"CNR", "cnr", "acme.example", "ann"} {

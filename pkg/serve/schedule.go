@@ -13,8 +13,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-// scheduled reports whether this process keeps the register's schedule. In development it does only when an interval is asked
-// for: nobody's laptop shall download the register because a daemon was left running.
+// scheduled reports whether this process keeps the register's schedule. In development it does only when an interval is
+// asked for: nobody's laptop shall download the register because a daemon was left running.
 func scheduled(cfg config.Config) bool {
 	return !cfg.ACRA.DisableScheduler && (!cfg.Development() || cfg.ACRA.Interval > 0)
 }
@@ -29,11 +29,13 @@ func queues(cfg config.Config) map[string]int {
 }
 
 // keepSchedule runs the register's schedule, if this process keeps one, until the function it returns is called.
-func keepSchedule(ctx context.Context, cfg config.Config, db *postgres.DB, client *jobs.Client, log *slog.Logger) (end func()) {
+func keepSchedule(ctx context.Context, cfg config.Config, db *postgres.DB, client *jobs.Client,
+	log *slog.Logger) (end func()) {
 	if !scheduled(cfg) {
 		return func() {}
 	}
-	s := &acra.Scheduler{DB: db, Jobs: client, Plan: acra.Schedule{Interval: cfg.ACRA.Interval}, AtStart: !cfg.ACRA.DisableStartupIngest, Log: log}
+	s := &acra.Scheduler{DB: db, Jobs: client, Plan: acra.Schedule{Interval: cfg.ACRA.Interval},
+		AtStart: !cfg.ACRA.DisableStartupIngest, Log: log}
 	log.InfoContext(ctx, "register schedule", "next", s.Plan.Next(time.Now()), "at_start", s.AtStart)
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})

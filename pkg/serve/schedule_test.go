@@ -21,7 +21,8 @@ func TestRegisterComesByItself(t *testing.T) {
 	var text bytes.Buffer
 	_, err := acragen.Write(&text, 300, 1, acragen.Options{LiveOnly: true})
 	require.NoError(t, err)
-	site := acratest.Start(t, acratest.Dataset{ID: "d_1", Letter: "A", CSV: text.Bytes(), Updated: "2026-09-16T10:04:13+08:00"})
+	site := acratest.Start(t, acratest.Dataset{ID: "d_1", Letter: "A", CSV: text.Bytes(),
+		Updated: "2026-09-16T10:04:13+08:00"})
 	cfg := settings(t, db.LoginDSN, provider.URL, "API_URL", site.URL+"/api/action/datastore_search",
 		"INTERVAL_SECONDS", "31536000", "DISABLE_SCHEDULER", "0", "DISABLE_STARTUP_INGEST", "0")
 
@@ -40,7 +41,8 @@ func TestRegisterComesByItself(t *testing.T) {
 			Released string `json:"released"`
 		}
 	}
-	young := start(t, settings(t, db.LoginDSN, provider.URL)) // what the first one was asked before is kept for half a minute
+	// what the first one was asked before is kept for half a minute
+	young := start(t, settings(t, db.LoginDSN, provider.URL))
 	require.NoError(t, json.Unmarshal([]byte(get(t, young.base+"/health", "").body), &health))
 	require.Less(t, health.Register.Age, 600)
 	require.Equal(t, "2026-09-16T10:04:13+08:00", health.Register.Released)
@@ -51,7 +53,10 @@ func TestRegisterComesByItself(t *testing.T) {
 
 	calls := site.Calls(acratest.Metadata)
 	again := start(t, cfg)
-	eventually(t, "the schedule has looked", func() bool { return strings.Contains(again.log.String(), `"reason":"schedule register ingestion"`) })
+	eventually(t, "the schedule has looked", func() bool {
+		return strings.Contains(again.log.String(),
+			`"reason":"schedule register ingestion"`)
+	})
 	require.NoError(t, again.end())
 	require.Equal(t, 1, count(t, db, `SELECT count(*) FROM river.river_job`))
 	require.Equal(t, calls, site.Calls(acratest.Metadata))

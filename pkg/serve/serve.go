@@ -2,8 +2,8 @@
 // is unsafe, runs API and jobs, and ends in order.
 //
 // `leadctl serve` and `leadctl demo` run it; other commands take single pieces from wire.go, so that a command and the
-// daemon never differ in how they reach the database or Odoo. What a request does is package httpapi's; what a job does,
-// the packages' that enqueue them.
+// daemon never differ in how they reach the database or Odoo. What a request does is package httpapi's; what a job
+// does, the packages' that enqueue them.
 package serve
 
 import (
@@ -39,25 +39,27 @@ const (
 
 // Options of Run.
 type Options struct {
-	Version       string
-	Log           *slog.Logger
-	Listen        func() (net.Listener, error) // default: cfg.API.Listen over TCP
-	ListenMetrics func() (net.Listener, error) // default: cfg.API.MetricsListen over TCP; a nil listener serves no metrics
-	Started       func(addr net.Addr)          // called once, when requests are answered
-	Settle        time.Duration                // how long /readyz says no before the listener closes; lets a balancer notice
-	Parallel      int                          // jobs at a time
+	Version string
+	Log     *slog.Logger
+	Listen  func() (net.Listener, error) // default: cfg.API.Listen over TCP
+	// default: cfg.API.MetricsListen over TCP; a nil listener serves no metrics
+	ListenMetrics func() (net.Listener, error)
+	Started       func(addr net.Addr) // called once, when requests are answered
+	// how long /readyz says no before the listener closes; lets a balancer notice
+	Settle   time.Duration
+	Parallel int // jobs at a time
 	// Examine looks at everything that cfg names, for the console's operators; nil shows them no health.
 	Examine func(context.Context, config.Config) []console.Check
 
 	times times
 }
 
-// Run serves until ctx ends, then ends in order: not ready, no new jobs, no new requests, what runs finishes or goes back to
-// the queue. It returns nil for an orderly end.
+// Run serves until ctx ends, then ends in order: not ready, no new jobs, no new requests, what runs finishes or goes
+// back to the queue. It returns nil for an orderly end.
 //
-// Nothing listens before everything is known to be right. Faults: Operator with the exact reason (all of them, where the
-// configuration is at fault), Unavailable while PostgreSQL does not answer, Conflict for a port that is taken. An identity
-// provider or an Odoo that is down keeps nobody from starting: /readyz, and the jobs, say so until it is back.
+// Nothing listens before everything is known to be right. Faults: Operator with the exact reason (all of them, where
+// the configuration is at fault), Unavailable while PostgreSQL does not answer, Conflict for a port that is taken. An
+// identity provider or an Odoo that is down keeps nobody from starting: /readyz, and the jobs, say so until it is back.
 func Run(ctx context.Context, cfg config.Config, opts Options) error {
 	if opts.Log == nil {
 		opts.Log = logging.Discard()
@@ -122,11 +124,14 @@ func unreachable(err error) error {
 		return err
 	}
 	return fault.New(fault.Unavailable, "PostgreSQL does not answer: %w", err).
-		WithHint("serve does not wait for it: start PostgreSQL, check POSTGRES_DSN, and start again (exit code 6 means that trying again can help)")
+		WithHint("serve does not wait for it: start PostgreSQL, check POSTGRES_DSN, and start again (exit code 6 " +
+			"means that trying again can help)")
 }
 
-func newJobs(ctx context.Context, cfg config.Config, db *postgres.DB, spaces *workspace.Service, opts Options) (*jobs.Client, error) {
-	return jobs.New(ctx, db, jobs.Options{Workers: wire.Workers(cfg, db, spaces, opts.Log), Parallel: opts.Parallel, Queues: queues(cfg), Log: opts.Log})
+func newJobs(ctx context.Context, cfg config.Config, db *postgres.DB, spaces *workspace.Service,
+	opts Options) (*jobs.Client, error) {
+	return jobs.New(ctx, db, jobs.Options{Workers: wire.Workers(cfg, db, spaces, opts.Log), Parallel: opts.Parallel,
+		Queues: queues(cfg), Log: opts.Log})
 }
 
 // daemon is one Run: everything is made, nothing is moving yet.
@@ -187,11 +192,14 @@ func (d *daemon) run(ctx context.Context) error {
 }
 
 func (d *daemon) handler(registry *prometheus.Registry, age *registerAge) *httpapi.Server {
-	cfg, health := d.cfg, &health{db: d.db, verifier: d.verifier, strict: !d.cfg.Development(), recheck: d.opts.times.recheck, now: time.Now}
+	cfg, health := d.cfg, &health{db: d.db, verifier: d.verifier, strict: !d.cfg.Development(),
+		recheck: d.opts.times.recheck, now: time.Now}
 	sessions := wire.Sessions(cfg, d.api.Addr().String(), d.db, d.keys, d.verifier)
 	d.door = web.New(web.Config{
-		CORSOrigins: wire.Origins(cfg), DevBypass: cfg.Dev.AllowBypass, DevTenant: cfg.Dev.DefaultTenantID, Proxies: cfg.API.Networks(),
-		Cookies: web.Cookies{Access: cfg.API.AccessCookie, Refresh: cfg.API.RefreshCookie, Secure: cfg.API.CookieSecure},
+		CORSOrigins: wire.Origins(cfg), DevBypass: cfg.Dev.AllowBypass, DevTenant: cfg.Dev.DefaultTenantID,
+		Proxies: cfg.API.Networks(),
+		Cookies: web.Cookies{Access: cfg.API.AccessCookie, Refresh: cfg.API.RefreshCookie,
+			Secure: cfg.API.CookieSecure},
 	}, web.Deps{DB: d.db, Verifier: d.verifier, Sessions: sessions, Log: d.opts.Log, Metrics: registry})
 	return httpapi.New(httpapi.Config{
 		Version: d.opts.Version, PublicURL: cfg.API.PublicURL, Issuer: cfg.SSO.Issuer, Audience: wire.Audience(cfg),
@@ -202,8 +210,8 @@ func (d *daemon) handler(registry *prometheus.Registry, age *registerAge) *httpa
 	})
 }
 
-// drain ends the daemon: no job is claimed any more and the balancer is told, then the listener closes, then what is under
-// way may finish.
+// drain ends the daemon: no job is claimed any more and the balancer is told, then the listener closes, then what is
+// under way may finish.
 func (d *daemon) drain(server *http.Server, api *httpapi.Server) error {
 	d.opts.Log.Info("stopping: not ready any more")
 	api.Drain()

@@ -26,15 +26,18 @@ type times struct {
 
 func (t times) withDefaults() times {
 	return times{
-		header: cmp.Or(t.header, 10*time.Second), request: cmp.Or(t.request, 30*time.Second), answer: cmp.Or(t.answer, time.Minute),
-		idle: cmp.Or(t.idle, 2*time.Minute), grace: cmp.Or(t.grace, requestGrace), recheck: cmp.Or(t.recheck, 30*time.Second),
+		header: cmp.Or(t.header, 10*time.Second), request: cmp.Or(t.request, 30*time.Second),
+		answer: cmp.Or(t.answer, time.Minute),
+		idle:   cmp.Or(t.idle, 2*time.Minute), grace: cmp.Or(t.grace, requestGrace),
+		recheck: cmp.Or(t.recheck, 30*time.Second),
 	}
 }
 
 func newServer(h http.Handler, t times, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: t.header, ReadTimeout: t.request, WriteTimeout: t.answer, IdleTimeout: t.idle,
-		MaxHeaderBytes: web.MaxHeaderBytes, DisableGeneralOptionsHandler: true, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		MaxHeaderBytes: web.MaxHeaderBytes, DisableGeneralOptionsHandler: true,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 }
 
@@ -53,7 +56,8 @@ func listenOn(address, hint string) (net.Listener, error) {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fault.New(fault.Conflict, "address %s: another process listens there", address).WithHint("%s", hint)
 	case err != nil:
-		return nil, fault.New(fault.Invalid, "address %s: %w", address, err).WithHint("an address is host:port, of this machine")
+		return nil, fault.New(fault.Invalid, "address %s: %w", address,
+			err).WithHint("an address is host:port, of this machine")
 	}
 	return ln, nil
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/pgtest"
 )
 
-// exchange writes text on a bare connection and reads until the server closes it. The deadline only keeps a broken test from
-// hanging; reaching it is an error.
+// exchange writes text on a bare connection and reads until the server closes it. The deadline only keeps a broken test
+// from hanging; reaching it is an error.
 func exchange(t testing.TB, base, text string) (answers []*http.Response) {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
@@ -44,8 +44,8 @@ func timedOut(err error) bool {
 	return errors.As(err, &network) && network.Timeout()
 }
 
-// requestSmuggling: whatever two servers could understand differently is answered once, and the connection ends: what would
-// be the second request is served by nobody.
+// requestSmuggling: whatever two servers could understand differently is answered once, and the connection ends: what
+// would be the second request is served by nobody.
 func requestSmuggling(t *testing.T) {
 	db, provider := pgtest.New(t), newIDP(t)
 	d := start(t, settings(t, db.LoginDSN, provider.URL))
@@ -57,22 +57,26 @@ func requestSmuggling(t *testing.T) {
 		text   string
 		status []int
 	}{
-		"two lengths":          {post("Content-Length: 5\r\nContent-Length: 6\r\n", "aaaaa"), []int{400}},
-		"negative length":      {post("Content-Length: -5\r\n", ""), []int{400}},
-		"signed length":        {post("Content-Length: +5\r\n", "aaaaa"), []int{400}},
-		"list of lengths":      {post("Content-Length: 5, 5\r\n", "aaaaa"), []int{400}},
-		"unknown coding":       {post("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"), []int{400, 501}},
-		"two codings":          {post("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", "0\r\n\r\n"), []int{400, 501}},
-		"space before colon":   {post("Transfer-Encoding : chunked\r\n", "0\r\n\r\n"), []int{400}},
-		"space in a name":      {post("X Y: 1\r\n", ""), []int{400}},
-		"NUL in a value":       {post("X-Y: a\x00b\r\n", ""), []int{400}},
-		"bare CR in a value":   {post("X-Y: a\rb\r\n", ""), []int{400}},
-		"no host":              {"GET /livez HTTP/1.1\r\n\r\n" + second, []int{400}},
-		"two hosts":            {"GET /livez HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n" + second, []int{400}},
-		"bad version":          {"GET /livez HTTP/9.9\r\nHost: x\r\n\r\n" + second, []int{400, 505}},
-		"broken chunk size":    {post("Transfer-Encoding: chunked\r\nContent-Type: application/json\r\n", "zz\r\n"), []int{400, 401}},
-		"length and chunked":   {post("Content-Length: 6\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\nX"), []int{400, 401}},
-		"chunked and length":   {post("Transfer-Encoding: chunked\r\nContent-Length: 60\r\n", "0\r\n\r\n"), []int{400, 401}},
+		"two lengths":     {post("Content-Length: 5\r\nContent-Length: 6\r\n", "aaaaa"), []int{400}},
+		"negative length": {post("Content-Length: -5\r\n", ""), []int{400}},
+		"signed length":   {post("Content-Length: +5\r\n", "aaaaa"), []int{400}},
+		"list of lengths": {post("Content-Length: 5, 5\r\n", "aaaaa"), []int{400}},
+		"unknown coding":  {post("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"), []int{400, 501}},
+		"two codings": {post("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", "0\r\n\r\n"),
+			[]int{400, 501}},
+		"space before colon": {post("Transfer-Encoding : chunked\r\n", "0\r\n\r\n"), []int{400}},
+		"space in a name":    {post("X Y: 1\r\n", ""), []int{400}},
+		"NUL in a value":     {post("X-Y: a\x00b\r\n", ""), []int{400}},
+		"bare CR in a value": {post("X-Y: a\rb\r\n", ""), []int{400}},
+		"no host":            {"GET /livez HTTP/1.1\r\n\r\n" + second, []int{400}},
+		"two hosts":          {"GET /livez HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n" + second, []int{400}},
+		"bad version":        {"GET /livez HTTP/9.9\r\nHost: x\r\n\r\n" + second, []int{400, 505}},
+		"broken chunk size": {post("Transfer-Encoding: chunked\r\nContent-Type: application/json\r\n", "zz\r\n"),
+			[]int{400, 401}},
+		"length and chunked": {post("Content-Length: 6\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\nX"),
+			[]int{400, 401}},
+		"chunked and length": {post("Transfer-Encoding: chunked\r\nContent-Length: 60\r\n", "0\r\n\r\n"),
+			[]int{400, 401}},
 		"length beyond a read": {post("Content-Length: 99999999999999999999\r\n", ""), []int{400}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -81,10 +85,11 @@ func requestSmuggling(t *testing.T) {
 			require.Contains(t, c.status, answers[0].StatusCode)
 		})
 	}
-	// A folded header and bare line feeds are read as one value and as line ends by net/http: the same request as written
-	// properly, once, with nothing left over.
+	// A folded header and bare line feeds are read as one value and as line ends by net/http: the same request as
+	// written properly, once, with nothing left over.
 	for name, text := range map[string]string{
-		"folded header":   "GET /livez HTTP/1.1\r\nHost: x\r\nX-Y: a\r\n Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
+		"folded header": "GET /livez HTTP/1.1\r\nHost: x\r\nX-Y: a\r\n Transfer-Encoding: chunked\r\nConnection: " +
+			"close\r\n\r\n",
 		"bare line feeds": "GET /livez HTTP/1.1\nHost: x\nConnection: close\n\n",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -134,7 +139,8 @@ func slowBodies(t *testing.T) {
 	require.NoError(t, err)
 	defer conn.Close()
 	require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
-	fmt.Fprintf(conn, "POST /icp/rules HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{", provider.token(id))
+	fmt.Fprintf(conn, "POST /icp/rules HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: "+
+		"application/json\r\nContent-Length: 100000\r\n\r\n{", provider.token(id))
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

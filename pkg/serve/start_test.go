@@ -20,8 +20,10 @@ func TestCases(t *testing.T) {
 	for id, run := range map[string]func(*testing.T){
 		"A-100": bypassMatrix, "A-115": insecureProviders,
 		"B-001": superuserInProduction, "B-003": ownerInProduction, "B-006": unforcedTable,
-		"C-002": requestSmuggling, "C-010": slowHeaders, "C-011": slowBodies, "C-013": onlyHTTP1, "C-053": noTLS, "C-042": metricsOnTheirOwnPort,
-		"D-007": odooDownAtSignIn, "D-014": pollingThroughTrouble, "D-027": databaseGoneForAWhile, "D-040": pendingMigration, "D-053": endInOrder, "D-059": dependenciesDownAtStart,
+		"C-002": requestSmuggling, "C-010": slowHeaders, "C-011": slowBodies, "C-013": onlyHTTP1, "C-053": noTLS,
+		"C-042": metricsOnTheirOwnPort,
+		"D-007": odooDownAtSignIn, "D-014": pollingThroughTrouble, "D-027": databaseGoneForAWhile,
+		"D-040": pendingMigration, "D-053": endInOrder, "D-059": dependenciesDownAtStart,
 	} {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
@@ -34,15 +36,18 @@ func TestCases(t *testing.T) {
 func bypassMatrix(t *testing.T) {
 	db, provider := pgtest.New(t), newIDP(t)
 	id := newTenant(t, db, "A-100", 1)
-	spelled := map[string]bool{"1": true, "true": true, "TRUE": true, "yes": true, "on": true, " 1 ": false, "01": false}
-	machines := map[string]bool{"": false, "prod": false, "production": false, "staging": false, "Prod": false, "dev": true}
+	spelled := map[string]bool{"1": true, "true": true, "TRUE": true, "yes": true, "on": true, " 1 ": false,
+		"01": false}
+	machines := map[string]bool{"": false, "prod": false, "production": false, "staging": false, "Prod": false,
+		"dev": true}
 	listeners := map[string]bool{"127.0.0.1:0": true, "[::1]:0": true, "0.0.0.0:0": false, ":8080": false}
 	for _, spelling := range slices.Sorted(maps.Keys(spelled)) {
 		for _, machine := range slices.Sorted(maps.Keys(machines)) {
 			for _, listen := range slices.Sorted(maps.Keys(listeners)) {
 				for _, issuer := range []string{provider.URL, "https://id.example"} {
 					name := fmt.Sprintf("%q in %q on %s with %s", spelling, machine, listen, issuer)
-					cfg := settings(t, db.LoginDSN, issuer, "ALLOW_DEV_BYPASS", spelling, "LEADCTL_ENV", machine, "LEADCTL_API_LISTEN", listen)
+					cfg := settings(t, db.LoginDSN, issuer, "ALLOW_DEV_BYPASS", spelling, "LEADCTL_ENV", machine,
+						"LEADCTL_API_LISTEN", listen)
 					if !spelled[spelling] || !machines[machine] || !listeners[listen] {
 						require.Equal(t, 3, fault.ExitCode(refused(t, cfg)), name)
 					}
@@ -91,7 +96,8 @@ func ownerInProduction(t *testing.T) {
 
 func unforcedTable(t *testing.T) {
 	db := pgtest.New(t)
-	for _, change := range []string{`ALTER TABLE lead_scores NO FORCE ROW LEVEL SECURITY`, `CREATE TABLE extra (tenant_id int NOT NULL)`,
+	for _, change := range []string{`ALTER TABLE lead_scores NO FORCE ROW LEVEL SECURITY`,
+		`CREATE TABLE extra (tenant_id int NOT NULL)`,
 		`CREATE POLICY everyone ON lead_features USING (true)`} {
 		_, err := db.Owner.Exec(t.Context(), change)
 		require.NoError(t, err)
@@ -108,7 +114,8 @@ func pendingMigration(t *testing.T) {
 	requireFault(t, err, fault.Operator)
 	require.Contains(t, fault.Hint(err), "leadctl migrate")
 
-	for _, change := range []string{`UPDATE leadctl_schema_version SET version = version - 1`, `UPDATE leadctl_schema_version SET version = 999`, `UPDATE leadctl_schema_version SET dirty = true`} {
+	for _, change := range []string{`UPDATE leadctl_schema_version SET version = version - 1`,
+		`UPDATE leadctl_schema_version SET version = 999`, `UPDATE leadctl_schema_version SET dirty = true`} {
 		db := pgtest.New(t)
 		_, err := db.Owner.Exec(t.Context(), change)
 		require.NoError(t, err)
@@ -148,7 +155,8 @@ func TestAPortThatIsTaken(t *testing.T) {
 	require.Contains(t, fault.Hint(err), "LEADCTL_API_METRICS_LISTEN")
 
 	// On a developer's machine the second process does without metrics.
-	d := start(t, settings(t, db.LoginDSN, provider.URL, "LEADCTL_API_METRICS_LISTEN", taken), func(o *Options) { o.ListenMetrics = nil })
+	d := start(t, settings(t, db.LoginDSN, provider.URL, "LEADCTL_API_METRICS_LISTEN", taken),
+		func(o *Options) { o.ListenMetrics = nil })
 	require.Contains(t, d.log.String(), "no metrics")
 	require.Equal(t, http.StatusOK, get(t, d.base+"/health", "").status)
 
@@ -161,7 +169,8 @@ func TestAConfigurationWithManyFaultsNamesThemAll(t *testing.T) {
 	cfg := settings(t, "", "http://id.example", "LEADCTL_ENV", "production", "COOKIE_SECURE", "0", "LEADCTL_KEYSET", "nonsense", "LEADCTL_SSO_ALGORITHMS", "HS256", "ALLOW_DEV_BYPASS", "1", "PAGE_SIZE", "many")
 	err := refused(t, cfg)
 	require.Equal(t, 3, fault.ExitCode(err))
-	for _, part := range []string{"POSTGRES_DSN", "NEXIUS_ISSUER", "COOKIE_SECURE", "HS256", "ALLOW_DEV_BYPASS", "PAGE_SIZE", "keyset"} {
+	for _, part := range []string{"POSTGRES_DSN", "NEXIUS_ISSUER", "COOKIE_SECURE", "HS256", "ALLOW_DEV_BYPASS",
+		"PAGE_SIZE", "keyset"} {
 		require.ErrorContains(t, err, part)
 	}
 	require.NotContains(t, err.Error(), "nonsense", "a secret is not repeated")

@@ -32,8 +32,9 @@ type execer interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 }
 
-// Record appends one line to the audit log, in the transaction of the act itself: if either fails, neither is committed.
-// A reason becomes part of the detail. Lines of one transaction keep their order. Fault: Internal when by names no actor.
+// Record appends one line to the audit log, in the transaction of the act itself: if either fails, neither is
+// committed. A reason becomes part of the detail. Lines of one transaction keep their order. Fault: Internal when by
+// names no actor.
 func Record(ctx context.Context, tx execer, by By, act Act) error {
 	if by.Actor == "" {
 		return fault.New(fault.Internal, "audit log: %s %s without an actor", act.Action, act.Object)

@@ -28,7 +28,8 @@ func TestTheNewestActsAreFoundWithoutReadingTheLog(t *testing.T) {
 	for _, of := range []*tenant.ID{nil, &one} {
 		f := tenant.ActFilter{Tenant: of, Limit: 100}
 		inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
-			rows, err := tx.Query(ctx, `EXPLAIN `+tenant.SelectActs, append([]any{pgx.QueryExecModeExec}, f.Arguments()...)...)
+			rows, err := tx.Query(ctx, `EXPLAIN `+tenant.SelectActs,
+				append([]any{pgx.QueryExecModeExec}, f.Arguments()...)...)
 			require.NoError(t, err)
 			lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
 			require.NoError(t, err)

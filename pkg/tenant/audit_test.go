@@ -25,7 +25,8 @@ func kept(t *testing.T, db *pgtest.DB) (users, lines int) {
 // The act and its line are committed together, or neither is: whatever ends the transaction.
 func TestAnActAndItsLineAreOneTransaction(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(ctx context.Context, t *testing.T, db *pgtest.DB, tx postgres.SystemTx) error{
+	for name, end := range map[string]func(ctx context.Context, t *testing.T, db *pgtest.DB,
+		tx postgres.SystemTx) error{
 		"the caller fails": func(context.Context, *testing.T, *pgtest.DB, postgres.SystemTx) error {
 			return errors.New("something else failed")
 		},
@@ -112,7 +113,8 @@ func TestATenantSeesItsOwnRecord(t *testing.T) {
 	db := world(t)
 	for id := tenant.ID(1); id <= 2; id++ {
 		require.NoError(t, db.App.InTenant(t.Context(), id, func(ctx context.Context, tx postgres.TenantTx) error {
-			return tenant.Record(ctx, tx, tester, tenant.Act{Tenant: id, Action: "icp.set", Object: "rule of " + id.String()})
+			return tenant.Record(ctx, tx, tester, tenant.Act{Tenant: id, Action: "icp.set",
+				Object: "rule of " + id.String()})
 		}))
 	}
 	var objects []string
@@ -141,14 +143,15 @@ func TestActsAreChosen(t *testing.T) {
 		filter tenant.ActFilter
 		want   []string
 	}{
-		"all":            {tenant.ActFilter{}, []string{"c", "b", "a"}},
-		"a tenant":       {tenant.ActFilter{Tenant: &one}, []string{"b", "a"}},
-		"an actor":       {tenant.ActFilter{Actor: "ann"}, []string{"c", "a"}},
-		"an action":      {tenant.ActFilter{Action: "icp.set"}, []string{"a"}},
-		"a noun":         {tenant.ActFilter{Action: "icp"}, []string{"b", "a"}},
-		"since":          {tenant.ActFilter{Since: date(2)}, []string{"c", "b"}},
-		"until":          {tenant.ActFilter{Until: date(2)}, []string{"a"}},
-		"all conditions": {tenant.ActFilter{Tenant: &one, Actor: "ben", Action: "icp", Since: date(1), Until: date(3)}, []string{"b"}},
+		"all":       {tenant.ActFilter{}, []string{"c", "b", "a"}},
+		"a tenant":  {tenant.ActFilter{Tenant: &one}, []string{"b", "a"}},
+		"an actor":  {tenant.ActFilter{Actor: "ann"}, []string{"c", "a"}},
+		"an action": {tenant.ActFilter{Action: "icp.set"}, []string{"a"}},
+		"a noun":    {tenant.ActFilter{Action: "icp"}, []string{"b", "a"}},
+		"since":     {tenant.ActFilter{Since: date(2)}, []string{"c", "b"}},
+		"until":     {tenant.ActFilter{Until: date(2)}, []string{"a"}},
+		"all conditions": {tenant.ActFilter{Tenant: &one, Actor: "ben", Action: "icp", Since: date(1), Until: date(3)},
+			[]string{"b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {

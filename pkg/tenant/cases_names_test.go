@@ -24,13 +24,15 @@ func TestCasesOfNames(t *testing.T) {
 	}
 	t.Run("C-056", func(t *testing.T) {
 		t.Parallel()
-		for _, bad := range []string{"www", "Admin", "POSTGRES", "template0", "Template1", "admin\u200b", "\u200b", "Ac\u200bme", "\u202eemca", "Acme\ufeff", "Ac\xffme"} {
+		for _, bad := range []string{"www", "Admin", "POSTGRES", "template0", "Template1", "admin\u200b", "\u200b",
+			"Ac\u200bme", "\u202eemca", "Acme\ufeff", "Ac\xffme"} {
 			refused(t, func(ctx context.Context, tx postgres.SystemTx) error {
 				_, err := tenant.Create(ctx, tx, bad, "", tester)
 				return err
 			})
 		}
-		for _, bad := range []string{"www", "ADMIN", "template1", "аcme", "ac\u200bme", "café", "cafe\u0301", "acme.", "ac me", "ACME\n", "ａcme"} {
+		for _, bad := range []string{"www", "ADMIN", "template1", "аcme", "ac\u200bme", "café", "cafe\u0301", "acme.",
+			"ac me", "ACME\n", "ａcme"} {
 			refused(t, func(ctx context.Context, tx postgres.SystemTx) error {
 				_, err := tenant.Create(ctx, tx, "Fine", bad, tester)
 				return err
@@ -38,12 +40,14 @@ func TestCasesOfNames(t *testing.T) {
 		}
 		inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
 			ids := map[tenant.ID]bool{}
-			for _, name := range []string{"Acme", "ACME", "Аcme", "Café", "Cafe\u0301"} { // a name tells people who is meant, and nothing else
+			// a name tells people who is meant, and nothing else
+			for _, name := range []string{"Acme", "ACME", "Аcme", "Café", "Cafe\u0301"} {
 				made, err := tenant.Create(ctx, tx, name, "", tester)
 				require.NoError(t, err)
 				require.False(t, ids[made.ID])
 				ids[made.ID] = true
-				require.NoError(t, tenant.AddMember(ctx, tx, made.ID, "first@names.example", []string{"viewer"}, tester))
+				require.NoError(t, tenant.AddMember(ctx, tx, made.ID, "first@names.example", []string{"viewer"},
+					tester))
 				if strings.HasPrefix(name, "Caf") {
 					require.Equal(t, "Caf\u00e9", made.Name, "one spelling")
 				}
@@ -59,7 +63,8 @@ func TestCasesOfNames(t *testing.T) {
 	// Nothing is ever mailed: an address is who may come in.
 	t.Run("C-057", func(t *testing.T) {
 		t.Parallel()
-		for _, bad := range []string{"", "nobody", "a@b,c@d", "a@b;c@d", "a@b\r\nBcc: x@y", "a@b\nc@d", "a b@c", "<a@b>", "Ann <a@b>", "a@b\tc", "a@" + strings.Repeat("b", 260)} {
+		for _, bad := range []string{"", "nobody", "a@b,c@d", "a@b;c@d", "a@b\r\nBcc: x@y", "a@b\nc@d", "a b@c",
+			"<a@b>", "Ann <a@b>", "a@b\tc", "a@" + strings.Repeat("b", 260)} {
 			refused(t, func(ctx context.Context, tx postgres.SystemTx) error {
 				return tenant.AddMember(ctx, tx, 1, bad, []string{"viewer"}, tester)
 			})

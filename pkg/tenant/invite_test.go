@@ -18,7 +18,8 @@ func TestInvitations(t *testing.T) {
 	db := world(t)
 	inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
 		dan, eve := person("dan"), person("eve")
-		invited, err := tenant.Invite(ctx, tx, 3, "Dan@Acme.example", []string{"ops"}, time.Now().Add(time.Hour), tester)
+		invited, err := tenant.Invite(ctx, tx, 3, "Dan@Acme.example", []string{"ops"}, time.Now().Add(time.Hour),
+			tester)
 		require.NoError(t, err)
 		require.Equal(t, "dan@acme.example", invited.UserID)
 		require.Nil(t, invited.Subject)
@@ -57,7 +58,8 @@ func TestInvitationsEnd(t *testing.T) {
 		_, found, err := tenant.InvitedTo(ctx, tx, eve)
 		require.NoError(t, err)
 		require.False(t, found)
-		require.NoError(t, tenant.Join(ctx, tx, 3, eve, []string{"viewer"}, tester), "let in for another reason, such as a claim")
+		require.NoError(t, tenant.Join(ctx, tx, 3, eve, []string{"viewer"}, tester),
+			"let in for another reason, such as a claim")
 		members, err := tenant.Members(ctx, tx, 3)
 		require.NoError(t, err)
 		require.Len(t, members, 1)

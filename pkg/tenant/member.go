@@ -13,7 +13,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
-// Member is one user of a tenant. Issuer and Subject are empty for a user who was added by e-mail and has not signed in.
+// Member is one user of a tenant. Issuer and Subject are empty for a user who was added by e-mail and has not signed
+// in.
 type Member struct {
 	TenantID  ID        `json:"tenant_id" yaml:"tenant_id" db:"tenant_id"`
 	UserID    string    `json:"user_id" yaml:"user_id" db:"user_id"` // the e-mail as it is known
@@ -40,8 +41,8 @@ func Members(ctx context.Context, tx postgres.SystemTx, id ID) ([]Member, error)
 	return pgx.CollectRows(rows, pgx.RowToStructByName[Member])
 }
 
-// AddMember adds a user by e-mail, or sets the roles of one who is there. Who signs in later with that address, verified
-// by the provider, becomes this user.
+// AddMember adds a user by e-mail, or sets the roles of one who is there. Who signs in later with that address,
+// verified by the provider, becomes this user.
 func AddMember(ctx context.Context, tx postgres.SystemTx, id ID, email string, roles []string, by By) error {
 	email, err := newMember(email, roles)
 	if err != nil {
@@ -52,12 +53,14 @@ func AddMember(ctx context.Context, tx postgres.SystemTx, id ID, email string, r
 	if err != nil {
 		return err
 	}
-	return Record(ctx, tx, by, Act{Tenant: id, Action: "user.add", Object: email, Detail: map[string]any{"roles": roles}})
+	return Record(ctx, tx, by, Act{Tenant: id, Action: "user.add", Object: email,
+		Detail: map[string]any{"roles": roles}})
 }
 
-// Invite is AddMember with an end: it works once, for the first who signs in with that address before until. Inviting again
-// moves the end. Conflict when that user has signed in.
-func Invite(ctx context.Context, tx postgres.SystemTx, id ID, email string, roles []string, until time.Time, by By) (Member, error) {
+// Invite is AddMember with an end: it works once, for the first who signs in with that address before until. Inviting
+// again moves the end. Conflict when that user has signed in.
+func Invite(ctx context.Context, tx postgres.SystemTx, id ID, email string, roles []string, until time.Time,
+	by By) (Member, error) {
 	email, err := newMember(email, roles)
 	if err != nil {
 		return Member{}, err
@@ -70,12 +73,14 @@ func Invite(ctx context.Context, tx postgres.SystemTx, id ID, email string, role
 	}
 	m, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Member])
 	if errors.Is(err, pgx.ErrNoRows) {
-		err = fault.New(fault.Conflict, "user %s of tenant %s: has signed in already", email, id).WithHint("`leadctl tenant user add` changes a user's roles")
+		err = fault.New(fault.Conflict, "user %s of tenant %s: has signed in already", email,
+			id).WithHint("`leadctl tenant user add` changes a user's roles")
 	}
 	if err != nil {
 		return Member{}, err
 	}
-	return m, Record(ctx, tx, by, Act{Tenant: id, Action: "user.invite", Object: email, Detail: map[string]any{"roles": roles, "until": until}})
+	return m, Record(ctx, tx, by, Act{Tenant: id, Action: "user.invite", Object: email,
+		Detail: map[string]any{"roles": roles, "until": until}})
 }
 
 // newMember is the address as it is kept. Fault: Invalid for what is no address or no role.
@@ -94,19 +99,22 @@ func newMember(email string, roles []string) (string, error) {
 
 // RemoveMember removes a user. NotFound when the tenant has no such user.
 func RemoveMember(ctx context.Context, tx postgres.SystemTx, id ID, email string, by By) error {
-	tag, err := tx.Exec(ctx, `DELETE FROM tenant_users WHERE tenant_id = $1 AND user_id = lower($2)`, id, strings.TrimSpace(email))
+	tag, err := tx.Exec(ctx, `DELETE FROM tenant_users WHERE tenant_id = $1 AND user_id = lower($2)`, id,
+		strings.TrimSpace(email))
 	if err == nil && tag.RowsAffected() == 0 {
 		err = fault.New(fault.NotFound, "user %s of tenant %s: there is none", email, id)
 	}
 	if err != nil {
 		return err
 	}
-	return Record(ctx, tx, by, Act{Tenant: id, Action: "user.remove", Object: strings.ToLower(strings.TrimSpace(email))})
+	return Record(ctx, tx, by, Act{Tenant: id, Action: "user.remove",
+		Object: strings.ToLower(strings.TrimSpace(email))})
 }
 
 // IsMember reports whether the identity is a user of the tenant.
 func IsMember(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity) (known bool, err error) {
-	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM tenant_users WHERE tenant_id = $1 AND issuer = $2 AND subject = $3)`,
+	err = tx.QueryRow(ctx,
+		`SELECT EXISTS (SELECT 1 FROM tenant_users WHERE tenant_id = $1 AND issuer = $2 AND subject = $3)`,
 		id, who.Issuer, who.Subject).Scan(&known)
 	return known, err
 }
@@ -114,8 +122,8 @@ func IsMember(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity
 // open is an invitation that somebody may still come to.
 const open = `issuer IS NULL AND (invited_until IS NULL OR invited_until > now())`
 
-// InvitedTo finds the tenant where the identity's e-mail was added and nobody has signed in with it yet. With several, none
-// is chosen: found is false and a claim has to decide. The e-mail must have been verified: the caller checks.
+// InvitedTo finds the tenant where the identity's e-mail was added and nobody has signed in with it yet. With several,
+// none is chosen: found is false and a claim has to decide. The e-mail must have been verified: the caller checks.
 func InvitedTo(ctx context.Context, tx postgres.SystemTx, who sso.Identity) (t Tenant, found bool, err error) {
 	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM tenants WHERE status = 'active' AND tenant_id IN (
 		SELECT tenant_id FROM tenant_users WHERE lower(user_id) = lower($1) AND `+open+`) LIMIT 2`, who.Email)
@@ -129,8 +137,8 @@ func InvitedTo(ctx context.Context, tx postgres.SystemTx, who sso.Identity) (t T
 	return list[0], true, nil
 }
 
-// Join makes the identity a user of the tenant. A row that was added by this e-mail and belongs to no identity yet becomes
-// theirs, with its roles; else a new row gets roles. The e-mail must have been verified: the caller checks.
+// Join makes the identity a user of the tenant. A row that was added by this e-mail and belongs to no identity yet
+// becomes theirs, with its roles; else a new row gets roles. The e-mail must have been verified: the caller checks.
 func Join(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity, roles []string, by By) error {
 	if err := storeMember(ctx, tx, id, who, roles); err != nil {
 		return err
@@ -149,7 +157,8 @@ func storeMember(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Ident
 	if err != nil || tag.RowsAffected() > 0 {
 		return err
 	}
-	// The address may be another identity's already (the provider's account was made anew): the subject tells them apart.
+	// The address may be another identity's already (the provider's account was made anew): the subject tells them
+	// apart.
 	_, err = tx.Exec(ctx, `INSERT INTO tenant_users (tenant_id, user_id, issuer, subject, roles)
 		SELECT $1, CASE WHEN EXISTS (SELECT 1 FROM tenant_users WHERE tenant_id = $1 AND user_id = lower($2)) THEN lower($2) || ' (' || $4 || ')' ELSE lower($2) END, $3, $4, $5`,
 		id, who.Email, who.Issuer, who.Subject, roles)

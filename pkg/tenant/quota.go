@@ -13,10 +13,10 @@ type Quotas struct {
 	Invitations int // of these the invitations that end, and that nobody has come to yet
 }
 
-// Within makes a change to the users of tenant id, which is refused when there is more of anything after it than the quota
-// allows. A tenant that has more already, since the quota was lowered, may still change and remove what it has. Changes of
-// one tenant wait for each other. Faults: those of change; Conflict with QUOTA_MEMBERS or QUOTA_INVITATIONS, after which the
-// transaction must be given up.
+// Within makes a change to the users of tenant id, which is refused when there is more of anything after it than the
+// quota allows. A tenant that has more already, since the quota was lowered, may still change and remove what it has.
+// Changes of one tenant wait for each other. Faults: those of change; Conflict with QUOTA_MEMBERS or QUOTA_INVITATIONS,
+// after which the transaction must be given up.
 func (q Quotas) Within(ctx context.Context, tx postgres.SystemTx, id ID, change func() error) error {
 	if _, err := tx.Exec(ctx, `SELECT FROM tenants WHERE tenant_id = $1 FOR NO KEY UPDATE`, id); err != nil {
 		return err
@@ -33,11 +33,14 @@ func (q Quotas) Within(ctx context.Context, tx postgres.SystemTx, id ID, change 
 	case err != nil:
 		return err
 	case nowMembers > members && exceeds(nowMembers, q.Members):
-		return fault.New(fault.Conflict, "tenant %s: it has %d users, which is the most", id, members).WithCode("QUOTA_MEMBERS").
+		return fault.New(fault.Conflict, "tenant %s: it has %d users, which is the most", id,
+			members).WithCode("QUOTA_MEMBERS").
 			WithHint("an operator can remove users (`leadctl tenant user remove`), or raise quotas.members")
 	case nowInvitations > invitations && exceeds(nowInvitations, q.Invitations):
-		return fault.New(fault.Conflict, "tenant %s: %d invitations are open, which is the most", id, invitations).WithCode("QUOTA_INVITATIONS").
-			WithHint("wait until some are used or end, take one back with `leadctl tenant user remove`, or raise quotas.invitations")
+		return fault.New(fault.Conflict, "tenant %s: %d invitations are open, which is the most", id,
+			invitations).WithCode("QUOTA_INVITATIONS").
+			WithHint("wait until some are used or end, take one back with `leadctl tenant user remove`, or raise " +
+				"quotas.invitations")
 	}
 	return nil
 }

@@ -42,7 +42,8 @@ func TestQuotasOfUsers(t *testing.T) {
 		}
 	}
 	hour := time.Now().Add(time.Hour)
-	require.Empty(t, change(quotas, invite("late@acme.example", time.Now().Add(-time.Second))), "one that has ended counts for nothing")
+	require.Empty(t, change(quotas, invite("late@acme.example", time.Now().Add(-time.Second))),
+		"one that has ended counts for nothing")
 	require.Empty(t, change(quotas, invite("dan@acme.example", hour)))
 	require.Equal(t, "QUOTA_INVITATIONS", change(quotas, invite("eve@acme.example", hour)))
 	require.Empty(t, change(quotas, invite("dan@acme.example", hour.Add(time.Hour))), "the same one again")
@@ -74,7 +75,8 @@ func TestQuotasHoldForManyAtOnce(t *testing.T) {
 		all.Go(func() {
 			results <- db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
 				return tenant.Quotas{Members: 5}.Within(ctx, tx, 3, func() error {
-					return tenant.AddMember(ctx, tx, 3, fmt.Sprintf("user%d@acme.example", i), []string{"viewer"}, tester)
+					return tenant.AddMember(ctx, tx, 3, fmt.Sprintf("user%d@acme.example", i), []string{"viewer"},
+						tester)
 				})
 			})
 		})

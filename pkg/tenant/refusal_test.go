@@ -58,7 +58,8 @@ func TestARefusedClaimLeavesALine(t *testing.T) {
 func TestANewcomerIsNotRefused(t *testing.T) {
 	t.Parallel()
 	db := world(t)
-	for _, who := range []sso.Identity{person("cat"), claiming(person("cat"), sso.TenantExternalID, "new"), person("ben"), person("ann")} {
+	for _, who := range []sso.Identity{person("cat"), claiming(person("cat"), sso.TenantExternalID, "new"),
+		person("ben"), person("ann")} {
 		inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
 			p, err := tenant.Resolve(ctx, tx, who)
 			require.False(t, tenant.ClaimRefused(p.Identity, err), "%v", err)
@@ -82,7 +83,8 @@ func TestRefusalsDoNotFillTheLog(t *testing.T) {
 	require.Contains(t, lines[0], `"more_not_recorded": true`)
 	require.NotContains(t, lines[1], `more_not_recorded`)
 
-	_, err := db.Owner.Exec(t.Context(), `UPDATE audit_log SET at = at - interval '61 minutes' WHERE action = 'claim.refuse'`)
+	_, err := db.Owner.Exec(t.Context(),
+		`UPDATE audit_log SET at = at - interval '61 minutes' WHERE action = 'claim.refuse'`)
 	require.NoError(t, err)
 	refuse(t, db, claiming(person("cat"), sso.TenantNumber, "77"))
 	require.Len(t, refusals(t, db), 21, "an hour later")

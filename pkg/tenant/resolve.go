@@ -28,14 +28,15 @@ func (p Principal) Has(least sso.Role) bool {
 	return false
 }
 
-// ErrNoTenant is what Resolve's TENANT_REQUIRED faults wrap: the identity belongs nowhere yet, which on first sign-in is
-// where onboarding begins.
+// ErrNoTenant is what Resolve's TENANT_REQUIRED faults wrap: the identity belongs nowhere yet, which on first sign-in
+// is where onboarding begins.
 var ErrNoTenant = errors.New("no claim and no membership")
 
 // Resolve finds the tenant of a verified identity. A claim names it by number or external id; without one it is the
-// identity's only membership. It writes nothing. With a fault it returns the identity and, where it is known, the tenant.
-// Faults, all Denied: TENANT_INVALID (the claim cannot be used, or names a number that is no tenant), TENANT_REQUIRED (no
-// claim and no membership, or several; or an external id that names no tenant yet), TENANT_SUSPENDED.
+// identity's only membership. It writes nothing. With a fault it returns the identity and, where it is known, the
+// tenant. Faults, all Denied: TENANT_INVALID (the claim cannot be used, or names a number that is no tenant),
+// TENANT_REQUIRED (no claim and no membership, or several; or an external id that names no tenant yet),
+// TENANT_SUSPENDED.
 func Resolve(ctx context.Context, tx postgres.SystemTx, who sso.Identity) (Principal, error) {
 	if err := who.ClaimFault(); err != nil {
 		return Principal{Identity: who}, err
@@ -59,7 +60,8 @@ type candidate struct {
 	Roles []string `db:"roles"`
 }
 
-// candidates are the tenants that the identity may mean, with its stored roles in each: one statement, whatever the claim.
+// candidates are the tenants that the identity may mean, with its stored roles in each: one statement, whatever the
+// claim.
 func candidates(ctx context.Context, tx postgres.SystemTx, who sso.Identity) ([]candidate, error) {
 	sql := `SELECT t.tenant_id, t.name, t.status, t.external_id, t.created_at, coalesce(u.roles, '{}') AS roles
 		FROM tenants t LEFT JOIN tenant_users u ON u.tenant_id = t.tenant_id AND u.issuer = $1 AND u.subject = $2`

@@ -1,8 +1,8 @@
-// Package tenant owns who the tenants are and who belongs to them: the tenants and tenant_users tables, and the step from
-// a verified identity to a tenant and the roles in it (Resolve).
+// Package tenant owns who the tenants are and who belongs to them: the tenants and tenant_users tables, and the step
+// from a verified identity to a tenant and the roles in it (Resolve).
 //
-// It makes rows, not workspaces: a first sign-in and everything that follows from it is package onboarding. What a token
-// says is package sso. Everything here runs in a control-plane transaction that the caller holds.
+// It makes rows, not workspaces: a first sign-in and everything that follows from it is package onboarding. What a
+// token says is package sso. Everything here runs in a control-plane transaction that the caller holds.
 package tenant
 
 import (
@@ -34,10 +34,11 @@ const (
 
 // Tenant is one customer of the platform.
 type Tenant struct {
-	ID         ID        `json:"tenant_id" yaml:"tenant_id" db:"tenant_id"`
-	Name       string    `json:"name" yaml:"name" db:"name"`
-	Status     string    `json:"status" yaml:"status" db:"status"`
-	ExternalID *string   `json:"external_id" yaml:"external_id" db:"external_id"` // the claim's value, when a claim named it
+	ID     ID     `json:"tenant_id" yaml:"tenant_id" db:"tenant_id"`
+	Name   string `json:"name" yaml:"name" db:"name"`
+	Status string `json:"status" yaml:"status" db:"status"`
+	// the claim's value, when a claim named it
+	ExternalID *string   `json:"external_id" yaml:"external_id" db:"external_id"`
 	CreatedAt  time.Time `json:"created_at" yaml:"created_at" db:"created_at"`
 }
 
@@ -71,12 +72,15 @@ func spelled(name string) string { return norm.NFC.String(strings.TrimSpace(name
 func Create(ctx context.Context, tx postgres.SystemTx, name, external string, by By) (Tenant, error) {
 	name = spelled(name)
 	switch {
-	case name == "" || len(name) > 200 || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) }):
-		return Tenant{}, fault.New(fault.Invalid, "tenant name %q: empty, longer than 200 bytes, or with characters that nobody sees", name)
+	case name == "" || len(name) > 200 || !utf8.ValidString(name) ||
+		strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) }):
+		return Tenant{}, fault.New(fault.Invalid,
+			"tenant name %q: empty, longer than 200 bytes, or with characters that nobody sees", name)
 	case reserved(name) || reserved(external):
 		return Tenant{}, fault.New(fault.Invalid, "tenant name %q: reserved", name)
 	case external != "" && !externalID.MatchString(external):
-		return Tenant{}, fault.New(fault.Invalid, "external id %q: a letter, then up to 62 letters, digits, _ or -", external)
+		return Tenant{}, fault.New(fault.Invalid, "external id %q: a letter, then up to 62 letters, digits, _ or -",
+			external)
 	}
 	rows, err := tx.Query(ctx, `INSERT INTO tenants (name, external_id) VALUES ($1, NULLIF($2, ''))
 		ON CONFLICT (external_id) DO NOTHING RETURNING `+columns, name, external)
@@ -105,7 +109,8 @@ func Find(ctx context.Context, tx postgres.SystemTx, ref string) (Tenant, error)
 	}
 	t, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Tenant])
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Tenant{}, fault.New(fault.NotFound, "tenant %q: there is none", ref).WithHint("`leadctl tenant list` shows all")
+		return Tenant{}, fault.New(fault.NotFound, "tenant %q: there is none",
+			ref).WithHint("`leadctl tenant list` shows all")
 	}
 	return t, err
 }
@@ -121,15 +126,17 @@ func List(ctx context.Context, tx postgres.SystemTx) ([]Tenant, error) {
 
 // SetStatus changes a tenant's status and reports whether it was another one before.
 func SetStatus(ctx context.Context, tx postgres.SystemTx, id ID, status string, by By) (bool, error) {
-	tag, err := tx.Exec(ctx, `UPDATE tenants SET status = $2, updated_at = now() WHERE tenant_id = $1 AND status <> $2`, id, status)
+	tag, err := tx.Exec(ctx, `UPDATE tenants SET status = $2, updated_at = now() WHERE tenant_id = $1 AND status <> $2`,
+		id, status)
 	if err != nil || tag.RowsAffected() == 0 {
 		return false, err
 	}
 	return true, Record(ctx, tx, by, Act{Tenant: id, Action: "tenant." + status, Object: id.String()})
 }
 
-// Close deletes a tenant for good, as far as its users go: they are refused, and its claim value is free for another tenant.
-// Its rows stay. workspace says what is done to its workspace, for the audit log. A closed tenant stays as it is.
+// Close deletes a tenant for good, as far as its users go: they are refused, and its claim value is free for another
+// tenant. Its rows stay. workspace says what is done to its workspace, for the audit log. A closed tenant stays as it
+// is.
 func Close(ctx context.Context, tx postgres.SystemTx, id ID, workspace string, by By) error {
 	var external string
 	err := tx.QueryRow(ctx, `WITH was AS (SELECT tenant_id, external_id FROM tenants WHERE tenant_id = $1 AND status <> $2 FOR UPDATE)
@@ -147,7 +154,8 @@ func Close(ctx context.Context, tx postgres.SystemTx, id ID, workspace string, b
 
 // FindSame looks for the tenant that an order given before has made: by external id when there is one, else by name and
 // first user. found is false when it has to be made.
-func FindSame(ctx context.Context, tx postgres.SystemTx, name, external, email string) (t Tenant, found bool, err error) {
+func FindSame(ctx context.Context, tx postgres.SystemTx, name, external, email string) (t Tenant, found bool,
+	err error) {
 	if external != "" {
 		t, err = Find(ctx, tx, external)
 		if fault.Is(err, fault.NotFound) {

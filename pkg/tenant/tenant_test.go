@@ -38,7 +38,8 @@ func world(t *testing.T) *pgtest.DB {
 	t.Helper()
 	db := pgtest.New(t)
 	inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
-		for _, c := range []struct{ name, external string }{{"Acme", "acme"}, {"Second", ""}, {"Borealis", "borealis"}} {
+		for _, c := range []struct{ name, external string }{{"Acme", "acme"}, {"Second", ""},
+			{"Borealis", "borealis"}} {
 			_, err := tenant.Create(ctx, tx, c.name, c.external, tester)
 			require.NoError(t, err)
 		}
@@ -59,17 +60,19 @@ func TestResolve(t *testing.T) {
 		want tenant.ID
 		code string
 	}{
-		"A-070 the one membership":             {person("ann"), 1, ""},
-		"A-071 a number":                       {claiming(person("cat"), sso.TenantNumber, "3"), 3, ""},
-		"an external id":                       {claiming(person("cat"), sso.TenantExternalID, "borealis"), 3, ""},
-		"a claim decides between memberships":  {claiming(person("ben"), sso.TenantNumber, "2"), 2, ""},
-		"several memberships need a claim":     {person("ben"), 0, "TENANT_REQUIRED"},
-		"no claim and no membership":           {person("cat"), 0, "TENANT_REQUIRED"},
-		"A-082 a number that is no tenant":     {claiming(person("ann"), sso.TenantNumber, "77"), 0, "TENANT_INVALID"},
-		"A-077 a number beyond int4":           {claiming(person("ann"), sso.TenantNumber, "99999999999"), 0, "TENANT_INVALID"},
-		"A-082 an external id of nobody (yet)": {claiming(person("ann"), sso.TenantExternalID, "nobody"), 0, "TENANT_REQUIRED"},
-		"A-080 a claim that cannot be used":    {claiming(person("ann"), sso.TenantInvalid, ""), 0, "TENANT_INVALID"},
-		"another issuer's subject is another":  {func() sso.Identity { who := person("ann"); who.Issuer = "https://other.example"; return who }(), 0, "TENANT_REQUIRED"},
+		"A-070 the one membership":            {person("ann"), 1, ""},
+		"A-071 a number":                      {claiming(person("cat"), sso.TenantNumber, "3"), 3, ""},
+		"an external id":                      {claiming(person("cat"), sso.TenantExternalID, "borealis"), 3, ""},
+		"a claim decides between memberships": {claiming(person("ben"), sso.TenantNumber, "2"), 2, ""},
+		"several memberships need a claim":    {person("ben"), 0, "TENANT_REQUIRED"},
+		"no claim and no membership":          {person("cat"), 0, "TENANT_REQUIRED"},
+		"A-082 a number that is no tenant":    {claiming(person("ann"), sso.TenantNumber, "77"), 0, "TENANT_INVALID"},
+		"A-077 a number beyond int4": {claiming(person("ann"), sso.TenantNumber, "99999999999"), 0,
+			"TENANT_INVALID"},
+		"A-082 an external id of nobody (yet)": {claiming(person("ann"), sso.TenantExternalID, "nobody"), 0,
+			"TENANT_REQUIRED"},
+		"A-080 a claim that cannot be used":   {claiming(person("ann"), sso.TenantInvalid, ""), 0, "TENANT_INVALID"},
+		"another issuer's subject is another": {func() sso.Identity { who := person("ann"); who.Issuer = "https://other.example"; return who }(), 0, "TENANT_REQUIRED"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -116,7 +119,8 @@ func TestSuspensionShowsAtOnceAndResolvingWritesNothing(t *testing.T) {
 		})
 	}
 	var tenants, users int
-	require.NoError(t, db.Owner.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM tenants), (SELECT count(*) FROM tenant_users)`).Scan(&tenants, &users))
+	require.NoError(t, db.Owner.QueryRow(t.Context(),
+		`SELECT (SELECT count(*) FROM tenants), (SELECT count(*) FROM tenant_users)`).Scan(&tenants, &users))
 	require.Equal(t, 3, tenants)
 	require.Equal(t, 3, users)
 }
@@ -128,8 +132,10 @@ func TestNamesAndExternalIDs(t *testing.T) {
 		name, external string
 		kind           fault.Kind
 	}{
-		{"", "", fault.Invalid}, {"  ", "", fault.Invalid}, {"a\nb", "", fault.Invalid}, {"nul\x00", "", fault.Invalid}, {"Postgres", "", fault.Invalid},
-		{"Fine", "1acme", fault.Invalid}, {"Fine", "42", fault.Invalid}, {"Fine", "a b", fault.Invalid}, {"Fine", "template1", fault.Invalid}, {"Fine", "acme", fault.Conflict},
+		{"", "", fault.Invalid}, {"  ", "", fault.Invalid}, {"a\nb", "", fault.Invalid}, {"nul\x00", "", fault.Invalid},
+		{"Postgres", "", fault.Invalid},
+		{"Fine", "1acme", fault.Invalid}, {"Fine", "42", fault.Invalid}, {"Fine", "a b", fault.Invalid},
+		{"Fine", "template1", fault.Invalid}, {"Fine", "acme", fault.Conflict},
 	} {
 		err := db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
 			_, err := tenant.Create(ctx, tx, c.name, c.external, tester)
@@ -159,7 +165,8 @@ func TestTheAuditLogIsAppendOnly(t *testing.T) {
 	inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
 		require.NoError(t, tenant.Record(ctx, tx, tester, tenant.Act{Tenant: 1, Action: "tenant.suspend", Object: "1"}))
 	})
-	for _, sql := range []string{`UPDATE audit_log SET actor = 'nobody'`, `DELETE FROM audit_log`, `TRUNCATE audit_log`} {
+	for _, sql := range []string{`UPDATE audit_log SET actor = 'nobody'`, `DELETE FROM audit_log`,
+		`TRUNCATE audit_log`} {
 		err := db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
 			_, err := tx.Exec(ctx, sql)
 			return err

@@ -16,23 +16,27 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// bypassToken admits a request without a token, for development only: config refuses it elsewhere before the port opens. It
-// accepts X-Tenant-ID from a loopback peer without a proxy, and marks the response.
-func (d *Door) bypassToken(ctx context.Context, w http.ResponseWriter, r *http.Request, need Need) (context.Context, error) {
+// bypassToken admits a request without a token, for development only: config refuses it elsewhere before the port
+// opens. It accepts X-Tenant-ID from a loopback peer without a proxy, and marks the response.
+func (d *Door) bypassToken(ctx context.Context, w http.ResponseWriter, r *http.Request, need Need) (context.Context,
+	error) {
 	if !isDirect(r) {
-		return nil, fault.New(fault.Unauthenticated, "development bypass: not a direct loopback request: %w", errNoCredentials)
+		return nil, fault.New(fault.Unauthenticated, "development bypass: not a direct loopback request: %w",
+			errNoCredentials)
 	}
 	id := cmp.Or(developerTenantOf(r), d.cfg.DevTenant)
 	if asked := r.Header.Get("X-Tenant-ID"); asked != "" {
 		id, _ = tenantid.Parse(asked)
 	}
 	if !id.Valid() {
-		return nil, fault.New(fault.Unauthenticated, "development bypass: X-Tenant-ID names no tenant: %w", errNoCredentials)
+		return nil, fault.New(fault.Unauthenticated, "development bypass: X-Tenant-ID names no tenant: %w",
+			errNoCredentials)
 	}
 	w.Header().Set("X-Dev-Bypass", "1")
-	p, err := d.resolve(ctx, "development bypass", func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal, error) {
-		return developerOf(ctx, tx, id)
-	})
+	p, err := d.resolve(ctx, "development bypass",
+		func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal, error) {
+			return developerOf(ctx, tx, id)
+		})
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +44,8 @@ func (d *Door) bypassToken(ctx context.Context, w http.ResponseWriter, r *http.R
 	return admit(ctx, p, need)
 }
 
-// developerOf is an admin of tenant id whose made-up identity names it, so that a first sign-in goes to that tenant too.
+// developerOf is an admin of tenant id whose made-up identity names it, so that a first sign-in goes to that tenant
+// too.
 func developerOf(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) (tenant.Principal, error) {
 	p := tenant.Principal{Roles: []sso.Role{sso.Admin}, Identity: sso.Identity{
 		Subject: "dev-bypass", Email: "developer@localhost", EmailVerified: true,
@@ -56,8 +61,8 @@ func developerOf(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) (ten
 	return p, p.Tenant.Usable()
 }
 
-// isDirect reports whether the request comes from this machine, under one of its own names (a page that rebinds its name to
-// 127.0.0.1 asks under the name), and through no proxy.
+// isDirect reports whether the request comes from this machine, under one of its own names (a page that rebinds its
+// name to 127.0.0.1 asks under the name), and through no proxy.
 func isDirect(r *http.Request) bool {
 	if !config.Loopback(r.RemoteAddr) {
 		return false

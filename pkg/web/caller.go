@@ -59,7 +59,8 @@ func (d *Door) Authenticate(w http.ResponseWriter, r *http.Request, need Need) (
 	if need.Guard == Identity && !browsers {
 		return ctx, nil
 	}
-	p, err := d.resolve(ctx, "resolve tenant", func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal, error) {
+	p, err := d.resolve(ctx, "resolve tenant", func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal,
+		error) {
 		if browsers {
 			if err := requireSignedIn(ctx, tx, raw, who); err != nil {
 				return tenant.Principal{}, err
@@ -77,7 +78,8 @@ func (d *Door) Authenticate(w http.ResponseWriter, r *http.Request, need Need) (
 }
 
 // resolve asks the control plane for the caller's tenant, and not for longer than the caller may be kept.
-func (d *Door) resolve(ctx context.Context, reason string, find func(context.Context, postgres.SystemTx) (tenant.Principal, error)) (p tenant.Principal, err error) {
+func (d *Door) resolve(ctx context.Context, reason string,
+	find func(context.Context, postgres.SystemTx) (tenant.Principal, error)) (p tenant.Principal, err error) {
 	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
 	var refusal error
@@ -86,7 +88,8 @@ func (d *Door) resolve(ctx context.Context, reason string, find func(context.Con
 			return err
 		}
 		refusal = err // committed with its line in the audit log
-		return tenant.RecordRefusal(ctx, tx, p, refusal, tenant.By{Actor: p.Identity.Subject, RequestID: RequestIDOf(ctx)})
+		return tenant.RecordRefusal(ctx, tx, p, refusal,
+			tenant.By{Actor: p.Identity.Subject, RequestID: RequestIDOf(ctx)})
 	})
 	return p, cmp.Or(err, refusal)
 }
@@ -105,8 +108,8 @@ func admit(ctx context.Context, p tenant.Principal, need Need) (context.Context,
 	return logging.With(context.WithValue(ctx, principalKey{}, p), slog.String("tenant_id", p.Tenant.ID.String())), nil
 }
 
-// bearerOrCookie finds the one token of a request: in the Authorization header or in the access cookie. The query, the body
-// and other headers are never looked at.
+// bearerOrCookie finds the one token of a request: in the Authorization header or in the access cookie. The query, the
+// body and other headers are never looked at.
 func bearerOrCookie(r *http.Request, cookie string) (string, error) {
 	headers := r.Header.Values("Authorization")
 	fromCookie, err := CookieValue(r, cookie)
@@ -134,8 +137,8 @@ func ambiguousCredentials(what string) error {
 	return fault.New(fault.Invalid, "ambiguous credentials: %s", what).WithCode("invalid_request")
 }
 
-// CookieValue returns the value of the one cookie of that name, "" without one. Two different ones are as ambiguous as two headers:
-// a sibling domain can plant a cookie beside ours.
+// CookieValue returns the value of the one cookie of that name, "" without one. Two different ones are as ambiguous as
+// two headers: a sibling domain can plant a cookie beside ours.
 func CookieValue(r *http.Request, name string) (token string, err error) {
 	if name == "" {
 		return "", nil

@@ -11,13 +11,16 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// FuzzBearerHeader holds the reading of credentials to the grammar: one header, the scheme in any case, one space, a token
-// without what separates things; or one cookie; or both, when they say the same.
+// FuzzBearerHeader holds the reading of credentials to the grammar: one header, the scheme in any case, one space, a
+// token without what separates things; or one cookie; or both, when they say the same.
 func FuzzBearerHeader(f *testing.F) {
 	const name = "nx_access"
 	for _, seed := range [][2]string{
-		{"Bearer abc.def.ghi", ""}, {"bearer x", "nx_access=x"}, {"BEARER x", "nx_access=y"}, {"Bearer", ""}, {"Bearer  x", ""}, {"Bearer\tx", ""}, {"Bearer a b", ""}, {"Bearer a,b", ""},
-		{"Basic dTpw", "nx_access=x"}, {"", "nx_access=x"}, {"", "nx_access=x; nx_access=y"}, {"", `nx_access="x"`}, {"\u00a0Bearer x", ""}, {"", "other=1; nx_access="}, {"", "nx_access ;nx_access=0"}, {"Bearer x\r\nX: y", ""},
+		{"Bearer abc.def.ghi", ""}, {"bearer x", "nx_access=x"}, {"BEARER x", "nx_access=y"}, {"Bearer", ""},
+		{"Bearer  x", ""}, {"Bearer\tx", ""}, {"Bearer a b", ""}, {"Bearer a,b", ""},
+		{"Basic dTpw", "nx_access=x"}, {"", "nx_access=x"}, {"", "nx_access=x; nx_access=y"}, {"", `nx_access="x"`},
+		{"\u00a0Bearer x", ""}, {"", "other=1; nx_access="}, {"", "nx_access ;nx_access=0"},
+		{"Bearer x\r\nX: y", ""},
 	} {
 		f.Add(seed[0], seed[1])
 	}

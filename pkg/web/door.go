@@ -1,9 +1,10 @@
 // Package web is the door that every request passes, whether it asks for the API (package httpapi) or a page (package
-// console): request id, log line, metrics, recovery, CORS, limits, credentials, session, tenant, and the form of refusals.
+// console): request id, log line, metrics, recovery, CORS, limits, credentials, session, tenant, and the form of
+// refusals.
 //
-// Wrap puts the door around a mux. Authenticate and Caller say who sends a request: which token it carries is decided here,
-// what the token is worth by package sso, which tenant it belongs to by package tenant, and whether its session has ended
-// by package websession. Routes, handlers and pages are not known here.
+// Wrap puts the door around a mux. Authenticate and Caller say who sends a request: which token it carries is decided
+// here, what the token is worth by package sso, which tenant it belongs to by package tenant, and whether its session
+// has ended by package websession. Routes, handlers and pages are not known here.
 package web
 
 import (
@@ -37,16 +38,18 @@ type Need struct {
 	Role  sso.Role // least role, for Member
 }
 
-// Patience is how long a caller waits at most. PostgreSQL's lock timeout is shorter, so that it ends first, with a reason.
+// Patience is how long a caller waits at most. PostgreSQL's lock timeout is shorter, so that it ends first, with a
+// reason.
 const Patience = 20 * time.Second
 
 // Config is what the door needs to know beside its dependencies.
 type Config struct {
-	CORSOrigins []string       // origins whose pages may call with credentials, compared exactly
-	Cookies     Cookies        // of signed-in browsers; the access cookie counts beside the Authorization header
-	DevBypass   bool           // requests without a token count as DevTenant's admin; the caller has checked that this is allowed
-	DevTenant   tenantid.ID    // 0: only X-Tenant-ID names one
-	Proxies     []netip.Prefix // whose X-Forwarded-For is believed
+	CORSOrigins []string // origins whose pages may call with credentials, compared exactly
+	Cookies     Cookies  // of signed-in browsers; the access cookie counts beside the Authorization header
+	// requests without a token count as DevTenant's admin; the caller has checked that this is allowed
+	DevBypass bool
+	DevTenant tenantid.ID    // 0: only X-Tenant-ID names one
+	Proxies   []netip.Prefix // whose X-Forwarded-For is believed
 }
 
 // Deps are what the door asks.
@@ -78,8 +81,9 @@ func New(cfg Config, d Deps) *Door {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Door{cfg: cfg, db: d.DB, verifier: d.Verifier, sessions: d.Sessions, log: d.Log, metrics: newMetrics(d.Metrics),
-		now: time.Now, SignIns: NewPace(10, 100), Renewals: NewPace(20, 200), credentials: NewPace(1, 60)}
+	return &Door{cfg: cfg, db: d.DB, verifier: d.Verifier, sessions: d.Sessions, log: d.Log,
+		metrics: newMetrics(d.Metrics),
+		now:     time.Now, SignIns: NewPace(10, 100), Renewals: NewPace(20, 200), credentials: NewPace(1, 60)}
 }
 
 // Cookies are the names and the kind of the cookies that browsers get here.
@@ -98,5 +102,6 @@ func (d *Door) Wrap(mux *http.ServeMux, methods []string, show ProblemPage) http
 	return h
 }
 
-// StopClock makes the door take now for the time from here on, for tests of what is paced. It is called before any request.
+// StopClock makes the door take now for the time from here on, for tests of what is paced. It is called before any
+// request.
 func (d *Door) StopClock(now time.Time) { d.now = func() time.Time { return now } }

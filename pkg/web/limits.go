@@ -28,8 +28,8 @@ func enforceLimits(next http.Handler) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("X-Frame-Options", "DENY")
 		if len(r.TransferEncoding) > 0 {
-			// net/http drops a Content-Length beside it, which another server on the way may have believed. Whatever that one
-			// took for the next request ends with this connection.
+			// net/http drops a Content-Length beside it, which another server on the way may have believed. Whatever
+			// that one took for the next request ends with this connection.
 			w.Header().Set("Connection", "close")
 		}
 		if p := limitExceeded(r); p != nil {
@@ -47,7 +47,8 @@ func limitExceeded(r *http.Request) *Problem {
 	ctx := r.Context()
 	switch {
 	case len(r.RequestURI) > maxURL:
-		return ProblemOf(ctx, fault.New(fault.Invalid, "URL longer than %d bytes", maxURL)).WithStatus(http.StatusRequestURITooLong, "url_too_long")
+		return ProblemOf(ctx, fault.New(fault.Invalid, "URL longer than %d bytes", maxURL)).WithStatus(
+			http.StatusRequestURITooLong, "url_too_long")
 	case countFields(r.Header) > maxFields:
 		return ProblemOf(ctx, fault.New(fault.Invalid, "more than %d headers or cookies", maxFields)).
 			WithStatus(http.StatusRequestHeaderFieldsTooLarge, "headers_too_many")
@@ -91,8 +92,8 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, Unreadable{err}
 }
 
-// notFoundAsProblem answers unknown paths and wrong methods with a Problem, as every other failure. It does not redirect a
-// path to its shortest form, as the mux would: the Location would repeat what the caller sent.
+// notFoundAsProblem answers unknown paths and wrong methods with a Problem, as every other failure. It does not
+// redirect a path to its shortest form, as the mux would: the Location would repeat what the caller sent.
 func notFoundAsProblem(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if path.Clean(r.URL.Path) != r.URL.Path {

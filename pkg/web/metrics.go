@@ -20,13 +20,16 @@ type metrics struct {
 func newMetrics(into prometheus.Registerer) *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "leadctl_http_requests_total", Help: "Requests answered, by route and class of status (broken: the answer was cut off).",
+			Name: "leadctl_http_requests_total",
+			Help: "Requests answered, by route and class of status (broken: the answer was cut off).",
 		}, []string{"route", "status"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "leadctl_http_request_duration_seconds", Help: "Time from a request's header to the end of its answer.",
+			Name:    "leadctl_http_request_duration_seconds",
+			Help:    "Time from a request's header to the end of its answer.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60},
 		}, []string{"route"}),
-		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "leadctl_http_requests_in_flight", Help: "Requests being answered."}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "leadctl_http_requests_in_flight",
+			Help: "Requests being answered."}),
 	}
 	if into != nil {
 		into.MustRegister(m.requests, m.duration, m.inFlight)

@@ -38,7 +38,8 @@ func LogOf(ctx context.Context) *slog.Logger {
 
 var acceptableID = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
 
-// setRequestID takes the caller's X-Request-Id if it is well formed, else makes one. Response, log and context carry it.
+// setRequestID takes the caller's X-Request-Id if it is well formed, else makes one. Response, log and context carry
+// it.
 func (d *Door) setRequestID(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get("X-Request-Id")
@@ -78,8 +79,8 @@ func SetRoute(ctx context.Context, route string, level slog.Level) {
 // SetSubject names who sends the request, for its log line.
 func SetSubject(ctx context.Context, subject string) { visitOf(ctx).subject = subject }
 
-// logAndCount writes one log line for each request and counts it. It leaves out the query: a token sent there by mistake
-// must not stay in a log.
+// logAndCount writes one log line for each request and counts it. It leaves out the query: a token sent there by
+// mistake must not stay in a log.
 func (d *Door) logAndCount(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start, v, rec := d.now(), &visit{route: unrouted}, &recorder{ResponseWriter: w}
@@ -159,8 +160,8 @@ func (r *recorder) status() int {
 	return r.code
 }
 
-// recoverPanics answers a panic with a 500 that says nothing of it, and keeps the process alive. A response that has begun
-// is cut off instead, as http.ErrAbortHandler demands.
+// recoverPanics answers a panic with a 500 that says nothing of it, and keeps the process alive. A response that has
+// begun is cut off instead, as http.ErrAbortHandler demands.
 func recoverPanics(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {

@@ -34,7 +34,8 @@ func (d *Door) allowOrigins(methods []string, next http.Handler) http.Handler {
 	})
 }
 
-// refuseCrossOrigin refuses a state-changing request that a page of another origin made the browser send with its cookies.
+// refuseCrossOrigin refuses a state-changing request that a page of another origin made the browser send with its
+// cookies.
 func (d *Door) refuseCrossOrigin(next http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	for _, origin := range d.cfg.CORSOrigins {

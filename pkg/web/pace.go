@@ -13,12 +13,12 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// sourcesKept is how many sources one pace remembers. The one that was not heard of for the longest time is forgotten first,
-// so that however many there are, they take a few megabytes and the busy ones stay.
+// sourcesKept is how many sources one pace remembers. The one that was not heard of for the longest time is forgotten
+// first, so that however many there are, they take a few megabytes and the busy ones stay.
 const sourcesKept = 1 << 14
 
-// Pace is how often a source may do a thing: burst times at once, and perSecond times a second from then on. A source is
-// whatever text tells who asks; it is safe for concurrent use.
+// Pace is how often a source may do a thing: burst times at once, and perSecond times a second from then on. A source
+// is whatever text tells who asks; it is safe for concurrent use.
 type Pace struct {
 	perSecond rate.Limit
 	burst     int
@@ -49,7 +49,8 @@ func (p *Pace) Take(source string, now time.Time) error {
 		return nil
 	}
 	wait := time.Duration((1 - l.TokensAt(now)) / float64(p.perSecond) * float64(time.Second))
-	return fault.New(fault.TooMany, "too many requests of this kind from one place").WithHint("wait a moment, then try again").
+	return fault.New(fault.TooMany, "too many requests of this kind from one place").WithHint(
+		"wait a moment, then try again").
 		WithRetryAfter(wait)
 }
 
@@ -69,8 +70,8 @@ func (d *Door) LimitByCredential(secret string) error {
 }
 
 // SourceOf is the address that a request comes from: the peer's, or, where a trusted proxy is the peer, the last one in
-// X-Forwarded-For that is no trusted proxy. What stands before that one, anybody can write. Of IPv6, where one machine has
-// as many addresses as it likes, it is the network.
+// X-Forwarded-For that is no trusted proxy. What stands before that one, anybody can write. Of IPv6, where one machine
+// has as many addresses as it likes, it is the network.
 func (d *Door) SourceOf(r *http.Request) string {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {

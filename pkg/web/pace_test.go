@@ -47,7 +47,8 @@ func TestAPaceIsABurstAndThenARate(t *testing.T) {
 // Where a request comes from is the peer's to say, and a proxy's only where it is trusted (C-017).
 func TestSourceOfARequest(t *testing.T) {
 	t.Parallel()
-	trusting := &Door{cfg: Config{Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("127.0.0.1/32")}}}
+	trusting := &Door{cfg: Config{Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"),
+		netip.MustParsePrefix("127.0.0.1/32")}}}
 	for _, c := range []struct {
 		name, peer string
 		forwarded  []string
@@ -60,7 +61,8 @@ func TestSourceOfARequest(t *testing.T) {
 		{"a proxy", "10.0.0.1:4000", []string{"203.0.113.9"}, "203.0.113.9", trusting},
 		{"two proxies", "127.0.0.1:4000", []string{"203.0.113.9, 10.9.9.9"}, "203.0.113.9", trusting},
 		{"in two headers", "127.0.0.1:4000", []string{"203.0.113.9", "10.9.9.9"}, "203.0.113.9", trusting},
-		{"what the client made up", "10.0.0.1:4000", []string{"198.51.100.7, 127.0.0.1, 203.0.113.9"}, "203.0.113.9", trusting},
+		{"what the client made up", "10.0.0.1:4000", []string{"198.51.100.7, 127.0.0.1, 203.0.113.9"}, "203.0.113.9",
+			trusting},
 		{"only proxies", "10.0.0.1:4000", []string{"10.0.0.3, 10.0.0.2"}, "10.0.0.3", trusting},
 		{"garbage", "10.0.0.1:4000", []string{"203.0.113.9, unknown"}, "10.0.0.1", trusting},
 		{"a port", "10.0.0.1:4000", []string{"203.0.113.9:80"}, "10.0.0.1", trusting},

@@ -17,9 +17,9 @@ import (
 // developerCookie holds the tenant that a developer without a token acts for. It counts where X-Tenant-ID would.
 const developerCookie = "leadctl_dev_tenant"
 
-// Caller tells who sends a page's request: by the session's cookies alone, since no bearer token opens a page. A session
-// whose token has run out is refreshed on the way. Faults are those of the guarded routes; with one of kind Denied the
-// identity is known all the same. The context carries the caller for the log.
+// Caller tells who sends a page's request: by the session's cookies alone, since no bearer token opens a page. A
+// session whose token has run out is refreshed on the way. Faults are those of the guarded routes; with one of kind
+// Denied the identity is known all the same. The context carries the caller for the log.
 func (d *Door) Caller(w http.ResponseWriter, r *http.Request) (context.Context, tenant.Principal, error) {
 	ctx := r.Context()
 	raw, err := CookieValue(r, d.cfg.Cookies.Access)
@@ -38,7 +38,8 @@ func (d *Door) Caller(w http.ResponseWriter, r *http.Request) (context.Context, 
 	}
 	who := p.Identity
 	visitOf(ctx).subject = who.Subject
-	p, err = d.resolve(ctx, "resolve tenant", func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal, error) {
+	p, err = d.resolve(ctx, "resolve tenant", func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal,
+		error) {
 		if err := requireSignedIn(ctx, tx, raw, who); err != nil {
 			return tenant.Principal{}, err
 		}
@@ -49,7 +50,8 @@ func (d *Door) Caller(w http.ResponseWriter, r *http.Request) (context.Context, 
 }
 
 // refreshCookies gets the browser a new token by its handle. Where there is none, cause stays the answer.
-func (d *Door) refreshCookies(w http.ResponseWriter, r *http.Request, cause error) (raw string, who sso.Identity, err error) {
+func (d *Door) refreshCookies(w http.ResponseWriter, r *http.Request, cause error) (raw string, who sso.Identity,
+	err error) {
 	handle, err := CookieValue(r, d.cfg.Cookies.Refresh)
 	if err != nil || handle == "" || d.sessions == nil {
 		return "", who, cause
@@ -68,14 +70,16 @@ func (d *Door) refreshCookies(w http.ResponseWriter, r *http.Request, cause erro
 }
 
 // bypassPage is the bypass of a page: only for who has chosen a tenant on the sign-in page.
-func (d *Door) bypassPage(ctx context.Context, r *http.Request, cause error) (context.Context, tenant.Principal, error) {
+func (d *Door) bypassPage(ctx context.Context, r *http.Request, cause error) (context.Context, tenant.Principal,
+	error) {
 	id := developerTenantOf(r)
 	if !id.Valid() || !isDirect(r) {
 		return ctx, tenant.Principal{}, cause
 	}
-	p, err := d.resolve(ctx, "development bypass", func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal, error) {
-		return developerOf(ctx, tx, id)
-	})
+	p, err := d.resolve(ctx, "development bypass",
+		func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal, error) {
+			return developerOf(ctx, tx, id)
+		})
 	return withCaller(ctx, p), p, err
 }
 

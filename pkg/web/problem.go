@@ -12,8 +12,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Problem is every failure on the wire: RFC 9457, with detail always a string (existing clients show it as it is), a stable
-// code to act on, and the request's id to find the reason in the log.
+// Problem is every failure on the wire: RFC 9457, with detail always a string (existing clients show it as it is), a
+// stable code to act on, and the request's id to find the reason in the log.
 type Problem struct {
 	Type      string `json:"type" doc:"Always about:blank: the code tells problems apart"`
 	Title     string `json:"title" doc:"The status in words"`
@@ -60,8 +60,10 @@ func unauthorized(ctx context.Context, missing bool) Problem {
 	if missing {
 		challenge = "Bearer"
 	}
-	return Problem{Type: "about:blank", Title: http.StatusText(http.StatusUnauthorized), Status: http.StatusUnauthorized,
-		Detail: "a valid access token is required", Code: "unauthenticated", RequestID: RequestIDOf(ctx), headers: http.Header{"Www-Authenticate": {challenge}}}
+	return Problem{Type: "about:blank", Title: http.StatusText(http.StatusUnauthorized),
+		Status: http.StatusUnauthorized,
+		Detail: "a valid access token is required", Code: "unauthenticated", RequestID: RequestIDOf(ctx),
+		headers: http.Header{"Www-Authenticate": {challenge}}}
 }
 
 // WithStatus sets a status and code that no kind of fault has.

@@ -114,7 +114,9 @@ func refusalIsNotReflected(t *testing.T) {
 	require.NoError(t, err)
 	u, err := url.Parse(location)
 	require.NoError(t, err)
-	_, _, err = r.Finish(t.Context(), browser, "", url.Values{"state": u.Query()["state"], "error": {"access_denied"}, "error_description": {"<script>CANARY</script>" + strings.Repeat("x", 10_000)}})
+	_, _, err = r.Finish(t.Context(), browser, "",
+		url.Values{"state": u.Query()["state"], "error": {"access_denied"},
+			"error_description": {"<script>CANARY</script>" + strings.Repeat("x", 10_000)}})
 	require.Equal(t, 403, fault.HTTPStatus(err))
 	require.NotContains(t, fault.Text(err)+fault.Hint(err), "CANARY")
 	require.Less(t, len(err.Error()), 1000)
@@ -167,10 +169,12 @@ func placesToReturnTo(t *testing.T) {
 	for _, fine := range []string{"/", "/leads", "/leads?bucket=high&limit=5", "/a/b#c", "https://ui.example/chat", "https://ui.example"} {
 		require.Equal(t, fine, r.SafeReturn(fine))
 	}
-	for _, bad := range []string{"", "//evil.example", "///evil.example", `/\evil.example`, `\/evil.example`, `\\evil.example`, "/%09/evil.example", "/%5cevil.example", "/%2fevil.example",
+	for _, bad := range []string{"", "//evil.example", "///evil.example", `/\evil.example`, `\/evil.example`,
+		`\\evil.example`, "/%09/evil.example", "/%5cevil.example", "/%2fevil.example",
 		"/%2f%2fevil.example", "https:evil.example", "https:/evil.example", "http://evil.example", "https://ui.example.evil.example", "https://ui.example@evil.example",
 		"https://ui.example:444/", "http://ui.example/", "https://UI.example.", "/..//evil.example", "/a/../..//evil.example", "//evil.example%2f..", "javascript:alert(1)",
-		"data:text/html,x", "vbscript:x", "/a\r\nSet-Cookie: x=y", "/%0d%0aSet-Cookie:x", "／／evil.example", "@evil.example", "evil.example", "./evil", "../evil", "?next=//evil",
+		"data:text/html,x", "vbscript:x", "/a\r\nSet-Cookie: x=y", "/%0d%0aSet-Cookie:x", "／／evil.example",
+		"@evil.example", "evil.example", "./evil", "../evil", "?next=//evil",
 		"#//evil", " /leads", "/leads ", "\t//evil.example", "/\t/evil.example", "https://[::1]/", "https://127.0.0.1/", "ftp://ui.example/", "//ui.example/", "///ui.example",
 		"/%252f%252e%252e", "https://ui.example\\@evil.example", "https://ui.example%2eevil.example", "https://ui.example%00.evil", "blob:https://ui.example/x",
 		"file:///etc/passwd", "/" + strings.Repeat("a", 4096), "https://evil.example#https://ui.example", "https://evil.example/https://ui.example", "\u2028//evil", "/\u00a0/evil",

@@ -39,14 +39,17 @@ func badIDTokens(t *testing.T) {
 			require.NoError(t, err)
 			a["id_token"] = token
 		},
-		"at_hash of another access token": func(_ *testing.T, _ *rig, a map[string]any) { a["access_token"] = "another" },
-		"another issuer":                  forged(with("iss", "https://evil.example")),
-		"another audience":                forged(with("aud", "other")),
-		"expired":                         forged(func(c map[string]any) { c["iat"], c["exp"] = hour-300, hour }),
-		"no sub":                          forged(without("sub")),
-		"no iat":                          forged(without("iat")),
-		"no nonce":                        forged(without("nonce")),
-		"at_hash altered":                 forged(with("at_hash", "AAAAAAAAAAAAAAAAAAAAAA")),
+		"at_hash of another access token": func(_ *testing.T, _ *rig,
+			a map[string]any) {
+			a["access_token"] = "another"
+		},
+		"another issuer":   forged(with("iss", "https://evil.example")),
+		"another audience": forged(with("aud", "other")),
+		"expired":          forged(func(c map[string]any) { c["iat"], c["exp"] = hour-300, hour }),
+		"no sub":           forged(without("sub")),
+		"no iat":           forged(without("iat")),
+		"no nonce":         forged(without("nonce")),
+		"at_hash altered":  forged(with("at_hash", "AAAAAAAAAAAAAAAAAAAAAA")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -65,8 +68,8 @@ func badIDTokens(t *testing.T) {
 	r.signIn(t) // the forger's unchanged claims are good, so each refusal above has the reason it names
 }
 
-// userinfoIsNeverAsked: whatever the userinfo endpoint says about whom, nothing here believes it. Who signed in stands in the
-// ID token alone.
+// userinfoIsNeverAsked: whatever the userinfo endpoint says about whom, nothing here believes it. Who signed in stands
+// in the ID token alone.
 func userinfoIsNeverAsked(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -137,7 +140,8 @@ func sessionsEnd(t *testing.T) {
 		"the provider is busy or misconfigured": func(t *testing.T, r *rig) {
 			tokens := r.signIn(t)
 			r.age(t, time.Minute)
-			for code, kind := range map[string]fault.Kind{"invalid_client": fault.Operator, "unauthorized_client": fault.Operator} {
+			for code, kind := range map[string]fault.Kind{"invalid_client": fault.Operator,
+				"unauthorized_client": fault.Operator} {
 				r.refuse = code
 				_, err := r.Refresh(t.Context(), tokens.Handle)
 				require.Equal(t, kind, fault.KindOf(err), "%v", err)
@@ -168,7 +172,10 @@ func sessionsEnd(t *testing.T) {
 			}
 			first := r.signIn(t)
 			r.age(t, time.Minute)
-			r.forge = func(a map[string]any) { a["id_token"] = r.reissue(t, a["id_token"].(string), with("sid", "s-1")) }
+			r.forge = func(a map[string]any) {
+				a["id_token"] = r.reissue(t, a["id_token"].(string),
+					with("sid", "s-1"))
+			}
 			second, err := r.Refresh(t.Context(), first.Handle)
 			require.NoError(t, err)
 			other := r.reissue(t, first.ID, with("sid", "s-2"))
@@ -198,7 +205,10 @@ func (r *rig) over(t *testing.T, tokens websession.Tokens) {
 func signOutEverywhere(t *testing.T, r *rig) {
 	desk, phone := r.signIn(t), r.signIn(t)
 	stolen := r.reissue(t, desk.ID, with("iat", time.Now().Unix()-20))
-	mallory := r.reissue(t, desk.ID, func(c map[string]any) { maps.Copy(c, map[string]any{"sub": "mallory", "iat": time.Now().Unix() - 20}) })
+	mallory := r.reissue(t, desk.ID, func(c map[string]any) {
+		maps.Copy(c,
+			map[string]any{"sub": "mallory", "iat": time.Now().Unix() - 20})
+	})
 	bystander, err := r.Exchange(t.Context(), mallory)
 	require.NoError(t, err)
 
@@ -210,7 +220,8 @@ func signOutEverywhere(t *testing.T, r *rig) {
 	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `SELECT count(*) FROM audit_log WHERE action = 'session.end_all' AND actor = object
 		AND detail->>'sessions' = '2'`).Scan(&lines))
 	require.Equal(t, 1, lines, "one line for the sign-out that happened, none for the one that did not")
-	require.Contains(t, end, "id_token_hint=", "the provider learns whose session is meant though the browser sent no token")
+	require.Contains(t, end, "id_token_hint=",
+		"the provider learns whose session is meant though the browser sent no token")
 	for _, tokens := range []websession.Tokens{desk, phone} {
 		r.over(t, tokens)
 		require.True(t, r.revoked(t, tokens.ID))

@@ -10,8 +10,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/websession"
 )
 
-// FuzzReturnTo reads every answer of SafeReturn as browsers read an address on a page of ours, and demands that it leads to
-// us or to a configured origin.
+// FuzzReturnTo reads every answer of SafeReturn as browsers read an address on a page of ours, and demands that it
+// leads to us or to a configured origin.
 func FuzzReturnTo(f *testing.F) {
 	const ui = "https://ui.example"
 	m := websession.New(websession.Config{Origins: []string{ui, "http://localhost:3000"}}, nil, nil, nil, nil)
@@ -26,7 +26,8 @@ func FuzzReturnTo(f *testing.F) {
 		require.Contains(t, []string{to, "/"}, out)
 		origin := browsersOrigin(out)
 		require.True(t, origin == "ours" || slices.Contains([]string{ui, "http://localhost:3000"}, origin), "%q leads to %q", out, origin)
-		require.False(t, strings.ContainsFunc(out, func(r rune) bool { return r <= ' ' || r > '~' }), "%q goes into a header", out)
+		require.False(t, strings.ContainsFunc(out, func(r rune) bool { return r <= ' ' || r > '~' }),
+			"%q goes into a header", out)
 	})
 }
 
@@ -43,7 +44,8 @@ func browsersOrigin(s string) string {
 		if len(rest) < 2 || !isSlash(rune(rest[0])) || !isSlash(rune(rest[1])) {
 			return "ours"
 		}
-	} else if scheme = strings.ToLower(scheme); scheme == "https" && (len(rest) < 2 || !isSlash(rune(rest[0])) || !isSlash(rune(rest[1]))) {
+	} else if scheme = strings.ToLower(scheme); scheme == "https" &&
+		(len(rest) < 2 || !isSlash(rune(rest[0])) || !isSlash(rune(rest[1]))) {
 		return "ours" // "https:path" is relative where the page is https
 	} else if scheme != "https" && scheme != "http" {
 		return scheme + ":"

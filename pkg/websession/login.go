@@ -17,9 +17,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
-// Begin starts a sign-in: where to send the browser, and what to keep in a cookie of it until it comes back. The state is
-// good once, for ten minutes, and only together with that cookie. Unavailable when the provider cannot be asked; Operator
-// when it does not offer PKCE with S256.
+// Begin starts a sign-in: where to send the browser, and what to keep in a cookie of it until it comes back. The state
+// is good once, for ten minutes, and only together with that cookie. Unavailable when the provider cannot be asked;
+// Operator when it does not offer PKCE with S256.
 func (m *Manager) Begin(ctx context.Context, returnTo string) (location, browser string, err error) {
 	d, err := m.endpoints(ctx)
 	if err != nil {
@@ -35,14 +35,16 @@ func (m *Manager) Begin(ctx context.Context, returnTo string) (location, browser
 		return "", "", err
 	}
 	err = m.db.InSystem(ctx, "sign-in", func(ctx context.Context, tx postgres.SystemTx) error {
-		if _, err := tx.Exec(ctx, `DELETE FROM login_attempts WHERE started_at < $1`, m.now().Add(-LoginWithin)); err != nil {
+		if _, err := tx.Exec(ctx, `DELETE FROM login_attempts WHERE started_at < $1`,
+			m.now().Add(-LoginWithin)); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, `INSERT INTO login_attempts (state_hash, browser_hash, nonce, verifier, return_to, started_at) VALUES ($1, $2, $3, $4, $5, $6)`,
 			hash(state), hash(browser), nonce, sealed, m.SafeReturn(returnTo), m.now())
 		return err
 	})
-	location = m.oauth(d).AuthCodeURL(state, oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("nonce", nonce))
+	location = m.oauth(d).AuthCodeURL(state, oauth2.S256ChallengeOption(verifier),
+		oauth2.SetAuthURLParam("nonce", nonce))
 	return location, browser, err
 }
 
@@ -50,17 +52,18 @@ type attempt struct {
 	nonce, verifier, returnTo string
 }
 
-// Finish ends a sign-in: the provider's answer and the cookie from Begin, against tokens and the place to go on to. A state
-// that is missing, wrong, old, used or another browser's is Invalid, and the provider is not asked. A token that does not
-// hold (signature, audience, nonce, at_hash) is Unauthenticated. In either case no session exists. The session that the
-// browser had before, by its handle, is over when it has a new one.
+// Finish ends a sign-in: the provider's answer and the cookie from Begin, against tokens and the place to go on to. A
+// state that is missing, wrong, old, used or another browser's is Invalid, and the provider is not asked. A token that
+// does not hold (signature, audience, nonce, at_hash) is Unauthenticated. In either case no session exists. The session
+// that the browser had before, by its handle, is over when it has a new one.
 func (m *Manager) Finish(ctx context.Context, browser, previous string, answer url.Values) (Tokens, string, error) {
 	a, err := m.claim(ctx, browser, answer.Get("state"))
 	if err != nil {
 		return Tokens{}, "", err
 	}
 	if refused := answer.Get("error"); refused != "" {
-		return Tokens{}, "", fault.New(fault.Denied, "the identity provider did not sign you in").WithCode("SIGN_IN_REFUSED").
+		return Tokens{}, "", fault.New(fault.Denied,
+			"the identity provider did not sign you in").WithCode("SIGN_IN_REFUSED").
 			Because(errors.New(short(refused) + " " + short(answer.Get("error_description"))))
 	}
 	tok, who, err := m.redeem(ctx, answer.Get("code"), a)
@@ -69,7 +72,8 @@ func (m *Manager) Finish(ctx context.Context, browser, previous string, answer u
 	}
 	var t Tokens
 	err = m.db.InSystem(ctx, "sign-in", func(ctx context.Context, tx postgres.SystemTx) error {
-		err := m.remove(ctx, tx, &tokens{}, `DELETE FROM sessions WHERE handle_hash = $1 RETURNING id_token`, hash(previous))
+		err := m.remove(ctx, tx, &tokens{}, `DELETE FROM sessions WHERE handle_hash = $1 RETURNING id_token`,
+			hash(previous))
 		if err == nil {
 			t, err = m.open(ctx, tx, who, idTokenOf(tok), tok.RefreshToken)
 		}
@@ -153,19 +157,25 @@ func idTokenOf(tok *oauth2.Token) string {
 
 func (m *Manager) callContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(ctx, backChannel)
-	client := &http.Client{Timeout: backChannel, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{Timeout: backChannel, CheckRedirect: func(*http.Request,
+		[]*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 	return context.WithValue(ctx, oauth2.HTTPClient, client), cancel
 }
 
-// providerFault never repeats the provider's words to the browser: they can hold what it sent. Only a refusal of the code or
-// the refresh token is the session's own end; a provider that is busy, or does not know this client, says nothing about it.
+// providerFault never repeats the provider's words to the browser: they can hold what it sent. Only a refusal of the
+// code or the refresh token is the session's own end; a provider that is busy, or does not know this client, says
+// nothing about it.
 func providerFault(err error) error {
 	var refused *oauth2.RetrieveError
-	if !errors.As(err, &refused) || refused.Response == nil || refused.Response.StatusCode >= 500 || refused.Response.StatusCode == http.StatusTooManyRequests {
+	if !errors.As(err, &refused) || refused.Response == nil || refused.Response.StatusCode >= 500 ||
+		refused.Response.StatusCode == http.StatusTooManyRequests {
 		return fault.New(fault.Unavailable, "identity provider: no answer").Because(err).WithRetryAfter(5 * time.Second)
 	}
 	cause := errors.New(short(refused.ErrorCode))
-	if slices.Contains([]string{"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"}, refused.ErrorCode) {
+	if slices.Contains([]string{"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"},
+		refused.ErrorCode) {
 		return fault.New(fault.Operator, "identity provider: it does not accept this client").Because(cause).
 			WithHint("compare NEXIUS_CLIENT_ID and NEXIUS_CLIENT_SECRET with the client at the provider")
 	}

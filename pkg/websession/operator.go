@@ -18,9 +18,9 @@ type Ended struct {
 	Sessions int64  `json:"sessions" yaml:"sessions"` // browsers that were signed in
 }
 
-// SignOut ends every session of a person, named by subject or e-mail, and every ID token of theirs that was issued until now.
-// An e-mail may be of several people at the provider: they are all signed out. NotFound when nobody is known by that name. A
-// session at the provider goes on: whoever shall not come back is disabled there.
+// SignOut ends every session of a person, named by subject or e-mail, and every ID token of theirs that was issued
+// until now. An e-mail may be of several people at the provider: they are all signed out. NotFound when nobody is known
+// by that name. A session at the provider goes on: whoever shall not come back is disabled there.
 func SignOut(ctx context.Context, tx postgres.SystemTx, person string, now time.Time, by tenant.By) ([]Ended, error) {
 	rows, err := tx.Query(ctx, `SELECT issuer, subject, 0::bigint FROM tenant_users WHERE subject IS NOT NULL AND ($1 IN (subject, user_id) OR lower($1) = lower(split_part(user_id, ' ', 1)))
 		UNION SELECT issuer, subject, 0 FROM identities WHERE subject = $1 UNION SELECT issuer, subject, 0 FROM sessions WHERE subject = $1 ORDER BY 1, 2`, person)
@@ -32,7 +32,8 @@ func SignOut(ctx context.Context, tx postgres.SystemTx, person string, now time.
 		return nil, err
 	}
 	if len(people) == 0 {
-		return nil, fault.New(fault.NotFound, "person %q: no subject and no e-mail of anybody here", person).WithHint("`leadctl tenant user list TENANT` shows a tenant's users")
+		return nil, fault.New(fault.NotFound, "person %q: no subject and no e-mail of anybody here",
+			person).WithHint("`leadctl tenant user list TENANT` shows a tenant's users")
 	}
 	for i, p := range people {
 		gone, err := tx.Exec(ctx, `DELETE FROM sessions WHERE issuer = $1 AND subject = $2`, p.Issuer, p.Subject)

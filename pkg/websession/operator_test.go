@@ -24,15 +24,19 @@ func TestAnOperatorSignsSomebodyOut(t *testing.T) {
 			require.NoError(t, err)
 			_, err = r.db.Owner.Exec(t.Context(), `INSERT INTO tenants (tenant_id, name) VALUES (1, 'Acme')`)
 			require.NoError(t, err)
-			for user, subject := range map[string]string{"alice@acme.example": desk.Identity.Subject, "alice@acme.example (again)": "again", "mallory@acme.example": "mallory"} {
-				_, err = r.db.Owner.Exec(t.Context(), `INSERT INTO tenant_users (tenant_id, user_id, issuer, subject) VALUES (1, $1, $2, $3)`, user, r.issuer, subject)
+			for user, subject := range map[string]string{"alice@acme.example": desk.Identity.Subject,
+				"alice@acme.example (again)": "again", "mallory@acme.example": "mallory"} {
+				_, err = r.db.Owner.Exec(t.Context(),
+					`INSERT INTO tenant_users (tenant_id, user_id, issuer, subject) VALUES (1, $1, $2, $3)`, user,
+					r.issuer, subject)
 				require.NoError(t, err)
 			}
 			out := func(person string) (ended []websession.Ended, err error) {
-				err = r.db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-					ended, err = websession.SignOut(ctx, tx, person, time.Now(), tester)
-					return err
-				})
+				err = r.db.App.InSystem(t.Context(), "test",
+					func(ctx context.Context, tx postgres.SystemTx) (err error) {
+						ended, err = websession.SignOut(ctx, tx, person, time.Now(), tester)
+						return err
+					})
 				return ended, err
 			}
 			_, err = out("nobody@acme.example")
@@ -43,16 +47,19 @@ func TestAnOperatorSignsSomebodyOut(t *testing.T) {
 			require.NoError(t, err)
 			require.Contains(t, ended, websession.Ended{Issuer: r.issuer, Subject: "alice", Sessions: 2})
 			if by != "alice" {
-				require.Contains(t, ended, websession.Ended{Issuer: r.issuer, Subject: "again"}, "another identity with the same address")
+				require.Contains(t, ended, websession.Ended{Issuer: r.issuer, Subject: "again"},
+					"another identity with the same address")
 			}
 			for _, tokens := range []websession.Tokens{desk, phone} {
 				r.over(t, tokens)
 				require.True(t, r.revoked(t, tokens.ID))
 			}
-			require.True(t, r.revoked(t, r.reissue(t, desk.ID, with("iat", time.Now().Unix()-20))), "a token of theirs that no session knows")
+			require.True(t, r.revoked(t, r.reissue(t, desk.ID, with("iat", time.Now().Unix()-20))),
+				"a token of theirs that no session knows")
 			require.False(t, r.revoked(t, other.ID))
 			require.Equal(t, 1, r.sessions(t), "mallory's")
-			require.False(t, r.revoked(t, r.reissue(t, desk.ID, with("iat", time.Now().Unix()+30))), "who signs in again is in")
+			require.False(t, r.revoked(t, r.reissue(t, desk.ID, with("iat", time.Now().Unix()+30))),
+				"who signs in again is in")
 		})
 	}
 }

@@ -7,11 +7,14 @@ import (
 	"strings"
 )
 
-// SafeReturn is where a browser may go after signing in: a path of ours, or a page of a configured origin. Whatever could be
-// read in two ways becomes "/".
+// SafeReturn is where a browser may go after signing in: a path of ours, or a page of a configured origin. Whatever
+// could be read in two ways becomes "/".
 func (m *Manager) SafeReturn(to string) string {
 	const home = "/"
-	if len(to) > 2048 || strings.ContainsFunc(to, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' || r > 0x7e }) {
+	if len(to) > 2048 || strings.ContainsFunc(to, func(r rune) bool {
+		return r <= ' ' || r == 0x7f || r == '\\' ||
+			r > 0x7e
+	}) {
 		return home
 	}
 	u, err := url.Parse(to)
@@ -30,15 +33,17 @@ func (m *Manager) SafeReturn(to string) string {
 	return home
 }
 
-// isPlainPath wants one slash, then something that nobody takes for a host: in plain form, escaped, or escaped more than once.
+// isPlainPath wants one slash, then something that nobody takes for a host: in plain form, escaped, or escaped more
+// than once.
 func isPlainPath(to string, u *url.URL) bool {
 	decoded, err := url.PathUnescape(u.EscapedPath())
-	return err == nil && strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "//") && !strings.HasPrefix(decoded, "//") &&
+	return err == nil && strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "//") &&
+		!strings.HasPrefix(decoded, "//") &&
 		!strings.ContainsAny(decoded, "\\\t\r\n%") && !strings.Contains(decoded, "..")
 }
 
-// endSessionURL is the provider's own sign-out page. The hint is an ID token that says whose session is meant; without one the
-// provider asks the user to confirm.
+// endSessionURL is the provider's own sign-out page. The hint is an ID token that says whose session is meant; without
+// one the provider asks the user to confirm.
 func (m *Manager) endSessionURL(ctx context.Context, hint string) string {
 	d, err := m.endpoints(ctx)
 	if err != nil || d.EndSessionURL == "" {

@@ -12,9 +12,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// Refresh gets the browser behind the handle a new ID token. However many tabs ask at once, the provider is asked once: in
-// this process they share a flight, across replicas they queue on the session's row, and who comes just after gets the
-// same answer. Unauthenticated when there is no such session, it has no refresh token, or the provider refuses; the
+// Refresh gets the browser behind the handle a new ID token. However many tabs ask at once, the provider is asked once:
+// in this process they share a flight, across replicas they queue on the session's row, and who comes just after gets
+// the same answer. Unauthenticated when there is no such session, it has no refresh token, or the provider refuses; the
 // session is then over.
 func (m *Manager) Refresh(ctx context.Context, handle string) (Tokens, error) {
 	if handle == "" {
@@ -46,7 +46,8 @@ func (m *Manager) Refresh(ctx context.Context, handle string) (Tokens, error) {
 func (m *Manager) exists(ctx context.Context, handle string) error {
 	return m.db.InSystem(ctx, "session refresh", func(ctx context.Context, tx postgres.SystemTx) (err error) {
 		var found bool
-		err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM sessions WHERE handle_hash = $1 AND expires_at > $2)`, hash(handle), m.now()).Scan(&found)
+		err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM sessions WHERE handle_hash = $1 AND expires_at > $2)`,
+			hash(handle), m.now()).Scan(&found)
 		if err == nil && !found {
 			err = noSession()
 		}
@@ -114,7 +115,8 @@ func (m *Manager) renew(ctx context.Context, tx postgres.SystemTx, handle string
 	}
 	call, cancel := m.callContext(ctx)
 	defer cancel()
-	tok, err := m.oauth(d).TokenSource(call, &oauth2.Token{RefreshToken: s.refreshToken, Expiry: m.now().Add(-time.Hour)}).Token()
+	tok, err := m.oauth(d).TokenSource(call, &oauth2.Token{RefreshToken: s.refreshToken,
+		Expiry: m.now().Add(-time.Hour)}).Token()
 	if err != nil {
 		return Tokens{}, providerFault(err)
 	}

@@ -37,7 +37,8 @@ const (
 // tester is the operator who signs people out.
 var tester = tenant.By{Actor: "cli:test"}
 
-// rig is a provider whose token endpoint is counted and can be made to answer something else, and a Manager that uses it.
+// rig is a provider whose token endpoint is counted and can be made to answer something else, and a Manager that uses
+// it.
 type rig struct {
 	*websession.Manager
 	db      *pgtest.DB
@@ -61,7 +62,8 @@ func newRig(t *testing.T) *rig {
 	r.issuer = "http://" + server.Listener.Addr().String()
 	var err error
 	r.idp, err = devidp.New(devidp.Config{Issuer: r.issuer,
-		Users:   []devidp.User{{ID: "alice", Name: "Alice", Email: "alice@acme.example", EmailVerified: true, Roles: []string{"ops"}}},
+		Users: []devidp.User{{ID: "alice", Name: "Alice", Email: "alice@acme.example", EmailVerified: true,
+			Roles: []string{"ops"}}},
 		Clients: []devidp.Client{{ID: clientID, Secret: "s3cret", RedirectURIs: []string{callback}}, {ID: "other", RedirectURIs: []string{"http://127.0.0.1/x"}}}})
 	require.NoError(t, err)
 	server.Config.Handler = r.tamper(r.idp)
@@ -127,7 +129,8 @@ func (r *rig) reissue(t *testing.T, token string, change func(claims map[string]
 	change(claims)
 	raw, err = json.Marshal(claims)
 	require.NoError(t, err)
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: r.key, KeyID: "forged"}}, nil)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256,
+		Key: jose.JSONWebKey{Key: r.key, KeyID: "forged"}}, nil)
 	require.NoError(t, err)
 	signed, err := signer.Sign(raw)
 	require.NoError(t, err)
@@ -228,10 +231,11 @@ func (r *rig) revoked(t *testing.T, token string) (gone bool) {
 	t.Helper()
 	who, err := r.verifier.Verify(t.Context(), token)
 	require.NoError(t, err)
-	require.NoError(t, r.db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		gone, err = websession.Revoked(ctx, tx, token, who)
-		return err
-	}))
+	require.NoError(t, r.db.App.InSystem(t.Context(), "test",
+		func(ctx context.Context, tx postgres.SystemTx) (err error) {
+			gone, err = websession.Revoked(ctx, tx, token, who)
+			return err
+		}))
 	return gone
 }
 

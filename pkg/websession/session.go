@@ -1,10 +1,10 @@
-// Package websession signs browsers in at the identity provider and keeps them signed in: authorization code with PKCE, state
-// and nonce on the server, one row per signed-in browser, refresh without sending tokens through the page, and an end
-// that takes effect at once.
+// Package websession signs browsers in at the identity provider and keeps them signed in: authorization code with PKCE,
+// state and nonce on the server, one row per signed-in browser, refresh without sending tokens through the page, and an
+// end that takes effect at once.
 //
-// A browser holds two cookies: the ID token, which the API accepts like a bearer token, and a random handle to the session's
-// row, where the provider's refresh token is kept sealed. Cookies are package web's, routes package httpapi's; whether a token is good
-// is package sso's; which tenant it belongs to, package tenant's.
+// A browser holds two cookies: the ID token, which the API accepts like a bearer token, and a random handle to the
+// session's row, where the provider's refresh token is kept sealed. Cookies are package web's, routes package
+// httpapi's; whether a token is good is package sso's; which tenant it belongs to, package tenant's.
 package websession
 
 import (
@@ -59,11 +59,13 @@ type Manager struct {
 }
 
 // New makes a Manager and calls nobody. discover reads the provider's endpoints; its answer is kept.
-func New(cfg Config, db *postgres.DB, keys *secret.Keyring, verifier *sso.Verifier, discover func(context.Context) (sso.Discovery, error)) *Manager {
-	return &Manager{cfg: cfg, db: db, keys: keys, verifier: verifier, discover: discover, asking: sync.OnceValue(func() chan struct{} {
-		// A refresh holds a connection while the provider thinks. Half of them are left for everything else.
-		return make(chan struct{}, max(1, db.Stat().MaxConns()/2))
-	}), now: time.Now}
+func New(cfg Config, db *postgres.DB, keys *secret.Keyring, verifier *sso.Verifier,
+	discover func(context.Context) (sso.Discovery, error)) *Manager {
+	return &Manager{cfg: cfg, db: db, keys: keys, verifier: verifier, discover: discover,
+		asking: sync.OnceValue(func() chan struct{} {
+			// A refresh holds a connection while the provider thinks. Half of them are left for everything else.
+			return make(chan struct{}, max(1, db.Stat().MaxConns()/2))
+		}), now: time.Now}
 }
 
 // Tokens is what a browser gets: the ID token for the access cookie and the handle for the refresh cookie.
@@ -100,14 +102,15 @@ func (m *Manager) endpoints(ctx context.Context) (sso.Discovery, error) {
 	}
 }
 
-// usable wants addresses for code and token, and the browser's no less protected than the issuer itself. The token's may be an
-// internal one, which the configuration answers for.
+// usable wants addresses for code and token, and the browser's no less protected than the issuer itself. The token's
+// may be an internal one, which the configuration answers for.
 func usable(d sso.Discovery) error {
 	if d.AuthorizationURL == "" || d.TokenURL == "" {
 		return fault.New(fault.Operator, "identity provider %s: it names no endpoint for codes or tokens", d.Issuer)
 	}
 	if strings.HasPrefix(d.Issuer, "https://") && !strings.HasPrefix(d.AuthorizationURL, "https://") {
-		return fault.New(fault.Operator, "identity provider %s: its sign-in page %q is not https", d.Issuer, d.AuthorizationURL)
+		return fault.New(fault.Operator, "identity provider %s: its sign-in page %q is not https", d.Issuer,
+			d.AuthorizationURL)
 	}
 	return nil
 }
@@ -117,7 +120,8 @@ func (m *Manager) oauth(d sso.Discovery) *oauth2.Config {
 	if scopes == nil {
 		scopes = []string{"openid", "profile", "email"}
 	}
-	return &oauth2.Config{ClientID: m.cfg.ClientID, ClientSecret: m.cfg.ClientSecret, RedirectURL: m.cfg.CallbackURL, Scopes: scopes,
+	return &oauth2.Config{ClientID: m.cfg.ClientID, ClientSecret: m.cfg.ClientSecret, RedirectURL: m.cfg.CallbackURL,
+		Scopes:   scopes,
 		Endpoint: oauth2.Endpoint{AuthURL: d.AuthorizationURL, TokenURL: d.TokenURL}}
 }
 
@@ -143,8 +147,10 @@ func SealedColumns() []secret.Column {
 	}
 }
 
-// open starts a session for a verified identity. Every sign-in gets a new handle: one that was planted before is worth nothing.
-func (m *Manager) open(ctx context.Context, tx postgres.SystemTx, who sso.Identity, idToken, refreshToken string) (Tokens, error) {
+// open starts a session for a verified identity. Every sign-in gets a new handle: one that was planted before is worth
+// nothing.
+func (m *Manager) open(ctx context.Context, tx postgres.SystemTx, who sso.Identity, idToken,
+	refreshToken string) (Tokens, error) {
 	t := Tokens{ID: idToken, Expires: who.Expiry, Handle: rand.Text(), Identity: who}
 	id, err := m.keys.Seal(idToken, purposeID, 0)
 	if err != nil {
@@ -170,8 +176,8 @@ func (m *Manager) open(ctx context.Context, tx postgres.SystemTx, who sso.Identi
 	return t, err
 }
 
-// Exchange takes an ID token that the page obtained itself, by the same client, and makes a session without refresh of it.
-// Unauthenticated for anything else, an access token included.
+// Exchange takes an ID token that the page obtained itself, by the same client, and makes a session without refresh of
+// it. Unauthenticated for anything else, an access token included.
 func (m *Manager) Exchange(ctx context.Context, idToken string) (Tokens, error) {
 	who, err := m.verifier.Verify(ctx, idToken)
 	if err != nil {

@@ -38,8 +38,8 @@ func TestRefreshIsAskedOnceAndReplayed(t *testing.T) {
 	require.EqualValues(t, 1, r.redeems.Load()-before, "one refresh, its answer replayed")
 }
 
-// TestAProviderThatHangs: refreshes wait for it with half of the database's connections, and everything else goes on with the
-// rest.
+// TestAProviderThatHangs: refreshes wait for it with half of the database's connections, and everything else goes on
+// with the rest.
 func TestAProviderThatHangs(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -56,7 +56,8 @@ func TestAProviderThatHangs(t *testing.T) {
 	for i, tokens := range waiting {
 		wg.Go(func() { _, failures[i] = r.Refresh(t.Context(), tokens.Handle) })
 	}
-	require.Eventually(t, func() bool { return r.redeems.Load()-before == int64(half) }, time.Minute, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return r.redeems.Load()-before == int64(half) }, time.Minute,
+		5*time.Millisecond)
 	for range 20 {
 		_, err := r.Refresh(t.Context(), "made up")
 		require.True(t, fault.Is(err, fault.Unauthenticated), "answered at once: %v", err)

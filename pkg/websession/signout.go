@@ -16,8 +16,9 @@ import (
 // remembered is how long a sign-out is kept: no token lives as long, so none that it ended outlives it.
 const remembered = 25 * time.Hour
 
-// End closes the session behind the handle and revokes its tokens, so that neither opens anything from now on. It returns
-// the provider's page that ends the single sign-on too, "" where the provider has none. Ending what is not there is fine.
+// End closes the session behind the handle and revokes its tokens, so that neither opens anything from now on. It
+// returns the provider's page that ends the single sign-on too, "" where the provider has none. Ending what is not
+// there is fine.
 func (m *Manager) End(ctx context.Context, handle, token string) (string, error) {
 	p := m.presented(ctx, token)
 	err := m.db.InSystem(ctx, "sign-out", func(ctx context.Context, tx postgres.SystemTx) error {
@@ -29,8 +30,9 @@ func (m *Manager) End(ctx context.Context, handle, token string) (string, error)
 	return m.endSessionURL(ctx, p.hint()), nil
 }
 
-// EndAll is End for every session of the same person, on whatever machine, and for every ID token of theirs that was issued
-// before now. The audit log names that person as the actor. Unauthenticated when neither handle nor token says who that is.
+// EndAll is End for every session of the same person, on whatever machine, and for every ID token of theirs that was
+// issued before now. The audit log names that person as the actor. Unauthenticated when neither handle nor token says
+// who that is.
 func (m *Manager) EndAll(ctx context.Context, handle, token string, by tenant.By) (string, error) {
 	p := m.presented(ctx, token)
 	err := m.db.InSystem(ctx, "sign-out everywhere", func(ctx context.Context, tx postgres.SystemTx) error {
@@ -38,7 +40,8 @@ func (m *Manager) EndAll(ctx context.Context, handle, token string, by tenant.By
 		if err != nil {
 			return err
 		}
-		if err := m.remove(ctx, tx, &p, `DELETE FROM sessions WHERE issuer = $1 AND subject = $2 RETURNING id_token`, issuer, subject); err != nil {
+		if err := m.remove(ctx, tx, &p, `DELETE FROM sessions WHERE issuer = $1 AND subject = $2 RETURNING id_token`,
+			issuer, subject); err != nil {
 			return err
 		}
 		if err := mark(ctx, tx, m.now(), issuer, subject, "", m.now().Truncate(time.Second)); err != nil {
@@ -79,8 +82,10 @@ func (p tokens) hint() string {
 }
 
 // whose says who signs out: the person of the session, else of a token that counts.
-func (m *Manager) whose(ctx context.Context, tx postgres.SystemTx, handle string, p tokens) (issuer, subject string, err error) {
-	err = tx.QueryRow(ctx, `SELECT issuer, subject FROM sessions WHERE handle_hash = $1 AND expires_at > $2`, hash(handle), m.now()).Scan(&issuer, &subject)
+func (m *Manager) whose(ctx context.Context, tx postgres.SystemTx, handle string, p tokens) (issuer, subject string,
+	err error) {
+	err = tx.QueryRow(ctx, `SELECT issuer, subject FROM sessions WHERE handle_hash = $1 AND expires_at > $2`,
+		hash(handle), m.now()).Scan(&issuer, &subject)
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return issuer, subject, err
 	}
@@ -94,8 +99,8 @@ func (m *Manager) whose(ctx context.Context, tx postgres.SystemTx, handle string
 	return p.who.Issuer, p.who.Subject, err
 }
 
-// remove deletes sessions and revokes the tokens that they and the browser hold. Older tokens of theirs go with them where
-// the provider names its session in them.
+// remove deletes sessions and revokes the tokens that they and the browser hold. Older tokens of theirs go with them
+// where the provider names its session in them.
 func (m *Manager) remove(ctx context.Context, tx postgres.SystemTx, p *tokens, sql string, args ...any) error {
 	rows, err := tx.Query(ctx, sql, args...)
 	if err != nil {
@@ -134,9 +139,10 @@ func (m *Manager) revoke(ctx context.Context, tx postgres.SystemTx, token string
 	return mark(ctx, tx, m.now(), who.Issuer, who.Subject, who.SessionID, who.IssuedAt)
 }
 
-// mark ends every token of the person that was issued before: all of them, or those of one session of the provider. A mark
-// stands among the tokens, and how long it stays says what it ends.
-func mark(ctx context.Context, tx postgres.SystemTx, now time.Time, issuer, subject, session string, before time.Time) error {
+// mark ends every token of the person that was issued before: all of them, or those of one session of the provider. A
+// mark stands among the tokens, and how long it stays says what it ends.
+func mark(ctx context.Context, tx postgres.SystemTx, now time.Time, issuer, subject, session string,
+	before time.Time) error {
 	return remember(ctx, tx, now, markOf(issuer, subject, session), before.Add(remembered))
 }
 
@@ -154,7 +160,8 @@ func remember(ctx context.Context, tx postgres.SystemTx, now time.Time, key []by
 	return err
 }
 
-// Revoked reports whether the token of who was ended by a sign-out. ID tokens need asking, and whatever came in a cookie.
+// Revoked reports whether the token of who was ended by a sign-out. ID tokens need asking, and whatever came in a
+// cookie.
 func Revoked(ctx context.Context, tx postgres.SystemTx, token string, who sso.Identity) (found bool, err error) {
 	marks := [][]byte{markOf(who.Issuer, who.Subject, "")}
 	if who.SessionID != "" {

@@ -1,5 +1,6 @@
-// Package wire builds the packages of leadctl from the configuration: database, verifier, sessions, workers, workspaces. The
-// daemon (serve), demo, doctor and the command line use it. It starts nothing; each function opens at most what it returns.
+// Package wire builds the packages of leadctl from the configuration: database, verifier, sessions, workers,
+// workspaces. The daemon (serve), demo, doctor and the command line use it. It starts nothing; each function opens at
+// most what it returns.
 package wire
 
 import (
@@ -38,10 +39,13 @@ func Verifier(cfg config.Config, log *slog.Logger) (*sso.Verifier, error) {
 
 // SSO is cfg's identity provider as package sso wants it.
 func SSO(cfg config.Config, log *slog.Logger) sso.Config {
-	clients := slices.DeleteFunc(append([]string{cfg.SSO.ClientID}, cfg.SSO.ExtraClients...), func(c string) bool { return c == "" })
+	clients := slices.DeleteFunc(append([]string{cfg.SSO.ClientID}, cfg.SSO.ExtraClients...),
+		func(c string) bool { return c == "" })
 	return sso.Config{
-		Issuer: cfg.SSO.Issuer, InternalURL: cfg.SSO.InternalURL, Audiences: cfg.SSO.Audiences, ClientIDs: clients, Algorithms: cfg.SSO.Algorithms,
-		Claims:        sso.ClaimPaths{Tenant: cfg.SSO.TenantClaims, Roles: cfg.SSO.RoleClaims, RoleDelimiter: cfg.SSO.RoleDelimiter},
+		Issuer: cfg.SSO.Issuer, InternalURL: cfg.SSO.InternalURL, Audiences: cfg.SSO.Audiences, ClientIDs: clients,
+		Algorithms: cfg.SSO.Algorithms,
+		Claims: sso.ClaimPaths{Tenant: cfg.SSO.TenantClaims, Roles: cfg.SSO.RoleClaims,
+			RoleDelimiter: cfg.SSO.RoleDelimiter},
 		AllowInsecure: cfg.Development(), Log: log,
 	}
 }
@@ -49,7 +53,8 @@ func SSO(cfg config.Config, log *slog.Logger) sso.Config {
 // Database opens cfg's database.
 func Database(ctx context.Context, cfg config.Config, log *slog.Logger) (*postgres.DB, error) {
 	if cfg.Database.DSN == "" {
-		return nil, fault.New(fault.Invalid, "POSTGRES_DSN: not set").WithHint("set POSTGRES_DSN, or try `leadctl demo`, which needs no database")
+		return nil, fault.New(fault.Invalid, "POSTGRES_DSN: not set").WithHint(
+			"set POSTGRES_DSN, or try `leadctl demo`, which needs no database")
 	}
 	return postgres.Open(ctx, cfg.Database.DSN, postgres.Options{MaxConns: int32(cfg.Database.MaxConns), Log: log})
 }
@@ -81,7 +86,8 @@ func Check(ctx context.Context, db *postgres.DB, strict bool) error {
 // Onboarding is the enqueuing side: what the API and `leadctl tenant provision` call.
 func Onboarding(cfg config.Config, db *postgres.DB, client *jobs.Client) *onboarding.Service {
 	return &onboarding.Service{DB: db, Jobs: client, Quotas: Quotas(cfg), Policy: onboarding.Policy{
-		Mode: cfg.Onboarding.Policy, Domains: cfg.Onboarding.Domains, ExistingOnly: cfg.Onboarding.ClaimPolicy == "existing",
+		Mode: cfg.Onboarding.Policy, Domains: cfg.Onboarding.Domains,
+		ExistingOnly: cfg.Onboarding.ClaimPolicy == "existing",
 	}}
 }
 
@@ -90,15 +96,17 @@ func Quotas(cfg config.Config) tenant.Quotas {
 	return tenant.Quotas{Members: cfg.Quotas.Members, Invitations: cfg.Quotas.Invitations}
 }
 
-// Sessions sign browsers in; nil where cfg names no client of ours at the provider. addr is where the API listens, for an
-// installation that has no public URL.
-func Sessions(cfg config.Config, addr string, db *postgres.DB, keys *secret.Keyring, verifier *sso.Verifier) *websession.Manager {
+// Sessions sign browsers in; nil where cfg names no client of ours at the provider. addr is where the API listens, for
+// an installation that has no public URL.
+func Sessions(cfg config.Config, addr string, db *postgres.DB, keys *secret.Keyring,
+	verifier *sso.Verifier) *websession.Manager {
 	if cfg.SSO.ClientID == "" {
 		return nil
 	}
 	base := strings.TrimSuffix(cmp.Or(cfg.API.PublicURL, "http://"+addr), "/")
 	return websession.New(websession.Config{
-		ClientID: cfg.SSO.ClientID, ClientSecret: cfg.SSO.ClientSecret, CallbackURL: base + "/auth/callback", HomeURL: base + "/", Origins: Origins(cfg),
+		ClientID: cfg.SSO.ClientID, ClientSecret: cfg.SSO.ClientSecret, CallbackURL: base + "/auth/callback",
+		HomeURL: base + "/", Origins: Origins(cfg),
 	}, db, keys, verifier, func(ctx context.Context) (sso.Discovery, error) { return sso.Discover(ctx, SSO(cfg, nil)) })
 }
 
@@ -108,8 +116,13 @@ func Workers(cfg config.Config, db *postgres.DB, spaces *workspace.Service, log 
 	river.AddWorker(workers, &onboarding.Worker{DB: db, Workspaces: spaces, Log: log})
 	river.AddWorker(workers, &workspace.UsersWorker{Workspaces: spaces})
 	river.AddWorker(workers, &workspace.PushWorker{Workspaces: spaces})
-	river.AddWorker(workers, &acra.Worker{DB: db, Source: func() (acra.Source, error) { return registerSource(cfg, log) }, After: companies(db, log), Log: log})
-	river.AddWorker(workers, &leads.Worker{DB: db, Weights: func() (leads.Weights, error) { return leads.ParseWeights(cfg.Leads.Weights) }, After: pushed(spaces), Log: log})
+	river.AddWorker(workers, &acra.Worker{DB: db, Source: func() (acra.Source,
+		error) {
+		return registerSource(cfg, log)
+	}, After: companies(db, log), Log: log})
+	river.AddWorker(workers, &leads.Worker{DB: db,
+		Weights: func() (leads.Weights, error) { return leads.ParseWeights(cfg.Leads.Weights) }, After: pushed(spaces),
+		Log: log})
 	return workers
 }
 
@@ -136,12 +149,14 @@ func pushed(spaces *workspace.Service) func(context.Context, postgres.SystemTx, 
 
 // registerSource is what `leadctl acra ingest` reads when it is told nothing.
 func registerSource(cfg config.Config, log *slog.Logger) (acra.Source, error) {
-	return acra.Choose(acra.Choice{Service: Register(cfg, log), Datasets: cfg.ACRA.ResourceIDs, PageSize: cfg.ACRA.PageSize})
+	return acra.Choose(acra.Choice{Service: Register(cfg, log), Datasets: cfg.ACRA.ResourceIDs,
+		PageSize: cfg.ACRA.PageSize})
 }
 
-// Companies brings the companies to what an ingestion found, and what an earlier one left undone, and makes the scores due
-// that follow from them. Whoever ingests calls it.
-func Companies(ctx context.Context, db *postgres.DB, queue *jobs.Client, rep acra.Report) (done leads.CompaniesReport, err error) {
+// Companies brings the companies to what an ingestion found, and what an earlier one left undone, and makes the scores
+// due that follow from them. Whoever ingests calls it.
+func Companies(ctx context.Context, db *postgres.DB, queue *jobs.Client, rep acra.Report) (done leads.CompaniesReport,
+	err error) {
 	err = db.InSystem(ctx, "companies", func(ctx context.Context, tx postgres.SystemTx) error {
 		done, err = leads.FollowRegister(ctx, tx, queue, !rep.NothingToDo)
 		return err
@@ -157,7 +172,8 @@ func companies(db *postgres.DB, log *slog.Logger) func(context.Context, acra.Rep
 		}
 		done, err := Companies(ctx, db, queue, rep)
 		if err == nil {
-			log.InfoContext(ctx, "companies follow the register", "added", done.Added, "updated", done.Updated, "closed", done.Closed)
+			log.InfoContext(ctx, "companies follow the register", "added", done.Added, "updated", done.Updated,
+				"closed", done.Closed)
 		}
 		return err
 	}
@@ -170,7 +186,8 @@ func Workspaces(ctx context.Context, cfg config.Config, db *postgres.DB, log *sl
 		return nil, err
 	}
 	provisioner, err := Provisioner(ctx, cfg, db, log)
-	return &workspace.Service{DB: db, Keys: keys, Odoo: provisioner, BaseURL: cfg.Odoo.ServerURL, Prefix: cfg.Odoo.DatabasePrefix, SSO: odooSSO(cfg, log), Log: log}, err
+	return &workspace.Service{DB: db, Keys: keys, Odoo: provisioner, BaseURL: cfg.Odoo.ServerURL,
+		Prefix: cfg.Odoo.DatabasePrefix, SSO: odooSSO(cfg, log), Log: log}, err
 }
 
 // odooSSO is how people sign in to Odoo; nil where cfg names no client for that.
@@ -182,8 +199,8 @@ func odooSSO(cfg config.Config, log *slog.Logger) *workspace.SSO {
 		Discover: func(ctx context.Context) (sso.Discovery, error) { return sso.Discover(ctx, SSO(cfg, log)) }}
 }
 
-// OdooVerifier judges the tokens that people sign in to Odoo with: those of Odoo's own client and no others. nil where there
-// is none.
+// OdooVerifier judges the tokens that people sign in to Odoo with: those of Odoo's own client and no others. nil where
+// there is none.
 func OdooVerifier(cfg config.Config, log *slog.Logger) (*sso.Verifier, error) {
 	if odooSSO(cfg, log) == nil {
 		return nil, nil
@@ -195,7 +212,8 @@ func OdooVerifier(cfg config.Config, log *slog.Logger) (*sso.Verifier, error) {
 
 // Provisioner makes workspaces on cfg's Odoo; nil when none is configured. The installation's own id goes into every
 // ownership marker, so that a new database never takes an old one's workspaces for its own.
-func Provisioner(ctx context.Context, cfg config.Config, db *postgres.DB, log *slog.Logger) (*provision.Provisioner, error) {
+func Provisioner(ctx context.Context, cfg config.Config, db *postgres.DB, log *slog.Logger) (*provision.Provisioner,
+	error) {
 	if cfg.Odoo.ServerURL == "" {
 		return nil, nil
 	}

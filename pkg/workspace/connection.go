@@ -24,8 +24,8 @@ type Connection struct {
 	Next odoo.Secret // what a rotation that was begun and not finished puts in the secret's place; else ""
 }
 
-// Open reads where a tenant's workspace is and unseals its secret. Faults: NotFound when none was recorded, Operator when
-// the secret does not open.
+// Open reads where a tenant's workspace is and unseals its secret. Faults: NotFound when none was recorded, Operator
+// when the secret does not open.
 func (s *Service) Open(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) (Connection, error) {
 	r, err := readRow(ctx, tx, id)
 	if err != nil {
@@ -73,9 +73,9 @@ func (s *Service) unseal(r row, id tenantid.ID) (Connection, error) {
 	return c, err
 }
 
-// Prepare reads the workspace that a tenant has, or decides on one: its name and secret are stored, sealed, before anything
-// in Odoo knows them, so that no crash can lose them and the later steps install exactly that secret. A rotation that was
-// cut short is finished. The caller holds the workspace (TryLock).
+// Prepare reads the workspace that a tenant has, or decides on one: its name and secret are stored, sealed, before
+// anything in Odoo knows them, so that no crash can lose them and the later steps install exactly that secret. A
+// rotation that was cut short is finished. The caller holds the workspace (TryLock).
 //
 // A secret that another service left in the clear is never used: its row is overwritten, in one statement.
 func (s *Service) Prepare(ctx context.Context, id tenantid.ID, by tenant.By) (provision.Workspace, error) {
@@ -90,7 +90,8 @@ func (s *Service) Prepare(ctx context.Context, id tenantid.ID, by tenant.By) (pr
 	return s.finishRotation(ctx, c, by)
 }
 
-func (s *Service) ensureRow(ctx context.Context, tx postgres.SystemTx, id tenantid.ID, by tenant.By) (Connection, error) {
+func (s *Service) ensureRow(ctx context.Context, tx postgres.SystemTx, id tenantid.ID, by tenant.By) (Connection,
+	error) {
 	name := s.Odoo.DatabaseName(s.Prefix, id)
 	r, err := readRow(ctx, tx, id)
 	ours := r.whole() && secret.Sealed(r.secret)
@@ -100,7 +101,8 @@ func (s *Service) ensureRow(ctx context.Context, tx postgres.SystemTx, id tenant
 	case ours && r.database == name:
 		return s.unseal(r, id)
 	case ours:
-		return Connection{}, fault.New(fault.Operator, "tenant %s: connected to another Odoo database than leadctl would make", id).
+		return Connection{}, fault.New(fault.Operator,
+			"tenant %s: connected to another Odoo database than leadctl would make", id).
 			WithHint("that workspace stays untouched; remove the tenant's odoo_connections row to have a new one made")
 	}
 	c := Connection{Workspace: provision.Workspace{Tenant: id, Database: name, Secret: odoo.NewSecret()}}
@@ -121,8 +123,8 @@ func (s *Service) ensureRow(ctx context.Context, tx postgres.SystemTx, id tenant
 		Detail: map[string]any{"former_database": r.database, "reason": "its secret was stored in the clear"}})
 }
 
-// Activate notes that the workspace passed its smoke test, and what it runs on. Conflict when the row names another by now, or
-// is gone.
+// Activate notes that the workspace passed its smoke test, and what it runs on. Conflict when the row names another by
+// now, or is gone.
 func (s *Service) Activate(ctx context.Context, w provision.Workspace) error {
 	about, err := s.Odoo.About(ctx, w)
 	if err != nil {
@@ -138,8 +140,8 @@ func (s *Service) Activate(ctx context.Context, w provision.Workspace) error {
 	})
 }
 
-// Current is the workspace with the secret that opens it. A rotation that a crash cut short is finished first, which is the
-// one time that it calls Odoo. Faults: as Open, and those of Odoo.
+// Current is the workspace with the secret that opens it. A rotation that a crash cut short is finished first, which is
+// the one time that it calls Odoo. Faults: as Open, and those of Odoo.
 func (s *Service) Current(ctx context.Context, id tenantid.ID) (provision.Workspace, error) {
 	c, err := s.read(ctx, id)
 	if err != nil || c.Next == "" {

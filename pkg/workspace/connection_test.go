@@ -26,7 +26,8 @@ func TestAPlaintextSecretIsReplacedAndNeverUsed(t *testing.T) {
 	require.Contains(t, row, "v1:")
 	require.NotContains(t, row, "CANARY")
 	require.False(t, one[bool](t, r, `SELECT active FROM odoo_connections`), "nothing was tested yet")
-	require.Equal(t, "their_db", one[string](t, r, `SELECT detail->>'former_database' FROM audit_log WHERE action = 'odoo.connection.replace'`))
+	require.Equal(t, "their_db", one[string](t, r,
+		`SELECT detail->>'former_database' FROM audit_log WHERE action = 'odoo.connection.replace'`))
 	require.NotContains(t, one[string](t, r, `SELECT string_agg(x::text, '') FROM audit_log x`), "CANARY")
 }
 

@@ -34,11 +34,13 @@ const (
 	reasonsAtMost = 10
 )
 
-// Push brings a tenant's scored leads, best first, into its workspace's CRM. It looks before it writes, so it may be stopped
-// at any moment and run again, and goes on where there is something left to do; what salespeople changed stays as it is (see
-// odoo.PushLeads). A lead that Odoo refuses is counted and the others go on. One push per workspace runs at a time: another is
-// a Conflict. tell hears of each page. What was done is returned with an error, too, and recorded.
-func (s *Service) Push(ctx context.Context, id tenantid.ID, opts PushOptions, by tenant.By, tell func(Pushed)) (Pushed, error) {
+// Push brings a tenant's scored leads, best first, into its workspace's CRM. It looks before it writes, so it may be
+// stopped at any moment and run again, and goes on where there is something left to do; what salespeople changed stays
+// as it is (see odoo.PushLeads). A lead that Odoo refuses is counted and the others go on. One push per workspace runs
+// at a time: another is a Conflict. tell hears of each page. What was done is returned with an error, too, and
+// recorded.
+func (s *Service) Push(ctx context.Context, id tenantid.ID, opts PushOptions, by tenant.By, tell func(Pushed)) (Pushed,
+	error) {
 	sum, err := s.push(ctx, id, opts, tell)
 	if opts.DryRun || err != nil && sum.Created+sum.Updated == 0 {
 		return sum, err
@@ -113,8 +115,10 @@ func (p *push) all(ctx context.Context, page []leads.Scored) error {
 			p.fail(l.UEN, "without registration number or name")
 			continue
 		}
-		list = append(list, crm.Lead{UEN: l.UEN, Name: l.Name, Industry: l.IndustryNorm, Employees: int(l.EmployeesEst), RevenueBucket: l.RevenueBucket,
-			IncorporationYear: int(l.IncorporationYear), WebsiteDomain: l.WebsiteDomain, Score: l.Score, Bucket: l.Bucket, Features: l.Features, Rationale: l.Rationale})
+		list = append(list, crm.Lead{UEN: l.UEN, Name: l.Name, Industry: l.IndustryNorm, Employees: int(l.EmployeesEst),
+			RevenueBucket:     l.RevenueBucket,
+			IncorporationYear: int(l.IncorporationYear), WebsiteDomain: l.WebsiteDomain, Score: l.Score,
+			Bucket: l.Bucket, Features: l.Features, Rationale: l.Rationale})
 	}
 	created, updated, failed := p.sum.Created, p.sum.Updated, p.sum.Failed
 	err := p.some(ctx, list)

@@ -65,17 +65,21 @@ func TestPushMakesChangesAndLeavesAlone(t *testing.T) {
 	require.Equal(t, workspace.Pushed{Leads: 450, Created: 450, Reasons: []string{}}, dry)
 	require.Len(t, r.stand.Ledger(), effects, "a dry run writes nothing")
 
-	require.Equal(t, workspace.Pushed{Leads: 10, Created: 10, Reasons: []string{}}, r.push(t, id, workspace.PushOptions{Limit: 10}))
+	require.Equal(t, workspace.Pushed{Leads: 10, Created: 10, Reasons: []string{}},
+		r.push(t, id, workspace.PushOptions{Limit: 10}))
 	top, err := r.session(t, id).SearchRead(t.Context(), "crm.lead", odoo.Query{Fields: []string{"x_pre_sdr_score"}})
 	require.NoError(t, err)
 	for _, lead := range top {
 		require.Greater(t, lead.Float("x_pre_sdr_score"), 440.5/450, "the best ones")
 	}
-	require.Equal(t, workspace.Pushed{Leads: 225, Created: 215, Unchanged: 10, Reasons: []string{}}, r.push(t, id, workspace.PushOptions{Bucket: "high"}))
-	require.Equal(t, workspace.Pushed{Leads: 450, Created: 225, Unchanged: 225, Reasons: []string{}}, r.push(t, id, workspace.PushOptions{}))
+	require.Equal(t, workspace.Pushed{Leads: 225, Created: 215, Unchanged: 10, Reasons: []string{}},
+		r.push(t, id, workspace.PushOptions{Bucket: "high"}))
+	require.Equal(t, workspace.Pushed{Leads: 450, Created: 225, Unchanged: 225, Reasons: []string{}},
+		r.push(t, id, workspace.PushOptions{}))
 
 	effects = len(r.stand.Ledger())
-	require.Equal(t, workspace.Pushed{Leads: 450, Unchanged: 450, Reasons: []string{}}, r.push(t, id, workspace.PushOptions{}))
+	require.Equal(t, workspace.Pushed{Leads: 450, Unchanged: 450, Reasons: []string{}},
+		r.push(t, id, workspace.PushOptions{}))
 	require.Len(t, r.stand.Ledger(), effects, "the same again writes nothing")
 
 	r.exec(t, `UPDATE lead_scores SET rationale = 'for another reason' WHERE score > 0.99`)
@@ -96,19 +100,24 @@ func TestPushKeepsWhatSalespeopleChanged(t *testing.T) {
 	s := r.session(t, id)
 	found, err := s.SearchRead(t.Context(), "crm.lead", odoo.Query{Fields: []string{"partner_id"}})
 	require.NoError(t, err)
-	theirs := odoo.Record{"name": "Call back on Monday", "type": "opportunity", "email_from": "boss@company.example", "phone": "+65 1", "user_id": s.UID()}
+	theirs := odoo.Record{"name": "Call back on Monday", "type": "opportunity", "email_from": "boss@company.example",
+		"phone": "+65 1", "user_id": s.UID()}
 	require.NoError(t, s.Write(t.Context(), "crm.lead", []int64{found[0].ID()}, theirs, nil))
-	require.NoError(t, s.Write(t.Context(), "res.partner", []int64{found[0].Int("partner_id")}, odoo.Record{"name": "Company One (Mrs Tan)", "email": "tan@company.example"}, nil))
+	require.NoError(t, s.Write(t.Context(), "res.partner", []int64{found[0].Int("partner_id")},
+		odoo.Record{"name": "Company One (Mrs Tan)", "email": "tan@company.example"}, nil))
 
 	r.exec(t, `UPDATE lead_scores SET score = 0.7, rationale = 'anew'; UPDATE companies SET industry_norm = 'shipping', name = 'COMPANY 1 PTE LTD'`)
 	require.EqualValues(t, 1, r.push(t, id, workspace.PushOptions{}).Updated)
-	lead, err := s.SearchRead(t.Context(), "crm.lead", odoo.Query{Fields: []string{"name", "type", "email_from", "phone", "x_pre_sdr_score", "x_pre_sdr_rationale"}})
+	lead, err := s.SearchRead(t.Context(), "crm.lead",
+		odoo.Query{Fields: []string{"name", "type", "email_from", "phone", "x_pre_sdr_score", "x_pre_sdr_rationale"}})
 	require.NoError(t, err)
 	require.Len(t, lead, 1)
 	require.Equal(t, []string{"Call back on Monday", "opportunity", "boss@company.example", "+65 1", "anew"},
-		[]string{lead[0].Text("name"), lead[0].Text("type"), lead[0].Text("email_from"), lead[0].Text("phone"), lead[0].Text("x_pre_sdr_rationale")})
+		[]string{lead[0].Text("name"), lead[0].Text("type"), lead[0].Text("email_from"), lead[0].Text("phone"),
+			lead[0].Text("x_pre_sdr_rationale")})
 	require.InDelta(t, 0.7, lead[0].Float("x_pre_sdr_score"), 1e-9)
-	partner, err := s.Read(t.Context(), "res.partner", []int64{found[0].Int("partner_id")}, []string{"name", "email", "x_industry_norm"})
+	partner, err := s.Read(t.Context(), "res.partner", []int64{found[0].Int("partner_id")},
+		[]string{"name", "email", "x_industry_norm"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"Company One (Mrs Tan)", "tan@company.example", "shipping"},
 		[]string{partner[0].Text("name"), partner[0].Text("email"), partner[0].Text("x_industry_norm")})
@@ -122,7 +131,8 @@ func TestAPushCutOffAnywhereGoesOn(t *testing.T) {
 	for cut := 0; ; cut++ {
 		id, w := r.tenant(t, fmt.Sprint("Tenant ", cut))
 		r.scored(t, id, n)
-		r.stand.Inject(odootest.Fault{Op: "*", Database: w.Database, Skip: cut, Times: 1, Do: odootest.Reset, Execute: true})
+		r.stand.Inject(odootest.Fault{Op: "*", Database: w.Database, Skip: cut, Times: 1, Do: odootest.Reset,
+			Execute: true})
 		_, err := r.restarted(t).Push(t.Context(), id, workspace.PushOptions{}, tester, func(workspace.Pushed) {})
 		if err == nil {
 			require.Greater(t, cut, 2)
@@ -151,7 +161,8 @@ func TestOneRefusedLeadKeepsNoOtherBack(t *testing.T) {
 	r.scored(t, id, 20)
 	r.exec(t, `UPDATE companies SET uen = NULL WHERE name = 'Company 3'`)
 	// Five refusals: of 19, 9, 4 and 2 companies, and of the one among them.
-	r.stand.Inject(odootest.Fault{Op: "res.partner.create", Times: 5, Do: odootest.Refuse, Code: 2, Text: "CANARY of an upstream"})
+	r.stand.Inject(odootest.Fault{Op: "res.partner.create", Times: 5, Do: odootest.Refuse, Code: 2,
+		Text: "CANARY of an upstream"})
 	sum := r.push(t, id, workspace.PushOptions{})
 	require.EqualValues(t, 20, sum.Leads)
 	require.EqualValues(t, 2, sum.Failed)
@@ -190,7 +201,8 @@ func TestPushJob(t *testing.T) {
 	r.scored(t, 2, 3)
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &workspace.PushWorker{Workspaces: r.Service})
-	client, err := jobs.New(t.Context(), r.DB, jobs.Options{Workers: workers, Queues: map[string]int{workspace.PushQueue: 2}})
+	client, err := jobs.New(t.Context(), r.DB, jobs.Options{Workers: workers,
+		Queues: map[string]int{workspace.PushQueue: 2}})
 	require.NoError(t, err)
 	r.inSystem(t, func(ctx context.Context, tx postgres.SystemTx) error {
 		for _, tenant := range []tenantid.ID{id, id, 2} {

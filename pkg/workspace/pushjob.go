@@ -22,8 +22,8 @@ type PushArgs struct {
 // Kind implements river.JobArgs.
 func (PushArgs) Kind() string { return "odoo_push" }
 
-// PushQueue is worked beside the default one, and PushesAtOnce how many of it in a process: pushes may last, and keep no first
-// sign-in waiting.
+// PushQueue is worked beside the default one, and PushesAtOnce how many of it in a process: pushes may last, and keep
+// no first sign-in waiting.
 const (
 	PushQueue    = "odoo_push"
 	PushesAtOnce = 2
@@ -31,7 +31,8 @@ const (
 
 // InsertOpts makes the job unique per tenant.
 func (PushArgs) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: PushQueue, MaxAttempts: 50, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: jobs.Active()}}
+	return river.InsertOpts{Queue: PushQueue, MaxAttempts: 50,
+		UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: jobs.Active()}}
 }
 
 // PushWorker works PushArgs.
@@ -41,8 +42,8 @@ type PushWorker struct {
 	Workspaces *Service
 }
 
-// Work implements river.Worker. Scores that were written while it ran have it run again: whoever wrote them found this job
-// there and made no other. A tenant without a workspace has nothing to push to.
+// Work implements river.Worker. Scores that were written while it ran have it run again: whoever wrote them found this
+// job there and made no other. A tenant without a workspace has nothing to push to.
 func (p *PushWorker) Work(ctx context.Context, job *river.Job[PushArgs]) error {
 	s, id := p.Workspaces, job.Args.Tenant
 	ctx = logging.With(ctx, slog.String("tenant_id", id.String()), slog.Int64("job_id", job.ID))
@@ -54,7 +55,8 @@ func (p *PushWorker) Work(ctx context.Context, job *river.Job[PushArgs]) error {
 		return err
 	}
 	sum, err := s.push(ctx, id, PushOptions{}, func(Pushed) {})
-	s.Log.InfoContext(ctx, "push", "leads", sum.Leads, "created", sum.Created, "updated", sum.Updated, "unchanged", sum.Unchanged, "failed", sum.Failed)
+	s.Log.InfoContext(ctx, "push", "leads", sum.Leads, "created", sum.Created, "updated", sum.Updated, "unchanged",
+		sum.Unchanged, "failed", sum.Failed)
 	switch {
 	case fault.Is(err, fault.NotFound):
 		return nil

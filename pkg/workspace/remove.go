@@ -28,8 +28,9 @@ type Closed struct {
 	Dropped    bool        `json:"dropped"`
 }
 
-// Close ends a tenant: its users are refused from now on, and then its workspace meets its fate, if it carries our marker. It
-// may be repeated, and then goes on. Faults: Invalid for a fate that there is not, and those of Odoo, with the tenant closed.
+// Close ends a tenant: its users are refused from now on, and then its workspace meets its fate, if it carries our
+// marker. It may be repeated, and then goes on. Faults: Invalid for a fate that there is not, and those of Odoo, with
+// the tenant closed.
 func (s *Service) Close(ctx context.Context, id tenantid.ID, fate Fate, by tenant.By) (Closed, error) {
 	out := Closed{Tenant: id, Workspace: fate}
 	switch fate {
@@ -71,14 +72,16 @@ func (s *Service) remove(ctx context.Context, out *Closed, by tenant.By) error {
 		return err
 	}
 	return s.DB.InSystem(ctx, "close tenant", func(ctx context.Context, tx postgres.SystemTx) error {
-		sql := `UPDATE odoo_connections SET active = false, updated_at = now() WHERE tenant_id = $1` // what is put aside may be wanted back
+		// what is put aside may be wanted back
+		sql := `UPDATE odoo_connections SET active = false, updated_at = now() WHERE tenant_id = $1`
 		if out.Workspace == Drop {
 			sql = `DELETE FROM odoo_connections WHERE tenant_id = $1`
 		}
 		if _, err := tx.Exec(ctx, sql, out.Tenant); err != nil {
 			return err
 		}
-		return tenant.Record(ctx, tx, by, tenant.Act{Tenant: out.Tenant, Action: "odoo.workspace." + string(out.Workspace), Object: c.Database,
+		return tenant.Record(ctx, tx, by, tenant.Act{Tenant: out.Tenant,
+			Action: "odoo.workspace." + string(out.Workspace), Object: c.Database,
 			Detail: map[string]any{"archived_as": out.ArchivedAs}})
 	})
 }

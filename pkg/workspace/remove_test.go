@@ -45,7 +45,8 @@ func TestWhatBecomesOfAWorkspace(t *testing.T) {
 	_, err = r.Close(t.Context(), dropped, "burn", tester)
 	require.True(t, fault.Is(err, fault.Invalid))
 	require.Equal(t, 3, one[int](t, r, `SELECT count(*) FROM tenants WHERE status = 'deleted'`))
-	require.Equal(t, 3, one[int](t, r, `SELECT count(*) FROM audit_log WHERE action = 'tenant.deleted'`), "closed once each")
+	require.Equal(t, 3, one[int](t, r, `SELECT count(*) FROM audit_log WHERE action = 'tenant.deleted'`),
+		"closed once each")
 }
 
 // A database of our name that does not carry our marker is neither put aside nor deleted.
@@ -62,5 +63,6 @@ func TestAForeignDatabaseOutlivesItsTenant(t *testing.T) {
 		require.Equal(t, odoo.CodeForeign, fault.Code(err), "%s: %v", fate, err)
 		require.True(t, r.exists(t, w.Database))
 	}
-	require.Equal(t, "deleted", one[string](t, r, `SELECT status FROM tenants WHERE tenant_id = $1`, id), "its users are refused all the same")
+	require.Equal(t, "deleted", one[string](t, r, `SELECT status FROM tenants WHERE tenant_id = $1`, id),
+		"its users are refused all the same")
 }

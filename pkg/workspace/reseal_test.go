@@ -30,7 +30,8 @@ func (r *rig) connections(t *testing.T, keys *secret.Keyring, n int) {
 		sealed, err := keys.Seal(fmt.Sprintf("secret of %d", i), "odoo_secret", tenantid.ID(i))
 		require.NoError(t, err)
 		r.exec(t, `INSERT INTO tenants (name) VALUES ($1)`, fmt.Sprint("T", i))
-		r.exec(t, `INSERT INTO odoo_connections (tenant_id, db_name, secret) VALUES ($1, $2, $3)`, i, fmt.Sprint("t_", i), sealed)
+		r.exec(t, `INSERT INTO odoo_connections (tenant_id, db_name, secret) VALUES ($1, $2, $3)`, i,
+			fmt.Sprint("t_", i), sealed)
 	}
 	sealed, err := keys.Seal("a refresh token", "session_refresh_token", 0)
 	require.NoError(t, err)
@@ -98,18 +99,21 @@ func masterKeyRotates(t *testing.T) {
 	rest, err := reseal.Reseal(t.Context(), r.db.App, next, false, tester, func(int64) {})
 	require.NoError(t, err)
 	current, moved, failed := resealed(rest)
-	require.Equal(t, []int64{200, tenants + 2 - 200, 0}, []int64{current, moved, failed}, "what was done is not done again")
+	require.Equal(t, []int64{200, tenants + 2 - 200, 0}, []int64{current, moved, failed},
+		"what was done is not done again")
 	retired, err := secret.Retire(promoted)
 	require.NoError(t, err)
 	text, err = r.secretOf(t, parsed(t, retired), tenants)
 	require.NoError(t, err)
 	require.Equal(t, "secret of 450", text)
-	refresh, err := parsed(t, retired).Open(one[string](t, r, `SELECT refresh_token FROM sessions`), "session_refresh_token", 0)
+	refresh, err := parsed(t, retired).Open(one[string](t, r, `SELECT refresh_token FROM sessions`),
+		"session_refresh_token", 0)
 	require.NoError(t, err)
 	require.Equal(t, "a refresh token", refresh)
 }
 
-// keysetMissingWrongOrHalfRotated: what does not open is told item by item and stays as it is; nothing is read as plaintext.
+// keysetMissingWrongOrHalfRotated: what does not open is told item by item and stays as it is; nothing is read as
+// plaintext.
 func keysetMissingWrongOrHalfRotated(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -129,7 +133,8 @@ func keysetMissingWrongOrHalfRotated(t *testing.T) {
 	_, moved, failed := resealed(list)
 	require.Equal(t, []int64{0, 5}, []int64{moved, failed})
 	require.Equal(t, []string{"tenant 1", "tenant 2", "tenant 3 (stored in the clear)"}, list[0].Where)
-	require.Equal(t, before, one[string](t, r, `SELECT string_agg(secret, ',' ORDER BY tenant_id) FROM odoo_connections`))
+	require.Equal(t, before,
+		one[string](t, r, `SELECT string_agg(secret, ',' ORDER BY tenant_id) FROM odoo_connections`))
 	for _, missing := range []string{"", "{}", `{"primaryKeyId":1}`} {
 		_, err := secret.Parse([]byte(missing))
 		require.True(t, fault.Is(err, fault.Operator), "%q: %v", missing, err)

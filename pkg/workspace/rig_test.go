@@ -38,19 +38,22 @@ func newRig(t *testing.T) *rig {
 	t.Cleanup(web.Close)
 	server, err := odoo.New(odoo.Options{BaseURL: web.URL, Timeout: 5 * time.Second})
 	require.NoError(t, err)
-	_, err = provision.PrepareTemplate(t.Context(), server, provision.Template{Name: "template", Master: "master", Secret: "template-admin"})
+	_, err = provision.PrepareTemplate(t.Context(), server,
+		provision.Template{Name: "template", Master: "master", Secret: "template-admin"})
 	require.NoError(t, err)
 	keyset, err := secret.Generate()
 	require.NoError(t, err)
 	r := &rig{db: pgtest.New(t), stand: stand, server: server, keyset: keyset}
-	r.Service = &workspace.Service{DB: r.db.App, Keys: parsed(t, keyset), Odoo: r.provisioner(t), BaseURL: web.URL, Prefix: "t", Log: logging.Discard()}
+	r.Service = &workspace.Service{DB: r.db.App, Keys: parsed(t, keyset), Odoo: r.provisioner(t), BaseURL: web.URL,
+		Prefix: "t", Log: logging.Discard()}
 	return r
 }
 
 // provisioner is a new process's: it remembers nothing.
 func (r *rig) provisioner(t *testing.T) *provision.Provisioner {
 	t.Helper()
-	p, err := provision.NewProvisioner(r.server, provision.Provisioning{Installation: "test", Template: "template", Master: "master", TemplateSecret: "template-admin"})
+	p, err := provision.NewProvisioner(r.server, provision.Provisioning{Installation: "test", Template: "template",
+		Master: "master", TemplateSecret: "template-admin"})
 	require.NoError(t, err)
 	return p
 }

@@ -15,9 +15,10 @@ import (
 // rotateWithin bounds a rotation; it goes on when who asked for it has gone.
 const rotateWithin = time.Minute
 
-// Rotate gives a workspace another secret: when it returns nil, the new one opens leadctl's account and the old one does not,
-// over either protocol. The new one is stored, sealed, before Odoo learns it. Whatever is killed in between, both are known,
-// and whoever needs the workspace next (Current, Prepare, Rotate) finishes the work. Faults: as Open, and those of Odoo.
+// Rotate gives a workspace another secret: when it returns nil, the new one opens leadctl's account and the old one
+// does not, over either protocol. The new one is stored, sealed, before Odoo learns it. Whatever is killed in between,
+// both are known, and whoever needs the workspace next (Current, Prepare, Rotate) finishes the work. Faults: as Open,
+// and those of Odoo.
 func (s *Service) Rotate(ctx context.Context, id tenantid.ID, by tenant.By) error {
 	if err := s.Configured(); err != nil {
 		return err
@@ -39,7 +40,9 @@ func (s *Service) Rotate(ctx context.Context, id tenantid.ID, by tenant.By) erro
 		if err != nil {
 			return err
 		}
-		if _, err = tx.Exec(ctx, `UPDATE odoo_connections SET pending_secret = $2, updated_at = now() WHERE tenant_id = $1`, id, sealed); err != nil {
+		if _, err = tx.Exec(ctx,
+			`UPDATE odoo_connections SET pending_secret = $2, updated_at = now() WHERE tenant_id = $1`, id,
+			sealed); err != nil {
 			return err
 		}
 		return s.record(ctx, tx, c, by, "odoo.key.rotate")

@@ -26,8 +26,8 @@ func TestRotateLetsOnlyTheNewKeyIn(t *testing.T) {
 	require.NotContains(t, one[string](t, r, `SELECT string_agg(x::text, '') FROM audit_log x`), string(after.Secret))
 }
 
-// Wherever a rotation is cut off, leadctl knows the secret that opens the workspace, and the next who needs it finds that one
-// in force and the other refused.
+// Wherever a rotation is cut off, leadctl knows the secret that opens the workspace, and the next who needs it finds
+// that one in force and the other refused.
 func TestARotationCutOffAnywhereIsFinishedByTheNext(t *testing.T) {
 	t.Parallel()
 	for cut := 0; ; cut++ {
@@ -46,7 +46,8 @@ func TestARotationCutOffAnywhereIsFinishedByTheNext(t *testing.T) {
 			require.NotEqual(t, before.Secret, after.Secret, at)
 			require.True(t, r.opens(t, after.Database, after.Secret), at)
 			require.False(t, r.opens(t, before.Database, before.Secret), at)
-			require.Zero(t, one[int](t, r, `SELECT count(*) FROM odoo_connections WHERE pending_secret IS NOT NULL`), at)
+			require.Zero(t, one[int](t, r, `SELECT count(*) FROM odoo_connections WHERE pending_secret IS NOT NULL`),
+				at)
 		}
 	}
 }

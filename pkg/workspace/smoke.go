@@ -31,8 +31,8 @@ type SmokeCheck struct {
 // keepWithin bounds the writing down of a test whose caller has gone.
 const keepWithin = 10 * time.Second
 
-// Smoke puts the workspace to the test and keeps what was found, in odoo_connections. The checks made so far are returned with the
-// error of the one that failed.
+// Smoke puts the workspace to the test and keeps what was found, in odoo_connections. The checks made so far are
+// returned with the error of the one that failed.
 func (s *Service) Smoke(ctx context.Context, w provision.Workspace) ([]provision.Check, error) {
 	checks, failed := s.Odoo.SmokeTest(ctx, w)
 	found := make([]SmokeCheck, len(checks))

@@ -12,7 +12,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-// What a smoke test finds is kept, well or not, without an upstream's words; the workspace that failed stays the tenant's.
+// What a smoke test finds is kept, well or not, without an upstream's words; the workspace that failed stays the
+// tenant's.
 func TestSmokeIsKept(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -33,7 +34,8 @@ func TestSmokeIsKept(t *testing.T) {
 	require.Len(t, first.Checks, len(checks))
 	require.Positive(t, first.Checks[0].Millis)
 
-	r.stand.Inject(odootest.Fault{Op: "res.partner.unlink", Do: odootest.Refuse, Code: 2, Text: "CANARY of an upstream"})
+	r.stand.Inject(odootest.Fault{Op: "res.partner.unlink", Do: odootest.Refuse, Code: 2,
+		Text: "CANARY of an upstream"})
 	_, err = r.Smoke(t.Context(), w)
 	require.Error(t, err)
 	r.stand.Heal()

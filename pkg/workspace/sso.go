@@ -15,9 +15,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// SSO is how people sign in to their workspace: at the provider that leadctl's own tokens come from, through a public client
-// of Odoo's. Odoo's server has each token judged by a route of leadctl (ValidationPath), because Odoo itself looks at nothing
-// but the subject, and Odoo 14 can ask no provider in the way that providers want to be asked.
+// SSO is how people sign in to their workspace: at the provider that leadctl's own tokens come from, through a public
+// client of Odoo's. Odoo's server has each token judged by a route of leadctl (ValidationPath), because Odoo itself
+// looks at nothing but the subject, and Odoo 14 can ask no provider in the way that providers want to be asked.
 type SSO struct {
 	ClientID string // Odoo's client at the provider
 	Issuer   string
@@ -41,12 +41,14 @@ func (s *Service) provider(ctx context.Context, id tenantid.ID) (provision.OAuth
 		route += "?tenant=" + id.String()
 	}
 	d, err := s.SSO.Discover(ctx)
-	return provision.OAuthProvider{Name: providerName, Button: providerButton, ClientID: s.SSO.ClientID, AuthEndpoint: d.AuthorizationURL, UserInfo: route}, err
+	return provision.OAuthProvider{Name: providerName, Button: providerButton, ClientID: s.SSO.ClientID,
+		AuthEndpoint: d.AuthorizationURL, UserInfo: route}, err
 }
 
-// EnsureUsers gives the members an account in the workspace. Accounts that somebody archived, or that are tied to another
-// subject, are left alone and returned.
-func (s *Service) EnsureUsers(ctx context.Context, w provision.Workspace, members []tenant.Member) (left []error, err error) {
+// EnsureUsers gives the members an account in the workspace. Accounts that somebody archived, or that are tied to
+// another subject, are left alone and returned.
+func (s *Service) EnsureUsers(ctx context.Context, w provision.Workspace, members []tenant.Member) (left []error,
+	err error) {
 	for _, m := range members {
 		_, err := s.Odoo.EnsureUser(ctx, w, provision.User{Email: m.Email()})
 		if left, err = setAside(left, err); err != nil {
@@ -56,14 +58,15 @@ func (s *Service) EnsureUsers(ctx context.Context, w provision.Workspace, member
 	return left, nil
 }
 
-// ConfigureSSO makes the provider the workspace's one way of signing in, and ties everybody who has signed in to leadctl to
-// their subject there. Those left alone are returned, as from EnsureUsers.
+// ConfigureSSO makes the provider the workspace's one way of signing in, and ties everybody who has signed in to
+// leadctl to their subject there. Those left alone are returned, as from EnsureUsers.
 func (s *Service) ConfigureSSO(ctx context.Context, w provision.Workspace, by tenant.By) (left []error, err error) {
 	if left, err = s.configureSSO(ctx, w); err != nil {
 		return nil, err
 	}
 	return left, s.DB.InSystem(ctx, "odoo sso", func(ctx context.Context, tx postgres.SystemTx) error {
-		return tenant.Record(ctx, tx, by, tenant.Act{Tenant: w.Tenant, Action: "odoo.sso.configure", Object: w.Database})
+		return tenant.Record(ctx, tx, by, tenant.Act{Tenant: w.Tenant, Action: "odoo.sso.configure",
+			Object: w.Database})
 	})
 }
 
@@ -115,8 +118,8 @@ func (s *Service) ssoConfigured() error {
 		WithHint("set LEADCTL_ODOO_SSO_CLIENT_ID to Odoo's client at the identity provider")
 }
 
-// VerifySSO looks at everything that a sign-in to the workspace needs, and changes nothing: the provider there, each user's
-// tie, and the route that judges tokens, as it answers from here.
+// VerifySSO looks at everything that a sign-in to the workspace needs, and changes nothing: the provider there, each
+// user's tie, and the route that judges tokens, as it answers from here.
 func (s *Service) VerifySSO(ctx context.Context, id tenantid.ID) ([]provision.Check, error) {
 	if err := s.ssoConfigured(); err != nil {
 		return nil, err
@@ -139,10 +142,12 @@ func (s *Service) VerifySSO(ctx context.Context, id tenantid.ID) ([]provision.Ch
 	}
 	for _, m := range members {
 		if m.Subject != nil && m.Issuer != nil && *m.Issuer == s.SSO.Issuer {
-			checks = append(checks, check("user "+m.UserID, func() (string, error) { return *m.Subject, s.checkLink(ctx, w, m) }))
+			checks = append(checks, check("user "+m.UserID,
+				func() (string, error) { return *m.Subject, s.checkLink(ctx, w, m) }))
 		}
 	}
-	return append(checks, check("validation route", func() (string, error) { return want.UserInfo, s.SSO.checkRoute(ctx, want.UserInfo) })), nil
+	return append(checks, check("validation route",
+		func() (string, error) { return want.UserInfo, s.SSO.checkRoute(ctx, want.UserInfo) })), nil
 }
 
 func check(name string, ask func() (string, error)) provision.Check {
@@ -154,8 +159,10 @@ func check(name string, ask func() (string, error)) provision.Check {
 func (s *Service) checkLink(ctx context.Context, w provision.Workspace, m tenant.Member) error {
 	is, err := s.Odoo.LinkedSubject(ctx, w, m.Email())
 	if err == nil && is != *m.Subject {
-		err = fault.New(fault.Operator, "Odoo user %s in %s: not tied to the subject that signed in here", m.Email(), w.Database).
-			WithHint("leadctl odoo sso configure --tenant %s; who is tied to another subject has to be untied in Odoo first", w.Tenant)
+		err = fault.New(fault.Operator, "Odoo user %s in %s: not tied to the subject that signed in here", m.Email(),
+			w.Database).
+			WithHint("leadctl odoo sso configure --tenant %s; who is tied to another subject has to be untied in "+
+				"Odoo first", w.Tenant)
 	}
 	return err
 }
@@ -176,13 +183,15 @@ func (s SSO) checkRoute(ctx context.Context, route string) error {
 	resp, err := client.Do(req)
 	if err != nil {
 		return fault.New(fault.Unavailable, "validation route: no answer: %w", err).
-			WithHint("is `leadctl serve` running, and LEADCTL_ODOO_VALIDATION_URL its address as Odoo's server reaches it?")
+			WithHint("is `leadctl serve` running, and LEADCTL_ODOO_VALIDATION_URL its address as Odoo's server " +
+				"reaches it?")
 	}
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
 	if resp.StatusCode != http.StatusUnauthorized || !strings.Contains(string(body), "invalid_token") {
 		return fault.New(fault.Operator, "validation route: HTTP %d where leadctl would answer 401", resp.StatusCode).
-			WithHint("LEADCTL_ODOO_VALIDATION_URL has to lead to `leadctl serve`; it leads somewhere else, or LEADCTL_ODOO_SSO_CLIENT_ID is not set there")
+			WithHint("LEADCTL_ODOO_VALIDATION_URL has to lead to `leadctl serve`; it leads somewhere else, or " +
+				"LEADCTL_ODOO_SSO_CLIENT_ID is not set there")
 	}
 	return nil
 }

@@ -24,9 +24,10 @@ func (r *rig) withSSO(t *testing.T, route http.HandlerFunc) {
 	t.Helper()
 	api := httptest.NewServer(route)
 	t.Cleanup(api.Close)
-	r.SSO = &workspace.SSO{ClientID: "odoo", Issuer: issuer, BaseURL: api.URL, Discover: func(context.Context) (sso.Discovery, error) {
-		return sso.Discovery{AuthorizationURL: issuer + "/auth"}, nil
-	}}
+	r.SSO = &workspace.SSO{ClientID: "odoo", Issuer: issuer, BaseURL: api.URL,
+		Discover: func(context.Context) (sso.Discovery, error) {
+			return sso.Discovery{AuthorizationURL: issuer + "/auth"}, nil
+		}}
 }
 
 func refusing(w http.ResponseWriter, r *http.Request) {
@@ -62,7 +63,8 @@ func TestSignInToOdooIsConfiguredAndVerified(t *testing.T) {
 	r.user(t, id, "invited@acme.example", "")
 	checks, err := r.VerifySSO(t.Context(), id)
 	require.NoError(t, err)
-	require.Equal(t, map[string]bool{"identity provider": true, "provider in Odoo": false, "user alice@acme.example": false, "validation route": true}, states(t, checks))
+	require.Equal(t, map[string]bool{"identity provider": true, "provider in Odoo": false,
+		"user alice@acme.example": false, "validation route": true}, states(t, checks))
 
 	for round := range 2 {
 		effects := len(r.stand.Ledger())
@@ -75,9 +77,11 @@ func TestSignInToOdooIsConfiguredAndVerified(t *testing.T) {
 	}
 	checks, err = r.VerifySSO(t.Context(), id)
 	require.NoError(t, err)
-	require.Equal(t, map[string]bool{"identity provider": true, "provider in Odoo": true, "user alice@acme.example": true, "validation route": true}, states(t, checks))
+	require.Equal(t, map[string]bool{"identity provider": true, "provider in Odoo": true,
+		"user alice@acme.example": true, "validation route": true}, states(t, checks))
 	providers, err := r.session(t, id).SearchRead(t.Context(), "auth.oauth.provider", odoo.Query{
-		Domain: odoo.Domain{odoo.Where("enabled", "=", true)}, Fields: []string{"client_id", "auth_endpoint", "validation_endpoint"}})
+		Domain: odoo.Domain{odoo.Where("enabled", "=", true)},
+		Fields: []string{"client_id", "auth_endpoint", "validation_endpoint"}})
 	require.NoError(t, err)
 	require.Len(t, providers, 1)
 	require.Equal(t, r.SSO.BaseURL+"/odoo/userinfo?tenant="+id.String(), providers[0].Text("validation_endpoint"))
@@ -93,13 +97,15 @@ func TestAccountsThatAreLeftAlone(t *testing.T) {
 	r.user(t, id, "alice@acme.example", "subject-a")
 	_, err := r.ConfigureSSO(t.Context(), w, tester)
 	require.NoError(t, err)
-	r.user(t, id, "alice@acme.example (subject-b)", "subject-b") // the address was given to another account at the provider
+	// the address was given to another account at the provider
+	r.user(t, id, "alice@acme.example (subject-b)", "subject-b")
 	r.user(t, id, "gone@acme.example", "subject-g")
 	r.user(t, id, "new@acme.example", "subject-n")
 	_, err = r.EnsureUsers(t.Context(), w, []tenant.Member{{UserID: "gone@acme.example"}})
 	require.NoError(t, err)
 	s := r.session(t, id)
-	gone, err := s.SearchRead(t.Context(), "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", "gone@acme.example")}, Fields: []string{"login"}})
+	gone, err := s.SearchRead(t.Context(), "res.users",
+		odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", "gone@acme.example")}, Fields: []string{"login"}})
 	require.NoError(t, err)
 	require.NoError(t, s.Write(t.Context(), "res.users", []int64{gone[0].ID()}, odoo.Record{"active": false}, nil))
 

@@ -15,8 +15,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// UsersArgs of the job that gives a user who joined a ready workspace an account there, without the others' being provisioned
-// again. Each joining is a job of its own: one that is joined to a job at work might be missed by it.
+// UsersArgs of the job that gives a user who joined a ready workspace an account there, without the others' being
+// provisioned again. Each joining is a job of its own: one that is joined to a job at work might be missed by it.
 type UsersArgs struct {
 	Tenant  tenantid.ID `json:"tenant_id"`
 	Subject string      `json:"subject"`

@@ -32,7 +32,9 @@ func (w View) LoginURL() string {
 // ReadView is the tenant's own view of its workspace.
 func ReadView(ctx context.Context, tx postgres.TenantTx) (View, error) {
 	w := View{Tenant: tx.Tenant()}
-	err := tx.QueryRow(ctx, `SELECT coalesce(base_url, ''), coalesce(db_name, ''), active FROM odoo_connections WHERE tenant_id = $1`, tx.Tenant()).
+	err := tx.QueryRow(ctx,
+		`SELECT coalesce(base_url, ''), coalesce(db_name, ''), active FROM odoo_connections WHERE tenant_id = $1`,
+		tx.Tenant()).
 		Scan(&w.BaseURL, &w.Database, &w.Active)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return w, nil

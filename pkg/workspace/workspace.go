@@ -1,9 +1,9 @@
-// Package workspace owns a tenant's connection to its Odoo workspace: the odoo_connections row with the sealed secret, and
-// what is done to a workspace that stands: another key (rotate.go), sign-in through the identity provider (sso.go), scored
-// leads (push.go), its end (remove.go). Sealed values move to a new master key in reseal.go.
+// Package workspace owns a tenant's connection to its Odoo workspace: the odoo_connections row with the sealed secret,
+// and what is done to a workspace that stands: another key (rotate.go), sign-in through the identity provider (sso.go),
+// scored leads (push.go), its end (remove.go). Sealed values move to a new master key in reseal.go.
 //
-// How a workspace comes to be is package onboarding, whose steps begin with Prepare; what is said to Odoo is package odoo.
-// A secret is opened here, in memory, and handed to package odoo and nobody else.
+// How a workspace comes to be is package onboarding, whose steps begin with Prepare; what is said to Odoo is package
+// odoo. A secret is opened here, in memory, and handed to package odoo and nobody else.
 package workspace
 
 import (
@@ -63,7 +63,8 @@ func (s *Service) lock(ctx context.Context, id tenantid.ID) (release func(), err
 			return release, err
 		}
 		if time.Now().After(end) {
-			return nil, fault.New(fault.Unavailable, "workspace of tenant %s: being worked on", id).WithRetryAfter(lockPause * 50)
+			return nil, fault.New(fault.Unavailable, "workspace of tenant %s: being worked on",
+				id).WithRetryAfter(lockPause * 50)
 		}
 		select {
 		case <-ctx.Done():

@@ -14,8 +14,8 @@ type Field struct {
 	Index                    bool
 }
 
-// Fields are the custom fields of every workspace: what leadctl knows about a company, on the partner, and what it thinks of
-// it, on the lead.
+// Fields are the custom fields of every workspace: what leadctl knows about a company, on the partner, and what it
+// thinks of it, on the lead.
 func Fields() []Field {
 	const partner, lead = "res.partner", "crm.lead"
 	return []Field{
@@ -49,7 +49,8 @@ func EnsureFields(ctx context.Context, s *odoo.Session) ([]string, error) {
 	}
 	still, err := missingFields(ctx, s)
 	if err == nil && len(still) > 0 {
-		err = fault.New(fault.Unavailable, "Odoo database %s: field %s.%s: absent after it was made", s.Database(), still[0].Model, still[0].Name)
+		err = fault.New(fault.Unavailable, "Odoo database %s: field %s.%s: absent after it was made", s.Database(),
+			still[0].Model, still[0].Name)
 	}
 	return FieldNames(missing), err
 }
@@ -74,7 +75,8 @@ func missingFields(ctx context.Context, s *odoo.Session) ([]Field, error) {
 		case "":
 			missing = append(missing, f)
 		default:
-			return nil, fault.New(fault.Operator, "Odoo field %s.%s in %s: of type %s instead of %s", f.Model, f.Name, s.Database(), is, f.Type).
+			return nil, fault.New(fault.Operator, "Odoo field %s.%s in %s: of type %s instead of %s", f.Model, f.Name,
+				s.Database(), is, f.Type).
 				WithCode(odoo.CodeMisconfig).WithHint("rename or delete that field in Odoo; leadctl converts none")
 		}
 	}
@@ -90,7 +92,8 @@ func createFields(ctx context.Context, s *odoo.Session, missing []Field) error {
 	values := make([]odoo.Record, len(missing))
 	for i, f := range missing {
 		if ids[f.Model] == 0 {
-			return fault.New(fault.Operator, "Odoo model %s in %s: missing, its module is not installed", f.Model, s.Database()).
+			return fault.New(fault.Operator, "Odoo model %s in %s: missing, its module is not installed", f.Model,
+				s.Database()).
 				WithCode(odoo.CodeMisconfig).WithHint("prepare the template again with: leadctl odoo template prepare")
 		}
 		values[i] = odoo.Record{"name": f.Name, "model_id": ids[f.Model], "field_description": f.Label, "ttype": f.Type,

@@ -11,8 +11,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// Lead is one scored company as the tenant's salespeople shall see it: a partner and an open lead on it. Text that is "" and
-// numbers that are 0 mean "not known".
+// Lead is one scored company as the tenant's salespeople shall see it: a partner and an open lead on it. Text that is
+// "" and numbers that are 0 mean "not known".
 type Lead struct {
 	UEN  string // the company's registration number; which partner it is
 	Name string
@@ -36,7 +36,8 @@ type Pushed struct {
 	Created, Updated, Unchanged int
 }
 
-// pushBatch is how many companies one round of calls carries: more are not faster, and fewer lose less when one is refused.
+// pushBatch is how many companies one round of calls carries: more are not faster, and fewer lose less when one is
+// refused.
 const pushBatch = 200
 
 // pushing is one push into one workspace.
@@ -46,7 +47,8 @@ type pushing struct {
 	sum Pushed
 }
 
-// Push brings leads into the CRM that the session opens; see Provisioner.PushLeads. With dry it counts and writes nothing.
+// Push brings leads into the CRM that the session opens; see Provisioner.PushLeads. With dry it counts and writes
+// nothing.
 func Push(ctx context.Context, session *odoo.Session, leads []Lead, dry bool) (Pushed, error) {
 	s := &pushing{Session: session, dry: dry}
 	for from := 0; from < len(leads); from += pushBatch {
@@ -104,7 +106,8 @@ const pushedMark = "x_enrichment_json"
 
 // partnersOf finds partners by UEN, archived ones included.
 func (s *pushing) partnersOf(ctx context.Context, byUEN map[string]Lead) (map[string]odoo.Record, error) {
-	have, err := s.SearchRead(ctx, "res.partner", odoo.Query{Fields: FieldsOf("res.partner"), Archived: true, Order: "id desc",
+	have, err := s.SearchRead(ctx, "res.partner", odoo.Query{Fields: FieldsOf("res.partner"), Archived: true,
+		Order:  "id desc",
 		Domain: odoo.Domain{odoo.Where("x_uen", "in", slices.Collect(maps.Keys(byUEN)))}})
 	out := map[string]odoo.Record{}
 	for _, r := range have { // the oldest counts, where somebody duplicated one
@@ -118,8 +121,10 @@ func (s *pushing) leadsOf(ctx context.Context, partners map[string]odoo.Record) 
 	if len(partners) == 0 {
 		return nil, nil
 	}
-	have, err := s.SearchRead(ctx, "crm.lead", odoo.Query{Archived: true, Order: "id", Fields: append(FieldsOf("crm.lead"), "partner_id"),
-		Domain: odoo.Domain{odoo.Where("partner_id", "in", odoo.IDsOf(slices.Collect(maps.Values(partners)))), odoo.Where("x_pre_sdr_bucket", "!=", false)}})
+	have, err := s.SearchRead(ctx, "crm.lead", odoo.Query{Archived: true, Order: "id",
+		Fields: append(FieldsOf("crm.lead"), "partner_id"),
+		Domain: odoo.Domain{odoo.Where("partner_id", "in", odoo.IDsOf(slices.Collect(maps.Values(partners)))),
+			odoo.Where("x_pre_sdr_bucket", "!=", false)}})
 	out := map[int64][]odoo.Record{}
 	for _, r := range have {
 		out[r.Int("partner_id")] = append(out[r.Int("partner_id")], r)
@@ -193,7 +198,8 @@ func cell(v any) string {
 // meet gives a partner that somebody else made its lead and the mark, in one transaction of Odoo's.
 func (s *pushing) meet(ctx context.Context, m meeting) error {
 	if !s.dry {
-		if err := s.Write(ctx, "res.partner", []int64{m.partner.ID()}, odoo.WithContext(m.lead.partner(), opportunities, s.opened(m.lead)), odoo.QuietContext()); err != nil {
+		if err := s.Write(ctx, "res.partner", []int64{m.partner.ID()},
+			odoo.WithContext(m.lead.partner(), opportunities, s.opened(m.lead)), odoo.QuietContext()); err != nil {
 			return err
 		}
 	}
@@ -222,8 +228,8 @@ func (s *pushing) whole(l Lead) odoo.Record {
 	return r
 }
 
-// opened is Odoo's way of saying that a lead shall be made with its partner. It belongs to nobody yet; mail and phone come from
-// the partner, which Odoo would overwrite otherwise.
+// opened is Odoo's way of saying that a lead shall be made with its partner. It belongs to nobody yet; mail and phone
+// come from the partner, which Odoo would overwrite otherwise.
 func (s *pushing) opened(l Lead) []any {
 	r := l.score()
 	maps.Copy(r, odoo.Record{"name": l.Name, "type": "lead", "user_id": false})
@@ -236,8 +242,10 @@ func (s *pushing) opened(l Lead) []any {
 // partner are leadctl's fields on the company. What is not known of it is {}, since that field is the mark.
 func (l Lead) partner() odoo.Record {
 	l.Enrichment = cmp.Or(l.Enrichment, "{}")
-	return odoo.Record{"x_industry_norm": text(l.Industry), "x_employees_est": l.Employees, "x_revenue_bucket": text(l.RevenueBucket),
-		"x_incorporation_year": l.IncorporationYear, "x_website_domain": text(l.WebsiteDomain), pushedMark: l.Enrichment}
+	return odoo.Record{"x_industry_norm": text(l.Industry), "x_employees_est": l.Employees,
+		"x_revenue_bucket":     text(l.RevenueBucket),
+		"x_incorporation_year": l.IncorporationYear, "x_website_domain": text(l.WebsiteDomain),
+		pushedMark: l.Enrichment}
 }
 
 // score are leadctl's fields on the lead. The bucket is what marks a lead as leadctl's, so it is never empty.

@@ -21,7 +21,8 @@ func (f *fault) Error() string { return f.text }
 
 // exception is code 1: a traceback whose last line names the Python exception.
 func exception(format string, args ...any) error {
-	return &fault{1, "Traceback (most recent call last):\n  File \"odoo/http.py\", line 1, in dispatch\n" + fmt.Sprintf(format, args...) + "\n"}
+	return &fault{1, "Traceback (most recent call last):\n  File \"odoo/http.py\", line 1, in dispatch\n" +
+		fmt.Sprintf(format, args...) + "\n"}
 }
 
 // userError is code 2.
@@ -60,7 +61,8 @@ type xmlStruct struct {
 	} `xml:"member"`
 }
 
-// decodeCall reads one method call; like Odoo, the stand-in gives int64, float64, bool, string, []any and map[string]any.
+// decodeCall reads one method call; like Odoo, the stand-in gives int64, float64, bool, string, []any and
+// map[string]any.
 func decodeCall(r io.Reader) (method string, args []any, err error) {
 	var call xmlCall
 	if err := xml.NewDecoder(r).Decode(&call); err != nil {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Several companies in one database: who sees what, with Odoo's own rules and with leadctl's. A rule's domain is Python, which
-// the stand-in does not read: it knows leadctl's rules by name and what they mean.
+// Several companies in one database: who sees what, with Odoo's own rules and with leadctl's. A rule's domain is
+// Python, which the stand-in does not read: it knows leadctl's rules by name and what they mean.
 
 // administrator is the user whom leadctl's rules do not bind.
 const administrator = int64(2)
@@ -146,7 +146,8 @@ func (r request) load() (any, error) {
 			id, err = r.loadRow(mark, rec)
 		}
 		if err != nil {
-			return map[string]any{"ids": false, "nextrow": 0, "messages": []any{map[string]any{"type": "error", "message": err.Error()}}}, nil
+			return map[string]any{"ids": false, "nextrow": 0,
+				"messages": []any{map[string]any{"type": "error", "message": err.Error()}}}, nil
 		}
 		ids = append(ids, id)
 	}

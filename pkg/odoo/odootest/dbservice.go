@@ -99,7 +99,8 @@ func (s *Server) rename(from, to string) error {
 func (s *Server) find(name string) (*database, error) {
 	db, ok := s.databases[name]
 	if !ok {
-		return nil, exception("psycopg2.OperationalError: connection to server failed: FATAL:  database \"%s\" does not exist", name)
+		return nil, exception(
+			"psycopg2.OperationalError: connection to server failed: FATAL:  database \"%s\" does not exist", name)
 	}
 	return db, nil
 }

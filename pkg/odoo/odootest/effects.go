@@ -92,7 +92,8 @@ func (r request) admit(rec row, id int64) error {
 			if login, set := rec["login"]; set && u["login"] == login && other != id {
 				return userError("The operation cannot be completed: You can not have two users with the same login!")
 			}
-			if subject := str(rec["oauth_uid"]); subject != "" && u["oauth_uid"] == subject && u["oauth_provider_id"] == rec["oauth_provider_id"] && other != id {
+			if subject := str(rec["oauth_uid"]); subject != "" && u["oauth_uid"] == subject &&
+				u["oauth_provider_id"] == rec["oauth_provider_id"] && other != id {
 				return userError("The operation cannot be completed: OAuth UID must be unique per provider")
 			}
 		}
@@ -104,7 +105,8 @@ func (r request) admit(rec row, id int64) error {
 	}
 	for _, field := range []string{"name", "login", "body"} {
 		if _, has := r.db.fields[r.model][field]; has && str(rec[field]) == "" && r.model != "ir.config_parameter" {
-			return userError("The operation cannot be completed: Missing required value for the field '%s' (%s)", field, r.model)
+			return userError("The operation cannot be completed: Missing required value for the field '%s' (%s)", field,
+				r.model)
 		}
 	}
 	return nil

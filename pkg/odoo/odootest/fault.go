@@ -27,7 +27,8 @@ const (
 
 // Fault is a script for some calls.
 type Fault struct {
-	Op       string // "res.partner.create", "db.duplicate_database", "common.authenticate"; "*" at the end matches any rest
+	// "res.partner.create", "db.duplicate_database", "common.authenticate"; "*" at the end matches any rest
+	Op       string
 	Database string // "" matches any
 	Skip     int    // matching calls that go well first
 	Times    int    // calls that go wrong then; 0: all
@@ -78,13 +79,15 @@ func (s *Server) faultFor(op, db string) *Fault {
 		}
 	}
 	if s.exhausted && op != "db.db_exist" && op != "common.version" {
-		return &Fault{Code: 1, Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  remaining connection slots are reserved"}
+		return &Fault{Code: 1,
+			Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  remaining connection slots are reserved"}
 	}
 	return nil
 }
 
 // troubled lets a script, if there is one, decide what becomes of an answer.
-func (s *Server) troubled(w http.ResponseWriter, r *http.Request, f *Fault, answer func(io.Writer), refuse func(io.Writer, *fault)) {
+func (s *Server) troubled(w http.ResponseWriter, r *http.Request, f *Fault, answer func(io.Writer),
+	refuse func(io.Writer, *fault)) {
 	if f != nil && f.Execute {
 		var done strings.Builder
 		answer(&done)

@@ -99,8 +99,9 @@ func jsonStatus(err error) (int, string) {
 func jsonFault(w http.ResponseWriter, status int, class, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{"name": class, "message": message, "arguments": []any{message}, "context": map[string]any{},
-		"debug": "Traceback (most recent call last):\n  File \"odoo/http.py\"\n" + message})
+	_ = json.NewEncoder(w).Encode(map[string]any{"name": class, "message": message, "arguments": []any{message},
+		"context": map[string]any{},
+		"debug":   "Traceback (most recent call last):\n  File \"odoo/http.py\"\n" + message})
 }
 
 // whole turns numbers into int64 or float64.

@@ -5,15 +5,17 @@ import (
 	"time"
 )
 
-// Effect is one thing that was done to the server, whether or not its answer reached the caller. Secrets are not part of it.
+// Effect is one thing that was done to the server, whether or not its answer reached the caller. Secrets are not part
+// of it.
 type Effect struct {
-	Seq      int       `json:"seq"` // from 1, without gaps
-	At       time.Time `json:"at"`
-	Do       string    `json:"do"` // "create_database", "duplicate_database", "rename", "drop", "install", "create", "write", "unlink"
-	Database string    `json:"database"`
-	Model    string    `json:"model,omitempty"` // for the last three
-	ID       int64     `json:"id,omitempty"`
-	Name     string    `json:"name,omitempty"` // the record's name or login, the source or target of a database
+	Seq int       `json:"seq"` // from 1, without gaps
+	At  time.Time `json:"at"`
+	// "create_database", "duplicate_database", "rename", "drop", "install", "create", "write", "unlink"
+	Do       string `json:"do"`
+	Database string `json:"database"`
+	Model    string `json:"model,omitempty"` // for the last three
+	ID       int64  `json:"id,omitempty"`
+	Name     string `json:"name,omitempty"` // the record's name or login, the source or target of a database
 }
 
 // Ledger is a copy of all effects so far, oldest first.

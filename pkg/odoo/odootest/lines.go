@@ -2,8 +2,8 @@ package odootest
 
 import "maps"
 
-// leadsOfPartner is the field through which a partner's leads are made together with it. It holds nothing in the stand-in: who
-// wants a partner's leads searches for them.
+// leadsOfPartner is the field through which a partner's leads are made together with it. It holds nothing in the
+// stand-in: who wants a partner's leads searches for them.
 const leadsOfPartner = "opportunity_ids"
 
 // lines takes the new leads, commands (0, 0, values), out of a partner's values and checks them.

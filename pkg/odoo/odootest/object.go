@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// request is a method call on a model, the same for both protocols. Parameters are looked up by name, or by their place among
-// the positional ones.
+// request is a method call on a model, the same for both protocols. Parameters are looked up by name, or by their place
+// among the positional ones.
 type request struct {
 	s      *Server
 	db     *database
@@ -31,7 +31,8 @@ func (s *Server) object(c call) (any, error) {
 	if u := db.table("res.users").rows[uid]; u == nil || u["active"] != true || !db.opens(uid, str(c.args[2])) {
 		return nil, accessDenied()
 	}
-	r := request{s: s, db: db, name: str(c.args[0]), uid: uid, model: str(c.args[3]), method: str(c.args[4]), named: map[string]any{}}
+	r := request{s: s, db: db, name: str(c.args[0]), uid: uid, model: str(c.args[3]), method: str(c.args[4]),
+		named: map[string]any{}}
 	r.args, _ = c.args[5].([]any)
 	if len(c.args) > 6 {
 		r.named, _ = c.args[6].(map[string]any)

@@ -7,15 +7,22 @@ import (
 
 // A model is declared as "field:type field:type"; many2one types carry their target as "many2one/res.partner".
 const (
-	partnerFields = "name:char email:char phone:char ref:char comment:html website:char vat:char street:char city:char zip:char " +
-		"is_company:boolean active:boolean parent_id:many2one/res.partner company_id:many2one/res.company function:char lang:char user_ids:many2many"
-	leadFields = "name:char type:selection partner_id:many2one/res.partner partner_name:char email_from:char phone:char website:char " +
-		"description:html probability:float expected_revenue:monetary user_id:many2one/res.users company_id:many2one/res.company active:boolean"
-	userFields = "login:char name:char email:char active:boolean partner_id:many2one/res.partner company_id:many2one/res.company " +
+	partnerFields = "name:char email:char phone:char ref:char comment:html website:char vat:char street:char " +
+		"city:char zip:char " +
+		"is_company:boolean active:boolean parent_id:many2one/res.partner company_id:many2one/res.company " +
+		"function:char lang:char user_ids:many2many"
+	leadFields = "name:char type:selection partner_id:many2one/res.partner partner_name:char email_from:char " +
+		"phone:char website:char " +
+		"description:html probability:float expected_revenue:monetary user_id:many2one/res.users " +
+		"company_id:many2one/res.company active:boolean"
+	userFields = "login:char name:char email:char active:boolean partner_id:many2one/res.partner " +
+		"company_id:many2one/res.company " +
 		"company_ids:many2many notification_type:selection password:char"
-	providerFields = "name:char client_id:char auth_endpoint:char scope:char validation_endpoint:char data_endpoint:char body:char " +
+	providerFields = "name:char client_id:char auth_endpoint:char scope:char validation_endpoint:char " +
+		"data_endpoint:char body:char " +
 		"enabled:boolean css_class:char sequence:integer"
-	fieldFields = "name:char model:char model_id:many2one/ir.model field_description:char ttype:selection state:selection index:boolean " +
+	fieldFields = "name:char model:char model_id:many2one/ir.model field_description:char ttype:selection " +
+		"state:selection index:boolean " +
 		"relation:char"
 )
 
@@ -25,19 +32,24 @@ func baseModels(major int) map[string]string {
 		groups = " groups_id:many2many"
 	}
 	return map[string]string{
-		"res.partner": partnerFields, "res.company": "name:char partner_id:many2one/res.partner", "res.users": userFields + groups,
+		"res.partner": partnerFields, "res.company": "name:char partner_id:many2one/res.partner",
+		"res.users":  userFields + groups,
 		"res.groups": "name:char", "ir.model": "model:char name:char", "ir.model.fields": fieldFields,
 		"ir.model.data": "module:char name:char model:char res_id:integer",
 		"ir.rule": "name:char model_id:many2one/ir.model domain_force:text perm_read:boolean perm_write:boolean " +
 			"perm_create:boolean perm_unlink:boolean active:boolean",
 		"ir.default": "model:char company_id:many2one/res.company value:integer", "res.partner.category": "name:char",
-		"utm.campaign": "name:char", "utm.source": "name:char", "utm.medium": "name:char", "calendar.event": "name:char", "mail.alias": "name:char",
+		"utm.campaign": "name:char", "utm.source": "name:char", "utm.medium": "name:char",
+		"calendar.event": "name:char", "mail.alias": "name:char",
 		"ir.config_parameter": "key:char value:text", "ir.cron": "name:char active:boolean",
-		"ir.module.module": "name:char state:selection", "ir.attachment": "name:char store_fname:char res_field:char datas:binary", "res.config.settings": "group_use_lead:boolean",
+		"ir.module.module":    "name:char state:selection",
+		"ir.attachment":       "name:char store_fname:char res_field:char datas:binary",
+		"res.config.settings": "group_use_lead:boolean",
 	}
 }
 
-// newDatabase is a fresh database with Odoo's base modules: one company, one administrator with the given login and password.
+// newDatabase is a fresh database with Odoo's base modules: one company, one administrator with the given login and
+// password.
 func newDatabase(major int, login, password string, at time.Time) *database {
 	d := &database{major: major, tables: map[string]*table{}, fields: map[string]map[string]string{},
 		passwords: map[int64]string{}, keys: map[string]int64{}}
@@ -51,7 +63,8 @@ func newDatabase(major int, login, password string, at time.Time) *database {
 	own := d.add("res.partner", row{"name": "My Company", "is_company": true, "active": true}, at)
 	company := d.add("res.company", row{"name": "My Company", "partner_id": own}, at)
 	d.named("base.main_company", "res.company", company, at)
-	for _, g := range []string{"base.group_user", "base.group_system", "base.group_erp_manager", "base.group_partner_manager"} {
+	for _, g := range []string{"base.group_user", "base.group_system", "base.group_erp_manager",
+		"base.group_partner_manager"} {
 		d.named(g, "res.groups", d.add("res.groups", row{"name": g}, at), at)
 	}
 	d.addUser(row{"login": "__system__", "name": "OdooBot", "active": false}, "", at)
@@ -104,15 +117,17 @@ func (d *database) addUser(u row, password string, at time.Time) int64 {
 func (d *database) install(module string, at time.Time) {
 	switch module {
 	case "crm":
-		for model, fields := range map[string]string{"crm.lead": leadFields, "crm.tag": "name:char", "crm.stage": "name:char",
-			"crm.team": "name:char company_id:many2one/res.company"} {
+		for model, fields := range map[string]string{"crm.lead": leadFields, "crm.tag": "name:char",
+			"crm.stage": "name:char",
+			"crm.team":  "name:char company_id:many2one/res.company"} {
 			d.declare(model, fields)
 			d.add("ir.model", row{"model": model, "name": model}, at)
 		}
 		for _, g := range []string{"sales_team.group_sale_salesman_all_leads", "sales_team.group_sale_manager"} {
 			d.named(g, "res.groups", d.add("res.groups", row{"name": g}, at), at)
 		}
-		for _, c := range []string{"crm_iap_enrich.ir_cron_lead_enrichment", "mail.ir_cron_module_update_notification"} {
+		for _, c := range []string{"crm_iap_enrich.ir_cron_lead_enrichment",
+			"mail.ir_cron_module_update_notification"} {
 			d.named(c, "ir.cron", d.add("ir.cron", row{"name": c, "active": true}, at), at)
 		}
 	case "auth_oauth":

@@ -41,7 +41,8 @@ type Server struct {
 
 // New makes a stand-in without databases. It holds nothing that needs closing.
 func New(o Options) *Server {
-	s := &Server{major: o.Major, master: o.Master, closed: o.Closed, shut: o.Shut, file: o.Ledger, now: o.Now, databases: map[string]*database{}, sessions: map[string]session{}}
+	s := &Server{major: o.Major, master: o.Master, closed: o.Closed, shut: o.Shut, file: o.Ledger, now: o.Now,
+		databases: map[string]*database{}, sessions: map[string]session{}}
 	if s.major == 0 {
 		s.major = 19
 	}
@@ -54,8 +55,8 @@ func New(o Options) *Server {
 	return s
 }
 
-// ServeHTTP answers /xmlrpc/2/{common,db,object}, /json/2/<model>/<method>, what Odoo's own pages ask, and a page that says what
-// this is.
+// ServeHTTP answers /xmlrpc/2/{common,db,object}, /json/2/<model>/<method>, what Odoo's own pages ask, and a page that
+// says what this is.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.Path; {
 	case slices.ContainsFunc(s.shut, func(beginning string) bool { return strings.HasPrefix(path, beginning) }):
@@ -163,7 +164,8 @@ func (s *Server) common(c call) (any, error) {
 			"server_version_info": []any{s.major, 0, 0, "final", 0, ""}}, nil
 	case "authenticate":
 		if len(c.args) != 4 {
-			return nil, exception("TypeError: exp_authenticate() missing 1 required positional argument: 'user_agent_env'")
+			return nil, exception(
+				"TypeError: exp_authenticate() missing 1 required positional argument: 'user_agent_env'")
 		}
 		db, err := s.find(str(c.args[0]))
 		if err != nil {
@@ -210,7 +212,8 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 		}
 		db := s.databases[name]
 		fmt.Fprintf(w, "<tr><td>%s</td><td>%s</td><td>%d</td><td>%d</td></tr>", html.EscapeString(name),
-			html.EscapeString(str(db.table("res.company").rows[1]["name"])), len(db.table("res.partner").rows), len(db.table("crm.lead").rows))
+			html.EscapeString(str(db.table("res.company").rows[1]["name"])), len(db.table("res.partner").rows),
+			len(db.table("crm.lead").rows))
 	}
 	fmt.Fprint(w, "</table>")
 }

@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// serveWeb answers what Odoo's own pages ask: the version, JSON-RPC with a session's cookie, and the database manager's forms.
+// serveWeb answers what Odoo's own pages ask: the version, JSON-RPC with a session's cookie, and the database manager's
+// forms.
 func (s *Server) serveWeb(w http.ResponseWriter, r *http.Request) {
 	form, isForm := strings.CutPrefix(r.URL.Path, "/web/database/")
 	switch {
@@ -54,7 +55,8 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
 	params, _ := whole(body.Params).(map[string]any)
 	op, db := s.webLabel(r, params)
 	if strings.HasPrefix(r.URL.Path, "/web/dataset/") && db == "" && s.several() {
-		http.Error(w, "<html>No database is selected. Alternatively, use the X-Odoo-Database header.</html>", http.StatusNotFound)
+		http.Error(w, "<html>No database is selected. Alternatively, use the X-Odoo-Database header.</html>",
+			http.StatusNotFound)
 		return
 	}
 	s.count(op, str(params["login"]))
@@ -116,7 +118,8 @@ func (s *Server) answerRPC(w http.ResponseWriter, r *http.Request, params map[st
 	if u := db.table("res.users").rows[in.uid]; u == nil || u["active"] != true || db.passwords[in.uid] != in.secret {
 		return nil, errExpired
 	}
-	q := request{s: s, db: db, name: in.database, uid: in.uid, model: str(params["model"]), method: str(params["method"]), named: map[string]any{}}
+	q := request{s: s, db: db, name: in.database, uid: in.uid, model: str(params["model"]),
+		method: str(params["method"]), named: map[string]any{}}
 	q.args, _ = params["args"].([]any)
 	if named, ok := params["kwargs"].(map[string]any); ok {
 		q.named = named
@@ -150,12 +153,16 @@ func webError(err error) map[string]any {
 	case errors.Is(err, errExpired):
 		name = "odoo.http.SessionExpiredException"
 	case errors.As(err, &f):
-		name = map[int]string{1: "builtins.ValueError", 2: "odoo.exceptions.UserError", 3: "odoo.exceptions.AccessDenied", 4: "odoo.exceptions.AccessError"}[f.code]
+		name = map[int]string{1: "builtins.ValueError", 2: "odoo.exceptions.UserError",
+			3: "odoo.exceptions.AccessDenied", 4: "odoo.exceptions.AccessError"}[f.code]
 	}
-	return map[string]any{"code": 0, "message": "Odoo Server Error", "data": map[string]any{"name": name, "message": err.Error(), "debug": "Traceback (most recent call last):\n" + err.Error()}}
+	return map[string]any{"code": 0, "message": "Odoo Server Error",
+		"data": map[string]any{"name": name, "message": err.Error(),
+			"debug": "Traceback (most recent call last):\n" + err.Error()}}
 }
 
-// serveForm answers a form of the database manager: a redirect when it did what was asked, a page with an alert when not.
+// serveForm answers a form of the database manager: a redirect when it did what was asked, a page with an alert when
+// not.
 func (s *Server) serveForm(w http.ResponseWriter, r *http.Request, form string) {
 	name, to := r.PostFormValue("name"), r.PostFormValue("new_name")
 	args := []any{r.PostFormValue("master_pwd"), name}
@@ -177,7 +184,8 @@ func (s *Server) serveForm(w http.ResponseWriter, r *http.Request, form string) 
 		if i := strings.LastIndex(strings.TrimSpace(said), "\n"); i >= 0 {
 			said = said[i+1:]
 		}
-		fmt.Fprintf(out, `<html><div class="alert alert-danger">Database %s error: %s</div></html>`, form, html.EscapeString(said))
+		fmt.Fprintf(out, `<html><div class="alert alert-danger">Database %s error: %s</div></html>`, form,
+			html.EscapeString(said))
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	s.troubled(w, r, s.faultFor("web.database."+form, name), func(out io.Writer) {

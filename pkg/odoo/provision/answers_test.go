@@ -19,28 +19,44 @@ func testBadAnswers(t *testing.T) {
 	s := r.session(t, 2)
 	deep := strings.Repeat("<value><array><data>", 100_000)
 	classified(t, r, s, map[string]badAnswer{
-		"500 page":      {odootest.Fault{Do: odootest.Status, Code: 500}, fault.Unavailable, true},
-		"502 page":      {odootest.Fault{Do: odootest.Status, Code: 502}, fault.Unavailable, true},
-		"404 page":      {odootest.Fault{Do: odootest.Status, Code: 404}, fault.Operator, false},
-		"302":           {odootest.Fault{Do: odootest.Status, Code: 302}, fault.Operator, false},
-		"413":           {odootest.Fault{Do: odootest.Status, Code: 413}, fault.TooLarge, false},
-		"429":           {odootest.Fault{Do: odootest.Status, Code: 429}, fault.Unavailable, false},
-		"200 page":      {odootest.Fault{Do: odootest.Garbage}, fault.Unavailable, true},
-		"deeply nested": {odootest.Fault{Do: odootest.Garbage, Text: "<methodResponse>" + deep}, fault.Unavailable, true},
-		"huge":          {odootest.Fault{Do: odootest.Huge, Code: 40}, fault.Unavailable, true},
-		"cut":           {odootest.Fault{Do: odootest.Truncate}, fault.Unavailable, true},
-		"traceback":     {odootest.Fault{Code: 1, Text: "Traceback (most recent call last):\n  File \"x\"\nValueError: " + canary}, fault.Unprocessable, false},
+		"500 page": {odootest.Fault{Do: odootest.Status, Code: 500}, fault.Unavailable, true},
+		"502 page": {odootest.Fault{Do: odootest.Status, Code: 502}, fault.Unavailable, true},
+		"404 page": {odootest.Fault{Do: odootest.Status, Code: 404}, fault.Operator, false},
+		"302":      {odootest.Fault{Do: odootest.Status, Code: 302}, fault.Operator, false},
+		"413":      {odootest.Fault{Do: odootest.Status, Code: 413}, fault.TooLarge, false},
+		"429":      {odootest.Fault{Do: odootest.Status, Code: 429}, fault.Unavailable, false},
+		"200 page": {odootest.Fault{Do: odootest.Garbage}, fault.Unavailable, true},
+		"deeply nested": {odootest.Fault{Do: odootest.Garbage, Text: "<methodResponse>" + deep}, fault.Unavailable,
+			true},
+		"huge": {odootest.Fault{Do: odootest.Huge, Code: 40}, fault.Unavailable, true},
+		"cut":  {odootest.Fault{Do: odootest.Truncate}, fault.Unavailable, true},
+		"traceback": {odootest.Fault{Code: 1,
+			Text: "Traceback (most recent call last):\n  File \"x\"\nValueError: " + canary}, fault.Unprocessable,
+			false},
 		"user error":    {odootest.Fault{Code: 2, Text: canary}, fault.Unprocessable, false},
 		"access denied": {odootest.Fault{Code: 3, Text: "Access Denied"}, fault.Denied, false},
 		"access error":  {odootest.Fault{Code: 4, Text: canary}, fault.Denied, false},
-		"slots used up": {odootest.Fault{Code: 1, Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  remaining connection slots are reserved"}, fault.Unavailable, false},
-		"unknown db":    {odootest.Fault{Code: 1, Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  database \"lct_t2\" does not exist"}, fault.NotFound, false},
-		"locked db":     {odootest.Fault{Code: 1, Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  Datenbank »lct_t2« akzeptiert gegenwärtig keine Verbindungen"}, fault.NotFound, false},
-		"another db":    {odootest.Fault{Code: 1, Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  database \"lct_t22\" does not exist"}, fault.Unavailable, false},
-		"unknown role":  {odootest.Fault{Code: 1, Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  role \"odoo\" does not exist"}, fault.Unavailable, false},
-		"serialization": {odootest.Fault{Code: 1, Text: "Traceback\n  File\npsycopg2.errors.SerializationFailure: could not serialize\nDETAIL: x"}, fault.Unavailable, false},
+		"slots used up": {odootest.Fault{Code: 1,
+			Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  remaining connection slots are reserved"},
+			fault.Unavailable, false},
+		"unknown db": {odootest.Fault{Code: 1,
+			Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  database \"lct_t2\" does not exist"},
+			fault.NotFound, false},
+		"locked db": {odootest.Fault{Code: 1,
+			Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  Datenbank »lct_t2« akzeptiert gegenwärtig " +
+				"keine Verbindungen"}, fault.NotFound, false},
+		"another db": {odootest.Fault{Code: 1,
+			Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  database \"lct_t22\" does not exist"},
+			fault.Unavailable, false},
+		"unknown role": {odootest.Fault{Code: 1,
+			Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  role \"odoo\" does not exist"},
+			fault.Unavailable, false},
+		"serialization": {odootest.Fault{Code: 1,
+			Text: "Traceback\n  File\npsycopg2.errors.SerializationFailure: could not serialize\nDETAIL: x"},
+			fault.Unavailable, false},
 	})
-	r.stand.Inject(odootest.Fault{Op: "res.partner.search_count", Times: 1, Code: 1, Text: "Traceback\n  File\nTypeError: cannot marshal None unless allow_none is enabled"})
+	r.stand.Inject(odootest.Fault{Op: "res.partner.search_count", Times: 1, Code: 1,
+		Text: "Traceback\n  File\nTypeError: cannot marshal None unless allow_none is enabled"})
 	_, err := s.SearchCount(context.Background(), "res.partner", odoo.Query{})
 	require.NoError(t, err, "a method that returns nothing has succeeded")
 }
@@ -52,7 +68,8 @@ type badAnswer struct {
 	ambiguous bool
 }
 
-// classified: each answer fails as it shall, none repeats the upstream's words to a user, and none spoils the next call.
+// classified: each answer fails as it shall, none repeats the upstream's words to a user, and none spoils the next
+// call.
 func classified(t *testing.T, r rig, s *odoo.Session, answers map[string]badAnswer) {
 	t.Helper()
 	for name, c := range answers {
@@ -147,7 +164,8 @@ func testBadAnswersForms(t *testing.T) {
 		require.Equal(t, c.kind, fault.KindOf(err), "%s: %v", name, err)
 		require.NotContains(t, fault.Text(err), canary, name)
 	}
-	// Killed between the copy that gives the name and the end of the first one: both are there, and the next attempt tidies up.
+	// Killed between the copy that gives the name and the end of the first one: both are there, and the next attempt
+	// tidies up.
 	r.stand.Inject(odootest.Fault{Op: "web.database.drop", Times: 1, Do: odootest.Reset})
 	_, err := r.prov.EnsureDatabase(ctx, w)
 	require.NoError(t, err, "the workspace is there, which the attempt finds out")
@@ -171,7 +189,8 @@ func testBadAnswersForms(t *testing.T) {
 	require.False(t, gone, "the form would say that it is")
 }
 
-// A question that one 500 answers is put again. So is a change to a database that did not happen, and one that did is not.
+// A question that one 500 answers is put again. So is a change to a database that did not happen, and one that did is
+// not.
 func TestAskedAgain(t *testing.T) {
 	t.Parallel()
 	for name, o := range doors {
@@ -204,8 +223,10 @@ func testAskedAgain(t *testing.T, o odootest.Options) {
 			for _, op := range []string{"duplicate_database", "rename", "drop"} {
 				r.stand.Inject(odootest.Fault{Op: "db." + op, Do: odootest.Status, Code: 500, Times: 1, Execute: done})
 			}
-			r.stand.Inject(odootest.Fault{Op: "web.database.duplicate", Do: odootest.Status, Code: 500, Times: 1, Execute: done})
-			r.stand.Inject(odootest.Fault{Op: "web.database.drop", Do: odootest.Status, Code: 500, Times: 1, Execute: done})
+			r.stand.Inject(odootest.Fault{Op: "web.database.duplicate", Do: odootest.Status, Code: 500, Times: 1,
+				Execute: done})
+			r.stand.Inject(odootest.Fault{Op: "web.database.drop", Do: odootest.Status, Code: 500, Times: 1,
+				Execute: done})
 		}
 		first, second := fmt.Sprintf("copy_%v", done), fmt.Sprintf("named_%v", done)
 		fail()

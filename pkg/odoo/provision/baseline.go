@@ -14,8 +14,8 @@ import (
 // unnamed is the company name of the template, and so of a workspace nobody has named yet.
 const unnamed = "New workspace"
 
-// EnsureBaseline gives the workspace's own company the tenant's name, once: a name that the tenant chose later stays. In a shared
-// database, where Odoo wants each name once, a name that is taken gets the tenant's number.
+// EnsureBaseline gives the workspace's own company the tenant's name, once: a name that the tenant chose later stays.
+// In a shared database, where Odoo wants each name once, a name that is taken gets the tenant's number.
 func (p *Provisioner) EnsureBaseline(ctx context.Context, w Workspace, companyName string) error {
 	if p.cluster != nil {
 		return p.cluster.nameCompany(ctx, w, companyName)
@@ -34,7 +34,8 @@ func (p *Provisioner) EnsureBaseline(ctx context.Context, w Workspace, companyNa
 	return err
 }
 
-// nameCompany renames the session's company, in a database of its own the first, if it is still called from; "" renames it anyway.
+// nameCompany renames the session's company, in a database of its own the first, if it is still called from; "" renames
+// it anyway.
 func nameCompany(ctx context.Context, s *odoo.Session, from, to string) error {
 	q := odoo.Query{Fields: []string{"name"}, Order: "id", Limit: 1}
 	if s.Company() != 0 {
@@ -47,8 +48,8 @@ func nameCompany(ctx context.Context, s *odoo.Session, from, to string) error {
 	return s.Write(ctx, "res.company", []int64{found[0].ID()}, odoo.Record{"name": to}, odoo.QuietContext())
 }
 
-// nameCompany does the same in SQL: to Odoo a company's name is worth a tenth of all that it does for a new workspace. The live tests
-// compare the outcome with a company that Odoo renamed.
+// nameCompany does the same in SQL: to Odoo a company's name is worth a tenth of all that it does for a new workspace.
+// The live tests compare the outcome with a company that Odoo renamed.
 func (c *cluster) nameCompany(ctx context.Context, w Workspace, to string) error {
 	conn, err := c.connectOwned(ctx, w)
 	if err != nil {

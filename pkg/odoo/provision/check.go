@@ -13,7 +13,8 @@ type Report struct {
 	BaseURL string  `json:"base_url"`
 	Version string  `json:"version"`
 	Checks  []Check `json:"checks"`
-	Paths   []Check `json:"provisioning"` // the ways of making workspaces, open or closed; the first is the one that is taken
+	// the ways of making workspaces, open or closed; the first is the one that is taken
+	Paths []Check `json:"provisioning"`
 }
 
 // Err is the error of the first failed check, or of the way in which workspaces are made, when that is closed.
@@ -26,7 +27,8 @@ func (r Report) Err() error {
 	return nil
 }
 
-// Test tries what leadctl needs from this server without a workspace: the version, and each way of making one, of which none is made.
+// Test tries what leadctl needs from this server without a workspace: the version, and each way of making one, of which
+// none is made.
 func Test(ctx context.Context, s *odoo.Server, provisioners ...*Provisioner) Report {
 	r := Report{BaseURL: s.BaseURL()}
 	r.Checks = []Check{reportBackend("version", true, func() (string, error) {
@@ -49,7 +51,8 @@ type Check struct {
 	Detail string        `json:"detail,omitempty"` // what was found; safe to show
 	Took   time.Duration `json:"took_ns"`
 	Err    error         `json:"-"`
-	Spare  bool          `json:"spare,omitempty"` // a way of provisioning that is not taken here; Err, when it is closed, is no failure
+	// a way of provisioning that is not taken here; Err, when it is closed, is no failure
+	Spare bool `json:"spare,omitempty"`
 }
 
 // checkList runs checks one after the other until one fails.
@@ -72,7 +75,8 @@ func (t *checkList) run(name string, check func() error) {
 	}
 }
 
-// checkBackends tries every way of making workspaces on this server, and makes none. The one that this Provisioner takes comes first.
+// checkBackends tries every way of making workspaces on this server, and makes none. The one that this Provisioner
+// takes comes first.
 func (p *Provisioner) checkBackends(ctx context.Context) []Check {
 	if p.shared != nil {
 		return []Check{reportBackend("company", true, func() (string, error) { return p.shared.checkAccess(ctx) })}

@@ -10,8 +10,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// cluster makes databases by raw clone on Odoo's PostgreSQL. Each step opens its connections and closes them again: Odoo's
-// own processes need the cluster's connection slots more than an idle pool of ours would.
+// cluster makes databases by raw clone on Odoo's PostgreSQL. Each step opens its connections and closes them again:
+// Odoo's own processes need the cluster's connection slots more than an idle pool of ours would.
 type cluster struct {
 	admin        *pgx.ConnConfig
 	template     string
@@ -22,7 +22,8 @@ func newCluster(p Provisioning) (*cluster, error) {
 	cfg, err := pgx.ParseConfig(string(p.ClusterDSN))
 	if err != nil {
 		// pgx repeats parts of the DSN, so its words stay out.
-		return nil, fault.New(fault.Operator, "ODOO_POSTGRES_DSN: not a PostgreSQL connection string").WithCode(odoo.CodeMisconfig)
+		return nil, fault.New(fault.Operator, "ODOO_POSTGRES_DSN: not a PostgreSQL connection string").WithCode(
+			odoo.CodeMisconfig)
 	}
 	cfg.RuntimeParams["application_name"] = "leadctl"
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
@@ -49,7 +50,8 @@ func (c *cluster) ensureWorkspace(ctx context.Context, w Workspace) (bool, error
 	}
 	defer admin.Close(context.WithoutCancel(ctx))
 	// Held by the session: replicas take turns at one workspace, and a killed one lets go when its connection dies.
-	if _, err := admin.Exec(ctx, `SELECT pg_advisory_lock(hashtextextended($1, 0))`, "leadctl workspace "+w.Database); err != nil {
+	if _, err := admin.Exec(ctx, `SELECT pg_advisory_lock(hashtextextended($1, 0))`,
+		"leadctl workspace "+w.Database); err != nil {
 		return false, clusterFault("lock of "+w.Database, err)
 	}
 	found, err := lookupDatabase(ctx, admin, w.Database)
@@ -76,7 +78,8 @@ func (c *cluster) createDatabase(ctx context.Context, admin *pgx.Conn, w Workspa
 	}
 	failpoint.Hit("before odoo", "identity")
 	if err := c.setIdentity(ctx, w); err != nil {
-		if fault.Is(err, fault.Operator) { // the template's fault: were its clone to stay, the next attempt would find that and no new template
+		// the template's fault: were its clone to stay, the next attempt would find that and no new template
+		if fault.Is(err, fault.Operator) {
 			_ = withSoleAccess(ctx, admin, w.provisional(), "DROP DATABASE IF EXISTS "+quoteName(w.provisional()))
 		}
 		return err
@@ -87,8 +90,8 @@ func (c *cluster) createDatabase(ctx context.Context, admin *pgx.Conn, w Workspa
 	return err
 }
 
-// cloneTemplate copies the template, which must be locked: otherwise Odoo's own sessions on it make the copy fail, and it might not
-// be a template at all but a database in use.
+// cloneTemplate copies the template, which must be locked: otherwise Odoo's own sessions on it make the copy fail, and
+// it might not be a template at all but a database in use.
 func (c *cluster) cloneTemplate(ctx context.Context, admin *pgx.Conn, name string) error {
 	t, err := lookupDatabase(ctx, admin, c.template)
 	if err != nil {
@@ -97,7 +100,8 @@ func (c *cluster) cloneTemplate(ctx context.Context, admin *pgx.Conn, name strin
 	if !t.exists || !t.locked {
 		return notPrepared(c.template)
 	}
-	_, err = admin.Exec(ctx, "CREATE DATABASE "+quoteName(name)+" TEMPLATE "+quoteName(c.template)+" OWNER "+quoteName(t.owner))
+	_, err = admin.Exec(ctx, "CREATE DATABASE "+quoteName(name)+" TEMPLATE "+quoteName(c.template)+" OWNER "+quoteName(
+		t.owner))
 	return clusterFault("clone "+name, err)
 }
 
@@ -172,7 +176,8 @@ func (c *cluster) dropWorkspace(ctx context.Context, w Workspace) (bool, error) 
 	return dropped, nil
 }
 
-// archiveWorkspace renames and locks in one transaction: half of it would leave a database that Odoo serves under a name nobody knows.
+// archiveWorkspace renames and locks in one transaction: half of it would leave a database that Odoo serves under a
+// name nobody knows.
 func (c *cluster) archiveWorkspace(ctx context.Context, w Workspace, as string) (bool, error) {
 	admin, err := c.connect(ctx, "")
 	if err != nil {
@@ -221,7 +226,8 @@ func (c *cluster) checkAccess(ctx context.Context) (string, error) {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	var allowed bool
-	if err := conn.QueryRow(ctx, `SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user`).Scan(&allowed); err != nil {
+	if err := conn.QueryRow(ctx, `SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user`).Scan(
+		&allowed); err != nil {
 		return "", clusterFault("role", err)
 	}
 	if !allowed {

@@ -12,8 +12,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// setIdentity gives the provisional database an identity of its own, in one transaction. It is SQL because Odoo must not load
-// the database before: a raw clone still has the template's uuid, session secret and accounts.
+// setIdentity gives the provisional database an identity of its own, in one transaction. It is SQL because Odoo must
+// not load the database before: a raw clone still has the template's uuid, session secret and accounts.
 func (c *cluster) setIdentity(ctx context.Context, w Workspace) error {
 	conn, err := c.connect(ctx, w.provisional())
 	if err != nil {
@@ -56,12 +56,13 @@ func newIdentity(ctx context.Context, tx pgx.Tx, owner string) error {
 	return err
 }
 
-// postponeJobs: every scheduled job of a clone has been due since the template was made. They would all run at once, in each of
-// the clones, while people wait for theirs; so they get a later time, and not all the same one.
+// postponeJobs: every scheduled job of a clone has been due since the template was made. They would all run at once, in
+// each of the clones, while people wait for theirs; so they get a later time, and not all the same one.
 const postponeJobs = `UPDATE ir_cron SET nextcall = date_trunc('second', now() AT TIME ZONE 'utc') + interval '10 minutes' + random() * interval '50 minutes'
 	WHERE active AND nextcall < now() AT TIME ZONE 'utc' + interval '10 minutes'`
 
-// closeAccounts leaves no account of the template usable: no passwords, no keys, and no login named admin to try them on.
+// closeAccounts leaves no account of the template usable: no passwords, no keys, and no login named admin to try them
+// on.
 func closeAccounts(ctx context.Context, tx pgx.Tx, database string) error {
 	if _, err := tx.Exec(ctx, `UPDATE res_users SET password = NULL`); err != nil {
 		return err
@@ -74,11 +75,13 @@ func closeAccounts(ctx context.Context, tx pgx.Tx, database string) error {
 	return err
 }
 
-// installKey makes secret the only API key and the only credential of leadctl's account. Nothing is written when it already is.
+// installKey makes secret the only API key and the only credential of leadctl's account. Nothing is written when it
+// already is.
 func installKey(ctx context.Context, tx pgx.Tx, login string, secret odoo.Secret) error {
 	var uid int64
 	var password *string
-	err := tx.QueryRow(ctx, `SELECT id, password FROM res_users WHERE login = $1 AND active FOR UPDATE`, login).Scan(&uid, &password)
+	err := tx.QueryRow(ctx, `SELECT id, password FROM res_users WHERE login = $1 AND active FOR UPDATE`,
+		login).Scan(&uid, &password)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return fault.New(fault.Operator, "Odoo account %s: missing or archived", login).WithCode(odoo.CodeMisconfig).
 			WithHint("prepare the template again with: leadctl odoo template prepare")
@@ -98,7 +101,8 @@ func installKey(ctx context.Context, tx pgx.Tx, login string, secret odoo.Secret
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, `UPDATE res_users SET password = NULL WHERE id = $1 AND password IS NOT NULL`, uid); err != nil {
+	if _, err := tx.Exec(ctx, `UPDATE res_users SET password = NULL WHERE id = $1 AND password IS NOT NULL`,
+		uid); err != nil {
 		return err
 	}
 	if _, err := tx.Exec(ctx, `DELETE FROM res_users_apikeys WHERE user_id = $1`, uid); err != nil {
@@ -112,7 +116,8 @@ func installKey(ctx context.Context, tx pgx.Tx, login string, secret odoo.Secret
 // readParameter reads one of Odoo's system parameters, "" when it is not set or the database is not Odoo's.
 func readParameter(ctx context.Context, conn *pgx.Conn, key string) (string, error) {
 	var isOdoo bool
-	if err := conn.QueryRow(ctx, `SELECT to_regclass('ir_config_parameter') IS NOT NULL`).Scan(&isOdoo); err != nil || !isOdoo {
+	if err := conn.QueryRow(ctx, `SELECT to_regclass('ir_config_parameter') IS NOT NULL`).Scan(&isOdoo); err != nil ||
+		!isOdoo {
 		return "", clusterFault("parameter "+key, err)
 	}
 	var value string

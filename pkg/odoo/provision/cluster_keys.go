@@ -20,7 +20,8 @@ const keyIndexLength = 8
 const keyRounds = 6000
 
 // ab64 is passlib's base64: "." for "+", no padding.
-var ab64 = base64.NewEncoding("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./").WithPadding(base64.NoPadding)
+var ab64 = base64.NewEncoding("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./").WithPadding(
+	base64.NoPadding)
 
 // hashSecret is the modular-crypt string that Odoo stores for keys and passwords.
 func hashSecret(s odoo.Secret, rounds int) (string, error) {

@@ -22,7 +22,8 @@ func TestKeyHash(t *testing.T) {
 	require.Equal(t, stored, got)
 	require.True(t, secretMatches(key, stored))
 	require.False(t, secretMatches(key[1:], stored))
-	for _, bad := range []string{"", "plain", "$pbkdf2-sha512$x$AA$AA", "$pbkdf2-sha512$99999999999$AA$AA", "$pbkdf2-sha256$6000$AA$AA", "$pbkdf2-sha512$6000$!$AA"} {
+	for _, bad := range []string{"", "plain", "$pbkdf2-sha512$x$AA$AA", "$pbkdf2-sha512$99999999999$AA$AA",
+		"$pbkdf2-sha256$6000$AA$AA", "$pbkdf2-sha512$6000$!$AA"} {
 		require.False(t, secretMatches(key, bad), bad)
 	}
 	fresh, err := hashSecret(key, keyRounds)

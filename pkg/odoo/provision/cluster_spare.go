@@ -11,17 +11,18 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// To make a user is the most expensive thing that Odoo does in a first sign-in, and it does it in Python, for one workspace
-// after the other. So the template holds one more user, archived and without any way to sign in, whom a clone's first person
-// takes over: SQL gives it the person's login, name and address, in the places where Odoo would have written them. The live
-// tests compare the outcome with a user whom Odoo made.
+// To make a user is the most expensive thing that Odoo does in a first sign-in, and it does it in Python, for one
+// workspace after the other. So the template holds one more user, archived and without any way to sign in, whom a
+// clone's first person takes over: SQL gives it the person's login, name and address, in the places where Odoo would
+// have written them. The live tests compare the outcome with a user whom Odoo made.
 
 // spareLogin is the spare's login and name. No person's login is like it, since those are addresses.
 const spareLogin = odoo.ServiceLogin + "-spare"
 
 // ensureSpare makes the spare, in a template that is cloned.
 func ensureSpare(ctx context.Context, s *odoo.Session) error {
-	there, err := s.SearchCount(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", spareLogin)}, Archived: true})
+	there, err := s.SearchCount(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", spareLogin)},
+		Archived: true})
 	if err != nil || there > 0 {
 		return err
 	}
@@ -32,7 +33,8 @@ func ensureSpare(ctx context.Context, s *odoo.Session) error {
 // plainAddress is one that Odoo's normal form of an address leaves as it is.
 var plainAddress = regexp.MustCompile(`^[a-z0-9._%+-]+@[a-z0-9.-]+$`)
 
-// takeSpareUser: for the first person the spare is there, for the others it is not, nor in a clone of an older template.
+// takeSpareUser: for the first person the spare is there, for the others it is not, nor in a clone of an older
+// template.
 func (c *cluster) takeSpareUser(ctx context.Context, w Workspace, u User) (uid int64, err error) {
 	if !plainAddress.MatchString(u.Email) {
 		return 0, nil
@@ -44,7 +46,8 @@ func (c *cluster) takeSpareUser(ctx context.Context, w Workspace, u User) (uid i
 	defer conn.Close(context.WithoutCancel(ctx))
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		var partner int64
-		err := tx.QueryRow(ctx, `SELECT id, partner_id FROM res_users WHERE login = $1 AND NOT active FOR UPDATE`, spareLogin).Scan(&uid, &partner)
+		err := tx.QueryRow(ctx, `SELECT id, partner_id FROM res_users WHERE login = $1 AND NOT active FOR UPDATE`,
+			spareLogin).Scan(&uid, &partner)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
@@ -66,7 +69,8 @@ func becomePerson(ctx context.Context, tx pgx.Tx, uid, partner int64, u User) er
 		{`UPDATE res_partner SET name = $2, email = $3, email_normalized = $3, active = true, partner_share = false, write_date = now() AT TIME ZONE 'utc' WHERE id = $1`,
 			[]any{partner, u.Name, u.Email}},
 		// The picture with the spare's initial; without one Odoo draws the person's.
-		{`DELETE FROM ir_attachment WHERE res_model = 'res.partner' AND res_id = $1 AND res_field LIKE 'image_%'`, []any{partner}},
+		{`DELETE FROM ir_attachment WHERE res_model = 'res.partner' AND res_id = $1 AND res_field LIKE 'image_%'`,
+			[]any{partner}},
 	} {
 		if _, err := tx.Exec(ctx, change.sql, change.args...); err != nil {
 			return err

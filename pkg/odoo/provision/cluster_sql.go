@@ -17,8 +17,9 @@ func commitName(ctx context.Context, admin *pgx.Conn, from, to string) error {
 	return clusterFault("rename to "+to, err)
 }
 
-// withSoleAccess runs a statement that PostgreSQL refuses while anybody is connected to the database. Odoo lists every database that its
-// role owns and may have opened this one; it opens it again when it has a reason to, so this takes a few attempts.
+// withSoleAccess runs a statement that PostgreSQL refuses while anybody is connected to the database. Odoo lists every
+// database that its role owns and may have opened this one; it opens it again when it has a reason to, so this takes a
+// few attempts.
 func withSoleAccess(ctx context.Context, admin *pgx.Conn, database, sql string) error {
 	var err error
 	for range 5 {
@@ -32,8 +33,8 @@ func withSoleAccess(ctx context.Context, admin *pgx.Conn, database, sql string) 
 	return err
 }
 
-// endSessions ends the sessions of clients. Autovacuum is left out, which only a superuser may end: PostgreSQL sends it away by
-// itself. (DROP DATABASE … WITH (FORCE) does not know the difference, and fails for that reason now and then.)
+// endSessions ends the sessions of clients. Autovacuum is left out, which only a superuser may end: PostgreSQL sends it
+// away by itself. (DROP DATABASE … WITH (FORCE) does not know the difference, and fails for that reason now and then.)
 func endSessions(ctx context.Context, admin *pgx.Conn, database string) error {
 	_, err := admin.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 		WHERE datname = $1 AND pid <> pg_backend_pid() AND backend_type = 'client backend'`, database)
@@ -75,7 +76,8 @@ func clusterFault(what string, err error) error {
 		return err
 	}
 	operator := func(hint string) error {
-		return fault.New(fault.Operator, "Odoo PostgreSQL: %s: %w", what, err).WithCode(odoo.CodeMisconfig).WithHint("%s", hint)
+		return fault.New(fault.Operator, "Odoo PostgreSQL: %s: %w", what,
+			err).WithCode(odoo.CodeMisconfig).WithHint("%s", hint)
 	}
 	switch code := pgCode(err); {
 	case errors.Is(err, context.Canceled):

@@ -21,8 +21,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// The raw clone is SQL against Odoo's PostgreSQL. Here it runs on a real PostgreSQL, as a role like Odoo's (CREATEDB, no
-// superuser), over a template that has the few tables of Odoo which it touches; the live tests run it over Odoo's own.
+// The raw clone is SQL against Odoo's PostgreSQL. Here it runs on a real PostgreSQL, as a role like Odoo's (CREATEDB,
+// no superuser), over a template that has the few tables of Odoo which it touches; the live tests run it over Odoo's
+// own.
 
 var odooTables = []string{
 	`CREATE TABLE ir_config_parameter (id serial PRIMARY KEY, key text UNIQUE NOT NULL, value text,
@@ -162,15 +163,23 @@ func TestCloneGetsAnIdentityOfItsOwn(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, created)
 
-	require.Equal(t, "test/tenant/42", c.text(t, w.Database, `SELECT value FROM ir_config_parameter WHERE key = 'leadctl.owner'`))
-	require.Equal(t, "0", c.text(t, w.Database, `SELECT count(*)::text FROM ir_config_parameter WHERE value = 'template'`))
-	require.Equal(t, "0", c.text(t, w.Database, `SELECT count(*)::text FROM res_users WHERE password IS NOT NULL OR login = 'admin'`))
+	require.Equal(t, "test/tenant/42", c.text(t, w.Database,
+		`SELECT value FROM ir_config_parameter WHERE key = 'leadctl.owner'`))
+	require.Equal(t, "0",
+		c.text(t, w.Database, `SELECT count(*)::text FROM ir_config_parameter WHERE value = 'template'`))
+	require.Equal(t, "0",
+		c.text(t, w.Database, `SELECT count(*)::text FROM res_users WHERE password IS NOT NULL OR login = 'admin'`))
 	require.Equal(t, "1", c.text(t, w.Database, `SELECT count(*)::text FROM res_users_apikeys`))
-	require.Equal(t, "1", c.text(t, w.Database, `SELECT count(*)::text FROM ir_cron WHERE nextcall > now() AT TIME ZONE 'utc' + interval '5 minutes'`),
+	require.Equal(t, "1",
+		c.text(t, w.Database,
+			`SELECT count(*)::text FROM ir_cron WHERE nextcall > now() AT TIME ZONE 'utc' + interval '5 minutes'`),
 		"jobs that were due when the template was made must not run in each clone at once")
-	require.Equal(t, string(w.Secret[:8]), c.text(t, w.Database, `SELECT index FROM res_users_apikeys WHERE user_id = 6 AND scope IS NULL`))
-	require.Equal(t, "odoo", c.text(t, "postgres", `SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = $1`, w.Database))
-	require.Equal(t, "0", c.text(t, "postgres", `SELECT count(*)::text FROM pg_database WHERE datname LIKE $1`, c.prefix+"%\\_\\_new"))
+	require.Equal(t, string(w.Secret[:8]), c.text(t, w.Database,
+		`SELECT index FROM res_users_apikeys WHERE user_id = 6 AND scope IS NULL`))
+	require.Equal(t, "odoo", c.text(t, "postgres", `SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = $1`,
+		w.Database))
+	require.Equal(t, "0", c.text(t, "postgres", `SELECT count(*)::text FROM pg_database WHERE datname LIKE $1`,
+		c.prefix+"%\\_\\_new"))
 }
 
 // TestCases/D-001 at this layer: whatever a kill leaves behind, the next attempt finishes it instead of cloning again.
@@ -225,7 +234,8 @@ func TestCompanyIsNamedOnce(t *testing.T) {
 	require.Equal(t, odoo.CodeForeign, fault.Code(c.prov.EnsureBaseline(ctx, foreign, "Theirs")))
 }
 
-// A clone that no attempt could finish does not stay: it would keep the next one from the template that somebody put right.
+// A clone that no attempt could finish does not stay: it would keep the next one from the template that somebody put
+// right.
 func TestHopelessCloneIsRemoved(t *testing.T) {
 	t.Parallel()
 	c, ctx := newClones(t), context.Background()
@@ -238,7 +248,8 @@ func TestHopelessCloneIsRemoved(t *testing.T) {
 	w := c.workspace(1)
 	_, err := c.prov.EnsureDatabase(ctx, w)
 	require.Equal(t, fault.Operator, fault.KindOf(err), "%v", err)
-	require.Equal(t, "0", c.text(t, "postgres", `SELECT count(*)::text FROM pg_database WHERE datname LIKE $1`, w.Database+"%"))
+	require.Equal(t, "0", c.text(t, "postgres", `SELECT count(*)::text FROM pg_database WHERE datname LIKE $1`,
+		w.Database+"%"))
 	change(`UPDATE res_users SET login = 'leadctl' WHERE login = 'gone'`)
 	_, err = c.prov.EnsureDatabase(ctx, w)
 	require.NoError(t, err)
@@ -326,7 +337,8 @@ func TestWhatAnOperatorMustPutRight(t *testing.T) {
 	c.exec(t, "postgres", "ALTER DATABASE "+c.template+" ALLOW_CONNECTIONS false")
 	_, err = c.prov.EnsureDatabase(ctx, w)
 	require.Equal(t, fault.Operator, fault.KindOf(err), "a template that leadctl did not prepare")
-	require.Equal(t, "0", c.text(t, "postgres", `SELECT count(*)::text FROM pg_database WHERE datname = $1`, w.Database))
+	require.Equal(t, "0", c.text(t, "postgres", `SELECT count(*)::text FROM pg_database WHERE datname = $1`,
+		w.Database))
 
 	_, err = provision.NewProvisioner(client(t, "http://127.0.0.1:9", time.Second), provision.Provisioning{Installation: "x", Template: "t",
 		ClusterDSN: "postgres://u:hunter2@host:notaport/db"})
@@ -340,7 +352,8 @@ func TestWorkspaceNamesAreChecked(t *testing.T) {
 	good := c.workspace(1)
 	for _, w := range []provision.Workspace{
 		{}, {Tenant: 1, Database: good.Database}, {Tenant: 1, Database: good.Database, Secret: "admin"},
-		{Tenant: 1, Database: "postgres; DROP", Secret: good.Secret}, {Tenant: 1, Database: good.Database + "__new", Secret: good.Secret},
+		{Tenant: 1, Database: "postgres; DROP", Secret: good.Secret},
+		{Tenant: 1, Database: good.Database + "__new", Secret: good.Secret},
 		{Tenant: 1, Database: "Upper", Secret: good.Secret}, {Tenant: 0, Database: good.Database, Secret: good.Secret},
 	} {
 		_, err := c.prov.EnsureDatabase(ctx, w)

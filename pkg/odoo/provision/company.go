@@ -13,9 +13,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// company makes workspaces as companies of one shared database. The database carries the marker of the installation, and a
-// company of ours the external id "leadctl.tenant_<number>": Odoo keeps those unique and makes one together with its record, so
-// that racing attempts make one company. A company without it is never written to.
+// company makes workspaces as companies of one shared database. The database carries the marker of the installation,
+// and a company of ours the external id "leadctl.tenant_<number>": Odoo keeps those unique and makes one together with
+// its record, so that racing attempts make one company. A company without it is never written to.
 type company struct {
 	server        *odoo.Server
 	cluster       *cluster // nil: the accounts get passwords instead of keys
@@ -37,7 +37,8 @@ func newCompany(server *odoo.Server, p Provisioning) (*company, error) {
 		return nil, odoo.Misconfigured("Odoo shared database %s: no administrator password configured", p.Shared).
 			WithHint("set odoo.template_password to the one it was prepared with")
 	}
-	c := &company{server: server, database: p.Shared, installation: p.Installation, login: p.TemplateLogin, secret: p.TemplateSecret}
+	c := &company{server: server, database: p.Shared, installation: p.Installation, login: p.TemplateLogin,
+		secret: p.TemplateSecret}
 	if p.ClusterDSN == "" {
 		return c, nil
 	}
@@ -64,7 +65,8 @@ func (c *company) openAdministrator(ctx context.Context) (*odoo.Session, error) 
 			return nil, err
 		}
 		if !ok {
-			return nil, odoo.Misconfigured("Odoo account %s in the shared database %s: credentials refused", c.login, c.database).
+			return nil, odoo.Misconfigured("Odoo account %s in the shared database %s: credentials refused", c.login,
+				c.database).
 				WithHint("set odoo.template_password to the one the database was prepared with")
 		}
 		owner, err := s.Parameter(ctx, markerKey)
@@ -100,7 +102,8 @@ func (c *company) requireCompany(ctx context.Context, w Workspace) (int64, error
 	}
 	id, err := c.findCompany(ctx, w.Tenant)
 	if err == nil && id == 0 {
-		err = fault.New(fault.NotFound, "Odoo company of tenant %s in %s: missing", w.Tenant, c.database).WithCode(odoo.CodeMissing)
+		err = fault.New(fault.NotFound, "Odoo company of tenant %s in %s: missing", w.Tenant,
+			c.database).WithCode(odoo.CodeMissing)
 	}
 	return id, err
 }
@@ -148,7 +151,8 @@ func (c *company) createCompany(ctx context.Context, tenant tenantid.ID) error {
 	if err != nil {
 		return err
 	}
-	failed := s.LoadRecords(ctx, "res.company", []string{"id", "name"}, [][]string{{ownModule + "." + companyMark(tenant), unnamedCompany(tenant)}})
+	failed := s.LoadRecords(ctx, "res.company", []string{"id", "name"},
+		[][]string{{ownModule + "." + companyMark(tenant), unnamedCompany(tenant)}})
 	id, err := c.findCompany(ctx, tenant)
 	if err == nil && id == 0 {
 		err = failed
@@ -217,7 +221,8 @@ func (c *company) checkAccess(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if len(missing) > 0 {
-		return "", odoo.Misconfigured("Odoo database %s: record rules missing or switched off: %s", c.database, strings.Join(missing, ", ")).
+		return "", odoo.Misconfigured("Odoo database %s: record rules missing or switched off: %s", c.database,
+			strings.Join(missing, ", ")).
 			WithHint("leadctl odoo template prepare makes them again")
 	}
 	detail := "shared database " + c.database + " is ours and its rules stand"

@@ -8,8 +8,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// dropWorkspace takes a tenant out of the shared database: its accounts are archived, its leads and contacts deleted, and the company,
-// which Odoo does not delete once it was used, loses its name and our marker.
+// dropWorkspace takes a tenant out of the shared database: its accounts are archived, its leads and contacts deleted,
+// and the company, which Odoo does not delete once it was used, loses its name and our marker.
 func (c *company) dropWorkspace(ctx context.Context, w Workspace) (bool, error) {
 	id, err := c.findCompany(ctx, w.Tenant)
 	if err != nil || id == 0 {
@@ -31,28 +31,32 @@ func (c *company) dropWorkspace(ctx context.Context, w Workspace) (bool, error) 
 			return false, err
 		}
 	}
-	if err := s.Write(ctx, "res.company", []int64{id}, odoo.Record{"name": fmt.Sprintf("Deleted workspace %s (%d)", w.Tenant, id)}, odoo.QuietContext()); err != nil {
+	if err := s.Write(ctx, "res.company", []int64{id},
+		odoo.Record{"name": fmt.Sprintf("Deleted workspace %s (%d)", w.Tenant, id)}, odoo.QuietContext()); err != nil {
 		return false, err
 	}
 	return true, c.unmark(ctx, s, w.Tenant)
 }
 
-// retireUsers archives the company's users and takes their logins and their ties to the identity provider off them, which those people may
-// need for another workspace: Odoo wants either only once in a database.
+// retireUsers archives the company's users and takes their logins and their ties to the identity provider off them,
+// which those people may need for another workspace: Odoo wants either only once in a database.
 func retireUsers(ctx context.Context, s *odoo.Session) error {
-	users, err := s.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("company_id", "=", s.Company()), odoo.Where("id", "!=", s.UID())},
+	users, err := s.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("company_id", "=",
+		s.Company()), odoo.Where("id", "!=", s.UID())},
 		Fields: []string{"login"}})
 	for _, u := range users {
 		if err != nil {
 			return err
 		}
 		login := fmt.Sprintf("deleted-%d-%s", u.ID(), u.Text("login"))
-		err = s.Write(ctx, "res.users", []int64{u.ID()}, odoo.Record{"active": false, "login": login, "oauth_uid": false, "oauth_provider_id": false}, nil)
+		err = s.Write(ctx, "res.users", []int64{u.ID()},
+			odoo.Record{"active": false, "login": login, "oauth_uid": false, "oauth_provider_id": false}, nil)
 	}
 	return err
 }
 
-// deleteKeys takes the keys off a company's accounts. Odoo 14 finds a key of an archived user before the same one of another.
+// deleteKeys takes the keys off a company's accounts. Odoo 14 finds a key of an archived user before the same one of
+// another.
 func (c *company) deleteKeys(ctx context.Context, id int64) error {
 	if c.cluster == nil {
 		return nil // passwords, which went with the accounts
@@ -62,7 +66,8 @@ func (c *company) deleteKeys(ctx context.Context, id int64) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	_, err = conn.Exec(ctx, `DELETE FROM res_users_apikeys k USING res_users u WHERE u.id = k.user_id AND u.company_id = $1`, id)
+	_, err = conn.Exec(ctx,
+		`DELETE FROM res_users_apikeys k USING res_users u WHERE u.id = k.user_id AND u.company_id = $1`, id)
 	return clusterFault("keys in "+c.database, err)
 }
 
@@ -77,7 +82,8 @@ func deleteAll(ctx context.Context, s *odoo.Session, model string) error {
 		own = append(own, odoo.Where("id", "not in", kept))
 	}
 	for {
-		some, err := s.SearchRead(ctx, model, odoo.Query{Domain: own, Fields: []string{"name"}, Limit: 500, Archived: true})
+		some, err := s.SearchRead(ctx, model, odoo.Query{Domain: own, Fields: []string{"name"}, Limit: 500,
+			Archived: true})
 		if err != nil || len(some) == 0 {
 			return err
 		}
@@ -93,7 +99,8 @@ func ownContacts(ctx context.Context, s *odoo.Session) ([]int64, error) {
 	if err != nil {
 		return nil, err
 	}
-	users, err := s.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("company_id", "=", s.Company())}, Fields: []string{"partner_id"}, Archived: true})
+	users, err := s.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("company_id", "=",
+		s.Company())}, Fields: []string{"partner_id"}, Archived: true})
 	kept := []int64{contact}
 	for _, u := range users {
 		kept = append(kept, u.Int("partner_id"))

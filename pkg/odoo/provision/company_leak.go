@@ -11,9 +11,10 @@ import (
 // CodeLeak is the code of a workspace that shows or yields something of another tenant's. Nothing may go on then.
 const CodeLeak = "ODOO_LEAK"
 
-// leakProbe tries, as leadctl's account of one tenant, to see and to change what is not that tenant's. What it looks for is
-// planted: contacts and a lead without a company and of the main company, a tag, a campaign, a team, made by the
-// administrator as another tenant's people would make them. Besides, whatever else the account sees must be its own company's.
+// leakProbe tries, as leadctl's account of one tenant, to see and to change what is not that tenant's. What it looks
+// for is planted: contacts and a lead without a company and of the main company, a tag, a campaign, a team, made by the
+// administrator as another tenant's people would make them. Besides, whatever else the account sees must be its own
+// company's.
 type leakProbe struct {
 	session *odoo.Session // the tenant's
 	admin   *odoo.Session
@@ -50,8 +51,10 @@ func plantCanaries(ctx context.Context, s *odoo.Session) (map[string][]int64, er
 		fields []string
 		rows   [][]string
 	}{
-		{"res.partner", []string{"id", "name", "company_id/.id"}, [][]string{{"leadctl.canary_partner_0", canary, ""}, {"leadctl.canary_partner_1", canary, company}}},
-		{"crm.lead", []string{"id", "name", "user_id/.id", "company_id/.id"}, [][]string{{"leadctl.canary_lead_0", canary, "", ""}, {"leadctl.canary_lead_1", canary, "", company}}},
+		{"res.partner", []string{"id", "name", "company_id/.id"},
+			[][]string{{"leadctl.canary_partner_0", canary, ""}, {"leadctl.canary_partner_1", canary, company}}},
+		{"crm.lead", []string{"id", "name", "user_id/.id", "company_id/.id"},
+			[][]string{{"leadctl.canary_lead_0", canary, "", ""}, {"leadctl.canary_lead_1", canary, "", company}}},
 		{"crm.tag", []string{"id", "name"}, [][]string{{"leadctl.canary_tag", canary}}},
 		{"utm.campaign", []string{"id", "name"}, [][]string{{"leadctl.canary_campaign", canary}}},
 		{"crm.team", []string{"id", "name", "company_id/.id"}, [][]string{{"leadctl.canary_team", canary, ""}}},
@@ -61,8 +64,9 @@ func plantCanaries(ctx context.Context, s *odoo.Session) (map[string][]int64, er
 		}
 	}
 	out := map[string][]int64{"res.users": {s.UID()}}
-	marks, err := s.SearchRead(ctx, "ir.model.data", odoo.Query{Domain: odoo.Domain{odoo.Where("module", "=", ownModule), odoo.Where("name", "=like", "canary_%")},
-		Fields: []string{"model", "res_id"}})
+	marks, err := s.SearchRead(ctx, "ir.model.data",
+		odoo.Query{Domain: odoo.Domain{odoo.Where("module", "=", ownModule), odoo.Where("name", "=like", "canary_%")},
+			Fields: []string{"model", "res_id"}})
 	for _, m := range marks {
 		out[m.Text("model")] = append(out[m.Text("model")], m.Int("res_id"))
 	}
@@ -81,18 +85,21 @@ func (p leakProbe) lookForLeaks(ctx context.Context) error {
 		}
 	}
 	for _, model := range []string{"res.partner", "crm.lead", "res.users"} {
-		if err := p.unseen(ctx, model, odoo.Query{Domain: odoo.Domain{odoo.Where("company_id", "!=", p.session.Company())}}); err != nil {
+		if err := p.unseen(ctx, model, odoo.Query{Domain: odoo.Domain{odoo.Where("company_id", "!=",
+			p.session.Company())}}); err != nil {
 			return err
 		}
 	}
-	if err := p.unseen(ctx, "res.company", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "!=", p.session.Company())}}); err != nil {
+	if err := p.unseen(ctx, "res.company", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "!=",
+		p.session.Company())}}); err != nil {
 		return err
 	}
 	return p.elsewhere(ctx)
 }
 
 func (p leakProbe) leakFault(what string) error {
-	return fault.New(fault.Operator, "Odoo database %s: company %d of a tenant reaches others' records: %s", p.session.Database(), p.session.Company(), what).
+	return fault.New(fault.Operator, "Odoo database %s: company %d of a tenant reaches others' records: %s",
+		p.session.Database(), p.session.Company(), what).
 		WithCode(CodeLeak).WithHint("switch nobody on; leadctl odoo template prepare makes the record rules again")
 }
 
@@ -141,7 +148,8 @@ func (p leakProbe) elsewhere(ctx context.Context) error {
 	if err := refusedIsFine(err); err != nil {
 		return err
 	}
-	made, err := p.session.Create(ctx, "res.partner", []odoo.Record{{"name": "leadctl leak probe", "company_id": other}}, odoo.QuietContext())
+	made, err := p.session.Create(ctx, "res.partner",
+		[]odoo.Record{{"name": "leadctl leak probe", "company_id": other}}, odoo.QuietContext())
 	if err == nil {
 		return errors.Join(p.leakFault("res.partner made elsewhere"), p.admin.Unlink(ctx, "res.partner", made))
 	}

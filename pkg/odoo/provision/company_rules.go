@@ -10,10 +10,10 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// How companies of one database are kept apart. Odoo's own rules are not enough: contacts and leads without a company belong to
-// everybody, every internal user sees every other one, and tags, sources and teams know no company at all. Group rules cannot
-// narrow that, since they are or-ed; so there is one global rule for each model, which binds everybody but the administrator
-// that leadctl works as.
+// How companies of one database are kept apart. Odoo's own rules are not enough: contacts and leads without a company
+// belong to everybody, every internal user sees every other one, and tags, sources and teams know no company at all.
+// Group rules cannot narrow that, since they are or-ed; so there is one global rule for each model, which binds
+// everybody but the administrator that leadctl works as.
 
 // recordRule is a global record rule. Its domain sees Odoo's user, company_ids and time.
 type recordRule struct {
@@ -21,8 +21,8 @@ type recordRule struct {
 	changes       bool // binds writing, making and deleting only
 }
 
-// Rules by whose a record is. "Made by" follows the person who made it, for models that know no company; what Odoo's own
-// installation made (user 1) stays visible to all.
+// Rules by whose a record is. "Made by" follows the person who made it, for models that know no company; what Odoo's
+// own installation made (user 1) stays visible to all.
 const (
 	ownCompany   = `[('company_id','in',company_ids)]`
 	ownPeople    = `['|',('company_id','in',company_ids),('user_ids.company_id','in',company_ids)]`
@@ -65,7 +65,8 @@ func (r recordRule) mark() string {
 	return ownModule + "." + name
 }
 
-// ensureRules makes the rules, or brings them back to what they shall say. The administrator is named in them by number.
+// ensureRules makes the rules, or brings them back to what they shall say. The administrator is named in them by
+// number.
 func ensureRules(ctx context.Context, s *odoo.Session) error {
 	all := companyRules()
 	names := make([]string, len(all))
@@ -79,12 +80,15 @@ func ensureRules(ctx context.Context, s *odoo.Session) error {
 	var rows [][]string
 	for _, r := range all {
 		if models[r.model] == 0 {
-			return fault.New(fault.Operator, "Odoo model %s in %s: missing", r.model, s.Database()).WithCode(odoo.CodeMisconfig)
+			return fault.New(fault.Operator, "Odoo model %s in %s: missing", r.model,
+				s.Database()).WithCode(odoo.CodeMisconfig)
 		}
 		domain := fmt.Sprintf("[(1,'=',1)] if user.id == %d else %s", s.UID(), r.domain)
-		rows = append(rows, []string{r.mark(), r.name(), odoo.FormatID(models[r.model]), domain, xmlBoolean(!r.changes), "1", "1", "1", "1"})
+		rows = append(rows, []string{r.mark(), r.name(), odoo.FormatID(models[r.model]), domain, xmlBoolean(!r.changes),
+			"1", "1", "1", "1"})
 	}
-	return s.LoadRecords(ctx, "ir.rule", []string{"id", "name", "model_id/.id", "domain_force", "perm_read", "perm_write", "perm_create", "perm_unlink", "active"}, rows)
+	return s.LoadRecords(ctx, "ir.rule", []string{"id", "name", "model_id/.id", "domain_force", "perm_read",
+		"perm_write", "perm_create", "perm_unlink", "active"}, rows)
 }
 
 func xmlBoolean(b bool) string {
@@ -96,7 +100,8 @@ func xmlBoolean(b bool) string {
 
 // missingRules are the names of rules that are not in force.
 func missingRules(ctx context.Context, s *odoo.Session) ([]string, error) {
-	have, err := s.SearchRead(ctx, "ir.rule", odoo.Query{Domain: odoo.Domain{odoo.Where("name", "=like", "leadctl: %")}, Fields: []string{"name"}})
+	have, err := s.SearchRead(ctx, "ir.rule", odoo.Query{Domain: odoo.Domain{odoo.Where("name", "=like", "leadctl: %")},
+		Fields: []string{"name"}})
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +119,8 @@ func missingRules(ctx context.Context, s *odoo.Session) ([]string, error) {
 func ownByDefault(ctx context.Context, s *odoo.Session) error {
 	for _, model := range odoo.CompanyModels {
 		_, err := s.Call(ctx, odoo.Call{Model: "ir.default", Method: "set", Args: []odoo.Arg{
-			{Name: "model_name", Value: model}, {Name: "field_name", Value: "company_id"}, {Name: "value", Value: s.Company()},
+			{Name: "model_name", Value: model}, {Name: "field_name", Value: "company_id"},
+			{Name: "value", Value: s.Company()},
 			{Name: "user_id", Value: false}, {Name: "company_id", Value: s.Company()},
 		}})
 		if err != nil {
@@ -125,7 +131,8 @@ func ownByDefault(ctx context.Context, s *odoo.Session) error {
 	if err != nil {
 		return err
 	}
-	own, err := s.SearchRead(ctx, "res.partner", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "=", contact), odoo.Where("company_id", "=", false)}, Fields: []string{"name"}})
+	own, err := s.SearchRead(ctx, "res.partner", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "=", contact),
+		odoo.Where("company_id", "=", false)}, Fields: []string{"name"}})
 	if err != nil || len(own) == 0 {
 		return err
 	}
@@ -134,7 +141,8 @@ func ownByDefault(ctx context.Context, s *odoo.Session) error {
 
 // companyContact is the contact that Odoo made for the session's company.
 func companyContact(ctx context.Context, s *odoo.Session) (int64, error) {
-	found, err := s.SearchRead(ctx, "res.company", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "=", s.Company())}, Fields: []string{"partner_id"}})
+	found, err := s.SearchRead(ctx, "res.company",
+		odoo.Query{Domain: odoo.Domain{odoo.Where("id", "=", s.Company())}, Fields: []string{"partner_id"}})
 	if err != nil || len(found) == 0 {
 		return 0, err
 	}

@@ -47,7 +47,8 @@ func testCompaniesApart(t *testing.T, r rig) {
 	for _, w := range []provision.Workspace{a, b} {
 		_, err := r.prov.EnsureUser(ctx, w, provision.User{Email: "owner" + w.Tenant.String() + "@example.com"})
 		require.NoError(t, err)
-		_, err = r.prov.PushLeads(ctx, w, []crm.Lead{{UEN: "202012345A", Name: "The same company", Score: 0.5, Bucket: "low"}})
+		_, err = r.prov.PushLeads(ctx, w, []crm.Lead{{UEN: "202012345A", Name: "The same company", Score: 0.5,
+			Bucket: "low"}})
 		require.NoError(t, err)
 	}
 	for _, pair := range [][2]provision.Workspace{{a, b}, {b, a}} {
@@ -88,9 +89,12 @@ func testConversationsApart(t *testing.T, r rig, a, b provision.Workspace) {
 	for _, model := range []string{"crm.lead", "res.partner"} {
 		on, err := mine.SearchRead(ctx, model, odoo.Query{Fields: []string{"name"}, Limit: 1, Order: "id desc"})
 		require.NoError(t, err)
-		_, err = mine.Call(ctx, odoo.Call{Model: model, Method: "message_post", IDs: []int64{on[0].ID()}, Named: map[string]any{"body": canary, "email_from": "a@example.com"}})
+		_, err = mine.Call(ctx, odoo.Call{Model: model, Method: "message_post", IDs: []int64{on[0].ID()},
+			Named: map[string]any{"body": canary, "email_from": "a@example.com"}})
 		require.NoError(t, err)
-		files, err := mine.Create(ctx, "ir.attachment", []odoo.Record{{"name": canary, "res_model": model, "res_id": on[0].ID(), "datas": base64.StdEncoding.EncodeToString([]byte(canary))}}, nil)
+		files, err := mine.Create(ctx, "ir.attachment",
+			[]odoo.Record{{"name": canary, "res_model": model, "res_id": on[0].ID(),
+				"datas": base64.StdEncoding.EncodeToString([]byte(canary))}}, nil)
 		require.NoError(t, err)
 		hung["ir.attachment"] = append(hung["ir.attachment"], files...)
 		messages, err := mine.SearchRead(ctx, "mail.message", odoo.Query{Fields: []string{"res_id"},
@@ -100,11 +104,13 @@ func testConversationsApart(t *testing.T, r rig, a, b provision.Workspace) {
 		for _, m := range messages {
 			hung["mail.message"] = append(hung["mail.message"], m.ID())
 		}
-		_, err = theirs.Call(ctx, odoo.Call{Model: model, Method: "message_post", IDs: []int64{on[0].ID()}, Named: map[string]any{"body": "an answer", "email_from": "b@example.com"}})
+		_, err = theirs.Call(ctx, odoo.Call{Model: model, Method: "message_post", IDs: []int64{on[0].ID()},
+			Named: map[string]any{"body": "an answer", "email_from": "b@example.com"}})
 		require.Equal(t, odoo.CodeForbidden, fault.Code(err), "%s: %v", model, err)
 	}
 	for model, ids := range hung {
-		found, err := theirs.SearchCount(ctx, model, odoo.Query{Domain: odoo.Domain{odoo.Where("id", "in", ids)}, Archived: true})
+		found, err := theirs.SearchCount(ctx, model,
+			odoo.Query{Domain: odoo.Domain{odoo.Where("id", "in", ids)}, Archived: true})
 		require.NoError(t, err)
 		require.Zero(t, found, model)
 		for _, id := range ids {
@@ -181,8 +187,8 @@ func testDropCompany(t *testing.T, r rig) {
 	require.True(t, created, "what one replica deleted, another does not take for there")
 }
 
-// testLeaksFound opens one leak after the other, as somebody might who edits Odoo's rules, and demands that the smoke test fails
-// loudly and that preparing the database again closes it.
+// testLeaksFound opens one leak after the other, as somebody might who edits Odoo's rules, and demands that the smoke
+// test fails loudly and that preparing the database again closes it.
 func testLeaksFound(t *testing.T, r rig) {
 	ctx := context.Background()
 	w := r.provisioned(t, 115)
@@ -193,13 +199,15 @@ func testLeaksFound(t *testing.T, r rig) {
 	require.True(t, ok)
 	// Not users and teams: the rules of contacts and of mail aliases hold for them too, since each of them is one.
 	type hole struct{ model, field string }
-	holes := []hole{{"res.partner", "active"}, {"crm.lead", "active"}, {"crm.tag", "active"}, {"utm.campaign", "active"}}
+	holes := []hole{{"res.partner", "active"}, {"crm.lead", "active"}, {"crm.tag", "active"},
+		{"utm.campaign", "active"}}
 	if r.stand != nil { // a real Odoo writes nothing that may not be read, whatever the rule for writing says
 		holes = append(holes, hole{"res.partner", "perm_write"}, hole{"crm.lead", "perm_write"})
 	}
 	for _, open := range holes {
 		model := open.model
-		rules, err := admin.SearchRead(ctx, "ir.rule", odoo.Query{Domain: odoo.Domain{odoo.Where("name", "=", "leadctl: "+model)}, Fields: []string{"name"}})
+		rules, err := admin.SearchRead(ctx, "ir.rule",
+			odoo.Query{Domain: odoo.Domain{odoo.Where("name", "=", "leadctl: "+model)}, Fields: []string{"name"}})
 		require.NoError(t, err)
 		require.Len(t, rules, 1)
 		id := []int64{rules[0].ID()}

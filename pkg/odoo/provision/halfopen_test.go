@@ -18,8 +18,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/tcpproxy"
 )
 
-// testHalfOpenConnection: connections stay up and nothing comes back through them, whether or not Odoo did what it was told. Each
-// call ends with its deadline, and neither a slot nor a goroutine is left behind.
+// testHalfOpenConnection: connections stay up and nothing comes back through them, whether or not Odoo did what it was
+// told. Each call ends with its deadline, and neither a slot nor a goroutine is left behind.
 func testHalfOpenConnection(t *testing.T) {
 	r := standIn(t, odootest.Options{})
 	w := r.provisioned(t, 6)
@@ -51,12 +51,14 @@ func testHalfOpenConnection(t *testing.T) {
 				assert.Equal(t, odoo.CodeUnreachable, fault.Code(err), "%v", err)
 			})
 		}
-		assert.Eventually(t, func() bool { return len(r.stand.Calls()) > before }, time.Minute, time.Millisecond, "the server hears it")
+		assert.Eventually(t, func() bool { return len(r.stand.Calls()) > before }, time.Minute, time.Millisecond,
+			"the server hears it")
 		assert.Positive(t, running())
 		wg.Wait()
 		end()
 		require.Eventually(t, alive, time.Minute, 10*time.Millisecond)
 	})
 	transport.CloseIdleConnections()
-	require.Eventually(t, func() bool { return running() == 0 }, time.Minute, 10*time.Millisecond, "goroutines outlive their calls")
+	require.Eventually(t, func() bool { return running() == 0 }, time.Minute, 10*time.Millisecond,
+		"goroutines outlive their calls")
 }

@@ -32,22 +32,25 @@ func env(t *testing.T, name string) string {
 	return v
 }
 
-// liveRig makes databases on the server that the variables prefix_URL, prefix_DSN and prefix_MASTER_FILE describe, from a locked template
-// where the cluster is at hand and from one that Odoo can open elsewhere; both stay for the next run. What begins as shut says is
-// kept from leadctl, as by a proxy.
+// liveRig makes databases on the server that the variables prefix_URL, prefix_DSN and prefix_MASTER_FILE describe, from
+// a locked template where the cluster is at hand and from one that Odoo can open elsewhere; both stay for the next run.
+// What begins as shut says is kept from leadctl, as by a proxy.
 func liveRig(t *testing.T, variables, name string, cluster bool, shut ...string) rig {
 	t.Helper()
 	template := "lct_template_s"
 	if cluster {
 		template = "lct_template_c"
 	}
-	return liveRigFor(t, variables, name, cluster, provision.Provisioning{Template: template + name[len(name)-2:]}, shut...)
+	return liveRigFor(t, variables, name, cluster, provision.Provisioning{Template: template + name[len(name)-2:]},
+		shut...)
 }
 
 // liveShared makes companies in one database there.
 func liveShared(t *testing.T, variables, name string, cluster bool, shut ...string) rig {
 	t.Helper()
-	return liveRigFor(t, variables, name, cluster, provision.Provisioning{Mode: provision.ModeCompany, Shared: "lct_shared_" + name, TemplateSecret: adminPassword}, shut...)
+	return liveRigFor(t, variables, name, cluster,
+		provision.Provisioning{Mode: provision.ModeCompany, Shared: "lct_shared_" + name,
+			TemplateSecret: adminPassword}, shut...)
 }
 
 func liveRigFor(t *testing.T, variables, name string, cluster bool, how provision.Provisioning, shut ...string) rig {
@@ -58,7 +61,8 @@ func liveRigFor(t *testing.T, variables, name string, cluster bool, how provisio
 	if len(shut) > 0 {
 		address = keepShut(t, address, shut)
 	}
-	r := rig{server: client(t, address, 2*time.Minute), prefix: "lct_" + name, dsn: env(t, variables+"_DSN"), how: how, shut: shut}
+	r := rig{server: client(t, address, 2*time.Minute), prefix: "lct_" + name, dsn: env(t, variables+"_DSN"), how: how,
+		shut: shut}
 	r.how.Installation, r.how.Master = "live", odoo.Secret(strings.TrimSpace(string(secret)))
 	if cluster {
 		r.how.ClusterDSN = odoo.Secret(r.dsn)
@@ -70,7 +74,8 @@ func liveRigFor(t *testing.T, variables, name string, cluster bool, how provisio
 }
 
 // behind is a proxy in front of a server.
-func behind(t *testing.T, address string, serve func(w http.ResponseWriter, r *http.Request, odoo http.Handler)) string {
+func behind(t *testing.T, address string, serve func(w http.ResponseWriter, r *http.Request,
+	odoo http.Handler)) string {
 	t.Helper()
 	to, err := url.Parse(address)
 	require.NoError(t, err)
@@ -92,8 +97,8 @@ func keepShut(t *testing.T, address string, shut []string) string {
 	})
 }
 
-// testAlike compares what leadctl wrote in SQL with what Odoo wrote itself: but for who is meant and when it was, the same stands in
-// every column.
+// testAlike compares what leadctl wrote in SQL with what Odoo wrote itself: but for who is meant and when it was, the
+// same stands in every column.
 func testAlike(t *testing.T, r rig) {
 	testPeopleAlike(t, r)
 	testNamesAlike(t, r)
@@ -154,7 +159,9 @@ func testPeopleAlike(t *testing.T, r rig) {
 			FROM res_users u JOIN res_partner p ON p.id = u.partner_id WHERE u.id = $1`, uid).Scan(&people[i]))
 		s, err := r.prov.Session(ctx, w)
 		require.NoError(t, err)
-		seen, err := s.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", who+"@example.com")}, Fields: []string{"name", "email", "share", "image_128"}})
+		seen, err := s.SearchRead(ctx, "res.users",
+			odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", who+"@example.com")},
+				Fields: []string{"name", "email", "share", "image_128"}})
 		require.NoError(t, err)
 		require.Len(t, seen, 1)
 		require.Equal(t, who+" <&>", seen[0].Text("name"))

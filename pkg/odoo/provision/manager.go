@@ -37,8 +37,8 @@ func (m *manager) ensureWorkspace(ctx context.Context, w Workspace) (bool, error
 	return true, err
 }
 
-// acceptExisting: with the workspace there, a provisional database beside it belongs to nobody. A crash leaves one where a name is given by
-// copying.
+// acceptExisting: with the workspace there, a provisional database beside it belongs to nobody. A crash leaves one
+// where a name is given by copying.
 func (m *manager) acceptExisting(ctx context.Context, w Workspace) error {
 	if _, err := m.openOwned(ctx, w); err != nil {
 		return err
@@ -46,8 +46,8 @@ func (m *manager) acceptExisting(ctx context.Context, w Workspace) error {
 	return m.databases.DropLeftover(ctx, w.provisional())
 }
 
-// acceptConcurrent finds out whether a failed attempt was only slower than another one, or lost its last answer: then the workspace is
-// there. Odoo offers no lock to prevent that.
+// acceptConcurrent finds out whether a failed attempt was only slower than another one, or lost its last answer: then
+// the workspace is there. Odoo offers no lock to prevent that.
 func (m *manager) acceptConcurrent(ctx context.Context, w Workspace, failed error) error {
 	if done, err := m.databases.Exists(ctx, w.Database); err != nil || !done {
 		return failed
@@ -60,7 +60,8 @@ func (m *manager) createDatabase(ctx context.Context, w Workspace) error {
 		return err
 	}
 	if err := m.setIdentity(ctx, w); err != nil {
-		if fault.Is(err, fault.Operator) { // the template's fault: were its clone to stay, the next attempt would find that and no new template
+		// the template's fault: were its clone to stay, the next attempt would find that and no new template
+		if fault.Is(err, fault.Operator) {
 			_, _ = m.databases.Drop(ctx, w.provisional())
 		}
 		return err
@@ -87,8 +88,8 @@ func (m *manager) cloneTemplate(ctx context.Context, name string) error {
 	return odoo.MasterRefused(err)
 }
 
-// setIdentity does over RPC what cluster.identify does in SQL. The order matters for a crash in between: leadctl's account gets
-// its secret first, and the template's administrator loses his last.
+// setIdentity does over RPC what cluster.identify does in SQL. The order matters for a crash in between: leadctl's
+// account gets its secret first, and the template's administrator loses his last.
 func (m *manager) setIdentity(ctx context.Context, w Workspace) error {
 	db := w.provisional()
 	own, ok, err := m.openServiceAccount(ctx, db, w.Secret)
@@ -121,18 +122,20 @@ func (m *manager) openServiceAccount(ctx context.Context, db string, secret odoo
 	return m.server.Open(ctx, odoo.Account{Database: db, Login: odoo.ServiceLogin, Secret: secret})
 }
 
-// openAccount signs in as the template's administrator and gives leadctl's account its secret, as a password: over RPC Odoo
-// does not let a key be chosen, and the caller's stored secret must be the one that works.
+// openAccount signs in as the template's administrator and gives leadctl's account its secret, as a password: over RPC
+// Odoo does not let a key be chosen, and the caller's stored secret must be the one that works.
 func (m *manager) openAccount(ctx context.Context, db string, secret odoo.Secret) (*odoo.Session, error) {
 	admin, ok, err := m.server.Open(ctx, odoo.Account{Database: db, Login: m.login, Secret: m.secret})
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
-		return nil, fault.New(fault.Operator, "Odoo template account %s: credentials refused by the clone %s", m.login, db).
+		return nil, fault.New(fault.Operator, "Odoo template account %s: credentials refused by the clone %s", m.login,
+			db).
 			WithCode(odoo.CodeMisconfig).WithHint("check the template's administrator login and password")
 	}
-	users, err := admin.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", odoo.ServiceLogin)}, Fields: []string{"login"}})
+	users, err := admin.SearchRead(ctx, "res.users",
+		odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", odoo.ServiceLogin)}, Fields: []string{"login"}})
 	if err != nil {
 		return nil, err
 	}
@@ -145,20 +148,23 @@ func (m *manager) openAccount(ctx context.Context, db string, secret odoo.Secret
 	}
 	s, ok, err := m.openServiceAccount(ctx, db, secret)
 	if err == nil && !ok {
-		err = fault.New(fault.Unavailable, "Odoo account %s in %s: the password just set is refused", odoo.ServiceLogin, db)
+		err = fault.New(fault.Unavailable, "Odoo account %s in %s: the password just set is refused", odoo.ServiceLogin,
+			db)
 	}
 	return s, err
 }
 
-// closeTemplateAdministrator gives the template's administrator a login of its own and a password nobody knows, and makes sure that
-// the old ones are refused.
+// closeTemplateAdministrator gives the template's administrator a login of its own and a password nobody knows, and
+// makes sure that the old ones are refused.
 func (m *manager) closeTemplateAdministrator(ctx context.Context, own *odoo.Session, w Workspace) error {
-	users, err := own.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", m.login)}, Fields: []string{"login"}})
+	users, err := own.SearchRead(ctx, "res.users",
+		odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", m.login)}, Fields: []string{"login"}})
 	if err != nil {
 		return err
 	}
 	if len(users) == 1 {
-		if err := own.SetPassword(ctx, users[0].ID(), odoo.NewSecret(), odoo.Record{"login": "admin@" + w.Database}); err != nil {
+		if err := own.SetPassword(ctx, users[0].ID(), odoo.NewSecret(),
+			odoo.Record{"login": "admin@" + w.Database}); err != nil {
 			return err
 		}
 	}

@@ -13,18 +13,20 @@ const (
 	CodeUserArchived = "ODOO_USER_ARCHIVED" // by somebody, on purpose
 )
 
-// OAuthProvider is the identity provider that people sign in to Odoo with, as Odoo's auth_oauth knows it: the implicit flow, a public
-// client, no secret.
+// OAuthProvider is the identity provider that people sign in to Odoo with, as Odoo's auth_oauth knows it: the implicit
+// flow, a public client, no secret.
 type OAuthProvider struct {
 	Name         string // shown to operators; also how leadctl finds its provider again
 	Button       string // shown on the sign-in page
 	ClientID     string // public client with redirect <Odoo>/auth_oauth/signin
 	AuthEndpoint string // the provider's authorization endpoint
-	UserInfo     string // asked by Odoo's server with the token; must answer the subject, and should check the audience, which Odoo does not
+	// asked by Odoo's server with the token; must answer the subject, and should check the audience, which Odoo does
+	// not
+	UserInfo string
 }
 
-// EnsureProvider sees to it that the workspace offers exactly this provider on its sign-in page and admits nobody whom leadctl
-// did not link. It returns the provider's id there.
+// EnsureProvider sees to it that the workspace offers exactly this provider on its sign-in page and admits nobody whom
+// leadctl did not link. It returns the provider's id there.
 func (p *Provisioner) EnsureProvider(ctx context.Context, w Workspace, sso OAuthProvider) (int64, error) {
 	s, err := p.openForSettings(ctx, w)
 	if err != nil {
@@ -36,7 +38,8 @@ func (p *Provisioner) EnsureProvider(ctx context.Context, w Workspace, sso OAuth
 	return ensureProvider(ctx, s, sso)
 }
 
-// LinkUser ties user uid to the provider's subject. fault.Conflict with CodeUserLinked: that user is linked to somebody else.
+// LinkUser ties user uid to the provider's subject. fault.Conflict with CodeUserLinked: that user is linked to somebody
+// else.
 func (p *Provisioner) LinkUser(ctx context.Context, w Workspace, provider, uid int64, subject string) error {
 	if subject == "" {
 		return fault.New(fault.Internal, "tenant %s: SSO link without a subject", w.Tenant)
@@ -48,7 +51,8 @@ func (p *Provisioner) LinkUser(ctx context.Context, w Workspace, provider, uid i
 	return linkUser(ctx, s, uid, provider, subject)
 }
 
-// CheckSSO is nil when EnsureProvider would change nothing; it writes nothing. Else fault.Operator with the first difference.
+// CheckSSO is nil when EnsureProvider would change nothing; it writes nothing. Else fault.Operator with the first
+// difference.
 func (p *Provisioner) CheckSSO(ctx context.Context, w Workspace, sso OAuthProvider) error {
 	s, err := p.openForSettings(ctx, w)
 	if err != nil {
@@ -77,13 +81,15 @@ func (p *Provisioner) CheckSSO(ctx context.Context, w Workspace, sso OAuthProvid
 	return nil
 }
 
-// LinkedSubject is the provider's subject that a login is tied to, "" when it is tied to none. fault.NotFound: no such user.
+// LinkedSubject is the provider's subject that a login is tied to, "" when it is tied to none. fault.NotFound: no such
+// user.
 func (p *Provisioner) LinkedSubject(ctx context.Context, w Workspace, login string) (string, error) {
 	s, err := p.openForSettings(ctx, w)
 	if err != nil {
 		return "", err
 	}
-	found, err := s.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", login)}, Fields: []string{"oauth_uid"}})
+	found, err := s.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", login)},
+		Fields: []string{"oauth_uid"}})
 	if err == nil && len(found) == 0 {
 		err = fault.New(fault.NotFound, "Odoo user %s in %s: there is none", login, s.Database())
 	}
@@ -99,8 +105,10 @@ func ssoParameters() [][2]string {
 }
 
 func (sso OAuthProvider) record() odoo.Record {
-	return odoo.Record{"name": sso.Name, "body": sso.Button, "client_id": sso.ClientID, "enabled": true, "scope": "openid profile email",
-		"auth_endpoint": sso.AuthEndpoint, "validation_endpoint": sso.UserInfo, "data_endpoint": false, "css_class": "fa fa-fw fa-key"}
+	return odoo.Record{"name": sso.Name, "body": sso.Button, "client_id": sso.ClientID, "enabled": true,
+		"scope":         "openid profile email",
+		"auth_endpoint": sso.AuthEndpoint, "validation_endpoint": sso.UserInfo, "data_endpoint": false,
+		"css_class": "fa fa-fw fa-key"}
 }
 
 func readProviders(ctx context.Context, s *odoo.Session, which ...any) ([]odoo.Record, error) {
@@ -155,10 +163,12 @@ func coversValues(r odoo.Record, want odoo.Record) bool {
 	return true
 }
 
-// linkUser ties the user to the subject: Odoo does not do that by e-mail address, and answers "access denied" without it.
+// linkUser ties the user to the subject: Odoo does not do that by e-mail address, and answers "access denied" without
+// it.
 func linkUser(ctx context.Context, s *odoo.Session, uid, provider int64, subject string) error {
-	found, err := s.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "=", uid)}, Archived: true,
-		Fields: []string{"oauth_provider_id", "oauth_uid"}})
+	found, err := s.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "=", uid)},
+		Archived: true,
+		Fields:   []string{"oauth_provider_id", "oauth_uid"}})
 	if err != nil {
 		return err
 	}
@@ -169,7 +179,9 @@ func linkUser(ctx context.Context, s *odoo.Session, uid, provider int64, subject
 	case is == subject && found[0].Int("oauth_provider_id") == provider:
 		return nil
 	case is != "" && is != subject:
-		return fault.New(fault.Conflict, "Odoo user %d in %s: linked to another subject", uid, s.Database()).WithCode(CodeUserLinked)
+		return fault.New(fault.Conflict, "Odoo user %d in %s: linked to another subject", uid,
+			s.Database()).WithCode(CodeUserLinked)
 	}
-	return s.Write(ctx, "res.users", []int64{uid}, odoo.Record{"oauth_provider_id": provider, "oauth_uid": subject}, nil)
+	return s.Write(ctx, "res.users", []int64{uid}, odoo.Record{"oauth_provider_id": provider, "oauth_uid": subject},
+		nil)
 }

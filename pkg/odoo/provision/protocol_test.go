@@ -20,7 +20,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo/provision"
 )
 
-// TestProtocolIsChosen: on 19 JSON-2 for keys and the pages' own for passwords, XML-RPC elsewhere, and what is configured before all.
+// TestProtocolIsChosen: on 19 JSON-2 for keys and the pages' own for passwords, XML-RPC elsewhere, and what is
+// configured before all.
 func TestProtocolIsChosen(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -100,8 +101,10 @@ func TestPagesSayNo(t *testing.T) {
 	}
 	var lost atomic.Int64
 	for name, spoil := range map[string]func(http.ResponseWriter, *http.Request) bool{
-		"too many wrong passwords": answer(`{"error":{"data":{"name":"odoo.exceptions.AccessDenied","message":"Too many login failures"}}}`),
-		"hidden by a dbfilter":     answer(`{"error":{"data":{"name":"odoo.exceptions.AccessError","message":"Database not found."}}}`),
+		"too many wrong passwords": answer(
+			`{"error":{"data":{"name":"odoo.exceptions.AccessDenied","message":"Too many login failures"}}}`),
+		"hidden by a dbfilter": answer(
+			`{"error":{"data":{"name":"odoo.exceptions.AccessError","message":"Database not found."}}}`),
 		"shut by a proxy": func(w http.ResponseWriter, r *http.Request) bool {
 			if strings.HasPrefix(r.URL.Path, "/web") {
 				http.Error(w, "<h1>Forbidden</h1>", http.StatusForbidden)
@@ -130,7 +133,8 @@ func TestPagesSayNo(t *testing.T) {
 			}))
 			t.Cleanup(proxy.Close)
 			server := client(t, proxy.URL, time.Minute)
-			s, ok, err := server.Open(ctx, odoo.Account{Database: w.Database, Login: odoo.ServiceLogin, Secret: w.Secret})
+			s, ok, err := server.Open(ctx, odoo.Account{Database: w.Database, Login: odoo.ServiceLogin,
+				Secret: w.Secret})
 			require.NoError(t, err)
 			require.True(t, ok)
 			for range 2 {
@@ -148,8 +152,8 @@ func TestPagesSayNo(t *testing.T) {
 	require.Positive(t, lost.Load(), "a session was opened and given back")
 }
 
-// testCutAnywhere breaks each answer of a first sign-in off at a random byte, header included; the second attempt brings it to
-// the end, with no effect done twice.
+// testCutAnywhere breaks each answer of a first sign-in off at a random byte, header included; the second attempt
+// brings it to the end, with no effect done twice.
 func testCutAnywhere(t *testing.T, o odootest.Options) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

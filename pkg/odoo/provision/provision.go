@@ -17,8 +17,8 @@ const (
 	ModeCompany  = "company"  // a company per tenant in one shared database, kept apart by record rules
 )
 
-// Provisioning says how workspaces are made. With ClusterDSN they are raw clones on the PostgreSQL cluster (0.2 s each, and
-// other tenants do not notice); without it Odoo's database service copies the template (1 to 2 s).
+// Provisioning says how workspaces are made. With ClusterDSN they are raw clones on the PostgreSQL cluster (0.2 s each,
+// and other tenants do not notice); without it Odoo's database service copies the template (1 to 2 s).
 type Provisioning struct {
 	Installation string // names this leadctl installation in every marker: letters, digits, ".", "_", "-"
 	Template     string // the prepared template's database (ODOO_TEMPLATE_DB)
@@ -29,15 +29,16 @@ type Provisioning struct {
 	TemplateLogin  string      // administrator of the template, for the database service; "admin" by default
 	TemplateSecret odoo.Secret // its password; a clone refuses it before it gets its final name
 
-	// In ModeCompany, Shared is the database of all tenants, which PrepareTemplate made, and TemplateLogin with TemplateSecret
-	// opens its administrator. ClusterDSN is optional there: with it the tenants' accounts have API keys, else passwords.
+	// In ModeCompany, Shared is the database of all tenants, which PrepareTemplate made, and TemplateLogin with
+	// TemplateSecret opens its administrator. ClusterDSN is optional there: with it the tenants' accounts have API
+	// keys, else passwords.
 	Mode   string // ModeDatabase by default
 	Shared string // ODOO_DEFAULT_DB_NAME
 }
 
-// Provisioner makes and repairs workspaces. Each method is one step of onboarding: it looks, acts and looks again, may be
-// repeated at any time, and touches only databases that carry the marker of this installation and the workspace's tenant.
-// It is safe for concurrent use.
+// Provisioner makes and repairs workspaces. Each method is one step of onboarding: it looks, acts and looks again, may
+// be repeated at any time, and touches only databases that carry the marker of this installation and the workspace's
+// tenant. It is safe for concurrent use.
 type Provisioner struct {
 	server    *odoo.Server
 	backend   backend
@@ -45,8 +46,9 @@ type Provisioner struct {
 	cluster   *cluster        // the maker where the cluster is at hand, nil elsewhere
 	databases *odoo.Databases // of which a manager makes them
 	keys      bool            // accounts have API keys, so that JSON-2 can be spoken; else passwords
-	making    chan struct{}   // workspaces made at once: Odoo loads a new database for as long as the copying takes, and others wait for both
-	uids      sync.Map        // signInKey → int64: who leadctl's account is, so that not every step has to ask
+	// workspaces made at once: Odoo loads a new database for as long as the copying takes, and others wait for both
+	making chan struct{}
+	uids   sync.Map // signInKey → int64: who leadctl's account is, so that not every step has to ask
 }
 
 // signInKey names a sign-in that succeeded, by digest rather than by secret.
@@ -63,9 +65,11 @@ func NewProvisioner(server *odoo.Server, p Provisioning) (*Provisioner, error) {
 	if p.TemplateLogin == "" {
 		p.TemplateLogin = "admin"
 	}
-	out := &Provisioner{server: server, databases: server.Databases(p.Master), keys: p.ClusterDSN != "", making: make(chan struct{}, 3)}
+	out := &Provisioner{server: server, databases: server.Databases(p.Master), keys: p.ClusterDSN != "",
+		making: make(chan struct{}, 3)}
 	if server.Protocol() == odoo.ProtocolJSON2 && !out.keys {
-		return nil, odoo.Misconfigured("odoo.protocol json2: takes API keys only, and without the cluster there are none").
+		return nil, odoo.Misconfigured(
+			"odoo.protocol json2: takes API keys only, and without the cluster there are none").
 			WithHint("set ODOO_POSTGRES_DSN, or odoo.protocol to auto")
 	}
 	var err error
@@ -74,7 +78,8 @@ func NewProvisioner(server *odoo.Server, p Provisioning) (*Provisioner, error) {
 		out.shared, err = newCompany(server, p)
 		out.backend = out.shared
 	case p.Template == "":
-		err = odoo.Misconfigured("Odoo template database: not set").WithHint("set ODOO_TEMPLATE_DB, and make it with: leadctl odoo template prepare")
+		err = odoo.Misconfigured("Odoo template database: not set").WithHint(
+			"set ODOO_TEMPLATE_DB, and make it with: leadctl odoo template prepare")
 	case p.ClusterDSN != "":
 		out.cluster, err = newCluster(p)
 		out.backend = out.cluster
@@ -122,8 +127,9 @@ func (p *Provisioner) AuthType() string {
 	return "password"
 }
 
-// EnsureDatabase makes the workspace's database, with its own identity and with leadctl's account in it, and reports whether
-// this call made it. fault.Operator with CodeForeign: a database of that name is not ours, and was left as it is.
+// EnsureDatabase makes the workspace's database, with its own identity and with leadctl's account in it, and reports
+// whether this call made it. fault.Operator with CodeForeign: a database of that name is not ours, and was left as it
+// is.
 func (p *Provisioner) EnsureDatabase(ctx context.Context, w Workspace) (created bool, err error) {
 	if err := w.check(); err != nil {
 		return false, err
@@ -141,8 +147,8 @@ func (p *Provisioner) EnsureDatabase(ctx context.Context, w Workspace) (created 
 	return created, err
 }
 
-// DropDatabase deletes the workspace's database, if it carries our marker, and what a broken attempt left behind. It reports
-// whether there was anything to delete.
+// DropDatabase deletes the workspace's database, if it carries our marker, and what a broken attempt left behind. It
+// reports whether there was anything to delete.
 func (p *Provisioner) DropDatabase(ctx context.Context, w Workspace) (bool, error) {
 	if err := w.check(); err != nil {
 		return false, err
@@ -152,8 +158,8 @@ func (p *Provisioner) DropDatabase(ctx context.Context, w Workspace) (bool, erro
 }
 
 // Session opens the workspace as leadctl's account, over the protocol that server and account have. fault.Denied with
-// CodeAccessDenied: the stored secret is refused, and EnsureServiceAccount may put that right. A secret refused only since its
-// last use shows at the session's first call instead, with the same code.
+// CodeAccessDenied: the stored secret is refused, and EnsureServiceAccount may put that right. A secret refused only
+// since its last use shows at the session's first call instead, with the same code.
 func (p *Provisioner) Session(ctx context.Context, w Workspace) (*odoo.Session, error) {
 	if uid, known := p.uids.Load(w.signInKey()); known {
 		return p.session(ctx, w, uid.(int64))
@@ -168,8 +174,8 @@ func (p *Provisioner) Session(ctx context.Context, w Workspace) (*odoo.Session, 
 	return s, nil
 }
 
-// openForSettings opens the workspace with the right to change its settings and users: in a shared database leadctl's account of a tenant
-// has neither, and the administrator works for that tenant's company.
+// openForSettings opens the workspace with the right to change its settings and users: in a shared database leadctl's
+// account of a tenant has neither, and the administrator works for that tenant's company.
 func (p *Provisioner) openForSettings(ctx context.Context, w Workspace) (*odoo.Session, error) {
 	if p.shared != nil {
 		return p.shared.openForCompany(ctx, w)
@@ -250,9 +256,9 @@ func (p *Provisioner) About(ctx context.Context, w Workspace) (About, error) {
 	return About{Version: v.Name, Protocol: s.Protocol(), Company: s.Company()}, nil
 }
 
-// ArchiveDatabase puts the workspace's database aside under another name, which it returns: nobody opens it there. "" means
-// that there was none. A database without our marker is left as it is (CodeForeign). In a shared database a company cannot be
-// put aside: fault.Unsupported.
+// ArchiveDatabase puts the workspace's database aside under another name, which it returns: nobody opens it there. ""
+// means that there was none. A database without our marker is left as it is (CodeForeign). In a shared database a
+// company cannot be put aside: fault.Unsupported.
 func (p *Provisioner) ArchiveDatabase(ctx context.Context, w Workspace, at time.Time) (string, error) {
 	if err := w.check(); err != nil {
 		return "", err

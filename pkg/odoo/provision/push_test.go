@@ -16,8 +16,10 @@ func testPush(t *testing.T, r rig) {
 	w := r.provisioned(t, 112)
 	leads := make([]crm.Lead, 250) // more than one batch
 	for i := range leads {
-		leads[i] = crm.Lead{UEN: fmt.Sprintf("2020%05dA", i), Name: fmt.Sprintf("Company %d <&> Pte Ltd", i), Industry: "software",
-			Employees: i, IncorporationYear: 2020, Score: float64(i) / 250, Bucket: "high", Rationale: "young & growing"}
+		leads[i] = crm.Lead{UEN: fmt.Sprintf("2020%05dA", i), Name: fmt.Sprintf("Company %d <&> Pte Ltd", i),
+			Industry:  "software",
+			Employees: i, IncorporationYear: 2020, Score: float64(i) / 250, Bucket: "high",
+			Rationale: "young & growing"}
 	}
 	got, err := r.prov.PushLeads(ctx, w, leads)
 	require.NoError(t, err)
@@ -28,12 +30,14 @@ func testPush(t *testing.T, r rig) {
 
 	s, err := r.prov.Session(ctx, w)
 	require.NoError(t, err)
-	mine := odoo.Query{Domain: odoo.Domain{odoo.Where("x_uen", "=", leads[7].UEN)}, Fields: []string{"name", "x_industry_norm"}, Archived: true}
+	mine := odoo.Query{Domain: odoo.Domain{odoo.Where("x_uen", "=", leads[7].UEN)},
+		Fields: []string{"name", "x_industry_norm"}, Archived: true}
 	partner, err := s.SearchRead(ctx, "res.partner", mine)
 	require.NoError(t, err)
 	require.Len(t, partner, 1)
 	require.Equal(t, leads[7].Name, partner[0].Text("name"))
-	lead, err := s.SearchRead(ctx, "crm.lead", odoo.Query{Domain: odoo.Domain{odoo.Where("partner_id", "=", partner[0].ID())},
+	lead, err := s.SearchRead(ctx, "crm.lead", odoo.Query{Domain: odoo.Domain{odoo.Where("partner_id", "=",
+		partner[0].ID())},
 		Fields: []string{"type", "user_id", "x_pre_sdr_score", "x_pre_sdr_rationale"}})
 	require.NoError(t, err)
 	require.Len(t, lead, 1)
@@ -52,13 +56,14 @@ func testPush(t *testing.T, r rig) {
 	require.NoError(t, err)
 	require.Equal(t, "Their name", partner[0].Text("name"))
 	require.Empty(t, partner[0].Text("x_industry_norm"))
-	n, err := s.SearchCount(ctx, "crm.lead", odoo.Query{Domain: odoo.Domain{odoo.Where("partner_id", "=", partner[0].ID())}})
+	n, err := s.SearchCount(ctx, "crm.lead", odoo.Query{Domain: odoo.Domain{odoo.Where("partner_id", "=",
+		partner[0].ID())}})
 	require.NoError(t, err)
 	require.Zero(t, n, "the archived lead came back")
 }
 
-// testPushLeavesTheirs: a lead that salespeople moved, deleted or merged away is not made again, and a contact that was theirs
-// before gets one lead.
+// testPushLeavesTheirs: a lead that salespeople moved, deleted or merged away is not made again, and a contact that was
+// theirs before gets one lead.
 func testPushLeavesTheirs(t *testing.T, r rig) {
 	ctx := context.Background()
 	w := r.provisioned(t, 117)
@@ -66,7 +71,8 @@ func testPushLeavesTheirs(t *testing.T, r rig) {
 	require.NoError(t, err)
 	leads := make([]crm.Lead, 6)
 	for i := range leads {
-		leads[i] = crm.Lead{UEN: fmt.Sprintf("2021%05dB", i), Name: fmt.Sprint("Company ", i), Employees: 3, Score: 0.25, Bucket: "low", Rationale: "one\ntwo, \"three\""}
+		leads[i] = crm.Lead{UEN: fmt.Sprintf("2021%05dB", i), Name: fmt.Sprint("Company ", i), Employees: 3,
+			Score: 0.25, Bucket: "low", Rationale: "one\ntwo, \"three\""}
 	}
 	_, err = s.Create(ctx, "res.partner", []odoo.Record{{"name": "Known before", "x_uen": leads[5].UEN}}, nil)
 	require.NoError(t, err)
@@ -83,21 +89,24 @@ func testPushLeavesTheirs(t *testing.T, r rig) {
 	push(crm.Pushed{Unchanged: 6})
 	of := func(i int) []odoo.Record {
 		t.Helper()
-		partner, err := s.SearchRead(ctx, "res.partner", odoo.Query{Domain: odoo.Domain{odoo.Where("x_uen", "=", leads[i].UEN)}, Fields: []string{"name"}})
+		partner, err := s.SearchRead(ctx, "res.partner",
+			odoo.Query{Domain: odoo.Domain{odoo.Where("x_uen", "=", leads[i].UEN)}, Fields: []string{"name"}})
 		require.NoError(t, err)
 		require.Len(t, partner, 1)
 		if i == 5 {
 			require.Equal(t, "Known before", partner[0].Text("name"))
 		}
-		found, err := s.SearchRead(ctx, "crm.lead", odoo.Query{Archived: true, Domain: odoo.Domain{odoo.Where("partner_id", "=", partner[0].ID())},
-			Fields: []string{"partner_id", "x_pre_sdr_score", "x_pre_sdr_rationale"}})
+		found, err := s.SearchRead(ctx, "crm.lead",
+			odoo.Query{Archived: true, Domain: odoo.Domain{odoo.Where("partner_id", "=", partner[0].ID())},
+				Fields: []string{"partner_id", "x_pre_sdr_score", "x_pre_sdr_rationale"}})
 		require.NoError(t, err)
 		return found
 	}
 	elsewhere, err := s.Create(ctx, "res.partner", []odoo.Record{{"name": "A branch"}}, nil)
 	require.NoError(t, err)
 	require.NoError(t, s.Write(ctx, "crm.lead", []int64{of(0)[0].ID()}, odoo.Record{"partner_id": elsewhere[0]}, nil))
-	require.NoError(t, s.Write(ctx, "crm.lead", []int64{of(1)[0].ID()}, odoo.Record{"partner_id": of(2)[0].Int("partner_id")}, nil))
+	require.NoError(t, s.Write(ctx, "crm.lead", []int64{of(1)[0].ID()},
+		odoo.Record{"partner_id": of(2)[0].Int("partner_id")}, nil))
 	require.NoError(t, s.Unlink(ctx, "crm.lead", []int64{of(3)[0].ID()}))
 	require.NoError(t, s.Unlink(ctx, "crm.lead", []int64{of(5)[0].ID()}))
 	push(crm.Pushed{Unchanged: 6})
@@ -113,7 +122,8 @@ func testPushLeavesTheirs(t *testing.T, r rig) {
 			require.Equal(t, leads[i].Rationale, l.Text("x_pre_sdr_rationale"))
 		}
 	}
-	n, err := s.SearchCount(ctx, "crm.lead", odoo.Query{Archived: true, Domain: odoo.Domain{odoo.Where("x_pre_sdr_bucket", "!=", false)}})
+	n, err := s.SearchCount(ctx, "crm.lead", odoo.Query{Archived: true,
+		Domain: odoo.Domain{odoo.Where("x_pre_sdr_bucket", "!=", false)}})
 	require.NoError(t, err)
 	require.EqualValues(t, 4, n)
 }

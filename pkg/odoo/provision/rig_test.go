@@ -17,8 +17,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// rig is a server with a prepared template and a way of making workspaces on it: the stand-in here, real servers under the tag
-// "live". What is tested on one is tested on the others by the same code.
+// rig is a server with a prepared template and a way of making workspaces on it: the stand-in here, real servers under
+// the tag "live". What is tested on one is tested on the others by the same code.
 type rig struct {
 	server *odoo.Server
 	how    provision.Provisioning
@@ -87,7 +87,8 @@ func client(t *testing.T, url string, timeout time.Duration) *odoo.Server {
 }
 
 func (r rig) template() provision.Template {
-	t := provision.Template{Name: r.how.Template, Master: r.how.Master, ClusterDSN: r.how.ClusterDSN, Secret: r.how.TemplateSecret}
+	t := provision.Template{Name: r.how.Template, Master: r.how.Master, ClusterDSN: r.how.ClusterDSN,
+		Secret: r.how.TemplateSecret}
 	if r.how.Mode == provision.ModeCompany {
 		t.Name, t.Shared, t.Installation = r.how.Shared, true, r.how.Installation
 	}
@@ -126,8 +127,8 @@ func (r rig) workspace(t *testing.T, id tenantid.ID) provision.Workspace {
 	return w
 }
 
-// drop removes a database whoever made it, so that a test on a real server begins and ends without one. It does so in SQL, which
-// takes no time from the Odoo process that the tests are waiting for.
+// drop removes a database whoever made it, so that a test on a real server begins and ends without one. It does so in
+// SQL, which takes no time from the Odoo process that the tests are waiting for.
 func (r rig) drop(t *testing.T, name string) {
 	t.Helper()
 	ctx := context.Background()

@@ -13,9 +13,9 @@ type ServiceAccount struct {
 	UID   int64
 }
 
-// EnsureServiceAccount sees to it that the workspace's secret opens leadctl's account. A refused secret is installed again
-// where the cluster's DSN allows that; otherwise the answer is fault.Denied with CodeAccessDenied. It never tries any other
-// credentials to get in.
+// EnsureServiceAccount sees to it that the workspace's secret opens leadctl's account. A refused secret is installed
+// again where the cluster's DSN allows that; otherwise the answer is fault.Denied with CodeAccessDenied. It never tries
+// any other credentials to get in.
 func (p *Provisioner) EnsureServiceAccount(ctx context.Context, w Workspace) (ServiceAccount, error) {
 	s, ok, err := p.signIn(ctx, w)
 	if err != nil {
@@ -43,9 +43,9 @@ func (p *Provisioner) reinstall(ctx context.Context, w Workspace) (*odoo.Session
 	return s, p.forgetSecrets(ctx, w, s.UID())
 }
 
-// Rotate replaces the secret of leadctl's account: w carries the one in force, next the one to come, and both are stored by
-// the caller, so that a crash on either side of the change loses neither. It is done when next opens the account and the old
-// one does not, whether this call did it or an earlier one.
+// Rotate replaces the secret of leadctl's account: w carries the one in force, next the one to come, and both are
+// stored by the caller, so that a crash on either side of the change loses neither. It is done when next opens the
+// account and the old one does not, whether this call did it or an earlier one.
 func (p *Provisioner) Rotate(ctx context.Context, w Workspace, next odoo.Secret) error {
 	after := w
 	after.Secret = next
@@ -67,7 +67,8 @@ func (p *Provisioner) Rotate(ctx context.Context, w Workspace, next odoo.Secret)
 	return p.demandRefused(ctx, w, s.UID())
 }
 
-// demandRefused makes sure that a secret is refused at sign-in and, where XML-RPC is open, by the cache there of those accepted before.
+// demandRefused makes sure that a secret is refused at sign-in and, where XML-RPC is open, by the cache there of those
+// accepted before.
 func (p *Provisioner) demandRefused(ctx context.Context, w Workspace, uid int64) error {
 	_, opens, err := p.signIn(ctx, w)
 	if err != nil {
@@ -94,7 +95,8 @@ func (p *Provisioner) demandRefused(ctx context.Context, w Workspace, uid int64)
 			return err
 		}
 	}
-	return fault.New(fault.Unavailable, "Odoo account %s in %s: the old secret still opens it", p.ServiceLogin(w.Tenant), w.Database)
+	return fault.New(fault.Unavailable, "Odoo account %s in %s: the old secret still opens it",
+		p.ServiceLogin(w.Tenant), w.Database)
 }
 
 // exchange installs the new secret: through the cluster where there is one, else as the account itself.
@@ -116,8 +118,8 @@ func (p *Provisioner) exchange(ctx context.Context, w, after Workspace) (*odoo.S
 	return p.Session(ctx, after)
 }
 
-// forgetSecrets makes the Odoo processes drop their caches of accepted secrets: over XML-RPC a deleted key keeps working until
-// something is written on its user.
+// forgetSecrets makes the Odoo processes drop their caches of accepted secrets: over XML-RPC a deleted key keeps
+// working until something is written on its user.
 func (p *Provisioner) forgetSecrets(ctx context.Context, w Workspace, uid int64) error {
 	s, err := p.openForSettings(ctx, w)
 	if err != nil {

@@ -12,9 +12,10 @@ import (
 // smokeRef marks the partners of smoke tests, so that what a crash left behind is found and removed.
 const smokeRef = "leadctl-smoke-"
 
-// SmokeTest proves that the workspace can be used: it signs in, finds the CRM and the fields of Fields, and makes, reads, changes
-// and deletes one marked partner. It proves, too, that Odoo's default password does not open the administrator's account, and that
-// people sign in one way alone. The checks made so far are returned with the error of the one that failed.
+// SmokeTest proves that the workspace can be used: it signs in, finds the CRM and the fields of Fields, and makes,
+// reads, changes and deletes one marked partner. It proves, too, that Odoo's default password does not open the
+// administrator's account, and that people sign in one way alone. The checks made so far are returned with the error of
+// the one that failed.
 func (p *Provisioner) SmokeTest(ctx context.Context, w Workspace) ([]Check, error) {
 	var s *odoo.Session
 	t := checkList{}
@@ -42,7 +43,8 @@ func tryRoundTrip(ctx context.Context, s *odoo.Session, t *checkList) {
 	ref := smokeRef + string(odoo.NewSecret())
 	var ids []int64
 	t.run("write", func() (err error) {
-		ids, err = s.Create(ctx, "res.partner", []odoo.Record{{"name": "leadctl smoke test", "ref": ref}}, odoo.QuietContext())
+		ids, err = s.Create(ctx, "res.partner", []odoo.Record{{"name": "leadctl smoke test", "ref": ref}},
+			odoo.QuietContext())
 		return
 	})
 	t.run("read", func() error {
@@ -59,7 +61,8 @@ func tryRoundTrip(ctx context.Context, s *odoo.Session, t *checkList) {
 	t.run("tidy", func() error { return tidySmoke(ctx, s, ref) })
 }
 
-// demandClosedSignOn: where people sign in through a provider, it must be one alone, and admit nobody whom leadctl did not link.
+// demandClosedSignOn: where people sign in through a provider, it must be one alone, and admit nobody whom leadctl did
+// not link.
 func (p *Provisioner) demandClosedSignOn(ctx context.Context, w Workspace) error {
 	s, err := p.openForSettings(ctx, w)
 	if err != nil {
@@ -70,22 +73,25 @@ func (p *Provisioner) demandClosedSignOn(ctx context.Context, w Workspace) error
 		return err
 	}
 	if len(on) > 1 {
-		return odoo.Misconfigured("Odoo database %s: %d providers offered for signing in", s.Database(), len(on)).WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
+		return odoo.Misconfigured("Odoo database %s: %d providers offered for signing in", s.Database(),
+			len(on)).WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
 	}
 	off, err := s.DifferingParameters(ctx, ssoParameters())
 	if err != nil || len(off) == 0 {
 		return err
 	}
-	return odoo.Misconfigured("Odoo database %s: %s is %q instead of %q", s.Database(), off[0].Key, off[0].Is, off[0].Want).
+	return odoo.Misconfigured("Odoo database %s: %s is %q instead of %q", s.Database(), off[0].Key, off[0].Is,
+		off[0].Want).
 		WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
 }
 
 func lostWrite(db string) error {
-	return fault.New(fault.Unprocessable, "Odoo database %s: a write was confirmed and is not there", db).WithCode(odoo.CodeRejected)
+	return fault.New(fault.Unprocessable, "Odoo database %s: a write was confirmed and is not there",
+		db).WithCode(odoo.CodeRejected)
 }
 
-// demandFields asks the models themselves, which a user without any rights to settings may do. A model that is not there is a
-// module that is not installed.
+// demandFields asks the models themselves, which a user without any rights to settings may do. A model that is not
+// there is a module that is not installed.
 func demandFields(ctx context.Context, s *odoo.Session) error {
 	for _, model := range crm.FieldModels(crm.Fields()) {
 		have, err := s.FieldsGet(ctx, model, crm.FieldsOf(model))
@@ -94,15 +100,16 @@ func demandFields(ctx context.Context, s *odoo.Session) error {
 		}
 		for _, f := range crm.Fields() {
 			if f.Model == model && have[f.Name].Text("type") != f.Type {
-				return odoo.Misconfigured("Odoo database %s: field %s.%s: missing or not of type %s", s.Database(), model, f.Name, f.Type)
+				return odoo.Misconfigured("Odoo database %s: field %s.%s: missing or not of type %s", s.Database(),
+					model, f.Name, f.Type)
 			}
 		}
 	}
 	return nil
 }
 
-// tidySmoke makes sure that the test's own partner is gone, and deletes those of tests that crashed more than ten minutes ago;
-// younger ones may belong to a running test.
+// tidySmoke makes sure that the test's own partner is gone, and deletes those of tests that crashed more than ten
+// minutes ago; younger ones may belong to a running test.
 func tidySmoke(ctx context.Context, s *odoo.Session, own string) error {
 	left, err := s.SearchRead(ctx, "res.partner", odoo.Query{Fields: []string{"ref", "create_date"}, Archived: true,
 		Domain: odoo.Domain{odoo.Where("ref", "=like", smokeRef+"%")}})

@@ -11,13 +11,15 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo/provision"
 )
 
-// The first person takes the spare user over in SQL; for the second one Odoo is asked, and so for an address that Odoo might
-// write in another way. Database and Odoo are two here: a clone on a real PostgreSQL, and the stand-in, which answers for it.
+// The first person takes the spare user over in SQL; for the second one Odoo is asked, and so for an address that Odoo
+// might write in another way. Database and Odoo are two here: a clone on a real PostgreSQL, and the stand-in, which
+// answers for it.
 func TestFirstPersonTakesTheSpareOver(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	c, r := newClones(t), standIn(t, odootest.Options{})
-	prov, err := provision.NewProvisioner(r.server, provision.Provisioning{Installation: "test", Template: c.template, ClusterDSN: odoo.Secret(c.dsn)})
+	prov, err := provision.NewProvisioner(r.server,
+		provision.Provisioning{Installation: "test", Template: c.template, ClusterDSN: odoo.Secret(c.dsn)})
 	require.NoError(t, err)
 	w := c.workspace(1)
 	_, err = r.prov.EnsureDatabase(ctx, w)
@@ -35,10 +37,12 @@ func TestFirstPersonTakesTheSpareOver(t *testing.T) {
 	require.EqualValues(t, 7, uid)
 	require.Equal(t, []string{"res.users.search_read"}, r.stand.Calls()[before:])
 	require.Zero(t, made(r.stand, "res.users", "first@example.com"))
-	require.Equal(t, "first@example.com t <div>Tan &amp; Co</div>", c.text(t, w.Database, `SELECT concat_ws(' ', login, active, signature) FROM res_users WHERE id = 7`))
+	require.Equal(t, "first@example.com t <div>Tan &amp; Co</div>",
+		c.text(t, w.Database, `SELECT concat_ws(' ', login, active, signature) FROM res_users WHERE id = 7`))
 	require.Equal(t, "Tan & Co|Tan & Co|first@example.com|first@example.com|t|f", c.text(t, w.Database,
 		`SELECT concat_ws('|', name, complete_name, email, email_normalized, active, partner_share) FROM res_partner WHERE id = 50`))
-	require.Equal(t, "2", c.text(t, w.Database, `SELECT count(*)::text FROM ir_attachment`), "only the spare's picture goes")
+	require.Equal(t, "2", c.text(t, w.Database, `SELECT count(*)::text FROM ir_attachment`),
+		"only the spare's picture goes")
 
 	_, err = prov.EnsureUser(ctx, w, provision.User{Email: "second@example.com"})
 	require.NoError(t, err)

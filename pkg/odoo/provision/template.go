@@ -15,39 +15,44 @@ const templateVersion = "2"
 
 // Template says how the database that all workspaces are cloned from is made.
 type Template struct {
-	Name     string      // ODOO_TEMPLATE_DB
-	Master   odoo.Secret // ODOO_MASTER_PASSWORD; needed only to make the database
-	Adopt    bool        // take an existing database of that name, made by somebody else: its accounts are closed and its company loses its name
-	Language string      // "en_US" by default
+	Name   string      // ODOO_TEMPLATE_DB
+	Master odoo.Secret // ODOO_MASTER_PASSWORD; needed only to make the database
+	// take an existing database of that name, made by somebody else: its accounts are closed and its company loses its
+	// name
+	Adopt    bool
+	Language string // "en_US" by default
 
-	// With ClusterDSN the template is locked when it is ready: nobody can open it, Odoo does not see it, and clones of it never
-	// wait for anybody. It then has no usable account at all, unless Secret is given too.
+	// With ClusterDSN the template is locked when it is ready: nobody can open it, Odoo does not see it, and clones of
+	// it never wait for anybody. It then has no usable account at all, unless Secret is given too.
 	ClusterDSN odoo.Secret
 
-	// The template's administrator, "admin" by default, for installations without ClusterDSN: workspaces are then made through
-	// the database service, which needs an account to begin with.
+	// The template's administrator, "admin" by default, for installations without ClusterDSN: workspaces are then made
+	// through the database service, which needs an account to begin with.
 	Login  string
 	Secret odoo.Secret
 
-	// Shared makes the database of all tenants for ModeCompany instead of a template: it is not locked, carries the marker of
-	// Installation, keeps its accounts, and has the record rules that keep companies apart. Its administrator's Secret is needed.
+	// Shared makes the database of all tenants for ModeCompany instead of a template: it is not locked, carries the
+	// marker of Installation, keeps its accounts, and has the record rules that keep companies apart. Its
+	// administrator's Secret is needed.
 	Shared       bool
 	Installation string
 
 	Progress func(Check) // told after each step
 }
 
-// PrepareTemplate makes the template, or brings an existing one up to date: the CRM, contacts and OAuth modules, Fields,
-// leadctl's account, files kept inside the database, free sign-up closed and the scheduled jobs that report to odoo.com off.
-// It takes about 30 s, during which Odoo serves no other database: an operator runs it, never a tenant's sign-in.
+// PrepareTemplate makes the template, or brings an existing one up to date: the CRM, contacts and OAuth modules,
+// Fields, leadctl's account, files kept inside the database, free sign-up closed and the scheduled jobs that report to
+// odoo.com off. It takes about 30 s, during which Odoo serves no other database: an operator runs it, never a tenant's
+// sign-in.
 //
-// It may be repeated: every step looks first. A new template is made under the name "<name>__new" and renamed when it is whole;
-// what a broken attempt left under that name is finished, or dropped where Odoo itself broke off. fault.Operator with
-// CodeForeign: a database of the final name exists, is not leadctl's, and Adopt was not given.
+// It may be repeated: every step looks first. A new template is made under the name "<name>__new" and renamed when it
+// is whole; what a broken attempt left under that name is finished, or dropped where Odoo itself broke off.
+// fault.Operator with CodeForeign: a database of the final name exists, is not leadctl's, and Adopt was not given.
 func PrepareTemplate(ctx context.Context, server *odoo.Server, t Template) ([]Check, error) {
 	t = t.withDefaults()
 	if t.Secret == "" && (t.Shared || t.ClusterDSN == "") {
-		return nil, odoo.Misconfigured("Odoo template %s: neither the cluster nor an administrator password is configured", t.Name).
+		return nil, odoo.Misconfigured(
+			"Odoo template %s: neither the cluster nor an administrator password is configured", t.Name).
 			WithHint("set ODOO_POSTGRES_DSN or odoo.template_password; a shared database needs the latter")
 	}
 	b, err := newTemplateRun(server, t)
@@ -77,14 +82,20 @@ func (b *templateRun) runSteps(ctx context.Context) {
 	t.run("database", func() error { return b.ensureDatabase(ctx) })
 	t.run("sign in", func() error { return b.signIn(ctx) })
 	t.run("begin", func() error { return b.claimDatabase(ctx) })
-	t.run("files in the database", func() error { return b.session.EnsureParameter(ctx, "ir_attachment.location", "db") })
+	t.run("files in the database", func() error {
+		return b.session.EnsureParameter(ctx, "ir_attachment.location",
+			"db")
+	})
 	t.run("modules", func() error { return ensureModules(ctx, b.session, templateModules) })
 	t.run("move files", func() error { return moveFiles(ctx, b.session) })
 	t.run("quiet", func() error { return silenceModules(ctx, b.session) })
 	t.run("fields", func() error { _, err := crm.EnsureFields(ctx, b.session); return err })
 	if b.t.Shared {
 		t.run("record rules", func() error { return ensureRules(ctx, b.session) })
-		t.run("owner", func() error { return b.session.EnsureParameter(ctx, markerKey, sharedMarker(b.t.Installation)) })
+		t.run("owner", func() error {
+			return b.session.EnsureParameter(ctx, markerKey,
+				sharedMarker(b.t.Installation))
+		})
 	} else {
 		t.run("service account", func() error { return ensureService(ctx, b.session) })
 		if b.cluster != nil {
@@ -99,8 +110,8 @@ func (b *templateRun) runSteps(ctx context.Context) {
 // begunKey says that Odoo's own making of the database came to its end, and that leadctl asked for it.
 const begunKey = "leadctl.template.begun"
 
-// ensureModules installs what is not installed. Odoo refuses while one of its scheduled jobs runs in that database, so a refusal
-// is tried again a few times.
+// ensureModules installs what is not installed. Odoo refuses while one of its scheduled jobs runs in that database, so
+// a refusal is tried again a few times.
 func ensureModules(ctx context.Context, s *odoo.Session, modules []string) error {
 	var err error
 	for try := range 5 {
@@ -108,7 +119,8 @@ func ensureModules(ctx context.Context, s *odoo.Session, modules []string) error
 		if missing, err = missingModules(ctx, s, modules); err != nil || len(missing) == 0 {
 			return err
 		}
-		_, err = s.Call(ctx, odoo.Call{Model: "ir.module.module", Method: "button_immediate_install", IDs: missing, Timeout: odoo.DatabaseTimeout})
+		_, err = s.Call(ctx, odoo.Call{Model: "ir.module.module", Method: "button_immediate_install", IDs: missing,
+			Timeout: odoo.DatabaseTimeout})
 		if err != nil && fault.Code(err) != odoo.CodeRejected {
 			return err
 		}
@@ -120,12 +132,14 @@ func ensureModules(ctx context.Context, s *odoo.Session, modules []string) error
 }
 
 func missingModules(ctx context.Context, s *odoo.Session, modules []string) ([]int64, error) {
-	found, err := s.SearchRead(ctx, "ir.module.module", odoo.Query{Domain: odoo.Domain{odoo.Where("name", "in", modules)}, Fields: []string{"name", "state"}})
+	found, err := s.SearchRead(ctx, "ir.module.module",
+		odoo.Query{Domain: odoo.Domain{odoo.Where("name", "in", modules)}, Fields: []string{"name", "state"}})
 	if err != nil {
 		return nil, err
 	}
 	if len(found) < len(modules) {
-		return nil, fault.New(fault.Operator, "Odoo modules %v: not all available on this server", modules).WithCode(odoo.CodeMisconfig)
+		return nil, fault.New(fault.Operator, "Odoo modules %v: not all available on this server",
+			modules).WithCode(odoo.CodeMisconfig)
 	}
 	var missing []int64
 	for _, m := range found {
@@ -136,10 +150,12 @@ func missingModules(ctx context.Context, s *odoo.Session, modules []string) ([]i
 	return missing, nil
 }
 
-// moveFiles brings files that Odoo stored on disk before into the database, so that a clone needs no copy of its folder. Odoo's
-// own method passes over the images of records, so those are read and written back one by one; there are about a dozen.
+// moveFiles brings files that Odoo stored on disk before into the database, so that a clone needs no copy of its
+// folder. Odoo's own method passes over the images of records, so those are read and written back one by one; there are
+// about a dozen.
 func moveFiles(ctx context.Context, s *odoo.Session) error {
-	if _, err := s.Call(ctx, odoo.Call{Model: "ir.attachment", Method: "force_storage", Timeout: odoo.DatabaseTimeout}); err != nil {
+	if _, err := s.Call(ctx, odoo.Call{Model: "ir.attachment", Method: "force_storage",
+		Timeout: odoo.DatabaseTimeout}); err != nil {
 		return err
 	}
 	left, err := s.SearchRead(ctx, "ir.attachment", odoo.Query{Fields: []string{"datas"},
@@ -148,7 +164,8 @@ func moveFiles(ctx context.Context, s *odoo.Session) error {
 		return err
 	}
 	for _, file := range left {
-		if err := s.Write(ctx, "ir.attachment", []int64{file.ID()}, odoo.Record{"datas": file.Text("datas")}, nil); err != nil {
+		if err := s.Write(ctx, "ir.attachment", []int64{file.ID()}, odoo.Record{"datas": file.Text("datas")},
+			nil); err != nil {
 			return err
 		}
 	}
@@ -161,7 +178,8 @@ var noisyRecords = []string{"crm_iap_enrich.ir_cron_lead_enrichment", "mail.ir_c
 
 // silenceModules switches off what a fresh Odoo does unasked.
 func silenceModules(ctx context.Context, s *odoo.Session) error {
-	if err := s.EnsureParameters(ctx, append(ssoParameters(), [2]string{"crm.iap.lead.enrich.setting", "manual"})); err != nil {
+	if err := s.EnsureParameters(ctx, append(ssoParameters(),
+		[2]string{"crm.iap.lead.enrich.setting", "manual"})); err != nil {
 		return err
 	}
 	jobs, err := s.ResolveXMLIDs(ctx, noisyRecords)
@@ -190,7 +208,8 @@ func disableProviders(ctx context.Context, s *odoo.Session) error {
 }
 
 // serviceGroups let leadctl's account make users and fields and set parameters; deleting leads needs the sales manager.
-var serviceGroups = []string{"base.group_user", "base.group_system", "base.group_partner_manager", "sales_team.group_sale_manager"}
+var serviceGroups = []string{"base.group_user", "base.group_system", "base.group_partner_manager",
+	"sales_team.group_sale_manager"}
 
 // ensureService makes leadctl's account. It gets no password: each clone installs the key of its workspace.
 func ensureService(ctx context.Context, s *odoo.Session) error {

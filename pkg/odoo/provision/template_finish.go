@@ -12,7 +12,8 @@ func (b *templateRun) commitTemplate(ctx context.Context) error {
 		if b.db != b.t.Name {
 			return b.service.Rename(ctx, b.db, b.t.Name)
 		}
-		return b.service.DropLeftover(ctx, b.db+provisionalSuffix) // of a run that crashed while the name was given by copying
+		// of a run that crashed while the name was given by copying
+		return b.service.DropLeftover(ctx, b.db+provisionalSuffix)
 	}
 	if err := b.finishInside(ctx); err != nil {
 		return err
@@ -30,8 +31,8 @@ func (b *templateRun) commitTemplate(ctx context.Context) error {
 	})
 }
 
-// finishInside does what only SQL can: the backstop against two partners of one company, and the end of the accounts that the
-// work needed.
+// finishInside does what only SQL can: the backstop against two partners of one company, and the end of the accounts
+// that the work needed.
 func (b *templateRun) finishInside(ctx context.Context) error {
 	conn, err := b.cluster.connect(ctx, b.db)
 	if err != nil {
@@ -57,7 +58,8 @@ func (b *templateRun) finishInside(ctx context.Context) error {
 	}))
 }
 
-// finalStatements are the last statements: in a template no account stays usable, in a shared database only the key of the work goes.
+// finalStatements are the last statements: in a template no account stays usable, in a shared database only the key of
+// the work goes.
 func (t Template) finalStatements() []string {
 	if t.Shared {
 		return []string{
@@ -69,7 +71,8 @@ func (t Template) finalStatements() []string {
 		`UPDATE res_users SET password = NULL`, `DELETE FROM res_users_apikeys`}
 }
 
-// lockTemplate keeps everybody out. The order matters: sessions opened before the lock outlive it and are ended after it.
+// lockTemplate keeps everybody out. The order matters: sessions opened before the lock outlive it and are ended after
+// it.
 func lockTemplate(ctx context.Context, admin *pgx.Conn, name string) error {
 	for _, sql := range []string{
 		"COMMENT ON DATABASE " + quoteName(name) + " IS '" + templateComment + "'",

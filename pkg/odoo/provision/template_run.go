@@ -25,7 +25,8 @@ type templateRun struct {
 func newTemplateRun(server *odoo.Server, t Template) (*templateRun, error) {
 	b := &templateRun{server: server, t: t, service: server.Databases(t.Master)}
 	if !databaseName.MatchString(t.Name) {
-		return nil, fault.New(fault.Operator, "Odoo template database %q: not of the form [a-z][a-z0-9_]{1,50}", t.Name).WithCode(odoo.CodeMisconfig)
+		return nil, fault.New(fault.Operator, "Odoo template database %q: not of the form [a-z][a-z0-9_]{1,50}",
+			t.Name).WithCode(odoo.CodeMisconfig)
 	}
 	if t.ClusterDSN != "" {
 		var err error
@@ -66,7 +67,8 @@ func (b *templateRun) findDatabase(ctx context.Context) error {
 }
 
 func (b *templateRun) foreignTemplate(why string) error {
-	return fault.New(fault.Operator, "Odoo template database %s: exists, but %s", b.t.Name, why).WithCode(odoo.CodeForeign).
+	return fault.New(fault.Operator, "Odoo template database %s: exists, but %s", b.t.Name,
+		why).WithCode(odoo.CodeForeign).
 		WithHint("give another name, or --adopt to prepare that database")
 }
 
@@ -92,8 +94,8 @@ func (b *templateRun) onCluster(ctx context.Context, work func(*pgx.Conn) error)
 	return clusterFault("template "+b.t.Name, work(admin))
 }
 
-// ensureDatabase makes the provisional database, after dropping one whose making Odoo did not finish: such a one accepts
-// admin/admin and cannot be repaired.
+// ensureDatabase makes the provisional database, after dropping one whose making Odoo did not finish: such a one
+// accepts admin/admin and cannot be repaired.
 func (b *templateRun) ensureDatabase(ctx context.Context) error {
 	there, err := b.lookupDatabase(ctx, b.db)
 	if err != nil {
@@ -124,8 +126,8 @@ func (b *templateRun) ensureDatabase(ctx context.Context) error {
 	return b.demandWhole(ctx, password)
 }
 
-// demandWhole finds out whether Odoo's "true" means that the database was made to the end: then the intended password opens it, and
-// that of a half-made one does not.
+// demandWhole finds out whether Odoo's "true" means that the database was made to the end: then the intended password
+// opens it, and that of a half-made one does not.
 func (b *templateRun) demandWhole(ctx context.Context, password odoo.Secret) error {
 	_, ok, err := b.server.Authenticate(ctx, b.db, b.t.Login, password)
 	if err != nil {
@@ -138,8 +140,8 @@ func (b *templateRun) demandWhole(ctx context.Context, password odoo.Secret) err
 	return err
 }
 
-// isClaimed reads the mark of a database that an earlier run began to work on. A database without it that cannot even be asked
-// was left half made.
+// isClaimed reads the mark of a database that an earlier run began to work on. A database without it that cannot even
+// be asked was left half made.
 func (b *templateRun) isClaimed(ctx context.Context) (bool, error) {
 	if b.cluster == nil {
 		s, ok, err := b.openAsAdministrator(ctx)
@@ -181,15 +183,16 @@ func (b *templateRun) openAsAdministrator(ctx context.Context) (*odoo.Session, b
 	return b.server.Open(ctx, odoo.Account{Database: b.db, Login: b.t.Login, Secret: b.t.Secret})
 }
 
-// signIn opens the database as its administrator: with a key put there for the time of the work where the cluster is at hand,
-// else with the configured password.
+// signIn opens the database as its administrator: with a key put there for the time of the work where the cluster is at
+// hand, else with the configured password.
 func (b *templateRun) signIn(ctx context.Context) error {
 	if b.cluster != nil {
 		return b.signInByKey(ctx)
 	}
 	s, ok, err := b.openAsAdministrator(ctx)
 	if err == nil && !ok {
-		err = fault.New(fault.Operator, "Odoo template account %s: credentials refused by %s", b.t.Login, b.db).WithCode(odoo.CodeMisconfig)
+		err = fault.New(fault.Operator, "Odoo template account %s: credentials refused by %s", b.t.Login,
+			b.db).WithCode(odoo.CodeMisconfig)
 	}
 	b.session = s
 	return err
@@ -210,7 +213,8 @@ func (b *templateRun) signInByKey(ctx context.Context) error {
 	defer conn.Close(context.WithoutCancel(ctx))
 	var uid int64
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		if err := tx.QueryRow(ctx, `SELECT res_id FROM ir_model_data WHERE module = 'base' AND name = 'user_admin'`).Scan(&uid); err != nil {
+		if err := tx.QueryRow(ctx,
+			`SELECT res_id FROM ir_model_data WHERE module = 'base' AND name = 'user_admin'`).Scan(&uid); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, `INSERT INTO res_users_apikeys (name, user_id, scope, key, index, create_date)

@@ -24,8 +24,8 @@ type Part struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-// TemplateStatus tells what there is of the template, and so what PrepareTemplate would still do. It changes nothing, not even
-// for a moment: a locked template is judged by what it says about itself, since nobody can open it.
+// TemplateStatus tells what there is of the template, and so what PrepareTemplate would still do. It changes nothing,
+// not even for a moment: a locked template is judged by what it says about itself, since nobody can open it.
 func TemplateStatus(ctx context.Context, server *odoo.Server, t Template) ([]Part, error) {
 	b, err := newTemplateRun(server, t.withDefaults())
 	if err != nil {
@@ -134,7 +134,8 @@ func readContents(ctx context.Context, s *odoo.Session) (templateContents, error
 		read  []string
 	}{
 		{&c.modules, "ir.module.module", odoo.Where("state", "=", "installed"), []string{"name"}},
-		{&c.fields, "ir.model.fields", odoo.Where("name", "in", crm.FieldNames(crm.Fields())), []string{"model", "name"}},
+		{&c.fields, "ir.model.fields", odoo.Where("name", "in", crm.FieldNames(crm.Fields())),
+			[]string{"model", "name"}},
 		{&c.logins, "res.users", odoo.Where("login", "=", odoo.ServiceLogin), []string{"login"}},
 		{&c.rules, "ir.rule", odoo.Where("name", "=like", "leadctl: %"), []string{"name"}},
 	} {

@@ -31,8 +31,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// TestLiveTrouble does to real servers what an operator hopes never to see. It is not parallel, since while it runs nobody else gets an
-// answer from them. `scripts/live odoo` runs it: LEADCTL_LIVE_ODOO_URL and LEADCTL_LIVE_ODOO14_URL, and LEADCTL_LIVE_STATE for the pids.
+// TestLiveTrouble does to real servers what an operator hopes never to see. It is not parallel, since while it runs
+// nobody else gets an answer from them. `scripts/live odoo` runs it: LEADCTL_LIVE_ODOO_URL and LEADCTL_LIVE_ODOO14_URL,
+// and LEADCTL_LIVE_STATE for the pids.
 func TestLiveTrouble(t *testing.T) {
 	versions := []struct {
 		service, variables, version string
@@ -51,7 +52,10 @@ func TestLiveTrouble(t *testing.T) {
 				t.Parallel()
 				liveRig(t, v.variables, "u"+v.version, false, v.shut...)
 				for _, way := range ways {
-					t.Run(way.name, func(t *testing.T) { testKilled(t, liveRig(t, v.variables, "t"+v.version, way.cluster), v.service) })
+					t.Run(way.name, func(t *testing.T) {
+						testKilled(t,
+							liveRig(t, v.variables, "t"+v.version, way.cluster), v.service)
+					})
 				}
 			})
 		}
@@ -59,7 +63,10 @@ func TestLiveTrouble(t *testing.T) {
 	t.Run("no connections left", func(t *testing.T) {
 		for _, v := range versions {
 			for _, way := range ways {
-				t.Run(v.version+" "+way.name, func(t *testing.T) { testExhausted(t, liveRig(t, v.variables, "t"+v.version, way.cluster)) })
+				t.Run(v.version+" "+way.name, func(
+					t *testing.T) {
+					testExhausted(t, liveRig(t, v.variables, "t"+v.version, way.cluster))
+				})
 			}
 		}
 	})
@@ -92,7 +99,8 @@ var firstLeads = []crm.Lead{
 	{UEN: "202000003C", Name: "Three Pte Ltd", Score: 0.1, Bucket: "low"},
 }
 
-// demandOnce looks into PostgreSQL for everything that a first sign-in makes: it is there, once, and nothing half-made is beside it.
+// demandOnce looks into PostgreSQL for everything that a first sign-in makes: it is there, once, and nothing half-made
+// is beside it.
 func (r rig) demandOnce(t *testing.T, w provision.Workspace) {
 	t.Helper()
 	ctx := context.Background()
@@ -120,11 +128,13 @@ func (r rig) identity(t *testing.T, w provision.Workspace) (uuid string) {
 	t.Helper()
 	conn := r.inside(t, w)
 	defer conn.Close(context.Background())
-	require.NoError(t, conn.QueryRow(context.Background(), `SELECT value FROM ir_config_parameter WHERE key = 'database.uuid'`).Scan(&uuid))
+	require.NoError(t, conn.QueryRow(context.Background(),
+		`SELECT value FROM ir_config_parameter WHERE key = 'database.uuid'`).Scan(&uuid))
 	return uuid
 }
 
-// exhaust takes every connection that PostgreSQL has left for ordinary roles, and those that Odoo holds to the workspace, until release.
+// exhaust takes every connection that PostgreSQL has left for ordinary roles, and those that Odoo holds to the
+// workspace, until release.
 func (r rig) exhaust(t *testing.T, w provision.Workspace) (release func()) {
 	t.Helper()
 	ctx := context.Background()
@@ -142,7 +152,8 @@ func (r rig) exhaust(t *testing.T, w provision.Workspace) (release func()) {
 			require.ErrorContains(t, err, "53300")
 			refused++
 			if refused == 1 {
-				_, err := mine[0].Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1`, w.Database)
+				_, err := mine[0].Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1`,
+					w.Database)
 				require.NoError(t, err)
 			}
 			continue
@@ -153,8 +164,8 @@ func (r rig) exhaust(t *testing.T, w provision.Workspace) (release func()) {
 	return release
 }
 
-// testExhausted: PostgreSQL gives nobody another connection, at first to a workspace that is not there yet, and then to one that is
-// half made.
+// testExhausted: PostgreSQL gives nobody another connection, at first to a workspace that is not there yet, and then to
+// one that is half made.
 func testExhausted(t *testing.T, r rig) {
 	ctx := context.Background()
 	w := r.workspace(t, 301)
@@ -226,8 +237,9 @@ func killService(t *testing.T, service string) {
 
 var every = flag.Int("every", 3, "of how many calls one is broken off")
 
-// testBrokenOffLive lets a first sign-in lose its connection, or get an answer that is none, at every one of its calls in turn, once
-// before Odoo hears of the call and once after it did what it was told. The next attempt finds what is there and goes on.
+// testBrokenOffLive lets a first sign-in lose its connection, or get an answer that is none, at every one of its calls
+// in turn, once before Odoo hears of the call and once after it did what it was told. The next attempt finds what is
+// there and goes on.
 //
 // One in three of them is taken, from a different one on in each run, since each costs a database.
 func testBrokenOffLive(t *testing.T, r rig) {
@@ -236,7 +248,10 @@ func testBrokenOffLive(t *testing.T, r rig) {
 			t.Parallel()
 			more, at := true, rand.IntN(*every)
 			for ; more && at < 100; at += *every {
-				t.Run(fmt.Sprint("call ", at), func(t *testing.T) { more = breakOffAt(t, r, tenantid.ID(400+100*i+at), at, done) })
+				t.Run(fmt.Sprint("call ", at), func(
+					t *testing.T) {
+					more = breakOffAt(t, r, tenantid.ID(400+100*i+at), at, done)
+				})
 			}
 			require.False(t, more, "a first sign-in takes more calls than the script reaches")
 			require.Greater(t, at, 15)

@@ -132,7 +132,8 @@ func testHalfOpen(t *testing.T) {
 	r := standIn(t, odootest.Options{})
 	w := r.provisioned(t, 3)
 	const cooldown = 200 * time.Millisecond
-	short, err := odoo.New(odoo.Options{BaseURL: r.url, Timeout: 50 * time.Millisecond, MaxConcurrent: 3, Cooldown: cooldown})
+	short, err := odoo.New(odoo.Options{BaseURL: r.url, Timeout: 50 * time.Millisecond, MaxConcurrent: 3,
+		Cooldown: cooldown})
 	require.NoError(t, err)
 	r.stand.Inject(odootest.Fault{Op: "common.*", Do: odootest.Hang})
 	before := len(r.stand.Calls())
@@ -163,8 +164,8 @@ func testHalfOpen(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// testBrokenOff resets the connection at every call of a whole first sign-in, once before the call is carried out and once
-// after, and demands that a second attempt brings it to the end with no effect done twice.
+// testBrokenOff resets the connection at every call of a whole first sign-in, once before the call is carried out and
+// once after, and demands that a second attempt brings it to the end with no effect done twice.
 func testBrokenOff(t *testing.T, fresh func() rig, demandOnce func(rig, provision.Workspace)) {
 	for _, executed := range []bool{false, true} {
 		for at := range 100 {
@@ -259,8 +260,8 @@ func testRevoked(t *testing.T) {
 	}
 }
 
-// testNoConnections: while Odoo gets no connection it says of every database that there is none. That is not believed: nothing is made a
-// second time, and nothing is said to be gone that is there.
+// testNoConnections: while Odoo gets no connection it says of every database that there is none. That is not believed:
+// nothing is made a second time, and nothing is said to be gone that is there.
 func testNoConnections(t *testing.T) {
 	ctx := context.Background()
 	r := standIn(t, odootest.Options{})
@@ -321,14 +322,16 @@ func templateUsers(s *odootest.Server) int {
 func testSecretsStay(t *testing.T, o odootest.Options) {
 	var log bytes.Buffer
 	r := standIn(t, o)
-	server, err := odoo.New(odoo.Options{BaseURL: r.url, Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	server, err := odoo.New(odoo.Options{BaseURL: r.url,
+		Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	require.NoError(t, err)
 	prov, err := provision.NewProvisioner(server, r.how)
 	require.NoError(t, err)
 	secrets := []odoo.Secret{master, adminPassword}
 	said := fmt.Sprint(r.how)
 	for at := range 30 { // every call of these steps answers once with what it was told
-		r.stand.Inject(odootest.Fault{Op: "*", Skip: at, Times: 1, Code: 1, Text: "Traceback\n  File\nTypeError: f({args})"})
+		r.stand.Inject(odootest.Fault{Op: "*", Skip: at, Times: 1, Code: 1,
+			Text: "Traceback\n  File\nTypeError: f({args})"})
 		w := r.workspace(t, tenantid.ID(100+at))
 		next := odoo.NewSecret()
 		secrets = append(secrets, w.Secret, next)

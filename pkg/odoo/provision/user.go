@@ -18,8 +18,8 @@ type User struct {
 // ownerGroups is what the person of a workspace may do: all leads, all contacts, no settings.
 var ownerGroups = []string{"base.group_user", "base.group_partner_manager", "sales_team.group_sale_manager"}
 
-// EnsureUser sees to it that the person has a user and returns its id. Groups are set only when the user is made: what the
-// tenant changed since stays. An archived user is fault.Conflict, since somebody took that access away on purpose.
+// EnsureUser sees to it that the person has a user and returns its id. Groups are set only when the user is made: what
+// the tenant changed since stays. An archived user is fault.Conflict, since somebody took that access away on purpose.
 func (p *Provisioner) EnsureUser(ctx context.Context, w Workspace, u User) (int64, error) {
 	u.Email = strings.ToLower(strings.TrimSpace(u.Email))
 	if !strings.Contains(u.Email, "@") {
@@ -57,14 +57,15 @@ func findUser(ctx context.Context, s *odoo.Session, login string) (int64, error)
 		return 0, err
 	}
 	if !found[0].Bool("active") {
-		return 0, fault.New(fault.Conflict, "Odoo user %s in %s: archived", login, s.Database()).WithCode(CodeUserArchived).
+		return 0, fault.New(fault.Conflict, "Odoo user %s in %s: archived", login,
+			s.Database()).WithCode(CodeUserArchived).
 			WithHint("unarchive the user in Odoo if that person shall have access")
 	}
 	return found[0].ID(), nil
 }
 
-// createUser makes a user in exactly the named groups. Without groups Odoo 14 would make a sales administrator and 19 a user
-// who sees no lead.
+// createUser makes a user in exactly the named groups. Without groups Odoo 14 would make a sales administrator and 19 a
+// user who sees no lead.
 func createUser(ctx context.Context, s *odoo.Session, values odoo.Record, groups []string) (int64, error) {
 	byName, err := s.ResolveXMLIDs(ctx, groups)
 	if err != nil {
@@ -85,22 +86,26 @@ func createUser(ctx context.Context, s *odoo.Session, values odoo.Record, groups
 		user["company_id"], user["company_ids"] = s.Company(), []any{[]any{6, 0, []int64{s.Company()}}}
 	}
 	maps.Copy(user, values)
-	made, err := s.Create(ctx, "res.users", []odoo.Record{user}, odoo.WithContext(odoo.QuietContext(), "no_reset_password", true))
+	made, err := s.Create(ctx, "res.users", []odoo.Record{user},
+		odoo.WithContext(odoo.QuietContext(), "no_reset_password", true))
 	if err != nil {
 		return 0, err
 	}
 	return made[0], nil
 }
 
-// findOwnUser finds a user of the session's company by login, 0 when there is none. One of another company is not ours to take.
+// findOwnUser finds a user of the session's company by login, 0 when there is none. One of another company is not ours
+// to take.
 func findOwnUser(ctx context.Context, s *odoo.Session, login string) (int64, error) {
 	uid, err := findUser(ctx, s, login)
 	if err != nil || uid == 0 || s.Company() == 0 {
 		return uid, err
 	}
-	is, err := s.SearchCount(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "=", uid), odoo.Where("company_id", "=", s.Company())}})
+	is, err := s.SearchCount(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "=", uid),
+		odoo.Where("company_id", "=", s.Company())}})
 	if err == nil && is == 0 {
-		err = fault.New(fault.Operator, "Odoo user %s in %s: belongs to another company", login, s.Database()).WithCode("ODOO_USER_TAKEN").
+		err = fault.New(fault.Operator, "Odoo user %s in %s: belongs to another company", login,
+			s.Database()).WithCode("ODOO_USER_TAKEN").
 			WithHint("a login exists once in a shared database; use another address, or odoo.mode database")
 	}
 	return uid, err

@@ -13,10 +13,10 @@ import (
 
 // How a workspace comes to be, and why a crash cannot spoil it.
 //
-// A tenant's database is cloned under a provisional name, "<name>__new". There it gets its own identity (database uuid and
-// secret, no password of the template, leadctl's account with the secret that the caller has already stored) and a marker
-// saying which installation and which tenant it belongs to. Only then is it renamed to its final name. PostgreSQL makes the
-// rename whole or not at all, so:
+// A tenant's database is cloned under a provisional name, "<name>__new". There it gets its own identity (database uuid
+// and secret, no password of the template, leadctl's account with the secret that the caller has already stored) and a
+// marker saying which installation and which tenant it belongs to. Only then is it renamed to its final name.
+// PostgreSQL makes the rename whole or not at all, so:
 //
 //   - a database under the final name either carries our marker and our secret, or was made by somebody else;
 //   - a crash before the rename leaves a provisional database, which the next attempt finishes where it stopped: nothing is
@@ -36,16 +36,17 @@ const (
 // provisionalSuffix marks a database that is being made.
 const provisionalSuffix = "__new"
 
-// Workspace names a tenant's database and the secret of leadctl's account in it. The caller makes the secret with NewSecret
-// and stores it, encrypted, before the first step: then no crash can lose it, and every step can install exactly that one.
+// Workspace names a tenant's database and the secret of leadctl's account in it. The caller makes the secret with
+// NewSecret and stores it, encrypted, before the first step: then no crash can lose it, and every step can install
+// exactly that one.
 type Workspace struct {
 	Tenant   tenantid.ID
 	Database string
 	Secret   odoo.Secret
 }
 
-// DatabaseName is the name of a tenant's database: made of the installation's prefix and the tenant's number alone, never of
-// a mail domain or a display name, which two strangers may share.
+// DatabaseName is the name of a tenant's database: made of the installation's prefix and the tenant's number alone,
+// never of a mail domain or a display name, which two strangers may share.
 func DatabaseName(prefix string, tenant tenantid.ID) string {
 	return fmt.Sprintf("%s_t%d", prefix, tenant)
 }
@@ -77,14 +78,17 @@ func markerOf(installation string, tenant tenantid.ID) string {
 	return installation + "/tenant/" + tenant.String()
 }
 
-// backend is one way of making workspaces; production has three: raw clones on the PostgreSQL cluster, databases that Odoo is asked to
-// make, and companies. No method touches a final database before it has read the marker it expects there.
+// backend is one way of making workspaces; production has three: raw clones on the PostgreSQL cluster, databases that
+// Odoo is asked to make, and companies. No method touches a final database before it has read the marker it expects
+// there.
 type backend interface {
-	// ensureWorkspace makes the workspace's database and reports whether this call did it. What can never become one is removed.
+	// ensureWorkspace makes the workspace's database and reports whether this call did it. What can never become one is
+	// removed.
 	ensureWorkspace(ctx context.Context, w Workspace) (created bool, err error)
 	// installSecret makes w.Secret the one secret of leadctl's account.
 	installSecret(ctx context.Context, w Workspace) error
-	// takeSpareUser turns a user that the clone came with into a person and returns its id, 0 when there is none to take.
+	// takeSpareUser turns a user that the clone came with into a person and returns its id, 0 when there is none to
+	// take.
 	takeSpareUser(ctx context.Context, w Workspace, u User) (int64, error)
 	// dropWorkspace deletes the workspace's database, final and provisional, and reports whether there was one.
 	dropWorkspace(ctx context.Context, w Workspace) (bool, error)
@@ -96,16 +100,19 @@ type backend interface {
 func foreignWorkspace(w Workspace, why string) error {
 	return fault.New(fault.Operator, "Odoo database %s of tenant %s: exists, but %s", w.Database, w.Tenant, why).
 		WithCode(odoo.CodeForeign).
-		WithHint("leadctl adopts no database it did not make: rename or drop %s, or give this installation another prefix", w.Database)
+		WithHint("leadctl adopts no database it did not make: rename or drop %s, or give this installation "+
+			"another prefix", w.Database)
 }
 
 // notPrepared is the answer to a template that PrepareTemplate has not brought to its end.
 func notPrepared(template string) error {
-	return fault.New(fault.Operator, "Odoo template database %s: missing, not locked, or not prepared by leadctl", template).
+	return fault.New(fault.Operator, "Odoo template database %s: missing, not locked, or not prepared by leadctl",
+		template).
 		WithCode(odoo.CodeMisconfig).WithHint("prepare it with: leadctl odoo template prepare")
 }
 
 func archiveTaken(as string) error {
-	return fault.New(fault.Conflict, "Odoo database %s: there is one already, of an earlier workspace archived today", as).
+	return fault.New(fault.Conflict, "Odoo database %s: there is one already, of an earlier workspace archived today",
+		as).
 		WithHint("rename or drop it, or drop this workspace instead")
 }

@@ -113,10 +113,12 @@ func testSteps(t *testing.T, r rig) {
 	company, err := s.SearchRead(ctx, "res.company", odoo.Query{Fields: []string{"name"}})
 	require.NoError(t, err)
 	require.Equal(t, "Kow & Sons <Pte> Ltd", company[0].Text("name"))
-	users, err := s.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "=", first)}, Fields: []string{"login", "email"}})
+	users, err := s.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "=", first)},
+		Fields: []string{"login", "email"}})
 	require.NoError(t, err)
 	require.Equal(t, "tan.ah.kow@example.com", users[0].Text("login"))
-	leftovers, err := s.SearchCount(ctx, "res.partner", odoo.Query{Domain: odoo.Domain{odoo.Where("ref", "=like", "leadctl-smoke-%")}, Archived: true})
+	leftovers, err := s.SearchCount(ctx, "res.partner",
+		odoo.Query{Domain: odoo.Domain{odoo.Where("ref", "=like", "leadctl-smoke-%")}, Archived: true})
 	require.NoError(t, err)
 	require.Zero(t, leftovers)
 	refused := [][2]string{{"admin", "admin"}, {odoo.ServiceLogin, adminPassword}}
@@ -290,7 +292,8 @@ func testReport(t *testing.T, r rig) {
 	require.Len(t, report.Paths, 3)
 	require.NoError(t, report.Paths[0].Err)
 	require.Equal(t, r.way(), report.Paths[0].Name)
-	require.Equal(t, r.how.ClusterDSN == "", strings.Contains(report.Paths[0].Detail, "x_uen"), "whether the index is there")
+	require.Equal(t, r.how.ClusterDSN == "", strings.Contains(report.Paths[0].Detail, "x_uen"),
+		"whether the index is there")
 	early := r.how
 	early.Template += "_never_made"
 	prov, err := provision.NewProvisioner(r.server, early)
@@ -327,11 +330,13 @@ func testJSON2(t *testing.T, r rig) {
 	default:
 		require.NoError(t, err)
 	}
-	ids, err := s.Create(ctx, "res.partner", []odoo.Record{{"name": "A", "x_uen": "T1"}, {"name": "B", "x_employees_est": 7}}, nil)
+	ids, err := s.Create(ctx, "res.partner", []odoo.Record{{"name": "A", "x_uen": "T1"},
+		{"name": "B", "x_employees_est": 7}}, nil)
 	require.NoError(t, err)
 	require.Len(t, ids, 2)
 	require.NoError(t, s.Write(ctx, "res.partner", ids[:1], odoo.Record{"name": "C", "email": nil}, nil))
-	got, err := s.SearchRead(ctx, "res.partner", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "in", ids)}, Order: "id", Fields: []string{"name", "email", "x_employees_est", "company_id"}})
+	got, err := s.SearchRead(ctx, "res.partner", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "in", ids)},
+		Order: "id", Fields: []string{"name", "email", "x_employees_est", "company_id"}})
 	require.NoError(t, err)
 	require.Equal(t, "C", got[0].Text("name"))
 	require.Empty(t, got[0].Text("email"))
@@ -356,7 +361,8 @@ func testFields(t *testing.T, r rig) {
 	w := r.provisioned(t, 116)
 	s, err := r.prov.Session(ctx, w)
 	require.NoError(t, err)
-	gone, err := s.SearchRead(ctx, "ir.model.fields", odoo.Query{Domain: odoo.Domain{odoo.Where("name", "=", "x_source_urls")}, Fields: []string{"name"}})
+	gone, err := s.SearchRead(ctx, "ir.model.fields",
+		odoo.Query{Domain: odoo.Domain{odoo.Where("name", "=", "x_source_urls")}, Fields: []string{"name"}})
 	require.NoError(t, err)
 	require.Len(t, gone, 1)
 	require.NoError(t, s.Unlink(ctx, "ir.model.fields", []int64{gone[0].ID()}))
@@ -412,9 +418,11 @@ func TestHopelessCopyIsRemoved(t *testing.T) {
 			ctx := context.Background()
 			r := standIn(t, o)
 			w := r.workspace(t, 1)
-			admin, _, err := r.server.Open(ctx, odoo.Account{Database: r.how.Template, Login: "admin", Secret: adminPassword})
+			admin, _, err := r.server.Open(ctx, odoo.Account{Database: r.how.Template, Login: "admin",
+				Secret: adminPassword})
 			require.NoError(t, err)
-			users, err := admin.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", odoo.ServiceLogin)}, Fields: []string{"login"}})
+			users, err := admin.SearchRead(ctx, "res.users",
+				odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", odoo.ServiceLogin)}, Fields: []string{"login"}})
 			require.NoError(t, err)
 			account := []int64{users[0].ID()}
 			require.NoError(t, admin.Write(ctx, "res.users", account, odoo.Record{"login": "gone"}, nil))

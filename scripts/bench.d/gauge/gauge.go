@@ -27,10 +27,11 @@ func Migrated(ctx context.Context, dsn string) (serving string, err error) {
 	return strings.Replace(dsn, "leadctl@", "serving@", 1), err
 }
 
-// Env is the environment of a leadctl that works on the database dsn. It inherits nothing that could name a real system:
-// no LEADCTL_PROFILE, no ODOO_SERVER_URL, no configuration file.
+// Env is the environment of a leadctl that works on the database dsn. It inherits nothing that could name a real
+// system: no LEADCTL_PROFILE, no ODOO_SERVER_URL, no configuration file.
 func Env(dsn string) []string {
-	return []string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent", "TMPDIR=" + os.TempDir(), "LEADCTL_CONFIG=/dev/null",
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent", "TMPDIR=" + os.TempDir(),
+		"LEADCTL_CONFIG=/dev/null",
 		"POSTGRES_DSN=" + dsn, "LEADCTL_ENV=development"}
 }
 
