@@ -87,11 +87,11 @@ func Run(ctx context.Context, cfg config.Config, opts Options) error {
 		return err
 	}
 	d := &daemon{cfg: cfg, opts: opts, db: db, verifier: verifier, jobs: client, workspaces: spaces, keys: spaces.Keys}
-	if d.odooSSO, err = wire.OdooVerifier(cfg, opts.Log); err != nil {
+	if d.odooTokens, err = wire.OdooVerifier(cfg, opts.Log); err != nil {
 		return err
 	}
-	if d.odooSSO != nil {
-		defer d.odooSSO.Close()
+	if d.odooTokens != nil {
+		defer d.odooTokens.Close()
 	}
 	if err := d.open(ctx); err != nil {
 		return err
@@ -136,14 +136,14 @@ func newJobs(ctx context.Context, cfg config.Config, db *postgres.DB, spaces *wo
 
 // daemon is one Run: everything is made, nothing is moving yet.
 type daemon struct {
-	cfg      config.Config
-	opts     Options
-	db       *postgres.DB
-	door     *web.Door
-	verifier *sso.Verifier
-	jobs     *jobs.Client
-	keys     *secret.Keyring
-	odooSSO  *sso.Verifier // nil: nobody signs in to Odoo through the provider
+	cfg        config.Config
+	opts       Options
+	db         *postgres.DB
+	door       *web.Door
+	verifier   *sso.Verifier
+	jobs       *jobs.Client
+	keys       *secret.Keyring
+	odooTokens *sso.Verifier // nil if members do not sign in to Odoo through the provider
 
 	workspaces *workspace.Service
 
@@ -206,7 +206,7 @@ func (d *daemon) handler(registry *prometheus.Registry, age *registerAge) *httpa
 		DevBypass: cfg.Dev.AllowBypass, Streams: cfg.Quotas.Streams, UserStreams: cfg.Quotas.UserStreams,
 	}, httpapi.Deps{
 		Door: d.door, DB: d.db, Jobs: d.jobs, Onboarding: wire.Onboarding(cfg, d.db, d.jobs), Sessions: sessions,
-		Workspaces: d.workspaces, OdooSSO: d.odooSSO, Health: health.check, Register: age.read, Log: d.opts.Log,
+		Workspaces: d.workspaces, OdooSSO: d.odooTokens, Health: health.check, Register: age.read, Log: d.opts.Log,
 	})
 }
 
