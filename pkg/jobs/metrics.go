@@ -5,10 +5,16 @@ import (
 	"errors"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
+
+	"github.com/leadctl/leadctl/pkg/postgres"
 )
+
+// countTimeout is how long a scrape waits for the database to count the jobs.
+const countTimeout = 2 * time.Second
 
 // tally counts what this process's workers did. Its labels name kinds of work, never a tenant.
 type tally struct {
@@ -60,4 +66,44 @@ func (c *Client) Describe(out chan<- *prometheus.Desc) {
 func (c *Client) Collect(out chan<- prometheus.Metric) {
 	c.tally.attempts.Collect(out)
 	c.tally.seconds.Collect(out)
+}
+
+// NewCollector returns a collector that counts the queue's jobs by kind and state at each scrape. When the database
+// does not answer, it leaves its samples out; the rest of the scrape succeeds.
+func NewCollector(db *postgres.DB) prometheus.Collector { return jobCollector{db} }
+
+type jobCollector struct{ db *postgres.DB }
+
+func jobsDesc() *prometheus.Desc {
+	return prometheus.NewDesc("leadctl_jobs", "Jobs in the queue's table, by kind and state.",
+		[]string{"kind", "state"}, nil)
+}
+
+// Describe implements prometheus.Collector.
+func (c jobCollector) Describe(out chan<- *prometheus.Desc) { out <- jobsDesc() }
+
+// Collect implements prometheus.Collector.
+func (c jobCollector) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), countTimeout)
+	defer cancel()
+	type row struct {
+		Kind  string
+		State string
+		Count int64
+	}
+	var found []row
+	err := c.db.InSystem(ctx, "count jobs", func(ctx context.Context, tx postgres.SystemTx) error {
+		rows, err := tx.Query(ctx, `SELECT kind, state::text, count(*) FROM river.river_job GROUP BY kind, state`)
+		if err != nil {
+			return err
+		}
+		found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[row])
+		return err
+	})
+	if err != nil {
+		return
+	}
+	for _, r := range found {
+		out <- prometheus.MustNewConstMetric(jobsDesc(), prometheus.GaugeValue, float64(r.Count), r.Kind, r.State)
+	}
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -19,8 +18,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
-// scrapePatience bounds what one scrape may wait for the database.
-const scrapePatience = 2 * time.Second
+// scrapeTimeout is how long one scrape may take.
+const scrapeTimeout = 4 * time.Second
 
 // newRegistry knows everything about this process but its requests, which package httpapi registers itself. No label
 // names a tenant or a person.
@@ -30,7 +29,7 @@ func newRegistry(version string, db *postgres.DB, verifier *sso.Verifier, work *
 		Help: "Always 1; the label says what runs.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		build, poolCollector{db}, jobCollector{db}, work,
+		build, poolCollector{db}, jobs.NewCollector(db), work,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "leadctl_sso_keys_age_seconds",
 			Help: "Time since the issuer's keys were read; NaN before the first time."},
 			func() float64 {
@@ -67,47 +66,11 @@ func (c poolCollector) Collect(out chan<- prometheus.Metric) {
 		prometheus.CounterValue, st.AcquireDuration().Seconds())
 }
 
-// jobCollector counts jobs by state. A database that is down leaves the samples out, not the whole scrape.
-type jobCollector struct{ db *postgres.DB }
-
-// Describe implements prometheus.Collector.
-func (c jobCollector) Describe(out chan<- *prometheus.Desc) { out <- jobsDesc() }
-
-func jobsDesc() *prometheus.Desc {
-	return described("leadctl_jobs", "Jobs in the queue's table, by kind and state.", "kind", "state")
-}
-
-// Collect implements prometheus.Collector.
-func (c jobCollector) Collect(out chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
-	defer cancel()
-	type row struct {
-		Kind  string
-		State string
-		Count int64
-	}
-	var found []row
-	err := c.db.InSystem(ctx, "count jobs", func(ctx context.Context, tx postgres.SystemTx) error {
-		rows, err := tx.Query(ctx, `SELECT kind, state::text, count(*) FROM river.river_job GROUP BY kind, state`)
-		if err != nil {
-			return err
-		}
-		found, err = pgx.CollectRows(rows, pgx.RowToStructByPos[row])
-		return err
-	})
-	if err != nil {
-		return
-	}
-	for _, r := range found {
-		out <- prometheus.MustNewConstMetric(jobsDesc(), prometheus.GaugeValue, float64(r.Count), r.Kind, r.State)
-	}
-}
-
 // serveMetrics answers GET /metrics, and nothing else, on a port of its own. The returned function ends it.
 func serveMetrics(ln net.Listener, registry *prometheus.Registry, t times, log *slog.Logger) (stop func()) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry,
-		promhttp.HandlerOpts{MaxRequestsInFlight: 3, Timeout: 2 * scrapePatience}))
+		promhttp.HandlerOpts{MaxRequestsInFlight: 3, Timeout: scrapeTimeout}))
 	server := newServer(mux, t, log)
 	done := make(chan struct{})
 	go func() {
