@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -43,16 +42,10 @@ type leadRows struct {
 	Search search
 }
 
-// leadRow is a lead with its reasons taken apart.
+// leadRow is a lead with the reasons that its rationale lists.
 type leadRow struct {
 	leads.Lead
-	Reasons []reason
-}
-
-// reason is one part of a rationale, with the points it brought. Of is 0 where the rationale does not say.
-type reason struct {
-	Text    string
-	Got, Of int
+	Reasons []leads.Reason
 }
 
 func readSearch(q url.Values) (s search, f leads.Filter, err error) {
@@ -162,7 +155,7 @@ func readRows(ctx context.Context, tx postgres.TenantTx, s search, filter leads.
 	found, err := leads.Latest(ctx, tx, pageSize, filter, s.After)
 	rows := leadRows{First: s.After == leads.Cursor{}, Search: s}
 	for _, l := range found.Items {
-		rows.Leads = append(rows.Leads, leadRow{l, reasons(text(l.Rationale))})
+		rows.Leads = append(rows.Leads, leadRow{l, leads.ParseRationale(text(l.Rationale))})
 	}
 	if found.NextCursor != nil {
 		rows.Next = s.query(found.NextCursor)
@@ -185,35 +178,6 @@ func (c *Console) getLeadRows(w http.ResponseWriter, r *http.Request, v visitor)
 		return err
 	}
 	return c.part(w, "leads", "rows", rows)
-}
-
-var pointsAt = regexp.MustCompile(`^(.*) \((\d{1,3}) of (\d{1,3})\)$`)
-
-// reasons takes the rationale that our own scoring writes apart. Another service's is one reason, as it stands.
-func reasons(rationale string) (list []reason) {
-	_, parts, ours := strings.Cut(rationale, " of 100: ")
-	if !ours {
-		if rationale != "" {
-			list = []reason{{Text: rationale}}
-		}
-		return list
-	}
-	open := "" // an industry's title may hold what separates reasons
-	for part := range strings.SplitSeq(strings.TrimSuffix(parts, "."), "; ") {
-		r := reason{Text: open + part}
-		if m := pointsAt.FindStringSubmatch(r.Text); m != nil {
-			r.Text = m[1]
-			r.Got, _ = strconv.Atoi(m[2])
-			r.Of, _ = strconv.Atoi(m[3])
-			list, open = append(list, r), ""
-			continue
-		}
-		open += part + "; "
-	}
-	if open != "" {
-		list = append(list, reason{Text: strings.TrimSuffix(open, "; ")})
-	}
-	return list
 }
 
 // getDownload leads to the API's export. Passing through here, a browser whose token has run out gets a new one first.

@@ -9,20 +9,6 @@ import (
 	"github.com/leadctl/leadctl/pkg/leads"
 )
 
-func TestReasonsAreTakenApartAsTheyWereWritten(t *testing.T) {
-	t.Parallel()
-	for rationale, want := range map[string][]reason{
-		"":                                     nil,
-		"somebody else's words (5 of 6); more": {{Text: "somebody else's words (5 of 6); more"}},
-		`Fits "A; B" at 93 of 100: activities of head offices; management (SSIC 70201) is the business asked for (50 of 50); no website known (0 of 7).`: {
-			{"activities of head offices; management (SSIC 70201) is the business asked for", 50, 50},
-			{"no website known", 0, 7}},
-		`Fits "A" at 9 of 100: cut off; here`: {{Text: "cut off; here"}},
-	} {
-		require.Equal(t, want, reasons(rationale), rationale)
-	}
-}
-
 func TestTheHistogramShowsEveryCompany(t *testing.T) {
 	t.Parallel()
 	s := leads.Spread{Total: 1004}
