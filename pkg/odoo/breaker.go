@@ -25,13 +25,13 @@ func newBreaker(tripAfter int, cooldown time.Duration) *gobreaker.CircuitBreaker
 // errUnserved is how the breaker hears of an answer that only says that the call was not served.
 var errUnserved = errors.New("call not served")
 
-// unserved: the server, or a proxy before it, is in trouble. A 5xx in JSON is Odoo's word on the call itself.
-func (a answer) unserved() bool {
+// countsAsFailure: the server, or a proxy before it, is in trouble. A 5xx in JSON is Odoo's word on the call itself.
+func (a answer) countsAsFailure() bool {
 	return a.status == http.StatusTooManyRequests ||
 		a.status >= 500 && !strings.HasPrefix(a.header.Get("Content-Type"), "application/json")
 }
 
-// leftAlone reports whether the breaker kept the call back; nothing was sent then.
-func leftAlone(err error) bool {
+// isBreakerOpen reports whether the breaker kept the call back; nothing was sent then.
+func isBreakerOpen(err error) bool {
 	return errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests)
 }

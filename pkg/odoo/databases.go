@@ -23,11 +23,11 @@ const DatabaseTimeout = 10 * time.Minute
 // databaseBackend is the code of one Backend. Callers use duplicate and drop below instead of its own.
 type databaseBackend interface {
 	checkAccess(ctx context.Context) (detail string, err error)
-	exists(ctx context.Context, name string) (bool, error)
-	duplicate(ctx context.Context, from, to string) error
-	create(ctx context.Context, name, lang, login string, password Secret) error
-	rename(ctx context.Context, from, to string) error
-	drop(ctx context.Context, name string) (bool, error)
+	hasDatabase(ctx context.Context, name string) (bool, error)
+	duplicateDatabase(ctx context.Context, from, to string) error
+	createDatabase(ctx context.Context, name, lang, login string, password Secret) error
+	renameDatabase(ctx context.Context, from, to string) error
+	dropDatabase(ctx context.Context, name string) (bool, error)
 }
 
 // Backend names one way in which Odoo itself makes databases.
@@ -39,7 +39,7 @@ const (
 	BackendForms   Backend = "web form"         // the pages below /web/database
 )
 
-func (d *Databases) backend(b Backend) databaseBackend {
+func (d *Databases) backendFor(b Backend) databaseBackend {
 	if b == BackendForms {
 		return &dbForms{d.server, d.master}
 	}
@@ -49,7 +49,7 @@ func (d *Databases) backend(b Backend) databaseBackend {
 // Backend returns the backend of this server. It is looked up once in the server's life.
 func (d *Databases) Backend(ctx context.Context) (Backend, error) {
 	return d.server.backend.Get(func() (Backend, error) {
-		answers, err := (&dbService{d.server, d.master}).answers(ctx)
+		answers, err := (&dbService{d.server, d.master}).isAvailable(ctx)
 		if answers || err != nil {
 			return BackendService, err
 		}
@@ -62,17 +62,17 @@ func (d *Databases) chosenBackend(ctx context.Context) (databaseBackend, error) 
 	if err != nil {
 		return nil, err
 	}
-	return d.backend(b), nil
+	return d.backendFor(b), nil
 }
 
 // CheckBackend reports whether a backend is open and accepts the master password. It changes nothing.
 func (d *Databases) CheckBackend(ctx context.Context, b Backend) (detail string, err error) {
-	return d.backend(b).checkAccess(ctx)
+	return d.backendFor(b).checkAccess(ctx)
 }
 
 // BackendHas reports whether a backend sees a database of that name.
 func (d *Databases) BackendHas(ctx context.Context, b Backend, name string) (bool, error) {
-	return d.backend(b).exists(ctx, name)
+	return d.backendFor(b).hasDatabase(ctx, name)
 }
 
 // Exists reports whether a database of that name exists and accepts connections; it needs no master password.
@@ -81,7 +81,7 @@ func (d *Databases) Exists(ctx context.Context, name string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return by.exists(ctx, name)
+	return by.hasDatabase(ctx, name)
 }
 
 // Duplicate copies a database with its files; fault.Conflict when the new name is taken, fault.NotFound without a
@@ -91,7 +91,7 @@ func (d *Databases) Duplicate(ctx context.Context, from, to string) error {
 	if err != nil {
 		return err
 	}
-	return duplicate(ctx, by, from, to)
+	return duplicateWithRetry(ctx, by, from, to)
 }
 
 // Create makes a database with Odoo's base modules. It blocks every other database of the Odoo process for seconds, so
@@ -102,7 +102,7 @@ func (d *Databases) Create(ctx context.Context, name, lang, login string, passwo
 	if err != nil {
 		return err
 	}
-	return by.create(ctx, name, lang, login, password)
+	return by.createDatabase(ctx, name, lang, login, password)
 }
 
 // Rename renames a database; its sessions are ended. By forms it is a copy and the end of the first one, and a crash in
@@ -112,7 +112,7 @@ func (d *Databases) Rename(ctx context.Context, from, to string) error {
 	if err != nil {
 		return err
 	}
-	return by.rename(ctx, from, to)
+	return by.renameDatabase(ctx, from, to)
 }
 
 // Drop deletes a database and its files, and reports whether there was one that Odoo may delete.
@@ -121,7 +121,7 @@ func (d *Databases) Drop(ctx context.Context, name string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return drop(ctx, by, name)
+	return dropWithRetry(ctx, by, name)
 }
 
 // DropLeftover drops a database that an interrupted attempt may have left. It looks first: looking takes no master
@@ -138,14 +138,14 @@ func (d *Databases) DropLeftover(ctx context.Context, name string) error {
 // (see retryOn500). So a broken answer is looked into, and what did not happen is asked for again; since a name is
 // given once, it cannot happen twice.
 
-func duplicate(ctx context.Context, by databaseBackend, from, to string) error {
-	return change(ctx, func() error { return by.duplicate(ctx, from, to) },
+func duplicateWithRetry(ctx context.Context, by databaseBackend, from, to string) error {
+	return changeWithRetry(ctx, func() error { return by.duplicateDatabase(ctx, from, to) },
 		func() bool { return existsIs(ctx, by, to, true) })
 }
 
-func drop(ctx context.Context, by databaseBackend, name string) (gone bool, err error) {
-	err = change(ctx, func() error {
-		gone, err = by.drop(ctx, name)
+func dropWithRetry(ctx context.Context, by databaseBackend, name string) (gone bool, err error) {
+	err = changeWithRetry(ctx, func() error {
+		gone, err = by.dropDatabase(ctx, name)
 		return err
 	}, func() bool {
 		gone = existsIs(ctx, by, name, false)
@@ -154,7 +154,7 @@ func drop(ctx context.Context, by databaseBackend, name string) (gone bool, err 
 	return gone, err
 }
 
-func change(ctx context.Context, do func() error, done func() bool) error {
+func changeWithRetry(ctx context.Context, do func() error, done func() bool) error {
 	_, err := retryOn500(ctx, func() (any, error) {
 		err := do()
 		if Ambiguous(err) && done() {
@@ -167,7 +167,7 @@ func change(ctx context.Context, do func() error, done func() bool) error {
 
 // existsIs: whether there is, or is not, a database of that name for certain.
 func existsIs(ctx context.Context, by databaseBackend, name string, want bool) bool {
-	exists, err := by.exists(ctx, name)
+	exists, err := by.hasDatabase(ctx, name)
 	return err == nil && exists == want
 }
 

@@ -20,10 +20,10 @@ type dbForms struct {
 	master Secret
 }
 
-// exists asks the page's own list. It has what the dbfilter lets through.
-func (d *dbForms) exists(ctx context.Context, name string) (bool, error) {
+// hasDatabase asks the page's own list. It has what the dbfilter lets through.
+func (d *dbForms) hasDatabase(ctx context.Context, name string) (bool, error) {
 	v, err := retryOn500(ctx, func() (v any, err error) {
-		v, _, err = d.server.web(ctx, webCall{path: "/web/database/list", params: map[string]any{},
+		v, _, err = d.server.callJSONRPC(ctx, webCall{path: "/web/database/list", params: map[string]any{},
 			failed: &CallError{Op: "web.database.list", Database: name}})
 		return v, err
 	})
@@ -31,51 +31,51 @@ func (d *dbForms) exists(ctx context.Context, name string) (bool, error) {
 	return slices.Contains(names, any(name)), err
 }
 
-func (d *dbForms) duplicate(ctx context.Context, from, to string) error {
-	err := d.submit(ctx, "duplicate", to, url.Values{"name": {from}, "new_name": {to}})
+func (d *dbForms) duplicateDatabase(ctx context.Context, from, to string) error {
+	err := d.submitForm(ctx, "duplicate", to, url.Values{"name": {from}, "new_name": {to}})
 	if fault.Code(err) != CodeRejected {
 		return err
 	}
-	taken, look := d.exists(ctx, to)
+	taken, look := d.hasDatabase(ctx, to)
 	if look != nil {
 		return err
 	}
 	if taken {
 		return fault.New(fault.Conflict, "Odoo database %s: name taken: %w", to, err)
 	}
-	there, look := d.exists(ctx, from)
+	there, look := d.hasDatabase(ctx, from)
 	if look == nil && !there {
 		return fault.New(fault.NotFound, "Odoo database %s: missing: %w", from, err).WithCode(CodeMissing)
 	}
 	return err
 }
 
-// create sends the fields that the form wants even empty.
-func (d *dbForms) create(ctx context.Context, name, lang, login string, password Secret) error {
-	return d.submit(ctx, "create", name, url.Values{"name": {name}, "lang": {lang}, "login": {login},
+// createDatabase sends the fields that the form wants even empty.
+func (d *dbForms) createDatabase(ctx context.Context, name, lang, login string, password Secret) error {
+	return d.submitForm(ctx, "create", name, url.Values{"name": {name}, "lang": {lang}, "login": {login},
 		"password": {string(password)},
 		"phone":    {""}, "country_code": {""}}, password)
 }
 
-// rename has no form. The copy is whole when it has its name, and carries all that the first one did.
-func (d *dbForms) rename(ctx context.Context, from, to string) error {
-	if err := duplicate(ctx, d, from, to); err != nil {
+// renameDatabase has no form. The copy is whole when it has its name, and carries all that the first one did.
+func (d *dbForms) renameDatabase(ctx context.Context, from, to string) error {
+	if err := duplicateWithRetry(ctx, d, from, to); err != nil {
 		return err
 	}
-	_, err := drop(ctx, d, from)
+	_, err := dropWithRetry(ctx, d, from)
 	return err
 }
 
-// drop looks before and after: the form says "done" in any case.
-func (d *dbForms) drop(ctx context.Context, name string) (bool, error) {
-	there, err := d.exists(ctx, name)
+// dropDatabase looks before and after: the form says "done" in any case.
+func (d *dbForms) dropDatabase(ctx context.Context, name string) (bool, error) {
+	there, err := d.hasDatabase(ctx, name)
 	if err != nil || !there {
 		return false, err
 	}
 	if err := d.dropByForm(ctx, name); err != nil {
 		return false, err
 	}
-	there, err = d.exists(ctx, name)
+	there, err = d.hasDatabase(ctx, name)
 	if err == nil && there {
 		err = fault.New(fault.Unavailable, "Odoo database %s: still there after it was dropped", name)
 	}
@@ -83,11 +83,11 @@ func (d *dbForms) drop(ctx context.Context, name string) (bool, error) {
 }
 
 func (d *dbForms) dropByForm(ctx context.Context, name string) error {
-	return d.submit(ctx, "drop", name, url.Values{"name": {name}})
+	return d.submitForm(ctx, "drop", name, url.Values{"name": {name}})
 }
 
-// submit fills in one form.
-func (d *dbForms) submit(ctx context.Context, form, db string, fields url.Values, secrets ...Secret) error {
+// submitForm fills in one form.
+func (d *dbForms) submitForm(ctx context.Context, form, db string, fields url.Values, secrets ...Secret) error {
 	failed := &CallError{Op: "web.database." + form, Database: db}
 	fields.Set("master_pwd", string(d.master))
 	req, err := http.NewRequest(http.MethodPost, d.server.base+"/web/database/"+form,
@@ -103,15 +103,15 @@ func (d *dbForms) submit(ctx context.Context, form, db string, fields url.Values
 	case got.status == http.StatusSeeOther:
 		return nil
 	case got.status != http.StatusOK:
-		return unserved(got, failed)
+		return httpFault(got, failed)
 	}
 	failed.Ambiguous = false
-	said := alert(got.body)
+	said := alertText(got.body)
 	failed.Detail = cutDetail(said, append(secrets, d.master))
 	if strings.Contains(said, "Access Denied") || strings.Contains(said, "manager has been disabled") {
-		return accessDenied(failed)
+		return accessDeniedFault(failed)
 	}
-	return rejected(failed)
+	return rejectedFault(failed)
 }
 
 var (
@@ -119,8 +119,8 @@ var (
 	tags     = regexp.MustCompile(`(?s)<[^>]*>`)
 )
 
-// alert is what a page of the database manager says went wrong.
-func alert(page []byte) string {
+// alertText is what a page of the database manager says went wrong.
+func alertText(page []byte) string {
 	box := alertBox.FindSubmatch(page)
 	if box == nil {
 		return "a page that says nothing of what went wrong"
@@ -133,7 +133,7 @@ func (d *dbForms) checkAccess(ctx context.Context) (string, error) {
 	if d.master == "" {
 		return "", masterMissing()
 	}
-	if _, err := d.exists(ctx, ""); err != nil {
+	if _, err := d.hasDatabase(ctx, ""); err != nil {
 		return "", MasterRefused(err)
 	}
 	if _, err := retryOn500(ctx, func() (any, error) { return nil, d.dropByForm(ctx, noSuchDatabase()) }); err != nil {

@@ -13,28 +13,28 @@ type dbService struct {
 	master Secret
 }
 
-// answers reports whether the service is there at all: it is asked for its version, which takes no password.
-func (d *dbService) answers(ctx context.Context) (bool, error) {
+// isAvailable reports whether the service is there at all: it is asked for its version, which takes no password.
+func (d *dbService) isAvailable(ctx context.Context) (bool, error) {
 	v, err := d.server.CachedVersion(ctx)
 	if err != nil || !v.XMLRPC {
 		return false, err
 	}
-	_, err = d.server.ask(ctx, rpcCall{service: "db", method: "server_version"})
-	if elsewhere(err) || fault.Code(err) == CodeRejected {
+	_, err = d.server.askXMLRPC(ctx, rpcCall{service: "db", method: "server_version"})
+	if pathNotServed(err) || fault.Code(err) == CodeRejected {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-func (d *dbService) call(ctx context.Context, method, db string, args ...any) (any, error) {
-	return d.server.rpc(ctx, rpcCall{service: "db", method: method, db: db, timeout: DatabaseTimeout,
+func (d *dbService) callService(ctx context.Context, method, db string, args ...any) (any, error) {
+	return d.server.callXMLRPC(ctx, rpcCall{service: "db", method: method, db: db, timeout: DatabaseTimeout,
 		args: append([]any{string(d.master)}, args...), secrets: []Secret{d.master}})
 }
 
-// exists does not believe a "no": Odoo says so, too, when PostgreSQL has no connection left for it. Asked for somebody
+// hasDatabase does not believe a "no": Odoo says so, too, when PostgreSQL has no connection left for it. Asked for somebody
 // there, it says why.
-func (d *dbService) exists(ctx context.Context, name string) (bool, error) {
-	v, err := d.server.ask(ctx, rpcCall{service: "db", method: "db_exist", db: name, args: []any{name}})
+func (d *dbService) hasDatabase(ctx context.Context, name string) (bool, error) {
+	v, err := d.server.askXMLRPC(ctx, rpcCall{service: "db", method: "db_exist", db: name, args: []any{name}})
 	if exists, _ := v.(bool); exists || err != nil {
 		return exists, err
 	}
@@ -45,27 +45,27 @@ func (d *dbService) exists(ctx context.Context, name string) (bool, error) {
 	return err == nil, err
 }
 
-func (d *dbService) duplicate(ctx context.Context, from, to string) error {
-	_, err := d.call(ctx, "duplicate_database", to, from, to)
+func (d *dbService) duplicateDatabase(ctx context.Context, from, to string) error {
+	_, err := d.callService(ctx, "duplicate_database", to, from, to)
 	return err
 }
 
-func (d *dbService) create(ctx context.Context, name, lang, login string, password Secret) error {
-	_, err := d.server.rpc(ctx, rpcCall{service: "db", method: "create_database", db: name, timeout: DatabaseTimeout,
+func (d *dbService) createDatabase(ctx context.Context, name, lang, login string, password Secret) error {
+	_, err := d.server.callXMLRPC(ctx, rpcCall{service: "db", method: "create_database", db: name, timeout: DatabaseTimeout,
 		args:    []any{string(d.master), name, false, lang, string(password), login},
 		secrets: []Secret{d.master, password}})
 	return err
 }
 
-func (d *dbService) rename(ctx context.Context, from, to string) error {
-	return change(ctx, func() error {
-		_, err := d.call(ctx, "rename", from, from, to)
+func (d *dbService) renameDatabase(ctx context.Context, from, to string) error {
+	return changeWithRetry(ctx, func() error {
+		_, err := d.callService(ctx, "rename", from, from, to)
 		return err
 	}, func() bool { return existsIs(ctx, d, to, true) && existsIs(ctx, d, from, false) })
 }
 
-func (d *dbService) drop(ctx context.Context, name string) (bool, error) {
-	v, err := d.call(ctx, "drop", name, name)
+func (d *dbService) dropDatabase(ctx context.Context, name string) (bool, error) {
+	v, err := d.callService(ctx, "drop", name, name)
 	done, _ := v.(bool)
 	return done, err
 }
@@ -76,7 +76,7 @@ func (d *dbService) checkAccess(ctx context.Context) (string, error) {
 	if d.master == "" {
 		return "", masterMissing()
 	}
-	answers, err := d.answers(ctx)
+	answers, err := d.isAvailable(ctx)
 	if err == nil && !answers {
 		err = Misconfigured("Odoo database service: shut, or gone").WithHint(
 			"let leadctl through to /xmlrpc/2/db, or leave it to the web form")
@@ -84,7 +84,7 @@ func (d *dbService) checkAccess(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := d.drop(ctx, noSuchDatabase()); err != nil {
+	if _, err := d.dropDatabase(ctx, noSuchDatabase()); err != nil {
 		return "", MasterRefused(err)
 	}
 	return "master password accepted" + NoUniqueIndexNote, nil

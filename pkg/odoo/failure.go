@@ -72,8 +72,8 @@ func outcomeUnknown(err error) bool {
 	return fault.Is(err, fault.Unavailable) || fault.Is(err, fault.Interrupted)
 }
 
-// unreachable is a call without a usable answer.
-func unreachable(e *CallError) *fault.Error {
+// unreachableFault is a call without a usable answer.
+func unreachableFault(e *CallError) *fault.Error {
 	return fault.New(fault.Unavailable, "Odoo %s: no usable answer: %w", e.Op, e).WithCode(CodeUnreachable)
 }
 
@@ -82,34 +82,34 @@ func unreachable(e *CallError) *fault.Error {
 func xmlFault(e *CallError, text string) error {
 	switch e.Code {
 	case 2:
-		return rejected(e)
+		return rejectedFault(e)
 	case 3:
-		return accessDenied(e)
+		return accessDeniedFault(e)
 	case 4:
-		return forbidden(e)
+		return forbiddenFault(e)
 	}
-	return exception(e, text)
+	return exceptionFault(e, text)
 }
 
-func rejected(e *CallError) error {
+func rejectedFault(e *CallError) error {
 	return fault.New(fault.Unprocessable, "Odoo %s: refused: %w", e.Op, e).WithCode(CodeRejected)
 }
 
-func forbidden(e *CallError) error {
+func forbiddenFault(e *CallError) error {
 	return fault.New(fault.Denied, "Odoo %s: not permitted: %w", e.Op, e).WithCode(CodeForbidden)
 }
 
-// noDatabase is the answer about a database that is not there, or that Odoo does not let be seen.
-func noDatabase(e *CallError) *fault.Error {
+// noDatabaseFault is the answer about a database that is not there, or that Odoo does not let be seen.
+func noDatabaseFault(e *CallError) *fault.Error {
 	return fault.New(fault.NotFound, "Odoo database: missing: %w", e).WithCode(CodeMissing)
 }
 
-func accessDenied(e *CallError) error {
+func accessDeniedFault(e *CallError) error {
 	return fault.New(fault.Denied, "Odoo %s: credentials refused: %w", e.Op, e).WithCode(CodeAccessDenied)
 }
 
-// exception classifies an unexpected Python exception by its class.
-func exception(e *CallError, text string) error {
+// exceptionFault classifies an unexpected Python exception by its class.
+func exceptionFault(e *CallError, text string) error {
 	line := lastLine(text)
 	has := func(words ...string) bool {
 		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(line, w) })
@@ -118,12 +118,12 @@ func exception(e *CallError, text string) error {
 	case has("DuplicateDatabase", "already exists!"):
 		return fault.New(fault.Conflict, "Odoo %s: name taken: %w", e.Op, e)
 	case has("InvalidCatalogName"), databaseRefused(text[strings.Index(text, line):], e.Database):
-		return noDatabase(e)
+		return noDatabaseFault(e)
 	case has("being accessed by other users"), has("OperationalError", "InterfaceError", "PoolError",
 		"SerializationFailure", "LockNotAvailable", "ObjectInUse", "DeadlockDetected"):
-		return unreachable(e)
+		return unreachableFault(e)
 	}
-	return rejected(e)
+	return rejectedFault(e)
 }
 
 // databaseRefused: PostgreSQL let Odoo not into that database, because it is not there or is locked. It speaks the
@@ -142,7 +142,7 @@ func databaseRefused(said, db string) bool {
 func statusFault(e *CallError) error {
 	switch s := e.Status; {
 	case s == http.StatusTooManyRequests || s == http.StatusRequestTimeout || s >= 500:
-		return unreachable(e)
+		return unreachableFault(e)
 	case s == http.StatusRequestEntityTooLarge:
 		return fault.New(fault.TooLarge, "Odoo %s: request too large: %w", e.Op, e)
 	case s >= 300 && s < 400:

@@ -16,11 +16,11 @@ type jsonProtocol struct {
 	key    Secret
 }
 
-func (p *jsonProtocol) name() string { return ProtocolJSON2 }
+func (p *jsonProtocol) protocolName() string { return ProtocolJSON2 }
 
-func (p *jsonProtocol) call(ctx context.Context, db string, c Call) (any, error) {
+func (p *jsonProtocol) callMethod(ctx context.Context, db string, c Call) (any, error) {
 	failed := &CallError{Op: c.Model + "." + c.Method, Database: db}
-	body, err := c.json()
+	body, err := c.jsonBody()
 	if err != nil {
 		return nil, fault.New(fault.Internal, "Odoo %s: argument: %w", failed.Op, err)
 	}
@@ -38,8 +38,8 @@ func (p *jsonProtocol) call(ctx context.Context, db string, c Call) (any, error)
 	return decodeJSON(got, failed, append([]Secret{p.key}, c.Secrets...))
 }
 
-// json is the body: every parameter by name, the record ids and the context among them.
-func (c Call) json() ([]byte, error) {
+// jsonBody is the body: every parameter by name, the record ids and the context among them.
+func (c Call) jsonBody() ([]byte, error) {
 	body := map[string]any{}
 	for _, a := range c.Args {
 		body[a.Name] = a.Value
@@ -53,7 +53,7 @@ func (c Call) json() ([]byte, error) {
 	if c.Context != nil {
 		body["context"] = c.Context
 	}
-	plain, err := wire(body)
+	plain, err := wireValue(body)
 	if err != nil {
 		return nil, err
 	}
@@ -73,42 +73,42 @@ func decodeJSON(got answer, failed *CallError, secrets []Secret) (any, error) {
 	var v any
 	if err := dec.Decode(&v); err != nil || !isJSON {
 		failed.Detail = "answer is not JSON"
-		return nil, unreachable(failed)
+		return nil, unreachableFault(failed)
 	}
-	return exact(v), nil
+	return convertNumbers(v), nil
 }
 
 // htmlRefusal: Odoo answers 404 in HTML when it does not know the database, everything else comes from a proxy.
 func htmlRefusal(got answer, failed *CallError) error {
-	if got.unselected() {
+	if got.noDatabaseSelected() {
 		failed.Status, failed.Ambiguous = got.status, false
-		return noDatabase(failed).WithHint(
+		return noDatabaseFault(failed).WithHint(
 			"where Odoo runs with a dbfilter, JSON-2 reaches only what that lets through; odoo.protocol xmlrpc is " +
 				"not bound by it")
 	}
-	return unserved(got, failed)
+	return httpFault(got, failed)
 }
 
-// unselected: Odoo does not know for which of its databases the call was.
-func (a answer) unselected() bool {
+// noDatabaseSelected: Odoo does not know for which of its databases the call was.
+func (a answer) noDatabaseSelected() bool {
 	return a.status == http.StatusNotFound && bytes.Contains(a.body, []byte("X-Odoo-Database"))
 }
 
 func jsonFault(got answer, failed *CallError, secrets []Secret) error {
 	var body struct{ Name, Message string }
 	if err := json.Unmarshal(got.body, &body); err != nil || body.Name == "" {
-		return unserved(got, failed) // Odoo 14 answers some JSON of its own to every JSON request
+		return httpFault(got, failed) // Odoo 14 answers some JSON of its own to every JSON request
 	}
 	failed.Ambiguous = false
 	failed.Detail = cutDetail(body.Name+": "+lastLine(body.Message), secrets)
 	switch got.status {
 	case http.StatusUnauthorized:
-		return accessDenied(failed)
+		return accessDeniedFault(failed)
 	case http.StatusForbidden:
 		return fault.New(fault.Denied, "Odoo %s: not permitted: %w", failed.Op, failed).WithCode(CodeForbidden)
 	case http.StatusRequestEntityTooLarge, http.StatusTooManyRequests, http.StatusBadGateway,
 		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return unserved(got, failed)
+		return httpFault(got, failed)
 	}
-	return exception(failed, body.Name+": "+body.Message)
+	return exceptionFault(failed, body.Name+": "+body.Message)
 }

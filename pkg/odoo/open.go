@@ -18,8 +18,8 @@ type Account struct {
 
 // protocol is one way to call a method of a model. Open chooses it.
 type protocol interface {
-	name() string
-	call(ctx context.Context, db string, c Call) (any, error)
+	protocolName() string
+	callMethod(ctx context.Context, db string, c Call) (any, error)
 }
 
 // whoAmI may be called by every user; the answer's "uid" is the user's id.
@@ -75,14 +75,14 @@ func (s *Server) protocolOf(ctx context.Context, a Account, json2 bool) (protoco
 	}
 	pages := &webProtocol{server: s, login: a.Login, secret: a.Secret}
 	if version.XMLRPC {
-		pages.otherwise = plain
+		pages.fallback = plain
 	}
 	return pages, nil
 }
 
 // keyHolder asks whose key it is. Unlike XML-RPC's sign-in it meets no cache: a revoked key is refused at once.
 func (s *Server) keyHolder(ctx context.Context, a Account) (uid int64, ok bool, err error) {
-	v, err := (&jsonProtocol{s, a.Secret}).call(ctx, a.Database, whoAmI)
+	v, err := (&jsonProtocol{s, a.Secret}).callMethod(ctx, a.Database, whoAmI)
 	if fault.Code(err) == CodeAccessDenied {
 		return 0, false, nil
 	}
@@ -99,7 +99,7 @@ func (s *Server) Authenticate(ctx context.Context, db, login string, secret Secr
 		return 0, false, err
 	}
 	if s.prefersPages(version) {
-		uid, cookie, err := s.webEnter(ctx, db, login, secret)
+		uid, cookie, err := s.webReuseSession(ctx, db, login, secret)
 		if cookie != "" || !version.XMLRPC || outcomeUnknown(err) {
 			return uid, cookie != "", err
 		}
@@ -109,7 +109,7 @@ func (s *Server) Authenticate(ctx context.Context, db, login string, secret Secr
 
 func (s *Server) authenticateByXMLRPC(ctx context.Context, db, login string, secret Secret) (uid int64, ok bool,
 	err error) {
-	v, err := s.ask(ctx, rpcCall{service: "common", method: "authenticate", db: db, secrets: []Secret{secret},
+	v, err := s.askXMLRPC(ctx, rpcCall{service: "common", method: "authenticate", db: db, secrets: []Secret{secret},
 		args: []any{db, login, string(secret), map[string]any{}}})
 	if err != nil {
 		return 0, false, err

@@ -37,7 +37,7 @@ func (s *Session) LoadRecords(ctx context.Context, model string, fields []string
 	if messages, _ := asRecord(v)["messages"].([]any); len(messages) > 0 {
 		said = cutDetail(asRecord(messages[0]).Text("message"), nil)
 	}
-	return rejected(&CallError{Op: model + ".load", Database: s.Database(), Detail: said})
+	return rejectedFault(&CallError{Op: model + ".load", Database: s.Database(), Detail: said})
 }
 
 // IDsOf returns the ids of the records, in their order.

@@ -30,19 +30,19 @@ func TestSecretIsNotPrinted(t *testing.T) {
 	require.Empty(t, Secret("").String(), "unset shows as unset")
 }
 
-func TestWire(t *testing.T) {
+func TestWireValue(t *testing.T) {
 	t.Parallel()
-	got, err := wire([]any{nil, Record{"a": nil, "b": []Record{{"c": 1}}}, []int64{1}, "x", 1.5})
+	got, err := wireValue([]any{nil, Record{"a": nil, "b": []Record{{"c": 1}}}, []int64{1}, "x", 1.5})
 	require.NoError(t, err)
 	require.Equal(t, []any{false, map[string]any{"a": false, "b": []any{map[string]any{"c": 1}}}, []int64{1}, "x", 1.5},
 		got)
 	for _, bad := range []any{map[string]any{"a<b": 1}, []any{struct{}{}}, new(int), []byte("x"), map[string]string{}} {
-		_, err := wire(bad)
+		_, err := wireValue(bad)
 		require.Error(t, err, "%v", bad)
 	}
 }
 
-func TestGist(t *testing.T) {
+func TestLastLine(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"": "", "Access Denied": "Access Denied", "Record does not exist.\n(Record: x)": "Record does not exist.",

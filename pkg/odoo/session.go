@@ -37,7 +37,7 @@ type Arg struct {
 }
 
 // Protocol is ProtocolXMLRPC, ProtocolJSON2 or ProtocolWeb.
-func (s *Session) Protocol() string { return s.proto.name() }
+func (s *Session) Protocol() string { return s.proto.protocolName() }
 
 // UID is the session's user.
 func (s *Session) UID() int64 { return s.uid }
@@ -60,7 +60,7 @@ func (s *Session) Call(ctx context.Context, c Call) (any, error) {
 	if s.company != 0 {
 		c.Context = WithContext(c.Context, "allowed_company_ids", []int64{s.company})
 	}
-	return s.proto.call(ctx, s.db, c)
+	return s.proto.callMethod(ctx, s.db, c)
 }
 
 // WithContext is a copy of a context with key, unless that is set already.
@@ -70,8 +70,8 @@ func WithContext(context map[string]any, key string, value any) map[string]any {
 	return out
 }
 
-// positional is the call's parameters as execute_kw and the web client's call_kw take them.
-func (c Call) positional() (args []any, named map[string]any) {
+// positionalArgs is the call's parameters as execute_kw and the web client's call_kw take them.
+func (c Call) positionalArgs() (args []any, named map[string]any) {
 	args, named = []any{}, map[string]any{}
 	if c.IDs != nil {
 		args = append(args, c.IDs)
@@ -102,7 +102,7 @@ type Query struct {
 	Archived bool // include archived records
 }
 
-func (q Query) named() map[string]any {
+func (q Query) namedParameters() map[string]any {
 	named := map[string]any{}
 	if q.Fields != nil {
 		named["fields"] = q.Fields
@@ -134,8 +134,8 @@ func (q Query) Call(model, method string) Call {
 // SearchRead returns the records of model that q selects.
 func (s *Session) SearchRead(ctx context.Context, model string, q Query) ([]Record, error) {
 	c := q.Call(model, "search_read")
-	c.Named = q.named()
-	return s.records(ctx, c)
+	c.Named = q.namedParameters()
+	return s.callForRecords(ctx, c)
 }
 
 // SearchCount counts the records of model that q selects.
@@ -147,7 +147,7 @@ func (s *Session) SearchCount(ctx context.Context, model string, q Query) (int64
 // Read returns the named fields of the records that exist among ids.
 func (s *Session) Read(ctx context.Context, model string, ids []int64, fields []string) ([]Record, error) {
 	c := Call{Model: model, Method: "read", IDs: ids, Named: map[string]any{"fields": fields}}
-	return s.records(ctx, c)
+	return s.callForRecords(ctx, c)
 }
 
 // FieldsGet returns the definition ("type", "string", …) of those of the named fields that exist; nil names ask for
@@ -186,7 +186,7 @@ func (s *Session) Create(ctx context.Context, model string, values []Record, wit
 	}
 	ids, err := asIDs(v)
 	if err != nil || len(ids) != len(values) {
-		return nil, odd(c, err)
+		return nil, unknownShapeFault(c, err)
 	}
 	return ids, nil
 }
@@ -203,20 +203,20 @@ func (s *Session) Unlink(ctx context.Context, model string, ids []int64) error {
 	return err
 }
 
-func (s *Session) records(ctx context.Context, c Call) ([]Record, error) {
+func (s *Session) callForRecords(ctx context.Context, c Call) ([]Record, error) {
 	v, err := s.Call(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	list, err := asRecords(v)
 	if err != nil {
-		return nil, odd(c, err)
+		return nil, unknownShapeFault(c, err)
 	}
 	return list, nil
 }
 
-// odd is an answer of a shape that the method does not have.
-func odd(c Call, err error) error {
+// unknownShapeFault is an answer of a shape that the method does not have.
+func unknownShapeFault(c Call, err error) error {
 	e := &CallError{Op: c.Model + "." + c.Method, Detail: "answer of an unknown shape", Ambiguous: true, cause: err}
 	return fault.New(fault.Unavailable, "Odoo %s: no usable answer: %w", e.Op, e).WithCode(CodeUnreachable)
 }

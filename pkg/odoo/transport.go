@@ -52,8 +52,8 @@ func (s *Server) roundTrip(ctx context.Context, req *http.Request, timeout time.
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	start := time.Now()
-	got, err := s.guarded(ctx, req, failed)
-	s.log.LogAttrs(parent, slog.LevelDebug, "odoo call", slogCall(failed, got.status, time.Since(start), err)...)
+	got, err := s.exchangeWithinLimits(ctx, req, failed)
+	s.log.LogAttrs(parent, slog.LevelDebug, "odoo call", callAttrs(failed, got.status, time.Since(start), err)...)
 	if err == nil {
 		return got, nil
 	}
@@ -63,15 +63,15 @@ func (s *Server) roundTrip(ctx context.Context, req *http.Request, timeout time.
 		return answer{}, fault.New(fault.Interrupted, "Odoo %s: interrupted: %w", failed.Op, failed)
 	}
 	failed.Detail = transportDetail(err)
-	if leftAlone(err) {
+	if isBreakerOpen(err) {
 		failed.Detail = "left alone after too many calls without an answer"
-		return answer{}, unreachable(failed).WithRetryAfter(s.cooldown)
+		return answer{}, unreachableFault(failed).WithRetryAfter(s.cooldown)
 	}
-	return answer{}, unreachable(failed)
+	return answer{}, unreachableFault(failed)
 }
 
-// guarded takes one of the server's slots and asks the breaker before it exchanges anything.
-func (s *Server) guarded(ctx context.Context, req *http.Request, failed *CallError) (answer, error) {
+// exchangeWithinLimits takes one of the server's slots and asks the breaker before it exchanges anything.
+func (s *Server) exchangeWithinLimits(ctx context.Context, req *http.Request, failed *CallError) (answer, error) {
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
@@ -79,8 +79,8 @@ func (s *Server) guarded(ctx context.Context, req *http.Request, failed *CallErr
 		return answer{}, ctx.Err()
 	}
 	got, err := s.breaker.Execute(func() (answer, error) {
-		got, err := s.exchange(ctx, req, failed)
-		if err == nil && got.unserved() {
+		got, err := s.sendRequest(ctx, req, failed)
+		if err == nil && got.countsAsFailure() {
 			err = errUnserved
 		}
 		return got, err
@@ -91,7 +91,7 @@ func (s *Server) guarded(ctx context.Context, req *http.Request, failed *CallErr
 	return got, err
 }
 
-func (s *Server) exchange(ctx context.Context, req *http.Request, failed *CallError) (answer, error) {
+func (s *Server) sendRequest(ctx context.Context, req *http.Request, failed *CallError) (answer, error) {
 	var sent atomic.Bool
 	trace := &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }}
 	failpoint.Hit("before odoo", failed.Op)
@@ -129,9 +129,9 @@ func transportDetail(err error) string {
 	return cutDetail(err.Error(), nil)
 }
 
-// unserved turns a non-2xx answer into a fault; 5xx leaves the outcome open, since a proxy may have given up on a call
+// httpFault turns a non-2xx answer into a fault; 5xx leaves the outcome open, since a proxy may have given up on a call
 // that Odoo went on with.
-func unserved(got answer, failed *CallError) error {
+func httpFault(got answer, failed *CallError) error {
 	failed.Status = got.status
 	failed.Ambiguous = got.status >= 500
 	err := statusFault(failed)

@@ -89,8 +89,8 @@ func asIDs(v any) ([]int64, error) {
 	return ids, nil
 }
 
-// exact gives JSON numbers the types that XML-RPC has: int64 when whole, float64 otherwise.
-func exact(v any) any {
+// convertNumbers gives JSON numbers the types that XML-RPC has: int64 when whole, float64 otherwise.
+func convertNumbers(v any) any {
 	switch v := v.(type) {
 	case json.Number:
 		if n, err := v.Int64(); err == nil {
@@ -100,11 +100,11 @@ func exact(v any) any {
 		return f
 	case []any:
 		for i := range v {
-			v[i] = exact(v[i])
+			v[i] = convertNumbers(v[i])
 		}
 	case map[string]any:
 		for k := range v {
-			v[k] = exact(v[k])
+			v[k] = convertNumbers(v[k])
 		}
 	}
 	return v

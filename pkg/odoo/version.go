@@ -23,23 +23,23 @@ type Version struct {
 // Version asks without signing in.
 func (s *Server) Version(ctx context.Context) (Version, error) {
 	v, err := s.versionByXMLRPC(ctx)
-	if !elsewhere(err) {
+	if !pathNotServed(err) {
 		return v, err
 	}
 	v, page := s.versionByPage(ctx)
-	if elsewhere(page) {
+	if pathNotServed(page) {
 		return Version{}, err
 	}
 	return v, page
 }
 
-// elsewhere: something answered, and it was not what was asked for; another door of the same server may be open.
-func elsewhere(err error) bool {
+// pathNotServed: something answered, and it was not what was asked for; another door of the same server may be open.
+func pathNotServed(err error) bool {
 	return fault.Is(err, fault.Operator) && fault.Code(err) == CodeMisconfig
 }
 
 func (s *Server) versionByXMLRPC(ctx context.Context) (Version, error) {
-	v, err := s.ask(ctx, rpcCall{service: "common", method: "version"})
+	v, err := s.askXMLRPC(ctx, rpcCall{service: "common", method: "version"})
 	if err != nil {
 		return Version{}, err
 	}
@@ -59,7 +59,7 @@ func (s *Server) versionByPage(ctx context.Context) (Version, error) {
 		return Version{}, err
 	}
 	if got.status != http.StatusOK {
-		return Version{}, unserved(got, failed)
+		return Version{}, httpFault(got, failed)
 	}
 	var answer struct {
 		Version string `json:"version"`
@@ -67,7 +67,7 @@ func (s *Server) versionByPage(ctx context.Context) (Version, error) {
 	}
 	if err := json.Unmarshal(got.body, &answer); err != nil {
 		failed.Detail = "answer is not JSON"
-		return Version{}, unreachable(failed)
+		return Version{}, unreachableFault(failed)
 	}
 	return readVersion(failed.Op, answer.Version, answer.Info, false)
 }
@@ -78,7 +78,7 @@ func readVersion(op, name string, info any, xmlrpc bool) (Version, error) {
 		out.Major = int(asInt(info[0]))
 	}
 	if out.Name == "" {
-		return Version{}, unreachable(&CallError{Op: op, Detail: "answer without a version"})
+		return Version{}, unreachableFault(&CallError{Op: op, Detail: "answer without a version"})
 	}
 	return out, nil
 }

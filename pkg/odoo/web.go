@@ -26,22 +26,22 @@ func newWebKey(db, login string, secret Secret) webKey {
 }
 
 type webProtocol struct {
-	server    *Server
-	login     string
-	secret    Secret
-	otherwise protocol // what is spoken when the pages let nobody in any more; nil where XML-RPC is shut
+	server   *Server
+	login    string
+	secret   Secret
+	fallback protocol // what is spoken when the pages let nobody in any more; nil where XML-RPC is shut
 }
 
-func (p *webProtocol) name() string { return ProtocolWeb }
+func (p *webProtocol) protocolName() string { return ProtocolWeb }
 
 // errExpired: Odoo no longer knows the session; nothing was carried out.
 var errExpired = errors.New("session expired")
 
-// call signs in when there is no session, or no longer one. A password that was changed ends its sessions at once.
-func (p *webProtocol) call(ctx context.Context, db string, c Call) (any, error) {
-	refused := accessDenied(&CallError{Op: c.Model + "." + c.Method, Database: db})
+// callMethod signs in when there is no session, or no longer one. A password that was changed ends its sessions at once.
+func (p *webProtocol) callMethod(ctx context.Context, db string, c Call) (any, error) {
+	refused := accessDeniedFault(&CallError{Op: c.Model + "." + c.Method, Database: db})
 	for range 2 {
-		cookie, err := p.cookie(ctx, db)
+		cookie, err := p.sessionCookie(ctx, db)
 		if outcomeUnknown(err) {
 			return nil, err
 		}
@@ -51,20 +51,20 @@ func (p *webProtocol) call(ctx context.Context, db string, c Call) (any, error) 
 		if cookie == "" {
 			break
 		}
-		v, err := p.once(ctx, db, c, cookie)
+		v, err := p.callWithCookie(ctx, db, c, cookie)
 		if !errors.Is(err, errExpired) {
 			return v, err
 		}
 		p.server.cookies.CompareAndDelete(newWebKey(db, p.login, p.secret), cookie)
 	}
-	if p.otherwise != nil {
-		return p.otherwise.call(ctx, db, c)
+	if p.fallback != nil {
+		return p.fallback.callMethod(ctx, db, c)
 	}
 	return nil, refused
 }
 
-// cookie is the session's, of a new one where there is none; "" when Odoo opens none.
-func (p *webProtocol) cookie(ctx context.Context, db string) (string, error) {
+// sessionCookie is the session's, of a new one where there is none; "" when Odoo opens none.
+func (p *webProtocol) sessionCookie(ctx context.Context, db string) (string, error) {
 	if kept, known := p.server.cookies.Load(newWebKey(db, p.login, p.secret)); known {
 		return kept.(string), nil
 	}
@@ -72,9 +72,9 @@ func (p *webProtocol) cookie(ctx context.Context, db string) (string, error) {
 	return cookie, err
 }
 
-func (p *webProtocol) once(ctx context.Context, db string, c Call, cookie string) (any, error) {
-	args, named := c.positional()
-	v, _, err := p.server.web(ctx, webCall{path: "/web/dataset/call_kw/" + c.Model + "/" + c.Method, cookie: cookie,
+func (p *webProtocol) callWithCookie(ctx context.Context, db string, c Call, cookie string) (any, error) {
+	args, named := c.positionalArgs()
+	v, _, err := p.server.callJSONRPC(ctx, webCall{path: "/web/dataset/call_kw/" + c.Model + "/" + c.Method, cookie: cookie,
 		timeout: c.Timeout,
 		failed:  &CallError{Op: c.Model + "." + c.Method, Database: db},
 		secrets: append([]Secret{p.secret}, c.Secrets...),
@@ -82,14 +82,14 @@ func (p *webProtocol) once(ctx context.Context, db string, c Call, cookie string
 	return v, err
 }
 
-// webEnter is webSignIn for somebody who may be signed in already. Odoo ends a session when its user's password changes
+// webReuseSession is webSignIn for somebody who may be signed in already. Odoo ends a session when its user's password changes
 // or the user is archived, so one that lasts says of the secret what a sign-in would, and costs Odoo no work at the
 // password.
-func (s *Server) webEnter(ctx context.Context, db, login string, secret Secret) (uid int64, cookie string, err error) {
+func (s *Server) webReuseSession(ctx context.Context, db, login string, secret Secret) (uid int64, cookie string, err error) {
 	key := newWebKey(db, login, secret)
 	if kept, known := s.cookies.Load(key); known {
 		p := &webProtocol{server: s, login: login, secret: secret}
-		v, err := p.once(ctx, db, whoAmI, kept.(string))
+		v, err := p.callWithCookie(ctx, db, whoAmI, kept.(string))
 		if uid := asRecord(v).Int("uid"); uid > 0 {
 			return uid, kept.(string), nil
 		}
@@ -104,7 +104,7 @@ func (s *Server) webEnter(ctx context.Context, db, login string, secret Secret) 
 // webSignIn opens a session, keeps its cookie and returns it; a refusal is no cookie and no error.
 func (s *Server) webSignIn(ctx context.Context, db, login string, secret Secret) (uid int64, cookie string, err error) {
 	failed := &CallError{Op: "web.authenticate", Database: db}
-	v, cookie, err := s.web(ctx, webCall{path: "/web/session/authenticate", failed: failed, secrets: []Secret{secret},
+	v, cookie, err := s.callJSONRPC(ctx, webCall{path: "/web/session/authenticate", failed: failed, secrets: []Secret{secret},
 		params: map[string]any{"db": db, "login": login, "password": string(secret)}})
 	key := newWebKey(db, login, secret)
 	switch {
@@ -112,7 +112,7 @@ func (s *Server) webSignIn(ctx context.Context, db, login string, secret Secret)
 		s.cookies.Delete(key)
 		return 0, "", nil
 	case fault.Code(err) == CodeForbidden: // the one thing that is forbidden to somebody who is not signed in
-		return 0, "", noDatabase(failed)
+		return 0, "", noDatabaseFault(failed)
 	case err != nil:
 		return 0, "", err
 	}
@@ -122,7 +122,7 @@ func (s *Server) webSignIn(ctx context.Context, db, login string, secret Secret)
 		return 0, "", nil
 	case cookie == "":
 		failed.Detail = "signed in, and no session given"
-		return 0, "", unreachable(failed)
+		return 0, "", unreachableFault(failed)
 	}
 	s.cookies.Store(key, cookie)
 	return uid, cookie, nil
@@ -138,9 +138,9 @@ type webCall struct {
 	timeout time.Duration
 }
 
-// web makes the call and returns the decoded result, and the session's cookie where the answer sets one.
-func (s *Server) web(ctx context.Context, c webCall) (v any, cookie string, err error) {
-	plain, err := wire(c.params)
+// callJSONRPC makes the call and returns the decoded result, and the session's cookie where the answer sets one.
+func (s *Server) callJSONRPC(ctx context.Context, c webCall) (v any, cookie string, err error) {
+	plain, err := wireValue(c.params)
 	if err != nil {
 		return nil, "", fault.New(fault.Internal, "Odoo %s: argument: %w", c.failed.Op, err)
 	}
@@ -161,21 +161,21 @@ func (s *Server) web(ctx context.Context, c webCall) (v any, cookie string, err 
 		return nil, "", err
 	}
 	switch {
-	case got.unselected() && c.cookie != "":
+	case got.noDatabaseSelected() && c.cookie != "":
 		// on a server with several databases, the cookie alone said for which of them the call was
 		return nil, "", errExpired
-	case got.unselected():
-		return nil, "", noDatabase(c.failed)
+	case got.noDatabaseSelected():
+		return nil, "", noDatabaseFault(c.failed)
 	case got.status != http.StatusOK:
-		return nil, "", unserved(got, c.failed)
+		return nil, "", httpFault(got, c.failed)
 	}
 	v, err = decodeWeb(got.body, c.failed, c.secrets)
-	return v, got.cookie(webCookie), err
+	return v, got.cookieValue(webCookie), err
 }
 
 const webCookie = "session_id"
 
-func (a answer) cookie(name string) string {
+func (a answer) cookieValue(name string) string {
 	for _, c := range (&http.Response{Header: a.header}).Cookies() {
 		if c.Name == name {
 			return c.Value
@@ -195,10 +195,10 @@ func decodeWeb(body []byte, failed *CallError, secrets []Secret) (any, error) {
 	dec.UseNumber()
 	if err := dec.Decode(&said); err != nil {
 		failed.Detail = "answer is not JSON"
-		return nil, unreachable(failed)
+		return nil, unreachableFault(failed)
 	}
 	if said.Error == nil {
-		return exact(said.Result), nil
+		return convertNumbers(said.Result), nil
 	}
 	name, message := said.Error.Data.Name, said.Error.Data.Message
 	failed.Ambiguous = false
@@ -207,9 +207,9 @@ func decodeWeb(body []byte, failed *CallError, secrets []Secret) (any, error) {
 	case "odoo.http.SessionExpiredException":
 		return nil, errExpired
 	case "odoo.exceptions.AccessDenied":
-		return nil, accessDenied(failed)
+		return nil, accessDeniedFault(failed)
 	case "odoo.exceptions.AccessError":
-		return nil, forbidden(failed)
+		return nil, forbiddenFault(failed)
 	}
-	return nil, exception(failed, name+": "+message)
+	return nil, exceptionFault(failed, name+": "+message)
 }

@@ -28,14 +28,14 @@ type rpcCall struct {
 	timeout time.Duration // 0: the server's
 }
 
-// rpc makes the call and returns the decoded answer: nil, bool, int64, float64, string, []any or map[string]any.
+// callXMLRPC makes the call and returns the decoded answer: nil, bool, int64, float64, string, []any or map[string]any.
 // kolo/xmlrpc serves as codec only; its own client has no deadlines and dies of one bad answer.
-func (s *Server) rpc(ctx context.Context, c rpcCall) (any, error) {
+func (s *Server) callXMLRPC(ctx context.Context, c rpcCall) (any, error) {
 	if c.op == "" {
 		c.op = c.service + "." + c.method
 	}
 	failed := &CallError{Op: c.op, Database: c.db}
-	args, err := wire(c.args)
+	args, err := wireValue(c.args)
 	if err != nil {
 		return nil, fault.New(fault.Internal, "Odoo %s: argument: %w", c.op, err)
 	}
@@ -51,14 +51,14 @@ func (s *Server) rpc(ctx context.Context, c rpcCall) (any, error) {
 		if got.status < 500 {
 			s.version.Store(nil) // somebody may have shut this door
 		}
-		return nil, unserved(got, failed)
+		return nil, httpFault(got, failed)
 	}
 	return decodeXML(got.body, failed, c.secrets)
 }
 
-// ask is rpc for a question.
-func (s *Server) ask(ctx context.Context, c rpcCall) (any, error) {
-	return retryOn500(ctx, func() (any, error) { return s.rpc(ctx, c) })
+// askXMLRPC is rpc for a question.
+func (s *Server) askXMLRPC(ctx context.Context, c rpcCall) (any, error) {
+	return retryOn500(ctx, func() (any, error) { return s.callXMLRPC(ctx, c) })
 }
 
 // retryOn500 repeats what can be repeated without harm, a few times, when it is answered with HTTP 500: Odoo looks into
@@ -82,7 +82,7 @@ const marshalNone = "cannot marshal None unless allow_none is enabled"
 func decodeXML(body []byte, failed *CallError, secrets []Secret) (any, error) {
 	unreadable := func(why string) error {
 		failed.Detail = why
-		return unreachable(failed)
+		return unreachableFault(failed)
 	}
 	if !bytes.Contains(body, []byte("<methodResponse")) {
 		return nil, unreadable("answer is not XML-RPC")
@@ -137,20 +137,20 @@ type xmlProtocol struct {
 	secret Secret
 }
 
-func (p *xmlProtocol) name() string { return ProtocolXMLRPC }
+func (p *xmlProtocol) protocolName() string { return ProtocolXMLRPC }
 
-func (p *xmlProtocol) call(ctx context.Context, db string, c Call) (any, error) {
-	args, named := c.positional()
-	return p.server.rpc(ctx, rpcCall{service: "object", method: "execute_kw", op: c.Model + "." + c.Method, db: db,
+func (p *xmlProtocol) callMethod(ctx context.Context, db string, c Call) (any, error) {
+	args, named := c.positionalArgs()
+	return p.server.callXMLRPC(ctx, rpcCall{service: "object", method: "execute_kw", op: c.Model + "." + c.Method, db: db,
 		args:    []any{db, p.uid, string(p.secret), c.Model, c.Method, args, named},
 		secrets: append([]Secret{p.secret}, c.Secrets...), timeout: c.Timeout})
 }
 
 var plainKey = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
 
-// wire prepares arguments for the codec, which turns nil into an empty string and does not escape the keys of a map:
+// wireValue prepares arguments for the codec, which turns nil into an empty string and does not escape the keys of a map:
 // nil becomes false, as Odoo means it, and a key that would need escaping is refused.
-func wire(v any) (any, error) {
+func wireValue(v any) (any, error) {
 	switch v := v.(type) {
 	case nil:
 		return false, nil
@@ -158,13 +158,13 @@ func wire(v any) (any, error) {
 		out := make([]any, len(v))
 		for i := range v {
 			var err error
-			if out[i], err = wire(v[i]); err != nil {
+			if out[i], err = wireValue(v[i]); err != nil {
 				return nil, err
 			}
 		}
 		return out, nil
 	case Record:
-		return wire(map[string]any(v))
+		return wireValue(map[string]any(v))
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for k, e := range v {
@@ -172,7 +172,7 @@ func wire(v any) (any, error) {
 				return nil, fmt.Errorf("key %q: not a name", k)
 			}
 			var err error
-			if out[k], err = wire(e); err != nil {
+			if out[k], err = wireValue(e); err != nil {
 				return nil, err
 			}
 		}
@@ -182,7 +182,7 @@ func wire(v any) (any, error) {
 		for i := range v {
 			out[i] = map[string]any(v[i])
 		}
-		return wire(out)
+		return wireValue(out)
 	}
 	return wireScalar(v)
 }
@@ -199,7 +199,7 @@ func wireScalar(v any) (any, error) {
 	return nil, fmt.Errorf("%T: no wire form", v)
 }
 
-func slogCall(c *CallError, status int, took time.Duration, err error) []slog.Attr {
+func callAttrs(c *CallError, status int, took time.Duration, err error) []slog.Attr {
 	attrs := []slog.Attr{slog.String("op", c.Op), slog.Int("status", status), slog.Duration("took", took)}
 	if c.Database != "" {
 		attrs = append(attrs, slog.String("database", c.Database))
