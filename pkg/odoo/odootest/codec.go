@@ -19,8 +19,8 @@ type fault struct {
 // Error implements error.
 func (f *fault) Error() string { return f.text }
 
-// exception is code 1: a traceback whose last line names the Python exception.
-func exception(format string, args ...any) error {
+// pythonException is code 1: a traceback whose last line names the Python exception.
+func pythonException(format string, args ...any) error {
 	return &fault{1, "Traceback (most recent call last):\n  File \"odoo/http.py\", line 1, in dispatch\n" +
 		fmt.Sprintf(format, args...) + "\n"}
 }
@@ -66,18 +66,18 @@ type xmlStruct struct {
 func decodeCall(r io.Reader) (method string, args []any, err error) {
 	var call xmlCall
 	if err := xml.NewDecoder(r).Decode(&call); err != nil {
-		return "", nil, exception("xml.parsers.expat.ExpatError: %v", err)
+		return "", nil, pythonException("xml.parsers.expat.ExpatError: %v", err)
 	}
 	args = make([]any, len(call.Params))
 	for i, p := range call.Params {
-		if args[i], err = p.value(); err != nil {
-			return "", nil, exception("ValueError: %v", err)
+		if args[i], err = p.decodeValue(); err != nil {
+			return "", nil, pythonException("ValueError: %v", err)
 		}
 	}
 	return call.Method, args, nil
 }
 
-func (v xmlValue) value() (any, error) {
+func (v xmlValue) decodeValue() (any, error) {
 	for _, whole := range []*string{v.Int, v.I4, v.I8} {
 		if whole != nil {
 			return strconv.ParseInt(strings.TrimSpace(*whole), 10, 64)
@@ -95,29 +95,29 @@ func (v xmlValue) value() (any, error) {
 	case v.Nil != nil:
 		return false, nil
 	case v.Array != nil:
-		return v.Array.list()
+		return v.Array.decodeArray()
 	case v.Struct != nil:
-		return v.Struct.dict()
+		return v.Struct.decodeStruct()
 	}
 	return v.Text, nil
 }
 
-func (a *xmlArray) list() (any, error) {
+func (a *xmlArray) decodeArray() (any, error) {
 	out := make([]any, len(a.Values))
 	for i, e := range a.Values {
 		var err error
-		if out[i], err = e.value(); err != nil {
+		if out[i], err = e.decodeValue(); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-func (s *xmlStruct) dict() (any, error) {
+func (s *xmlStruct) decodeStruct() (any, error) {
 	out := make(map[string]any, len(s.Members))
 	for _, m := range s.Members {
 		var err error
-		if out[m.Name], err = m.Value.value(); err != nil {
+		if out[m.Name], err = m.Value.decodeValue(); err != nil {
 			return nil, err
 		}
 	}
@@ -127,7 +127,7 @@ func (s *xmlStruct) dict() (any, error) {
 // encodeAnswer writes a result. A method that returned nothing is a fault after the fact, just as in Odoo.
 func encodeAnswer(w io.Writer, v any) {
 	if v == nil {
-		encodeFault(w, exception("TypeError: cannot marshal None unless allow_none is enabled"))
+		encodeFault(w, pythonException("TypeError: cannot marshal None unless allow_none is enabled"))
 		return
 	}
 	var b strings.Builder

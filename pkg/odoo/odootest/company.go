@@ -12,9 +12,9 @@ import (
 // administrator is the user whom leadctl's rules do not bind.
 const administrator = int64(2)
 
-// env are the companies that a call works for: those that its context names, or all of the user's.
-func (r request) env() ([]any, error) {
-	user := r.db.table("res.users").rows[r.uid]
+// allowedCompanies are the companies that a call works for: those that its context names, or all of the user's.
+func (r request) allowedCompanies() ([]any, error) {
+	user := r.db.tableOf("res.users").rows[r.uid]
 	mine, _ := user["company_ids"].([]any)
 	asked, ok := r.contextValue("allowed_company_ids").([]any)
 	if !ok || len(asked) == 0 {
@@ -28,11 +28,11 @@ func (r request) env() ([]any, error) {
 	return asked, nil
 }
 
-// sees reports whether a record is within the rules for reading (or with change for writing).
-func (r request) sees(rec row, companies []any, change bool) bool {
+// canAccess reports whether a record is within the rules for reading (or with change for writing).
+func (r request) canAccess(rec row, companies []any, change bool) bool {
 	own := func(c any) bool { return slices.Contains(companies, c) }
 	nobodys := rec["company_id"] == any(false)
-	strict := r.ruled("leadctl: "+r.model, change) && r.uid != administrator
+	strict := r.ruleApplies("leadctl: "+r.model, change) && r.uid != administrator
 	switch r.model {
 	case "res.company":
 		return own(rec["id"])
@@ -42,27 +42,27 @@ func (r request) sees(rec row, companies []any, change bool) bool {
 		if strict {
 			return own(rec["company_id"])
 		}
-		return nobodys || own(rec["company_id"]) || len(list(rec["user_ids"])) > 0
+		return nobodys || own(rec["company_id"]) || len(asList(rec["user_ids"])) > 0
 	case "crm.lead":
 		return own(rec["company_id"]) || nobodys && !strict
 	case "crm.team":
 		return own(rec["company_id"]) || nobodys && (!strict || rec["create_uid"] == any(int64(1)))
 	case "crm.stage":
-		return !change || !r.ruled("leadctl: changing crm.stage", change) || r.uid == administrator
+		return !change || !r.ruleApplies("leadctl: changing crm.stage", change) || r.uid == administrator
 	}
 	if !strict || rec["create_uid"] == any(int64(1)) {
 		return true
 	}
 	maker, _ := rec["create_uid"].(int64)
-	return own(r.db.table("res.users").rows[maker]["company_id"])
+	return own(r.db.tableOf("res.users").rows[maker]["company_id"])
 }
 
-func (r request) ruled(name string, change bool) bool {
+func (r request) ruleApplies(name string, change bool) bool {
 	kind := "perm_read"
 	if change {
 		kind = "perm_write"
 	}
-	for _, rule := range r.db.table("ir.rule").rows {
+	for _, rule := range r.db.tableOf("ir.rule").rows {
 		if rule["name"] == name && rule["active"] == true && rule[kind] == true {
 			return true
 		}
@@ -70,31 +70,31 @@ func (r request) ruled(name string, change bool) bool {
 	return false
 }
 
-// admitted refuses records outside the rules.
-func (r request) admitted(ids []int64, change bool) error {
-	companies, err := r.env()
+// checkAccess refuses records outside the rules.
+func (r request) checkAccess(ids []int64, change bool) error {
+	companies, err := r.allowedCompanies()
 	if err != nil {
 		return err
 	}
 	for _, id := range ids {
-		if rec := r.db.table(r.model).rows[id]; rec != nil && !r.sees(rec, companies, change) {
-			return forbidden(r.model)
+		if rec := r.db.tableOf(r.model).rows[id]; rec != nil && !r.canAccess(rec, companies, change) {
+			return accessError(r.model)
 		}
 	}
 	return nil
 }
 
-func forbidden(model string) error {
+func accessError(model string) error {
 	return &fault{4, "Due to security restrictions, you are not allowed to access '" + model + "'."}
 }
 
-// place gives a new record what Odoo fills in: who made it, and the company that is the default for it.
-func (r request) place(rec row, companies []any) {
+// fillDefaults gives a new record what Odoo fills in: who made it, and the company that is the default for it.
+func (r request) fillDefaults(rec row, companies []any) {
 	rec["create_uid"] = r.uid
 	if _, has := r.db.fields[r.model]["company_id"]; !has || rec["company_id"] != nil {
 		return
 	}
-	for _, d := range r.db.table("ir.default").rows {
+	for _, d := range r.db.tableOf("ir.default").rows {
 		if d["model"] == r.model && d["company_id"] == companies[0] {
 			rec["company_id"] = d["value"]
 		}
@@ -103,36 +103,36 @@ func (r request) place(rec row, companies []any) {
 
 // setDefault is ir.default.set(model, field, value, user, company).
 func (r request) setDefault() {
-	model, company := r.param(0, "model_name"), r.param(4, "company_id")
-	for _, d := range r.db.table("ir.default").rows {
+	model, company := r.paramValue(0, "model_name"), r.paramValue(4, "company_id")
+	for _, d := range r.db.tableOf("ir.default").rows {
 		if d["model"] == model && d["company_id"] == company {
 			return
 		}
 	}
-	r.db.add("ir.default", row{"model": model, "company_id": company, "value": r.param(2, "value")}, r.s.now().UTC())
+	r.db.addRow("ir.default", row{"model": model, "company_id": company, "value": r.paramValue(2, "value")}, r.s.now().UTC())
 }
 
-// load is Odoo's import: cells are text, the column "id" is an external id, ".id" the number of a
+// importRows is Odoo's import: cells are text, the column "id" is an external id, ".id" the number of a
 // record that is there, "x/.id" that of another. All rows or none.
-func (r request) load() (any, error) {
-	fields, ids := texts(r.param(0, "fields")), []any{}
-	for _, e := range list(r.param(1, "data")) {
+func (r request) importRows() (any, error) {
+	fields, ids := asStrings(r.paramValue(0, "fields")), []any{}
+	for _, e := range asList(r.paramValue(1, "data")) {
 		rec, mark, number := row{}, "", int64(0)
-		for i, cell := range texts(e) {
+		for i, cell := range asStrings(e) {
 			name, numeric := strings.CutSuffix(fields[i], "/.id")
 			switch typ := r.db.fields[r.model][name]; {
 			case fields[i] == "id":
 				mark = cell
 			case fields[i] == ".id":
-				number = parse(cell)
+				number = parseDigits(cell)
 			case cell == "":
 				rec[name] = false
 			case numeric:
-				rec[name] = parse(cell)
+				rec[name] = parseDigits(cell)
 			case typ == "boolean":
 				rec[name] = cell == "1"
 			case typ == "integer":
-				rec[name] = parse(cell)
+				rec[name] = parseDigits(cell)
 			case typ == "float":
 				rec[name], _ = strconv.ParseFloat(cell, 64)
 			default:
@@ -141,9 +141,9 @@ func (r request) load() (any, error) {
 		}
 		id, err := number, error(nil)
 		if number != 0 {
-			err = r.reload(number, rec)
+			err = r.updateImported(number, rec)
 		} else {
-			id, err = r.loadRow(mark, rec)
+			id, err = r.importRow(mark, rec)
 		}
 		if err != nil {
 			return map[string]any{"ids": false, "nextrow": 0,
@@ -154,41 +154,41 @@ func (r request) load() (any, error) {
 	return map[string]any{"ids": ids, "messages": []any{}, "nextrow": 0}, nil
 }
 
-// reload writes on a record that the context lets be seen: an archived one counts as unknown, unless it is asked for.
-func (r request) reload(id int64, rec row) error {
-	have := r.db.table(r.model).rows[id]
+// updateImported writes on a record that the context lets be seen: an archived one counts as unknown, unless it is asked for.
+func (r request) updateImported(id int64, rec row) error {
+	have := r.db.tableOf(r.model).rows[id]
 	if have == nil || have["active"] == any(false) && r.contextValue("active_test") != any(false) {
 		return userError("Unknown database identifier '%d'", id)
 	}
-	return r.change([]int64{id}, rec)
+	return r.updateRecords([]int64{id}, rec)
 }
 
-func (r request) loadRow(mark string, rec row) (int64, error) {
+func (r request) importRow(mark string, rec row) (int64, error) {
 	module, name, _ := strings.Cut(mark, ".")
-	for _, d := range r.db.table("ir.model.data").rows {
+	for _, d := range r.db.tableOf("ir.model.data").rows {
 		if d["module"] == module && d["name"] == name {
-			id := toInt(d["res_id"])
+			id := asInt(d["res_id"])
 			for k, v := range rec {
-				r.db.table(r.model).rows[id][k] = v
+				r.db.tableOf(r.model).rows[id][k] = v
 			}
 			return id, nil
 		}
 	}
-	values, err := r.prepare(rec)
+	values, err := r.prepareValues(rec)
 	if err == nil {
-		err = r.admit(values, 0)
+		err = r.checkConstraints(values, 0)
 	}
 	if err != nil {
 		return 0, err
 	}
-	id, err := r.insert(values)
+	id, err := r.insertRecord(values)
 	if err == nil {
-		r.db.named(mark, r.model, id, r.s.now().UTC())
+		r.db.addExternalID(mark, r.model, id, r.s.now().UTC())
 	}
 	return id, err
 }
 
-func parse(cell string) int64 {
+func parseDigits(cell string) int64 {
 	var n int64
 	for _, c := range cell {
 		n = n*10 + int64(c-'0')
@@ -196,7 +196,7 @@ func parse(cell string) int64 {
 	return n
 }
 
-func list(v any) []any {
+func asList(v any) []any {
 	l, _ := v.([]any)
 	return l
 }
@@ -204,14 +204,14 @@ func list(v any) []any {
 // addCompany makes a company with its contact; whoever makes it belongs to it.
 func (r request) addCompany(rec row) (int64, error) {
 	at := r.s.now().UTC()
-	for _, c := range r.db.table("res.company").rows {
+	for _, c := range r.db.tableOf("res.company").rows {
 		if c["name"] == rec["name"] {
 			return 0, userError("The company name must be unique!")
 		}
 	}
-	rec["partner_id"] = r.db.add("res.partner", row{"name": rec["name"], "is_company": true, "active": true}, at)
-	id := r.db.add("res.company", rec, at)
-	maker := r.db.table("res.users").rows[r.uid]
-	maker["company_ids"] = append(list(maker["company_ids"]), id)
+	rec["partner_id"] = r.db.addRow("res.partner", row{"name": rec["name"], "is_company": true, "active": true}, at)
+	id := r.db.addRow("res.company", rec, at)
+	maker := r.db.tableOf("res.users").rows[r.uid]
+	maker["company_ids"] = append(asList(maker["company_ids"]), id)
 	return id, nil
 }

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// matches evaluates an Odoo domain: conditions joined by "and" unless "|", "&" or "!" stands before them.
-func (d *database) matches(model string, r row, domain []any) (bool, error) {
+// matchesDomain evaluates an Odoo domain: conditions joined by "and" unless "|", "&" or "!" stands before them.
+func (d *database) matchesDomain(model string, r row, domain []any) (bool, error) {
 	rest, all := domain, true
 	for len(rest) > 0 {
 		var ok bool
 		var err error
-		if ok, rest, err = d.term(model, r, rest); err != nil {
+		if ok, rest, err = d.evalTerm(model, r, rest); err != nil {
 			return false, err
 		}
 		all = all && ok
@@ -20,17 +20,17 @@ func (d *database) matches(model string, r row, domain []any) (bool, error) {
 	return all, nil
 }
 
-func (d *database) term(model string, r row, domain []any) (bool, []any, error) {
+func (d *database) evalTerm(model string, r row, domain []any) (bool, []any, error) {
 	if len(domain) == 0 {
-		return false, nil, exception("ValueError: Domain() invalid item in domain")
+		return false, nil, pythonException("ValueError: Domain() invalid item in domain")
 	}
 	first, rest := domain[0], domain[1:]
 	if op, ok := first.(string); ok {
-		a, rest, err := d.term(model, r, rest)
+		a, rest, err := d.evalTerm(model, r, rest)
 		if err != nil || op == "!" {
 			return !a, rest, err
 		}
-		b, rest, err := d.term(model, r, rest)
+		b, rest, err := d.evalTerm(model, r, rest)
 		if op == "|" {
 			return a || b, rest, err
 		}
@@ -38,52 +38,52 @@ func (d *database) term(model string, r row, domain []any) (bool, []any, error) 
 	}
 	cond, _ := first.([]any)
 	if len(cond) != 3 {
-		return false, nil, exception("ValueError: Domain() invalid item in domain: %v", first)
+		return false, nil, pythonException("ValueError: Domain() invalid item in domain: %v", first)
 	}
-	field := str(cond[0])
+	field := asString(cond[0])
 	if _, known := d.fields[model][field]; !known {
-		return false, nil, exception("ValueError: Invalid field %s.%s in condition", model, field)
+		return false, nil, pythonException("ValueError: Invalid field %s.%s in condition", model, field)
 	}
-	ok, err := compare(r[field], str(cond[1]), cond[2])
+	ok, err := compareValues(r[field], asString(cond[1]), cond[2])
 	return ok, rest, err
 }
 
-func compare(have any, op string, want any) (bool, error) {
+func compareValues(have any, op string, want any) (bool, error) {
 	switch op {
 	case "=":
-		return same(have, want), nil
+		return sameValue(have, want), nil
 	case "!=":
-		return !same(have, want), nil
+		return !sameValue(have, want), nil
 	case "in", "not in":
 		list, _ := want.([]any)
-		found := slices.ContainsFunc(list, func(e any) bool { return same(have, e) })
+		found := slices.ContainsFunc(list, func(e any) bool { return sameValue(have, e) })
 		return found == (op == "in"), nil
 	case "<", ">", "<=", ">=":
-		return ordered(have, op, want), nil
+		return compareOrdered(have, op, want), nil
 	case "like", "ilike", "=like", "=ilike":
-		return like(str(have), op, str(want)), nil
+		return matchesLike(asString(have), op, asString(want)), nil
 	}
-	return false, exception("ValueError: Invalid operator %s", op)
+	return false, pythonException("ValueError: Invalid operator %s", op)
 }
 
-func same(a, b any) bool {
+func sameValue(a, b any) bool {
 	if list, ok := a.([]any); ok {
-		return slices.ContainsFunc(list, func(e any) bool { return same(e, b) })
+		return slices.ContainsFunc(list, func(e any) bool { return sameValue(e, b) })
 	}
 	return fmt.Sprint(a) == fmt.Sprint(b)
 }
 
-func ordered(have any, op string, want any) bool {
-	c := strings.Compare(str(have), str(want))
+func compareOrdered(have any, op string, want any) bool {
+	c := strings.Compare(asString(have), asString(want))
 	if _, text := want.(string); !text {
-		c = int(number(have) - number(want))
+		c = int(asFloat(have) - asFloat(want))
 	} else if have == any(false) {
 		return false
 	}
 	return c < 0 && op[0] == '<' || c > 0 && op[0] == '>' || c == 0 && len(op) == 2
 }
 
-func number(v any) float64 {
+func asFloat(v any) float64 {
 	switch v := v.(type) {
 	case int64:
 		return float64(v)
@@ -93,7 +93,7 @@ func number(v any) float64 {
 	return 0
 }
 
-func like(have, op, pattern string) bool {
+func matchesLike(have, op, pattern string) bool {
 	if strings.Contains(op, "ilike") {
 		have, pattern = strings.ToLower(have), strings.ToLower(pattern)
 	}

@@ -4,9 +4,9 @@ import (
 	"strings"
 )
 
-// create makes one record for a dict and all or none for a list of them.
-func (r request) create() (any, error) {
-	values, single := r.param(0, "vals_list"), false
+// createRecords makes one record for a dict and all or none for a list of them.
+func (r request) createRecords() (any, error) {
+	values, single := r.paramValue(0, "vals_list"), false
 	list, ok := values.([]any)
 	if !ok {
 		list, single = []any{values}, true
@@ -15,15 +15,15 @@ func (r request) create() (any, error) {
 	for i, e := range list {
 		vals, ok := e.(map[string]any)
 		if !ok {
-			return nil, exception("TypeError: create() values are no dict")
+			return nil, pythonException("TypeError: create() values are no dict")
 		}
 		var err error
-		if vals, lines[i], err = r.lines(vals); err != nil {
+		if vals, lines[i], err = r.splitLeadLines(vals); err != nil {
 			return nil, err
 		}
-		rec, err := r.prepare(vals)
+		rec, err := r.prepareValues(vals)
 		if err == nil {
-			err = r.admit(rec, 0)
+			err = r.checkConstraints(rec, 0)
 		}
 		if err != nil {
 			return nil, err
@@ -32,9 +32,9 @@ func (r request) create() (any, error) {
 	}
 	ids := make([]int64, len(recs))
 	for i, rec := range recs {
-		id, err := r.insert(rec)
+		id, err := r.insertRecord(rec)
 		if err == nil {
-			err = r.insertLines(id, lines[i])
+			err = r.insertLeadLines(id, lines[i])
 		}
 		if err != nil {
 			return nil, err
@@ -44,33 +44,33 @@ func (r request) create() (any, error) {
 	if single {
 		return ids[0], nil
 	}
-	return anys(ids), nil
+	return toAnySlice(ids), nil
 }
 
-// prepare checks the fields of values and gives them the stored form.
-func (r request) prepare(vals map[string]any) (row, error) {
+// prepareValues checks the fields of values and gives them the stored form.
+func (r request) prepareValues(vals map[string]any) (row, error) {
 	rec := row{}
 	for name, v := range vals {
 		typ, known := r.db.fields[r.model][name]
 		if !known {
-			return nil, exception("ValueError: Invalid field '%s' on model '%s'", name, r.model)
+			return nil, pythonException("ValueError: Invalid field '%s' on model '%s'", name, r.model)
 		}
 		if typ == "many2many" {
-			v = relations(v)
+			v = relatedIDs(v)
 		}
 		if n, ok := v.(int64); ok && (typ == "float" || typ == "monetary") {
 			v = float64(n)
 		}
 		if _, text := v.(string); text && (typ == "integer" || typ == "float" || typ == "boolean") {
-			return nil, exception("ValueError: could not convert string to %s: %v", typ, v)
+			return nil, pythonException("ValueError: could not convert string to %s: %v", typ, v)
 		}
 		rec[name] = v
 	}
 	return rec, nil
 }
 
-// relations reads the commands (4, id) and (6, 0, ids); others are not used by leadctl.
-func relations(v any) any {
+// relatedIDs reads the commands (4, id) and (6, 0, ids); others are not used by leadctl.
+func relatedIDs(v any) any {
 	out := []any{}
 	commands, _ := v.([]any)
 	for _, c := range commands {
@@ -84,27 +84,27 @@ func relations(v any) any {
 	return out
 }
 
-// admit checks what Odoo's constraints check; id is the record written to, 0 for a new one.
-func (r request) admit(rec row, id int64) error {
+// checkConstraints checks what Odoo's constraints check; id is the record written to, 0 for a new one.
+func (r request) checkConstraints(rec row, id int64) error {
 	switch r.model {
 	case "res.users":
-		for other, u := range r.db.table(r.model).rows {
+		for other, u := range r.db.tableOf(r.model).rows {
 			if login, set := rec["login"]; set && u["login"] == login && other != id {
 				return userError("The operation cannot be completed: You can not have two users with the same login!")
 			}
-			if subject := str(rec["oauth_uid"]); subject != "" && u["oauth_uid"] == subject &&
+			if subject := asString(rec["oauth_uid"]); subject != "" && u["oauth_uid"] == subject &&
 				u["oauth_provider_id"] == rec["oauth_provider_id"] && other != id {
 				return userError("The operation cannot be completed: OAuth UID must be unique per provider")
 			}
 		}
 	case "ir.model.fields":
-		return r.admitField(rec, id)
+		return r.checkFieldConstraints(rec, id)
 	}
 	if id != 0 {
 		return nil
 	}
 	for _, field := range []string{"name", "login", "body"} {
-		if _, has := r.db.fields[r.model][field]; has && str(rec[field]) == "" && r.model != "ir.config_parameter" {
+		if _, has := r.db.fields[r.model][field]; has && asString(rec[field]) == "" && r.model != "ir.config_parameter" {
 			return userError("The operation cannot be completed: Missing required value for the field '%s' (%s)", field,
 				r.model)
 		}
@@ -112,12 +112,12 @@ func (r request) admit(rec row, id int64) error {
 	return nil
 }
 
-func (r request) admitField(rec row, id int64) error {
+func (r request) checkFieldConstraints(rec row, id int64) error {
 	if id != 0 {
 		return nil
 	}
-	name := str(rec["name"])
-	model := r.db.table("ir.model").rows[toInt(rec["model_id"])]
+	name := asString(rec["name"])
+	model := r.db.tableOf("ir.model").rows[asInt(rec["model_id"])]
 	if model == nil {
 		return userError("Missing required value for the field 'Model' (model_id)")
 	}
@@ -125,140 +125,140 @@ func (r request) admitField(rec row, id int64) error {
 		return userError("Custom fields must have a name that starts with 'x_'!")
 	}
 	rec["model"] = model["model"]
-	if _, taken := r.db.fields[str(model["model"])][name]; taken {
+	if _, taken := r.db.fields[asString(model["model"])][name]; taken {
 		return userError("Field names must be unique per model.")
 	}
 	return nil
 }
 
-// insert stores a record with the side effects that Odoo has.
-func (r request) insert(rec row) (int64, error) {
+// insertRecord stores a record with the side effects that Odoo has.
+func (r request) insertRecord(rec row) (int64, error) {
 	at := r.s.now().UTC()
-	companies, err := r.env()
+	companies, err := r.allowedCompanies()
 	if err != nil {
 		return 0, err
 	}
-	r.place(rec, companies)
+	r.fillDefaults(rec, companies)
 	if _, has := r.db.fields[r.model]["active"]; has && rec["active"] == nil {
 		rec["active"] = true
 	}
-	password := str(rec["password"])
+	password := asString(rec["password"])
 	delete(rec, "password")
 	var id int64
 	switch r.model {
 	case "res.users":
 		id = r.db.addUser(rec, password, at)
 		if companies[0] != any(int64(1)) {
-			r.db.table("res.partner").rows[toInt(rec["partner_id"])]["company_id"] = companies[0]
+			r.db.tableOf("res.partner").rows[asInt(rec["partner_id"])]["company_id"] = companies[0]
 		}
 	case "res.company":
 		if id, err = r.addCompany(rec); err != nil {
 			return 0, err
 		}
 	case "ir.model.fields":
-		id = r.db.add(r.model, rec, at)
-		r.addField(str(rec["model"]), str(rec["name"]), str(rec["ttype"]))
+		id = r.db.addRow(r.model, rec, at)
+		r.addField(asString(rec["model"]), asString(rec["name"]), asString(rec["ttype"]))
 	case "crm.lead":
 		if rec["type"] == nil {
 			rec["type"] = "opportunity"
 		}
-		id = r.db.add(r.model, rec, at)
+		id = r.db.addRow(r.model, rec, at)
 	default:
-		id = r.db.add(r.model, rec, at)
+		id = r.db.addRow(r.model, rec, at)
 	}
-	if err := r.admitted([]int64{id}, true); err != nil {
-		delete(r.db.table(r.model).rows, id)
+	if err := r.checkAccess([]int64{id}, true); err != nil {
+		delete(r.db.tableOf(r.model).rows, id)
 		return 0, err
 	}
-	r.effect("create", id)
+	r.recordEffect("create", id)
 	return id, nil
 }
 
 func (r request) addField(model, name, typ string) {
 	r.db.fields[model][name] = typ
-	for _, rec := range r.db.table(model).rows {
-		rec[name] = empty(typ)
+	for _, rec := range r.db.tableOf(model).rows {
+		rec[name] = emptyValue(typ)
 	}
 }
 
-func (r request) effect(do string, id int64) {
-	rec := r.db.table(r.model).rows[id]
-	name := str(rec["name"])
+func (r request) recordEffect(do string, id int64) {
+	rec := r.db.tableOf(r.model).rows[id]
+	name := asString(rec["name"])
 	for _, f := range []string{"key", "login"} {
-		if s := str(rec[f]); s != "" {
+		if s := asString(rec[f]); s != "" {
 			name = s
 		}
 	}
-	r.s.record(Effect{Do: do, Database: r.name, Model: r.model, ID: id, Name: name})
+	r.s.appendEffect(Effect{Do: do, Database: r.name, Model: r.model, ID: id, Name: name})
 }
 
-func (r request) write() error {
-	vals, ok := r.param(1, "vals").(map[string]any)
+func (r request) writeRecords() error {
+	vals, ok := r.paramValue(1, "vals").(map[string]any)
 	if !ok {
-		return exception("TypeError: write() values are no dict")
+		return pythonException("TypeError: write() values are no dict")
 	}
-	return r.change(r.ids(), vals)
+	return r.updateRecords(r.recordIDs(), vals)
 }
 
-// change writes values on records.
-func (r request) change(ids []int64, vals map[string]any) error {
-	vals, lines, err := r.lines(vals)
+// updateRecords writes values on records.
+func (r request) updateRecords(ids []int64, vals map[string]any) error {
+	vals, lines, err := r.splitLeadLines(vals)
 	if err != nil {
 		return err
 	}
-	rec, err := r.prepare(vals)
+	rec, err := r.prepareValues(vals)
 	if err != nil {
 		return err
 	}
-	if err := r.admitted(ids, true); err != nil {
+	if err := r.checkAccess(ids, true); err != nil {
 		return err
 	}
 	password, changed := rec["password"]
 	delete(rec, "password")
 	for _, id := range ids {
-		have := r.db.table(r.model).rows[id]
+		have := r.db.tableOf(r.model).rows[id]
 		if have == nil {
 			return userError("Record does not exist or has been deleted.\n(Record: %s(%d,), User: 2)", r.model, id)
 		}
-		if err := r.admit(rec, id); err != nil {
+		if err := r.checkConstraints(rec, id); err != nil {
 			return err
 		}
 		for k, v := range rec {
 			have[k] = v
 		}
 		if changed {
-			r.db.passwords[id] = str(password)
+			r.db.passwords[id] = asString(password)
 		}
-		r.effect("write", id)
-		if err := r.insertLines(id, lines); err != nil {
+		r.recordEffect("write", id)
+		if err := r.insertLeadLines(id, lines); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (r request) unlink() error {
-	if err := r.admitted(r.ids(), true); err != nil {
+func (r request) unlinkRecords() error {
+	if err := r.checkAccess(r.recordIDs(), true); err != nil {
 		return err
 	}
-	for _, id := range r.ids() {
-		if rec := r.db.table(r.model).rows[id]; rec != nil {
-			r.effect("unlink", id)
-			delete(r.db.table(r.model).rows, id)
+	for _, id := range r.recordIDs() {
+		if rec := r.db.tableOf(r.model).rows[id]; rec != nil {
+			r.recordEffect("unlink", id)
+			delete(r.db.tableOf(r.model).rows, id)
 			if r.model == "ir.model.fields" {
-				delete(r.db.fields[str(rec["model"])], str(rec["name"]))
+				delete(r.db.fields[asString(rec["model"])], asString(rec["name"]))
 			}
 		}
 	}
 	return nil
 }
 
-// special are the methods that belong to one model.
-func (r request) special() (any, error) {
+// callModelMethod are the methods that belong to one model.
+func (r request) callModelMethod() (any, error) {
 	switch r.model + "." + r.method {
 	case "ir.config_parameter.get_param":
-		for _, p := range r.db.table(r.model).rows {
-			if p["key"] == r.param(0, "key") {
+		for _, p := range r.db.tableOf(r.model).rows {
+			if p["key"] == r.paramValue(0, "key") {
 				return p["value"], nil
 			}
 		}
@@ -266,7 +266,7 @@ func (r request) special() (any, error) {
 	case "ir.config_parameter.set_param":
 		return true, r.setParam()
 	case "ir.module.module.button_immediate_install":
-		r.install()
+		r.installModules()
 		return map[string]any{"type": "ir.actions.act_url", "target": "self", "url": "/odoo"}, nil
 	case "ir.default.set":
 		r.setDefault()
@@ -276,35 +276,35 @@ func (r request) special() (any, error) {
 	case "ir.attachment.force_storage", "res.config.settings.execute":
 		return nil, nil
 	}
-	return nil, exception("AttributeError: The method '%s.%s' does not exist", r.model, r.method)
+	return nil, pythonException("AttributeError: The method '%s.%s' does not exist", r.model, r.method)
 }
 
 func (r request) setParam() error {
-	key, value := str(r.param(0, "key")), r.param(1, "value")
-	for id, p := range r.db.table(r.model).rows {
+	key, value := asString(r.paramValue(0, "key")), r.paramValue(1, "value")
+	for id, p := range r.db.tableOf(r.model).rows {
 		if p["key"] == key {
 			p["value"] = value
-			r.effect("write", id)
+			r.recordEffect("write", id)
 			return nil
 		}
 	}
-	_, err := r.insert(row{"key": key, "value": value})
+	_, err := r.insertRecord(row{"key": key, "value": value})
 	return err
 }
 
-func (r request) install() {
-	for _, id := range r.ids() {
-		m := r.db.table(r.model).rows[id]
+func (r request) installModules() {
+	for _, id := range r.recordIDs() {
+		m := r.db.tableOf(r.model).rows[id]
 		if m == nil || m["state"] == "installed" {
 			continue
 		}
 		m["state"] = "installed"
-		r.db.install(str(m["name"]), r.s.now().UTC())
-		r.s.record(Effect{Do: "install", Database: r.name, Model: r.model, ID: id, Name: str(m["name"])})
+		r.db.installModule(asString(m["name"]), r.s.now().UTC())
+		r.s.appendEffect(Effect{Do: "install", Database: r.name, Model: r.model, ID: id, Name: asString(m["name"])})
 	}
 }
 
-func toInt(v any) int64 {
+func asInt(v any) int64 {
 	n, _ := v.(int64)
 	return n
 }

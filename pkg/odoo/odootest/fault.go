@@ -85,8 +85,8 @@ func (s *Server) faultFor(op, db string) *Fault {
 	return nil
 }
 
-// troubled lets a script, if there is one, decide what becomes of an answer.
-func (s *Server) troubled(w http.ResponseWriter, r *http.Request, f *Fault, answer func(io.Writer),
+// answerWithFault lets a script, if there is one, decide what becomes of an answer.
+func (s *Server) answerWithFault(w http.ResponseWriter, r *http.Request, f *Fault, answer func(io.Writer),
 	refuse func(io.Writer, *fault)) {
 	if f != nil && f.Execute {
 		var done strings.Builder
@@ -98,25 +98,25 @@ func (s *Server) troubled(w http.ResponseWriter, r *http.Request, f *Fault, answ
 		answer(w)
 	case f.Do == Refuse:
 		refuse(w, &fault{f.Code, f.Text})
-	case !f.spoil(w, r, answer):
+	case !f.spoilAnswer(w, r, answer):
 		answer(w)
 	}
 }
 
-// spoil answers the call badly, unless the trouble is one that ends with the true answer (false).
-func (f *Fault) spoil(w http.ResponseWriter, r *http.Request, answer func(io.Writer)) bool {
+// spoilAnswer answers the call badly, unless the trouble is one that ends with the true answer (false).
+func (f *Fault) spoilAnswer(w http.ResponseWriter, r *http.Request, answer func(io.Writer)) bool {
 	switch f.Do {
 	case Status:
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(f.Code)
 		fmt.Fprintf(w, "<html><h1>%d</h1>%s</html>", f.Code, f.Text)
 	case Slow:
-		pause(r.Context(), f.Delay)
+		waitFor(r.Context(), f.Delay)
 		return false
 	case Hang:
 		<-r.Context().Done()
 	case Reset:
-		reset(w)
+		resetConnection(w)
 	case Truncate:
 		var b strings.Builder
 		answer(&b)
@@ -135,15 +135,15 @@ func (f *Fault) spoil(w http.ResponseWriter, r *http.Request, answer func(io.Wri
 	return true
 }
 
-func pause(ctx context.Context, d time.Duration) {
+func waitFor(ctx context.Context, d time.Duration) {
 	select {
 	case <-time.After(d):
 	case <-ctx.Done():
 	}
 }
 
-// reset closes the connection so that the peer sees a reset, not an end.
-func reset(w http.ResponseWriter) {
+// resetConnection closes the connection so that the peer sees a reset, not an end.
+func resetConnection(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler)

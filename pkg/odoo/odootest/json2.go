@@ -23,8 +23,8 @@ func (s *Server) serveJSON(w http.ResponseWriter, r *http.Request, path string) 
 		jsonFault(w, http.StatusBadRequest, "werkzeug.exceptions.BadRequest", "could not parse the body as json")
 		return
 	}
-	q := request{s: s, name: db, model: model, method: method, named: whole(named).(map[string]any)}
-	s.count(model+"."+method, "")
+	q := request{s: s, name: db, model: model, method: method, named: convertNumbers(named).(map[string]any)}
+	s.countCall(model+"."+method, "")
 	f := s.faultFor(model+"."+method, db)
 	answer := func(out io.Writer) {
 		w, ok := out.(http.ResponseWriter)
@@ -43,7 +43,7 @@ func (s *Server) serveJSON(w http.ResponseWriter, r *http.Request, path string) 
 	}
 	if f.Do == Refuse {
 		jsonFault(w, f.Code, "odoo.exceptions.UserError", f.Text)
-	} else if !f.spoil(w, r, answer) {
+	} else if !f.spoilAnswer(w, r, answer) {
 		answer(w)
 	}
 }
@@ -57,7 +57,7 @@ func (s *Server) answerJSON(w http.ResponseWriter, q request, authorization stri
 	}
 	key, _ := strings.CutPrefix(authorization, "Bearer ")
 	uid, known := q.db.keys[key]
-	if !known || q.db.table("res.users").rows[uid]["active"] != true {
+	if !known || q.db.tableOf("res.users").rows[uid]["active"] != true {
 		jsonFault(w, http.StatusUnauthorized, "werkzeug.exceptions.Unauthorized", "Invalid apikey")
 		return
 	}
@@ -66,7 +66,7 @@ func (s *Server) answerJSON(w http.ResponseWriter, q request, authorization stri
 		return
 	}
 	q.uid = uid
-	v, err := q.run()
+	v, err := q.runMethod()
 	if err != nil {
 		status, class := jsonStatus(err)
 		jsonFault(w, status, class, err.Error())
@@ -104,8 +104,8 @@ func jsonFault(w http.ResponseWriter, status int, class, message string) {
 		"debug":   "Traceback (most recent call last):\n  File \"odoo/http.py\"\n" + message})
 }
 
-// whole turns numbers into int64 or float64.
-func whole(v any) any {
+// convertNumbers turns numbers into int64 or float64.
+func convertNumbers(v any) any {
 	switch v := v.(type) {
 	case json.Number:
 		if n, err := v.Int64(); err == nil {
@@ -115,11 +115,11 @@ func whole(v any) any {
 		return f
 	case []any:
 		for i := range v {
-			v[i] = whole(v[i])
+			v[i] = convertNumbers(v[i])
 		}
 	case map[string]any:
 		for k := range v {
-			v[k] = whole(v[k])
+			v[k] = convertNumbers(v[k])
 		}
 	}
 	return v

@@ -25,8 +25,8 @@ func (s *Server) Ledger() []Effect {
 	return append([]Effect(nil), s.ledger...)
 }
 
-// record appends one effect; the caller holds the lock.
-func (s *Server) record(e Effect) {
+// appendEffect appends one effect; the caller holds the lock.
+func (s *Server) appendEffect(e Effect) {
 	e.Seq, e.At = len(s.ledger)+1, s.now().UTC()
 	s.ledger = append(s.ledger, e)
 	if s.file != nil {

@@ -6,8 +6,8 @@ import "maps"
 // stand-in: who wants a partner's leads searches for them.
 const leadsOfPartner = "opportunity_ids"
 
-// lines takes the new leads, commands (0, 0, values), out of a partner's values and checks them.
-func (r request) lines(vals map[string]any) (map[string]any, []row, error) {
+// splitLeadLines takes the new leads, commands (0, 0, values), out of a partner's values and checks them.
+func (r request) splitLeadLines(vals map[string]any) (map[string]any, []row, error) {
 	commands, has := vals[leadsOfPartner]
 	if r.model != "res.partner" || !has {
 		return vals, nil, nil
@@ -16,15 +16,15 @@ func (r request) lines(vals map[string]any) (map[string]any, []row, error) {
 	delete(vals, leadsOfPartner)
 	r.model = "crm.lead"
 	var out []row
-	for _, c := range list(commands) {
-		command := list(c)
+	for _, c := range asList(commands) {
+		command := asList(c)
 		if len(command) != 3 || command[0] != any(int64(0)) {
-			return nil, nil, exception("NotImplementedError: of the commands on %s only (0, 0, values)", leadsOfPartner)
+			return nil, nil, pythonException("NotImplementedError: of the commands on %s only (0, 0, values)", leadsOfPartner)
 		}
 		given, _ := command[2].(map[string]any)
-		rec, err := r.prepare(given)
+		rec, err := r.prepareValues(given)
 		if err == nil {
-			err = r.admit(rec, 0)
+			err = r.checkConstraints(rec, 0)
 		}
 		if err != nil {
 			return nil, nil, err
@@ -34,11 +34,11 @@ func (r request) lines(vals map[string]any) (map[string]any, []row, error) {
 	return vals, out, nil
 }
 
-func (r request) insertLines(partner int64, lines []row) error {
+func (r request) insertLeadLines(partner int64, lines []row) error {
 	r.model = "crm.lead"
 	for _, rec := range lines {
 		rec["partner_id"] = partner
-		if _, err := r.insert(rec); err != nil {
+		if _, err := r.insertRecord(rec); err != nil {
 			return err
 		}
 	}

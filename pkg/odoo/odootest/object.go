@@ -18,30 +18,30 @@ type request struct {
 	named  map[string]any
 }
 
-// object is execute_kw(db, uid, secret, model, method, args, named).
-func (s *Server) object(c call) (any, error) {
+// callObjectService is execute_kw(db, uid, secret, model, method, args, named).
+func (s *Server) callObjectService(c call) (any, error) {
 	if c.method != "execute_kw" || len(c.args) < 6 {
-		return nil, exception("TypeError: unsupported call of %s", c.method)
+		return nil, pythonException("TypeError: unsupported call of %s", c.method)
 	}
-	db, err := s.find(str(c.args[0]))
+	db, err := s.findDatabase(asString(c.args[0]))
 	if err != nil {
 		return nil, err
 	}
 	uid, _ := c.args[1].(int64)
-	if u := db.table("res.users").rows[uid]; u == nil || u["active"] != true || !db.opens(uid, str(c.args[2])) {
+	if u := db.tableOf("res.users").rows[uid]; u == nil || u["active"] != true || !db.acceptsSecret(uid, asString(c.args[2])) {
 		return nil, accessDenied()
 	}
-	r := request{s: s, db: db, name: str(c.args[0]), uid: uid, model: str(c.args[3]), method: str(c.args[4]),
+	r := request{s: s, db: db, name: asString(c.args[0]), uid: uid, model: asString(c.args[3]), method: asString(c.args[4]),
 		named: map[string]any{}}
 	r.args, _ = c.args[5].([]any)
 	if len(c.args) > 6 {
 		r.named, _ = c.args[6].(map[string]any)
 	}
-	return r.run()
+	return r.runMethod()
 }
 
-// param is the parameter called name, or the one at place.
-func (r request) param(place int, name string) any {
+// paramValue is the parameter called name, or the one at place.
+func (r request) paramValue(place int, name string) any {
 	if v, ok := r.named[name]; ok {
 		return v
 	}
@@ -51,10 +51,10 @@ func (r request) param(place int, name string) any {
 	return nil
 }
 
-func (r request) ids() []int64 {
-	list, ok := r.param(0, "ids").([]any)
+func (r request) recordIDs() []int64 {
+	list, ok := r.paramValue(0, "ids").([]any)
 	if !ok {
-		list = []any{r.param(0, "ids")}
+		list = []any{r.paramValue(0, "ids")}
 	}
 	var ids []int64
 	for _, e := range list {
@@ -65,7 +65,7 @@ func (r request) ids() []int64 {
 	return ids
 }
 
-func (r request) run() (any, error) {
+func (r request) runMethod() (any, error) {
 	if strings.HasPrefix(r.method, "_") {
 		return nil, &fault{4, "Private methods (such as '" + r.model + "." + r.method + "') cannot be called remotely."}
 	}
@@ -74,64 +74,64 @@ func (r request) run() (any, error) {
 	}
 	switch r.method {
 	case "create":
-		return r.create()
+		return r.createRecords()
 	case "write":
-		return true, r.write()
+		return true, r.writeRecords()
 	case "unlink":
-		return true, r.unlink()
+		return true, r.unlinkRecords()
 	case "read":
-		return r.read(r.ids(), r.param(1, "fields"))
+		return r.readRecords(r.recordIDs(), r.paramValue(1, "fields"))
 	case "search_read":
-		ids, err := r.search(4)
+		ids, err := r.searchIDs(4)
 		if err != nil {
 			return nil, err
 		}
-		return r.read(ids, r.param(1, "fields"))
+		return r.readRecords(ids, r.paramValue(1, "fields"))
 	case "search":
-		ids, err := r.search(3)
-		return anys(ids), err
+		ids, err := r.searchIDs(3)
+		return toAnySlice(ids), err
 	case "search_count":
-		ids, err := r.search(-1)
+		ids, err := r.searchIDs(-1)
 		return len(ids), err
 	case "load":
-		return r.load()
+		return r.importRows()
 	case "fields_get":
 		return r.fieldsGet(), nil
 	}
-	return r.special()
+	return r.callModelMethod()
 }
 
-// search evaluates domain, offset, limit and order; order is a place after offset and limit, which differ by method.
-func (r request) search(orderPlace int) ([]int64, error) {
-	domain, _ := r.param(0, "domain").([]any)
+// searchIDs evaluates domain, offset, limit and order; order is a place after offset and limit, which differ by method.
+func (r request) searchIDs(orderPlace int) ([]int64, error) {
+	domain, _ := r.paramValue(0, "domain").([]any)
 	all := r.contextValue("active_test") == any(false) || r.db.fields[r.model]["active"] == ""
 	for _, c := range domain {
 		if cond, ok := c.([]any); ok && len(cond) == 3 && cond[0] == "active" {
 			all = true
 		}
 	}
-	companies, err := r.env()
+	companies, err := r.allowedCompanies()
 	if err != nil {
 		return nil, err
 	}
-	t := r.db.table(r.model)
+	t := r.db.tableOf(r.model)
 	var ids []int64
-	for _, id := range t.ids() {
-		ok, err := r.db.matches(r.model, t.rows[id], domain)
+	for _, id := range t.sortedIDs() {
+		ok, err := r.db.matchesDomain(r.model, t.rows[id], domain)
 		if err != nil {
 			return nil, err
 		}
-		if ok && (all || t.rows[id]["active"] == true) && r.sees(t.rows[id], companies, false) {
+		if ok && (all || t.rows[id]["active"] == true) && r.canAccess(t.rows[id], companies, false) {
 			ids = append(ids, id)
 		}
 	}
-	if order := str(r.param(orderPlace, "order")); strings.HasSuffix(order, "id desc") {
+	if order := asString(r.paramValue(orderPlace, "order")); strings.HasSuffix(order, "id desc") {
 		slices.Reverse(ids)
 	}
-	return page(ids, r.param(orderPlace-2, "offset"), r.param(orderPlace-1, "limit")), nil
+	return limitIDs(ids, r.paramValue(orderPlace-2, "offset"), r.paramValue(orderPlace-1, "limit")), nil
 }
 
-func page(ids []int64, offset, limit any) []int64 {
+func limitIDs(ids []int64, offset, limit any) []int64 {
 	if n, ok := offset.(int64); ok {
 		ids = ids[min(int(n), len(ids)):]
 	}
@@ -142,21 +142,21 @@ func page(ids []int64, offset, limit any) []int64 {
 }
 
 func (r request) contextValue(key string) any {
-	c, _ := r.param(-1, "context").(map[string]any)
+	c, _ := r.paramValue(-1, "context").(map[string]any)
 	return c[key]
 }
 
-func (r request) read(ids []int64, fields any) (any, error) {
-	if err := r.admitted(ids, false); err != nil {
+func (r request) readRecords(ids []int64, fields any) (any, error) {
+	if err := r.checkAccess(ids, false); err != nil {
 		return nil, err
 	}
-	names := texts(fields)
+	names := asStrings(fields)
 	if len(names) == 0 {
 		names = sortedKeys(r.db.fields[r.model])
 	}
 	out := []any{}
 	for _, id := range ids {
-		rec := r.db.table(r.model).rows[id]
+		rec := r.db.tableOf(r.model).rows[id]
 		if rec == nil {
 			return nil, userError("Record does not exist or has been deleted.\n(Record: %s(%d,), User: 2)", r.model, id)
 		}
@@ -168,28 +168,28 @@ func (r request) read(ids []int64, fields any) (any, error) {
 				continue
 			}
 			if !known {
-				return nil, exception("ValueError: Invalid field '%s' on '%s'", f, r.model)
+				return nil, pythonException("ValueError: Invalid field '%s' on '%s'", f, r.model)
 			}
-			shown[f] = r.db.show(typ, rec[f])
+			shown[f] = r.db.displayValue(typ, rec[f])
 		}
 		out = append(out, shown)
 	}
 	return out, nil
 }
 
-// show gives a value the form it has in an answer: a many2one comes with its name, a password not at all.
-func (d *database) show(typ string, v any) any {
+// displayValue gives a value the form it has in an answer: a many2one comes with its name, a password not at all.
+func (d *database) displayValue(typ string, v any) any {
 	target, isRef := strings.CutPrefix(typ, "many2one/")
 	id, set := v.(int64)
 	if !isRef || !set {
 		return v
 	}
-	label := d.table(target).rows[id]["name"]
-	return []any{id, str(label)}
+	label := d.tableOf(target).rows[id]["name"]
+	return []any{id, asString(label)}
 }
 
 func (r request) fieldsGet() any {
-	wanted := texts(r.param(0, "allfields"))
+	wanted := asStrings(r.paramValue(0, "allfields"))
 	out := map[string]any{}
 	for name, typ := range r.db.fields[r.model] {
 		if len(wanted) == 0 || slices.Contains(wanted, name) {
@@ -200,16 +200,16 @@ func (r request) fieldsGet() any {
 	return out
 }
 
-func texts(v any) []string {
+func asStrings(v any) []string {
 	list, _ := v.([]any)
 	out := make([]string, 0, len(list))
 	for _, e := range list {
-		out = append(out, str(e))
+		out = append(out, asString(e))
 	}
 	return out
 }
 
-func anys(ids []int64) []any {
+func toAnySlice(ids []int64) []any {
 	out := make([]any, len(ids))
 	for i, id := range ids {
 		out[i] = id

@@ -55,35 +55,35 @@ func newDatabase(major int, login, password string, at time.Time) *database {
 		passwords: map[int64]string{}, keys: map[string]int64{}}
 	models := baseModels(major)
 	for _, m := range sortedKeys(models) {
-		d.declare(m, models[m])
+		d.declareModel(m, models[m])
 	}
 	for _, m := range sortedKeys(models) {
-		d.add("ir.model", row{"model": m, "name": m}, at)
+		d.addRow("ir.model", row{"model": m, "name": m}, at)
 	}
-	own := d.add("res.partner", row{"name": "My Company", "is_company": true, "active": true}, at)
-	company := d.add("res.company", row{"name": "My Company", "partner_id": own}, at)
-	d.named("base.main_company", "res.company", company, at)
+	own := d.addRow("res.partner", row{"name": "My Company", "is_company": true, "active": true}, at)
+	company := d.addRow("res.company", row{"name": "My Company", "partner_id": own}, at)
+	d.addExternalID("base.main_company", "res.company", company, at)
 	for _, g := range []string{"base.group_user", "base.group_system", "base.group_erp_manager",
 		"base.group_partner_manager"} {
-		d.named(g, "res.groups", d.add("res.groups", row{"name": g}, at), at)
+		d.addExternalID(g, "res.groups", d.addRow("res.groups", row{"name": g}, at), at)
 	}
 	d.addUser(row{"login": "__system__", "name": "OdooBot", "active": false}, "", at)
 	admin := d.addUser(row{"login": login, "name": "Administrator", "active": true}, password, at)
-	d.named("base.user_admin", "res.users", admin, at)
+	d.addExternalID("base.user_admin", "res.users", admin, at)
 	for key, value := range map[string]string{"database.uuid": "stand-in", "database.secret": "stand-in", "web.base.url": "http://localhost"} {
-		d.add("ir.config_parameter", row{"key": key, "value": value}, at)
+		d.addRow("ir.config_parameter", row{"key": key, "value": value}, at)
 	}
 	for _, m := range []string{"base", "web", "contacts", "crm", "auth_oauth"} {
 		state := "uninstalled"
 		if m == "base" || m == "web" {
 			state = "installed"
 		}
-		d.add("ir.module.module", row{"name": m, "state": state}, at)
+		d.addRow("ir.module.module", row{"name": m, "state": state}, at)
 	}
 	return d
 }
 
-func (d *database) declare(model, fields string) {
+func (d *database) declareModel(model, fields string) {
 	d.tables[model] = &table{rows: map[int64]row{}}
 	d.fields[model] = map[string]string{"id": "integer", "create_date": "datetime"}
 	for _, f := range strings.Fields(fields) {
@@ -92,20 +92,20 @@ func (d *database) declare(model, fields string) {
 	}
 }
 
-// named gives a record its external id.
-func (d *database) named(id, model string, res int64, at time.Time) {
+// addExternalID gives a record its external id.
+func (d *database) addExternalID(id, model string, res int64, at time.Time) {
 	module, name, _ := strings.Cut(id, ".")
-	d.add("ir.model.data", row{"module": module, "name": name, "model": model, "res_id": res}, at)
+	d.addRow("ir.model.data", row{"module": module, "name": name, "model": model, "res_id": res}, at)
 }
 
 // addUser makes a user with his partner, as Odoo does.
 func (d *database) addUser(u row, password string, at time.Time) int64 {
 	contact := row{"name": u["name"], "email": u["login"], "active": u["active"]}
-	u["partner_id"] = d.add("res.partner", contact, at)
+	u["partner_id"] = d.addRow("res.partner", contact, at)
 	if u["company_id"] == nil {
 		u["company_id"], u["company_ids"] = int64(1), []any{int64(1)}
 	}
-	id := d.add("res.users", u, at)
+	id := d.addRow("res.users", u, at)
 	contact["user_ids"] = []any{id}
 	if password != "" {
 		d.passwords[id] = password
@@ -113,27 +113,27 @@ func (d *database) addUser(u row, password string, at time.Time) int64 {
 	return id
 }
 
-// install makes a module's models and records appear.
-func (d *database) install(module string, at time.Time) {
+// installModule makes a module's models and records appear.
+func (d *database) installModule(module string, at time.Time) {
 	switch module {
 	case "crm":
 		for model, fields := range map[string]string{"crm.lead": leadFields, "crm.tag": "name:char",
 			"crm.stage": "name:char",
 			"crm.team":  "name:char company_id:many2one/res.company"} {
-			d.declare(model, fields)
-			d.add("ir.model", row{"model": model, "name": model}, at)
+			d.declareModel(model, fields)
+			d.addRow("ir.model", row{"model": model, "name": model}, at)
 		}
 		for _, g := range []string{"sales_team.group_sale_salesman_all_leads", "sales_team.group_sale_manager"} {
-			d.named(g, "res.groups", d.add("res.groups", row{"name": g}, at), at)
+			d.addExternalID(g, "res.groups", d.addRow("res.groups", row{"name": g}, at), at)
 		}
 		for _, c := range []string{"crm_iap_enrich.ir_cron_lead_enrichment",
 			"mail.ir_cron_module_update_notification"} {
-			d.named(c, "ir.cron", d.add("ir.cron", row{"name": c, "active": true}, at), at)
+			d.addExternalID(c, "ir.cron", d.addRow("ir.cron", row{"name": c, "active": true}, at), at)
 		}
 	case "auth_oauth":
-		d.declare("auth.oauth.provider", providerFields)
-		d.add("ir.model", row{"model": "auth.oauth.provider", "name": "OAuth"}, at)
-		d.add("auth.oauth.provider", row{"name": "Odoo.com Accounts", "body": "Log in with Odoo.com", "enabled": true,
+		d.declareModel("auth.oauth.provider", providerFields)
+		d.addRow("ir.model", row{"model": "auth.oauth.provider", "name": "OAuth"}, at)
+		d.addRow("auth.oauth.provider", row{"name": "Odoo.com Accounts", "body": "Log in with Odoo.com", "enabled": true,
 			"auth_endpoint": "https://accounts.odoo.com/oauth2/auth", "validation_endpoint": "https://accounts.odoo.com/oauth2/tokeninfo"}, at)
 		d.fields["res.users"]["oauth_provider_id"] = "many2one/auth.oauth.provider"
 		d.fields["res.users"]["oauth_uid"] = "char"

@@ -81,16 +81,16 @@ func (s *Server) serveXML(w http.ResponseWriter, r *http.Request, service string
 	}
 	method, args, err := decodeCall(r.Body)
 	c := call{service: service, method: method, args: args}
-	op, db := c.label()
+	op, db := c.opAndDatabase()
 	login := ""
 	if op == "common.authenticate" && len(args) > 1 {
-		login = str(args[1])
+		login = asString(args[1])
 	}
-	s.count(op, login)
+	s.countCall(op, login)
 	answer := func(w io.Writer) {
 		var v any
 		if err == nil {
-			v, err = s.dispatch(c)
+			v, err = s.dispatchCall(c)
 		}
 		if err != nil {
 			encodeFault(w, err)
@@ -99,7 +99,7 @@ func (s *Server) serveXML(w http.ResponseWriter, r *http.Request, service string
 		encodeAnswer(w, v)
 	}
 	w.Header().Set("Content-Type", "text/xml")
-	s.troubled(w, r, s.faultFor(op, db), answer, func(w io.Writer, f *fault) {
+	s.answerWithFault(w, r, s.faultFor(op, db), answer, func(w io.Writer, f *fault) {
 		f.text = strings.ReplaceAll(f.text, "{args}", fmt.Sprint(args))
 		encodeFault(w, f)
 	})
@@ -112,8 +112,8 @@ func (s *Server) Calls() []string {
 	return append([]string(nil), s.calls...)
 }
 
-// count takes the login of a sign-in; "" of other calls.
-func (s *Server) count(op, login string) {
+// countCall takes the login of a sign-in; "" of other calls.
+func (s *Server) countCall(op, login string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if login != "" {
@@ -128,8 +128,8 @@ type call struct {
 	args            []any
 }
 
-// label is the call's name in scripts and the database it is about.
-func (c call) label() (op, db string) {
+// opAndDatabase is the call's name in scripts and the database it is about.
+func (c call) opAndDatabase() (op, db string) {
 	op = c.service + "." + c.method
 	switch {
 	case c.service == "object" && len(c.args) >= 5:
@@ -142,21 +142,21 @@ func (c call) label() (op, db string) {
 	return op, ""
 }
 
-func (s *Server) dispatch(c call) (any, error) {
+func (s *Server) dispatchCall(c call) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch c.service {
 	case "common":
-		return s.common(c)
+		return s.callCommonService(c)
 	case "db":
-		return s.db(c)
+		return s.callDBService(c)
 	case "object":
-		return s.object(c)
+		return s.callObjectService(c)
 	}
-	return nil, exception("KeyError: '%s'", c.service)
+	return nil, pythonException("KeyError: '%s'", c.service)
 }
 
-func (s *Server) common(c call) (any, error) {
+func (s *Server) callCommonService(c call) (any, error) {
 	switch c.method {
 	case "version":
 		name := fmt.Sprintf("%d.0", s.major)
@@ -164,32 +164,32 @@ func (s *Server) common(c call) (any, error) {
 			"server_version_info": []any{s.major, 0, 0, "final", 0, ""}}, nil
 	case "authenticate":
 		if len(c.args) != 4 {
-			return nil, exception(
+			return nil, pythonException(
 				"TypeError: exp_authenticate() missing 1 required positional argument: 'user_agent_env'")
 		}
-		db, err := s.find(str(c.args[0]))
+		db, err := s.findDatabase(asString(c.args[0]))
 		if err != nil {
 			return nil, err
 		}
-		for id, u := range db.table("res.users").rows {
-			if u["login"] == c.args[1] && u["active"] == true && db.opens(id, str(c.args[2])) {
+		for id, u := range db.tableOf("res.users").rows {
+			if u["login"] == c.args[1] && u["active"] == true && db.acceptsSecret(id, asString(c.args[2])) {
 				return id, nil
 			}
 		}
 		return false, nil
 	}
-	return nil, exception("Exception: Method not found: %s", c.method)
+	return nil, pythonException("Exception: Method not found: %s", c.method)
 }
 
 // AddKey gives a user an API key, which over the network only a person at Odoo's own pages can make.
 func (s *Server) AddKey(db, login, key string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d, err := s.find(db)
+	d, err := s.findDatabase(db)
 	if err != nil {
 		return err
 	}
-	for id, u := range d.table("res.users").rows {
+	for id, u := range d.tableOf("res.users").rows {
 		if u["login"] == login {
 			d.keys[key] = id
 			return nil
@@ -212,13 +212,13 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 		}
 		db := s.databases[name]
 		fmt.Fprintf(w, "<tr><td>%s</td><td>%s</td><td>%d</td><td>%d</td></tr>", html.EscapeString(name),
-			html.EscapeString(str(db.table("res.company").rows[1]["name"])), len(db.table("res.partner").rows),
-			len(db.table("crm.lead").rows))
+			html.EscapeString(asString(db.tableOf("res.company").rows[1]["name"])), len(db.tableOf("res.partner").rows),
+			len(db.tableOf("crm.lead").rows))
 	}
 	fmt.Fprint(w, "</table>")
 }
 
-func str(v any) string {
+func asString(v any) string {
 	s, _ := v.(string)
 	return s
 }

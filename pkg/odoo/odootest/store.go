@@ -15,8 +15,8 @@ type table struct {
 	next int64
 }
 
-// ids are the table's ids in ascending order.
-func (t *table) ids() []int64 { return slices.Sorted(maps.Keys(t.rows)) }
+// sortedIDs are the table's ids in ascending order.
+func (t *table) sortedIDs() []int64 { return slices.Sorted(maps.Keys(t.rows)) }
 
 // database is one Odoo database.
 type database struct {
@@ -27,22 +27,22 @@ type database struct {
 	keys      map[string]int64 // API key → user
 }
 
-// table is the model's table, nil when the model does not exist.
-func (d *database) table(model string) *table {
+// tableOf is the model's table, nil when the model does not exist.
+func (d *database) tableOf(model string) *table {
 	if t := d.tables[model]; t != nil {
 		return t
 	}
 	return &table{}
 }
 
-// add puts a record where a call would have to pass checks.
-func (d *database) add(model string, r row, at time.Time) int64 {
+// addRow puts a record where a call would have to pass checks.
+func (d *database) addRow(model string, r row, at time.Time) int64 {
 	t := d.tables[model]
 	t.next++
 	r["create_date"] = at.Format(time.DateTime)
 	for field, typ := range d.fields[model] {
 		if _, set := r[field]; !set {
-			r[field] = empty(typ)
+			r[field] = emptyValue(typ)
 		}
 	}
 	r["id"] = t.next
@@ -50,8 +50,8 @@ func (d *database) add(model string, r row, at time.Time) int64 {
 	return t.next
 }
 
-// opens reports whether secret is the user's password or one of his keys.
-func (d *database) opens(uid int64, secret string) bool {
+// acceptsSecret reports whether secret is the user's password or one of his keys.
+func (d *database) acceptsSecret(uid int64, secret string) bool {
 	if secret == "" {
 		return false
 	}
@@ -62,7 +62,7 @@ func (d *database) opens(uid int64, secret string) bool {
 	return ok && password == secret
 }
 
-func (d *database) clone() *database {
+func (d *database) cloneDatabase() *database {
 	out := &database{major: d.major, tables: map[string]*table{}, fields: map[string]map[string]string{},
 		passwords: maps.Clone(d.passwords), keys: maps.Clone(d.keys)}
 	for model, t := range d.tables {
@@ -78,8 +78,8 @@ func (d *database) clone() *database {
 	return out
 }
 
-// empty is what Odoo answers for an unset value of a type.
-func empty(typ string) any {
+// emptyValue is what Odoo answers for an unset value of a type.
+func emptyValue(typ string) any {
 	switch typ {
 	case "integer":
 		return int64(0)

@@ -30,8 +30,8 @@ func (s *Server) serveWeb(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// several: a call without a session could be for any of the databases.
-func (s *Server) several() bool {
+// hasSeveralDatabases: a call without a session could be for any of the databases.
+func (s *Server) hasSeveralDatabases() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.databases) > 1
@@ -52,14 +52,14 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no JSON-RPC", http.StatusBadRequest)
 		return
 	}
-	params, _ := whole(body.Params).(map[string]any)
+	params, _ := convertNumbers(body.Params).(map[string]any)
 	op, db := s.webLabel(r, params)
-	if strings.HasPrefix(r.URL.Path, "/web/dataset/") && db == "" && s.several() {
+	if strings.HasPrefix(r.URL.Path, "/web/dataset/") && db == "" && s.hasSeveralDatabases() {
 		http.Error(w, "<html>No database is selected. Alternatively, use the X-Odoo-Database header.</html>",
 			http.StatusNotFound)
 		return
 	}
-	s.count(op, str(params["login"]))
+	s.countCall(op, asString(params["login"]))
 	answer := func(out io.Writer) {
 		result, err := s.answerRPC(w, r, params)
 		reply := map[string]any{"jsonrpc": "2.0", "id": nil, "result": result}
@@ -70,7 +70,7 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(out).Encode(reply)
 	}
 	w.Header().Set("Content-Type", "application/json")
-	s.troubled(w, r, s.faultFor(op, db), answer, func(w io.Writer, f *fault) {
+	s.answerWithFault(w, r, s.faultFor(op, db), answer, func(w io.Writer, f *fault) {
 		f.text = strings.ReplaceAll(f.text, "{args}", fmt.Sprint(params))
 		_ = json.NewEncoder(w).Encode(map[string]any{"jsonrpc": "2.0", "error": webError(f)})
 	})
@@ -82,10 +82,10 @@ func (s *Server) webLabel(r *http.Request, params map[string]any) (op, db string
 	case "/web/database/list":
 		return "web.database.list", ""
 	case "/web/session/authenticate":
-		return "web.authenticate", str(params["db"])
+		return "web.authenticate", asString(params["db"])
 	}
 	in, _ := s.sessionOf(r)
-	return str(params["model"]) + "." + str(params["method"]), in.database
+	return asString(params["model"]) + "." + asString(params["method"]), in.database
 }
 
 func (s *Server) sessionOf(r *http.Request) (session, bool) {
@@ -105,40 +105,40 @@ func (s *Server) answerRPC(w http.ResponseWriter, r *http.Request, params map[st
 	defer s.mu.Unlock()
 	switch {
 	case r.URL.Path == "/web/database/list":
-		return s.db(call{method: "list"})
+		return s.callDBService(call{method: "list"})
 	case r.URL.Path == "/web/session/authenticate":
 		return s.webAuthenticate(w, params)
 	case !signedIn:
 		return nil, errExpired
 	}
-	db, err := s.find(in.database)
+	db, err := s.findDatabase(in.database)
 	if err != nil {
 		return nil, err
 	}
-	if u := db.table("res.users").rows[in.uid]; u == nil || u["active"] != true || db.passwords[in.uid] != in.secret {
+	if u := db.tableOf("res.users").rows[in.uid]; u == nil || u["active"] != true || db.passwords[in.uid] != in.secret {
 		return nil, errExpired
 	}
-	q := request{s: s, db: db, name: in.database, uid: in.uid, model: str(params["model"]),
-		method: str(params["method"]), named: map[string]any{}}
+	q := request{s: s, db: db, name: in.database, uid: in.uid, model: asString(params["model"]),
+		method: asString(params["method"]), named: map[string]any{}}
 	q.args, _ = params["args"].([]any)
 	if named, ok := params["kwargs"].(map[string]any); ok {
 		q.named = named
 	}
-	return q.run()
+	return q.runMethod()
 }
 
 var errExpired = errors.New("session expired")
 
 func (s *Server) webAuthenticate(w http.ResponseWriter, params map[string]any) (any, error) {
-	db, err := s.find(str(params["db"]))
+	db, err := s.findDatabase(asString(params["db"]))
 	if err != nil {
 		return nil, err
 	}
-	secret := str(params["password"])
-	for id, u := range db.table("res.users").rows {
+	secret := asString(params["password"])
+	for id, u := range db.tableOf("res.users").rows {
 		if u["login"] == params["login"] && u["active"] == true && secret != "" && db.passwords[id] == secret {
 			cookie := "session" + strconv.Itoa(len(s.sessions))
-			s.sessions[cookie] = session{str(params["db"]), id, secret}
+			s.sessions[cookie] = session{asString(params["db"]), id, secret}
 			http.SetCookie(w, &http.Cookie{Name: "session_id", Value: cookie, HttpOnly: true})
 			return map[string]any{"uid": id, "db": params["db"], "username": params["login"]}, nil
 		}
@@ -178,7 +178,7 @@ func (s *Server) serveForm(w http.ResponseWriter, r *http.Request, form string) 
 		http.NotFound(w, r)
 		return
 	}
-	s.count("web.database."+form, "")
+	s.countCall("web.database."+form, "")
 	alert := func(out io.Writer, f *fault) {
 		said := strings.ReplaceAll(f.text, "{args}", fmt.Sprint(args))
 		if i := strings.LastIndex(strings.TrimSpace(said), "\n"); i >= 0 {
@@ -188,11 +188,11 @@ func (s *Server) serveForm(w http.ResponseWriter, r *http.Request, form string) 
 			html.EscapeString(said))
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	s.troubled(w, r, s.faultFor("web.database."+form, name), func(out io.Writer) {
+	s.answerWithFault(w, r, s.faultFor("web.database."+form, name), func(out io.Writer) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		var f *fault
-		if _, err := s.db(call{method: method, args: args}); errors.As(err, &f) {
+		if _, err := s.callDBService(call{method: method, args: args}); errors.As(err, &f) {
 			alert(out, f)
 			return
 		}
