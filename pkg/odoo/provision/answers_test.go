@@ -15,10 +15,10 @@ import (
 )
 
 func testBadAnswers(t *testing.T) {
-	r := standIn(t, odootest.Options{}).by(t, odoo.Options{Protocol: odoo.ProtocolXMLRPC})
+	r := standIn(t, odootest.Options{}).withOptions(t, odoo.Options{Protocol: odoo.ProtocolXMLRPC})
 	s := r.session(t, 2)
 	deep := strings.Repeat("<value><array><data>", 100_000)
-	classified(t, r, s, map[string]badAnswer{
+	requireClassified(t, r, s, map[string]badAnswer{
 		"500 page": {odootest.Fault{Do: odootest.Status, Code: 500}, fault.Unavailable, true},
 		"502 page": {odootest.Fault{Do: odootest.Status, Code: 502}, fault.Unavailable, true},
 		"404 page": {odootest.Fault{Do: odootest.Status, Code: 404}, fault.Operator, false},
@@ -68,9 +68,9 @@ type badAnswer struct {
 	ambiguous bool
 }
 
-// classified: each answer fails as it shall, none repeats the upstream's words to a user, and none spoils the next
+// requireClassified: each answer fails as it shall, none repeats the upstream's words to a user, and none spoils the next
 // call.
-func classified(t *testing.T, r rig, s *odoo.Session, answers map[string]badAnswer) {
+func requireClassified(t *testing.T, r rig, s *odoo.Session, answers map[string]badAnswer) {
 	t.Helper()
 	for name, c := range answers {
 		c.f.Op = "res.partner.search_count"
@@ -94,12 +94,12 @@ func classified(t *testing.T, r rig, s *odoo.Session, answers map[string]badAnsw
 // testBadAnswersJSON2 is the same over the other protocol.
 func testBadAnswersJSON2(t *testing.T) {
 	r := standIn(t, odootest.Options{})
-	w := r.provisioned(t, 6)
+	w := r.provision(t, 6)
 	require.NoError(t, r.stand.AddKey(w.Database, odoo.ServiceLogin, string(w.Secret)))
 	server, err := odoo.New(odoo.Options{BaseURL: r.url, TripAfter: 1000})
 	require.NoError(t, err)
 	s := sessionJSON2(t, server, w.Database, w.Secret)
-	classified(t, r, s, map[string]badAnswer{
+	requireClassified(t, r, s, map[string]badAnswer{
 		"500 page":          {odootest.Fault{Do: odootest.Status, Code: 500}, fault.Unavailable, true},
 		"502 page":          {odootest.Fault{Do: odootest.Status, Code: 502}, fault.Unavailable, true},
 		"404 page":          {odootest.Fault{Do: odootest.Status, Code: 404}, fault.Operator, false},
@@ -119,9 +119,9 @@ func testBadAnswersJSON2(t *testing.T) {
 
 // testBadAnswersWeb is the same of what Odoo's own pages speak.
 func testBadAnswersWeb(t *testing.T) {
-	r := standIn(t, doors["19 without XML-RPC"])
+	r := standIn(t, serverVariants["19 without XML-RPC"])
 	s := r.session(t, 2)
-	classified(t, r, s, map[string]badAnswer{
+	requireClassified(t, r, s, map[string]badAnswer{
 		"500 page":      {odootest.Fault{Do: odootest.Status, Code: 500}, fault.Unavailable, true},
 		"404 page":      {odootest.Fault{Do: odootest.Status, Code: 404}, fault.Operator, false},
 		"302":           {odootest.Fault{Do: odootest.Status, Code: 302}, fault.Operator, false},
@@ -142,7 +142,7 @@ func testBadAnswersWeb(t *testing.T) {
 
 // testBadAnswersForms: what a form answers is looked into, and nothing it did is done again.
 func testBadAnswersForms(t *testing.T) {
-	r := standIn(t, doors["19 by forms"])
+	r := standIn(t, serverVariants["19 by forms"])
 	ctx := context.Background()
 	w := r.workspace(t, 3)
 	for name, c := range map[string]struct {
@@ -179,7 +179,7 @@ func testBadAnswersForms(t *testing.T) {
 		left, err := r.server.Databases(master).Exists(ctx, one.Database+"__new")
 		require.NoError(t, err)
 		require.False(t, left)
-		require.Equal(t, 1, namings(r.stand, one.Database))
+		require.Equal(t, 1, countNamings(r.stand, one.Database))
 	}
 	taken := r.server.Databases(master)
 	require.Equal(t, fault.Conflict, fault.KindOf(taken.Duplicate(ctx, w.Database, other.Database)))
@@ -193,14 +193,14 @@ func testBadAnswersForms(t *testing.T) {
 // not.
 func TestAskedAgain(t *testing.T) {
 	t.Parallel()
-	for name, o := range doors {
+	for name, o := range serverVariants {
 		t.Run(name, func(t *testing.T) { t.Parallel(); testAskedAgain(t, o) })
 	}
 }
 
 func testAskedAgain(t *testing.T, o odootest.Options) {
 	r := standIn(t, o)
-	w := r.provisioned(t, 7)
+	w := r.provision(t, 7)
 	all := r.server.Databases(r.how.Master)
 	ask := map[string]func() (bool, error){
 		"common.version": func() (bool, error) { v, err := r.server.Version(t.Context()); return v.Major > 0, err },
@@ -235,8 +235,8 @@ func testAskedAgain(t *testing.T, o odootest.Options) {
 		fail()
 		require.NoError(t, all.Rename(t.Context(), first, second))
 		r.stand.Heal()
-		require.Equal(t, 1, namings(r.stand, first))
-		require.Equal(t, 1, namings(r.stand, second))
+		require.Equal(t, 1, countNamings(r.stand, first))
+		require.Equal(t, 1, countNamings(r.stand, second))
 		there, err := all.Exists(t.Context(), first)
 		require.NoError(t, err)
 		require.False(t, there)
@@ -245,7 +245,7 @@ func testAskedAgain(t *testing.T, o odootest.Options) {
 		require.NoError(t, err)
 		require.True(t, gone)
 		r.stand.Heal()
-		require.Equal(t, 1, effects(r.stand, "drop", second))
+		require.Equal(t, 1, countEffects(r.stand, "drop", second))
 	}
 	r.stand.Inject(odootest.Fault{Op: "*", Do: odootest.Status, Code: 500})
 	err := all.Duplicate(t.Context(), w.Database, "never")

@@ -11,8 +11,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// unnamed is the company name of the template, and so of a workspace nobody has named yet.
-const unnamed = "New workspace"
+// placeholderName is the company name of the template, and so of a workspace nobody has named yet.
+const placeholderName = "New workspace"
 
 // EnsureBaseline gives the workspace's own company the tenant's name, once: a name that the tenant chose later stays.
 // In a shared database, where Odoo wants each name once, a name that is taken gets the tenant's number.
@@ -25,11 +25,11 @@ func (p *Provisioner) EnsureBaseline(ctx context.Context, w Workspace, companyNa
 		return err
 	}
 	if p.shared == nil {
-		return nameCompany(ctx, s, unnamed, companyName)
+		return nameCompany(ctx, s, placeholderName, companyName)
 	}
-	err = nameCompany(ctx, s, unnamedCompany(w.Tenant), companyName)
+	err = nameCompany(ctx, s, placeholderCompanyName(w.Tenant), companyName)
 	if fault.Code(err) == odoo.CodeRejected {
-		return nameCompany(ctx, s, unnamedCompany(w.Tenant), fmt.Sprintf("%s (%s)", companyName, w.Tenant))
+		return nameCompany(ctx, s, placeholderCompanyName(w.Tenant), fmt.Sprintf("%s (%s)", companyName, w.Tenant))
 	}
 	return err
 }
@@ -59,7 +59,7 @@ func (c *cluster) nameCompany(ctx context.Context, w Workspace, to string) error
 	return clusterFault("company in "+w.Database, pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		var contact int64
 		err := tx.QueryRow(ctx, `UPDATE res_company SET name = $1, write_date = now() AT TIME ZONE 'utc'
-			WHERE id = (SELECT min(id) FROM res_company) AND name = $2 RETURNING partner_id`, to, unnamed).Scan(&contact)
+			WHERE id = (SELECT min(id) FROM res_company) AND name = $2 RETURNING partner_id`, to, placeholderName).Scan(&contact)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil // named before
 		}

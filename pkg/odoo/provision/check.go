@@ -62,7 +62,7 @@ type checkList struct {
 	after  func(Check) // told after each check; may be nil
 }
 
-func (t *checkList) run(name string, check func() error) {
+func (t *checkList) runCheck(name string, check func() error) {
 	if t.err != nil {
 		return
 	}

@@ -59,20 +59,20 @@ func (c *cluster) ensureWorkspace(ctx context.Context, w Workspace) (bool, error
 		return false, err
 	}
 	if found.exists {
-		return false, c.demandOurs(ctx, w)
+		return false, c.requireMarker(ctx, w)
 	}
 	return true, c.createDatabase(ctx, admin, w)
 }
 
 // createDatabase clones, gives the clone its identity and commits it by renaming.
 func (c *cluster) createDatabase(ctx context.Context, admin *pgx.Conn, w Workspace) error {
-	half, err := lookupDatabase(ctx, admin, w.provisional())
+	half, err := lookupDatabase(ctx, admin, w.provisionalName())
 	if err != nil {
 		return err
 	}
 	if !half.exists {
 		failpoint.Hit("before odoo", "clone")
-		if err := c.cloneTemplate(ctx, admin, w.provisional()); err != nil {
+		if err := c.cloneTemplate(ctx, admin, w.provisionalName()); err != nil {
 			return err
 		}
 	}
@@ -80,12 +80,12 @@ func (c *cluster) createDatabase(ctx context.Context, admin *pgx.Conn, w Workspa
 	if err := c.setIdentity(ctx, w); err != nil {
 		// the template's fault: were its clone to stay, the next attempt would find that and no new template
 		if fault.Is(err, fault.Operator) {
-			_ = withSoleAccess(ctx, admin, w.provisional(), "DROP DATABASE IF EXISTS "+quoteName(w.provisional()))
+			_ = withSoleAccess(ctx, admin, w.provisionalName(), "DROP DATABASE IF EXISTS "+quoteName(w.provisionalName()))
 		}
 		return err
 	}
 	failpoint.Hit("before odoo", "rename")
-	err = commitName(ctx, admin, w.provisional(), w.Database)
+	err = commitName(ctx, admin, w.provisionalName(), w.Database)
 	failpoint.Hit("after odoo", "rename")
 	return err
 }
@@ -105,8 +105,8 @@ func (c *cluster) cloneTemplate(ctx context.Context, admin *pgx.Conn, name strin
 	return clusterFault("clone "+name, err)
 }
 
-// demandOurs opens the final database and compares its marker.
-func (c *cluster) demandOurs(ctx context.Context, w Workspace) error {
+// requireMarker opens the final database and compares its marker.
+func (c *cluster) requireMarker(ctx context.Context, w Workspace) error {
 	conn, err := c.connectOwned(ctx, w)
 	if err != nil {
 		return err
@@ -155,7 +155,7 @@ func (c *cluster) dropWorkspace(ctx context.Context, w Workspace) (bool, error) 
 	}
 	defer admin.Close(context.WithoutCancel(ctx))
 	dropped := false
-	for _, name := range []string{w.Database, w.provisional()} {
+	for _, name := range []string{w.Database, w.provisionalName()} {
 		found, err := lookupDatabase(ctx, admin, name)
 		if err != nil || !found.exists {
 			if err != nil {
@@ -164,7 +164,7 @@ func (c *cluster) dropWorkspace(ctx context.Context, w Workspace) (bool, error) 
 			continue
 		}
 		if name == w.Database {
-			if err := c.demandOurs(ctx, w); err != nil {
+			if err := c.requireMarker(ctx, w); err != nil {
 				return dropped, err
 			}
 		}
@@ -194,7 +194,7 @@ func (c *cluster) archiveWorkspace(ctx context.Context, w Workspace, as string) 
 	case taken.exists:
 		return false, archiveTaken(as)
 	}
-	if err := c.demandOurs(ctx, w); err != nil {
+	if err := c.requireMarker(ctx, w); err != nil {
 		return false, err
 	}
 	for range 5 { // as in alone: Odoo may open it again in between

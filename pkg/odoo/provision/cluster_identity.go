@@ -15,7 +15,7 @@ import (
 // setIdentity gives the provisional database an identity of its own, in one transaction. It is SQL because Odoo must
 // not load the database before: a raw clone still has the template's uuid, session secret and accounts.
 func (c *cluster) setIdentity(ctx context.Context, w Workspace) error {
-	conn, err := c.connect(ctx, w.provisional())
+	conn, err := c.connect(ctx, w.provisionalName())
 	if err != nil {
 		return err
 	}

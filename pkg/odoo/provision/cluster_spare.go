@@ -54,12 +54,12 @@ func (c *cluster) takeSpareUser(ctx context.Context, w Workspace, u User) (uid i
 		if err != nil {
 			return err
 		}
-		return becomePerson(ctx, tx, uid, partner, u)
+		return convertSpare(ctx, tx, uid, partner, u)
 	})
 	return uid, clusterFault("user in "+w.Database, err)
 }
 
-func becomePerson(ctx context.Context, tx pgx.Tx, uid, partner int64, u User) error {
+func convertSpare(ctx context.Context, tx pgx.Tx, uid, partner int64, u User) error {
 	for _, change := range []struct {
 		sql  string
 		args []any
@@ -81,15 +81,15 @@ func becomePerson(ctx context.Context, tx pgx.Tx, uid, partner int64, u User) er
 
 // renamePartner sets the column that holds a contact's full name.
 func renamePartner(ctx context.Context, tx pgx.Tx, partner int64, name string) error {
-	column, err := fullName(ctx, tx)
+	column, err := fullNameColumn(ctx, tx)
 	if err == nil {
 		_, err = tx.Exec(ctx, `UPDATE res_partner SET `+quoteName(column)+` = $2 WHERE id = $1`, partner, name)
 	}
 	return err
 }
 
-// fullName is the column that holds a contact's full name, which changed between 14 and 19.
-func fullName(ctx context.Context, tx pgx.Tx) (column string, err error) {
+// fullNameColumn is the column that holds a contact's full name, which changed between 14 and 19.
+func fullNameColumn(ctx context.Context, tx pgx.Tx) (column string, err error) {
 	err = tx.QueryRow(ctx, `SELECT attname FROM pg_attribute WHERE attrelid = 'res_partner'::regclass AND attname IN ('complete_name', 'display_name')
 		AND NOT attisdropped ORDER BY attname LIMIT 1`).Scan(&column)
 	return column, err

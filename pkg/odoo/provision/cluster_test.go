@@ -71,7 +71,7 @@ var cluster = sync.OnceValues(func() (*pg, error) {
 	defer super.Close(ctx)
 	running.Store(server)
 	_, err = super.Exec(ctx, `CREATE ROLE odoo LOGIN CREATEDB; CREATE ROLE meagre LOGIN`)
-	return &pg{dsn: as(server.DSN("postgres"), "odoo")}, err
+	return &pg{dsn: withRole(server.DSN("postgres"), "odoo")}, err
 })
 
 func TestMain(m *testing.M) {
@@ -82,8 +82,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// as is dsn with another role.
-func as(dsn, role string) string {
+// withRole is dsn with another role.
+func withRole(dsn, role string) string {
 	u, err := url.Parse(dsn)
 	if err != nil {
 		panic(err)
@@ -117,7 +117,7 @@ func newClones(t *testing.T) clones {
 func (c clones) provisioner(t *testing.T, role string) *provision.Provisioner {
 	t.Helper()
 	prov, err := provision.NewProvisioner(client(t, "http://127.0.0.1:9", time.Second),
-		provision.Provisioning{Installation: "test", Template: c.template, ClusterDSN: odoo.Secret(as(c.dsn, role))})
+		provision.Provisioning{Installation: "test", Template: c.template, ClusterDSN: odoo.Secret(withRole(c.dsn, role))})
 	require.NoError(t, err)
 	return prov
 }

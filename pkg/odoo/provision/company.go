@@ -25,7 +25,7 @@ type company struct {
 	secret        odoo.Secret
 	administrator memo.Value[*odoo.Session]
 	companies     sync.Map // tenantid.ID → int64, of those that carry our marker
-	planted       memo.Value[map[string][]int64]
+	canaries      memo.Value[map[string][]int64]
 }
 
 func newCompany(server *odoo.Server, p Provisioning) (*company, error) {
@@ -139,7 +139,7 @@ func (c *company) ensureWorkspace(ctx context.Context, w Workspace) (bool, error
 	if err != nil {
 		return false, err
 	}
-	if err := ownByDefault(ctx, s); err != nil {
+	if err := setDefaultCompany(ctx, s); err != nil {
 		return false, err
 	}
 	return id == 0, c.ensureAccount(ctx, s, w)
@@ -152,7 +152,7 @@ func (c *company) createCompany(ctx context.Context, tenant tenantid.ID) error {
 		return err
 	}
 	failed := s.LoadRecords(ctx, "res.company", []string{"id", "name"},
-		[][]string{{ownModule + "." + companyMark(tenant), unnamedCompany(tenant)}})
+		[][]string{{ownModule + "." + companyMark(tenant), placeholderCompanyName(tenant)}})
 	id, err := c.findCompany(ctx, tenant)
 	if err == nil && id == 0 {
 		err = failed
@@ -160,8 +160,10 @@ func (c *company) createCompany(ctx context.Context, tenant tenantid.ID) error {
 	return err
 }
 
-// unnamedCompany is a company's name until EnsureBaseline gives it the tenant's; Odoo wants each only once.
-func unnamedCompany(tenant tenantid.ID) string { return unnamed + " " + tenant.String() }
+// placeholderCompanyName is a company's name until EnsureBaseline gives it the tenant's; Odoo wants each only once.
+func placeholderCompanyName(tenant tenantid.ID) string {
+	return placeholderName + " " + tenant.String()
+}
 
 // ensureAccount makes leadctl's account for the tenant, in its company and no other.
 func (c *company) ensureAccount(ctx context.Context, s *odoo.Session, w Workspace) error {

@@ -35,7 +35,7 @@ func (c *company) dropWorkspace(ctx context.Context, w Workspace) (bool, error) 
 		odoo.Record{"name": fmt.Sprintf("Deleted workspace %s (%d)", w.Tenant, id)}, odoo.QuietContext()); err != nil {
 		return false, err
 	}
-	return true, c.unmark(ctx, s, w.Tenant)
+	return true, c.removeMarker(ctx, s, w.Tenant)
 }
 
 // retireUsers archives the company's users and takes their logins and their ties to the identity provider off them,
@@ -108,7 +108,7 @@ func ownContacts(ctx context.Context, s *odoo.Session) ([]int64, error) {
 	return kept, err
 }
 
-func (c *company) unmark(ctx context.Context, s *odoo.Session, tenant tenantid.ID) error {
+func (c *company) removeMarker(ctx context.Context, s *odoo.Session, tenant tenantid.ID) error {
 	marks, err := s.SearchRead(ctx, "ir.model.data", odoo.Query{Fields: []string{"name"},
 		Domain: odoo.Domain{odoo.Where("module", "=", ownModule), odoo.Where("name", "=", companyMark(tenant))}})
 	if err != nil || len(marks) == 0 {

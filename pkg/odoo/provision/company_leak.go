@@ -16,13 +16,13 @@ const CodeLeak = "ODOO_LEAK"
 // administrator as another tenant's people would make them. Besides, whatever else the account sees must be its own
 // company's.
 type leakProbe struct {
-	session *odoo.Session // the tenant's
-	admin   *odoo.Session
-	planted map[string][]int64 // model → records that must be out of reach
+	session  *odoo.Session // the tenant's
+	admin    *odoo.Session
+	canaries map[string][]int64 // model → records that must be out of reach
 }
 
-// leakCheck is the part of the smoke test that concerns neighbours; with a database of its own a workspace has none.
-func (p *Provisioner) leakCheck(ctx context.Context, s *odoo.Session) error {
+// checkLeaks is the part of the smoke test that concerns neighbours; with a database of its own a workspace has none.
+func (p *Provisioner) checkLeaks(ctx context.Context, s *odoo.Session) error {
 	if p.shared == nil {
 		return nil
 	}
@@ -30,7 +30,7 @@ func (p *Provisioner) leakCheck(ctx context.Context, s *odoo.Session) error {
 	if err != nil {
 		return err
 	}
-	planted, err := p.shared.planted.Get(func() (map[string][]int64, error) { return plantCanaries(ctx, admin) })
+	planted, err := p.shared.canaries.Get(func() (map[string][]int64, error) { return plantCanaries(ctx, admin) })
 	if err != nil {
 		return err
 	}
@@ -74,27 +74,27 @@ func plantCanaries(ctx context.Context, s *odoo.Session) (map[string][]int64, er
 }
 
 func (p leakProbe) lookForLeaks(ctx context.Context) error {
-	for model, ids := range p.planted {
-		if err := p.unseen(ctx, model, odoo.Query{Domain: odoo.Domain{odoo.Where("id", "in", ids)}}); err != nil {
+	for model, ids := range p.canaries {
+		if err := p.requireUnseen(ctx, model, odoo.Query{Domain: odoo.Domain{odoo.Where("id", "in", ids)}}); err != nil {
 			return err
 		}
 		for _, id := range ids {
-			if err := p.unreadable(ctx, model, id); err != nil {
+			if err := p.requireUnreachable(ctx, model, id); err != nil {
 				return err
 			}
 		}
 	}
 	for _, model := range []string{"res.partner", "crm.lead", "res.users"} {
-		if err := p.unseen(ctx, model, odoo.Query{Domain: odoo.Domain{odoo.Where("company_id", "!=",
+		if err := p.requireUnseen(ctx, model, odoo.Query{Domain: odoo.Domain{odoo.Where("company_id", "!=",
 			p.session.Company())}}); err != nil {
 			return err
 		}
 	}
-	if err := p.unseen(ctx, "res.company", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "!=",
+	if err := p.requireUnseen(ctx, "res.company", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "!=",
 		p.session.Company())}}); err != nil {
 		return err
 	}
-	return p.elsewhere(ctx)
+	return p.requireOwnCompanyOnly(ctx)
 }
 
 func (p leakProbe) leakFault(what string) error {
@@ -103,7 +103,7 @@ func (p leakProbe) leakFault(what string) error {
 		WithCode(CodeLeak).WithHint("switch nobody on; leadctl odoo template prepare makes the record rules again")
 }
 
-func (p leakProbe) unseen(ctx context.Context, model string, q odoo.Query) error {
+func (p leakProbe) requireUnseen(ctx context.Context, model string, q odoo.Query) error {
 	q.Archived = true
 	n, err := p.session.SearchCount(ctx, model, q)
 	if err == nil && n > 0 {
@@ -115,13 +115,13 @@ func (p leakProbe) unseen(ctx context.Context, model string, q odoo.Query) error
 	return err
 }
 
-// unreadable tries to read and to change one record by its number. The change sets what is there already.
-func (p leakProbe) unreadable(ctx context.Context, model string, id int64) error {
+// requireUnreachable tries to read and to change one record by its number. The change sets what is there already.
+func (p leakProbe) requireUnreachable(ctx context.Context, model string, id int64) error {
 	got, err := p.session.Read(ctx, model, []int64{id}, []string{"display_name"})
 	if err == nil && len(got) > 0 {
 		err = p.leakFault(model + " read")
 	}
-	if err := refusedIsFine(err); err != nil {
+	if err := ignoreRefusal(err); err != nil {
 		return err
 	}
 	same := odoo.Record{"name": canary}
@@ -131,21 +131,21 @@ func (p leakProbe) unreadable(ctx context.Context, model string, id int64) error
 	if err = p.session.Write(ctx, model, []int64{id}, same, nil); err == nil {
 		return p.leakFault(model + " written")
 	}
-	return refusedIsFine(err)
+	return ignoreRefusal(err)
 }
 
-// elsewhere tries to work for another company, and to make a contact for it.
-func (p leakProbe) elsewhere(ctx context.Context) error {
+// requireOwnCompanyOnly tries to work for another company, and to make a contact for it.
+func (p leakProbe) requireOwnCompanyOnly(ctx context.Context) error {
 	main, err := p.admin.ResolveXMLIDs(ctx, []string{"base.main_company"})
 	if err != nil {
 		return err
 	}
 	other := main["base.main_company"]
-	_, err = p.session.Call(ctx, callIn(odoo.Query{}, "res.partner", other))
+	_, err = p.session.Call(ctx, countInCompany(odoo.Query{}, "res.partner", other))
 	if err == nil {
 		return p.leakFault("another company's context accepted")
 	}
-	if err := refusedIsFine(err); err != nil {
+	if err := ignoreRefusal(err); err != nil {
 		return err
 	}
 	made, err := p.session.Create(ctx, "res.partner",
@@ -153,18 +153,18 @@ func (p leakProbe) elsewhere(ctx context.Context) error {
 	if err == nil {
 		return errors.Join(p.leakFault("res.partner made elsewhere"), p.admin.Unlink(ctx, "res.partner", made))
 	}
-	return refusedIsFine(err)
+	return ignoreRefusal(err)
 }
 
-// callIn counts records in the context of one company.
-func callIn(q odoo.Query, model string, company int64) odoo.Call {
+// countInCompany counts records in the context of one company.
+func countInCompany(q odoo.Query, model string, company int64) odoo.Call {
 	c := q.Call(model, "search_count")
 	c.Context = odoo.WithContext(c.Context, "allowed_company_ids", []int64{company})
 	return c
 }
 
-// refusedIsFine: being refused the record is what the probe is for; being refused altogether, or not answered, is not.
-func refusedIsFine(err error) error {
+// ignoreRefusal: being refused the record is what the probe is for; being refused altogether, or not answered, is not.
+func ignoreRefusal(err error) error {
 	if fault.Code(err) == odoo.CodeForbidden || fault.Code(err) == odoo.CodeRejected {
 		return nil
 	}

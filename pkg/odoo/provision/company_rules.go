@@ -24,11 +24,11 @@ type recordRule struct {
 // Rules by whose a record is. "Made by" follows the person who made it, for models that know no company; what Odoo's
 // own installation made (user 1) stays visible to all.
 const (
-	ownCompany   = `[('company_id','in',company_ids)]`
-	ownPeople    = `['|',('company_id','in',company_ids),('user_ids.company_id','in',company_ids)]`
-	madeByUs     = `['|',('create_uid','=',1),('create_uid.company_id','in',company_ids)]`
-	madeByUsOnly = `[('create_uid.company_id','in',company_ids)]`
-	nobody       = `[(0,'=',1)]`
+	ownCompany          = `[('company_id','in',company_ids)]`
+	ownPeople           = `['|',('company_id','in',company_ids),('user_ids.company_id','in',company_ids)]`
+	madeByOdooOrCompany = `['|',('create_uid','=',1),('create_uid.company_id','in',company_ids)]`
+	madeByCompany       = `[('create_uid.company_id','in',company_ids)]`
+	noRecords           = `[(0,'=',1)]`
 )
 
 func companyRules() []recordRule {
@@ -37,27 +37,27 @@ func companyRules() []recordRule {
 		{model: "crm.lead", domain: ownCompany},
 		{model: "res.users", domain: ownCompany},
 		{model: "crm.team", domain: `['|',('company_id','in',company_ids),'&',('company_id','=',False),('create_uid','=',1)]`},
-		{model: "mail.alias", domain: madeByUs},
-		{model: "crm.tag", domain: madeByUs},
-		{model: "utm.campaign", domain: madeByUs},
-		{model: "utm.source", domain: madeByUs},
-		{model: "utm.medium", domain: madeByUs},
-		{model: "res.partner.category", domain: madeByUs},
-		{model: "calendar.event", domain: madeByUsOnly},
-		{model: "crm.stage", domain: nobody, changes: true},
+		{model: "mail.alias", domain: madeByOdooOrCompany},
+		{model: "crm.tag", domain: madeByOdooOrCompany},
+		{model: "utm.campaign", domain: madeByOdooOrCompany},
+		{model: "utm.source", domain: madeByOdooOrCompany},
+		{model: "utm.medium", domain: madeByOdooOrCompany},
+		{model: "res.partner.category", domain: madeByOdooOrCompany},
+		{model: "calendar.event", domain: madeByCompany},
+		{model: "crm.stage", domain: noRecords, changes: true},
 		{model: "crm.team", domain: ownCompany, changes: true},
 	}
 }
 
-func (r recordRule) name() string {
+func (r recordRule) ruleName() string {
 	if r.changes {
 		return "leadctl: changing " + r.model
 	}
 	return "leadctl: " + r.model
 }
 
-// mark is the rule's external id; a dot would end the module's name in it.
-func (r recordRule) mark() string {
+// externalID is the rule's external id; a dot would end the module's name in it.
+func (r recordRule) externalID() string {
 	name := "rule_" + strings.ReplaceAll(r.model, ".", "_")
 	if r.changes {
 		name += "_changes"
@@ -84,7 +84,7 @@ func ensureRules(ctx context.Context, s *odoo.Session) error {
 				s.Database()).WithCode(odoo.CodeMisconfig)
 		}
 		domain := fmt.Sprintf("[(1,'=',1)] if user.id == %d else %s", s.UID(), r.domain)
-		rows = append(rows, []string{r.mark(), r.name(), odoo.FormatID(models[r.model]), domain, xmlBoolean(!r.changes),
+		rows = append(rows, []string{r.externalID(), r.ruleName(), odoo.FormatID(models[r.model]), domain, xmlBoolean(!r.changes),
 			"1", "1", "1", "1"})
 	}
 	return s.LoadRecords(ctx, "ir.rule", []string{"id", "name", "model_id/.id", "domain_force", "perm_read",
@@ -107,16 +107,16 @@ func missingRules(ctx context.Context, s *odoo.Session) ([]string, error) {
 	}
 	var missing []string
 	for _, r := range companyRules() {
-		if !slices.ContainsFunc(have, func(h odoo.Record) bool { return h.Text("name") == r.name() }) {
-			missing = append(missing, r.name())
+		if !slices.ContainsFunc(have, func(h odoo.Record) bool { return h.Text("name") == r.ruleName() }) {
+			missing = append(missing, r.ruleName())
 		}
 	}
 	return missing, nil
 }
 
-// ownByDefault makes new contacts and leads of the session's company its own, whoever makes them, and the company's own
+// setDefaultCompany makes new contacts and leads of the session's company its own, whoever makes them, and the company's own
 // contact too, which Odoo made before there was a default.
-func ownByDefault(ctx context.Context, s *odoo.Session) error {
+func setDefaultCompany(ctx context.Context, s *odoo.Session) error {
 	for _, model := range odoo.CompanyModels {
 		_, err := s.Call(ctx, odoo.Call{Model: "ir.default", Method: "set", Args: []odoo.Arg{
 			{Name: "model_name", Value: model}, {Name: "field_name", Value: "company_id"},

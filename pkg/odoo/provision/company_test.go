@@ -15,7 +15,7 @@ import (
 
 func TestCompanyOnStandIn(t *testing.T) {
 	t.Parallel()
-	for name, o := range doors {
+	for name, o := range serverVariants {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			testCompany(t, standInFor(t, o, provision.Provisioning{Mode: provision.ModeCompany, Shared: "shared"}))
@@ -27,22 +27,22 @@ func TestCompanyOnStandIn(t *testing.T) {
 func testCompany(t *testing.T, r rig) {
 	t.Run("shared database again", func(t *testing.T) { testTemplateAgain(t, r) })
 	t.Run("first sign-in, twice", func(t *testing.T) { testSteps(t, r) })
-	t.Run("two companies share nothing", func(t *testing.T) { testCompaniesApart(t, r) })
+	t.Run("two companies share nothing", func(t *testing.T) { testCompaniesShareNothing(t, r) })
 	t.Run("somebody else's database", func(t *testing.T) { testForeignShared(t, r) })
 	t.Run("a login of another company", func(t *testing.T) { testTakenLogin(t, r) })
 	t.Run("rotation", func(t *testing.T) { testRotate(t, r) })
 	t.Run("racing attempts", func(t *testing.T) { testRace(t, r) })
 	t.Run("push", func(t *testing.T) { testPush(t, r) })
-	t.Run("push leaves theirs", func(t *testing.T) { testPushLeavesTheirs(t, r) })
+	t.Run("push leaves theirs", func(t *testing.T) { testPushKeepsSalesChanges(t, r) })
 	t.Run("sign-on link", func(t *testing.T) { testSSO(t, r) })
 	t.Run("drop", func(t *testing.T) { testDropCompany(t, r) })
 	t.Run("leaks are found", func(t *testing.T) { testLeaksFound(t, r) }) // last: it opens leaks in the database
 }
 
-// testCompaniesApart: two tenants with every kind of record in one database, and neither reaches the other's.
-func testCompaniesApart(t *testing.T, r rig) {
+// testCompaniesShareNothing: two tenants with every kind of record in one database, and neither reaches the other's.
+func testCompaniesShareNothing(t *testing.T, r rig) {
 	ctx := context.Background()
-	a, b := r.provisioned(t, 102), r.provisioned(t, 103)
+	a, b := r.provision(t, 102), r.provision(t, 103)
 	require.Equal(t, a.Database, b.Database)
 	for _, w := range []provision.Workspace{a, b} {
 		_, err := r.prov.EnsureUser(ctx, w, provision.User{Email: "owner" + w.Tenant.String() + "@example.com"})
@@ -70,7 +70,7 @@ func testCompaniesApart(t *testing.T, r rig) {
 		require.NoError(t, err)
 	}
 	if r.stand == nil { // which knows no such records
-		testConversationsApart(t, r, a, b)
+		testConversationsShareNothing(t, r, a, b)
 	}
 	stolen := b
 	stolen.Secret = a.Secret
@@ -78,8 +78,8 @@ func testCompaniesApart(t *testing.T, r rig) {
 	require.Error(t, err, "A's secret opens B's account")
 }
 
-// testConversationsApart: what hangs on a tenant's lead and contact is as far from the other tenant as those are.
-func testConversationsApart(t *testing.T, r rig, a, b provision.Workspace) {
+// testConversationsShareNothing: what hangs on a tenant's lead and contact is as far from the other tenant as those are.
+func testConversationsShareNothing(t *testing.T, r rig, a, b provision.Workspace) {
 	ctx := context.Background()
 	mine, err := r.prov.Session(ctx, a)
 	require.NoError(t, err)
@@ -139,7 +139,7 @@ func testForeignShared(t *testing.T, r rig) {
 
 func testTakenLogin(t *testing.T, r rig) {
 	ctx := context.Background()
-	a, b := r.provisioned(t, 105), r.provisioned(t, 113)
+	a, b := r.provision(t, 105), r.provision(t, 113)
 	_, err := r.prov.EnsureUser(ctx, a, provision.User{Email: "both@example.com"})
 	require.NoError(t, err)
 	_, err = r.prov.EnsureUser(ctx, b, provision.User{Email: "both@example.com"})
@@ -148,7 +148,7 @@ func testTakenLogin(t *testing.T, r rig) {
 
 func testDropCompany(t *testing.T, r rig) {
 	ctx := context.Background()
-	w, other := r.provisioned(t, 110), r.provisioned(t, 114)
+	w, other := r.provision(t, 110), r.provision(t, 114)
 	for _, one := range []provision.Workspace{w, other} {
 		_, err := r.prov.PushLeads(ctx, one, []crm.Lead{{UEN: "202012345A", Name: "The same company"}})
 		require.NoError(t, err)
@@ -191,7 +191,7 @@ func testDropCompany(t *testing.T, r rig) {
 // test fails loudly and that preparing the database again closes it.
 func testLeaksFound(t *testing.T, r rig) {
 	ctx := context.Background()
-	w := r.provisioned(t, 115)
+	w := r.provision(t, 115)
 	_, err := r.prov.SmokeTest(ctx, w)
 	require.NoError(t, err)
 	admin, ok, err := r.server.Open(ctx, odoo.Account{Database: w.Database, Login: "admin", Secret: adminPassword})

@@ -22,7 +22,7 @@ import (
 // told. Each call ends with its deadline, and neither a slot nor a goroutine is left behind.
 func testHalfOpenConnection(t *testing.T) {
 	r := standIn(t, odootest.Options{})
-	w := r.provisioned(t, 6)
+	w := r.provision(t, 6)
 	proxy, err := tcpproxy.Start(strings.TrimPrefix(r.url, "http://"))
 	require.NoError(t, err)
 	t.Cleanup(proxy.Close)

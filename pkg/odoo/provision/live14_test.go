@@ -12,7 +12,7 @@ func TestLiveOdoo14(t *testing.T) {
 	t.Run("cluster", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "c14", true)) })
 	t.Run("service", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "s14", false)) })
 	t.Run("broken off", func(t *testing.T) { testBrokenOffLive(t, liveRig(t, server, "s14", false)) })
-	t.Run("SQL and Odoo are alike", func(t *testing.T) { testAlike(t, liveRig(t, server, "c14", true)) })
+	t.Run("SQL and Odoo are alike", func(t *testing.T) { testSQLMatchesOdoo(t, liveRig(t, server, "c14", true)) })
 	t.Run("company", func(t *testing.T) { testCompany(t, liveShared(t, server, "k14", true)) })
 	t.Run("company by service", func(t *testing.T) { testCompany(t, liveShared(t, server, "w14", false)) })
 }

@@ -24,14 +24,14 @@ func TestLiveOdoo19(t *testing.T) {
 	})
 	t.Run("cluster", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "c19", true)) })
 	t.Run("cluster, told to speak XML-RPC", func(t *testing.T) {
-		testWorkspace(t, liveRig(t, server, "c19", true).by(t, odoo.Options{Protocol: odoo.ProtocolXMLRPC}))
+		testWorkspace(t, liveRig(t, server, "c19", true).withOptions(t, odoo.Options{Protocol: odoo.ProtocolXMLRPC}))
 	})
 	t.Run("service", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "s19", false)) })
 	t.Run("service, told to speak XML-RPC", func(t *testing.T) {
-		testWorkspace(t, liveRig(t, server, "s19", false).by(t, odoo.Options{Protocol: odoo.ProtocolXMLRPC}))
+		testWorkspace(t, liveRig(t, server, "s19", false).withOptions(t, odoo.Options{Protocol: odoo.ProtocolXMLRPC}))
 	})
 	t.Run("broken off", func(t *testing.T) { testBrokenOffLive(t, liveRig(t, server, "c19", true)) })
-	t.Run("SQL and Odoo are alike", func(t *testing.T) { testAlike(t, liveRig(t, server, "c19", true)) })
+	t.Run("SQL and Odoo are alike", func(t *testing.T) { testSQLMatchesOdoo(t, liveRig(t, server, "c19", true)) })
 	t.Run("burst", func(t *testing.T) { testBurst(t, liveRig(t, server, "c19", true)) })
 	t.Run("company", func(t *testing.T) { testCompany(t, liveShared(t, server, "k19", true)) })
 	t.Run("company by service", func(t *testing.T) { testCompany(t, liveShared(t, server, "w19", false)) })

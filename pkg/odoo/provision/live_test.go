@@ -24,8 +24,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// env demands a setting: with the tag and without a server these tests are red, not skipped.
-func env(t *testing.T, name string) string {
+// requireEnv demands a setting: with the tag and without a server these tests are red, not skipped.
+func requireEnv(t *testing.T, name string) string {
 	t.Helper()
 	v := os.Getenv(name)
 	require.NotEmpty(t, v, "%s is not set; scripts/live sets it", name)
@@ -55,13 +55,13 @@ func liveShared(t *testing.T, variables, name string, cluster bool, shut ...stri
 
 func liveRigFor(t *testing.T, variables, name string, cluster bool, how provision.Provisioning, shut ...string) rig {
 	t.Helper()
-	secret, err := os.ReadFile(env(t, variables+"_MASTER_FILE"))
+	secret, err := os.ReadFile(requireEnv(t, variables+"_MASTER_FILE"))
 	require.NoError(t, err)
-	address := env(t, variables+"_URL")
+	address := requireEnv(t, variables+"_URL")
 	if len(shut) > 0 {
-		address = keepShut(t, address, shut)
+		address = startBlockingProxy(t, address, shut)
 	}
-	r := rig{server: client(t, address, 2*time.Minute), prefix: "lct_" + name, dsn: env(t, variables+"_DSN"), how: how,
+	r := rig{server: client(t, address, 2*time.Minute), prefix: "lct_" + name, dsn: requireEnv(t, variables+"_DSN"), how: how,
 		shut: shut}
 	r.how.Installation, r.how.Master = "live", odoo.Secret(strings.TrimSpace(string(secret)))
 	if cluster {
@@ -73,8 +73,8 @@ func liveRigFor(t *testing.T, variables, name string, cluster bool, how provisio
 	return r
 }
 
-// behind is a proxy in front of a server.
-func behind(t *testing.T, address string, serve func(w http.ResponseWriter, r *http.Request,
+// startProxy is a proxy in front of a server.
+func startProxy(t *testing.T, address string, serve func(w http.ResponseWriter, r *http.Request,
 	odoo http.Handler)) string {
 	t.Helper()
 	to, err := url.Parse(address)
@@ -85,10 +85,10 @@ func behind(t *testing.T, address string, serve func(w http.ResponseWriter, r *h
 	return proxy.URL
 }
 
-// keepShut is a proxy that refuses some of what is asked.
-func keepShut(t *testing.T, address string, shut []string) string {
+// startBlockingProxy is a proxy that refuses some of what is asked.
+func startBlockingProxy(t *testing.T, address string, shut []string) string {
 	t.Helper()
-	return behind(t, address, func(w http.ResponseWriter, r *http.Request, odoo http.Handler) {
+	return startProxy(t, address, func(w http.ResponseWriter, r *http.Request, odoo http.Handler) {
 		if slices.ContainsFunc(shut, func(beginning string) bool { return strings.HasPrefix(r.URL.Path, beginning) }) {
 			http.Error(w, "<html><h1>403 Forbidden</h1></html>", http.StatusForbidden)
 			return
@@ -97,15 +97,15 @@ func keepShut(t *testing.T, address string, shut []string) string {
 	})
 }
 
-// testAlike compares what leadctl wrote in SQL with what Odoo wrote itself: but for who is meant and when it was, the
+// testSQLMatchesOdoo compares what leadctl wrote in SQL with what Odoo wrote itself: but for who is meant and when it was, the
 // same stands in every column.
-func testAlike(t *testing.T, r rig) {
-	testPeopleAlike(t, r)
-	testNamesAlike(t, r)
+func testSQLMatchesOdoo(t *testing.T, r rig) {
+	testUserSQLMatchesOdoo(t, r)
+	testCompanySQLMatchesOdoo(t, r)
 }
 
-// inside connects to a workspace's database.
-func (r rig) inside(t *testing.T, w provision.Workspace) *pgx.Conn {
+// connect connects to a workspace's database.
+func (r rig) connect(t *testing.T, w provision.Workspace) *pgx.Conn {
 	t.Helper()
 	cfg, err := pgx.ParseConfig(r.dsn)
 	require.NoError(t, err)
@@ -116,12 +116,12 @@ func (r rig) inside(t *testing.T, w provision.Workspace) *pgx.Conn {
 	return conn
 }
 
-// testNamesAlike: a company that SQL named, and one that Odoo did.
-func testNamesAlike(t *testing.T, r rig) {
+// testCompanySQLMatchesOdoo: a company that SQL named, and one that Odoo did.
+func testCompanySQLMatchesOdoo(t *testing.T, r rig) {
 	ctx := context.Background()
 	var companies [2]string
 	for i, name := range []string{"aa & <Sons>", "bb & <Sons>"} {
-		w := r.provisioned(t, tenantid.ID(131+i))
+		w := r.provision(t, tenantid.ID(131+i))
 		s, err := r.prov.Session(ctx, w)
 		require.NoError(t, err)
 		if i == 0 {
@@ -133,7 +133,7 @@ func testNamesAlike(t *testing.T, r rig) {
 		require.NoError(t, err)
 		require.Equal(t, name, seen[0].Text("name"))
 		require.Contains(t, seen[0]["partner_id"], name)
-		require.NoError(t, r.inside(t, w).QueryRow(ctx, `SELECT jsonb_pretty(jsonb_build_object(
+		require.NoError(t, r.connect(t, w).QueryRow(ctx, `SELECT jsonb_pretty(jsonb_build_object(
 				'company', to_jsonb(c) - '{logo_web,write_date,write_uid}'::text[],
 				'partner', to_jsonb(p) - '{calendar_last_notif_ack,write_date,write_uid}'::text[]))
 			FROM res_company c JOIN res_partner p ON p.id = c.partner_id WHERE c.id = 1`).Scan(&companies[i]))
@@ -141,11 +141,11 @@ func testNamesAlike(t *testing.T, r rig) {
 	require.Equal(t, strings.ReplaceAll(companies[1], "bb & <Sons>", "aa & <Sons>"), companies[0])
 }
 
-// testPeopleAlike: the user that took the template's spare over, and one whom Odoo made.
-func testPeopleAlike(t *testing.T, r rig) {
+// testUserSQLMatchesOdoo: the user that took the template's spare over, and one whom Odoo made.
+func testUserSQLMatchesOdoo(t *testing.T, r rig) {
 	ctx := context.Background()
-	w := r.provisioned(t, 130)
-	conn := r.inside(t, w)
+	w := r.provision(t, 130)
+	conn := r.connect(t, w)
 	var people [2]string
 	for i, who := range []string{"aa", "bb"} {
 		uid, err := r.prov.EnsureUser(ctx, w, provision.User{Email: who + "@example.com", Name: who + " <&>"})
@@ -179,7 +179,7 @@ func testBurst(t *testing.T, r rig) {
 		w := r.workspace(t, tenantid.ID(200+i))
 		wg.Go(func() {
 			start := time.Now()
-			assert.NoError(t, steps(r, w))
+			assert.NoError(t, runSteps(r, w))
 			took[i] = time.Since(start)
 		})
 	}

@@ -43,7 +43,7 @@ func (m *manager) acceptExisting(ctx context.Context, w Workspace) error {
 	if _, err := m.openOwned(ctx, w); err != nil {
 		return err
 	}
-	return m.databases.DropLeftover(ctx, w.provisional())
+	return m.databases.DropLeftover(ctx, w.provisionalName())
 }
 
 // acceptConcurrent finds out whether a failed attempt was only slower than another one, or lost its last answer: then
@@ -56,17 +56,17 @@ func (m *manager) acceptConcurrent(ctx context.Context, w Workspace, failed erro
 }
 
 func (m *manager) createDatabase(ctx context.Context, w Workspace) error {
-	if err := m.cloneTemplate(ctx, w.provisional()); err != nil {
+	if err := m.cloneTemplate(ctx, w.provisionalName()); err != nil {
 		return err
 	}
 	if err := m.setIdentity(ctx, w); err != nil {
 		// the template's fault: were its clone to stay, the next attempt would find that and no new template
 		if fault.Is(err, fault.Operator) {
-			_, _ = m.databases.Drop(ctx, w.provisional())
+			_, _ = m.databases.Drop(ctx, w.provisionalName())
 		}
 		return err
 	}
-	return m.databases.Rename(ctx, w.provisional(), w.Database)
+	return m.databases.Rename(ctx, w.provisionalName(), w.Database)
 }
 
 // cloneTemplate copies the template unless a broken attempt already did, or another one does at the same time.
@@ -91,13 +91,13 @@ func (m *manager) cloneTemplate(ctx context.Context, name string) error {
 // setIdentity does over RPC what cluster.identify does in SQL. The order matters for a crash in between: leadctl's
 // account gets its secret first, and the template's administrator loses his last.
 func (m *manager) setIdentity(ctx context.Context, w Workspace) error {
-	db := w.provisional()
+	db := w.provisionalName()
 	own, ok, err := m.openServiceAccount(ctx, db, w.Secret)
 	if err != nil {
 		return err
 	}
 	if !ok {
-		if own, err = m.openAccount(ctx, db, w.Secret); err != nil {
+		if own, err = m.installServiceSecret(ctx, db, w.Secret); err != nil {
 			return err
 		}
 	}
@@ -122,9 +122,9 @@ func (m *manager) openServiceAccount(ctx context.Context, db string, secret odoo
 	return m.server.Open(ctx, odoo.Account{Database: db, Login: odoo.ServiceLogin, Secret: secret})
 }
 
-// openAccount signs in as the template's administrator and gives leadctl's account its secret, as a password: over RPC
+// installServiceSecret signs in as the template's administrator and gives leadctl's account its secret, as a password: over RPC
 // Odoo does not let a key be chosen, and the caller's stored secret must be the one that works.
-func (m *manager) openAccount(ctx context.Context, db string, secret odoo.Secret) (*odoo.Session, error) {
+func (m *manager) installServiceSecret(ctx context.Context, db string, secret odoo.Secret) (*odoo.Session, error) {
 	admin, ok, err := m.server.Open(ctx, odoo.Account{Database: db, Login: m.login, Secret: m.secret})
 	if err != nil {
 		return nil, err
@@ -202,7 +202,7 @@ func (m *manager) installSecret(_ context.Context, w Workspace) error {
 
 func (m *manager) dropWorkspace(ctx context.Context, w Workspace) (bool, error) {
 	dropped := false
-	for _, name := range []string{w.Database, w.provisional()} {
+	for _, name := range []string{w.Database, w.provisionalName()} {
 		exists, err := m.databases.Exists(ctx, name)
 		if err != nil {
 			return dropped, err

@@ -75,7 +75,7 @@ func (p *Provisioner) CheckSSO(ctx context.Context, w Workspace, sso OAuthProvid
 		return err
 	case len(on) != 1 || on[0].Text("name") != sso.Name:
 		return differs("%d sign-in providers are enabled, where %s alone should be", len(on), sso.Name)
-	case !coversValues(on[0], sso.record()):
+	case !hasValues(on[0], sso.providerRecord()):
 		return differs("the sign-in provider %s is not set up as it should be", sso.Name)
 	}
 	return nil
@@ -104,7 +104,7 @@ func ssoParameters() [][2]string {
 	return [][2]string{{"auth_signup.invitation_scope", "b2b"}, {"auth_oauth.authorization_header", "1"}}
 }
 
-func (sso OAuthProvider) record() odoo.Record {
+func (sso OAuthProvider) providerRecord() odoo.Record {
 	return odoo.Record{"name": sso.Name, "body": sso.Button, "client_id": sso.ClientID, "enabled": true,
 		"scope":         "openid profile email",
 		"auth_endpoint": sso.AuthEndpoint, "validation_endpoint": sso.UserInfo, "data_endpoint": false,
@@ -117,7 +117,7 @@ func readProviders(ctx context.Context, s *odoo.Session, which ...any) ([]odoo.R
 }
 
 func ensureProvider(ctx context.Context, s *odoo.Session, sso OAuthProvider) (int64, error) {
-	want := sso.record()
+	want := sso.providerRecord()
 	all, err := readProviders(ctx, s)
 	if err != nil {
 		return 0, err
@@ -128,7 +128,7 @@ func ensureProvider(ctx context.Context, s *odoo.Session, sso OAuthProvider) (in
 		switch {
 		case r.Text("name") == sso.Name && id == 0:
 			id = r.ID()
-			if coversValues(r, want) {
+			if hasValues(r, want) {
 				continue
 			}
 			if err := s.Write(ctx, "auth.oauth.provider", []int64{id}, want, nil); err != nil {
@@ -153,8 +153,8 @@ func ensureProvider(ctx context.Context, s *odoo.Session, sso OAuthProvider) (in
 	return ids[0], nil
 }
 
-// coversValues reports whether the fields that r has are as want says.
-func coversValues(r odoo.Record, want odoo.Record) bool {
+// hasValues reports whether the fields that r has are as want says.
+func hasValues(r odoo.Record, want odoo.Record) bool {
 	for field, value := range r {
 		if w, asked := want[field]; asked && w != value {
 			return false

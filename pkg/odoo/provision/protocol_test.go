@@ -49,7 +49,7 @@ func TestProtocolIsChosen(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			r := standIn(t, odootest.Options{Major: c.major})
-			w := r.provisioned(t, 1)
+			w := r.provision(t, 1)
 			require.NoError(t, r.stand.AddKey(w.Database, odoo.ServiceLogin, string(w.Secret)))
 			var paths []string
 			spy := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
@@ -121,7 +121,7 @@ func TestPagesSayNo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := standIn(t, odootest.Options{Major: 19})
-			w := r.provisioned(t, 1)
+			w := r.provision(t, 1)
 			var calls atomic.Int64
 			proxy := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
 				if strings.HasPrefix(in.URL.Path, "/xmlrpc/2/object") {
@@ -166,12 +166,12 @@ func testCutAnywhere(t *testing.T, o odootest.Options) {
 				r.stand.ServeHTTP(out, in)
 				return
 			}
-			breakOff(t, out, in, r.stand, random)
+			breakOffAnswer(t, out, in, r.stand, random)
 		}))
 		t.Cleanup(cut.Close)
-		r = r.by(t, odoo.Options{BaseURL: cut.URL, Timeout: 20 * time.Second})
+		r = r.withOptions(t, odoo.Options{BaseURL: cut.URL, Timeout: 20 * time.Second})
 		w := r.workspace(t, 4)
-		if err := steps(r, w); err != nil {
+		if err := runSteps(r, w); err != nil {
 			require.Equal(t, fault.Unavailable, fault.KindOf(err), "call %d: %v", at, err)
 			require.True(t, odoo.Ambiguous(err), "call %d: %v", at, err)
 		}
@@ -179,15 +179,15 @@ func testCutAnywhere(t *testing.T, o odootest.Options) {
 			require.Greater(t, at, 20)
 			return // the whole sign-in takes fewer calls
 		}
-		require.NoError(t, steps(r, w), "call %d", at)
-		require.Equal(t, 1, namings(r.stand, w.Database), "call %d", at)
-		require.Equal(t, 1, made(r.stand, "res.users", "a@example.com"), "call %d", at)
+		require.NoError(t, runSteps(r, w), "call %d", at)
+		require.Equal(t, 1, countNamings(r.stand, w.Database), "call %d", at)
+		require.Equal(t, 1, countCreated(r.stand, "res.users", "a@example.com"), "call %d", at)
 	}
 	t.Fatal("the sign-in takes more calls than the script reaches")
 }
 
-// breakOff carries the call out and sends a random beginning of its answer, then a reset.
-func breakOff(t *testing.T, out http.ResponseWriter, in *http.Request, server http.Handler, random *rand.Rand) {
+// breakOffAnswer carries the call out and sends a random beginning of its answer, then a reset.
+func breakOffAnswer(t *testing.T, out http.ResponseWriter, in *http.Request, server http.Handler, random *rand.Rand) {
 	rec := httptest.NewRecorder()
 	server.ServeHTTP(rec, in)
 	var whole strings.Builder

@@ -47,8 +47,8 @@ type Provisioner struct {
 	databases *odoo.Databases // of which a manager makes them
 	keys      bool            // accounts have API keys, so that JSON-2 can be spoken; else passwords
 	// workspaces made at once: Odoo loads a new database for as long as the copying takes, and others wait for both
-	making chan struct{}
-	uids   sync.Map // signInKey → int64: who leadctl's account is, so that not every step has to ask
+	slots chan struct{}
+	uids  sync.Map // signInKey → int64: who leadctl's account is, so that not every step has to ask
 }
 
 // signInKey names a sign-in that succeeded, by digest rather than by secret.
@@ -66,7 +66,7 @@ func NewProvisioner(server *odoo.Server, p Provisioning) (*Provisioner, error) {
 		p.TemplateLogin = "admin"
 	}
 	out := &Provisioner{server: server, databases: server.Databases(p.Master), keys: p.ClusterDSN != "",
-		making: make(chan struct{}, 3)}
+		slots: make(chan struct{}, 3)}
 	if server.Protocol() == odoo.ProtocolJSON2 && !out.keys {
 		return nil, odoo.Misconfigured(
 			"odoo.protocol json2: takes API keys only, and without the cluster there are none").
@@ -135,8 +135,8 @@ func (p *Provisioner) EnsureDatabase(ctx context.Context, w Workspace) (created 
 		return false, err
 	}
 	select {
-	case p.making <- struct{}{}:
-		defer func() { <-p.making }()
+	case p.slots <- struct{}{}:
+		defer func() { <-p.slots }()
 	case <-ctx.Done():
 		return false, ctx.Err()
 	}
@@ -162,7 +162,7 @@ func (p *Provisioner) DropDatabase(ctx context.Context, w Workspace) (bool, erro
 // since its last use shows at the session's first call instead, with the same code.
 func (p *Provisioner) Session(ctx context.Context, w Workspace) (*odoo.Session, error) {
 	if uid, known := p.uids.Load(w.signInKey()); known {
-		return p.session(ctx, w, uid.(int64))
+		return p.openWithUID(ctx, w, uid.(int64))
 	}
 	s, ok, err := p.signIn(ctx, w)
 	if err != nil {
@@ -183,24 +183,24 @@ func (p *Provisioner) openForSettings(ctx context.Context, w Workspace) (*odoo.S
 	return p.Session(ctx, w)
 }
 
-// account is leadctl's account in the workspace.
-func (p *Provisioner) account(w Workspace) odoo.Account {
+// accountOf is leadctl's account in the workspace.
+func (p *Provisioner) accountOf(w Workspace) odoo.Account {
 	return odoo.Account{Database: w.Database, Login: p.ServiceLogin(w.Tenant), Secret: w.Secret, Key: p.keys}
 }
 
-// session opens the workspace as a user whom Odoo let in before, without asking it again.
-func (p *Provisioner) session(ctx context.Context, w Workspace, uid int64) (*odoo.Session, error) {
-	a := p.account(w)
+// openWithUID opens the workspace as a user whom Odoo let in before, without asking it again.
+func (p *Provisioner) openWithUID(ctx context.Context, w Workspace, uid int64) (*odoo.Session, error) {
+	a := p.accountOf(w)
 	a.UID = uid
 	s, _, err := p.server.Open(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	return p.inCompany(ctx, w, s)
+	return p.restrictToCompany(ctx, w, s)
 }
 
-// inCompany restricts a session to the tenant's company where the database is shared.
-func (p *Provisioner) inCompany(ctx context.Context, w Workspace, s *odoo.Session) (*odoo.Session, error) {
+// restrictToCompany restricts a session to the tenant's company where the database is shared.
+func (p *Provisioner) restrictToCompany(ctx context.Context, w Workspace, s *odoo.Session) (*odoo.Session, error) {
 	if p.shared == nil {
 		return s, nil
 	}
@@ -216,13 +216,13 @@ func (p *Provisioner) signIn(ctx context.Context, w Workspace) (*odoo.Session, b
 	if err := w.check(); err != nil {
 		return nil, false, err
 	}
-	s, ok, err := p.server.Open(ctx, p.account(w))
+	s, ok, err := p.server.Open(ctx, p.accountOf(w))
 	if err != nil || !ok {
 		p.uids.Delete(w.signInKey())
 		return nil, false, err
 	}
 	p.uids.Store(w.signInKey(), s.UID())
-	s, err = p.inCompany(ctx, w, s)
+	s, err = p.restrictToCompany(ctx, w, s)
 	return s, err == nil, err
 }
 

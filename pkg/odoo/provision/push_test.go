@@ -13,7 +13,7 @@ import (
 
 func testPush(t *testing.T, r rig) {
 	ctx := context.Background()
-	w := r.provisioned(t, 112)
+	w := r.provision(t, 112)
 	leads := make([]crm.Lead, 250) // more than one batch
 	for i := range leads {
 		leads[i] = crm.Lead{UEN: fmt.Sprintf("2020%05dA", i), Name: fmt.Sprintf("Company %d <&> Pte Ltd", i),
@@ -62,11 +62,11 @@ func testPush(t *testing.T, r rig) {
 	require.Zero(t, n, "the archived lead came back")
 }
 
-// testPushLeavesTheirs: a lead that salespeople moved, deleted or merged away is not made again, and a contact that was
+// testPushKeepsSalesChanges: a lead that salespeople moved, deleted or merged away is not made again, and a contact that was
 // theirs before gets one lead.
-func testPushLeavesTheirs(t *testing.T, r rig) {
+func testPushKeepsSalesChanges(t *testing.T, r rig) {
 	ctx := context.Background()
-	w := r.provisioned(t, 117)
+	w := r.provision(t, 117)
 	s, err := r.prov.Session(ctx, w)
 	require.NoError(t, err)
 	leads := make([]crm.Lead, 6)

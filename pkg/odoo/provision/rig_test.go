@@ -31,8 +31,8 @@ type rig struct {
 	speaks string   // the protocol that it is told to speak; "" leaves the choice to it
 }
 
-// by is the same rig, with its server used in another way.
-func (r rig) by(t *testing.T, o odoo.Options) rig {
+// withOptions is the same rig, with its server used in another way.
+func (r rig) withOptions(t *testing.T, o odoo.Options) rig {
 	t.Helper()
 	o.BaseURL, o.Timeout = cmp.Or(o.BaseURL, r.server.BaseURL()), cmp.Or(o.Timeout, 2*time.Minute)
 	var err error
@@ -44,8 +44,8 @@ func (r rig) by(t *testing.T, o odoo.Options) rig {
 	return r
 }
 
-// way is how workspaces come to be there.
-func (r rig) way() string {
+// backendName is how workspaces come to be there.
+func (r rig) backendName() string {
 	switch {
 	case r.how.ClusterDSN != "":
 		return "raw clone"
@@ -121,15 +121,15 @@ func (r rig) workspace(t *testing.T, id tenantid.ID) provision.Workspace {
 		require.NoError(t, err)
 		t.Cleanup(func() { _, err := r.prov.DropDatabase(context.Background(), w); assert.NoError(t, err) })
 	default:
-		r.drop(t, w.Database)
-		t.Cleanup(func() { r.drop(t, w.Database) })
+		r.dropDatabases(t, w.Database)
+		t.Cleanup(func() { r.dropDatabases(t, w.Database) })
 	}
 	return w
 }
 
-// drop removes a database whoever made it, so that a test on a real server begins and ends without one. It does so in
+// dropDatabases removes a database whoever made it, so that a test on a real server begins and ends without one. It does so in
 // SQL, which takes no time from the Odoo process that the tests are waiting for.
-func (r rig) drop(t *testing.T, name string) {
+func (r rig) dropDatabases(t *testing.T, name string) {
 	t.Helper()
 	ctx := context.Background()
 	conn, err := pgx.Connect(ctx, r.dsn)
@@ -143,8 +143,8 @@ func (r rig) drop(t *testing.T, name string) {
 	}
 }
 
-// provisioned makes a workspace whole.
-func (r rig) provisioned(t *testing.T, id tenantid.ID) provision.Workspace {
+// provision makes a workspace whole.
+func (r rig) provision(t *testing.T, id tenantid.ID) provision.Workspace {
 	t.Helper()
 	w := r.workspace(t, id)
 	created, err := r.prov.EnsureDatabase(context.Background(), w)

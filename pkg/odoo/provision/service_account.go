@@ -22,14 +22,14 @@ func (p *Provisioner) EnsureServiceAccount(ctx context.Context, w Workspace) (Se
 		return ServiceAccount{}, err
 	}
 	if !ok {
-		if s, err = p.reinstall(ctx, w); err != nil {
+		if s, err = p.reinstallSecret(ctx, w); err != nil {
 			return ServiceAccount{}, err
 		}
 	}
 	return ServiceAccount{p.ServiceLogin(w.Tenant), s.UID()}, nil
 }
 
-func (p *Provisioner) reinstall(ctx context.Context, w Workspace) (*odoo.Session, error) {
+func (p *Provisioner) reinstallSecret(ctx context.Context, w Workspace) (*odoo.Session, error) {
 	if err := p.backend.installSecret(ctx, w); err != nil {
 		return nil, err
 	}
@@ -57,19 +57,19 @@ func (p *Provisioner) Rotate(ctx context.Context, w Workspace, next odoo.Secret)
 		return err
 	}
 	if !done {
-		if s, err = p.exchange(ctx, w, after); err != nil {
+		if s, err = p.exchangeSecret(ctx, w, after); err != nil {
 			return err
 		}
 	}
 	if err := p.forgetSecrets(ctx, after, s.UID()); err != nil {
 		return err
 	}
-	return p.demandRefused(ctx, w, s.UID())
+	return p.requireRefused(ctx, w, s.UID())
 }
 
-// demandRefused makes sure that a secret is refused at sign-in and, where XML-RPC is open, by the cache there of those
+// requireRefused makes sure that a secret is refused at sign-in and, where XML-RPC is open, by the cache there of those
 // accepted before.
-func (p *Provisioner) demandRefused(ctx context.Context, w Workspace, uid int64) error {
+func (p *Provisioner) requireRefused(ctx context.Context, w Workspace, uid int64) error {
 	_, opens, err := p.signIn(ctx, w)
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func (p *Provisioner) demandRefused(ctx context.Context, w Workspace, uid int64)
 		return nil
 	}
 	if !opens {
-		a := p.account(w)
+		a := p.accountOf(w)
 		a.UID, a.Over = uid, odoo.ProtocolXMLRPC
 		old, _, err := p.server.Open(ctx, a)
 		if err == nil {
@@ -99,8 +99,8 @@ func (p *Provisioner) demandRefused(ctx context.Context, w Workspace, uid int64)
 		p.ServiceLogin(w.Tenant), w.Database)
 }
 
-// exchange installs the new secret: through the cluster where there is one, else as the account itself.
-func (p *Provisioner) exchange(ctx context.Context, w, after Workspace) (*odoo.Session, error) {
+// exchangeSecret installs the new secret: through the cluster where there is one, else as the account itself.
+func (p *Provisioner) exchangeSecret(ctx context.Context, w, after Workspace) (*odoo.Session, error) {
 	err := p.backend.installSecret(ctx, after)
 	if fault.Code(err) != odoo.CodeAccessDenied {
 		if err != nil {
@@ -128,8 +128,8 @@ func (p *Provisioner) forgetSecrets(ctx context.Context, w Workspace, uid int64)
 	return s.Write(ctx, "res.users", []int64{uid}, odoo.Record{"active": true}, nil)
 }
 
-// assertNoDefault makes sure that the database is not one of those that Odoo leaves behind with admin/admin.
-func (p *Provisioner) assertNoDefault(ctx context.Context, db string) error {
+// requireNoDefaultPassword makes sure that the database is not one of those that Odoo leaves behind with admin/admin.
+func (p *Provisioner) requireNoDefaultPassword(ctx context.Context, db string) error {
 	_, open, err := p.server.Authenticate(ctx, db, "admin", "admin")
 	if err != nil {
 		return err

@@ -19,22 +19,22 @@ const smokeRef = "leadctl-smoke-"
 func (p *Provisioner) SmokeTest(ctx context.Context, w Workspace) ([]Check, error) {
 	var s *odoo.Session
 	t := checkList{}
-	t.run("sign in", func() (err error) {
+	t.runCheck("sign in", func() (err error) {
 		p.uids.Delete(w.signInKey())
 		s, err = p.Session(ctx, w)
 		return err
 	})
 	if t.err == nil {
 		runSmokeChecks(ctx, s, &t)
-		t.run("sign-on", func() error { return p.demandClosedSignOn(ctx, w) })
-		t.run("default password", func() error { return p.assertNoDefault(ctx, s.Database()) })
-		t.run("neighbours", func() error { return p.leakCheck(ctx, s) })
+		t.runCheck("sign-on", func() error { return p.requireClosedSignOn(ctx, w) })
+		t.runCheck("default password", func() error { return p.requireNoDefaultPassword(ctx, s.Database()) })
+		t.runCheck("neighbours", func() error { return p.checkLeaks(ctx, s) })
 	}
 	return t.checks, t.err
 }
 
 func runSmokeChecks(ctx context.Context, s *odoo.Session, t *checkList) {
-	t.run("crm and fields", func() error { return demandFields(ctx, s) })
+	t.runCheck("crm and fields", func() error { return requireFields(ctx, s) })
 	tryRoundTrip(ctx, s, t)
 }
 
@@ -42,28 +42,28 @@ func runSmokeChecks(ctx context.Context, s *odoo.Session, t *checkList) {
 func tryRoundTrip(ctx context.Context, s *odoo.Session, t *checkList) {
 	ref := smokeRef + string(odoo.NewSecret())
 	var ids []int64
-	t.run("write", func() (err error) {
+	t.runCheck("write", func() (err error) {
 		ids, err = s.Create(ctx, "res.partner", []odoo.Record{{"name": "leadctl smoke test", "ref": ref}},
 			odoo.QuietContext())
 		return
 	})
-	t.run("read", func() error {
+	t.runCheck("read", func() error {
 		n, err := s.SearchCount(ctx, "res.partner", odoo.Query{Domain: odoo.Domain{odoo.Where("ref", "=", ref)}})
 		if err == nil && n != 1 {
 			err = lostWrite(s.Database())
 		}
 		return err
 	})
-	t.run("change", func() error {
+	t.runCheck("change", func() error {
 		return s.Write(ctx, "res.partner", ids, odoo.Record{"comment": "leadctl smoke test"}, odoo.QuietContext())
 	})
-	t.run("delete", func() error { return s.Unlink(ctx, "res.partner", ids) })
-	t.run("tidy", func() error { return tidySmoke(ctx, s, ref) })
+	t.runCheck("delete", func() error { return s.Unlink(ctx, "res.partner", ids) })
+	t.runCheck("tidy", func() error { return tidySmoke(ctx, s, ref) })
 }
 
-// demandClosedSignOn: where people sign in through a provider, it must be one alone, and admit nobody whom leadctl did
+// requireClosedSignOn: where people sign in through a provider, it must be one alone, and admit nobody whom leadctl did
 // not link.
-func (p *Provisioner) demandClosedSignOn(ctx context.Context, w Workspace) error {
+func (p *Provisioner) requireClosedSignOn(ctx context.Context, w Workspace) error {
 	s, err := p.openForSettings(ctx, w)
 	if err != nil {
 		return err
@@ -90,9 +90,9 @@ func lostWrite(db string) error {
 		db).WithCode(odoo.CodeRejected)
 }
 
-// demandFields asks the models themselves, which a user without any rights to settings may do. A model that is not
+// requireFields asks the models themselves, which a user without any rights to settings may do. A model that is not
 // there is a module that is not installed.
-func demandFields(ctx context.Context, s *odoo.Session) error {
+func requireFields(ctx context.Context, s *odoo.Session) error {
 	for _, model := range crm.FieldModels(crm.Fields()) {
 		have, err := s.FieldsGet(ctx, model, crm.FieldsOf(model))
 		if err != nil {

@@ -30,13 +30,13 @@ func TestFirstPersonTakesTheSpareOver(t *testing.T) {
 
 	_, err = prov.EnsureUser(ctx, w, provision.User{Email: `"odd one"@example.com`})
 	require.NoError(t, err)
-	require.Equal(t, 1, made(r.stand, "res.users", `"odd one"@example.com`))
+	require.Equal(t, 1, countCreated(r.stand, "res.users", `"odd one"@example.com`))
 	before := len(r.stand.Calls())
 	uid, err := prov.EnsureUser(ctx, w, provision.User{Email: "First@Example.com", Name: "Tan & Co"})
 	require.NoError(t, err)
 	require.EqualValues(t, 7, uid)
 	require.Equal(t, []string{"res.users.search_read"}, r.stand.Calls()[before:])
-	require.Zero(t, made(r.stand, "res.users", "first@example.com"))
+	require.Zero(t, countCreated(r.stand, "res.users", "first@example.com"))
 	require.Equal(t, "first@example.com t <div>Tan &amp; Co</div>",
 		c.text(t, w.Database, `SELECT concat_ws(' ', login, active, signature) FROM res_users WHERE id = 7`))
 	require.Equal(t, "Tan & Co|Tan & Co|first@example.com|first@example.com|t|f", c.text(t, w.Database,
@@ -46,5 +46,5 @@ func TestFirstPersonTakesTheSpareOver(t *testing.T) {
 
 	_, err = prov.EnsureUser(ctx, w, provision.User{Email: "second@example.com"})
 	require.NoError(t, err)
-	require.Equal(t, 1, made(r.stand, "res.users", "second@example.com"))
+	require.Equal(t, 1, countCreated(r.stand, "res.users", "second@example.com"))
 }

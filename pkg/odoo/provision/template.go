@@ -59,9 +59,9 @@ func PrepareTemplate(ctx context.Context, server *odoo.Server, t Template) ([]Ch
 	if err != nil {
 		return nil, err
 	}
-	b.trial.after = t.Progress
+	b.steps.after = t.Progress
 	b.runSteps(ctx)
-	return b.trial.checks, b.trial.err
+	return b.steps.checks, b.steps.err
 }
 
 func (t Template) withDefaults() Template {
@@ -74,37 +74,37 @@ var templateModules = []string{"crm", "contacts", "auth_oauth"}
 
 // runSteps is the order of the work. A locked template of this version needs none.
 func (b *templateRun) runSteps(ctx context.Context) {
-	t := &b.trial
-	t.run("look", func() error { return b.findDatabase(ctx) })
+	t := &b.steps
+	t.runCheck("look", func() error { return b.findDatabase(ctx) })
 	if t.err != nil || b.ready {
 		return
 	}
-	t.run("database", func() error { return b.ensureDatabase(ctx) })
-	t.run("sign in", func() error { return b.signIn(ctx) })
-	t.run("begin", func() error { return b.claimDatabase(ctx) })
-	t.run("files in the database", func() error {
+	t.runCheck("database", func() error { return b.ensureDatabase(ctx) })
+	t.runCheck("sign in", func() error { return b.signIn(ctx) })
+	t.runCheck("begin", func() error { return b.markBegun(ctx) })
+	t.runCheck("files in the database", func() error {
 		return b.session.EnsureParameter(ctx, "ir_attachment.location",
 			"db")
 	})
-	t.run("modules", func() error { return ensureModules(ctx, b.session, templateModules) })
-	t.run("move files", func() error { return moveFiles(ctx, b.session) })
-	t.run("quiet", func() error { return silenceModules(ctx, b.session) })
-	t.run("fields", func() error { _, err := crm.EnsureFields(ctx, b.session); return err })
+	t.runCheck("modules", func() error { return ensureModules(ctx, b.session, templateModules) })
+	t.runCheck("move files", func() error { return moveFiles(ctx, b.session) })
+	t.runCheck("quiet", func() error { return disableDefaults(ctx, b.session) })
+	t.runCheck("fields", func() error { _, err := crm.EnsureFields(ctx, b.session); return err })
 	if b.t.Shared {
-		t.run("record rules", func() error { return ensureRules(ctx, b.session) })
-		t.run("owner", func() error {
+		t.runCheck("record rules", func() error { return ensureRules(ctx, b.session) })
+		t.runCheck("owner", func() error {
 			return b.session.EnsureParameter(ctx, markerKey,
 				sharedMarker(b.t.Installation))
 		})
 	} else {
-		t.run("service account", func() error { return ensureService(ctx, b.session) })
+		t.runCheck("service account", func() error { return ensureServiceUser(ctx, b.session) })
 		if b.cluster != nil {
-			t.run("spare user", func() error { return ensureSpare(ctx, b.session) })
+			t.runCheck("spare user", func() error { return ensureSpare(ctx, b.session) })
 		}
-		t.run("company", func() error { return nameCompany(ctx, b.session, "", unnamed) })
+		t.runCheck("company", func() error { return nameCompany(ctx, b.session, "", placeholderName) })
 	}
-	t.run("mark", func() error { return b.session.EnsureParameter(ctx, templateKey, templateVersion) })
-	t.run("close", func() error { return b.commitTemplate(ctx) })
+	t.runCheck("mark", func() error { return b.session.EnsureParameter(ctx, templateKey, templateVersion) })
+	t.runCheck("close", func() error { return b.commitTemplate(ctx) })
 }
 
 // begunKey says that Odoo's own making of the database came to its end, and that leadctl asked for it.
@@ -172,21 +172,21 @@ func moveFiles(ctx context.Context, s *odoo.Session) error {
 	return nil
 }
 
-// noisyRecords are scheduled jobs that report to odoo.com, mail customers of nobody, or burn time in every workspace.
-var noisyRecords = []string{"crm_iap_enrich.ir_cron_lead_enrichment", "mail.ir_cron_module_update_notification",
+// noisyJobs are scheduled jobs that report to odoo.com, mail customers of nobody, or burn time in every workspace.
+var noisyJobs = []string{"crm_iap_enrich.ir_cron_lead_enrichment", "mail.ir_cron_module_update_notification",
 	"partner_autocomplete.ir_cron_partner_autocomplete", "digest.ir_cron_digest_scheduler_action"}
 
-// silenceModules switches off what a fresh Odoo does unasked.
-func silenceModules(ctx context.Context, s *odoo.Session) error {
+// disableDefaults switches off what a fresh Odoo does unasked.
+func disableDefaults(ctx context.Context, s *odoo.Session) error {
 	if err := s.EnsureParameters(ctx, append(ssoParameters(),
 		[2]string{"crm.iap.lead.enrich.setting", "manual"})); err != nil {
 		return err
 	}
-	jobs, err := s.ResolveXMLIDs(ctx, noisyRecords)
+	jobs, err := s.ResolveXMLIDs(ctx, noisyJobs)
 	if err != nil {
 		return err
 	}
-	for _, id := range noisyRecords {
+	for _, id := range noisyJobs {
 		if jobs[id] == 0 {
 			continue
 		}
@@ -211,8 +211,8 @@ func disableProviders(ctx context.Context, s *odoo.Session) error {
 var serviceGroups = []string{"base.group_user", "base.group_system", "base.group_partner_manager",
 	"sales_team.group_sale_manager"}
 
-// ensureService makes leadctl's account. It gets no password: each clone installs the key of its workspace.
-func ensureService(ctx context.Context, s *odoo.Session) error {
+// ensureServiceUser makes leadctl's account. It gets no password: each clone installs the key of its workspace.
+func ensureServiceUser(ctx context.Context, s *odoo.Session) error {
 	uid, err := findUser(ctx, s, odoo.ServiceLogin)
 	if err != nil || uid != 0 {
 		return err

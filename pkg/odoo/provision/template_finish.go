@@ -15,7 +15,7 @@ func (b *templateRun) commitTemplate(ctx context.Context) error {
 		// of a run that crashed while the name was given by copying
 		return b.service.DropLeftover(ctx, b.db+provisionalSuffix)
 	}
-	if err := b.finishInside(ctx); err != nil {
+	if err := b.finishInSQL(ctx); err != nil {
 		return err
 	}
 	return b.onCluster(ctx, func(admin *pgx.Conn) error {
@@ -31,9 +31,9 @@ func (b *templateRun) commitTemplate(ctx context.Context) error {
 	})
 }
 
-// finishInside does what only SQL can: the backstop against two partners of one company, and the end of the accounts
+// finishInSQL does what only SQL can: the backstop against two partners of one company, and the end of the accounts
 // that the work needed.
-func (b *templateRun) finishInside(ctx context.Context) error {
+func (b *templateRun) finishInSQL(ctx context.Context) error {
 	conn, err := b.cluster.connect(ctx, b.db)
 	if err != nil {
 		return err

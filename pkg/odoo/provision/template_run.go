@@ -15,7 +15,7 @@ type templateRun struct {
 	t       Template
 	cluster *cluster // nil without ClusterDSN
 	service *odoo.Databases
-	trial   checkList
+	steps   checkList
 
 	db      string // the database worked on: the final name when it exists already, else the provisional one
 	ready   bool
@@ -102,7 +102,7 @@ func (b *templateRun) ensureDatabase(ctx context.Context) error {
 		return err
 	}
 	if there.exists {
-		begun, err := b.isClaimed(ctx)
+		begun, err := b.isBegun(ctx)
 		if err != nil {
 			return err
 		}
@@ -123,12 +123,12 @@ func (b *templateRun) ensureDatabase(ctx context.Context) error {
 	if err := b.service.Create(ctx, b.db, b.t.Language, b.t.Login, password); err != nil {
 		return err
 	}
-	return b.demandWhole(ctx, password)
+	return b.requireComplete(ctx, password)
 }
 
-// demandWhole finds out whether Odoo's "true" means that the database was made to the end: then the intended password
+// requireComplete finds out whether Odoo's "true" means that the database was made to the end: then the intended password
 // opens it, and that of a half-made one does not.
-func (b *templateRun) demandWhole(ctx context.Context, password odoo.Secret) error {
+func (b *templateRun) requireComplete(ctx context.Context, password odoo.Secret) error {
 	_, ok, err := b.server.Authenticate(ctx, b.db, b.t.Login, password)
 	if err != nil {
 		return err
@@ -140,9 +140,9 @@ func (b *templateRun) demandWhole(ctx context.Context, password odoo.Secret) err
 	return err
 }
 
-// isClaimed reads the mark of a database that an earlier run began to work on. A database without it that cannot even
+// isBegun reads the mark of a database that an earlier run began to work on. A database without it that cannot even
 // be asked was left half made.
-func (b *templateRun) isClaimed(ctx context.Context) (bool, error) {
+func (b *templateRun) isBegun(ctx context.Context) (bool, error) {
 	if b.cluster == nil {
 		s, ok, err := b.openAsAdministrator(ctx)
 		if err != nil || !ok {
@@ -160,8 +160,8 @@ func (b *templateRun) isClaimed(ctx context.Context) (bool, error) {
 	return mark != "", err
 }
 
-// claimDatabase claims the database. One that another installation shares among its tenants is not ours to prepare.
-func (b *templateRun) claimDatabase(ctx context.Context) error {
+// markBegun claims the database. One that another installation shares among its tenants is not ours to prepare.
+func (b *templateRun) markBegun(ctx context.Context) error {
 	owner, err := b.session.Parameter(ctx, markerKey)
 	if err != nil {
 		return err

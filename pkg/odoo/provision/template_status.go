@@ -67,7 +67,7 @@ func (b *templateRun) readParts(ctx context.Context, there databaseState) ([]Par
 	case have.version != templateVersion || !b.t.Shared && b.cluster != nil:
 		database.State, database.Detail = PartMissing, "begun, not finished"
 	}
-	return append([]Part{database}, have.parts(b.t)...), nil
+	return append([]Part{database}, have.listParts(b.t)...), nil
 }
 
 // templateContents is what a database has of what a template needs.
@@ -80,7 +80,7 @@ type templateContents struct {
 	rules   []string // active
 }
 
-func (c templateContents) parts(t Template) []Part {
+func (c templateContents) listParts(t Template) []Part {
 	var out []Part
 	add := func(name string, there bool) {
 		p := Part{Name: name, State: PartMissing}
@@ -100,7 +100,7 @@ func (c templateContents) parts(t Template) []Part {
 		return out
 	}
 	for _, r := range companyRules() {
-		add("rule "+r.name(), slices.Contains(c.rules, r.name()))
+		add("rule "+r.ruleName(), slices.Contains(c.rules, r.ruleName()))
 	}
 	return out
 }
@@ -114,10 +114,10 @@ func (b *templateRun) readContents(ctx context.Context) (templateContents, error
 	if err != nil || !ok {
 		return templateContents{}, err
 	}
-	return readContents(ctx, s)
+	return readContentsOverRPC(ctx, s)
 }
 
-func readContents(ctx context.Context, s *odoo.Session) (templateContents, error) {
+func readContentsOverRPC(ctx context.Context, s *odoo.Session) (templateContents, error) {
 	var c templateContents
 	begun, err := s.Parameter(ctx, begunKey)
 	if err != nil {

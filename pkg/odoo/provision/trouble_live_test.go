@@ -74,15 +74,15 @@ func TestLiveTrouble(t *testing.T) {
 
 // firstSignIn is steps and the first leads; like them it may be repeated after any failure.
 func firstSignIn(r rig, w provision.Workspace) error {
-	if err := steps(r, w); err != nil {
+	if err := runSteps(r, w); err != nil {
 		return err
 	}
 	_, err := r.prov.PushLeads(context.Background(), w, firstLeads)
 	return err
 }
 
-// insist tries again until it is done, as the job does; whatever goes wrong must be worth another attempt.
-func insist(t *testing.T, r rig, w provision.Workspace) {
+// retryUntilDone tries again until it is done, as the job does; whatever goes wrong must be worth another attempt.
+func retryUntilDone(t *testing.T, r rig, w provision.Workspace) {
 	t.Helper()
 	assert.EventuallyWithT(t, func(c *assert.CollectT) {
 		err := firstSignIn(r, w)
@@ -104,7 +104,7 @@ var firstLeads = []crm.Lead{
 func (r rig) demandOnce(t *testing.T, w provision.Workspace) {
 	t.Helper()
 	ctx := context.Background()
-	conn := r.inside(t, w)
+	conn := r.connect(t, w)
 	defer conn.Close(ctx)
 	count := func(want int64, sql string, args ...any) {
 		t.Helper()
@@ -126,7 +126,7 @@ func (r rig) demandOnce(t *testing.T, w provision.Workspace) {
 // identity is what no two databases may share.
 func (r rig) identity(t *testing.T, w provision.Workspace) (uuid string) {
 	t.Helper()
-	conn := r.inside(t, w)
+	conn := r.connect(t, w)
 	defer conn.Close(context.Background())
 	require.NoError(t, conn.QueryRow(context.Background(),
 		`SELECT value FROM ir_config_parameter WHERE key = 'database.uuid'`).Scan(&uuid))
@@ -185,7 +185,7 @@ func testExhausted(t *testing.T, r rig) {
 	_, err = r.prov.DropDatabase(ctx, w)
 	require.Equal(t, fault.Unavailable, fault.KindOf(err), "what cannot be looked into is not said to be gone: %v", err)
 	release()
-	insist(t, r, w) // Odoo 14 may be left alone for a while, after so many answers that were none
+	retryUntilDone(t, r, w) // Odoo 14 may be left alone for a while, after so many answers that were none
 	r.demandOnce(t, w)
 }
 
@@ -203,7 +203,7 @@ func testKilled(t *testing.T, r rig, service string) {
 		unmade.Add(1)
 		making.Go(func() {
 			defer unmade.Add(-1)
-			insist(t, r, w)
+			retryUntilDone(t, r, w)
 		})
 	}
 	kills := 0
@@ -225,7 +225,7 @@ func testKilled(t *testing.T, r rig, service string) {
 // killService ends a server as a power cut would, and starts it again.
 func killService(t *testing.T, service string) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(env(t, "LEADCTL_LIVE_STATE"), service+".pid"))
+	text, err := os.ReadFile(filepath.Join(requireEnv(t, "LEADCTL_LIVE_STATE"), service+".pid"))
 	require.NoError(t, err)
 	var pid int
 	_, err = fmt.Sscan(string(text), &pid)
@@ -250,7 +250,7 @@ func testBrokenOffLive(t *testing.T, r rig) {
 			for ; more && at < 100; at += *every {
 				t.Run(fmt.Sprint("call ", at), func(
 					t *testing.T) {
-					more = breakOffAt(t, r, tenantid.ID(400+100*i+at), at, done)
+					more = testBrokenOffAt(t, r, tenantid.ID(400+100*i+at), at, done)
 				})
 			}
 			require.False(t, more, "a first sign-in takes more calls than the script reaches")
@@ -259,8 +259,8 @@ func testBrokenOffLive(t *testing.T, r rig) {
 	}
 }
 
-func breakOffAt(t *testing.T, r rig, id tenantid.ID, at int, done bool) (more bool) {
-	how := breaks[at%len(breaks)]
+func testBrokenOffAt(t *testing.T, r rig, id tenantid.ID, at int, done bool) (more bool) {
+	how := breakKinds[at%len(breakKinds)]
 	timeout := 2 * time.Minute
 	switch {
 	case how == "silence" && r.how.ClusterDSN == "":
@@ -268,9 +268,9 @@ func breakOffAt(t *testing.T, r rig, id tenantid.ID, at int, done bool) (more bo
 	case how == "silence":
 		timeout = 5 * time.Second
 	}
-	proxy := &breaking{at: int64(at), done: done, how: how}
+	proxy := &breakingProxy{at: int64(at), done: done, how: how}
 	w := r.workspace(t, id)
-	err := firstSignIn(r.by(t, odoo.Options{BaseURL: behind(t, r.server.BaseURL(), proxy.serve), Timeout: timeout}), w)
+	err := firstSignIn(r.withOptions(t, odoo.Options{BaseURL: startProxy(t, r.server.BaseURL(), proxy.serve), Timeout: timeout}), w)
 	if proxy.calls.Load() <= int64(at) {
 		require.NoError(t, err)
 		return false
@@ -283,17 +283,17 @@ func breakOffAt(t *testing.T, r rig, id tenantid.ID, at int, done bool) (more bo
 	return true
 }
 
-var breaks = []string{"reset", "500", "HTML", "reset", "half", "silence", "502"}
+var breakKinds = []string{"reset", "500", "HTML", "reset", "half", "silence", "502"}
 
-// breaking is a proxy that lets every call through but one.
-type breaking struct {
+// breakingProxy is a proxy that lets every call through but one.
+type breakingProxy struct {
 	calls atomic.Int64
 	at    int64
 	done  bool // Odoo carries the call out
 	how   string
 }
 
-func (b *breaking) serve(w http.ResponseWriter, r *http.Request, odoo http.Handler) {
+func (b *breakingProxy) serve(w http.ResponseWriter, r *http.Request, odoo http.Handler) {
 	if b.calls.Add(1)-1 != b.at {
 		odoo.ServeHTTP(w, r)
 		return
@@ -305,7 +305,7 @@ func (b *breaking) serve(w http.ResponseWriter, r *http.Request, odoo http.Handl
 	b.breakOff(w, r, answer.Body.Bytes())
 }
 
-func (b *breaking) breakOff(w http.ResponseWriter, r *http.Request, answer []byte) {
+func (b *breakingProxy) breakOff(w http.ResponseWriter, r *http.Request, answer []byte) {
 	switch b.how {
 	case "500", "502":
 		w.Header().Set("Content-Type", "text/html")

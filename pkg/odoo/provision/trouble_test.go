@@ -48,14 +48,14 @@ func TestCases(t *testing.T) {
 		t.Run("reset/database", func(t *testing.T) { t.Parallel(); testDatabaseBrokenOff(t) })
 		t.Run("reset/company", func(t *testing.T) { t.Parallel(); testCompanyBrokenOff(t) })
 		for _, name := range []string{"14", "19", "19 by forms", "19 without XML-RPC"} {
-			o := doors[name]
+			o := serverVariants[name]
 			t.Run("cut/"+name, func(t *testing.T) { t.Parallel(); testCutAnywhere(t, o) })
 		}
 	})
 	t.Run("D-012", func(t *testing.T) { t.Parallel(); testRevoked(t) })
 	t.Run("no connections left", func(t *testing.T) { t.Parallel(); testNoConnections(t) })
 	t.Run("D-013", func(t *testing.T) { t.Parallel(); testTemplateResumes(t) })
-	for name, o := range doors {
+	for name, o := range serverVariants {
 		t.Run("B-059/"+name, func(t *testing.T) { t.Parallel(); testSecretsStay(t, o) })
 	}
 }
@@ -122,7 +122,7 @@ func testSlots(t *testing.T) {
 // session provisions a workspace and opens it.
 func (r rig) session(t *testing.T, id int32) *odoo.Session {
 	t.Helper()
-	s, err := r.prov.Session(context.Background(), r.provisioned(t, tenantid.ID(id)))
+	s, err := r.prov.Session(context.Background(), r.provision(t, tenantid.ID(id)))
 	require.NoError(t, err)
 	return s
 }
@@ -130,7 +130,7 @@ func (r rig) session(t *testing.T, id int32) *odoo.Session {
 // testHalfOpen: a server that never answers costs a call its deadline and nothing else.
 func testHalfOpen(t *testing.T) {
 	r := standIn(t, odootest.Options{})
-	w := r.provisioned(t, 3)
+	w := r.provision(t, 3)
 	const cooldown = 200 * time.Millisecond
 	short, err := odoo.New(odoo.Options{BaseURL: r.url, Timeout: 50 * time.Millisecond, MaxConcurrent: 3,
 		Cooldown: cooldown})
@@ -173,7 +173,7 @@ func testBrokenOff(t *testing.T, fresh func() rig, demandOnce func(rig, provisio
 			r.stand.Inject(odootest.Fault{Op: "*", Skip: at, Times: 1, Do: odootest.Reset, Execute: executed})
 			before := len(r.stand.Calls())
 			w := r.workspace(t, 4)
-			err := steps(r, w)
+			err := runSteps(r, w)
 			if len(r.stand.Calls()) <= before+at {
 				require.NoError(t, err)
 				require.Greater(t, at, 20)
@@ -183,8 +183,8 @@ func testBrokenOff(t *testing.T, fresh func() rig, demandOnce func(rig, provisio
 				require.Equal(t, fault.Unavailable, fault.KindOf(err), "call %d: %v", at, err)
 				require.True(t, odoo.Ambiguous(err))
 			}
-			require.NoError(t, steps(r, w), "call %d, executed %v", at, executed)
-			require.Equal(t, 1, made(r.stand, "res.users", "a@example.com"), "call %d, executed %v", at, executed)
+			require.NoError(t, runSteps(r, w), "call %d, executed %v", at, executed)
+			require.Equal(t, 1, countCreated(r.stand, "res.users", "a@example.com"), "call %d, executed %v", at, executed)
 			demandOnce(r, w)
 		}
 	}
@@ -192,8 +192,8 @@ func testBrokenOff(t *testing.T, fresh func() rig, demandOnce func(rig, provisio
 
 func testDatabaseBrokenOff(t *testing.T) {
 	testBrokenOff(t, func() rig { return standIn(t, odootest.Options{}) }, func(r rig, w provision.Workspace) {
-		require.Equal(t, 1, effects(r.stand, "rename", w.Database))
-		require.Equal(t, 1, effects(r.stand, "duplicate_database", w.Database+"__new"))
+		require.Equal(t, 1, countEffects(r.stand, "rename", w.Database))
+		require.Equal(t, 1, countEffects(r.stand, "duplicate_database", w.Database+"__new"))
 	})
 }
 
@@ -202,7 +202,7 @@ func testCompanyBrokenOff(t *testing.T) {
 		return standInFor(t, odootest.Options{}, provision.Provisioning{Mode: provision.ModeCompany, Shared: "shared"})
 	}
 	testBrokenOff(t, fresh, func(r rig, w provision.Workspace) {
-		require.Equal(t, 1, made(r.stand, "res.users", r.prov.ServiceLogin(w.Tenant)))
+		require.Equal(t, 1, countCreated(r.stand, "res.users", r.prov.ServiceLogin(w.Tenant)))
 		companies := 0
 		for _, e := range r.stand.Ledger() {
 			if e.Do == "create" && e.Model == "res.company" {
@@ -213,8 +213,8 @@ func testCompanyBrokenOff(t *testing.T) {
 	})
 }
 
-// steps is a first sign-in; an error is the first step's that failed.
-func steps(r rig, w provision.Workspace) error {
+// runSteps is a first sign-in; an error is the first step's that failed.
+func runSteps(r rig, w provision.Workspace) error {
 	ctx := context.Background()
 	for _, step := range []func() error{
 		func() error { _, err := r.prov.EnsureDatabase(ctx, w); return err },
@@ -231,7 +231,7 @@ func steps(r rig, w provision.Workspace) error {
 	return nil
 }
 
-func made(s *odootest.Server, model, name string) int {
+func countCreated(s *odootest.Server, model, name string) int {
 	n := 0
 	for _, e := range s.Ledger() {
 		if e.Do == "create" && e.Model == model && e.Name == name && !strings.HasPrefix(e.Database, "tmpl") {
@@ -245,7 +245,7 @@ func made(s *odootest.Server, model, name string) int {
 func testRevoked(t *testing.T) {
 	ctx := context.Background()
 	r := standIn(t, odootest.Options{})
-	w := r.provisioned(t, 5)
+	w := r.provision(t, 5)
 	w.Secret = odoo.NewSecret() // what is stored is no longer what Odoo knows
 	before := len(r.stand.Calls())
 	_, err := r.prov.EnsureServiceAccount(ctx, w)
@@ -265,7 +265,7 @@ func testRevoked(t *testing.T) {
 func testNoConnections(t *testing.T) {
 	ctx := context.Background()
 	r := standIn(t, odootest.Options{})
-	w := r.provisioned(t, 7)
+	w := r.provision(t, 7)
 	before := len(r.stand.Ledger())
 	r.stand.Exhaust()
 	_, err := r.prov.EnsureDatabase(ctx, w)
@@ -302,8 +302,8 @@ func testTemplateResumes(t *testing.T) {
 		_, err = provision.PrepareTemplate(context.Background(), server, how)
 		require.NoError(t, err, "call %d", at)
 		// Breaking off between the making and the first mark costs the half-made database, and nothing after it.
-		require.LessOrEqual(t, effects(stand, "create_database", "tmpl__new"), 2)
-		require.Equal(t, 1, made(stand, "res.users", odoo.ServiceLogin)+templateUsers(stand), "call %d", at)
+		require.LessOrEqual(t, countEffects(stand, "create_database", "tmpl__new"), 2)
+		require.Equal(t, 1, countCreated(stand, "res.users", odoo.ServiceLogin)+templateUsers(stand), "call %d", at)
 	}
 	t.Fatal("the template takes more calls than the script reaches")
 }

@@ -70,8 +70,8 @@ func (w Workspace) check() error {
 	return nil
 }
 
-// provisional is the name under which the workspace's database is made.
-func (w Workspace) provisional() string { return w.Database + provisionalSuffix }
+// provisionalName is the name under which the workspace's database is made.
+func (w Workspace) provisionalName() string { return w.Database + provisionalSuffix }
 
 // markerOf is what the database must say about itself.
 func markerOf(installation string, tenant tenantid.ID) string {

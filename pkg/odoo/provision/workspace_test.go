@@ -19,7 +19,7 @@ import (
 
 func TestWorkspaceOnStandIn(t *testing.T) {
 	t.Parallel()
-	for name, o := range doors {
+	for name, o := range serverVariants {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			testWorkspace(t, standIn(t, o))
@@ -27,12 +27,12 @@ func TestWorkspaceOnStandIn(t *testing.T) {
 	}
 	t.Run("19, told to speak XML-RPC", func(t *testing.T) {
 		t.Parallel()
-		testWorkspace(t, standIn(t, doors["19"]).by(t, odoo.Options{Protocol: odoo.ProtocolXMLRPC}))
+		testWorkspace(t, standIn(t, serverVariants["19"]).withOptions(t, odoo.Options{Protocol: odoo.ProtocolXMLRPC}))
 	})
 }
 
-// doors are servers of which different doors are open.
-var doors = map[string]odootest.Options{
+// serverVariants are servers of which different doors are open.
+var serverVariants = map[string]odootest.Options{
 	"14":                 {Major: 14},
 	"19":                 {Major: 19},
 	"14 by forms":        {Major: 14, Shut: []string{"/xmlrpc/2/db"}},
@@ -44,7 +44,7 @@ var doors = map[string]odootest.Options{
 func testWorkspace(t *testing.T, r rig) {
 	t.Run("template again", func(t *testing.T) { testTemplateAgain(t, r) })
 	t.Run("first sign-in, twice", func(t *testing.T) { testSteps(t, r) })
-	t.Run("two workspaces share nothing", func(t *testing.T) { t.Parallel(); testApart(t, r) })
+	t.Run("two workspaces share nothing", func(t *testing.T) { t.Parallel(); testTenantsShareNothing(t, r) })
 	t.Run("foreign database", func(t *testing.T) { t.Parallel(); testForeign(t, r) })
 	t.Run("rotation", func(t *testing.T) { t.Parallel(); testRotate(t, r) })
 	t.Run("racing attempts", func(t *testing.T) { t.Parallel(); testRace(t, r) })
@@ -52,7 +52,7 @@ func testWorkspace(t *testing.T, r rig) {
 	t.Run("report", func(t *testing.T) { t.Parallel(); testReport(t, r) })
 	t.Run("JSON-2", func(t *testing.T) { t.Parallel(); testJSON2(t, r) })
 	t.Run("push", func(t *testing.T) { t.Parallel(); testPush(t, r) })
-	t.Run("push leaves theirs", func(t *testing.T) { t.Parallel(); testPushLeavesTheirs(t, r) })
+	t.Run("push leaves theirs", func(t *testing.T) { t.Parallel(); testPushKeepsSalesChanges(t, r) })
 	t.Run("fields", func(t *testing.T) { t.Parallel(); testFields(t, r) })
 	t.Run("drop", func(t *testing.T) { t.Parallel(); testDrop(t, r) })
 }
@@ -132,10 +132,10 @@ func testSteps(t *testing.T, r rig) {
 	}
 }
 
-// testApart: another tenant's secret, identity and rows are not in this one's workspace.
-func testApart(t *testing.T, r rig) {
+// testTenantsShareNothing: another tenant's secret, identity and rows are not in this one's workspace.
+func testTenantsShareNothing(t *testing.T, r rig) {
 	ctx := context.Background()
-	a, b := r.provisioned(t, 102), r.provisioned(t, 103)
+	a, b := r.provision(t, 102), r.provision(t, 103)
 	uuid := map[string]bool{}
 	for _, w := range []provision.Workspace{a, b} {
 		s, err := r.prov.Session(ctx, w)
@@ -173,7 +173,7 @@ func testApart(t *testing.T, r rig) {
 func testForeign(t *testing.T, r rig) {
 	ctx := context.Background()
 	w := r.workspace(t, 104)
-	other := r.provisioned(t, 105)
+	other := r.provision(t, 105)
 	require.NoError(t, r.server.Databases(r.how.Master).Duplicate(ctx, other.Database, w.Database))
 	for range 2 {
 		_, err := r.prov.EnsureDatabase(ctx, w)
@@ -191,7 +191,7 @@ func testForeign(t *testing.T, r rig) {
 
 func testRotate(t *testing.T, r rig) {
 	ctx := context.Background()
-	w := r.provisioned(t, 106)
+	w := r.provision(t, 106)
 	_, err := r.prov.EnsureServiceAccount(ctx, w)
 	require.NoError(t, err)
 	next := odoo.NewSecret()
@@ -228,7 +228,7 @@ func testRace(t *testing.T, r rig) {
 		return
 	}
 	if r.stand != nil {
-		require.Equal(t, 1, namings(r.stand, w.Database), "made once")
+		require.Equal(t, 1, countNamings(r.stand, w.Database), "made once")
 	}
 	left, err := r.server.Databases(r.how.Master).Exists(ctx, w.Database+"__new")
 	require.NoError(t, err)
@@ -265,7 +265,7 @@ func (r rig) ensureSSO(w provision.Workspace, sso provision.OAuthProvider, uid i
 
 func testSSO(t *testing.T, r rig) {
 	ctx := context.Background()
-	w := r.provisioned(t, 108)
+	w := r.provision(t, 108)
 	uid, err := r.prov.EnsureUser(ctx, w, provision.User{Email: "a@example.com"})
 	require.NoError(t, err)
 	sso := provision.OAuthProvider{Name: "Keycloak", Button: "Sign in", ClientID: "odoo", AuthEndpoint: "https://id.example.com/auth", UserInfo: "https://id.example.com/userinfo"}
@@ -291,7 +291,7 @@ func testReport(t *testing.T, r rig) {
 	require.Len(t, report.Checks, 1)
 	require.Len(t, report.Paths, 3)
 	require.NoError(t, report.Paths[0].Err)
-	require.Equal(t, r.way(), report.Paths[0].Name)
+	require.Equal(t, r.backendName(), report.Paths[0].Name)
 	require.Equal(t, r.how.ClusterDSN == "", strings.Contains(report.Paths[0].Detail, "x_uen"),
 		"whether the index is there")
 	early := r.how
@@ -313,7 +313,7 @@ func testReport(t *testing.T, r rig) {
 // testJSON2 does over JSON-2 what the other tests do over XML-RPC, where the server has it and the secret is a key.
 func testJSON2(t *testing.T, r rig) {
 	ctx := context.Background()
-	w := r.provisioned(t, 111)
+	w := r.provision(t, 111)
 	if r.stand != nil { // the stand-in has no SQL door for keys
 		require.NoError(t, r.stand.AddKey(w.Database, odoo.ServiceLogin, string(w.Secret)))
 	}
@@ -358,7 +358,7 @@ func testJSON2(t *testing.T, r rig) {
 // testFields: what is missing or of another type is told, and what is missing is made again.
 func testFields(t *testing.T, r rig) {
 	ctx := context.Background()
-	w := r.provisioned(t, 116)
+	w := r.provision(t, 116)
 	s, err := r.prov.Session(ctx, w)
 	require.NoError(t, err)
 	gone, err := s.SearchRead(ctx, "ir.model.fields",
@@ -383,7 +383,7 @@ func testFields(t *testing.T, r rig) {
 
 func testDrop(t *testing.T, r rig) {
 	ctx := context.Background()
-	w := r.provisioned(t, 110)
+	w := r.provision(t, 110)
 	for _, there := range []bool{true, false} {
 		gone, err := r.prov.DropDatabase(ctx, w)
 		require.NoError(t, err)
@@ -393,13 +393,13 @@ func testDrop(t *testing.T, r rig) {
 	require.Equal(t, fault.NotFound, fault.KindOf(err))
 }
 
-// namings counts how often a workspace got its name, which by forms is done by copying.
-func namings(s *odootest.Server, name string) int {
-	return effects(s, "rename", name) + effects(s, "duplicate_database", name)
+// countNamings counts how often a workspace got its name, which by forms is done by copying.
+func countNamings(s *odootest.Server, name string) int {
+	return countEffects(s, "rename", name) + countEffects(s, "duplicate_database", name)
 }
 
-// effects counts the ledger's entries of one kind about one database.
-func effects(s *odootest.Server, do, db string) int {
+// countEffects counts the ledger's entries of one kind about one database.
+func countEffects(s *odootest.Server, do, db string) int {
 	n := 0
 	for _, e := range s.Ledger() {
 		if e.Do == do && e.Database == db {
@@ -412,7 +412,7 @@ func effects(s *odootest.Server, do, db string) int {
 // TestHopelessCopyIsRemoved is TestHopelessCloneIsRemoved for databases that Odoo is asked to make.
 func TestHopelessCopyIsRemoved(t *testing.T) {
 	t.Parallel()
-	for name, o := range doors {
+	for name, o := range serverVariants {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ctx := context.Background()
