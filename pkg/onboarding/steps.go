@@ -36,7 +36,7 @@ func (w *Worker) steps() []step {
 		{"baseline", Syncing, baseline},
 		{"icp_template", Syncing, icpTemplate},
 	}
-	if w.Workspaces.SSO == nil {
+	if w.Workspaces.OdooLogin == nil {
 		all = slices.DeleteFunc(all, func(s step) bool { return s.name == "odoo_sso" })
 	}
 	return all

@@ -187,15 +187,15 @@ func Workspaces(ctx context.Context, cfg config.Config, db *postgres.DB, log *sl
 	}
 	provisioner, err := Provisioner(ctx, cfg, db, log)
 	return &workspace.Service{DB: db, Keys: keys, Odoo: provisioner, BaseURL: cfg.Odoo.ServerURL,
-		Prefix: cfg.Odoo.DatabasePrefix, SSO: odooSSO(cfg, log), Log: log}, err
+		Prefix: cfg.Odoo.DatabasePrefix, OdooLogin: odooSSO(cfg, log), Log: log}, err
 }
 
 // odooSSO is how people sign in to Odoo; nil where cfg names no client for that.
-func odooSSO(cfg config.Config, log *slog.Logger) *workspace.SSO {
+func odooSSO(cfg config.Config, log *slog.Logger) *workspace.OdooLogin {
 	if cfg.Odoo.SSOClientID == "" || cfg.SSO.Issuer == "" {
 		return nil
 	}
-	return &workspace.SSO{ClientID: cfg.Odoo.SSOClientID, Issuer: cfg.SSO.Issuer, BaseURL: cmp.Or(cfg.Odoo.ValidationURL, cfg.API.PublicURL, "http://"+cfg.API.Listen),
+	return &workspace.OdooLogin{ClientID: cfg.Odoo.SSOClientID, Issuer: cfg.SSO.Issuer, BaseURL: cmp.Or(cfg.Odoo.ValidationURL, cfg.API.PublicURL, "http://"+cfg.API.Listen),
 		Discover: func(ctx context.Context) (sso.Discovery, error) { return sso.Discover(ctx, SSO(cfg, log)) }}
 }
 

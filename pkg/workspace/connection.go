@@ -31,11 +31,11 @@ func (s *Service) Open(ctx context.Context, tx postgres.SystemTx, id tenantid.ID
 	if err != nil {
 		return Connection{}, err
 	}
-	if !r.whole() {
+	if !r.isComplete() {
 		return Connection{}, fault.New(fault.NotFound, "Odoo connection of tenant %s: there is none yet", id).
 			WithHint("leadctl tenant provision %s --wait", id)
 	}
-	return s.unseal(r, id)
+	return s.unsealConnection(r, id)
 }
 
 // row is odoo_connections as it stands.
@@ -46,8 +46,8 @@ type row struct {
 	active   bool
 }
 
-// whole: leadctl writes rows whole; what other services left may lack something.
-func (r row) whole() bool { return r.database != "" && r.secret != "" }
+// isComplete: leadctl writes rows isComplete; what other services left may lack something.
+func (r row) isComplete() bool { return r.database != "" && r.secret != "" }
 
 // readRow locks the tenant's row; the zero row when there is none.
 func readRow(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) (r row, err error) {
@@ -59,7 +59,7 @@ func readRow(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) (r row, 
 	return r, err
 }
 
-func (s *Service) unseal(r row, id tenantid.ID) (Connection, error) {
+func (s *Service) unsealConnection(r row, id tenantid.ID) (Connection, error) {
 	c := Connection{Workspace: provision.Workspace{Tenant: id, Database: r.database}}
 	text, err := s.Keys.Open(r.secret, purpose, id)
 	if err != nil {
@@ -94,12 +94,12 @@ func (s *Service) ensureRow(ctx context.Context, tx postgres.SystemTx, id tenant
 	error) {
 	name := s.Odoo.DatabaseName(s.Prefix, id)
 	r, err := readRow(ctx, tx, id)
-	ours := r.whole() && secret.Sealed(r.secret)
+	ours := r.isComplete() && secret.Sealed(r.secret)
 	switch {
 	case err != nil:
 		return Connection{}, err
 	case ours && r.database == name:
-		return s.unseal(r, id)
+		return s.unsealConnection(r, id)
 	case ours:
 		return Connection{}, fault.New(fault.Operator,
 			"tenant %s: connected to another Odoo database than leadctl would make", id).
@@ -143,22 +143,22 @@ func (s *Service) Activate(ctx context.Context, w provision.Workspace) error {
 // Current is the workspace with the secret that opens it. A rotation that a crash cut short is finished first, which is
 // the one time that it calls Odoo. Faults: as Open, and those of Odoo.
 func (s *Service) Current(ctx context.Context, id tenantid.ID) (provision.Workspace, error) {
-	c, err := s.read(ctx, id)
+	c, err := s.readConnection(ctx, id)
 	if err != nil || c.Next == "" {
 		return c.Workspace, err
 	}
-	release, err := s.lock(ctx, id)
+	release, err := s.waitForLock(ctx, id)
 	if err != nil {
 		return c.Workspace, err
 	}
 	defer release()
-	if c, err = s.read(ctx, id); err != nil || c.Next == "" { // finished by whoever held it
+	if c, err = s.readConnection(ctx, id); err != nil || c.Next == "" { // finished by whoever held it
 		return c.Workspace, err
 	}
 	return s.finishRotation(ctx, c, tenant.By{Actor: tenant.ActorLeadctl})
 }
 
-func (s *Service) read(ctx context.Context, id tenantid.ID) (c Connection, err error) {
+func (s *Service) readConnection(ctx context.Context, id tenantid.ID) (c Connection, err error) {
 	err = s.DB.InSystem(ctx, "workspace connection", func(ctx context.Context, tx postgres.SystemTx) error {
 		c, err = s.Open(ctx, tx, id)
 		return err

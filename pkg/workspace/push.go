@@ -30,7 +30,7 @@ type Pushed struct {
 }
 
 const (
-	pushPage      = 200 // leads read and pushed at a time
+	pushPageSize  = 200 // leads read and pushed at a time
 	reasonsAtMost = 10
 )
 
@@ -41,7 +41,7 @@ const (
 // recorded.
 func (s *Service) Push(ctx context.Context, id tenantid.ID, opts PushOptions, by tenant.By, tell func(Pushed)) (Pushed,
 	error) {
-	sum, err := s.push(ctx, id, opts, tell)
+	sum, err := s.pushPages(ctx, id, opts, tell)
 	if opts.DryRun || err != nil && sum.Created+sum.Updated == 0 {
 		return sum, err
 	}
@@ -54,8 +54,8 @@ func (s *Service) Push(ctx context.Context, id tenantid.ID, opts PushOptions, by
 	}))
 }
 
-// push is Push for the job that follows a scoring, which leaves no line.
-func (s *Service) push(ctx context.Context, id tenantid.ID, opts PushOptions, tell func(Pushed)) (Pushed, error) {
+// pushPages is Push for the job that follows a scoring, which leaves no line.
+func (s *Service) pushPages(ctx context.Context, id tenantid.ID, opts PushOptions, tell func(Pushed)) (Pushed, error) {
 	sum := Pushed{Reasons: []string{}}
 	if err := s.Configured(); err != nil {
 		return sum, err
@@ -68,13 +68,13 @@ func (s *Service) push(ctx context.Context, id tenantid.ID, opts PushOptions, te
 		return sum, fault.New(fault.Conflict, "push to the workspace of tenant %s: one is running", id)
 	}
 	defer release()
-	p := &push{Service: s, tenant: id, dry: opts.DryRun, sum: &sum}
+	p := &pushRun{Service: s, tenant: id, dry: opts.DryRun, sum: &sum}
 	for after := (leads.Cursor{}); ; {
-		page, err := p.page(ctx, opts, after)
+		page, err := p.nextPage(ctx, opts, after)
 		if err != nil || len(page) == 0 {
 			return sum, err
 		}
-		if err := p.all(ctx, page); err != nil {
+		if err := p.pushPage(ctx, page); err != nil {
 			return sum, err
 		}
 		tell(sum)
@@ -83,16 +83,16 @@ func (s *Service) push(ctx context.Context, id tenantid.ID, opts PushOptions, te
 	}
 }
 
-type push struct {
+type pushRun struct {
 	*Service
 	tenant tenantid.ID
 	dry    bool
 	sum    *Pushed
 }
 
-// page reads the next leads; none when there are no more, or enough.
-func (p *push) page(ctx context.Context, opts PushOptions, after leads.Cursor) (page []leads.Scored, err error) {
-	size := pushPage
+// nextPage reads the next leads; none when there are no more, or enough.
+func (p *pushRun) nextPage(ctx context.Context, opts PushOptions, after leads.Cursor) (page []leads.Scored, err error) {
+	size := pushPageSize
 	if opts.Limit > 0 {
 		size = min(size, opts.Limit-int(p.sum.Leads))
 	}
@@ -106,13 +106,13 @@ func (p *push) page(ctx context.Context, opts PushOptions, after leads.Cursor) (
 	return page, err
 }
 
-// all pushes one page.
-func (p *push) all(ctx context.Context, page []leads.Scored) error {
+// pushPage pushes one page.
+func (p *pushRun) pushPage(ctx context.Context, page []leads.Scored) error {
 	var list []crm.Lead
 	for _, l := range page {
 		p.sum.Leads++
 		if l.UEN == "" || l.Name == "" {
-			p.fail(l.UEN, "without registration number or name")
+			p.countFailure(l.UEN, "without registration number or name")
 			continue
 		}
 		list = append(list, crm.Lead{UEN: l.UEN, Name: l.Name, Industry: l.IndustryNorm, Employees: int(l.EmployeesEst),
@@ -121,7 +121,7 @@ func (p *push) all(ctx context.Context, page []leads.Scored) error {
 			Bucket: l.Bucket, Features: l.Features, Rationale: l.Rationale})
 	}
 	created, updated, failed := p.sum.Created, p.sum.Updated, p.sum.Failed
-	err := p.some(ctx, list)
+	err := p.pushBisecting(ctx, list)
 	if err == nil {
 		// By difference: halves that were pushed again would count what the first attempt did as unchanged.
 		p.sum.Unchanged += int64(len(list)) - (p.sum.Created - created) - (p.sum.Updated - updated) - (p.sum.Failed - failed)
@@ -129,12 +129,12 @@ func (p *push) all(ctx context.Context, page []leads.Scored) error {
 	return err
 }
 
-// some pushes leads, and when Odoo refuses what is in them, halves until those alone are left out.
-func (p *push) some(ctx context.Context, list []crm.Lead) error {
+// pushBisecting pushes leads, and when Odoo refuses what is in them, halves until those alone are left out.
+func (p *pushRun) pushBisecting(ctx context.Context, list []crm.Lead) error {
 	if len(list) == 0 {
 		return nil
 	}
-	done, err := p.once(ctx, list)
+	done, err := p.pushBatch(ctx, list)
 	p.sum.Created += int64(done.Created)
 	p.sum.Updated += int64(done.Updated)
 	switch {
@@ -143,19 +143,19 @@ func (p *push) some(ctx context.Context, list []crm.Lead) error {
 	case !fault.Is(err, fault.Unprocessable) && !fault.Is(err, fault.Invalid):
 		return err
 	case len(list) == 1:
-		p.fail(list[0].UEN, fault.Text(err))
+		p.countFailure(list[0].UEN, fault.Text(err))
 		p.Log.WarnContext(ctx, "lead refused by Odoo", "uen", list[0].UEN, "error", err)
 		return nil
 	}
 	half := len(list) / 2
-	if err := p.some(ctx, list[:half]); err != nil {
+	if err := p.pushBisecting(ctx, list[:half]); err != nil {
 		return err
 	}
-	return p.some(ctx, list[half:])
+	return p.pushBisecting(ctx, list[half:])
 }
 
-// once asks for the workspace each time: its key may have been rotated since.
-func (p *push) once(ctx context.Context, list []crm.Lead) (crm.Pushed, error) {
+// pushBatch asks for the workspace each time: its key may have been rotated since.
+func (p *pushRun) pushBatch(ctx context.Context, list []crm.Lead) (crm.Pushed, error) {
 	w, err := p.Current(ctx, p.tenant)
 	if err != nil {
 		return crm.Pushed{}, err
@@ -166,7 +166,7 @@ func (p *push) once(ctx context.Context, list []crm.Lead) (crm.Pushed, error) {
 	return p.Odoo.PushLeads(ctx, w, list)
 }
 
-func (p *push) fail(uen, why string) {
+func (p *pushRun) countFailure(uen, why string) {
 	p.sum.Failed++
 	if len(p.sum.Reasons) < reasonsAtMost {
 		p.sum.Reasons = append(p.sum.Reasons, uen+": "+why)

@@ -47,14 +47,14 @@ type PushWorker struct {
 func (p *PushWorker) Work(ctx context.Context, job *river.Job[PushArgs]) error {
 	s, id := p.Workspaces, job.Args.Tenant
 	ctx = logging.With(ctx, slog.String("tenant_id", id.String()), slog.Int64("job_id", job.ID))
-	if err := s.usable(ctx, id); err != nil {
-		return final(err)
+	if err := s.requireUsable(ctx, id); err != nil {
+		return cancelIfPermanent(err)
 	}
 	before, err := s.lastScored(ctx, id)
 	if err != nil {
 		return err
 	}
-	sum, err := s.push(ctx, id, PushOptions{}, func(Pushed) {})
+	sum, err := s.pushPages(ctx, id, PushOptions{}, func(Pushed) {})
 	s.Log.InfoContext(ctx, "push", "leads", sum.Leads, "created", sum.Created, "updated", sum.Updated, "unchanged",
 		sum.Unchanged, "failed", sum.Failed)
 	switch {
@@ -63,7 +63,7 @@ func (p *PushWorker) Work(ctx context.Context, job *river.Job[PushArgs]) error {
 	case fault.Is(err, fault.Conflict):
 		return river.JobSnooze(busyPause)
 	case err != nil:
-		return final(err)
+		return cancelIfPermanent(err)
 	}
 	after, err := s.lastScored(ctx, id)
 	if err == nil && !after.Equal(before) {

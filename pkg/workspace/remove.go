@@ -44,11 +44,11 @@ func (s *Service) Close(ctx context.Context, id tenantid.ID, fate Fate, by tenan
 	if err != nil || fate == Keep {
 		return out, err
 	}
-	return out, s.remove(ctx, &out, by)
+	return out, s.removeWorkspace(ctx, &out, by)
 }
 
-func (s *Service) remove(ctx context.Context, out *Closed, by tenant.By) error {
-	c, err := s.read(ctx, out.Tenant)
+func (s *Service) removeWorkspace(ctx context.Context, out *Closed, by tenant.By) error {
+	c, err := s.readConnection(ctx, out.Tenant)
 	if fault.Is(err, fault.NotFound) {
 		return nil
 	}
@@ -58,7 +58,7 @@ func (s *Service) remove(ctx context.Context, out *Closed, by tenant.By) error {
 	if err != nil {
 		return err
 	}
-	release, err := s.lock(ctx, out.Tenant)
+	release, err := s.waitForLock(ctx, out.Tenant)
 	if err != nil {
 		return err
 	}
@@ -86,8 +86,8 @@ func (s *Service) remove(ctx context.Context, out *Closed, by tenant.By) error {
 	})
 }
 
-// usable is a Denied fault for a tenant whose workspace is not to be worked on.
-func (s *Service) usable(ctx context.Context, id tenantid.ID) error {
+// requireUsable is a Denied fault for a tenant whose workspace is not to be worked on.
+func (s *Service) requireUsable(ctx context.Context, id tenantid.ID) error {
 	return s.DB.InSystem(ctx, "workspace tenant", func(ctx context.Context, tx postgres.SystemTx) error {
 		t, err := tenant.Find(ctx, tx, id.String())
 		if err != nil {

@@ -23,7 +23,7 @@ func (s *Service) Rotate(ctx context.Context, id tenantid.ID, by tenant.By) erro
 	if err := s.Configured(); err != nil {
 		return err
 	}
-	release, err := s.lock(ctx, id)
+	release, err := s.waitForLock(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (s *Service) Rotate(ctx context.Context, id tenantid.ID, by tenant.By) erro
 			sealed); err != nil {
 			return err
 		}
-		return s.record(ctx, tx, c, by, "odoo.key.rotate")
+		return s.recordRotation(ctx, tx, c, by, "odoo.key.rotate")
 	})
 	if err != nil {
 		return err
@@ -69,13 +69,13 @@ func (s *Service) finishRotation(ctx context.Context, c Connection, by tenant.By
 		if err != nil {
 			return err
 		}
-		return s.record(ctx, tx, c, by, "odoo.key.rotated")
+		return s.recordRotation(ctx, tx, c, by, "odoo.key.rotated")
 	})
 	after := c.Workspace
 	after.Secret = c.Next
 	return after, err
 }
 
-func (s *Service) record(ctx context.Context, tx postgres.SystemTx, c Connection, by tenant.By, action string) error {
+func (s *Service) recordRotation(ctx context.Context, tx postgres.SystemTx, c Connection, by tenant.By, action string) error {
 	return tenant.Record(ctx, tx, by, tenant.Act{Tenant: c.Tenant, Action: action, Object: c.Database})
 }

@@ -15,10 +15,10 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// SSO is how people sign in to their workspace: at the provider that leadctl's own tokens come from, through a public
+// OdooLogin is how people sign in to their workspace: at the provider that leadctl's own tokens come from, through a public
 // client of Odoo's. Odoo's server has each token judged by a route of leadctl (ValidationPath), because Odoo itself
 // looks at nothing but the subject, and Odoo 14 can ask no provider in the way that providers want to be asked.
-type SSO struct {
+type OdooLogin struct {
 	ClientID string // Odoo's client at the provider
 	Issuer   string
 	BaseURL  string // leadctl's API as Odoo's server reaches it
@@ -34,14 +34,14 @@ const (
 	providerButton = "Sign in with single sign-on"
 )
 
-// provider is what the workspace shall offer.
-func (s *Service) provider(ctx context.Context, id tenantid.ID) (provision.OAuthProvider, error) {
-	route := strings.TrimSuffix(s.SSO.BaseURL, "/") + ValidationPath
+// oauthProvider is what the workspace shall offer.
+func (s *Service) oauthProvider(ctx context.Context, id tenantid.ID) (provision.OAuthProvider, error) {
+	route := strings.TrimSuffix(s.OdooLogin.BaseURL, "/") + ValidationPath
 	if s.Odoo.Mode() == provision.ModeDatabase {
 		route += "?tenant=" + id.String()
 	}
-	d, err := s.SSO.Discover(ctx)
-	return provision.OAuthProvider{Name: providerName, Button: providerButton, ClientID: s.SSO.ClientID,
+	d, err := s.OdooLogin.Discover(ctx)
+	return provision.OAuthProvider{Name: providerName, Button: providerButton, ClientID: s.OdooLogin.ClientID,
 		AuthEndpoint: d.AuthorizationURL, UserInfo: route}, err
 }
 
@@ -74,7 +74,7 @@ func (s *Service) configureSSO(ctx context.Context, w provision.Workspace) (left
 	if err := s.ssoConfigured(); err != nil {
 		return nil, err
 	}
-	want, err := s.provider(ctx, w.Tenant)
+	want, err := s.oauthProvider(ctx, w.Tenant)
 	if err != nil {
 		return nil, err
 	}
@@ -82,12 +82,12 @@ func (s *Service) configureSSO(ctx context.Context, w provision.Workspace) (left
 	if err != nil {
 		return nil, err
 	}
-	members, err := s.members(ctx, w.Tenant)
+	members, err := s.tenantMembers(ctx, w.Tenant)
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range members {
-		if m.Subject == nil || m.Issuer == nil || *m.Issuer != s.SSO.Issuer {
+		if m.Subject == nil || m.Issuer == nil || *m.Issuer != s.OdooLogin.Issuer {
 			continue
 		}
 		uid, err := s.Odoo.EnsureUser(ctx, w, provision.User{Email: m.Email()})
@@ -111,7 +111,7 @@ func setAside(left []error, err error) ([]error, error) {
 }
 
 func (s *Service) ssoConfigured() error {
-	if err := s.Configured(); err != nil || s.SSO != nil {
+	if err := s.Configured(); err != nil || s.OdooLogin != nil {
 		return err
 	}
 	return fault.New(fault.Operator, "sign-in to Odoo: not configured").
@@ -128,29 +128,29 @@ func (s *Service) VerifySSO(ctx context.Context, id tenantid.ID) ([]provision.Ch
 	if err != nil {
 		return nil, err
 	}
-	members, err := s.members(ctx, id)
+	members, err := s.tenantMembers(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	var want provision.OAuthProvider
 	checks := []provision.Check{
-		check("identity provider", func() (string, error) {
-			want, err = s.provider(ctx, id)
+		timeCheck("identity provider", func() (string, error) {
+			want, err = s.oauthProvider(ctx, id)
 			return want.AuthEndpoint, err
 		}),
-		check("provider in Odoo", func() (string, error) { return providerName, s.Odoo.CheckSSO(ctx, w, want) }),
+		timeCheck("provider in Odoo", func() (string, error) { return providerName, s.Odoo.CheckSSO(ctx, w, want) }),
 	}
 	for _, m := range members {
-		if m.Subject != nil && m.Issuer != nil && *m.Issuer == s.SSO.Issuer {
-			checks = append(checks, check("user "+m.UserID,
+		if m.Subject != nil && m.Issuer != nil && *m.Issuer == s.OdooLogin.Issuer {
+			checks = append(checks, timeCheck("user "+m.UserID,
 				func() (string, error) { return *m.Subject, s.checkLink(ctx, w, m) }))
 		}
 	}
-	return append(checks, check("validation route",
-		func() (string, error) { return want.UserInfo, s.SSO.checkRoute(ctx, want.UserInfo) })), nil
+	return append(checks, timeCheck("validation route",
+		func() (string, error) { return want.UserInfo, s.OdooLogin.checkRoute(ctx, want.UserInfo) })), nil
 }
 
-func check(name string, ask func() (string, error)) provision.Check {
+func timeCheck(name string, ask func() (string, error)) provision.Check {
 	start := time.Now()
 	found, err := ask()
 	return provision.Check{Name: name, Detail: found, Took: time.Since(start), Err: err}
@@ -168,7 +168,7 @@ func (s *Service) checkLink(ctx context.Context, w provision.Workspace, m tenant
 }
 
 // checkRoute asks the route about a token that is none: it has to answer, and to refuse.
-func (s SSO) checkRoute(ctx context.Context, route string) error {
+func (s OdooLogin) checkRoute(ctx context.Context, route string) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, route, nil)

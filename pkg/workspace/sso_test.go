@@ -24,7 +24,7 @@ func (r *rig) withSSO(t *testing.T, route http.HandlerFunc) {
 	t.Helper()
 	api := httptest.NewServer(route)
 	t.Cleanup(api.Close)
-	r.SSO = &workspace.SSO{ClientID: "odoo", Issuer: issuer, BaseURL: api.URL,
+	r.OdooLogin = &workspace.OdooLogin{ClientID: "odoo", Issuer: issuer, BaseURL: api.URL,
 		Discover: func(context.Context) (sso.Discovery, error) {
 			return sso.Discovery{AuthorizationURL: issuer + "/auth"}, nil
 		}}
@@ -84,7 +84,7 @@ func TestSignInToOdooIsConfiguredAndVerified(t *testing.T) {
 		Fields: []string{"client_id", "auth_endpoint", "validation_endpoint"}})
 	require.NoError(t, err)
 	require.Len(t, providers, 1)
-	require.Equal(t, r.SSO.BaseURL+"/odoo/userinfo?tenant="+id.String(), providers[0].Text("validation_endpoint"))
+	require.Equal(t, r.OdooLogin.BaseURL+"/odoo/userinfo?tenant="+id.String(), providers[0].Text("validation_endpoint"))
 	require.Equal(t, issuer+"/auth", providers[0].Text("auth_endpoint"))
 }
 
@@ -130,7 +130,7 @@ func TestAWrongValidationRouteIsTold(t *testing.T) {
 	last := checks[len(checks)-1]
 	require.True(t, fault.Is(last.Err, fault.Operator), "%v", last.Err)
 	require.Contains(t, fault.Hint(last.Err), "LEADCTL_ODOO_VALIDATION_URL")
-	r.SSO = nil
+	r.OdooLogin = nil
 	_, err = r.VerifySSO(t.Context(), id)
 	require.True(t, fault.Is(err, fault.Operator))
 }

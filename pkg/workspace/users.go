@@ -43,12 +43,12 @@ const busyPause = 3 * time.Second // before asking again for a workspace that so
 func (u *UsersWorker) Work(ctx context.Context, job *river.Job[UsersArgs]) error {
 	s, id := u.Workspaces, job.Args.Tenant
 	ctx = logging.With(ctx, slog.String("tenant_id", id.String()), slog.Int64("job_id", job.ID))
-	if err := s.usable(ctx, id); err != nil {
-		return final(err)
+	if err := s.requireUsable(ctx, id); err != nil {
+		return cancelIfPermanent(err)
 	}
 	w, err := s.Current(ctx, id)
 	if err != nil {
-		return final(err)
+		return cancelIfPermanent(err)
 	}
 	release, ok, err := s.TryLock(ctx, id)
 	if err != nil {
@@ -58,22 +58,22 @@ func (u *UsersWorker) Work(ctx context.Context, job *river.Job[UsersArgs]) error
 		return river.JobSnooze(busyPause)
 	}
 	defer release()
-	members, err := s.members(ctx, id)
+	members, err := s.tenantMembers(ctx, id)
 	if err != nil {
 		return err
 	}
 	left, err := s.EnsureUsers(ctx, w, members)
-	if err == nil && s.SSO != nil {
+	if err == nil && s.OdooLogin != nil {
 		left, err = s.configureSSO(ctx, w)
 	}
 	for _, l := range left {
 		s.Log.WarnContext(ctx, "Odoo account left alone", "error", l)
 	}
-	return final(err)
+	return cancelIfPermanent(err)
 }
 
-// final ends a job that only an operator can help.
-func final(err error) error {
+// cancelIfPermanent ends a job that only an operator can help.
+func cancelIfPermanent(err error) error {
 	switch fault.KindOf(err) {
 	case fault.Operator, fault.NotFound, fault.Invalid, fault.Denied:
 		return river.JobCancel(err)
@@ -88,7 +88,7 @@ func retryAt(attempt int) time.Time {
 	return time.Now().Add(jobs.Backoff(attempt, 2*time.Second, 5*time.Minute))
 }
 
-func (s *Service) members(ctx context.Context, id tenantid.ID) (list []tenant.Member, err error) {
+func (s *Service) tenantMembers(ctx context.Context, id tenantid.ID) (list []tenant.Member, err error) {
 	err = s.DB.InSystem(ctx, "workspace users", func(ctx context.Context, tx postgres.SystemTx) error {
 		list, err = tenant.Members(ctx, tx, id)
 		return err

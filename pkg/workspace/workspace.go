@@ -20,13 +20,13 @@ import (
 
 // Service is what doors and workers call. It is safe for concurrent use.
 type Service struct {
-	DB      *postgres.DB
-	Keys    *secret.Keyring
-	Odoo    *provision.Provisioner // nil: no Odoo is configured
-	BaseURL string                 // of Odoo, as users open it
-	Prefix  string                 // of database names
-	SSO     *SSO                   // nil: people do not sign in to Odoo through the identity provider
-	Log     *slog.Logger
+	DB        *postgres.DB
+	Keys      *secret.Keyring
+	Odoo      *provision.Provisioner // nil: no Odoo is configured
+	BaseURL   string                 // of Odoo, as users open it
+	Prefix    string                 // of database names
+	OdooLogin *OdooLogin             // nil: people do not sign in to Odoo through the identity provider
+	Log       *slog.Logger
 }
 
 // Classes of the session locks taken here; the object is the tenant.
@@ -55,8 +55,8 @@ const (
 	lockPause    = 100 * time.Millisecond
 )
 
-// lock waits for the workspace. Unavailable when it does not come free in time.
-func (s *Service) lock(ctx context.Context, id tenantid.ID) (release func(), err error) {
+// waitForLock waits for the workspace. Unavailable when it does not come free in time.
+func (s *Service) waitForLock(ctx context.Context, id tenantid.ID) (release func(), err error) {
 	for end := time.Now().Add(lockPatience); ; {
 		release, ok, err := s.TryLock(ctx, id)
 		if err != nil || ok {
