@@ -68,8 +68,6 @@ func pending() []string {
 
 		"pkg/wire",
 
-		"pkg/workspace",
-
 		"scripts",
 	}
 }

@@ -15,30 +15,30 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// purpose is what the secrets of odoo_connections are sealed for.
+// purpose is the purpose that the secrets in odoo_connections are sealed for.
 const purpose = "odoo_secret"
 
-// Connection is a tenant's row, opened.
+// Connection is a tenant's odoo_connections row with its secrets unsealed.
 type Connection struct {
 	provision.Workspace
-	Next odoo.Secret // what a rotation that was begun and not finished puts in the secret's place; else ""
+	Next odoo.Secret // the next secret, while a rotation is unfinished; otherwise ""
 }
 
-// Open reads where a tenant's workspace is and unseals its secret. Faults: NotFound when none was recorded, Operator
-// when the secret does not open.
+// Open reads a tenant's connection and unseals its secret. Faults: NotFound when the tenant has no connection, Operator
+// when the keyset cannot open the secret.
 func (s *Service) Open(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) (Connection, error) {
 	r, err := readRow(ctx, tx, id)
 	if err != nil {
 		return Connection{}, err
 	}
 	if !r.isComplete() {
-		return Connection{}, fault.New(fault.NotFound, "Odoo connection of tenant %s: there is none yet", id).
+		return Connection{}, fault.New(fault.NotFound, "tenant %s has no Odoo connection yet", id).
 			WithHint("leadctl tenant provision %s --wait", id)
 	}
 	return s.unsealConnection(r, id)
 }
 
-// row is odoo_connections as it stands.
+// row is a row of odoo_connections, its secrets sealed.
 type row struct {
 	database string
 	secret   string
@@ -46,10 +46,11 @@ type row struct {
 	active   bool
 }
 
-// isComplete: leadctl writes rows isComplete; what other services left may lack something.
+// isComplete reports whether the row has a database and a secret. leadctl writes both; a row that another service wrote
+// may lack one.
 func (r row) isComplete() bool { return r.database != "" && r.secret != "" }
 
-// readRow locks the tenant's row; the zero row when there is none.
+// readRow locks and reads the tenant's row. It returns the zero row when there is none.
 func readRow(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) (r row, err error) {
 	err = tx.QueryRow(ctx, `SELECT coalesce(db_name, ''), coalesce(secret, ''), coalesce(pending_secret, ''), active
 		FROM odoo_connections WHERE tenant_id = $1 FOR UPDATE`, id).Scan(&r.database, &r.secret, &r.pending, &r.active)
@@ -73,11 +74,11 @@ func (s *Service) unsealConnection(r row, id tenantid.ID) (Connection, error) {
 	return c, err
 }
 
-// Prepare reads the workspace that a tenant has, or decides on one: its name and secret are stored, sealed, before
-// anything in Odoo knows them, so that no crash can lose them and the later steps install exactly that secret. A
-// rotation that was cut short is finished. The caller holds the workspace (TryLock).
+// Prepare returns the tenant's workspace, with its name and secret. For a new workspace it chooses both and stores
+// them, the secret sealed, before Odoo learns them: a crash loses neither, and the later steps install this secret.
+// Prepare finishes an interrupted rotation. The caller holds the workspace lock (TryLock).
 //
-// A secret that another service left in the clear is never used: its row is overwritten, in one statement.
+// Prepare never uses a secret that another service stored in the clear: it overwrites the row in one statement.
 func (s *Service) Prepare(ctx context.Context, id tenantid.ID, by tenant.By) (provision.Workspace, error) {
 	var c Connection
 	err := s.DB.InSystem(ctx, "workspace connection", func(ctx context.Context, tx postgres.SystemTx) (err error) {
@@ -90,30 +91,37 @@ func (s *Service) Prepare(ctx context.Context, id tenantid.ID, by tenant.By) (pr
 	return s.finishRotation(ctx, c, by)
 }
 
-func (s *Service) ensureRow(ctx context.Context, tx postgres.SystemTx, id tenantid.ID, by tenant.By) (Connection,
-	error) {
+// ensureRow returns the tenant's connection, and writes a new one when there is no row or its secret is not sealed.
+func (s *Service) ensureRow(
+	ctx context.Context, tx postgres.SystemTx, id tenantid.ID, by tenant.By,
+) (Connection, error) {
 	name := s.Odoo.DatabaseName(s.Prefix, id)
 	r, err := readRow(ctx, tx, id)
-	ours := r.isComplete() && secret.Sealed(r.secret)
+	sealedByUs := r.isComplete() && secret.Sealed(r.secret)
 	switch {
 	case err != nil:
 		return Connection{}, err
-	case ours && r.database == name:
+	case sealedByUs && r.database == name:
 		return s.unsealConnection(r, id)
-	case ours:
+	case sealedByUs:
 		return Connection{}, fault.New(fault.Operator,
-			"tenant %s: connected to another Odoo database than leadctl would make", id).
-			WithHint("that workspace stays untouched; remove the tenant's odoo_connections row to have a new one made")
+			"tenant %s is connected to an Odoo database with another name than %s", id, name).
+			WithHint("leadctl does not change that workspace; " +
+				"delete the tenant's row in odoo_connections to get a new one")
 	}
 	c := Connection{Workspace: provision.Workspace{Tenant: id, Database: name, Secret: odoo.NewSecret()}}
 	sealed, err := s.Keys.Seal(string(c.Secret), purpose, id)
 	if err != nil {
 		return c, err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO odoo_connections (tenant_id, base_url, db_name, auth_type, login, secret, protocol, active)
+	_, err = tx.Exec(ctx, `
+		INSERT INTO odoo_connections (tenant_id, base_url, db_name, auth_type, login, secret, protocol, active)
 		VALUES ($1, $2, $3, $6, $4, $5, 'xmlrpc', false)
-		ON CONFLICT (tenant_id) DO UPDATE SET base_url = EXCLUDED.base_url, db_name = EXCLUDED.db_name, company_id = NULL, auth_type = EXCLUDED.auth_type,
-			login = EXCLUDED.login, secret = EXCLUDED.secret, pending_secret = NULL, protocol = EXCLUDED.protocol, server_version = NULL, active = false,
+		ON CONFLICT (tenant_id) DO UPDATE SET
+			base_url = EXCLUDED.base_url, db_name = EXCLUDED.db_name, company_id = NULL,
+			auth_type = EXCLUDED.auth_type, login = EXCLUDED.login,
+			secret = EXCLUDED.secret, pending_secret = NULL,
+			protocol = EXCLUDED.protocol, server_version = NULL, active = false,
 			smoke_at = NULL, smoke_passed = NULL, smoke_checks = NULL, updated_at = now()`,
 		id, s.BaseURL, name, s.Odoo.ServiceLogin(id), sealed, s.Odoo.AuthType())
 	if err != nil || r.secret == "" {
@@ -123,25 +131,27 @@ func (s *Service) ensureRow(ctx context.Context, tx postgres.SystemTx, id tenant
 		Detail: map[string]any{"former_database": r.database, "reason": "its secret was stored in the clear"}})
 }
 
-// Activate notes that the workspace passed its smoke test, and what it runs on. Conflict when the row names another by
-// now, or is gone.
+// Activate marks the workspace active after its smoke test and stores the version and protocol of its Odoo. It returns
+// a Conflict fault when the row is deleted or names another database.
 func (s *Service) Activate(ctx context.Context, w provision.Workspace) error {
 	about, err := s.Odoo.About(ctx, w)
 	if err != nil {
 		return err
 	}
 	return s.DB.InSystem(ctx, "workspace connection", func(ctx context.Context, tx postgres.SystemTx) error {
-		tag, err := tx.Exec(ctx, `UPDATE odoo_connections SET active = true, server_version = $3, protocol = $4, company_id = nullif($5::int, 0), updated_at = now()
+		tag, err := tx.Exec(ctx, `
+			UPDATE odoo_connections
+			SET active = true, server_version = $3, protocol = $4, company_id = nullif($5::int, 0), updated_at = now()
 			WHERE tenant_id = $1 AND db_name = $2`, w.Tenant, w.Database, about.Version, about.Protocol, about.Company)
 		if err == nil && tag.RowsAffected() == 0 {
-			err = fault.New(fault.Conflict, "Odoo connection of tenant %s: changed meanwhile", w.Tenant)
+			err = fault.New(fault.Conflict, "Odoo connection of tenant %s: another process changed it", w.Tenant)
 		}
 		return err
 	})
 }
 
-// Current is the workspace with the secret that opens it. A rotation that a crash cut short is finished first, which is
-// the one time that it calls Odoo. Faults: as Open, and those of Odoo.
+// Current returns the workspace with the secret that opens it. It finishes an interrupted rotation first, and calls
+// Odoo only then. Faults: those of Open and of Odoo.
 func (s *Service) Current(ctx context.Context, id tenantid.ID) (provision.Workspace, error) {
 	c, err := s.readConnection(ctx, id)
 	if err != nil || c.Next == "" {
@@ -152,7 +162,7 @@ func (s *Service) Current(ctx context.Context, id tenantid.ID) (provision.Worksp
 		return c.Workspace, err
 	}
 	defer release()
-	if c, err = s.readConnection(ctx, id); err != nil || c.Next == "" { // finished by whoever held it
+	if c, err = s.readConnection(ctx, id); err != nil || c.Next == "" { // the process that held the lock finished it
 		return c.Workspace, err
 	}
 	return s.finishRotation(ctx, c, tenant.By{Actor: tenant.ActorLeadctl})
@@ -166,7 +176,7 @@ func (s *Service) readConnection(ctx context.Context, id tenantid.ID) (c Connect
 	return c, err
 }
 
-// SealedColumns are the columns in which this package keeps sealed values.
+// SealedColumns lists the columns with sealed values that this package owns.
 func SealedColumns() []secret.Column {
 	return []secret.Column{
 		{Table: "odoo_connections", Key: "tenant_id", Value: "secret", Purpose: purpose, Tenant: true},

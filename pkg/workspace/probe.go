@@ -9,8 +9,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// Latency is how long one small call to the tenant's workspace takes, made as leadctl's own account. The sign-in before
-// it does not count.
+// Latency measures one small call to the tenant's workspace with leadctl's own account, without the sign-in.
 func (s *Service) Latency(ctx context.Context, id tenantid.ID) (time.Duration, error) {
 	var at Connection
 	err := s.DB.InSystem(ctx, "console: Odoo latency", func(ctx context.Context, tx postgres.SystemTx) (err error) {

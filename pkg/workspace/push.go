@@ -54,7 +54,7 @@ func (s *Service) Push(ctx context.Context, id tenantid.ID, opts PushOptions, by
 	}))
 }
 
-// pushPages is Push for the job that follows a scoring, which leaves no line.
+// pushPages is Push without an audit record, for the job that follows a scoring.
 func (s *Service) pushPages(ctx context.Context, id tenantid.ID, opts PushOptions, tell func(Pushed)) (Pushed, error) {
 	sum := Pushed{Reasons: []string{}}
 	if err := s.Configured(); err != nil {
@@ -124,12 +124,13 @@ func (p *pushRun) pushPage(ctx context.Context, page []leads.Scored) error {
 	err := p.pushBisecting(ctx, list)
 	if err == nil {
 		// By difference: halves that were pushed again would count what the first attempt did as unchanged.
-		p.sum.Unchanged += int64(len(list)) - (p.sum.Created - created) - (p.sum.Updated - updated) - (p.sum.Failed - failed)
+		changed := (p.sum.Created - created) + (p.sum.Updated - updated) + (p.sum.Failed - failed)
+		p.sum.Unchanged += int64(len(list)) - changed
 	}
 	return err
 }
 
-// pushBisecting pushes leads, and when Odoo refuses what is in them, halves until those alone are left out.
+// pushBisecting pushes list. When Odoo refuses it, it pushes the halves, until only the refused leads are left out.
 func (p *pushRun) pushBisecting(ctx context.Context, list []crm.Lead) error {
 	if len(list) == 0 {
 		return nil
@@ -154,7 +155,7 @@ func (p *pushRun) pushBisecting(ctx context.Context, list []crm.Lead) error {
 	return p.pushBisecting(ctx, list[half:])
 }
 
-// pushBatch asks for the workspace each time: its key may have been rotated since.
+// pushBatch reads the workspace each time, because its secret may have been rotated since the last batch.
 func (p *pushRun) pushBatch(ctx context.Context, list []crm.Lead) (crm.Pushed, error) {
 	w, err := p.Current(ctx, p.tenant)
 	if err != nil {

@@ -18,14 +18,17 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-// scored gives the tenant n scored leads: score i/n, high above a half.
+// scored inserts n scored leads for the tenant: lead i has score i/n, and bucket high above a half.
 func (r *rig) scored(t *testing.T, id tenantid.ID, n int) {
 	t.Helper()
 	r.exec(t, `WITH c AS (INSERT INTO companies (uen, name, industry_norm, incorporation_year)
-			SELECT format('T%sU%s', $1::int, i), 'Company ' || i, 'software', 2001 FROM generate_series(1, $2::int) i RETURNING company_id, uen),
-		f AS (INSERT INTO lead_features (tenant_id, company_id, features, source) SELECT $1::int, company_id, '{"industry": 1}', 'leadctl' FROM c)
+			SELECT format('T%sU%s', $1::int, i), 'Company ' || i, 'software', 2001 FROM generate_series(1, $2::int) i
+			RETURNING company_id, uen),
+		f AS (INSERT INTO lead_features (tenant_id, company_id, features, source)
+			SELECT $1::int, company_id, '{"industry": 1}', 'leadctl' FROM c)
 		INSERT INTO lead_scores (tenant_id, company_id, score, bucket, rationale, source)
-		SELECT $1::int, company_id, i::float8 / $2::int, CASE WHEN i * 2 > $2::int THEN 'high' ELSE 'low' END, 'because', 'leadctl'
+		SELECT $1::int, company_id, i::float8 / $2::int,
+			CASE WHEN i * 2 > $2::int THEN 'high' ELSE 'low' END, 'because', 'leadctl'
 		FROM (SELECT company_id, split_part(uen, 'U', 2)::int AS i FROM c) x`, id, n)
 }
 
@@ -36,7 +39,7 @@ func (r *rig) push(t *testing.T, id tenantid.ID, opts workspace.PushOptions) wor
 	return sum
 }
 
-// written counts what Odoo was made to do to a model.
+// written counts the operations do on a model in Odoo's ledger.
 func (r *rig) written(do, model string) (n int) {
 	for _, e := range r.stand.Ledger() {
 		if e.Do == do && e.Model == model {
@@ -55,7 +58,7 @@ func (r *rig) session(t *testing.T, id tenantid.ID) *odoo.Session {
 	return s
 }
 
-func TestPushMakesChangesAndLeavesAlone(t *testing.T) {
+func TestPushCreatesUpdatesAndSkips(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	id, _ := r.tenant(t, "Acme")
@@ -80,7 +83,7 @@ func TestPushMakesChangesAndLeavesAlone(t *testing.T) {
 	effects = len(r.stand.Ledger())
 	require.Equal(t, workspace.Pushed{Leads: 450, Unchanged: 450, Reasons: []string{}},
 		r.push(t, id, workspace.PushOptions{}))
-	require.Len(t, r.stand.Ledger(), effects, "the same again writes nothing")
+	require.Len(t, r.stand.Ledger(), effects, "a second push writes nothing")
 
 	r.exec(t, `UPDATE lead_scores SET rationale = 'for another reason' WHERE score > 0.99`)
 	require.EqualValues(t, 5, r.push(t, id, workspace.PushOptions{}).Updated)
@@ -90,7 +93,7 @@ func TestPushMakesChangesAndLeavesAlone(t *testing.T) {
 	require.NoError(t, err, "a tenant without leads has nothing to push")
 }
 
-// What salespeople changed stays: name, stage and contact are theirs.
+// A push does not overwrite what salespeople change: name, stage and contact.
 func TestPushKeepsWhatSalespeopleChanged(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -106,13 +109,14 @@ func TestPushKeepsWhatSalespeopleChanged(t *testing.T) {
 	require.NoError(t, s.Write(t.Context(), "res.partner", []int64{found[0].Int("partner_id")},
 		odoo.Record{"name": "Company One (Mrs Tan)", "email": "tan@company.example"}, nil))
 
-	r.exec(t, `UPDATE lead_scores SET score = 0.7, rationale = 'anew'; UPDATE companies SET industry_norm = 'shipping', name = 'COMPANY 1 PTE LTD'`)
+	r.exec(t, `UPDATE lead_scores SET score = 0.7, rationale = 'new rationale'`)
+	r.exec(t, `UPDATE companies SET industry_norm = 'shipping', name = 'COMPANY 1 PTE LTD'`)
 	require.EqualValues(t, 1, r.push(t, id, workspace.PushOptions{}).Updated)
 	lead, err := s.SearchRead(t.Context(), "crm.lead",
 		odoo.Query{Fields: []string{"name", "type", "email_from", "phone", "x_pre_sdr_score", "x_pre_sdr_rationale"}})
 	require.NoError(t, err)
 	require.Len(t, lead, 1)
-	require.Equal(t, []string{"Call back on Monday", "opportunity", "boss@company.example", "+65 1", "anew"},
+	require.Equal(t, []string{"Call back on Monday", "opportunity", "boss@company.example", "+65 1", "new rationale"},
 		[]string{lead[0].Text("name"), lead[0].Text("type"), lead[0].Text("email_from"), lead[0].Text("phone"),
 			lead[0].Text("x_pre_sdr_rationale")})
 	require.InDelta(t, 0.7, lead[0].Float("x_pre_sdr_score"), 1e-9)
@@ -123,8 +127,8 @@ func TestPushKeepsWhatSalespeopleChanged(t *testing.T) {
 		[]string{partner[0].Text("name"), partner[0].Text("email"), partner[0].Text("x_industry_norm")})
 }
 
-// Wherever a push is cut off, going on makes each lead once.
-func TestAPushCutOffAnywhereGoesOn(t *testing.T) {
+// A push that is interrupted at any call creates each lead once when it is continued.
+func TestAnInterruptedPushContinues(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	const n = 30
@@ -148,19 +152,19 @@ func TestAPushCutOffAnywhereGoesOn(t *testing.T) {
 			}
 			have, err := r.session(t, id).SearchCount(t.Context(), model, query)
 			require.NoError(t, err)
-			require.EqualValues(t, n, have, "%s, cut off at call %d", model, cut)
+			require.EqualValues(t, n, have, "%s, interrupted at call %d", model, cut)
 		}
 	}
 }
 
-// A lead that Odoo refuses is left out and told; the others go on.
-func TestOneRefusedLeadKeepsNoOtherBack(t *testing.T) {
+// A push leaves out and reports a lead that Odoo refuses, and pushes the others.
+func TestPushLeavesOutARefusedLead(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	id, _ := r.tenant(t, "Acme")
 	r.scored(t, id, 20)
 	r.exec(t, `UPDATE companies SET uen = NULL WHERE name = 'Company 3'`)
-	// Five refusals: of 19, 9, 4 and 2 companies, and of the one among them.
+	// Five refusals: of 19, 9, 4 and 2 companies, and of the single one.
 	r.stand.Inject(odootest.Fault{Op: "res.partner.create", Times: 5, Do: odootest.Refuse, Code: 2,
 		Text: "CANARY of an upstream"})
 	sum := r.push(t, id, workspace.PushOptions{})
@@ -169,11 +173,11 @@ func TestOneRefusedLeadKeepsNoOtherBack(t *testing.T) {
 	require.EqualValues(t, 18, sum.Created+sum.Unchanged)
 	require.Len(t, sum.Reasons, 2)
 	require.NotContains(t, fmt.Sprint(sum.Reasons), "CANARY")
-	require.EqualValues(t, 1, r.push(t, id, workspace.PushOptions{}).Created, "the one that was refused is tried again")
+	require.EqualValues(t, 1, r.push(t, id, workspace.PushOptions{}).Created, "the next push retries the refused lead")
 }
 
-// Pushes of one tenant take turns, and a key that is rotated meanwhile stops none.
-func TestPushesTakeTurns(t *testing.T) {
+// A second push of a tenant is a Conflict while one runs, and a rotation of the secret does not stop a push.
+func TestOnePushAtATime(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	id, _ := r.tenant(t, "Acme")

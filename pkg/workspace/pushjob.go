@@ -22,8 +22,8 @@ type PushArgs struct {
 // Kind implements river.JobArgs.
 func (PushArgs) Kind() string { return "odoo_push" }
 
-// PushQueue is worked beside the default one, and PushesAtOnce how many of it in a process: pushes may last, and keep
-// no first sign-in waiting.
+// PushQueue is the queue of pushes, and PushesAtOnce the number of pushes that a process runs at a time. A push may
+// take minutes; in the default queue it would delay a first sign-in.
 const (
 	PushQueue    = "odoo_push"
 	PushesAtOnce = 2
@@ -42,8 +42,8 @@ type PushWorker struct {
 	Workspaces *Service
 }
 
-// Work implements river.Worker. Scores that were written while it ran have it run again: whoever wrote them found this
-// job there and made no other. A tenant without a workspace has nothing to push to.
+// Work implements river.Worker. It runs again when scores were written meanwhile, because the process that wrote them
+// found this job active and added no other. For a tenant without a workspace it does nothing.
 func (p *PushWorker) Work(ctx context.Context, job *river.Job[PushArgs]) error {
 	s, id := p.Workspaces, job.Args.Tenant
 	ctx = logging.With(ctx, slog.String("tenant_id", id.String()), slog.Int64("job_id", job.ID))
@@ -72,7 +72,7 @@ func (p *PushWorker) Work(ctx context.Context, job *river.Job[PushArgs]) error {
 	return err
 }
 
-// Timeout implements river.Worker: a first push of many leads takes as long as it takes, and a stopped one goes on.
+// Timeout implements river.Worker. The first push of many leads takes long; the next attempt continues a stopped push.
 func (p *PushWorker) Timeout(*river.Job[PushArgs]) time.Duration { return time.Hour }
 
 // NextRetry backs off from two seconds to five minutes.

@@ -10,33 +10,33 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// Fate is what becomes of the workspace of a tenant that is closed.
+// Fate says what Close does with the workspace of the tenant.
 type Fate string
 
 // The fates.
 const (
-	Keep    Fate = "keep"    // it stays as it is
-	Archive Fate = "archive" // it is put aside, where nobody opens it
-	Drop    Fate = "drop"    // it is deleted
+	Keep    Fate = "keep"    // leave it unchanged
+	Archive Fate = "archive" // keep its data, where users cannot open it
+	Drop    Fate = "drop"    // delete it
 )
 
-// Closed says what Close did.
+// Closed is the result of Close.
 type Closed struct {
 	Tenant     tenantid.ID `json:"tenant_id"`
 	Workspace  Fate        `json:"workspace"`
-	ArchivedAs string      `json:"archived_as"` // the database's name now; "" when none was put aside
+	ArchivedAs string      `json:"archived_as"` // new name of the database; "" when Close archived none
 	Dropped    bool        `json:"dropped"`
 }
 
-// Close ends a tenant: its users are refused from now on, and then its workspace meets its fate, if it carries our
-// marker. It may be repeated, and then goes on. Faults: Invalid for a fate that there is not, and those of Odoo, with
-// the tenant closed.
+// Close closes a tenant: leadctl refuses its users from now on. Then Close keeps, archives or drops the tenant's
+// workspace, provided that the workspace has leadctl's marker. A second call continues an interrupted one. Faults:
+// Invalid for an unknown fate; those of Odoo, after which the tenant stays closed.
 func (s *Service) Close(ctx context.Context, id tenantid.ID, fate Fate, by tenant.By) (Closed, error) {
 	out := Closed{Tenant: id, Workspace: fate}
 	switch fate {
 	case Keep, Archive, Drop:
 	default:
-		return out, fault.New(fault.Invalid, "workspace %q: not one of keep, archive, drop", string(fate))
+		return out, fault.New(fault.Invalid, "workspace %q: must be keep, archive or drop", string(fate))
 	}
 	err := s.DB.InSystem(ctx, "close tenant", func(ctx context.Context, tx postgres.SystemTx) error {
 		return tenant.Close(ctx, tx, id, string(fate), by)
@@ -47,6 +47,7 @@ func (s *Service) Close(ctx context.Context, id tenantid.ID, fate Fate, by tenan
 	return out, s.removeWorkspace(ctx, &out, by)
 }
 
+// removeWorkspace archives or drops the workspace of a closed tenant, and notes the result in out.
 func (s *Service) removeWorkspace(ctx context.Context, out *Closed, by tenant.By) error {
 	c, err := s.readConnection(ctx, out.Tenant)
 	if fault.Is(err, fault.NotFound) {
@@ -72,7 +73,7 @@ func (s *Service) removeWorkspace(ctx context.Context, out *Closed, by tenant.By
 		return err
 	}
 	return s.DB.InSystem(ctx, "close tenant", func(ctx context.Context, tx postgres.SystemTx) error {
-		// what is put aside may be wanted back
+		// The row keeps the secret of an archived workspace: an operator may restore it.
 		sql := `UPDATE odoo_connections SET active = false, updated_at = now() WHERE tenant_id = $1`
 		if out.Workspace == Drop {
 			sql = `DELETE FROM odoo_connections WHERE tenant_id = $1`
@@ -86,7 +87,7 @@ func (s *Service) removeWorkspace(ctx context.Context, out *Closed, by tenant.By
 	})
 }
 
-// requireUsable is a Denied fault for a tenant whose workspace is not to be worked on.
+// requireUsable returns a Denied fault unless the tenant is active.
 func (s *Service) requireUsable(ctx context.Context, id tenantid.ID) error {
 	return s.DB.InSystem(ctx, "workspace tenant", func(ctx context.Context, tx postgres.SystemTx) error {
 		t, err := tenant.Find(ctx, tx, id.String())

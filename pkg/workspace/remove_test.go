@@ -17,7 +17,7 @@ func (r *rig) exists(t *testing.T, database string) bool {
 	return there
 }
 
-func TestWhatBecomesOfAWorkspace(t *testing.T) {
+func TestCloseKeepsArchivesOrDrops(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	kept, w := r.tenant(t, "Kept")
@@ -33,7 +33,7 @@ func TestWhatBecomesOfAWorkspace(t *testing.T) {
 	require.True(t, r.exists(t, done.ArchivedAs))
 	again, err := r.Close(t.Context(), archived, workspace.Archive, tester)
 	require.NoError(t, err)
-	require.Empty(t, again.ArchivedAs, "there is nothing left to do")
+	require.Empty(t, again.ArchivedAs, "already archived")
 
 	dropped, w := r.tenant(t, "Dropped")
 	for _, want := range []bool{true, false} {
@@ -46,11 +46,11 @@ func TestWhatBecomesOfAWorkspace(t *testing.T) {
 	require.True(t, fault.Is(err, fault.Invalid))
 	require.Equal(t, 3, one[int](t, r, `SELECT count(*) FROM tenants WHERE status = 'deleted'`))
 	require.Equal(t, 3, one[int](t, r, `SELECT count(*) FROM audit_log WHERE action = 'tenant.deleted'`),
-		"closed once each")
+		"each tenant is closed once")
 }
 
-// A database of our name that does not carry our marker is neither put aside nor deleted.
-func TestAForeignDatabaseOutlivesItsTenant(t *testing.T) {
+// Close neither archives nor drops a database that has the workspace's name but not leadctl's marker.
+func TestCloseKeepsADatabaseWithoutMarker(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	id, w := r.tenant(t, "Acme")
@@ -64,5 +64,5 @@ func TestAForeignDatabaseOutlivesItsTenant(t *testing.T) {
 		require.True(t, r.exists(t, w.Database))
 	}
 	require.Equal(t, "deleted", one[string](t, r, `SELECT status FROM tenants WHERE tenant_id = $1`, id),
-		"its users are refused all the same")
+		"the tenant is closed nevertheless")
 }

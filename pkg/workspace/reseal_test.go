@@ -23,7 +23,7 @@ func TestCases(t *testing.T) {
 	t.Run("B-059 moved to another tenant", movedToAnotherTenant)
 }
 
-// connections gives n tenants a sealed secret each.
+// connections makes n tenants with a sealed secret each, and a session with two sealed tokens.
 func (r *rig) connections(t *testing.T, keys *secret.Keyring, n int) {
 	t.Helper()
 	for i := 1; i <= n; i++ {
@@ -37,7 +37,8 @@ func (r *rig) connections(t *testing.T, keys *secret.Keyring, n int) {
 	require.NoError(t, err)
 	id, err := keys.Seal("an ID token", "session_id_token", 0)
 	require.NoError(t, err)
-	r.exec(t, `INSERT INTO sessions (handle_hash, issuer, subject, refresh_token, id_token, expires_at) VALUES ('\x01', 'i', 's', $1, $2, now() + interval '1 day')`, sealed, id)
+	r.exec(t, `INSERT INTO sessions (handle_hash, issuer, subject, refresh_token, id_token, expires_at)
+		VALUES ('\x01', 'i', 's', $1, $2, now() + interval '1 day')`, sealed, id)
 }
 
 func (r *rig) secretOf(t *testing.T, keys *secret.Keyring, id tenantid.ID) (text string, err error) {
@@ -59,7 +60,8 @@ func resealed(list []reseal.Column) (current, moved, failed int64) {
 	return current, moved, failed
 }
 
-// masterKeyRotates: at every stage processes with the set before and after it read everything; more rows than a batch.
+// masterKeyRotates: at each stage, processes with the keyset before it and after it read all values. There are more
+// rows than a batch has.
 func masterKeyRotates(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -80,7 +82,7 @@ func masterKeyRotates(t *testing.T) {
 	require.NoError(t, err, "a dry run writes nothing")
 	require.Equal(t, "secret of 7", text)
 
-	// Stopped in the middle: mixed versions, all of them readable by whoever has both keys.
+	// Stopped in the middle: values of both keys, which a process with both keys can read.
 	ctx, stop := context.WithCancel(t.Context())
 	_, err = reseal.Reseal(ctx, r.db.App, next, false, tester, func(int64) { stop() })
 	require.Error(t, err)
@@ -92,7 +94,7 @@ func masterKeyRotates(t *testing.T) {
 		}
 	}
 	_, err = r.secretOf(t, old, 1)
-	require.True(t, fault.Is(err, fault.Operator), "a process without the new key says so: %v", err)
+	require.True(t, fault.Is(err, fault.Operator), "a process without the new key reports it: %v", err)
 	_, err = r.secretOf(t, old, tenants)
 	require.NoError(t, err)
 
@@ -100,7 +102,7 @@ func masterKeyRotates(t *testing.T) {
 	require.NoError(t, err)
 	current, moved, failed := resealed(rest)
 	require.Equal(t, []int64{200, tenants + 2 - 200, 0}, []int64{current, moved, failed},
-		"what was done is not done again")
+		"the second run moves only the rest")
 	retired, err := secret.Retire(promoted)
 	require.NoError(t, err)
 	text, err = r.secretOf(t, parsed(t, retired), tenants)
@@ -112,8 +114,8 @@ func masterKeyRotates(t *testing.T) {
 	require.Equal(t, "a refresh token", refresh)
 }
 
-// keysetMissingWrongOrHalfRotated: what does not open is told item by item and stays as it is; nothing is read as
-// plaintext.
+// keysetMissingWrongOrHalfRotated: Reseal lists the values that the keyset does not open and leaves them unchanged. It
+// reads no value as plaintext.
 func keysetMissingWrongOrHalfRotated(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -141,7 +143,7 @@ func keysetMissingWrongOrHalfRotated(t *testing.T) {
 	}
 }
 
-// nothingInTheClear: after a tenant's whole life no table holds a secret that opens its workspace.
+// nothingInTheClear: after a workspace was made and its secret rotated, no table has one of its secrets in the clear.
 func nothingInTheClear(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -150,7 +152,8 @@ func nothingInTheClear(t *testing.T) {
 	second, err := r.Current(t.Context(), id)
 	require.NoError(t, err)
 	var dump strings.Builder
-	rows, err := r.db.Owner.Query(t.Context(), `SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables
+	rows, err := r.db.Owner.Query(t.Context(), `
+		SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables
 		WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')`)
 	require.NoError(t, err)
 	var tables []string
@@ -169,13 +172,14 @@ func nothingInTheClear(t *testing.T) {
 	}
 }
 
-// movedToAnotherTenant: a ciphertext copied into another tenant's row opens nothing.
+// movedToAnotherTenant: a ciphertext that is copied to another tenant's row does not open.
 func movedToAnotherTenant(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	a, _ := r.tenant(t, "A")
 	b, _ := r.tenant(t, "B")
-	r.exec(t, `UPDATE odoo_connections SET secret = (SELECT secret FROM odoo_connections WHERE tenant_id = $1), db_name = (SELECT db_name FROM odoo_connections WHERE tenant_id = $1) WHERE tenant_id = $2`, a, b)
+	r.exec(t, `UPDATE odoo_connections b SET secret = a.secret, db_name = a.db_name
+		FROM odoo_connections a WHERE a.tenant_id = $1 AND b.tenant_id = $2`, a, b)
 	_, err := r.Current(t.Context(), b)
 	require.True(t, fault.Is(err, fault.Operator), "%v", err)
 	_, err = r.Prepare(t.Context(), b, tester)

@@ -20,7 +20,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-// rig is one installation: a database, an Odoo stand-in with a ledger, and the service that is tested.
+// rig is one installation: a database, a fake Odoo server with a ledger, and the service under test.
 type rig struct {
 	*workspace.Service
 	db     *pgtest.DB
@@ -49,7 +49,7 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-// provisioner is a new process's: it remembers nothing.
+// provisioner returns a provisioner without state, as in a new process.
 func (r *rig) provisioner(t *testing.T) *provision.Provisioner {
 	t.Helper()
 	p, err := provision.NewProvisioner(r.server, provision.Provisioning{Installation: "test", Template: "template",
@@ -58,7 +58,7 @@ func (r *rig) provisioner(t *testing.T) *provision.Provisioner {
 	return p
 }
 
-// restarted is the service as another process has it.
+// restarted returns the service of a new process.
 func (r *rig) restarted(t *testing.T) *workspace.Service {
 	t.Helper()
 	again := *r.Service
@@ -78,7 +78,7 @@ func (r *rig) inSystem(t *testing.T, fn func(context.Context, postgres.SystemTx)
 	require.NoError(t, r.DB.InSystem(t.Context(), "test", fn))
 }
 
-// tenant makes one with a workspace that stands.
+// tenant makes a tenant with an active workspace.
 func (r *rig) tenant(t *testing.T, name string) (id tenantid.ID, w provision.Workspace) {
 	t.Helper()
 	r.inSystem(t, func(ctx context.Context, tx postgres.SystemTx) error {
@@ -108,7 +108,7 @@ func one[T any](t *testing.T, r *rig, sql string, args ...any) (v T) {
 	return v
 }
 
-// opens reports whether Odoo takes the secret for leadctl's account.
+// opens reports whether Odoo accepts the secret for leadctl's account.
 func (r *rig) opens(t *testing.T, database string, s odoo.Secret) bool {
 	t.Helper()
 	_, ok, err := r.server.Authenticate(t.Context(), database, odoo.ServiceLogin, s)

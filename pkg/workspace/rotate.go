@@ -12,13 +12,13 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// rotateWithin bounds a rotation; it goes on when who asked for it has gone.
+// rotateWithin limits a rotation, which continues after its caller was cancelled.
 const rotateWithin = time.Minute
 
-// Rotate gives a workspace another secret: when it returns nil, the new one opens leadctl's account and the old one
-// does not, over either protocol. The new one is stored, sealed, before Odoo learns it. Whatever is killed in between,
-// both are known, and whoever needs the workspace next (Current, Prepare, Rotate) finishes the work. Faults: as Open,
-// and those of Odoo.
+// Rotate gives a workspace a new secret: when it returns nil, only the new secret opens leadctl's account, over either
+// protocol. Rotate stores the new secret, sealed, before Odoo learns it. If leadctl or Odoo is killed in between, the
+// row has both secrets, and the next call of Current, Prepare or Rotate finishes the rotation. Faults: those of Open
+// and of Odoo.
 func (s *Service) Rotate(ctx context.Context, id tenantid.ID, by tenant.By) error {
 	if err := s.Configured(); err != nil {
 		return err
@@ -54,17 +54,19 @@ func (s *Service) Rotate(ctx context.Context, id tenantid.ID, by tenant.By) erro
 	return err
 }
 
-// finishRotation brings Odoo to the stored next secret and makes that the one in force. The caller holds the workspace.
+// finishRotation sets the stored next secret in Odoo and makes it the row's secret. The caller holds the workspace
+// lock.
 func (s *Service) finishRotation(ctx context.Context, c Connection, by tenant.By) (provision.Workspace, error) {
 	if err := s.Configured(); err != nil {
 		return c.Workspace, err
 	}
 	err := s.Odoo.Rotate(ctx, c.Workspace, c.Next)
-	if err != nil && fault.Code(err) != odoo.CodeMissing { // without a database either secret will do
+	if err != nil && fault.Code(err) != odoo.CodeMissing { // a database that is made later gets the next secret
 		return c.Workspace, err
 	}
 	err = s.DB.InSystem(ctx, "rotate Odoo key", func(ctx context.Context, tx postgres.SystemTx) error {
-		_, err := tx.Exec(ctx, `UPDATE odoo_connections SET secret = pending_secret, pending_secret = NULL, updated_at = now()
+		_, err := tx.Exec(ctx, `
+			UPDATE odoo_connections SET secret = pending_secret, pending_secret = NULL, updated_at = now()
 			WHERE tenant_id = $1 AND pending_secret IS NOT NULL`, c.Tenant)
 		if err != nil {
 			return err
@@ -76,6 +78,8 @@ func (s *Service) finishRotation(ctx context.Context, c Connection, by tenant.By
 	return after, err
 }
 
-func (s *Service) recordRotation(ctx context.Context, tx postgres.SystemTx, c Connection, by tenant.By, action string) error {
+func (s *Service) recordRotation(
+	ctx context.Context, tx postgres.SystemTx, c Connection, by tenant.By, action string,
+) error {
 	return tenant.Record(ctx, tx, by, tenant.Act{Tenant: c.Tenant, Action: action, Object: c.Database})
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo/odootest"
 )
 
-func TestRotateLetsOnlyTheNewKeyIn(t *testing.T) {
+func TestOnlyTheNewSecretOpensAfterRotate(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	id, before := r.tenant(t, "Acme")
@@ -22,13 +22,14 @@ func TestRotateLetsOnlyTheNewKeyIn(t *testing.T) {
 	require.NotEqual(t, before.Secret, after.Secret)
 	require.True(t, r.opens(t, after.Database, after.Secret))
 	require.False(t, r.opens(t, before.Database, before.Secret))
-	require.Equal(t, "odoo.key.rotate,odoo.key.rotated", one[string](t, r, `SELECT string_agg(action, ',' ORDER BY at) FROM audit_log WHERE actor = 'test' AND request_id = 'req-1'`))
+	require.Equal(t, "odoo.key.rotate,odoo.key.rotated", one[string](t, r, `
+		SELECT string_agg(action, ',' ORDER BY at) FROM audit_log WHERE actor = 'test' AND request_id = 'req-1'`))
 	require.NotContains(t, one[string](t, r, `SELECT string_agg(x::text, '') FROM audit_log x`), string(after.Secret))
 }
 
-// Wherever a rotation is cut off, leadctl knows the secret that opens the workspace, and the next who needs it finds
-// that one in force and the other refused.
-func TestARotationCutOffAnywhereIsFinishedByTheNext(t *testing.T) {
+// When a rotation is interrupted at any call, the next call of Current returns the new secret, which opens the
+// workspace, and the old one does not.
+func TestCurrentFinishesAnInterruptedRotation(t *testing.T) {
 	t.Parallel()
 	for cut := 0; ; cut++ {
 		for _, carriedOut := range []bool{false, true} {
@@ -36,7 +37,7 @@ func TestARotationCutOffAnywhereIsFinishedByTheNext(t *testing.T) {
 			id, before := r.tenant(t, "Acme")
 			r.stand.Inject(odootest.Fault{Op: "*", Skip: cut, Do: odootest.Reset, Execute: carriedOut})
 			if r.Rotate(t.Context(), id, tester) == nil {
-				require.Greater(t, cut, 3, "the script cut nothing off")
+				require.Greater(t, cut, 3, "the script interrupted no call")
 				return
 			}
 			r.stand.Heal()
@@ -52,8 +53,8 @@ func TestARotationCutOffAnywhereIsFinishedByTheNext(t *testing.T) {
 	}
 }
 
-// Killed after Odoo learned the secret and before leadctl noted that: provisioning, too, goes on with the new one.
-func TestProvisioningFinishesARotation(t *testing.T) {
+// leadctl is killed after Odoo learned the new secret and before the row says so: Prepare returns the new secret.
+func TestPrepareFinishesARotation(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	id, before := r.tenant(t, "Acme")
@@ -68,8 +69,8 @@ func TestProvisioningFinishesARotation(t *testing.T) {
 	require.Equal(t, next, after.Secret)
 }
 
-// Killed before the workspace's database was there, or after it was lost: either secret will do, and the next is taken.
-func TestARotationOfALostDatabaseEnds(t *testing.T) {
+// A rotation finishes when the workspace's database does not exist: a database that is made later gets the next secret.
+func TestRotateWithoutDatabase(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	id, w := r.tenant(t, "Acme")
@@ -83,7 +84,7 @@ func TestARotationOfALostDatabaseEnds(t *testing.T) {
 	require.True(t, created)
 }
 
-func TestWhoRotatesWhatIsNotThere(t *testing.T) {
+func TestRotateFaults(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	require.True(t, fault.Is(r.Rotate(t.Context(), 77, tester), fault.NotFound))
@@ -91,8 +92,8 @@ func TestWhoRotatesWhatIsNotThere(t *testing.T) {
 	require.True(t, fault.Is(r.Rotate(t.Context(), 77, tester), fault.Operator))
 }
 
-// Two at once: both end well, with one secret in force.
-func TestRotationsTakeTurns(t *testing.T) {
+// Concurrent rotations all succeed, and the row's secret opens the workspace.
+func TestConcurrentRotations(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	id, _ := r.tenant(t, "Acme")

@@ -13,26 +13,26 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// Smoke is what the latest smoke test of a workspace found.
+// Smoke is the result of a workspace's latest smoke test.
 type Smoke struct {
 	At     time.Time
 	Passed bool
 	Checks []SmokeCheck
 }
 
-// SmokeCheck is one thing that was tried. Those after one that failed were not.
+// SmokeCheck is one check of a smoke test. The test stops at the first check that fails.
 type SmokeCheck struct {
 	Check  string  `json:"check"`
 	Passed bool    `json:"passed"`
 	Millis float64 `json:"ms"`
-	Error  string  `json:"error,omitempty"` // safe to show
+	Error  string  `json:"error,omitempty"` // without text from Odoo
 }
 
-// keepWithin bounds the writing down of a test whose caller has gone.
+// keepWithin limits the transaction that stores a result after the caller was cancelled.
 const keepWithin = 10 * time.Second
 
-// Smoke puts the workspace to the test and keeps what was found, in odoo_connections. The checks made so far are
-// returned with the error of the one that failed.
+// Smoke tests the workspace and stores the result in odoo_connections. It returns the checks made, and the error of the
+// one that failed.
 func (s *Service) Smoke(ctx context.Context, w provision.Workspace) ([]provision.Check, error) {
 	checks, failed := s.Odoo.SmokeTest(ctx, w)
 	found := make([]SmokeCheck, len(checks))
@@ -52,10 +52,11 @@ func (s *Service) Smoke(ctx context.Context, w provision.Workspace) ([]provision
 	return checks, errors.Join(failed, kept)
 }
 
-// LatestSmoke is what was found last, nil when the workspace was never tested.
+// LatestSmoke returns the latest result, nil when the workspace was never tested.
 func LatestSmoke(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) (*Smoke, error) {
 	var found Smoke
-	err := tx.QueryRow(ctx, `SELECT smoke_at, smoke_passed, smoke_checks FROM odoo_connections WHERE tenant_id = $1 AND smoke_at IS NOT NULL`, id).
+	err := tx.QueryRow(ctx, `SELECT smoke_at, smoke_passed, smoke_checks FROM odoo_connections
+		WHERE tenant_id = $1 AND smoke_at IS NOT NULL`, id).
 		Scan(&found.At, &found.Passed, &found.Checks)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil

@@ -12,9 +12,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-// What a smoke test finds is kept, well or not, without an upstream's words; the workspace that failed stays the
-// tenant's.
-func TestSmokeIsKept(t *testing.T) {
+// Smoke stores the result of a passed and of a failed test, without text from Odoo. A workspace that fails stays
+// active.
+func TestSmokeStoresItsResult(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	id, w := r.tenant(t, "Acme")
@@ -52,16 +52,17 @@ func TestSmokeIsKept(t *testing.T) {
 	cancel()
 	_, err = r.Smoke(gone, w)
 	require.Error(t, err)
-	require.True(t, latest().At.After(failed.At), "kept though nobody waits for it any more")
+	require.True(t, latest().At.After(failed.At), "stored although the caller was cancelled")
 }
 
-// The secret of an account that Odoo's own making opened is a password, and says so.
-func TestAuthTypeIsTold(t *testing.T) {
+// auth_type is "password" where Odoo makes the database, and "api_key" where leadctl makes it in PostgreSQL.
+func TestAuthType(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	id, _ := r.tenant(t, "Acme")
 	require.Equal(t, "password", one[string](t, r, `SELECT auth_type FROM odoo_connections WHERE tenant_id = $1`, id))
-	with, err := provision.NewProvisioner(r.server, provision.Provisioning{Installation: "test", Template: "template", ClusterDSN: "postgres://nobody@localhost:1/nothing"})
+	with, err := provision.NewProvisioner(r.server, provision.Provisioning{Installation: "test",
+		Template: "template", ClusterDSN: "postgres://user@localhost:1/none"})
 	require.NoError(t, err)
 	require.Equal(t, "api_key", with.AuthType())
 }

@@ -15,18 +15,19 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// OdooLogin is how people sign in to their workspace: at the provider that leadctl's own tokens come from, through a public
-// client of Odoo's. Odoo's server has each token judged by a route of leadctl (ValidationPath), because Odoo itself
-// looks at nothing but the subject, and Odoo 14 can ask no provider in the way that providers want to be asked.
+// OdooLogin is the sign-in of members to their workspace. It uses leadctl's own identity provider, where Odoo is a
+// public client. Odoo's server checks each token with a route of leadctl (ValidationPath), for two reasons: Odoo reads
+// only the subject of a token, and Odoo 14 cannot send a token in the header that providers require.
 type OdooLogin struct {
 	ClientID string // Odoo's client at the provider
 	Issuer   string
-	BaseURL  string // leadctl's API as Odoo's server reaches it
+	BaseURL  string // address of leadctl's API for Odoo's server
 	Discover func(context.Context) (sso.Discovery, error)
 	HTTP     *http.Client // for VerifySSO; nil: http.DefaultClient
 }
 
-// ValidationPath is the API's route that Odoo asks about a token. A database of a tenant's own names it in the query.
+// ValidationPath is the API's route where Odoo checks a token. Where each tenant has its own database, the route's
+// query names the tenant.
 const ValidationPath = "/odoo/userinfo"
 
 const (
@@ -34,7 +35,7 @@ const (
 	providerButton = "Sign in with single sign-on"
 )
 
-// oauthProvider is what the workspace shall offer.
+// oauthProvider returns the OAuth provider that the workspace must have.
 func (s *Service) oauthProvider(ctx context.Context, id tenantid.ID) (provision.OAuthProvider, error) {
 	route := strings.TrimSuffix(s.OdooLogin.BaseURL, "/") + ValidationPath
 	if s.Odoo.Mode() == provision.ModeDatabase {
@@ -45,10 +46,11 @@ func (s *Service) oauthProvider(ctx context.Context, id tenantid.ID) (provision.
 		AuthEndpoint: d.AuthorizationURL, UserInfo: route}, err
 }
 
-// EnsureUsers gives the members an account in the workspace. Accounts that somebody archived, or that are tied to
-// another subject, are left alone and returned.
-func (s *Service) EnsureUsers(ctx context.Context, w provision.Workspace, members []tenant.Member) (left []error,
-	err error) {
+// EnsureUsers gives each member an account in the workspace. It does not change an account that is archived or linked
+// to another subject; left has an error for each.
+func (s *Service) EnsureUsers(
+	ctx context.Context, w provision.Workspace, members []tenant.Member,
+) (left []error, err error) {
 	for _, m := range members {
 		_, err := s.Odoo.EnsureUser(ctx, w, provision.User{Email: m.Email()})
 		if left, err = setAside(left, err); err != nil {
@@ -58,8 +60,8 @@ func (s *Service) EnsureUsers(ctx context.Context, w provision.Workspace, member
 	return left, nil
 }
 
-// ConfigureSSO makes the provider the workspace's one way of signing in, and ties everybody who has signed in to
-// leadctl to their subject there. Those left alone are returned, as from EnsureUsers.
+// ConfigureSSO makes the provider the workspace's only sign-in. It links the account of each member who has signed in
+// to leadctl to the member's subject. left is that of EnsureUsers.
 func (s *Service) ConfigureSSO(ctx context.Context, w provision.Workspace, by tenant.By) (left []error, err error) {
 	if left, err = s.configureSSO(ctx, w); err != nil {
 		return nil, err
@@ -101,7 +103,8 @@ func (s *Service) configureSSO(ctx context.Context, w provision.Workspace) (left
 	return left, nil
 }
 
-// setAside keeps an account that is to be left alone from ending the work.
+// setAside moves err to left when it concerns one account that must not change, so that the caller goes on with the
+// next.
 func setAside(left []error, err error) ([]error, error) {
 	switch fault.Code(err) {
 	case provision.CodeUserArchived, provision.CodeUserLinked:
@@ -114,12 +117,12 @@ func (s *Service) ssoConfigured() error {
 	if err := s.Configured(); err != nil || s.OdooLogin != nil {
 		return err
 	}
-	return fault.New(fault.Operator, "sign-in to Odoo: not configured").
-		WithHint("set LEADCTL_ODOO_SSO_CLIENT_ID to Odoo's client at the identity provider")
+	return fault.New(fault.Operator, "single sign-on to Odoo is not configured").
+		WithHint("set LEADCTL_ODOO_SSO_CLIENT_ID to the ID of Odoo's client at the identity provider")
 }
 
-// VerifySSO looks at everything that a sign-in to the workspace needs, and changes nothing: the provider there, each
-// user's tie, and the route that judges tokens, as it answers from here.
+// VerifySSO checks all that a sign-in to the workspace needs, and changes nothing: the provider in Odoo, the link of
+// each user, and the answer of the validation route to this process.
 func (s *Service) VerifySSO(ctx context.Context, id tenantid.ID) ([]provision.Check, error) {
 	if err := s.ssoConfigured(); err != nil {
 		return nil, err
@@ -159,21 +162,21 @@ func timeCheck(name string, ask func() (string, error)) provision.Check {
 func (s *Service) checkLink(ctx context.Context, w provision.Workspace, m tenant.Member) error {
 	is, err := s.Odoo.LinkedSubject(ctx, w, m.Email())
 	if err == nil && is != *m.Subject {
-		err = fault.New(fault.Operator, "Odoo user %s in %s: not tied to the subject that signed in here", m.Email(),
-			w.Database).
-			WithHint("leadctl odoo sso configure --tenant %s; who is tied to another subject has to be untied in "+
-				"Odoo first", w.Tenant)
+		err = fault.New(fault.Operator, "Odoo user %s in %s is not linked to the member's subject",
+			m.Email(), w.Database).
+			WithHint("run `leadctl odoo sso configure --tenant %s`; if the user is linked to another subject, "+
+				"remove that link in Odoo first", w.Tenant)
 	}
 	return err
 }
 
-// checkRoute asks the route about a token that is none: it has to answer, and to refuse.
+// checkRoute sends an invalid token to the route, which must refuse it.
 func (s OdooLogin) checkRoute(ctx context.Context, route string) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, route, nil)
 	if err != nil {
-		return fault.New(fault.Operator, "validation route: not a URL: %w", err)
+		return fault.New(fault.Operator, "validation route %s is not a URL: %w", route, err)
 	}
 	req.Header.Set("Authorization", "Bearer none")
 	client := s.HTTP
@@ -182,16 +185,17 @@ func (s OdooLogin) checkRoute(ctx context.Context, route string) error {
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return fault.New(fault.Unavailable, "validation route: no answer: %w", err).
-			WithHint("is `leadctl serve` running, and LEADCTL_ODOO_VALIDATION_URL its address as Odoo's server " +
-				"reaches it?")
+		return fault.New(fault.Unavailable, "validation route does not answer: %w", err).
+			WithHint("start `leadctl serve`, and set LEADCTL_ODOO_VALIDATION_URL to the address where Odoo's server " +
+				"reaches it")
 	}
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
 	if resp.StatusCode != http.StatusUnauthorized || !strings.Contains(string(body), "invalid_token") {
-		return fault.New(fault.Operator, "validation route: HTTP %d where leadctl would answer 401", resp.StatusCode).
-			WithHint("LEADCTL_ODOO_VALIDATION_URL has to lead to `leadctl serve`; it leads somewhere else, or " +
-				"LEADCTL_ODOO_SSO_CLIENT_ID is not set there")
+		return fault.New(fault.Operator, "validation route answers HTTP %d to an invalid token; leadctl answers 401",
+			resp.StatusCode).
+			WithHint("set LEADCTL_ODOO_VALIDATION_URL to the address of `leadctl serve`, and " +
+				"LEADCTL_ODOO_SSO_CLIENT_ID in its configuration")
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ import (
 
 const issuer = "https://idp.example"
 
-// withSSO lets people sign in to Odoo through a provider that is only named, with a validation route that answers.
+// withSSO configures single sign-on to Odoo, with a provider that is never called and route as validation route.
 func (r *rig) withSSO(t *testing.T, route http.HandlerFunc) {
 	t.Helper()
 	api := httptest.NewServer(route)
@@ -39,10 +39,11 @@ func refusing(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte(`{"error":"invalid_token"}`))
 }
 
-// user makes a user of the tenant; one with a subject has signed in.
+// user inserts a member of the tenant; a member with a subject has signed in.
 func (r *rig) user(t *testing.T, id tenantid.ID, email, subject string) {
 	t.Helper()
-	r.exec(t, `INSERT INTO tenant_users (tenant_id, user_id, issuer, subject, roles) VALUES ($1, $2, CASE WHEN $3 <> '' THEN '`+issuer+`' END, nullif($3, ''), '{viewer}')`, id, email, subject)
+	r.exec(t, `INSERT INTO tenant_users (tenant_id, user_id, issuer, subject, roles)
+		VALUES ($1, $2, CASE WHEN $3 <> '' THEN '`+issuer+`' END, nullif($3, ''), '{viewer}')`, id, email, subject)
 }
 
 func states(t *testing.T, checks []provision.Check) map[string]bool {
@@ -54,7 +55,7 @@ func states(t *testing.T, checks []provision.Check) map[string]bool {
 	return out
 }
 
-func TestSignInToOdooIsConfiguredAndVerified(t *testing.T) {
+func TestConfigureAndVerifySSO(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.withSSO(t, refusing)
@@ -72,7 +73,7 @@ func TestSignInToOdooIsConfiguredAndVerified(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, left)
 		if round > 0 {
-			require.Len(t, r.stand.Ledger(), effects, "again, nothing changes")
+			require.Len(t, r.stand.Ledger(), effects, "the second run changes nothing")
 		}
 	}
 	checks, err = r.VerifySSO(t.Context(), id)
@@ -88,8 +89,8 @@ func TestSignInToOdooIsConfiguredAndVerified(t *testing.T) {
 	require.Equal(t, issuer+"/auth", providers[0].Text("auth_endpoint"))
 }
 
-// An account that is somebody else's already is left to them, and so is one that was archived; the others get theirs.
-func TestAccountsThatAreLeftAlone(t *testing.T) {
+// ConfigureSSO does not change an account that is linked to another subject or archived, and links the others.
+func TestConfigureSSOSkipsLinkedAndArchivedAccounts(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.withSSO(t, refusing)
@@ -97,7 +98,7 @@ func TestAccountsThatAreLeftAlone(t *testing.T) {
 	r.user(t, id, "alice@acme.example", "subject-a")
 	_, err := r.ConfigureSSO(t.Context(), w, tester)
 	require.NoError(t, err)
-	// the address was given to another account at the provider
+	// The provider gave the address to another account.
 	r.user(t, id, "alice@acme.example (subject-b)", "subject-b")
 	r.user(t, id, "gone@acme.example", "subject-g")
 	r.user(t, id, "new@acme.example", "subject-n")
@@ -119,8 +120,7 @@ func TestAccountsThatAreLeftAlone(t *testing.T) {
 	}
 }
 
-// A validation route that is none of leadctl's is told.
-func TestAWrongValidationRouteIsTold(t *testing.T) {
+func TestVerifySSOReportsAForeignValidationRoute(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.withSSO(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("welcome")) })

@@ -15,8 +15,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// UsersArgs of the job that gives a user who joined a ready workspace an account there, without the others' being
-// provisioned again. Each joining is a job of its own: one that is joined to a job at work might be missed by it.
+// UsersArgs of the job that gives a member who joins a tenant with a ready workspace an account there. Each member gets
+// a job: a job that already runs may have read the members before.
 type UsersArgs struct {
 	Tenant  tenantid.ID `json:"tenant_id"`
 	Subject string      `json:"subject"`
@@ -37,7 +37,7 @@ type UsersWorker struct {
 	Workspaces *Service
 }
 
-const busyPause = 3 * time.Second // before asking again for a workspace that somebody else holds
+const busyPause = 3 * time.Second // until the next attempt, while another process holds the workspace lock
 
 // Work implements river.Worker.
 func (u *UsersWorker) Work(ctx context.Context, job *river.Job[UsersArgs]) error {
@@ -72,7 +72,7 @@ func (u *UsersWorker) Work(ctx context.Context, job *river.Job[UsersArgs]) error
 	return cancelIfPermanent(err)
 }
 
-// cancelIfPermanent ends a job that only an operator can help.
+// cancelIfPermanent cancels the job when err is a fault that no retry mends.
 func cancelIfPermanent(err error) error {
 	switch fault.KindOf(err) {
 	case fault.Operator, fault.NotFound, fault.Invalid, fault.Denied:

@@ -12,16 +12,16 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// View is what a tenant may know about its Odoo workspace: no secret is in it, and the tenant's role cannot read one.
-// The zero value, but for Tenant, is a workspace that does not exist yet.
+// View is what a tenant may know about its Odoo workspace. It has no secret: the tenant's database role cannot read
+// one. A View with Tenant alone is a workspace that does not exist yet.
 type View struct {
 	Tenant   tenantid.ID
 	BaseURL  string
 	Database string
-	Active   bool // it passed its smoke test
+	Active   bool // the workspace passed its smoke test
 }
 
-// LoginURL is where a user opens the workspace, "" before it exists.
+// LoginURL returns the URL where a user signs in to the workspace, "" before it exists.
 func (w View) LoginURL() string {
 	if w.BaseURL == "" || w.Database == "" {
 		return ""
@@ -29,7 +29,7 @@ func (w View) LoginURL() string {
 	return strings.TrimSuffix(w.BaseURL, "/") + "/web/login?db=" + url.QueryEscape(w.Database)
 }
 
-// ReadView is the tenant's own view of its workspace.
+// ReadView reads the tenant's own view of its workspace.
 func ReadView(ctx context.Context, tx postgres.TenantTx) (View, error) {
 	w := View{Tenant: tx.Tenant()}
 	err := tx.QueryRow(ctx,

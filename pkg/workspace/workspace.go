@@ -1,9 +1,9 @@
 // Package workspace owns a tenant's connection to its Odoo workspace: the odoo_connections row with the sealed secret,
-// and what is done to a workspace that stands: another key (rotate.go), sign-in through the identity provider (sso.go),
-// scored leads (push.go), its end (remove.go). Sealed values move to a new master key in reseal.go.
+// and the operations on a workspace that exists: key rotation (rotate.go), sign-in through the identity provider
+// (sso.go), the push of scored leads (push.go), removal (remove.go).
 //
-// How a workspace comes to be is package onboarding, whose steps begin with Prepare; what is said to Odoo is package
-// odoo. A secret is opened here, in memory, and handed to package odoo and nobody else.
+// Package onboarding makes a workspace; its steps begin with Prepare. Package odoo speaks to Odoo. This package opens a
+// secret in memory and passes it to package odoo alone.
 package workspace
 
 import (
@@ -18,24 +18,24 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// Service is what doors and workers call. It is safe for concurrent use.
+// Service has the operations that HTTP handlers, commands and workers call. It is safe for concurrent use.
 type Service struct {
 	DB        *postgres.DB
 	Keys      *secret.Keyring
 	Odoo      *provision.Provisioner // nil: no Odoo is configured
-	BaseURL   string                 // of Odoo, as users open it
+	BaseURL   string                 // address of Odoo for users
 	Prefix    string                 // of database names
 	OdooLogin *OdooLogin             // nil: people do not sign in to Odoo through the identity provider
 	Log       *slog.Logger
 }
 
-// Classes of the session locks taken here; the object is the tenant.
+// Classes of this package's advisory locks; the object is the tenant.
 const (
 	lockWorkspace = 0x6f6e62 // one provisioning, rotation or removal of a workspace at a time
-	lockPush      = 0x6f6e63 // one push into it, which may last
+	lockPush      = 0x6f6e63 // one push to a workspace at a time, beside the other operations
 )
 
-// Configured is an Operator fault where there is no Odoo.
+// Configured returns an Operator fault when no Odoo is configured.
 func (s *Service) Configured() error {
 	if s.Odoo != nil {
 		return nil
@@ -44,18 +44,19 @@ func (s *Service) Configured() error {
 		WithHint("set ODOO_SERVER_URL and ODOO_TEMPLATE_DB, then `leadctl tenant provision TENANT`")
 }
 
-// TryLock takes the workspace for this process if nobody has it. See postgres.DB.Lock.
+// TryLock takes the workspace lock, unless another process holds it. See postgres.DB.Lock.
 func (s *Service) TryLock(ctx context.Context, id tenantid.ID) (release func(), ok bool, err error) {
 	return s.DB.Lock(ctx, lockWorkspace, int32(id))
 }
 
-// Times of waiting for a workspace that somebody else holds.
+// How long waitForLock waits for a workspace lock, and between two attempts.
 const (
 	lockPatience = 10 * time.Second
 	lockPause    = 100 * time.Millisecond
 )
 
-// waitForLock waits for the workspace. Unavailable when it does not come free in time.
+// waitForLock takes the workspace lock, and waits while another process holds it. It returns an Unavailable fault after
+// lockPatience.
 func (s *Service) waitForLock(ctx context.Context, id tenantid.ID) (release func(), err error) {
 	for end := time.Now().Add(lockPatience); ; {
 		release, ok, err := s.TryLock(ctx, id)
@@ -63,8 +64,8 @@ func (s *Service) waitForLock(ctx context.Context, id tenantid.ID) (release func
 			return release, err
 		}
 		if time.Now().After(end) {
-			return nil, fault.New(fault.Unavailable, "workspace of tenant %s: being worked on",
-				id).WithRetryAfter(lockPause * 50)
+			return nil, fault.New(fault.Unavailable, "workspace of tenant %s: another process is working on it", id).
+				WithRetryAfter(lockPause * 50)
 		}
 		select {
 		case <-ctx.Done():
