@@ -21,7 +21,7 @@ import (
 // is good once, for ten minutes, and only together with that cookie. Unavailable when the provider cannot be asked;
 // Operator when it does not offer PKCE with S256.
 func (m *Manager) Begin(ctx context.Context, returnTo string) (location, browser string, err error) {
-	d, err := m.endpoints(ctx)
+	d, err := m.readProvider(ctx)
 	if err != nil {
 		return "", "", err
 	}
@@ -40,15 +40,15 @@ func (m *Manager) Begin(ctx context.Context, returnTo string) (location, browser
 			return err
 		}
 		_, err := tx.Exec(ctx, `INSERT INTO login_attempts (state_hash, browser_hash, nonce, verifier, return_to, started_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-			hash(state), hash(browser), nonce, sealed, m.SafeReturn(returnTo), m.now())
+			hashText(state), hashText(browser), nonce, sealed, m.SafeReturn(returnTo), m.now())
 		return err
 	})
-	location = m.oauth(d).AuthCodeURL(state, oauth2.S256ChallengeOption(verifier),
+	location = m.oauthConfig(d).AuthCodeURL(state, oauth2.S256ChallengeOption(verifier),
 		oauth2.SetAuthURLParam("nonce", nonce))
 	return location, browser, err
 }
 
-type attempt struct {
+type loginAttempt struct {
 	nonce, verifier, returnTo string
 }
 
@@ -57,41 +57,41 @@ type attempt struct {
 // does not hold (signature, audience, nonce, at_hash) is Unauthenticated. In either case no session exists. The session
 // that the browser had before, by its handle, is over when it has a new one.
 func (m *Manager) Finish(ctx context.Context, browser, previous string, answer url.Values) (Tokens, string, error) {
-	a, err := m.claim(ctx, browser, answer.Get("state"))
+	a, err := m.claimLogin(ctx, browser, answer.Get("state"))
 	if err != nil {
 		return Tokens{}, "", err
 	}
 	if refused := answer.Get("error"); refused != "" {
 		return Tokens{}, "", fault.New(fault.Denied,
 			"the identity provider did not sign you in").WithCode("SIGN_IN_REFUSED").
-			Because(errors.New(short(refused) + " " + short(answer.Get("error_description"))))
+			Because(errors.New(cutText(refused) + " " + cutText(answer.Get("error_description"))))
 	}
-	tok, who, err := m.redeem(ctx, answer.Get("code"), a)
+	tok, who, err := m.redeemCode(ctx, answer.Get("code"), a)
 	if err != nil {
 		return Tokens{}, "", err
 	}
 	var t Tokens
 	err = m.db.InSystem(ctx, "sign-in", func(ctx context.Context, tx postgres.SystemTx) error {
-		err := m.remove(ctx, tx, &tokens{}, `DELETE FROM sessions WHERE handle_hash = $1 RETURNING id_token`,
-			hash(previous))
+		err := m.deleteSessions(ctx, tx, &endedTokens{}, `DELETE FROM sessions WHERE handle_hash = $1 RETURNING id_token`,
+			hashText(previous))
 		if err == nil {
-			t, err = m.open(ctx, tx, who, idTokenOf(tok), tok.RefreshToken)
+			t, err = m.insertSession(ctx, tx, who, idTokenOf(tok), tok.RefreshToken)
 		}
 		return err
 	})
 	return t, a.returnTo, err
 }
 
-// claim takes the attempt out of the table: of two equal callbacks one finds it.
-func (m *Manager) claim(ctx context.Context, browser, state string) (attempt, error) {
-	var a attempt
+// claimLogin takes the attempt out of the table: of two equal callbacks one finds it.
+func (m *Manager) claimLogin(ctx context.Context, browser, state string) (loginAttempt, error) {
+	var a loginAttempt
 	var sealed string
 	if browser == "" || state == "" {
 		return a, badState()
 	}
 	err := m.db.InSystem(ctx, "sign-in", func(ctx context.Context, tx postgres.SystemTx) error {
 		return tx.QueryRow(ctx, `DELETE FROM login_attempts WHERE state_hash = $1 AND browser_hash = $2 AND started_at > $3 RETURNING nonce, verifier, return_to`,
-			hash(state), hash(browser), m.now().Add(-LoginWithin)).Scan(&a.nonce, &sealed, &a.returnTo)
+			hashText(state), hashText(browser), m.now().Add(-LoginWithin)).Scan(&a.nonce, &sealed, &a.returnTo)
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return a, badState()
@@ -110,30 +110,30 @@ func badState() *fault.Error {
 		WithHint("begin again at /auth/login")
 }
 
-// redeem trades the code for tokens on the back channel and judges the ID token; nothing else is called with them.
-func (m *Manager) redeem(ctx context.Context, code string, a attempt) (*oauth2.Token, sso.Identity, error) {
+// redeemCode trades the code for tokens on the back channel and judges the ID token; nothing else is called with them.
+func (m *Manager) redeemCode(ctx context.Context, code string, a loginAttempt) (*oauth2.Token, sso.Identity, error) {
 	if code == "" {
 		return nil, sso.Identity{}, badState()
 	}
-	d, err := m.endpoints(ctx)
+	d, err := m.readProvider(ctx)
 	if err != nil {
 		return nil, sso.Identity{}, err
 	}
 	call, cancel := m.callContext(ctx)
 	defer cancel()
-	tok, err := m.oauth(d).Exchange(call, code, oauth2.VerifierOption(a.verifier))
+	tok, err := m.oauthConfig(d).Exchange(call, code, oauth2.VerifierOption(a.verifier))
 	if err != nil {
 		return nil, sso.Identity{}, providerFault(err)
 	}
-	who, err := m.judge(ctx, tok)
+	who, err := m.verifyTokens(ctx, tok)
 	if err == nil && who.Nonce != a.nonce {
 		err = fault.New(fault.Unauthenticated, "ID token: its nonce is not this sign-in's")
 	}
 	return tok, who, err
 }
 
-// judge accepts an ID token only, and only with the access token it was issued with.
-func (m *Manager) judge(ctx context.Context, tok *oauth2.Token) (sso.Identity, error) {
+// verifyTokens accepts an ID token only, and only with the access token it was issued with.
+func (m *Manager) verifyTokens(ctx context.Context, tok *oauth2.Token) (sso.Identity, error) {
 	who, err := m.verifier.Verify(ctx, idTokenOf(tok))
 	if err != nil {
 		return who, err
@@ -156,8 +156,8 @@ func idTokenOf(tok *oauth2.Token) string {
 }
 
 func (m *Manager) callContext(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(ctx, backChannel)
-	client := &http.Client{Timeout: backChannel, CheckRedirect: func(*http.Request,
+	ctx, cancel := context.WithTimeout(ctx, providerTimeout)
+	client := &http.Client{Timeout: providerTimeout, CheckRedirect: func(*http.Request,
 		[]*http.Request) error {
 		return http.ErrUseLastResponse
 	}}
@@ -173,7 +173,7 @@ func providerFault(err error) error {
 		refused.Response.StatusCode == http.StatusTooManyRequests {
 		return fault.New(fault.Unavailable, "identity provider: no answer").Because(err).WithRetryAfter(5 * time.Second)
 	}
-	cause := errors.New(short(refused.ErrorCode))
+	cause := errors.New(cutText(refused.ErrorCode))
 	if slices.Contains([]string{"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"},
 		refused.ErrorCode) {
 		return fault.New(fault.Operator, "identity provider: it does not accept this client").Because(cause).
@@ -182,7 +182,7 @@ func providerFault(err error) error {
 	return fault.New(fault.Unauthenticated, "identity provider: refused").Because(cause)
 }
 
-func short(s string) string {
+func cutText(s string) string {
 	if len(s) > 200 {
 		s = s[:200]
 	}

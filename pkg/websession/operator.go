@@ -42,7 +42,7 @@ func SignOut(ctx context.Context, tx postgres.SystemTx, person string, now time.
 		}
 		people[i].Sessions = gone.RowsAffected()
 		// Tokens tell their age in whole seconds: those of this one go too.
-		if err := mark(ctx, tx, now, p.Issuer, p.Subject, "", now.Truncate(time.Second).Add(time.Second)); err != nil {
+		if err := revokeBefore(ctx, tx, now, p.Issuer, p.Subject, "", now.Truncate(time.Second).Add(time.Second)); err != nil {
 			return nil, err
 		}
 		if err := recordEndAll(ctx, tx, people[i], by); err != nil {

@@ -45,7 +45,7 @@ func isPlainPath(to string, u *url.URL) bool {
 // endSessionURL is the provider's own sign-out page. The hint is an ID token that says whose session is meant; without
 // one the provider asks the user to confirm.
 func (m *Manager) endSessionURL(ctx context.Context, hint string) string {
-	d, err := m.endpoints(ctx)
+	d, err := m.readProvider(ctx)
 	if err != nil || d.EndSessionURL == "" {
 		return ""
 	}

@@ -20,18 +20,18 @@ func (m *Manager) Refresh(ctx context.Context, handle string) (Tokens, error) {
 	if handle == "" {
 		return Tokens{}, noSession()
 	}
-	answer, err, _ := m.flights.Do(string(hash(handle)), func() (any, error) {
+	answer, err, _ := m.flights.Do(string(hashText(handle)), func() (any, error) {
 		// Not the first asker's context: the others wait for this answer too.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*backChannel)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*providerTimeout)
 		defer cancel()
-		if err := m.exists(ctx, handle); err != nil { // made-up handles do not queue with the good ones
+		if err := m.checkSession(ctx, handle); err != nil { // made-up handles do not queue with the good ones
 			return Tokens{}, err
 		}
-		places := m.asking()
+		places := m.refreshSlots()
 		select {
 		case places <- struct{}{}:
 			defer func() { <-places }()
-			return m.refresh(ctx, handle)
+			return m.refreshLocked(ctx, handle)
 		case <-ctx.Done():
 			return Tokens{}, providerFault(ctx.Err())
 		}
@@ -43,11 +43,11 @@ func (m *Manager) Refresh(ctx context.Context, handle string) (Tokens, error) {
 	return t, nil
 }
 
-func (m *Manager) exists(ctx context.Context, handle string) error {
+func (m *Manager) checkSession(ctx context.Context, handle string) error {
 	return m.db.InSystem(ctx, "session refresh", func(ctx context.Context, tx postgres.SystemTx) (err error) {
 		var found bool
 		err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM sessions WHERE handle_hash = $1 AND expires_at > $2)`,
-			hash(handle), m.now()).Scan(&found)
+			hashText(handle), m.now()).Scan(&found)
 		if err == nil && !found {
 			err = noSession()
 		}
@@ -55,40 +55,40 @@ func (m *Manager) exists(ctx context.Context, handle string) error {
 	})
 }
 
-func (m *Manager) refresh(ctx context.Context, handle string) (t Tokens, err error) {
+func (m *Manager) refreshLocked(ctx context.Context, handle string) (t Tokens, err error) {
 	over := false
 	err = m.db.InSystem(ctx, "session refresh", func(ctx context.Context, tx postgres.SystemTx) error {
 		s, err := m.lockSession(ctx, tx, handle)
 		if err != nil {
 			return err
 		}
-		if m.now().Sub(s.refreshedAt) < replay {
+		if m.now().Sub(s.refreshedAt) < replayWithin {
 			t.ID = s.idToken
 			t.Identity, err = m.verifier.Verify(ctx, s.idToken)
 			t.Expires = t.Identity.Expiry
 			return err
 		}
-		t, err = m.renew(ctx, tx, handle, s)
+		t, err = m.renewTokens(ctx, tx, handle, s)
 		over = fault.Is(err, fault.Unauthenticated)
 		return err
 	})
 	if over {
-		err = errors.Join(err, m.forget(ctx, handle))
+		err = errors.Join(err, m.deleteSession(ctx, handle))
 	}
 	return t, err
 }
 
-type row struct {
+type sessionRow struct {
 	subject, idToken, refreshToken string
 	refreshedAt                    time.Time
 }
 
-func (m *Manager) lockSession(ctx context.Context, tx postgres.SystemTx, handle string) (row, error) {
-	var s row
+func (m *Manager) lockSession(ctx context.Context, tx postgres.SystemTx, handle string) (sessionRow, error) {
+	var s sessionRow
 	var sealedID string
 	var sealedRefresh *string
 	err := tx.QueryRow(ctx, `SELECT subject, id_token, refresh_token, refreshed_at FROM sessions WHERE handle_hash = $1 AND expires_at > $2 FOR UPDATE`,
-		hash(handle), m.now()).Scan(&s.subject, &sealedID, &sealedRefresh, &s.refreshedAt)
+		hashText(handle), m.now()).Scan(&s.subject, &sealedID, &sealedRefresh, &s.refreshedAt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return s, noSession()
 	}
@@ -104,23 +104,23 @@ func (m *Manager) lockSession(ctx context.Context, tx postgres.SystemTx, handle 
 	return s, nil
 }
 
-// renew asks the provider, while the row is locked: a refresh token that rotates is used once.
-func (m *Manager) renew(ctx context.Context, tx postgres.SystemTx, handle string, s row) (Tokens, error) {
+// renewTokens asks the provider, while the row is locked: a refresh token that rotates is used once.
+func (m *Manager) renewTokens(ctx context.Context, tx postgres.SystemTx, handle string, s sessionRow) (Tokens, error) {
 	if s.refreshToken == "" {
 		return Tokens{}, noSession()
 	}
-	d, err := m.endpoints(ctx)
+	d, err := m.readProvider(ctx)
 	if err != nil {
 		return Tokens{}, err
 	}
 	call, cancel := m.callContext(ctx)
 	defer cancel()
-	tok, err := m.oauth(d).TokenSource(call, &oauth2.Token{RefreshToken: s.refreshToken,
+	tok, err := m.oauthConfig(d).TokenSource(call, &oauth2.Token{RefreshToken: s.refreshToken,
 		Expiry: m.now().Add(-time.Hour)}).Token()
 	if err != nil {
 		return Tokens{}, providerFault(err)
 	}
-	who, err := m.judge(ctx, tok)
+	who, err := m.verifyTokens(ctx, tok)
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -136,14 +136,14 @@ func (m *Manager) renew(ctx context.Context, tx postgres.SystemTx, handle string
 		return Tokens{}, err
 	}
 	_, err = tx.Exec(ctx, `UPDATE sessions SET id_token = $2, refresh_token = $3, refreshed_at = $4, expires_at = least($5, created_at + $6::interval) WHERE handle_hash = $1`,
-		hash(handle), id, refresh, m.now(), m.now().Add(Idle), Lifetime)
+		hashText(handle), id, refresh, m.now(), m.now().Add(Idle), Lifetime)
 	return Tokens{ID: idTokenOf(tok), Expires: who.Expiry, Identity: who}, err
 }
 
-// forget removes a session that the provider has ended.
-func (m *Manager) forget(ctx context.Context, handle string) error {
+// deleteSession removes a session that the provider has ended.
+func (m *Manager) deleteSession(ctx context.Context, handle string) error {
 	return m.db.InSystem(ctx, "session ended", func(ctx context.Context, tx postgres.SystemTx) error {
-		_, err := tx.Exec(ctx, `DELETE FROM sessions WHERE handle_hash = $1`, hash(handle))
+		_, err := tx.Exec(ctx, `DELETE FROM sessions WHERE handle_hash = $1`, hashText(handle))
 		return err
 	})
 }

@@ -27,11 +27,11 @@ import (
 
 // Times of a session.
 const (
-	Lifetime    = 30 * 24 * time.Hour // a browser is signed in so long at most
-	Idle        = 7 * 24 * time.Hour  // and so long without a refresh
-	LoginWithin = 10 * time.Minute    // a started sign-in has to come back so soon
-	replay      = 10 * time.Second    // a refresh asked for again so soon (several tabs) gets the same answer
-	backChannel = 10 * time.Second    // longest a call to the provider may take
+	Lifetime        = 30 * 24 * time.Hour // a browser is signed in so long at most
+	Idle            = 7 * 24 * time.Hour  // and so long without a refresh
+	LoginWithin     = 10 * time.Minute    // a started sign-in has to come back so soon
+	replayWithin    = 10 * time.Second    // a refresh asked for again so soon (several tabs) gets the same answer
+	providerTimeout = 10 * time.Second    // longest a call to the provider may take
 )
 
 // Config of a Manager.
@@ -52,17 +52,17 @@ type Manager struct {
 	verifier *sso.Verifier
 	discover func(context.Context) (sso.Discovery, error)
 
-	provider atomic.Pointer[sso.Discovery]
-	flights  singleflight.Group
-	asking   func() chan struct{} // a place for each refresh under way
-	now      func() time.Time
+	provider     atomic.Pointer[sso.Discovery]
+	flights      singleflight.Group
+	refreshSlots func() chan struct{} // a place for each refresh under way
+	now          func() time.Time
 }
 
 // New makes a Manager and calls nobody. discover reads the provider's endpoints; its answer is kept.
 func New(cfg Config, db *postgres.DB, keys *secret.Keyring, verifier *sso.Verifier,
 	discover func(context.Context) (sso.Discovery, error)) *Manager {
 	return &Manager{cfg: cfg, db: db, keys: keys, verifier: verifier, discover: discover,
-		asking: sync.OnceValue(func() chan struct{} {
+		refreshSlots: sync.OnceValue(func() chan struct{} {
 			// A refresh holds a connection while the provider thinks. Half of them are left for everything else.
 			return make(chan struct{}, max(1, db.Stat().MaxConns()/2))
 		}), now: time.Now}
@@ -76,17 +76,17 @@ type Tokens struct {
 	Identity sso.Identity
 }
 
-// endpoints reads the provider's description once, however many ask; a failure is not kept.
-func (m *Manager) endpoints(ctx context.Context) (sso.Discovery, error) {
+// readProvider reads the provider's description once, however many ask; a failure is not kept.
+func (m *Manager) readProvider(ctx context.Context) (sso.Discovery, error) {
 	if d := m.provider.Load(); d != nil {
 		return *d, nil
 	}
 	flight := m.flights.DoChan("discovery", func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), backChannel)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), providerTimeout)
 		defer cancel()
 		d, err := m.discover(ctx)
 		if err == nil {
-			err = usable(d)
+			err = checkEndpoints(d)
 		}
 		if err == nil {
 			m.provider.Store(&d)
@@ -102,9 +102,9 @@ func (m *Manager) endpoints(ctx context.Context) (sso.Discovery, error) {
 	}
 }
 
-// usable wants addresses for code and token, and the browser's no less protected than the issuer itself. The token's
+// checkEndpoints wants addresses for code and token, and the browser's no less protected than the issuer itself. The token's
 // may be an internal one, which the configuration answers for.
-func usable(d sso.Discovery) error {
+func checkEndpoints(d sso.Discovery) error {
 	if d.AuthorizationURL == "" || d.TokenURL == "" {
 		return fault.New(fault.Operator, "identity provider %s: it names no endpoint for codes or tokens", d.Issuer)
 	}
@@ -115,7 +115,7 @@ func usable(d sso.Discovery) error {
 	return nil
 }
 
-func (m *Manager) oauth(d sso.Discovery) *oauth2.Config {
+func (m *Manager) oauthConfig(d sso.Discovery) *oauth2.Config {
 	scopes := m.cfg.Scopes
 	if scopes == nil {
 		scopes = []string{"openid", "profile", "email"}
@@ -125,8 +125,8 @@ func (m *Manager) oauth(d sso.Discovery) *oauth2.Config {
 		Endpoint: oauth2.Endpoint{AuthURL: d.AuthorizationURL, TokenURL: d.TokenURL}}
 }
 
-// hash is how the database knows what a browser holds.
-func hash(text string) []byte {
+// hashText is how the database knows what a browser holds.
+func hashText(text string) []byte {
 	sum := sha256.Sum256([]byte(text))
 	return sum[:]
 }
@@ -147,9 +147,9 @@ func SealedColumns() []secret.Column {
 	}
 }
 
-// open starts a session for a verified identity. Every sign-in gets a new handle: one that was planted before is worth
+// insertSession starts a session for a verified identity. Every sign-in gets a new handle: one that was planted before is worth
 // nothing.
-func (m *Manager) open(ctx context.Context, tx postgres.SystemTx, who sso.Identity, idToken,
+func (m *Manager) insertSession(ctx context.Context, tx postgres.SystemTx, who sso.Identity, idToken,
 	refreshToken string) (Tokens, error) {
 	t := Tokens{ID: idToken, Expires: who.Expiry, Handle: rand.Text(), Identity: who}
 	id, err := m.keys.Seal(idToken, purposeID, 0)
@@ -172,7 +172,7 @@ func (m *Manager) open(ctx context.Context, tx postgres.SystemTx, who sso.Identi
 		return t, err
 	}
 	_, err = tx.Exec(ctx, `INSERT INTO sessions (handle_hash, issuer, subject, refresh_token, id_token, refreshed_at, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $6, $7)`,
-		hash(t.Handle), who.Issuer, who.Subject, refresh, id, m.now(), until)
+		hashText(t.Handle), who.Issuer, who.Subject, refresh, id, m.now(), until)
 	return t, err
 }
 
@@ -195,7 +195,7 @@ func (m *Manager) Exchange(ctx context.Context, idToken string) (Tokens, error) 
 		if gone {
 			return fault.New(fault.Unauthenticated, "token exchange: the token was signed out")
 		}
-		t, err = m.open(ctx, tx, who, idToken, "")
+		t, err = m.insertSession(ctx, tx, who, idToken, "")
 		return err
 	})
 	return t, err

@@ -13,38 +13,38 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// remembered is how long a sign-out is kept: no token lives as long, so none that it ended outlives it.
-const remembered = 25 * time.Hour
+// revocationKept is how long a sign-out is kept: no token lives as long, so none that it ended outlives it.
+const revocationKept = 25 * time.Hour
 
 // End closes the session behind the handle and revokes its tokens, so that neither opens anything from now on. It
 // returns the provider's page that ends the single sign-on too, "" where the provider has none. Ending what is not
 // there is fine.
 func (m *Manager) End(ctx context.Context, handle, token string) (string, error) {
-	p := m.presented(ctx, token)
+	p := m.verifyPresented(ctx, token)
 	err := m.db.InSystem(ctx, "sign-out", func(ctx context.Context, tx postgres.SystemTx) error {
-		return m.remove(ctx, tx, &p, `DELETE FROM sessions WHERE handle_hash = $1 RETURNING id_token`, hash(handle))
+		return m.deleteSessions(ctx, tx, &p, `DELETE FROM sessions WHERE handle_hash = $1 RETURNING id_token`, hashText(handle))
 	})
 	if err != nil {
 		return "", err
 	}
-	return m.endSessionURL(ctx, p.hint()), nil
+	return m.endSessionURL(ctx, p.idTokenHint()), nil
 }
 
 // EndAll is End for every session of the same person, on whatever machine, and for every ID token of theirs that was
 // issued before now. The audit log names that person as the actor. Unauthenticated when neither handle nor token says
 // who that is.
 func (m *Manager) EndAll(ctx context.Context, handle, token string, by tenant.By) (string, error) {
-	p := m.presented(ctx, token)
+	p := m.verifyPresented(ctx, token)
 	err := m.db.InSystem(ctx, "sign-out everywhere", func(ctx context.Context, tx postgres.SystemTx) error {
-		issuer, subject, err := m.whose(ctx, tx, handle, p)
+		issuer, subject, err := m.sessionOwner(ctx, tx, handle, p)
 		if err != nil {
 			return err
 		}
-		if err := m.remove(ctx, tx, &p, `DELETE FROM sessions WHERE issuer = $1 AND subject = $2 RETURNING id_token`,
+		if err := m.deleteSessions(ctx, tx, &p, `DELETE FROM sessions WHERE issuer = $1 AND subject = $2 RETURNING id_token`,
 			issuer, subject); err != nil {
 			return err
 		}
-		if err := mark(ctx, tx, m.now(), issuer, subject, "", m.now().Truncate(time.Second)); err != nil {
+		if err := revokeBefore(ctx, tx, m.now(), issuer, subject, "", m.now().Truncate(time.Second)); err != nil {
 			return err
 		}
 		by.Actor = subject
@@ -53,11 +53,11 @@ func (m *Manager) EndAll(ctx context.Context, handle, token string, by tenant.By
 	if err != nil {
 		return "", err
 	}
-	return m.endSessionURL(ctx, p.hint()), nil
+	return m.endSessionURL(ctx, p.idTokenHint()), nil
 }
 
-// tokens are those of a sign-out: the one that the browser sent, when it is good, and the last one of each session.
-type tokens struct {
+// endedTokens are those of a sign-out: the one that the browser sent, when it is good, and the last one of each session.
+type endedTokens struct {
 	sent string
 	who  sso.Identity
 	last []string
@@ -65,27 +65,27 @@ type tokens struct {
 	sessions int64 // ended by remove
 }
 
-func (m *Manager) presented(ctx context.Context, token string) tokens {
+func (m *Manager) verifyPresented(ctx context.Context, token string) endedTokens {
 	who, err := m.verifier.Verify(ctx, token)
 	if err != nil {
-		return tokens{} // what proves nothing is not worth remembering
+		return endedTokens{} // what proves nothing is not worth remembering
 	}
-	return tokens{sent: token, who: who}
+	return endedTokens{sent: token, who: who}
 }
 
-// hint is the token that tells the provider which of its sessions is meant. It opens nothing here any more.
-func (p tokens) hint() string {
+// idTokenHint is the token that tells the provider which of its sessions is meant. It opens nothing here any more.
+func (p endedTokens) idTokenHint() string {
 	if p.sent == "" && len(p.last) > 0 {
 		return p.last[0]
 	}
 	return p.sent
 }
 
-// whose says who signs out: the person of the session, else of a token that counts.
-func (m *Manager) whose(ctx context.Context, tx postgres.SystemTx, handle string, p tokens) (issuer, subject string,
+// sessionOwner says who signs out: the person of the session, else of a token that counts.
+func (m *Manager) sessionOwner(ctx context.Context, tx postgres.SystemTx, handle string, p endedTokens) (issuer, subject string,
 	err error) {
 	err = tx.QueryRow(ctx, `SELECT issuer, subject FROM sessions WHERE handle_hash = $1 AND expires_at > $2`,
-		hash(handle), m.now()).Scan(&issuer, &subject)
+		hashText(handle), m.now()).Scan(&issuer, &subject)
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return issuer, subject, err
 	}
@@ -99,9 +99,9 @@ func (m *Manager) whose(ctx context.Context, tx postgres.SystemTx, handle string
 	return p.who.Issuer, p.who.Subject, err
 }
 
-// remove deletes sessions and revokes the tokens that they and the browser hold. Older tokens of theirs go with them
+// deleteSessions deletes sessions and revokes the tokens that they and the browser hold. Older tokens of theirs go with them
 // where the provider names its session in them.
-func (m *Manager) remove(ctx context.Context, tx postgres.SystemTx, p *tokens, sql string, args ...any) error {
+func (m *Manager) deleteSessions(ctx context.Context, tx postgres.SystemTx, p *endedTokens, sql string, args ...any) error {
 	rows, err := tx.Query(ctx, sql, args...)
 	if err != nil {
 		return err
@@ -117,41 +117,41 @@ func (m *Manager) remove(ctx context.Context, tx postgres.SystemTx, p *tokens, s
 		}
 	}
 	for _, token := range append([]string{p.sent}, p.last...) {
-		if err := m.revoke(ctx, tx, token); err != nil {
+		if err := m.revokeToken(ctx, tx, token); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// revoke remembers one token, and a mark for the older ones of the same session of the provider.
-func (m *Manager) revoke(ctx context.Context, tx postgres.SystemTx, token string) error {
+// revokeToken remembers one token, and a mark for the older ones of the same session of the provider.
+func (m *Manager) revokeToken(ctx context.Context, tx postgres.SystemTx, token string) error {
 	if token == "" {
 		return nil
 	}
-	if err := remember(ctx, tx, m.now(), hash(token), m.now().Add(remembered)); err != nil {
+	if err := insertRevocation(ctx, tx, m.now(), hashText(token), m.now().Add(revocationKept)); err != nil {
 		return err
 	}
 	who, err := m.verifier.Verify(ctx, token)
 	if err != nil || who.SessionID == "" {
 		return nil //nolint:nilerr // it counts no more, and with it none that is older
 	}
-	return mark(ctx, tx, m.now(), who.Issuer, who.Subject, who.SessionID, who.IssuedAt)
+	return revokeBefore(ctx, tx, m.now(), who.Issuer, who.Subject, who.SessionID, who.IssuedAt)
 }
 
-// mark ends every token of the person that was issued before: all of them, or those of one session of the provider. A
+// revokeBefore ends every token of the person that was issued before: all of them, or those of one session of the provider. A
 // mark stands among the tokens, and how long it stays says what it ends.
-func mark(ctx context.Context, tx postgres.SystemTx, now time.Time, issuer, subject, session string,
+func revokeBefore(ctx context.Context, tx postgres.SystemTx, now time.Time, issuer, subject, session string,
 	before time.Time) error {
-	return remember(ctx, tx, now, markOf(issuer, subject, session), before.Add(remembered))
+	return insertRevocation(ctx, tx, now, personKey(issuer, subject, session), before.Add(revocationKept))
 }
 
-func markOf(issuer, subject, session string) []byte {
-	return hash("sign-out\x00" + issuer + "\x00" + subject + "\x00" + session)
+func personKey(issuer, subject, session string) []byte {
+	return hashText("sign-out\x00" + issuer + "\x00" + subject + "\x00" + session)
 }
 
-// remember writes one row, and forgets those that have had their time.
-func remember(ctx context.Context, tx postgres.SystemTx, now time.Time, key []byte, until time.Time) error {
+// insertRevocation writes one row, and forgets those that have had their time.
+func insertRevocation(ctx context.Context, tx postgres.SystemTx, now time.Time, key []byte, until time.Time) error {
 	_, err := tx.Exec(ctx, `INSERT INTO revoked_tokens (token_hash, expires_at) VALUES ($1, $2)
 		ON CONFLICT (token_hash) DO UPDATE SET expires_at = greatest(revoked_tokens.expires_at, excluded.expires_at)`, key, until)
 	if err == nil {
@@ -163,12 +163,12 @@ func remember(ctx context.Context, tx postgres.SystemTx, now time.Time, key []by
 // Revoked reports whether the token of who was ended by a sign-out. ID tokens need asking, and whatever came in a
 // cookie.
 func Revoked(ctx context.Context, tx postgres.SystemTx, token string, who sso.Identity) (found bool, err error) {
-	marks := [][]byte{markOf(who.Issuer, who.Subject, "")}
+	marks := [][]byte{personKey(who.Issuer, who.Subject, "")}
 	if who.SessionID != "" {
-		marks = append(marks, markOf(who.Issuer, who.Subject, who.SessionID))
+		marks = append(marks, personKey(who.Issuer, who.Subject, who.SessionID))
 	}
 	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM revoked_tokens WHERE token_hash = $1 OR token_hash = ANY($2) AND expires_at > $3)`,
-		hash(token), marks, who.IssuedAt.Add(remembered)).Scan(&found)
+		hashText(token), marks, who.IssuedAt.Add(revocationKept)).Scan(&found)
 	return found, err
 }
 
