@@ -59,7 +59,7 @@ func (d *Door) Authenticate(w http.ResponseWriter, r *http.Request, need Need) (
 	if need.Guard == Identity && !browsers {
 		return ctx, nil
 	}
-	p, err := d.resolve(ctx, "resolve tenant", func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal,
+	p, err := d.resolvePrincipal(ctx, "resolve tenant", func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal,
 		error) {
 		if browsers {
 			if err := requireSignedIn(ctx, tx, raw, who); err != nil {
@@ -74,11 +74,11 @@ func (d *Door) Authenticate(w http.ResponseWriter, r *http.Request, need Need) (
 	if err != nil || need.Guard == Identity {
 		return ctx, err
 	}
-	return admit(ctx, p, need)
+	return checkNeed(ctx, p, need)
 }
 
-// resolve asks the control plane for the caller's tenant, and not for longer than the caller may be kept.
-func (d *Door) resolve(ctx context.Context, reason string,
+// resolvePrincipal asks the control plane for the caller's tenant, and not for longer than the caller may be kept.
+func (d *Door) resolvePrincipal(ctx context.Context, reason string,
 	find func(context.Context, postgres.SystemTx) (tenant.Principal, error)) (p tenant.Principal, err error) {
 	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
@@ -100,7 +100,7 @@ func RoleNeeded(role sso.Role) error {
 		WithHint("ask an admin of your tenant")
 }
 
-func admit(ctx context.Context, p tenant.Principal, need Need) (context.Context, error) {
+func checkNeed(ctx context.Context, p tenant.Principal, need Need) (context.Context, error) {
 	visitOf(ctx).tenant, visitOf(ctx).subject = p.Tenant.ID.String(), p.Identity.Subject
 	if need.Guard == Member && !p.Has(need.Role) {
 		return nil, RoleNeeded(need.Role)

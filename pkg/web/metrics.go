@@ -37,7 +37,7 @@ func newMetrics(into prometheus.Registerer) *metrics {
 	return m
 }
 
-func (m *metrics) count(route string, status int, broken bool, took time.Duration) {
+func (m *metrics) countRequest(route string, status int, broken bool, took time.Duration) {
 	class := strconv.Itoa(status/100) + "xx"
 	if broken {
 		class = "broken"

@@ -89,7 +89,7 @@ func (d *Door) logAndCount(next http.Handler) http.Handler {
 			broken := recover() // only http.ErrAbortHandler comes this far
 			took := d.now().Sub(start)
 			d.metrics.inFlight.Dec()
-			d.metrics.count(v.route, rec.status(), broken != nil, took)
+			d.metrics.countRequest(v.route, rec.statusCode(), broken != nil, took)
 			d.logVisit(r, v, rec, broken != nil, took)
 			if broken != nil {
 				panic(broken)
@@ -100,12 +100,12 @@ func (d *Door) logAndCount(next http.Handler) http.Handler {
 }
 
 func (d *Door) logVisit(r *http.Request, v *visit, rec *recorder, broken bool, took time.Duration) {
-	d.log.Log(r.Context(), v.level, "request", "method", shorten(r.Method), "path", shorten(r.URL.Path),
-		"status", rec.status(), "bytes", rec.bytes, "broken_off", broken, "took", took.Round(time.Microsecond),
+	d.log.Log(r.Context(), v.level, "request", "method", cutText(r.Method), "path", cutText(r.URL.Path),
+		"status", rec.statusCode(), "bytes", rec.bytes, "broken_off", broken, "took", took.Round(time.Microsecond),
 		"tenant_id", v.tenant, "subject", v.subject)
 }
 
-func shorten(s string) string {
+func cutText(s string) string {
 	const most = 200
 	if len(s) <= most {
 		return s
@@ -133,7 +133,7 @@ func (r *recorder) WriteHeader(code int) {
 
 // Write implements http.ResponseWriter.
 func (r *recorder) Write(b []byte) (int, error) {
-	r.code = r.status()
+	r.code = r.statusCode()
 	n, err := r.ResponseWriter.Write(b)
 	r.bytes += int64(n)
 	return n, err
@@ -153,7 +153,7 @@ func hasBegun(w http.ResponseWriter) bool {
 	}
 }
 
-func (r *recorder) status() int {
+func (r *recorder) statusCode() int {
 	if r.code == 0 {
 		return http.StatusOK
 	}

@@ -38,7 +38,7 @@ func (d *Door) Caller(w http.ResponseWriter, r *http.Request) (context.Context, 
 	}
 	who := p.Identity
 	visitOf(ctx).subject = who.Subject
-	p, err = d.resolve(ctx, "resolve tenant", func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal,
+	p, err = d.resolvePrincipal(ctx, "resolve tenant", func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal,
 		error) {
 		if err := requireSignedIn(ctx, tx, raw, who); err != nil {
 			return tenant.Principal{}, err
@@ -76,7 +76,7 @@ func (d *Door) bypassPage(ctx context.Context, r *http.Request, cause error) (co
 	if !id.Valid() || !isDirect(r) {
 		return ctx, tenant.Principal{}, cause
 	}
-	p, err := d.resolve(ctx, "development bypass",
+	p, err := d.resolvePrincipal(ctx, "development bypass",
 		func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal, error) {
 			return developerOf(ctx, tx, id)
 		})

@@ -45,7 +45,7 @@ func ProblemOf(ctx context.Context, err error) *Problem {
 	p.Title = http.StatusText(p.Status)
 	switch p.Status {
 	case http.StatusUnauthorized:
-		*p = unauthorized(ctx, errors.Is(err, errNoCredentials))
+		*p = newUnauthorized(ctx, errors.Is(err, errNoCredentials))
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		p.headers.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(fault.RetryAfter(err).Seconds())))))
 	}
@@ -54,8 +54,8 @@ func ProblemOf(ctx context.Context, err error) *Problem {
 	return p
 }
 
-// unauthorized is the one answer to every token that proves nothing; only a missing one is told apart, by its header.
-func unauthorized(ctx context.Context, missing bool) Problem {
+// newUnauthorized is the one answer to every token that proves nothing; only a missing one is told apart, by its header.
+func newUnauthorized(ctx context.Context, missing bool) Problem {
 	challenge := `Bearer error="invalid_token"`
 	if missing {
 		challenge = "Bearer"
