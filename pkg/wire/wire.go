@@ -119,9 +119,9 @@ func Workers(cfg config.Config, db *postgres.DB, spaces *workspace.Service, log 
 	river.AddWorker(workers, &acra.Worker{DB: db, Source: func() (acra.Source,
 		error) {
 		return registerSource(cfg, log)
-	}, After: companies(db, log), Log: log})
+	}, After: refreshAfterIngest(db, log), Log: log})
 	river.AddWorker(workers, &leads.Worker{DB: db,
-		Weights: func() (leads.Weights, error) { return leads.ParseWeights(cfg.Leads.Weights) }, After: pushed(spaces),
+		Weights: func() (leads.Weights, error) { return leads.ParseWeights(cfg.Leads.Weights) }, After: pushAfterScoring(spaces),
 		Log: log})
 	return workers
 }
@@ -133,8 +133,8 @@ func Register(cfg config.Config, log *slog.Logger) acra.Service {
 	return service
 }
 
-// pushed brings a tenant's new scores into its CRM.
-func pushed(spaces *workspace.Service) func(context.Context, postgres.SystemTx, tenantid.ID) error {
+// pushAfterScoring brings a tenant's new scores into its CRM.
+func pushAfterScoring(spaces *workspace.Service) func(context.Context, postgres.SystemTx, tenantid.ID) error {
 	if spaces.Odoo == nil {
 		return nil
 	}
@@ -164,7 +164,7 @@ func Companies(ctx context.Context, db *postgres.DB, queue *jobs.Client, rep acr
 	return done, err
 }
 
-func companies(db *postgres.DB, log *slog.Logger) func(context.Context, acra.Report) error {
+func refreshAfterIngest(db *postgres.DB, log *slog.Logger) func(context.Context, acra.Report) error {
 	return func(ctx context.Context, rep acra.Report) error {
 		queue, err := jobs.Working(ctx)
 		if err != nil {
@@ -187,11 +187,11 @@ func Workspaces(ctx context.Context, cfg config.Config, db *postgres.DB, log *sl
 	}
 	provisioner, err := Provisioner(ctx, cfg, db, log)
 	return &workspace.Service{DB: db, Keys: keys, Odoo: provisioner, BaseURL: cfg.Odoo.ServerURL,
-		Prefix: cfg.Odoo.DatabasePrefix, OdooLogin: odooSSO(cfg, log), Log: log}, err
+		Prefix: cfg.Odoo.DatabasePrefix, OdooLogin: odooLogin(cfg, log), Log: log}, err
 }
 
-// odooSSO is how people sign in to Odoo; nil where cfg names no client for that.
-func odooSSO(cfg config.Config, log *slog.Logger) *workspace.OdooLogin {
+// odooLogin is how people sign in to Odoo; nil where cfg names no client for that.
+func odooLogin(cfg config.Config, log *slog.Logger) *workspace.OdooLogin {
 	if cfg.Odoo.SSOClientID == "" || cfg.SSO.Issuer == "" {
 		return nil
 	}
@@ -202,7 +202,7 @@ func odooSSO(cfg config.Config, log *slog.Logger) *workspace.OdooLogin {
 // OdooVerifier judges the tokens that people sign in to Odoo with: those of Odoo's own client and no others. nil where
 // there is none.
 func OdooVerifier(cfg config.Config, log *slog.Logger) (*sso.Verifier, error) {
-	if odooSSO(cfg, log) == nil {
+	if odooLogin(cfg, log) == nil {
 		return nil, nil
 	}
 	own := SSO(cfg, log)
