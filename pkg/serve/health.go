@@ -12,8 +12,8 @@ import (
 
 const (
 	// /readyz is open to everybody: the questions behind it are asked once a second at most
-	freshFor      = time.Second
-	checkPatience = 2 * time.Second // a database that hangs is as good as none
+	verdictFresh = time.Second
+	checkTimeout = 2 * time.Second // a database that hangs is as good as none
 )
 
 // health is what /readyz asks: the database, the issuer's keys and the gate. A gate that found nothing is asked again
@@ -32,19 +32,19 @@ type health struct {
 	passed  time.Time // when the gate last found nothing
 }
 
-func (h *health) check(ctx context.Context) error {
+func (h *health) checkReady(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if now := h.now(); h.asked.IsZero() || now.Sub(h.asked) >= freshFor {
+	if now := h.now(); h.asked.IsZero() || now.Sub(h.asked) >= verdictFresh {
 		// Not the caller's context: the verdict is for whoever asks next, too.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkPatience)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
 		defer cancel()
-		h.verdict, h.asked = h.ask(ctx, now), now
+		h.verdict, h.asked = h.runChecks(ctx, now), now
 	}
 	return h.verdict
 }
 
-func (h *health) ask(ctx context.Context, now time.Time) error {
+func (h *health) runChecks(ctx context.Context, now time.Time) error {
 	if err := h.db.Ping(ctx); err != nil {
 		return err
 	}

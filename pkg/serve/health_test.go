@@ -28,29 +28,29 @@ func TestReadinessFollowsTheGate(t *testing.T) {
 		_, err := db.Owner.Exec(t.Context(), sql)
 		require.NoError(t, err)
 	}
-	require.NoError(t, h.check(t.Context()))
+	require.NoError(t, h.checkReady(t.Context()))
 	change(`ALTER TABLE lead_scores NO FORCE ROW LEVEL SECURITY`)
 	now = now.Add(29 * time.Second)
-	require.NoError(t, h.check(t.Context()), "not asked again yet")
+	require.NoError(t, h.checkReady(t.Context()), "not asked again yet")
 	now = now.Add(2 * time.Second)
-	requireFault(t, h.check(t.Context()), fault.Operator, "lead_scores")
+	requireFault(t, h.checkReady(t.Context()), fault.Operator, "lead_scores")
 	change(`ALTER TABLE lead_scores FORCE ROW LEVEL SECURITY`)
-	requireFault(t, h.check(t.Context()), fault.Operator, "lead_scores") // the same second
+	requireFault(t, h.checkReady(t.Context()), fault.Operator, "lead_scores") // the same second
 	now = now.Add(time.Second)
-	require.NoError(t, h.check(t.Context()))
+	require.NoError(t, h.checkReady(t.Context()))
 
 	provider.down.Store(true)
 	now = now.Add(time.Hour)
-	require.NoError(t, h.check(t.Context()), "the keys at hand serve for a while: package sso decides")
+	require.NoError(t, h.checkReady(t.Context()), "the keys at hand serve for a while: package sso decides")
 	gone, err := postgres.Open(t.Context(), "postgres://x@127.0.0.1:1/x", postgres.Options{})
 	require.NoError(t, err)
 	t.Cleanup(gone.Close)
 	h.db = gone
 	now = now.Add(time.Second)
-	requireFault(t, h.check(t.Context()), fault.Unavailable)
+	requireFault(t, h.checkReady(t.Context()), fault.Unavailable)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	h.db = db.App
 	now = now.Add(time.Second)
-	require.NoError(t, h.check(ctx), "one caller's going away is not everybody's verdict")
+	require.NoError(t, h.checkReady(ctx), "one caller's going away is not everybody's verdict")
 }

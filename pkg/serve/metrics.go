@@ -41,8 +41,8 @@ func newRegistry(version string, db *postgres.DB, verifier *sso.Verifier, work *
 	return r
 }
 
-// described is a metric that a collector makes anew at each scrape.
-func described(name, help string, labels ...string) *prometheus.Desc {
+// newDesc is a metric that a collector makes anew at each scrape.
+func newDesc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(name, help, labels, nil)
 }
 
@@ -55,19 +55,19 @@ func (c poolCollector) Describe(out chan<- *prometheus.Desc) { prometheus.Descri
 // Collect implements prometheus.Collector.
 func (c poolCollector) Collect(out chan<- prometheus.Metric) {
 	st := c.db.Stat()
-	conns := described("leadctl_db_connections", "Connections of the request pool.", "state")
+	conns := newDesc("leadctl_db_connections", "Connections of the request pool.", "state")
 	for state, n := range map[string]int32{"used": st.AcquiredConns(), "idle": st.IdleConns(), "max": st.MaxConns()} {
 		out <- prometheus.MustNewConstMetric(conns, prometheus.GaugeValue, float64(n), state)
 	}
-	out <- prometheus.MustNewConstMetric(described("leadctl_db_acquires_total",
+	out <- prometheus.MustNewConstMetric(newDesc("leadctl_db_acquires_total",
 		"Connections taken from the request pool."), prometheus.CounterValue, float64(st.AcquireCount()))
-	out <- prometheus.MustNewConstMetric(described("leadctl_db_acquire_seconds_total",
+	out <- prometheus.MustNewConstMetric(newDesc("leadctl_db_acquire_seconds_total",
 		"Time spent waiting for connections of the request pool."),
 		prometheus.CounterValue, st.AcquireDuration().Seconds())
 }
 
 // serveMetrics answers GET /metrics, and nothing else, on a port of its own. The returned function ends it.
-func serveMetrics(ln net.Listener, registry *prometheus.Registry, t times, log *slog.Logger) (stop func()) {
+func serveMetrics(ln net.Listener, registry *prometheus.Registry, t timeouts, log *slog.Logger) (stop func()) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry,
 		promhttp.HandlerOpts{MaxRequestsInFlight: 3, Timeout: scrapeTimeout}))

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	ageFreshFor = 30 * time.Second
-	agePatience = 500 * time.Millisecond // /health answers without the age rather than late
+	ageFresh   = 30 * time.Second
+	ageTimeout = 500 * time.Millisecond // /health answers without the age rather than late
 )
 
 // registerAge knows how old the register in the database is. /health is open to everybody and the metrics are scraped:
@@ -26,11 +26,11 @@ type registerAge struct {
 	age   acra.Age
 }
 
-func (r *registerAge) read(ctx context.Context) acra.Age {
+func (r *registerAge) readAge(ctx context.Context) acra.Age {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if time.Since(r.asked) >= ageFreshFor {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), agePatience)
+	if time.Since(r.asked) >= ageFresh {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ageTimeout)
 		defer cancel()
 		if age, err := acra.ReadAge(ctx, r.db); err == nil {
 			r.age = age
@@ -47,19 +47,19 @@ func (r *registerAge) Describe(out chan<- *prometheus.Desc) {
 }
 
 func registerAgeDesc() *prometheus.Desc {
-	return described("leadctl_register_age_seconds",
+	return newDesc("leadctl_register_age_seconds",
 		"Time since the company register was last found to be as published, or was loaded; no sample before the "+
 			"first time.")
 }
 
 func registerReleaseDesc() *prometheus.Desc {
-	return described("leadctl_register_release_age_seconds",
+	return newDesc("leadctl_register_release_age_seconds",
 		"Time since the publisher released the register that is loaded; no sample when the source names no date.")
 }
 
 // Collect implements prometheus.Collector.
 func (r *registerAge) Collect(out chan<- prometheus.Metric) {
-	age := r.read(context.Background())
+	age := r.readAge(context.Background())
 	if !age.Current.IsZero() {
 		out <- prometheus.MustNewConstMetric(registerAgeDesc(), prometheus.GaugeValue,
 			time.Since(age.Current).Seconds())

@@ -13,16 +13,16 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-// scheduled reports whether this process keeps the register's schedule. In development it does only when an interval is
+// keepsSchedule reports whether this process keeps the register's schedule. In development it does only when an interval is
 // asked for: nobody's laptop shall download the register because a daemon was left running.
-func scheduled(cfg config.Config) bool {
+func keepsSchedule(cfg config.Config) bool {
 	return !cfg.ACRA.DisableScheduler && (!cfg.Development() || cfg.ACRA.Interval > 0)
 }
 
-// queues are those that this process works beside the default one.
-func queues(cfg config.Config) map[string]int {
+// queueSizes are those that this process works beside the default one.
+func queueSizes(cfg config.Config) map[string]int {
 	all := map[string]int{leads.JobQueue: leads.JobsAtOnce, workspace.PushQueue: workspace.PushesAtOnce}
-	if scheduled(cfg) {
+	if keepsSchedule(cfg) {
 		all[acra.JobQueue] = 1
 	}
 	return all
@@ -31,7 +31,7 @@ func queues(cfg config.Config) map[string]int {
 // keepSchedule runs the register's schedule, if this process keeps one, until the function it returns is called.
 func keepSchedule(ctx context.Context, cfg config.Config, db *postgres.DB, client *jobs.Client,
 	log *slog.Logger) (end func()) {
-	if !scheduled(cfg) {
+	if !keepsSchedule(cfg) {
 		return func() {}
 	}
 	s := &acra.Scheduler{DB: db, Jobs: client, Plan: acra.Schedule{Interval: cfg.ACRA.Interval},

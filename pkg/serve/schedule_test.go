@@ -76,7 +76,7 @@ func TestWhoKeepsTheSchedule(t *testing.T) {
 		{"development", "1", "86400", false},
 	} {
 		cfg := settings(t, "postgres://db/x", "https://idp.example", "LEADCTL_ENV", c.env, "DISABLE_SCHEDULER", c.disabled, "INTERVAL_SECONDS", c.interval)
-		require.Equal(t, c.want, scheduled(cfg), "%+v", c)
-		require.Equal(t, c.want, queues(cfg)[acra.JobQueue] == 1, "%+v", c)
+		require.Equal(t, c.want, keepsSchedule(cfg), "%+v", c)
+		require.Equal(t, c.want, queueSizes(cfg)[acra.JobQueue] == 1, "%+v", c)
 	}
 }

@@ -51,7 +51,7 @@ type Options struct {
 	// Examine looks at everything that cfg names, for the console's operators; nil shows them no health.
 	Examine func(context.Context, config.Config) []console.Check
 
-	times times
+	times timeouts
 }
 
 // Run serves until ctx ends, then ends in order: not ready, no new jobs, no new requests, what runs finishes or goes
@@ -65,7 +65,7 @@ func Run(ctx context.Context, cfg config.Config, opts Options) error {
 		opts.Log = logging.Discard()
 	}
 	opts.times = opts.times.withDefaults()
-	verifier, err := configured(cfg, opts.Log)
+	verifier, err := checkConfig(cfg, opts.Log)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func Run(ctx context.Context, cfg config.Config, opts Options) error {
 	}
 	defer db.Close()
 	if err := wire.Check(ctx, db, !cfg.Development()); err != nil {
-		return unreachable(err)
+		return explainUnreachable(err)
 	}
 	spaces, err := wire.Workspaces(ctx, cfg, db, opts.Log)
 	if err != nil {
@@ -93,14 +93,14 @@ func Run(ctx context.Context, cfg config.Config, opts Options) error {
 	if d.odooTokens != nil {
 		defer d.odooTokens.Close()
 	}
-	if err := d.open(ctx); err != nil {
+	if err := d.openListeners(ctx); err != nil {
 		return err
 	}
-	return d.run(ctx)
+	return d.serveUntilDone(ctx)
 }
 
-// configured holds the whole configuration against the rules before anything is reached for, and makes the verifier.
-func configured(cfg config.Config, log *slog.Logger) (*sso.Verifier, error) {
+// checkConfig holds the whole configuration against the rules before anything is reached for, and makes the verifier.
+func checkConfig(cfg config.Config, log *slog.Logger) (*sso.Verifier, error) {
 	err := cfg.ForServe()
 	if _, keyErr := secret.Parse([]byte(cfg.Secrets.Keyset)); keyErr != nil {
 		err = errors.Join(err, keyErr)
@@ -118,8 +118,8 @@ func configured(cfg config.Config, log *slog.Logger) (*sso.Verifier, error) {
 	return verifier, err
 }
 
-// unreachable says what to do about a database that does not answer; other faults say it themselves.
-func unreachable(err error) error {
+// explainUnreachable says what to do about a database that does not answer; other faults say it themselves.
+func explainUnreachable(err error) error {
 	if !fault.Is(err, fault.Unavailable) {
 		return err
 	}
@@ -131,7 +131,7 @@ func unreachable(err error) error {
 func newJobs(ctx context.Context, cfg config.Config, db *postgres.DB, spaces *workspace.Service,
 	opts Options) (*jobs.Client, error) {
 	return jobs.New(ctx, db, jobs.Options{Workers: wire.Workers(cfg, db, spaces, opts.Log), Parallel: opts.Parallel,
-		Queues: queues(cfg), Log: opts.Log})
+		Queues: queueSizes(cfg), Log: opts.Log})
 }
 
 // daemon is one Run: everything is made, nothing is moving yet.
@@ -151,9 +151,9 @@ type daemon struct {
 	metrics net.Listener // nil: none
 }
 
-// open takes both ports, or neither.
-func (d *daemon) open(ctx context.Context) (err error) {
-	if d.api, err = listen(d.cfg, d.opts); err != nil {
+// openListeners takes both ports, or neither.
+func (d *daemon) openListeners(ctx context.Context) (err error) {
+	if d.api, err = listenAPI(d.cfg, d.opts); err != nil {
 		return err
 	}
 	if d.metrics, err = listenMetrics(ctx, d.cfg, d.opts); err != nil {
@@ -162,12 +162,12 @@ func (d *daemon) open(ctx context.Context) (err error) {
 	return nil
 }
 
-func (d *daemon) run(ctx context.Context) error {
+func (d *daemon) serveUntilDone(ctx context.Context) error {
 	log := d.opts.Log
 	age := &registerAge{db: d.db}
 	registry := newRegistry(d.opts.Version, d.db, d.verifier, d.jobs)
 	registry.MustRegister(age)
-	handler := d.handler(registry, age)
+	handler := d.newHandler(registry, age)
 	if d.metrics != nil {
 		defer serveMetrics(d.metrics, registry, d.opts.times, log)()
 		log.InfoContext(ctx, "metrics", "addr", d.metrics.Addr().String())
@@ -187,11 +187,11 @@ func (d *daemon) run(ctx context.Context) error {
 	case err := <-ended:
 		return errors.Join(fault.New(fault.Internal, "listener %s: %w", d.api.Addr(), err), d.stopJobs())
 	case <-ctx.Done():
-		return d.drain(server, handler)
+		return d.shutDown(server, handler)
 	}
 }
 
-func (d *daemon) handler(registry *prometheus.Registry, age *registerAge) *httpapi.Server {
+func (d *daemon) newHandler(registry *prometheus.Registry, age *registerAge) *httpapi.Server {
 	cfg, health := d.cfg, &health{db: d.db, verifier: d.verifier, strict: !d.cfg.Development(),
 		recheck: d.opts.times.recheck, now: time.Now}
 	sessions := wire.Sessions(cfg, d.api.Addr().String(), d.db, d.keys, d.verifier)
@@ -206,13 +206,13 @@ func (d *daemon) handler(registry *prometheus.Registry, age *registerAge) *httpa
 		DevBypass: cfg.Dev.AllowBypass, Streams: cfg.Quotas.Streams, UserStreams: cfg.Quotas.UserStreams,
 	}, httpapi.Deps{
 		Door: d.door, DB: d.db, Jobs: d.jobs, Onboarding: wire.Onboarding(cfg, d.db, d.jobs), Sessions: sessions,
-		Workspaces: d.workspaces, OdooSSO: d.odooTokens, Health: health.check, Register: age.read, Log: d.opts.Log,
+		Workspaces: d.workspaces, OdooSSO: d.odooTokens, Health: health.checkReady, Register: age.readAge, Log: d.opts.Log,
 	})
 }
 
-// drain ends the daemon: no job is claimed any more and the balancer is told, then the listener closes, then what is
+// shutDown ends the daemon: no job is claimed any more and the balancer is told, then the listener closes, then what is
 // under way may finish.
-func (d *daemon) drain(server *http.Server, api *httpapi.Server) error {
+func (d *daemon) shutDown(server *http.Server, api *httpapi.Server) error {
 	d.opts.Log.Info("stopping: not ready any more")
 	api.Drain()
 	jobsEnded := make(chan error, 1)

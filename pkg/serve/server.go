@@ -14,8 +14,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/web"
 )
 
-// times are how long the daemon gives whom. Tests have less of it.
-type times struct {
+// timeouts are how long the daemon gives whom. Tests have less of it.
+type timeouts struct {
 	header  time.Duration // for a request's header
 	request time.Duration // for all of a request to arrive
 	answer  time.Duration // for an answer to be taken; downloads have a clock of their own
@@ -24,8 +24,8 @@ type times struct {
 	recheck time.Duration // how old the gate's verdict behind /readyz may be
 }
 
-func (t times) withDefaults() times {
-	return times{
+func (t timeouts) withDefaults() timeouts {
+	return timeouts{
 		header: cmp.Or(t.header, 10*time.Second), request: cmp.Or(t.request, 30*time.Second),
 		answer: cmp.Or(t.answer, time.Minute),
 		idle:   cmp.Or(t.idle, 2*time.Minute), grace: cmp.Or(t.grace, requestGrace),
@@ -33,7 +33,7 @@ func (t times) withDefaults() times {
 	}
 }
 
-func newServer(h http.Handler, t times, log *slog.Logger) *http.Server {
+func newServer(h http.Handler, t timeouts, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: h, ReadHeaderTimeout: t.header, ReadTimeout: t.request, WriteTimeout: t.answer, IdleTimeout: t.idle,
 		MaxHeaderBytes: web.MaxHeaderBytes, DisableGeneralOptionsHandler: true,
@@ -41,8 +41,8 @@ func newServer(h http.Handler, t times, log *slog.Logger) *http.Server {
 	}
 }
 
-// listen opens the API's port, or takes the one that opts bring.
-func listen(cfg config.Config, opts Options) (net.Listener, error) {
+// listenAPI opens the API's port, or takes the one that opts bring.
+func listenAPI(cfg config.Config, opts Options) (net.Listener, error) {
 	if opts.Listen != nil {
 		return opts.Listen()
 	}
