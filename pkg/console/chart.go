@@ -47,7 +47,7 @@ type histogram struct {
 func newHistogram(s leads.Spread) histogram {
 	h := histogram{Width: chartWidth, Height: chartHeight}
 	for _, b := range s.Bars {
-		h.Most = max(h.Most, sum(b))
+		h.Most = max(h.Most, sumCounts(b))
 	}
 	if h.Most == 0 {
 		return h
@@ -55,18 +55,18 @@ func newHistogram(s leads.Spread) histogram {
 	step := float64(chartWidth) / leads.Bars
 	for i, counts := range s.Bars {
 		b := bar{X: float64(i) * step, Width: step, From: i * 100 / leads.Bars, To: (i + 1) * 100 / leads.Bars,
-			Count: sum(counts)}
-		b.Parts = stack(counts, b.X+chartGap/2.0, step-chartGap, float64(h.Most))
+			Count: sumCounts(counts)}
+		b.Parts = stackBuckets(counts, b.X+chartGap/2.0, step-chartGap, float64(h.Most))
 		h.Bars = append(h.Bars, b)
 	}
-	h.Lines = []tick{{0, 0, number(h.Most)}, {0, chartHeight / 2, number(h.Most / 2)}}
+	h.Lines = []tick{{0, 0, formatNumber(h.Most)}, {0, chartHeight / 2, formatNumber(h.Most / 2)}}
 	for p := 0; p <= 100; p += 25 {
-		h.Ticks = append(h.Ticks, tick{X: float64(p) / 100 * chartWidth, Label: number(int64(p))})
+		h.Ticks = append(h.Ticks, tick{X: float64(p) / 100 * chartWidth, Label: formatNumber(int64(p))})
 	}
 	return h
 }
 
-func stack(counts map[string]int64, x, width, most float64) (parts []rect) {
+func stackBuckets(counts map[string]int64, x, width, most float64) (parts []rect) {
 	y := float64(chartHeight)
 	for _, name := range bucketsUpwards(counts) {
 		height := float64(counts[name]) / most * chartHeight
@@ -100,7 +100,7 @@ func bucketClass(name string) string {
 	return "other"
 }
 
-func sum(counts map[string]int64) (n int64) {
+func sumCounts(counts map[string]int64) (n int64) {
 	for _, c := range counts {
 		n += c
 	}

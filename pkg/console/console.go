@@ -81,7 +81,7 @@ type Console struct {
 // New makes a Console. It panics when an embedded template is broken, which no build with passing tests is.
 func New(cfg Config, d Deps) *Console {
 	c := &Console{cfg: cfg, deps: d, log: cmp.Or(d.Log, slog.New(slog.DiscardHandler)), now: d.Now,
-		policy: policy(cfg.Issuer)}
+		policy: contentPolicy(cfg.Issuer)}
 	if c.now == nil {
 		c.now = time.Now
 	}

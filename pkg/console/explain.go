@@ -34,8 +34,8 @@ func (t trouble) Heading() string {
 	return "This did not work"
 }
 
-// hide answers as for a path that does not exist: with a problem to a program, with the same page to a person.
-func (c *Console) hide(w http.ResponseWriter, r *http.Request) {
+// showNotFound answers as for a path that does not exist: with a problem to a program, with the same page to a person.
+func (c *Console) showNotFound(w http.ResponseWriter, r *http.Request) {
 	p := web.ProblemOf(r.Context(), errHidden)
 	if web.Navigates(r) {
 		c.ShowProblem(w, r, p)
@@ -47,7 +47,7 @@ func (c *Console) hide(w http.ResponseWriter, r *http.Request) {
 // ShowProblem shows a problem of the API to a person: a failed sign-in on the sign-in page, any other on a page of its
 // own.
 func (c *Console) ShowProblem(w http.ResponseWriter, r *http.Request, p *web.Problem) {
-	c.secure(w)
+	c.setSecurityHeaders(w)
 	if r.URL.Path == "/auth/login" || r.URL.Path == "/auth/callback" {
 		c.showSignIn(w, r, &trouble{p})
 		return

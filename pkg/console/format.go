@@ -9,26 +9,26 @@ import (
 	"time"
 )
 
-// functions are what templates may call: how numbers, times and durations are written.
-func (c *Console) functions() template.FuncMap {
+// templateFunctions are what templates may call: how numbers, times and durations are written.
+func (c *Console) templateFunctions() template.FuncMap {
 	return template.FuncMap{
 		"asset":  func(name string) string { a := c.assets["/console/"+name]; return a.path + "?v=" + a.digest },
-		"number": number,
-		"ago":    func(t any) string { return ago(c.now(), t) },
-		"stamp":  stamp,
-		"iso":    iso,
-		"took":   took,
-		"text":   text,
-		"points": points,
-		"plural": plural,
-		"words":  words,
-		"share":  share,
-		"bucket": func(name *string) string { return bucketClass(text(name)) },
+		"number": formatNumber,
+		"ago":    func(t any) string { return formatAgo(c.now(), t) },
+		"stamp":  formatTime,
+		"iso":    formatRFC3339,
+		"took":   formatDuration,
+		"text":   textOf,
+		"points": scorePoints,
+		"plural": formatCount,
+		"words":  asWords,
+		"share":  formatShare,
+		"bucket": func(name *string) string { return bucketClass(textOf(name)) },
 	}
 }
 
-// number writes 1234567 as 1,234,567.
-func number(n int64) string {
+// formatNumber writes 1234567 as 1,234,567.
+func formatNumber(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
 		s = s[:i] + "," + s[i:]
@@ -36,11 +36,11 @@ func number(n int64) string {
 	return s
 }
 
-func plural(n int64, one, many string) string {
+func formatCount(n int64, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	return number(n) + " " + many
+	return formatNumber(n) + " " + many
 }
 
 func timeOf(v any) (time.Time, bool) {
@@ -55,8 +55,8 @@ func timeOf(v any) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// ago says how long a time is past, in its largest unit.
-func ago(now time.Time, v any) string {
+// formatAgo says how long a time is past, in its largest unit.
+func formatAgo(now time.Time, v any) string {
 	t, ok := timeOf(v)
 	if !ok {
 		return "never"
@@ -64,41 +64,41 @@ func ago(now time.Time, v any) string {
 	d := now.Sub(t)
 	switch {
 	case d < -time.Minute:
-		return "in " + span(-d)
+		return "in " + formatSpan(-d)
 	case d < 10*time.Second:
 		return "just now"
 	}
-	return span(d) + " ago"
+	return formatSpan(d) + " ago"
 }
 
-func span(d time.Duration) string {
+func formatSpan(d time.Duration) string {
 	for _, u := range []struct {
 		name string
 		size time.Duration
 	}{{"day", 24 * time.Hour}, {"hour", time.Hour}, {"minute", time.Minute}} {
 		if n := int64(d / u.size); n > 0 {
-			return plural(n, u.name, u.name+"s")
+			return formatCount(n, u.name, u.name+"s")
 		}
 	}
-	return plural(int64(d/time.Second), "second", "seconds")
+	return formatCount(int64(d/time.Second), "second", "seconds")
 }
 
-func stamp(v any) string {
+func formatTime(v any) string {
 	if t, ok := timeOf(v); ok {
 		return t.UTC().Format("2 Jan 2006, 15:04 UTC")
 	}
 	return "never"
 }
 
-func iso(v any) string {
+func formatRFC3339(v any) string {
 	if t, ok := timeOf(v); ok {
 		return t.UTC().Format(time.RFC3339)
 	}
 	return ""
 }
 
-// took writes a duration as people say it.
-func took(d time.Duration) string {
+// formatDuration writes a duration as people say it.
+func formatDuration(d time.Duration) string {
 	switch {
 	case d < time.Second:
 		return strconv.FormatInt(max(1, d.Milliseconds()), 10) + " ms"
@@ -112,27 +112,27 @@ func took(d time.Duration) string {
 	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 }
 
-// text is what a pointer points to, "" for nil.
-func text(s *string) string {
+// textOf is what a pointer points to, "" for nil.
+func textOf(s *string) string {
 	if s == nil {
 		return ""
 	}
 	return *s
 }
 
-// points is a score from 0 to 1 as one of 100, rounded as the rationale rounds it.
-func points(score *float64) int {
+// scorePoints is a score from 0 to 1 as one of 100, rounded as the rationale rounds it.
+func scorePoints(score *float64) int {
 	if score == nil || math.IsNaN(*score) {
 		return 0
 	}
 	return int(math.Floor(math.Max(0, math.Min(1, *score))*100 + 0.5))
 }
 
-// words makes an identifier readable: odoo_service_account as odoo service account.
-func words(s string) string { return strings.ReplaceAll(s, "_", " ") }
+// asWords makes an identifier readable: odoo_service_account as odoo service account.
+func asWords(s string) string { return strings.ReplaceAll(s, "_", " ") }
 
-// share is a part of a whole in percent. What is there at all is never 0 %.
-func share(n, of int64) string {
+// formatShare is a part of a whole in percent. What is there at all is never 0 %.
+func formatShare(n, of int64) string {
 	if of == 0 || n == 0 {
 		return "0 %"
 	}

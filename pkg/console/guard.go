@@ -22,37 +22,37 @@ type visitor struct {
 }
 
 func (v visitor) signedIn() bool { return v.Identity.Subject != "" }
-func (v visitor) member() bool   { return v.Tenant.ID.Valid() && v.trouble == nil }
-func (v visitor) ops() bool      { return v.member() && v.Has(sso.Ops) }
+func (v visitor) isMember() bool { return v.Tenant.ID.Valid() && v.trouble == nil }
+func (v visitor) hasOps() bool   { return v.isMember() && v.Has(sso.Ops) }
 
-// by is the visitor, for the audit log.
-func (v visitor) by(r *http.Request) tenant.By {
+// auditActor is the visitor, for the audit log.
+func (v visitor) auditActor(r *http.Request) tenant.By {
 	return tenant.By{Actor: v.Identity.Subject, RequestID: web.RequestIDOf(r.Context())}
 }
 
 var errHidden = fault.New(fault.NotFound, "no such route")
 
-// guarded puts the route's guard, and an end for every failure, around its action.
-func (c *Console) guarded(route Route) http.Handler {
+// guardRoute puts the route's guard, and an end for every failure, around its action.
+func (c *Console) guardRoute(route Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer c.recoverPanic(w, r)
-		ctx, v, err := c.admit(w, r, route)
+		ctx, v, err := c.checkGuard(w, r, route)
 		r = r.WithContext(ctx)
 		if err == nil {
-			c.secure(w)
+			c.setSecurityHeaders(w)
 			err = route.do(w, r, v)
 		}
 		if err != nil {
-			c.fail(w, r, v, err)
+			c.answerError(w, r, v, err)
 		}
 	})
 }
 
-func (c *Console) admit(w http.ResponseWriter, r *http.Request, route Route) (context.Context, visitor, error) {
+func (c *Console) checkGuard(w http.ResponseWriter, r *http.Request, route Route) (context.Context, visitor, error) {
 	if route.Guard == Open || route.Guard == Developer {
 		return r.Context(), visitor{}, nil
 	}
-	ctx, v, err := c.visitor(w, r)
+	ctx, v, err := c.readVisitor(w, r)
 	switch {
 	case err != nil:
 		return ctx, v, err
@@ -66,13 +66,13 @@ func (c *Console) admit(w http.ResponseWriter, r *http.Request, route Route) (co
 	return ctx, v, nil
 }
 
-// visitor finds out who is there. Whoever is known but has no usable tenant, or no role in it, is a visitor with
+// readVisitor finds out who is there. Whoever is known but has no usable tenant, or no role in it, is a visitor with
 // trouble, and no error.
-func (c *Console) visitor(w http.ResponseWriter, r *http.Request) (context.Context, visitor, error) {
+func (c *Console) readVisitor(w http.ResponseWriter, r *http.Request) (context.Context, visitor, error) {
 	ctx, p, err := c.deps.Door.Caller(w, r)
 	if fault.Is(err, fault.Denied) && p.Identity.Subject != "" {
 		v := visitor{Principal: tenant.Principal{Identity: p.Identity}, trouble: err}
-		v.operator = c.operates(v)
+		v.operator = c.isOperator(v)
 		return ctx, v, nil
 	}
 	if err != nil {
@@ -82,36 +82,36 @@ func (c *Console) visitor(w http.ResponseWriter, r *http.Request) (context.Conte
 	if !p.Has(sso.Viewer) {
 		v.trouble = web.RoleNeeded(sso.Viewer)
 	}
-	v.operator = c.operates(v)
+	v.operator = c.isOperator(v)
 	return ctx, v, nil
 }
 
-// operates: by default nobody does.
-func (c *Console) operates(v visitor) bool {
+// isOperator: by default nobody does.
+func (c *Console) isOperator(v visitor) bool {
 	if c.cfg.OperatorRole != "" && (slices.Contains(v.Identity.OtherRoles, c.cfg.OperatorRole) ||
 		slices.Contains(v.Identity.Roles, sso.Role(c.cfg.OperatorRole))) {
 		return true
 	}
-	return c.cfg.OperatorTenant.Valid() && v.ops() && v.Tenant.ID == c.cfg.OperatorTenant
+	return c.cfg.OperatorTenant.Valid() && v.hasOps() && v.Tenant.ID == c.cfg.OperatorTenant
 }
 
-// fail ends a request that cannot be answered: strangers go to the sign-in page, newcomers to the setup page, and
+// answerError ends a request that cannot be answered: strangers go to the sign-in page, newcomers to the setup page, and
 // everything else becomes a page that says what happened.
-func (c *Console) fail(w http.ResponseWriter, r *http.Request, v visitor, err error) {
+func (c *Console) answerError(w http.ResponseWriter, r *http.Request, v visitor, err error) {
 	switch {
 	case errors.Is(err, errHidden):
-		c.hide(w, r)
+		c.showNotFound(w, r)
 		return
 	case fault.Is(err, fault.Unauthenticated):
-		c.secure(w)
+		c.setSecurityHeaders(w)
 		c.goTo(w, r, "/signin"+returnTo(r))
 		return
 	case errors.Is(err, tenant.ErrNoTenant) && v.signedIn():
-		c.secure(w)
+		c.setSecurityHeaders(w)
 		c.goTo(w, r, "/setup")
 		return
 	}
-	c.secure(w)
+	c.setSecurityHeaders(w)
 	c.showTrouble(w, r, v, troubleOf(r, err))
 }
 
@@ -144,6 +144,6 @@ func (c *Console) recoverPanic(w http.ResponseWriter, r *http.Request) {
 		panic(v)
 	}
 	c.log.ErrorContext(r.Context(), "panic", "value", v, "stack", string(debug.Stack()))
-	c.secure(w)
+	c.setSecurityHeaders(w)
 	c.showTrouble(w, r, visitor{}, troubleOf(r, fault.New(fault.Internal, "panic")))
 }

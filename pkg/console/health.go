@@ -11,11 +11,11 @@ import (
 
 // How old what the operations pages show may be, and how long it may take to find out.
 const (
-	healthFresh   = 30 * time.Second
-	probeFresh    = time.Minute
-	examineWithin = 30 * time.Second
-	probeWithin   = 8 * time.Second
-	probesKept    = 1000
+	healthFresh    = 30 * time.Second
+	probeFresh     = time.Minute
+	examineTimeout = 30 * time.Second
+	probeTimeout   = 8 * time.Second
+	maxProbes      = 1000
 )
 
 // report is what the checks said, and when.
@@ -31,8 +31,8 @@ type health struct {
 	last report
 }
 
-// known is the last answer while it is fresh, else an empty one.
-func (h *health) known(now time.Time) report {
+// freshReport is the last answer while it is fresh, else an empty one.
+func (h *health) freshReport(now time.Time) report {
 	if !h.mu.TryLock() { // somebody is asking just now
 		return report{}
 	}
@@ -43,7 +43,7 @@ func (h *health) known(now time.Time) report {
 	return report{}
 }
 
-func (h *health) read(ctx context.Context, examine func(context.Context) []Check, now func() time.Time) report {
+func (h *health) readReport(ctx context.Context, examine func(context.Context) []Check, now func() time.Time) report {
 	if examine == nil {
 		return report{At: now()}
 	}
@@ -53,7 +53,7 @@ func (h *health) read(ctx context.Context, examine func(context.Context) []Check
 		return h.last
 	}
 	// Not the visitor's context: the answer is for whoever asks next, too.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), examineWithin)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), examineTimeout)
 	defer cancel()
 	h.last = report{Checks: examine(ctx), At: now()}
 	for _, c := range h.last.Checks {
@@ -84,10 +84,10 @@ type probes struct {
 	turn  chan struct{}
 }
 
-func (p *probes) ask(ctx context.Context, id tenantid.ID,
+func (p *probes) probeWorkspace(ctx context.Context, id tenantid.ID,
 	dial func(context.Context, tenantid.ID) (time.Duration, error), now func() time.Time) probe {
-	turn := p.begin()
-	if last, ok := p.find(id); ok && now().Sub(last.at) < probeFresh {
+	turn := p.probeSlots()
+	if last, ok := p.findProbe(id); ok && now().Sub(last.at) < probeFresh {
 		return last
 	}
 	select {
@@ -96,7 +96,7 @@ func (p *probes) ask(ctx context.Context, id tenantid.ID,
 	case <-ctx.Done():
 		return probe{Err: "not asked"}
 	}
-	ctx, cancel := context.WithTimeout(ctx, probeWithin)
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	took, err := dial(ctx, id)
 	answer := probe{Took: took, Slow: took > time.Second, at: now()}
@@ -105,14 +105,14 @@ func (p *probes) ask(ctx context.Context, id tenantid.ID,
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.known) >= probesKept {
+	if len(p.known) >= maxProbes {
 		clear(p.known)
 	}
 	p.known[id] = answer
 	return answer
 }
 
-func (p *probes) begin() chan struct{} {
+func (p *probes) probeSlots() chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.known == nil {
@@ -121,7 +121,7 @@ func (p *probes) begin() chan struct{} {
 	return p.turn
 }
 
-func (p *probes) find(id tenantid.ID) (probe, bool) {
+func (p *probes) findProbe(id tenantid.ID) (probe, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	last, ok := p.known[id]

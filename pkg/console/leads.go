@@ -77,8 +77,8 @@ func readSearch(q url.Values) (s search, f leads.Filter, err error) {
 	return s, f, nil
 }
 
-// query is the search as a page's address holds it, from after on.
-func (s search) query(after *leads.Cursor) string {
+// encodeQuery is the search as a page's address holds it, from after on.
+func (s search) encodeQuery(after *leads.Cursor) string {
 	q := url.Values{}
 	for name, value := range map[string]string{"q": s.Text, "industry": s.Industry, "bucket": s.Bucket,
 		"least": s.Least} {
@@ -101,7 +101,7 @@ func (s search) In(bucket string) string {
 		bucket = ""
 	}
 	s.Bucket = bucket
-	return "/leads?" + s.query(nil)
+	return "/leads?" + s.encodeQuery(nil)
 }
 
 // Any reports whether anything is left out.
@@ -117,18 +117,18 @@ func (c *Console) getLeads(w http.ResponseWriter, r *http.Request, v visitor) er
 	if err != nil {
 		return err
 	}
-	p := leadsPage{Search: s, Ops: v.ops()}
+	p := leadsPage{Search: s, Ops: v.hasOps()}
 	err = c.deps.DB.ReadTenant(r.Context(), v.Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
-		return p.read(ctx, tx, filter)
+		return p.readBody(ctx, tx, filter)
 	})
 	if err != nil {
 		return err
 	}
 	p.Chart = newHistogram(p.Spread)
-	return c.show(w, r, v, "leads", page{Title: "Leads", Active: "leads", Poll: p.Scoring.UnderWay, Body: p})
+	return c.renderPage(w, r, v, "leads", page{Title: "Leads", Active: "leads", Poll: p.Scoring.UnderWay, Body: p})
 }
 
-func (p *leadsPage) read(ctx context.Context, tx postgres.TenantTx, filter leads.Filter) (err error) {
+func (p *leadsPage) readBody(ctx context.Context, tx postgres.TenantTx, filter leads.Filter) (err error) {
 	if p.Spread, err = leads.ReadSpread(ctx, tx); err != nil {
 		return err
 	}
@@ -155,10 +155,10 @@ func readRows(ctx context.Context, tx postgres.TenantTx, s search, filter leads.
 	found, err := leads.Latest(ctx, tx, pageSize, filter, s.After)
 	rows := leadRows{First: s.After == leads.Cursor{}, Search: s}
 	for _, l := range found.Items {
-		rows.Leads = append(rows.Leads, leadRow{l, leads.ParseRationale(text(l.Rationale))})
+		rows.Leads = append(rows.Leads, leadRow{l, leads.ParseRationale(textOf(l.Rationale))})
 	}
 	if found.NextCursor != nil {
-		rows.Next = s.query(found.NextCursor)
+		rows.Next = s.encodeQuery(found.NextCursor)
 	}
 	return rows, err
 }
@@ -177,7 +177,7 @@ func (c *Console) getLeadRows(w http.ResponseWriter, r *http.Request, v visitor)
 	if err != nil {
 		return err
 	}
-	return c.part(w, "leads", "rows", rows)
+	return c.renderPart(w, "leads", "rows", rows)
 }
 
 // getDownload leads to the API's export. Passing through here, a browser whose token has run out gets a new one first.

@@ -18,10 +18,10 @@ import (
 
 // How many lines the operations pages show.
 const (
-	tenantsAtOnce = 50
-	runsAtOnce    = 12
-	jobsAtOnce    = 100
-	actsAtOnce    = 100
+	tenantsShown    = 50
+	runsShown       = 12
+	jobsShown       = 100
+	auditLinesShown = 100
 )
 
 // opsPage is any of the operations pages: Tab says which.
@@ -44,19 +44,19 @@ func (opsPage) JobStates() []string {
 }
 
 func (c *Console) showOps(w http.ResponseWriter, r *http.Request, v visitor, title string, p opsPage) error {
-	return c.show(w, r, v, "ops", page{Title: title, Active: "ops", Body: p})
+	return c.renderPage(w, r, v, "ops", page{Title: title, Active: "ops", Body: p})
 }
 
 // getOps shows the checks if their answers are at hand; else the page asks for them once it stands.
 func (c *Console) getOps(w http.ResponseWriter, r *http.Request, v visitor) error {
-	return c.showOps(w, r, v, "Health", opsPage{Tab: "health", Health: c.health.known(c.now())})
+	return c.showOps(w, r, v, "Health", opsPage{Tab: "health", Health: c.health.freshReport(c.now())})
 }
 
 // getHealth waits for the checks.
 func (c *Console) getHealth(w http.ResponseWriter, r *http.Request, v visitor) error {
-	p := opsPage{Tab: "health", Health: c.health.read(r.Context(), c.deps.Examine, c.now)}
+	p := opsPage{Tab: "health", Health: c.health.readReport(r.Context(), c.deps.Examine, c.now)}
 	if r.Header.Get("HX-Request") != "" {
-		return c.part(w, "ops", "health", p)
+		return c.renderPart(w, "ops", "health", p)
 	}
 	return c.showOps(w, r, v, "Health", p)
 }
@@ -72,15 +72,15 @@ func (c *Console) getTenants(w http.ResponseWriter, r *http.Request, v visitor) 
 	p := opsPage{Tab: "tenants", Probes: c.deps.Probe != nil}
 	err := c.deps.DB.InSystem(r.Context(), "console: tenants",
 		func(ctx context.Context, tx postgres.SystemTx) (err error) {
-			p.Tenants, err = onboarding.Standings(ctx, tx, after, tenantsAtOnce+1)
+			p.Tenants, err = onboarding.Standings(ctx, tx, after, tenantsShown+1)
 			return err
 		})
 	if err != nil {
 		return err
 	}
-	if len(p.Tenants) > tenantsAtOnce {
-		p.Tenants = p.Tenants[:tenantsAtOnce]
-		p.More = p.Tenants[tenantsAtOnce-1].ID
+	if len(p.Tenants) > tenantsShown {
+		p.Tenants = p.Tenants[:tenantsShown]
+		p.More = p.Tenants[tenantsShown-1].ID
 	}
 	return c.showOps(w, r, v, "Tenants", p)
 }
@@ -91,7 +91,7 @@ func (c *Console) getLatency(w http.ResponseWriter, r *http.Request, _ visitor) 
 	if !ok || c.deps.Probe == nil {
 		return errHidden
 	}
-	return c.part(w, "ops", "latency", c.probes.ask(r.Context(), id, c.deps.Probe, c.now))
+	return c.renderPart(w, "ops", "latency", c.probes.probeWorkspace(r.Context(), id, c.deps.Probe, c.now))
 }
 
 // ingestion is a run of the register with what is not written in it.
@@ -108,7 +108,7 @@ type counted struct {
 }
 
 func (c *Console) getIngestion(w http.ResponseWriter, r *http.Request, v visitor) error {
-	runs, err := acra.Runs(r.Context(), c.deps.DB, runsAtOnce)
+	runs, err := acra.Runs(r.Context(), c.deps.DB, runsShown)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func mostFirst(counts map[string]int64) (list []counted) {
 
 func (c *Console) getJobs(w http.ResponseWriter, r *http.Request, v visitor) error {
 	p := opsPage{Tab: "jobs", State: r.URL.Query().Get("state")}
-	f := jobs.Filter{Limit: jobsAtOnce}
+	f := jobs.Filter{Limit: jobsShown}
 	if p.State != "" {
 		f.States = []string{p.State}
 	}
@@ -158,7 +158,7 @@ func (c *Console) getAudit(w http.ResponseWriter, r *http.Request, v visitor) er
 	p := opsPage{Tab: "audit"}
 	err := c.deps.DB.InSystem(r.Context(), "console: audit log",
 		func(ctx context.Context, tx postgres.SystemTx) (err error) {
-			p.Acts, err = tenant.Acts(ctx, tx, tenant.ActFilter{Limit: actsAtOnce})
+			p.Acts, err = tenant.Acts(ctx, tx, tenant.ActFilter{Limit: auditLinesShown})
 			return err
 		})
 	if err != nil {
@@ -168,7 +168,7 @@ func (c *Console) getAudit(w http.ResponseWriter, r *http.Request, v visitor) er
 }
 
 // Rounded writes a rate as a whole number.
-func (i ingestion) Rounded() string { return number(int64(i.Rate + 0.5)) }
+func (i ingestion) Rounded() string { return formatNumber(int64(i.Rate + 0.5)) }
 
 // Place is how far a run came.
 func (i ingestion) Place() string {

@@ -39,15 +39,15 @@ func TestNumbersAndTimesAreWrittenForPeople(t *testing.T) {
 	at := func(d time.Duration) *time.Time { t := now.Add(-d); return &t }
 	var never *time.Time
 	for want, got := range map[string]string{
-		"0": number(0), "999": number(999), "1,000": number(1000), "-12,345": number(-12345),
-		"1,234,567": number(1234567),
-		"just now":  ago(now, at(3*time.Second)), "59 seconds ago": ago(now, at(59*time.Second)),
-		"1 minute ago": ago(now, at(time.Minute)),
-		"2 days ago":   ago(now, at(50*time.Hour)), "in 1 hour": ago(now, at(-time.Hour)), "never": ago(now, never),
-		"1 ms": took(0), "250 ms": took(250 * time.Millisecond), "1.5 s": took(1500 * time.Millisecond),
-		"42 s":      took(42 * time.Second),
-		"3 min 5 s": took(185 * time.Second), "2 h 1 min": took(121 * time.Minute),
-		"0 %": share(0, 5), "< 1 %": share(1, 1000), "50 %": share(1, 2),
+		"0": formatNumber(0), "999": formatNumber(999), "1,000": formatNumber(1000), "-12,345": formatNumber(-12345),
+		"1,234,567": formatNumber(1234567),
+		"just now":  formatAgo(now, at(3*time.Second)), "59 seconds ago": formatAgo(now, at(59*time.Second)),
+		"1 minute ago": formatAgo(now, at(time.Minute)),
+		"2 days ago":   formatAgo(now, at(50*time.Hour)), "in 1 hour": formatAgo(now, at(-time.Hour)), "never": formatAgo(now, never),
+		"1 ms": formatDuration(0), "250 ms": formatDuration(250 * time.Millisecond), "1.5 s": formatDuration(1500 * time.Millisecond),
+		"42 s":      formatDuration(42 * time.Second),
+		"3 min 5 s": formatDuration(185 * time.Second), "2 h 1 min": formatDuration(121 * time.Minute),
+		"0 %": formatShare(0, 5), "< 1 %": formatShare(1, 1000), "50 %": formatShare(1, 2),
 	} {
 		require.Equal(t, want, got)
 	}

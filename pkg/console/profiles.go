@@ -54,7 +54,7 @@ func (m match) Percent() float64 {
 }
 
 func (c *Console) getProfiles(w http.ResponseWriter, r *http.Request, v visitor) error {
-	p := profilesPage{Ops: v.ops(), Saved: r.URL.Query().Has("saved"), Deleted: r.URL.Query().Get("deleted")}
+	p := profilesPage{Ops: v.hasOps(), Saved: r.URL.Query().Has("saved"), Deleted: r.URL.Query().Get("deleted")}
 	err := c.deps.DB.ReadTenant(r.Context(), v.Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
 		p.Rules, err = leads.ListRules(ctx, tx)
 		return err
@@ -62,13 +62,13 @@ func (c *Console) getProfiles(w http.ResponseWriter, r *http.Request, v visitor)
 	if err != nil {
 		return err
 	}
-	p.Editor = chosen(p.Rules, r.URL.Query())
+	p.Editor = chooseRule(p.Rules, r.URL.Query())
 	p.Asked = p.Ops && p.Editor.Existing && r.URL.Query().Has("delete")
-	return c.show(w, r, v, "profiles", page{Title: "Customer profiles", Active: "profiles", Body: p})
+	return c.renderPage(w, r, v, "profiles", page{Title: "Customer profiles", Active: "profiles", Body: p})
 }
 
-// chosen is the rule that the address names, else the newest, else an empty form.
-func chosen(rules []leads.Rule, q url.Values) editor {
+// chooseRule is the rule that the address names, else the newest, else an empty form.
+func chooseRule(rules []leads.Rule, q url.Values) editor {
 	if q.Has("new") || len(rules) == 0 {
 		return editor{Fields: fieldsOf(leads.Profile{})}
 	}
@@ -92,28 +92,28 @@ func fieldsOf(p leads.Profile) []field {
 	return []field{
 		{Name: "industries", Label: "Industries",
 			Help:  "Section letter, two-digit division, title or everyday word, one to a line",
-			Value: lines(p.Industries)},
+			Value: joinLines(p.Industries)},
 		{Name: "ssic_codes", Label: "SSIC codes", Help: "Two to five digits; fewer than five mean all that begin so",
-			Value: lines(p.SSICCodes)},
+			Value: joinLines(p.SSICCodes)},
 		{Name: "keywords", Label: "Words in the name",
-			Help: "Raise the score; choose companies where no industry is given", Value: lines(p.Keywords)},
+			Help: "Raise the score; choose companies where no industry is given", Value: joinLines(p.Keywords)},
 		{Name: "entity_types", Label: "Legal forms", Help: "As the register calls them, such as Local Company",
-			Value: lines(p.EntityTypes)},
-		{Name: "year_min", Label: "Incorporated from", Value: bound(p.IncorporationYear.Min), Number: true},
-		{Name: "year_max", Label: "Incorporated until", Value: bound(p.IncorporationYear.Max), Number: true},
-		{Name: "employees_min", Label: "Employees from", Value: bound(p.EmployeeRange.Min), Number: true},
-		{Name: "employees_max", Label: "Employees until", Value: bound(p.EmployeeRange.Max), Number: true},
-		{Name: "not_industries", Label: "Not these industries", Value: lines(x.Industries)},
-		{Name: "not_ssic_codes", Label: "Not these SSIC codes", Value: lines(x.SSICCodes)},
-		{Name: "not_keywords", Label: "Not with these words", Value: lines(x.Keywords)},
-		{Name: "not_entity_types", Label: "Not these legal forms", Value: lines(x.EntityTypes)},
-		{Name: "not_uens", Label: "Not these companies (UEN)", Value: lines(x.UENs)},
+			Value: joinLines(p.EntityTypes)},
+		{Name: "year_min", Label: "Incorporated from", Value: formatBound(p.IncorporationYear.Min), Number: true},
+		{Name: "year_max", Label: "Incorporated until", Value: formatBound(p.IncorporationYear.Max), Number: true},
+		{Name: "employees_min", Label: "Employees from", Value: formatBound(p.EmployeeRange.Min), Number: true},
+		{Name: "employees_max", Label: "Employees until", Value: formatBound(p.EmployeeRange.Max), Number: true},
+		{Name: "not_industries", Label: "Not these industries", Value: joinLines(x.Industries)},
+		{Name: "not_ssic_codes", Label: "Not these SSIC codes", Value: joinLines(x.SSICCodes)},
+		{Name: "not_keywords", Label: "Not with these words", Value: joinLines(x.Keywords)},
+		{Name: "not_entity_types", Label: "Not these legal forms", Value: joinLines(x.EntityTypes)},
+		{Name: "not_uens", Label: "Not these companies (UEN)", Value: joinLines(x.UENs)},
 	}
 }
 
-func lines(values []string) string { return strings.Join(values, "\n") }
+func joinLines(values []string) string { return strings.Join(values, "\n") }
 
-func bound(n *int) string {
+func formatBound(n *int) string {
 	if n == nil {
 		return ""
 	}
@@ -124,10 +124,10 @@ func bound(n *int) string {
 func payloadOf(form url.Values) ([]byte, error) {
 	payload, exclusions := map[string]any{}, map[string]any{}
 	for _, name := range []string{"industries", "ssic_codes", "keywords", "entity_types"} {
-		put(payload, name, form.Get(name))
-		put(exclusions, name, form.Get("not_"+name))
+		putList(payload, name, form.Get(name))
+		putList(exclusions, name, form.Get("not_"+name))
 	}
-	put(exclusions, "uens", form.Get("not_uens"))
+	putList(exclusions, "uens", form.Get("not_uens"))
 	for member, prefix := range map[string]string{"incorporation_year": "year", "employee_range": "employees"} {
 		bounds := map[string]int{}
 		for _, end := range []string{"min", "max"} {
@@ -151,7 +151,7 @@ func payloadOf(form url.Values) ([]byte, error) {
 	return json.Marshal(payload)
 }
 
-func put(into map[string]any, name, value string) {
+func putList(into map[string]any, name, value string) {
 	var list []string
 	for line := range strings.Lines(value) {
 		if line = strings.TrimSpace(line); line != "" {
@@ -168,7 +168,7 @@ func (c *Console) postDeleteProfile(w http.ResponseWriter, r *http.Request, v vi
 	var rule leads.Rule
 	err := c.deps.DB.InSystem(r.Context(), "console: delete profile",
 		func(ctx context.Context, tx postgres.SystemTx) (err error) {
-			rule, err = leads.DeleteRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostFormValue("name"), v.by(r))
+			rule, err = leads.DeleteRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostFormValue("name"), v.auditActor(r))
 			return err
 		})
 	if err != nil {
@@ -180,12 +180,12 @@ func (c *Console) postDeleteProfile(w http.ResponseWriter, r *http.Request, v vi
 
 // postTry counts what the form's profile picks: live beside the form, or without JavaScript on the page itself.
 func (c *Console) postTry(w http.ResponseWriter, r *http.Request, v visitor) error {
-	m, err := c.try(r, v)
+	m, err := c.tryForm(r, v)
 	if err != nil {
 		return err
 	}
 	if r.Header.Get("HX-Request") != "" {
-		return c.part(w, "profiles", "match", m)
+		return c.renderPart(w, "profiles", "match", m)
 	}
 	p := profilesPage{Ops: true, Matches: &m}
 	err = c.deps.DB.ReadTenant(r.Context(), v.Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) (err error) {
@@ -200,10 +200,10 @@ func (c *Console) postTry(w http.ResponseWriter, r *http.Request, v visitor) err
 	for i, f := range p.Editor.Fields {
 		p.Editor.Fields[i].Value = r.PostForm.Get(f.Name)
 	}
-	return c.show(w, r, v, "profiles", page{Title: "Customer profiles", Active: "profiles", Body: p})
+	return c.renderPage(w, r, v, "profiles", page{Title: "Customer profiles", Active: "profiles", Body: p})
 }
 
-func (c *Console) try(r *http.Request, v visitor) (m match, err error) {
+func (c *Console) tryForm(r *http.Request, v visitor) (m match, err error) {
 	if err := r.ParseForm(); err != nil {
 		return m, fault.New(fault.Invalid, "form: malformed").Because(err)
 	}
@@ -237,7 +237,7 @@ func (c *Console) postProfile(w http.ResponseWriter, r *http.Request, v visitor)
 	var rule leads.Rule
 	err = c.deps.DB.InSystem(r.Context(), "console: change profile",
 		func(ctx context.Context, tx postgres.SystemTx) error {
-			rule, err = leads.SetRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostForm.Get("name"), payload, v.by(r))
+			rule, err = leads.SetRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostForm.Get("name"), payload, v.auditActor(r))
 			return err
 		})
 	if err != nil {

@@ -20,9 +20,9 @@ import (
 //go:embed web
 var webFiles embed.FS
 
-// policy lets a page run and load its own files only. No style or script stands in a page itself. Signing out posts a
+// contentPolicy lets a page run and load its own files only. No style or script stands in a page itself. Signing out posts a
 // form that goes on to the provider.
-func policy(issuer string) string {
+func contentPolicy(issuer string) string {
 	formAction := "'self'"
 	if u, err := url.Parse(issuer); err == nil && u.Host != "" {
 		formAction += " " + u.Scheme + "://" + u.Host
@@ -31,9 +31,9 @@ func policy(issuer string) string {
 		formAction + "; base-uri 'none'; frame-ancestors 'none'"
 }
 
-// secure sets what every page, redirect and error page carries. Nothing is stored, so that going back after signing out
+// setSecurityHeaders sets what every page, redirect and error page carries. Nothing is stored, so that going back after signing out
 // shows nothing.
-func (c *Console) secure(w http.ResponseWriter) {
+func (c *Console) setSecurityHeaders(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", c.policy)
 	h.Set("X-Frame-Options", "DENY")
@@ -51,10 +51,10 @@ func (c *Console) secure(w http.ResponseWriter) {
 // page is what the layout shows around a page's own content.
 type page struct {
 	Title  string
-	Active string // the entry of the navigation that this page is
-	Who    *who   // nil: nobody is signed in
-	Poll   bool   // without JavaScript, ask again soon
-	Status int    // 200 when 0
+	Active string      // the entry of the navigation that this page is
+	Who    *headerUser // nil: nobody is signed in
+	Poll   bool        // without JavaScript, ask again soon
+	Status int         // 200 when 0
 	Body   any
 
 	Development bool
@@ -62,28 +62,28 @@ type page struct {
 	Tenants     []tenant.Tenant // to switch between, in development
 }
 
-// who is the visitor as the header shows them.
-type who struct {
+// headerUser is the visitor as the header shows them.
+type headerUser struct {
 	Email, Tenant, Role   string
 	TenantID              string
 	Member, Ops, Operator bool
 }
 
-func whoIs(v visitor) *who {
+func newHeaderUser(v visitor) *headerUser {
 	if !v.signedIn() {
 		return nil
 	}
-	w := &who{Email: v.Identity.Email, Member: v.member(), Ops: v.ops(), Operator: v.operator}
+	w := &headerUser{Email: v.Identity.Email, Member: v.isMember(), Ops: v.hasOps(), Operator: v.operator}
 	if w.Email == "" {
 		w.Email = v.Identity.Subject
 	}
-	if v.member() {
-		w.Tenant, w.TenantID, w.Role = v.Tenant.Name, v.Tenant.ID.String(), string(highest(v.Roles))
+	if v.isMember() {
+		w.Tenant, w.TenantID, w.Role = v.Tenant.Name, v.Tenant.ID.String(), string(highestRole(v.Roles))
 	}
 	return w
 }
 
-func highest(roles []sso.Role) sso.Role {
+func highestRole(roles []sso.Role) sso.Role {
 	for _, r := range []sso.Role{sso.Admin, sso.Ops, sso.Viewer} {
 		for _, have := range roles {
 			if have == r {
@@ -94,21 +94,21 @@ func highest(roles []sso.Role) sso.Role {
 	return "no role"
 }
 
-// show renders a whole page, or nothing of it.
-func (c *Console) show(w http.ResponseWriter, r *http.Request, v visitor, name string, p page) error {
-	p.Who, p.Version, p.Development = whoIs(v), c.cfg.Version, c.cfg.Development
+// renderPage renders a whole page, or nothing of it.
+func (c *Console) renderPage(w http.ResponseWriter, r *http.Request, v visitor, name string, p page) error {
+	p.Who, p.Version, p.Development = newHeaderUser(v), c.cfg.Version, c.cfg.Development
 	if c.cfg.Development && p.Tenants == nil && v.signedIn() && v.Identity.Issuer == "" {
-		p.Tenants, _ = c.tenants(r.Context()) // the page is good without a switcher
+		p.Tenants, _ = c.listTenants(r.Context()) // the page is good without a switcher
 	}
-	return c.write(w, name, "layout", p.Status, p)
+	return c.renderTemplate(w, name, "layout", p.Status, p)
 }
 
-// part renders one template of a page, for htmx to put in its place.
-func (c *Console) part(w http.ResponseWriter, name, part string, body any) error {
-	return c.write(w, name, part, http.StatusOK, body)
+// renderPart renders one template of a page, for htmx to put in its place.
+func (c *Console) renderPart(w http.ResponseWriter, name, part string, body any) error {
+	return c.renderTemplate(w, name, part, http.StatusOK, body)
 }
 
-func (c *Console) write(w http.ResponseWriter, name, template string, status int, data any) error {
+func (c *Console) renderTemplate(w http.ResponseWriter, name, template string, status int, data any) error {
 	var b bytes.Buffer
 	if err := c.pages[name].ExecuteTemplate(&b, template, data); err != nil {
 		return fault.New(fault.Internal, "page %s: %w", name, err)
@@ -125,11 +125,11 @@ func (c *Console) showTrouble(w http.ResponseWriter, r *http.Request, v visitor,
 	if r.Header.Get("HX-Request") != "" {
 		w.Header().Set("HX-Retarget", "#notice") // beside the page, which stays as it is
 		w.Header().Set("HX-Reswap", "innerHTML")
-		if c.part(w, "trouble", "notice", t) == nil {
+		if c.renderPart(w, "trouble", "notice", t) == nil {
 			return
 		}
 	}
-	if err := c.show(w, r, v, "trouble", page{Title: t.Heading(), Status: t.Status, Body: t}); err != nil {
+	if err := c.renderPage(w, r, v, "trouble", page{Title: t.Heading(), Status: t.Status, Body: t}); err != nil {
 		http.Error(w, http.StatusText(t.Status), t.Status)
 	}
 }
@@ -142,7 +142,7 @@ func (c *Console) logFailure(r *http.Request, err error) {
 	c.log.InfoContext(r.Context(), "page refused", "code", fault.Code(err), "error", err)
 }
 
-func (c *Console) tenants(ctx context.Context) (list []tenant.Tenant, err error) {
+func (c *Console) listTenants(ctx context.Context) (list []tenant.Tenant, err error) {
 	err = c.deps.DB.InSystem(ctx, "development: tenants to choose from",
 		func(ctx context.Context, tx postgres.SystemTx) error {
 			list, err = tenant.List(ctx, tx)
@@ -153,7 +153,7 @@ func (c *Console) tenants(ctx context.Context) (list []tenant.Tenant, err error)
 
 // parsePages makes one set of templates for each page: the layout, the pieces, and the page itself.
 func parsePages(c *Console) map[string]*template.Template {
-	base := template.Must(template.New("base").Funcs(c.functions()).ParseFS(webFiles, "web/layout.html",
+	base := template.Must(template.New("base").Funcs(c.templateFunctions()).ParseFS(webFiles, "web/layout.html",
 		"web/pieces.html"))
 	files, _ := fs.Glob(webFiles, "web/*.html")
 	pages := map[string]*template.Template{}

@@ -30,8 +30,8 @@ type Route struct {
 // action answers a request that its guard let in, or returns why it cannot.
 type action func(http.ResponseWriter, *http.Request, visitor) error
 
-// routes is every page there is, but for the assets.
-func (c *Console) routes() []Route {
+// routeTable is every page there is, but for the assets.
+func (c *Console) routeTable() []Route {
 	return []Route{
 		{"GET /{$}", SignedIn, "", c.getHome},
 		{"GET /signin", Open, "", c.getSignIn},
@@ -63,18 +63,18 @@ func (c *Console) routes() []Route {
 }
 
 // Routes is the table, for tests.
-func (c *Console) Routes() []Route { return c.routes() }
+func (c *Console) Routes() []Route { return c.routeTable() }
 
 // Pages are the handlers by pattern, assets included, for whoever has the mux.
 func (c *Console) Pages() map[string]http.Handler {
 	pages := map[string]http.Handler{}
-	for _, route := range c.routes() {
+	for _, route := range c.routeTable() {
 		if route.Guard == Developer && !c.cfg.Development {
 			continue
 		}
-		pages[route.Pattern] = c.guarded(route)
+		pages[route.Pattern] = c.guardRoute(route)
 		if _, path, _ := strings.Cut(route.Pattern, " "); route.Guard == Operator {
-			pages[path] = http.HandlerFunc(c.hide) // that a method is not allowed would say that something is there
+			pages[path] = http.HandlerFunc(c.showNotFound) // that a method is not allowed would say that something is there
 		}
 	}
 	for path, a := range c.assets {

@@ -19,12 +19,12 @@ func readScoring(ctx context.Context, tx postgres.TenantTx, st leads.Status) (sc
 	if st.LastRunID == nil {
 		return scoring{}, nil
 	}
-	switch text(st.LastRunStatus) {
+	switch textOf(st.LastRunStatus) {
 	case leads.RunQueued, leads.RunRunning:
 		return scoring{UnderWay: true}, nil
 	case leads.RunFailed:
 		run, err := leads.GetRun(ctx, tx, *st.LastRunID)
-		return scoring{Failed: text(run.Error)}, err
+		return scoring{Failed: textOf(run.Error)}, err
 	}
 	return scoring{}, nil
 }
@@ -45,14 +45,14 @@ func (c *Console) getRun(w http.ResponseWriter, r *http.Request, v visitor) erro
 	if !s.UnderWay {
 		w.Header().Set("HX-Refresh", "true")
 	}
-	return c.part(w, "leads", "scoring", s)
+	return c.renderPart(w, "leads", "scoring", s)
 }
 
 // postScore asks for the scores to follow what the profiles and the register say now, as POST /runs does.
 func (c *Console) postScore(w http.ResponseWriter, r *http.Request, v visitor) error {
 	err := c.deps.DB.InSystem(r.Context(), "console: request run",
 		func(ctx context.Context, tx postgres.SystemTx) error {
-			_, err := leads.RequestRun(ctx, tx, c.deps.Jobs, v.Tenant.ID, v.by(r))
+			_, err := leads.RequestRun(ctx, tx, c.deps.Jobs, v.Tenant.ID, v.auditActor(r))
 			return err
 		})
 	if err != nil {

@@ -33,9 +33,9 @@ type setupStep struct {
 	Error, Hint  string
 }
 
-// labels are the steps in the words of whoever waits for them, in the order of the work. The optional ones are shown
+// stepLabels are the steps in the words of whoever waits for them, in the order of the work. The optional ones are shown
 // once they happen.
-func labels() []struct {
+func stepLabels() []struct {
 	name, label string
 	optional    bool
 } {
@@ -59,7 +59,7 @@ func labels() []struct {
 // getHome leads everybody to where they have something to do.
 func (c *Console) getHome(w http.ResponseWriter, r *http.Request, v visitor) error {
 	to := "/setup"
-	switch ready, err := c.settled(r.Context(), v); {
+	switch ready, err := c.isReady(r.Context(), v); {
 	case err != nil:
 		return err
 	case ready:
@@ -71,23 +71,23 @@ func (c *Console) getHome(w http.ResponseWriter, r *http.Request, v visitor) err
 	return nil
 }
 
-// settled reports whether the visitor is a user of a tenant whose workspace is ready.
-func (c *Console) settled(ctx context.Context, v visitor) (bool, error) {
-	if !v.member() {
+// isReady reports whether the visitor is a user of a tenant whose workspace is ready.
+func (c *Console) isReady(ctx context.Context, v visitor) (bool, error) {
+	if !v.isMember() {
 		return false, nil
 	}
-	st, err := c.snapshot(ctx, v)
+	st, err := c.readSnapshot(ctx, v)
 	if fault.Is(err, fault.NotFound) || err == nil && st.Status != onboarding.Ready {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	return c.joined(ctx, v)
+	return c.isKnownMember(ctx, v)
 }
 
-// joined reports whether the tenant knows the visitor as its user. A developer without a token never is one.
-func (c *Console) joined(ctx context.Context, v visitor) (known bool, err error) {
+// isKnownMember reports whether the tenant knows the visitor as its user. A developer without a token never is one.
+func (c *Console) isKnownMember(ctx context.Context, v visitor) (known bool, err error) {
 	if v.Identity.Issuer == "" {
 		return true, nil
 	}
@@ -98,7 +98,7 @@ func (c *Console) joined(ctx context.Context, v visitor) (known bool, err error)
 	return known, err
 }
 
-func (c *Console) snapshot(ctx context.Context, v visitor) (snap onboarding.Snapshot, err error) {
+func (c *Console) readSnapshot(ctx context.Context, v visitor) (snap onboarding.Snapshot, err error) {
 	err = c.deps.DB.ReadTenant(ctx, v.Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
 		snap, err = onboarding.ReadSnapshot(ctx, tx)
 		return err
@@ -115,7 +115,7 @@ func (c *Console) getSetup(w http.ResponseWriter, r *http.Request, v visitor) er
 	if s.Snapshot.Status == onboarding.Ready {
 		title = "Your workspace"
 	}
-	return c.show(w, r, v, "setup", page{Title: title, Active: "setup", Poll: !s.Begin && !s.Snapshot.Ended(), Body: s})
+	return c.renderPage(w, r, v, "setup", page{Title: title, Active: "setup", Poll: !s.Begin && !s.Snapshot.Ended(), Body: s})
 }
 
 // getTimeline is the page's moving part. When nothing moves any more it takes the place of the part that listens.
@@ -127,13 +127,13 @@ func (c *Console) getTimeline(w http.ResponseWriter, r *http.Request, v visitor)
 	if s.Snapshot.Ended() {
 		w.Header().Set("HX-Retarget", "#setup")
 		w.Header().Set("HX-Reswap", "outerHTML")
-		return c.part(w, "setup", "setup", s)
+		return c.renderPart(w, "setup", "setup", s)
 	}
-	return c.part(w, "setup", "timeline", s)
+	return c.renderPart(w, "setup", "timeline", s)
 }
 
 func (c *Console) readSetup(ctx context.Context, v visitor) (s setup, err error) {
-	if !v.member() {
+	if !v.isMember() {
 		if v.trouble != nil && !errors.Is(v.trouble, tenant.ErrNoTenant) {
 			return s, v.trouble
 		}
@@ -152,38 +152,38 @@ func (c *Console) readSetup(ctx context.Context, v visitor) (s setup, err error)
 	if err != nil {
 		return s, err
 	}
-	known, err := c.joined(ctx, v)
-	s.Begin, s.AtOnce, s.MayRetry = !known, !known, v.ops()
-	s.tell(c.now())
+	known, err := c.isKnownMember(ctx, v)
+	s.Begin, s.AtOnce, s.MayRetry = !known, !known, v.hasOps()
+	s.describeSteps(c.now())
 	return s, err
 }
 
-// tell puts the steps into words, those to come included.
-func (s *setup) tell(now time.Time) {
+// describeSteps puts the steps into words, those to come included.
+func (s *setup) describeSteps(now time.Time) {
 	seen := map[string]onboarding.Step{}
 	for _, step := range s.Snapshot.Steps {
 		seen[step.Name] = step
 	}
-	for _, l := range labels() {
+	for _, l := range stepLabels() {
 		step, begun := seen[l.name]
 		delete(seen, l.name)
 		switch {
 		case begun:
-			s.add(l.label, step, now)
+			s.addStep(l.label, step, now)
 		case !l.optional && s.Snapshot.Status != onboarding.Ready:
 			s.Steps = append(s.Steps, setupStep{Label: l.label, State: "waiting"})
 		}
 	}
 	for _, step := range s.Snapshot.Steps {
 		if _, unknown := seen[step.Name]; unknown {
-			s.add(words(step.Name), step, now)
+			s.addStep(asWords(step.Name), step, now)
 		}
 	}
 }
 
-func (s *setup) add(label string, step onboarding.Step, now time.Time) {
+func (s *setup) addStep(label string, step onboarding.Step, now time.Time) {
 	line := setupStep{Label: label, State: step.State, Took: step.Took(), Attempt: step.Attempt,
-		Error: text(step.Error), Hint: text(step.Hint)}
+		Error: textOf(step.Error), Hint: textOf(step.Hint)}
 	switch {
 	case step.State == onboarding.StepDone:
 		s.Done++
@@ -196,13 +196,13 @@ func (s *setup) add(label string, step onboarding.Step, now time.Time) {
 
 // postSetup does what POST /onboarding/first_login does. What has failed is tried again for those only who can see why.
 func (c *Console) postSetup(w http.ResponseWriter, r *http.Request, v visitor) error {
-	if v.member() && !v.ops() {
-		if st, err := c.snapshot(r.Context(), v); err == nil && st.Status == onboarding.Failed {
+	if v.isMember() && !v.hasOps() {
+		if st, err := c.readSnapshot(r.Context(), v); err == nil && st.Status == onboarding.Failed {
 			return fault.New(fault.Denied, "role ops or higher is needed to try again").WithCode(
 				"INSUFFICIENT_ROLE").WithHint("ask an admin of your tenant, or an operator")
 		}
 	}
-	if _, err := c.deps.Onboarding.FirstLogin(r.Context(), v.Identity, v.by(r)); err != nil {
+	if _, err := c.deps.Onboarding.FirstLogin(r.Context(), v.Identity, v.auditActor(r)); err != nil {
 		return err
 	}
 	c.goTo(w, r, "/setup")

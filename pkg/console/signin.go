@@ -34,7 +34,7 @@ func (s signIn) Reason() string {
 
 // getSignIn shows the one way in. Who is signed in already goes on.
 func (c *Console) getSignIn(w http.ResponseWriter, r *http.Request, _ visitor) error {
-	if _, v, err := c.visitor(w, r); err == nil && v.signedIn() {
+	if _, v, err := c.readVisitor(w, r); err == nil && v.signedIn() {
 		c.goTo(w, r, "/")
 		return nil
 	}
@@ -54,10 +54,10 @@ func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request, failure *tr
 		p.Status = failure.Status
 	}
 	if c.cfg.Development {
-		s.Tenants, _ = c.tenants(r.Context()) // a page without the developer's list is good enough
+		s.Tenants, _ = c.listTenants(r.Context()) // a page without the developer's list is good enough
 		p.Body = s
 	}
-	if err := c.show(w, r, visitor{}, "signin", p); err != nil {
+	if err := c.renderPage(w, r, visitor{}, "signin", p); err != nil {
 		c.logFailure(r, err)
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 	}

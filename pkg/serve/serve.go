@@ -1,7 +1,7 @@
 // Package serve is the daemon: it puts the packages together as the configuration says, refuses to start when something
 // is unsafe, runs API and jobs, and ends in order.
 //
-// `leadctl serve` and `leadctl demo` run it; other commands take single pieces from wire.go, so that a command and the
+// `leadctl serve` and `leadctl demo` run it; other commands take single pieces from package wire, so that a command and the
 // daemon never differ in how they reach the database or Odoo. What a request does is package httpapi's; what a job
 // does, the packages' that enqueue them.
 package serve
