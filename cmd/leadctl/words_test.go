@@ -56,15 +56,11 @@ func pending() []string {
 
 		"pkg/serve",
 
-		"pkg/websession",
-
 		"pkg/sso",
 
 		"pkg/tenant",
 
 		"pkg/web",
-
-		"pkg/websession",
 
 		"pkg/wire",
 

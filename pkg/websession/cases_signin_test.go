@@ -142,11 +142,11 @@ func everySignInHasItsOwnHandle(t *testing.T) {
 	second, _, err := r.Finish(t.Context(), browser, first.Handle, answer)
 	require.NoError(t, err)
 	require.NotEqual(t, first.Handle, second.Handle)
-	for _, handle := range []string{"planted by somebody", first.Handle} {
+	for _, handle := range []string{"planted by an attacker", first.Handle} {
 		_, err = r.Refresh(t.Context(), handle)
 		require.True(t, fault.Is(err, fault.Unauthenticated), handle)
 	}
-	require.True(t, r.revoked(t, first.ID), "what the browser had before is worth nothing now")
+	require.True(t, r.revoked(t, first.ID), "the previous session's token")
 	require.False(t, r.revoked(t, second.ID))
 	require.Equal(t, 1, r.sessions(t))
 }
@@ -158,7 +158,8 @@ func nothingReadableInTheDatabase(t *testing.T) {
 	_, _, err := r.Begin(t.Context(), "/")
 	require.NoError(t, err)
 	var dump string
-	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `SELECT (SELECT string_agg(s::text, ' ') FROM sessions s) || (SELECT string_agg(l::text, ' ') FROM login_attempts l)`).Scan(&dump))
+	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `SELECT (SELECT string_agg(s::text, ' ') FROM sessions s)
+		|| (SELECT string_agg(l::text, ' ') FROM login_attempts l)`).Scan(&dump))
 	require.NotContains(t, dump, tokens.Handle)
 	require.NotRegexp(t, `eyJ[A-Za-z0-9_-]{10,}\.`, dump)
 }

@@ -65,11 +65,10 @@ func badIDTokens(t *testing.T) {
 	}
 	r := newRig(t)
 	r.forge = func(a map[string]any) { a["id_token"] = r.reissue(t, a["id_token"].(string), func(map[string]any) {}) }
-	r.signIn(t) // the forger's unchanged claims are good, so each refusal above has the reason it names
+	r.signIn(t) // unchanged claims are accepted, so each refusal above has the reason that its name says
 }
 
-// userinfoIsNeverAsked: whatever the userinfo endpoint says about whom, nothing here believes it. Who signed in stands
-// in the ID token alone.
+// userinfoIsNeverAsked: only the ID token says who signed in; the userinfo endpoint is never called.
 func userinfoIsNeverAsked(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -81,19 +80,20 @@ func userinfoIsNeverAsked(t *testing.T) {
 	r.age(t, time.Minute)
 	r.forge = func(a map[string]any) { a["id_token"] = r.reissue(t, a["id_token"].(string), with("sub", "mallory")) }
 	_, err = r.Refresh(t.Context(), tokens.Handle)
-	require.True(t, fault.Is(err, fault.Unauthenticated), "nor does a session change hands at a refresh: %v", err)
+	require.True(t, fault.Is(err, fault.Unauthenticated), "a refresh does not change the session's owner: %v", err)
 	require.Zero(t, r.sessions(t))
 	require.Zero(t, r.others.Load())
 }
 
-// age lets the sessions look as if they had not been used for so long.
+// age makes the sessions older by the duration.
 func (r *rig) age(t *testing.T, by time.Duration) {
 	t.Helper()
-	_, err := r.db.Owner.Exec(t.Context(), `UPDATE sessions SET refreshed_at = refreshed_at - $1::interval, created_at = created_at - $1::interval, expires_at = expires_at - $1::interval`, by)
+	_, err := r.db.Owner.Exec(t.Context(), `UPDATE sessions SET refreshed_at = refreshed_at - $1::interval,
+		created_at = created_at - $1::interval, expires_at = expires_at - $1::interval`, by)
 	require.NoError(t, err)
 }
 
-// handlesOfAnotherKeyring: what was sealed under a key that is gone is as good as nothing, and no failure of ours.
+// handlesOfAnotherKeyring: a session that was sealed under a lost key counts as no session; it is not a failure.
 func handlesOfAnotherKeyring(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -109,7 +109,7 @@ func handlesOfAnotherKeyring(t *testing.T) {
 		require.Equal(t, 401, fault.HTTPStatus(err), "%q: %v", handle, err)
 	}
 	_, err = other.End(t.Context(), tokens.Handle, "")
-	require.NoError(t, err, "signing out works all the same")
+	require.NoError(t, err, "signing out works nevertheless")
 	require.Zero(t, r.sessions(t))
 }
 
@@ -149,7 +149,7 @@ func sessionsEnd(t *testing.T) {
 			}
 			r.refuse = ""
 			_, err := r.Refresh(t.Context(), tokens.Handle)
-			require.NoError(t, err, "that was no reason to sign anybody out")
+			require.NoError(t, err, "such a failure ends no session")
 		},
 		"role revoked": func(t *testing.T, r *rig) {
 			tokens := r.signIn(t)
@@ -161,7 +161,7 @@ func sessionsEnd(t *testing.T) {
 			renewed, err := r.Refresh(t.Context(), tokens.Handle)
 			require.NoError(t, err)
 			require.Empty(t, renewed.Identity.Roles)
-			require.True(t, renewed.Identity.RolesClaimPresent, "and stored roles do not come back in their place")
+			require.True(t, renewed.Identity.RolesClaimPresent, "stored roles do not replace them")
 		},
 		"everywhere": signOutEverywhere,
 		"older tokens of the session": func(t *testing.T, r *rig) {
@@ -193,7 +193,7 @@ func sessionsEnd(t *testing.T) {
 	}
 }
 
-// over demands that neither a refresh nor anything else comes of the session.
+// over requires that the session cannot be refreshed.
 func (r *rig) over(t *testing.T, tokens websession.Tokens) {
 	t.Helper()
 	for range 2 {
@@ -213,29 +213,29 @@ func signOutEverywhere(t *testing.T, r *rig) {
 	require.NoError(t, err)
 
 	_, err = r.EndAll(t.Context(), "", "", tester)
-	require.True(t, fault.Is(err, fault.Unauthenticated), "nobody in particular")
+	require.True(t, fault.Is(err, fault.Unauthenticated), "no person identified")
 	end, err := r.EndAll(t.Context(), phone.Handle, "", tester)
 	require.NoError(t, err)
 	var lines int
-	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `SELECT count(*) FROM audit_log WHERE action = 'session.end_all' AND actor = object
-		AND detail->>'sessions' = '2'`).Scan(&lines))
-	require.Equal(t, 1, lines, "one line for the sign-out that happened, none for the one that did not")
+	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `SELECT count(*) FROM audit_log
+		WHERE action = 'session.end_all' AND actor = object AND detail->>'sessions' = '2'`).Scan(&lines))
+	require.Equal(t, 1, lines, "one audit line for the sign-out, none for the refused one")
 	require.Contains(t, end, "id_token_hint=",
-		"the provider learns whose session is meant though the browser sent no token")
+		"the hint comes from the session when the browser sends no token")
 	for _, tokens := range []websession.Tokens{desk, phone} {
 		r.over(t, tokens)
 		require.True(t, r.revoked(t, tokens.ID))
 	}
-	require.True(t, r.revoked(t, stolen), "a token of theirs that no session knows")
-	require.False(t, r.revoked(t, mallory), "somebody else's")
+	require.True(t, r.revoked(t, stolen), "a token of the same person outside every session")
+	require.False(t, r.revoked(t, mallory), "another person's token")
 	_, err = r.Refresh(t.Context(), bystander.Handle)
 	require.NoError(t, err)
 	_, err = r.EndAll(t.Context(), "", desk.ID, tester)
-	require.True(t, fault.Is(err, fault.Unauthenticated), "a token that was signed out says nothing any more")
+	require.True(t, fault.Is(err, fault.Unauthenticated), "a revoked token identifies no person")
 	_, err = r.Exchange(t.Context(), stolen)
 	require.True(t, fault.Is(err, fault.Unauthenticated))
 
-	require.False(t, r.revoked(t, r.reissue(t, desk.ID, with("iat", time.Now().Unix()+1))), "who signs in again is in")
+	require.False(t, r.revoked(t, r.reissue(t, desk.ID, with("iat", time.Now().Unix()+1))), "a new token is accepted")
 }
 
 func TestAProviderThatCannotBeUsed(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/websession"
 )
 
-// FuzzReturnTo reads every answer of SafeReturn as browsers read an address on a page of ours, and demands that it
-// leads to us or to a configured origin.
+// FuzzReturnTo resolves every answer of SafeReturn as a browser does on a page of this server, and requires that it
+// leads to this server or to a configured origin.
 func FuzzReturnTo(f *testing.F) {
 	const ui = "https://ui.example"
 	m := websession.New(websession.Config{Origins: []string{ui, "http://localhost:3000"}}, nil, nil, nil, nil)

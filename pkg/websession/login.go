@@ -17,9 +17,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
-// Begin starts a sign-in: where to send the browser, and what to keep in a cookie of it until it comes back. The state
-// is good once, for ten minutes, and only together with that cookie. Unavailable when the provider cannot be asked;
-// Operator when it does not offer PKCE with S256.
+// Begin starts a sign-in. It returns the address to send the browser to, and the value of a cookie to keep until the
+// browser comes back. The state is valid once, for ten minutes, and only with that cookie. Faults: Unavailable if the
+// provider does not answer; Operator if it does not offer PKCE with S256.
 func (m *Manager) Begin(ctx context.Context, returnTo string) (location, browser string, err error) {
 	d, err := m.readProvider(ctx)
 	if err != nil {
@@ -39,7 +39,8 @@ func (m *Manager) Begin(ctx context.Context, returnTo string) (location, browser
 			m.now().Add(-LoginWithin)); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `INSERT INTO login_attempts (state_hash, browser_hash, nonce, verifier, return_to, started_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		_, err := tx.Exec(ctx, `INSERT INTO login_attempts (state_hash, browser_hash, nonce, verifier, return_to,
+			started_at) VALUES ($1, $2, $3, $4, $5, $6)`,
 			hashText(state), hashText(browser), nonce, sealed, m.SafeReturn(returnTo), m.now())
 		return err
 	})
@@ -52,10 +53,11 @@ type loginAttempt struct {
 	nonce, verifier, returnTo string
 }
 
-// Finish ends a sign-in: the provider's answer and the cookie from Begin, against tokens and the place to go on to. A
-// state that is missing, wrong, old, used or another browser's is Invalid, and the provider is not asked. A token that
-// does not hold (signature, audience, nonce, at_hash) is Unauthenticated. In either case no session exists. The session
-// that the browser had before, by its handle, is over when it has a new one.
+// Finish completes a sign-in. It takes the cookie from Begin, the handle of the browser's previous session and the
+// query of the provider's answer; it returns the tokens and the address to go on to. A state that is missing, wrong,
+// old, used or of another browser is Invalid, and the provider is not called. A token that fails verification
+// (signature, audience, nonce, at_hash) is Unauthenticated. No session exists after a fault. The new session ends the
+// previous one.
 func (m *Manager) Finish(ctx context.Context, browser, previous string, answer url.Values) (Tokens, string, error) {
 	a, err := m.claimLogin(ctx, browser, answer.Get("state"))
 	if err != nil {
@@ -63,7 +65,7 @@ func (m *Manager) Finish(ctx context.Context, browser, previous string, answer u
 	}
 	if refused := answer.Get("error"); refused != "" {
 		return Tokens{}, "", fault.New(fault.Denied,
-			"the identity provider did not sign you in").WithCode("SIGN_IN_REFUSED").
+			"the identity provider refused the sign-in").WithCode("SIGN_IN_REFUSED").
 			Because(errors.New(cutText(refused) + " " + cutText(answer.Get("error_description"))))
 	}
 	tok, who, err := m.redeemCode(ctx, answer.Get("code"), a)
@@ -72,7 +74,8 @@ func (m *Manager) Finish(ctx context.Context, browser, previous string, answer u
 	}
 	var t Tokens
 	err = m.db.InSystem(ctx, "sign-in", func(ctx context.Context, tx postgres.SystemTx) error {
-		err := m.deleteSessions(ctx, tx, &endedTokens{}, `DELETE FROM sessions WHERE handle_hash = $1 RETURNING id_token`,
+		err := m.deleteSessions(ctx, tx, &endedTokens{},
+			`DELETE FROM sessions WHERE handle_hash = $1 RETURNING id_token`,
 			hashText(previous))
 		if err == nil {
 			t, err = m.insertSession(ctx, tx, who, idTokenOf(tok), tok.RefreshToken)
@@ -82,7 +85,7 @@ func (m *Manager) Finish(ctx context.Context, browser, previous string, answer u
 	return t, a.returnTo, err
 }
 
-// claimLogin takes the attempt out of the table: of two equal callbacks one finds it.
+// claimLogin deletes the attempt and returns it, so only one of two equal callbacks gets it.
 func (m *Manager) claimLogin(ctx context.Context, browser, state string) (loginAttempt, error) {
 	var a loginAttempt
 	var sealed string
@@ -90,7 +93,8 @@ func (m *Manager) claimLogin(ctx context.Context, browser, state string) (loginA
 		return a, badState()
 	}
 	err := m.db.InSystem(ctx, "sign-in", func(ctx context.Context, tx postgres.SystemTx) error {
-		return tx.QueryRow(ctx, `DELETE FROM login_attempts WHERE state_hash = $1 AND browser_hash = $2 AND started_at > $3 RETURNING nonce, verifier, return_to`,
+		return tx.QueryRow(ctx, `DELETE FROM login_attempts WHERE state_hash = $1 AND browser_hash = $2
+			AND started_at > $3 RETURNING nonce, verifier, return_to`,
 			hashText(state), hashText(browser), m.now().Add(-LoginWithin)).Scan(&a.nonce, &sealed, &a.returnTo)
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -106,11 +110,13 @@ func (m *Manager) claimLogin(ctx context.Context, browser, state string) (loginA
 }
 
 func badState() *fault.Error {
-	return fault.New(fault.Invalid, "this sign-in was not started here, or too long ago").WithCode("SIGN_IN_STATE").
-		WithHint("begin again at /auth/login")
+	return fault.New(fault.Invalid,
+		"this sign-in was started in another browser, more than 10 minutes ago, or used already").
+		WithCode("SIGN_IN_STATE").WithHint("sign in again at /auth/login")
 }
 
-// redeemCode trades the code for tokens on the back channel and judges the ID token; nothing else is called with them.
+// redeemCode exchanges the code for tokens at the token endpoint and verifies the ID token. It makes no other call with
+// them.
 func (m *Manager) redeemCode(ctx context.Context, code string, a loginAttempt) (*oauth2.Token, sso.Identity, error) {
 	if code == "" {
 		return nil, sso.Identity{}, badState()
@@ -127,19 +133,20 @@ func (m *Manager) redeemCode(ctx context.Context, code string, a loginAttempt) (
 	}
 	who, err := m.verifyTokens(ctx, tok)
 	if err == nil && who.Nonce != a.nonce {
-		err = fault.New(fault.Unauthenticated, "ID token: its nonce is not this sign-in's")
+		err = fault.New(fault.Unauthenticated, "ID token: its nonce belongs to another sign-in")
 	}
 	return tok, who, err
 }
 
-// verifyTokens accepts an ID token only, and only with the access token it was issued with.
+// verifyTokens returns the identity of the ID token. It rejects any other kind of token, and an ID token that was
+// issued with another access token.
 func (m *Manager) verifyTokens(ctx context.Context, tok *oauth2.Token) (sso.Identity, error) {
 	who, err := m.verifier.Verify(ctx, idTokenOf(tok))
 	if err != nil {
 		return who, err
 	}
 	if who.Kind != sso.KindID {
-		return who, fault.New(fault.Unauthenticated, "token endpoint: no ID token in its answer")
+		return who, fault.New(fault.Unauthenticated, "token endpoint: its answer contains no ID token")
 	}
 	if !who.BindsAccessToken() {
 		return who, nil
@@ -164,14 +171,15 @@ func (m *Manager) callContext(ctx context.Context) (context.Context, context.Can
 	return context.WithValue(ctx, oauth2.HTTPClient, client), cancel
 }
 
-// providerFault never repeats the provider's words to the browser: they can hold what it sent. Only a refusal of the
-// code or the refresh token is the session's own end; a provider that is busy, or does not know this client, says
-// nothing about it.
+// providerFault returns the fault of a failed call to the provider. Its text does not repeat the provider's words,
+// which can contain what the browser sent. It is Unauthenticated, which ends the session, only if the provider refused
+// the code or the refresh token; not if the provider is busy or does not know this client.
 func providerFault(err error) error {
 	var refused *oauth2.RetrieveError
 	if !errors.As(err, &refused) || refused.Response == nil || refused.Response.StatusCode >= 500 ||
 		refused.Response.StatusCode == http.StatusTooManyRequests {
-		return fault.New(fault.Unavailable, "identity provider: no answer").Because(err).WithRetryAfter(5 * time.Second)
+		return fault.New(fault.Unavailable, "identity provider: it does not answer").Because(err).
+			WithRetryAfter(5 * time.Second)
 	}
 	cause := errors.New(cutText(refused.ErrorCode))
 	if slices.Contains([]string{"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"},
@@ -179,7 +187,7 @@ func providerFault(err error) error {
 		return fault.New(fault.Operator, "identity provider: it does not accept this client").Because(cause).
 			WithHint("compare NEXIUS_CLIENT_ID and NEXIUS_CLIENT_SECRET with the client at the provider")
 	}
-	return fault.New(fault.Unauthenticated, "identity provider: refused").Because(cause)
+	return fault.New(fault.Unauthenticated, "identity provider: it refused the sign-in").Because(cause)
 }
 
 func cutText(s string) string {

@@ -11,19 +11,21 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// Ended is one person who was signed out by an operator.
+// Ended is one person whom an operator signed out.
 type Ended struct {
 	Issuer   string `json:"issuer" yaml:"issuer"`
 	Subject  string `json:"sub" yaml:"sub"`
 	Sessions int64  `json:"sessions" yaml:"sessions"` // browsers that were signed in
 }
 
-// SignOut ends every session of a person, named by subject or e-mail, and every ID token of theirs that was issued
-// until now. An e-mail may be of several people at the provider: they are all signed out. NotFound when nobody is known
-// by that name. A session at the provider goes on: whoever shall not come back is disabled there.
+// SignOut ends every session of a person, and revokes every ID token issued to that person until now. It finds the
+// person by subject or e-mail; if several people at the provider have the e-mail, it signs them all out. NotFound if no
+// person matches. The session at the provider continues: to keep a person out, disable the account there.
 func SignOut(ctx context.Context, tx postgres.SystemTx, person string, now time.Time, by tenant.By) ([]Ended, error) {
-	rows, err := tx.Query(ctx, `SELECT issuer, subject, 0::bigint FROM tenant_users WHERE subject IS NOT NULL AND ($1 IN (subject, user_id) OR lower($1) = lower(split_part(user_id, ' ', 1)))
-		UNION SELECT issuer, subject, 0 FROM identities WHERE subject = $1 UNION SELECT issuer, subject, 0 FROM sessions WHERE subject = $1 ORDER BY 1, 2`, person)
+	rows, err := tx.Query(ctx, `SELECT issuer, subject, 0::bigint FROM tenant_users
+		WHERE subject IS NOT NULL AND ($1 IN (subject, user_id) OR lower($1) = lower(split_part(user_id, ' ', 1)))
+		UNION SELECT issuer, subject, 0 FROM identities WHERE subject = $1
+		UNION SELECT issuer, subject, 0 FROM sessions WHERE subject = $1 ORDER BY 1, 2`, person)
 	if err != nil {
 		return nil, err
 	}
@@ -32,8 +34,8 @@ func SignOut(ctx context.Context, tx postgres.SystemTx, person string, now time.
 		return nil, err
 	}
 	if len(people) == 0 {
-		return nil, fault.New(fault.NotFound, "person %q: no subject and no e-mail of anybody here",
-			person).WithHint("`leadctl tenant user list TENANT` shows a tenant's users")
+		return nil, fault.New(fault.NotFound, "person %q: no member has this subject or e-mail", person).
+			WithHint("`leadctl tenant user list TENANT` lists the subjects and e-mails of a tenant's members")
 	}
 	for i, p := range people {
 		gone, err := tx.Exec(ctx, `DELETE FROM sessions WHERE issuer = $1 AND subject = $2`, p.Issuer, p.Subject)
@@ -41,8 +43,9 @@ func SignOut(ctx context.Context, tx postgres.SystemTx, person string, now time.
 			return nil, err
 		}
 		people[i].Sessions = gone.RowsAffected()
-		// Tokens tell their age in whole seconds: those of this one go too.
-		if err := revokeBefore(ctx, tx, now, p.Issuer, p.Subject, "", now.Truncate(time.Second).Add(time.Second)); err != nil {
+		// iat counts whole seconds: tokens of the current second are revoked too.
+		if err := revokeBefore(ctx, tx, now, p.Issuer, p.Subject, "",
+			now.Truncate(time.Second).Add(time.Second)); err != nil {
 			return nil, err
 		}
 		if err := recordEndAll(ctx, tx, people[i], by); err != nil {
@@ -52,7 +55,7 @@ func SignOut(ctx context.Context, tx postgres.SystemTx, person string, now time.
 	return people, nil
 }
 
-// recordEndAll records that every session of a person was ended, by that person or by an operator.
+// recordEndAll records in the audit log that every session of a person was ended.
 func recordEndAll(ctx context.Context, tx postgres.SystemTx, e Ended, by tenant.By) error {
 	return tenant.Record(ctx, tx, by, tenant.Act{Action: "session.end_all", Object: e.Subject,
 		Detail: map[string]any{"issuer": e.Issuer, "sessions": e.Sessions}})

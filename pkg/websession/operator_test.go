@@ -12,8 +12,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/websession"
 )
 
-// An operator signs somebody out by name: all their browsers and tokens, and nobody else's.
-func TestAnOperatorSignsSomebodyOut(t *testing.T) {
+// An operator signs a person out by name: every session and token of that person, and of no other.
+func TestAnOperatorSignsAPersonOut(t *testing.T) {
 	t.Parallel()
 	for _, by := range []string{"alice", "Alice@Acme.example"} {
 		t.Run(by, func(t *testing.T) {
@@ -39,7 +39,7 @@ func TestAnOperatorSignsSomebodyOut(t *testing.T) {
 					})
 				return ended, err
 			}
-			_, err = out("nobody@acme.example")
+			_, err = out("unknown@acme.example")
 			require.True(t, fault.Is(err, fault.NotFound), "%v", err)
 			require.Equal(t, 3, r.sessions(t))
 
@@ -55,11 +55,11 @@ func TestAnOperatorSignsSomebodyOut(t *testing.T) {
 				require.True(t, r.revoked(t, tokens.ID))
 			}
 			require.True(t, r.revoked(t, r.reissue(t, desk.ID, with("iat", time.Now().Unix()-20))),
-				"a token of theirs that no session knows")
+				"a token of the same person outside every session")
 			require.False(t, r.revoked(t, other.ID))
 			require.Equal(t, 1, r.sessions(t), "mallory's")
 			require.False(t, r.revoked(t, r.reissue(t, desk.ID, with("iat", time.Now().Unix()+30))),
-				"who signs in again is in")
+				"a new token is accepted")
 		})
 	}
 }

@@ -7,14 +7,12 @@ import (
 	"strings"
 )
 
-// SafeReturn is where a browser may go after signing in: a path of ours, or a page of a configured origin. Whatever
-// could be read in two ways becomes "/".
+// SafeReturn returns the address to which a browser may go after signing in: to, if it is a path of this server or a
+// page of a configured origin. It returns "/" for any other address, and for one that browsers could read in two ways.
 func (m *Manager) SafeReturn(to string) string {
 	const home = "/"
-	if len(to) > 2048 || strings.ContainsFunc(to, func(r rune) bool {
-		return r <= ' ' || r == 0x7f || r == '\\' ||
-			r > 0x7e
-	}) {
+	isUnsafe := func(r rune) bool { return r <= ' ' || r == '\\' || r > 0x7e }
+	if len(to) > 2048 || strings.ContainsFunc(to, isUnsafe) {
 		return home
 	}
 	u, err := url.Parse(to)
@@ -33,8 +31,8 @@ func (m *Manager) SafeReturn(to string) string {
 	return home
 }
 
-// isPlainPath wants one slash, then something that nobody takes for a host: in plain form, escaped, or escaped more
-// than once.
+// isPlainPath reports whether to begins with one slash and contains nothing that a browser could read as a host: in
+// plain form, escaped, or escaped more than once.
 func isPlainPath(to string, u *url.URL) bool {
 	decoded, err := url.PathUnescape(u.EscapedPath())
 	return err == nil && strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "//") &&
@@ -42,8 +40,8 @@ func isPlainPath(to string, u *url.URL) bool {
 		!strings.ContainsAny(decoded, "\\\t\r\n%") && !strings.Contains(decoded, "..")
 }
 
-// endSessionURL is the provider's own sign-out page. The hint is an ID token that says whose session is meant; without
-// one the provider asks the user to confirm.
+// endSessionURL returns the provider's sign-out page, "" if it has none. The hint is an ID token of the session to end;
+// without one the provider asks the user to confirm.
 func (m *Manager) endSessionURL(ctx context.Context, hint string) string {
 	d, err := m.readProvider(ctx)
 	if err != nil || d.EndSessionURL == "" {

@@ -12,25 +12,25 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// Refresh gets the browser behind the handle a new ID token. However many tabs ask at once, the provider is asked once:
-// in this process they share a flight, across replicas they queue on the session's row, and who comes just after gets
-// the same answer. Unauthenticated when there is no such session, it has no refresh token, or the provider refuses; the
-// session is then over.
+// Refresh returns a new ID token for the session of handle. When several tabs refresh at once, the provider gets one
+// request: callers in this process share it, callers in other replicas wait for the session's row, and a caller shortly
+// after gets the same answer. Unauthenticated if the session does not exist, has no refresh token, or the provider
+// refuses it; a refusal ends the session.
 func (m *Manager) Refresh(ctx context.Context, handle string) (Tokens, error) {
 	if handle == "" {
 		return Tokens{}, noSession()
 	}
 	answer, err, _ := m.flights.Do(string(hashText(handle)), func() (any, error) {
-		// Not the first asker's context: the others wait for this answer too.
+		// Not the first caller's context: other callers wait for this answer too.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*providerTimeout)
 		defer cancel()
-		if err := m.checkSession(ctx, handle); err != nil { // made-up handles do not queue with the good ones
+		if err := m.checkSession(ctx, handle); err != nil { // made-up handles take no slot
 			return Tokens{}, err
 		}
-		places := m.refreshSlots()
+		slots := m.refreshSlots()
 		select {
-		case places <- struct{}{}:
-			defer func() { <-places }()
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
 			return m.refreshLocked(ctx, handle)
 		case <-ctx.Done():
 			return Tokens{}, providerFault(ctx.Err())
@@ -87,7 +87,8 @@ func (m *Manager) lockSession(ctx context.Context, tx postgres.SystemTx, handle 
 	var s sessionRow
 	var sealedID string
 	var sealedRefresh *string
-	err := tx.QueryRow(ctx, `SELECT subject, id_token, refresh_token, refreshed_at FROM sessions WHERE handle_hash = $1 AND expires_at > $2 FOR UPDATE`,
+	err := tx.QueryRow(ctx, `SELECT subject, id_token, refresh_token, refreshed_at FROM sessions
+		WHERE handle_hash = $1 AND expires_at > $2 FOR UPDATE`,
 		hashText(handle), m.now()).Scan(&s.subject, &sealedID, &sealedRefresh, &s.refreshedAt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return s, noSession()
@@ -98,13 +99,14 @@ func (m *Manager) lockSession(ctx context.Context, tx postgres.SystemTx, handle 
 	if s.idToken, err = m.keys.Open(sealedID, purposeID, 0); err == nil && sealedRefresh != nil {
 		s.refreshToken, err = m.keys.Open(*sealedRefresh, purposeRefresh, 0)
 	}
-	if err != nil { // sealed under a key that is gone: signing in again is the way out
+	if err != nil { // the key that sealed it is lost: the user must sign in again
 		return s, noSession().Because(err)
 	}
 	return s, nil
 }
 
-// renewTokens asks the provider, while the row is locked: a refresh token that rotates is used once.
+// renewTokens gets new tokens from the provider. The caller holds the row's lock, because a refresh token that rotates
+// can be used only once.
 func (m *Manager) renewTokens(ctx context.Context, tx postgres.SystemTx, handle string, s sessionRow) (Tokens, error) {
 	if s.refreshToken == "" {
 		return Tokens{}, noSession()
@@ -125,7 +127,8 @@ func (m *Manager) renewTokens(ctx context.Context, tx postgres.SystemTx, handle 
 		return Tokens{}, err
 	}
 	if who.Subject != s.subject {
-		return Tokens{}, fault.New(fault.Unauthenticated, "session refresh: the provider answered for another subject")
+		return Tokens{}, fault.New(fault.Unauthenticated,
+			"session refresh: the provider's ID token has another subject")
 	}
 	id, err := m.keys.Seal(idTokenOf(tok), purposeID, 0)
 	if err != nil {
@@ -135,12 +138,13 @@ func (m *Manager) renewTokens(ctx context.Context, tx postgres.SystemTx, handle 
 	if err != nil {
 		return Tokens{}, err
 	}
-	_, err = tx.Exec(ctx, `UPDATE sessions SET id_token = $2, refresh_token = $3, refreshed_at = $4, expires_at = least($5, created_at + $6::interval) WHERE handle_hash = $1`,
+	_, err = tx.Exec(ctx, `UPDATE sessions SET id_token = $2, refresh_token = $3, refreshed_at = $4,
+		expires_at = least($5, created_at + $6::interval) WHERE handle_hash = $1`,
 		hashText(handle), id, refresh, m.now(), m.now().Add(Idle), Lifetime)
 	return Tokens{ID: idTokenOf(tok), Expires: who.Expiry, Identity: who}, err
 }
 
-// deleteSession removes a session that the provider has ended.
+// deleteSession deletes a session that the provider ended.
 func (m *Manager) deleteSession(ctx context.Context, handle string) error {
 	return m.db.InSystem(ctx, "session ended", func(ctx context.Context, tx postgres.SystemTx) error {
 		_, err := tx.Exec(ctx, `DELETE FROM sessions WHERE handle_hash = $1`, hashText(handle))

@@ -37,8 +37,7 @@ const (
 // tester is the operator who signs people out.
 var tester = tenant.By{Actor: "cli:test"}
 
-// rig is a provider whose token endpoint is counted and can be made to answer something else, and a Manager that uses
-// it.
+// rig is a provider whose token endpoint counts calls and can give other answers, and a Manager that uses it.
 type rig struct {
 	*websession.Manager
 	db      *pgtest.DB
@@ -83,7 +82,7 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-// manager has a keyring of its own; change may put something else in place of the provider's description.
+// manager returns a Manager with its own keyring; change may edit the provider's description.
 func (r *rig) manager(t *testing.T, change ...func(*sso.Discovery)) *websession.Manager {
 	t.Helper()
 	cfg := sso.Config{Issuer: r.issuer, ClientIDs: []string{clientID}, AllowInsecure: true}
@@ -114,7 +113,7 @@ var forgersKey = sync.OnceValue(func() *rsa.PrivateKey {
 	return key
 })
 
-// reissue signs the claims of a token anew, changed, with the key that is published beside the provider's.
+// reissue returns the token with changed claims, signed with the key that is published beside the provider's.
 func (r *rig) reissue(t *testing.T, token string, change func(claims map[string]any)) string {
 	t.Helper()
 	raw, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
@@ -185,7 +184,7 @@ func (r *rig) answer(w http.ResponseWriter, req *http.Request, next http.Handler
 
 var requestField = regexp.MustCompile(`name="request" value="([^"]+)"`)
 
-// walk follows the browser from Begin's address over the picker to our callback, and gives the query there.
+// walk follows the browser from Begin's address through the picker to the callback, and returns the callback's query.
 func (r *rig) walk(t *testing.T, location string) url.Values {
 	t.Helper()
 	res, err := r.browser.Get(location)
@@ -204,7 +203,7 @@ func (r *rig) walk(t *testing.T, location string) url.Values {
 	return to.Query()
 }
 
-// arrive begins a sign-in and goes as far as the provider's answer, which nobody has brought back yet.
+// arrive begins a sign-in and returns the provider's answer before the browser brings it back.
 func (r *rig) arrive(t *testing.T, returnTo string) (browser string, answer url.Values) {
 	t.Helper()
 	location, browser, err := r.Begin(t.Context(), returnTo)

@@ -1,10 +1,10 @@
-// Package websession signs browsers in at the identity provider and keeps them signed in: authorization code with PKCE,
-// state and nonce on the server, one row per signed-in browser, refresh without sending tokens through the page, and an
-// end that takes effect at once.
+// Package websession signs browsers in at the identity provider and keeps them signed in. It uses the authorization
+// code flow with PKCE, keeps state and nonce on the server, and stores one row per signed-in browser. A refresh sends
+// no token through the page. A sign-out takes effect at once.
 //
 // A browser holds two cookies: the ID token, which the API accepts like a bearer token, and a random handle to the
-// session's row, where the provider's refresh token is kept sealed. Cookies are package web's, routes package
-// httpapi's; whether a token is good is package sso's; which tenant it belongs to, package tenant's.
+// session's row, which holds the provider's refresh token, sealed. Package web sets the cookies, package httpapi has
+// the routes, package sso verifies tokens, and package tenant finds the tenant of an identity.
 package websession
 
 import (
@@ -27,11 +27,11 @@ import (
 
 // Times of a session.
 const (
-	Lifetime        = 30 * 24 * time.Hour // a browser is signed in so long at most
-	Idle            = 7 * 24 * time.Hour  // and so long without a refresh
-	LoginWithin     = 10 * time.Minute    // a started sign-in has to come back so soon
-	replayWithin    = 10 * time.Second    // a refresh asked for again so soon (several tabs) gets the same answer
-	providerTimeout = 10 * time.Second    // longest a call to the provider may take
+	Lifetime        = 30 * 24 * time.Hour // longest time from sign-in to the end of a session
+	Idle            = 7 * 24 * time.Hour  // longest time between two refreshes
+	LoginWithin     = 10 * time.Minute    // longest time from Begin to Finish
+	replayWithin    = 10 * time.Second    // a second refresh within this time (several tabs) gets the same answer
+	providerTimeout = 10 * time.Second    // longest time of a call to the provider
 )
 
 // Config of a Manager.
@@ -39,12 +39,12 @@ type Config struct {
 	ClientID     string
 	ClientSecret string // "" for a public client
 	CallbackURL  string // exactly as registered at the provider: <API base>/auth/callback
-	HomeURL      string // where a sign-out ends: <API base>/
+	HomeURL      string // where the provider sends the browser after a sign-out: <API base>/
 	Origins      []string
-	Scopes       []string // default openid profile email offline_access where the provider knows it
+	Scopes       []string // default: openid, profile, email
 }
 
-// Manager signs in and out. It is safe for concurrent use.
+// Manager signs browsers in and out. It is safe for concurrent use.
 type Manager struct {
 	cfg      Config
 	db       *postgres.DB
@@ -54,29 +54,31 @@ type Manager struct {
 
 	provider     atomic.Pointer[sso.Discovery]
 	flights      singleflight.Group
-	refreshSlots func() chan struct{} // a place for each refresh under way
+	refreshSlots func() chan struct{} // one slot for each refresh under way
 	now          func() time.Time
 }
 
-// New makes a Manager and calls nobody. discover reads the provider's endpoints; its answer is kept.
+// New returns a Manager and makes no call. discover reads the provider's endpoints; its answer is cached.
 func New(cfg Config, db *postgres.DB, keys *secret.Keyring, verifier *sso.Verifier,
 	discover func(context.Context) (sso.Discovery, error)) *Manager {
 	return &Manager{cfg: cfg, db: db, keys: keys, verifier: verifier, discover: discover,
 		refreshSlots: sync.OnceValue(func() chan struct{} {
-			// A refresh holds a connection while the provider thinks. Half of them are left for everything else.
+			// A refresh holds a database connection while the provider answers. Half of the connections stay free.
 			return make(chan struct{}, max(1, db.Stat().MaxConns()/2))
 		}), now: time.Now}
 }
 
-// Tokens is what a browser gets: the ID token for the access cookie and the handle for the refresh cookie.
+// Tokens are the values of a browser's two cookies: the ID token for the access cookie and the handle for the refresh
+// cookie.
 type Tokens struct {
 	ID       string
 	Expires  time.Time // of the ID token
-	Handle   string    // "" where the browser keeps the one it has
+	Handle   string    // "" if the browser keeps the handle that it has
 	Identity sso.Identity
 }
 
-// readProvider reads the provider's description once, however many ask; a failure is not kept.
+// readProvider returns the provider's endpoints. Concurrent callers share one request. It caches the answer, but no
+// failure.
 func (m *Manager) readProvider(ctx context.Context) (sso.Discovery, error) {
 	if d := m.provider.Load(); d != nil {
 		return *d, nil
@@ -102,11 +104,12 @@ func (m *Manager) readProvider(ctx context.Context) (sso.Discovery, error) {
 	}
 }
 
-// checkEndpoints wants addresses for code and token, and the browser's no less protected than the issuer itself. The token's
-// may be an internal one, which the configuration answers for.
+// checkEndpoints rejects a provider without endpoints for code and token, and an http sign-in page of an https issuer.
+// The token endpoint may be http: LEADCTL_SSO_INTERNAL_URL can name an internal address.
 func checkEndpoints(d sso.Discovery) error {
 	if d.AuthorizationURL == "" || d.TokenURL == "" {
-		return fault.New(fault.Operator, "identity provider %s: it names no endpoint for codes or tokens", d.Issuer)
+		return fault.New(fault.Operator,
+			"identity provider %s: it names no authorization endpoint or no token endpoint", d.Issuer)
 	}
 	if strings.HasPrefix(d.Issuer, "https://") && !strings.HasPrefix(d.AuthorizationURL, "https://") {
 		return fault.New(fault.Operator, "identity provider %s: its sign-in page %q is not https", d.Issuer,
@@ -125,20 +128,20 @@ func (m *Manager) oauthConfig(d sso.Discovery) *oauth2.Config {
 		Endpoint: oauth2.Endpoint{AuthURL: d.AuthorizationURL, TokenURL: d.TokenURL}}
 }
 
-// hashText is how the database knows what a browser holds.
+// hashText returns the SHA-256 of a handle, state or token. The database stores only hashes of what browsers hold.
 func hashText(text string) []byte {
 	sum := sha256.Sum256([]byte(text))
 	return sum[:]
 }
 
-// sealed texts belong to no tenant; the purpose tells them apart.
+// Purposes of sealed texts. No tenant owns these texts, so only the purpose separates them.
 const (
 	purposeRefresh  = "session_refresh_token"
 	purposeID       = "session_id_token"
 	purposeVerifier = "login_verifier"
 )
 
-// SealedColumns is what this package keeps sealed.
+// SealedColumns returns the columns that this package seals.
 func SealedColumns() []secret.Column {
 	return []secret.Column{
 		{Table: "sessions", Key: "handle_hash", Value: "refresh_token", Purpose: purposeRefresh},
@@ -147,8 +150,8 @@ func SealedColumns() []secret.Column {
 	}
 }
 
-// insertSession starts a session for a verified identity. Every sign-in gets a new handle: one that was planted before is worth
-// nothing.
+// insertSession starts a session for a verified identity. Every sign-in gets a new handle, so a handle that was planted
+// in the browser opens nothing.
 func (m *Manager) insertSession(ctx context.Context, tx postgres.SystemTx, who sso.Identity, idToken,
 	refreshToken string) (Tokens, error) {
 	t := Tokens{ID: idToken, Expires: who.Expiry, Handle: rand.Text(), Identity: who}
@@ -166,18 +169,19 @@ func (m *Manager) insertSession(ctx context.Context, tx postgres.SystemTx, who s
 	}
 	until := m.now().Add(Idle)
 	if refresh == nil {
-		until = who.Expiry // nothing can renew it
+		until = who.Expiry // without a refresh token the session ends with its ID token
 	}
 	if _, err := tx.Exec(ctx, `DELETE FROM sessions WHERE expires_at < $1`, m.now()); err != nil {
 		return t, err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO sessions (handle_hash, issuer, subject, refresh_token, id_token, refreshed_at, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $6, $7)`,
+	_, err = tx.Exec(ctx, `INSERT INTO sessions (handle_hash, issuer, subject, refresh_token, id_token, refreshed_at,
+		created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $6, $7)`,
 		hashText(t.Handle), who.Issuer, who.Subject, refresh, id, m.now(), until)
 	return t, err
 }
 
-// Exchange takes an ID token that the page obtained itself, by the same client, and makes a session without refresh of
-// it. Unauthenticated for anything else, an access token included.
+// Exchange starts a session without refresh for an ID token that the page got from the provider itself. Any other
+// token, an access token too, is Unauthenticated.
 func (m *Manager) Exchange(ctx context.Context, idToken string) (Tokens, error) {
 	who, err := m.verifier.Verify(ctx, idToken)
 	if err != nil {
@@ -188,11 +192,11 @@ func (m *Manager) Exchange(ctx context.Context, idToken string) (Tokens, error) 
 	}
 	var t Tokens
 	err = m.db.InSystem(ctx, "token exchange", func(ctx context.Context, tx postgres.SystemTx) error {
-		gone, err := Revoked(ctx, tx, idToken, who)
+		revoked, err := Revoked(ctx, tx, idToken, who)
 		if err != nil {
 			return err
 		}
-		if gone {
+		if revoked {
 			return fault.New(fault.Unauthenticated, "token exchange: the token was signed out")
 		}
 		t, err = m.insertSession(ctx, tx, who, idToken, "")

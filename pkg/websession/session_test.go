@@ -38,8 +38,7 @@ func TestRefreshIsAskedOnceAndReplayed(t *testing.T) {
 	require.EqualValues(t, 1, r.redeems.Load()-before, "one refresh, its answer replayed")
 }
 
-// TestAProviderThatHangs: refreshes wait for it with half of the database's connections, and everything else goes on
-// with the rest.
+// TestAProviderThatHangs: waiting refreshes hold at most half of the database's connections.
 func TestAProviderThatHangs(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -103,7 +102,7 @@ func TestSignOutEndsEverythingAtOnce(t *testing.T) {
 	require.NoError(t, err, "without a session too")
 }
 
-func TestExchangeTakesIDTokensOfOursOnly(t *testing.T) {
+func TestExchangeAcceptsOnlyIDTokens(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	tokens := r.signIn(t)

@@ -13,16 +13,17 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// revocationKept is how long a sign-out is kept: no token lives as long, so none that it ended outlives it.
+// revocationKept is how long a sign-out is stored. Tokens live less long, so a revoked token has expired before its row
+// is deleted.
 const revocationKept = 25 * time.Hour
 
-// End closes the session behind the handle and revokes its tokens, so that neither opens anything from now on. It
-// returns the provider's page that ends the single sign-on too, "" where the provider has none. Ending what is not
-// there is fine.
+// End ends the session of handle and revokes its tokens and token, at once. It returns the provider's page that ends
+// the single sign-on too, "" if the provider has none. It is no fault if no such session exists.
 func (m *Manager) End(ctx context.Context, handle, token string) (string, error) {
 	p := m.verifyPresented(ctx, token)
 	err := m.db.InSystem(ctx, "sign-out", func(ctx context.Context, tx postgres.SystemTx) error {
-		return m.deleteSessions(ctx, tx, &p, `DELETE FROM sessions WHERE handle_hash = $1 RETURNING id_token`, hashText(handle))
+		return m.deleteSessions(ctx, tx, &p, `DELETE FROM sessions WHERE handle_hash = $1 RETURNING id_token`,
+			hashText(handle))
 	})
 	if err != nil {
 		return "", err
@@ -30,9 +31,8 @@ func (m *Manager) End(ctx context.Context, handle, token string) (string, error)
 	return m.endSessionURL(ctx, p.idTokenHint()), nil
 }
 
-// EndAll is End for every session of the same person, on whatever machine, and for every ID token of theirs that was
-// issued before now. The audit log names that person as the actor. Unauthenticated when neither handle nor token says
-// who that is.
+// EndAll ends every session of the person, in all browsers, and revokes every ID token issued to that person before
+// now. The audit log names the person as the actor. Unauthenticated if neither handle nor token identifies a person.
 func (m *Manager) EndAll(ctx context.Context, handle, token string, by tenant.By) (string, error) {
 	p := m.verifyPresented(ctx, token)
 	err := m.db.InSystem(ctx, "sign-out everywhere", func(ctx context.Context, tx postgres.SystemTx) error {
@@ -40,7 +40,8 @@ func (m *Manager) EndAll(ctx context.Context, handle, token string, by tenant.By
 		if err != nil {
 			return err
 		}
-		if err := m.deleteSessions(ctx, tx, &p, `DELETE FROM sessions WHERE issuer = $1 AND subject = $2 RETURNING id_token`,
+		if err := m.deleteSessions(ctx, tx, &p,
+			`DELETE FROM sessions WHERE issuer = $1 AND subject = $2 RETURNING id_token`,
 			issuer, subject); err != nil {
 			return err
 		}
@@ -56,24 +57,25 @@ func (m *Manager) EndAll(ctx context.Context, handle, token string, by tenant.By
 	return m.endSessionURL(ctx, p.idTokenHint()), nil
 }
 
-// endedTokens are those of a sign-out: the one that the browser sent, when it is good, and the last one of each session.
+// endedTokens are the tokens that a sign-out revokes: the one that the browser sent, if it is valid, and the last ID
+// token of each ended session.
 type endedTokens struct {
 	sent string
 	who  sso.Identity
 	last []string
 
-	sessions int64 // ended by remove
+	sessions int64 // deleted by deleteSessions
 }
 
 func (m *Manager) verifyPresented(ctx context.Context, token string) endedTokens {
 	who, err := m.verifier.Verify(ctx, token)
 	if err != nil {
-		return endedTokens{} // what proves nothing is not worth remembering
+		return endedTokens{} // an invalid token needs no revocation
 	}
 	return endedTokens{sent: token, who: who}
 }
 
-// idTokenHint is the token that tells the provider which of its sessions is meant. It opens nothing here any more.
+// idTokenHint returns the token that names the session to end at the provider. It is revoked here already.
 func (p endedTokens) idTokenHint() string {
 	if p.sent == "" && len(p.last) > 0 {
 		return p.last[0]
@@ -81,8 +83,10 @@ func (p endedTokens) idTokenHint() string {
 	return p.sent
 }
 
-// sessionOwner says who signs out: the person of the session, else of a token that counts.
-func (m *Manager) sessionOwner(ctx context.Context, tx postgres.SystemTx, handle string, p endedTokens) (issuer, subject string,
+// sessionOwner returns the person who signs out: the owner of the session, or else of a valid token that is not
+// revoked.
+func (m *Manager) sessionOwner(ctx context.Context, tx postgres.SystemTx, handle string, p endedTokens) (issuer,
+	subject string,
 	err error) {
 	err = tx.QueryRow(ctx, `SELECT issuer, subject FROM sessions WHERE handle_hash = $1 AND expires_at > $2`,
 		hashText(handle), m.now()).Scan(&issuer, &subject)
@@ -99,9 +103,10 @@ func (m *Manager) sessionOwner(ctx context.Context, tx postgres.SystemTx, handle
 	return p.who.Issuer, p.who.Subject, err
 }
 
-// deleteSessions deletes sessions and revokes the tokens that they and the browser hold. Older tokens of theirs go with them
-// where the provider names its session in them.
-func (m *Manager) deleteSessions(ctx context.Context, tx postgres.SystemTx, p *endedTokens, sql string, args ...any) error {
+// deleteSessions runs sql, which deletes sessions and returns their ID tokens, and revokes these and the browser's
+// token. Older tokens of the sessions are revoked too if they have the claim sid.
+func (m *Manager) deleteSessions(ctx context.Context, tx postgres.SystemTx, p *endedTokens, sql string,
+	args ...any) error {
 	rows, err := tx.Query(ctx, sql, args...)
 	if err != nil {
 		return err
@@ -112,7 +117,7 @@ func (m *Manager) deleteSessions(ctx context.Context, tx postgres.SystemTx, p *e
 	}
 	p.last, p.sessions = nil, int64(len(sealed))
 	for _, s := range sealed {
-		if last, err := m.keys.Open(s, purposeID, 0); err == nil { // one under a lost key names no token to revoke
+		if last, err := m.keys.Open(s, purposeID, 0); err == nil { // without the key the token is unknown
 			p.last = append(p.last, last)
 		}
 	}
@@ -124,7 +129,7 @@ func (m *Manager) deleteSessions(ctx context.Context, tx postgres.SystemTx, p *e
 	return nil
 }
 
-// revokeToken remembers one token, and a mark for the older ones of the same session of the provider.
+// revokeToken revokes one token, and the older ones with the same claim sid.
 func (m *Manager) revokeToken(ctx context.Context, tx postgres.SystemTx, token string) error {
 	if token == "" {
 		return nil
@@ -134,13 +139,13 @@ func (m *Manager) revokeToken(ctx context.Context, tx postgres.SystemTx, token s
 	}
 	who, err := m.verifier.Verify(ctx, token)
 	if err != nil || who.SessionID == "" {
-		return nil //nolint:nilerr // it counts no more, and with it none that is older
+		return nil //nolint:nilerr // the token is invalid by now, and so are older ones
 	}
 	return revokeBefore(ctx, tx, m.now(), who.Issuer, who.Subject, who.SessionID, who.IssuedAt)
 }
 
-// revokeBefore ends every token of the person that was issued before: all of them, or those of one session of the provider. A
-// mark stands among the tokens, and how long it stays says what it ends.
+// revokeBefore revokes the person's tokens that were issued until before: all of them, or those with the claim sid
+// session. Its row stands among the revoked tokens; Revoked computes before from the row's expiry.
 func revokeBefore(ctx context.Context, tx postgres.SystemTx, now time.Time, issuer, subject, session string,
 	before time.Time) error {
 	return insertRevocation(ctx, tx, now, personKey(issuer, subject, session), before.Add(revocationKept))
@@ -150,28 +155,30 @@ func personKey(issuer, subject, session string) []byte {
 	return hashText("sign-out\x00" + issuer + "\x00" + subject + "\x00" + session)
 }
 
-// insertRevocation writes one row, and forgets those that have had their time.
+// insertRevocation inserts or prolongs one row, and deletes expired ones.
 func insertRevocation(ctx context.Context, tx postgres.SystemTx, now time.Time, key []byte, until time.Time) error {
 	_, err := tx.Exec(ctx, `INSERT INTO revoked_tokens (token_hash, expires_at) VALUES ($1, $2)
-		ON CONFLICT (token_hash) DO UPDATE SET expires_at = greatest(revoked_tokens.expires_at, excluded.expires_at)`, key, until)
+		ON CONFLICT (token_hash) DO UPDATE
+		SET expires_at = greatest(revoked_tokens.expires_at, excluded.expires_at)`, key, until)
 	if err == nil {
 		_, err = tx.Exec(ctx, `DELETE FROM revoked_tokens WHERE expires_at < $1`, now)
 	}
 	return err
 }
 
-// Revoked reports whether the token of who was ended by a sign-out. ID tokens need asking, and whatever came in a
-// cookie.
+// Revoked reports whether a sign-out revoked the token of who. Callers check ID tokens, and every token from a cookie.
 func Revoked(ctx context.Context, tx postgres.SystemTx, token string, who sso.Identity) (found bool, err error) {
 	marks := [][]byte{personKey(who.Issuer, who.Subject, "")}
 	if who.SessionID != "" {
 		marks = append(marks, personKey(who.Issuer, who.Subject, who.SessionID))
 	}
-	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM revoked_tokens WHERE token_hash = $1 OR token_hash = ANY($2) AND expires_at > $3)`,
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM revoked_tokens
+		WHERE token_hash = $1 OR token_hash = ANY($2) AND expires_at > $3)`,
 		hashText(token), marks, who.IssuedAt.Add(revocationKept)).Scan(&found)
 	return found, err
 }
 
 func noSession() *fault.Error {
-	return fault.New(fault.Unauthenticated, "session: there is none").WithHint("sign in at /auth/login")
+	return fault.New(fault.Unauthenticated, "session: it does not exist or has ended").WithHint(
+		"sign in at /auth/login")
 }
