@@ -10,28 +10,28 @@ import (
 	"github.com/sony/gobreaker/v2"
 )
 
-// newBreaker leaves a server alone for cooldown after tripAfter calls in a row that it did not serve, then lets one
-// call try. While it is left alone every call fails at once: a server that is coming up again is not met by all that
-// piled up.
+// newBreaker returns a breaker that opens after tripAfter failed calls in a row. For cooldown it then fails every call
+// at once; after that it lets one call try. So a server that starts again does not get all waiting calls together.
 func newBreaker(tripAfter int, cooldown time.Duration) *gobreaker.CircuitBreaker[answer] {
 	return gobreaker.NewCircuitBreaker[answer](gobreaker.Settings{
 		Timeout:     cooldown,
 		ReadyToTrip: func(c gobreaker.Counts) bool { return int(c.ConsecutiveFailures) >= tripAfter },
-		// A caller who gave up says nothing about the server, and an answer that is too large is one.
+		// A canceled call says nothing about the server, and an answer that is too large is still an answer.
 		IsExcluded: func(err error) bool { return errors.Is(err, context.Canceled) || errors.Is(err, errTooBig) },
 	})
 }
 
-// errUnserved is how the breaker hears of an answer that only says that the call was not served.
+// errUnserved tells the breaker about an answer that only says that the call was not served.
 var errUnserved = errors.New("call not served")
 
-// countsAsFailure: the server, or a proxy before it, is in trouble. A 5xx in JSON is Odoo's word on the call itself.
+// countsAsFailure reports whether the answer shows trouble of the server or of a proxy before it. A 5xx in JSON is
+// Odoo's own answer to the call and does not count.
 func (a answer) countsAsFailure() bool {
 	return a.status == http.StatusTooManyRequests ||
 		a.status >= 500 && !strings.HasPrefix(a.header.Get("Content-Type"), "application/json")
 }
 
-// isBreakerOpen reports whether the breaker kept the call back; nothing was sent then.
+// isBreakerOpen reports whether the breaker rejected the call. Then nothing was sent.
 func isBreakerOpen(err error) bool {
 	return errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests)
 }

@@ -7,20 +7,21 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Databases is Odoo's own making of databases, with the master password that opens it: its database service, or the
-// forms of its database manager's page where the service is shut or gone.
+// Databases makes, copies, renames and drops databases through Odoo, with Odoo's master password. It uses Odoo's
+// database service, or the forms of the database manager's page where the service is not available.
 type Databases struct {
 	server *Server
 	master Secret
 }
 
-// Databases makes no call.
+// Databases returns the databases of this server. It makes no call.
 func (s *Server) Databases(master Secret) *Databases { return &Databases{s, master} }
 
-// DatabaseTimeout bounds one call that makes, copies or rebuilds a whole database.
+// DatabaseTimeout limits one call that makes, copies or rebuilds a database.
 const DatabaseTimeout = 10 * time.Minute
 
-// databaseBackend is the code of one Backend. Callers use duplicate and drop below instead of its own.
+// databaseBackend is the code of one Backend. Callers use duplicateWithRetry and dropWithRetry instead of its own
+// methods.
 type databaseBackend interface {
 	checkAccess(ctx context.Context) (detail string, err error)
 	hasDatabase(ctx context.Context, name string) (bool, error)
@@ -30,10 +31,10 @@ type databaseBackend interface {
 	dropDatabase(ctx context.Context, name string) (bool, error)
 }
 
-// Backend names one way in which Odoo itself makes databases.
+// Backend names one way in which Odoo makes databases.
 type Backend string
 
-// The backends. A server uses the service where it answers, else the forms.
+// The backends. leadctl uses the service where it answers, else the forms.
 const (
 	BackendService Backend = "database service" // /xmlrpc/2/db
 	BackendForms   Backend = "web form"         // the pages below /web/database
@@ -46,7 +47,7 @@ func (d *Databases) backendFor(b Backend) databaseBackend {
 	return &dbService{d.server, d.master}
 }
 
-// Backend returns the backend of this server. It is looked up once in the server's life.
+// Backend returns the backend of this server. Only the first call asks the server.
 func (d *Databases) Backend(ctx context.Context) (Backend, error) {
 	return d.server.backend.Get(func() (Backend, error) {
 		answers, err := (&dbService{d.server, d.master}).isAvailable(ctx)
@@ -65,66 +66,66 @@ func (d *Databases) chosenBackend(ctx context.Context) (databaseBackend, error) 
 	return d.backendFor(b), nil
 }
 
-// CheckBackend reports whether a backend is open and accepts the master password. It changes nothing.
+// CheckBackend checks that a backend is available and accepts the master password. It changes nothing.
 func (d *Databases) CheckBackend(ctx context.Context, b Backend) (detail string, err error) {
 	return d.backendFor(b).checkAccess(ctx)
 }
 
-// BackendHas reports whether a backend sees a database of that name.
+// BackendHas reports whether a backend lists a database of that name.
 func (d *Databases) BackendHas(ctx context.Context, b Backend, name string) (bool, error) {
 	return d.backendFor(b).hasDatabase(ctx, name)
 }
 
-// Exists reports whether a database of that name exists and accepts connections; it needs no master password.
+// Exists reports whether a database of that name exists and accepts connections. It needs no master password.
 func (d *Databases) Exists(ctx context.Context, name string) (bool, error) {
-	by, err := d.chosenBackend(ctx)
+	b, err := d.chosenBackend(ctx)
 	if err != nil {
 		return false, err
 	}
-	return by.hasDatabase(ctx, name)
+	return b.hasDatabase(ctx, name)
 }
 
-// Duplicate copies a database with its files; fault.Conflict when the new name is taken, fault.NotFound without a
-// source.
+// Duplicate copies a database with its files. It returns fault.Conflict when the new name is taken, and fault.NotFound
+// when the source does not exist.
 func (d *Databases) Duplicate(ctx context.Context, from, to string) error {
-	by, err := d.chosenBackend(ctx)
+	b, err := d.chosenBackend(ctx)
 	if err != nil {
 		return err
 	}
-	return duplicateWithRetry(ctx, by, from, to)
+	return duplicateWithRetry(ctx, b, from, to)
 }
 
 // Create makes a database with Odoo's base modules. It blocks every other database of the Odoo process for seconds, so
-// it belongs to template making only. Odoo may answer success although the making broke half way and left admin/admin
-// behind: the caller signs in to know.
+// only the preparation of a template uses it. Odoo may report success although the work broke half way and left the
+// account admin/admin. The caller signs in to find out.
 func (d *Databases) Create(ctx context.Context, name, lang, login string, password Secret) error {
-	by, err := d.chosenBackend(ctx)
+	b, err := d.chosenBackend(ctx)
 	if err != nil {
 		return err
 	}
-	return by.createDatabase(ctx, name, lang, login, password)
+	return b.createDatabase(ctx, name, lang, login, password)
 }
 
-// Rename renames a database; its sessions are ended. By forms it is a copy and the end of the first one, and a crash in
-// between leaves both.
+// Rename renames a database and ends its sessions. The forms copy the database and then drop the first one, so a crash
+// in between leaves both.
 func (d *Databases) Rename(ctx context.Context, from, to string) error {
-	by, err := d.chosenBackend(ctx)
+	b, err := d.chosenBackend(ctx)
 	if err != nil {
 		return err
 	}
-	return by.renameDatabase(ctx, from, to)
+	return b.renameDatabase(ctx, from, to)
 }
 
-// Drop deletes a database and its files, and reports whether there was one that Odoo may delete.
+// Drop deletes a database and its files. It reports whether there was one that Odoo may delete.
 func (d *Databases) Drop(ctx context.Context, name string) (bool, error) {
-	by, err := d.chosenBackend(ctx)
+	b, err := d.chosenBackend(ctx)
 	if err != nil {
 		return false, err
 	}
-	return dropWithRetry(ctx, by, name)
+	return dropWithRetry(ctx, b, name)
 }
 
-// DropLeftover drops a database that an interrupted attempt may have left. It looks first: looking takes no master
+// DropLeftover drops a database that an interrupted attempt may have left. It looks first, because that needs no master
 // password.
 func (d *Databases) DropLeftover(ctx context.Context, name string) error {
 	left, err := d.Exists(ctx, name)
@@ -134,21 +135,21 @@ func (d *Databases) DropLeftover(ctx context.Context, name string) error {
 	return err
 }
 
-// The answer to a change may be broken though the change was made, and it may be HTTP 500 though nothing was even begun
-// (see retryOn500). So a broken answer is looked into, and what did not happen is asked for again; since a name is
-// given once, it cannot happen twice.
+// The answer to a change may be lost although the change was made. It may also be HTTP 500 although nothing was begun
+// (see retryOn500). So the functions below look at the result and repeat a change that did not happen. No change can
+// happen twice, because a name is given only once.
 
-func duplicateWithRetry(ctx context.Context, by databaseBackend, from, to string) error {
-	return changeWithRetry(ctx, func() error { return by.duplicateDatabase(ctx, from, to) },
-		func() bool { return existsIs(ctx, by, to, true) })
+func duplicateWithRetry(ctx context.Context, b databaseBackend, from, to string) error {
+	return changeWithRetry(ctx, func() error { return b.duplicateDatabase(ctx, from, to) },
+		func() bool { return existsIs(ctx, b, to, true) })
 }
 
-func dropWithRetry(ctx context.Context, by databaseBackend, name string) (gone bool, err error) {
+func dropWithRetry(ctx context.Context, b databaseBackend, name string) (gone bool, err error) {
 	err = changeWithRetry(ctx, func() error {
-		gone, err = by.dropDatabase(ctx, name)
+		gone, err = b.dropDatabase(ctx, name)
 		return err
 	}, func() bool {
-		gone = existsIs(ctx, by, name, false)
+		gone = existsIs(ctx, b, name, false)
 		return gone
 	})
 	return gone, err
@@ -165,28 +166,27 @@ func changeWithRetry(ctx context.Context, do func() error, done func() bool) err
 	return err
 }
 
-// existsIs: whether there is, or is not, a database of that name for certain.
-func existsIs(ctx context.Context, by databaseBackend, name string, want bool) bool {
-	exists, err := by.hasDatabase(ctx, name)
+// existsIs reports whether it is certain that a database of that name exists, or with want false does not exist.
+func existsIs(ctx context.Context, b databaseBackend, name string, want bool) bool {
+	exists, err := b.hasDatabase(ctx, name)
 	return err == nil && exists == want
 }
 
-// noSuchDatabase is a name that no database has.
+// noSuchDatabase returns a name that no database has.
 func noSuchDatabase() string { return "leadctl_no_such_" + string(NewSecret()) }
 
 func masterMissing() error {
 	return Misconfigured("Odoo database manager: ODOO_MASTER_PASSWORD is not set")
 }
 
-// MasterRefused turns a refused master password into fault.Operator, and returns any other error as it is.
+// MasterRefused returns fault.Operator for a refused master password, and any other error unchanged.
 func MasterRefused(err error) error {
 	if fault.Code(err) != CodeAccessDenied {
 		return err
 	}
-	return fault.New(fault.Operator, "Odoo database manager: refuses: %w", err).WithCode(CodeMisconfig).
-		WithHint("check ODOO_MASTER_PASSWORD and that Odoo runs with list_db on, or set ODOO_POSTGRES_DSN")
+	return fault.New(fault.Operator, "Odoo database manager: request refused: %w", err).WithCode(CodeMisconfig).
+		WithHint("check ODOO_MASTER_PASSWORD and that Odoo runs with list_db = True, or set ODOO_POSTGRES_DSN")
 }
 
-// NoUniqueIndexNote is what an operator shall know of a database that only Odoo was asked to make: an index is SQL's to
-// make.
-const NoUniqueIndexNote = "; without ODOO_POSTGRES_DSN no unique index keeps a company (x_uen) from being two contacts"
+// NoUniqueIndexNote tells operators what is missing in a database that Odoo made: only SQL can add the index.
+const NoUniqueIndexNote = "; without ODOO_POSTGRES_DSN no unique index on x_uen prevents two contacts for one company"

@@ -12,15 +12,15 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// dbForms are the forms of Odoo's database manager, at /web/database: what is left where the database service is shut
-// or gone. A form says that it worked with a redirect and that it did not with a page, so what it says is looked into.
-// With list_db = False they are closed as the service is.
+// dbForms uses the forms of Odoo's database manager, at /web/database, where the database service is not available. A
+// form answers success with a redirect and failure with a page, so the methods check the result. With list_db = False
+// the forms are closed like the service.
 type dbForms struct {
 	server *Server
 	master Secret
 }
 
-// hasDatabase asks the page's own list. It has what the dbfilter lets through.
+// hasDatabase reads the list of the manager's page. The list has the databases that Odoo's dbfilter shows.
 func (d *dbForms) hasDatabase(ctx context.Context, name string) (bool, error) {
 	v, err := retryOn500(ctx, func() (v any, err error) {
 		v, _, err = d.server.callJSONRPC(ctx, webCall{path: "/web/database/list", params: map[string]any{},
@@ -50,14 +50,15 @@ func (d *dbForms) duplicateDatabase(ctx context.Context, from, to string) error 
 	return err
 }
 
-// createDatabase sends the fields that the form wants even empty.
+// createDatabase sends phone and country_code too: the form requires them even when they are empty.
 func (d *dbForms) createDatabase(ctx context.Context, name, lang, login string, password Secret) error {
 	return d.submitForm(ctx, "create", name, url.Values{"name": {name}, "lang": {lang}, "login": {login},
 		"password": {string(password)},
 		"phone":    {""}, "country_code": {""}}, password)
 }
 
-// renameDatabase has no form. The copy is whole when it has its name, and carries all that the first one did.
+// renameDatabase copies the database and drops the first one, because no form renames. The copy is complete when it has
+// its name.
 func (d *dbForms) renameDatabase(ctx context.Context, from, to string) error {
 	if err := duplicateWithRetry(ctx, d, from, to); err != nil {
 		return err
@@ -66,7 +67,7 @@ func (d *dbForms) renameDatabase(ctx context.Context, from, to string) error {
 	return err
 }
 
-// dropDatabase looks before and after: the form says "done" in any case.
+// dropDatabase looks before and after, because the form reports success in any case.
 func (d *dbForms) dropDatabase(ctx context.Context, name string) (bool, error) {
 	there, err := d.hasDatabase(ctx, name)
 	if err != nil || !there {
@@ -77,7 +78,7 @@ func (d *dbForms) dropDatabase(ctx context.Context, name string) (bool, error) {
 	}
 	there, err = d.hasDatabase(ctx, name)
 	if err == nil && there {
-		err = fault.New(fault.Unavailable, "Odoo database %s: still there after it was dropped", name)
+		err = fault.New(fault.Unavailable, "Odoo database %s: still exists after it was dropped", name)
 	}
 	return err == nil, err
 }
@@ -86,14 +87,14 @@ func (d *dbForms) dropByForm(ctx context.Context, name string) error {
 	return d.submitForm(ctx, "drop", name, url.Values{"name": {name}})
 }
 
-// submitForm fills in one form.
+// submitForm sends one form with the master password.
 func (d *dbForms) submitForm(ctx context.Context, form, db string, fields url.Values, secrets ...Secret) error {
 	failed := &CallError{Op: "web.database." + form, Database: db}
 	fields.Set("master_pwd", string(d.master))
 	req, err := http.NewRequest(http.MethodPost, d.server.base+"/web/database/"+form,
 		strings.NewReader(fields.Encode()))
 	if err != nil {
-		return fault.New(fault.Internal, "Odoo %s: request not encodable", failed.Op)
+		return fault.New(fault.Internal, "Odoo %s: cannot encode the request", failed.Op)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	got, err := d.server.roundTrip(ctx, req, DatabaseTimeout, failed)
@@ -119,11 +120,11 @@ var (
 	tags     = regexp.MustCompile(`(?s)<[^>]*>`)
 )
 
-// alertText is what a page of the database manager says went wrong.
+// alertText returns the error message on a page of the database manager.
 func alertText(page []byte) string {
 	box := alertBox.FindSubmatch(page)
 	if box == nil {
-		return "a page that says nothing of what went wrong"
+		return "the page has no error message"
 	}
 	return strings.TrimSpace(html.UnescapeString(tags.ReplaceAllString(string(box[1]), "")))
 }

@@ -6,14 +6,14 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// dbService is the database service over XML-RPC. It exists up to Odoo 19; where the server runs with list_db = False,
-// every method but exists is refused just as for a wrong master password.
+// dbService uses Odoo's database service over XML-RPC. Odoo has it up to version 19. Where the server runs with list_db
+// = False, every method but hasDatabase fails as with a wrong master password.
 type dbService struct {
 	server *Server
 	master Secret
 }
 
-// isAvailable reports whether the service is there at all: it is asked for its version, which takes no password.
+// isAvailable reports whether the server has the service. It asks for the version, which needs no password.
 func (d *dbService) isAvailable(ctx context.Context) (bool, error) {
 	v, err := d.server.CachedVersion(ctx)
 	if err != nil || !v.XMLRPC {
@@ -31,8 +31,8 @@ func (d *dbService) callService(ctx context.Context, method, db string, args ...
 		args: append([]any{string(d.master)}, args...), secrets: []Secret{d.master}})
 }
 
-// hasDatabase does not believe a "no": Odoo says so, too, when PostgreSQL has no connection left for it. Asked for somebody
-// there, it says why.
+// hasDatabase checks a "no" with a sign-in: Odoo also says "no" when PostgreSQL has no connection left for it. The
+// answer to a sign-in says which of the two it is.
 func (d *dbService) hasDatabase(ctx context.Context, name string) (bool, error) {
 	v, err := d.server.askXMLRPC(ctx, rpcCall{service: "db", method: "db_exist", db: name, args: []any{name}})
 	if exists, _ := v.(bool); exists || err != nil {
@@ -51,9 +51,9 @@ func (d *dbService) duplicateDatabase(ctx context.Context, from, to string) erro
 }
 
 func (d *dbService) createDatabase(ctx context.Context, name, lang, login string, password Secret) error {
-	_, err := d.server.callXMLRPC(ctx, rpcCall{service: "db", method: "create_database", db: name, timeout: DatabaseTimeout,
+	_, err := d.server.callXMLRPC(ctx, rpcCall{service: "db", method: "create_database", db: name,
 		args:    []any{string(d.master), name, false, lang, string(password), login},
-		secrets: []Secret{d.master, password}})
+		secrets: []Secret{d.master, password}, timeout: DatabaseTimeout})
 	return err
 }
 
@@ -70,16 +70,16 @@ func (d *dbService) dropDatabase(ctx context.Context, name string) (bool, error)
 	return done, err
 }
 
-// checkAccess: the service answers and takes the master password. To drop a name that no database has changes nothing,
-// and is the one question whose answer depends on the master password.
+// checkAccess checks that the service answers and accepts the master password. It drops a name that no database has:
+// that changes nothing, and only a call like this depends on the master password.
 func (d *dbService) checkAccess(ctx context.Context) (string, error) {
 	if d.master == "" {
 		return "", masterMissing()
 	}
 	answers, err := d.isAvailable(ctx)
 	if err == nil && !answers {
-		err = Misconfigured("Odoo database service: shut, or gone").WithHint(
-			"let leadctl through to /xmlrpc/2/db, or leave it to the web form")
+		err = Misconfigured("Odoo database service: not available").WithHint(
+			"allow leadctl to reach /xmlrpc/2/db, or use the web form")
 	}
 	if err != nil {
 		return "", err

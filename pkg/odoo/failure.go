@@ -12,26 +12,26 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Codes of the failures that callers tell apart (fault.Code).
+// Codes of the failures that callers distinguish (fault.Code).
 const (
-	CodeUnreachable  = "ODOO_UNREACHABLE"      // no usable answer; trying again can help
-	CodeAccessDenied = "ODOO_ACCESS_DENIED"    // the credentials are refused; trying again cannot help
-	CodeForbidden    = "ODOO_FORBIDDEN"        // known user, not allowed to do this
-	CodeRejected     = "ODOO_REJECTED"         // Odoo understood and refused the content
-	CodeMisconfig    = "ODOO_MISCONFIGURED"    // something an operator has to put right
+	CodeUnreachable  = "ODOO_UNREACHABLE"      // no usable answer; another attempt can help
+	CodeAccessDenied = "ODOO_ACCESS_DENIED"    // the credentials are refused; another attempt cannot help
+	CodeForbidden    = "ODOO_FORBIDDEN"        // the user is known but not allowed to do this
+	CodeRejected     = "ODOO_REJECTED"         // Odoo understood the content and refused it
+	CodeMisconfig    = "ODOO_MISCONFIGURED"    // an operator must fix a setting or the server
 	CodeMissing      = "ODOO_DATABASE_MISSING" // no database of that name, or a locked one
-	CodeForeign      = "ODOO_DATABASE_FOREIGN" // a database without this installation's marker: never touched
+	CodeForeign      = "ODOO_DATABASE_FOREIGN" // no marker of this installation: never written to
 )
 
-// CallError is one call that did not succeed. It is the cause inside the fault a caller gets: meant for logs, cut to
-// one line of the server's words and free of the call's secrets. It is never part of fault.Text.
+// CallError is one failed call. It is the cause inside the fault that the caller gets, and is meant for logs. Its text
+// is one line of the server's message without the call's secrets. fault.Text never shows it.
 type CallError struct {
 	Op        string // service or model, and method: "common.authenticate", "res.partner.create"
-	Database  string // "" for calls that name none
+	Database  string // "" for calls without a database
 	Status    int    // HTTP status, 0 when there was no answer
 	Code      int    // XML-RPC fault code, 0 when there was none
-	Detail    string // what the server said, at most 300 bytes, no traceback
-	Ambiguous bool   // the request went out and its outcome is unknown
+	Detail    string // the server's message, at most 300 bytes, no traceback
+	Ambiguous bool   // the request was sent and its outcome is unknown
 	cause     error
 }
 
@@ -57,28 +57,28 @@ func (e *CallError) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the transport's error, if any.
+// Unwrap returns the transport's error, if any.
 func (e *CallError) Unwrap() error { return e.cause }
 
-// Ambiguous reports whether err comes from a call that the server may have carried out although no answer arrived:
-// before a write is repeated, look whether it took effect.
+// Ambiguous reports whether err comes from a call that the server may have carried out although no answer arrived.
+// Before the caller repeats a write, it must look whether the write took effect.
 func Ambiguous(err error) bool {
 	var e *CallError
 	return errors.As(err, &e) && e.Ambiguous
 }
 
-// outcomeUnknown: the server said neither yes nor no.
+// outcomeUnknown reports whether err leaves open what the server would answer.
 func outcomeUnknown(err error) bool {
 	return fault.Is(err, fault.Unavailable) || fault.Is(err, fault.Interrupted)
 }
 
-// unreachableFault is a call without a usable answer.
+// unreachableFault returns the fault of a call without a usable answer.
 func unreachableFault(e *CallError) *fault.Error {
 	return fault.New(fault.Unavailable, "Odoo %s: no usable answer: %w", e.Op, e).WithCode(CodeUnreachable)
 }
 
-// xmlFault classifies an XML-RPC fault. Codes decide; texts differ between versions and languages, except for the class
-// of a Python exception at the start of a traceback's last line, which code 1 alone makes necessary.
+// xmlFault classifies an XML-RPC fault by its code. The texts differ between versions and languages. Only code 1 needs
+// the text: the last line of its traceback begins with the class of the Python exception.
 func xmlFault(e *CallError, text string) error {
 	switch e.Code {
 	case 2:
@@ -99,7 +99,7 @@ func forbiddenFault(e *CallError) error {
 	return fault.New(fault.Denied, "Odoo %s: not permitted: %w", e.Op, e).WithCode(CodeForbidden)
 }
 
-// noDatabaseFault is the answer about a database that is not there, or that Odoo does not let be seen.
+// noDatabaseFault returns the fault of a database that does not exist or that Odoo hides.
 func noDatabaseFault(e *CallError) *fault.Error {
 	return fault.New(fault.NotFound, "Odoo database: missing: %w", e).WithCode(CodeMissing)
 }
@@ -126,9 +126,9 @@ func exceptionFault(e *CallError, text string) error {
 	return rejectedFault(e)
 }
 
-// databaseRefused: PostgreSQL let Odoo not into that database, because it is not there or is locked. It speaks the
-// language that its operator chose, but names the database; when it has no connection left, is starting or does not
-// know Odoo's role, it does not.
+// databaseRefused reports whether PostgreSQL rejected Odoo's connection because the database is missing or locked. The
+// message is in PostgreSQL's configured language, but it names the database. It does not name the database when
+// PostgreSQL has no connection left, is starting or does not know Odoo's role.
 func databaseRefused(said, db string) bool {
 	if db == "" || !strings.Contains(said, "OperationalError") || strings.Contains(said, "pg_hba.conf") ||
 		strings.Contains(said, "too many connections") {
@@ -146,15 +146,15 @@ func statusFault(e *CallError) error {
 	case s == http.StatusRequestEntityTooLarge:
 		return fault.New(fault.TooLarge, "Odoo %s: request too large: %w", e.Op, e)
 	case s >= 300 && s < 400:
-		return fault.New(fault.Operator, "Odoo address: answers with a redirect: %w", e).
+		return fault.New(fault.Operator, "Odoo address: the server answers with a redirect: %w", e).
 			WithCode(CodeMisconfig).WithHint("set ODOO_SERVER_URL to the address it redirects to")
 	default:
-		return fault.New(fault.Operator, "Odoo address: no Odoo answers there (HTTP %d): %w", s, e).
+		return fault.New(fault.Operator, "Odoo address: the server there is not Odoo (HTTP %d): %w", s, e).
 			WithCode(CodeMisconfig).WithHint("check ODOO_SERVER_URL, and that no proxy blocks /xmlrpc and /json")
 	}
 }
 
-// cutDetail cuts an upstream's words to what a log may hold: one line, without the secrets of the call.
+// cutDetail cuts a server's message to what a log may show: one line, without the call's secrets.
 func cutDetail(text string, secrets []Secret) string {
 	line := lastLine(text)
 	for _, s := range secrets {
@@ -173,7 +173,7 @@ func cutDetail(text string, secrets []Secret) string {
 	return line[:cut] + "…"
 }
 
-// lastLine is the line that says what happened: the first one, or under a Python traceback the one with the exception.
+// lastLine returns the line that says what happened: the exception of a Python traceback, else the first line.
 func lastLine(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	said := lines[0]

@@ -10,7 +10,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// jsonProtocol is JSON-2, which Odoo has since 19. It takes API keys only, and a revoked key is refused at once.
+// jsonProtocol is JSON-2, which Odoo has since 19. It takes API keys only. Odoo refuses a revoked key at once.
 type jsonProtocol struct {
 	server *Server
 	key    Secret
@@ -26,7 +26,7 @@ func (p *jsonProtocol) callMethod(ctx context.Context, db string, c Call) (any, 
 	}
 	req, err := http.NewRequest(http.MethodPost, p.server.base+"/json/2/"+c.Model+"/"+c.Method, bytes.NewReader(body))
 	if err != nil {
-		return nil, fault.New(fault.Internal, "Odoo %s: not a model and method", failed.Op)
+		return nil, fault.New(fault.Internal, "Odoo %s: invalid model or method name", failed.Op)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+string(p.key))
@@ -38,7 +38,7 @@ func (p *jsonProtocol) callMethod(ctx context.Context, db string, c Call) (any, 
 	return decodeJSON(got, failed, append([]Secret{p.key}, c.Secrets...))
 }
 
-// jsonBody is the body: every parameter by name, the record ids and the context among them.
+// jsonBody returns the request body: every parameter by name, with the record ids and the context.
 func (c Call) jsonBody() ([]byte, error) {
 	body := map[string]any{}
 	for _, a := range c.Args {
@@ -78,18 +78,18 @@ func decodeJSON(got answer, failed *CallError, secrets []Secret) (any, error) {
 	return convertNumbers(v), nil
 }
 
-// htmlRefusal: Odoo answers 404 in HTML when it does not know the database, everything else comes from a proxy.
+// htmlRefusal classifies an answer in HTML. Odoo answers 404 in HTML when it does not know the database; every other
+// HTML answer comes from a proxy.
 func htmlRefusal(got answer, failed *CallError) error {
 	if got.noDatabaseSelected() {
 		failed.Status, failed.Ambiguous = got.status, false
 		return noDatabaseFault(failed).WithHint(
-			"where Odoo runs with a dbfilter, JSON-2 reaches only what that lets through; odoo.protocol xmlrpc is " +
-				"not bound by it")
+			"Odoo's dbfilter may hide the database from JSON-2; odoo.protocol xmlrpc is not affected by it")
 	}
 	return httpFault(got, failed)
 }
 
-// noDatabaseSelected: Odoo does not know for which of its databases the call was.
+// noDatabaseSelected reports whether Odoo does not know for which of its databases the call was.
 func (a answer) noDatabaseSelected() bool {
 	return a.status == http.StatusNotFound && bytes.Contains(a.body, []byte("X-Odoo-Database"))
 }
@@ -97,7 +97,7 @@ func (a answer) noDatabaseSelected() bool {
 func jsonFault(got answer, failed *CallError, secrets []Secret) error {
 	var body struct{ Name, Message string }
 	if err := json.Unmarshal(got.body, &body); err != nil || body.Name == "" {
-		return httpFault(got, failed) // Odoo 14 answers some JSON of its own to every JSON request
+		return httpFault(got, failed) // Odoo 14 answers every JSON request with other JSON
 	}
 	failed.Ambiguous = false
 	failed.Detail = cutDetail(body.Name+": "+lastLine(body.Message), secrets)

@@ -9,11 +9,11 @@ import (
 // Account is a user of one database and the secret that opens it.
 type Account struct {
 	Database string
-	Login    string // without meaning where Key goes over JSON-2
+	Login    string // not used by JSON-2
 	Secret   Secret
 	Key      bool   // Secret is an API key, not a password
 	UID      int64  // the user's id from an earlier Open; Open then makes no call
-	Over     string // ProtocolXMLRPC or ProtocolJSON2 to insist on that protocol; "" lets Open choose
+	Over     string // ProtocolXMLRPC or ProtocolJSON2 to use that protocol; with "" Open chooses
 }
 
 // protocol is one way to call a method of a model. Open chooses it.
@@ -22,15 +22,14 @@ type protocol interface {
 	callMethod(ctx context.Context, db string, c Call) (any, error)
 }
 
-// whoAmI may be called by every user; the answer's "uid" is the user's id.
+// whoAmI is a call that every user may make. The answer's "uid" is the user's id.
 var whoAmI = Call{Model: "res.users", Method: "context_get"}
 
-// Open opens the account's database. It chooses the protocol: JSON-2 for API keys on Odoo 19 and later, the session of
-// Odoo's own pages for passwords there, XML-RPC for older versions. Options.Protocol and Account.Over restrict the
-// choice.
+// Open opens the account's database. It chooses the protocol: JSON-2 for API keys on Odoo 19 and later, JSON-RPC for
+// passwords there, XML-RPC for older versions. Options.Protocol and Account.Over restrict the choice.
 //
-// A refused secret is ok == false and no error. fault.NotFound: no such database. fault.Operator: the configured
-// protocol does not exist on this server.
+// A refused secret is ok == false without an error. fault.NotFound means that there is no such database. fault.Operator
+// means that the server does not have the configured protocol.
 func (s *Server) Open(ctx context.Context, a Account) (session *Session, ok bool, err error) {
 	json2 := a.Over == ProtocolJSON2
 	if a.Key && a.Over == "" {
@@ -55,8 +54,8 @@ func (s *Server) Open(ctx context.Context, a Account) (session *Session, ok bool
 	return &Session{db: a.Database, uid: a.UID, proto: proto}, true, nil
 }
 
-// protocolOf returns the protocol of an account that was let in. A password goes over the pages when their session let
-// it in.
+// protocolOf returns the protocol of an account that has signed in. A password uses JSON-RPC when it opened a session
+// there.
 func (s *Server) protocolOf(ctx context.Context, a Account, json2 bool) (protocol, error) {
 	if json2 {
 		return &jsonProtocol{s, a.Secret}, nil
@@ -80,7 +79,8 @@ func (s *Server) protocolOf(ctx context.Context, a Account, json2 bool) (protoco
 	return pages, nil
 }
 
-// keyHolder asks whose key it is. Unlike XML-RPC's sign-in it meets no cache: a revoked key is refused at once.
+// keyHolder asks Odoo which user holds the key. Unlike the sign-in over XML-RPC it uses no cache, so Odoo refuses a
+// revoked key at once.
 func (s *Server) keyHolder(ctx context.Context, a Account) (uid int64, ok bool, err error) {
 	v, err := (&jsonProtocol{s, a.Secret}).callMethod(ctx, a.Database, whoAmI)
 	if fault.Code(err) == CodeAccessDenied {
@@ -91,8 +91,8 @@ func (s *Server) keyHolder(ctx context.Context, a Account) (uid int64, ok bool, 
 }
 
 // Authenticate reports whether login and secret open database db, and as which user. A refused secret is ok == false
-// and no error; an unknown database is fault.NotFound. Odoo compares logins byte by byte, so callers lower-case e-mail
-// addresses first. Where XML-RPC is closed, an API key is not accepted as a password.
+// without an error. An unknown database is fault.NotFound. Odoo compares logins byte by byte, so callers lower-case
+// e-mail addresses first. Where XML-RPC is closed, Odoo does not accept an API key as a password.
 func (s *Server) Authenticate(ctx context.Context, db, login string, secret Secret) (uid int64, ok bool, err error) {
 	version, err := s.CachedVersion(ctx)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// SetPassword may change more of the user in the same call.
+// SetPassword sets a user's password. The same call writes the values of more.
 func (s *Session) SetPassword(ctx context.Context, uid int64, next Secret, more Record) error {
 	values := Record{"password": string(next)}
 	maps.Copy(values, more)
@@ -18,8 +18,8 @@ func (s *Session) SetPassword(ctx context.Context, uid int64, next Secret, more 
 	return err
 }
 
-// LoadRecords is Odoo's import: records with external ids or numbers, archived ones among them, all or none. Its
-// refusals come as an answer, not as a fault.
+// LoadRecords imports rows with Odoo's load method, all or none. It finds records by external id or number, archived
+// ones included. Odoo reports a refusal in the answer, not as a fault.
 func (s *Session) LoadRecords(ctx context.Context, model string, fields []string, rows [][]string) error {
 	data := make([]any, len(rows))
 	for i, r := range rows {
@@ -52,7 +52,7 @@ func IDsOf(records []Record) []int64 {
 // FormatID returns an id in decimal digits.
 func FormatID(n int64) string { return strconv.FormatInt(n, 10) }
 
-// ModelIDs returns the ids of the models that exist.
+// ModelIDs returns the ids of those models that exist.
 func (s *Session) ModelIDs(ctx context.Context, models []string) (map[string]int64, error) {
 	found, err := s.SearchRead(ctx, "ir.model", Query{Domain: Domain{Where("model", "in", models)},
 		Fields: []string{"model"}})
@@ -69,7 +69,7 @@ func (s *Session) Parameter(ctx context.Context, key string) (string, error) {
 	return found[key], err
 }
 
-// Parameters reads those of the named system parameters that are set.
+// Parameters returns those of the named system parameters that are set.
 func (s *Session) Parameters(ctx context.Context, named [][2]string) (map[string]string, error) {
 	keys := make([]string, len(named))
 	for i, n := range named {
@@ -91,16 +91,16 @@ func (s *Session) SetParameter(ctx context.Context, key, value string) error {
 	return err
 }
 
-// QuietContext keeps Odoo from writing followers and log notes for records that a machine makes; it also makes writes
-// several times faster.
+// QuietContext returns a context in which Odoo writes no followers and log notes. It also makes writes several times
+// faster.
 func QuietContext() map[string]any {
 	return map[string]any{"tracking_disable": true, "mail_create_nosubscribe": true, "mail_create_nolog": true}
 }
 
-// ParameterDifference is a system parameter that has another value than it shall have.
+// ParameterDifference is a system parameter whose value differs from the wanted one.
 type ParameterDifference struct{ Key, Want, Is string }
 
-// DifferingParameters are those of the wanted parameters that have another value.
+// DifferingParameters returns those of the wanted parameters that have another value.
 func (s *Session) DifferingParameters(ctx context.Context, want [][2]string) (off []ParameterDifference, err error) {
 	is, err := s.Parameters(ctx, want)
 	for _, kv := range want {
@@ -111,7 +111,7 @@ func (s *Session) DifferingParameters(ctx context.Context, want [][2]string) (of
 	return off, err
 }
 
-// EnsureParameters writes those parameters that differ.
+// EnsureParameters writes those of the wanted parameters that have another value.
 func (s *Session) EnsureParameters(ctx context.Context, want [][2]string) error {
 	off, err := s.DifferingParameters(ctx, want)
 	for _, p := range off {
@@ -122,18 +122,18 @@ func (s *Session) EnsureParameters(ctx context.Context, want [][2]string) error 
 	return err
 }
 
-// EnsureParameter writes a parameter when it differs.
+// EnsureParameter writes a parameter if it has another value.
 func (s *Session) EnsureParameter(ctx context.Context, key, value string) error {
 	return s.EnsureParameters(ctx, [][2]string{{key, value}})
 }
 
-// MissingRecord returns the fault of an external id that does not exist, because its module is not installed.
+// MissingRecord returns the fault of an external id that does not exist because its module is not installed.
 func (s *Session) MissingRecord(id string) error {
 	return fault.New(fault.Operator, "Odoo record %s in %s: missing, its module is not installed", id, s.Database()).
 		WithCode(CodeMisconfig).WithHint("prepare the template again with: leadctl odoo template prepare")
 }
 
-// ResolveXMLIDs resolves those ids that exist.
+// ResolveXMLIDs returns the record ids of those external ids that exist.
 func (s *Session) ResolveXMLIDs(ctx context.Context, ids []string) (map[string]int64, error) {
 	out := map[string]int64{}
 	var modules, shortNames []string

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Secret is a password, an API key or a DSN. Printing, logging or encoding one shows that it is set, never what it is;
-// string(s) is the only way to the value.
+// Secret is a password, an API key or a DSN. Printed, logged or encoded it shows only that it is set. string(s) is the
+// only way to the value.
 type Secret string
 
 const masked = "[secret]"
@@ -31,8 +31,8 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // MarshalText keeps the value out of JSON and YAML.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// NewSecret makes a secret for leadctl's own account: 20 random bytes as 40 lower-case hexadecimal digits, the form in
-// which Odoo makes its API keys, so that the same value can be installed as a key or as a password.
+// NewSecret returns a secret for leadctl's own account: 20 random bytes as 40 lower-case hexadecimal digits. Odoo makes
+// its API keys in this form, so the secret can be a key or a password.
 func NewSecret() Secret {
 	b := make([]byte, 20)
 	rand.Read(b)

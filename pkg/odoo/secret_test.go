@@ -27,7 +27,7 @@ func TestSecretIsNotPrinted(t *testing.T) {
 		require.NotContains(t, out, string(s))
 		require.Contains(t, out, masked)
 	}
-	require.Empty(t, Secret("").String(), "unset shows as unset")
+	require.Empty(t, Secret("").String(), "an unset secret prints as unset")
 }
 
 func TestWireValue(t *testing.T) {
@@ -48,7 +48,8 @@ func TestLastLine(t *testing.T) {
 		"": "", "Access Denied": "Access Denied", "Record does not exist.\n(Record: x)": "Record does not exist.",
 		"Traceback (most recent call last):\n  File \"a\"\n    x()\npsycopg2.errors.UniqueViolation: duplicate " +
 			"key\nDETAIL:  Key (x)=(y) exists.\n": "psycopg2.errors.UniqueViolation: duplicate key",
-		"Traceback:\n  File\nKeyError: 'a'\n\nDuring handling of the above:\n\nTraceback:\n  File\nValueError: b\n": "ValueError: b",
+		"Traceback:\n  File\nKeyError: 'a'\n\nDuring handling of the above:\n\n" +
+			"Traceback:\n  File\nValueError: b\n": "ValueError: b",
 	} {
 		require.Equal(t, want, lastLine(text))
 	}

@@ -16,31 +16,30 @@ import (
 	"github.com/leadctl/leadctl/pkg/memo"
 )
 
-// Options says where an Odoo server is and how hard it may be used. Only BaseURL is required.
+// Options are the address of an Odoo server and the limits on its use. Only BaseURL is required.
 type Options struct {
-	BaseURL    string       // http(s)://host[:port][/prefix], no credentials in it
-	HTTPClient *http.Client // nil: one with its own pool and dial timeouts; redirects are never followed
-	// of one call, waiting for a slot included; 60 s by default (Odoo itself retries conflicts for seconds)
+	BaseURL    string       // http(s)://host[:port][/prefix], without credentials
+	HTTPClient *http.Client // nil: one with its own pool and dial timeouts; it never follows redirects
+	// limit for one call with its wait for a slot; 60 s by default (Odoo itself retries conflicts for seconds)
 	Timeout       time.Duration
-	MaxConcurrent int    // calls at once to this server, over all databases; 8 by default
+	MaxConcurrent int    // concurrent calls to this server, over all databases; 8 by default
 	MaxAnswer     int64  // bytes of one answer; 32 MiB by default
-	Protocol      string // ProtocolAuto by default; which protocol a Provisioner speaks here
-	// calls without an answer, one after the other, before the server is left alone; 5 by default
+	Protocol      string // protocol of leadctl's accounts; ProtocolAuto by default
+	// consecutive calls without an answer before the circuit breaker opens; 5 by default
 	TripAfter int
-	Cooldown  time.Duration // for how long it is left alone then; 10 s by default
+	Cooldown  time.Duration // time for which the breaker stays open; 10 s by default
 	Log       *slog.Logger  // one debug line per call, without arguments; discarded by default
 }
 
-// Ways of speaking to Odoo. JSON-2 neither makes databases nor takes passwords: that is done over XML-RPC or as Odoo's
-// own pages do it.
+// Protocols. JSON-2 neither makes databases nor takes passwords; XML-RPC and JSON-RPC do that.
 const (
 	ProtocolAuto   = "auto"   // on 19 and later JSON-2 for keys and ProtocolWeb for passwords, XML-RPC before
-	ProtocolXMLRPC = "xmlrpc" // every version to date, for passwords, too
+	ProtocolXMLRPC = "xmlrpc" // every version to date, keys and passwords
 	ProtocolJSON2  = "json2"  // 19 and later, API keys only
-	ProtocolWeb    = "web"    // what a Provisioner comes to without keys on 19 and later; no choice of Options
+	ProtocolWeb    = "web"    // JSON-RPC of Odoo's own pages, for passwords on 19 and later; not for Options
 )
 
-// Server is one Odoo installation. It is safe for concurrent use and holds nothing that needs closing.
+// Server is one Odoo installation. It is safe for concurrent use and needs no closing.
 type Server struct {
 	base      string
 	http      *http.Client
@@ -51,12 +50,12 @@ type Server struct {
 	protocol  string
 	breaker   *gobreaker.CircuitBreaker[answer]
 	cooldown  time.Duration
-	version   atomic.Pointer[Version] // what the first call learnt
-	backend   memo.Value[Backend]     // how Odoo makes databases here
-	cookies   sync.Map                // webKey → string: sessions of the web client's kind
+	version   atomic.Pointer[Version] // from the first call
+	backend   memo.Value[Backend]     // from the first call
+	cookies   sync.Map                // webKey → string: cookies of JSON-RPC sessions
 }
 
-// New checks the options and makes no call. fault.Operator: an address that cannot be one.
+// New returns a Server. It makes no call. fault.Operator means that the address is invalid.
 func New(o Options) (*Server, error) {
 	base, err := baseURL(o.BaseURL)
 	if err != nil {
@@ -86,25 +85,24 @@ func New(o Options) (*Server, error) {
 		breaker: newBreaker(o.TripAfter, o.Cooldown), cooldown: o.Cooldown}, nil
 }
 
-// Protocol is what Options.Protocol asked for.
+// Protocol returns Options.Protocol, ProtocolAuto by default.
 func (s *Server) Protocol() string { return s.protocol }
 
-// BaseURL is the server's address without a trailing slash.
+// BaseURL returns the server's address without a trailing slash.
 func (s *Server) BaseURL() string { return s.base }
 
 func baseURL(raw string) (string, error) {
 	u, err := url.Parse(strings.TrimSpace(raw))
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return "", fault.New(fault.Operator, "Odoo address: not an http(s) URL").
-			WithCode(CodeMisconfig).WithHint("set ODOO_SERVER_URL to something like https://odoo.example.com")
+			WithCode(CodeMisconfig).WithHint("set ODOO_SERVER_URL, for example to https://odoo.example.com")
 	}
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return "", fault.New(fault.Operator, "Odoo address %s: credentials, a query or a fragment in it", u.Host).
-			WithCode(CodeMisconfig)
+		return "", Misconfigured("Odoo address %s: must not have credentials, a query or a fragment", u.Host)
 	}
 	return u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"), nil
 }
 
-// ServiceLogin is the login of leadctl's own account in every workspace. It is not an e-mail address, so no person's
-// can collide with it.
+// ServiceLogin is the login of leadctl's own account in every workspace. It is not an e-mail address, so it never
+// equals a person's login.
 const ServiceLogin = "leadctl"

@@ -9,53 +9,53 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Session speaks to one database as one user; Open makes it. Odoo checks the secret on every call.
+// Session calls one database as one user; Open makes it. Odoo checks the secret on every call.
 type Session struct {
 	db      string
 	uid     int64
 	proto   protocol
-	company int64 // in a shared database, the one company that this session works for; 0 elsewhere
+	company int64 // the session's company in a shared database; 0 elsewhere
 }
 
-// Call is one method of one model. JSON-2 sends all by name, the others send IDs and Args by position and Named by
-// name.
+// Call is one method of one model. JSON-2 sends every parameter by name. The other protocols send IDs and Args by
+// position and Named by name.
 type Call struct {
 	Model   string
 	Method  string
-	IDs     []int64        // the records it is called on; nil for a method of the model itself
+	IDs     []int64        // the records of the call; nil for a method of the model itself
 	Args    []Arg          // in the order of the method's signature
 	Named   map[string]any // optional parameters
 	Context map[string]any
-	Secrets []Secret      // those among the values, kept out of errors
+	Secrets []Secret      // the secrets among the values; no error shows them
 	Timeout time.Duration // 0: the server's
 }
 
-// Arg is a parameter with the name it has in Odoo's source.
+// Arg is a parameter with its name in Odoo's source.
 type Arg struct {
 	Name  string
 	Value any
 }
 
-// Protocol is ProtocolXMLRPC, ProtocolJSON2 or ProtocolWeb.
+// Protocol returns ProtocolXMLRPC, ProtocolJSON2 or ProtocolWeb.
 func (s *Session) Protocol() string { return s.proto.protocolName() }
 
-// UID is the session's user.
+// UID returns the id of the session's user.
 func (s *Session) UID() int64 { return s.uid }
 
-// Database is the database that the session speaks to.
+// Database returns the name of the session's database.
 func (s *Session) Database() string { return s.db }
 
-// Company is the one company that the session works for in a shared database; 0 elsewhere.
+// Company returns the session's company in a shared database; 0 elsewhere.
 func (s *Session) Company() int64 { return s.company }
 
-// ForCompany returns a copy of the session that works for one company of a shared database.
+// ForCompany returns a copy of the session for one company of a shared database.
 func (s *Session) ForCompany(id int64) *Session {
 	own := *s
 	own.company = id
 	return &own
 }
 
-// Call makes a call that has no method of its own here. In a shared database it asks for its own company alone.
+// Call calls a method. In a shared database the call sees only the session's company.
 func (s *Session) Call(ctx context.Context, c Call) (any, error) {
 	if s.company != 0 {
 		c.Context = WithContext(c.Context, "allowed_company_ids", []int64{s.company})
@@ -63,14 +63,14 @@ func (s *Session) Call(ctx context.Context, c Call) (any, error) {
 	return s.proto.callMethod(ctx, s.db, c)
 }
 
-// WithContext is a copy of a context with key, unless that is set already.
+// WithContext returns a copy of context with key set, unless context has key already.
 func WithContext(context map[string]any, key string, value any) map[string]any {
 	out := map[string]any{key: value}
 	maps.Copy(out, context)
 	return out
 }
 
-// positionalArgs is the call's parameters as execute_kw and the web client's call_kw take them.
+// positionalArgs returns the parameters in the form of XML-RPC's execute_kw and JSON-RPC's call_kw.
 func (c Call) positionalArgs() (args []any, named map[string]any) {
 	args, named = []any{}, map[string]any{}
 	if c.IDs != nil {
@@ -86,18 +86,18 @@ func (c Call) positionalArgs() (args []any, named map[string]any) {
 	return args, named
 }
 
-// Domain is an Odoo search condition: Domain{Where("x_uen", "=", "T1")}. Conditions are joined by "and".
+// Domain is an Odoo search condition: Domain{Where("x_uen", "=", "T1")}. Odoo joins the conditions with "and".
 type Domain []any
 
-// Where is one condition of a Domain.
+// Where returns one condition of a Domain.
 func Where(field, op string, value any) []any { return []any{field, op, value} }
 
-// Query narrows a search.
+// Query selects records of a model.
 type Query struct {
 	Domain   Domain
 	Fields   []string // nil: all fields, rarely wanted
 	Order    string
-	Limit    int // 0: no limit; answers above a few thousand records do not fit an answer
+	Limit    int // 0: no limit; more than a few thousand records do not fit into one answer
 	Offset   int
 	Archived bool // include archived records
 }
@@ -119,7 +119,7 @@ func (q Query) namedParameters() map[string]any {
 	return named
 }
 
-// Call is the call of a method that takes the query's domain.
+// Call returns the call of a method that takes the query's domain.
 func (q Query) Call(model, method string) Call {
 	c := Call{Model: model, Method: method, Args: []Arg{{"domain", []any(q.Domain)}}}
 	if q.Domain == nil {
@@ -131,14 +131,14 @@ func (q Query) Call(model, method string) Call {
 	return c
 }
 
-// SearchRead returns the records of model that q selects.
+// SearchRead returns the records that q selects.
 func (s *Session) SearchRead(ctx context.Context, model string, q Query) ([]Record, error) {
 	c := q.Call(model, "search_read")
 	c.Named = q.namedParameters()
 	return s.callForRecords(ctx, c)
 }
 
-// SearchCount counts the records of model that q selects.
+// SearchCount returns the number of records that q selects.
 func (s *Session) SearchCount(ctx context.Context, model string, q Query) (int64, error) {
 	v, err := s.Call(ctx, q.Call(model, "search_count"))
 	return asInt(v), err
@@ -150,8 +150,8 @@ func (s *Session) Read(ctx context.Context, model string, ids []int64, fields []
 	return s.callForRecords(ctx, c)
 }
 
-// FieldsGet returns the definition ("type", "string", …) of those of the named fields that exist; nil names ask for
-// all.
+// FieldsGet returns the definitions ("type", "string", …) of those of the named fields that exist. With nil names it
+// returns all fields.
 func (s *Session) FieldsGet(ctx context.Context, model string, names []string) (map[string]Record, error) {
 	c := Call{Model: model, Method: "fields_get", Named: map[string]any{"attributes": []string{"type", "string",
 		"required"}}}
@@ -170,7 +170,8 @@ func (s *Session) FieldsGet(ctx context.Context, model string, names []string) (
 }
 
 // Create makes records, all or none, and returns their ids in the same order. An Ambiguous failure may have made them.
-// In a shared database partners and leads are given the session's company, without which everybody would see them.
+// In a shared database it sets the session's company on partners and leads, because every tenant would see records
+// without a company.
 func (s *Session) Create(ctx context.Context, model string, values []Record, with map[string]any) ([]int64, error) {
 	if s.company != 0 && slices.Contains(CompanyModels, model) {
 		values = slices.Clone(values)
@@ -191,7 +192,7 @@ func (s *Session) Create(ctx context.Context, model string, values []Record, wit
 	return ids, nil
 }
 
-// Write sets values on all of ids.
+// Write sets values on all records in ids.
 func (s *Session) Write(ctx context.Context, model string, ids []int64, values Record, with map[string]any) error {
 	_, err := s.Call(ctx, Call{Model: model, Method: "write", IDs: ids, Args: []Arg{{"vals", values}}, Context: with})
 	return err
@@ -215,11 +216,11 @@ func (s *Session) callForRecords(ctx context.Context, c Call) ([]Record, error) 
 	return list, nil
 }
 
-// unknownShapeFault is an answer of a shape that the method does not have.
+// unknownShapeFault returns the fault of an answer that does not have the method's shape.
 func unknownShapeFault(c Call, err error) error {
-	e := &CallError{Op: c.Model + "." + c.Method, Detail: "answer of an unknown shape", Ambiguous: true, cause: err}
+	e := &CallError{Op: c.Model + "." + c.Method, Detail: "answer has an unexpected shape", Ambiguous: true, cause: err}
 	return fault.New(fault.Unavailable, "Odoo %s: no usable answer: %w", e.Op, e).WithCode(CodeUnreachable)
 }
 
-// CompanyModels are the models whose records leadctl makes, and which need their company said.
+// CompanyModels are the models whose records need a company.
 var CompanyModels = []string{"res.partner", "crm.lead"}

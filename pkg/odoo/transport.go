@@ -16,8 +16,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// httpClient is given or made, and in both cases follows no redirect: a redirected POST would lose its body, and a
-// secret must not travel to an address nobody configured.
+// httpClient returns given, or a new client. Neither follows redirects: a redirected POST would lose its body, and a
+// secret must not reach an address that is not configured.
 func httpClient(given *http.Client, conns int) *http.Client {
 	c := http.Client{Transport: &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
@@ -34,15 +34,15 @@ func httpClient(given *http.Client, conns int) *http.Client {
 	return &c
 }
 
-// answer is what came back over HTTP, whole.
+// answer is a complete HTTP answer.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// roundTrip sends req within the server's limits. failed is filled in with what is known about the call when it fails,
-// and is what the returned fault is made of.
+// roundTrip sends req within the server's limits. It fills failed with what is known about a failed call and returns a
+// fault with it.
 func (s *Server) roundTrip(ctx context.Context, req *http.Request, timeout time.Duration, failed *CallError) (answer,
 	error) {
 	if timeout <= 0 {
@@ -64,13 +64,13 @@ func (s *Server) roundTrip(ctx context.Context, req *http.Request, timeout time.
 	}
 	failed.Detail = transportDetail(err)
 	if isBreakerOpen(err) {
-		failed.Detail = "left alone after too many calls without an answer"
+		failed.Detail = "not sent: the server did not answer several calls in a row"
 		return answer{}, unreachableFault(failed).WithRetryAfter(s.cooldown)
 	}
 	return answer{}, unreachableFault(failed)
 }
 
-// exchangeWithinLimits takes one of the server's slots and asks the breaker before it exchanges anything.
+// exchangeWithinLimits takes one of the server's slots and asks the breaker before it sends the request.
 func (s *Server) exchangeWithinLimits(ctx context.Context, req *http.Request, failed *CallError) (answer, error) {
 	select {
 	case s.slots <- struct{}{}:
@@ -129,8 +129,8 @@ func transportDetail(err error) string {
 	return cutDetail(err.Error(), nil)
 }
 
-// httpFault turns a non-2xx answer into a fault; 5xx leaves the outcome open, since a proxy may have given up on a call
-// that Odoo went on with.
+// httpFault returns the fault of an answer that is not 2xx. 5xx leaves the outcome open: a proxy may have given up on a
+// call that Odoo carried out.
 func httpFault(got answer, failed *CallError) error {
 	failed.Status = got.status
 	failed.Ambiguous = got.status >= 500
@@ -142,7 +142,8 @@ func httpFault(got answer, failed *CallError) error {
 	return err
 }
 
-// retryAfter reads the header's seconds form, which is all that proxies in front of Odoo send, capped at ten minutes.
+// retryAfter reads the header's form in seconds, the only form that proxies before Odoo send. It returns at most ten
+// minutes.
 func retryAfter(header string) time.Duration {
 	n, err := strconv.Atoi(header)
 	if err != nil || n < 0 {

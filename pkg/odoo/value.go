@@ -5,29 +5,29 @@ import (
 	"fmt"
 )
 
-// Record is one Odoo record, or the values to write to one. Odoo sends false for an empty value of any type but
-// numbers, booleans and lists; the readers below turn that into the zero value.
+// Record is one Odoo record, or the values to write to one. Odoo sends false for an empty value, except for numbers,
+// booleans and lists. The methods of Record return the zero value instead.
 type Record map[string]any
 
-// ID is the record's id, 0 when absent.
+// ID returns the record's id, 0 when absent.
 func (r Record) ID() int64 { return asInt(r["id"]) }
 
-// Int reads a number or the id of a many2one.
+// Int returns a number or the id of a many2one.
 func (r Record) Int(field string) int64 { return asInt(r[field]) }
 
-// Text reads a char, text, selection, date or datetime.
+// Text returns a char, text, selection, date or datetime.
 func (r Record) Text(field string) string {
 	s, _ := r[field].(string)
 	return s
 }
 
-// Bool reads a boolean.
+// Bool returns a boolean.
 func (r Record) Bool(field string) bool {
 	b, _ := r[field].(bool)
 	return b
 }
 
-// Float reads a number.
+// Float returns a number.
 func (r Record) Float(field string) float64 {
 	if f, ok := r[field].(float64); ok {
 		return f
@@ -35,7 +35,7 @@ func (r Record) Float(field string) float64 {
 	return float64(asInt(r[field]))
 }
 
-// asInt reads whole numbers as either protocol sends them, and the id of a many2one pair.
+// asInt returns a whole number from any protocol, or the id of a many2one pair.
 func asInt(v any) int64 {
 	switch v := v.(type) {
 	case int64:
@@ -71,7 +71,7 @@ func asRecords(v any) ([]Record, error) {
 	return out, nil
 }
 
-// asIDs reads a list of ids, or the single id that create answers for a single record.
+// asIDs returns a list of ids. For a single record, create answers with a single id.
 func asIDs(v any) ([]int64, error) {
 	list, ok := v.([]any)
 	if !ok {
@@ -89,7 +89,7 @@ func asIDs(v any) ([]int64, error) {
 	return ids, nil
 }
 
-// convertNumbers gives JSON numbers the types that XML-RPC has: int64 when whole, float64 otherwise.
+// convertNumbers gives JSON numbers the types of XML-RPC: int64 when whole, float64 otherwise.
 func convertNumbers(v any) any {
 	switch v := v.(type) {
 	case json.Number:

@@ -8,19 +8,19 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// What differs between Odoo's versions stands here: who speaks which protocol, and what has another name. Three more
-// differences need no version to be known. A method that returns nothing is a fault over XML-RPC alone, which decodeXML
-// takes for success. Odoo 19 keeps notes as HTML, so no value of such a field is ever compared. And Odoo 14 makes
-// opportunities of leads that say nothing of their type, so leadctl's always say it.
+// The differences between Odoo's versions: which protocols a server has. The code handles three more differences
+// without knowing the version. Over XML-RPC a method that returns nothing is a fault, and decodeXML takes it for
+// success. Odoo 19 stores notes as HTML, so leadctl never compares them. Odoo 14 makes a lead without a type an
+// opportunity, so leadctl always sends the type.
 
-// Version is what a server says it is.
+// Version is the version that a server reports.
 type Version struct {
 	Name   string // "19.0"
-	Major  int    // 19; 0 when the answer does not say
-	XMLRPC bool   // XML-RPC is open: it ends with 19, and a proxy may keep it shut before
+	Major  int    // 19; 0 when the answer has none
+	XMLRPC bool   // XML-RPC is open: 19 is the last version with it, and a proxy may close it earlier
 }
 
-// Version asks without signing in.
+// Version asks the server for its version without signing in.
 func (s *Server) Version(ctx context.Context) (Version, error) {
 	v, err := s.versionByXMLRPC(ctx)
 	if !pathNotServed(err) {
@@ -33,7 +33,8 @@ func (s *Server) Version(ctx context.Context) (Version, error) {
 	return v, page
 }
 
-// pathNotServed: something answered, and it was not what was asked for; another door of the same server may be open.
+// pathNotServed reports whether the answer did not come from the expected interface. Another interface of the same
+// server may be open.
 func pathNotServed(err error) bool {
 	return fault.Is(err, fault.Operator) && fault.Code(err) == CodeMisconfig
 }
@@ -47,7 +48,7 @@ func (s *Server) versionByXMLRPC(ctx context.Context) (Version, error) {
 	return readVersion("common.version", answer.Text("server_version"), answer["server_version_info"], true)
 }
 
-// versionByPage asks a page that 19 and later have.
+// versionByPage asks a page that Odoo 19 and later have.
 func (s *Server) versionByPage(ctx context.Context) (Version, error) {
 	failed := &CallError{Op: "web.version"}
 	req, err := http.NewRequest(http.MethodGet, s.base+"/web/version", nil)
@@ -83,7 +84,7 @@ func readVersion(op, name string, info any, xmlrpc bool) (Version, error) {
 	return out, nil
 }
 
-// CachedVersion is Version, asked once in the server's life, or again after XML-RPC was found closed.
+// CachedVersion returns the version. It asks only once, and again after XML-RPC was found closed.
 func (s *Server) CachedVersion(ctx context.Context) (Version, error) {
 	if v := s.version.Load(); v != nil {
 		return *v, nil
@@ -95,28 +96,30 @@ func (s *Server) CachedVersion(ctx context.Context) (Version, error) {
 	return v, err
 }
 
-// speaksJSON2 chooses the protocol for accounts that have an API key. fault.Operator: the one that is configured is not
-// to be had on this server.
+// speaksJSON2 reports whether accounts with an API key use JSON-2. fault.Operator means that the server does not have
+// the configured protocol.
 func (s *Server) speaksJSON2(ctx context.Context) (bool, error) {
 	v, err := s.CachedVersion(ctx)
 	switch {
 	case err != nil:
 		return false, err
 	case s.protocol == ProtocolXMLRPC && !v.XMLRPC:
-		return false, Misconfigured("Odoo %s: XML-RPC is shut, or gone", v.Name).WithHint("set odoo.protocol to auto")
+		return false, Misconfigured("Odoo %s: XML-RPC is not available", v.Name).WithHint("set odoo.protocol to auto")
 	case s.protocol == ProtocolXMLRPC:
 		return false, nil
 	case s.protocol == ProtocolJSON2 && v.Major < 19:
-		return false, Misconfigured("Odoo %s: has no JSON-2, which came with 19",
+		return false, Misconfigured("Odoo %s: JSON-2 needs Odoo 19 or later",
 			v.Name).WithHint("set odoo.protocol to auto or xmlrpc")
 	}
 	return v.Major >= 19, nil
 }
 
-// prefersPages: a password goes by Odoo's own pages. Over XML-RPC, Odoo 19 works a third of a second at the password in
-// every call that follows a change of users or parameters; for the pages it does so once, when it opens the session.
-// But the pages obey a dbfilter, make callers wait after other people's wrong passwords, take no API key for a
-// password, and lose sessions behind a balancer: so their "no" is asked of XML-RPC once more where that is open.
+// prefersPages reports whether a password uses JSON-RPC. Over XML-RPC, Odoo 19 spends a third of a second on the
+// password in every call that follows a change of users or parameters. Over JSON-RPC it spends that once, when it opens
+// the session.
+//
+// But JSON-RPC obeys a dbfilter, delays callers after wrong passwords of others, takes no API key for a password, and
+// loses sessions behind a load balancer. So when it refuses, leadctl asks once more over XML-RPC where that is open.
 func (s *Server) prefersPages(v Version) bool {
 	return !v.XMLRPC || v.Major >= 19 && s.protocol != ProtocolXMLRPC
 }

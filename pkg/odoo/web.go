@@ -12,10 +12,10 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// What Odoo's own pages speak: JSON-RPC, with a session's cookie. It is how leadctl uses a password on 19 and later
-// (prefersPages), and how the database manager's page is asked for its list.
+// Odoo's own pages use JSON-RPC with a session cookie. leadctl uses it for passwords on 19 and later (prefersPages) and
+// to read the list of the database manager's page.
 
-// webKey names a session by digest rather than by secret.
+// webKey identifies a session. It has a digest instead of the secret.
 type webKey struct {
 	database, login string
 	secret          [sha256.Size]byte
@@ -29,15 +29,16 @@ type webProtocol struct {
 	server   *Server
 	login    string
 	secret   Secret
-	fallback protocol // what is spoken when the pages let nobody in any more; nil where XML-RPC is shut
+	fallback protocol // used when JSON-RPC refuses to sign in; nil where XML-RPC is closed
 }
 
 func (p *webProtocol) protocolName() string { return ProtocolWeb }
 
-// errExpired: Odoo no longer knows the session; nothing was carried out.
+// errExpired means that Odoo no longer knows the session. It did not carry out the call.
 var errExpired = errors.New("session expired")
 
-// callMethod signs in when there is no session, or no longer one. A password that was changed ends its sessions at once.
+// callMethod signs in when there is no session, or when the session has expired. Odoo ends a user's sessions when the
+// password changes.
 func (p *webProtocol) callMethod(ctx context.Context, db string, c Call) (any, error) {
 	refused := accessDeniedFault(&CallError{Op: c.Model + "." + c.Method, Database: db})
 	for range 2 {
@@ -63,7 +64,7 @@ func (p *webProtocol) callMethod(ctx context.Context, db string, c Call) (any, e
 	return nil, refused
 }
 
-// sessionCookie is the session's, of a new one where there is none; "" when Odoo opens none.
+// sessionCookie returns the cookie of the kept session, or of a new one. It returns "" when Odoo refuses to sign in.
 func (p *webProtocol) sessionCookie(ctx context.Context, db string) (string, error) {
 	if kept, known := p.server.cookies.Load(newWebKey(db, p.login, p.secret)); known {
 		return kept.(string), nil
@@ -74,18 +75,19 @@ func (p *webProtocol) sessionCookie(ctx context.Context, db string) (string, err
 
 func (p *webProtocol) callWithCookie(ctx context.Context, db string, c Call, cookie string) (any, error) {
 	args, named := c.positionalArgs()
-	v, _, err := p.server.callJSONRPC(ctx, webCall{path: "/web/dataset/call_kw/" + c.Model + "/" + c.Method, cookie: cookie,
-		timeout: c.Timeout,
+	v, _, err := p.server.callJSONRPC(ctx, webCall{path: "/web/dataset/call_kw/" + c.Model + "/" + c.Method,
+		cookie: cookie, timeout: c.Timeout,
 		failed:  &CallError{Op: c.Model + "." + c.Method, Database: db},
 		secrets: append([]Secret{p.secret}, c.Secrets...),
 		params:  map[string]any{"model": c.Model, "method": c.Method, "args": args, "kwargs": named}})
 	return v, err
 }
 
-// webReuseSession is webSignIn for somebody who may be signed in already. Odoo ends a session when its user's password changes
-// or the user is archived, so one that lasts says of the secret what a sign-in would, and costs Odoo no work at the
-// password.
-func (s *Server) webReuseSession(ctx context.Context, db, login string, secret Secret) (uid int64, cookie string, err error) {
+// webReuseSession is webSignIn for an account that may have a session already. Odoo ends a session when the user's
+// password changes or the user is archived. So a session that still works proves the secret, and costs Odoo no work on
+// the password.
+func (s *Server) webReuseSession(ctx context.Context, db, login string, secret Secret) (uid int64, cookie string,
+	err error) {
 	key := newWebKey(db, login, secret)
 	if kept, known := s.cookies.Load(key); known {
 		p := &webProtocol{server: s, login: login, secret: secret}
@@ -101,34 +103,35 @@ func (s *Server) webReuseSession(ctx context.Context, db, login string, secret S
 	return s.webSignIn(ctx, db, login, secret)
 }
 
-// webSignIn opens a session, keeps its cookie and returns it; a refusal is no cookie and no error.
+// webSignIn opens a session, keeps its cookie and returns it. A refusal is an empty cookie without an error.
 func (s *Server) webSignIn(ctx context.Context, db, login string, secret Secret) (uid int64, cookie string, err error) {
 	failed := &CallError{Op: "web.authenticate", Database: db}
-	v, cookie, err := s.callJSONRPC(ctx, webCall{path: "/web/session/authenticate", failed: failed, secrets: []Secret{secret},
-		params: map[string]any{"db": db, "login": login, "password": string(secret)}})
+	v, cookie, err := s.callJSONRPC(ctx, webCall{path: "/web/session/authenticate", failed: failed,
+		params:  map[string]any{"db": db, "login": login, "password": string(secret)},
+		secrets: []Secret{secret}})
 	key := newWebKey(db, login, secret)
 	switch {
 	case fault.Code(err) == CodeAccessDenied:
 		s.cookies.Delete(key)
 		return 0, "", nil
-	case fault.Code(err) == CodeForbidden: // the one thing that is forbidden to somebody who is not signed in
+	case fault.Code(err) == CodeForbidden: // without a session, Odoo forbids only a hidden database
 		return 0, "", noDatabaseFault(failed)
 	case err != nil:
 		return 0, "", err
 	}
 	uid = asRecord(v).Int("uid")
 	switch {
-	case uid == 0: // asked for a second factor, which leadctl has not
+	case uid == 0: // Odoo asks for a second factor, which leadctl does not have
 		return 0, "", nil
 	case cookie == "":
-		failed.Detail = "signed in, and no session given"
+		failed.Detail = "signed in, but the answer sets no session cookie"
 		return 0, "", unreachableFault(failed)
 	}
 	s.cookies.Store(key, cookie)
 	return uid, cookie, nil
 }
 
-// webCall is one call. failed is what a fault is made of.
+// webCall is one call over JSON-RPC. failed becomes part of the fault when the call fails.
 type webCall struct {
 	path    string
 	params  map[string]any
@@ -138,7 +141,7 @@ type webCall struct {
 	timeout time.Duration
 }
 
-// callJSONRPC makes the call and returns the decoded result, and the session's cookie where the answer sets one.
+// callJSONRPC makes the call. It returns the decoded result, and the session's cookie where the answer sets one.
 func (s *Server) callJSONRPC(ctx context.Context, c webCall) (v any, cookie string, err error) {
 	plain, err := wireValue(c.params)
 	if err != nil {
@@ -146,11 +149,11 @@ func (s *Server) callJSONRPC(ctx context.Context, c webCall) (v any, cookie stri
 	}
 	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "method": "call", "params": plain})
 	if err != nil {
-		return nil, "", fault.New(fault.Internal, "Odoo %s: argument not encodable", c.failed.Op)
+		return nil, "", fault.New(fault.Internal, "Odoo %s: cannot encode the arguments", c.failed.Op)
 	}
 	req, err := http.NewRequest(http.MethodPost, s.base+c.path, bytes.NewReader(body))
 	if err != nil {
-		return nil, "", fault.New(fault.Internal, "Odoo %s: not a model and method", c.failed.Op)
+		return nil, "", fault.New(fault.Internal, "Odoo %s: invalid model or method name", c.failed.Op)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	if c.cookie != "" {
@@ -162,7 +165,7 @@ func (s *Server) callJSONRPC(ctx context.Context, c webCall) (v any, cookie stri
 	}
 	switch {
 	case got.noDatabaseSelected() && c.cookie != "":
-		// on a server with several databases, the cookie alone said for which of them the call was
+		// on a server with several databases, only the cookie names the database
 		return nil, "", errExpired
 	case got.noDatabaseSelected():
 		return nil, "", noDatabaseFault(c.failed)

@@ -17,7 +17,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// rpcCall is one XML-RPC call. secrets are those among args, so that no error repeats them.
+// rpcCall is one XML-RPC call. secrets are the secrets among args; no error shows them.
 type rpcCall struct {
 	service string // "common", "db", "object"
 	method  string
@@ -29,7 +29,7 @@ type rpcCall struct {
 }
 
 // callXMLRPC makes the call and returns the decoded answer: nil, bool, int64, float64, string, []any or map[string]any.
-// kolo/xmlrpc serves as codec only; its own client has no deadlines and dies of one bad answer.
+// It uses kolo/xmlrpc only as a codec, because that package's client has no deadlines and stops after one bad answer.
 func (s *Server) callXMLRPC(ctx context.Context, c rpcCall) (any, error) {
 	if c.op == "" {
 		c.op = c.service + "." + c.method
@@ -41,7 +41,7 @@ func (s *Server) callXMLRPC(ctx context.Context, c rpcCall) (any, error) {
 	}
 	req, err := xmlrpc.NewRequest(s.base+"/xmlrpc/2/"+c.service, c.method, args)
 	if err != nil {
-		return nil, fault.New(fault.Internal, "Odoo %s: request not encodable", c.op)
+		return nil, fault.New(fault.Internal, "Odoo %s: cannot encode the request", c.op)
 	}
 	got, err := s.roundTrip(ctx, req, c.timeout, failed)
 	if err != nil {
@@ -49,21 +49,20 @@ func (s *Server) callXMLRPC(ctx context.Context, c rpcCall) (any, error) {
 	}
 	if got.status != http.StatusOK {
 		if got.status < 500 {
-			s.version.Store(nil) // somebody may have shut this door
+			s.version.Store(nil) // an operator may have closed XML-RPC
 		}
 		return nil, httpFault(got, failed)
 	}
 	return decodeXML(got.body, failed, c.secrets)
 }
 
-// askXMLRPC is rpc for a question.
+// askXMLRPC is callXMLRPC for a call that changes nothing, with retryOn500.
 func (s *Server) askXMLRPC(ctx context.Context, c rpcCall) (any, error) {
 	return retryOn500(ctx, func() (any, error) { return s.callXMLRPC(ctx, c) })
 }
 
-// retryOn500 repeats what can be repeated without harm, a few times, when it is answered with HTTP 500: Odoo looks into
-// the one database of a server that has no others, whatever it is asked, and fails when that is copied, renamed or
-// dropped at that moment.
+// retryOn500 repeats a call that may be repeated, up to two times, when the answer is HTTP 500. On a server with one
+// database Odoo opens that database for every request, and fails while it is copied, renamed or dropped.
 func retryOn500(ctx context.Context, try func() (any, error)) (v any, err error) {
 	for _, wait := range []time.Duration{0, 100 * time.Millisecond, time.Second} {
 		Pause(ctx, wait)
@@ -76,7 +75,7 @@ func retryOn500(ctx context.Context, try func() (any, error)) (v any, err error)
 	return v, err
 }
 
-// marshalNone is what Odoo's XML-RPC says when a method returned nothing, after committing what it did.
+// marshalNone is Odoo's fault over XML-RPC for a method that returned nothing. Odoo has committed the method's work.
 const marshalNone = "cannot marshal None unless allow_none is enabled"
 
 func decodeXML(body []byte, failed *CallError, secrets []Secret) (any, error) {
@@ -109,7 +108,7 @@ func decodeXML(body []byte, failed *CallError, secrets []Secret) (any, error) {
 	return v, nil
 }
 
-// tooDeep guards the codec, which recurses per level, against an answer made to exhaust the stack.
+// tooDeep reports whether an answer is nested too deeply for the codec, which recurses for each level.
 func tooDeep(body []byte) bool {
 	const limit = 64
 	depth := 0
@@ -141,15 +140,16 @@ func (p *xmlProtocol) protocolName() string { return ProtocolXMLRPC }
 
 func (p *xmlProtocol) callMethod(ctx context.Context, db string, c Call) (any, error) {
 	args, named := c.positionalArgs()
-	return p.server.callXMLRPC(ctx, rpcCall{service: "object", method: "execute_kw", op: c.Model + "." + c.Method, db: db,
+	return p.server.callXMLRPC(ctx, rpcCall{service: "object", method: "execute_kw", db: db,
+		op:      c.Model + "." + c.Method,
 		args:    []any{db, p.uid, string(p.secret), c.Model, c.Method, args, named},
 		secrets: append([]Secret{p.secret}, c.Secrets...), timeout: c.Timeout})
 }
 
 var plainKey = regexp.MustCompile(`^[A-Za-z0-9_.:-]+$`)
 
-// wireValue prepares arguments for the codec, which turns nil into an empty string and does not escape the keys of a map:
-// nil becomes false, as Odoo means it, and a key that would need escaping is refused.
+// wireValue prepares arguments for the codec, which turns nil into an empty string and does not escape the keys of a
+// map. nil becomes false, as Odoo expects. A key that needs escaping is an error.
 func wireValue(v any) (any, error) {
 	switch v := v.(type) {
 	case nil:
@@ -169,7 +169,7 @@ func wireValue(v any) (any, error) {
 		out := make(map[string]any, len(v))
 		for k, e := range v {
 			if !plainKey.MatchString(k) {
-				return nil, fmt.Errorf("key %q: not a name", k)
+				return nil, fmt.Errorf("key %q: must match [A-Za-z0-9_.:-]+", k)
 			}
 			var err error
 			if out[k], err = wireValue(e); err != nil {
@@ -196,7 +196,7 @@ func wireScalar(v any) (any, error) {
 	case reflect.Bool, reflect.String, reflect.Int, reflect.Int32, reflect.Int64, reflect.Float64:
 		return v, nil
 	}
-	return nil, fmt.Errorf("%T: no wire form", v)
+	return nil, fmt.Errorf("%T: cannot be sent to Odoo", v)
 }
 
 func callAttrs(c *CallError, status int, took time.Duration, err error) []slog.Attr {
