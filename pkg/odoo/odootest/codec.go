@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// fault is an error in the form Odoo gives it over XML-RPC; JSON-2 derives a status from the code.
+// fault is an error in the form of Odoo's XML-RPC faults. JSON-2 derives a status from the code.
 type fault struct {
 	code int
 	text string
@@ -19,16 +19,16 @@ type fault struct {
 // Error implements error.
 func (f *fault) Error() string { return f.text }
 
-// pythonException is code 1: a traceback whose last line names the Python exception.
+// pythonException returns fault code 1: a traceback whose last line names the Python exception.
 func pythonException(format string, args ...any) error {
 	return &fault{1, "Traceback (most recent call last):\n  File \"odoo/http.py\", line 1, in dispatch\n" +
 		fmt.Sprintf(format, args...) + "\n"}
 }
 
-// userError is code 2.
+// userError returns fault code 2.
 func userError(format string, args ...any) error { return &fault{2, fmt.Sprintf(format, args...)} }
 
-// accessDenied is code 3, which says nothing more.
+// accessDenied returns fault code 3, which has no details.
 func accessDenied() error { return &fault{3, "Access Denied"} }
 
 type xmlCall struct {
@@ -61,8 +61,7 @@ type xmlStruct struct {
 	} `xml:"member"`
 }
 
-// decodeCall reads one method call; like Odoo, the stand-in gives int64, float64, bool, string, []any and
-// map[string]any.
+// decodeCall reads one method call. Values become int64, float64, bool, string, []any or map[string]any.
 func decodeCall(r io.Reader) (method string, args []any, err error) {
 	var call xmlCall
 	if err := xml.NewDecoder(r).Decode(&call); err != nil {
@@ -124,7 +123,7 @@ func (s *xmlStruct) decodeStruct() (any, error) {
 	return out, nil
 }
 
-// encodeAnswer writes a result. A method that returned nothing is a fault after the fact, just as in Odoo.
+// encodeAnswer writes a result. As in Odoo, a method that returned nothing is a fault although it was carried out.
 func encodeAnswer(w io.Writer, v any) {
 	if v == nil {
 		encodeFault(w, pythonException("TypeError: cannot marshal None unless allow_none is enabled"))
@@ -132,7 +131,8 @@ func encodeAnswer(w io.Writer, v any) {
 	}
 	var b strings.Builder
 	encodeValue(&b, v)
-	fmt.Fprintf(w, "<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n%s</param>\n</params>\n</methodResponse>\n", b.String())
+	fmt.Fprintf(w, "<?xml version='1.0'?>\n<methodResponse>\n<params>\n<param>\n%s</param>\n</params>\n"+
+		"</methodResponse>\n", b.String())
 }
 
 func encodeFault(w io.Writer, err error) {

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// Several companies in one database: who sees what, with Odoo's own rules and with leadctl's. A rule's domain is
-// Python, which the stand-in does not read: it knows leadctl's rules by name and what they mean.
+// Access in a database with several companies, by Odoo's own rules and by leadctl's. A rule's domain is Python, which
+// the stand-in does not evaluate: it knows leadctl's rules by their names.
 
-// administrator is the user whom leadctl's rules do not bind.
+// administrator is the id of the user whom leadctl's rules do not restrict.
 const administrator = int64(2)
 
-// allowedCompanies are the companies that a call works for: those that its context names, or all of the user's.
+// allowedCompanies returns the companies of a call: those in its context, or all of the user's.
 func (r request) allowedCompanies() ([]any, error) {
 	user := r.db.tableOf("res.users").rows[r.uid]
 	mine, _ := user["company_ids"].([]any)
@@ -28,10 +28,10 @@ func (r request) allowedCompanies() ([]any, error) {
 	return asked, nil
 }
 
-// canAccess reports whether a record is within the rules for reading (or with change for writing).
+// canAccess reports whether the rules let the user read a record, or with change write it.
 func (r request) canAccess(rec row, companies []any, change bool) bool {
 	own := func(c any) bool { return slices.Contains(companies, c) }
-	nobodys := rec["company_id"] == any(false)
+	noCompany := rec["company_id"] == any(false)
 	strict := r.ruleApplies("leadctl: "+r.model, change) && r.uid != administrator
 	switch r.model {
 	case "res.company":
@@ -42,11 +42,11 @@ func (r request) canAccess(rec row, companies []any, change bool) bool {
 		if strict {
 			return own(rec["company_id"])
 		}
-		return nobodys || own(rec["company_id"]) || len(asList(rec["user_ids"])) > 0
+		return noCompany || own(rec["company_id"]) || len(asList(rec["user_ids"])) > 0
 	case "crm.lead":
-		return own(rec["company_id"]) || nobodys && !strict
+		return own(rec["company_id"]) || noCompany && !strict
 	case "crm.team":
-		return own(rec["company_id"]) || nobodys && (!strict || rec["create_uid"] == any(int64(1)))
+		return own(rec["company_id"]) || noCompany && (!strict || rec["create_uid"] == any(int64(1)))
 	case "crm.stage":
 		return !change || !r.ruleApplies("leadctl: changing crm.stage", change) || r.uid == administrator
 	}
@@ -70,7 +70,7 @@ func (r request) ruleApplies(name string, change bool) bool {
 	return false
 }
 
-// checkAccess refuses records outside the rules.
+// checkAccess returns an access error for records that the rules exclude.
 func (r request) checkAccess(ids []int64, change bool) error {
 	companies, err := r.allowedCompanies()
 	if err != nil {
@@ -88,7 +88,7 @@ func accessError(model string) error {
 	return &fault{4, "Due to security restrictions, you are not allowed to access '" + model + "'."}
 }
 
-// fillDefaults gives a new record what Odoo fills in: who made it, and the company that is the default for it.
+// fillDefaults sets on a new record what Odoo sets: its creator, and the default company.
 func (r request) fillDefaults(rec row, companies []any) {
 	rec["create_uid"] = r.uid
 	if _, has := r.db.fields[r.model]["company_id"]; !has || rec["company_id"] != nil {
@@ -109,11 +109,12 @@ func (r request) setDefault() {
 			return
 		}
 	}
-	r.db.addRow("ir.default", row{"model": model, "company_id": company, "value": r.paramValue(2, "value")}, r.s.now().UTC())
+	rec := row{"model": model, "company_id": company, "value": r.paramValue(2, "value")}
+	r.db.addRow("ir.default", rec, r.s.now().UTC())
 }
 
-// importRows is Odoo's import: cells are text, the column "id" is an external id, ".id" the number of a
-// record that is there, "x/.id" that of another. All rows or none.
+// importRows is Odoo's load method. Cells are text. The column "id" is an external id, ".id" the number of an existing
+// record, "x/.id" the number of a related one. It imports all rows or none.
 func (r request) importRows() (any, error) {
 	fields, ids := asStrings(r.paramValue(0, "fields")), []any{}
 	for _, e := range asList(r.paramValue(1, "data")) {
@@ -154,7 +155,7 @@ func (r request) importRows() (any, error) {
 	return map[string]any{"ids": ids, "messages": []any{}, "nextrow": 0}, nil
 }
 
-// updateImported writes on a record that the context lets be seen: an archived one counts as unknown, unless it is asked for.
+// updateImported writes on a record that the context shows. An archived record is unknown unless active_test is false.
 func (r request) updateImported(id int64, rec row) error {
 	have := r.db.tableOf(r.model).rows[id]
 	if have == nil || have["active"] == any(false) && r.contextValue("active_test") != any(false) {
@@ -201,7 +202,7 @@ func asList(v any) []any {
 	return l
 }
 
-// addCompany makes a company with its contact; whoever makes it belongs to it.
+// addCompany makes a company with its contact and adds it to the companies of the calling user.
 func (r request) addCompany(rec row) (int64, error) {
 	at := r.s.now().UTC()
 	for _, c := range r.db.tableOf("res.company").rows {

@@ -4,7 +4,7 @@ import "regexp"
 
 var nameRule = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
 
-// callDBService is the database service. The master password is the first argument of everything that changes something.
+// callDBService is Odoo's database service. Every method that changes something takes the master password first.
 func (s *Server) callDBService(c call) (any, error) {
 	switch {
 	case c.method == "server_version":

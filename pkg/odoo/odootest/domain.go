@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// matchesDomain evaluates an Odoo domain: conditions joined by "and" unless "|", "&" or "!" stands before them.
+// matchesDomain reports whether a record matches an Odoo domain: conditions joined by "and" unless "|", "&" or "!"
+// stands before them.
 func (d *database) matchesDomain(model string, r row, domain []any) (bool, error) {
 	rest, all := domain, true
 	for len(rest) > 0 {

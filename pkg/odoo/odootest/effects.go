@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// createRecords makes one record for a dict and all or none for a list of them.
+// createRecords makes one record for a dict, and all or none for a list of dicts.
 func (r request) createRecords() (any, error) {
 	values, single := r.paramValue(0, "vals_list"), false
 	list, ok := values.([]any)
@@ -47,7 +47,7 @@ func (r request) createRecords() (any, error) {
 	return toAnySlice(ids), nil
 }
 
-// prepareValues checks the fields of values and gives them the stored form.
+// prepareValues checks the fields of values and returns the values as they are stored.
 func (r request) prepareValues(vals map[string]any) (row, error) {
 	rec := row{}
 	for name, v := range vals {
@@ -69,7 +69,7 @@ func (r request) prepareValues(vals map[string]any) (row, error) {
 	return rec, nil
 }
 
-// relatedIDs reads the commands (4, id) and (6, 0, ids); others are not used by leadctl.
+// relatedIDs returns the ids of the commands (4, id) and (6, 0, ids). leadctl uses no others.
 func relatedIDs(v any) any {
 	out := []any{}
 	commands, _ := v.([]any)
@@ -84,7 +84,7 @@ func relatedIDs(v any) any {
 	return out
 }
 
-// checkConstraints checks what Odoo's constraints check; id is the record written to, 0 for a new one.
+// checkConstraints checks what Odoo's constraints check. id is the record to write, 0 for a new one.
 func (r request) checkConstraints(rec row, id int64) error {
 	switch r.model {
 	case "res.users":
@@ -104,7 +104,8 @@ func (r request) checkConstraints(rec row, id int64) error {
 		return nil
 	}
 	for _, field := range []string{"name", "login", "body"} {
-		if _, has := r.db.fields[r.model][field]; has && asString(rec[field]) == "" && r.model != "ir.config_parameter" {
+		_, has := r.db.fields[r.model][field]
+		if has && asString(rec[field]) == "" && r.model != "ir.config_parameter" {
 			return userError("The operation cannot be completed: Missing required value for the field '%s' (%s)", field,
 				r.model)
 		}
@@ -131,7 +132,7 @@ func (r request) checkFieldConstraints(rec row, id int64) error {
 	return nil
 }
 
-// insertRecord stores a record with the side effects that Odoo has.
+// insertRecord stores a record, with the side effects of Odoo.
 func (r request) insertRecord(rec row) (int64, error) {
 	at := r.s.now().UTC()
 	companies, err := r.allowedCompanies()
@@ -253,7 +254,7 @@ func (r request) unlinkRecords() error {
 	return nil
 }
 
-// callModelMethod are the methods that belong to one model.
+// callModelMethod calls a method that belongs to one model.
 func (r request) callModelMethod() (any, error) {
 	switch r.model + "." + r.method {
 	case "ir.config_parameter.get_param":

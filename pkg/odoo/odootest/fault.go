@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// Trouble is how a call goes wrong.
+// Trouble is how a call fails.
 type Trouble int
 
-// The troubles. Those after Refuse leave the caller without a usable answer.
+// The troubles. After all but Refuse and Slow, the caller has no usable answer.
 const (
 	Refuse   Trouble = iota // a fault with Code and Text (over JSON-2: its status)
 	Status                  // an HTML page with HTTP status Code, as proxies send
-	Slow                    // Delay first, then the true answer
+	Slow                    // Delay first, then the real answer
 	Hang                    // no answer until the caller gives up
 	Reset                   // the connection is reset
 	Truncate                // the answer breaks off in the middle
@@ -25,35 +25,36 @@ const (
 	Huge                    // an answer of Code MiB
 )
 
-// Fault is a script for some calls.
+// Fault makes some calls fail.
 type Fault struct {
 	// "res.partner.create", "db.duplicate_database", "common.authenticate"; "*" at the end matches any rest
 	Op       string
 	Database string // "" matches any
-	Skip     int    // matching calls that go well first
-	Times    int    // calls that go wrong then; 0: all
+	Skip     int    // matching calls that succeed first
+	Times    int    // calls that fail then; 0: all
 	Do       Trouble
-	Execute  bool // the call is carried out before its answer goes wrong
+	Execute  bool // the call is carried out before its answer is spoiled
 	Code     int
-	Text     string // {args} in a refusal's text stands for the call's arguments, secrets included
+	Text     string // with Refuse, {args} becomes the call's arguments with their secrets
 	Delay    time.Duration
 }
 
-// Inject adds a script; the first that matches a call decides.
+// Inject adds a Fault. The first one that matches a call applies.
 func (s *Server) Inject(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = append(s.faults, &script{Fault: f})
 }
 
-// Exhaust leaves Odoo without a connection to PostgreSQL: db_exist then says no of every database, and all else fails.
+// Exhaust leaves Odoo without a connection to PostgreSQL. Then db_exist answers no for every database, and every other
+// call fails.
 func (s *Server) Exhaust() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.exhausted = true
 }
 
-// Heal ends all troubles.
+// Heal removes all faults and ends Exhaust.
 func (s *Server) Heal() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,7 +86,7 @@ func (s *Server) faultFor(op, db string) *Fault {
 	return nil
 }
 
-// answerWithFault lets a script, if there is one, decide what becomes of an answer.
+// answerWithFault answers a call, spoiled by f if f is not nil.
 func (s *Server) answerWithFault(w http.ResponseWriter, r *http.Request, f *Fault, answer func(io.Writer),
 	refuse func(io.Writer, *fault)) {
 	if f != nil && f.Execute {
@@ -103,7 +104,7 @@ func (s *Server) answerWithFault(w http.ResponseWriter, r *http.Request, f *Faul
 	}
 }
 
-// spoilAnswer answers the call badly, unless the trouble is one that ends with the true answer (false).
+// spoilAnswer spoils the answer. It returns false for a trouble that ends with the real answer.
 func (f *Fault) spoilAnswer(w http.ResponseWriter, r *http.Request, answer func(io.Writer)) bool {
 	switch f.Do {
 	case Status:
@@ -142,7 +143,7 @@ func waitFor(ctx context.Context, d time.Duration) {
 	}
 }
 
-// resetConnection closes the connection so that the peer sees a reset, not an end.
+// resetConnection closes the connection so that the peer sees a reset instead of an end.
 func resetConnection(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {

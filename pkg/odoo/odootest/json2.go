@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// serveJSON answers POST /json/2/<model>/<method>: an API key as bearer, the database in a header, parameters by name.
+// serveJSON answers POST /json/2/<model>/<method>. The API key is a bearer token, the database is in a header, and the
+// parameters have names.
 func (s *Server) serveJSON(w http.ResponseWriter, r *http.Request, path string) {
 	model, method, ok := strings.Cut(path, "/")
 	if !ok || r.Method != http.MethodPost {
@@ -28,7 +29,7 @@ func (s *Server) serveJSON(w http.ResponseWriter, r *http.Request, path string) 
 	f := s.faultFor(model+"."+method, db)
 	answer := func(out io.Writer) {
 		w, ok := out.(http.ResponseWriter)
-		if !ok { // a trouble wants the text of a good answer
+		if !ok { // a Fault needs the body of a good answer
 			w = discard{out}
 		}
 		s.answerJSON(w, q, r.Header.Get("Authorization"))
@@ -76,7 +77,7 @@ func (s *Server) answerJSON(w http.ResponseWriter, q request, authorization stri
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-// discard is a ResponseWriter of which only the body counts.
+// discard is a ResponseWriter that keeps only the body.
 type discard struct{ io.Writer }
 
 func (discard) Header() http.Header { return http.Header{} }
@@ -104,7 +105,7 @@ func jsonFault(w http.ResponseWriter, status int, class, message string) {
 		"debug":   "Traceback (most recent call last):\n  File \"odoo/http.py\"\n" + message})
 }
 
-// convertNumbers turns numbers into int64 or float64.
+// convertNumbers converts JSON numbers to int64 or float64.
 func convertNumbers(v any) any {
 	switch v := v.(type) {
 	case json.Number:

@@ -2,8 +2,8 @@ package odootest
 
 import "maps"
 
-// leadsOfPartner is the field through which a partner's leads are made together with it. It holds nothing in the
-// stand-in: who wants a partner's leads searches for them.
+// leadsOfPartner is the field of a partner that creates leads together with the partner. The stand-in stores nothing in
+// it: callers search for a partner's leads.
 const leadsOfPartner = "opportunity_ids"
 
 // splitLeadLines takes the new leads, commands (0, 0, values), out of a partner's values and checks them.
@@ -19,7 +19,8 @@ func (r request) splitLeadLines(vals map[string]any) (map[string]any, []row, err
 	for _, c := range asList(commands) {
 		command := asList(c)
 		if len(command) != 3 || command[0] != any(int64(0)) {
-			return nil, nil, pythonException("NotImplementedError: of the commands on %s only (0, 0, values)", leadsOfPartner)
+			return nil, nil, pythonException("NotImplementedError: %s: only the command (0, 0, values) is supported",
+				leadsOfPartner)
 		}
 		given, _ := command[2].(map[string]any)
 		rec, err := r.prepareValues(given)

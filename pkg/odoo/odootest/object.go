@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// request is a method call on a model, the same for both protocols. Parameters are looked up by name, or by their place
-// among the positional ones.
+// request is a method call on a model, the same for all protocols. A parameter has a name, or a place among the
+// positional ones.
 type request struct {
 	s      *Server
 	db     *database
@@ -28,11 +28,12 @@ func (s *Server) callObjectService(c call) (any, error) {
 		return nil, err
 	}
 	uid, _ := c.args[1].(int64)
-	if u := db.tableOf("res.users").rows[uid]; u == nil || u["active"] != true || !db.acceptsSecret(uid, asString(c.args[2])) {
+	secret := asString(c.args[2])
+	if u := db.tableOf("res.users").rows[uid]; u == nil || u["active"] != true || !db.acceptsSecret(uid, secret) {
 		return nil, accessDenied()
 	}
-	r := request{s: s, db: db, name: asString(c.args[0]), uid: uid, model: asString(c.args[3]), method: asString(c.args[4]),
-		named: map[string]any{}}
+	r := request{s: s, db: db, name: asString(c.args[0]), uid: uid, model: asString(c.args[3]),
+		method: asString(c.args[4]), named: map[string]any{}}
 	r.args, _ = c.args[5].([]any)
 	if len(c.args) > 6 {
 		r.named, _ = c.args[6].(map[string]any)
@@ -40,7 +41,7 @@ func (s *Server) callObjectService(c call) (any, error) {
 	return r.runMethod()
 }
 
-// paramValue is the parameter called name, or the one at place.
+// paramValue returns the parameter called name, or the one at place.
 func (r request) paramValue(place int, name string) any {
 	if v, ok := r.named[name]; ok {
 		return v
@@ -101,7 +102,8 @@ func (r request) runMethod() (any, error) {
 	return r.callModelMethod()
 }
 
-// searchIDs evaluates domain, offset, limit and order; order is a place after offset and limit, which differ by method.
+// searchIDs evaluates domain, offset, limit and order. orderPlace is the place of order, after offset and limit; it
+// differs by method.
 func (r request) searchIDs(orderPlace int) ([]int64, error) {
 	domain, _ := r.paramValue(0, "domain").([]any)
 	all := r.contextValue("active_test") == any(false) || r.db.fields[r.model]["active"] == ""
@@ -177,7 +179,7 @@ func (r request) readRecords(ids []int64, fields any) (any, error) {
 	return out, nil
 }
 
-// displayValue gives a value the form it has in an answer: a many2one comes with its name, a password not at all.
+// displayValue returns a value as an answer shows it: a many2one comes with its name.
 func (d *database) displayValue(typ string, v any) any {
 	target, isRef := strings.CutPrefix(typ, "many2one/")
 	id, set := v.(int64)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A model is declared as "field:type field:type"; many2one types carry their target as "many2one/res.partner".
+// A model is declared as "field:type field:type". A many2one type names its target: "many2one/res.partner".
 const (
 	partnerFields = "name:char email:char phone:char ref:char comment:html website:char vat:char street:char " +
 		"city:char zip:char " +
@@ -48,7 +48,7 @@ func baseModels(major int) map[string]string {
 	}
 }
 
-// newDatabase is a fresh database with Odoo's base modules: one company, one administrator with the given login and
+// newDatabase returns a database with Odoo's base modules: one company, and one administrator with the given login and
 // password.
 func newDatabase(major int, login, password string, at time.Time) *database {
 	d := &database{major: major, tables: map[string]*table{}, fields: map[string]map[string]string{},
@@ -70,7 +70,8 @@ func newDatabase(major int, login, password string, at time.Time) *database {
 	d.addUser(row{"login": "__system__", "name": "OdooBot", "active": false}, "", at)
 	admin := d.addUser(row{"login": login, "name": "Administrator", "active": true}, password, at)
 	d.addExternalID("base.user_admin", "res.users", admin, at)
-	for key, value := range map[string]string{"database.uuid": "stand-in", "database.secret": "stand-in", "web.base.url": "http://localhost"} {
+	for key, value := range map[string]string{"database.uuid": "stand-in", "database.secret": "stand-in",
+		"web.base.url": "http://localhost"} {
 		d.addRow("ir.config_parameter", row{"key": key, "value": value}, at)
 	}
 	for _, m := range []string{"base", "web", "contacts", "crm", "auth_oauth"} {
@@ -98,7 +99,7 @@ func (d *database) addExternalID(id, model string, res int64, at time.Time) {
 	d.addRow("ir.model.data", row{"module": module, "name": name, "model": model, "res_id": res}, at)
 }
 
-// addUser makes a user with his partner, as Odoo does.
+// addUser makes a user with a partner, as Odoo does.
 func (d *database) addUser(u row, password string, at time.Time) int64 {
 	contact := row{"name": u["name"], "email": u["login"], "active": u["active"]}
 	u["partner_id"] = d.addRow("res.partner", contact, at)
@@ -113,7 +114,7 @@ func (d *database) addUser(u row, password string, at time.Time) int64 {
 	return id
 }
 
-// installModule makes a module's models and records appear.
+// installModule adds a module's models and records.
 func (d *database) installModule(module string, at time.Time) {
 	switch module {
 	case "crm":
@@ -133,8 +134,10 @@ func (d *database) installModule(module string, at time.Time) {
 	case "auth_oauth":
 		d.declareModel("auth.oauth.provider", providerFields)
 		d.addRow("ir.model", row{"model": "auth.oauth.provider", "name": "OAuth"}, at)
-		d.addRow("auth.oauth.provider", row{"name": "Odoo.com Accounts", "body": "Log in with Odoo.com", "enabled": true,
-			"auth_endpoint": "https://accounts.odoo.com/oauth2/auth", "validation_endpoint": "https://accounts.odoo.com/oauth2/tokeninfo"}, at)
+		d.addRow("auth.oauth.provider", row{"name": "Odoo.com Accounts", "body": "Log in with Odoo.com",
+			"enabled":             true,
+			"auth_endpoint":       "https://accounts.odoo.com/oauth2/auth",
+			"validation_endpoint": "https://accounts.odoo.com/oauth2/tokeninfo"}, at)
 		d.fields["res.users"]["oauth_provider_id"] = "many2one/auth.oauth.provider"
 		d.fields["res.users"]["oauth_uid"] = "char"
 		for _, u := range d.tables["res.users"].rows {

@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// Options of a stand-in. The zero value is an empty Odoo 19 whose master password is "admin".
+// Options are the settings of a stand-in. The zero value means an empty Odoo 19 with the master password "admin".
 type Options struct {
 	Major  int              // 14 or 19
 	Master string           // the master password
-	Closed bool             // list_db = False: the database service refuses everything but existence
-	Shut   []string         // beginnings of paths that a proxy in front answers with 403
+	Closed bool             // list_db = False: of the database service only db_exist and server_version answer
+	Shut   []string         // path prefixes that answer 403, as from a proxy
 	Ledger io.Writer        // every effect as one JSON line
 	Now    func() time.Time // the clock
 }
@@ -39,7 +39,7 @@ type Server struct {
 	calls     []string
 }
 
-// New makes a stand-in without databases. It holds nothing that needs closing.
+// New returns a stand-in without databases. It needs no closing.
 func New(o Options) *Server {
 	s := &Server{major: o.Major, master: o.Master, closed: o.Closed, shut: o.Shut, file: o.Ledger, now: o.Now,
 		databases: map[string]*database{}, sessions: map[string]session{}}
@@ -55,8 +55,8 @@ func New(o Options) *Server {
 	return s
 }
 
-// ServeHTTP answers /xmlrpc/2/{common,db,object}, /json/2/<model>/<method>, what Odoo's own pages ask, and a page that
-// says what this is.
+// ServeHTTP answers /xmlrpc/2/{common,db,object}, /json/2/<model>/<method>, the paths of Odoo's own pages under /web,
+// and one page that says what this server is.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.Path; {
 	case slices.ContainsFunc(s.shut, func(beginning string) bool { return strings.HasPrefix(path, beginning) }):
@@ -105,14 +105,15 @@ func (s *Server) serveXML(w http.ResponseWriter, r *http.Request, service string
 	})
 }
 
-// Calls names every call so far, as Fault.Op does, a sign-in with its login: "common.authenticate leadctl".
+// Calls returns the name of every call so far, as in Fault.Op. A sign-in has its login too: "common.authenticate
+// leadctl".
 func (s *Server) Calls() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]string(nil), s.calls...)
 }
 
-// countCall takes the login of a sign-in; "" of other calls.
+// countCall records a call. login is that of a sign-in, "" for other calls.
 func (s *Server) countCall(op, login string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,7 +129,7 @@ type call struct {
 	args            []any
 }
 
-// opAndDatabase is the call's name in scripts and the database it is about.
+// opAndDatabase returns the call's name as in Fault.Op, and its database.
 func (c call) opAndDatabase() (op, db string) {
 	op = c.service + "." + c.method
 	switch {
@@ -181,7 +182,7 @@ func (s *Server) callCommonService(c call) (any, error) {
 	return nil, pythonException("Exception: Method not found: %s", c.method)
 }
 
-// AddKey gives a user an API key, which over the network only a person at Odoo's own pages can make.
+// AddKey gives a user an API key. On a real server only a person can make one, on Odoo's own pages.
 func (s *Server) AddKey(db, login, key string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -203,7 +204,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	fmt.Fprint(w, "<!doctype html><title>Odoo stand-in</title><h1>Stand-in for Odoo</h1>",
-		"<p>leadctl speaks to it as to a real server; a salesperson would see Odoo's CRM here.</p><table>",
+		"<p>leadctl uses it like a real server. On a real server, this page is Odoo's CRM.</p><table>",
 		"<tr><th>database</th><th>company</th><th>partners</th><th>leads</th></tr>")
 	wanted := r.URL.Query().Get("db")
 	for _, name := range sortedKeys(s.databases) {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// row is one record; relations hold ids (int64, or []any of int64), empty values are false.
+// row is one record. A relation holds ids (int64, or []any of int64). An empty value is false.
 type row map[string]any
 
 // table holds a model's records by id.
@@ -15,7 +15,7 @@ type table struct {
 	next int64
 }
 
-// sortedIDs are the table's ids in ascending order.
+// sortedIDs returns the table's ids in ascending order.
 func (t *table) sortedIDs() []int64 { return slices.Sorted(maps.Keys(t.rows)) }
 
 // database is one Odoo database.
@@ -27,7 +27,7 @@ type database struct {
 	keys      map[string]int64 // API key → user
 }
 
-// tableOf is the model's table, nil when the model does not exist.
+// tableOf returns the model's table, an empty one when the model does not exist.
 func (d *database) tableOf(model string) *table {
 	if t := d.tables[model]; t != nil {
 		return t
@@ -35,7 +35,7 @@ func (d *database) tableOf(model string) *table {
 	return &table{}
 }
 
-// addRow puts a record where a call would have to pass checks.
+// addRow adds a record without the checks of a call.
 func (d *database) addRow(model string, r row, at time.Time) int64 {
 	t := d.tables[model]
 	t.next++
@@ -50,7 +50,7 @@ func (d *database) addRow(model string, r row, at time.Time) int64 {
 	return t.next
 }
 
-// acceptsSecret reports whether secret is the user's password or one of his keys.
+// acceptsSecret reports whether secret is the user's password or one of the user's keys.
 func (d *database) acceptsSecret(uid int64, secret string) bool {
 	if secret == "" {
 		return false
@@ -78,7 +78,7 @@ func (d *database) cloneDatabase() *database {
 	return out
 }
 
-// emptyValue is what Odoo answers for an unset value of a type.
+// emptyValue returns Odoo's answer for an unset value of a type.
 func emptyValue(typ string) any {
 	switch typ {
 	case "integer":

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// serveWeb answers what Odoo's own pages ask: the version, JSON-RPC with a session's cookie, and the database manager's
-// forms.
+// serveWeb answers the requests of Odoo's own pages: the version, JSON-RPC with a session cookie, and the forms of the
+// database manager.
 func (s *Server) serveWeb(w http.ResponseWriter, r *http.Request) {
 	form, isForm := strings.CutPrefix(r.URL.Path, "/web/database/")
 	switch {
@@ -30,18 +30,18 @@ func (s *Server) serveWeb(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// hasSeveralDatabases: a call without a session could be for any of the databases.
+// hasSeveralDatabases reports whether a call without a session could mean any of several databases.
 func (s *Server) hasSeveralDatabases() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.databases) > 1
 }
 
-// session is who a cookie stands for.
+// session is the database and user of a cookie.
 type session struct {
 	database string
 	uid      int64
-	secret   string // what was signed in with: when that opens no longer, the session has ended
+	secret   string // of the sign-in; the session ends when the user's password differs from it
 }
 
 func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
@@ -76,7 +76,7 @@ func (s *Server) serveRPC(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// webLabel names a call as XML-RPC's are named, and its database.
+// webLabel returns the call's name as in Fault.Op, and its database.
 func (s *Server) webLabel(r *http.Request, params map[string]any) (op, db string) {
 	switch r.URL.Path {
 	case "/web/database/list":
@@ -161,8 +161,7 @@ func webError(err error) map[string]any {
 			"debug": "Traceback (most recent call last):\n" + err.Error()}}
 }
 
-// serveForm answers a form of the database manager: a redirect when it did what was asked, a page with an alert when
-// not.
+// serveForm answers a form of the database manager: a redirect after success, a page with an alert after failure.
 func (s *Server) serveForm(w http.ResponseWriter, r *http.Request, form string) {
 	name, to := r.PostFormValue("name"), r.PostFormValue("new_name")
 	args := []any{r.PostFormValue("master_pwd"), name}
@@ -203,7 +202,7 @@ func (s *Server) serveForm(w http.ResponseWriter, r *http.Request, form string) 
 	}, alert)
 }
 
-// EndSessions forgets every cookie, as Odoo does of those that were not used for long.
+// EndSessions removes every session, as Odoo does with sessions that were not used for long.
 func (s *Server) EndSessions() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
