@@ -43,8 +43,8 @@ func testBadAnswers(t *testing.T) {
 			Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  database \"lct_t2\" does not exist"},
 			fault.NotFound, false},
 		"locked db": {odootest.Fault{Code: 1,
-			Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  Datenbank »lct_t2« akzeptiert gegenwärtig " +
-				"keine Verbindungen"}, fault.NotFound, false},
+			Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  " +
+				"Datenbank »lct_t2« akzeptiert gegenwärtig keine Verbindungen"}, fault.NotFound, false},
 		"another db": {odootest.Fault{Code: 1,
 			Text: "Traceback\n  File\npsycopg2.OperationalError: FATAL:  database \"lct_t22\" does not exist"},
 			fault.Unavailable, false},
@@ -58,18 +58,18 @@ func testBadAnswers(t *testing.T) {
 	r.stand.Inject(odootest.Fault{Op: "res.partner.search_count", Times: 1, Code: 1,
 		Text: "Traceback\n  File\nTypeError: cannot marshal None unless allow_none is enabled"})
 	_, err := s.SearchCount(context.Background(), "res.partner", odoo.Query{})
-	require.NoError(t, err, "a method that returns nothing has succeeded")
+	require.NoError(t, err, "a method that returns nothing succeeded")
 }
 
-// badAnswer is one, and what must become of it.
+// badAnswer is an answer and the fault that the caller must get.
 type badAnswer struct {
 	f         odootest.Fault
 	kind      fault.Kind
 	ambiguous bool
 }
 
-// requireClassified: each answer fails as it shall, none repeats the upstream's words to a user, and none spoils the next
-// call.
+// requireClassified checks that each answer fails as expected, that no text for users repeats the upstream's message,
+// and that the next call succeeds.
 func requireClassified(t *testing.T, r rig, s *odoo.Session, answers map[string]badAnswer) {
 	t.Helper()
 	for name, c := range answers {
@@ -91,7 +91,7 @@ func requireClassified(t *testing.T, r rig, s *odoo.Session, answers map[string]
 	require.Positive(t, n)
 }
 
-// testBadAnswersJSON2 is the same over the other protocol.
+// testBadAnswersJSON2 is testBadAnswers over JSON-2.
 func testBadAnswersJSON2(t *testing.T) {
 	r := standIn(t, odootest.Options{})
 	w := r.provision(t, 6)
@@ -117,7 +117,7 @@ func testBadAnswersJSON2(t *testing.T) {
 	})
 }
 
-// testBadAnswersWeb is the same of what Odoo's own pages speak.
+// testBadAnswersWeb is testBadAnswers over JSON-RPC.
 func testBadAnswersWeb(t *testing.T) {
 	r := standIn(t, serverVariants["19 without XML-RPC"])
 	s := r.session(t, 2)
@@ -136,11 +136,12 @@ func testBadAnswersWeb(t *testing.T) {
 	})
 	r.stand.EndSessions()
 	n, err := s.SearchCount(context.Background(), "res.partner", odoo.Query{})
-	require.NoError(t, err, "a session that ended is begun again")
+	require.NoError(t, err, "leadctl signs in again after a session ended")
 	require.Positive(t, n)
 }
 
-// testBadAnswersForms: what a form answers is looked into, and nothing it did is done again.
+// testBadAnswersForms checks that leadctl looks at the result after a bad answer of a form, and repeats nothing that
+// was done.
 func testBadAnswersForms(t *testing.T) {
 	r := standIn(t, serverVariants["19 by forms"])
 	ctx := context.Background()
@@ -164,11 +165,11 @@ func testBadAnswersForms(t *testing.T) {
 		require.Equal(t, c.kind, fault.KindOf(err), "%s: %v", name, err)
 		require.NotContains(t, fault.Text(err), canary, name)
 	}
-	// Killed between the copy that gives the name and the end of the first one: both are there, and the next attempt
-	// tidies up.
+	// Killed between the copy with the new name and the drop of the first database: both exist, and the next attempt
+	// drops the first one.
 	r.stand.Inject(odootest.Fault{Op: "web.database.drop", Times: 1, Do: odootest.Reset})
 	_, err := r.prov.EnsureDatabase(ctx, w)
-	require.NoError(t, err, "the workspace is there, which the attempt finds out")
+	require.NoError(t, err, "the attempt finds the workspace")
 	r.stand.Inject(odootest.Fault{Op: "web.database.drop", Times: 2, Do: odootest.Reset})
 	other := r.workspace(t, 4)
 	_, err = r.prov.EnsureDatabase(ctx, other)
@@ -186,11 +187,11 @@ func testBadAnswersForms(t *testing.T) {
 	require.Equal(t, fault.NotFound, fault.KindOf(taken.Duplicate(ctx, "no_such", "any")))
 	gone, err := taken.Drop(ctx, "no_such")
 	require.NoError(t, err)
-	require.False(t, gone, "the form would say that it is")
+	require.False(t, gone, "the form reports success in any case")
 }
 
-// A question that one 500 answers is put again. So is a change to a database that did not happen, and one that did is
-// not.
+// TestAskedAgain checks that a read is repeated after one HTTP 500, and a change of a database only if it did not
+// happen.
 func TestAskedAgain(t *testing.T) {
 	t.Parallel()
 	for name, o := range serverVariants {
@@ -249,5 +250,5 @@ func testAskedAgain(t *testing.T, o odootest.Options) {
 	}
 	r.stand.Inject(odootest.Fault{Op: "*", Do: odootest.Status, Code: 500})
 	err := all.Duplicate(t.Context(), w.Database, "never")
-	require.Equal(t, fault.Unavailable, fault.KindOf(err), "a server that only ever says so: %v", err)
+	require.Equal(t, fault.Unavailable, fault.KindOf(err), "a server that answers every call with 500: %v", err)
 }

@@ -11,11 +11,12 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// placeholderName is the company name of the template, and so of a workspace nobody has named yet.
+// placeholderName is the company name in the template, and in a workspace until EnsureBaseline sets the tenant's name.
 const placeholderName = "New workspace"
 
-// EnsureBaseline gives the workspace's own company the tenant's name, once: a name that the tenant chose later stays.
-// In a shared database, where Odoo wants each name once, a name that is taken gets the tenant's number.
+// EnsureBaseline gives the workspace's company the tenant's name, once: a name that the tenant chose later stays. Odoo
+// wants each company name only once in a database. So in a shared database, a name that is taken gets the tenant's
+// number.
 func (p *Provisioner) EnsureBaseline(ctx context.Context, w Workspace, companyName string) error {
 	if p.cluster != nil {
 		return p.cluster.nameCompany(ctx, w, companyName)
@@ -34,8 +35,8 @@ func (p *Provisioner) EnsureBaseline(ctx context.Context, w Workspace, companyNa
 	return err
 }
 
-// nameCompany renames the session's company, in a database of its own the first, if it is still called from; "" renames
-// it anyway.
+// nameCompany renames the session's company if its name is still from; with from "" it renames the company anyway. In a
+// database of one tenant it renames the first company.
 func nameCompany(ctx context.Context, s *odoo.Session, from, to string) error {
 	q := odoo.Query{Fields: []string{"name"}, Order: "id", Limit: 1}
 	if s.Company() != 0 {
@@ -48,8 +49,8 @@ func nameCompany(ctx context.Context, s *odoo.Session, from, to string) error {
 	return s.Write(ctx, "res.company", []int64{found[0].ID()}, odoo.Record{"name": to}, odoo.QuietContext())
 }
 
-// nameCompany does the same in SQL: to Odoo a company's name is worth a tenth of all that it does for a new workspace.
-// The live tests compare the outcome with a company that Odoo renamed.
+// nameCompany does the same in SQL, because a rename by Odoo takes a tenth of the time of a new workspace. The live
+// tests compare the outcome with a company that Odoo renamed.
 func (c *cluster) nameCompany(ctx context.Context, w Workspace, to string) error {
 	conn, err := c.connectOwned(ctx, w)
 	if err != nil {
@@ -59,14 +60,16 @@ func (c *cluster) nameCompany(ctx context.Context, w Workspace, to string) error
 	return clusterFault("company in "+w.Database, pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		var contact int64
 		err := tx.QueryRow(ctx, `UPDATE res_company SET name = $1, write_date = now() AT TIME ZONE 'utc'
-			WHERE id = (SELECT min(id) FROM res_company) AND name = $2 RETURNING partner_id`, to, placeholderName).Scan(&contact)
+			WHERE id = (SELECT min(id) FROM res_company) AND name = $2 RETURNING partner_id`,
+			to, placeholderName).Scan(&contact)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return nil // named before
+			return nil // it has its name
 		}
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `UPDATE res_partner SET name = $2, commercial_company_name = $2, write_date = now() AT TIME ZONE 'utc' WHERE id = $1`, contact, to); err != nil {
+		if _, err := tx.Exec(ctx, `UPDATE res_partner SET name = $2, commercial_company_name = $2,
+			write_date = now() AT TIME ZONE 'utc' WHERE id = $1`, contact, to); err != nil {
 			return err
 		}
 		return renamePartner(ctx, tx, contact, to)

@@ -8,16 +8,16 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// Report is what `odoo test` prints.
+// Report is the result of `odoo test`.
 type Report struct {
 	BaseURL string  `json:"base_url"`
 	Version string  `json:"version"`
 	Checks  []Check `json:"checks"`
-	// the ways of making workspaces, open or closed; the first is the one that is taken
+	// the ways of making workspaces, available or not; leadctl uses the first
 	Paths []Check `json:"provisioning"`
 }
 
-// Err is the error of the first failed check, or of the way in which workspaces are made, when that is closed.
+// Err returns the error of the first failed check, or that of the way in which leadctl makes workspaces.
 func (r Report) Err() error {
 	for _, c := range slices.Concat(r.Checks, r.Paths) {
 		if c.Err != nil && !c.Spare {
@@ -27,15 +27,15 @@ func (r Report) Err() error {
 	return nil
 }
 
-// Test tries what leadctl needs from this server without a workspace: the version, and each way of making one, of which
-// none is made.
+// Test checks what leadctl needs from this server without a workspace: the version, and each way of making workspaces.
+// It makes no workspace.
 func Test(ctx context.Context, s *odoo.Server, provisioners ...*Provisioner) Report {
 	r := Report{BaseURL: s.BaseURL()}
 	r.Checks = []Check{reportBackend("version", true, func() (string, error) {
 		v, err := s.Version(ctx)
 		r.Version = v.Name
 		if err == nil && !v.XMLRPC {
-			return v.Name + "; XML-RPC is shut, which it can do without", nil
+			return v.Name + "; XML-RPC is closed, which is fine", nil
 		}
 		return v.Name, err
 	})}
@@ -45,13 +45,13 @@ func Test(ctx context.Context, s *odoo.Server, provisioners ...*Provisioner) Rep
 	return r
 }
 
-// Check is one thing that was tried, as `odoo test` and the smoke test report it.
+// Check is one check of `odoo test` or of the smoke test.
 type Check struct {
 	Name   string        `json:"name"`
-	Detail string        `json:"detail,omitempty"` // what was found; safe to show
+	Detail string        `json:"detail,omitempty"` // the finding; safe to show
 	Took   time.Duration `json:"took_ns"`
 	Err    error         `json:"-"`
-	// a way of provisioning that is not taken here; Err, when it is closed, is no failure
+	// a way of making workspaces that leadctl does not use here; its Err is no failure
 	Spare bool `json:"spare,omitempty"`
 }
 
@@ -59,7 +59,7 @@ type Check struct {
 type checkList struct {
 	checks []Check
 	err    error
-	after  func(Check) // told after each check; may be nil
+	after  func(Check) // called after each check; may be nil
 }
 
 func (t *checkList) runCheck(name string, check func() error) {
@@ -75,16 +75,16 @@ func (t *checkList) runCheck(name string, check func() error) {
 	}
 }
 
-// checkBackends tries every way of making workspaces on this server, and makes none. The one that this Provisioner
-// takes comes first.
+// checkBackends checks every way of making workspaces on this server, and makes none. The one that this Provisioner
+// uses comes first.
 func (p *Provisioner) checkBackends(ctx context.Context) []Check {
 	if p.shared != nil {
 		return []Check{reportBackend("company", true, func() (string, error) { return p.shared.checkAccess(ctx) })}
 	}
 	clone := p.cluster != nil
-	taken, _ := p.databases.Backend(ctx) // BackendService after an error, which its own check reports
+	used, _ := p.databases.Backend(ctx) // BackendService after an error, which its own check reports
 	by := func(b odoo.Backend) Check {
-		return reportBackend(string(b), !clone && taken == b, func() (string, error) { return p.checkCopying(ctx, b) })
+		return reportBackend(string(b), !clone && used == b, func() (string, error) { return p.checkCopying(ctx, b) })
 	}
 	all := []Check{
 		reportBackend("raw clone", clone, func() (string, error) { return p.cluster.checkAccess(ctx) }),
@@ -96,7 +96,7 @@ func (p *Provisioner) checkBackends(ctx context.Context) []Check {
 	return slices.Insert(slices.Delete(all, at, at+1), 0, first)
 }
 
-// checkCopying reports whether a backend is open and, where databases are copied, has the template.
+// checkCopying checks that a backend is available and, where Odoo copies databases, that it has the template.
 func (p *Provisioner) checkCopying(ctx context.Context, by odoo.Backend) (string, error) {
 	detail, err := p.databases.CheckBackend(ctx, by)
 	m, copies := p.backend.(*manager)
@@ -110,8 +110,8 @@ func (p *Provisioner) checkCopying(ctx context.Context, by odoo.Backend) (string
 	return detail, err
 }
 
-func reportBackend(name string, taken bool, try func() (string, error)) Check {
+func reportBackend(name string, used bool, try func() (string, error)) Check {
 	start := time.Now()
 	found, err := try()
-	return Check{Name: name, Detail: found, Took: time.Since(start), Err: err, Spare: !taken}
+	return Check{Name: name, Detail: found, Took: time.Since(start), Err: err, Spare: !used}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// cluster makes databases by raw clone on Odoo's PostgreSQL. Each step opens its connections and closes them again:
-// Odoo's own processes need the cluster's connection slots more than an idle pool of ours would.
+// cluster makes databases by raw clone on Odoo's PostgreSQL. Each step opens its connections and closes them again,
+// because Odoo's processes need the connection slots more than an idle pool would.
 type cluster struct {
 	admin        *pgx.ConnConfig
 	template     string
@@ -21,7 +21,7 @@ type cluster struct {
 func newCluster(p Provisioning) (*cluster, error) {
 	cfg, err := pgx.ParseConfig(string(p.ClusterDSN))
 	if err != nil {
-		// pgx repeats parts of the DSN, so its words stay out.
+		// The error of pgx has parts of the DSN, so it is not shown.
 		return nil, fault.New(fault.Operator, "ODOO_POSTGRES_DSN: not a PostgreSQL connection string").WithCode(
 			odoo.CodeMisconfig)
 	}
@@ -30,7 +30,7 @@ func newCluster(p Provisioning) (*cluster, error) {
 	return &cluster{cfg, p.Template, p.Installation}, nil
 }
 
-// connect opens one database of the cluster; "" is the one that the DSN names.
+// connect opens one database of the cluster; "" is the database of the DSN.
 func (c *cluster) connect(ctx context.Context, database string) (*pgx.Conn, error) {
 	cfg := c.admin.Copy()
 	if database != "" {
@@ -49,7 +49,7 @@ func (c *cluster) ensureWorkspace(ctx context.Context, w Workspace) (bool, error
 		return false, err
 	}
 	defer admin.Close(context.WithoutCancel(ctx))
-	// Held by the session: replicas take turns at one workspace, and a killed one lets go when its connection dies.
+	// A session lock: replicas make a workspace one after the other, and a killed one frees it with its connection.
 	if _, err := admin.Exec(ctx, `SELECT pg_advisory_lock(hashtextextended($1, 0))`,
 		"leadctl workspace "+w.Database); err != nil {
 		return false, clusterFault("lock of "+w.Database, err)
@@ -64,7 +64,7 @@ func (c *cluster) ensureWorkspace(ctx context.Context, w Workspace) (bool, error
 	return true, c.createDatabase(ctx, admin, w)
 }
 
-// createDatabase clones, gives the clone its identity and commits it by renaming.
+// createDatabase clones the template, gives the clone its identity and then its final name, which is the commit point.
 func (c *cluster) createDatabase(ctx context.Context, admin *pgx.Conn, w Workspace) error {
 	half, err := lookupDatabase(ctx, admin, w.provisionalName())
 	if err != nil {
@@ -78,9 +78,10 @@ func (c *cluster) createDatabase(ctx context.Context, admin *pgx.Conn, w Workspa
 	}
 	failpoint.Hit("before odoo", "identity")
 	if err := c.setIdentity(ctx, w); err != nil {
-		// the template's fault: were its clone to stay, the next attempt would find that and no new template
+		// The template is wrong. Drop its clone, so that the next attempt clones the repaired template.
 		if fault.Is(err, fault.Operator) {
-			_ = withSoleAccess(ctx, admin, w.provisionalName(), "DROP DATABASE IF EXISTS "+quoteName(w.provisionalName()))
+			half := w.provisionalName()
+			_ = withSoleAccess(ctx, admin, half, "DROP DATABASE IF EXISTS "+quoteName(half))
 		}
 		return err
 	}
@@ -90,8 +91,8 @@ func (c *cluster) createDatabase(ctx context.Context, admin *pgx.Conn, w Workspa
 	return err
 }
 
-// cloneTemplate copies the template, which must be locked: otherwise Odoo's own sessions on it make the copy fail, and
-// it might not be a template at all but a database in use.
+// cloneTemplate copies the template, which must be locked. Otherwise Odoo's own sessions on it make the copy fail, and
+// it may be a database in use instead of a template.
 func (c *cluster) cloneTemplate(ctx context.Context, admin *pgx.Conn, name string) error {
 	t, err := lookupDatabase(ctx, admin, c.template)
 	if err != nil {
@@ -105,7 +106,7 @@ func (c *cluster) cloneTemplate(ctx context.Context, admin *pgx.Conn, name strin
 	return clusterFault("clone "+name, err)
 }
 
-// requireMarker opens the final database and compares its marker.
+// requireMarker returns an error unless the final database has the workspace's marker.
 func (c *cluster) requireMarker(ctx context.Context, w Workspace) error {
 	conn, err := c.connectOwned(ctx, w)
 	if err != nil {
@@ -114,7 +115,7 @@ func (c *cluster) requireMarker(ctx context.Context, w Workspace) error {
 	return conn.Close(ctx)
 }
 
-// connectOwned connects to the final database and returns the connection only when the marker is ours.
+// connectOwned connects to the final database and returns the connection only if it has the workspace's marker.
 func (c *cluster) connectOwned(ctx context.Context, w Workspace) (*pgx.Conn, error) {
 	conn, err := c.connect(ctx, w.Database)
 	if err != nil {
@@ -176,8 +177,8 @@ func (c *cluster) dropWorkspace(ctx context.Context, w Workspace) (bool, error) 
 	return dropped, nil
 }
 
-// archiveWorkspace renames and locks in one transaction: half of it would leave a database that Odoo serves under a
-// name nobody knows.
+// archiveWorkspace renames and locks the database in one transaction. After a rename alone, Odoo would serve the
+// database under its new name.
 func (c *cluster) archiveWorkspace(ctx context.Context, w Workspace, as string) (bool, error) {
 	admin, err := c.connect(ctx, "")
 	if err != nil {
@@ -197,7 +198,7 @@ func (c *cluster) archiveWorkspace(ctx context.Context, w Workspace, as string) 
 	if err := c.requireMarker(ctx, w); err != nil {
 		return false, err
 	}
-	for range 5 { // as in alone: Odoo may open it again in between
+	for range 5 { // as in withSoleAccess: Odoo may open the database again in between
 		if err = endSessions(ctx, admin, w.Database); err != nil {
 			return false, err
 		}
@@ -215,7 +216,7 @@ func (c *cluster) archiveWorkspace(ctx context.Context, w Workspace, as string) 
 	return err == nil, clusterFault("archive of "+w.Database, err)
 }
 
-// checkAccess: the cluster answers, the role may create databases, and the template is ready.
+// checkAccess checks that the cluster answers, that the role may create databases, and that the template is ready.
 func (c *cluster) checkAccess(ctx context.Context) (string, error) {
 	if c == nil {
 		return "", odoo.Misconfigured("Odoo PostgreSQL: ODOO_POSTGRES_DSN is not set")
@@ -231,7 +232,7 @@ func (c *cluster) checkAccess(ctx context.Context) (string, error) {
 		return "", clusterFault("role", err)
 	}
 	if !allowed {
-		return "", odoo.Misconfigured("Odoo PostgreSQL: the role may not create databases").
+		return "", odoo.Misconfigured("Odoo PostgreSQL: the role has no right to create databases").
 			WithHint("the role of ODOO_POSTGRES_DSN needs CREATEDB and membership in Odoo's role")
 	}
 	t, err := lookupDatabase(ctx, conn, c.template)

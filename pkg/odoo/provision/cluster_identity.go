@@ -12,8 +12,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// setIdentity gives the provisional database an identity of its own, in one transaction. It is SQL because Odoo must
-// not load the database before: a raw clone still has the template's uuid, session secret and accounts.
+// setIdentity gives the provisional database its own identity, in one transaction. It is SQL because Odoo must not load
+// the database before: a raw clone still has the template's uuid, session secret and accounts.
 func (c *cluster) setIdentity(ctx context.Context, w Workspace) error {
 	conn, err := c.connect(ctx, w.provisionalName())
 	if err != nil {
@@ -39,30 +39,34 @@ func (c *cluster) setIdentity(ctx context.Context, w Workspace) error {
 	return clusterFault("identity of "+w.Database, err)
 }
 
-// newIdentity replaces what must differ between two Odoo databases and sets the marker.
+// newIdentity replaces the values that must differ between two Odoo databases, and sets the marker.
 func newIdentity(ctx context.Context, tx pgx.Tx, owner string) error {
 	for _, p := range [][2]string{{"database.uuid", newUUID()}, {"database.secret", newUUID()}, {markerKey, owner}} {
-		if _, err := tx.Exec(ctx, `INSERT INTO ir_config_parameter (key, value, create_uid, create_date, write_uid, write_date)
+		if _, err := tx.Exec(ctx, `
+			INSERT INTO ir_config_parameter (key, value, create_uid, create_date, write_uid, write_date)
 			VALUES ($1, $2, 1, now() AT TIME ZONE 'utc', 1, now() AT TIME ZONE 'utc')
-			ON CONFLICT (key) DO UPDATE SET value = excluded.value, write_date = excluded.write_date`, p[0], p[1]); err != nil {
+			ON CONFLICT (key) DO UPDATE SET value = excluded.value, write_date = excluded.write_date`,
+			p[0], p[1]); err != nil {
 			return err
 		}
 	}
 	if _, err := tx.Exec(ctx, postponeJobs); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `UPDATE ir_config_parameter SET value = to_char(now() AT TIME ZONE 'utc', 'YYYY-MM-DD HH24:MI:SS')
+	_, err := tx.Exec(ctx, `UPDATE ir_config_parameter
+		SET value = to_char(now() AT TIME ZONE 'utc', 'YYYY-MM-DD HH24:MI:SS')
 		WHERE key = 'database.create_date'`)
 	return err
 }
 
-// postponeJobs: every scheduled job of a clone has been due since the template was made. They would all run at once, in
-// each of the clones, while people wait for theirs; so they get a later time, and not all the same one.
-const postponeJobs = `UPDATE ir_cron SET nextcall = date_trunc('second', now() AT TIME ZONE 'utc') + interval '10 minutes' + random() * interval '50 minutes'
+// postponeJobs gives the scheduled jobs of a clone later times, spread over 50 minutes. They have been due since the
+// template was made and would otherwise all run at once in every new clone.
+const postponeJobs = `UPDATE ir_cron
+	SET nextcall = date_trunc('second', now() AT TIME ZONE 'utc') + interval '10 minutes'
+		+ random() * interval '50 minutes'
 	WHERE active AND nextcall < now() AT TIME ZONE 'utc' + interval '10 minutes'`
 
-// closeAccounts leaves no account of the template usable: no passwords, no keys, and no login named admin to try them
-// on.
+// closeAccounts makes every account of the template unusable: no passwords, no keys, and no account named admin.
 func closeAccounts(ctx context.Context, tx pgx.Tx, database string) error {
 	if _, err := tx.Exec(ctx, `UPDATE res_users SET password = NULL`); err != nil {
 		return err
@@ -70,13 +74,13 @@ func closeAccounts(ctx context.Context, tx pgx.Tx, database string) error {
 	if _, err := tx.Exec(ctx, `DELETE FROM res_users_apikeys`); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `UPDATE res_users SET login = $1 WHERE id = (
-		SELECT res_id FROM ir_model_data WHERE module = 'base' AND name = 'user_admin' AND model = 'res.users')`, "admin@"+database)
+	_, err := tx.Exec(ctx, `UPDATE res_users SET login = $1 WHERE id = (SELECT res_id FROM ir_model_data
+		WHERE module = 'base' AND name = 'user_admin' AND model = 'res.users')`, "admin@"+database)
 	return err
 }
 
-// installKey makes secret the only API key and the only credential of leadctl's account. Nothing is written when it
-// already is.
+// installKey makes secret the only API key and the only credential of the account. It writes nothing when that is so
+// already.
 func installKey(ctx context.Context, tx pgx.Tx, login string, secret odoo.Secret) error {
 	var uid int64
 	var password *string
@@ -113,7 +117,7 @@ func installKey(ctx context.Context, tx pgx.Tx, login string, secret odoo.Secret
 	return err
 }
 
-// readParameter reads one of Odoo's system parameters, "" when it is not set or the database is not Odoo's.
+// readParameter returns one of Odoo's system parameters, "" when it is not set or the database is not Odoo's.
 func readParameter(ctx context.Context, conn *pgx.Conn, key string) (string, error) {
 	var isOdoo bool
 	if err := conn.QueryRow(ctx, `SELECT to_regclass('ir_config_parameter') IS NOT NULL`).Scan(&isOdoo); err != nil ||
@@ -128,7 +132,7 @@ func readParameter(ctx context.Context, conn *pgx.Conn, key string) (string, err
 	return value, clusterFault("parameter "+key, err)
 }
 
-// newUUID is a random (version 4) UUID.
+// newUUID returns a random (version 4) UUID.
 func newUUID() string {
 	b := make([]byte, 16)
 	rand.Read(b)

@@ -13,17 +13,17 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// keyIndexLength is how many leading characters of an API key Odoo stores in the clear to find the row.
+// keyIndexLength is the number of leading characters of an API key that Odoo stores in the clear to find the row.
 const keyIndexLength = 8
 
-// keyRounds is what Odoo itself uses for keys: they are random, so stretching adds nothing.
+// keyRounds is Odoo's own number of rounds for keys. Keys are random, so more rounds add nothing.
 const keyRounds = 6000
 
 // ab64 is passlib's base64: "." for "+", no padding.
 var ab64 = base64.NewEncoding("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./").WithPadding(
 	base64.NoPadding)
 
-// hashSecret is the modular-crypt string that Odoo stores for keys and passwords.
+// hashSecret returns the modular-crypt string that Odoo stores for a key or password.
 func hashSecret(s odoo.Secret, rounds int) (string, error) {
 	salt := make([]byte, 16)
 	rand.Read(salt)

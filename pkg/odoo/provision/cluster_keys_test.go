@@ -8,11 +8,12 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// TestKeyHash compares with what Python's hashlib makes of the same key and salt, in passlib's notation.
+// TestKeyHash compares with the hash that Python's hashlib makes of the same key and salt, in passlib's notation.
 func TestKeyHash(t *testing.T) {
 	t.Parallel()
 	const key = odoo.Secret("0123456789abcdef0123456789abcdef01234567")
-	const stored = "$pbkdf2-sha512$6000$AAECAwQFBgcICQoLDA0ODw$mi5LGW9qszqFb2e2hQCGiw1BOSkqeOc9PxJzSBMDM0aBX1r0bTlxQaWkuSEStC0tyULu25HAZTaEZpdqlQ5t5Q"
+	const stored = "$pbkdf2-sha512$6000$AAECAwQFBgcICQoLDA0ODw$" +
+		"mi5LGW9qszqFb2e2hQCGiw1BOSkqeOc9PxJzSBMDM0aBX1r0bTlxQaWkuSEStC0tyULu25HAZTaEZpdqlQ5t5Q"
 	salt := make([]byte, 16)
 	for i := range salt {
 		salt[i] = byte(i)

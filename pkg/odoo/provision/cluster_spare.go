@@ -11,15 +11,15 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// To make a user is the most expensive thing that Odoo does in a first sign-in, and it does it in Python, for one
-// workspace after the other. So the template holds one more user, archived and without any way to sign in, whom a
-// clone's first person takes over: SQL gives it the person's login, name and address, in the places where Odoo would
-// have written them. The live tests compare the outcome with a user whom Odoo made.
+// Making a user is the slowest step of a first sign-in: Odoo does it in Python, for one workspace after the other. So
+// the template has a spare user, archived and without a way to sign in. In a clone, the first person gets this user:
+// SQL sets the person's login, name and address where Odoo would have written them. The live tests compare the outcome
+// with a user that Odoo made.
 
-// spareLogin is the spare's login and name. No person's login is like it, since those are addresses.
+// spareLogin is the spare user's login and name. It never equals a person's login, because those are e-mail addresses.
 const spareLogin = odoo.ServiceLogin + "-spare"
 
-// ensureSpare makes the spare, in a template that is cloned.
+// ensureSpare makes the spare user in a template.
 func ensureSpare(ctx context.Context, s *odoo.Session) error {
 	there, err := s.SearchCount(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", spareLogin)},
 		Archived: true})
@@ -30,11 +30,11 @@ func ensureSpare(ctx context.Context, s *odoo.Session) error {
 	return err
 }
 
-// plainAddress is one that Odoo's normal form of an address leaves as it is.
+// plainAddress matches an address that Odoo stores unchanged.
 var plainAddress = regexp.MustCompile(`^[a-z0-9._%+-]+@[a-z0-9.-]+$`)
 
-// takeSpareUser: for the first person the spare is there, for the others it is not, nor in a clone of an older
-// template.
+// takeSpareUser turns the spare user into u and returns its id. It returns 0 when the clone has no spare user, which is
+// so after the first person and in a clone of an older template.
 func (c *cluster) takeSpareUser(ctx context.Context, w Workspace, u User) (uid int64, err error) {
 	if !plainAddress.MatchString(u.Email) {
 		return 0, nil
@@ -64,11 +64,13 @@ func convertSpare(ctx context.Context, tx pgx.Tx, uid, partner int64, u User) er
 		sql  string
 		args []any
 	}{
-		{`UPDATE res_users SET login = $2, active = true, signature = replace(signature, $3, $4), write_date = now() AT TIME ZONE 'utc' WHERE id = $1`,
+		{`UPDATE res_users SET login = $2, active = true, signature = replace(signature, $3, $4),
+			write_date = now() AT TIME ZONE 'utc' WHERE id = $1`,
 			[]any{uid, u.Email, spareLogin, html.EscapeString(u.Name)}},
-		{`UPDATE res_partner SET name = $2, email = $3, email_normalized = $3, active = true, partner_share = false, write_date = now() AT TIME ZONE 'utc' WHERE id = $1`,
+		{`UPDATE res_partner SET name = $2, email = $3, email_normalized = $3, active = true, partner_share = false,
+			write_date = now() AT TIME ZONE 'utc' WHERE id = $1`,
 			[]any{partner, u.Name, u.Email}},
-		// The picture with the spare's initial; without one Odoo draws the person's.
+		// The picture has the spare user's initial. Without a picture, Odoo draws one with the person's initial.
 		{`DELETE FROM ir_attachment WHERE res_model = 'res.partner' AND res_id = $1 AND res_field LIKE 'image_%'`,
 			[]any{partner}},
 	} {
@@ -79,7 +81,7 @@ func convertSpare(ctx context.Context, tx pgx.Tx, uid, partner int64, u User) er
 	return renamePartner(ctx, tx, partner, u.Name)
 }
 
-// renamePartner sets the column that holds a contact's full name.
+// renamePartner sets the column with a contact's full name.
 func renamePartner(ctx context.Context, tx pgx.Tx, partner int64, name string) error {
 	column, err := fullNameColumn(ctx, tx)
 	if err == nil {
@@ -88,9 +90,10 @@ func renamePartner(ctx context.Context, tx pgx.Tx, partner int64, name string) e
 	return err
 }
 
-// fullNameColumn is the column that holds a contact's full name, which changed between 14 and 19.
+// fullNameColumn returns the column with a contact's full name. Its name differs between Odoo 14 and 19.
 func fullNameColumn(ctx context.Context, tx pgx.Tx) (column string, err error) {
-	err = tx.QueryRow(ctx, `SELECT attname FROM pg_attribute WHERE attrelid = 'res_partner'::regclass AND attname IN ('complete_name', 'display_name')
-		AND NOT attisdropped ORDER BY attname LIMIT 1`).Scan(&column)
+	err = tx.QueryRow(ctx, `SELECT attname FROM pg_attribute WHERE attrelid = 'res_partner'::regclass
+		AND attname IN ('complete_name', 'display_name') AND NOT attisdropped
+		ORDER BY attname LIMIT 1`).Scan(&column)
 	return column, err
 }

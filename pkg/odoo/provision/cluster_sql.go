@@ -11,15 +11,14 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// commitName is the moment a workspace comes to exist.
+// commitName gives a database its final name. From that moment the workspace exists.
 func commitName(ctx context.Context, admin *pgx.Conn, from, to string) error {
 	err := withSoleAccess(ctx, admin, from, "ALTER DATABASE "+quoteName(from)+" RENAME TO "+quoteName(to))
 	return clusterFault("rename to "+to, err)
 }
 
-// withSoleAccess runs a statement that PostgreSQL refuses while anybody is connected to the database. Odoo lists every
-// database that its role owns and may have opened this one; it opens it again when it has a reason to, so this takes a
-// few attempts.
+// withSoleAccess runs a statement that PostgreSQL refuses while a session is open on the database. It ends the sessions
+// and tries up to five times, because Odoo may open any database of its role again.
 func withSoleAccess(ctx context.Context, admin *pgx.Conn, database, sql string) error {
 	var err error
 	for range 5 {
@@ -33,15 +32,15 @@ func withSoleAccess(ctx context.Context, admin *pgx.Conn, database, sql string) 
 	return err
 }
 
-// endSessions ends the sessions of clients. Autovacuum is left out, which only a superuser may end: PostgreSQL sends it
-// away by itself. (DROP DATABASE … WITH (FORCE) does not know the difference, and fails for that reason now and then.)
+// endSessions ends the client sessions on a database. It leaves autovacuum alone, which only a superuser may end and
+// which PostgreSQL stops by itself. (DROP DATABASE … WITH (FORCE) tries to end autovacuum too and sometimes fails.)
 func endSessions(ctx context.Context, admin *pgx.Conn, database string) error {
 	_, err := admin.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 		WHERE datname = $1 AND pid <> pg_backend_pid() AND backend_type = 'client backend'`, database)
 	return clusterFault("sessions of "+database, err)
 }
 
-// databaseState is what the catalog says about a database.
+// databaseState is what PostgreSQL's catalog says about a database.
 type databaseState struct {
 	exists, locked bool
 	owner          string
@@ -69,7 +68,7 @@ func pgCode(err error) string {
 	return ""
 }
 
-// clusterFault classifies a failure of Odoo's PostgreSQL; nil stays nil and what is classified already stays as it is.
+// clusterFault classifies a failure of Odoo's PostgreSQL. nil and faults stay unchanged.
 func clusterFault(what string, err error) error {
 	var f *fault.Error
 	if err == nil || errors.As(err, &f) {

@@ -21,27 +21,34 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// The raw clone is SQL against Odoo's PostgreSQL. Here it runs on a real PostgreSQL, as a role like Odoo's (CREATEDB,
-// no superuser), over a template that has the few tables of Odoo which it touches; the live tests run it over Odoo's
-// own.
+// The raw clone is SQL on Odoo's PostgreSQL. These tests run it on a real PostgreSQL, as a role like Odoo's (CREATEDB,
+// no superuser). The template has only the tables of Odoo that the clone uses. The live tests use Odoo's own template.
 
 var odooTables = []string{
 	`CREATE TABLE ir_config_parameter (id serial PRIMARY KEY, key text UNIQUE NOT NULL, value text,
 		create_uid int, write_uid int, create_date timestamp, write_date timestamp)`,
-	`CREATE TABLE res_users (id serial PRIMARY KEY, login text UNIQUE NOT NULL, password text, active bool, partner_id int, signature text, write_date timestamp)`,
-	`CREATE TABLE res_partner (id serial PRIMARY KEY, name text, complete_name text, commercial_company_name text, email text, email_normalized text, active bool, partner_share bool, write_date timestamp)`,
-	`INSERT INTO res_partner (id, name, complete_name, active, partner_share) VALUES (50, 'leadctl-spare', 'leadctl-spare', false, true)`,
+	`CREATE TABLE res_users (id serial PRIMARY KEY, login text UNIQUE NOT NULL, password text, active bool,
+		partner_id int, signature text, write_date timestamp)`,
+	`CREATE TABLE res_partner (id serial PRIMARY KEY, name text, complete_name text, commercial_company_name text,
+		email text, email_normalized text, active bool, partner_share bool, write_date timestamp)`,
+	`INSERT INTO res_partner (id, name, complete_name, active, partner_share)
+		VALUES (50, 'leadctl-spare', 'leadctl-spare', false, true)`,
 	`CREATE TABLE res_company (id serial PRIMARY KEY, name text, partner_id int, write_date timestamp)`,
 	`INSERT INTO res_partner (id, name, complete_name) VALUES (1, 'New workspace', 'New workspace')`,
 	`INSERT INTO res_company (id, name, partner_id) VALUES (1, 'New workspace', 1), (2, 'New workspace', 50)`,
 	`CREATE TABLE ir_attachment (res_model text, res_id int, res_field text)`,
-	`INSERT INTO ir_attachment VALUES ('res.partner', 50, 'image_1920'), ('res.partner', 51, 'image_1920'), ('res.partner', 50, NULL)`,
-	`CREATE TABLE res_users_apikeys (id serial PRIMARY KEY, name text, user_id int, scope text, key text, index text, create_date timestamp)`,
+	`INSERT INTO ir_attachment VALUES ('res.partner', 50, 'image_1920'), ('res.partner', 51, 'image_1920'),
+		('res.partner', 50, NULL)`,
+	`CREATE TABLE res_users_apikeys (id serial PRIMARY KEY, name text, user_id int, scope text, key text, index text,
+		create_date timestamp)`,
 	`CREATE TABLE ir_cron (id serial PRIMARY KEY, active bool, nextcall timestamp)`,
-	`INSERT INTO ir_cron (active, nextcall) VALUES (true, now() AT TIME ZONE 'utc' - interval '1 day'), (false, now() AT TIME ZONE 'utc' - interval '1 day')`,
+	`INSERT INTO ir_cron (active, nextcall) VALUES (true, now() AT TIME ZONE 'utc' - interval '1 day'),
+		(false, now() AT TIME ZONE 'utc' - interval '1 day')`,
 	`CREATE TABLE ir_model_data (module text, name text, model text, res_id int)`,
-	`INSERT INTO res_users (id, login, password, active) VALUES (2, 'admin', 'template-hash', true), (6, 'leadctl', NULL, true)`,
-	`INSERT INTO res_users (id, login, active, partner_id, signature) VALUES (7, 'leadctl-spare', false, 50, '<div>leadctl-spare</div>')`,
+	`INSERT INTO res_users (id, login, password, active)
+		VALUES (2, 'admin', 'template-hash', true), (6, 'leadctl', NULL, true)`,
+	`INSERT INTO res_users (id, login, active, partner_id, signature)
+		VALUES (7, 'leadctl-spare', false, 50, '<div>leadctl-spare</div>')`,
 	`INSERT INTO res_users_apikeys (name, user_id, key, index) VALUES ('of the template', 2, 'x', 'y')`,
 	`INSERT INTO ir_model_data VALUES ('base', 'user_admin', 'res.users', 2)`,
 	`INSERT INTO ir_config_parameter (key, value) VALUES ('database.uuid', 'template'), ('database.secret', 'template'),
@@ -54,7 +61,7 @@ type pg struct {
 	serial atomic.Int32
 }
 
-// running is the server to stop when the tests are over, nil when none of them needed it.
+// running is the server to stop after the tests, nil when no test needed it.
 var running atomic.Pointer[pgtemp.Server]
 
 var cluster = sync.OnceValues(func() (*pg, error) {
@@ -82,7 +89,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// withRole is dsn with another role.
+// withRole returns dsn with another role.
 func withRole(dsn, role string) string {
 	u, err := url.Parse(dsn)
 	if err != nil {
@@ -92,7 +99,7 @@ func withRole(dsn, role string) string {
 	return u.String()
 }
 
-// clones is a template of its own on the shared PostgreSQL, and a provisioner over it.
+// clones is a template on the shared PostgreSQL, and a provisioner that clones it.
 type clones struct {
 	*pg
 	template, prefix string
@@ -117,7 +124,8 @@ func newClones(t *testing.T) clones {
 func (c clones) provisioner(t *testing.T, role string) *provision.Provisioner {
 	t.Helper()
 	prov, err := provision.NewProvisioner(client(t, "http://127.0.0.1:9", time.Second),
-		provision.Provisioning{Installation: "test", Template: c.template, ClusterDSN: odoo.Secret(withRole(c.dsn, role))})
+		provision.Provisioning{Installation: "test", Template: c.template,
+			ClusterDSN: odoo.Secret(withRole(c.dsn, role))})
 	require.NoError(t, err)
 	return prov
 }
@@ -182,7 +190,7 @@ func TestCloneGetsAnIdentityOfItsOwn(t *testing.T) {
 		c.prefix+"%\\_\\_new"))
 }
 
-// TestCases/D-001 at this layer: whatever a kill leaves behind, the next attempt finishes it instead of cloning again.
+// TestCases/D-001 at this layer: the next attempt finishes what a kill leaves behind, and does not clone again.
 func TestCloneIsFinishedNotRepeated(t *testing.T) {
 	t.Parallel()
 	c, ctx := newClones(t), context.Background()
@@ -211,7 +219,7 @@ func TestCloneIsFinishedNotRepeated(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The workspace's company is named once; a name that somebody gave it later stays.
+// EnsureBaseline names the workspace's company once; a later name of a user stays.
 func TestCompanyIsNamedOnce(t *testing.T) {
 	t.Parallel()
 	c, ctx := newClones(t), context.Background()
@@ -219,7 +227,8 @@ func TestCompanyIsNamedOnce(t *testing.T) {
 	_, err := c.prov.EnsureDatabase(ctx, w)
 	require.NoError(t, err)
 	names := func() string {
-		return c.text(t, w.Database, `SELECT concat_ws('|', c.name, p.name, p.complete_name, p.commercial_company_name, (SELECT name FROM res_company WHERE id = 2))
+		return c.text(t, w.Database, `SELECT concat_ws('|', c.name, p.name, p.complete_name, p.commercial_company_name,
+				(SELECT name FROM res_company WHERE id = 2))
 			FROM res_company c JOIN res_partner p ON p.id = c.partner_id WHERE c.id = 1`)
 	}
 	for range 2 {
@@ -234,8 +243,8 @@ func TestCompanyIsNamedOnce(t *testing.T) {
 	require.Equal(t, odoo.CodeForeign, fault.Code(c.prov.EnsureBaseline(ctx, foreign, "Theirs")))
 }
 
-// A clone that no attempt could finish does not stay: it would keep the next one from the template that somebody put
-// right.
+// TestHopelessCloneIsRemoved checks that a clone that no attempt could finish does not stay. It would keep the next
+// attempt from cloning the repaired template.
 func TestHopelessCloneIsRemoved(t *testing.T) {
 	t.Parallel()
 	c, ctx := newClones(t), context.Background()
@@ -264,7 +273,7 @@ func TestForeignDatabaseIsLeftAlone(t *testing.T) {
 	for what, sql := range map[string]string{
 		"another tenant's":       `UPDATE ir_config_parameter SET value = 'test/tenant/8' WHERE key = 'leadctl.owner'`,
 		"another installation's": `UPDATE ir_config_parameter SET value = 'prod/tenant/7' WHERE key = 'leadctl.owner'`,
-		"nobody's":               `DELETE FROM ir_config_parameter WHERE key = 'leadctl.owner'`,
+		"without a marker":       `DELETE FROM ir_config_parameter WHERE key = 'leadctl.owner'`,
 		"not Odoo's":             `ALTER TABLE IF EXISTS ir_config_parameter RENAME TO something_else`,
 	} {
 		c.exec(t, w.Database, sql)
@@ -281,7 +290,7 @@ func TestForeignDatabaseIsLeftAlone(t *testing.T) {
 	require.Equal(t, odoo.CodeForeign, fault.Code(err))
 }
 
-// TestSessionsDoNotStopADrop: somebody has the workspace open, as Odoo has.
+// TestSessionsDoNotStopADrop drops a workspace that another session has open, as Odoo has.
 func TestSessionsDoNotStopADrop(t *testing.T) {
 	t.Parallel()
 	c, ctx := newClones(t), context.Background()
@@ -319,14 +328,14 @@ func TestAttemptsAtOneCloneTakeTurns(t *testing.T) {
 	require.EqualValues(t, 1, made.Load())
 }
 
-func TestWhatAnOperatorMustPutRight(t *testing.T) {
+func TestOperatorFaults(t *testing.T) {
 	t.Parallel()
 	c, ctx := newClones(t), context.Background()
 	w := c.workspace(1)
 	_, err := c.provisioner(t, "meagre").EnsureDatabase(ctx, w)
 	require.Equal(t, fault.Operator, fault.KindOf(err), "a role without CREATEDB: %v", err)
 	require.NotContains(t, fault.Text(err), "meagre")
-	_, err = c.provisioner(t, "nobody_known").EnsureDatabase(ctx, w)
+	_, err = c.provisioner(t, "unknown_role").EnsureDatabase(ctx, w)
 	require.Equal(t, fault.Operator, fault.KindOf(err), "an unknown role: %v", err)
 
 	c.exec(t, "postgres", "ALTER DATABASE "+c.template+" ALLOW_CONNECTIONS true")

@@ -13,9 +13,10 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// company makes workspaces as companies of one shared database. The database carries the marker of the installation,
-// and a company of ours the external id "leadctl.tenant_<number>": Odoo keeps those unique and makes one together with
-// its record, so that racing attempts make one company. A company without it is never written to.
+// company makes workspaces as companies of one shared database. The database has the marker of the installation, and
+// each of leadctl's companies has the external id "leadctl.tenant_<number>". Odoo keeps external ids unique and makes
+// one together with its record, so concurrent attempts make one company. leadctl never writes to a company without that
+// id.
 type company struct {
 	server        *odoo.Server
 	cluster       *cluster // nil: the accounts get passwords instead of keys
@@ -24,7 +25,7 @@ type company struct {
 	login         string
 	secret        odoo.Secret
 	administrator memo.Value[*odoo.Session]
-	companies     sync.Map // tenantid.ID → int64, of those that carry our marker
+	companies     sync.Map // tenantid.ID → int64: the companies with leadctl's external id
 	canaries      memo.Value[map[string][]int64]
 }
 
@@ -47,17 +48,18 @@ func newCompany(server *odoo.Server, p Provisioning) (*company, error) {
 	return c, err
 }
 
-// companyLogin is leadctl's account for one tenant. It is no e-mail address, so no person's can collide with it.
+// companyLogin returns the login of leadctl's account for one tenant. It is not an e-mail address, so it never equals a
+// person's login.
 func companyLogin(tenant tenantid.ID) string { return odoo.ServiceLogin + "-t" + tenant.String() }
 
-// sharedMarker is what the shared database must say about itself.
+// sharedMarker returns the marker of the installation's shared database.
 func sharedMarker(installation string) string { return installation + "/shared" }
 
 const ownModule = "leadctl" // of external ids; no such module is installed
 
 func companyMark(tenant tenantid.ID) string { return "tenant_" + tenant.String() }
 
-// openAdministrator opens the shared database as its administrator, after reading the marker.
+// openAdministrator opens the shared database as its administrator and checks the marker.
 func (c *company) openAdministrator(ctx context.Context) (*odoo.Session, error) {
 	return c.administrator.Get(func() (*odoo.Session, error) {
 		s, ok, err := c.server.Open(ctx, odoo.Account{Database: c.database, Login: c.login, Secret: c.secret})
@@ -78,7 +80,7 @@ func (c *company) openAdministrator(ctx context.Context) (*odoo.Session, error) 
 	})
 }
 
-// findCompany is the company that carries the tenant's marker, 0 when there is none.
+// findCompany returns the tenant's company, 0 when there is none.
 func (c *company) findCompany(ctx context.Context, tenant tenantid.ID) (int64, error) {
 	if id, known := c.companies.Load(tenant); known {
 		return id.(int64), nil
@@ -95,7 +97,7 @@ func (c *company) findCompany(ctx context.Context, tenant tenantid.ID) (int64, e
 	return id, err
 }
 
-// requireCompany is find for those who need a company that is there.
+// requireCompany is findCompany for callers that need the company: a missing one is fault.NotFound.
 func (c *company) requireCompany(ctx context.Context, w Workspace) (int64, error) {
 	if w.Database != c.database {
 		return 0, odoo.Misconfigured("Odoo database %s of tenant %s: not the shared one", w.Database, w.Tenant)
@@ -108,7 +110,7 @@ func (c *company) requireCompany(ctx context.Context, w Workspace) (int64, error
 	return id, err
 }
 
-// openForCompany works for the tenant's company with the administrator's rights.
+// openForCompany opens the tenant's company with the administrator's rights.
 func (c *company) openForCompany(ctx context.Context, w Workspace) (*odoo.Session, error) {
 	id, err := c.requireCompany(ctx, w)
 	if err != nil {
@@ -125,7 +127,7 @@ func (c *company) ensureWorkspace(ctx context.Context, w Workspace) (bool, error
 	if w.Database != c.database {
 		return false, odoo.Misconfigured("Odoo database %s of tenant %s: not the shared one", w.Database, w.Tenant)
 	}
-	c.companies.Delete(w.Tenant) // another replica may have taken it out of the database
+	c.companies.Delete(w.Tenant) // another replica may have dropped the company
 	id, err := c.findCompany(ctx, w.Tenant)
 	if err != nil {
 		return false, err
@@ -145,7 +147,8 @@ func (c *company) ensureWorkspace(ctx context.Context, w Workspace) (bool, error
 	return id == 0, c.ensureAccount(ctx, s, w)
 }
 
-// createCompany makes company and marker in one transaction of Odoo's. An attempt that loses a race finds the winner's.
+// createCompany makes the company and its external id in one transaction of Odoo. If another attempt was faster, it
+// accepts that attempt's company.
 func (c *company) createCompany(ctx context.Context, tenant tenantid.ID) error {
 	s, err := c.openAdministrator(ctx)
 	if err != nil {
@@ -160,12 +163,13 @@ func (c *company) createCompany(ctx context.Context, tenant tenantid.ID) error {
 	return err
 }
 
-// placeholderCompanyName is a company's name until EnsureBaseline gives it the tenant's; Odoo wants each only once.
+// placeholderCompanyName is a company's name until EnsureBaseline sets the tenant's name. It has the number because
+// Odoo wants each company name only once.
 func placeholderCompanyName(tenant tenantid.ID) string {
 	return placeholderName + " " + tenant.String()
 }
 
-// ensureAccount makes leadctl's account for the tenant, in its company and no other.
+// ensureAccount makes leadctl's account for the tenant, in the tenant's company only.
 func (c *company) ensureAccount(ctx context.Context, s *odoo.Session, w Workspace) error {
 	login := companyLogin(w.Tenant)
 	uid, err := findOwnUser(ctx, s, login)
@@ -176,7 +180,7 @@ func (c *company) ensureAccount(ctx context.Context, s *odoo.Session, w Workspac
 		if uid, look := findOwnUser(ctx, s, login); look != nil || uid == 0 {
 			return err
 		}
-		return nil // another attempt was faster, and installs the same secret
+		return nil // another attempt was faster and installs the same secret
 	}
 	return c.installSecret(ctx, w)
 }
@@ -206,13 +210,13 @@ func (c *company) installSecret(ctx context.Context, w Workspace) error {
 }
 
 func (c *company) archiveWorkspace(context.Context, Workspace, string) (bool, error) {
-	return false, fault.New(fault.Unsupported, "company in the shared database %s: cannot be put aside", c.database).
-		WithHint("keep it, or drop it")
+	return false, fault.New(fault.Unsupported, "company in the shared database %s: cannot be archived", c.database).
+		WithHint("keep the workspace, or drop it")
 }
 
 func (*company) takeSpareUser(context.Context, Workspace, User) (int64, error) { return 0, nil }
 
-// checkAccess: the shared database is ours, and its record rules are in force.
+// checkAccess checks that the shared database has the installation's marker and that its record rules are active.
 func (c *company) checkAccess(ctx context.Context) (string, error) {
 	s, err := c.openAdministrator(ctx)
 	if err != nil {
@@ -223,11 +227,11 @@ func (c *company) checkAccess(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if len(missing) > 0 {
-		return "", odoo.Misconfigured("Odoo database %s: record rules missing or switched off: %s", c.database,
+		return "", odoo.Misconfigured("Odoo database %s: record rules missing or not active: %s", c.database,
 			strings.Join(missing, ", ")).
-			WithHint("leadctl odoo template prepare makes them again")
+			WithHint("make them again with: leadctl odoo template prepare")
 	}
-	detail := "shared database " + c.database + " is ours and its rules stand"
+	detail := "shared database " + c.database + " has this installation's marker and all record rules"
 	if c.cluster == nil {
 		detail += odoo.NoUniqueIndexNote
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// dropWorkspace takes a tenant out of the shared database: its accounts are archived, its leads and contacts deleted,
-// and the company, which Odoo does not delete once it was used, loses its name and our marker.
+// dropWorkspace removes a tenant from the shared database. It archives the accounts, deletes leads and contacts, and
+// takes name and external id off the company: Odoo does not delete a company that was used.
 func (c *company) dropWorkspace(ctx context.Context, w Workspace) (bool, error) {
 	id, err := c.findCompany(ctx, w.Tenant)
 	if err != nil || id == 0 {
@@ -38,8 +38,8 @@ func (c *company) dropWorkspace(ctx context.Context, w Workspace) (bool, error) 
 	return true, c.removeMarker(ctx, s, w.Tenant)
 }
 
-// retireUsers archives the company's users and takes their logins and their ties to the identity provider off them,
-// which those people may need for another workspace: Odoo wants either only once in a database.
+// retireUsers archives the company's users. It also changes their logins and removes their OAuth links, so that the
+// same people can be users of another workspace: Odoo wants each login and link only once in a database.
 func retireUsers(ctx context.Context, s *odoo.Session) error {
 	users, err := s.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("company_id", "=",
 		s.Company()), odoo.Where("id", "!=", s.UID())},
@@ -55,11 +55,11 @@ func retireUsers(ctx context.Context, s *odoo.Session) error {
 	return err
 }
 
-// deleteKeys takes the keys off a company's accounts. Odoo 14 finds a key of an archived user before the same one of
-// another.
+// deleteKeys deletes the API keys of a company's accounts. Odoo 14 finds the key of an archived user before the same
+// key of an active one.
 func (c *company) deleteKeys(ctx context.Context, id int64) error {
 	if c.cluster == nil {
-		return nil // passwords, which went with the accounts
+		return nil // the accounts have passwords, which an archived account cannot use
 	}
 	conn, err := c.cluster.connect(ctx, c.database)
 	if err != nil {
@@ -71,7 +71,7 @@ func (c *company) deleteKeys(ctx context.Context, id int64) error {
 	return clusterFault("keys in "+c.database, err)
 }
 
-// deleteAll deletes the company's records of a model, except for the people and the company that its users are.
+// deleteAll deletes the company's records of a model, but not the contacts of its users and of the company itself.
 func deleteAll(ctx context.Context, s *odoo.Session, model string) error {
 	kept, err := ownContacts(ctx, s)
 	if err != nil {
@@ -93,7 +93,7 @@ func deleteAll(ctx context.Context, s *odoo.Session, model string) error {
 	}
 }
 
-// ownContacts are the contacts that its users and the company itself are.
+// ownContacts returns the contacts of the company itself and of its users.
 func ownContacts(ctx context.Context, s *odoo.Session) ([]int64, error) {
 	contact, err := companyContact(ctx, s)
 	if err != nil {

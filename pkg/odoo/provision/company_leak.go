@@ -8,20 +8,20 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// CodeLeak is the code of a workspace that shows or yields something of another tenant's. Nothing may go on then.
+// CodeLeak is the code of a workspace that shows or changes another tenant's records. The operator must not let users
+// sign in.
 const CodeLeak = "ODOO_LEAK"
 
-// leakProbe tries, as leadctl's account of one tenant, to see and to change what is not that tenant's. What it looks
-// for is planted: contacts and a lead without a company and of the main company, a tag, a campaign, a team, made by the
-// administrator as another tenant's people would make them. Besides, whatever else the account sees must be its own
-// company's.
+// leakProbe tries to see and change other tenants' records as leadctl's account of one tenant. The canaries are such
+// records: contacts and leads without a company and of the main company, a tag, a campaign and a team. Besides, every
+// record that the account sees must belong to its company.
 type leakProbe struct {
 	session  *odoo.Session // the tenant's
 	admin    *odoo.Session
-	canaries map[string][]int64 // model → records that must be out of reach
+	canaries map[string][]int64 // model → records that the session must not reach
 }
 
-// checkLeaks is the part of the smoke test that concerns neighbours; with a database of its own a workspace has none.
+// checkLeaks runs the leak probe in a shared database. A database of one tenant has no other tenants' records.
 func (p *Provisioner) checkLeaks(ctx context.Context, s *odoo.Session) error {
 	if p.shared == nil {
 		return nil
@@ -37,9 +37,10 @@ func (p *Provisioner) checkLeaks(ctx context.Context, s *odoo.Session) error {
 	return leakProbe{s, admin, planted}.lookForLeaks(ctx)
 }
 
+// canary is the name of the records that leakProbe looks for.
 const canary = "leadctl canary"
 
-// plantCanaries makes the canaries, once in the database's life.
+// plantCanaries makes the canaries that do not exist yet and returns the records that no tenant may reach.
 func plantCanaries(ctx context.Context, s *odoo.Session) (map[string][]int64, error) {
 	main, err := s.ResolveXMLIDs(ctx, []string{"base.main_company"})
 	if err != nil {
@@ -75,7 +76,8 @@ func plantCanaries(ctx context.Context, s *odoo.Session) (map[string][]int64, er
 
 func (p leakProbe) lookForLeaks(ctx context.Context) error {
 	for model, ids := range p.canaries {
-		if err := p.requireUnseen(ctx, model, odoo.Query{Domain: odoo.Domain{odoo.Where("id", "in", ids)}}); err != nil {
+		planted := odoo.Query{Domain: odoo.Domain{odoo.Where("id", "in", ids)}}
+		if err := p.requireUnseen(ctx, model, planted); err != nil {
 			return err
 		}
 		for _, id := range ids {
@@ -100,7 +102,8 @@ func (p leakProbe) lookForLeaks(ctx context.Context) error {
 func (p leakProbe) leakFault(what string) error {
 	return fault.New(fault.Operator, "Odoo database %s: company %d of a tenant reaches others' records: %s",
 		p.session.Database(), p.session.Company(), what).
-		WithCode(CodeLeak).WithHint("switch nobody on; leadctl odoo template prepare makes the record rules again")
+		WithCode(CodeLeak).
+		WithHint("let no user sign in; make the record rules again with: leadctl odoo template prepare")
 }
 
 func (p leakProbe) requireUnseen(ctx context.Context, model string, q odoo.Query) error {
@@ -110,12 +113,13 @@ func (p leakProbe) requireUnseen(ctx context.Context, model string, q odoo.Query
 		err = p.leakFault(model + " searched")
 	}
 	if fault.Code(err) == odoo.CodeForbidden {
-		return nil // not even the model
+		return nil // the account may not read the model at all
 	}
 	return err
 }
 
-// requireUnreachable tries to read and to change one record by its number. The change sets what is there already.
+// requireUnreachable tries to read one record by its id, and to write it. The write sets the value that is there
+// already.
 func (p leakProbe) requireUnreachable(ctx context.Context, model string, id int64) error {
 	got, err := p.session.Read(ctx, model, []int64{id}, []string{"display_name"})
 	if err == nil && len(got) > 0 {
@@ -134,7 +138,7 @@ func (p leakProbe) requireUnreachable(ctx context.Context, model string, id int6
 	return ignoreRefusal(err)
 }
 
-// requireOwnCompanyOnly tries to work for another company, and to make a contact for it.
+// requireOwnCompanyOnly tries to call in another company's context, and to make a contact for that company.
 func (p leakProbe) requireOwnCompanyOnly(ctx context.Context) error {
 	main, err := p.admin.ResolveXMLIDs(ctx, []string{"base.main_company"})
 	if err != nil {
@@ -156,14 +160,14 @@ func (p leakProbe) requireOwnCompanyOnly(ctx context.Context) error {
 	return ignoreRefusal(err)
 }
 
-// countInCompany counts records in the context of one company.
+// countInCompany returns a call that counts records in the context of one company.
 func countInCompany(q odoo.Query, model string, company int64) odoo.Call {
 	c := q.Call(model, "search_count")
 	c.Context = odoo.WithContext(c.Context, "allowed_company_ids", []int64{company})
 	return c
 }
 
-// ignoreRefusal: being refused the record is what the probe is for; being refused altogether, or not answered, is not.
+// ignoreRefusal returns nil for a refused access, which is what the probe wants, and any other error unchanged.
 func ignoreRefusal(err error) error {
 	if fault.Code(err) == odoo.CodeForbidden || fault.Code(err) == odoo.CodeRejected {
 		return nil

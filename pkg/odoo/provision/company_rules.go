@@ -10,19 +10,19 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// How companies of one database are kept apart. Odoo's own rules are not enough: contacts and leads without a company
-// belong to everybody, every internal user sees every other one, and tags, sources and teams know no company at all.
-// Group rules cannot narrow that, since they are or-ed; so there is one global rule for each model, which binds
-// everybody but the administrator that leadctl works as.
+// These rules separate the companies of one database. Odoo's own rules are not enough: every user sees contacts and
+// leads without a company, internal users see each other, and tags, sources and teams have no company. Group rules
+// cannot narrow that, because Odoo joins them with "or". So leadctl adds one global rule for each model. The rules
+// restrict every user but the administrator that leadctl signs in as.
 
-// recordRule is a global record rule. Its domain sees Odoo's user, company_ids and time.
+// recordRule is a global record rule. Its domain may use Odoo's variables user, company_ids and time.
 type recordRule struct {
 	model, domain string
-	changes       bool // binds writing, making and deleting only
+	changes       bool // restricts only writing, creating and deleting
 }
 
-// Rules by whose a record is. "Made by" follows the person who made it, for models that know no company; what Odoo's
-// own installation made (user 1) stays visible to all.
+// Domains of the rules. The madeBy domains are for models without a company: they use the company of the record's
+// creator. Records of Odoo's own installation (user 1) stay visible to all.
 const (
 	ownCompany          = `[('company_id','in',company_ids)]`
 	ownPeople           = `['|',('company_id','in',company_ids),('user_ids.company_id','in',company_ids)]`
@@ -36,7 +36,8 @@ func companyRules() []recordRule {
 		{model: "res.partner", domain: ownPeople},
 		{model: "crm.lead", domain: ownCompany},
 		{model: "res.users", domain: ownCompany},
-		{model: "crm.team", domain: `['|',('company_id','in',company_ids),'&',('company_id','=',False),('create_uid','=',1)]`},
+		{model: "crm.team",
+			domain: `['|',('company_id','in',company_ids),'&',('company_id','=',False),('create_uid','=',1)]`},
 		{model: "mail.alias", domain: madeByOdooOrCompany},
 		{model: "crm.tag", domain: madeByOdooOrCompany},
 		{model: "utm.campaign", domain: madeByOdooOrCompany},
@@ -56,7 +57,7 @@ func (r recordRule) ruleName() string {
 	return "leadctl: " + r.model
 }
 
-// externalID is the rule's external id; a dot would end the module's name in it.
+// externalID returns the rule's external id. The model's dots become "_", because a dot separates module and name.
 func (r recordRule) externalID() string {
 	name := "rule_" + strings.ReplaceAll(r.model, ".", "_")
 	if r.changes {
@@ -65,8 +66,7 @@ func (r recordRule) externalID() string {
 	return ownModule + "." + name
 }
 
-// ensureRules makes the rules, or brings them back to what they shall say. The administrator is named in them by
-// number.
+// ensureRules makes the rules, or restores them when they were changed. Each rule names the administrator by user id.
 func ensureRules(ctx context.Context, s *odoo.Session) error {
 	all := companyRules()
 	names := make([]string, len(all))
@@ -84,8 +84,8 @@ func ensureRules(ctx context.Context, s *odoo.Session) error {
 				s.Database()).WithCode(odoo.CodeMisconfig)
 		}
 		domain := fmt.Sprintf("[(1,'=',1)] if user.id == %d else %s", s.UID(), r.domain)
-		rows = append(rows, []string{r.externalID(), r.ruleName(), odoo.FormatID(models[r.model]), domain, xmlBoolean(!r.changes),
-			"1", "1", "1", "1"})
+		rows = append(rows, []string{r.externalID(), r.ruleName(), odoo.FormatID(models[r.model]), domain,
+			xmlBoolean(!r.changes), "1", "1", "1", "1"})
 	}
 	return s.LoadRecords(ctx, "ir.rule", []string{"id", "name", "model_id/.id", "domain_force", "perm_read",
 		"perm_write", "perm_create", "perm_unlink", "active"}, rows)
@@ -98,7 +98,7 @@ func xmlBoolean(b bool) string {
 	return "0"
 }
 
-// missingRules are the names of rules that are not in force.
+// missingRules returns the names of the rules that are missing or not active.
 func missingRules(ctx context.Context, s *odoo.Session) ([]string, error) {
 	have, err := s.SearchRead(ctx, "ir.rule", odoo.Query{Domain: odoo.Domain{odoo.Where("name", "=like", "leadctl: %")},
 		Fields: []string{"name"}})
@@ -114,8 +114,8 @@ func missingRules(ctx context.Context, s *odoo.Session) ([]string, error) {
 	return missing, nil
 }
 
-// setDefaultCompany makes new contacts and leads of the session's company its own, whoever makes them, and the company's own
-// contact too, which Odoo made before there was a default.
+// setDefaultCompany makes the session's company the default for new contacts and leads, whichever of its users makes
+// them. It also sets the company on the company's own contact, which Odoo made before there was a default.
 func setDefaultCompany(ctx context.Context, s *odoo.Session) error {
 	for _, model := range odoo.CompanyModels {
 		_, err := s.Call(ctx, odoo.Call{Model: "ir.default", Method: "set", Args: []odoo.Arg{
@@ -139,7 +139,7 @@ func setDefaultCompany(ctx context.Context, s *odoo.Session) error {
 	return s.Write(ctx, "res.partner", odoo.IDsOf(own), odoo.Record{"company_id": s.Company()}, odoo.QuietContext())
 }
 
-// companyContact is the contact that Odoo made for the session's company.
+// companyContact returns the id of the contact that Odoo made for the session's company.
 func companyContact(ctx context.Context, s *odoo.Session) (int64, error) {
 	found, err := s.SearchRead(ctx, "res.company",
 		odoo.Query{Domain: odoo.Domain{odoo.Where("id", "=", s.Company())}, Fields: []string{"partner_id"}})

@@ -23,23 +23,24 @@ func TestCompanyOnStandIn(t *testing.T) {
 	}
 }
 
-// testCompany is the whole of what a rig with one database for all tenants must pass.
+// testCompany runs every test of a rig with one database for all tenants.
 func testCompany(t *testing.T, r rig) {
 	t.Run("shared database again", func(t *testing.T) { testTemplateAgain(t, r) })
 	t.Run("first sign-in, twice", func(t *testing.T) { testSteps(t, r) })
 	t.Run("two companies share nothing", func(t *testing.T) { testCompaniesShareNothing(t, r) })
-	t.Run("somebody else's database", func(t *testing.T) { testForeignShared(t, r) })
+	t.Run("foreign database", func(t *testing.T) { testForeignShared(t, r) })
 	t.Run("a login of another company", func(t *testing.T) { testTakenLogin(t, r) })
 	t.Run("rotation", func(t *testing.T) { testRotate(t, r) })
 	t.Run("racing attempts", func(t *testing.T) { testRace(t, r) })
 	t.Run("push", func(t *testing.T) { testPush(t, r) })
-	t.Run("push leaves theirs", func(t *testing.T) { testPushKeepsSalesChanges(t, r) })
+	t.Run("push keeps sales changes", func(t *testing.T) { testPushKeepsSalesChanges(t, r) })
 	t.Run("sign-on link", func(t *testing.T) { testSSO(t, r) })
 	t.Run("drop", func(t *testing.T) { testDropCompany(t, r) })
-	t.Run("leaks are found", func(t *testing.T) { testLeaksFound(t, r) }) // last: it opens leaks in the database
+	t.Run("leaks are found", func(t *testing.T) { testLeaksFound(t, r) }) // last: it opens leaks
 }
 
-// testCompaniesShareNothing: two tenants with every kind of record in one database, and neither reaches the other's.
+// testCompaniesShareNothing gives two tenants every kind of record in one database and checks that neither reaches the
+// other's.
 func testCompaniesShareNothing(t *testing.T, r rig) {
 	ctx := context.Background()
 	a, b := r.provision(t, 102), r.provision(t, 103)
@@ -69,7 +70,7 @@ func testCompaniesShareNothing(t *testing.T, r rig) {
 		_, err = r.prov.SmokeTest(ctx, pair[0])
 		require.NoError(t, err)
 	}
-	if r.stand == nil { // which knows no such records
+	if r.stand == nil { // the stand-in has no such records
 		testConversationsShareNothing(t, r, a, b)
 	}
 	stolen := b
@@ -78,7 +79,8 @@ func testCompaniesShareNothing(t *testing.T, r rig) {
 	require.Error(t, err, "A's secret opens B's account")
 }
 
-// testConversationsShareNothing: what hangs on a tenant's lead and contact is as far from the other tenant as those are.
+// testConversationsShareNothing checks that one tenant does not reach the messages and attachments on another tenant's
+// lead and contact.
 func testConversationsShareNothing(t *testing.T, r rig, a, b provision.Workspace) {
 	ctx := context.Background()
 	mine, err := r.prov.Session(ctx, a)
@@ -156,7 +158,7 @@ func testDropCompany(t *testing.T, r rig) {
 	signsOn := func(w provision.Workspace) error {
 		uid, err := r.prov.EnsureUser(ctx, w, provision.User{Email: "mover@example.com"})
 		require.NoError(t, err)
-		return r.ensureSSO(w, provision.OAuthProvider{Name: "Keycloak", Button: "Sign in", ClientID: "odoo", AuthEndpoint: "https://id.example.com/auth", UserInfo: "https://id.example.com/userinfo"}, uid, "mover")
+		return r.ensureSSO(w, keycloak, uid, "mover")
 	}
 	require.NoError(t, signsOn(w))
 	for _, there := range []bool{true, false} {
@@ -172,7 +174,7 @@ func testDropCompany(t *testing.T, r rig) {
 	n, err := s.SearchCount(ctx, "crm.lead", odoo.Query{})
 	require.NoError(t, err)
 	require.EqualValues(t, 1, n, "the neighbour lost a lead")
-	require.NoError(t, signsOn(other), "who was in a workspace that is gone can be in another")
+	require.NoError(t, signsOn(other), "a user of a dropped workspace can be a user of another one")
 	replica, err := provision.NewProvisioner(r.server, r.how)
 	require.NoError(t, err)
 	created, err := replica.EnsureDatabase(ctx, w)
@@ -184,11 +186,11 @@ func testDropCompany(t *testing.T, r rig) {
 	require.NoError(t, err)
 	created, err = replica.EnsureDatabase(ctx, w)
 	require.NoError(t, err)
-	require.True(t, created, "what one replica deleted, another does not take for there")
+	require.True(t, created, "a replica notices that another one dropped the workspace")
 }
 
-// testLeaksFound opens one leak after the other, as somebody might who edits Odoo's rules, and demands that the smoke
-// test fails loudly and that preparing the database again closes it.
+// testLeaksFound opens one leak after the other, as a user who edits Odoo's rules might do. The smoke test must fail
+// with CodeLeak until the rule is restored.
 func testLeaksFound(t *testing.T, r rig) {
 	ctx := context.Background()
 	w := r.provision(t, 115)
@@ -197,11 +199,11 @@ func testLeaksFound(t *testing.T, r rig) {
 	admin, ok, err := r.server.Open(ctx, odoo.Account{Database: w.Database, Login: "admin", Secret: adminPassword})
 	require.NoError(t, err)
 	require.True(t, ok)
-	// Not users and teams: the rules of contacts and of mail aliases hold for them too, since each of them is one.
+	// Users and teams are not tried: each user is a contact and each team a mail alias, and those rules apply too.
 	type hole struct{ model, field string }
 	holes := []hole{{"res.partner", "active"}, {"crm.lead", "active"}, {"crm.tag", "active"},
 		{"utm.campaign", "active"}}
-	if r.stand != nil { // a real Odoo writes nothing that may not be read, whatever the rule for writing says
+	if r.stand != nil { // a real Odoo applies the rule for reading to writes too
 		holes = append(holes, hole{"res.partner", "perm_write"}, hole{"crm.lead", "perm_write"})
 	}
 	for _, open := range holes {

@@ -6,8 +6,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo/crm"
 )
 
-// EnsureFields sees to it that the workspace has all Fields and returns the names of those this call made. A field of
-// the same name but another type is fault.Operator: converting it could lose what a user stored there.
+// EnsureFields makes those of crm.Fields that the workspace does not have, and returns their names. A field of the same
+// name but another type is fault.Operator, because a conversion could lose data of a user.
 func (p *Provisioner) EnsureFields(ctx context.Context, w Workspace) ([]string, error) {
 	s, err := p.openForSettings(ctx, w)
 	if err != nil {

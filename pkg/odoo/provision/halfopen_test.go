@@ -18,8 +18,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/tcpproxy"
 )
 
-// testHalfOpenConnection: connections stay up and nothing comes back through them, whether or not Odoo did what it was
-// told. Each call ends with its deadline, and neither a slot nor a goroutine is left behind.
+// testHalfOpenConnection keeps connections up but lets no answer through, whether or not Odoo carried the call out.
+// Each call must end with its deadline, and leave neither a slot nor a goroutine behind.
 func testHalfOpenConnection(t *testing.T) {
 	r := standIn(t, odootest.Options{})
 	w := r.provision(t, 6)
@@ -52,7 +52,7 @@ func testHalfOpenConnection(t *testing.T) {
 			})
 		}
 		assert.Eventually(t, func() bool { return len(r.stand.Calls()) > before }, time.Minute, time.Millisecond,
-			"the server hears it")
+			"the server gets the call")
 		assert.Positive(t, running())
 		wg.Wait()
 		end()

@@ -4,7 +4,7 @@ package provision_test
 
 import "testing"
 
-// TestLiveOdoo14 is what TestLiveOdoo19 is for that version, as far as it goes.
+// TestLiveOdoo14 is TestLiveOdoo19 for version 14, without JSON-2.
 func TestLiveOdoo14(t *testing.T) {
 	t.Parallel()
 	const server = "LEADCTL_LIVE_ODOO14"
@@ -12,7 +12,7 @@ func TestLiveOdoo14(t *testing.T) {
 	t.Run("cluster", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "c14", true)) })
 	t.Run("service", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "s14", false)) })
 	t.Run("broken off", func(t *testing.T) { testBrokenOffLive(t, liveRig(t, server, "s14", false)) })
-	t.Run("SQL and Odoo are alike", func(t *testing.T) { testSQLMatchesOdoo(t, liveRig(t, server, "c14", true)) })
+	t.Run("SQL matches Odoo", func(t *testing.T) { testSQLMatchesOdoo(t, liveRig(t, server, "c14", true)) })
 	t.Run("company", func(t *testing.T) { testCompany(t, liveShared(t, server, "k14", true)) })
 	t.Run("company by service", func(t *testing.T) { testCompany(t, liveShared(t, server, "w14", false)) })
 }

@@ -8,35 +8,32 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// TestLiveOdoo19 does not wait for TestLiveOdoo14, nor that for this: the servers are two processes. The forms come
-// first, so that the template that Odoo can open is made by form. Without XML-RPC it is as it will be after 19: nothing
-// but JSON-2 and the pages.
+// TestLiveOdoo19 runs in parallel with TestLiveOdoo14, because the servers are two processes. The forms come first, so
+// that they make the template that Odoo can open. Without XML-RPC the server is as after version 19: it has only JSON-2
+// and JSON-RPC.
 func TestLiveOdoo19(t *testing.T) {
 	t.Parallel()
 	const server = "LEADCTL_LIVE_ODOO"
 	t.Run("without XML-RPC", func(t *testing.T) {
-		testWorkspace(t,
-			liveRig(t, server, "x19", false, "/xmlrpc", "/jsonrpc"))
+		testWorkspace(t, liveRig(t, server, "x19", false, "/xmlrpc", "/jsonrpc"))
 	})
 	t.Run("cluster without XML-RPC", func(t *testing.T) {
-		testWorkspace(t,
-			liveRig(t, server, "y19", true, "/xmlrpc", "/jsonrpc"))
+		testWorkspace(t, liveRig(t, server, "y19", true, "/xmlrpc", "/jsonrpc"))
 	})
 	t.Run("cluster", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "c19", true)) })
-	t.Run("cluster, told to speak XML-RPC", func(t *testing.T) {
+	t.Run("cluster, XML-RPC configured", func(t *testing.T) {
 		testWorkspace(t, liveRig(t, server, "c19", true).withOptions(t, odoo.Options{Protocol: odoo.ProtocolXMLRPC}))
 	})
 	t.Run("service", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "s19", false)) })
-	t.Run("service, told to speak XML-RPC", func(t *testing.T) {
+	t.Run("service, XML-RPC configured", func(t *testing.T) {
 		testWorkspace(t, liveRig(t, server, "s19", false).withOptions(t, odoo.Options{Protocol: odoo.ProtocolXMLRPC}))
 	})
 	t.Run("broken off", func(t *testing.T) { testBrokenOffLive(t, liveRig(t, server, "c19", true)) })
-	t.Run("SQL and Odoo are alike", func(t *testing.T) { testSQLMatchesOdoo(t, liveRig(t, server, "c19", true)) })
+	t.Run("SQL matches Odoo", func(t *testing.T) { testSQLMatchesOdoo(t, liveRig(t, server, "c19", true)) })
 	t.Run("burst", func(t *testing.T) { testBurst(t, liveRig(t, server, "c19", true)) })
 	t.Run("company", func(t *testing.T) { testCompany(t, liveShared(t, server, "k19", true)) })
 	t.Run("company by service", func(t *testing.T) { testCompany(t, liveShared(t, server, "w19", false)) })
 	t.Run("company without XML-RPC", func(t *testing.T) {
-		testCompany(t,
-			liveShared(t, server, "w19", false, "/xmlrpc", "/jsonrpc"))
+		testCompany(t, liveShared(t, server, "w19", false, "/xmlrpc", "/jsonrpc"))
 	})
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// requireEnv demands a setting: with the tag and without a server these tests are red, not skipped.
+// requireEnv returns a setting. With the tag "live" and without a server, the tests fail instead of being skipped.
 func requireEnv(t *testing.T, name string) string {
 	t.Helper()
 	v := os.Getenv(name)
@@ -32,9 +32,9 @@ func requireEnv(t *testing.T, name string) string {
 	return v
 }
 
-// liveRig makes databases on the server that the variables prefix_URL, prefix_DSN and prefix_MASTER_FILE describe, from
-// a locked template where the cluster is at hand and from one that Odoo can open elsewhere; both stay for the next run.
-// What begins as shut says is kept from leadctl, as by a proxy.
+// liveRig makes databases on the server of the variables prefix_URL, prefix_DSN and prefix_MASTER_FILE: with cluster
+// from a locked template, else from one that Odoo can open. Both templates stay for the next run. A proxy refuses the
+// paths that begin with one of shut.
 func liveRig(t *testing.T, variables, name string, cluster bool, shut ...string) rig {
 	t.Helper()
 	template := "lct_template_s"
@@ -45,7 +45,7 @@ func liveRig(t *testing.T, variables, name string, cluster bool, shut ...string)
 		shut...)
 }
 
-// liveShared makes companies in one database there.
+// liveShared makes companies in one database on that server.
 func liveShared(t *testing.T, variables, name string, cluster bool, shut ...string) rig {
 	t.Helper()
 	return liveRigFor(t, variables, name, cluster,
@@ -61,8 +61,8 @@ func liveRigFor(t *testing.T, variables, name string, cluster bool, how provisio
 	if len(shut) > 0 {
 		address = startBlockingProxy(t, address, shut)
 	}
-	r := rig{server: client(t, address, 2*time.Minute), prefix: "lct_" + name, dsn: requireEnv(t, variables+"_DSN"), how: how,
-		shut: shut}
+	r := rig{server: client(t, address, 2*time.Minute), prefix: "lct_" + name,
+		dsn: requireEnv(t, variables+"_DSN"), how: how, shut: shut}
 	r.how.Installation, r.how.Master = "live", odoo.Secret(strings.TrimSpace(string(secret)))
 	if cluster {
 		r.how.ClusterDSN = odoo.Secret(r.dsn)
@@ -73,7 +73,7 @@ func liveRigFor(t *testing.T, variables, name string, cluster bool, how provisio
 	return r
 }
 
-// startProxy is a proxy in front of a server.
+// startProxy starts a proxy for a server and returns its address.
 func startProxy(t *testing.T, address string, serve func(w http.ResponseWriter, r *http.Request,
 	odoo http.Handler)) string {
 	t.Helper()
@@ -85,7 +85,7 @@ func startProxy(t *testing.T, address string, serve func(w http.ResponseWriter, 
 	return proxy.URL
 }
 
-// startBlockingProxy is a proxy that refuses some of what is asked.
+// startBlockingProxy starts a proxy that refuses the paths that begin with one of shut.
 func startBlockingProxy(t *testing.T, address string, shut []string) string {
 	t.Helper()
 	return startProxy(t, address, func(w http.ResponseWriter, r *http.Request, odoo http.Handler) {
@@ -97,8 +97,8 @@ func startBlockingProxy(t *testing.T, address string, shut []string) string {
 	})
 }
 
-// testSQLMatchesOdoo compares what leadctl wrote in SQL with what Odoo wrote itself: but for who is meant and when it was, the
-// same stands in every column.
+// testSQLMatchesOdoo compares the rows that leadctl wrote in SQL with rows that Odoo wrote. All columns but names, ids
+// and times must be equal.
 func testSQLMatchesOdoo(t *testing.T, r rig) {
 	testUserSQLMatchesOdoo(t, r)
 	testCompanySQLMatchesOdoo(t, r)
@@ -116,7 +116,7 @@ func (r rig) connect(t *testing.T, w provision.Workspace) *pgx.Conn {
 	return conn
 }
 
-// testCompanySQLMatchesOdoo: a company that SQL named, and one that Odoo did.
+// testCompanySQLMatchesOdoo compares a company that SQL named with one that Odoo named.
 func testCompanySQLMatchesOdoo(t *testing.T, r rig) {
 	ctx := context.Background()
 	var companies [2]string
@@ -141,7 +141,7 @@ func testCompanySQLMatchesOdoo(t *testing.T, r rig) {
 	require.Equal(t, strings.ReplaceAll(companies[1], "bb & <Sons>", "aa & <Sons>"), companies[0])
 }
 
-// testUserSQLMatchesOdoo: the user that took the template's spare over, and one whom Odoo made.
+// testUserSQLMatchesOdoo compares the user that was the template's spare with one that Odoo made.
 func testUserSQLMatchesOdoo(t *testing.T, r rig) {
 	ctx := context.Background()
 	w := r.provision(t, 130)
@@ -152,7 +152,8 @@ func testUserSQLMatchesOdoo(t *testing.T, r rig) {
 		require.NoError(t, err)
 		require.NoError(t, conn.QueryRow(ctx, `SELECT jsonb_pretty(jsonb_build_object(
 				'user', to_jsonb(u) - '{id,partner_id,create_date,write_date,create_uid,write_uid}'::text[],
-				'partner', to_jsonb(p) - '{id,commercial_partner_id,calendar_last_notif_ack,create_date,write_date,create_uid,write_uid}'::text[],
+				'partner', to_jsonb(p) - '{id,commercial_partner_id,calendar_last_notif_ack}'::text[]
+					- '{create_date,write_date,create_uid,write_uid}'::text[],
 				'own commercial partner', p.commercial_partner_id = p.id,
 				'groups', (SELECT jsonb_agg(gid ORDER BY gid) FROM res_groups_users_rel WHERE uid = u.id),
 				'companies', (SELECT jsonb_agg(cid ORDER BY cid) FROM res_company_users_rel WHERE user_id = u.id)))
@@ -171,7 +172,7 @@ func testUserSQLMatchesOdoo(t *testing.T, r rig) {
 	require.Equal(t, strings.ReplaceAll(people[1], "bb", "aa"), people[0])
 }
 
-// testBurst makes twenty workspaces at once and reports how long each took; scripts/bench holds the times to a limit.
+// testBurst makes twenty workspaces at once and logs how long each took. scripts/bench limits the times.
 func testBurst(t *testing.T, r rig) {
 	took := make([]time.Duration, 20)
 	var wg sync.WaitGroup

@@ -7,8 +7,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// manager has Odoo make databases, for installations whose PostgreSQL is out of reach. It signs
-// in to a clone with the template's administrator once, and closes that door before the clone gets its final name.
+// manager has Odoo make databases, for installations whose PostgreSQL leadctl cannot reach. It signs in to a clone
+// once, as the template's administrator. Before the clone gets its final name, the manager changes that administrator's
+// login and password.
 type manager struct {
 	server       *odoo.Server
 	databases    *odoo.Databases
@@ -37,8 +38,8 @@ func (m *manager) ensureWorkspace(ctx context.Context, w Workspace) (bool, error
 	return true, err
 }
 
-// acceptExisting: with the workspace there, a provisional database beside it belongs to nobody. A crash leaves one
-// where a name is given by copying.
+// acceptExisting accepts a workspace that exists. It drops a provisional database beside it: with the forms, a rename
+// is a copy, and a crash leaves both.
 func (m *manager) acceptExisting(ctx context.Context, w Workspace) error {
 	if _, err := m.openOwned(ctx, w); err != nil {
 		return err
@@ -46,8 +47,8 @@ func (m *manager) acceptExisting(ctx context.Context, w Workspace) error {
 	return m.databases.DropLeftover(ctx, w.provisionalName())
 }
 
-// acceptConcurrent finds out whether a failed attempt was only slower than another one, or lost its last answer: then
-// the workspace is there. Odoo offers no lock to prevent that.
+// acceptConcurrent accepts the workspace after a failed attempt if it exists: then another attempt was faster, or an
+// answer was lost. Odoo has no lock that would prevent this. Otherwise it returns failed.
 func (m *manager) acceptConcurrent(ctx context.Context, w Workspace, failed error) error {
 	if done, err := m.databases.Exists(ctx, w.Database); err != nil || !done {
 		return failed
@@ -60,7 +61,7 @@ func (m *manager) createDatabase(ctx context.Context, w Workspace) error {
 		return err
 	}
 	if err := m.setIdentity(ctx, w); err != nil {
-		// the template's fault: were its clone to stay, the next attempt would find that and no new template
+		// The template is wrong. Drop its clone, so that the next attempt copies the repaired template.
 		if fault.Is(err, fault.Operator) {
 			_, _ = m.databases.Drop(ctx, w.provisionalName())
 		}
@@ -69,7 +70,7 @@ func (m *manager) createDatabase(ctx context.Context, w Workspace) error {
 	return m.databases.Rename(ctx, w.provisionalName(), w.Database)
 }
 
-// cloneTemplate copies the template unless a broken attempt already did, or another one does at the same time.
+// cloneTemplate copies the template, unless an interrupted or concurrent attempt already did.
 func (m *manager) cloneTemplate(ctx context.Context, name string) error {
 	exists, err := m.databases.Exists(ctx, name)
 	if err != nil || exists {
@@ -88,8 +89,8 @@ func (m *manager) cloneTemplate(ctx context.Context, name string) error {
 	return odoo.MasterRefused(err)
 }
 
-// setIdentity does over RPC what cluster.identify does in SQL. The order matters for a crash in between: leadctl's
-// account gets its secret first, and the template's administrator loses his last.
+// setIdentity does over RPC what cluster.setIdentity does in SQL. The order matters for a crash in between: leadctl's
+// account gets its secret first, and the template's administrator loses its credentials last.
 func (m *manager) setIdentity(ctx context.Context, w Workspace) error {
 	db := w.provisionalName()
 	own, ok, err := m.openServiceAccount(ctx, db, w.Secret)
@@ -114,7 +115,7 @@ func (m *manager) setIdentity(ctx context.Context, w Workspace) error {
 	if err := m.closeTemplateAdministrator(ctx, own, w); err != nil {
 		return err
 	}
-	return own.SetParameter(ctx, "database.secret", newUUID()) // which ends all sessions
+	return own.SetParameter(ctx, "database.secret", newUUID()) // ends all sessions
 }
 
 // openServiceAccount signs in as leadctl's account.
@@ -122,8 +123,8 @@ func (m *manager) openServiceAccount(ctx context.Context, db string, secret odoo
 	return m.server.Open(ctx, odoo.Account{Database: db, Login: odoo.ServiceLogin, Secret: secret})
 }
 
-// installServiceSecret signs in as the template's administrator and gives leadctl's account its secret, as a password: over RPC
-// Odoo does not let a key be chosen, and the caller's stored secret must be the one that works.
+// installServiceSecret signs in as the template's administrator and sets the secret of leadctl's account. The secret
+// becomes a password: over RPC Odoo makes keys itself, but the secret that the caller has stored must work.
 func (m *manager) installServiceSecret(ctx context.Context, db string, secret odoo.Secret) (*odoo.Session, error) {
 	admin, ok, err := m.server.Open(ctx, odoo.Account{Database: db, Login: m.login, Secret: m.secret})
 	if err != nil {
@@ -148,14 +149,14 @@ func (m *manager) installServiceSecret(ctx context.Context, db string, secret od
 	}
 	s, ok, err := m.openServiceAccount(ctx, db, secret)
 	if err == nil && !ok {
-		err = fault.New(fault.Unavailable, "Odoo account %s in %s: the password just set is refused", odoo.ServiceLogin,
-			db)
+		err = fault.New(fault.Unavailable, "Odoo account %s in %s: Odoo refuses the password that was just set",
+			odoo.ServiceLogin, db)
 	}
 	return s, err
 }
 
-// closeTemplateAdministrator gives the template's administrator a login of its own and a password nobody knows, and
-// makes sure that the old ones are refused.
+// closeTemplateAdministrator gives the template's administrator another login and a random password, and checks that
+// Odoo refuses the old ones.
 func (m *manager) closeTemplateAdministrator(ctx context.Context, own *odoo.Session, w Workspace) error {
 	users, err := own.SearchRead(ctx, "res.users",
 		odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", m.login)}, Fields: []string{"login"}})
@@ -170,12 +171,13 @@ func (m *manager) closeTemplateAdministrator(ctx context.Context, own *odoo.Sess
 	}
 	_, open, err := m.server.Authenticate(ctx, own.Database(), m.login, m.secret)
 	if err == nil && open {
-		err = fault.New(fault.Unavailable, "Odoo database %s: the template's credentials still open it", own.Database())
+		err = fault.New(fault.Unavailable, "Odoo database %s: Odoo still accepts the template's credentials",
+			own.Database())
 	}
 	return err
 }
 
-// openOwned signs in to the final database and demands the marker.
+// openOwned signs in to the final database and checks its marker.
 func (m *manager) openOwned(ctx context.Context, w Workspace) (*odoo.Session, error) {
 	s, ok, err := m.openServiceAccount(ctx, w.Database, w.Secret)
 	if err != nil {
@@ -195,7 +197,7 @@ func (m *manager) openOwned(ctx context.Context, w Workspace) (*odoo.Session, er
 	return s, nil
 }
 
-// installSecret cannot open an account from outside. Whoever asks for it was refused just before.
+// installSecret always fails: without SQL, leadctl cannot open an account whose secret Odoo has just refused.
 func (m *manager) installSecret(_ context.Context, w Workspace) error {
 	return credentialsRefused(odoo.ServiceLogin, w)
 }

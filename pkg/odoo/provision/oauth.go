@@ -7,26 +7,25 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// Codes of users who are left as they are.
+// Codes of users that leadctl does not change.
 const (
-	CodeUserLinked   = "ODOO_USER_LINKED"   // to another subject
-	CodeUserArchived = "ODOO_USER_ARCHIVED" // by somebody, on purpose
+	CodeUserLinked   = "ODOO_USER_LINKED"   // the user is linked to another subject
+	CodeUserArchived = "ODOO_USER_ARCHIVED" // an administrator of the workspace archived the user
 )
 
-// OAuthProvider is the identity provider that people sign in to Odoo with, as Odoo's auth_oauth knows it: the implicit
+// OAuthProvider is the identity provider for signing in to Odoo, with the settings of Odoo's auth_oauth: the implicit
 // flow, a public client, no secret.
 type OAuthProvider struct {
-	Name         string // shown to operators; also how leadctl finds its provider again
+	Name         string // shown to operators; leadctl finds its provider by this name
 	Button       string // shown on the sign-in page
-	ClientID     string // public client with redirect <Odoo>/auth_oauth/signin
+	ClientID     string // public client with the redirect URL <Odoo>/auth_oauth/signin
 	AuthEndpoint string // the provider's authorization endpoint
-	// asked by Odoo's server with the token; must answer the subject, and should check the audience, which Odoo does
-	// not
+	// Odoo's server sends the token there. It must answer the subject, and should check the audience: Odoo does not.
 	UserInfo string
 }
 
-// EnsureProvider sees to it that the workspace offers exactly this provider on its sign-in page and admits nobody whom
-// leadctl did not link. It returns the provider's id there.
+// EnsureProvider makes this provider the only one on the workspace's sign-in page, and closes free sign-up. It returns
+// the provider's id there.
 func (p *Provisioner) EnsureProvider(ctx context.Context, w Workspace, sso OAuthProvider) (int64, error) {
 	s, err := p.openForSettings(ctx, w)
 	if err != nil {
@@ -38,8 +37,8 @@ func (p *Provisioner) EnsureProvider(ctx context.Context, w Workspace, sso OAuth
 	return ensureProvider(ctx, s, sso)
 }
 
-// LinkUser ties user uid to the provider's subject. fault.Conflict with CodeUserLinked: that user is linked to somebody
-// else.
+// LinkUser links user uid to the provider's subject. fault.Conflict with CodeUserLinked means that the user is linked
+// to another subject.
 func (p *Provisioner) LinkUser(ctx context.Context, w Workspace, provider, uid int64, subject string) error {
 	if subject == "" {
 		return fault.New(fault.Internal, "tenant %s: SSO link without a subject", w.Tenant)
@@ -51,8 +50,8 @@ func (p *Provisioner) LinkUser(ctx context.Context, w Workspace, provider, uid i
 	return linkUser(ctx, s, uid, provider, subject)
 }
 
-// CheckSSO is nil when EnsureProvider would change nothing; it writes nothing. Else fault.Operator with the first
-// difference.
+// CheckSSO returns nil when EnsureProvider would change nothing, and otherwise fault.Operator with the first
+// difference. It writes nothing.
 func (p *Provisioner) CheckSSO(ctx context.Context, w Workspace, sso OAuthProvider) error {
 	s, err := p.openForSettings(ctx, w)
 	if err != nil {
@@ -74,15 +73,15 @@ func (p *Provisioner) CheckSSO(ctx context.Context, w Workspace, sso OAuthProvid
 	case err != nil:
 		return err
 	case len(on) != 1 || on[0].Text("name") != sso.Name:
-		return differs("%d sign-in providers are enabled, where %s alone should be", len(on), sso.Name)
+		return differs("%d sign-in providers are enabled, want only %s", len(on), sso.Name)
 	case !hasValues(on[0], sso.providerRecord()):
-		return differs("the sign-in provider %s is not set up as it should be", sso.Name)
+		return differs("the settings of the sign-in provider %s differ", sso.Name)
 	}
 	return nil
 }
 
-// LinkedSubject is the provider's subject that a login is tied to, "" when it is tied to none. fault.NotFound: no such
-// user.
+// LinkedSubject returns the subject that the user with this login is linked to, "" for none. fault.NotFound means that
+// there is no such user.
 func (p *Provisioner) LinkedSubject(ctx context.Context, w Workspace, login string) (string, error) {
 	s, err := p.openForSettings(ctx, w)
 	if err != nil {
@@ -91,7 +90,7 @@ func (p *Provisioner) LinkedSubject(ctx context.Context, w Workspace, login stri
 	found, err := s.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", login)},
 		Fields: []string{"oauth_uid"}})
 	if err == nil && len(found) == 0 {
-		err = fault.New(fault.NotFound, "Odoo user %s in %s: there is none", login, s.Database())
+		err = fault.New(fault.NotFound, "Odoo user %s in %s: missing", login, s.Database())
 	}
 	if err != nil {
 		return "", err
@@ -99,7 +98,8 @@ func (p *Provisioner) LinkedSubject(ctx context.Context, w Workspace, login stri
 	return found[0].Text("oauth_uid"), nil
 }
 
-// ssoParameters close free sign-up, which Odoo leaves open, and make 19 send the token in a header instead of the URL.
+// ssoParameters close free sign-up, which Odoo leaves open. They also make Odoo 19 send the token in a header instead
+// of the URL.
 func ssoParameters() [][2]string {
 	return [][2]string{{"auth_signup.invitation_scope", "b2b"}, {"auth_oauth.authorization_header", "1"}}
 }
@@ -153,7 +153,7 @@ func ensureProvider(ctx context.Context, s *odoo.Session, sso OAuthProvider) (in
 	return ids[0], nil
 }
 
-// hasValues reports whether the fields that r has are as want says.
+// hasValues reports whether the fields of r have the values of want.
 func hasValues(r odoo.Record, want odoo.Record) bool {
 	for field, value := range r {
 		if w, asked := want[field]; asked && w != value {
@@ -163,8 +163,8 @@ func hasValues(r odoo.Record, want odoo.Record) bool {
 	return true
 }
 
-// linkUser ties the user to the subject: Odoo does not do that by e-mail address, and answers "access denied" without
-// it.
+// linkUser links the user to the subject. Odoo does not find users by e-mail address, and refuses to sign in a user
+// without a link.
 func linkUser(ctx context.Context, s *odoo.Session, uid, provider int64, subject string) error {
 	found, err := s.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("id", "=", uid)},
 		Archived: true,
@@ -173,7 +173,7 @@ func linkUser(ctx context.Context, s *odoo.Session, uid, provider int64, subject
 		return err
 	}
 	if len(found) == 0 {
-		return fault.New(fault.NotFound, "Odoo user %d in %s", uid, s.Database())
+		return fault.New(fault.NotFound, "Odoo user %d in %s: missing", uid, s.Database())
 	}
 	switch is := found[0].Text("oauth_uid"); {
 	case is == subject && found[0].Int("oauth_provider_id") == provider:

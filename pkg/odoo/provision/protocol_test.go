@@ -20,8 +20,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo/provision"
 )
 
-// TestProtocolIsChosen: on 19 JSON-2 for keys and the pages' own for passwords, XML-RPC elsewhere, and what is
-// configured before all.
+// TestProtocolIsChosen checks the protocol: on 19 JSON-2 for keys and JSON-RPC for passwords, XML-RPC for older
+// versions, and always the configured one.
 func TestProtocolIsChosen(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -34,17 +34,17 @@ func TestProtocolIsChosen(t *testing.T) {
 		code           string
 	}{
 		{"19 with keys", "", 19, true, false, "/json/2/", ""},
-		{"19 with keys, told otherwise", odoo.ProtocolXMLRPC, 19, true, false, "/xmlrpc/2/object", ""},
+		{"19 with keys, XML-RPC configured", odoo.ProtocolXMLRPC, 19, true, false, "/xmlrpc/2/object", ""},
 		{"19 with passwords", odoo.ProtocolAuto, 19, false, false, "/web/dataset/call_kw/", ""},
-		{"19 with passwords, told otherwise", odoo.ProtocolXMLRPC, 19, false, false, "/xmlrpc/2/object", ""},
+		{"19 with passwords, XML-RPC configured", odoo.ProtocolXMLRPC, 19, false, false, "/xmlrpc/2/object", ""},
 		{"14 with passwords", odoo.ProtocolAuto, 14, false, false, "/xmlrpc/2/object", ""},
 		{"14 with keys", odoo.ProtocolAuto, 14, true, false, "/xmlrpc/2/object", ""},
 		{"19 with keys, shut", odoo.ProtocolAuto, 19, true, true, "/json/2/", ""},
 		{"19 with passwords, shut", odoo.ProtocolAuto, 19, false, true, "/web/dataset/call_kw/", ""},
-		{"14 cannot", odoo.ProtocolJSON2, 14, true, false, "", odoo.CodeMisconfig},
-		{"passwords cannot", odoo.ProtocolJSON2, 19, false, false, "", odoo.CodeMisconfig},
+		{"JSON-2 configured on 14", odoo.ProtocolJSON2, 14, true, false, "", odoo.CodeMisconfig},
+		{"JSON-2 configured with passwords", odoo.ProtocolJSON2, 19, false, false, "", odoo.CodeMisconfig},
 		{"14 shut", odoo.ProtocolAuto, 14, false, true, "", odoo.CodeMisconfig},
-		{"XML-RPC told, and shut", odoo.ProtocolXMLRPC, 19, true, true, "", odoo.CodeMisconfig},
+		{"XML-RPC configured and shut", odoo.ProtocolXMLRPC, 19, true, true, "", odoo.CodeMisconfig},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -65,7 +65,7 @@ func TestProtocolIsChosen(t *testing.T) {
 			require.NoError(t, err)
 			how := r.how
 			if c.keys {
-				how.ClusterDSN = "postgres://nobody@localhost:1/nothing" // never asked here
+				how.ClusterDSN = "postgres://unused@localhost:1/unused" // this test never connects
 			}
 			prov, err := provision.NewProvisioner(server, how)
 			var s *odoo.Session
@@ -86,7 +86,8 @@ func TestProtocolIsChosen(t *testing.T) {
 	}
 }
 
-// TestPagesSayNo: what the pages refuse or cannot keep is asked of XML-RPC where that is open.
+// TestPagesSayNo checks that leadctl asks over XML-RPC, where that is open, after JSON-RPC refused a sign-in or lost a
+// session.
 func TestPagesSayNo(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -149,18 +150,18 @@ func TestPagesSayNo(t *testing.T) {
 			require.Equal(t, odoo.CodeMissing, fault.Code(err))
 		})
 	}
-	require.Positive(t, lost.Load(), "a session was opened and given back")
+	require.Positive(t, lost.Load(), "JSON-RPC opened a session, and the balancer lost it")
 }
 
-// testCutAnywhere breaks each answer of a first sign-in off at a random byte, header included; the second attempt
-// brings it to the end, with no effect done twice.
+// testCutAnywhere breaks off each answer of a first sign-in at a random byte, header included. The second attempt must
+// finish the sign-in and do nothing twice.
 func testCutAnywhere(t *testing.T, o odootest.Options) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
 	for at := range 100 {
 		r := standIn(t, o)
-		var calls atomic.Int64 // a connection that broke may be asked over by another one meanwhile
+		var calls atomic.Int64 // concurrent: a broken call may be sent again on another connection
 		cut := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
 			if calls.Add(1) != int64(at+1) {
 				r.stand.ServeHTTP(out, in)
@@ -186,7 +187,7 @@ func testCutAnywhere(t *testing.T, o odootest.Options) {
 	t.Fatal("the sign-in takes more calls than the script reaches")
 }
 
-// breakOffAnswer carries the call out and sends a random beginning of its answer, then a reset.
+// breakOffAnswer carries the call out, sends a random beginning of its answer, and resets the connection.
 func breakOffAnswer(t *testing.T, out http.ResponseWriter, in *http.Request, server http.Handler, random *rand.Rand) {
 	rec := httptest.NewRecorder()
 	server.ServeHTTP(rec, in)

@@ -11,53 +11,55 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// Modes: what a workspace is.
+// Modes say what a workspace is.
 const (
 	ModeDatabase = "database" // a database per tenant, cloned from the template
-	ModeCompany  = "company"  // a company per tenant in one shared database, kept apart by record rules
+	ModeCompany  = "company"  // a company per tenant in one shared database, separated by record rules
 )
 
-// Provisioning says how workspaces are made. With ClusterDSN they are raw clones on the PostgreSQL cluster (0.2 s each,
-// and other tenants do not notice); without it Odoo's database service copies the template (1 to 2 s).
+// Provisioning holds the settings for making workspaces. With ClusterDSN, workspaces are raw clones on the PostgreSQL
+// cluster (0.2 s each, without an effect on other tenants). Without it, Odoo's database service copies the template (1
+// to 2 s).
 type Provisioning struct {
-	Installation string // names this leadctl installation in every marker: letters, digits, ".", "_", "-"
+	Installation string // the installation's name in every marker: letters, digits, ".", "_", "-"
 	Template     string // the prepared template's database (ODOO_TEMPLATE_DB)
 
-	ClusterDSN odoo.Secret // Odoo's PostgreSQL as a role that may create databases (ODOO_POSTGRES_DSN)
+	ClusterDSN odoo.Secret // Odoo's PostgreSQL, with a role that may create databases (ODOO_POSTGRES_DSN)
 
 	Master         odoo.Secret // Odoo's master password (ODOO_MASTER_PASSWORD), for the database service
-	TemplateLogin  string      // administrator of the template, for the database service; "admin" by default
-	TemplateSecret odoo.Secret // its password; a clone refuses it before it gets its final name
+	TemplateLogin  string      // the template's administrator, for the database service; "admin" by default
+	TemplateSecret odoo.Secret // the administrator's password; a clone refuses it before it gets its final name
 
-	// In ModeCompany, Shared is the database of all tenants, which PrepareTemplate made, and TemplateLogin with
-	// TemplateSecret opens its administrator. ClusterDSN is optional there: with it the tenants' accounts have API
-	// keys, else passwords.
+	// In ModeCompany, Shared is the database of all tenants, which PrepareTemplate made. TemplateLogin and
+	// TemplateSecret are those of its administrator. ClusterDSN is optional: with it, the tenants' accounts have API
+	// keys instead of passwords.
 	Mode   string // ModeDatabase by default
 	Shared string // ODOO_DEFAULT_DB_NAME
 }
 
-// Provisioner makes and repairs workspaces. Each method is one step of onboarding: it looks, acts and looks again, may
-// be repeated at any time, and touches only databases that carry the marker of this installation and the workspace's
+// Provisioner makes and repairs workspaces. Each method is one step of onboarding. It looks, acts and looks again, and
+// may be repeated at any time. It changes only databases with the marker of this installation and the workspace's
 // tenant. It is safe for concurrent use.
 type Provisioner struct {
 	server    *odoo.Server
 	backend   backend
-	shared    *company        // the maker in ModeCompany, nil elsewhere
-	cluster   *cluster        // the maker where the cluster is at hand, nil elsewhere
-	databases *odoo.Databases // of which a manager makes them
-	keys      bool            // accounts have API keys, so that JSON-2 can be spoken; else passwords
-	// workspaces made at once: Odoo loads a new database for as long as the copying takes, and others wait for both
+	shared    *company        // the backend in ModeCompany, else nil
+	cluster   *cluster        // the backend for raw clones, else nil
+	databases *odoo.Databases // for the manager
+	keys      bool            // accounts have API keys, which JSON-2 needs; else passwords
+	// limits concurrent attempts: copying and loading a database delay other calls
 	slots chan struct{}
-	uids  sync.Map // signInKey → int64: who leadctl's account is, so that not every step has to ask
+	uids  sync.Map // signInKey → int64: user ids of leadctl's accounts, which save a sign-in for each step
 }
 
-// signInKey names a sign-in that succeeded, by digest rather than by secret.
+// signInKey identifies a successful sign-in. It has a digest instead of the secret.
 type signInKey struct {
 	database string
 	digest   [sha256.Size]byte
 }
 
-// NewProvisioner chooses the way of provisioning and makes no call. fault.Operator: settings missing or malformed.
+// NewProvisioner returns a Provisioner. It chooses the way of making workspaces and makes no call. fault.Operator means
+// that settings are missing or malformed.
 func NewProvisioner(server *odoo.Server, p Provisioning) (*Provisioner, error) {
 	if !installationName.MatchString(p.Installation) {
 		return nil, odoo.Misconfigured("installation name %q: not of the form [A-Za-z0-9._-]{1,63}", p.Installation)
@@ -69,7 +71,7 @@ func NewProvisioner(server *odoo.Server, p Provisioning) (*Provisioner, error) {
 		slots: make(chan struct{}, 3)}
 	if server.Protocol() == odoo.ProtocolJSON2 && !out.keys {
 		return nil, odoo.Misconfigured(
-			"odoo.protocol json2: takes API keys only, and without the cluster there are none").
+			"odoo.protocol json2: needs API keys, and leadctl makes them only with ODOO_POSTGRES_DSN").
 			WithHint("set ODOO_POSTGRES_DSN, or odoo.protocol to auto")
 	}
 	var err error
@@ -84,7 +86,7 @@ func NewProvisioner(server *odoo.Server, p Provisioning) (*Provisioner, error) {
 		out.cluster, err = newCluster(p)
 		out.backend = out.cluster
 	case p.Master == "" || p.TemplateSecret == "":
-		err = odoo.Misconfigured("Odoo provisioning: neither the cluster nor the database service is configured").
+		err = odoo.Misconfigured("Odoo provisioning: neither PostgreSQL nor the database service is configured").
 			WithHint("set ODOO_POSTGRES_DSN, or ODOO_MASTER_PASSWORD with the template's administrator password")
 	default:
 		out.backend = newManager(server, out.databases, p)
@@ -95,7 +97,7 @@ func NewProvisioner(server *odoo.Server, p Provisioning) (*Provisioner, error) {
 	return out, nil
 }
 
-// Mode is ModeDatabase or ModeCompany.
+// Mode returns ModeDatabase or ModeCompany.
 func (p *Provisioner) Mode() string {
 	if p.shared != nil {
 		return ModeCompany
@@ -103,7 +105,7 @@ func (p *Provisioner) Mode() string {
 	return ModeDatabase
 }
 
-// DatabaseName is where the tenant's workspace is: a database of its own, or the shared one.
+// DatabaseName returns the database of the tenant's workspace: its own one, or the shared one.
 func (p *Provisioner) DatabaseName(prefix string, tenant tenantid.ID) string {
 	if p.shared != nil {
 		return p.shared.database
@@ -111,7 +113,7 @@ func (p *Provisioner) DatabaseName(prefix string, tenant tenantid.ID) string {
 	return DatabaseName(prefix, tenant)
 }
 
-// ServiceLogin is the login of leadctl's account for the tenant.
+// ServiceLogin returns the login of leadctl's account for the tenant.
 func (p *Provisioner) ServiceLogin(tenant tenantid.ID) string {
 	if p.shared != nil {
 		return companyLogin(tenant)
@@ -119,7 +121,7 @@ func (p *Provisioner) ServiceLogin(tenant tenantid.ID) string {
 	return odoo.ServiceLogin
 }
 
-// AuthType is what the secret of leadctl's account is: "api_key" or "password".
+// AuthType returns the kind of secret of leadctl's account: "api_key" or "password".
 func (p *Provisioner) AuthType() string {
 	if p.keys {
 		return "api_key"
@@ -127,9 +129,9 @@ func (p *Provisioner) AuthType() string {
 	return "password"
 }
 
-// EnsureDatabase makes the workspace's database, with its own identity and with leadctl's account in it, and reports
-// whether this call made it. fault.Operator with CodeForeign: a database of that name is not ours, and was left as it
-// is.
+// EnsureDatabase makes the workspace's database, with its own identity and leadctl's account. It reports whether this
+// call made it. fault.Operator with CodeForeign means that a database of that name exists without the workspace's
+// marker; it stays unchanged.
 func (p *Provisioner) EnsureDatabase(ctx context.Context, w Workspace) (created bool, err error) {
 	if err := w.check(); err != nil {
 		return false, err
@@ -142,13 +144,13 @@ func (p *Provisioner) EnsureDatabase(ctx context.Context, w Workspace) (created 
 	}
 	created, err = p.backend.ensureWorkspace(ctx, w)
 	if created && err == nil && p.cluster != nil {
-		_, _, _ = p.signIn(ctx, w) // has Odoo load the database; the next step sees whether it did
+		_, _, _ = p.signIn(ctx, w) // makes Odoo load the database; the next step finds any failure
 	}
 	return created, err
 }
 
-// DropDatabase deletes the workspace's database, if it carries our marker, and what a broken attempt left behind. It
-// reports whether there was anything to delete.
+// DropDatabase deletes the workspace's database, if it has the workspace's marker, and what an interrupted attempt
+// left. It reports whether there was anything to delete.
 func (p *Provisioner) DropDatabase(ctx context.Context, w Workspace) (bool, error) {
 	if err := w.check(); err != nil {
 		return false, err
@@ -157,9 +159,9 @@ func (p *Provisioner) DropDatabase(ctx context.Context, w Workspace) (bool, erro
 	return p.backend.dropWorkspace(ctx, w)
 }
 
-// Session opens the workspace as leadctl's account, over the protocol that server and account have. fault.Denied with
-// CodeAccessDenied: the stored secret is refused, and EnsureServiceAccount may put that right. A secret refused only
-// since its last use shows at the session's first call instead, with the same code.
+// Session opens the workspace as leadctl's account. fault.Denied with CodeAccessDenied means that Odoo refuses the
+// stored secret; EnsureServiceAccount may repair that. If Odoo refuses a secret that it accepted earlier, the session's
+// first call fails with the same code.
 func (p *Provisioner) Session(ctx context.Context, w Workspace) (*odoo.Session, error) {
 	if uid, known := p.uids.Load(w.signInKey()); known {
 		return p.openWithUID(ctx, w, uid.(int64))
@@ -174,8 +176,8 @@ func (p *Provisioner) Session(ctx context.Context, w Workspace) (*odoo.Session, 
 	return s, nil
 }
 
-// openForSettings opens the workspace with the right to change its settings and users: in a shared database leadctl's
-// account of a tenant has neither, and the administrator works for that tenant's company.
+// openForSettings opens the workspace with the right to change settings and users. In a shared database, leadctl's
+// account of a tenant has no such right, so the administrator works in the tenant's company.
 func (p *Provisioner) openForSettings(ctx context.Context, w Workspace) (*odoo.Session, error) {
 	if p.shared != nil {
 		return p.shared.openForCompany(ctx, w)
@@ -183,12 +185,12 @@ func (p *Provisioner) openForSettings(ctx context.Context, w Workspace) (*odoo.S
 	return p.Session(ctx, w)
 }
 
-// accountOf is leadctl's account in the workspace.
+// accountOf returns leadctl's account in the workspace.
 func (p *Provisioner) accountOf(w Workspace) odoo.Account {
 	return odoo.Account{Database: w.Database, Login: p.ServiceLogin(w.Tenant), Secret: w.Secret, Key: p.keys}
 }
 
-// openWithUID opens the workspace as a user whom Odoo let in before, without asking it again.
+// openWithUID opens the workspace with a user id from an earlier sign-in, without a call.
 func (p *Provisioner) openWithUID(ctx context.Context, w Workspace, uid int64) (*odoo.Session, error) {
 	a := p.accountOf(w)
 	a.UID = uid
@@ -211,7 +213,7 @@ func (p *Provisioner) restrictToCompany(ctx context.Context, w Workspace, s *odo
 	return s.ForCompany(id), nil
 }
 
-// signIn asks Odoo, always.
+// signIn signs in as leadctl's account. It always asks Odoo.
 func (p *Provisioner) signIn(ctx context.Context, w Workspace) (*odoo.Session, bool, error) {
 	if err := w.check(); err != nil {
 		return nil, false, err
@@ -233,17 +235,17 @@ func (w Workspace) signInKey() signInKey {
 func credentialsRefused(login string, w Workspace) error {
 	return fault.New(fault.Denied, "Odoo account %s in %s: credentials refused", login, w.Database).
 		WithCode(odoo.CodeAccessDenied).
-		WithHint("leadctl tenant provision %s --wait installs the stored secret again", w.Tenant)
+		WithHint("install the stored secret again with: leadctl tenant provision %s --wait", w.Tenant)
 }
 
-// About is what may be recorded of a workspace besides its name.
+// About describes a workspace.
 type About struct {
 	Version  string // "19.0"
-	Protocol string // ProtocolXMLRPC, ProtocolJSON2 or ProtocolWeb, whichever its sessions speak
+	Protocol string // the protocol of its sessions: ProtocolXMLRPC, ProtocolJSON2 or ProtocolWeb
 	Company  int64  // in ModeCompany; else 0
 }
 
-// About asks the server for its version, once in its life, and looks the company up.
+// About returns the server's version and the workspace's protocol and company.
 func (p *Provisioner) About(ctx context.Context, w Workspace) (About, error) {
 	v, err := p.server.CachedVersion(ctx)
 	if err != nil {
@@ -256,9 +258,9 @@ func (p *Provisioner) About(ctx context.Context, w Workspace) (About, error) {
 	return About{Version: v.Name, Protocol: s.Protocol(), Company: s.Company()}, nil
 }
 
-// ArchiveDatabase puts the workspace's database aside under another name, which it returns: nobody opens it there. ""
-// means that there was none. A database without our marker is left as it is (CodeForeign). In a shared database a
-// company cannot be put aside: fault.Unsupported.
+// ArchiveDatabase renames the workspace's database, so that leadctl no longer opens it, and returns the new name. ""
+// means that there was no database. A database without the workspace's marker stays unchanged (CodeForeign). A company
+// in a shared database cannot be archived: fault.Unsupported.
 func (p *Provisioner) ArchiveDatabase(ctx context.Context, w Workspace, at time.Time) (string, error) {
 	if err := w.check(); err != nil {
 		return "", err

@@ -6,19 +6,18 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo/crm"
 )
 
-// PushLeads brings leads into the workspace's CRM. A company is one partner, found by its UEN, and one lead that
-// leadctl scored, made together or not at all. On records that exist only leadctl's own x_ fields are written, and only
-// when they differ: names, stages, owners, phones and mails belong to the salespeople. So does the lead itself: where
-// they archived it as lost it is kept up to date, and where they moved it to another partner or deleted it, no second
-// one is made.
+// PushLeads writes leads into the workspace's CRM. A company is one partner, found by its UEN, and one lead with its
+// score, made together or not at all. On existing records it writes only leadctl's own x_ fields, and only when they
+// differ: names, stages, owners, phones and mails belong to the salespeople. It keeps a lead that they archived up to
+// date. It makes no second lead when they moved the first to another partner or deleted it.
 //
-// It may be repeated after any failure and then goes on; Pushed is valid with an error too. Two pushes to one workspace
-// at the same time could each make a lead, so the caller runs one at a time.
+// The caller may repeat it after any failure, and it goes on where it stopped. Pushed is valid with an error too. Two
+// concurrent pushes to one workspace could both make a lead, so the caller runs one at a time.
 func (p *Provisioner) PushLeads(ctx context.Context, w Workspace, leads []crm.Lead) (crm.Pushed, error) {
 	return p.pushLeads(ctx, w, leads, false)
 }
 
-// CompareLeads counts what PushLeads would do, and writes nothing.
+// CompareLeads returns what PushLeads would do, and writes nothing.
 func (p *Provisioner) CompareLeads(ctx context.Context, w Workspace, leads []crm.Lead) (crm.Pushed, error) {
 	return p.pushLeads(ctx, w, leads, true)
 }

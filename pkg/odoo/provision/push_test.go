@@ -42,7 +42,7 @@ func testPush(t *testing.T, r rig) {
 	require.NoError(t, err)
 	require.Len(t, lead, 1)
 	require.Equal(t, "lead", lead[0].Text("type"))
-	require.Zero(t, lead[0].Int("user_id"), "nobody's yet")
+	require.Zero(t, lead[0].Int("user_id"), "a new lead has no salesperson")
 	require.InDelta(t, leads[7].Score, lead[0].Float("x_pre_sdr_score"), 1e-9)
 
 	// A salesperson renames the company and archives the lead; tomorrow's score changes neither.
@@ -62,8 +62,8 @@ func testPush(t *testing.T, r rig) {
 	require.Zero(t, n, "the archived lead came back")
 }
 
-// testPushKeepsSalesChanges: a lead that salespeople moved, deleted or merged away is not made again, and a contact that was
-// theirs before gets one lead.
+// testPushKeepsSalesChanges checks that a push does not make a lead again that salespeople moved, deleted or merged,
+// and that a contact from before gets one lead.
 func testPushKeepsSalesChanges(t *testing.T, r rig) {
 	ctx := context.Background()
 	w := r.provision(t, 117)

@@ -17,21 +17,21 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// rig is a server with a prepared template and a way of making workspaces on it: the stand-in here, real servers under
-// the tag "live". What is tested on one is tested on the others by the same code.
+// rig is a server with a prepared template and a way of making workspaces on it. The server is the stand-in, or with
+// the tag "live" a real one. The same tests run on all rigs.
 type rig struct {
 	server *odoo.Server
 	how    provision.Provisioning
 	prov   *provision.Provisioner
 	stand  *odootest.Server // nil on a real server
 	url    string
-	dsn    string // of a real server's PostgreSQL, for tidying up
+	dsn    string // a real server's PostgreSQL, for dropping databases
 	prefix string
-	shut   []string // beginnings of paths that a proxy before the server keeps shut
-	speaks string   // the protocol that it is told to speak; "" leaves the choice to it
+	shut   []string // path prefixes that a proxy before the server refuses
+	speaks string   // the configured protocol; "" for the server's choice
 }
 
-// withOptions is the same rig, with its server used in another way.
+// withOptions returns the same rig with other options for its server.
 func (r rig) withOptions(t *testing.T, o odoo.Options) rig {
 	t.Helper()
 	o.BaseURL, o.Timeout = cmp.Or(o.BaseURL, r.server.BaseURL()), cmp.Or(o.Timeout, 2*time.Minute)
@@ -44,7 +44,7 @@ func (r rig) withOptions(t *testing.T, o odoo.Options) rig {
 	return r
 }
 
-// backendName is how workspaces come to be there.
+// backendName returns the name of the rig's way of making workspaces, as in a Report.
 func (r rig) backendName() string {
 	switch {
 	case r.how.ClusterDSN != "":
@@ -60,7 +60,7 @@ const (
 	adminPassword = "the-template-password"
 )
 
-// standIn is a rig over a fresh stand-in, which costs microseconds.
+// standIn returns a rig with a new stand-in.
 func standIn(t *testing.T, o odootest.Options) rig {
 	t.Helper()
 	return standInFor(t, o, provision.Provisioning{Template: "tmpl"})
@@ -101,7 +101,7 @@ func (r *rig) prepare(t *testing.T) {
 	checks, err := provision.PrepareTemplate(context.Background(), r.server, r.template())
 	for _, c := range checks {
 		if r.stand != nil && c.Err == nil {
-			continue // microseconds
+			continue // it took microseconds
 		}
 		t.Logf("template: %-24s %6.2fs %v", c.Name, c.Took.Seconds(), c.Err)
 	}
@@ -117,7 +117,7 @@ func (r rig) workspace(t *testing.T, id tenantid.ID) provision.Workspace {
 	switch {
 	case r.stand != nil:
 	case r.how.Mode == provision.ModeCompany:
-		_, err := r.prov.DropDatabase(context.Background(), w) // of a run that was killed
+		_, err := r.prov.DropDatabase(context.Background(), w) // a killed run may have left it
 		require.NoError(t, err)
 		t.Cleanup(func() { _, err := r.prov.DropDatabase(context.Background(), w); assert.NoError(t, err) })
 	default:
@@ -127,8 +127,8 @@ func (r rig) workspace(t *testing.T, id tenantid.ID) provision.Workspace {
 	return w
 }
 
-// dropDatabases removes a database whoever made it, so that a test on a real server begins and ends without one. It does so in
-// SQL, which takes no time from the Odoo process that the tests are waiting for.
+// dropDatabases drops a workspace's databases with or without a marker, so that a test on a real server begins and ends
+// without them. It does so in SQL, because that takes no time from the Odoo process of the tests.
 func (r rig) dropDatabases(t *testing.T, name string) {
 	t.Helper()
 	ctx := context.Background()
@@ -136,14 +136,14 @@ func (r rig) dropDatabases(t *testing.T, name string) {
 	require.NoError(t, err)
 	defer conn.Close(ctx)
 	for _, n := range []string{name, name + "__new"} {
-		require.EventuallyWithT(t, func(c *assert.CollectT) { // autovacuum may be in it
+		require.EventuallyWithT(t, func(c *assert.CollectT) { // autovacuum may have it open
 			_, err := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+n+" WITH (FORCE)")
 			assert.NoError(c, err)
 		}, time.Minute, 100*time.Millisecond)
 	}
 }
 
-// provision makes a workspace whole.
+// provision makes a workspace's database.
 func (r rig) provision(t *testing.T, id tenantid.ID) provision.Workspace {
 	t.Helper()
 	w := r.workspace(t, id)
@@ -153,7 +153,7 @@ func (r rig) provision(t *testing.T, id tenantid.ID) provision.Workspace {
 	return w
 }
 
-// sessionJSON2 opens db over JSON-2 without asking Odoo who holds the key.
+// sessionJSON2 opens db over JSON-2 without asking Odoo which user holds the key.
 func sessionJSON2(t *testing.T, server *odoo.Server, db string, key odoo.Secret) *odoo.Session {
 	t.Helper()
 	a := odoo.Account{Database: db, Secret: key, Key: true, UID: 1, Over: odoo.ProtocolJSON2}

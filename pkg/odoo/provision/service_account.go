@@ -13,9 +13,9 @@ type ServiceAccount struct {
 	UID   int64
 }
 
-// EnsureServiceAccount sees to it that the workspace's secret opens leadctl's account. A refused secret is installed
-// again where the cluster's DSN allows that; otherwise the answer is fault.Denied with CodeAccessDenied. It never tries
-// any other credentials to get in.
+// EnsureServiceAccount makes sure that the workspace's secret opens leadctl's account. Where ClusterDSN allows it, it
+// installs a refused secret again; otherwise it returns fault.Denied with CodeAccessDenied. It never tries other
+// credentials.
 func (p *Provisioner) EnsureServiceAccount(ctx context.Context, w Workspace) (ServiceAccount, error) {
 	s, ok, err := p.signIn(ctx, w)
 	if err != nil {
@@ -43,9 +43,9 @@ func (p *Provisioner) reinstallSecret(ctx context.Context, w Workspace) (*odoo.S
 	return s, p.forgetSecrets(ctx, w, s.UID())
 }
 
-// Rotate replaces the secret of leadctl's account: w carries the one in force, next the one to come, and both are
-// stored by the caller, so that a crash on either side of the change loses neither. It is done when next opens the
-// account and the old one does not, whether this call did it or an earlier one.
+// Rotate replaces the secret of leadctl's account: w has the current one, next is the new one. The caller has stored
+// both, so that a crash before or after the change loses neither. Rotate succeeds when next opens the account and the
+// old secret does not, also when an earlier call made the change.
 func (p *Provisioner) Rotate(ctx context.Context, w Workspace, next odoo.Secret) error {
 	after := w
 	after.Secret = next
@@ -67,8 +67,8 @@ func (p *Provisioner) Rotate(ctx context.Context, w Workspace, next odoo.Secret)
 	return p.requireRefused(ctx, w, s.UID())
 }
 
-// requireRefused makes sure that a secret is refused at sign-in and, where XML-RPC is open, by the cache there of those
-// accepted before.
+// requireRefused checks that Odoo refuses a secret at sign-in and, where XML-RPC is open, also in calls: XML-RPC has a
+// cache of accepted secrets.
 func (p *Provisioner) requireRefused(ctx context.Context, w Workspace, uid int64) error {
 	_, opens, err := p.signIn(ctx, w)
 	if err != nil {
@@ -95,11 +95,11 @@ func (p *Provisioner) requireRefused(ctx context.Context, w Workspace, uid int64
 			return err
 		}
 	}
-	return fault.New(fault.Unavailable, "Odoo account %s in %s: the old secret still opens it",
+	return fault.New(fault.Unavailable, "Odoo account %s in %s: Odoo still accepts the old secret",
 		p.ServiceLogin(w.Tenant), w.Database)
 }
 
-// exchangeSecret installs the new secret: through the cluster where there is one, else as the account itself.
+// exchangeSecret installs the new secret: in SQL with ClusterDSN, else as the account itself.
 func (p *Provisioner) exchangeSecret(ctx context.Context, w, after Workspace) (*odoo.Session, error) {
 	err := p.backend.installSecret(ctx, after)
 	if fault.Code(err) != odoo.CodeAccessDenied {
@@ -118,8 +118,8 @@ func (p *Provisioner) exchangeSecret(ctx context.Context, w, after Workspace) (*
 	return p.Session(ctx, after)
 }
 
-// forgetSecrets makes the Odoo processes drop their caches of accepted secrets: over XML-RPC a deleted key keeps
-// working until something is written on its user.
+// forgetSecrets makes the Odoo processes drop their caches of accepted secrets. Over XML-RPC a deleted key works until
+// its user is written.
 func (p *Provisioner) forgetSecrets(ctx context.Context, w Workspace, uid int64) error {
 	s, err := p.openForSettings(ctx, w)
 	if err != nil {
@@ -128,15 +128,16 @@ func (p *Provisioner) forgetSecrets(ctx context.Context, w Workspace, uid int64)
 	return s.Write(ctx, "res.users", []int64{uid}, odoo.Record{"active": true}, nil)
 }
 
-// requireNoDefaultPassword makes sure that the database is not one of those that Odoo leaves behind with admin/admin.
+// requireNoDefaultPassword checks that admin/admin does not open the database. Odoo leaves that account behind when
+// making a database fails.
 func (p *Provisioner) requireNoDefaultPassword(ctx context.Context, db string) error {
 	_, open, err := p.server.Authenticate(ctx, db, "admin", "admin")
 	if err != nil {
 		return err
 	}
 	if open {
-		return fault.New(fault.Operator, "Odoo database %s: admin/admin opens it", db).WithCode(odoo.CodeMisconfig).
-			WithHint("the template was not prepared by leadctl odoo template prepare")
+		return odoo.Misconfigured("Odoo database %s: the login admin with the password admin opens it", db).
+			WithHint("prepare the template with: leadctl odoo template prepare")
 	}
 	return nil
 }

@@ -9,13 +9,12 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo/crm"
 )
 
-// smokeRef marks the partners of smoke tests, so that what a crash left behind is found and removed.
+// smokeRef marks the partners of smoke tests, so that a later test can remove what a crash left.
 const smokeRef = "leadctl-smoke-"
 
-// SmokeTest proves that the workspace can be used: it signs in, finds the CRM and the fields of Fields, and makes,
-// reads, changes and deletes one marked partner. It proves, too, that Odoo's default password does not open the
-// administrator's account, and that people sign in one way alone. The checks made so far are returned with the error of
-// the one that failed.
+// SmokeTest checks that the workspace works: it signs in, finds the CRM and crm.Fields, and makes, reads, changes and
+// deletes one marked partner. It also checks that Odoo's default password does not open the administrator's account,
+// and that people can sign in in only one way. With an error it returns the checks up to the failed one.
 func (p *Provisioner) SmokeTest(ctx context.Context, w Workspace) ([]Check, error) {
 	var s *odoo.Session
 	t := checkList{}
@@ -38,7 +37,7 @@ func runSmokeChecks(ctx context.Context, s *odoo.Session, t *checkList) {
 	tryRoundTrip(ctx, s, t)
 }
 
-// tryRoundTrip takes one marked partner through its life.
+// tryRoundTrip makes, reads, changes and deletes one marked partner.
 func tryRoundTrip(ctx context.Context, s *odoo.Session, t *checkList) {
 	ref := smokeRef + string(odoo.NewSecret())
 	var ids []int64
@@ -61,8 +60,8 @@ func tryRoundTrip(ctx context.Context, s *odoo.Session, t *checkList) {
 	t.runCheck("tidy", func() error { return tidySmoke(ctx, s, ref) })
 }
 
-// requireClosedSignOn: where people sign in through a provider, it must be one alone, and admit nobody whom leadctl did
-// not link.
+// requireClosedSignOn checks that at most one sign-in provider is enabled, and that it admits only users whom leadctl
+// linked.
 func (p *Provisioner) requireClosedSignOn(ctx context.Context, w Workspace) error {
 	s, err := p.openForSettings(ctx, w)
 	if err != nil {
@@ -73,25 +72,25 @@ func (p *Provisioner) requireClosedSignOn(ctx context.Context, w Workspace) erro
 		return err
 	}
 	if len(on) > 1 {
-		return odoo.Misconfigured("Odoo database %s: %d providers offered for signing in", s.Database(),
-			len(on)).WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
+		return odoo.Misconfigured("Odoo database %s: %d sign-in providers are enabled, want one", s.Database(),
+			len(on)).WithHint("repair it with: leadctl odoo sso configure --tenant %s", w.Tenant)
 	}
 	off, err := s.DifferingParameters(ctx, ssoParameters())
 	if err != nil || len(off) == 0 {
 		return err
 	}
-	return odoo.Misconfigured("Odoo database %s: %s is %q instead of %q", s.Database(), off[0].Key, off[0].Is,
+	return odoo.Misconfigured("Odoo database %s: parameter %s is %q, not %q", s.Database(), off[0].Key, off[0].Is,
 		off[0].Want).
-		WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
+		WithHint("repair it with: leadctl odoo sso configure --tenant %s", w.Tenant)
 }
 
 func lostWrite(db string) error {
-	return fault.New(fault.Unprocessable, "Odoo database %s: a write was confirmed and is not there",
+	return fault.New(fault.Unprocessable, "Odoo database %s: Odoo confirmed a write that did not take effect",
 		db).WithCode(odoo.CodeRejected)
 }
 
-// requireFields asks the models themselves, which a user without any rights to settings may do. A model that is not
-// there is a module that is not installed.
+// requireFields checks that the models have crm.Fields. It asks the models, which a user without rights to settings may
+// do. A missing model is a module that is not installed.
 func requireFields(ctx context.Context, s *odoo.Session) error {
 	for _, model := range crm.FieldModels(crm.Fields()) {
 		have, err := s.FieldsGet(ctx, model, crm.FieldsOf(model))
@@ -108,8 +107,8 @@ func requireFields(ctx context.Context, s *odoo.Session) error {
 	return nil
 }
 
-// tidySmoke makes sure that the test's own partner is gone, and deletes those of tests that crashed more than ten
-// minutes ago; younger ones may belong to a running test.
+// tidySmoke checks that the test's own partner is deleted, and deletes those of tests that crashed more than ten
+// minutes ago. Younger ones may belong to a running test.
 func tidySmoke(ctx context.Context, s *odoo.Session, own string) error {
 	left, err := s.SearchRead(ctx, "res.partner", odoo.Query{Fields: []string{"ref", "create_date"}, Archived: true,
 		Domain: odoo.Domain{odoo.Where("ref", "=like", smokeRef+"%")}})

@@ -11,9 +11,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo/provision"
 )
 
-// The first person takes the spare user over in SQL; for the second one Odoo is asked, and so for an address that Odoo
-// might write in another way. Database and Odoo are two here: a clone on a real PostgreSQL, and the stand-in, which
-// answers for it.
+// TestFirstPersonTakesTheSpareOver checks that the first person gets the spare user in SQL. For the second person, and
+// for an address that Odoo may store differently, Odoo makes the user. The database is a clone on a real PostgreSQL,
+// and the stand-in answers for Odoo.
 func TestFirstPersonTakesTheSpareOver(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -40,9 +40,10 @@ func TestFirstPersonTakesTheSpareOver(t *testing.T) {
 	require.Equal(t, "first@example.com t <div>Tan &amp; Co</div>",
 		c.text(t, w.Database, `SELECT concat_ws(' ', login, active, signature) FROM res_users WHERE id = 7`))
 	require.Equal(t, "Tan & Co|Tan & Co|first@example.com|first@example.com|t|f", c.text(t, w.Database,
-		`SELECT concat_ws('|', name, complete_name, email, email_normalized, active, partner_share) FROM res_partner WHERE id = 50`))
+		`SELECT concat_ws('|', name, complete_name, email, email_normalized, active, partner_share)
+			FROM res_partner WHERE id = 50`))
 	require.Equal(t, "2", c.text(t, w.Database, `SELECT count(*)::text FROM ir_attachment`),
-		"only the spare's picture goes")
+		"only the spare user's picture is deleted")
 
 	_, err = prov.EnsureUser(ctx, w, provision.User{Email: "second@example.com"})
 	require.NoError(t, err)

@@ -10,50 +10,50 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo/crm"
 )
 
-// templateVersion changes when a workspace needs something that an older template lacks.
+// templateVersion changes when a workspace needs something that an older template does not have.
 const templateVersion = "2"
 
-// Template says how the database that all workspaces are cloned from is made.
+// Template holds the settings for making the template of all workspaces.
 type Template struct {
 	Name   string      // ODOO_TEMPLATE_DB
 	Master odoo.Secret // ODOO_MASTER_PASSWORD; needed only to make the database
-	// take an existing database of that name, made by somebody else: its accounts are closed and its company loses its
-	// name
+	// prepare an existing database of that name that leadctl did not make: its accounts are closed and its company is
+	// renamed
 	Adopt    bool
 	Language string // "en_US" by default
 
-	// With ClusterDSN the template is locked when it is ready: nobody can open it, Odoo does not see it, and clones of
-	// it never wait for anybody. It then has no usable account at all, unless Secret is given too.
+	// With ClusterDSN a ready template is locked: no session can open it, Odoo does not list it, and a clone never
+	// waits for a session. It has no usable account, unless Secret is set too.
 	ClusterDSN odoo.Secret
 
-	// The template's administrator, "admin" by default, for installations without ClusterDSN: workspaces are then made
-	// through the database service, which needs an account to begin with.
+	// The template's administrator, "admin" by default. Without ClusterDSN the database service makes the workspaces,
+	// and leadctl needs an account to open a new one.
 	Login  string
 	Secret odoo.Secret
 
-	// Shared makes the database of all tenants for ModeCompany instead of a template: it is not locked, carries the
-	// marker of Installation, keeps its accounts, and has the record rules that keep companies apart. Its
-	// administrator's Secret is needed.
+	// Shared makes the database of all tenants for ModeCompany instead of a template. That database is not locked. It
+	// has the marker of Installation, its accounts, and the record rules that separate companies. Secret is required.
 	Shared       bool
 	Installation string
 
-	Progress func(Check) // told after each step
+	Progress func(Check) // called after each step; may be nil
 }
 
 // PrepareTemplate makes the template, or brings an existing one up to date: the CRM, contacts and OAuth modules,
-// Fields, leadctl's account, files kept inside the database, free sign-up closed and the scheduled jobs that report to
-// odoo.com off. It takes about 30 s, during which Odoo serves no other database: an operator runs it, never a tenant's
+// crm.Fields, leadctl's account, files inside the database, free sign-up closed, and the scheduled jobs that report to
+// odoo.com off. It takes about 30 s, during which Odoo serves no other database. So an operator runs it, never a
 // sign-in.
 //
-// It may be repeated: every step looks first. A new template is made under the name "<name>__new" and renamed when it
-// is whole; what a broken attempt left under that name is finished, or dropped where Odoo itself broke off.
-// fault.Operator with CodeForeign: a database of the final name exists, is not leadctl's, and Adopt was not given.
+// It may be repeated: every step looks first. A new template has the name "<name>__new" until it is complete. A later
+// run finishes what an interrupted run left under that name, or drops a database that Odoo did not finish.
+// fault.Operator with CodeForeign means that a database of the final name exists, leadctl did not make it, and Adopt is
+// not set.
 func PrepareTemplate(ctx context.Context, server *odoo.Server, t Template) ([]Check, error) {
 	t = t.withDefaults()
 	if t.Secret == "" && (t.Shared || t.ClusterDSN == "") {
 		return nil, odoo.Misconfigured(
-			"Odoo template %s: neither the cluster nor an administrator password is configured", t.Name).
-			WithHint("set ODOO_POSTGRES_DSN or odoo.template_password; a shared database needs the latter")
+			"Odoo template %s: neither PostgreSQL nor an administrator password is configured", t.Name).
+			WithHint("set ODOO_POSTGRES_DSN or odoo.template_password; a shared database needs odoo.template_password")
 	}
 	b, err := newTemplateRun(server, t)
 	if err != nil {
@@ -69,10 +69,10 @@ func (t Template) withDefaults() Template {
 	return t
 }
 
-// templateModules are what a workspace is made of.
+// templateModules are the Odoo modules of a workspace.
 var templateModules = []string{"crm", "contacts", "auth_oauth"}
 
-// runSteps is the order of the work. A locked template of this version needs none.
+// runSteps runs the steps in order. A locked template of the current version needs none.
 func (b *templateRun) runSteps(ctx context.Context) {
 	t := &b.steps
 	t.runCheck("look", func() error { return b.findDatabase(ctx) })
@@ -83,8 +83,7 @@ func (b *templateRun) runSteps(ctx context.Context) {
 	t.runCheck("sign in", func() error { return b.signIn(ctx) })
 	t.runCheck("begin", func() error { return b.markBegun(ctx) })
 	t.runCheck("files in the database", func() error {
-		return b.session.EnsureParameter(ctx, "ir_attachment.location",
-			"db")
+		return b.session.EnsureParameter(ctx, "ir_attachment.location", "db")
 	})
 	t.runCheck("modules", func() error { return ensureModules(ctx, b.session, templateModules) })
 	t.runCheck("move files", func() error { return moveFiles(ctx, b.session) })
@@ -93,8 +92,7 @@ func (b *templateRun) runSteps(ctx context.Context) {
 	if b.t.Shared {
 		t.runCheck("record rules", func() error { return ensureRules(ctx, b.session) })
 		t.runCheck("owner", func() error {
-			return b.session.EnsureParameter(ctx, markerKey,
-				sharedMarker(b.t.Installation))
+			return b.session.EnsureParameter(ctx, markerKey, sharedMarker(b.t.Installation))
 		})
 	} else {
 		t.runCheck("service account", func() error { return ensureServiceUser(ctx, b.session) })
@@ -107,11 +105,11 @@ func (b *templateRun) runSteps(ctx context.Context) {
 	t.runCheck("close", func() error { return b.commitTemplate(ctx) })
 }
 
-// begunKey says that Odoo's own making of the database came to its end, and that leadctl asked for it.
+// begunKey is the parameter that says that leadctl asked for the database and that Odoo finished making it.
 const begunKey = "leadctl.template.begun"
 
-// ensureModules installs what is not installed. Odoo refuses while one of its scheduled jobs runs in that database, so
-// a refusal is tried again a few times.
+// ensureModules installs those modules that are not installed. Odoo refuses while one of its scheduled jobs runs in
+// that database, so it tries up to five times.
 func ensureModules(ctx context.Context, s *odoo.Session, modules []string) error {
 	var err error
 	for try := range 5 {
@@ -150,9 +148,9 @@ func missingModules(ctx context.Context, s *odoo.Session, modules []string) ([]i
 	return missing, nil
 }
 
-// moveFiles brings files that Odoo stored on disk before into the database, so that a clone needs no copy of its
-// folder. Odoo's own method passes over the images of records, so those are read and written back one by one; there are
-// about a dozen.
+// moveFiles moves files that Odoo stored on disk into the database, so that a clone needs no copy of a folder. Odoo's
+// own method leaves out the images of records. There are about a dozen, which moveFiles reads and writes back one by
+// one.
 func moveFiles(ctx context.Context, s *odoo.Session) error {
 	if _, err := s.Call(ctx, odoo.Call{Model: "ir.attachment", Method: "force_storage",
 		Timeout: odoo.DatabaseTimeout}); err != nil {
@@ -172,11 +170,11 @@ func moveFiles(ctx context.Context, s *odoo.Session) error {
 	return nil
 }
 
-// noisyJobs are scheduled jobs that report to odoo.com, mail customers of nobody, or burn time in every workspace.
+// noisyJobs are scheduled jobs that report to odoo.com, send mail, or use time in every workspace.
 var noisyJobs = []string{"crm_iap_enrich.ir_cron_lead_enrichment", "mail.ir_cron_module_update_notification",
 	"partner_autocomplete.ir_cron_partner_autocomplete", "digest.ir_cron_digest_scheduler_action"}
 
-// disableDefaults switches off what a fresh Odoo does unasked.
+// disableDefaults switches off what a new Odoo does without being asked: the noisy jobs and the sign-in by odoo.com.
 func disableDefaults(ctx context.Context, s *odoo.Session) error {
 	if err := s.EnsureParameters(ctx, append(ssoParameters(),
 		[2]string{"crm.iap.lead.enrich.setting", "manual"})); err != nil {
@@ -197,7 +195,7 @@ func disableDefaults(ctx context.Context, s *odoo.Session) error {
 	return disableProviders(ctx, s)
 }
 
-// disableProviders switches off "Odoo.com Accounts", which is on after the installation.
+// disableProviders disables "Odoo.com Accounts", which the installation enables.
 func disableProviders(ctx context.Context, s *odoo.Session) error {
 	enabled, err := s.SearchRead(ctx, "auth.oauth.provider", odoo.Query{Fields: []string{"name"},
 		Domain: odoo.Domain{odoo.Where("enabled", "=", true), odoo.Where("auth_endpoint", "like", "odoo.com")}})
@@ -207,11 +205,11 @@ func disableProviders(ctx context.Context, s *odoo.Session) error {
 	return s.Write(ctx, "auth.oauth.provider", odoo.IDsOf(enabled), odoo.Record{"enabled": false}, nil)
 }
 
-// serviceGroups let leadctl's account make users and fields and set parameters; deleting leads needs the sales manager.
+// serviceGroups let leadctl's account make users and fields and set parameters. Deleting leads needs the sales manager.
 var serviceGroups = []string{"base.group_user", "base.group_system", "base.group_partner_manager",
 	"sales_team.group_sale_manager"}
 
-// ensureServiceUser makes leadctl's account. It gets no password: each clone installs the key of its workspace.
+// ensureServiceUser makes leadctl's account. It has no password: each clone installs the key of its workspace.
 func ensureServiceUser(ctx context.Context, s *odoo.Session) error {
 	uid, err := findUser(ctx, s, odoo.ServiceLogin)
 	if err != nil || uid != 0 {

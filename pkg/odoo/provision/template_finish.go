@@ -6,13 +6,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// commitTemplate brings the finished template under its final name and, where the cluster is at hand, locks it.
+// commitTemplate gives the finished template its final name and, with ClusterDSN, locks it.
 func (b *templateRun) commitTemplate(ctx context.Context) error {
 	if b.cluster == nil {
 		if b.db != b.t.Name {
 			return b.service.Rename(ctx, b.db, b.t.Name)
 		}
-		// of a run that crashed while the name was given by copying
+		// left by a run that crashed in a rename, which with the forms is a copy
 		return b.service.DropLeftover(ctx, b.db+provisionalSuffix)
 	}
 	if err := b.finishInSQL(ctx); err != nil {
@@ -31,8 +31,8 @@ func (b *templateRun) commitTemplate(ctx context.Context) error {
 	})
 }
 
-// finishInSQL does what only SQL can: the backstop against two partners of one company, and the end of the accounts
-// that the work needed.
+// finishInSQL does what needs SQL: the unique index against two partners of one company, and the end of the accounts
+// that the work used.
 func (b *templateRun) finishInSQL(ctx context.Context) error {
 	conn, err := b.cluster.connect(ctx, b.db)
 	if err != nil {
@@ -58,21 +58,23 @@ func (b *templateRun) finishInSQL(ctx context.Context) error {
 	}))
 }
 
-// finalStatements are the last statements: in a template no account stays usable, in a shared database only the key of
-// the work goes.
+// finalStatements returns the last statements. In a template they make every account unusable. In a shared database
+// they delete only the key of the work.
 func (t Template) finalStatements() []string {
 	if t.Shared {
 		return []string{
-			`CREATE UNIQUE INDEX IF NOT EXISTS leadctl_partner_uen_uniq ON res_partner (company_id, x_uen) WHERE x_uen IS NOT NULL AND x_uen <> ''`,
+			`CREATE UNIQUE INDEX IF NOT EXISTS leadctl_partner_uen_uniq ON res_partner (company_id, x_uen)
+				WHERE x_uen IS NOT NULL AND x_uen <> ''`,
 			`DELETE FROM res_users_apikeys WHERE name = '` + templateKeyName + `'`}
 	}
 	return []string{
-		`CREATE UNIQUE INDEX IF NOT EXISTS leadctl_partner_uen_uniq ON res_partner (x_uen) WHERE x_uen IS NOT NULL AND x_uen <> ''`,
+		`CREATE UNIQUE INDEX IF NOT EXISTS leadctl_partner_uen_uniq ON res_partner (x_uen)
+			WHERE x_uen IS NOT NULL AND x_uen <> ''`,
 		`UPDATE res_users SET password = NULL`, `DELETE FROM res_users_apikeys`}
 }
 
-// lockTemplate keeps everybody out. The order matters: sessions opened before the lock outlive it and are ended after
-// it.
+// lockTemplate locks the template against new sessions and then ends the open ones. The order matters: a session that
+// was opened before the lock outlives it.
 func lockTemplate(ctx context.Context, admin *pgx.Conn, name string) error {
 	for _, sql := range []string{
 		"COMMENT ON DATABASE " + quoteName(name) + " IS '" + templateComment + "'",

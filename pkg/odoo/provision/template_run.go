@@ -17,7 +17,7 @@ type templateRun struct {
 	service *odoo.Databases
 	steps   checkList
 
-	db      string // the database worked on: the final name when it exists already, else the provisional one
+	db      string // the database to work on: the final name when it exists already, else the provisional one
 	ready   bool
 	session *odoo.Session
 }
@@ -37,10 +37,11 @@ func newTemplateRun(server *odoo.Server, t Template) (*templateRun, error) {
 	return b, nil
 }
 
-// templateComment is what a locked template says about itself, since nobody can open it to ask.
+// templateComment is the comment of a locked template in PostgreSQL's catalog. It says the version, because no session
+// can open the template to read it.
 const templateComment = "leadctl template " + templateVersion
 
-// findDatabase finds out which database to work on and opens a locked template of ours that is out of date.
+// findDatabase finds the database to work on. It unlocks one of leadctl's templates that is out of date.
 func (b *templateRun) findDatabase(ctx context.Context) error {
 	exists, err := b.lookupDatabase(ctx, b.t.Name)
 	if err != nil {
@@ -58,7 +59,7 @@ func (b *templateRun) findDatabase(ctx context.Context) error {
 		return nil
 	}
 	if exists.comment == "" && !b.t.Adopt {
-		return b.foreignTemplate("is locked and does not say that leadctl made it")
+		return b.foreignTemplate("it is locked and has no comment of leadctl")
 	}
 	return b.onCluster(ctx, func(admin *pgx.Conn) error {
 		_, err := admin.Exec(ctx, "ALTER DATABASE "+quoteName(b.db)+" IS_TEMPLATE false ALLOW_CONNECTIONS true")
@@ -69,10 +70,10 @@ func (b *templateRun) findDatabase(ctx context.Context) error {
 func (b *templateRun) foreignTemplate(why string) error {
 	return fault.New(fault.Operator, "Odoo template database %s: exists, but %s", b.t.Name,
 		why).WithCode(odoo.CodeForeign).
-		WithHint("give another name, or --adopt to prepare that database")
+		WithHint("choose another name, or prepare that database with --adopt")
 }
 
-// lookupDatabase asks the catalog, which also knows locked databases, or else Odoo.
+// lookupDatabase looks into PostgreSQL's catalog, which has locked databases too. Without ClusterDSN it asks Odoo.
 func (b *templateRun) lookupDatabase(ctx context.Context, name string) (f databaseState, err error) {
 	if b.cluster == nil {
 		f.exists, err = b.service.Exists(ctx, name)
@@ -94,8 +95,8 @@ func (b *templateRun) onCluster(ctx context.Context, work func(*pgx.Conn) error)
 	return clusterFault("template "+b.t.Name, work(admin))
 }
 
-// ensureDatabase makes the provisional database, after dropping one whose making Odoo did not finish: such a one
-// accepts admin/admin and cannot be repaired.
+// ensureDatabase makes the provisional database. It first drops one that Odoo did not finish, because that one accepts
+// admin/admin and cannot be repaired.
 func (b *templateRun) ensureDatabase(ctx context.Context) error {
 	there, err := b.lookupDatabase(ctx, b.db)
 	if err != nil {
@@ -118,7 +119,7 @@ func (b *templateRun) ensureDatabase(ctx context.Context) error {
 	}
 	password := b.t.Secret
 	if password == "" {
-		password = odoo.NewSecret() // nobody needs it again: the cluster opens the database
+		password = odoo.NewSecret() // not needed again: SQL opens the database
 	}
 	if err := b.service.Create(ctx, b.db, b.t.Language, b.t.Login, password); err != nil {
 		return err
@@ -126,8 +127,8 @@ func (b *templateRun) ensureDatabase(ctx context.Context) error {
 	return b.requireComplete(ctx, password)
 }
 
-// requireComplete finds out whether Odoo's "true" means that the database was made to the end: then the intended password
-// opens it, and that of a half-made one does not.
+// requireComplete checks that Odoo finished the database, because Odoo's "true" does not prove it. In a finished
+// database the configured password works; in a half-made one admin/admin works.
 func (b *templateRun) requireComplete(ctx context.Context, password odoo.Secret) error {
 	_, ok, err := b.server.Authenticate(ctx, b.db, b.t.Login, password)
 	if err != nil {
@@ -135,13 +136,13 @@ func (b *templateRun) requireComplete(ctx context.Context, password odoo.Secret)
 	}
 	_, half, err := b.server.Authenticate(ctx, b.db, "admin", "admin")
 	if err == nil && (!ok || half) {
-		err = fault.New(fault.Unavailable, "Odoo database %s: made, but not whole; the next attempt drops it", b.db)
+		err = fault.New(fault.Unavailable, "Odoo database %s: Odoo did not finish it; the next attempt drops it", b.db)
 	}
 	return err
 }
 
-// isBegun reads the mark of a database that an earlier run began to work on. A database without it that cannot even
-// be asked was left half made.
+// isBegun reports whether an earlier run began work on the database. Without the mark, and when the database cannot be
+// read, Odoo did not finish it.
 func (b *templateRun) isBegun(ctx context.Context) (bool, error) {
 	if b.cluster == nil {
 		s, ok, err := b.openAsAdministrator(ctx)
@@ -160,7 +161,8 @@ func (b *templateRun) isBegun(ctx context.Context) (bool, error) {
 	return mark != "", err
 }
 
-// markBegun claims the database. One that another installation shares among its tenants is not ours to prepare.
+// markBegun marks the database as begun. It returns an error for another installation's shared database, which leadctl
+// must not prepare.
 func (b *templateRun) markBegun(ctx context.Context) error {
 	owner, err := b.session.Parameter(ctx, markerKey)
 	if err != nil {
@@ -183,8 +185,8 @@ func (b *templateRun) openAsAdministrator(ctx context.Context) (*odoo.Session, b
 	return b.server.Open(ctx, odoo.Account{Database: b.db, Login: b.t.Login, Secret: b.t.Secret})
 }
 
-// signIn opens the database as its administrator: with a key put there for the time of the work where the cluster is at
-// hand, else with the configured password.
+// signIn opens the database as its administrator: with ClusterDSN by a key that exists only during the work, else with
+// the configured password.
 func (b *templateRun) signIn(ctx context.Context) error {
 	if b.cluster != nil {
 		return b.signInByKey(ctx)
@@ -218,7 +220,8 @@ func (b *templateRun) signInByKey(ctx context.Context) error {
 			return err
 		}
 		_, err := tx.Exec(ctx, `INSERT INTO res_users_apikeys (name, user_id, scope, key, index, create_date)
-			VALUES ($1, $2, NULL, $3, $4, now() AT TIME ZONE 'utc')`, templateKeyName, uid, hash, string(key[:keyIndexLength]))
+			VALUES ($1, $2, NULL, $3, $4, now() AT TIME ZONE 'utc')`,
+			templateKeyName, uid, hash, string(key[:keyIndexLength]))
 		return err
 	})
 	if err != nil {
@@ -226,7 +229,7 @@ func (b *templateRun) signInByKey(ctx context.Context) error {
 	}
 	account := odoo.Account{Database: b.db, Secret: key, Key: true, UID: uid, Over: odoo.ProtocolJSON2}
 	version, err := b.server.CachedVersion(ctx)
-	if err == nil && version.XMLRPC { // unlike JSON-2, it reaches databases that Odoo's dbfilter hides
+	if err == nil && version.XMLRPC { // unlike JSON-2, XML-RPC reaches databases that Odoo's dbfilter hides
 		account.Over = odoo.ProtocolXMLRPC
 	}
 	if err == nil {

@@ -14,18 +14,18 @@ import (
 const (
 	PartReady   = "ready"
 	PartMissing = "missing" // PrepareTemplate makes it
-	PartForeign = "foreign" // exists, and leadctl did not make it: PrepareTemplate touches it with Adopt only
+	PartForeign = "foreign" // exists, but leadctl did not make it: PrepareTemplate changes it only with Adopt
 )
 
-// Part is one thing that a template, or a shared database, is made of.
+// Part is one part of a template or of a shared database.
 type Part struct {
 	Name   string `json:"part"` // "database", "module crm", "field res.partner.x_uen"
 	State  string `json:"state"`
 	Detail string `json:"detail,omitempty"`
 }
 
-// TemplateStatus tells what there is of the template, and so what PrepareTemplate would still do. It changes nothing,
-// not even for a moment: a locked template is judged by what it says about itself, since nobody can open it.
+// TemplateStatus reports the parts of the template, and so what PrepareTemplate would still do. It changes nothing. It
+// judges a locked template by its comment, because no session can open it.
 func TemplateStatus(ctx context.Context, server *odoo.Server, t Template) ([]Part, error) {
 	b, err := newTemplateRun(server, t.withDefaults())
 	if err != nil {
@@ -51,9 +51,9 @@ func (b *templateRun) readParts(ctx context.Context, there databaseState) ([]Par
 		database.Detail += ", locked"
 		return []Part{database}, nil
 	case there.locked && there.comment == "":
-		return []Part{{database.Name, PartForeign, "locked, and does not say that leadctl made it"}}, nil
+		return []Part{{database.Name, PartForeign, "locked, without a comment of leadctl"}}, nil
 	case there.locked:
-		return []Part{{database.Name, PartMissing, "of another version: " + there.comment}}, nil
+		return []Part{{database.Name, PartMissing, "another version: " + there.comment}}, nil
 	}
 	have, err := b.readContents(ctx)
 	if err != nil {
@@ -61,16 +61,16 @@ func (b *templateRun) readParts(ctx context.Context, there databaseState) ([]Par
 	}
 	switch {
 	case !have.begun:
-		database.State, database.Detail = PartForeign, "leadctl did not make it, or Odoo did not finish making it"
+		database.State, database.Detail = PartForeign, "leadctl did not make it, or Odoo did not finish it"
 	case b.db != b.t.Name:
-		database.State, database.Detail = PartMissing, "begun, under the name "+b.db
+		database.State, database.Detail = PartMissing, "begun as "+b.db
 	case have.version != templateVersion || !b.t.Shared && b.cluster != nil:
 		database.State, database.Detail = PartMissing, "begun, not finished"
 	}
 	return append([]Part{database}, have.listParts(b.t)...), nil
 }
 
-// templateContents is what a database has of what a template needs.
+// templateContents is what a database has of the parts of a template.
 type templateContents struct {
 	begun   bool
 	version string
@@ -105,7 +105,7 @@ func (c templateContents) listParts(t Template) []Part {
 	return out
 }
 
-// readContents looks into the database: in SQL where the cluster is at hand, else as its administrator.
+// readContents reads the contents of the database: in SQL with ClusterDSN, else as its administrator.
 func (b *templateRun) readContents(ctx context.Context) (templateContents, error) {
 	if b.cluster != nil {
 		return b.readContentsOnCluster(ctx)
@@ -186,13 +186,13 @@ func (b *templateRun) readContentsOnCluster(ctx context.Context) (templateConten
 	return c, nil
 }
 
-// FieldState is one of Fields in a workspace.
+// FieldState is one of crm.Fields in a workspace.
 type FieldState struct {
 	crm.Field
-	Has string // the type it has there, "" when it is missing
+	Has string // its type there, "" when it is missing
 }
 
-// FieldStates tells which of Fields the workspace has. It changes nothing.
+// FieldStates returns the state of each of crm.Fields in the workspace. It changes nothing.
 func (p *Provisioner) FieldStates(ctx context.Context, w Workspace) ([]FieldState, error) {
 	s, err := p.Session(ctx, w)
 	if err != nil {

@@ -31,13 +31,13 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// TestLiveTrouble does to real servers what an operator hopes never to see. It is not parallel, since while it runs
-// nobody else gets an answer from them. `scripts/live odoo` runs it: LEADCTL_LIVE_ODOO_URL and LEADCTL_LIVE_ODOO14_URL,
-// and LEADCTL_LIVE_STATE for the pids.
+// TestLiveTrouble kills real servers and takes their database connections. It is not parallel, because other tests get
+// no answer from the servers meanwhile. `scripts/live odoo` runs it with LEADCTL_LIVE_ODOO_URL,
+// LEADCTL_LIVE_ODOO14_URL, and LEADCTL_LIVE_STATE for the process ids.
 func TestLiveTrouble(t *testing.T) {
 	versions := []struct {
 		service, variables, version string
-		shut                        []string // so that the template that Odoo can open is made by form
+		shut                        []string // so that the forms make the template that Odoo can open
 	}{
 		{"odoo14", "LEADCTL_LIVE_ODOO14", "14", []string{"/xmlrpc/2/db"}},
 		{"odoo19", "LEADCTL_LIVE_ODOO", "19", []string{"/xmlrpc", "/jsonrpc"}},
@@ -53,8 +53,7 @@ func TestLiveTrouble(t *testing.T) {
 				liveRig(t, v.variables, "u"+v.version, false, v.shut...)
 				for _, way := range ways {
 					t.Run(way.name, func(t *testing.T) {
-						testKilled(t,
-							liveRig(t, v.variables, "t"+v.version, way.cluster), v.service)
+						testKilled(t, liveRig(t, v.variables, "t"+v.version, way.cluster), v.service)
 					})
 				}
 			})
@@ -63,8 +62,7 @@ func TestLiveTrouble(t *testing.T) {
 	t.Run("no connections left", func(t *testing.T) {
 		for _, v := range versions {
 			for _, way := range ways {
-				t.Run(v.version+" "+way.name, func(
-					t *testing.T) {
+				t.Run(v.version+" "+way.name, func(t *testing.T) {
 					testExhausted(t, liveRig(t, v.variables, "t"+v.version, way.cluster))
 				})
 			}
@@ -72,7 +70,7 @@ func TestLiveTrouble(t *testing.T) {
 	})
 }
 
-// firstSignIn is steps and the first leads; like them it may be repeated after any failure.
+// firstSignIn runs the steps of a first sign-in and the first push. It may be repeated after any failure.
 func firstSignIn(r rig, w provision.Workspace) error {
 	if err := runSteps(r, w); err != nil {
 		return err
@@ -81,13 +79,14 @@ func firstSignIn(r rig, w provision.Workspace) error {
 	return err
 }
 
-// retryUntilDone tries again until it is done, as the job does; whatever goes wrong must be worth another attempt.
+// retryUntilDone repeats firstSignIn until it succeeds, as the job does. Every error on the way must be
+// fault.Unavailable.
 func retryUntilDone(t *testing.T, r rig, w provision.Workspace) {
 	t.Helper()
 	assert.EventuallyWithT(t, func(c *assert.CollectT) {
 		err := firstSignIn(r, w)
 		if err != nil {
-			assert.Equal(t, fault.Unavailable, fault.KindOf(err), "not worth another attempt: %v", err)
+			assert.Equal(t, fault.Unavailable, fault.KindOf(err), "another attempt cannot help: %v", err)
 		}
 		assert.NoError(c, err)
 	}, 3*time.Minute, 100*time.Millisecond)
@@ -99,8 +98,8 @@ var firstLeads = []crm.Lead{
 	{UEN: "202000003C", Name: "Three Pte Ltd", Score: 0.1, Bucket: "low"},
 }
 
-// demandOnce looks into PostgreSQL for everything that a first sign-in makes: it is there, once, and nothing half-made
-// is beside it.
+// demandOnce checks in PostgreSQL that everything of a first sign-in exists once, and that no half-made database is
+// left.
 func (r rig) demandOnce(t *testing.T, w provision.Workspace) {
 	t.Helper()
 	ctx := context.Background()
@@ -123,7 +122,7 @@ func (r rig) demandOnce(t *testing.T, w provision.Workspace) {
 	}
 }
 
-// identity is what no two databases may share.
+// identity returns the uuid of the workspace's database, which no two databases may share.
 func (r rig) identity(t *testing.T, w provision.Workspace) (uuid string) {
 	t.Helper()
 	conn := r.connect(t, w)
@@ -133,8 +132,8 @@ func (r rig) identity(t *testing.T, w provision.Workspace) (uuid string) {
 	return uuid
 }
 
-// exhaust takes every connection that PostgreSQL has left for ordinary roles, and those that Odoo holds to the
-// workspace, until release.
+// exhaust takes every connection of PostgreSQL for ordinary roles, and Odoo's connections to the workspace, until
+// release.
 func (r rig) exhaust(t *testing.T, w provision.Workspace) (release func()) {
 	t.Helper()
 	ctx := context.Background()
@@ -146,7 +145,7 @@ func (r rig) exhaust(t *testing.T, w provision.Workspace) (release func()) {
 		mine = nil
 	}
 	t.Cleanup(release)
-	for refused := 0; refused < 3; { // a connection may become free meanwhile
+	for refused := 0; refused < 3; { // another connection may become free meanwhile
 		conn, err := pgx.Connect(ctx, r.dsn)
 		if err != nil {
 			require.ErrorContains(t, err, "53300")
@@ -164,8 +163,7 @@ func (r rig) exhaust(t *testing.T, w provision.Workspace) (release func()) {
 	return release
 }
 
-// testExhausted: PostgreSQL gives nobody another connection, at first to a workspace that is not there yet, and then to
-// one that is half made.
+// testExhausted takes all connections of PostgreSQL: first before the workspace exists, and then while it is half-made.
 func testExhausted(t *testing.T, r rig) {
 	ctx := context.Background()
 	w := r.workspace(t, 301)
@@ -183,13 +181,13 @@ func testExhausted(t *testing.T, r rig) {
 	require.Equal(t, fault.Unavailable, fault.KindOf(err), "%v", err)
 	t.Logf("in the middle: %v", err)
 	_, err = r.prov.DropDatabase(ctx, w)
-	require.Equal(t, fault.Unavailable, fault.KindOf(err), "what cannot be looked into is not said to be gone: %v", err)
+	require.Equal(t, fault.Unavailable, fault.KindOf(err), "an unreadable database must not count as dropped: %v", err)
 	release()
-	retryUntilDone(t, r, w) // Odoo 14 may be left alone for a while, after so many answers that were none
+	retryUntilDone(t, r, w) // the breaker may be open for a while after so many failed calls to Odoo 14
 	r.demandOnce(t, w)
 }
 
-// testKilled kills the server three times while three workspaces are being made.
+// testKilled kills the server three times while it makes three workspaces.
 func testKilled(t *testing.T, r rig, service string) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -222,7 +220,7 @@ func testKilled(t *testing.T, r rig, service string) {
 	require.Len(t, seen, len(workspaces), "one identity for two workspaces")
 }
 
-// killService ends a server as a power cut would, and starts it again.
+// killService kills a server as a power cut would, and starts it again.
 func killService(t *testing.T, service string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(requireEnv(t, "LEADCTL_LIVE_STATE"), service+".pid"))
@@ -235,25 +233,23 @@ func killService(t *testing.T, service string) {
 	require.NoError(t, err, "%s", out)
 }
 
-var every = flag.Int("every", 3, "of how many calls one is broken off")
+var every = flag.Int("every", 3, "break off one call out of this many")
 
-// testBrokenOffLive lets a first sign-in lose its connection, or get an answer that is none, at every one of its calls
-// in turn, once before Odoo hears of the call and once after it did what it was told. The next attempt finds what is
-// there and goes on.
+// testBrokenOffLive breaks off calls of a first sign-in: the connection is lost, or the answer is unusable, once before
+// Odoo gets the call and once after Odoo carried it out. The next attempt must finish the sign-in.
 //
-// One in three of them is taken, from a different one on in each run, since each costs a database.
+// Each run breaks off one call in three, from a random first one on, because each takes a database.
 func testBrokenOffLive(t *testing.T, r rig) {
 	for i, done := range []bool{false, true} {
 		t.Run(fmt.Sprintf("done %v", done), func(t *testing.T) {
 			t.Parallel()
 			more, at := true, rand.IntN(*every)
 			for ; more && at < 100; at += *every {
-				t.Run(fmt.Sprint("call ", at), func(
-					t *testing.T) {
+				t.Run(fmt.Sprint("call ", at), func(t *testing.T) {
 					more = testBrokenOffAt(t, r, tenantid.ID(400+100*i+at), at, done)
 				})
 			}
-			require.False(t, more, "a first sign-in takes more calls than the script reaches")
+			require.False(t, more, "a first sign-in takes more calls than this test breaks off")
 			require.Greater(t, at, 15)
 		})
 	}
@@ -264,18 +260,19 @@ func testBrokenOffAt(t *testing.T, r rig, id tenantid.ID, at int, done bool) (mo
 	timeout := 2 * time.Minute
 	switch {
 	case how == "silence" && r.how.ClusterDSN == "":
-		how = "reset" // a copy may take ten minutes before leadctl gives it up
+		how = "reset" // leadctl gives up a copy only after ten minutes
 	case how == "silence":
 		timeout = 5 * time.Second
 	}
 	proxy := &breakingProxy{at: int64(at), done: done, how: how}
 	w := r.workspace(t, id)
-	err := firstSignIn(r.withOptions(t, odoo.Options{BaseURL: startProxy(t, r.server.BaseURL(), proxy.serve), Timeout: timeout}), w)
+	broken := odoo.Options{BaseURL: startProxy(t, r.server.BaseURL(), proxy.serve), Timeout: timeout}
+	err := firstSignIn(r.withOptions(t, broken), w)
 	if proxy.calls.Load() <= int64(at) {
 		require.NoError(t, err)
 		return false
 	}
-	if err != nil { // a step that looks again may have found its work done
+	if err != nil { // a step may have found its work done
 		require.Equal(t, fault.Unavailable, fault.KindOf(err), "%s: %v", proxy.how, err)
 	}
 	require.NoError(t, firstSignIn(r, w), "%s: after %v", proxy.how, err)
@@ -285,7 +282,7 @@ func testBrokenOffAt(t *testing.T, r rig, id tenantid.ID, at int, done bool) (mo
 
 var breakKinds = []string{"reset", "500", "HTML", "reset", "half", "silence", "502"}
 
-// breakingProxy is a proxy that lets every call through but one.
+// breakingProxy is a proxy that passes every call on but one.
 type breakingProxy struct {
 	calls atomic.Int64
 	at    int64
@@ -314,7 +311,7 @@ func (b *breakingProxy) breakOff(w http.ResponseWriter, r *http.Request, answer 
 	case "HTML":
 		_, _ = w.Write([]byte("<html>" + strings.Repeat("<p>Maintenance</p>", 100) + "</html>"))
 	case "silence":
-		_, _ = io.Copy(io.Discard, r.Body) // before that nobody notices that the caller has gone
+		_, _ = io.Copy(io.Discard, r.Body) // the context ends with the caller only after the body was read
 		<-r.Context().Done()
 	case "half":
 		w.Header().Set("Content-Length", fmt.Sprint(len(answer)+1))

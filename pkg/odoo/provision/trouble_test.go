@@ -60,7 +60,7 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// testDownAndBack: nothing listens, then something does.
+// testDownAndBack calls an address without a server, and then a server that comes back.
 func testDownAndBack(t *testing.T) {
 	dead := httptest.NewServer(http.NotFoundHandler())
 	url := dead.URL
@@ -81,7 +81,8 @@ func testDownAndBack(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// testSlots: no more calls at once than allowed, and a caller who waits for a slot gives up with his own deadline.
+// testSlots checks that no more calls run at once than allowed, and that a caller who waits for a slot gives up at its
+// deadline.
 func testSlots(t *testing.T) {
 	var now, most atomic.Int32
 	release := make(chan struct{})
@@ -127,7 +128,8 @@ func (r rig) session(t *testing.T, id int32) *odoo.Session {
 	return s
 }
 
-// testHalfOpen: a server that never answers costs a call its deadline and nothing else.
+// testHalfOpen checks that a call to a server that never answers ends at its deadline, and that later calls are not
+// affected.
 func testHalfOpen(t *testing.T) {
 	r := standIn(t, odootest.Options{})
 	w := r.provision(t, 3)
@@ -137,18 +139,18 @@ func testHalfOpen(t *testing.T) {
 	require.NoError(t, err)
 	r.stand.Inject(odootest.Fault{Op: "common.*", Do: odootest.Hang})
 	before := len(r.stand.Calls())
-	for range 20 { // more than there are slots: each must be given back
+	for range 20 { // more than there are slots: each call must free its slot
 		_, _, err := short.Authenticate(context.Background(), w.Database, odoo.ServiceLogin, w.Secret)
 		require.Equal(t, fault.Unavailable, fault.KindOf(err))
 	}
-	require.Less(t, len(r.stand.Calls())-before, 10, "a server that answers nothing must not be hammered")
+	require.Less(t, len(r.stand.Calls())-before, 10, "the breaker must stop calls to a server that does not answer")
 	_, err = short.Version(context.Background())
 	require.Equal(t, fault.Unavailable, fault.KindOf(err))
 	r.stand.Heal()
 	require.Eventually(t, func() bool {
 		_, err := short.Version(context.Background())
 		return err == nil
-	}, 10*time.Second, 10*time.Millisecond, "the server is back and nobody notices")
+	}, 10*time.Second, 10*time.Millisecond, "the breaker must notice that the server is back")
 	for range 3 {
 		_, err = short.Version(context.Background())
 		require.NoError(t, err)
@@ -157,15 +159,15 @@ func testHalfOpen(t *testing.T) {
 	cancel()
 	_, err = r.server.Version(ctx)
 	require.Equal(t, fault.Interrupted, fault.KindOf(err))
-	for range 20 { // callers who give up say nothing about the server
+	for range 20 { // canceled calls say nothing about the server
 		_, _ = r.server.Version(ctx)
 	}
 	_, err = r.server.Version(context.Background())
 	require.NoError(t, err)
 }
 
-// testBrokenOff resets the connection at every call of a whole first sign-in, once before the call is carried out and
-// once after, and demands that a second attempt brings it to the end with no effect done twice.
+// testBrokenOff resets the connection at every call of a first sign-in, once before the call is carried out and once
+// after. The second attempt must finish the sign-in and do nothing twice.
 func testBrokenOff(t *testing.T, fresh func() rig, demandOnce func(rig, provision.Workspace)) {
 	for _, executed := range []bool{false, true} {
 		for at := range 100 {
@@ -179,12 +181,13 @@ func testBrokenOff(t *testing.T, fresh func() rig, demandOnce func(rig, provisio
 				require.Greater(t, at, 20)
 				break // the whole sign-in takes fewer calls
 			}
-			if err != nil { // a step that looks again after a failure may have found its work done
+			if err != nil { // a step may have found its work done
 				require.Equal(t, fault.Unavailable, fault.KindOf(err), "call %d: %v", at, err)
 				require.True(t, odoo.Ambiguous(err))
 			}
 			require.NoError(t, runSteps(r, w), "call %d, executed %v", at, executed)
-			require.Equal(t, 1, countCreated(r.stand, "res.users", "a@example.com"), "call %d, executed %v", at, executed)
+			users := countCreated(r.stand, "res.users", "a@example.com")
+			require.Equal(t, 1, users, "call %d, executed %v", at, executed)
 			demandOnce(r, w)
 		}
 	}
@@ -213,7 +216,7 @@ func testCompanyBrokenOff(t *testing.T) {
 	})
 }
 
-// runSteps is a first sign-in; an error is the first step's that failed.
+// runSteps runs the steps of a first sign-in and returns the error of the first failed step.
 func runSteps(r rig, w provision.Workspace) error {
 	ctx := context.Background()
 	for _, step := range []func() error{
@@ -241,12 +244,12 @@ func countCreated(s *odootest.Server, model, name string) int {
 	return n
 }
 
-// testRevoked: refused credentials are reported after one look, and nothing else is tried.
+// testRevoked checks that refused credentials are reported after one look, and that no others are tried.
 func testRevoked(t *testing.T) {
 	ctx := context.Background()
 	r := standIn(t, odootest.Options{})
 	w := r.provision(t, 5)
-	w.Secret = odoo.NewSecret() // what is stored is no longer what Odoo knows
+	w.Secret = odoo.NewSecret() // Odoo no longer accepts the stored secret
 	before := len(r.stand.Calls())
 	_, err := r.prov.EnsureServiceAccount(ctx, w)
 	require.Equal(t, odoo.CodeAccessDenied, fault.Code(err))
@@ -260,8 +263,8 @@ func testRevoked(t *testing.T) {
 	}
 }
 
-// testNoConnections: while Odoo gets no connection it says of every database that there is none. That is not believed:
-// nothing is made a second time, and nothing is said to be gone that is there.
+// testNoConnections checks that leadctl does not believe Odoo's "no such database" while Odoo has no connection to
+// PostgreSQL. It makes nothing twice, and reports nothing as dropped.
 func testNoConnections(t *testing.T) {
 	ctx := context.Background()
 	r := standIn(t, odootest.Options{})
@@ -279,7 +282,8 @@ func testNoConnections(t *testing.T) {
 	require.True(t, gone)
 }
 
-// testTemplateResumes: the template's making breaks at each of its calls; the next run goes on where it stopped.
+// testTemplateResumes breaks off the making of the template at each of its calls. The next run must go on where it
+// stopped.
 func testTemplateResumes(t *testing.T) {
 	for at := range 60 {
 		stand := odootest.New(odootest.Options{Master: master})
@@ -301,11 +305,11 @@ func testTemplateResumes(t *testing.T) {
 		require.Len(t, stand.Ledger(), before, "looking changed something")
 		_, err = provision.PrepareTemplate(context.Background(), server, how)
 		require.NoError(t, err, "call %d", at)
-		// Breaking off between the making and the first mark costs the half-made database, and nothing after it.
+		// Only a break between the making and the first mark makes a run drop the database and start again.
 		require.LessOrEqual(t, countEffects(stand, "create_database", "tmpl__new"), 2)
 		require.Equal(t, 1, countCreated(stand, "res.users", odoo.ServiceLogin)+templateUsers(stand), "call %d", at)
 	}
-	t.Fatal("the template takes more calls than the script reaches")
+	t.Fatal("the template takes more calls than this test breaks off")
 }
 
 func templateUsers(s *odootest.Server) int {
@@ -318,7 +322,7 @@ func templateUsers(s *odootest.Server) int {
 	return n
 }
 
-// testSecretsStay: whatever the server says, neither errors nor logs repeat a secret that a call carried.
+// testSecretsStay checks that neither errors nor logs repeat a secret of a call, whatever the server answers.
 func testSecretsStay(t *testing.T, o odootest.Options) {
 	var log bytes.Buffer
 	r := standIn(t, o)
@@ -329,7 +333,7 @@ func testSecretsStay(t *testing.T, o odootest.Options) {
 	require.NoError(t, err)
 	secrets := []odoo.Secret{master, adminPassword}
 	said := fmt.Sprint(r.how)
-	for at := range 30 { // every call of these steps answers once with what it was told
+	for at := range 30 { // each call of these steps once gets its arguments as the answer
 		r.stand.Inject(odootest.Fault{Op: "*", Skip: at, Times: 1, Code: 1,
 			Text: "Traceback\n  File\nTypeError: f({args})"})
 		w := r.workspace(t, tenantid.ID(100+at))
@@ -347,14 +351,14 @@ func testSecretsStay(t *testing.T, o odootest.Options) {
 	require.Contains(t, said, "TypeError")
 	require.Contains(t, said, "[secret]")
 	for _, s := range secrets {
-		require.False(t, strings.Contains(said, string(s)), "a secret got out")
+		require.False(t, strings.Contains(said, string(s)), "a secret is in an error or log")
 	}
 	for _, e := range r.stand.Ledger() {
 		require.False(t, slices.Contains(secrets, odoo.Secret(e.Name)))
 	}
 }
 
-// TestRedirectTakesNoSecretAway: a redirect is an operator's matter and is not followed.
+// TestRedirectTakesNoSecretAway checks that leadctl does not follow a redirect and reports it to the operator.
 func TestRedirectTakesNoSecretAway(t *testing.T) {
 	t.Parallel()
 	var hits atomic.Int32
@@ -381,7 +385,8 @@ func TestRetryAfterIsKept(t *testing.T) {
 
 func TestAddress(t *testing.T) {
 	t.Parallel()
-	for _, bad := range []string{"", "odoo.example.com", "ftp://odoo", "https://user:pw@odoo", "https://odoo?db=x", "https://", "http://[::1"} {
+	for _, bad := range []string{"", "odoo.example.com", "ftp://odoo", "https://user:pw@odoo", "https://odoo?db=x",
+		"https://", "http://[::1"} {
 		_, err := odoo.New(odoo.Options{BaseURL: bad})
 		require.Equal(t, fault.Operator, fault.KindOf(err), bad)
 		require.NotContains(t, fmt.Sprint(err), "pw")

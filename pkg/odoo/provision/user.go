@@ -9,17 +9,18 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// User is a person who works in a tenant's workspace. They sign in through SSO, so leadctl sets no password.
+// User is a person who works in a tenant's workspace. People sign in through SSO, so leadctl sets no password.
 type User struct {
 	Email string // becomes the login, in lower case
-	Name  string // "" shows the e-mail address
+	Name  string // the e-mail address when ""
 }
 
-// ownerGroups is what the person of a workspace may do: all leads, all contacts, no settings.
+// ownerGroups let a person use all leads and all contacts, and no settings.
 var ownerGroups = []string{"base.group_user", "base.group_partner_manager", "sales_team.group_sale_manager"}
 
-// EnsureUser sees to it that the person has a user and returns its id. Groups are set only when the user is made: what
-// the tenant changed since stays. An archived user is fault.Conflict, since somebody took that access away on purpose.
+// EnsureUser makes the person's user if there is none, and returns its id. It sets groups only on a new user: later
+// changes of the tenant stay. An archived user is fault.Conflict, because an administrator took that access away on
+// purpose.
 func (p *Provisioner) EnsureUser(ctx context.Context, w Workspace, u User) (int64, error) {
 	u.Email = strings.ToLower(strings.TrimSpace(u.Email))
 	if !strings.Contains(u.Email, "@") {
@@ -42,14 +43,14 @@ func (p *Provisioner) EnsureUser(ctx context.Context, w Workspace, u User) (int6
 	if err == nil {
 		return uid, nil
 	}
-	// Another attempt may have been faster, or this one's answer got lost.
+	// Another attempt may have been faster, or the answer was lost.
 	if there, look := findOwnUser(ctx, s, u.Email); look == nil && there != 0 {
 		return there, nil
 	}
 	return 0, err
 }
 
-// findUser finds a user by login, 0 when there is none.
+// findUser returns the id of the user with this login, 0 when there is none.
 func findUser(ctx context.Context, s *odoo.Session, login string) (int64, error) {
 	found, err := s.SearchRead(ctx, "res.users", odoo.Query{Domain: odoo.Domain{odoo.Where("login", "=", login)},
 		Fields: []string{"login", "active"}, Archived: true})
@@ -59,13 +60,13 @@ func findUser(ctx context.Context, s *odoo.Session, login string) (int64, error)
 	if !found[0].Bool("active") {
 		return 0, fault.New(fault.Conflict, "Odoo user %s in %s: archived", login,
 			s.Database()).WithCode(CodeUserArchived).
-			WithHint("unarchive the user in Odoo if that person shall have access")
+			WithHint("unarchive the user in Odoo to give that person access again")
 	}
 	return found[0].ID(), nil
 }
 
-// createUser makes a user in exactly the named groups. Without groups Odoo 14 would make a sales administrator and 19 a
-// user who sees no lead.
+// createUser makes a user in exactly the named groups. Without groups, Odoo 14 makes a sales administrator, and Odoo 19
+// a user who sees no leads.
 func createUser(ctx context.Context, s *odoo.Session, values odoo.Record, groups []string) (int64, error) {
 	byName, err := s.ResolveXMLIDs(ctx, groups)
 	if err != nil {
@@ -94,8 +95,8 @@ func createUser(ctx context.Context, s *odoo.Session, values odoo.Record, groups
 	return made[0], nil
 }
 
-// findOwnUser finds a user of the session's company by login, 0 when there is none. One of another company is not ours
-// to take.
+// findOwnUser returns the id of the user with this login in the session's company, 0 when there is none. A user of
+// another company is fault.Operator.
 func findOwnUser(ctx context.Context, s *odoo.Session, login string) (int64, error) {
 	uid, err := findUser(ctx, s, login)
 	if err != nil || uid == 0 || s.Company() == 0 {
@@ -111,7 +112,7 @@ func findOwnUser(ctx context.Context, s *odoo.Session, login string) (int64, err
 	return uid, err
 }
 
-// groupsField is the name of a user's groups, which changed between 14 and 19.
+// groupsField returns the name of the field with a user's groups. It differs between Odoo 14 and 19.
 func groupsField(ctx context.Context, s *odoo.Session) (string, error) {
 	have, err := s.FieldsGet(ctx, "res.users", []string{"group_ids", "groups_id"})
 	if err != nil {

@@ -25,13 +25,13 @@ func TestWorkspaceOnStandIn(t *testing.T) {
 			testWorkspace(t, standIn(t, o))
 		})
 	}
-	t.Run("19, told to speak XML-RPC", func(t *testing.T) {
+	t.Run("19, XML-RPC configured", func(t *testing.T) {
 		t.Parallel()
 		testWorkspace(t, standIn(t, serverVariants["19"]).withOptions(t, odoo.Options{Protocol: odoo.ProtocolXMLRPC}))
 	})
 }
 
-// serverVariants are servers of which different doors are open.
+// serverVariants are servers with different interfaces open.
 var serverVariants = map[string]odootest.Options{
 	"14":                 {Major: 14},
 	"19":                 {Major: 19},
@@ -40,7 +40,7 @@ var serverVariants = map[string]odootest.Options{
 	"19 without XML-RPC": {Major: 19, Shut: []string{"/xmlrpc", "/jsonrpc"}},
 }
 
-// testWorkspace is the whole of what a rig must pass.
+// testWorkspace runs every test of a rig with a database for each tenant.
 func testWorkspace(t *testing.T, r rig) {
 	t.Run("template again", func(t *testing.T) { testTemplateAgain(t, r) })
 	t.Run("first sign-in, twice", func(t *testing.T) { testSteps(t, r) })
@@ -52,12 +52,12 @@ func testWorkspace(t *testing.T, r rig) {
 	t.Run("report", func(t *testing.T) { t.Parallel(); testReport(t, r) })
 	t.Run("JSON-2", func(t *testing.T) { t.Parallel(); testJSON2(t, r) })
 	t.Run("push", func(t *testing.T) { t.Parallel(); testPush(t, r) })
-	t.Run("push leaves theirs", func(t *testing.T) { t.Parallel(); testPushKeepsSalesChanges(t, r) })
+	t.Run("push keeps sales changes", func(t *testing.T) { t.Parallel(); testPushKeepsSalesChanges(t, r) })
 	t.Run("fields", func(t *testing.T) { t.Parallel(); testFields(t, r) })
 	t.Run("drop", func(t *testing.T) { t.Parallel(); testDrop(t, r) })
 }
 
-// testSteps runs all steps in onboarding's order, and again: the second time nothing changes.
+// testSteps runs all steps in onboarding's order, twice. The second time nothing changes.
 func testSteps(t *testing.T, r rig) {
 	ctx := context.Background()
 	w := r.workspace(t, 101)
@@ -122,7 +122,7 @@ func testSteps(t *testing.T, r rig) {
 	require.NoError(t, err)
 	require.Zero(t, leftovers)
 	refused := [][2]string{{"admin", "admin"}, {odoo.ServiceLogin, adminPassword}}
-	if r.how.Mode != provision.ModeCompany { // there it is leadctl's own way in
+	if r.how.Mode != provision.ModeCompany { // there leadctl itself signs in with it
 		refused = append(refused, [2]string{"admin", adminPassword})
 	}
 	for _, c := range refused {
@@ -132,7 +132,7 @@ func testSteps(t *testing.T, r rig) {
 	}
 }
 
-// testTenantsShareNothing: another tenant's secret, identity and rows are not in this one's workspace.
+// testTenantsShareNothing checks that one tenant's secret, identity and rows are not in another tenant's workspace.
 func testTenantsShareNothing(t *testing.T, r rig) {
 	ctx := context.Background()
 	a, b := r.provision(t, 102), r.provision(t, 103)
@@ -160,7 +160,7 @@ func testTenantsShareNothing(t *testing.T, r rig) {
 	stolen.Secret = a.Secret
 	_, err := r.prov.Session(ctx, stolen)
 	require.Equal(t, odoo.CodeAccessDenied, fault.Code(err))
-	// B-057: a job of A with B's database gets nowhere, because the marker says whose it is.
+	// B-057: a job of A with B's database fails, because the marker names B.
 	mixed := a
 	mixed.Database = b.Database
 	_, err = r.prov.EnsureDatabase(ctx, mixed)
@@ -169,7 +169,7 @@ func testTenantsShareNothing(t *testing.T, r rig) {
 	require.Equal(t, odoo.CodeForeign, fault.Code(err))
 }
 
-// testForeign: a database that somebody else made under our name is left as it is.
+// testForeign checks that a database that leadctl did not make stays unchanged, even with the name of a workspace.
 func testForeign(t *testing.T, r rig) {
 	ctx := context.Background()
 	w := r.workspace(t, 104)
@@ -195,7 +195,7 @@ func testRotate(t *testing.T, r rig) {
 	_, err := r.prov.EnsureServiceAccount(ctx, w)
 	require.NoError(t, err)
 	next := odoo.NewSecret()
-	for range 2 { // the second finds the work done, as after a crash before the caller stored the outcome
+	for range 2 { // the second call finds the work done, as after a crash before the caller stored the outcome
 		require.NoError(t, r.prov.Rotate(ctx, w, next))
 		_, open, err := r.server.Authenticate(ctx, w.Database, odoo.ServiceLogin, w.Secret)
 		require.NoError(t, err)
@@ -206,7 +206,7 @@ func testRotate(t *testing.T, r rig) {
 	require.NoError(t, err)
 }
 
-// testRace: several attempts at one workspace make one, and each ends well or may be repeated.
+// testRace runs several attempts at one workspace. They make one workspace, and each succeeds or may be repeated.
 func testRace(t *testing.T, r rig) {
 	ctx := context.Background()
 	w := r.workspace(t, 107)
@@ -254,7 +254,11 @@ func testTemplateAgain(t *testing.T, r rig) {
 	require.Equal(t, provision.PartMissing, parts[0].State)
 }
 
-// ensureSSO is the two steps that let a person in.
+// keycloak is the identity provider of these tests.
+var keycloak = provision.OAuthProvider{Name: "Keycloak", Button: "Sign in", ClientID: "odoo",
+	AuthEndpoint: "https://id.example.com/auth", UserInfo: "https://id.example.com/userinfo"}
+
+// ensureSSO runs the two steps that let a person sign in.
 func (r rig) ensureSSO(w provision.Workspace, sso provision.OAuthProvider, uid int64, subject string) error {
 	provider, err := r.prov.EnsureProvider(context.Background(), w, sso)
 	if err != nil {
@@ -268,7 +272,7 @@ func testSSO(t *testing.T, r rig) {
 	w := r.provision(t, 108)
 	uid, err := r.prov.EnsureUser(ctx, w, provision.User{Email: "a@example.com"})
 	require.NoError(t, err)
-	sso := provision.OAuthProvider{Name: "Keycloak", Button: "Sign in", ClientID: "odoo", AuthEndpoint: "https://id.example.com/auth", UserInfo: "https://id.example.com/userinfo"}
+	sso := keycloak
 	for range 2 {
 		require.NoError(t, r.ensureSSO(w, sso, uid, "subject-1"))
 	}
@@ -293,7 +297,7 @@ func testReport(t *testing.T, r rig) {
 	require.NoError(t, report.Paths[0].Err)
 	require.Equal(t, r.backendName(), report.Paths[0].Name)
 	require.Equal(t, r.how.ClusterDSN == "", strings.Contains(report.Paths[0].Detail, "x_uen"),
-		"whether the index is there")
+		"the note about the missing index")
 	early := r.how
 	early.Template += "_never_made"
 	prov, err := provision.NewProvisioner(r.server, early)
@@ -310,11 +314,11 @@ func testReport(t *testing.T, r rig) {
 	require.NotEmpty(t, fault.Hint(report.Err()))
 }
 
-// testJSON2 does over JSON-2 what the other tests do over XML-RPC, where the server has it and the secret is a key.
+// testJSON2 tests calls over JSON-2, where the server has it and the secret is a key.
 func testJSON2(t *testing.T, r rig) {
 	ctx := context.Background()
 	w := r.provision(t, 111)
-	if r.stand != nil { // the stand-in has no SQL door for keys
+	if r.stand != nil { // no SQL can add a key to the stand-in
 		require.NoError(t, r.stand.AddKey(w.Database, odoo.ServiceLogin, string(w.Secret)))
 	}
 	version, err := r.server.Version(ctx)
@@ -355,7 +359,7 @@ func testJSON2(t *testing.T, r rig) {
 	require.Equal(t, odoo.CodeMissing, fault.Code(err), "%v", err)
 }
 
-// testFields: what is missing or of another type is told, and what is missing is made again.
+// testFields checks that FieldStates reports a missing field, and that EnsureFields makes it again.
 func testFields(t *testing.T, r rig) {
 	ctx := context.Background()
 	w := r.provision(t, 116)
@@ -393,12 +397,12 @@ func testDrop(t *testing.T, r rig) {
 	require.Equal(t, fault.NotFound, fault.KindOf(err))
 }
 
-// countNamings counts how often a workspace got its name, which by forms is done by copying.
+// countNamings counts how often a workspace got its name. The forms give a name by copying.
 func countNamings(s *odootest.Server, name string) int {
 	return countEffects(s, "rename", name) + countEffects(s, "duplicate_database", name)
 }
 
-// countEffects counts the ledger's entries of one kind about one database.
+// countEffects counts the ledger's entries of one kind for one database.
 func countEffects(s *odootest.Server, do, db string) int {
 	n := 0
 	for _, e := range s.Ledger() {
@@ -409,7 +413,7 @@ func countEffects(s *odootest.Server, do, db string) int {
 	return n
 }
 
-// TestHopelessCopyIsRemoved is TestHopelessCloneIsRemoved for databases that Odoo is asked to make.
+// TestHopelessCopyIsRemoved is TestHopelessCloneIsRemoved for databases that Odoo makes.
 func TestHopelessCopyIsRemoved(t *testing.T) {
 	t.Parallel()
 	for name, o := range serverVariants {
