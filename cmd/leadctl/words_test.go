@@ -48,7 +48,7 @@ func pending() []string {
 
 		"pkg/leads",
 
-		"pkg/odoo",
+		"pkg/odoo/crm",
 
 		"pkg/onboarding",
 
