@@ -68,30 +68,30 @@ func (s *Service) tenantOf(ctx context.Context, tx postgres.SystemTx, who sso.Id
 	joined bool, err error) {
 	p, err := tenant.Resolve(ctx, tx, who)
 	if err == nil {
-		joined, err = s.join(ctx, tx, p.Tenant, who, by)
+		joined, err = s.joinTenant(ctx, tx, p.Tenant, who, by)
 		return p.Tenant, joined, err
 	}
 	if !errors.Is(err, tenant.ErrNoTenant) {
 		return tenant.Tenant{}, false, err
 	}
-	if err := verified(who); err != nil {
+	if err := requireVerifiedEmail(who); err != nil {
 		return tenant.Tenant{}, false, err
 	}
 	t, found, err := tenant.InvitedTo(ctx, tx, who)
 	if err == nil && !found {
-		if err = s.Policy.allows(who); err == nil {
-			t, err = s.create(ctx, tx, who, by)
+		if err = s.Policy.requireAllowed(who); err == nil {
+			t, err = s.createTenant(ctx, tx, who, by)
 		}
 	}
 	if err == nil {
-		joined, err = s.join(ctx, tx, t, who, by)
+		joined, err = s.joinTenant(ctx, tx, t, who, by)
 	}
 	return t, joined, err
 }
 
-// create makes the tenant that a first sign-in asked for. Its name is never taken from a mail domain: two strangers may
+// createTenant makes the tenant that a first sign-in asked for. Its name is never taken from a mail domain: two strangers may
 // share one.
-func (s *Service) create(ctx context.Context, tx postgres.SystemTx, who sso.Identity, by tenant.By) (tenant.Tenant,
+func (s *Service) createTenant(ctx context.Context, tx postgres.SystemTx, who sso.Identity, by tenant.By) (tenant.Tenant,
 	error) {
 	name, external := who.Email, ""
 	if who.Tenant.Kind == sso.TenantExternalID {
@@ -106,13 +106,13 @@ func (s *Service) create(ctx context.Context, tx postgres.SystemTx, who sso.Iden
 	return t, err
 }
 
-// join makes the identity a user, unless it is one. Who is one already needs no verified e-mail.
-func (s *Service) join(ctx context.Context, tx postgres.SystemTx, t tenant.Tenant, who sso.Identity,
+// joinTenant makes the identity a user, unless it is one. Who is one already needs no verified e-mail.
+func (s *Service) joinTenant(ctx context.Context, tx postgres.SystemTx, t tenant.Tenant, who sso.Identity,
 	by tenant.By) (bool, error) {
 	if known, err := tenant.IsMember(ctx, tx, t.ID, who); err != nil || known {
 		return false, err
 	}
-	if err := verified(who); err != nil {
+	if err := requireVerifiedEmail(who); err != nil {
 		return false, err
 	}
 	err := s.Quotas.Within(ctx, tx, t.ID, func() error {
@@ -125,7 +125,7 @@ func (s *Service) join(ctx context.Context, tx postgres.SystemTx, t tenant.Tenan
 // ensureUnderWay begins onboarding or joins the one that is running, and makes sure that a job exists for it.
 func (s *Service) ensureUnderWay(ctx context.Context, tx postgres.SystemTx, id tenant.ID, restart bool) (Status,
 	error) {
-	st, ended, err := begin(ctx, tx, id, restart)
+	st, ended, err := beginOnboarding(ctx, tx, id, restart)
 	if err != nil || st.Status == Ready {
 		return st, err
 	}
@@ -142,7 +142,7 @@ func (s *Service) ensureUnderWay(ctx context.Context, tx postgres.SystemTx, id t
 	return st, err
 }
 
-func verified(who sso.Identity) error {
+func requireVerifiedEmail(who sso.Identity) error {
 	if who.Email != "" && who.EmailVerified {
 		return nil
 	}
@@ -150,24 +150,24 @@ func verified(who sso.Identity) error {
 		WithHint("verify the address at the identity provider, and sign in again")
 }
 
-func (p Policy) allows(who sso.Identity) error {
+func (p Policy) requireAllowed(who sso.Identity) error {
 	_, domain, _ := strings.Cut(who.Email, "@")
 	byClaim := who.Tenant.Kind == sso.TenantExternalID
 	switch {
 	case byClaim && p.ExistingOnly:
-		return closed("tenant %s: there is none, and sign-in may not make it", who.Tenant.Value)
+		return closedFault("tenant %s: there is none, and sign-in may not make it", who.Tenant.Value)
 	case p.Mode == PolicyOpen:
 		return nil
 	case p.Mode == PolicyDomains && slices.ContainsFunc(p.Domains,
 		func(d string) bool { return strings.EqualFold(d, domain) }):
 		return nil
 	case p.Mode == PolicyDomains:
-		return closed("e-mail domain is not on the list of this installation")
+		return closedFault("e-mail domain is not on the list of this installation")
 	}
-	return closed("sign-in does not make a tenant here")
+	return closedFault("sign-in does not make a tenant here")
 }
 
-func closed(format string, args ...any) error {
+func closedFault(format string, args ...any) error {
 	return fault.New(fault.Denied, format, args...).WithCode("ONBOARDING_CLOSED").
 		WithHint("ask an operator to add you: `leadctl tenant user add`")
 }

@@ -94,7 +94,7 @@ func Watch(ctx context.Context, db *postgres.DB, id tenantid.ID, tell func(Step)
 			return err
 		}
 		for _, s := range steps {
-			key := s.State + s.started()
+			key := s.State + s.startKey()
 			if s.State != StepRunning && told[s.Name] != key {
 				told[s.Name] = key
 				tell(s)
@@ -104,7 +104,7 @@ func Watch(ctx context.Context, db *postgres.DB, id tenantid.ID, tell func(Step)
 		case Ready:
 			return nil
 		case Failed:
-			return failure(st, steps)
+			return lastFailure(st, steps)
 		}
 		select {
 		case <-ctx.Done():
@@ -114,14 +114,14 @@ func Watch(ctx context.Context, db *postgres.DB, id tenantid.ID, tell func(Step)
 	}
 }
 
-func (s Step) started() string {
+func (s Step) startKey() string {
 	if s.Started == nil {
 		return ""
 	}
 	return s.Started.String()
 }
 
-func failure(st Status, steps []Step) error {
+func lastFailure(st Status, steps []Step) error {
 	text, hint := "unknown", ""
 	if st.Error != nil {
 		text = *st.Error

@@ -35,11 +35,11 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[Args]) error {
 		return river.JobSnooze(busyPause)
 	}
 	defer release()
-	return w.run(ctx, &task{worker: w, tenant: id}, job)
+	return w.runSteps(ctx, &task{worker: w, tenant: id}, job)
 }
 
-func (w *Worker) run(ctx context.Context, t *task, job *river.Job[Args]) error {
-	for i, s := range w.steps() {
+func (w *Worker) runSteps(ctx context.Context, t *task, job *river.Job[Args]) error {
+	for i, s := range w.orderedSteps() {
 		err := w.DB.InSystem(ctx, "onboarding step", func(ctx context.Context, tx postgres.SystemTx) error {
 			return w.stepStarted(ctx, tx, t.tenant, i, job.Attempt, s)
 		})
@@ -48,7 +48,7 @@ func (w *Worker) run(ctx context.Context, t *task, job *river.Job[Args]) error {
 		}
 		start := w.now()
 		if err := s.run(ctx, t); err != nil {
-			return w.failed(ctx, t, s, job, err)
+			return w.recordFailure(ctx, t, s, job, err)
 		}
 		w.Log.InfoContext(ctx, "onboarding step", "step", s.name, "took", w.now().Sub(start), "attempt", job.Attempt)
 		err = w.DB.InSystem(ctx, "onboarding step", func(ctx context.Context, tx postgres.SystemTx) error {
@@ -61,15 +61,15 @@ func (w *Worker) run(ctx context.Context, t *task, job *river.Job[Args]) error {
 	return w.DB.InSystem(ctx, "onboarding ready", func(ctx context.Context, tx postgres.SystemTx) error {
 		// The status row is ours from here on: who signs in meanwhile waits for it, and then comes to a ready
 		// workspace.
-		if err := w.finished(ctx, tx, t.tenant); err != nil {
+		if err := w.markReady(ctx, tx, t.tenant); err != nil {
 			return err
 		}
-		return latecomers(ctx, tx, t)
+		return enqueueLateUsers(ctx, tx, t)
 	})
 }
 
-// failed records the failure and decides: again later, or an operator has to act.
-func (w *Worker) failed(ctx context.Context, t *task, s step, job *river.Job[Args], cause error) error {
+// recordFailure records the failure and decides: again later, or an operator has to act.
+func (w *Worker) recordFailure(ctx context.Context, t *task, s step, job *river.Job[Args], cause error) error {
 	if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) {
 		return cause // this process is stopping; the job goes back unharmed
 	}

@@ -105,10 +105,10 @@ func oneStatus(rows pgx.Rows, id tenantid.ID) (Status, error) {
 	return st, err
 }
 
-// begin puts a tenant at the start, unless it is ready or under way. restart begins again in any case but "under way":
+// beginOnboarding puts a tenant at the start, unless it is ready or under way. restart begins again in any case but "under way":
 // the caller enqueues the job in the same transaction, and River keeps it single. ended: the last onboarding had come
 // to its end, well or not, when this was asked.
-func begin(ctx context.Context, tx postgres.SystemTx, id tenantid.ID, restart bool) (st Status, ended bool, err error) {
+func beginOnboarding(ctx context.Context, tx postgres.SystemTx, id tenantid.ID, restart bool) (st Status, ended bool, err error) {
 	var before string
 	err = tx.QueryRow(ctx, `SELECT status FROM onboarding_status WHERE tenant_id = $1 FOR UPDATE`, id).Scan(&before)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
@@ -163,7 +163,7 @@ func (w *Worker) stepFailed(ctx context.Context, tx postgres.SystemTx, id tenant
 	return err
 }
 
-func (w *Worker) finished(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) error {
+func (w *Worker) markReady(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) error {
 	_, err := tx.Exec(ctx,
 		`UPDATE onboarding_status SET status = 'ready', error = NULL, updated_at = $2 WHERE tenant_id = $1`, id,
 		w.now())

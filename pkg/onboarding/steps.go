@@ -19,8 +19,8 @@ type step struct {
 	run    func(context.Context, *task) error
 }
 
-// steps are the whole way. Each looks first, acts, and looks again, so any of them may be repeated at any time.
-func (w *Worker) steps() []step {
+// orderedSteps are the whole way. Each looks first, acts, and looks again, so any of them may be repeated at any time.
+func (w *Worker) orderedSteps() []step {
 	place := "odoo_database"
 	if o := w.Workspaces.Odoo; o != nil && o.Mode() == provision.ModeCompany {
 		place = "odoo_company"
@@ -33,7 +33,7 @@ func (w *Worker) steps() []step {
 		{"odoo_user", Provisioning, makeUsers},
 		{"odoo_sso", Provisioning, configureSSO},
 		{"smoke_test", Provisioning, smokeTest},
-		{"baseline", Syncing, baseline},
+		{"baseline", Syncing, ensureBaseline},
 		{"icp_template", Syncing, icpTemplate},
 	}
 	if w.Workspaces.OdooLogin == nil {
@@ -47,11 +47,11 @@ const actor = "onboarding"
 
 // task is one attempt's state: what the first steps read and the later ones use.
 type task struct {
-	worker    *Worker
-	tenant    tenant.ID
-	name      string
-	workspace provision.Workspace
-	served    []tenant.Member // who was there when accounts were made
+	worker             *Worker
+	tenant             tenant.ID
+	name               string
+	workspace          provision.Workspace
+	provisionedMembers []tenant.Member // who was there when accounts were made
 }
 
 // checkTenant refuses a tenant that is gone or suspended, and reads or makes the secret of its workspace.
@@ -92,23 +92,23 @@ func makeServiceAccount(ctx context.Context, t *task) error {
 // makeUsers gives every user of the tenant an account in the workspace.
 func makeUsers(ctx context.Context, t *task) error {
 	err := t.worker.DB.InSystem(ctx, "onboarding users", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		t.served, err = tenant.Members(ctx, tx, t.tenant)
+		t.provisionedMembers, err = tenant.Members(ctx, tx, t.tenant)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	left, err := t.worker.Workspaces.EnsureUsers(ctx, t.workspace, t.served)
-	t.tell(ctx, left)
+	left, err := t.worker.Workspaces.EnsureUsers(ctx, t.workspace, t.provisionedMembers)
+	t.logLeftAlone(ctx, left)
 	return err
 }
 
-// latecomers gives those who signed in since then accounts as everybody gets one who comes to a ready workspace: by a
+// enqueueLateUsers gives those who signed in since then accounts as everybody gets one who comes to a ready workspace: by a
 // job. One is enough for all of them.
-func latecomers(ctx context.Context, tx postgres.SystemTx, t *task) error {
+func enqueueLateUsers(ctx context.Context, tx postgres.SystemTx, t *task) error {
 	now, err := tenant.Members(ctx, tx, t.tenant)
 	late := slices.DeleteFunc(now, func(m tenant.Member) bool {
-		return m.Subject == nil || slices.ContainsFunc(t.served,
+		return m.Subject == nil || slices.ContainsFunc(t.provisionedMembers,
 			func(s tenant.Member) bool { return s.Subject != nil && *s.Subject == *m.Subject })
 	})
 	if err != nil || len(late) == 0 {
@@ -125,13 +125,13 @@ func latecomers(ctx context.Context, tx postgres.SystemTx, t *task) error {
 // configureSSO lets them sign in to it as they signed in here.
 func configureSSO(ctx context.Context, t *task) error {
 	left, err := t.worker.Workspaces.ConfigureSSO(ctx, t.workspace, tenant.By{Actor: actor})
-	t.tell(ctx, left)
+	t.logLeftAlone(ctx, left)
 	return err
 }
 
-// tell logs accounts that were left alone: they are one person's affair, and no reason to keep a workspace from the
+// logLeftAlone logs accounts that were left alone: they are one person's affair, and no reason to keep a workspace from the
 // others.
-func (t *task) tell(ctx context.Context, left []error) {
+func (t *task) logLeftAlone(ctx context.Context, left []error) {
 	for _, err := range left {
 		t.worker.Log.WarnContext(ctx, "Odoo account left alone", "error", err)
 	}
@@ -145,7 +145,7 @@ func smokeTest(ctx context.Context, t *task) error {
 	return t.worker.Workspaces.Activate(ctx, t.workspace)
 }
 
-func baseline(ctx context.Context, t *task) error {
+func ensureBaseline(ctx context.Context, t *task) error {
 	return t.worker.Workspaces.Odoo.EnsureBaseline(ctx, t.workspace, t.name)
 }
 
