@@ -50,8 +50,6 @@ func pending() []string {
 
 		"pkg/odoo/crm",
 
-		"pkg/onboarding",
-
 		"pkg/reseal",
 
 		"pkg/serve",

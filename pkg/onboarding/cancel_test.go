@@ -19,8 +19,8 @@ func (r *rig) system(t *testing.T, fn func(context.Context, postgres.SystemTx) e
 	require.NoError(t, r.DB.InSystem(t.Context(), "test", fn))
 }
 
-// A cancelled onboarding is in error at once, and begins again when it is asked for.
-func TestCancelledOnboardingKeepsNobodyWaiting(t *testing.T) {
+// CancelJob sets the onboarding's status to error at once, and the next sign-in starts it again.
+func TestACancelledOnboardingFailsAtOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
 	alice := person("alice", "alice@acme.example")
@@ -45,11 +45,11 @@ func TestCancelledOnboardingKeepsNobodyWaiting(t *testing.T) {
 		return onboarding.FailCancelled(ctx, tx, st.Tenant)
 	})
 	ready, _ := r.status(t, st.Tenant)
-	require.Equal(t, onboarding.Ready, ready.Status, "what is ready stays so")
+	require.Equal(t, onboarding.Ready, ready.Status, "a ready workspace stays ready")
 }
 
-// A worker that is told to stop leaves the tenant in error, not in provisioning.
-func TestCancelledWhileItRuns(t *testing.T) {
+// When a running job is cancelled, its worker sets the status to error.
+func TestARunningJobIsCancelled(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
 	r.odoo.Inject(odootest.Fault{Op: "db.duplicate_database", Do: odootest.Hang})
@@ -70,8 +70,8 @@ func TestCancelledWhileItRuns(t *testing.T) {
 	r.awaitCount(t, 1, `SELECT count(*) FROM river.river_job WHERE state = 'cancelled'`)
 }
 
-// The same rows make the same event everywhere; any difference makes another.
-func TestEventIDsComeFromTheRows(t *testing.T) {
+// The same rows give the same event id in every process, and other rows another id.
+func TestEventIDsDependOnTheRows(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
 	snapshot := func(id tenantid.ID) (event, line string) {

@@ -29,7 +29,7 @@ func TestCasesOfManyAtOnce(t *testing.T) {
 	t.Run("D-054", stoppedInAStep)
 }
 
-// atOnce signs them all in at the same moment, over two replicas in turns, and gives their tenants.
+// atOnce signs all people in concurrently, over two replicas in turns, and returns their tenants.
 func (r *rig) atOnce(t *testing.T, people []sso.Identity) []tenantid.ID {
 	t.Helper()
 	second := &onboarding.Service{DB: r.replica(t).db, Jobs: r.Jobs, Policy: r.Policy}
@@ -67,14 +67,14 @@ func (r *rig) replica(t *testing.T) replica {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &onboarding.Worker{DB: db, Workspaces: &spaces, Log: logging.Discard()})
 	river.AddWorker(workers, &workspace.UsersWorker{Workspaces: &spaces})
-	river.AddWorker(workers, &leads.Worker{DB: db, Log: logging.Discard()}) // of a queue that nobody works here
+	river.AddWorker(workers, &leads.Worker{DB: db, Log: logging.Discard()}) // no worker takes jobs of its queue
 	client, err := jobs.New(t.Context(), db, jobs.Options{Workers: workers})
 	require.NoError(t, err)
 	return replica{db, client}
 }
 
-// wholeOrganisationAtOnce: people whose tokens name one tenant become its users, with one workspace; people without a
-// claim get a tenant each, though their addresses are of one domain.
+// wholeOrganisationAtOnce: people whose tokens name one tenant become its members, with one workspace. People without a
+// claim get a tenant each, although their addresses share a domain.
 func wholeOrganisationAtOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
@@ -98,7 +98,8 @@ func wholeOrganisationAtOnce(t *testing.T) {
 	require.Equal(t, 46, r.count(t, `SELECT max(n) FROM (SELECT count(*) AS n FROM tenant_users GROUP BY tenant_id) x`))
 	require.Equal(t, 5, r.workspaces())
 	require.Eventually(t, func() bool {
-		return r.count(t, `SELECT count(*) FROM river.river_job WHERE finalized_at IS NULL AND kind IN ('onboarding', 'odoo_users')`) == 0
+		return r.count(t, `SELECT count(*) FROM river.river_job
+			WHERE finalized_at IS NULL AND kind IN ('onboarding', 'odoo_users')`) == 0
 	}, 2*time.Minute, 50*time.Millisecond)
 	accounts := map[string]int{}
 	for _, e := range r.odoo.Ledger() {
@@ -113,7 +114,7 @@ func wholeOrganisationAtOnce(t *testing.T) {
 	}
 }
 
-// manyWaitForOdoo: while Odoo serves nobody it is left alone, whoever waits comes back at a time of their own, and all
+// manyWaitForOdoo: while Odoo answers 503, leadctl calls it rarely. The jobs retry at different times, and all tenants
 // end ready.
 func manyWaitForOdoo(t *testing.T) {
 	t.Parallel()
@@ -128,14 +129,15 @@ func manyWaitForOdoo(t *testing.T) {
 	}
 	ids := r.atOnce(t, people)
 	require.Eventually(t, func() bool {
-		return r.count(t, `SELECT count(*) FROM river.river_job WHERE kind = 'onboarding' AND array_length(errors, 1) > 1`) == tenants
+		return r.count(t, `SELECT count(*) FROM river.river_job
+			WHERE kind = 'onboarding' AND array_length(errors, 1) > 1`) == tenants
 	}, time.Minute, 20*time.Millisecond)
 	require.Equal(t, tenants,
 		r.count(t, `SELECT count(DISTINCT scheduled_at) FROM river.river_job WHERE kind = 'onboarding'`),
-		"they come back together")
+		"the jobs retry at different times")
 	require.Zero(t, r.count(t, `SELECT count(*) FROM onboarding_status WHERE status <> 'provisioning'`),
-		"an Odoo that is down is no error of a tenant's")
-	// Five calls find out, beside those that are under way by then; after that one in ten seconds tries.
+		"an Odoo that is down is not an error of a tenant")
+	// leadctl stops calling Odoo after five failed calls, beside those under way, and then tries once in ten seconds.
 	most := 5 + 8 + int(time.Since(began)/(10*time.Second)) + 1
 	made := len(r.odoo.Calls()) - calls
 	require.Positive(t, made)
@@ -147,8 +149,7 @@ func manyWaitForOdoo(t *testing.T) {
 	require.Equal(t, tenants, r.workspaces())
 }
 
-// stoppedInAStep: a process is told to stop while Odoo keeps a step waiting. Another one goes on, and nothing is made
-// twice.
+// stoppedInAStep: a process stops while Odoo delays a step. Another process continues the job and makes nothing twice.
 func stoppedInAStep(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})

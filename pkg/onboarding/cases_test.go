@@ -21,7 +21,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-// D-014 is held in each of these cases, by watched.
+// In each of these cases watched also checks D-014.
 func TestCasesOfFailingOdoo(t *testing.T) {
 	t.Parallel()
 	t.Run("D-007", odooDownThenBack)
@@ -33,8 +33,8 @@ func TestCasesOfFailingOdoo(t *testing.T) {
 	t.Run("B-061", deletedAndMadeAgain)
 }
 
-// watched polls a tenant's status until the function it returns is called: D-014. Reading never fails, the status only
-// goes onward (or to error, and from there to the beginning), and ready is true when it is said.
+// watched polls a tenant's status until the caller calls end: D-014. It checks that reading never fails, that the
+// status only goes forward (or to error, and from there to provisioning), and that a ready tenant has all steps done.
 func (r *rig) watched(t *testing.T, id tenantid.ID) (end func()) {
 	t.Helper()
 	stop, done, last, polls := make(chan struct{}), make(chan struct{}), "", 0
@@ -77,7 +77,7 @@ func (r *rig) watched(t *testing.T, id tenantid.ID) (end func()) {
 	}
 }
 
-// firstLogin signs in name and watches their tenant until the test's end.
+// firstLogin signs the person name in and watches their tenant until the end of the test.
 func (r *rig) firstLogin(t *testing.T, name string) tenantid.ID {
 	t.Helper()
 	st, err := r.FirstLogin(t.Context(), person(name, name+"@acme.example"), tester)
@@ -86,23 +86,24 @@ func (r *rig) firstLogin(t *testing.T, name string) tenantid.ID {
 	return st.Tenant
 }
 
-// odooDownThenBack: signing in works, the status says what is the matter, and recovery needs nobody.
+// odooDownThenBack: a sign-in succeeds, the status has the error, and the job recovers without an operator.
 func odooDownThenBack(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
 	r.odoo.Inject(odootest.Fault{Op: "*", Do: odootest.Reset})
 	r.start(t)
 	id := r.firstLogin(t, "alice")
-	r.awaitCount(t, 1, `SELECT count(*) FROM onboarding_status WHERE status = 'provisioning' AND error IS NOT NULL AND attempt >= 2`)
+	r.awaitCount(t, 1, `SELECT count(*) FROM onboarding_status
+		WHERE status = 'provisioning' AND error IS NOT NULL AND attempt >= 2`)
 	st, _ := r.status(t, id)
-	require.NotContains(t, *st.Error, "127.0.0.1", "an address is nothing for users")
+	require.NotContains(t, *st.Error, "127.0.0.1", "the error has no address")
 	r.odoo.Heal()
 	done, _ := r.await(t, id, onboarding.Ready)
 	require.Nil(t, done.Error)
 	require.Equal(t, 1, r.workspaces())
 }
 
-// oneTenantsOdooHangs: the others' workspaces are made meanwhile.
+// oneTenantsOdooHangs: the workspaces of other tenants are made meanwhile.
 func oneTenantsOdooHangs(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
@@ -118,8 +119,8 @@ func oneTenantsOdooHangs(t *testing.T) {
 	r.await(t, slow, onboarding.Ready)
 }
 
-// answersLostAnywhere: many tenants, each loses the answer to another of its calls, after it was carried out; all end
-// ready, with everything made once.
+// answersLostAnywhere: each of many tenants loses the answer to a different call that Odoo carried out. All end ready,
+// with everything made once.
 func answersLostAnywhere(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
@@ -139,7 +140,7 @@ func answersLostAnywhere(t *testing.T) {
 		r.await(t, id, onboarding.Ready)
 	}
 	require.Positive(t, r.count(t, `SELECT count(*) FROM onboarding_status WHERE attempt > 1`),
-		"the script lost nothing")
+		"no answer was lost")
 	once := map[string]int{}
 	for _, e := range r.odoo.Ledger() {
 		if e.Do == "rename" || e.Do == "create" && e.Model == "res.users" && strings.Contains(e.Name, "@") {
@@ -151,8 +152,8 @@ func answersLostAnywhere(t *testing.T) {
 	}
 }
 
-// refusedAtAnyStep: what Odoo refuses ends in an error with words for people; asked for again, the steps that were done
-// find their work done.
+// refusedAtAnyStep: when Odoo refuses a call, the onboarding fails without Odoo's text. The next one does not repeat
+// the steps that were done.
 func refusedAtAnyStep(t *testing.T) {
 	t.Parallel()
 	for _, op := range []string{"db.rename", "res.users.create", "res.partner.create", "res.company.write"} {
@@ -171,14 +172,13 @@ func refusedAtAnyStep(t *testing.T) {
 			r.await(t, id, onboarding.Ready)
 			require.Equal(t, 1, r.workspaces())
 			for _, e := range r.odoo.Ledger()[before:] {
-				require.NotEqual(t, "duplicate_database", e.Do, "an earlier step was done again")
+				require.NotEqual(t, "duplicate_database", e.Do, "an earlier step was repeated")
 			}
 		})
 	}
 }
 
-// polledThroughout: a server that is down, that hangs, that refuses, and that is there again, with the status polled
-// all the time.
+// polledThroughout: Odoo is down, hangs, refuses and recovers, while the status is polled.
 func polledThroughout(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
@@ -196,8 +196,8 @@ func polledThroughout(t *testing.T) {
 	r.await(t, id, onboarding.Ready)
 }
 
-// connectionDeletedMidJob: the job touches no database but its tenant's, and says nothing is ready that nobody could
-// find again.
+// connectionDeletedMidJob: when the connection is deleted, the onboarding fails, and the job changes no other tenant's
+// database.
 func connectionDeletedMidJob(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
@@ -208,7 +208,8 @@ func connectionDeletedMidJob(t *testing.T) {
 	r.odoo.Inject(odootest.Fault{Op: "res.users.create", Database: "t_t2", Times: 1, Do: odootest.Slow,
 		Delay: time.Second})
 	id := r.firstLogin(t, "alice")
-	r.awaitCount(t, 1, `SELECT count(*) FROM onboarding_steps WHERE tenant_id = 2 AND step = 'odoo_user' AND state = 'running'`)
+	r.awaitCount(t, 1, `SELECT count(*) FROM onboarding_steps
+		WHERE tenant_id = 2 AND step = 'odoo_user' AND state = 'running'`)
 	_, err := r.db.Owner.Exec(t.Context(), `DELETE FROM odoo_connections WHERE tenant_id = $1`, id)
 	require.NoError(t, err)
 	r.await(t, id, onboarding.Failed)
@@ -217,7 +218,7 @@ func connectionDeletedMidJob(t *testing.T) {
 	}
 }
 
-// deletedAndMadeAgain: a closed tenant's people who sign in again get a tenant that has nothing of the old one.
+// deletedAndMadeAgain: a member of a closed tenant who signs in again gets a new tenant with a new workspace.
 func deletedAndMadeAgain(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
@@ -241,8 +242,8 @@ func deletedAndMadeAgain(t *testing.T) {
 	require.Equal(t, fmt.Sprintf("t_t%d", again.Tenant), w.Database)
 }
 
-// Asked for again between a job's last word and River's record of its end, the work is done all the same.
-func TestARetryInTheLastMomentOfAJobIsNotLost(t *testing.T) {
+// A request between a job's last record and River's record of its end gets a job of its own.
+func TestARequestWhileAJobEndsIsNotLost(t *testing.T) {
 	t.Parallel()
 	for _, last := range []string{onboarding.Failed, onboarding.Ready} {
 		t.Run(last, func(t *testing.T) {
@@ -250,8 +251,11 @@ func TestARetryInTheLastMomentOfAJobIsNotLost(t *testing.T) {
 			r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
 			st, err := r.FirstLogin(t.Context(), person("alice", "alice@acme.example"), tester)
 			require.NoError(t, err)
-			for _, sql := range []string{`UPDATE river.river_job SET state = 'running', attempt = 1, attempted_at = now(), attempted_by = '{ending}'`,
-				`UPDATE onboarding_status SET status = '` + last + `'`} {
+			for _, sql := range []string{
+				`UPDATE river.river_job
+					SET state = 'running', attempt = 1, attempted_at = now(), attempted_by = '{ending}'`,
+				`UPDATE onboarding_status SET status = '` + last + `'`,
+			} {
 				_, err := r.db.Owner.Exec(t.Context(), sql)
 				require.NoError(t, err)
 			}
@@ -261,15 +265,15 @@ func TestARetryInTheLastMomentOfAJobIsNotLost(t *testing.T) {
 				require.NoError(t, err)
 			}
 			require.Equal(t, 1, r.count(t, `SELECT count(*) FROM river.river_job WHERE state = 'available'`),
-				"one more job, and one only")
+				"exactly one more job")
 			r.start(t)
 			r.await(t, st.Tenant, onboarding.Ready)
 		})
 	}
 }
 
-// Who joins a workspace that stands gets an account there, and nobody sees the workspace being made again.
-func TestWhoJoinsLaterGetsAnAccount(t *testing.T) {
+// A member who joins a tenant with a ready workspace gets an account there, while the status stays ready.
+func TestALateMemberGetsAnAccount(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyInvite})
 	acme, err := r.Provision(t.Context(), onboarding.Request{Name: "Acme"}, tenant.By{Actor: "test"})

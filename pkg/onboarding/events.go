@@ -12,7 +12,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// Snapshot is where a tenant's onboarding stands, with every step so far.
+// Snapshot is the state of a tenant's onboarding with the steps so far.
 type Snapshot struct {
 	Tenant    tenantid.ID `json:"tenant_id"`
 	Status    string      `json:"status"`
@@ -23,8 +23,8 @@ type Snapshot struct {
 	Steps     []Step      `json:"steps"`
 }
 
-// ReadSnapshot is the tenant's own view. Faults: NotFound when onboarding never began, Denied while the tenant is
-// suspended.
+// ReadSnapshot reads the tenant's own onboarding. Faults: NotFound when onboarding never started, Denied while the
+// tenant is suspended.
 func ReadSnapshot(ctx context.Context, tx postgres.TenantTx) (Snapshot, error) {
 	owner := tenant.Tenant{ID: tx.Tenant()}
 	if err := tx.QueryRow(ctx, `SELECT status FROM tenants WHERE tenant_id = $1`,
@@ -45,11 +45,10 @@ func ReadSnapshot(ctx context.Context, tx postgres.TenantTx) (Snapshot, error) {
 	return Snapshot{st.Tenant, st.Status, st.Step, st.Error, st.Attempt, st.UpdatedAt.UTC(), steps}, err
 }
 
-// Ended reports whether nothing more happens by itself.
+// Ended reports whether the onboarding is over, in Ready or in Failed.
 func (s Snapshot) Ended() bool { return s.Status == Ready || s.Status == Failed }
 
-// Event is the snapshot as one line of JSON, and an id that says what it says: the same rows give the same id in every
-// process, other rows and other tenants another one.
+// Event returns the snapshot as one line of JSON, and its hash as id: equal snapshots have equal ids in every process.
 func (s Snapshot) Event() (id string, line []byte, err error) {
 	if line, err = json.Marshal(s); err != nil {
 		return "", nil, err

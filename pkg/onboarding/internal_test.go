@@ -1,4 +1,4 @@
 package onboarding
 
-// FailCancelled is what CancelJob does to the tenant of a cancelled onboarding.
+// FailCancelled makes failCancelled available to the tests.
 var FailCancelled = failCancelled

@@ -1,10 +1,9 @@
-// Package onboarding takes a tenant from first sign-in to a ready workspace, by itself and never twice.
+// Package onboarding takes a tenant from the first sign-in to a ready workspace.
 //
-// The way of a first sign-in: FirstLogin (firstlogin.go) makes tenant, user, status and job in one transaction and
-// answers at once. A worker (provision.go) loops over the ordered steps (steps.go); each looks before it acts and is
-// recorded as it goes (status.go), so a crash at any point is a pause. Which workspace a tenant has, and its secret, is
-// package workspace; what a step does to Odoo, package odoo; who the tenants are, package tenant; how jobs run, package
-// jobs.
+// FirstLogin (firstlogin.go) makes tenant, member, status and job in one transaction and returns at once. A worker
+// (provision.go) runs the ordered steps (steps.go). Each step checks before it acts, and the worker records it
+// (status.go), so that a job continues after a crash at any point. Package workspace has a tenant's workspace and its
+// secret, package odoo the calls of Odoo, package tenant the tenants and members, package jobs the queue.
 package onboarding
 
 import (
@@ -20,52 +19,52 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-// Policies on who may have a tenant made by signing in.
+// Policies: whose sign-in may make a tenant.
 const (
-	PolicyOpen    = "open"    // anyone the issuer vouches for, with a verified e-mail
-	PolicyDomains = "domains" // verified e-mail of a listed domain
-	PolicyInvite  = "invite"  // nobody: an operator adds users by e-mail first
-	PolicyClosed  = "closed"  // nobody, and no claim makes one either
+	PolicyOpen    = "open"    // each identity of the issuer with a verified e-mail address
+	PolicyDomains = "domains" // identities with a verified e-mail address of a listed domain
+	PolicyInvite  = "invite"  // none: an operator adds members by e-mail address first
+	PolicyClosed  = "closed"  // none, with or without a tenant claim
 )
 
-// Policy decides whether a sign-in may make a tenant. It does not bind those who belong to one already.
+// Policy decides whether a sign-in may make a tenant. It does not apply to members of a tenant.
 type Policy struct {
 	Mode         string
 	Domains      []string // for PolicyDomains: whole domains, compared without case
-	ExistingOnly bool     // claim_policy "existing": a claim that names no tenant yet is refused
+	ExistingOnly bool     // claim_policy "existing": a sign-in whose claim names no existing tenant is refused
 }
 
-// Service is what doors call. It only enqueues; Worker does.
+// Service starts onboardings for HTTP handlers and commands. It enqueues jobs; Worker runs them.
 type Service struct {
 	DB     *postgres.DB
 	Jobs   *jobs.Client
 	Policy Policy
-	Quotas tenant.Quotas // what a tenant may have of users
+	Quotas tenant.Quotas // limits the members of a tenant
 }
 
-// Worker makes workspaces. One Worker serves a whole process; River calls it for each job.
+// Worker makes workspaces. River calls it for each job; a process has one Worker.
 type Worker struct {
 	river.WorkerDefaults[Args]
 
 	DB         *postgres.DB
-	Workspaces *workspace.Service // without Odoo every provisioning ends in an error that says so
+	Workspaces *workspace.Service // without Odoo, each job fails with an error that says so
 	Log        *slog.Logger
 	Now        func() time.Time
 }
 
-// Args of a provisioning job: the tenant, and nothing else, so that no secret or address stands in the job table.
+// Args of a provisioning job. They have no secret and no address, because the job table is not encrypted.
 type Args struct {
 	Tenant tenantid.ID `json:"tenant_id"`
-	After  int64       `json:"after,omitempty"` // the job that was ending when this one was asked for
+	After  int64       `json:"after,omitempty"` // the job that was ending when this one was enqueued
 }
 
 // Kind implements river.JobArgs.
 func (Args) Kind() string { return "onboarding" }
 
-// maxAttempts with the backoff of NextRetry is about eight hours of a dependency being down.
+// maxAttempts, with the backoff of NextRetry, lets a job wait about eight hours for a dependency that is down.
 const maxAttempts = 100
 
-// InsertOpts makes the job unique per tenant while one is waiting or running: concurrent sign-ins join the same work.
+// InsertOpts makes the job unique per tenant while one waits or runs, so that concurrent sign-ins share it.
 func (Args) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{MaxAttempts: maxAttempts,
 		UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: jobs.Active()}}

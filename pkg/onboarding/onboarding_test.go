@@ -30,17 +30,17 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-// rig is one installation: a database, an Odoo stand-in with a ledger, and a queue that works when start is called.
+// rig is one installation: a database, a fake Odoo server with a ledger, and a queue whose workers start starts.
 type rig struct {
 	*onboarding.Service
 	db   *pgtest.DB
 	odoo *odootest.Server
 	work *jobs.Client
 	ws   *workspace.Service
-	seen *sync.Map // tenant id → the status that was polled last
+	seen *sync.Map // tenant id → the last status that watched read
 }
 
-// tester is who acts in tests.
+// tester is the actor of the tests in the audit log.
 var tester = tenant.By{Actor: "test"}
 
 func newRig(t *testing.T, policy onboarding.Policy) *rig {
@@ -64,7 +64,7 @@ func newRig(t *testing.T, policy onboarding.Policy) *rig {
 		Log: logging.Discard()}
 	river.AddWorker(workers, &onboarding.Worker{DB: db.App, Workspaces: spaces, Log: logging.Discard()})
 	river.AddWorker(workers, &workspace.UsersWorker{Workspaces: spaces})
-	river.AddWorker(workers, &leads.Worker{DB: db.App, Log: logging.Discard()}) // of a queue that nobody works here
+	river.AddWorker(workers, &leads.Worker{DB: db.App, Log: logging.Discard()}) // no worker takes jobs of its queue
 	client, err := jobs.New(t.Context(), db.App, jobs.Options{Workers: workers})
 	require.NoError(t, err)
 	return &rig{&onboarding.Service{DB: db.App, Jobs: client, Policy: policy}, db, stand, client, spaces, &sync.Map{}}
@@ -104,8 +104,7 @@ func (r *rig) status(t *testing.T, id tenantid.ID) (st onboarding.Status, steps 
 	return st, steps
 }
 
-// await polls until the tenant is at want and whoever watches it has seen that. The bound is generous: it only keeps a
-// broken test from hanging.
+// await polls until the tenant's status is want and watched has read it too. After one minute it fails the test.
 func (r *rig) await(t *testing.T, id tenantid.ID, want string) (onboarding.Status, []onboarding.Step) {
 	t.Helper()
 	for range 1200 {
@@ -144,7 +143,7 @@ func person(subject, email string) sso.Identity {
 	return sso.Identity{Issuer: "https://idp.example", Subject: subject, Email: email, EmailVerified: true}
 }
 
-func TestFirstLoginEndsInAReadyWorkspace(t *testing.T) {
+func TestFirstLoginMakesAReadyWorkspace(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
 	alice := person("alice", "Alice@Acme.example")
@@ -179,7 +178,7 @@ func TestFirstLoginEndsInAReadyWorkspace(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, onboarding.Ready, again.Status)
 	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM river.river_job WHERE kind = 'onboarding'`),
-		"a ready tenant needs no further job")
+		"a ready tenant needs no other job")
 	require.Equal(t, 1, r.workspaces())
 }
 
@@ -193,7 +192,8 @@ func TestCases(t *testing.T) {
 	t.Run("D-012", refusedCredentialsStop)
 }
 
-// 50 parallel first sign-ins of one identity over two replicas: one of everything.
+// manyParallelFirstLogins: 50 concurrent first sign-ins of one identity over two replicas make one tenant, member, job
+// and workspace.
 func manyParallelFirstLogins(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
@@ -255,7 +255,8 @@ func changedEmail(t *testing.T) {
 	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM tenant_users`))
 }
 
-// Strangers never meet because their mail domains look alike, and no address makes a bad database name.
+// domainsThatLookAlike: people with similar mail domains get a tenant each, and no address gives an invalid database
+// name.
 func domainsThatLookAlike(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
@@ -284,7 +285,7 @@ func badAnswersAreRetried(t *testing.T) {
 	require.Equal(t, 2, done.Attempt)
 	require.Equal(t, 1, r.workspaces())
 	require.Zero(t, r.count(t, `SELECT count(*) FROM river.river_job WHERE errors::text LIKE '%CANARY%'`),
-		"an upstream's text stays out of the job table")
+		"the job table has no text from Odoo")
 }
 
 func refusedCredentialsStop(t *testing.T) {
@@ -300,7 +301,7 @@ func refusedCredentialsStop(t *testing.T) {
 	last := steps[len(steps)-1]
 	require.Equal(t, onboarding.StepFailed, last.State)
 	require.NotEmpty(t, *last.Hint)
-	// an operator has to act: no more tries
+	// An operator must act: the job is not retried.
 	r.awaitCount(t, 0, `SELECT count(*) FROM river.river_job WHERE kind = 'onboarding' AND finalized_at IS NULL`)
 
 	r.odoo.Heal()
@@ -310,7 +311,7 @@ func refusedCredentialsStop(t *testing.T) {
 	r.await(t, st.Tenant, onboarding.Ready)
 }
 
-func TestWhoMayHaveATenant(t *testing.T) {
+func TestPolicy(t *testing.T) {
 	t.Parallel()
 	claim := func(who sso.Identity, external string) sso.Identity {
 		who.Tenant = sso.TenantClaim{Kind: sso.TenantExternalID, Value: external}
@@ -353,12 +354,12 @@ func TestWhoMayHaveATenant(t *testing.T) {
 			}
 			require.Equal(t, c.code, fault.Code(err), "%v", err)
 			require.Zero(t, r.count(t, `SELECT count(*) FROM tenants`))
-			require.Zero(t, r.count(t, `SELECT count(*) FROM identities`), "a refused sign-in leaves nothing")
+			require.Zero(t, r.count(t, `SELECT count(*) FROM identities`), "a refused sign-in writes no row")
 		})
 	}
 }
 
-func TestAnInvitedUserJoinsAndKeepsTheRolesGiven(t *testing.T) {
+func TestAnInvitedMemberKeepsTheRoles(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyInvite})
 	var acme tenant.Tenant

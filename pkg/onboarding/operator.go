@@ -11,18 +11,18 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// Request is an operator's order for a workspace.
+// Request is an operator's request for a workspace.
 type Request struct {
-	Tenant   string   // an existing one, by number or external id; "" finds or makes one by the next two
+	Tenant   string   // an existing tenant, by number or external id; "" finds or makes one by the next two
 	Name     string   // of a new tenant
-	External string   // claim value that shall name it, "" for none
-	Email    string   // first user, who signs in later; "" adds nobody
-	Roles    []string // of that user
+	External string   // claim value that names the tenant, "" for none
+	Email    string   // first member, who signs in later; "" adds none
+	Roles    []string // of that member
 }
 
-// Provision does what a first sign-in does, on an operator's word: tenant, user, status and job in one transaction. A
-// ready tenant is gone through again, step by step, which repairs what is missing and changes nothing else. The same
-// order twice is one tenant. Faults: Invalid, NotFound, Denied for a suspended tenant, Conflict with QUOTA_MEMBERS.
+// Provision is FirstLogin for an operator: it makes tenant, member, status and job in one transaction. For a ready
+// tenant the job runs every step again, which repairs what is missing and changes nothing else. A repeated request does
+// not make a second tenant. Faults: Invalid, NotFound, Denied for a suspended tenant, Conflict with QUOTA_MEMBERS.
 func (s *Service) Provision(ctx context.Context, req Request, by tenant.By) (tenant.Tenant, error) {
 	var t tenant.Tenant
 	err := s.DB.InSystem(ctx, "provision", func(ctx context.Context, tx postgres.SystemTx) (err error) {
@@ -34,8 +34,7 @@ func (s *Service) Provision(ctx context.Context, req Request, by tenant.By) (ten
 		}
 		if req.Email != "" {
 			err := s.Quotas.Within(ctx, tx, t.ID, func() error {
-				return tenant.AddMember(ctx, tx, t.ID, req.Email,
-					req.Roles, by)
+				return tenant.AddMember(ctx, tx, t.ID, req.Email, req.Roles, by)
 			})
 			if err != nil {
 				return err
@@ -60,10 +59,11 @@ func findOrCreate(ctx context.Context, tx postgres.SystemTx, req Request, by ten
 	return tenant.Create(ctx, tx, req.Name, req.External, by)
 }
 
-// CancelJob ends a job for good, as jobs.Client.Cancel does. If it is a tenant's onboarding, that is in error from then
-// on, so that nobody waits for work that will not come. A ready workspace stays ready. Faults: those of Cancel.
-func CancelJob(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, id int64, by tenant.By) (jobs.Job,
-	error) {
+// CancelJob cancels a job, as jobs.Client.Cancel does. If the job is a tenant's onboarding, the onboarding fails, so
+// that clients stop waiting for it. A ready workspace stays ready. Faults: those of Cancel.
+func CancelJob(
+	ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, id int64, by tenant.By,
+) (jobs.Job, error) {
 	job, err := queue.Cancel(ctx, tx, id, by)
 	if err == nil && job.Kind == (Args{}).Kind() && job.Tenant != nil {
 		err = failCancelled(ctx, tx, *job.Tenant)
@@ -72,15 +72,16 @@ func CancelJob(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, id
 }
 
 func failCancelled(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) error {
-	_, err := tx.Exec(ctx, `UPDATE onboarding_status SET status = $2, error = $3, updated_at = now() WHERE tenant_id = $1 AND status <> $4`,
-		id, Failed, errCancelled.Error(), Ready)
+	_, err := tx.Exec(ctx, `UPDATE onboarding_status SET status = $2, error = $3, updated_at = now()
+		WHERE tenant_id = $1 AND status <> $4`, id, Failed, errCancelled.Error(), Ready)
 	return err
 }
 
 const watchPause = 100 * time.Millisecond
 
-// Watch tells each step of a tenant as it ends, until the workspace is ready (nil) or in error (Operator, with the
-// step's words and hint). It returns ctx's error when that ends first; the work goes on without a watcher.
+// Watch calls tell for each step of a tenant that ends, until the workspace is ready or the onboarding fails. It
+// returns nil for a ready workspace, an Operator fault with the step's error and hint, or the error of ctx. The job
+// does not depend on Watch.
 func Watch(ctx context.Context, db *postgres.DB, id tenantid.ID, tell func(Step)) error {
 	told := map[string]string{}
 	for {

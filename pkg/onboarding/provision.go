@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	busyPause = 3 * time.Second // before asking again for a tenant that another worker holds
-	maxPause  = 5 * time.Minute
+	busyPause = 3 * time.Second // until the next attempt, while another worker holds the workspace lock
+	maxPause  = 5 * time.Minute // between two attempts
 )
 
-// Work makes one tenant's workspace: every step in order, each recorded before and after. A step that cannot go on now
-// ends the attempt and River tries again; one that cannot go on at all ends the job with status error.
+// Work makes a tenant's workspace: it runs the steps in order and records each before and after. When a step fails with
+// a transient fault, River retries the job. After any other fault the job ends and the onboarding has status error.
 //
-// A job that was taken over while its first worker still lives (it stood still for long) would run twice; the session
-// lock lets only one of them in. Who wakes up without it finds every step looked for before it is done.
+// River may rescue a job whose first worker is only slow. The workspace lock then keeps the second worker out. If the
+// first worker lost the lock, it does no harm, because each step checks before it acts.
 func (w *Worker) Work(ctx context.Context, job *river.Job[Args]) error {
 	id := job.Args.Tenant
 	ctx = logging.With(ctx, slog.String("tenant_id", id.String()), slog.Int64("job_id", job.ID))
@@ -38,6 +38,7 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[Args]) error {
 	return w.runSteps(ctx, &task{worker: w, tenant: id}, job)
 }
 
+// runSteps runs one attempt of the job.
 func (w *Worker) runSteps(ctx context.Context, t *task, job *river.Job[Args]) error {
 	for i, s := range w.orderedSteps() {
 		err := w.DB.InSystem(ctx, "onboarding step", func(ctx context.Context, tx postgres.SystemTx) error {
@@ -59,8 +60,7 @@ func (w *Worker) runSteps(ctx context.Context, t *task, job *river.Job[Args]) er
 		}
 	}
 	return w.DB.InSystem(ctx, "onboarding ready", func(ctx context.Context, tx postgres.SystemTx) error {
-		// The status row is ours from here on: who signs in meanwhile waits for it, and then comes to a ready
-		// workspace.
+		// This locks the status row: a concurrent sign-in waits for it, and then finds a ready workspace.
 		if err := w.markReady(ctx, tx, t.tenant); err != nil {
 			return err
 		}
@@ -68,10 +68,11 @@ func (w *Worker) runSteps(ctx context.Context, t *task, job *river.Job[Args]) er
 	})
 }
 
-// recordFailure records the failure and decides: again later, or an operator has to act.
+// recordFailure records the failed step. It returns an error that makes River retry the job, or cancel it when no retry
+// can help.
 func (w *Worker) recordFailure(ctx context.Context, t *task, s step, job *river.Job[Args], cause error) error {
 	if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) {
-		return cause // this process is stopping; the job goes back unharmed
+		return cause // this process is stopping; River gives the job to another
 	}
 	if errors.Is(context.Cause(ctx), river.ErrJobCancelledRemotely) {
 		cause = errCancelled
@@ -83,7 +84,7 @@ func (w *Worker) recordFailure(ctx context.Context, t *task, s step, job *river.
 	}
 	w.Log.WarnContext(ctx, "onboarding step failed", "step", s.name, "attempt", job.Attempt, "again", !permanent,
 		"kind", fault.KindOf(cause).String(), "error", cause)
-	// The attempt's own time may be what ran out: the record is written all the same.
+	// ctx may be over; the failure is recorded nevertheless.
 	recordCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	err := w.DB.InSystem(recordCtx, "onboarding step", func(ctx context.Context, tx postgres.SystemTx) error {
@@ -95,11 +96,11 @@ func (w *Worker) recordFailure(ctx context.Context, t *task, s step, job *river.
 	return errors.Join(publicError(cause), err)
 }
 
-// errCancelled ends an onboarding that an operator stopped.
-var errCancelled = fault.New(fault.Operator, "cancelled by an operator").WithHint(
-	"signing in, or `leadctl tenant provision`, begins it again")
+// errCancelled is the error of an onboarding whose job an operator cancelled.
+var errCancelled = fault.New(fault.Operator, "cancelled by an operator").
+	WithHint("sign in again, or run `leadctl tenant provision`, to start it again")
 
-// publicError is what River keeps in its table: the words that are safe to show, never an upstream's answer.
+// publicError returns the error that River stores in its table, without text from Odoo.
 func publicError(cause error) error {
 	return fault.New(fault.KindOf(cause), "%s", fault.Text(cause)).WithCode(fault.Code(cause)).WithHint("%s",
 		fault.Hint(cause))

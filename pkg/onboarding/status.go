@@ -12,10 +12,10 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// Status that callers see, in this order. Failed can follow any but Ready.
+// The statuses, in this order. Failed can follow any but Ready.
 const (
 	Provisioning = "provisioning" // the workspace is being made
-	Syncing      = "syncing"      // the workspace stands; first data and rules are put in
+	Syncing      = "syncing"      // the workspace exists and gets its first data and rules
 	Ready        = "ready"
 	Failed       = "error"
 )
@@ -27,7 +27,7 @@ const (
 	StepFailed  = "failed"
 )
 
-// Status of one tenant's onboarding. Error is safe to show.
+// Status of one tenant's onboarding. Error has no text from Odoo.
 type Status struct {
 	Tenant    tenantid.ID `json:"tenant_id" db:"tenant_id"`
 	Status    string      `json:"status" db:"status"`
@@ -48,7 +48,7 @@ type Step struct {
 	Hint     *string    `json:"hint,omitempty" yaml:"hint,omitempty" db:"hint"`
 }
 
-// Took is how long the step ran, 0 while it runs.
+// Took returns how long the step ran, 0 while it runs.
 func (s Step) Took() time.Duration {
 	if s.Started == nil || s.Finished == nil {
 		return 0
@@ -57,11 +57,13 @@ func (s Step) Took() time.Duration {
 }
 
 const (
-	selectStatus = `SELECT tenant_id, status, step, error, attempt, updated_at FROM onboarding_status WHERE tenant_id = $1`
-	selectSteps  = `SELECT step, state, attempt, started_at, finished_at, error, hint FROM onboarding_steps WHERE tenant_id = $1 ORDER BY position`
+	selectStatus = `SELECT tenant_id, status, step, error, attempt, updated_at
+		FROM onboarding_status WHERE tenant_id = $1`
+	selectSteps = `SELECT step, state, attempt, started_at, finished_at, error, hint
+		FROM onboarding_steps WHERE tenant_id = $1 ORDER BY position`
 )
 
-// ReadStatus is the tenant's own view. NotFound when onboarding never began.
+// ReadStatus reads the tenant's own status. It returns a NotFound fault when onboarding never started.
 func ReadStatus(ctx context.Context, tx postgres.TenantTx) (Status, error) {
 	rows, err := tx.Query(ctx, selectStatus, tx.Tenant())
 	if err != nil {
@@ -70,7 +72,7 @@ func ReadStatus(ctx context.Context, tx postgres.TenantTx) (Status, error) {
 	return oneStatus(rows, tx.Tenant())
 }
 
-// ReadTimeline is the tenant's own steps in order.
+// ReadTimeline reads the tenant's own steps in order.
 func ReadTimeline(ctx context.Context, tx postgres.TenantTx) ([]Step, error) {
 	rows, err := tx.Query(ctx, selectSteps, tx.Tenant())
 	if err != nil {
@@ -79,7 +81,7 @@ func ReadTimeline(ctx context.Context, tx postgres.TenantTx) ([]Step, error) {
 	return pgx.CollectRows(rows, pgx.RowToStructByName[Step])
 }
 
-// Progress is the operator's view: status and timeline of any tenant.
+// Progress reads status and steps of any tenant, for an operator.
 func Progress(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) (Status, []Step, error) {
 	rows, err := tx.Query(ctx, selectStatus, id)
 	if err != nil {
@@ -99,22 +101,25 @@ func Progress(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) (Status
 func oneStatus(rows pgx.Rows, id tenantid.ID) (Status, error) {
 	st, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Status])
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Status{}, fault.New(fault.NotFound, "onboarding of tenant %s: never began", id).
-			WithHint("POST /onboarding/first_login begins it")
+		return Status{}, fault.New(fault.NotFound, "onboarding of tenant %s was never started", id).
+			WithHint("POST /onboarding/first_login starts it")
 	}
 	return st, err
 }
 
-// beginOnboarding puts a tenant at the start, unless it is ready or under way. restart begins again in any case but "under way":
-// the caller enqueues the job in the same transaction, and River keeps it single. ended: the last onboarding had come
-// to its end, well or not, when this was asked.
-func beginOnboarding(ctx context.Context, tx postgres.SystemTx, id tenantid.ID, restart bool) (st Status, ended bool, err error) {
+// beginOnboarding sets the tenant's status to provisioning, unless it is ready or under way. With restart it also
+// resets a ready one. The caller enqueues the job in the same transaction; River keeps it unique. ended reports whether
+// an earlier onboarding had ended, in Ready or in Failed.
+func beginOnboarding(
+	ctx context.Context, tx postgres.SystemTx, id tenantid.ID, restart bool,
+) (st Status, ended bool, err error) {
 	var before string
 	err = tx.QueryRow(ctx, `SELECT status FROM onboarding_status WHERE tenant_id = $1 FOR UPDATE`, id).Scan(&before)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return Status{}, false, err
 	}
-	rows, err := tx.Query(ctx, `INSERT INTO onboarding_status AS s (tenant_id, status, attempt) VALUES ($1, 'provisioning', 0)
+	rows, err := tx.Query(ctx, `
+		INSERT INTO onboarding_status AS s (tenant_id, status, attempt) VALUES ($1, 'provisioning', 0)
 		ON CONFLICT (tenant_id) DO UPDATE SET
 			status = CASE WHEN s.status = 'error' OR ($2 AND s.status = 'ready') THEN 'provisioning' ELSE s.status END,
 			error = CASE WHEN s.status = 'error' THEN NULL ELSE s.error END, updated_at = now()
@@ -125,19 +130,25 @@ func beginOnboarding(ctx context.Context, tx postgres.SystemTx, id tenantid.ID, 
 	return st, before == Failed || before == Ready, err
 }
 
-// onward is the status $2, but never from syncing back to provisioning: an attempt that begins with the first step
-// again finds what the one before has made.
+// onward is the status $2, but never provisioning after syncing: a later attempt runs the first steps again, although
+// the workspace exists.
 const onward = `CASE WHEN status = 'syncing' AND $2 = 'provisioning' THEN status ELSE $2 END`
 
-func (w *Worker) stepStarted(ctx context.Context, tx postgres.SystemTx, id tenantid.ID, position, attempt int,
-	s step) error {
-	_, err := tx.Exec(ctx, `INSERT INTO onboarding_steps (tenant_id, step, position, state, attempt, started_at) VALUES ($1, $2, $3, 'running', $4, $5)
-		ON CONFLICT (tenant_id, step) DO UPDATE SET position = $3, state = 'running', attempt = $4, started_at = $5, finished_at = NULL, error = NULL, hint = NULL`,
+func (w *Worker) stepStarted(
+	ctx context.Context, tx postgres.SystemTx, id tenantid.ID, position, attempt int, s step,
+) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO onboarding_steps (tenant_id, step, position, state, attempt, started_at)
+		VALUES ($1, $2, $3, 'running', $4, $5)
+		ON CONFLICT (tenant_id, step) DO UPDATE SET
+			position = $3, state = 'running', attempt = $4, started_at = $5, finished_at = NULL,
+			error = NULL, hint = NULL`,
 		id, s.name, position, attempt, w.now())
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `UPDATE onboarding_status SET status = `+onward+`, step = $3, error = NULL, attempt = $4, updated_at = $5 WHERE tenant_id = $1`,
+	_, err = tx.Exec(ctx, `UPDATE onboarding_status
+		SET status = `+onward+`, step = $3, error = NULL, attempt = $4, updated_at = $5 WHERE tenant_id = $1`,
 		id, s.status, s.name, attempt, w.now())
 	return err
 }
@@ -149,10 +160,13 @@ func (w *Worker) stepDone(ctx context.Context, tx postgres.SystemTx, id tenantid
 	return err
 }
 
-// stepFailed keeps the words that are safe to show. status is Failed, or the one that retrying leaves it at.
-func (w *Worker) stepFailed(ctx context.Context, tx postgres.SystemTx, id tenantid.ID, s step, status string,
-	cause error) error {
-	_, err := tx.Exec(ctx, `UPDATE onboarding_steps SET state = 'failed', finished_at = $3, error = $4, hint = NULLIF($5, '') WHERE tenant_id = $1 AND step = $2`,
+// stepFailed records the failure of a step, without text from Odoo. status is Failed, or that of the step when the job
+// is retried.
+func (w *Worker) stepFailed(
+	ctx context.Context, tx postgres.SystemTx, id tenantid.ID, s step, status string, cause error,
+) error {
+	_, err := tx.Exec(ctx, `UPDATE onboarding_steps
+		SET state = 'failed', finished_at = $3, error = $4, hint = NULLIF($5, '') WHERE tenant_id = $1 AND step = $2`,
 		id, s.name, w.now(), fault.Text(cause), fault.Hint(cause))
 	if err != nil {
 		return err

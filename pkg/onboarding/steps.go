@@ -12,14 +12,15 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-// step is one part of the work: idempotent, in order, with the status that callers see while it runs.
+// step is one part of the job. It is idempotent; status is the tenant's status while it runs.
 type step struct {
 	name   string
 	status string
 	run    func(context.Context, *task) error
 }
 
-// orderedSteps are the whole way. Each looks first, acts, and looks again, so any of them may be repeated at any time.
+// orderedSteps returns the steps of a job in order. Each checks before and after it acts, so that it can be repeated at
+// any time.
 func (w *Worker) orderedSteps() []step {
 	place := "odoo_database"
 	if o := w.Workspaces.Odoo; o != nil && o.Mode() == provision.ModeCompany {
@@ -42,19 +43,19 @@ func (w *Worker) orderedSteps() []step {
 	return all
 }
 
-// actor is who the audit log names for what the steps do by themselves.
+// actor is the actor of the steps in the audit log.
 const actor = "onboarding"
 
-// task is one attempt's state: what the first steps read and the later ones use.
+// task is the state of one attempt, which early steps set and later steps use.
 type task struct {
 	worker             *Worker
 	tenant             tenant.ID
 	name               string
 	workspace          provision.Workspace
-	provisionedMembers []tenant.Member // who was there when accounts were made
+	provisionedMembers []tenant.Member // the members when the step odoo_user ran
 }
 
-// checkTenant refuses a tenant that is gone or suspended, and reads or makes the secret of its workspace.
+// checkTenant returns an error for a deleted or suspended tenant. It reads the workspace's secret, or makes it.
 func checkTenant(ctx context.Context, t *task) error {
 	if err := t.worker.Workspaces.Configured(); err != nil {
 		return err
@@ -89,7 +90,7 @@ func makeServiceAccount(ctx context.Context, t *task) error {
 	return err
 }
 
-// makeUsers gives every user of the tenant an account in the workspace.
+// makeUsers gives every member of the tenant an account in the workspace.
 func makeUsers(ctx context.Context, t *task) error {
 	err := t.worker.DB.InSystem(ctx, "onboarding users", func(ctx context.Context, tx postgres.SystemTx) (err error) {
 		t.provisionedMembers, err = tenant.Members(ctx, tx, t.tenant)
@@ -103,8 +104,7 @@ func makeUsers(ctx context.Context, t *task) error {
 	return err
 }
 
-// enqueueLateUsers gives those who signed in since then accounts as everybody gets one who comes to a ready workspace: by a
-// job. One is enough for all of them.
+// enqueueLateUsers enqueues one users job when members joined after the step odoo_user.
 func enqueueLateUsers(ctx context.Context, tx postgres.SystemTx, t *task) error {
 	now, err := tenant.Members(ctx, tx, t.tenant)
 	late := slices.DeleteFunc(now, func(m tenant.Member) bool {
@@ -122,22 +122,22 @@ func enqueueLateUsers(ctx context.Context, tx postgres.SystemTx, t *task) error 
 	return err
 }
 
-// configureSSO lets them sign in to it as they signed in here.
+// configureSSO lets the members sign in to the workspace at leadctl's identity provider.
 func configureSSO(ctx context.Context, t *task) error {
 	left, err := t.worker.Workspaces.ConfigureSSO(ctx, t.workspace, tenant.By{Actor: actor})
 	t.logLeftAlone(ctx, left)
 	return err
 }
 
-// logLeftAlone logs accounts that were left alone: they are one person's affair, and no reason to keep a workspace from the
-// others.
+// logLeftAlone logs the accounts that Odoo has but that must not change. The job goes on, because each concerns only
+// one member.
 func (t *task) logLeftAlone(ctx context.Context, left []error) {
 	for _, err := range left {
 		t.worker.Log.WarnContext(ctx, "Odoo account left alone", "error", err)
 	}
 }
 
-// smokeTest proves the workspace with a record of its own; only then does the connection count as active.
+// smokeTest tests the workspace with a record that it deletes again. It activates the connection when the test passes.
 func smokeTest(ctx context.Context, t *task) error {
 	if _, err := t.worker.Workspaces.Smoke(ctx, t.workspace); err != nil {
 		return err
@@ -149,7 +149,7 @@ func ensureBaseline(ctx context.Context, t *task) error {
 	return t.worker.Workspaces.Odoo.EnsureBaseline(ctx, t.workspace, t.name)
 }
 
-// icpTemplate gives the tenant a first ideal customer profile, unless it has one, and has it scored.
+// icpTemplate gives a tenant without a profile the default one, which enqueues a scoring.
 func icpTemplate(ctx context.Context, t *task) error {
 	queue, err := jobs.Working(ctx)
 	if err != nil {
