@@ -3,8 +3,6 @@ package odoo
 import (
 	"context"
 	"errors"
-	"net/http"
-	"strings"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -23,13 +21,6 @@ func newBreaker(tripAfter int, cooldown time.Duration) *gobreaker.CircuitBreaker
 
 // errUnserved tells the breaker about an answer that only says that the call was not served.
 var errUnserved = errors.New("call not served")
-
-// countsAsFailure reports whether the answer shows trouble of the server or of a proxy before it. A 5xx in JSON is
-// Odoo's own answer to the call and does not count.
-func (a answer) countsAsFailure() bool {
-	return a.status == http.StatusTooManyRequests ||
-		a.status >= 500 && !strings.HasPrefix(a.header.Get("Content-Type"), "application/json")
-}
 
 // isBreakerOpen reports whether the breaker rejected the call. Then nothing was sent.
 func isBreakerOpen(err error) bool {

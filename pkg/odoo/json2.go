@@ -89,11 +89,6 @@ func htmlRefusal(got answer, failed *CallError) error {
 	return httpFault(got, failed)
 }
 
-// noDatabaseSelected reports whether Odoo does not know for which of its databases the call was.
-func (a answer) noDatabaseSelected() bool {
-	return a.status == http.StatusNotFound && bytes.Contains(a.body, []byte("X-Odoo-Database"))
-}
-
 func jsonFault(got answer, failed *CallError, secrets []Secret) error {
 	var body struct{ Name, Message string }
 	if err := json.Unmarshal(got.body, &body); err != nil || body.Name == "" {

@@ -16,15 +16,6 @@ type Account struct {
 	Over     string // ProtocolXMLRPC or ProtocolJSON2 to use that protocol; with "" Open chooses
 }
 
-// protocol is one way to call a method of a model. Open chooses it.
-type protocol interface {
-	protocolName() string
-	callMethod(ctx context.Context, db string, c Call) (any, error)
-}
-
-// whoAmI is a call that every user may make. The answer's "uid" is the user's id.
-var whoAmI = Call{Model: "res.users", Method: "context_get"}
-
 // Open opens the account's database. It chooses the protocol: JSON-2 for API keys on Odoo 19 and later, JSON-RPC for
 // passwords there, XML-RPC for older versions. Options.Protocol and Account.Over restrict the choice.
 //

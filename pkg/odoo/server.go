@@ -3,6 +3,7 @@ package odoo
 import (
 	"cmp"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -55,6 +56,22 @@ type Server struct {
 	cookies   sync.Map                // webKey → string: cookies of JSON-RPC sessions
 }
 
+// Version is the version that a server reports.
+type Version struct {
+	Name   string // "19.0"
+	Major  int    // 19; 0 when the answer has none
+	XMLRPC bool   // XML-RPC is open: 19 is the last version with it, and a proxy may close it earlier
+}
+
+// Backend names one way in which Odoo makes databases.
+type Backend string
+
+// The backends. leadctl uses the service where it answers, else the forms.
+const (
+	BackendService Backend = "database service" // /xmlrpc/2/db
+	BackendForms   Backend = "web form"         // the pages below /web/database
+)
+
 // New returns a Server. It makes no call. fault.Operator means that the address is invalid.
 func New(o Options) (*Server, error) {
 	base, err := baseURL(o.BaseURL)
@@ -83,6 +100,24 @@ func New(o Options) (*Server, error) {
 		maxAnswer: o.MaxAnswer,
 		slots:     make(chan struct{}, o.MaxConcurrent), log: o.Log, protocol: cmp.Or(o.Protocol, ProtocolAuto),
 		breaker: newBreaker(o.TripAfter, o.Cooldown), cooldown: o.Cooldown}, nil
+}
+
+// httpClient returns given, or a new client. Neither follows redirects: a redirected POST would lose its body, and a
+// secret must not reach an address that is not configured.
+func httpClient(given *http.Client, conns int) *http.Client {
+	c := http.Client{Transport: &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout:   10 * time.Second,
+		IdleConnTimeout:       30 * time.Second,
+		MaxIdleConnsPerHost:   conns,
+		ExpectContinueTimeout: time.Second,
+	}}
+	if given != nil {
+		c = *given
+	}
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &c
 }
 
 // Protocol returns Options.Protocol, ProtocolAuto by default.

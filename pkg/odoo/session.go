@@ -17,6 +17,15 @@ type Session struct {
 	company int64 // the session's company in a shared database; 0 elsewhere
 }
 
+// protocol is one way to call a method of a model. Open chooses it.
+type protocol interface {
+	protocolName() string
+	callMethod(ctx context.Context, db string, c Call) (any, error)
+}
+
+// whoAmI is a call that every user may make. The answer's "uid" is the user's id.
+var whoAmI = Call{Model: "res.users", Method: "context_get"}
+
 // Call is one method of one model. JSON-2 sends every parameter by name. The other protocols send IDs and Args by
 // position and Named by name.
 type Call struct {

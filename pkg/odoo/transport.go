@@ -16,31 +16,6 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// httpClient returns given, or a new client. Neither follows redirects: a redirected POST would lose its body, and a
-// secret must not reach an address that is not configured.
-func httpClient(given *http.Client, conns int) *http.Client {
-	c := http.Client{Transport: &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   10 * time.Second,
-		IdleConnTimeout:       30 * time.Second,
-		MaxIdleConnsPerHost:   conns,
-		ExpectContinueTimeout: time.Second,
-	}}
-	if given != nil {
-		c = *given
-	}
-	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &c
-}
-
-// answer is a complete HTTP answer.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
-}
-
 // roundTrip sends req within the server's limits. It fills failed with what is known about a failed call and returns a
 // fault with it.
 func (s *Server) roundTrip(ctx context.Context, req *http.Request, timeout time.Duration, failed *CallError) (answer,
@@ -68,6 +43,17 @@ func (s *Server) roundTrip(ctx context.Context, req *http.Request, timeout time.
 		return answer{}, unreachableFault(failed).WithRetryAfter(s.cooldown)
 	}
 	return answer{}, unreachableFault(failed)
+}
+
+func callAttrs(c *CallError, status int, took time.Duration, err error) []slog.Attr {
+	attrs := []slog.Attr{slog.String("op", c.Op), slog.Int("status", status), slog.Duration("took", took)}
+	if c.Database != "" {
+		attrs = append(attrs, slog.String("database", c.Database))
+	}
+	if err != nil {
+		attrs = append(attrs, slog.Bool("failed", true))
+	}
+	return attrs
 }
 
 // exchangeWithinLimits takes one of the server's slots and asks the breaker before it sends the request.
@@ -109,8 +95,6 @@ func (s *Server) sendRequest(ctx context.Context, req *http.Request, failed *Cal
 	}
 	return answer{resp.StatusCode, resp.Header, body}, err
 }
-
-var errTooBig = errors.New("answer larger than allowed")
 
 // transportDetail names the failure without the URL, which http.Client repeats in every error.
 func transportDetail(err error) string {

@@ -13,13 +13,6 @@ import (
 // success. Odoo 19 stores notes as HTML, so leadctl never compares them. Odoo 14 makes a lead without a type an
 // opportunity, so leadctl always sends the type.
 
-// Version is the version that a server reports.
-type Version struct {
-	Name   string // "19.0"
-	Major  int    // 19; 0 when the answer has none
-	XMLRPC bool   // XML-RPC is open: 19 is the last version with it, and a proxy may close it earlier
-}
-
 // Version asks the server for its version without signing in.
 func (s *Server) Version(ctx context.Context) (Version, error) {
 	v, err := s.versionByXMLRPC(ctx)

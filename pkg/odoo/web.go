@@ -178,15 +178,6 @@ func (s *Server) callJSONRPC(ctx context.Context, c webCall) (v any, cookie stri
 
 const webCookie = "session_id"
 
-func (a answer) cookieValue(name string) string {
-	for _, c := range (&http.Response{Header: a.header}).Cookies() {
-		if c.Name == name {
-			return c.Value
-		}
-	}
-	return ""
-}
-
 func decodeWeb(body []byte, failed *CallError, secrets []Secret) (any, error) {
 	var said struct {
 		Result any

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"reflect"
 	"regexp"
@@ -197,15 +196,4 @@ func wireScalar(v any) (any, error) {
 		return v, nil
 	}
 	return nil, fmt.Errorf("%T: cannot be sent to Odoo", v)
-}
-
-func callAttrs(c *CallError, status int, took time.Duration, err error) []slog.Attr {
-	attrs := []slog.Attr{slog.String("op", c.Op), slog.Int("status", status), slog.Duration("took", took)}
-	if c.Database != "" {
-		attrs = append(attrs, slog.String("database", c.Database))
-	}
-	if err != nil {
-		attrs = append(attrs, slog.Bool("failed", true))
-	}
-	return attrs
 }

@@ -11,9 +11,6 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// placeholderName is the company name in the template, and in a workspace until EnsureBaseline sets the tenant's name.
-const placeholderName = "New workspace"
-
 // EnsureBaseline gives the workspace's company the tenant's name, once: a name that the tenant chose later stays. Odoo
 // wants each company name only once in a database. So in a shared database, a name that is taken gets the tenant's
 // number.

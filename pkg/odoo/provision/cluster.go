@@ -91,6 +91,33 @@ func (c *cluster) createDatabase(ctx context.Context, admin *pgx.Conn, w Workspa
 	return err
 }
 
+// setIdentity gives the provisional database its own identity, in one transaction. It is SQL because Odoo must not load
+// the database before: a raw clone still has the template's uuid, session secret and accounts.
+func (c *cluster) setIdentity(ctx context.Context, w Workspace) error {
+	conn, err := c.connect(ctx, w.provisionalName())
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	prepared, err := readParameter(ctx, conn, templateKey)
+	if err != nil {
+		return err
+	}
+	if prepared == "" {
+		return notPrepared(c.template)
+	}
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if err := newIdentity(ctx, tx, markerOf(c.installation, w.Tenant)); err != nil {
+			return err
+		}
+		if err := closeAccounts(ctx, tx, w.Database); err != nil {
+			return err
+		}
+		return installKey(ctx, tx, odoo.ServiceLogin, w.Secret)
+	})
+	return clusterFault("identity of "+w.Database, err)
+}
+
 // cloneTemplate copies the template, which must be locked. Otherwise Odoo's own sessions on it make the copy fail, and
 // it may be a database in use instead of a template.
 func (c *cluster) cloneTemplate(ctx context.Context, admin *pgx.Conn, name string) error {

@@ -12,33 +12,6 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// setIdentity gives the provisional database its own identity, in one transaction. It is SQL because Odoo must not load
-// the database before: a raw clone still has the template's uuid, session secret and accounts.
-func (c *cluster) setIdentity(ctx context.Context, w Workspace) error {
-	conn, err := c.connect(ctx, w.provisionalName())
-	if err != nil {
-		return err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	prepared, err := readParameter(ctx, conn, templateKey)
-	if err != nil {
-		return err
-	}
-	if prepared == "" {
-		return notPrepared(c.template)
-	}
-	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		if err := newIdentity(ctx, tx, markerOf(c.installation, w.Tenant)); err != nil {
-			return err
-		}
-		if err := closeAccounts(ctx, tx, w.Database); err != nil {
-			return err
-		}
-		return installKey(ctx, tx, odoo.ServiceLogin, w.Secret)
-	})
-	return clusterFault("identity of "+w.Database, err)
-}
-
 // newIdentity replaces the values that must differ between two Odoo databases, and sets the marker.
 func newIdentity(ctx context.Context, tx pgx.Tx, owner string) error {
 	for _, p := range [][2]string{{"database.uuid", newUUID()}, {"database.secret", newUUID()}, {markerKey, owner}} {

@@ -55,8 +55,6 @@ func companyLogin(tenant tenantid.ID) string { return odoo.ServiceLogin + "-t" +
 // sharedMarker returns the marker of the installation's shared database.
 func sharedMarker(installation string) string { return installation + "/shared" }
 
-const ownModule = "leadctl" // of external ids; no such module is installed
-
 func companyMark(tenant tenantid.ID) string { return "tenant_" + tenant.String() }
 
 // openAdministrator opens the shared database as its administrator and checks the marker.
@@ -162,6 +160,9 @@ func (c *company) createCompany(ctx context.Context, tenant tenantid.ID) error {
 	}
 	return err
 }
+
+// placeholderName is the company name in the template, and in a workspace until EnsureBaseline sets the tenant's name.
+const placeholderName = "New workspace"
 
 // placeholderCompanyName is a company's name until EnsureBaseline sets the tenant's name. It has the number because
 // Odoo wants each company name only once.

@@ -7,12 +7,6 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// Codes of users that leadctl does not change.
-const (
-	CodeUserLinked   = "ODOO_USER_LINKED"   // the user is linked to another subject
-	CodeUserArchived = "ODOO_USER_ARCHIVED" // an administrator of the workspace archived the user
-)
-
 // OAuthProvider is the identity provider for signing in to Odoo, with the settings of Odoo's auth_oauth: the implicit
 // flow, a public client, no secret.
 type OAuthProvider struct {

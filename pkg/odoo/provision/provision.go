@@ -6,35 +6,24 @@ import (
 	"sync"
 	"time"
 
-	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// Modes say what a workspace is.
-const (
-	ModeDatabase = "database" // a database per tenant, cloned from the template
-	ModeCompany  = "company"  // a company per tenant in one shared database, separated by record rules
-)
-
-// Provisioning holds the settings for making workspaces. With ClusterDSN, workspaces are raw clones on the PostgreSQL
-// cluster (0.2 s each, without an effect on other tenants). Without it, Odoo's database service copies the template (1
-// to 2 s).
-type Provisioning struct {
-	Installation string // the installation's name in every marker: letters, digits, ".", "_", "-"
-	Template     string // the prepared template's database (ODOO_TEMPLATE_DB)
-
-	ClusterDSN odoo.Secret // Odoo's PostgreSQL, with a role that may create databases (ODOO_POSTGRES_DSN)
-
-	Master         odoo.Secret // Odoo's master password (ODOO_MASTER_PASSWORD), for the database service
-	TemplateLogin  string      // the template's administrator, for the database service; "admin" by default
-	TemplateSecret odoo.Secret // the administrator's password; a clone refuses it before it gets its final name
-
-	// In ModeCompany, Shared is the database of all tenants, which PrepareTemplate made. TemplateLogin and
-	// TemplateSecret are those of its administrator. ClusterDSN is optional: with it, the tenants' accounts have API
-	// keys instead of passwords.
-	Mode   string // ModeDatabase by default
-	Shared string // ODOO_DEFAULT_DB_NAME
+// backend is one way of making workspaces. There are three: raw clones on the PostgreSQL cluster, databases that Odoo
+// makes, and companies. Every method checks the marker of a final database before it changes the database.
+type backend interface {
+	// ensureWorkspace makes the workspace's database and reports whether this call made it. It removes a database that
+	// cannot become one.
+	ensureWorkspace(ctx context.Context, w Workspace) (created bool, err error)
+	// installSecret makes w.Secret the one secret of leadctl's account.
+	installSecret(ctx context.Context, w Workspace) error
+	// takeSpareUser turns the clone's spare user into u and returns its id, 0 when there is none.
+	takeSpareUser(ctx context.Context, w Workspace, u User) (int64, error)
+	// dropWorkspace deletes the workspace's final and provisional database and reports whether there was one.
+	dropWorkspace(ctx context.Context, w Workspace) (bool, error)
+	// archiveWorkspace renames and locks the workspace's database and reports whether there was one.
+	archiveWorkspace(ctx context.Context, w Workspace, as string) (bool, error)
 }
 
 // Provisioner makes and repairs workspaces. Each method is one step of onboarding. It looks, acts and looks again, and
@@ -230,12 +219,6 @@ func (p *Provisioner) signIn(ctx context.Context, w Workspace) (*odoo.Session, b
 
 func (w Workspace) signInKey() signInKey {
 	return signInKey{w.Database, sha256.Sum256([]byte(w.Secret))}
-}
-
-func credentialsRefused(login string, w Workspace) error {
-	return fault.New(fault.Denied, "Odoo account %s in %s: credentials refused", login, w.Database).
-		WithCode(odoo.CodeAccessDenied).
-		WithHint("install the stored secret again with: leadctl tenant provision %s --wait", w.Tenant)
 }
 
 // About describes a workspace.

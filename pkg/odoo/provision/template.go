@@ -1,7 +1,6 @@
 package provision
 
 import (
-	"cmp"
 	"context"
 	"time"
 
@@ -9,35 +8,6 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/crm"
 )
-
-// templateVersion changes when a workspace needs something that an older template does not have.
-const templateVersion = "2"
-
-// Template holds the settings for making the template of all workspaces.
-type Template struct {
-	Name   string      // ODOO_TEMPLATE_DB
-	Master odoo.Secret // ODOO_MASTER_PASSWORD; needed only to make the database
-	// prepare an existing database of that name that leadctl did not make: its accounts are closed and its company is
-	// renamed
-	Adopt    bool
-	Language string // "en_US" by default
-
-	// With ClusterDSN a ready template is locked: no session can open it, Odoo does not list it, and a clone never
-	// waits for a session. It has no usable account, unless Secret is set too.
-	ClusterDSN odoo.Secret
-
-	// The template's administrator, "admin" by default. Without ClusterDSN the database service makes the workspaces,
-	// and leadctl needs an account to open a new one.
-	Login  string
-	Secret odoo.Secret
-
-	// Shared makes the database of all tenants for ModeCompany instead of a template. That database is not locked. It
-	// has the marker of Installation, its accounts, and the record rules that separate companies. Secret is required.
-	Shared       bool
-	Installation string
-
-	Progress func(Check) // called after each step; may be nil
-}
 
 // PrepareTemplate makes the template, or brings an existing one up to date: the CRM, contacts and OAuth modules,
 // crm.Fields, leadctl's account, files inside the database, free sign-up closed, and the scheduled jobs that report to
@@ -62,11 +32,6 @@ func PrepareTemplate(ctx context.Context, server *odoo.Server, t Template) ([]Ch
 	b.steps.after = t.Progress
 	b.runSteps(ctx)
 	return b.steps.checks, b.steps.err
-}
-
-func (t Template) withDefaults() Template {
-	t.Login, t.Language = cmp.Or(t.Login, "admin"), cmp.Or(t.Language, "en_US")
-	return t
 }
 
 // templateModules are the Odoo modules of a workspace.
@@ -104,9 +69,6 @@ func (b *templateRun) runSteps(ctx context.Context) {
 	t.runCheck("mark", func() error { return b.session.EnsureParameter(ctx, templateKey, templateVersion) })
 	t.runCheck("close", func() error { return b.commitTemplate(ctx) })
 }
-
-// begunKey is the parameter that says that leadctl asked for the database and that Odoo finished making it.
-const begunKey = "leadctl.template.begun"
 
 // ensureModules installs those modules that are not installed. Odoo refuses while one of its scheduled jobs runs in
 // that database, so it tries up to five times.

@@ -1,7 +1,6 @@
 package provision
 
 import (
-	"context"
 	"fmt"
 	"regexp"
 	"strings"
@@ -34,6 +33,8 @@ const (
 	templateKey = "leadctl.template"
 )
 
+const ownModule = "leadctl" // of external ids; no such module is installed
+
 // provisionalSuffix ends the name of a database that is not complete.
 const provisionalSuffix = "__new"
 
@@ -44,6 +45,12 @@ type Workspace struct {
 	Tenant   tenantid.ID
 	Database string
 	Secret   odoo.Secret
+}
+
+// User is a person who works in a tenant's workspace. People sign in through SSO, so leadctl sets no password.
+type User struct {
+	Email string // becomes the login, in lower case
+	Name  string // the e-mail address when ""
 }
 
 // DatabaseName returns the name of a tenant's database. It consists of the installation's prefix and the tenant's
@@ -79,22 +86,6 @@ func markerOf(installation string, tenant tenantid.ID) string {
 	return installation + "/tenant/" + tenant.String()
 }
 
-// backend is one way of making workspaces. There are three: raw clones on the PostgreSQL cluster, databases that Odoo
-// makes, and companies. Every method checks the marker of a final database before it changes the database.
-type backend interface {
-	// ensureWorkspace makes the workspace's database and reports whether this call made it. It removes a database that
-	// cannot become one.
-	ensureWorkspace(ctx context.Context, w Workspace) (created bool, err error)
-	// installSecret makes w.Secret the one secret of leadctl's account.
-	installSecret(ctx context.Context, w Workspace) error
-	// takeSpareUser turns the clone's spare user into u and returns its id, 0 when there is none.
-	takeSpareUser(ctx context.Context, w Workspace, u User) (int64, error)
-	// dropWorkspace deletes the workspace's final and provisional database and reports whether there was one.
-	dropWorkspace(ctx context.Context, w Workspace) (bool, error)
-	// archiveWorkspace renames and locks the workspace's database and reports whether there was one.
-	archiveWorkspace(ctx context.Context, w Workspace, as string) (bool, error)
-}
-
 // foreignWorkspace returns the fault of a database that leadctl cannot prove to be the workspace's.
 func foreignWorkspace(w Workspace, why string) error {
 	return fault.New(fault.Operator, "Odoo database %s of tenant %s: exists, but %s", w.Database, w.Tenant, why).
@@ -113,4 +104,10 @@ func notPrepared(template string) error {
 func archiveTaken(as string) error {
 	return fault.New(fault.Conflict, "Odoo database %s: exists already, from a workspace archived earlier today", as).
 		WithHint("rename or drop that database, or drop this workspace instead")
+}
+
+func credentialsRefused(login string, w Workspace) error {
+	return fault.New(fault.Denied, "Odoo account %s in %s: credentials refused", login, w.Database).
+		WithCode(odoo.CodeAccessDenied).
+		WithHint("install the stored secret again with: leadctl tenant provision %s --wait", w.Tenant)
 }
