@@ -40,8 +40,6 @@ func pending() []string {
 
 		"pkg/doctor",
 
-		"pkg/httpapi",
-
 		"pkg/jobs",
 
 		"pkg/keycloak",

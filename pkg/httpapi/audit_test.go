@@ -10,13 +10,13 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// identified is a request with an id of its own.
+// identified returns a request with the id.
 func identified(id, method, path, token, body string) request {
 	return request{method: method, path: path, token: token, body: body,
 		header: header("Content-Type", "application/json", "X-Request-Id", id)}
 }
 
-// lines counts the lines that a request left on a tenant's record.
+// lines counts the tenant's audit lines of a request.
 func (r *rig) lines(t testing.TB, id tenantid.ID, request string) int {
 	t.Helper()
 	return r.count(t, `SELECT count(*) FROM audit_log WHERE tenant_id = $1 AND request_id = $2 AND actor = 'user-1'`,
@@ -47,10 +47,11 @@ func TestEachActIsRecordedOnce(t *testing.T) {
 
 	last := r.do(t, identified("last", http.MethodDelete, "/icp/rules/B", token, ""))
 	requireProblem(t, last, http.StatusConflict, "LAST_RULE")
-	require.Zero(t, r.count(t, `SELECT count(*) FROM audit_log WHERE request_id = 'last'`), "it was not done")
+	require.Zero(t, r.count(t, `SELECT count(*) FROM audit_log
+		WHERE request_id = 'last'`), "a rejected action has no line")
 }
 
-// A caller who holds the rows already downloads nothing.
+// A 304 is no download.
 func TestAnUnchangedExportLeavesNoLine(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -74,7 +75,7 @@ func TestARefusedClaimIsRecorded(t *testing.T) {
 	r := newRig(t)
 	id := r.tenant(t, "Suspended")
 	r.exec(t, `UPDATE tenants SET status = 'suspended' WHERE tenant_id = $1`, id)
-	for range 3 { // clients repeat what was refused
+	for range 3 { // clients repeat rejected requests
 		requireProblem(t, r.do(t, identified("suspended", "", "/whoami", r.token("tenant_id", id), "")),
 			http.StatusForbidden, "TENANT_SUSPENDED")
 		requireProblem(t, r.do(t, identified("invalid", "", "/whoami", r.token("tenant_id", 4711), "")),
@@ -85,5 +86,6 @@ func TestARefusedClaimIsRecorded(t *testing.T) {
 	}
 	require.Equal(t, 1, r.lines(t, id, "suspended"))
 	require.Equal(t, 1, r.lines(t, 0, "invalid"))
-	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM audit_log WHERE request_id = 'first' AND actor = 'newcomer' AND action = 'claim.refuse' AND object = '4711'`))
+	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM audit_log WHERE request_id = 'first' AND actor = 'newcomer'
+		AND action = 'claim.refuse' AND object = '4711'`))
 }

@@ -13,11 +13,11 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// exportsArePaced: a tenant whose share of downloads is running is told so, and to come back; the others still get
-// theirs, until there is no room for anybody.
+// exportsArePaced: a tenant that uses all of its download slots gets 429. Other tenants can still download until all
+// slots are used.
 func exportsArePaced(t *testing.T, _ *rig) {
 	base := newRig(t)
-	// two of them for downloads, one a tenant
+	// two connections are for downloads, one of them per tenant
 	three, err := postgres.Open(t.Context(), base.db.LoginDSN, postgres.Options{MaxConns: 3})
 	require.NoError(t, err)
 	t.Cleanup(three.Close)
@@ -37,7 +37,8 @@ func exportsArePaced(t *testing.T, _ *rig) {
 	start := func(token string, waiting int) {
 		go func() { running <- r.get(t, all, token) }()
 		require.Eventually(t, func() bool {
-			return base.count(t, `SELECT count(*) FROM pg_locks WHERE relation = 'lead_scores'::regclass AND NOT granted`) == waiting
+			return base.count(t, `SELECT count(*) FROM pg_locks WHERE relation = 'lead_scores'::regclass
+				AND NOT granted`) == waiting
 		}, time.Minute, 20*time.Millisecond)
 	}
 	start(tokens[0], 1)
@@ -54,11 +55,11 @@ func exportsArePaced(t *testing.T, _ *rig) {
 		require.Equal(t, http.StatusOK, (<-running).status)
 	}
 	for _, token := range tokens {
-		require.Equal(t, http.StatusOK, r.get(t, all, token).status, "and all is well again")
+		require.Equal(t, http.StatusOK, r.get(t, all, token).status, "the slots are free again")
 	}
 }
 
-// runsArePaced: what makes a job has a measure, a tenant at a time.
+// runsArePaced: routes that add a job have a limit per tenant.
 func runsArePaced(t *testing.T, _ *rig) {
 	r := newRig(t)
 	r.api.StopClock(time.Now())
@@ -70,17 +71,17 @@ func runsArePaced(t *testing.T, _ *rig) {
 	} {
 		_, q.token = r.editor(t, "C-041"+q.path)
 		refused, before := untilRefused(t, r, q)
-		require.GreaterOrEqual(t, before, 20, "a person at work is not kept waiting: %s", q.path)
+		require.GreaterOrEqual(t, before, 20, "normal use stays below the limit: %s", q.path)
 		requireProblem(t, refused, http.StatusTooManyRequests, "too_many")
 		require.NotEmpty(t, refused.header.Get("Retry-After"))
 		_, q.token = r.editor(t, "C-041 other"+q.path)
-		require.NotEqual(t, http.StatusTooManyRequests, r.do(t, q).status, "another tenant is not kept waiting")
+		require.NotEqual(t, http.StatusTooManyRequests, r.do(t, q).status, "another tenant has its own limit")
 	}
 	require.LessOrEqual(t, r.count(t, `SELECT count(*) FROM river.river_job WHERE kind = 'leads_score'`), 4,
-		"and whoever asks twice joins the run that waits")
+		"a second request joins the queued run")
 }
 
-// Every route that can say 429 says so in its description.
+// The OpenAPI document lists 429 for every route that can answer it.
 func TestTooManyIsDescribed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -55,7 +55,7 @@ func everyFailureIsAProblem(t *testing.T, _ *rig) {
 		for range 3 {
 			checked(t, r.get(t, "/readyz", ""), http.StatusInternalServerError, "internal")
 		}
-		require.Equal(t, http.StatusOK, r.get(t, "/health", "").status, "the process lives on")
+		require.Equal(t, http.StatusOK, r.get(t, "/health", "").status, "the process continues")
 		require.Contains(t, r.log.String(), "CANARY: a bug", "the log has the reason")
 	})
 	t.Run("table locked", func(t *testing.T) {
@@ -76,7 +76,8 @@ func everyFailureIsAProblem(t *testing.T, _ *rig) {
 			checked(t, locked.get(t, path, token), http.StatusServiceUnavailable, "unavailable")
 		}
 		require.NoError(t, tx.Rollback(t.Context()))
-		require.Equal(t, http.StatusOK, locked.get(t, "/scores/latest", token).status, "and it is back at once")
+		require.Equal(t, http.StatusOK, locked.get(t, "/scores/latest", token).status,
+			"available at once after the lock")
 	})
 	t.Run("broken table", func(t *testing.T) {
 		t.Parallel()

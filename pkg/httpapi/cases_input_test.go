@@ -20,14 +20,14 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// editor is a tenant of its own with a token that may edit its rules.
+// editor creates a tenant and a token with the role that may edit its rules.
 func (r *rig) editor(t *testing.T, name string) (id tenantid.ID, token string) {
 	t.Helper()
 	id = r.tenant(t, name)
 	return id, r.token("tenant_id", id, "roles", []string{"ops"})
 }
 
-// dial opens a bare connection. The deadline only keeps a broken test from hanging.
+// dial opens a TCP connection. The deadline ends a test that would hang.
 func (r *rig) dial(t *testing.T) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", r.web.Listener.Addr().String())
@@ -37,7 +37,7 @@ func (r *rig) dial(t *testing.T) net.Conn {
 	return conn
 }
 
-// requireClosed reads one response and demands that the connection ends after it.
+// requireClosed reads one response and requires that the server then closes the connection.
 func requireClosed(t *testing.T, conn net.Conn, status int) {
 	t.Helper()
 	in := bufio.NewReader(conn)
@@ -46,7 +46,7 @@ func requireClosed(t *testing.T, conn net.Conn, status int) {
 	require.Equal(t, status, resp.StatusCode)
 	_, err = io.Copy(io.Discard, resp.Body)
 	require.NoError(t, err)
-	rest, _ := io.ReadAll(in) // a reset is an end, too: the server stopped reading
+	rest, _ := io.ReadAll(in) // a reset counts as closed: the server stopped reading
 	require.Empty(t, rest)
 }
 
@@ -59,9 +59,9 @@ func bigBodies(t *testing.T, r *rig) {
 	a := r.post(t, "/icp/rules", token, rule(1<<20+1))
 	requireProblem(t, a, http.StatusRequestEntityTooLarge, "too_large")
 	require.Equal(t, http.StatusBadRequest, r.post(t, "/icp/rules", token, rule(1<<20)).status,
-		"read whole, and then the keyword is too long")
+		"the body is read, but the keyword is too long")
 
-	// no length
+	// without Content-Length
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.web.URL+"/icp/rules",
 		io.MultiReader(strings.NewReader(rule(1<<20+1))))
 	require.NoError(t, err)
@@ -75,7 +75,7 @@ func bigBodies(t *testing.T, r *rig) {
 	fmt.Fprintf(conn, "POST /icp/rules HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: "+
 		"application/json\r\nTransfer-Encoding: chunked\r\n\r\n", token)
 	sent := make(chan int)
-	go func() { // chunks without end, until the server has had enough
+	go func() { // writes chunks until the server closes the connection
 		n := 0
 		for chunk := []byte("4000\r\n" + strings.Repeat(" ", 0x4000) + "\r\n"); ; n++ {
 			if _, err := conn.Write(chunk); err != nil {
@@ -86,7 +86,7 @@ func bigBodies(t *testing.T, r *rig) {
 	}()
 	requireClosed(t, conn, http.StatusRequestEntityTooLarge)
 	_ = conn.Close()
-	require.Less(t, <-sent, 4096, "64 MiB at the very most stood in the way")
+	require.Less(t, <-sent, 4096, "at most 64 MiB fit into the buffers")
 }
 
 func encodedBodies(t *testing.T, r *rig) {
@@ -123,7 +123,7 @@ func otherMediaTypes(t *testing.T, r *rig) {
 	}
 	require.Equal(t, http.StatusUnauthorized, r.do(t,
 		request{method: http.MethodPost, path: "/icp/rules", header: header("Content-Type", "text/plain")}).status,
-		"who asks comes first")
+		"authentication comes first")
 }
 
 func controlCharacters(t *testing.T, r *rig) {

@@ -40,7 +40,7 @@ func foreignIDs(t *testing.T, r *rig) {
 	require.NotContains(t, a.body, "CNR-046-OTHER")
 }
 
-// noConstraintSpeaks: the same name in two tenants is two rules, and a refusal of the database never shows its words.
+// noConstraintSpeaks: two tenants may use the same rule name, and an answer never shows an error text of the database.
 func noConstraintSpeaks(t *testing.T, r *rig) {
 	own, other := r.tenant(t, "B-050"), r.tenant(t, "B-050 other")
 	edit := func(id any, body string) answer {
@@ -78,7 +78,7 @@ func injections(t *testing.T, r *rig) {
 		require.JSONEq(t, `{"items":[],"nextCursor":null}`, a.body)
 		for _, path := range []string{"/scores/latest?sort=", "/scores/latest?order=", "/icp/rules?offset="} {
 			require.Equal(t, http.StatusOK, r.get(t, path+q, token).status,
-				"a parameter that no route has means nothing")
+				"an unknown parameter is ignored")
 		}
 	}
 }
@@ -109,7 +109,7 @@ func nothingIsCached(t *testing.T, r *rig) {
 			a := r.do(t, call(row, id, token))
 			require.Equal(t, "no-store", a.header.Get("Cache-Control"), "%s %s %d", row.Method, row.Path, a.status)
 			require.Contains(t, a.header.Values("Vary"), "Origin")
-			if !strings.HasPrefix(row.Path, "/export/") { // who keeps a file itself may ask whether it is still good
+			if !strings.HasPrefix(row.Path, "/export/") { // exports support conditional requests
 				require.Empty(t, a.header.Get("ETag")+a.header.Get("Last-Modified"))
 			}
 		}

@@ -104,7 +104,7 @@ func csvIsExact(t *testing.T, r *rig) {
 		"rationale", "primary_email",
 		"contact_name", "contact_title", "contact_linkedin", "contact_phone"}
 	empty := r.get(t, "/export/latest_scores.csv", token)
-	require.Equal(t, strings.Join(columns, ",")+"\r\n", empty.body, "the header row stands even over nothing")
+	require.Equal(t, strings.Join(columns, ",")+"\r\n", empty.body, "an empty export has the header row")
 	require.Equal(t, "0", empty.trailer.Get("X-Row-Count"))
 
 	texts := []string{`say "hi", he`, "a\r\nb", "a\nb", "x,y;z\t|", "日本語 Ünïcödé 👩‍👩‍👧", `\`, ``}
@@ -120,7 +120,7 @@ func csvIsExact(t *testing.T, r *rig) {
 		require.Equal(t, strings.ReplaceAll(text, "\r\n", "\n"), table[i+1][7]) // encoding/csv reads a line break as \n
 		require.Empty(t, table[i+1][9], "unknown is empty")
 	}
-	require.Contains(t, a.body, "a\r\nb", "the field keeps its own line break")
+	require.Contains(t, a.body, "a\r\nb", "the field keeps its line break")
 }
 
 func safeFileName(t *testing.T, r *rig) {
@@ -135,9 +135,11 @@ func safeFileName(t *testing.T, r *rig) {
 func equalExports(t *testing.T, r *rig) {
 	id := r.tenant(t, "C-038")
 	token := r.token("tenant_id", id)
-	r.exec(t, `WITH c AS (INSERT INTO companies (uen, name) SELECT 'CNR-038-' || i, 'Company ' || i FROM generate_series(1, 10000) i RETURNING company_id)
+	r.exec(t, `WITH c AS (INSERT INTO companies (uen, name) SELECT 'CNR-038-' || i, 'Company ' || i
+		FROM generate_series(1, 10000) i RETURNING company_id)
 		INSERT INTO lead_scores (tenant_id, company_id, score, bucket, source) SELECT $1, company_id,
-		CASE company_id % 50 WHEN 0 THEN 'NaN' WHEN 1 THEN 'Infinity' WHEN 2 THEN '-Infinity' WHEN 3 THEN NULL ELSE (company_id % 97) / 97.0 END, 'low', 'other' FROM c`, id)
+		CASE company_id % 50 WHEN 0 THEN 'NaN' WHEN 1 THEN 'Infinity' WHEN 2 THEN '-Infinity' WHEN 3 THEN NULL
+			ELSE (company_id % 97) / 97.0 END, 'low', 'other' FROM c`, id)
 	a := r.get(t, "/export/latest_scores.json?limit=all", token)
 	var leads []struct {
 		CompanyID int      `json:"company_id"`
@@ -150,7 +152,7 @@ func equalExports(t *testing.T, r *rig) {
 	for i, lead := range leads {
 		require.Equal(t, fmt.Sprint(lead.CompanyID), table[i][0])
 		if lead.Score == nil {
-			require.Empty(t, table[i][5], "a score that is no number is unknown")
+			require.Empty(t, table[i][5], "a score that is not a number is unknown")
 		} else {
 			require.NotEmpty(t, table[i][5])
 		}
@@ -184,7 +186,7 @@ func equalExports(t *testing.T, r *rig) {
 			}
 		}
 	}
-	require.Len(t, seen, 10_000, "page by page it is the same set")
+	require.Len(t, seen, 10_000, "paging gives the same set")
 }
 
 func healthSaysLittle(t *testing.T, _ *rig) {
@@ -194,7 +196,7 @@ func healthSaysLittle(t *testing.T, _ *rig) {
 	})
 	for _, path := range []string{"/health", "/livez"} {
 		a := r.get(t, path, "")
-		require.Equal(t, http.StatusOK, a.status, "alive, whatever the database does")
+		require.Equal(t, http.StatusOK, a.status, "alive without a database")
 		require.JSONEq(t, `{"ok":true}`, a.body)
 	}
 	a := r.get(t, "/readyz", "")
@@ -218,7 +220,7 @@ func logInjection(t *testing.T, _ *rig) {
 		header("Authorization", "Bearer \x1b[31mforged"),
 	} {
 		a := r.do(t, request{path: "/whoami", token: token, header: h})
-		require.Regexp(t, `^[A-Z2-7]{26}$`, a.header.Get("X-Request-Id"), "not the caller's")
+		require.Regexp(t, `^[A-Z2-7]{26}$`, a.header.Get("X-Request-Id"), "must not be the caller's")
 	}
 	good := r.do(t, request{path: "/whoami", token: token, header: header("X-Request-Id", "Abc-123")})
 	require.Equal(t, "Abc-123", good.header.Get("X-Request-Id"))
@@ -258,29 +260,29 @@ func nothingReflected(t *testing.T, r *rig) {
 	}
 }
 
-// openRoutes is the reviewed list: a route that answers strangers stands here for a reason.
+// openRoutes is the reviewed list of routes without authentication, each with the reason.
 func openRoutes(t *testing.T, _ *rig) {
 	var open []string
 	for _, row := range guarded(web.Open) {
 		open = append(open, row.Method+" "+row.Path)
 	}
 	require.ElementsMatch(t, []string{
-		"GET /health", // says that the process answers
+		"GET /health", // reports only that the process answers
 		"GET /livez",  // the same, under the name that orchestrators use
-		"GET /readyz", // says yes or no, and not why
+		"GET /readyz", // reports yes or no without a reason
 
-		"GET /auth/login",     // begins a sign-in: nobody has a token yet
-		"GET /auth/callback",  // ends one: good with its state and the cookie of the browser that began it
-		"POST /auth/refresh",  // the refresh cookie is the proof
-		"POST /auth/exchange", // the ID token in the body is the proof
-		"POST /auth/logout",   // ends what the cookies name, and nothing where they name nothing
+		"GET /auth/login",     // begins a sign-in: the caller has no token yet
+		"GET /auth/callback",  // requires the state and the cookie of the browser that began the sign-in
+		"POST /auth/refresh",  // requires the refresh cookie
+		"POST /auth/exchange", // requires an ID token in the body
+		"POST /auth/logout",   // ends only the session of the cookies
 
-		"GET /odoo/userinfo", // asked by Odoo's server about a token, which is the proof
+		"GET /odoo/userinfo", // requires the token that Odoo's server asks about
 	}, open)
 	r := newRig(t, func(s *setup) { s.deps.DB = dead(t) })
 	for _, path := range []string{"/openapi.json", "/docs", "/docs/swagger-ui.css", "/docs/swagger-ui-bundle.js",
 		"/docs/init.js"} {
-		require.Equal(t, http.StatusOK, r.get(t, path, "").status, path) // what may be asked, and nothing of anyone
+		require.Equal(t, http.StatusOK, r.get(t, path, "").status, path) // no tenant's data
 	}
 }
 
@@ -302,7 +304,7 @@ func conditionalHeaders(t *testing.T, r *rig) {
 		if row.Method != http.MethodPost {
 			continue
 		}
-		conn := r.dial(t) // the body is announced and never sent: an answer means that nobody waited for it
+		conn := r.dial(t) // the body is never sent: an answer proves that the server did not wait for it
 		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: "+
 			"99999999999\r\nExpect: 100-continue\r\n\r\n", row.Path)
 		requireClosed(t, conn, http.StatusUnauthorized)

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// untilRefused asks until the answer is 429, and returns it with how many were answered before.
+// untilRefused repeats q until the answer is 429, and returns that answer and the number of answers before it.
 func untilRefused(t *testing.T, r *rig, q request) (refused answer, before int) {
 	t.Helper()
 	const most = 1000
@@ -24,7 +24,7 @@ func untilRefused(t *testing.T, r *rig, q request) (refused answer, before int) 
 	return refused, before
 }
 
-// signInIsPaced: what anybody may ask for without being known has a measure, an address at a time.
+// signInIsPaced: the open routes of a sign-in have a limit per address.
 func signInIsPaced(t *testing.T, _ *rig) {
 	behindProxy := func(s *setup) { s.door.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} }
 	r, provider, _ := signInRig(t, behindProxy)
@@ -43,7 +43,7 @@ func signInIsPaced(t *testing.T, _ *rig) {
 		address := "203.0.113." + strconv.Itoa(n+1)
 		q.header = from(address)
 		refused, before := untilRefused(t, r, q)
-		require.GreaterOrEqual(t, before, 60, "an office signs in from one address: %s", q.path)
+		require.GreaterOrEqual(t, before, 60, "an office shares one address: %s", q.path)
 		requireProblem(t, refused, http.StatusTooManyRequests, "too_many")
 		wait, err := strconv.Atoi(refused.header.Get("Retry-After"))
 		require.NoError(t, err)
@@ -53,18 +53,18 @@ func signInIsPaced(t *testing.T, _ *rig) {
 			r.do(t, request{method: http.MethodGet, path: "/auth/login", header: q.header}).status, "another address")
 		q.path, q.body, q.method = "/whoami", "", http.MethodGet
 		q.header, q.token = from(address), token
-		require.NotEqual(t, http.StatusTooManyRequests, r.do(t, q).status, "who is known is not kept waiting")
+		require.NotEqual(t, http.StatusTooManyRequests, r.do(t, q).status, "an authenticated caller has no such limit")
 	}
 }
 
-// oneHolderIsPaced: one handle, or one token, is used from many addresses as seldom as from one.
+// oneHolderIsPaced: one refresh token or ID token has the same limit from many addresses as from one.
 func oneHolderIsPaced(t *testing.T, _ *rig) {
 	r, _, issuer := signInRig(t, func(s *setup) {
 		s.door.Proxies = []netip.Prefix{netip.MustParsePrefix(
 			"127.0.0.0/8")}
 	})
 	r.api.StopClock(time.Now())
-	b := signIn(t, r, issuer, nobody)
+	b := signIn(t, r, issuer, ignoreAnswer)
 	for path, q := range map[string]request{
 		"/auth/refresh": {header: b.cookies()},
 		"/auth/exchange": {body: `{"id_token":"` + b.access.Value + `"}`,
@@ -79,10 +79,10 @@ func oneHolderIsPaced(t *testing.T, _ *rig) {
 		requireProblem(t, last, http.StatusTooManyRequests, "too_many")
 		require.Empty(t, cookiesOf(last))
 	}
-	require.LessOrEqual(t, r.count(t, `SELECT count(*) FROM sessions`), 200, "sessions are not made without end")
+	require.LessOrEqual(t, r.count(t, `SELECT count(*) FROM sessions`), 200, "the number of sessions is limited")
 }
 
-// sourcesAreNotBelieved: without a trusted proxy, a made-up origin is nobody's way around the measure.
+// sourcesAreNotBelieved: without a trusted proxy, forged X-Forwarded-For headers do not evade the limit.
 func sourcesAreNotBelieved(t *testing.T, _ *rig) {
 	r, _, _ := signInRig(t)
 	r.api.StopClock(time.Now())

@@ -10,8 +10,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/httpapi"
 )
 
-// pathsLeadNowhere: no route takes the name of a file. Those that serve files have a fixed list, and whatever else is
-// asked for in their place is no route.
+// pathsLeadNowhere: no route accepts a file name. Routes that serve files have a fixed list of paths.
 func pathsLeadNowhere(t *testing.T, r *rig) {
 	id := r.tenant(t, "C-049")
 	token := r.token("tenant_id", id, "roles", []string{"admin"})
@@ -28,7 +27,7 @@ func pathsLeadNowhere(t *testing.T, r *rig) {
 	}
 }
 
-// nothingForDevelopers: what helps at a developer's desk is no route of a server, whoever asks.
+// nothingForDevelopers: a server has no development routes, for any caller.
 func nothingForDevelopers(t *testing.T, r *rig) {
 	id := r.tenant(t, "C-052")
 	admin := r.token("tenant_id", id, "roles", []string{"admin"})
@@ -46,7 +45,7 @@ func nothingForDevelopers(t *testing.T, r *rig) {
 	require.Empty(t, bypass.header.Get("X-Dev-Bypass"))
 }
 
-// nothingInFrames: no answer, of whatever class, can be shown inside a foreign page.
+// nothingInFrames: no answer can be shown in a frame of a foreign page.
 func nothingInFrames(t *testing.T, _ *rig) {
 	r, _, _ := signInRig(t)
 	seen := map[int]bool{}

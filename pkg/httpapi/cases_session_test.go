@@ -17,7 +17,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/websession"
 )
 
-// TestCasesOfSessions are the acceptance cases on browsers that are signed in, by their ids.
+// TestCasesOfSessions runs the acceptance cases with signed-in browsers, by their ids.
 func TestCasesOfSessions(t *testing.T) {
 	t.Parallel()
 	for id, run := range map[string]func(*testing.T){
@@ -32,12 +32,12 @@ func TestCasesOfSessions(t *testing.T) {
 	}
 }
 
-// browser is one that is signed in.
+// browser holds the cookies of a signed-in browser.
 type browser struct{ login, access, refresh *http.Cookie }
 
 func (b browser) cookies() http.Header { return cookieHeader(b.access, b.refresh) }
 
-// signIn walks alice through the provider, with every answer that the browser gets given to seen.
+// signIn signs alice in at the provider and passes every answer to seen.
 func signIn(t *testing.T, r *rig, issuer string, seen func(answer)) browser {
 	t.Helper()
 	begin := r.get(t, "/auth/login", "")
@@ -53,9 +53,9 @@ func signIn(t *testing.T, r *rig, issuer string, seen func(answer)) browser {
 	return b
 }
 
-func nobody(answer) {}
+func ignoreAnswer(answer) {}
 
-// nothingSecretStays searches everything that outlives a request for what only the browser and the provider may know.
+// nothingSecretStays searches answers, log, metrics and database for secrets of the browser and the provider.
 func nothingSecretStays(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	r, provider, issuer := signInRig(t, func(s *setup) { s.asks.Metrics = registry })
@@ -94,7 +94,7 @@ func nothingSecretStays(t *testing.T) {
 		body: `{"id_token":"` + b.access.Value + `x"}`, header: header("Content-Type", "application/json")}))
 	ended := r.do(t, request{method: http.MethodPost, path: "/auth/logout", header: b.cookies()})
 	require.Contains(t, ended.header.Get("X-End-Session-Url"), "id_token_hint="+b.access.Value,
-		"the one place that a token is named in: it is signed out, and the provider asks for it")
+		"the only place with a token: it is signed out, and the provider requires it")
 	said.WriteString(ended.body)
 
 	places := map[string]string{"answers": said.String(), "log": r.log.String(), "metrics": gathered(t, registry),
@@ -121,10 +121,11 @@ func gathered(t *testing.T, registry *prometheus.Registry) string {
 	return out.String()
 }
 
-// dump is every row of every table there is.
+// dump returns every row of every table.
 func (r *rig) dump(t *testing.T) string {
 	t.Helper()
-	rows, err := r.db.Owner.Query(t.Context(), `SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables
+	rows, err := r.db.Owner.Query(t.Context(), `SELECT format('%I.%I', table_schema, table_name)
+		FROM information_schema.tables
 		WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')`)
 	require.NoError(t, err)
 	var tables []string
@@ -147,8 +148,8 @@ func (r *rig) dump(t *testing.T) string {
 	return all.String()
 }
 
-// pagesSeeNoToken: a script in a page reads documents and answers, and cookies that are not HttpOnly. What a real
-// browser's storage holds, the live test looks at.
+// pagesSeeNoToken: a script in a page can read documents, answers, and cookies that are not HttpOnly. The live test
+// checks the storage of a real browser.
 func pagesSeeNoToken(t *testing.T) {
 	r, _, issuer := signInRig(t)
 	b := signIn(t, r, issuer, func(a answer) {
@@ -172,11 +173,11 @@ func pagesSeeNoToken(t *testing.T) {
 	}
 }
 
-// whichCredentialOpensWhat: the API takes the token from the header or from its cookie, one of them; the session's own
-// routes take cookies only; and no credential counts in another's place.
+// whichCredentialOpensWhat: the API accepts a token in the header or in its cookie, but not two different tokens. The
+// session routes accept cookies only. No credential replaces another kind.
 func whichCredentialOpensWhat(t *testing.T) {
 	r, provider, issuer := signInRig(t)
-	b := signIn(t, r, issuer, nobody)
+	b := signIn(t, r, issuer, ignoreAnswer)
 	require.Equal(t, http.StatusAccepted, r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login",
 		header: b.cookies()}).status)
 	other, err := provider.IssueToken(t.Context(), "alice", "console")
@@ -200,7 +201,7 @@ func whichCredentialOpensWhat(t *testing.T) {
 		require.NotEqual(t, http.StatusUnauthorized, ask("", b.access), row.Path)
 		require.NotEqual(t, http.StatusUnauthorized, ask(b.access.Value), row.Path)
 		require.NotContains(t, []int{400, 401}, ask(b.access.Value, b.access), "%s: the same token twice", row.Path)
-		require.Equal(t, http.StatusBadRequest, ask(other, b.access), "%s: whose request is it?", row.Path)
+		require.Equal(t, http.StatusBadRequest, ask(other, b.access), "%s: two different tokens", row.Path)
 		require.Equal(t, http.StatusUnauthorized, ask("", b.refresh), row.Path)
 		require.Equal(t, http.StatusUnauthorized, ask(b.refresh.Value), row.Path)
 		require.Equal(t, http.StatusUnauthorized, ask("", &handle), row.Path)
@@ -214,7 +215,7 @@ func whichCredentialOpensWhat(t *testing.T) {
 			request{method: http.MethodPost, path: "/auth/logout", token: token}).status)
 	}
 	require.Equal(t, http.StatusOK, r.do(t, request{path: "/whoami", header: cookieHeader(b.access)}).status,
-		"a bearer token signs no browser out")
+		"a bearer token does not sign a browser out")
 }
 
 func cookieAttributes(t *testing.T) {
@@ -226,13 +227,13 @@ func cookieAttributes(t *testing.T) {
 			set++
 		}
 	})
-	require.Equal(t, 4, set, "login, access, refresh, and login taken back")
-	require.True(t, strings.HasPrefix(b.login.Name, "__Host-"), "the name is ours alone")
+	require.Equal(t, 4, set, "login, access, refresh, and login removed")
+	require.True(t, strings.HasPrefix(b.login.Name, "__Host-"), "no other host can set this name")
 	require.LessOrEqual(t, b.login.MaxAge, int(websession.LoginWithin.Seconds()))
 	require.LessOrEqual(t, b.refresh.MaxAge, int(websession.Lifetime.Seconds()))
 	require.Less(t, b.access.MaxAge, 24*60*60)
 
-	// A host beside ours can plant a cookie of the same name where the name has no prefix. Then none of the two counts.
+	// A sibling host can set a cookie with the same name if the name has no prefix. Then both cookies are ignored.
 	for _, c := range []*http.Cookie{b.access, b.refresh, b.login} {
 		twin := *c
 		twin.Value = "planted"
@@ -247,7 +248,7 @@ func cookieAttributes(t *testing.T) {
 		}
 	}
 
-	// An installation that wants the prefix on all of them names them so.
+	// An installation can configure names with the prefix for all cookies.
 	names := web.Cookies{Access: "__Host-nx_access", Refresh: "__Host-nx_refresh", Secure: true}
 	r, _, issuer = signInRig(t, func(s *setup) { s.door.Cookies = names })
 	begin := r.get(t, "/auth/login", "")
@@ -259,10 +260,10 @@ func cookieAttributes(t *testing.T) {
 	require.Equal(t, http.StatusOK, r.do(t, request{path: "/info", header: cookieHeader(access)}).status)
 }
 
-// damagedCookies flips bits of cookies that are good, and cuts them.
+// damagedCookies: a cookie with a flipped bit or a missing end is rejected.
 func damagedCookies(t *testing.T) {
 	r, _, issuer := signInRig(t)
-	b := signIn(t, r, issuer, nobody)
+	b := signIn(t, r, issuer, ignoreAnswer)
 	damaged := func(c *http.Cookie) (out []string) {
 		for _, n := range []int{1, len(c.Value) / 2, len(c.Value) - 1} {
 			flipped := []byte(c.Value)
@@ -280,12 +281,12 @@ func damagedCookies(t *testing.T) {
 			header: header("Cookie", "nx_refresh="+v)}), http.StatusUnauthorized, "unauthenticated")
 	}
 	require.Equal(t, http.StatusOK, r.do(t, request{path: "/info", header: cookieHeader(b.access)}).status,
-		"the whole one is good")
+		"the undamaged cookie works")
 }
 
 func signedOutEverywhere(t *testing.T) {
 	r, _, issuer := signInRig(t)
-	desk, phone := signIn(t, r, issuer, nobody), signIn(t, r, issuer, nobody)
+	desk, phone := signIn(t, r, issuer, ignoreAnswer), signIn(t, r, issuer, ignoreAnswer)
 	leave := request{method: http.MethodPost, path: "/auth/logout?everywhere=true", header: phone.cookies()}
 	for query, status := range map[string]int{"?everywhere=maybe": http.StatusBadRequest,
 		"?everywhere=true&everywhere=false": http.StatusBadRequest} {
@@ -307,7 +308,7 @@ func signedOutEverywhere(t *testing.T) {
 			q.header.Set("Content-Type", "application/json")
 			requireProblem(t, r.do(t, q), http.StatusUnauthorized, "unauthenticated")
 		}
-		// out of the cookie and into the header
+		// the cookie's token, in the header
 		requireProblem(t, r.get(t, "/info", b.access.Value), http.StatusUnauthorized, "unauthenticated")
 		requireProblem(t, r.get(t, "/whoami", b.access.Value), http.StatusUnauthorized, "unauthenticated")
 		requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/auth/refresh", header: b.cookies()}),
@@ -340,10 +341,10 @@ func addressesAreConfigured(t *testing.T) {
 	require.NotContains(t, end.String(), "evil")
 }
 
-// foreignPages: a browser adds its cookies to what a foreign page makes it send. No such request changes anything.
+// foreignPages: a browser adds its cookies to the requests of foreign pages. Those requests change nothing.
 func foreignPages(t *testing.T) {
 	r, _, issuer := signInRig(t)
-	b := signIn(t, r, issuer, nobody)
+	b := signIn(t, r, issuer, ignoreAnswer)
 	mutating := slices.DeleteFunc(httpapi.Routes(),
 		func(row httpapi.Route) bool { return row.Method == http.MethodGet })
 	require.Greater(t, len(mutating), 4)
@@ -367,5 +368,5 @@ func foreignPages(t *testing.T) {
 	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM sessions`))
 	ours := header("Origin", uiOrigin, "Sec-Fetch-Site", "cross-site", "Cookie", b.cookies().Get("Cookie"))
 	require.Equal(t, http.StatusOK, r.do(t, request{method: http.MethodPost, path: "/auth/refresh",
-		header: ours}).status, "the UI's own origin may")
+		header: ours}).status, "the UI's origin is allowed")
 }

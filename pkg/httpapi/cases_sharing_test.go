@@ -15,7 +15,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// principalsAreKeptApart: many callers of two tenants, interleaved, are each told about themselves only.
+// principalsAreKeptApart: interleaved callers of two tenants each get only their own data.
 func principalsAreKeptApart(t *testing.T, r *rig) {
 	type caller struct {
 		email, token string
@@ -46,7 +46,7 @@ func principalsAreKeptApart(t *testing.T, r *rig) {
 	}
 }
 
-// notificationsSayNothing: every login hears every NOTIFY of a database. What ours say names queues, and no tenant.
+// notificationsSayNothing: every login receives every NOTIFY of a database. leadctl's notifications name no tenant.
 func notificationsSayNothing(t *testing.T, _ *rig) {
 	r := newRig(t)
 	id, token := r.editor(t, "CNR-052")
@@ -61,7 +61,7 @@ func notificationsSayNothing(t *testing.T, _ *rig) {
 	require.Equal(t, http.StatusOK, r.post(t, "/icp/rules", token,
 		`{"name":"CNR-052","payload":{"keywords":["cnr"]}}`).status)
 	require.Less(t, r.post(t, "/onboarding/first_login", token, "").status, 300)
-	const end = "whatever was sent before has been heard"
+	const end = "end of the notifications"
 	r.exec(t, `SELECT pg_notify('river.river_insert', $1)`, end) // notifications arrive in the order of their commits
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -69,7 +69,7 @@ func notificationsSayNothing(t *testing.T, _ *rig) {
 		heard, err := conn.WaitForNotification(ctx)
 		require.NoError(t, err)
 		if heard.Payload == end {
-			require.Positive(t, n, "nothing was heard of a job")
+			require.Positive(t, n, "no notification about a job")
 			break
 		}
 		require.NotContains(t, heard.Payload, "CNR")
@@ -78,13 +78,14 @@ func notificationsSayNothing(t *testing.T, _ *rig) {
 	}
 }
 
-// oneTenantARequest: somebody who belongs to two tenants has one of them in each request, the one that the token names.
+// oneTenantARequest: for a member of two tenants, each request uses the tenant that the token names.
 func oneTenantARequest(t *testing.T, r *rig) {
 	var ids [2]tenantid.ID
 	for i := range ids {
 		ids[i] = r.tenant(t, fmt.Sprint("B-062 ", i))
 		r.lead(t, ids[i], fmt.Sprint("CNR-062-", i), 0.5)
-		r.exec(t, `INSERT INTO tenant_users (tenant_id, user_id, issuer, subject, roles) VALUES ($1, 'both@b062.example', $2, 'b-062', '{viewer}')`, ids[i], r.URL)
+		r.exec(t, `INSERT INTO tenant_users (tenant_id, user_id, issuer, subject, roles)
+			VALUES ($1, 'both@b062.example', $2, 'b-062', '{viewer}')`, ids[i], r.URL)
 	}
 	for range 5 {
 		for i := range ids {
@@ -97,7 +98,7 @@ func oneTenantARequest(t *testing.T, r *rig) {
 		http.StatusForbidden, "TENANT_REQUIRED")
 }
 
-// exportsLeaveNoFiles: an export is streamed to who asked. There is no file and no link that somebody else could find.
+// exportsLeaveNoFiles: an export is streamed to the caller. It leaves no file and no link that another user could find.
 func exportsLeaveNoFiles(t *testing.T, r *rig) {
 	id := r.tenant(t, "B-066")
 	r.lead(t, id, "CNR-066", 0.5)
@@ -111,7 +112,7 @@ func exportsLeaveNoFiles(t *testing.T, r *rig) {
 	for _, e := range before {
 		known[e.Name()] = true
 	}
-	for _, e := range after { // other tests make files of their own meanwhile
+	for _, e := range after { // other tests make files at the same time
 		require.False(t, !known[e.Name()] && strings.Contains(e.Name(), "scores"), e.Name())
 	}
 	for _, path := range []string{"/export/", "/export/latest_scores.csv.gz", "/export/latest_scores.csv/1",

@@ -2,8 +2,8 @@ package httpapi_test
 
 import "testing"
 
-// TestCases runs the acceptance cases that show at the HTTP level, by their ids. Those that look at the whole database,
-// or need another set-up, make a rig of their own; the others share one and keep to tenants of their own.
+// TestCases runs the acceptance cases of the HTTP level, by their ids. Cases that read the whole database or need
+// another set-up make their own rig; the others share one and use their own tenants.
 func TestCases(t *testing.T) {
 	t.Parallel()
 	shared := newRig(t)

@@ -28,7 +28,7 @@ func tooBigTokens(t *testing.T, _ *rig) {
 	requireProblem(t, r.get(t, export, r.token("tenant_id", 1, "pad", strings.Repeat("a", 16<<10))),
 		http.StatusUnauthorized, "unauthenticated")
 	require.Equal(t, http.StatusRequestHeaderFieldsTooLarge, r.get(t, export, strings.Repeat("a", 40<<10)).status)
-	require.Zero(t, r.hits.Load(), "no key was fetched for any of them")
+	require.Zero(t, r.hits.Load(), "no key was fetched")
 }
 
 func noTenantClaim(t *testing.T, r *rig) {
@@ -53,8 +53,8 @@ func numberAndText(t *testing.T, r *rig) {
 	}
 }
 
-// refusedTenants demands that none of these claims, given as JSON, is anybody's, on a reading and on the onboarding
-// route, that nothing is written for them, and that the database was not even asked a bad question.
+// refusedTenants requires that each claim, given as JSON, is rejected on a read route and on the onboarding route, that
+// nothing is written, and that no SQL error occurs.
 func refusedTenants(t *testing.T, claims ...string) {
 	t.Helper()
 	r := newRig(t)
@@ -68,7 +68,7 @@ func refusedTenants(t *testing.T, claims ...string) {
 		for _, q := range []request{{path: export}, {method: http.MethodPost, path: "/onboarding/first_login"}} {
 			q.token = token
 			a := r.do(t, q)
-			if strings.Contains(claim, `\u0000`) { // such a token is refused as a whole
+			if strings.Contains(claim, `\u0000`) { // the whole token is invalid
 				requireProblem(t, a, http.StatusUnauthorized, "unauthenticated")
 				continue
 			}
@@ -104,7 +104,7 @@ func structuredTenants(t *testing.T, _ *rig) {
 func wildTenants(t *testing.T, _ *rig) {
 	refusedTenants(t, `"*"`, `"%"`, `"all"`, `"null"`, `"public"`, `"1 OR 1=1"`, `"1'; RESET ROLE;--"`,
 		`"`+strings.Repeat("a", 10<<10)+`"`, `"a\u0000"`)
-	// A reserved word has the shape of a name, names no tenant, and may not make one.
+	// A reserved word is a well-formed external id, but no tenant can have it.
 	r := newRig(t)
 	before := r.state(t)
 	for _, name := range []string{"postgres", "template1", "admin"} {
@@ -132,7 +132,7 @@ func unknownTenants(t *testing.T, _ *rig) {
 	for _, row := range guarded(web.Member) {
 		requireProblem(t, r.do(t, call(row, 77, r.token("tenant_id", 77, "roles", []string{"admin"}))),
 			http.StatusForbidden, "TENANT_INVALID")
-		requireProblem(t, r.do(t, call(row, 77, r.token("tenant_id", "nobody", "roles", []string{"admin"}))),
+		requireProblem(t, r.do(t, call(row, 77, r.token("tenant_id", "unknown", "roles", []string{"admin"}))),
 			http.StatusForbidden, "TENANT_REQUIRED")
 	}
 	require.Equal(t, before, r.state(t))
@@ -180,7 +180,7 @@ func rolesAsText(t *testing.T, r *rig) {
 	id := r.tenant(t, "A-085")
 	require.True(t, r.mayEdit(t, id, "roles", "admin"))
 	require.True(t, r.mayEdit(t, id, "roles", []string{"x", "admin"}))
-	require.False(t, r.mayRead(t, id, "roles", "admin,ops"), "no delimiter is configured: this is one unknown name")
+	require.False(t, r.mayRead(t, id, "roles", "admin,ops"), "no delimiter is configured, so this is one unknown role")
 	require.False(t, r.mayRead(t, id, "roles", "admin ops"))
 }
 
@@ -234,7 +234,8 @@ func rolesTooLow(t *testing.T, r *rig) {
 	require.False(t, r.mayEdit(t, id, "roles", []string{"viewer"}))
 	require.False(t, r.mayRead(t, id, "roles", []string{}))
 	require.False(t, r.mayRead(t, id, "roles", nil), "no claim and no stored role")
-	r.exec(t, `INSERT INTO tenant_users (tenant_id, user_id, issuer, subject, roles) VALUES ($1, 'a@b.c', $2, 'A-092', '{ops}')`, id, r.URL)
+	r.exec(t, `INSERT INTO tenant_users (tenant_id, user_id, issuer, subject, roles)
+		VALUES ($1, 'a@b.c', $2, 'A-092', '{ops}')`, id, r.URL)
 	require.True(t, r.mayEdit(t, id, "roles", nil, "sub", "A-092"), "without a claim the stored role counts")
 	require.False(t, r.mayEdit(t, id, "roles", []string{"viewer"}, "sub", "A-092"), "with one it does not")
 }

@@ -39,7 +39,7 @@ func tokensElsewhere(t *testing.T, _ *rig) {
 	require.Equal(t, http.StatusOK, r.do(t, request{path: export, header: header("Cookie", cookie+"="+token)}).status)
 	require.Equal(t, http.StatusOK, r.do(t, request{path: export, token: token,
 		header: header("Cookie", cookie+"="+token)}).status)
-	other := r.token("tenant_id", id, "sub", "somebody else")
+	other := r.token("tenant_id", id, "sub", "another user")
 	for name, h := range map[string]http.Header{
 		"two headers":                {"Authorization": {"Bearer " + token, "Bearer " + token}},
 		"header and other cookie":    {"Authorization": {"Bearer " + other}, "Cookie": {cookie + "=" + token}},
@@ -97,7 +97,7 @@ func tenantHeaderIsNoClaim(t *testing.T, r *rig) {
 	requireProblem(t, a, http.StatusForbidden, "TENANT_REQUIRED")
 }
 
-// from is the answer to q as if it came from peer.
+// from returns the answer to q with peer as the client's address.
 func (r *rig) from(t *testing.T, peer string, q request) answer {
 	t.Helper()
 	req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, q.path, nil)
@@ -136,7 +136,7 @@ func developmentBypass(t *testing.T, _ *rig) {
 	}
 	first := r.from(t, loopback, request{method: http.MethodPost, path: "/onboarding/first_login", header: asked})
 	require.Equal(t, http.StatusOK, first.status, first.body)
-	require.InDelta(t, int(id), first.object(t)["tenant_id"], 0, "a first sign-in goes to the same tenant")
+	require.InDelta(t, int(id), first.object(t)["tenant_id"], 0, "the first sign-in uses the same tenant")
 
 	before := r.state(t)
 	for name, c := range map[string]struct {

@@ -12,7 +12,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// shape is a JSON value with every leaf replaced by the name of its type.
+// shape returns a JSON value with every leaf replaced by the name of its type.
 func shape(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -37,7 +37,7 @@ func shape(v any) any {
 	return "text"
 }
 
-// requireShape demands exactly these members with these types.
+// requireShape requires exactly these members with these types.
 func requireShape(t *testing.T, a answer, status int, want string) {
 	t.Helper()
 	require.Equal(t, status, a.status, a.body)
@@ -50,7 +50,7 @@ func requireShape(t *testing.T, a answer, status int, want string) {
 	require.JSONEq(t, want, string(got), a.body)
 }
 
-// What existing clients read, member by member. A change here breaks them.
+// The members that existing clients read. A change here breaks them.
 func TestContract(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -61,7 +61,8 @@ func TestContract(t *testing.T) {
 		working)
 	r.exec(t, `DELETE FROM odoo_connections WHERE tenant_id = $1`, working)
 	failed := r.tenant(t, "Failed")
-	r.exec(t, `UPDATE onboarding_status SET status = 'error', step = 'odoo_user', error = 'Odoo says no' WHERE tenant_id = $1`, failed)
+	r.exec(t, `UPDATE onboarding_status SET status = 'error', step = 'odoo_user', error = 'Odoo says no'
+		WHERE tenant_id = $1`, failed)
 	fresh := r.tenant(t, "Fresh")
 	r.exec(t, `DELETE FROM onboarding_status WHERE tenant_id = $1`, fresh)
 	r.exec(t, `DELETE FROM odoo_connections WHERE tenant_id = $1`, fresh)
@@ -84,7 +85,8 @@ func TestContract(t *testing.T) {
 			ready), a.body)
 	})
 	t.Run("odoo_info", func(t *testing.T) {
-		const whole = `{"email":"text","tenant_id":"number","odoo":{"db_name":"text","base_url":"text","ready":"bool","error":"null","login_url":"text"}}`
+		const whole = `{"email":"text","tenant_id":"number","odoo":{"db_name":"text","base_url":"text","ready":"bool",
+			"error":"null","login_url":"text"}}`
 		a := r.get(t, "/session/odoo_info", as(ready))
 		requireShape(t, a, 200, whole)
 		require.Equal(t, map[string]any{"db_name": fmt.Sprint("leadctl_", ready), "base_url": "https://odoo.example", "ready": true, "error": nil,
@@ -125,8 +127,10 @@ func TestContract(t *testing.T) {
 		}
 	})
 	t.Run("exports", func(t *testing.T) {
-		const lead = `{"company_id":"number","name":"text","website_domain":"text","industry_norm":"text","employees_est":"number","score":"number","bucket":"text",
-			"rationale":"text","primary_email":"text","contact_name":"null","contact_title":"null","contact_linkedin":"null","contact_phone":"null"}`
+		const lead = `{"company_id":"number","name":"text","website_domain":"text","industry_norm":"text",
+			"employees_est":"number","score":"number","bucket":"text",
+			"rationale":"text","primary_email":"text","contact_name":"null","contact_title":"null",
+			"contact_linkedin":"null","contact_phone":"null"}`
 		requireShape(t, r.get(t, "/export/latest_scores.json?limit=5", as(ready)), 200, "["+lead+"]")
 		require.JSONEq(t, `[]`, r.get(t, "/export/latest_scores.json", as(working)).body)
 		requireShape(t, r.get(t, "/scores/latest", as(ready)), 200, `{"items":[`+lead+`],"nextCursor":"null"}`)
@@ -140,16 +144,20 @@ func TestContract(t *testing.T) {
 	})
 	t.Run("candidates", func(t *testing.T) {
 		a := r.get(t, "/candidates/latest?limit=1", as(ready))
-		requireShape(t, a, 200, `{"items":[{"company_id":"number","name":"text","industry_norm":"text","website_domain":"text","last_seen":"null"}],
+		requireShape(t, a, 200, `{"items":[{"company_id":"number","name":"text","industry_norm":"text",
+			"website_domain":"text","last_seen":"null"}],
 			"nextCursor":{"afterUpdatedAt":"text","afterId":"number"}}`)
 		require.JSONEq(t, `{"items":[],"nextCursor":null}`,
 			r.get(t, "/candidates/latest?industry=software", as(working)).body)
 	})
 	t.Run("shortlist", func(t *testing.T) {
-		requireShape(t, r.get(t, "/shortlist/status", as(working)), 200, `{"tenant_id":"number","total_scored":"number","last_refreshed_at":"null","last_run_id":"null",
+		requireShape(t, r.get(t, "/shortlist/status", as(working)), 200, `{"tenant_id":"number","total_scored":"number",
+			"last_refreshed_at":"null","last_run_id":"null",
 			"last_run_status":"null","last_run_started_at":"null","last_run_ended_at":"null"}`)
-		r.exec(t, `INSERT INTO enrichment_runs (tenant_id, run_id, status, started_at, ended_at) VALUES ($1, 1, 'done', now(), now())`, ready)
-		requireShape(t, r.get(t, "/shortlist/status", as(ready)), 200, `{"tenant_id":"number","total_scored":"number","last_refreshed_at":"text","last_run_id":"number",
+		r.exec(t, `INSERT INTO enrichment_runs (tenant_id, run_id, status, started_at, ended_at)
+			VALUES ($1, 1, 'done', now(), now())`, ready)
+		requireShape(t, r.get(t, "/shortlist/status", as(ready)), 200, `{"tenant_id":"number","total_scored":"number",
+			"last_refreshed_at":"text","last_run_id":"number",
 			"last_run_status":"text","last_run_started_at":"text","last_run_ended_at":"text"}`)
 	})
 	t.Run("rules", func(t *testing.T) {
@@ -159,9 +167,11 @@ func TestContract(t *testing.T) {
 		require.JSONEq(t, `{"ok":true}`, r.post(t, "/icp/rules", as(ready),
 			`{"payload":{"exact":9007199254740993}}`).body)
 		a := r.get(t, "/icp/rules", as(ready))
-		requireShape(t, a, 200, `[{"rule_id":"number","tenant_id":"number","name":"text","payload":{"exact":"number"},"created_at":"text"},
-			{"rule_id":"number","tenant_id":"number","name":"text","payload":{"industries":["text"]},"created_at":"text"}]`)
-		require.Contains(t, a.body, "9007199254740993", "numbers pass unharmed")
+		requireShape(t, a, 200, `[{"rule_id":"number","tenant_id":"number","name":"text","payload":{"exact":"number"},
+			"created_at":"text"},
+			{"rule_id":"number","tenant_id":"number","name":"text","payload":{"industries":["text"]},
+			"created_at":"text"}]`)
+		require.Contains(t, a.body, "9007199254740993", "numbers keep their digits")
 		requireProblem(t, r.post(t, "/icp/rules", r.token("tenant_id", ready), `{"payload":{}}`), http.StatusForbidden,
 			"INSUFFICIENT_ROLE")
 		for _, payload := range []string{`[]`, `"x"`, `null`, `1`} {
@@ -171,7 +181,7 @@ func TestContract(t *testing.T) {
 	})
 }
 
-// A first sign-in arrives in odd shapes: no body, an empty one called text/plain, a body that means nothing.
+// Clients send the first sign-in without a body, with an empty text/plain body, or with a malformed one.
 func TestFirstLoginTakesWhateverBody(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -187,7 +197,7 @@ func TestFirstLoginTakesWhateverBody(t *testing.T) {
 		requireShape(t, a, http.StatusAccepted, `{"status":"text","tenant_id":"number","error":"null"}`)
 		require.Equal(t, "provisioning", a.object(t)["status"])
 		again := r.do(t, q)
-		require.Equal(t, a.object(t), again.object(t), "the same work is joined")
+		require.Equal(t, a.object(t), again.object(t), "the running job is joined")
 	}
 	require.Equal(t, 6, r.count(t, `SELECT count(*) FROM tenants`))
 	require.Equal(t, 6, r.count(t, `SELECT count(*) FROM river.river_job`))

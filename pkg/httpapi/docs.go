@@ -11,8 +11,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/web"
 )
 
-// The page is Swagger UI 5.35.0 (Apache-2.0, its licence beside it), embedded so that /docs loads nothing from
-// elsewhere.
+// swaggerUI is Swagger UI 5.35.0 (Apache-2.0, with its licence). It is embedded so that /docs loads nothing from
+// another server.
 //
 //go:embed swaggerui
 var swaggerUI embed.FS
@@ -21,8 +21,7 @@ var swaggerUI embed.FS
 const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
 	"connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
-// registerDocs serves the description and the page that shows it. Both are open: they say what anyone may ask, and hold
-// nothing of anyone.
+// registerDocs serves the OpenAPI document and the page that shows it. Both are open: they contain no tenant's data.
 func (s *Server) registerDocs(mux *http.ServeMux, api huma.API) {
 	document := sync.OnceValues(api.OpenAPI().MarshalJSON)
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, r *http.Request) {
@@ -45,6 +44,7 @@ func (s *Server) registerDocs(mux *http.ServeMux, api huma.API) {
 	}
 }
 
+// docsFiles maps each path of the documentation to its file in swaggerUI.
 func docsFiles() map[string]string {
 	return map[string]string{
 		"/docs":                      "page.html",

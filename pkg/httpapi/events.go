@@ -19,31 +19,32 @@ import (
 
 // Times of an event stream.
 const (
-	eventPoll      = 300 * time.Millisecond // how soon a change is told
-	eventPollMost  = 2 * time.Second        // the same, after a while in which nothing changed
-	eventHeartbeat = 15 * time.Second       // proxies cut what is silent for longer
-	eventWrite     = 10 * time.Second       // a reader that takes nothing for this long is cut off
-	eventsAtMost   = 5 * time.Minute        // then the client comes again, with a token that is looked at again
-	// before it does; up to four times that when this process ends, so that not all come at once
+	eventPoll      = 300 * time.Millisecond // between two reads of the state, after a change
+	eventPollMost  = 2 * time.Second        // between two reads, when nothing has changed for a while
+	eventHeartbeat = 15 * time.Second       // proxies close connections that are silent for longer
+	eventWrite     = 10 * time.Second       // a client that reads nothing for this long is disconnected
+	eventsAtMost   = 5 * time.Minute        // then the client reconnects, and its token is verified again
+	// eventRetry is how long a client waits before it reconnects. When the server ends the stream, the wait is up to
+	// four times as long, so that not all clients reconnect at once.
 	eventRetry = time.Second
 )
 
 type eventsIn struct {
 	strictQuery
-	LastEventID string `header:"Last-Event-ID" doc:"Id of the last event that the client has. It is not sent again; an unknown id is ignored."`
+	LastEventID string `header:"Last-Event-ID" doc:"Id of the last event received; an unknown id is ignored"`
 }
 
-// getEvents tells a tenant's onboarding as server-sent events, until it is ready or in error. Each event ("status") is
-// the whole state on one line of JSON, so a client that missed some has missed nothing. Ids are made of the rows
-// themselves: any replica knows them. A client that has the last event of an onboarding that ended is told to stay away
-// by 204.
+// getEvents sends the state of the tenant's onboarding as server-sent events, until it is ready or in error. Each event
+// ("status") is the whole state on one line of JSON, so a client may miss events. An id is a digest of the rows, so
+// every replica knows it. A client that already has the last event of an ended onboarding gets 204 and must not
+// reconnect.
 func (s *Server) getEvents(ctx context.Context, in *eventsIn) (*huma.StreamResponse, error) {
 	who := web.PrincipalOf(ctx)
-	leave, err := s.streams.enter(who.Tenant.ID, who.Identity)
+	leave, err := s.streams.openStream(who.Tenant.ID, who.Identity)
 	if err != nil {
 		return nil, err
 	}
-	first, err := s.snapshot(ctx, who.Tenant.ID)
+	first, err := s.readSnapshot(ctx, who.Tenant.ID)
 	if err != nil {
 		leave()
 		return nil, err
@@ -56,34 +57,35 @@ func (s *Server) getEvents(ctx context.Context, in *eventsIn) (*huma.StreamRespo
 			return
 		}
 		e := newEvents(w, in.LastEventID)
-		if err := s.follow(ctx, e, first); err != nil && ctx.Err() == nil {
+		if err := s.sendChanges(ctx, e, first); err != nil && ctx.Err() == nil {
 			web.LogOf(ctx).InfoContext(ctx, "event stream ended", "error", err)
 		}
 	}}, nil
 }
 
-// follow sends what changes. A database that is away for a while ends nothing: the stream waits for it.
-func (s *Server) follow(ctx context.Context, e *events, now onboarding.Snapshot) error {
+// sendChanges sends the state at each change until the onboarding ends. While the database is unavailable, the stream
+// waits.
+func (s *Server) sendChanges(ctx context.Context, e *events, now onboarding.Snapshot) error {
 	who := web.PrincipalOf(ctx)
 	until := s.now().Add(eventsAtMost)
 	if exp := who.Identity.Expiry; !exp.IsZero() && exp.Before(until) {
 		until = exp
 	}
-	if err := e.retry(eventRetry); err != nil {
+	if err := e.sendRetry(eventRetry); err != nil {
 		return err
 	}
 	for pause := eventPoll; ; {
-		changed, err := e.tell(now)
+		changed, err := e.sendState(now)
 		if err != nil || now.Ended() {
 			return err
 		}
 		if pause = min(pause*9/8, eventPollMost); changed {
 			pause = eventPoll
 		}
-		if err := s.rest(ctx, pause, until); err != nil {
-			return e.retry(eventRetry + rand.N(3*eventRetry))
+		if err := s.waitToPoll(ctx, pause, until); err != nil {
+			return e.sendRetry(eventRetry + rand.N(3*eventRetry))
 		}
-		switch next, err := s.snapshot(ctx, who.Tenant.ID); {
+		switch next, err := s.readSnapshot(ctx, who.Tenant.ID); {
 		case err == nil:
 			now = next
 		case !fault.Is(err, fault.Unavailable):
@@ -92,21 +94,21 @@ func (s *Server) follow(ctx context.Context, e *events, now onboarding.Snapshot)
 	}
 }
 
-// rest waits, and says when the stream has to end instead.
-func (s *Server) rest(ctx context.Context, pause time.Duration, until time.Time) error {
+// waitToPoll waits for pause. It returns an error when the stream must end.
+func (s *Server) waitToPoll(ctx context.Context, pause time.Duration, until time.Time) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-time.After(pause):
 	}
 	if s.draining.Load() || !s.now().Before(until) {
-		return fault.New(fault.Unavailable, "event stream: to be opened again")
+		return fault.New(fault.Unavailable, "event stream: the client must reconnect")
 	}
 	return nil
 }
 
-// snapshot reads the tenant's own rows, while it may be used.
-func (s *Server) snapshot(ctx context.Context, id tenantid.ID) (snap onboarding.Snapshot, err error) {
+// readSnapshot reads the state of the tenant's onboarding. It fails when the tenant is suspended.
+func (s *Server) readSnapshot(ctx context.Context, id tenantid.ID) (snap onboarding.Snapshot, err error) {
 	ctx, cancel := context.WithTimeout(ctx, web.Patience)
 	defer cancel()
 	err = s.db.ReadTenant(ctx, id, func(ctx context.Context, tx postgres.TenantTx) error {
@@ -116,46 +118,46 @@ func (s *Server) snapshot(ctx context.Context, id tenantid.ID) (snap onboarding.
 	return snap, err
 }
 
-// events is the response body.
+// events writes the body of an event stream.
 type events struct {
 	w          http.ResponseWriter
 	controller *http.ResponseController
 	last       string    // id of the last event that the client has
-	spoke      time.Time // when something was last sent
+	spoke      time.Time // time of the last write
 }
 
 func newEvents(w http.ResponseWriter, last string) *events {
 	e := &events{w: w, controller: http.NewResponseController(w), last: last}
-	_ = e.controller.SetReadDeadline(time.Time{}) // as for downloads: net/http takes it for the client's going away
+	_ = e.controller.SetReadDeadline(time.Time{}) // net/http would read an expired deadline as a closed connection
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
-	h.Set("X-Accel-Buffering", "no") // nginx would collect events
+	h.Set("X-Accel-Buffering", "no") // otherwise nginx buffers events
 	return e
 }
 
-// tell sends the snapshot unless the client has it, or a heartbeat when it is time for one.
-func (e *events) tell(now onboarding.Snapshot) (changed bool, err error) {
+// sendState sends the snapshot if the client does not have it, and otherwise a heartbeat when one is due.
+func (e *events) sendState(now onboarding.Snapshot) (changed bool, err error) {
 	id, line, err := now.Event()
 	switch {
 	case err != nil:
 		return false, err
 	case id != e.last:
 		e.last = id
-		return true, e.send("event: status\nid: %s\ndata: %s\n\n", id, line)
+		return true, e.writeBlock("event: status\nid: %s\ndata: %s\n\n", id, line)
 	case time.Since(e.spoke) >= eventHeartbeat:
-		return false, e.send(":\n\n")
+		return false, e.writeBlock(":\n\n")
 	}
 	return false, nil
 }
 
-// retry tells the client how long to wait before it opens the stream again.
-func (e *events) retry(after time.Duration) error {
-	return e.send("retry: %d\n\n", after.Milliseconds())
+// sendRetry tells the client how long to wait before it opens the stream again.
+func (e *events) sendRetry(after time.Duration) error {
+	return e.writeBlock("retry: %d\n\n", after.Milliseconds())
 }
 
-func (e *events) send(format string, args ...any) error {
+func (e *events) writeBlock(format string, args ...any) error {
 	e.spoke = time.Now()
-	_ = e.controller.SetWriteDeadline(e.spoke.Add(eventWrite)) // writers that know no deadline (tests) simply have none
+	_ = e.controller.SetWriteDeadline(e.spoke.Add(eventWrite)) // fails for writers without deadlines, as in tests
 	if _, err := fmt.Fprintf(e.w, format, args...); err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 
 const eventsPath = "/onboarding/events"
 
-// event is one block of a stream; "" is what it has not.
+// event is one block of a stream; an absent field is "".
 type event struct{ name, id, data, retry, comment string }
 
 // listener reads a stream block by block.
@@ -41,7 +41,7 @@ func (r *rig) listen(t testing.TB, token, lastID string) *listener {
 	return &listener{t, resp, bufio.NewReader(resp.Body)}
 }
 
-// next is the next block; false when the stream has ended in order.
+// next returns the next block; ok is false when the stream has ended properly.
 func (l *listener) next() (e event, ok bool) {
 	l.t.Helper()
 	for {
@@ -74,7 +74,7 @@ func (l *listener) next() (e event, ok bool) {
 	}
 }
 
-// status is the next event that tells something.
+// status returns the next status event.
 func (l *listener) status() (e event, state map[string]any) {
 	l.t.Helper()
 	for {
@@ -89,7 +89,7 @@ func (l *listener) status() (e event, state map[string]any) {
 	}
 }
 
-// ends demands that nothing more is told, and gives the last block.
+// ends requires that no further event comes, and returns the last block.
 func (l *listener) ends() (last event) {
 	l.t.Helper()
 	for {
@@ -102,13 +102,14 @@ func (l *listener) ends() (last event) {
 	}
 }
 
-// newcomer makes a tenant whose onboarding has just begun.
+// newcomer creates a tenant whose onboarding has just begun.
 func (r *rig) newcomer(t testing.TB, name string) (id tenantid.ID, token string) {
 	t.Helper()
 	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `INSERT INTO tenants (name) VALUES ($1) RETURNING tenant_id`,
 		name).Scan(&id))
 	r.exec(t, `INSERT INTO onboarding_status (tenant_id, status, step) VALUES ($1, 'provisioning', 'tenant')`, id)
-	r.exec(t, `INSERT INTO onboarding_steps (tenant_id, step, position, state, attempt, started_at) VALUES ($1, 'tenant', 0, 'running', 1, now())`, id)
+	r.exec(t, `INSERT INTO onboarding_steps (tenant_id, step, position, state, attempt, started_at)
+		VALUES ($1, 'tenant', 0, 'running', 1, now())`, id)
 	return id, r.token("tenant_id", id)
 }
 
@@ -137,7 +138,7 @@ func TestEventsTellEachChangeUntilReady(t *testing.T) {
 	require.Equal(t, "tenant", step["step"])
 	require.Equal(t, "running", step["state"])
 
-	r.move(t, other, "error") // is not told here
+	r.move(t, other, "error") // must not appear in this stream
 	r.exec(t, `UPDATE onboarding_steps SET state = 'done', finished_at = now() WHERE tenant_id = $1`, id)
 	second, state := l.status()
 	require.Equal(t, "done", state["steps"].([]any)[0].(map[string]any)["state"])
@@ -150,8 +151,7 @@ func TestEventsTellEachChangeUntilReady(t *testing.T) {
 	l.ends()
 }
 
-// A stream goes on at another replica where it broke off, with nothing told twice, and a client that knows the end is
-// told to stay away.
+// A client resumes a stream at another replica without repeated events. A client that has the last event gets 204.
 func TestEventsResumeAnywhere(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -162,7 +162,7 @@ func TestEventsResumeAnywhere(t *testing.T) {
 	l := replica.listen(t, replica.token("tenant_id", id), first.id)
 	r.move(t, id, "syncing")
 	second, state := l.status()
-	require.Equal(t, "syncing", state["status"], "what the client has is not told again")
+	require.Equal(t, "syncing", state["status"], "the client's last event is not repeated")
 	r.exec(t, `UPDATE onboarding_status SET status = 'error', error = $2 WHERE tenant_id = $1`, id,
 		"one\r\ntwo\n\ndata: three")
 	last, state := l.status()
@@ -203,7 +203,7 @@ func TestEventsEndWhenTheCallerMayNotSeeThemAnyMore(t *testing.T) {
 	short, _ := r.newcomer(t, "Short token")
 	l = r.listen(t, r.token("tenant_id", short, "exp", time.Now().Add(2*time.Second).Unix()), "")
 	l.status()
-	require.NotEmpty(t, l.ends().retry, "it may come again, with a new token")
+	require.NotEmpty(t, l.ends().retry, "the client may reconnect with a new token")
 }
 
 func TestEventsMakeWayForAnEndingProcess(t *testing.T) {
@@ -225,8 +225,8 @@ func TestEventsOfAnOnboardingThatNeverBegan(t *testing.T) {
 	requireProblem(t, r.get(t, eventsPath, r.token("tenant_id", id)), http.StatusNotFound, "not_found")
 }
 
-// Nobody gets every stream: a user some, a tenant more, and others are not kept from theirs. A stream that ends makes
-// room.
+// A user and a tenant each have a limit of streams, which does not affect other tenants. An ended stream frees its
+// place.
 func TestEventStreamsAreShared(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(s *setup) { s.cfg.Streams, s.cfg.UserStreams = 3, 2 })
@@ -250,7 +250,7 @@ func TestEventStreamsAreShared(t *testing.T) {
 
 	require.NoError(t, ann.resp.Body.Close())
 	var again *listener
-	require.Eventually(t, func() bool { // the server notices that a client has gone when it next has something to do
+	require.Eventually(t, func() bool { // the server notices the closed connection at its next write
 		again = r.listen(t, as("cat"), "")
 		return again.resp.StatusCode == http.StatusOK
 	}, time.Minute, 50*time.Millisecond)

@@ -18,31 +18,31 @@ import (
 	"github.com/leadctl/leadctl/pkg/web"
 )
 
-// rowsTrailer comes after the body: how many rows a whole export has. One that was cut off has none.
+// rowsTrailer is the trailer with the number of rows of a complete export. An incomplete export has no trailer.
 const rowsTrailer = "X-Row-Count"
 
 type exportIn struct {
 	strictQuery
 	LeadFilter
 	Limit         string `query:"limit" doc:"1 to 10000, or all; 200 when absent"`
-	AcceptCoding  string `header:"Accept-Encoding" doc:"br compresses; nothing else does"`
-	IfNoneMatch   string `header:"If-None-Match" doc:"ETags of exports that the caller holds"`
-	ModifiedSince string `header:"If-Modified-Since" doc:"Last-Modified of the export that the caller holds"`
+	AcceptCoding  string `header:"Accept-Encoding" doc:"br is the only supported compression"`
+	IfNoneMatch   string `header:"If-None-Match" doc:"ETags of the caller's copies"`
+	ModifiedSince string `header:"If-Modified-Since" doc:"Last-Modified of the caller's copy"`
 }
 
 func (s *Server) exportJSON(ctx context.Context, in *exportIn) (*huma.StreamResponse, error) {
-	return s.export(ctx, in, leads.JSON)
+	return s.startExport(ctx, in, leads.JSON)
 }
 
 func (s *Server) exportCSV(ctx context.Context, in *exportIn) (*huma.StreamResponse, error) {
-	return s.export(ctx, in, leads.CSV)
+	return s.startExport(ctx, in, leads.CSV)
 }
 
 func (s *Server) exportNDJSON(ctx context.Context, in *exportIn) (*huma.StreamResponse, error) {
-	return s.export(ctx, in, leads.NDJSON)
+	return s.startExport(ctx, in, leads.NDJSON)
 }
 
-// exportRequest is one export under way.
+// exportRequest is one running export.
 type exportRequest struct {
 	in     *exportIn
 	owner  tenantid.ID
@@ -53,103 +53,103 @@ type exportRequest struct {
 	by     tenant.By
 }
 
-func (s *Server) export(ctx context.Context, in *exportIn, format leads.Format) (*huma.StreamResponse, error) {
+func (s *Server) startExport(ctx context.Context, in *exportIn, format leads.Format) (*huma.StreamResponse, error) {
 	e := exportRequest{in: in, owner: web.PrincipalOf(ctx).Tenant.ID, format: format, by: web.ByOf(ctx)}
 	var err error
 	if e.limit, err = leads.ParseLimit(in.Limit, true); err != nil {
 		return nil, err
 	}
-	if e.filter, err = in.parse(); err != nil {
+	if e.filter, err = in.parseFilter(); err != nil {
 		return nil, err
 	}
-	if e.slot, err = s.exports.enter(ctx, e.owner); err != nil {
+	if e.slot, err = s.exports.acquireSlot(ctx, e.owner); err != nil {
 		return nil, err
 	}
-	send := s.streamed
-	if e.limit != leads.All && e.limit <= heldRows {
-		send = s.held
+	send := s.sendStreamed
+	if e.limit != leads.All && e.limit <= maxBufferedRows {
+		send = s.sendBuffered
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		defer e.slot.leave()
+		defer e.slot.releaseSlot()
 		_, w := humago.Unwrap(hc)
 		send(ctx, e, newDownload(w, e))
 	}}, nil
 }
 
-// heldRows is how many rows are made whole before the first of them is sent: no reader, however slow, holds a
-// transaction then, and what they hash to is their ETag.
-const heldRows = 2000
+// maxBufferedRows is the largest export that is buffered before its first byte is sent. A slow reader then holds no
+// transaction, and the ETag is a hash of the body.
+const maxBufferedRows = 2000
 
-func (s *Server) held(ctx context.Context, e exportRequest, d *download) {
+// sendBuffered builds the whole body in memory and sends it after the transaction.
+func (s *Server) sendBuffered(ctx context.Context, e exportRequest, d *download) {
 	body, _ := s.bodies.Get().(*bytes.Buffer)
 	if body == nil {
 		body = new(bytes.Buffer)
 	}
-	defer s.keep(body)
+	defer s.recycleBuffer(body)
 	var done leads.Exported
 	err := s.db.ReadTenant(ctx, e.owner, func(ctx context.Context, tx postgres.TenantTx) (err error) {
 		done, err = leads.Export(ctx, tx, body, e.format, e.limit, e.filter)
 		return err
 	})
-	if err == nil && !d.known(tagOf(body.Bytes()), done.Modified, s.now()) {
+	if err == nil && !d.checkUnchanged(tagOf(body.Bytes()), done.Modified, s.now()) {
 		if err = s.recordExport(ctx, e); err == nil {
-			e.slot.connectionFree()
+			e.slot.freeConnection()
 			_, err = d.Write(body.Bytes())
 		}
 	}
-	d.end(ctx, done.Rows, err)
+	d.finishBody(ctx, done.Rows, err)
 }
 
-// recordExport commits the download's line in the audit log, before the first byte leaves.
+// recordExport commits the download's line in the audit log. Call it before the first byte is sent.
 func (s *Server) recordExport(ctx context.Context, e exportRequest) error {
 	return s.db.InTenant(ctx, e.owner, func(ctx context.Context, tx postgres.TenantTx) error {
 		return leads.RecordExport(ctx, tx, e.format, e.limit, e.filter, e.by)
 	})
 }
 
-// keep has the next export use the same memory, unless it is far more than most need.
-func (s *Server) keep(body *bytes.Buffer) {
+// recycleBuffer keeps the buffer for the next export, unless it is far larger than most exports.
+func (s *Server) recycleBuffer(body *bytes.Buffer) {
 	if body.Cap() <= 1<<20 {
 		body.Reset()
 		s.bodies.Put(body)
 	}
 }
 
-// streamed sends rows as they come from the database, in memory that does not grow. Their ETag is of the rows and not
-// of the bytes, which another release may write in another way: hence its version. The status goes out with the first
-// byte, so a query that fails at once is an honest 503; one that fails later breaks the connection, and the missing
-// trailer tells.
+// sendStreamed sends rows as the database returns them, with constant memory. The ETag is a hash of the rows and the
+// version of leadctl, because another release may encode the same rows differently. The status is sent with the first
+// byte, so a query that fails at once is answered with 503. A later failure closes the connection without a trailer.
 //
-// The audit log's line is committed before that, so a caller who may hold the rows already is first answered without
-// it: an answer of 304 is no download.
-func (s *Server) streamed(ctx context.Context, e exportRequest, d *download) {
+// The line of the audit log is committed before the first byte. For a conditional request, compareCopy runs before
+// that: a 304 is no download and leaves no line.
+func (s *Server) sendStreamed(ctx context.Context, e exportRequest, d *download) {
 	var done leads.Exported
-	err := s.findKnown(ctx, e, d)
+	err := s.compareCopy(ctx, e, d)
 	if err == nil && !d.unchanged {
 		err = s.recordExport(ctx, e)
 	}
 	if err == nil && !d.unchanged {
 		err = s.db.ReadTenant(ctx, e.owner, func(ctx context.Context, tx postgres.TenantTx) error {
 			digest, modified, err := leads.Digest(ctx, tx, e.filter)
-			if err != nil || d.known(s.digestTag(e, digest), modified, s.now()) {
+			if err != nil || d.checkUnchanged(s.digestTag(e, digest), modified, s.now()) {
 				return err
 			}
 			done, err = leads.Export(ctx, tx, d, e.format, e.limit, e.filter)
 			return err
 		})
 	}
-	d.end(ctx, done.Rows, err)
+	d.finishBody(ctx, done.Rows, err)
 }
 
-// findKnown finds out for a caller who may hold the rows already whether that is so.
-func (s *Server) findKnown(ctx context.Context, e exportRequest, d *download) error {
+// compareCopy sets d.unchanged if the request is conditional and the caller's copy is current.
+func (s *Server) compareCopy(ctx context.Context, e exportRequest, d *download) error {
 	if e.in.IfNoneMatch == "" && e.in.ModifiedSince == "" {
 		return nil
 	}
 	return s.db.ReadTenant(ctx, e.owner, func(ctx context.Context, tx postgres.TenantTx) error {
 		digest, modified, err := leads.Digest(ctx, tx, e.filter)
 		if err == nil {
-			d.known(s.digestTag(e, digest), modified, s.now())
+			d.checkUnchanged(s.digestTag(e, digest), modified, s.now())
 		}
 		return err
 	})
@@ -159,38 +159,38 @@ func (s *Server) digestTag(e exportRequest, digest string) string {
 	return tagOf([]byte(digest), []byte(strconv.Itoa(e.limit)), []byte(s.cfg.Version))
 }
 
-// writeDeadline is how long a reader may take for one piece. Who takes nothing for that long is cut off.
+// writeDeadline is how long a reader may take for maxWrite bytes before it is disconnected.
 const writeDeadline = 30 * time.Second
 
-// piece is how much is handed to the connection under one deadline.
-const piece = 64 << 10
+// maxWrite is how many bytes are written to the connection under one deadline.
+const maxWrite = 64 << 10
 
-// download is the response body: headers with the first byte, compression where the caller can undo it, a new deadline
-// with each piece.
+// download writes the body of an export. It sends the headers with the first byte, compresses if the caller accepts
+// brotli, and sets a new deadline for each maxWrite bytes.
 type download struct {
 	w          http.ResponseWriter
 	controller *http.ResponseController
 	request    exportRequest
 	out        io.Writer
-	coder      io.Closer // of a compressed body
+	coder      io.Closer // nil without compression
 	begun      bool
-	unchanged  bool // the caller holds this already
+	unchanged  bool // the caller's copy is current
 }
 
 func newDownload(w http.ResponseWriter, e exportRequest) *download {
 	return &download{w: w, controller: http.NewResponseController(w), request: e}
 }
 
-// known sets the validators of what is about to be sent, and reports whether the caller holds it already.
-func (d *download) known(tag string, modified, now time.Time) bool {
-	v := validators{tag: d.variant(tag), modified: modified}
-	v.set(d.w.Header(), now)
-	d.unchanged = v.match(d.request.in.IfNoneMatch, d.request.in.ModifiedSince)
+// checkUnchanged sets the headers ETag and Last-Modified, and reports whether the caller's copy is current.
+func (d *download) checkUnchanged(tag string, modified, now time.Time) bool {
+	v := validators{tag: d.variantTag(tag), modified: modified}
+	v.writeHeaders(d.w.Header(), now)
+	d.unchanged = v.matchesCopy(d.request.in.IfNoneMatch, d.request.in.ModifiedSince)
 	return d.unchanged
 }
 
-// variant is the tag of this format and coding: each has bytes of its own.
-func (d *download) variant(tag string) string {
+// variantTag returns the tag for this format and compression, which each have a different body.
+func (d *download) variantTag(tag string) string {
 	tag += "-" + string(d.request.format)
 	if takesBrotli(d.request.in.AcceptCoding) {
 		tag += "-br"
@@ -201,12 +201,12 @@ func (d *download) variant(tag string) string {
 // Write implements io.Writer.
 func (d *download) Write(b []byte) (int, error) {
 	if !d.begun {
-		d.begin()
+		d.sendHeaders()
 	}
 	n := 0
 	for len(b) > 0 {
-		d.extend()
-		m, err := d.out.Write(b[:min(len(b), piece)])
+		d.extendDeadline()
+		m, err := d.out.Write(b[:min(len(b), maxWrite)])
 		n += m
 		if err != nil {
 			return n, err
@@ -216,7 +216,7 @@ func (d *download) Write(b []byte) (int, error) {
 	return n, nil
 }
 
-func (d *download) begin() {
+func (d *download) sendHeaders() {
 	d.begun = true
 	h := d.w.Header()
 	h.Set("Content-Type", d.request.format.ContentType())
@@ -231,28 +231,29 @@ func (d *download) begin() {
 	}
 }
 
-// extend gives the reader time again. Writers that know no deadline (tests) simply have none.
-func (d *download) extend() { _ = d.controller.SetWriteDeadline(time.Now().Add(writeDeadline)) }
+// extendDeadline sets a new write deadline. It does nothing for writers without deadlines, as in tests.
+func (d *download) extendDeadline() { _ = d.controller.SetWriteDeadline(time.Now().Add(writeDeadline)) }
 
-func (d *download) end(ctx context.Context, rows int64, err error) {
+// finishBody ends the response: with 304, with the trailer, with a problem, or with a broken connection.
+func (d *download) finishBody(ctx context.Context, rows int64, err error) {
 	if err == nil && d.unchanged {
 		d.w.Header().Add("Vary", "Accept-Encoding")
 		d.w.WriteHeader(http.StatusNotModified)
 		return
 	}
 	if err == nil && !d.begun {
-		d.begin() // a document of nothing
+		d.sendHeaders() // an empty body
 		d.w.WriteHeader(http.StatusOK)
 	}
 	if err == nil && d.coder != nil {
-		d.extend()
+		d.extendDeadline()
 		err = d.coder.Close()
 	}
 	switch {
 	case err == nil:
 		d.w.Header().Set(rowsTrailer, strconv.FormatInt(rows, 10))
 	case !d.begun:
-		d.extend()
+		d.extendDeadline()
 		for _, name := range []string{"ETag", "Last-Modified"} {
 			d.w.Header().Del(name)
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// exports are all three formats, whole and as a page: the two ways in which an export comes about.
+// exportPaths lists all formats, buffered and streamed.
 func exportPaths() (paths []string) {
 	for _, row := range httpapi.Routes() {
 		if strings.HasPrefix(row.Path, "/export/") {
@@ -25,12 +25,13 @@ func exportPaths() (paths []string) {
 	return paths
 }
 
-// age makes everything of the tenant old enough for its time to be told.
+// age makes the tenant's rows older than a second, so that Last-Modified is sent.
 func (r *rig) age(t testing.TB, id tenantid.ID) {
 	t.Helper()
 	r.exec(t, `UPDATE lead_scores SET scored_at = '2026-01-01 10:00:00.5' WHERE tenant_id = $1`, id)
 	r.exec(t, `UPDATE lead_emails SET updated_at = '2026-01-01 09:00:00' WHERE tenant_id = $1`, id)
-	r.exec(t, `UPDATE companies SET updated_at = '2026-01-01 08:00:00' WHERE company_id IN (SELECT company_id FROM lead_scores WHERE tenant_id = $1)`, id)
+	r.exec(t, `UPDATE companies SET updated_at = '2026-01-01 08:00:00' WHERE company_id IN (SELECT company_id
+		FROM lead_scores WHERE tenant_id = $1)`, id)
 }
 
 func TestExportsTellWhetherTheyChanged(t *testing.T) {
@@ -46,11 +47,16 @@ func TestExportsTellWhetherTheyChanged(t *testing.T) {
 	for _, change := range []string{
 		`UPDATE lead_scores SET score = score - 0.001 WHERE tenant_id = $1`,
 		`UPDATE lead_emails SET email = 'x' || email WHERE tenant_id = $1`,
-		`INSERT INTO contacts (tenant_id, company_id, name) SELECT $1, min(company_id), 'Ada' FROM lead_scores WHERE tenant_id = $1`,
-		`INSERT INTO contacts (tenant_id, company_id, name) SELECT $1, min(company_id), n FROM lead_scores, unnest('{Bob,Eve}'::text[]) n WHERE tenant_id = $1 GROUP BY n`,
-		`DELETE FROM contacts WHERE tenant_id = $1 AND contact_id = (SELECT contact_id FROM contacts WHERE tenant_id = $1 AND name IN ('Bob', 'Eve') ORDER BY contact_id LIMIT 1)`,
-		`UPDATE companies SET name = 'RENAMED ' || name WHERE company_id IN (SELECT company_id FROM lead_scores WHERE tenant_id = $1)`,
-		`DELETE FROM lead_scores WHERE tenant_id = $1 AND company_id = (SELECT min(company_id) FROM lead_scores WHERE tenant_id = $1)`,
+		`INSERT INTO contacts (tenant_id, company_id, name) SELECT $1, min(company_id), 'Ada' FROM lead_scores
+			WHERE tenant_id = $1`,
+		`INSERT INTO contacts (tenant_id, company_id, name) SELECT $1, min(company_id), n
+			FROM lead_scores, unnest('{Bob,Eve}'::text[]) n WHERE tenant_id = $1 GROUP BY n`,
+		`DELETE FROM contacts WHERE tenant_id = $1 AND contact_id = (SELECT contact_id FROM contacts
+			WHERE tenant_id = $1 AND name IN ('Bob', 'Eve') ORDER BY contact_id LIMIT 1)`,
+		`UPDATE companies SET name = 'RENAMED ' || name WHERE company_id IN (SELECT company_id FROM lead_scores
+			WHERE tenant_id = $1)`,
+		`DELETE FROM lead_scores WHERE tenant_id = $1 AND company_id = (SELECT min(company_id) FROM lead_scores
+			WHERE tenant_id = $1)`,
 		`DELETE FROM lead_scores WHERE tenant_id = $1`,
 	} {
 		tags := map[string]string{}
@@ -59,7 +65,7 @@ func TestExportsTellWhetherTheyChanged(t *testing.T) {
 			require.Equal(t, http.StatusOK, a.status, a.body)
 			tag := a.header.Get("ETag")
 			require.Regexp(t, `^"[0-9a-f]{16}-(csv|json|ndjson)"$`, tag)
-			require.NotContains(t, tags, tag, "bytes of their own have a tag of their own")
+			require.NotContains(t, tags, tag, "each body has its own tag")
 			tags[tag] = path
 			for _, match := range []string{tag, "W/" + tag, `"x", ` + tag} {
 				same := r.do(t, request{path: path, token: token,
@@ -87,7 +93,7 @@ func TestExportsTellSinceWhen(t *testing.T) {
 	token := r.token("tenant_id", id)
 	r.lead(t, id, "LEAD", 0.5)
 	for _, path := range exportPaths() {
-		require.Empty(t, r.get(t, path, token).header.Get("Last-Modified"), "not while its second lasts")
+		require.Empty(t, r.get(t, path, token).header.Get("Last-Modified"), "too recent")
 	}
 	r.age(t, id)
 	const told = "Thu, 01 Jan 2026 10:00:00 GMT"
@@ -102,12 +108,13 @@ func TestExportsTellSinceWhen(t *testing.T) {
 			require.Equal(t, http.StatusOK, since(other), other)
 		}
 	}
-	r.exec(t, `INSERT INTO enrichment_runs (tenant_id, run_id, status, started_at, ended_at) VALUES ($1, 1, 'done', '2026-02-01', '2026-02-01 00:01')`, id)
+	r.exec(t, `INSERT INTO enrichment_runs (tenant_id, run_id, status, started_at, ended_at)
+		VALUES ($1, 1, 'done', '2026-02-01', '2026-02-01 00:01')`, id)
 	require.Equal(t, "Sun, 01 Feb 2026 00:01:00 GMT", r.get(t, exportPaths()[0], token).header.Get("Last-Modified"),
-		"a run may have taken rows away")
+		"a run may have removed rows")
 }
 
-// validatorsAreOnesOwn: whatever another tenant does, A's tags and times stay, and its copies stay good.
+// validatorsAreOnesOwn: a change of another tenant's rows does not change A's tags and times.
 func validatorsAreOnesOwn(t *testing.T, _ *rig) {
 	r := newRig(t)
 	id, other := r.tenant(t, "B-048"), r.tenant(t, "B-048 other")
@@ -128,12 +135,12 @@ func validatorsAreOnesOwn(t *testing.T, _ *rig) {
 		require.Equal(t, before[path].Get("Last-Modified"), a.header.Get("Last-Modified"))
 		require.NotContains(t, a.body, "CNR-OTHER")
 		b := r.do(t, request{path: path, token: theirs, header: header("If-None-Match", a.header.Get("ETag"))})
-		require.Equal(t, http.StatusOK, b.status, "another tenant's tag is nobody else's")
+		require.Equal(t, http.StatusOK, b.status, "tenants have different tags")
 		require.NotEqual(t, a.header.Get("ETag"), b.header.Get("ETag"))
 	}
 }
 
-// compressedExportsOnly: what holds no secret, and only for who names br.
+// compressedExportsOnly: only exports are compressed, and only with br.
 func compressedExportsOnly(t *testing.T, r *rig) {
 	id := r.tenant(t, "C-055")
 	token := r.token("tenant_id", id, "roles", []string{"admin"})

@@ -7,8 +7,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/web"
 )
 
-// guard runs before the route's handler and, for a refused request, instead of it.
-func (s *Server) guard(api huma.API, route Route) func(huma.Context, func(huma.Context)) {
+// guardRoute returns the middleware that authenticates the caller and rejects requests that the route does not allow.
+func (s *Server) guardRoute(api huma.API, route Route) func(huma.Context, func(huma.Context)) {
 	return func(hc huma.Context, next func(huma.Context)) {
 		web.SetRoute(hc.Context(), route.Method+" "+route.Path, route.Log)
 		r, w := humago.Unwrap(hc)
@@ -35,8 +35,8 @@ func (s *Server) guard(api huma.API, route Route) func(huma.Context, func(huma.C
 	}
 }
 
-// keepPace refuses a caller who asks for a route more often than its pace allows.
-func (s *Server) keepPace(route Route) func(huma.Context, func(huma.Context)) {
+// limitPace returns the middleware that rejects a tenant or address above the route's pace.
+func (s *Server) limitPace(route Route) func(huma.Context, func(huma.Context)) {
 	return func(hc huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(hc)
 		source := s.door.SourceOf(r)

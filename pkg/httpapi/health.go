@@ -15,30 +15,29 @@ type okOut struct {
 	}
 }
 
-func ok() *okOut {
+func newOK() *okOut {
 	out := &okOut{}
 	out.Body.OK = true
 	return out
 }
 
-func (s *Server) getLive(context.Context, *empty) (*okOut, error) { return ok(), nil }
+func (s *Server) getLive(context.Context, *empty) (*okOut, error) { return newOK(), nil }
 
-// healthOut is ok for everybody; the register's age is for whoever watches the data.
+// healthOut has ok for load balancers and the register's age for monitoring.
 type healthOut struct {
 	Body struct {
 		OK       bool            `json:"ok"`
-		Register *registerHealth `json:"register,omitempty" doc:"Left out until a register was loaded"`
+		Register *registerHealth `json:"register,omitempty" doc:"Absent until a register is loaded"`
 	}
 }
 
 type registerHealth struct {
-	CurrentAt  time.Time `json:"current_at" doc:"When the companies were last found to be as published, or were loaded"`
-	AgeSeconds int64     `json:"age_seconds" doc:"Time since then"`
-	Released   string    `json:"released,omitempty" doc:"The publisher's date of the release that is loaded"`
+	CurrentAt  time.Time `json:"current_at" doc:"When the register was last loaded or confirmed to be current"`
+	AgeSeconds int64     `json:"age_seconds" doc:"Seconds since current_at"`
+	Released   string    `json:"released,omitempty" doc:"Publisher's date of the loaded release"`
 }
 
-// getHealth says that the process answers, and how old its data is as far as it knows: a database that is away changes
-// nothing.
+// getHealth reports that the process answers, and the last known age of the register. It needs no database.
 func (s *Server) getHealth(ctx context.Context, _ *empty) (*healthOut, error) {
 	out := &healthOut{}
 	out.Body.OK = true
@@ -51,7 +50,8 @@ func (s *Server) getHealth(ctx context.Context, _ *empty) (*healthOut, error) {
 	return out, nil
 }
 
-// getReady says whether requests should come here. It tells a stranger nothing about why not; the log does.
+// getReady reports whether a load balancer should send requests to this process. The reason is in the log only, because
+// the route is open.
 func (s *Server) getReady(ctx context.Context, _ *empty) (*okOut, error) {
 	if s.draining.Load() {
 		return nil, fault.New(fault.Unavailable, "shutting down")
@@ -61,7 +61,7 @@ func (s *Server) getReady(ctx context.Context, _ *empty) (*okOut, error) {
 			return nil, fault.New(fault.Unavailable, "not ready").Because(err)
 		}
 	}
-	return ok(), nil
+	return newOK(), nil
 }
 
 type infoOut struct {

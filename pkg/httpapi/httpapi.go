@@ -1,9 +1,8 @@
-// Package httpapi is the guarded API: what a request must bring, which function of the domain answers it, and how
-// answers and failures look on the wire.
+// Package httpapi is the HTTP API: the routes, the access that each requires, and the encoding of answers and problems.
 //
-// routes.go is the one table: each row holds all facts of a route, and nothing else registers one. A handler decodes,
-// calls a domain package, and encodes. Every request comes through package web, which says who the caller is. Package
-// serve starts and stops the process.
+// routes.go is the only table of routes; each row holds all facts of a route. A handler decodes the request, calls a
+// domain package, and encodes the answer. Package web identifies the caller of every request. Package serve starts and
+// stops the process.
 package httpapi
 
 import (
@@ -28,15 +27,15 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-// Config is what the API needs to know beside its dependencies.
+// Config holds the settings of the API.
 type Config struct {
 	Version     string // shown in the OpenAPI document
-	PublicURL   string // where clients reach the API; "" leaves it out of the document
+	PublicURL   string // shown in the OpenAPI document, unless ""
 	Issuer      string // shown by /info
 	Audience    string // shown by /info
 	DevBypass   bool   // shown by /info
-	Streams     int    // event streams of one tenant in this process at a time; 0 is no limit
-	UserStreams int    // the same of one of its users
+	Streams     int    // most open event streams per tenant in this process; 0 is no limit
+	UserStreams int    // most open event streams per user in this process; 0 is no limit
 }
 
 // Server answers the API's requests. Make one with New; it is safe for concurrent use.
@@ -48,41 +47,41 @@ type Server struct {
 	onboarding *onboarding.Service
 	sessions   *websession.Manager
 	workspaces *workspace.Service
-	odooSSO    *sso.Verifier
-	refusals   *web.Pace                   // of an address: tokens that Odoo asked about and that were refused
-	runs       *web.Pace                   // of a tenant: runs that its people ask for
-	health     func(context.Context) error // nil error: this process can do its job
+	odooTokens *sso.Verifier
+	refusals   *web.Pace                   // rejected tokens of Odoo users, by address
+	runs       *web.Pace                   // requests that start a run, by tenant
+	health     func(context.Context) error // nil error: the process is ready
 	register   func(context.Context) acra.Age
 	log        *slog.Logger
 	now        func() time.Time
 	draining   atomic.Bool
 	exports    *exportSlots
 	streams    *streams
-	bodies     sync.Pool // of *bytes.Buffer, for exports that are made whole
+	bodies     sync.Pool // of *bytes.Buffer, for buffered exports
 	pages      map[string]http.Handler
 	show       web.ProblemPage
 }
 
-// Deps are what the handlers call.
+// Deps holds what the handlers call.
 type Deps struct {
 	Door       *web.Door
 	DB         *postgres.DB
 	Jobs       *jobs.Client
 	Onboarding *onboarding.Service
-	Sessions   *websession.Manager // nil: browsers cannot sign in here
+	Sessions   *websession.Manager // nil: browser sign-in is off
 	Workspaces *workspace.Service
-	OdooSSO    *sso.Verifier // of tokens that people sign in to Odoo with; nil: they do not
+	OdooTokens *sso.Verifier // verifies tokens of Odoo users; nil: single sign-on to Odoo is off
 	Health     func(context.Context) error
-	Register   func(context.Context) acra.Age // how old the companies are; nil: nobody knows
+	Register   func(context.Context) acra.Age // age of the register; nil: /health does not show it
 	Log        *slog.Logger
 }
 
-// New makes a Server. It opens nothing and starts nothing.
+// New returns a Server. It does not connect to anything or start goroutines.
 func New(cfg Config, d Deps) *Server {
 	s := &Server{
 		cfg: cfg, door: d.Door, db: d.DB, jobs: d.Jobs, onboarding: d.Onboarding, sessions: d.Sessions,
 		workspaces: d.Workspaces,
-		odooSSO:    d.OdooSSO, health: d.Health, register: d.Register, log: d.Log, now: time.Now,
+		odooTokens: d.OdooTokens, health: d.Health, register: d.Register, log: d.Log, now: time.Now,
 		exports: newExportSlots(d.DB.Stat().MaxConns()), streams: newStreams(cfg.Streams, cfg.UserStreams),
 		refusals: web.NewPace(20, 20), runs: web.NewPace(1, 60),
 	}
@@ -92,16 +91,16 @@ func New(cfg Config, d Deps) *Server {
 	return s
 }
 
-// Drain makes /readyz answer 503 from now on, so that a balancer stops sending requests before the listener closes.
+// Drain makes /readyz answer 503, so that a load balancer stops sending requests before the listener closes.
 func (s *Server) Drain() { s.draining.Store(true) }
 
-// Mount adds the pages for people, by mux pattern, and what shows a problem to a person. It is called before Handler.
+// Mount adds the console's pages by mux pattern, and the page that shows a problem. Call it before Handler.
 func (s *Server) Mount(pages map[string]http.Handler, show web.ProblemPage) {
 	s.pages, s.show = pages, show
 }
 
-// Handler is the whole API and the mounted pages, behind the door.
-func (s *Server) Handler() http.Handler { return s.handlerOf(s.routes()) }
+// Handler returns the handler of the whole API and of the mounted pages.
+func (s *Server) Handler() http.Handler { return s.handlerOf(s.routeTable()) }
 
 func (s *Server) handlerOf(routes []Route) http.Handler {
 	installProblems()
@@ -109,10 +108,10 @@ func (s *Server) handlerOf(routes []Route) http.Handler {
 	api := humago.New(mux, s.openAPI())
 	var methods []string
 	for _, r := range routes {
-		op := r.operation()
-		op.Middlewares = huma.Middlewares{s.guard(api, r)}
+		op := r.openAPIOperation()
+		op.Middlewares = huma.Middlewares{s.guardRoute(api, r)}
 		if r.Pace != nil {
-			op.Middlewares = append(op.Middlewares, s.keepPace(r))
+			op.Middlewares = append(op.Middlewares, s.limitPace(r))
 		}
 		r.register(api, op)
 		if !slices.Contains(methods, r.Method) {
@@ -131,11 +130,10 @@ func (s *Server) handlerOf(routes []Route) http.Handler {
 
 func (s *Server) openAPI() huma.Config {
 	cfg := huma.DefaultConfig("leadctl", s.cfg.Version)
-	cfg.Info.Description = "Tenants, their onboarding and their leads. Every route but the open ones takes a bearer " +
-		"token of the configured issuer; the tenant comes from the token, never from the request."
-	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "", "", "" // served by docs.go, without a CDN
-	// no $schema member in bodies: it would repeat the Host header
-	cfg.CreateHooks = nil
+	cfg.Info.Description = "Tenants, their onboarding and their leads. Every route except the open ones requires a " +
+		"bearer token of the configured issuer. The tenant comes from the token, never from the request."
+	cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "", "", "" // docs.go serves them without a CDN
+	cfg.CreateHooks = nil                                       // they would add $schema, which repeats the Host header
 	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer",
 		BearerFormat: "JWT"}}
 	if s.cfg.PublicURL != "" {

@@ -14,15 +14,15 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// strictQuery is embedded in inputs with query parameters: one given twice, or one with control characters, is refused
-// or is empty where a number belongs, is refused rather than read in one of several possible ways.
+// strictQuery is embedded in inputs with query parameters. It rejects a parameter that is given twice, that contains
+// control characters, or that is empty where a number is required.
 type strictQuery struct{}
 
 // Resolve implements huma.Resolver.
 func (strictQuery) Resolve(hc huma.Context) (errs []error) {
 	u := hc.URL()
 	query, err := url.ParseQuery(u.RawQuery)
-	if err != nil { // url.Query would leave out what it cannot read, and the rest would mean something else
+	if err != nil { // url.Query would drop the malformed parameters without an error
 		return []error{&huma.ErrorDetail{Location: "query", Message: "malformed"}}
 	}
 	if query.Has("limit") && query.Get("limit") == "" {
@@ -42,11 +42,11 @@ func (strictQuery) Resolve(hc huma.Context) (errs []error) {
 	return errs
 }
 
-// requireJSON lets a body pass only under its own name, so that no form of a foreign page can post one.
+// requireJSON rejects a body of another media type. A form on a foreign page cannot send application/json.
 func requireJSON(r *http.Request) error {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/json" {
-		return fault.New(fault.Unsupported, "Content-Type: application/json is the only one accepted")
+		return fault.New(fault.Unsupported, "Content-Type: must be application/json")
 	}
 	return nil
 }

@@ -41,10 +41,13 @@ func (s *Server) getRules(ctx context.Context, _ *empty) (*rulesOut, error) {
 	return out, nil
 }
 
+// rulePayload holds the members of a rule; package leads checks them.
+type rulePayload map[string]json.RawMessage
+
 type ruleIn struct {
 	Body struct {
-		Name    string                     `json:"name,omitempty" maxLength:"200" doc:"An existing rule of that name is replaced"`
-		Payload map[string]json.RawMessage `json:"payload" doc:"industries, ssic_codes, employee_range, incorporation_year, entity_types, keywords, exclusions"`
+		Name    string      `json:"name,omitempty" maxLength:"200" doc:"An existing rule of this name is replaced"`
+		Payload rulePayload `json:"payload"`
 	}
 }
 
@@ -61,7 +64,7 @@ func (s *Server) postRule(ctx context.Context, in *ruleIn) (*okOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ok(), nil
+	return newOK(), nil
 }
 
 type ruleNamed struct {
@@ -69,7 +72,7 @@ type ruleNamed struct {
 	Name string `path:"name" maxLength:"200"`
 }
 
-// deleteRule takes a rule away; the last one stays.
+// deleteRule deletes a rule. It does not delete the tenant's last one.
 func (s *Server) deleteRule(ctx context.Context, in *ruleNamed) (*struct{}, error) {
 	p := web.PrincipalOf(ctx)
 	return nil, s.db.InSystem(ctx, "delete rule", func(ctx context.Context, tx postgres.SystemTx) error {
@@ -78,14 +81,14 @@ func (s *Server) deleteRule(ctx context.Context, in *ruleNamed) (*struct{}, erro
 	})
 }
 
-// LeadFilter chooses among leads. It is exported because huma looks into no other embedded struct.
+// LeadFilter selects leads. It is exported because huma ignores unexported embedded structs.
 type LeadFilter struct {
 	Bucket   string `query:"bucket" doc:"high, medium or low"`
-	Industry string `query:"industry" maxLength:"200" doc:"Section, division, title or everyday word"`
-	Year     string `query:"year" doc:"Of incorporation: 2015 or 2010-2020"`
+	Industry string `query:"industry" maxLength:"200" doc:"SSIC section, division or title, or a common word"`
+	Year     string `query:"year" doc:"Year of incorporation, as in 2015 or 2010-2020"`
 }
 
-func (f LeadFilter) parse() (leads.Filter, error) {
+func (f LeadFilter) parseFilter() (leads.Filter, error) {
 	return leads.ParseFilter(f.Bucket, f.Industry, f.Year)
 }
 
@@ -111,7 +114,7 @@ func (s *Server) getScores(ctx context.Context, in *scoresIn) (*scoresOut, error
 	if after.AfterID, err = parseID("afterId", in.AfterID); err != nil {
 		return nil, err
 	}
-	filter, err := in.parse()
+	filter, err := in.parseFilter()
 	if err != nil {
 		return nil, err
 	}

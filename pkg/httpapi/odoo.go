@@ -17,12 +17,12 @@ import (
 	"github.com/leadctl/leadctl/pkg/web"
 )
 
-// postRotateKey gives the caller's own workspace another key; neither of the two is ever shown. Any other tenant's
-// number, existing or not, gets the same 404.
+// postRotateKey replaces the key of the caller's own workspace and shows neither key. Every other tenant number,
+// existing or not, gets the same 404.
 func (s *Server) postRotateKey(ctx context.Context, in *tenantIn) (*struct{}, error) {
 	p := web.PrincipalOf(ctx)
 	if in.ID != p.Tenant.ID.String() {
-		return nil, fault.New(fault.NotFound, "tenant: there is none")
+		return nil, errNoTenant
 	}
 	if s.workspaces == nil {
 		return nil, fault.New(fault.Operator, "no Odoo server is configured")
@@ -30,10 +30,10 @@ func (s *Server) postRotateKey(ctx context.Context, in *tenantIn) (*struct{}, er
 	return nil, s.workspaces.Rotate(ctx, p.Tenant.ID, web.ByOf(ctx))
 }
 
-// userinfoIn is what an Odoo server asks: 19 puts the token into a header, 14 into the query.
+// userinfoIn is the request of an Odoo server. Odoo 19 sends the token in a header, Odoo 14 in the query.
 type userinfoIn struct {
 	strictQuery
-	Tenant        string `query:"tenant" maxLength:"10" doc:"The tenant whose workspace asks"`
+	Tenant        string `query:"tenant" maxLength:"10" doc:"Tenant of the workspace that asks"`
 	Token         string `query:"access_token" doc:"As Odoo 14 sends it"`
 	Authorization string `header:"Authorization" doc:"As Odoo 19 sends it"`
 
@@ -46,7 +46,7 @@ func (in *userinfoIn) Resolve(hc huma.Context) []error {
 	return in.strictQuery.Resolve(hc)
 }
 
-func (in *userinfoIn) token() string {
+func (in *userinfoIn) presentedToken() string {
 	if bearer, ok := strings.CutPrefix(in.Authorization, "Bearer "); ok {
 		return bearer
 	}
@@ -59,19 +59,19 @@ type userinfoOut struct {
 	Cache     string `header:"Cache-Control"`
 	Retry     string `header:"Retry-After"`
 	Body      struct {
-		UserID  string `json:"user_id,omitempty" doc:"The subject, as Odoo 14 wants it"`
-		Subject string `json:"sub,omitempty" doc:"The subject, as Odoo 19 wants it"`
+		UserID  string `json:"user_id,omitempty" doc:"The subject, for Odoo 14"`
+		Subject string `json:"sub,omitempty" doc:"The subject, for Odoo 19"`
 		Email   string `json:"email,omitempty"`
 		Name    string `json:"name,omitempty"`
 		Error   string `json:"error,omitempty" enum:"invalid_token,slow_down"`
 	}
 }
 
-// getUserinfo judges a token with which somebody signs in to Odoo: signature, issuer, expiry, and that it was issued to
-// Odoo's own client, which Odoo does not look at; then, that its holder is a user of the tenant today. All who fail get
-// one answer.
+// getUserinfo verifies the token of a user who signs in to Odoo: its signature, issuer and expiry, and that it was
+// issued to Odoo's client, which Odoo does not check. The user must be a member of the tenant. Every rejection has the
+// same answer.
 func (s *Server) getUserinfo(ctx context.Context, in *userinfoIn) (*userinfoOut, error) {
-	if s.odooSSO == nil {
+	if s.odooTokens == nil {
 		return nil, fault.New(fault.NotFound, "no such route")
 	}
 	out := &userinfoOut{Status: http.StatusOK, Cache: "no-store"}
@@ -85,7 +85,7 @@ func (s *Server) getUserinfo(ctx context.Context, in *userinfoIn) (*userinfoOut,
 		return nil, err
 	}
 	if err != nil {
-		_ = s.refusals.Take(from, s.now()) // counted; this one has its answer
+		_ = s.refusals.Take(from, s.now()) // counts the rejection; this request is answered below
 		web.LogOf(ctx).InfoContext(ctx, "sign-in to Odoo refused", "tenant", in.Tenant, "error", err)
 		out.Status, out.Challenge, out.Body.Error = http.StatusUnauthorized, `Bearer error="invalid_token"`,
 			"invalid_token"
@@ -97,7 +97,7 @@ func (s *Server) getUserinfo(ctx context.Context, in *userinfoIn) (*userinfoOut,
 }
 
 func (s *Server) odooUser(ctx context.Context, in *userinfoIn) (sso.Identity, error) {
-	who, err := s.odooSSO.Verify(ctx, in.token())
+	who, err := s.odooTokens.Verify(ctx, in.presentedToken())
 	if err != nil {
 		return who, err
 	}
@@ -105,7 +105,7 @@ func (s *Server) odooUser(ctx context.Context, in *userinfoIn) (sso.Identity, er
 	if in.Tenant != "" {
 		var ok bool
 		if id, ok = tenantid.Parse(in.Tenant); !ok {
-			return who, fault.New(fault.Denied, "tenant %q: not a number", in.Tenant)
+			return who, fault.New(fault.Denied, "tenant %q: must be a number", in.Tenant)
 		}
 	}
 	var refusal error
@@ -114,8 +114,8 @@ func (s *Server) odooUser(ctx context.Context, in *userinfoIn) (sso.Identity, er
 		if err != nil || may {
 			return err
 		}
-		// The caller chooses the tenant in the query, so the line is on no tenant's record.
-		refusal = fault.New(fault.Denied, "subject %s: no user of tenant %q", who.Subject,
+		// The caller names the tenant in the query, so the line is not written to that tenant's audit log.
+		refusal = fault.New(fault.Denied, "subject %s: not a member of tenant %q", who.Subject,
 			in.Tenant).WithCode("TENANT_INVALID")
 		return tenant.RecordRefusal(ctx, tx, tenant.Principal{Identity: who}, refusal,
 			tenant.By{Actor: who.Subject, RequestID: web.RequestIDOf(ctx)})

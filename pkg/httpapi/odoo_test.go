@@ -19,7 +19,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-// withOdoo gives the rig workspaces on a stand-in, and the service behind them.
+// withOdoo returns workspaces on a simulated Odoo, the server behind them, and the change that gives them to a rig.
 func withOdoo(t *testing.T) (*workspace.Service, *odoo.Server, func(*setup)) {
 	t.Helper()
 	web := httptest.NewServer(odootest.New(odootest.Options{Master: "master"}))
@@ -44,7 +44,7 @@ func withOdoo(t *testing.T) (*workspace.Service, *odoo.Server, func(*setup)) {
 	}
 }
 
-// provisioned gives a tenant of the rig a workspace that stands.
+// provisioned creates a workspace for a tenant of the rig.
 func provisioned(t *testing.T, spaces *workspace.Service, id tenantid.ID) provision.Workspace {
 	t.Helper()
 	w, err := spaces.Prepare(t.Context(), id, tenant.By{Actor: "test"})
@@ -74,7 +74,7 @@ func TestRotatingTheOdooKey(t *testing.T) {
 		requireProblem(t, a, http.StatusNotFound, "not_found")
 		bodies[anonymous(a.body)] = true
 	}
-	require.Len(t, bodies, 1, "existing or not, one answer")
+	require.Len(t, bodies, 1, "the same answer for existing and unknown tenants")
 
 	a := r.do(t, request{method: http.MethodPost, path: path(own.String()), token: admin,
 		header: header("X-Request-Id", "rotate-1")})
@@ -87,7 +87,8 @@ func TestRotatingTheOdooKey(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, open, w.Database)
 	}
-	require.Equal(t, 2, r.count(t, `SELECT count(*) FROM audit_log WHERE tenant_id = $1 AND actor = 'user-1' AND request_id = 'rotate-1' AND action LIKE 'odoo.key.%'`, own))
+	require.Equal(t, 2, r.count(t, `SELECT count(*) FROM audit_log WHERE tenant_id = $1 AND actor = 'user-1'
+		AND request_id = 'rotate-1' AND action LIKE 'odoo.key.%'`, own))
 	for _, s := range []odoo.Secret{before.Secret, after.Secret} {
 		require.NotContains(t, r.log.String(), string(s))
 	}
@@ -95,14 +96,14 @@ func TestRotatingTheOdooKey(t *testing.T) {
 
 const odooClient = "odoo"
 
-// odooSSO judges tokens of Odoo's client.
+// odooSSO verifies tokens of Odoo's client.
 func odooSSO(t *testing.T) func(*setup) {
 	return func(s *setup) {
 		v, err := sso.NewVerifier(sso.Config{Issuer: s.cfg.Issuer, Audiences: []string{odooClient},
 			ClientIDs: []string{odooClient}, HTTPClient: s.idp.Client()})
 		require.NoError(t, err)
 		t.Cleanup(v.Close)
-		s.deps.OdooSSO = v
+		s.deps.OdooTokens = v
 	}
 }
 
@@ -110,10 +111,11 @@ func (r *rig) odooToken(pairs ...any) string {
 	return r.token(append([]any{"aud", odooClient, "azp", odooClient}, pairs...)...)
 }
 
-// member makes user-1 of the tests' tokens a user of the tenant.
+// member adds the subject to the tenant as a viewer.
 func (r *rig) member(t *testing.T, id tenantid.ID, subject string) {
 	t.Helper()
-	r.exec(t, `INSERT INTO tenant_users (tenant_id, user_id, issuer, subject, roles) VALUES ($1, $2, $3, $2, '{viewer}')`, id, subject, r.URL)
+	r.exec(t, `INSERT INTO tenant_users (tenant_id, user_id, issuer, subject, roles)
+		VALUES ($1, $2, $3, $2, '{viewer}')`, id, subject, r.URL)
 }
 
 func TestOdooAsksWhoseTokenItIs(t *testing.T) {
@@ -132,11 +134,11 @@ func TestOdooAsksWhoseTokenItIs(t *testing.T) {
 	inHeader := r.get(t, route, r.odooToken()) // Odoo 19
 	require.Equal(t, want, inHeader.object(t))
 	require.Equal(t, want, r.get(t, workspace.ValidationPath, r.odooToken()).object(t),
-		"a shared database asks for no tenant")
+		"a shared database sends no tenant")
 	require.NotContains(t, r.log.String(), "eyJ")
 }
 
-// Whatever is wrong, there is one answer, which an Odoo of either version takes for a refusal.
+// Every rejection has the same answer, which both versions of Odoo understand.
 func TestOdooLearnsNothingFromRefusals(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, odooSSO(t))

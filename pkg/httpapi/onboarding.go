@@ -21,7 +21,7 @@ type firstLoginOut struct {
 	}
 }
 
-// postFirstLogin answers 202 while the workspace is being made, and 200 when it stands already.
+// postFirstLogin answers 202 while the workspace is being made, and 200 when it is ready.
 func (s *Server) postFirstLogin(ctx context.Context, _ *empty) (*firstLoginOut, error) {
 	st, err := s.onboarding.FirstLogin(ctx, web.IdentityOf(ctx), web.ByOf(ctx))
 	if err != nil {
@@ -45,7 +45,7 @@ type statusOut struct {
 }
 
 func (s *Server) getOnboardingStatus(ctx context.Context, _ *empty) (*statusOut, error) {
-	st, err := s.status(ctx)
+	st, err := s.readStatus(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (s *Server) getOnboardingStatus(ctx context.Context, _ *empty) (*statusOut,
 	return out, nil
 }
 
-func (s *Server) status(ctx context.Context) (st onboarding.Status, err error) {
+func (s *Server) readStatus(ctx context.Context) (st onboarding.Status, err error) {
 	err = s.db.ReadTenant(ctx, web.PrincipalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
 		st, err = onboarding.ReadStatus(ctx, tx)
 		return err
@@ -66,10 +66,13 @@ type tenantIn struct {
 	ID string `path:"id" maxLength:"64"`
 }
 
-// getTenant knows one tenant: the caller's. Any other number, existing or not, gets the same 404.
+// errNoTenant is the answer for every tenant number that is not the caller's, existing or not.
+var errNoTenant = fault.New(fault.NotFound, "no such tenant")
+
+// getTenant shows the caller's own tenant, and no other.
 func (s *Server) getTenant(ctx context.Context, in *tenantIn) (*statusOut, error) {
 	if in.ID != web.PrincipalOf(ctx).Tenant.ID.String() {
-		return nil, fault.New(fault.NotFound, "tenant: there is none")
+		return nil, errNoTenant
 	}
 	return s.getOnboardingStatus(ctx, nil)
 }
@@ -84,9 +87,9 @@ type verifyOut struct {
 	}
 }
 
-// getVerifyOdoo tells what provisioning found; it does not call Odoo, since clients poll it in tight loops.
+// getVerifyOdoo reports the stored result of provisioning. It does not call Odoo, because clients poll it often.
 func (s *Server) getVerifyOdoo(ctx context.Context, _ *empty) (*verifyOut, error) {
-	w, st, err := s.workspace(ctx)
+	w, st, err := s.readWorkspace(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +114,7 @@ type odooInfoOut struct {
 }
 
 func (s *Server) getOdooInfo(ctx context.Context, _ *empty) (*odooInfoOut, error) {
-	w, st, err := s.workspace(ctx)
+	w, st, err := s.readWorkspace(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -122,10 +125,10 @@ func (s *Server) getOdooInfo(ctx context.Context, _ *empty) (*odooInfoOut, error
 	return out, nil
 }
 
-func (s *Server) workspace(ctx context.Context) (w workspace.View, st onboarding.Status, err error) {
+func (s *Server) readWorkspace(ctx context.Context) (w workspace.View, st onboarding.Status, err error) {
 	err = s.db.ReadTenant(ctx, web.PrincipalOf(ctx).Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
 		st, err = onboarding.ReadStatus(ctx, tx)
-		// a tenant whose onboarding never began has a workspace that is not ready
+		// without an onboarding, the workspace is not ready
 		if err != nil && !fault.Is(err, fault.NotFound) {
 			return err
 		}

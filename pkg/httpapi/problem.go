@@ -12,8 +12,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/web"
 )
 
-// installProblems makes huma's own errors (bodies it cannot decode, values that break a rule) look like ours. huma
-// keeps this in a package variable, so it is set once for the process.
+// installProblems makes huma report its own errors (malformed bodies, invalid values) as web.Problem. huma keeps this
+// in a package variable, so it is set once for the process.
 var installProblems = sync.OnceFunc(func() {
 	huma.NewErrorWithContext = func(hc huma.Context, status int, msg string, errs ...error) huma.StatusError {
 		ctx := context.Background()
@@ -24,7 +24,8 @@ var installProblems = sync.OnceFunc(func() {
 	}
 })
 
-// problemOfRule never repeats the offending value, and calls a broken rule 400 as the contract does.
+// problemOfRule returns the problem for an input that huma rejects. It never repeats the invalid value. The contract
+// uses 400 where huma uses 422.
 func problemOfRule(ctx context.Context, status int, msg string, errs []error) *web.Problem {
 	if status == http.StatusUnprocessableEntity {
 		status = http.StatusBadRequest
@@ -51,10 +52,10 @@ func problemOfRule(ctx context.Context, status int, msg string, errs []error) *w
 	return p
 }
 
-// problemOfBody is a body that was too long, or was not what its own header announced.
+// problemOfBody returns the problem for a body that is too long or does not match its headers.
 func problemOfBody(ctx context.Context, err error) *web.Problem {
 	if tooLong := (&http.MaxBytesError{}); errors.As(err, &tooLong) {
 		return web.ProblemOf(ctx, fault.New(fault.TooLarge, "request body: longer than %d bytes", web.MaxBody))
 	}
-	return web.ProblemOf(ctx, fault.New(fault.Invalid, "request body: broken off or malformed").Because(err))
+	return web.ProblemOf(ctx, fault.New(fault.Invalid, "request body: incomplete or malformed").Because(err))
 }

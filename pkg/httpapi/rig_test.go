@@ -42,7 +42,7 @@ const (
 	cookie   = "nx_access"
 )
 
-// signingKeys are ours and a stranger's; RSA keys are slow to make.
+// signingKeys are the provider's key and an unknown key, made once because RSA keys are slow to make.
 var signingKeys = sync.OnceValue(func() [2]*rsa.PrivateKey {
 	var keys [2]*rsa.PrivateKey
 	for i := range keys {
@@ -86,7 +86,7 @@ func newIDP(t testing.TB) *idp {
 	return p
 }
 
-// claims are what a good token says, changed by the pairs given; a nil value removes the member.
+// claims returns the claims of a valid token, changed by the pairs; a nil value removes the member.
 func (p *idp) claims(pairs ...any) map[string]any {
 	now := time.Now()
 	c := map[string]any{
@@ -104,7 +104,7 @@ func (p *idp) claims(pairs ...any) map[string]any {
 	return c
 }
 
-// token signs claims that are good but for the changes. A json.RawMessage stands in the token as it is.
+// token signs valid claims with the changes. A json.RawMessage is copied unchanged.
 func (p *idp) token(pairs ...any) string { return signed(signingKeys()[0], p.claims(pairs...)) }
 
 func signed(key *rsa.PrivateKey, claims map[string]any) string {
@@ -125,7 +125,7 @@ func signedText(key *rsa.PrivateKey, header, payload string) string {
 	return input + "." + b64(sig)
 }
 
-// rig is the whole API on a database of its own behind a real http.Server, with a provider that signs real tokens.
+// rig is the whole API with its own database and a real http.Server, and a provider that signs real tokens.
 type rig struct {
 	*idp
 	db  *pgtest.DB
@@ -140,7 +140,7 @@ type setup struct {
 	cfg   httpapi.Config
 	deps  httpapi.Deps
 	door  web.Config
-	asks  web.Deps // of the door; DB, Sessions and Log are those of deps
+	asks  web.Deps // of the door; newRig sets DB, Sessions and Log from deps
 	wrap  func(http.Handler) http.Handler
 	level slog.Level
 	idp   *idp
@@ -258,7 +258,7 @@ func (r *rig) post(t testing.TB, path, token, body string) answer {
 		header: header("Content-Type", "application/json")})
 }
 
-// requireProblem demands a failure of the shape that every failure has.
+// requireProblem requires a problem document with this status and code.
 func requireProblem(t testing.TB, a answer, status int, code string) map[string]any {
 	t.Helper()
 	require.Equal(t, status, a.status, a.body)
@@ -287,7 +287,7 @@ func (r *rig) count(t testing.TB, sql string, args ...any) (n int) {
 	return n
 }
 
-// tenant makes an active tenant whose onboarding is at ready.
+// tenant creates an active tenant whose onboarding is ready.
 func (r *rig) tenant(t testing.TB, name string) (id tenantid.ID) {
 	t.Helper()
 	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `INSERT INTO tenants (name) VALUES ($1) RETURNING tenant_id`,
@@ -298,19 +298,22 @@ func (r *rig) tenant(t testing.TB, name string) (id tenantid.ID) {
 	return id
 }
 
-// lead gives the tenant a scored company; the canary stands in every text that an export shows.
+// lead creates a scored company for the tenant, with the canary in every text that an export shows.
 func (r *rig) lead(t testing.TB, id tenantid.ID, canary string, score any) (company int) {
 	t.Helper()
-	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `INSERT INTO companies (uen, name, industry_norm, website_domain, employees_est)
+	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `INSERT INTO companies (uen, name, industry_norm,
+		website_domain, employees_est)
 		VALUES ($1, $1, 'software', 'acme.example', 12) RETURNING company_id`, canary).Scan(&company))
-	r.exec(t, `INSERT INTO lead_features (tenant_id, company_id, features, source) VALUES ($1, $2, jsonb_build_object('rule_id', 1), 'leadctl')`, id, company)
+	r.exec(t, `INSERT INTO lead_features (tenant_id, company_id, features, source)
+		VALUES ($1, $2, jsonb_build_object('rule_id', 1), 'leadctl')`, id, company)
 	r.exec(t, `INSERT INTO lead_emails (tenant_id, company_id, email) VALUES ($1, $2, $3)`, id, company,
 		canary+"@x.example")
-	r.exec(t, `INSERT INTO lead_scores (tenant_id, company_id, score, bucket, rationale, source) VALUES ($1, $2, $3, 'high', $4, 'leadctl')`, id, company, score, canary)
+	r.exec(t, `INSERT INTO lead_scores (tenant_id, company_id, score, bucket, rationale, source)
+		VALUES ($1, $2, $3, 'high', $4, 'leadctl')`, id, company, score, canary)
 	return company
 }
 
-// state is a fingerprint of everything that requests may write, except the record of refused claims.
+// state returns a fingerprint of all tables that requests may write, except the audit lines of rejected claims.
 func (r *rig) state(t testing.TB) (all string) {
 	t.Helper()
 	for _, table := range []string{"tenants", "tenant_users", "identities", "odoo_connections", "onboarding_status",
@@ -325,10 +328,10 @@ func (r *rig) state(t testing.TB) (all string) {
 	return all
 }
 
-// dead is a database that nobody answers for.
+// dead returns a database that does not answer.
 func dead(t testing.TB) *postgres.DB {
 	t.Helper()
-	db, err := postgres.Open(context.Background(), "postgres://nobody:CANARY-PASSWORD@127.0.0.1:1/none?connect_timeout=1", postgres.Options{})
+	db, err := postgres.Open(context.Background(), "postgres://none:CANARY-PASSWORD@127.0.0.1:1/none?connect_timeout=1", postgres.Options{})
 	require.NoError(t, err)
 	t.Cleanup(db.Close)
 	return db

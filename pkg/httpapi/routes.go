@@ -13,17 +13,17 @@ import (
 	"github.com/leadctl/leadctl/pkg/web"
 )
 
-// Route is one row of the table. It holds every fact of a route that anything but its handler needs.
+// Route is one row of the table. It holds every fact of a route outside its handler.
 type Route struct {
 	Method  string
 	Path    string
 	Guard   web.Guard
 	Role    sso.Role   // least role, for web.Member
-	Body    bool       // takes a JSON body, at most web.MaxBody bytes
-	Status  int        // of success; 0 leaves it to the handler's type: 200, or 204 without a body
-	Refuses []int      // statuses it may answer besides those of its guard
-	Pace    *web.Pace  // how often a tenant (web.Member) or an address (other guards) may ask; nil: no limit
-	Log     slog.Level // of the request's log line
+	Body    bool       // accepts a JSON body of at most web.MaxBody bytes
+	Status  int        // of success; 0: 200, or 204 without a body
+	Refuses []int      // further statuses of a rejection, beside those of the guard
+	Pace    *web.Pace  // limit per tenant (web.Member) or address (other guards); nil: no limit
+	Log     slog.Level // level of the request's log line
 	Summary string
 
 	register func(huma.API, huma.Operation)
@@ -55,105 +55,110 @@ func memberRoute(method, path string, role sso.Role, summary string, register fu
 	return Route{Method: method, Path: path, Guard: web.Member, Role: role, Summary: summary, register: register}
 }
 
-// routes are all routes but the documentation's own assets.
-func (s *Server) routes() []Route {
+// routeTable returns all routes except those of the documentation.
+func (s *Server) routeTable() []Route {
 	return slices.Concat(s.healthRoutes(), s.sessionRoutes(), s.tenantRoutes(), s.leadRoutes())
 }
 
 func (s *Server) healthRoutes() []Route {
 	const get = http.MethodGet
 	return []Route{
-		openRoute(get, "/health", "State of the process and age of its register",
-			handle(s.getHealth)).logsAt(slog.LevelDebug),
+		openRoute(get, "/health", "Health of the process and age of the register",
+			timedHandler(s.getHealth)).logsAt(slog.LevelDebug),
 		openRoute(get, "/livez", "Liveness of the process; depends on nothing else",
-			handle(s.getLive)).logsAt(slog.LevelDebug),
-		openRoute(get, "/readyz", "Readiness of the process", handle(s.getReady)).logsAt(slog.LevelDebug),
+			timedHandler(s.getLive)).logsAt(slog.LevelDebug),
+		openRoute(get, "/readyz", "Readiness of the process", timedHandler(s.getReady)).logsAt(slog.LevelDebug),
 	}
 }
 
 func (s *Server) sessionRoutes() []Route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []Route{
-		openRoute(get, "/auth/login", "Sign in: redirects the browser to the identity provider", handle(s.getLogin)).
+		openRoute(get, "/auth/login", "Sign in: redirects the browser to the identity provider",
+			timedHandler(s.getLogin)).
 			atPace(s.door.SignIns),
 		openRoute(get, "/auth/callback", "Return from the identity provider",
-			handle(s.getCallback)).atPace(s.door.SignIns),
+			timedHandler(s.getCallback)).atPace(s.door.SignIns),
 		openRoute(post, "/auth/refresh", "New access cookie for a signed-in browser",
-			handle(s.postRefresh)).atPace(s.door.Renewals),
-		openRoute(post, "/auth/exchange", "Cookies for an ID token that the page holds",
-			handle(s.postExchange)).takesBody().
+			timedHandler(s.postRefresh)).atPace(s.door.Renewals),
+		openRoute(post, "/auth/exchange", "Exchange an ID token for cookies",
+			timedHandler(s.postExchange)).takesBody().
 			atPace(s.door.Renewals),
-		openRoute(post, "/auth/logout", "End the session", handle(s.postLogout)),
+		openRoute(post, "/auth/logout", "End the session", timedHandler(s.postLogout)),
 		openRoute(get, "/odoo/userinfo", "Token check for Odoo's OAuth sign-in (called by Odoo)",
-			handle(s.getUserinfo)),
+			timedHandler(s.getUserinfo)),
 	}
 }
 
 func (s *Server) tenantRoutes() []Route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []Route{
-		identityRoute(get, "/info", "Issuer and audience of this API", handle(s.getInfo)),
+		identityRoute(get, "/info", "Issuer and audience of this API", timedHandler(s.getInfo)),
 		identityRoute(post, "/onboarding/first_login",
-			"Create the caller's tenant and workspace, or join the running job", handle(s.postFirstLogin)).
+			"Create the caller's tenant and workspace, or join the running job", timedHandler(s.postFirstLogin)).
 			succeedsWith(http.StatusAccepted).mayRefuse(http.StatusConflict),
-		memberRoute(get, "/whoami", sso.Viewer, "Caller, tenant and roles", handle(s.getWhoami)),
-		memberRoute(get, "/onboarding/status", sso.Viewer, "State of the workspace", handle(s.getOnboardingStatus)),
+		memberRoute(get, "/whoami", sso.Viewer, "Caller, tenant and roles", timedHandler(s.getWhoami)),
+		memberRoute(get, "/onboarding/status", sso.Viewer, "State of the workspace",
+			timedHandler(s.getOnboardingStatus)),
 		memberRoute(get, "/onboarding/events", sso.Viewer,
-			"State of the workspace, as server-sent events until it is ready or in error", stream(s.getEvents)).
+			"State of the workspace, as server-sent events until it is ready or in error", streamHandler(s.getEvents)).
 			mayRefuse(http.StatusTooManyRequests),
 		memberRoute(get, "/onboarding/verify_odoo", sso.Viewer, "Whether the Odoo workspace exists and passed its test",
-			handle(s.getVerifyOdoo)),
+			timedHandler(s.getVerifyOdoo)),
 		memberRoute(get, "/session/odoo_info", sso.Viewer, "Address of the caller's Odoo workspace",
-			handle(s.getOdooInfo)),
-		memberRoute(get, "/tenants/{id}", sso.Viewer, "The caller's own tenant", handle(s.getTenant)),
+			timedHandler(s.getOdooInfo)),
+		memberRoute(get, "/tenants/{id}", sso.Viewer, "The caller's own tenant", timedHandler(s.getTenant)),
 		memberRoute(post, "/tenants/{id}/odoo/api-key/rotate", sso.Admin,
-			"Replace the key of the caller's own Odoo workspace", handle(s.postRotateKey)),
+			"Replace the key of the caller's own Odoo workspace", timedHandler(s.postRotateKey)),
 	}
 }
 
 func (s *Server) leadRoutes() []Route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []Route{
-		memberRoute(get, "/icp/rules", sso.Viewer, "Ideal customer profiles, newest first", handle(s.getRules)),
+		memberRoute(get, "/icp/rules", sso.Viewer, "Ideal customer profiles, newest first", timedHandler(s.getRules)),
 		memberRoute(post, "/icp/rules", sso.Ops, "Create or replace an ideal customer profile",
-			handle(s.postRule)).takesBody().
+			timedHandler(s.postRule)).takesBody().
 			mayRefuse(http.StatusConflict).atPace(s.runs),
 		memberRoute(http.MethodDelete, "/icp/rules/{name}", sso.Ops,
-			"Delete an ideal customer profile; the last one cannot be deleted", handle(s.deleteRule)).
+			"Delete an ideal customer profile; the last one cannot be deleted", timedHandler(s.deleteRule)).
 			mayRefuse(http.StatusConflict).atPace(s.runs),
 		memberRoute(post, "/runs", sso.Ops, "Rescore the tenant's companies",
-			handle(s.postRun)).succeedsWith(http.StatusAccepted).atPace(s.runs),
-		memberRoute(get, "/runs/{id}", sso.Ops, "Progress or result of a run", handle(s.getRun)),
-		memberRoute(get, "/scores/latest", sso.Viewer, "Scored leads, best first, page by page", handle(s.getScores)),
+			timedHandler(s.postRun)).succeedsWith(http.StatusAccepted).atPace(s.runs),
+		memberRoute(get, "/runs/{id}", sso.Ops, "Progress or result of a run", timedHandler(s.getRun)),
+		memberRoute(get, "/scores/latest", sso.Viewer, "Scored leads, best first, page by page",
+			timedHandler(s.getScores)),
 		memberRoute(get, "/candidates/latest", sso.Viewer, "Matching companies, newest first, page by page",
-			handle(s.getCandidates)),
+			timedHandler(s.getCandidates)),
 		memberRoute(get, "/shortlist/status", sso.Viewer, "Number of scored leads and time of the last run",
-			handle(s.getShortlist)),
-		memberRoute(get, "/export/latest_scores.json", sso.Viewer, "All scored leads as JSON", stream(s.exportJSON)).
+			timedHandler(s.getShortlist)),
+		memberRoute(get, "/export/latest_scores.json", sso.Viewer, "All scored leads as JSON",
+			streamHandler(s.exportJSON)).
 			mayRefuse(http.StatusTooManyRequests),
-		memberRoute(get, "/export/latest_scores.csv", sso.Viewer, "All scored leads as CSV", stream(s.exportCSV)).
+		memberRoute(get, "/export/latest_scores.csv", sso.Viewer, "All scored leads as CSV",
+			streamHandler(s.exportCSV)).
 			mayRefuse(http.StatusTooManyRequests),
 		memberRoute(get, "/export/latest_scores.ndjson", sso.Viewer, "All scored leads, one JSON object a line",
-			stream(s.exportNDJSON)).
+			streamHandler(s.exportNDJSON)).
 			mayRefuse(http.StatusTooManyRequests),
 	}
 }
 
-// Routes is the table, for tests and for `leadctl` to print.
-func Routes() []Route { return (&Server{door: &web.Door{}}).routes() }
+// Routes returns the table, for tests.
+func Routes() []Route { return (&Server{door: &web.Door{}}).routeTable() }
 
-// handle puts a typed function behind a route, with an end to its time.
-func handle[I, O any](fn func(context.Context, *I) (*O, error)) func(huma.API, huma.Operation) {
-	return stream(func(ctx context.Context, in *I) (*O, error) {
+// timedHandler registers fn for a route and cancels its context after web.Patience.
+func timedHandler[I, O any](fn func(context.Context, *I) (*O, error)) func(huma.API, huma.Operation) {
+	return streamHandler(func(ctx context.Context, in *I) (*O, error) {
 		ctx, cancel := context.WithTimeout(ctx, web.Patience)
 		defer cancel()
 		return fn(ctx, in)
 	})
 }
 
-// stream is handle for answers that are written after the function returned, for as long as they take. Its errors
-// become problems; nothing of a cause goes out.
-func stream[I, O any](fn func(context.Context, *I) (*O, error)) func(huma.API, huma.Operation) {
+// streamHandler registers fn for a route without a time limit, because its answer is written after fn returns. An error
+// becomes a problem, which never shows the cause.
+func streamHandler[I, O any](fn func(context.Context, *I) (*O, error)) func(huma.API, huma.Operation) {
 	return func(api huma.API, op huma.Operation) {
 		huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
 			out, err := fn(ctx, in)
@@ -165,7 +170,7 @@ func stream[I, O any](fn func(context.Context, *I) (*O, error)) func(huma.API, h
 	}
 }
 
-func (r Route) operation() huma.Operation {
+func (r Route) openAPIOperation() huma.Operation {
 	op := huma.Operation{Method: r.Method, Path: r.Path, Summary: r.Summary, OperationID: operationID(r),
 		MaxBodyBytes: web.MaxBody + 1}
 	if r.Guard != web.Open {

@@ -17,8 +17,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/web"
 )
 
-// A row with a method that no other row has works in a browser: preflight, request, pace, status, log level and metrics
-// come from the row alone.
+// A row with a new method works in a browser: preflight, pace, status, log level and metrics come from the row alone.
 func TestAPutRowNeedsNoOtherEdit(t *testing.T) {
 	t.Parallel()
 	const origin = "https://ui.example"
@@ -39,9 +38,9 @@ func TestAPutRowNeedsNoOtherEdit(t *testing.T) {
 		return out, nil
 	}
 	row := openRoute(http.MethodPut, "/try/{id}", "Try a method",
-		handle(put)).takesBody().succeedsWith(http.StatusAccepted).
+		timedHandler(put)).takesBody().succeedsWith(http.StatusAccepted).
 		atPace(web.NewPace(1, 1)).logsAt(slog.LevelDebug)
-	h := s.handlerOf(append(s.routes(), row))
+	h := s.handlerOf(append(s.routeTable(), row))
 
 	send := func(method, origin string, header ...string) *httptest.ResponseRecorder {
 		r := httptest.NewRequestWithContext(t.Context(), method, "https://api.example/try/1", strings.NewReader(`{"name":"x"}`))

@@ -13,23 +13,26 @@ import (
 )
 
 type runBody struct {
-	RunID     int32                      `json:"run_id" doc:"Counts within the tenant"`
-	Tenant    tenantid.ID                `json:"tenant_id"`
-	Status    string                     `json:"status" doc:"queued, running, done or failed; other services may write other words"`
-	Source    string                     `json:"source" doc:"leadctl, or the service that made it"`
-	StartedAt time.Time                  `json:"started_at" doc:"When it was asked for, and once it runs, when it began"`
-	EndedAt   *time.Time                 `json:"ended_at"`
-	Seconds   *float64                   `json:"seconds" doc:"From its beginning to its end"`
-	Counts    map[string]json.RawMessage `json:"counts" doc:"queued_seconds; candidates judged; scores added, changed and removed; whether it looked at every company (full)"`
-	Error     *string                    `json:"error"`
+	RunID     int32       `json:"run_id" doc:"Number within the tenant"`
+	Tenant    tenantid.ID `json:"tenant_id"`
+	Status    string      `json:"status" doc:"queued, running, done, failed, or another service's word"`
+	Source    string      `json:"source" doc:"leadctl, or the service that made the run"`
+	StartedAt time.Time   `json:"started_at" doc:"Time of the request; once the run starts, its start"`
+	EndedAt   *time.Time  `json:"ended_at"`
+	Seconds   *float64    `json:"seconds" doc:"Duration of the run"`
+	Counts    countsBody  `json:"counts" doc:"queued_seconds, candidates, scores added, changed and removed, full"`
+	Error     *string     `json:"error"`
 }
+
+// countsBody holds the counts of a run; full is true if the run looked at every company.
+type countsBody map[string]json.RawMessage
 
 type runOut struct {
 	Location string `header:"Location"`
 	Body     runBody
 }
 
-// postRun asks for a run. While one waits, everybody who asks is told that one.
+// postRun requests a run. While a run is queued, further requests return that run.
 func (s *Server) postRun(ctx context.Context, _ *empty) (*runOut, error) {
 	owner := web.PrincipalOf(ctx).Tenant.ID
 	var run leads.Run
@@ -52,7 +55,7 @@ type runIn struct {
 }
 
 func (s *Server) getRun(ctx context.Context, in *runIn) (*runOut, error) {
-	number, ok := tenantid.Parse(in.ID) // the same strict kind of number
+	number, ok := tenantid.Parse(in.ID) // a run number has the same strict form as a tenant number
 	if !ok {
 		return nil, errNoRun
 	}
@@ -71,7 +74,7 @@ func (s *Server) getRun(ctx context.Context, in *runIn) (*runOut, error) {
 	return newRunOut(run)
 }
 
-// errNoRun is the same for a run of another tenant, one that never was, and a number that is none.
+// errNoRun is the answer for another tenant's run, for an unknown run and for an invalid number.
 var errNoRun = fault.New(fault.NotFound, "no such run")
 
 func newRunOut(r leads.Run) (*runOut, error) {
@@ -82,9 +85,9 @@ func newRunOut(r leads.Run) (*runOut, error) {
 		out.Body.Seconds = &took
 	}
 	if err := json.Unmarshal(r.Counts, &out.Body.Counts); err != nil {
-		out.Body.Counts = map[string]json.RawMessage{} // another service's, and no object
+		out.Body.Counts = countsBody{} // another service stored something other than an object
 	}
-	for _, own := range []string{"basis", "seen", "run_id"} { // what the next run needs of this one
+	for _, own := range []string{"basis", "seen", "run_id"} { // read by the next run only
 		delete(out.Body.Counts, own)
 	}
 	return out, nil

@@ -21,17 +21,21 @@ func TestRunsAreAskedForAndFollowed(t *testing.T) {
 	require.InDelta(t, int(id), run["tenant_id"], 0)
 	require.Nil(t, run["ended_at"])
 	require.Nil(t, run["seconds"])
-	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM river.river_job WHERE kind = 'leads_score' AND args = jsonb_build_object('tenant_id', $1::int, 'run_id', 1)`, id))
+	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM river.river_job WHERE kind = 'leads_score'
+		AND args = jsonb_build_object('tenant_id', $1::int, 'run_id', 1)`, id))
 	require.InDelta(t, 1, r.do(t, request{method: http.MethodPost, path: "/runs", token: token}).object(t)["run_id"], 0,
-		"who asks twice is told the one that waits")
+		"a second request returns the queued run")
 
-	r.exec(t, `UPDATE enrichment_runs SET status = 'done', started_at = '2026-01-01 10:00', ended_at = '2026-01-01 10:00:02.5',
-		counts = '{"added": 3, "full": true, "basis": "CNR-BASIS", "seen": "2026-01-01", "queued_seconds": 0.2}' WHERE tenant_id = $1`, id)
+	r.exec(t, `UPDATE enrichment_runs SET status = 'done', started_at = '2026-01-01 10:00',
+		ended_at = '2026-01-01 10:00:02.5',
+		counts = '{"added": 3, "full": true, "basis": "CNR-BASIS", "seen": "2026-01-01", "queued_seconds": 0.2}'
+		WHERE tenant_id = $1`, id)
 	done := r.get(t, "/runs/1", token)
-	require.JSONEq(t, `{"run_id":1,"tenant_id":1,"status":"done","source":"leadctl","started_at":"2026-01-01T10:00:00Z","ended_at":"2026-01-01T10:00:02.5Z","seconds":2.5,
+	require.JSONEq(t, `{"run_id":1,"tenant_id":1,"status":"done","source":"leadctl","started_at":"2026-01-01T10:00:00Z",
+		"ended_at":"2026-01-01T10:00:02.5Z","seconds":2.5,
 		"counts":{"added":3,"full":true,"queued_seconds":0.2},"error":null}`, done.body)
 
-	// Another tenant's run, one that never was, and what is no number: one answer.
+	// Another tenant's run, an unknown run and an invalid number have the same answer.
 	r.exec(t, `INSERT INTO enrichment_runs (tenant_id, run_id, error) VALUES ($1, 7, 'CNR-OTHER')`, other)
 	missing := r.get(t, "/runs/8", token)
 	requireProblem(t, missing, http.StatusNotFound, "not_found")

@@ -31,7 +31,7 @@ type sessionOut struct {
 
 type loginIn struct {
 	strictQuery
-	ReturnTo string `query:"return_to" doc:"A path of this server, or a page of a configured origin"`
+	ReturnTo string `query:"return_to" doc:"Path of this server, or URL of a configured origin"`
 }
 
 // getLogin sends the browser to the identity provider.
@@ -55,13 +55,13 @@ type callbackIn struct {
 	Description string `query:"error_description"`
 }
 
-// getCallback ends a sign-in with both cookies set.
+// getCallback completes a sign-in and sets both cookies.
 func (s *Server) getCallback(ctx context.Context, in *callbackIn) (*redirectOut, error) {
 	if err := s.requireSignIn(); err != nil {
 		return nil, err
 	}
 	c := s.door.Cookies()
-	tokens, to, err := s.sessions.Finish(ctx, in.value(c.Login()), in.value(c.Refresh),
+	tokens, to, err := s.sessions.Finish(ctx, in.cookieValue(c.Login()), in.cookieValue(c.Refresh),
 		url.Values{"state": {in.State}, "code": {in.Code}, "error": {in.Error}, "error_description": {in.Description}})
 	if err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func (s *Server) getCallback(ctx context.Context, in *callbackIn) (*redirectOut,
 		Cookies: append(s.door.SignedIn(tokens), c.New(c.Login(), "", 0))}, nil
 }
 
-// cookiesIn reads the cookies, whose names are configured, off the request itself. Its query is a strict one.
+// cookiesIn reads cookies from the request, because their names are configured. Its query is strict.
 type cookiesIn struct{ request *http.Request }
 
 // Resolve implements huma.Resolver.
@@ -79,9 +79,9 @@ func (c *cookiesIn) Resolve(hc huma.Context) []error {
 	return strictQuery{}.Resolve(hc)
 }
 
-// value is "" for a cookie that is not there, and for two different ones of that name: which of them is ours cannot be
-// told.
-func (c *cookiesIn) value(name string) string {
+// cookieValue returns "" for a missing cookie, and for two cookies of that name with different values: the server
+// cannot know which one it set.
+func (c *cookiesIn) cookieValue(name string) string {
 	value, err := web.CookieValue(c.request, name)
 	if err != nil {
 		return ""
@@ -93,7 +93,7 @@ func (s *Server) postRefresh(ctx context.Context, in *cookiesIn) (*sessionOut, e
 	if err := s.requireSignIn(); err != nil {
 		return nil, err
 	}
-	handle := in.value(s.door.Cookies().Refresh)
+	handle := in.cookieValue(s.door.Cookies().Refresh)
 	if err := s.door.LimitByCredential(handle); err != nil {
 		return nil, err
 	}
@@ -132,17 +132,17 @@ func newSession(cookies []http.Cookie) *sessionOut {
 
 type logoutIn struct {
 	cookiesIn
-	Everywhere bool `query:"everywhere" doc:"End every session of the caller, on whatever machine"`
+	Everywhere bool `query:"everywhere" doc:"End every session of the caller, on all devices"`
 }
 
 type logoutOut struct {
 	Status    int
 	Cookies   []http.Cookie `header:"Set-Cookie"`
 	ClearSite string        `header:"Clear-Site-Data"`
-	EndURL    string        `header:"X-End-Session-Url" doc:"The provider's page that ends the single sign-on too"`
+	EndURL    string        `header:"X-End-Session-Url" doc:"Page of the provider that ends the single sign-on session"`
 }
 
-// postLogout ends the session here at once, whatever the provider does, and names the page that ends it there.
+// postLogout ends the session in leadctl and returns the address of the provider's page that ends the session there.
 func (s *Server) postLogout(ctx context.Context, in *logoutIn) (*logoutOut, error) {
 	if err := s.requireSignIn(); err != nil {
 		return nil, err
@@ -154,7 +154,7 @@ func (s *Server) postLogout(ctx context.Context, in *logoutIn) (*logoutOut, erro
 			return s.sessions.EndAll(ctx, handle, token, tenant.By{RequestID: web.RequestIDOf(ctx)})
 		}
 	}
-	end, err := leave(ctx, in.value(c.Refresh), in.value(c.Access))
+	end, err := leave(ctx, in.cookieValue(c.Refresh), in.cookieValue(c.Access))
 	if err != nil {
 		return nil, err
 	}

@@ -21,9 +21,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/websession"
 )
 
-const callback = "https://leads.example/auth/callback" // as registered; tests send it to the rig instead
+const callback = "https://leads.example/auth/callback" // as registered; tests send its requests to the rig
 
-// signInRig is a rig whose provider is devidp, with browser sign-in switched on.
+// signInRig returns a rig with browser sign-in, whose provider is devidp.
 func signInRig(t *testing.T, changes ...func(*setup)) (*rig, *devidp.Provider, string) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
@@ -56,7 +56,7 @@ func signInRig(t *testing.T, changes ...func(*setup)) (*rig, *devidp.Provider, s
 	return r, provider, issuer
 }
 
-// cookiesOf are what an answer sets, by name.
+// cookiesOf returns the cookies that an answer sets, by name.
 func cookiesOf(a answer) map[string]*http.Cookie {
 	out := map[string]*http.Cookie{}
 	for _, c := range (&http.Response{Header: a.header}).Cookies() {
@@ -73,7 +73,7 @@ func cookieHeader(cookies ...*http.Cookie) http.Header {
 	return header("Cookie", strings.Join(parts, "; "))
 }
 
-// pick walks from the provider's page to the address that it sends the browser back to.
+// pick signs in as alice on the provider's page and returns the address of its redirect back.
 func pick(t *testing.T, issuer, location string) string {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -150,7 +150,7 @@ func TestBrowserSignIn(t *testing.T) {
 	require.JSONEq(t, `{"ok":true}`, exchanged.body)
 	requireSafe(t, cookiesOf(exchanged)[cookie])
 	requireSafe(t, cookiesOf(exchanged)["nx_refresh"])
-	require.NotEqual(t, refresh.Value, cookiesOf(exchanged)["nx_refresh"].Value, "a session of its own")
+	require.NotEqual(t, refresh.Value, cookiesOf(exchanged)["nx_refresh"].Value, "a new session")
 
 	ended := r.do(t, request{method: http.MethodPost, path: "/auth/logout", header: cookieHeader(access, refresh)})
 	require.Equal(t, http.StatusNoContent, ended.status, ended.body)
@@ -172,7 +172,7 @@ func TestBrowserSignIn(t *testing.T) {
 	}
 }
 
-// requireSafe demands the attributes of a cookie that no page reads and no foreign page posts with.
+// requireSafe requires that no script can read the cookie and that no foreign page can post with it.
 func requireSafe(t *testing.T, c *http.Cookie) {
 	t.Helper()
 	require.NotNil(t, c)

@@ -11,17 +11,17 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// slotPatience is how long a download waits for its turn.
+// slotPatience is how long a download waits for a slot.
 const slotPatience = 3 * time.Second
 
-// exportSlots keeps downloads, which hold a transaction for as long as their reader takes, from taking every
-// connection: all of them together get two thirds of the pool, one tenant half of that.
+// exportSlots limits downloads, because each holds a connection while its reader reads. All downloads together get two
+// thirds of the pool, and one tenant gets half of that.
 type exportSlots struct {
 	all      *semaphore.Weighted
 	perOwner int64
 
 	mu     sync.Mutex
-	owners map[tenantid.ID]*ownerSlots // those with a download running or waiting
+	owners map[tenantid.ID]*ownerSlots // tenants with a running or waiting download
 }
 
 type ownerSlots struct {
@@ -42,43 +42,43 @@ type exportSlot struct {
 	freed bool
 }
 
-// connectionFree lets another download begin that needs a connection, while this one is still being read.
-func (s *exportSlot) connectionFree() {
+// freeConnection frees the connection for another download, while this one is still being read.
+func (s *exportSlot) freeConnection() {
 	if !s.freed {
 		s.freed = true
 		s.slots.all.Release(1)
 	}
 }
 
-// leave ends the download.
-func (s *exportSlot) leave() {
-	s.connectionFree()
+// releaseSlot frees everything that the download holds.
+func (s *exportSlot) releaseSlot() {
+	s.freeConnection()
 	s.own.turn.Release(1)
-	s.slots.give(s.owner)
+	s.slots.releaseOwner(s.owner)
 }
 
-// enter waits for a slot of the tenant, then for one of all. Faults, when none comes free in time: TooMany
-// (QUOTA_EXPORTS) where the tenant has all of its own, Unavailable where the others have the rest.
-func (e *exportSlots) enter(ctx context.Context, id tenantid.ID) (*exportSlot, error) {
+// acquireSlot waits for one of the tenant's slots, then for one of all slots. Faults after slotPatience: TooMany
+// (QUOTA_EXPORTS) if the tenant uses all of its slots, Unavailable if all slots are used.
+func (e *exportSlots) acquireSlot(ctx context.Context, id tenantid.ID) (*exportSlot, error) {
 	ctx, cancel := context.WithTimeout(ctx, slotPatience)
 	defer cancel()
-	own := e.take(id)
+	own := e.reserveOwner(id)
 	if err := own.turn.Acquire(ctx, 1); err != nil {
-		e.give(id)
-		return nil, fault.New(fault.TooMany, "%d downloads of this tenant are running, which is the most",
+		e.releaseOwner(id)
+		return nil, fault.New(fault.TooMany, "this tenant runs %d downloads, the most allowed at a time",
 			e.perOwner).WithCode("QUOTA_EXPORTS").
-			WithHint("wait for one of them to end").Because(err).WithRetryAfter(slotPatience)
+			WithHint("try again when one of them has ended").Because(err).WithRetryAfter(slotPatience)
 	}
 	if err := e.all.Acquire(ctx, 1); err != nil {
 		own.turn.Release(1)
-		e.give(id)
+		e.releaseOwner(id)
 		return nil, fault.New(fault.Unavailable, "too many downloads are running").Because(err).WithRetryAfter(
 			slotPatience)
 	}
 	return &exportSlot{slots: e, owner: id, own: own}, nil
 }
 
-func (e *exportSlots) take(id tenantid.ID) *ownerSlots {
+func (e *exportSlots) reserveOwner(id tenantid.ID) *ownerSlots {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	own := e.owners[id]
@@ -90,7 +90,7 @@ func (e *exportSlots) take(id tenantid.ID) *ownerSlots {
 	return own
 }
 
-func (e *exportSlots) give(id tenantid.ID) {
+func (e *exportSlots) releaseOwner(id tenantid.ID) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if own := e.owners[id]; own != nil {

@@ -9,16 +9,16 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// streamsAgain is when whoever was refused a stream may ask again.
+// streamsAgain is how long a rejected caller must wait before it asks for a stream again.
 const streamsAgain = 5 * time.Second
 
-// streams counts the event streams that are open in this process. Each looks at the database for as long as it is open,
-// so neither a tenant nor one of its users gets more than their share.
+// streams counts the event streams that are open in this process. Each polls the database while it is open, so their
+// number is limited per tenant and per user.
 type streams struct {
 	perTenant, perUser int // 0: no limit
 
 	mu   sync.Mutex
-	open map[streamHolder]int // of those with any
+	open map[streamHolder]int // without zeros
 }
 
 // streamHolder is a tenant, or one of its users.
@@ -32,27 +32,27 @@ func newStreams(perTenant, perUser int) *streams {
 	return &streams{perTenant: perTenant, perUser: perUser, open: map[streamHolder]int{}}
 }
 
-// enter counts a stream until leave is called. Faults, both TooMany: QUOTA_STREAMS, QUOTA_USER_STREAMS.
-func (s *streams) enter(id tenantid.ID, who sso.Identity) (leave func(), err error) {
+// openStream counts a stream until leave is called. Faults: TooMany (QUOTA_STREAMS, QUOTA_USER_STREAMS).
+func (s *streams) openStream(id tenantid.ID, who sso.Identity) (leave func(), err error) {
 	all, own := streamHolder{tenant: id}, streamHolder{id, true, who.Issuer, who.Subject}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.perUser > 0 && s.open[own] >= s.perUser:
-		return nil, fault.New(fault.TooMany, "%d event streams of this user are open, which is the most",
+		return nil, fault.New(fault.TooMany, "this user has %d open event streams, the most allowed",
 			s.perUser).WithCode("QUOTA_USER_STREAMS").
-			WithHint("close one, or ask GET /onboarding/status now and then").WithRetryAfter(streamsAgain)
+			WithHint("close one, or poll GET /onboarding/status").WithRetryAfter(streamsAgain)
 	case s.perTenant > 0 && s.open[all] >= s.perTenant:
-		return nil, fault.New(fault.TooMany, "%d event streams of this tenant are open, which is the most",
+		return nil, fault.New(fault.TooMany, "this tenant has %d open event streams, the most allowed",
 			s.perTenant).WithCode("QUOTA_STREAMS").
-			WithHint("ask GET /onboarding/status now and then instead").WithRetryAfter(streamsAgain)
+			WithHint("poll GET /onboarding/status instead").WithRetryAfter(streamsAgain)
 	}
 	s.open[all]++
 	s.open[own]++
-	return sync.OnceFunc(func() { s.leave(all, own) }), nil
+	return sync.OnceFunc(func() { s.closeStream(all, own) }), nil
 }
 
-func (s *streams) leave(holders ...streamHolder) {
+func (s *streams) closeStream(holders ...streamHolder) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, h := range holders {

@@ -12,35 +12,34 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// tagOf is an entity tag, without quotes, of what is given. It comes from the caller's own rows alone, and has to tell
-// their versions apart, not to stand against somebody who wants two to look the same: hence no cryptography, which
-// would take a tenth of a request.
+// tagOf returns an entity tag of the parts, without quotes. The parts are the caller's own rows, so no attacker can
+// gain from a collision. A cryptographic hash would take a tenth of the request's time.
 func tagOf(parts ...[]byte) string {
 	h := xxhash.New()
 	for _, p := range parts {
-		_, _ = h.Write(p) // a hash takes everything
+		_, _ = h.Write(p) // never fails
 	}
 	return fmt.Sprintf("%016x", h.Sum64())
 }
 
-// validators say which version of something an answer holds.
+// validators identify the version of an answer.
 type validators struct {
 	tag      string
 	modified time.Time
 }
 
-// set puts v on an answer. A time is only told once its second is over: another change in it would look like the same
-// one.
-func (v validators) set(h http.Header, now time.Time) {
+// writeHeaders sets the headers of v. It sends Last-Modified only after that second has ended, because a second change
+// within it would have the same time.
+func (v validators) writeHeaders(h http.Header, now time.Time) {
 	h.Set("ETag", `"`+v.tag+`"`)
 	if !v.modified.IsZero() && now.Sub(v.modified) > time.Second {
 		h.Set("Last-Modified", v.modified.UTC().Format(http.TimeFormat))
 	}
 }
 
-// match reports whether the caller's copy is this version. Times must be equal: an earlier one can be that of other
-// rows, of which the newest went away.
-func (v validators) match(noneMatch, since string) bool {
+// matchesCopy reports whether the caller's copy is this version. Times must be equal: when the newest row is deleted,
+// the time of the rows moves back.
+func (v validators) matchesCopy(noneMatch, since string) bool {
 	if noneMatch == "" {
 		return since != "" && !v.modified.IsZero() && since == v.modified.UTC().Format(http.TimeFormat)
 	}
@@ -52,8 +51,8 @@ func (v validators) match(noneMatch, since string) bool {
 	return false
 }
 
-// takesBrotli reports whether an Accept-Encoding names br. Nothing else is compressed with: proxies on the way to
-// existing clients corrupt gzip.
+// takesBrotli reports whether the Accept-Encoding names br. gzip is not supported, because proxies of existing clients
+// corrupt it.
 func takesBrotli(accept string) bool {
 	for coding := range strings.SplitSeq(accept, ",") {
 		name, quality, weighed := strings.Cut(coding, ";")
@@ -66,5 +65,5 @@ func takesBrotli(accept string) bool {
 	return false
 }
 
-// newBrotli compresses as fast as rows come: level 3 takes about as long as reading them.
+// newBrotli returns a writer at level 3, which takes about as long as reading the rows.
 func newBrotli(w io.Writer) io.WriteCloser { return brotli.NewWriterLevel(w, 3) }

@@ -20,12 +20,12 @@ import (
 	"github.com/leadctl/leadctl/pkg/web"
 )
 
-// call is a good request for a row of the table, in the name of tenant id.
+// call returns a valid request for a row of the table, with the tenant's id in the path.
 func call(row httpapi.Route, id tenantid.ID, token string) request {
 	q := request{method: row.Method, path: strings.NewReplacer("{id}", id.String(), "{name}", "walk").Replace(row.Path),
 		token: token}
 	if row.Path == "/runs/{id}" {
-		q.path = "/runs/1" // made by the rows above it
+		q.path = "/runs/1" // created by the rows above
 	}
 	if row.Body {
 		q.body, q.header = `{"name":"walk","payload":{"industries":["software"]}}`,
@@ -45,7 +45,7 @@ var requestIDs = regexp.MustCompile(`"request_id":"[^"]*"`)
 
 func anonymous(body string) string { return requestIDs.ReplaceAllString(body, `"request_id":"-"`) }
 
-// badTokens are of several kinds: what is wrong must not show.
+// badTokens returns invalid tokens by their defect, which no answer may reveal.
 func (r *rig) badTokens() map[string]string {
 	good := r.token("tenant_id", 1)
 	parts := strings.Split(good, ".")
@@ -115,7 +115,7 @@ func TestEveryMemberRouteWantsAUsableTenantAndItsRole(t *testing.T) {
 		}
 		needed := slices.Index(ranks, row.Role)
 		require.GreaterOrEqual(t, needed, 0, "%s has no least role", name)
-		below := []any{[]string{}, []string{"nobody"}}
+		below := []any{[]string{}, []string{"unknown"}}
 		if needed > 0 {
 			below = append(below, []string{string(ranks[needed-1])})
 		}
@@ -131,7 +131,7 @@ func TestEveryMemberRouteWantsAUsableTenantAndItsRole(t *testing.T) {
 			requireProblem(t, a, http.StatusServiceUnavailable, "operator")
 			continue
 		}
-		if row.Method == http.MethodDelete { // made by the row above it, and the only one
+		if row.Method == http.MethodDelete { // created by the row above, and the only one
 			requireProblem(t, a, http.StatusConflict, "LAST_RULE")
 			continue
 		}
@@ -150,8 +150,8 @@ func TestEveryIdentityRouteTakesATokenWithoutTenant(t *testing.T) {
 	}
 }
 
-// Nothing but the table's rows and the documentation answers: the description names exactly the table, and nothing
-// beside routes.go and docs.go hands a route to the mux.
+// Only the table's rows and the documentation answer: the OpenAPI document lists exactly the table, and only routes.go
+// and docs.go register routes.
 func TestNothingElseIsRegistered(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -177,7 +177,7 @@ func TestNothingElseIsRegistered(t *testing.T) {
 		registrations(t))
 }
 
-// registrations counts the places in the sources that register a route, by file and function.
+// registrations counts the calls that register a route, by file and function.
 func registrations(t *testing.T) map[string]int {
 	found := map[string]int{}
 	files, err := filepath.Glob("*.go")

@@ -17,15 +17,15 @@ import (
 	"github.com/leadctl/leadctl/pkg/web"
 )
 
-// ask is one request that tenant 1 makes of a route. {own} and {other} stand for its number and another tenant's.
+// ask is one request of tenant 1. {own} stands for its number, {other} for another tenant's.
 type ask struct {
 	path   string
 	body   string
 	header http.Header
 }
 
-// everyRoute holds what is asked of each route. A new route without an entry fails the test: whatever it answers must
-// not depend on other tenants, and this is where that is seen.
+// everyRoute holds the requests for each route. A new route without an entry fails the test, because no answer may
+// depend on other tenants.
 func everyRoute() map[string][]ask {
 	exports := []ask{{path: ""}, {path: "?limit=2"}, {path: "?limit=all"}, {path: "?bucket=high"},
 		{path: "?industry=software&limit=all"}, {path: "?year=2010-2020"},
@@ -66,7 +66,7 @@ func everyRoute() map[string][]ask {
 			{path: "/icp/rules", body: `{"name":"Theirs","payload":{}}`},
 			{path: "/icp/rules", body: `{"payload":{"ssic_codes":["x"]}}`},
 			{path: "/icp/rules", body: `{"tenant_id":2,"payload":{}}`}},
-		"GET /icp/rules": get("/icp/rules"), "DELETE /icp/rules/{name}": get("/icp/rules/Theirs", "/icp/rules/Nobody",
+		"GET /icp/rules": get("/icp/rules"), "DELETE /icp/rules/{name}": get("/icp/rules/Theirs", "/icp/rules/Unknown",
 			"/icp/rules/Theirs", "/icp/rules/1"),
 		"POST /runs":     get("/runs"),
 		"GET /runs/{id}": get("/runs/1", "/runs/2", "/runs/50", "/runs/x"),
@@ -84,7 +84,7 @@ func everyRoute() map[string][]ask {
 	}
 }
 
-// ours makes what tenant 1 has, the same in both worlds, before anything of the others exists.
+// ours creates the rows of tenant 1, the same in both worlds, before those of the other tenants.
 func (r *rig) ours(t *testing.T) tenantid.ID {
 	t.Helper()
 	id := r.tenant(t, "Ours")
@@ -94,7 +94,8 @@ func (r *rig) ours(t *testing.T) tenantid.ID {
 			company, 2010+5*i)
 	}
 	r.exec(t, `INSERT INTO contacts (tenant_id, company_id, name, updated_at) VALUES ($1, 1, 'Ada', '2026-01-01')`, id)
-	r.exec(t, `INSERT INTO icp_rules (tenant_id, rule_id, name, payload, created_at) VALUES ($1, 1, 'First', '{}', '2026-01-01')`, id)
+	r.exec(t, `INSERT INTO icp_rules (tenant_id, rule_id, name, payload, created_at)
+		VALUES ($1, 1, 'First', '{}', '2026-01-01')`, id)
 	r.exec(t, `UPDATE lead_features SET updated_at = '2026-01-01' WHERE tenant_id = $1`, id)
 	r.exec(t, `UPDATE onboarding_status SET created_at = '2026-01-01', updated_at = '2026-01-01' WHERE tenant_id = $1`,
 		id)
@@ -102,7 +103,7 @@ func (r *rig) ours(t *testing.T) tenantid.ID {
 	return id
 }
 
-// theirs makes the others: next to nothing, or, busy, much of everything, suspended with work going on, and not alone.
+// theirs creates the other tenants: almost empty, or if busy, with many rows and running work, one of them suspended.
 func (r *rig) theirs(t *testing.T, busy bool) {
 	t.Helper()
 	other := r.tenant(t, "Theirs")
@@ -113,13 +114,21 @@ func (r *rig) theirs(t *testing.T, busy bool) {
 	third := r.tenant(t, "CNR-B third")
 	r.exec(t, `INSERT INTO companies (uen, name) SELECT 'B' || i, 'CNR-B company ' || i FROM generate_series(1, 500) i`)
 	for _, id := range []tenantid.ID{other, third} {
-		r.exec(t, `INSERT INTO lead_scores (tenant_id, company_id, score, bucket, rationale) SELECT $1, company_id, 0.95, 'high', 'CNR-B' FROM companies`, id)
-		r.exec(t, `INSERT INTO lead_features (tenant_id, company_id, features) SELECT $1, company_id, '{"rule_id": 1, "note": "CNR-B"}' FROM companies`, id)
-		r.exec(t, `INSERT INTO contacts (tenant_id, company_id, name, phone) SELECT $1, company_id, 'CNR-B', 'CNR-B' FROM companies`, id)
-		r.exec(t, `INSERT INTO lead_emails (tenant_id, company_id, email, is_primary) SELECT $1, company_id, 'CNR-B@x.example', true FROM companies`, id)
-		r.exec(t, `INSERT INTO icp_rules (tenant_id, rule_id, name, payload) SELECT $1, i, CASE i WHEN 1 THEN 'Same' WHEN 2 THEN 'Theirs' ELSE 'CNR-B' || i END, '{}' FROM generate_series(1, 60) i`, id)
-		r.exec(t, `INSERT INTO enrichment_runs (tenant_id, run_id, status, error) SELECT $1::int, i, 'running', 'CNR-B' FROM generate_series(1, 60) i`, id)
-		r.exec(t, `INSERT INTO tenant_users (tenant_id, user_id, issuer, subject, roles) VALUES ($1::int, 'ann@acme.example', $2, 'user-' || $1::int, '{admin}')`, id, r.URL)
+		r.exec(t, `INSERT INTO lead_scores (tenant_id, company_id, score, bucket, rationale)
+			SELECT $1, company_id, 0.95, 'high', 'CNR-B' FROM companies`, id)
+		r.exec(t, `INSERT INTO lead_features (tenant_id, company_id, features)
+			SELECT $1, company_id, '{"rule_id": 1, "note": "CNR-B"}' FROM companies`, id)
+		r.exec(t, `INSERT INTO contacts (tenant_id, company_id, name, phone) SELECT $1, company_id, 'CNR-B', 'CNR-B'
+			FROM companies`, id)
+		r.exec(t, `INSERT INTO lead_emails (tenant_id, company_id, email, is_primary)
+			SELECT $1, company_id, 'CNR-B@x.example', true FROM companies`, id)
+		r.exec(t, `INSERT INTO icp_rules (tenant_id, rule_id, name, payload)
+			SELECT $1, i, CASE i WHEN 1 THEN 'Same' WHEN 2 THEN 'Theirs' ELSE 'CNR-B' || i END, '{}'
+			FROM generate_series(1, 60) i`, id)
+		r.exec(t, `INSERT INTO enrichment_runs (tenant_id, run_id, status, error) SELECT $1::int, i, 'running', 'CNR-B'
+			FROM generate_series(1, 60) i`, id)
+		r.exec(t, `INSERT INTO tenant_users (tenant_id, user_id, issuer, subject, roles)
+			VALUES ($1::int, 'ann@acme.example', $2, 'user-' || $1::int, '{admin}')`, id, r.URL)
 		r.exec(t, `INSERT INTO audit_log (tenant_id, actor, action) VALUES ($1, 'CNR-B', 'CNR-B')`, id)
 		r.exec(t, `UPDATE onboarding_status SET status = 'error', error = 'CNR-B' WHERE tenant_id = $1`, id)
 		for range 3 {
@@ -132,7 +141,7 @@ func (r *rig) theirs(t *testing.T, busy bool) {
 	r.keepBusy(t, third)
 }
 
-// holdLocks leaves a transaction open that has the tenant's rows and advisory locks.
+// holdLocks opens a transaction that holds the tenant's rows and advisory locks until the test ends.
 func (r *rig) holdLocks(t *testing.T, id tenantid.ID) {
 	t.Helper()
 	tx, err := r.db.Owner.Begin(t.Context())
@@ -145,7 +154,7 @@ func (r *rig) holdLocks(t *testing.T, id tenantid.ID) {
 	require.NoError(t, err)
 }
 
-// keepBusy has the tenant ask for exports until the test ends.
+// keepBusy requests exports for the tenant until the test ends.
 func (r *rig) keepBusy(t *testing.T, id tenantid.ID) {
 	t.Helper()
 	token, stop := r.token("tenant_id", id, "sub", "busy"), make(chan struct{})
@@ -176,8 +185,8 @@ var (
 	anEvent = regexp.MustCompile(`(?m)^id: [0-9a-f]{24}$`) // a digest of a state with its time
 )
 
-// normal is an answer without what is never the same twice: ids of requests, times of day, secrets of a sign-in,
-// addresses.
+// normal returns the text of an answer without the parts that differ in every request: request ids, times, secrets of a
+// sign-in, addresses.
 func (r *rig) normal(a answer) string {
 	var out strings.Builder
 	fmt.Fprintln(&out, a.status)
@@ -198,8 +207,8 @@ func (r *rig) normal(a answer) string {
 	return strings.NewReplacer(r.URL, "ISSUER", r.web.URL, "API").Replace(text)
 }
 
-// Two worlds that are the same for tenant 1 and different for everybody else: each answer to tenant 1 is the same to
-// the byte.
+// Two worlds are the same for tenant 1 and differ for the other tenants: each answer to tenant 1 is the same in both,
+// byte for byte.
 func TestTwoWorlds(t *testing.T) {
 	t.Parallel()
 	asked := everyRoute()
@@ -212,7 +221,7 @@ func TestTwoWorlds(t *testing.T) {
 		token := r.token("tenant_id", own, "sub", "user-1", "roles", []string{"admin"})
 		for _, row := range httpapi.Routes() {
 			name := row.Method + " " + row.Path
-			require.NotEmpty(t, asked[name], "%s: say here what is to be asked of it", name)
+			require.NotEmpty(t, asked[name], "%s: add its requests to everyRoute", name)
 			for n, a := range asked[name] {
 				q := request{method: row.Method, path: strings.NewReplacer("{own}", "1", "{other}",
 					"2").Replace(a.path), token: token, body: a.body, header: a.header}

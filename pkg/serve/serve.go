@@ -206,7 +206,8 @@ func (d *daemon) newHandler(registry *prometheus.Registry, age *registerAge) *ht
 		DevBypass: cfg.Dev.AllowBypass, Streams: cfg.Quotas.Streams, UserStreams: cfg.Quotas.UserStreams,
 	}, httpapi.Deps{
 		Door: d.door, DB: d.db, Jobs: d.jobs, Onboarding: wire.Onboarding(cfg, d.db, d.jobs), Sessions: sessions,
-		Workspaces: d.workspaces, OdooSSO: d.odooTokens, Health: health.checkReady, Register: age.readAge, Log: d.opts.Log,
+		Workspaces: d.workspaces, OdooTokens: d.odooTokens, Health: health.checkReady, Register: age.readAge,
+		Log: d.opts.Log,
 	})
 }
 
