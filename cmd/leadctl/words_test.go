@@ -40,21 +40,13 @@ func pending() []string {
 
 		"pkg/doctor",
 
-		"pkg/jobs",
-
 		"pkg/keycloak",
 
-		"pkg/leads",
-
 		"pkg/odoo/crm",
-
-		"pkg/reseal",
 
 		"pkg/serve",
 
 		"pkg/sso",
-
-		"pkg/tenant",
 
 		"pkg/web",
 

@@ -38,7 +38,7 @@ type Client struct {
 	river    *river.Client[pgx.Tx]
 	tally    *tally
 	presence *presence
-	leave    func() // ends what Start began beside River
+	stopPresence    func() // ends what Start began beside River
 }
 
 // Options of New. Workers nil makes a client that lists, retries and cancels but works nothing.
@@ -78,7 +78,7 @@ func New(ctx context.Context, db *postgres.DB, opts Options) (*Client, error) {
 			cfg.Queues[name] = river.QueueConfig{MaxWorkers: parallel}
 		}
 	}
-	c := &Client{tally: counted, presence: newPresence(db, cmp.Or(opts.Log, cfg.Logger)), leave: func() {}}
+	c := &Client{tally: counted, presence: newPresence(db, cmp.Or(opts.Log, cfg.Logger)), stopPresence: func() {}}
 	cfg.ID = c.presence.id
 	if c.river, err = river.NewClient(riverpgxv5.New(pool), cfg); err != nil {
 		return nil, fault.New(fault.Internal, "job queue: %w", err)
@@ -88,21 +88,21 @@ func New(ctx context.Context, db *postgres.DB, opts Options) (*Client, error) {
 
 // Start works jobs until Stop.
 func (c *Client) Start(ctx context.Context) error {
-	if err := c.presence.arrive(ctx); err != nil {
+	if err := c.presence.takeLock(ctx); err != nil {
 		return err
 	}
 	// Not ctx itself: its end would abort running jobs at once, and Stop is what ends them gently.
 	if err := c.river.Start(context.WithoutCancel(ctx)); err != nil {
-		c.presence.leave()
+		c.presence.releaseLock()
 		return fault.New(fault.Unavailable, "job queue: %w", err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		c.presence.keep(ctx)
+		c.presence.watchPresence(ctx)
 	}()
-	c.leave = func() {
+	c.stopPresence = func() {
 		cancel()
 		<-ended
 	}
@@ -111,7 +111,7 @@ func (c *Client) Start(ctx context.Context) error {
 
 // Stop claims nothing more, lets what runs finish within SoftStop, then hands the rest back to the queue.
 func (c *Client) Stop(ctx context.Context) error {
-	defer c.leave() // last: whoever has left has no jobs
+	defer c.stopPresence() // last: whoever has left has no jobs
 	if err := c.river.Stop(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return fault.New(fault.Unavailable, "job queue: %w", err)
 	}
@@ -129,8 +129,8 @@ func (c *Client) Enqueue(ctx context.Context, tx postgres.SystemTx, args river.J
 	return res.Job.ID, !res.UniqueSkippedAsDuplicate, nil
 }
 
-// Working is the client that works the job of ctx, for work that makes more of it. Fault: Internal outside of a job.
-func Working(ctx context.Context) (*Client, error) {
+// QueueFrom is the client that works the job of ctx, for work that makes more of it. Fault: Internal outside of a job.
+func QueueFrom(ctx context.Context) (*Client, error) {
 	client, err := river.ClientFromContextSafely[pgx.Tx](ctx)
 	if err != nil {
 		return nil, fault.New(fault.Internal, "job queue: %w", err)

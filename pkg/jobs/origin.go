@@ -14,8 +14,8 @@ import (
 // origin carries the request that caused a job into the job's own log lines, so that one request id finds both.
 type origin struct{ river.MiddlewareDefaults }
 
-// caused are the attributes of a log line that go along with a job.
-func caused() []string { return []string{"request_id", "subject"} }
+// causeAttributes are the attributes of a log line that go along with a job.
+func causeAttributes() []string { return []string{"request_id", "subject"} }
 
 // metadataKey is where a job's row keeps them.
 const metadataKey = "leadctl"
@@ -24,7 +24,7 @@ const metadataKey = "leadctl"
 func (origin) InsertMany(ctx context.Context, many []*rivertype.JobInsertParams,
 	inner func(context.Context) ([]*rivertype.JobInsertResult, error)) ([]*rivertype.JobInsertResult, error) {
 	known := map[string]string{}
-	for _, key := range caused() {
+	for _, key := range causeAttributes() {
 		if value := logging.Value(ctx, key); value != "" {
 			known[key] = value
 		}
@@ -45,7 +45,7 @@ func (origin) Work(ctx context.Context, job *rivertype.JobRow, inner func(contex
 	known := map[string]string{}
 	if json.Unmarshal(job.Metadata, &metadata) == nil && metadata[metadataKey] != nil &&
 		json.Unmarshal(metadata[metadataKey], &known) == nil {
-		for _, key := range caused() {
+		for _, key := range causeAttributes() {
 			if known[key] != "" {
 				ctx = logging.With(ctx, slog.String(key, known[key]))
 			}

@@ -22,7 +22,7 @@ const presenceClass int32 = 0x6c656164
 // was absent so often in a row: one whose session broke looks as often, and is back before the others have counted to
 // three.
 const (
-	lookAgain   = 2 * time.Second
+	lookInterval   = 2 * time.Second
 	absentLooks = 3
 )
 
@@ -49,11 +49,11 @@ func newPresence(db *postgres.DB, log *slog.Logger) *presence {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails
 	key := int32(uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3]))
-	return &presence{db: db, id: "leadctl-" + hex.EncodeToString(b[:]), key: key, log: log, every: lookAgain}
+	return &presence{db: db, id: "leadctl-" + hex.EncodeToString(b[:]), key: key, log: log, every: lookInterval}
 }
 
-// arrive takes the lock. Faults: Unavailable; Operator behind a pooler.
-func (p *presence) arrive(ctx context.Context) error {
+// takeLock takes the lock. Faults: Unavailable; Operator behind a pooler.
+func (p *presence) takeLock(ctx context.Context) error {
 	release, ok, err := p.db.Lock(ctx, presenceClass, p.key)
 	if err == nil && !ok {
 		err = fault.New(fault.Conflict, "job queue: the lock of this process is taken")
@@ -62,32 +62,32 @@ func (p *presence) arrive(ctx context.Context) error {
 	return err
 }
 
-// keep holds the lock and looks for orphans until ctx ends; then it leaves.
-func (p *presence) keep(ctx context.Context) {
+// watchPresence holds the lock and looks for orphans until ctx ends; then it leaves.
+func (p *presence) watchPresence(ctx context.Context) {
 	tick := time.NewTicker(p.every)
 	defer tick.Stop()
-	defer func() { p.leave() }()
+	defer func() { p.releaseLock() }()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		if err := p.look(ctx); err != nil && ctx.Err() == nil {
+		if err := p.requeueOrphans(ctx); err != nil && ctx.Err() == nil {
 			p.log.WarnContext(ctx, "jobs of dead processes: not looked for", "error", err)
 		}
 	}
 }
 
-func (p *presence) leave() {
+func (p *presence) releaseLock() {
 	if p.release != nil {
 		p.release()
 		p.release = nil
 	}
 }
 
-// look comes back after a broken session, and hands on what has had no process for long enough.
-func (p *presence) look(ctx context.Context) error {
+// requeueOrphans comes back after a broken session, and hands on what has had no process for long enough.
+func (p *presence) requeueOrphans(ctx context.Context) error {
 	var here bool
 	found := map[orphan]int{}
 	err := p.db.InSystem(ctx, "orphaned jobs", func(ctx context.Context, tx postgres.SystemTx) error {
@@ -95,11 +95,11 @@ func (p *presence) look(ctx context.Context) error {
 			p.key).Scan(&here); err != nil {
 			return err
 		}
-		orphans, err := p.orphans(ctx, tx)
+		orphans, err := p.findOrphans(ctx, tx)
 		for _, o := range orphans {
 			found[o] = p.absent[o] + 1
 			if found[o] >= absentLooks && err == nil {
-				err = p.handOn(ctx, tx, o)
+				err = p.requeueJob(ctx, tx, o)
 			}
 		}
 		return err
@@ -109,8 +109,8 @@ func (p *presence) look(ctx context.Context) error {
 	}
 	p.absent = found
 	if !here {
-		p.leave()
-		return p.arrive(ctx)
+		p.releaseLock()
+		return p.takeLock(ctx)
 	}
 	return nil
 }
@@ -119,8 +119,8 @@ func (p *presence) look(ctx context.Context) error {
 const heldLock = `SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted AND l.classid = $1::int::oid
 	AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`
 
-// orphans are the running attempts whose process is not there.
-func (p *presence) orphans(ctx context.Context, tx postgres.SystemTx) ([]orphan, error) {
+// findOrphans are the running attempts whose process is not there.
+func (p *presence) findOrphans(ctx context.Context, tx postgres.SystemTx) ([]orphan, error) {
 	rows, err := tx.Query(ctx, fmt.Sprintf(`SELECT id, attempt FROM (
 			SELECT id, attempt, max_attempts, attempted_by[array_upper(attempted_by, 1)] AS process FROM %s.river_job WHERE state = 'running') j
 		WHERE attempt < max_attempts AND process ~ '^leadctl-[0-9a-f]{16}$' AND process <> $2
@@ -133,8 +133,8 @@ func (p *presence) orphans(ctx context.Context, tx postgres.SystemTx) ([]orphan,
 	})
 }
 
-// handOn is what River's rescuer does to a stuck job, but at once.
-func (p *presence) handOn(ctx context.Context, tx postgres.SystemTx, o orphan) error {
+// requeueJob is what River's rescuer does to a stuck job, but at once.
+func (p *presence) requeueJob(ctx context.Context, tx postgres.SystemTx, o orphan) error {
 	tag, err := tx.Exec(ctx, fmt.Sprintf(`UPDATE %s.river_job SET state = 'available', scheduled_at = now(),
 			errors = array_append(errors, jsonb_build_object('at', now(), 'attempt', attempt, 'error', 'the process that worked it died', 'trace', ''))
 		WHERE id = $1 AND attempt = $2 AND state = 'running'`, schema.JobsSchema), o.id, o.attempt)

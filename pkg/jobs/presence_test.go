@@ -72,7 +72,7 @@ func TestJobsOfDeadProcesses(t *testing.T) {
 		db, attempts := pgtest.New(t), make(chan int, 9)
 		dead := process(t, db, attempts)
 		begin(t, dead, attempts)
-		dead.leave() // all that PostgreSQL sees of a death: the session of the lock has ended
+		dead.stopPresence() // all that PostgreSQL sees of a death: the session of the lock has ended
 		process(t, db, attempts)
 		require.Equal(t, 2, <-attempts)
 		var reason string
@@ -97,9 +97,9 @@ func TestABrokenSessionIsNoDeath(t *testing.T) {
 		}
 	}
 	observer := newPresence(alive.presence.db, alive.presence.log)
-	require.NoError(t, observer.look(t.Context()))
+	require.NoError(t, observer.requeueOrphans(t.Context()))
 	require.Empty(t, observer.absent)
-	observer.leave()
+	observer.releaseLock()
 }
 
 // holder is the session that holds a process's lock, 0 for none.

@@ -33,7 +33,7 @@ func ScoredAfter(ctx context.Context, tx postgres.TenantTx, bucket string, limit
 	if err := checkLimit(limit); err != nil {
 		return nil, err
 	}
-	first := parts()[0]
+	first := scoreParts()[0]
 	more, args := "", []any(nil)
 	if after.AfterScore != nil {
 		more, args = ` AND s.score <= $1 AND (s.score < $1 OR s.company_id > $2)`,
@@ -65,7 +65,7 @@ ORDER BY ` + first.order
 // CountScored counts what ScoredAfter gives in all.
 func CountScored(ctx context.Context, tx postgres.TenantTx, bucket string) (n int64, err error) {
 	err = tx.QueryRow(ctx,
-		`SELECT count(*) FROM public.lead_scores s WHERE `+parts()[0].where+` AND ($1 = '' OR s.bucket = $1)`,
+		`SELECT count(*) FROM public.lead_scores s WHERE `+scoreParts()[0].where+` AND ($1 = '' OR s.bucket = $1)`,
 		bucket).Scan(&n)
 	return n, err
 }

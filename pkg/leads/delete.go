@@ -28,7 +28,7 @@ func DeleteRule(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, i
 func removeRule(ctx context.Context, tx postgres.TenantTx, name string, by tenant.By) (Rule, error) {
 	// Two callers may each delete one of the last two rules. The lock makes the second one see the first one's
 	// deletion.
-	if err := locked(ctx, tx, lockNumbers); err != nil {
+	if err := lockTenant(ctx, tx, lockNumbers); err != nil {
 		return Rule{}, err
 	}
 	rule, err := ShowRule(ctx, tx, name)

@@ -73,22 +73,22 @@ func Export(ctx context.Context, tx postgres.TenantTx, w io.Writer, format Forma
 		}
 	}
 	var args arguments
-	more, err := filter.sql(&args)
+	more, err := filter.filterSQL(&args)
 	if err != nil {
 		return Exported{}, err
 	}
 	out := &exporter{w: w, encoder: enc, buf: append(make([]byte, 0, chunk+4<<10), enc.head...)}
 	q := selection{limit: limit, more: more, text: true, dated: isPage(limit)}
-	for _, p := range parts() {
+	for _, p := range scoreParts() {
 		if limit != All && out.rows >= int64(limit) {
 			break
 		}
-		if err := out.query(ctx, tx, p.sql(q), args, q); err != nil {
+		if err := out.writeQuery(ctx, tx, p.selectSQL(q), args, q); err != nil {
 			return Exported{Rows: out.rows}, err
 		}
 	}
 	out.buf = append(out.buf, enc.tail...)
-	return Exported{out.rows, parseModified(out.modified)}, out.flush()
+	return Exported{out.rows, parseModified(out.modified)}, out.flushBuffer()
 }
 
 // Digest tells whole exports apart without making one: equal digests mean that the tenant has the same leads with the
@@ -100,7 +100,7 @@ func Digest(ctx context.Context, tx postgres.TenantTx, filter Filter) (digest st
 		return "", time.Time{}, err
 	}
 	var args arguments
-	more, err := filter.sql(&args)
+	more, err := filter.filterSQL(&args)
 	if err != nil {
 		return "", time.Time{}, err
 	}
@@ -109,7 +109,7 @@ func Digest(ctx context.Context, tx postgres.TenantTx, filter Filter) (digest st
 		float8send(s.score), s.bucket, s.rationale, coalesce(e.email, k.email), k.name, k.title, k.linkedin, k.phone), 0)), 0),
 		coalesce(max(` + modified + `)::text, '') FROM ` + selection{more: more}.wholeTables("true")
 	var at string
-	err = tx.QueryRow(ctx, sql, args.planned()...).Scan(&digest, &at)
+	err = tx.QueryRow(ctx, sql, args.plannedValues()...).Scan(&digest, &at)
 	return digest, parseModified([]byte(at)), err
 }
 
@@ -130,13 +130,13 @@ type exporter struct {
 	modified []byte
 }
 
-// query appends the rows of sql, whose values are all text, as long as there are fewer than the limit in all.
-func (e *exporter) query(ctx context.Context, tx postgres.TenantTx, sql string, args arguments, q selection) error {
+// writeQuery appends the rows of sql, whose values are all text, as long as there are fewer than the limit in all.
+func (e *exporter) writeQuery(ctx context.Context, tx postgres.TenantTx, sql string, args arguments, q selection) error {
 	if isPage(q.limit) {
 		return inIndexOrder(ctx, tx, sql, args.values, func(rows pgx.Rows) error { return e.appendRows(rows, q) })
 	}
 	// Planned for this tenant: a kept plan was made for another one's size.
-	rows, err := tx.Query(ctx, sql, args.planned()...)
+	rows, err := tx.Query(ctx, sql, args.plannedValues()...)
 	if err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func (e *exporter) appendRows(rows pgx.Rows, q selection) error {
 		e.buf = e.row(e.buf, values, e.rows == 0)
 		e.rows++
 		if len(e.buf) >= chunk {
-			if err := e.flush(); err != nil {
+			if err := e.flushBuffer(); err != nil {
 				return err
 			}
 		}
@@ -165,7 +165,7 @@ func (e *exporter) appendRows(rows pgx.Rows, q selection) error {
 	return rows.Err()
 }
 
-func (e *exporter) flush() error {
+func (e *exporter) flushBuffer() error {
 	_, err := e.w.Write(e.buf)
 	e.buf = e.buf[:0]
 	return err

@@ -12,7 +12,7 @@ import (
 // in the middle has most of the leads, so the line must not depend on the end of the transaction that reads them.
 func RecordExport(ctx context.Context, tx postgres.TenantTx, format Format, limit int, filter Filter,
 	by tenant.By) error {
-	detail := map[string]any{"format": string(format), "filter": filter.detail()}
+	detail := map[string]any{"format": string(format), "filter": filter.auditDetail()}
 	if limit != All {
 		detail["limit"] = limit
 	}
@@ -20,8 +20,8 @@ func RecordExport(ctx context.Context, tx postgres.TenantTx, format Format, limi
 		Object: tx.Tenant().String(), Detail: detail})
 }
 
-// detail is the filter for the audit log: the conditions that are set, by name.
-func (f Filter) detail() map[string]any {
+// auditDetail is the filter for the audit log: the conditions that are set, by name.
+func (f Filter) auditDetail() map[string]any {
 	set := map[string]any{}
 	for name, value := range map[string]string{"text": f.Text, "industry": f.Industry, "bucket": f.Bucket} {
 		if value != "" {

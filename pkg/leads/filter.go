@@ -29,7 +29,7 @@ func ParseFilter(bucket, industry, year string) (Filter, error) {
 		return Filter{}, err
 	}
 	f := Filter{Bucket: bucket, Industry: industry, Years: years}
-	_, err = f.sql(new(arguments))
+	_, err = f.filterSQL(new(arguments))
 	return f, err
 }
 
@@ -58,10 +58,10 @@ func parseYears(s string) (r Range, err error) {
 	return r, nil
 }
 
-// sql is the filter as further conditions on the scores s. The companies are looked up one by one, in the order of the
+// filterSQL is the filter as further conditions on the scores s. The companies are looked up one by one, in the order of the
 // scores, so that a page needs no more of them than it has to pass. Faults: Invalid naming the field.
-func (f Filter) sql(a *arguments) (more string, err error) {
-	company, err := f.ofCompany(a)
+func (f Filter) filterSQL(a *arguments) (more string, err error) {
+	company, err := f.companyConditions(a)
 	if err != nil {
 		return "", err
 	}
@@ -74,25 +74,25 @@ func (f Filter) sql(a *arguments) (more string, err error) {
 	case !slices.Contains(Buckets(), f.Bucket):
 		return "", fault.New(fault.Invalid, "bucket %.20q: not one of %s", f.Bucket, strings.Join(Buckets(), ", "))
 	default:
-		more += ` AND s.bucket = ` + a.add(f.Bucket)
+		more += ` AND s.bucket = ` + a.addValue(f.Bucket)
 	}
 	if m := f.MinScore; m != nil {
 		if math.IsNaN(*m) || *m < 0 || *m > 1 {
 			return "", fault.New(fault.Invalid, "least score: not from 0 to 1")
 		}
-		more += ` AND s.score < 'Infinity' AND s.score >= ` + a.add(*m) // NaN lies above every number
+		more += ` AND s.score < 'Infinity' AND s.score >= ` + a.addValue(*m) // NaN lies above every number
 	}
 	return more, nil
 }
 
-// ofCompany are the conditions that company c answers.
-func (f Filter) ofCompany(a *arguments) (conditions []string, err error) {
+// companyConditions are the conditions that company c answers.
+func (f Filter) companyConditions(a *arguments) (conditions []string, err error) {
 	if f.Text != "" {
 		if err := checkText(f.Text); err != nil {
 			return nil, fault.New(fault.Invalid, "name: %s", err.Error())
 		}
 		literal := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.TrimSpace(f.Text))
-		conditions = append(conditions, `c.name ILIKE `+a.add("%"+literal+"%"))
+		conditions = append(conditions, `c.name ILIKE `+a.addValue("%"+literal+"%"))
 	}
 	if f.Industry != "" {
 		if err := checkText(f.Industry); err != nil {

@@ -120,16 +120,16 @@ type Worker struct {
 func (w *Worker) Work(ctx context.Context, job *river.Job[JobArgs]) error {
 	args := job.Args
 	ctx = logging.With(ctx, slog.String("tenant_id", args.Tenant.String()), slog.Int64("job_id", job.ID))
-	due, err := w.begin(ctx, args)
+	due, err := w.beginJob(ctx, args)
 	if err != nil {
-		return w.failed(ctx, job, err)
+		return w.handleFailure(ctx, job, err)
 	}
 	if !due {
 		return nil
 	}
-	report, err := w.score(ctx, args)
+	report, err := w.scoreJob(ctx, args)
 	if err != nil {
-		return w.failed(ctx, job, err)
+		return w.handleFailure(ctx, job, err)
 	}
 	w.Log.InfoContext(ctx, "leads scored", "run_id", report.RunID, "full", report.Full, "candidates", report.Candidates,
 		"added", report.Added,
@@ -137,8 +137,8 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[JobArgs]) error {
 	return nil
 }
 
-// begin looks whether the tenant may be used, and marks the run that was asked for. due is false when it has been done.
-func (w *Worker) begin(ctx context.Context, args JobArgs) (due bool, err error) {
+// beginJob looks whether the tenant may be used, and marks the run that was asked for. due is false when it has been done.
+func (w *Worker) beginJob(ctx context.Context, args JobArgs) (due bool, err error) {
 	err = w.DB.InSystem(ctx, "begin scoring", func(ctx context.Context, tx postgres.SystemTx) error {
 		found, err := tenant.Find(ctx, tx, args.Tenant.String())
 		if err == nil {
@@ -156,7 +156,7 @@ func (w *Worker) begin(ctx context.Context, args JobArgs) (due bool, err error) 
 	return due, err
 }
 
-func (w *Worker) score(ctx context.Context, args JobArgs) (report ScoreReport, err error) {
+func (w *Worker) scoreJob(ctx context.Context, args JobArgs) (report ScoreReport, err error) {
 	weights, err := w.Weights()
 	if err != nil {
 		return report, err
@@ -174,8 +174,8 @@ func (w *Worker) score(ctx context.Context, args JobArgs) (report ScoreReport, e
 	return report, err
 }
 
-// failed decides between another try and the end of the run, which its tenant is told the reason of.
-func (w *Worker) failed(ctx context.Context, job *river.Job[JobArgs], cause error) error {
+// handleFailure decides between another try and the end of the run, which its tenant is told the reason of.
+func (w *Worker) handleFailure(ctx context.Context, job *river.Job[JobArgs], cause error) error {
 	if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) && job.Attempt < job.MaxAttempts {
 		return cause // this process is stopping; the job goes back
 	}

@@ -14,7 +14,7 @@ type arguments struct {
 	seen   map[string]string
 }
 
-func (a *arguments) add(v any) string {
+func (a *arguments) addValue(v any) string {
 	text, isText := v.(string)
 	if known, ok := a.seen[text]; ok && isText {
 		return known
@@ -30,14 +30,14 @@ func (a *arguments) add(v any) string {
 	return name
 }
 
-// planned has PostgreSQL plan the statement for these very values.
-func (a *arguments) planned() []any { return append([]any{pgx.QueryExecModeDescribeExec}, a.values...) }
+// plannedValues has PostgreSQL plan the statement for these very values.
+func (a *arguments) plannedValues() []any { return append([]any{pgx.QueryExecModeDescribeExec}, a.values...) }
 
 // condition is one demand of a profile as SQL over companies c. It is never NULL.
 type condition struct{ field, sql string }
 
-// conditions are the demands that cut companies, apart from being live.
-func (p Profile) conditions(a *arguments) []condition {
+// conditionsSQL are the demands that cut companies, apart from being live.
+func (p Profile) conditionsSQL(a *arguments) []condition {
 	var out []condition
 	add := func(field, sql string) {
 		if sql != "" {
@@ -57,16 +57,16 @@ func (p Profile) conditions(a *arguments) []condition {
 	add("incorporation_year", rangeSQL("c.incorporation_year", p.IncorporationYear, false, a))
 	add("employee_range", rangeSQL("c.employees_est", p.EmployeeRange, true, a))
 	add("entity_types", typesSQL(p.EntityTypes, a))
-	add("exclusions.industries", not(industriesSQL(p.Exclusions.Industries, a)))
-	add("exclusions.ssic_codes", not(codesSQL(p.Exclusions.SSICCodes, a)))
-	add("exclusions.entity_types", not(typesSQL(p.Exclusions.EntityTypes, a)))
-	add("exclusions.keywords", not(wordsSQL(p.Exclusions.Keywords, a)))
-	add("exclusions.uens", not(oneOfSQL("upper(c.uen)", p.Exclusions.UENs, strings.ToUpper, a)))
+	add("exclusions.industries", notSQL(industriesSQL(p.Exclusions.Industries, a)))
+	add("exclusions.ssic_codes", notSQL(codesSQL(p.Exclusions.SSICCodes, a)))
+	add("exclusions.entity_types", notSQL(typesSQL(p.Exclusions.EntityTypes, a)))
+	add("exclusions.keywords", notSQL(wordsSQL(p.Exclusions.Keywords, a)))
+	add("exclusions.uens", notSQL(oneOfSQL("upper(c.uen)", p.Exclusions.UENs, strings.ToUpper, a)))
 	return out
 }
 
-// where joins conditions to what a company must fulfil.
-func where(conditions []condition) string {
+// whereSQL joins conditions to what a company must fulfil.
+func whereSQL(conditions []condition) string {
 	sql := "c.live"
 	for _, c := range conditions {
 		sql += "\n      AND " + c.sql
@@ -74,7 +74,7 @@ func where(conditions []condition) string {
 	return sql
 }
 
-func not(sql string) string {
+func notSQL(sql string) string {
 	if sql == "" {
 		return ""
 	}
@@ -85,7 +85,7 @@ func not(sql string) string {
 func rangesSQL(ranges []codeRange, a *arguments) []string {
 	var out []string
 	for _, r := range ranges {
-		out = append(out, `c.industry_code COLLATE "C" >= `+a.add(r.lo)+` AND c.industry_code COLLATE "C" < `+a.add(
+		out = append(out, `c.industry_code COLLATE "C" >= `+a.addValue(r.lo)+` AND c.industry_code COLLATE "C" < `+a.addValue(
 			r.hi))
 	}
 	return out
@@ -135,7 +135,7 @@ func oneOfSQL(column string, values []string, form func(string) string, a *argum
 	for i, v := range values {
 		formed[i] = form(v)
 	}
-	return column + " = ANY (" + a.add(formed) + "::text[])"
+	return column + " = ANY (" + a.addValue(formed) + "::text[])"
 }
 
 func lowerTrimmed(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
@@ -145,7 +145,7 @@ func wordsSQL(words []string, a *arguments) string {
 	if len(words) == 0 {
 		return ""
 	}
-	return "c.name ~* " + a.add(wordsPattern(words)) + "::text"
+	return "c.name ~* " + a.addValue(wordsPattern(words)) + "::text"
 }
 
 // wordsPattern is a pattern of PostgreSQL whose first group is the word found. Signs at the ends of a word (C++) are no
@@ -159,15 +159,15 @@ func wordsPattern(words []string) string {
 }
 
 func rangeSQL(column string, r Range, orUnknown bool, a *arguments) string {
-	if !r.given() {
+	if !r.isSet() {
 		return ""
 	}
 	var both []string
 	if r.Min != nil {
-		both = append(both, column+" >= "+a.add(*r.Min)+"::int")
+		both = append(both, column+" >= "+a.addValue(*r.Min)+"::int")
 	}
 	if r.Max != nil {
-		both = append(both, column+" <= "+a.add(*r.Max)+"::int")
+		both = append(both, column+" <= "+a.addValue(*r.Max)+"::int")
 	}
 	sql := strings.Join(both, " AND ")
 	if orUnknown {

@@ -46,7 +46,7 @@ type Range struct {
 	Unknown map[string]jsontext.Value `json:",unknown" yaml:"-"` // refused: a bound that has no effect misleads
 }
 
-func (r Range) given() bool { return r.Min != nil || r.Max != nil }
+func (r Range) isSet() bool { return r.Min != nil || r.Max != nil }
 
 // Exclusions say which companies never fit.
 type Exclusions struct {
@@ -77,23 +77,23 @@ func ParseProfile(payload []byte) (Profile, error) {
 	if err := json.Unmarshal(payload, &p); err != nil {
 		return p, payloadFault(err)
 	}
-	return p, p.validate()
+	return p, p.checkProfile()
 }
 
 func payloadFault(err error) error {
 	var semantic *json.SemanticError
 	if errors.As(err, &semantic) {
-		return fault.New(fault.Invalid, "payload%s: a %s is not what goes here", dotted(semantic.JSONPointer),
+		return fault.New(fault.Invalid, "payload%s: a %s is not what goes here", pointerPath(semantic.JSONPointer),
 			semantic.JSONKind)
 	}
 	var syntactic *jsontext.SyntacticError
 	if errors.As(err, &syntactic) {
-		return fault.New(fault.Invalid, "payload%s: not valid JSON, or a name twice", dotted(syntactic.JSONPointer))
+		return fault.New(fault.Invalid, "payload%s: not valid JSON, or a name twice", pointerPath(syntactic.JSONPointer))
 	}
 	return fault.New(fault.Invalid, "payload: not valid JSON")
 }
 
-func dotted(p jsontext.Pointer) string {
+func pointerPath(p jsontext.Pointer) string {
 	var b strings.Builder
 	for token := range p.Tokens() {
 		b.WriteByte('.')
@@ -123,7 +123,7 @@ var (
 	uenShape = regexp.MustCompile(`^[0-9A-Za-z]{8,10}$`)
 )
 
-func (p Profile) validate() error {
+func (p Profile) checkProfile() error {
 	lists := []struct {
 		field  string
 		values []string
@@ -153,23 +153,23 @@ func (p Profile) validate() error {
 			}
 		}
 	}
-	if err := p.EmployeeRange.check("employee_range", 0, 10_000_000); err != nil {
+	if err := p.EmployeeRange.checkBounds("employee_range", 0, 10_000_000); err != nil {
 		return err
 	}
-	if err := p.IncorporationYear.check("incorporation_year", 1800, 2200); err != nil {
+	if err := p.IncorporationYear.checkBounds("incorporation_year", 1800, 2200); err != nil {
 		return err
 	}
-	return refuse("exclusions", p.Exclusions.Unknown)
+	return rejectUnknown("exclusions", p.Exclusions.Unknown)
 }
 
-func refuse(field string, unknown map[string]jsontext.Value) error {
+func rejectUnknown(field string, unknown map[string]jsontext.Value) error {
 	for _, name := range slices.Sorted(maps.Keys(unknown)) {
 		return fault.New(fault.Invalid, "payload.%s.%s: there is no such member", field, name)
 	}
 	return nil
 }
 
-func (r Range) check(field string, low, high int) error {
+func (r Range) checkBounds(field string, low, high int) error {
 	for name, v := range map[string]*int{"min": r.Min, "max": r.Max} {
 		if v != nil && (*v < low || *v > high) {
 			return fault.New(fault.Invalid, "payload.%s.%s %d: not from %d to %d", field, name, *v, low, high)
@@ -178,7 +178,7 @@ func (r Range) check(field string, low, high int) error {
 	if r.Min != nil && r.Max != nil && *r.Min > *r.Max {
 		return fault.New(fault.Invalid, "payload.%s: min %d is above max %d", field, *r.Min, *r.Max)
 	}
-	return refuse(field, r.Unknown)
+	return rejectUnknown(field, r.Unknown)
 }
 
 // checkText refuses what no name, word or title is.

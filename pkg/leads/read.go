@@ -17,7 +17,7 @@ import (
 // company_id. In one statement NaN and the infinities would come before every number.
 type part struct{ where, order, score string }
 
-func parts() [2]part {
+func scoreParts() [2]part {
 	return [2]part{
 		{`s.score < 'Infinity' AND s.score > '-Infinity'`, `s.score DESC NULLS LAST, s.company_id`, `s.score`},
 		{`(s.score IS NULL OR s.score >= 'Infinity' OR s.score = '-Infinity')`, `s.company_id`, `NULL::float8`},
@@ -40,8 +40,8 @@ type selection struct {
 const modified = `greatest(s.scored_at, c.updated_at, k.updated_at, e.updated_at,
     (SELECT r.ended_at FROM public.enrichment_runs r ORDER BY r.started_at DESC, r.run_id DESC LIMIT 1))`
 
-// columns are the lead's, from s, c, k (the contact) and e (the address to write to).
-func (q selection) columns(score string) string {
+// columnsSQL are the lead's, from s, c, k (the contact) and e (the address to write to).
+func (q selection) columnsSQL(score string) string {
 	numbers, dated := "", ""
 	if q.text {
 		numbers = "::text"
@@ -53,14 +53,14 @@ func (q selection) columns(score string) string {
   coalesce(e.email, k.email) AS primary_email, k.name AS contact_name, k.title AS contact_title, k.linkedin AS contact_linkedin, k.phone AS contact_phone` + dated
 }
 
-// sql asks for the leads of p. The limit of a page stands before the joins. It is part of the text, so that a plan
+// selectSQL asks for the leads of p. The limit of a page stands before the joins. It is part of the text, so that a plan
 // which PostgreSQL keeps is made for it.
-func (p part) sql(q selection) string {
+func (p part) selectSQL(q selection) string {
 	from := q.wholeTables(p.where)
 	if isPage(q.limit) {
 		from = q.rowByRow(p)
 	}
-	return q.columns(p.score) + `
+	return q.columnsSQL(p.score) + `
 FROM ` + from + `
 ORDER BY ` + p.order + limitSQL(q.limit)
 }
@@ -125,8 +125,8 @@ func (c Cursor) amongScored(a *arguments) string {
 	if c.AfterScore == nil {
 		return ""
 	}
-	score := a.add(*c.AfterScore)
-	return ` AND s.score <= ` + score + ` AND (s.score < ` + score + ` OR s.company_id > ` + a.add(c.AfterID) + `)`
+	score := a.addValue(*c.AfterScore)
+	return ` AND s.score <= ` + score + ` AND (s.score < ` + score + ` OR s.company_id > ` + a.addValue(c.AfterID) + `)`
 }
 
 // Page is a part of the leads, best first. NextCursor is nil on the last page.
@@ -168,7 +168,7 @@ func Latest(ctx context.Context, tx postgres.TenantTx, limit int, filter Filter,
 	if s := after.AfterScore; s != nil && (math.IsNaN(*s) || math.IsInf(*s, 0)) {
 		return Page{}, fault.New(fault.Invalid, "afterScore: not a finite number")
 	}
-	items, parts := []Lead{}, parts()
+	items, parts := []Lead{}, scoreParts()
 	if after.AfterScore != nil || after.AfterID == 0 {
 		if err := readLeads(ctx, tx, &items, parts[0], limit+1, filter, after.amongScored); err != nil {
 			return Page{}, err
@@ -177,7 +177,7 @@ func Latest(ctx context.Context, tx postgres.TenantTx, limit int, filter Filter,
 	}
 	if len(items) <= limit {
 		if err := readLeads(ctx, tx, &items, parts[1], limit+1, filter, func(a *arguments) string {
-			return ` AND s.company_id > ` + a.add(after.AfterID)
+			return ` AND s.company_id > ` + a.addValue(after.AfterID)
 		}); err != nil {
 			return Page{}, err
 		}
@@ -193,12 +193,12 @@ func Latest(ctx context.Context, tx postgres.TenantTx, limit int, filter Filter,
 func readLeads(ctx context.Context, tx postgres.TenantTx, into *[]Lead, p part, limit int, filter Filter,
 	behind func(*arguments) string) error {
 	var args arguments
-	more, err := filter.sql(&args)
+	more, err := filter.filterSQL(&args)
 	if err != nil {
 		return err
 	}
 	more += behind(&args)
-	return inIndexOrder(ctx, tx, p.sql(selection{limit: limit, more: more}), args.values,
+	return inIndexOrder(ctx, tx, p.selectSQL(selection{limit: limit, more: more}), args.values,
 		func(rows pgx.Rows) (err error) {
 			*into, err = pgx.AppendRows(*into, rows, pgx.RowToStructByName[Lead])
 			return err
@@ -244,7 +244,7 @@ func Candidates(ctx context.Context, tx postgres.TenantTx, limit int, industry s
 		sql += ` AND ` + industriesSQL([]string{industry}, &args)
 	}
 	if !after.AfterUpdatedAt.IsZero() {
-		at, id := args.add(after.AfterUpdatedAt), args.add(after.AfterID)
+		at, id := args.addValue(after.AfterUpdatedAt), args.addValue(after.AfterID)
 		sql += ` AND f.updated_at <= ` + at + ` AND (f.updated_at < ` + at + ` OR f.company_id > ` + id + `)`
 	}
 	type dated struct {

@@ -100,7 +100,7 @@ func storeRule(ctx context.Context, tx postgres.TenantTx, name string, payload [
 	if _, err := ParseProfile(payload); err != nil {
 		return Rule{}, err
 	}
-	if err := locked(ctx, tx, lockNumbers); err != nil {
+	if err := lockTenant(ctx, tx, lockNumbers); err != nil {
 		return Rule{}, err
 	}
 	detail := map[string]any{}
@@ -118,7 +118,7 @@ func storeRule(ctx context.Context, tx postgres.TenantTx, name string, payload [
 		WHERE r.payload <> excluded.payload`,
 		tx.Tenant(), name, payload, maxRules)
 	if err != nil {
-		return Rule{}, unstorable(err)
+		return Rule{}, storableFault(err)
 	}
 	r, err := ShowRule(ctx, tx, name)
 	if tag.RowsAffected() == 0 && fault.Is(err, fault.NotFound) {
@@ -134,8 +134,8 @@ func storeRule(ctx context.Context, tx postgres.TenantTx, name string, payload [
 		Detail: detail})
 }
 
-// unstorable names what jsonb refuses of valid JSON: \u0000, numbers beyond any size, nesting without end.
-func unstorable(err error) error {
+// storableFault names what jsonb refuses of valid JSON: \u0000, numbers beyond any size, nesting without end.
+func storableFault(err error) error {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && (strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "54")) {
 		return fault.New(fault.Invalid, "payload: holds a value that cannot be stored").Because(err)
@@ -143,8 +143,8 @@ func unstorable(err error) error {
 	return err
 }
 
-// locked makes this transaction the only one of its tenant that holds the lock of that class.
-func locked(ctx context.Context, tx postgres.TenantTx, class int32) error {
+// lockTenant makes this transaction the only one of its tenant that holds the lock of that class.
+func lockTenant(ctx context.Context, tx postgres.TenantTx, class int32) error {
 	_, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1, $2)`, class, int32(tx.Tenant()))
 	return err
 }

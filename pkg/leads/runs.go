@@ -36,7 +36,7 @@ const runColumns = `run_id, tenant_id, status, source, started_at, ended_at, cou
 
 // startRun inserts a run that waits to be begun. ScoreOptions.RunID finishes it.
 func startRun(ctx context.Context, tx postgres.TenantTx) (Run, error) {
-	if err := locked(ctx, tx, lockNumbers); err != nil {
+	if err := lockTenant(ctx, tx, lockNumbers); err != nil {
 		return Run{}, err
 	}
 	rows, err := tx.Query(ctx, `INSERT INTO public.enrichment_runs (tenant_id, run_id, status, source)
@@ -49,7 +49,7 @@ func startRun(ctx context.Context, tx postgres.TenantTx) (Run, error) {
 
 // waitingRun is the run that waits to be begun, or a new one.
 func waitingRun(ctx context.Context, tx postgres.TenantTx) (Run, error) {
-	if err := locked(ctx, tx, lockNumbers); err != nil {
+	if err := lockTenant(ctx, tx, lockNumbers); err != nil {
 		return Run{}, err
 	}
 	rows, err := tx.Query(ctx, `SELECT `+runColumns+` FROM public.enrichment_runs WHERE source = $1 AND status = $2
@@ -67,7 +67,7 @@ func waitingRun(ctx context.Context, tx postgres.TenantTx) (Run, error) {
 // beginRun marks a run as running and reports whether it is still to be done. It waits for whoever is just joining the
 // run: what they commit with it must be seen by the scoring that follows.
 func beginRun(ctx context.Context, tx postgres.TenantTx, id int32) (due bool, err error) {
-	if err := locked(ctx, tx, lockNumbers); err != nil {
+	if err := lockTenant(ctx, tx, lockNumbers); err != nil {
 		return false, err
 	}
 	tag, err := tx.Exec(ctx, `UPDATE public.enrichment_runs SET status = $2, started_at = clock_timestamp(),

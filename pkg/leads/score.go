@@ -78,20 +78,20 @@ func scoreTenant(ctx context.Context, tx postgres.TenantTx, opts ScoreOptions) (
 	if opts.Now.IsZero() {
 		opts.Now = time.Now()
 	}
-	if err := opts.Weights.check(); err != nil {
+	if err := opts.Weights.checkWeights(); err != nil {
 		return ScoreReport{}, err
 	}
 	if err := wholeTables(ctx, tx); err != nil {
 		return ScoreReport{}, err
 	}
-	if err := locked(ctx, tx, lockScores); err != nil {
+	if err := lockTenant(ctx, tx, lockScores); err != nil {
 		return ScoreReport{}, err
 	}
 	rules, skipped, err := readableRules(ctx, tx)
 	if err != nil {
 		return ScoreReport{}, err
 	}
-	now := progress{Basis: basis(rules, opts)}
+	now := progress{Basis: scoreBasis(rules, opts)}
 	if err := tx.QueryRow(ctx, `SELECT max(updated_at) FROM public.companies`).Scan(&now.Seen); err != nil {
 		return ScoreReport{}, err
 	}
@@ -132,8 +132,8 @@ func readableRules(ctx context.Context, tx postgres.TenantTx) (out []readRule, s
 	return out, skipped, nil
 }
 
-// basis changes whenever the scores of companies that did not change would.
-func basis(rules []readRule, opts ScoreOptions) string {
+// scoreBasis changes whenever the scores of companies that did not change would.
+func scoreBasis(rules []readRule, opts ScoreOptions) string {
 	h := sha256.New()
 	enc := json.NewEncoder(h) // of our own structs: it cannot fail
 	_ = enc.Encode(opts.Weights)
@@ -169,7 +169,7 @@ func applyScores(ctx context.Context, tx postgres.TenantTx, rules []readRule, op
 	var args arguments
 	sql := scoreStatement(&args, tx.Tenant(), rules, opts, since)
 	// Planned for these values: a plan kept for any rule and any tenant would be a bad one.
-	rows, err := tx.Query(ctx, sql, args.planned()...)
+	rows, err := tx.Query(ctx, sql, args.plannedValues()...)
 	if err != nil {
 		return ScoreReport{}, err
 	}
@@ -179,21 +179,21 @@ func applyScores(ctx context.Context, tx postgres.TenantTx, rules []readRule, op
 func scoreStatement(a *arguments, id TenantID, rules []readRule, opts ScoreOptions, since *time.Time) string {
 	codes, titles, _ := divisionArrays()
 	var values, objects, reasons, possible, reached, keys []string
-	for _, f := range opts.Weights.features() {
-		weight := a.add(f.weight) + "::float8"
+	for _, f := range opts.Weights.scoreFeatures() {
+		weight := a.addValue(f.weight) + "::float8"
 		values = append(values, "round("+f.value+" * 100) / 100 AS v_"+f.name)
 		objects = append(objects, "'"+f.name+"', p.v_"+f.name)
 		possible = append(possible, "CASE WHEN p.v_"+f.name+" IS NULL THEN 0 ELSE "+weight+" END")
 		reached = append(reached, "coalesce(p.v_"+f.name+", 0) * "+weight)
 		reasons = append(reasons, "CASE WHEN p.v_"+f.name+" IS NOT NULL THEN concat("+f.says+
-			", ' (', "+whole("100 * p.v_"+f.name+" * "+weight+" / p.possible")+", ' of ', "+whole(
+			", ' (', "+roundSQL("100 * p.v_"+f.name+" * "+weight+" / p.possible")+", ' of ', "+roundSQL(
 			"100 * "+weight+" / p.possible")+", ')') END")
 		keys = append(keys, f.name)
 	}
 	// gives the columns when there is no rule
-	picked := []string{pick(readRule{}, []condition{{"", "false"}}, opts.Now.Year(), a)}
+	picked := []string{pickSQL(readRule{}, []condition{{"", "false"}}, opts.Now.Year(), a)}
 	for _, r := range rules {
-		picked = append(picked, pick(r, append(r.profile.conditions(a), changedSince(since, a)...), opts.Now.Year(), a))
+		picked = append(picked, pickSQL(r, append(r.profile.conditionsSQL(a), changedSince(since, a)...), opts.Now.Year(), a))
 	}
 	distinct, order := "", ""
 	if len(rules) > 1 {
@@ -202,35 +202,35 @@ func scoreStatement(a *arguments, id TenantID, rules []readRule, opts ScoreOptio
 	changedS, changedF := "", ""
 	if since != nil {
 		changed := " AND %s.company_id IN (SELECT company_id FROM public.companies WHERE updated_at >= " +
-			a.add(*since) + "::timestamptz)"
+			a.addValue(*since) + "::timestamptz)"
 		changedS, changedF = fmt.Sprintf(changed, "s"), fmt.Sprintf(changed, "f")
 	}
 	return strings.NewReplacer(
-		"{divisions}", a.add(codes), "{titles}", a.add(titles), "{picked}", strings.Join(picked, "\n  UNION ALL\n  "),
+		"{divisions}", a.addValue(codes), "{titles}", a.addValue(titles), "{picked}", strings.Join(picked, "\n  UNION ALL\n  "),
 		"{values}", strings.Join(values, ", "), "{features}", strings.Join(objects, ", "), "{reasons}",
 		strings.Join(reasons, ", "),
 		"{possible}", strings.Join(possible, " + "), "{reached}", strings.Join(reached, " + "),
-		"{high}", a.add(opts.Weights.High), "{medium}", a.add(opts.Weights.Medium), "{version}",
-		a.add(opts.Weights.Version)+"::text",
-		"{tenant}", a.add(id)+"::int", "{source}", a.add(Source)+"::text", "{keys}",
-		a.add(append(keys, "rule", "rule_id"))+"::text[]",
-		"{percent}", whole("100 * p.score"), "{distinct}", distinct, "{order}", order, "{changed_s}", changedS,
+		"{high}", a.addValue(opts.Weights.High), "{medium}", a.addValue(opts.Weights.Medium), "{version}",
+		a.addValue(opts.Weights.Version)+"::text",
+		"{tenant}", a.addValue(id)+"::int", "{source}", a.addValue(Source)+"::text", "{keys}",
+		a.addValue(append(keys, "rule", "rule_id"))+"::text[]",
+		"{percent}", roundSQL("100 * p.score"), "{distinct}", distinct, "{order}", order, "{changed_s}", changedS,
 		"{changed_f}", changedF,
 	).Replace(scoreSQL)
 }
 
-// whole rounds half up; PostgreSQL's cast rounds half to even, and points would not add up.
-func whole(sql string) string { return "floor(" + sql + " + 0.5)::int" }
+// roundSQL rounds half up; PostgreSQL's cast rounds half to even, and points would not add up.
+func roundSQL(sql string) string { return "floor(" + sql + " + 0.5)::int" }
 
 func changedSince(since *time.Time, a *arguments) []condition {
 	if since == nil {
 		return nil
 	}
-	return []condition{{"changed", "c.updated_at >= " + a.add(*since) + "::timestamptz"}}
+	return []condition{{"changed", "c.updated_at >= " + a.addValue(*since) + "::timestamptz"}}
 }
 
-// pick selects the companies of one rule with what the features need to know about both.
-func pick(r readRule, conditions []condition, year int, a *arguments) string {
+// pickSQL selects the companies of one rule with what the features need to know about both.
+func pickSQL(r readRule, conditions []condition, year int, a *arguments) string {
 	p := r.profile
 	industry := "NULL"
 	switch codes, industries := len(p.SSICCodes) > 0, len(p.Industries) > 0; {
@@ -241,13 +241,13 @@ func pick(r readRule, conditions []condition, year int, a *arguments) string {
 	}
 	word := "NULL"
 	if len(p.Keywords) > 0 {
-		word = "substring(c.name from " + a.add("(?i)"+wordsPattern(p.Keywords)) + "::text)"
+		word = "substring(c.name from " + a.addValue("(?i)"+wordsPattern(p.Keywords)) + "::text)"
 	}
 	return `SELECT c.company_id, c.industry_code AS code, c.industry_norm, c.incorporation_year AS year, c.employees_est AS employees,
     nullif(c.website_domain, '') AS domain, c.entity_type, lower(c.entity_status) AS status,
-    ` + a.add(r.id) + `::int AS rule_id, ` + a.add(r.name) + `::text AS rule, ` + a.add(year) + `::int AS this_year,
-    ` + a.add(p.IncorporationYear.Min) + `::int AS from_year, ` + a.add(p.IncorporationYear.Max) + `::int AS to_year,
-    ` + a.add(p.EmployeeRange.given()) + `::bool AS wants_size, ` + a.add(len(p.EntityTypes) > 0) + `::bool AS wants_type,
-    ` + a.add(len(p.Keywords) > 0) + `::bool AS wants_words, ` + industry + `::float8 AS industry, ` + word + `::text AS word
-  FROM public.companies c WHERE ` + where(conditions)
+    ` + a.addValue(r.id) + `::int AS rule_id, ` + a.addValue(r.name) + `::text AS rule, ` + a.addValue(year) + `::int AS this_year,
+    ` + a.addValue(p.IncorporationYear.Min) + `::int AS from_year, ` + a.addValue(p.IncorporationYear.Max) + `::int AS to_year,
+    ` + a.addValue(p.EmployeeRange.isSet()) + `::bool AS wants_size, ` + a.addValue(len(p.EntityTypes) > 0) + `::bool AS wants_type,
+    ` + a.addValue(len(p.Keywords) > 0) + `::bool AS wants_words, ` + industry + `::float8 AS industry, ` + word + `::text AS word
+  FROM public.companies c WHERE ` + whereSQL(conditions)
 }

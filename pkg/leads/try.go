@@ -37,13 +37,13 @@ func TryProfile(ctx context.Context, tx postgres.TenantTx, p Profile) (Trial, er
 		return Trial{}, err
 	}
 	var args arguments
-	conditions := p.conditions(&args)
+	conditions := p.conditionsSQL(&args)
 	counts := make([]int64, 2+2*len(conditions))
 	into := make([]any, len(counts))
 	for i := range counts {
 		into[i] = &counts[i]
 	}
-	err := tx.QueryRow(ctx, trialSQL(conditions), args.planned()...).Scan(into...)
+	err := tx.QueryRow(ctx, trialSQL(conditions), args.plannedValues()...).Scan(into...)
 	if err != nil {
 		return Trial{}, err
 	}
@@ -58,7 +58,7 @@ func TryProfile(ctx context.Context, tx postgres.TenantTx, p Profile) (Trial, er
 	}
 	rows, err := tx.Query(ctx,
 		`SELECT c.company_id, c.name, c.industry_norm, c.website_domain, c.last_seen FROM public.companies c WHERE `+
-			where(conditions)+` ORDER BY c.company_id LIMIT `+strconv.Itoa(sampleSize), args.planned()...)
+			whereSQL(conditions)+` ORDER BY c.company_id LIMIT `+strconv.Itoa(sampleSize), args.plannedValues()...)
 	if err != nil {
 		return Trial{}, err
 	}

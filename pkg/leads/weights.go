@@ -60,10 +60,10 @@ func ParseWeights(entries []string) (Weights, error) {
 			"weights: changed ones need a version of their own").WithHint(
 			"add version=NAME, and another NAME with every change")
 	}
-	return w, w.check()
+	return w, w.checkWeights()
 }
 
-func (w Weights) check() error {
+func (w Weights) checkWeights() error {
 	// Age, form, website and standing are judged for every company, so their sum keeps every score defined.
 	always := w.Age + w.Form + w.Website + w.Standing
 	for name, v := range map[string]float64{"industry": w.Industry, "keywords": w.Keywords, "age": w.Age,
@@ -93,7 +93,7 @@ type feature struct {
 	says   string
 }
 
-func (w Weights) features() []feature {
+func (w Weights) scoreFeatures() []feature {
 	return []feature{
 		{"industry", w.Industry, `p.industry`,
 			`coalesce(p.title || ' (SSIC ' || p.code || ')', p.industry_norm) || CASE WHEN p.industry = 1 THEN ' is the business asked for' ELSE ' is in an industry asked for' END`},

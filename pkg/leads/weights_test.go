@@ -14,7 +14,7 @@ func TestDocumentedWeights(t *testing.T) {
 	text, err := os.ReadFile("../../docs/scoring.md")
 	require.NoError(t, err)
 	w := DefaultWeights()
-	for _, f := range w.features() {
+	for _, f := range w.scoreFeatures() {
 		require.Regexp(t, fmt.Sprintf(`(?m)^\| %s( ○)? \| %v \|`, f.name, f.weight), string(text))
 	}
 	require.Contains(t, string(text), fmt.Sprintf("`high` from %v, `medium` from %v", w.High, w.Medium))

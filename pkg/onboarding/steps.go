@@ -114,7 +114,7 @@ func enqueueLateUsers(ctx context.Context, tx postgres.SystemTx, t *task) error 
 	if err != nil || len(late) == 0 {
 		return err
 	}
-	queue, err := jobs.Working(ctx)
+	queue, err := jobs.QueueFrom(ctx)
 	if err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func ensureBaseline(ctx context.Context, t *task) error {
 
 // icpTemplate gives a tenant without a profile the default one, which enqueues a scoring.
 func icpTemplate(ctx context.Context, t *task) error {
-	queue, err := jobs.Working(ctx)
+	queue, err := jobs.QueueFrom(ctx)
 	if err != nil {
 		return err
 	}

@@ -31,8 +31,8 @@ const (
 	whereAtMost = 10
 )
 
-// columns are all columns with sealed values in the database.
-func columns() []secret.Column {
+// sealedColumns are all columns with sealed values in the database.
+func sealedColumns() []secret.Column {
 	return append(workspace.SealedColumns(), websession.SealedColumns()...)
 }
 
@@ -45,12 +45,12 @@ func Reseal(ctx context.Context, db *postgres.DB, keys *secret.Keyring, dryRun b
 	var out []Column
 	recorded := dryRun
 	var values int64
-	for _, c := range columns() {
+	for _, c := range sealedColumns() {
 		sum := Column{Column: c.Table + "." + c.Value, Where: []string{}}
 		var after any
 		for more := true; more; {
 			err := db.InSystem(ctx, "seal anew", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-				if after, more, err = resealSome(ctx, tx, keys, c, after, dryRun, &sum); err != nil || recorded ||
+				if after, more, err = resealRows(ctx, tx, keys, c, after, dryRun, &sum); err != nil || recorded ||
 					sum.Moved == 0 {
 					return err
 				}
@@ -74,8 +74,8 @@ type sealedValue struct {
 	text   string
 }
 
-// resealSome takes the values whose key comes after the given one; more is false when there are no others.
-func resealSome(ctx context.Context, tx postgres.SystemTx, keys *secret.Keyring, c secret.Column, after any,
+// resealRows takes the values whose key comes after the given one; more is false when there are no others.
+func resealRows(ctx context.Context, tx postgres.SystemTx, keys *secret.Keyring, c secret.Column, after any,
 	dryRun bool, sum *Column) (last any, more bool, err error) {
 	list, err := sealedValues(ctx, tx, c, after)
 	if err != nil || len(list) == 0 {
@@ -89,7 +89,7 @@ func resealSome(ctx context.Context, tx postgres.SystemTx, keys *secret.Keyring,
 		}
 		text, err := keys.Open(v.text, c.Purpose, v.tenant)
 		if err != nil {
-			counts.fail(c, v)
+			counts.recordFailure(c, v)
 			continue
 		}
 		counts.Moved++
@@ -128,7 +128,7 @@ func sealedValues(ctx context.Context, tx postgres.SystemTx, c secret.Column, af
 	})
 }
 
-func (r *Column) fail(c secret.Column, v sealedValue) {
+func (r *Column) recordFailure(c secret.Column, v sealedValue) {
 	r.Failed++
 	if len(r.Where) >= whereAtMost {
 		return

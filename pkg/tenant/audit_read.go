@@ -43,14 +43,14 @@ func Acts(ctx context.Context, tx postgres.SystemTx, f ActFilter) ([]Recorded, e
 	if f.Limit < 1 || f.Limit > 10_000 {
 		return nil, fault.New(fault.Invalid, "limit %d: must be between 1 and 10000", f.Limit)
 	}
-	rows, err := tx.Query(ctx, selectActs, f.arguments()...)
+	rows, err := tx.Query(ctx, selectActs, f.queryArguments()...)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowToStructByName[Recorded])
 }
 
-func (f ActFilter) arguments() []any {
+func (f ActFilter) queryArguments() []any {
 	var until *time.Time
 	if !f.Until.IsZero() {
 		until = &f.Until

@@ -4,4 +4,4 @@ package tenant
 const SelectActs = selectActs
 
 // Arguments are those of SelectActs.
-func (f ActFilter) Arguments() []any { return f.arguments() }
+func (f ActFilter) Arguments() []any { return f.queryArguments() }

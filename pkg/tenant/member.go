@@ -119,14 +119,14 @@ func IsMember(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity
 	return known, err
 }
 
-// open is an invitation that somebody may still come to.
-const open = `issuer IS NULL AND (invited_until IS NULL OR invited_until > now())`
+// openInvitation is an invitation that somebody may still come to.
+const openInvitation = `issuer IS NULL AND (invited_until IS NULL OR invited_until > now())`
 
 // InvitedTo finds the tenant where the identity's e-mail was added and nobody has signed in with it yet. With several,
 // none is chosen: found is false and a claim has to decide. The e-mail must have been verified: the caller checks.
 func InvitedTo(ctx context.Context, tx postgres.SystemTx, who sso.Identity) (t Tenant, found bool, err error) {
 	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM tenants WHERE status = 'active' AND tenant_id IN (
-		SELECT tenant_id FROM tenant_users WHERE lower(user_id) = lower($1) AND `+open+`) LIMIT 2`, who.Email)
+		SELECT tenant_id FROM tenant_users WHERE lower(user_id) = lower($1) AND `+openInvitation+`) LIMIT 2`, who.Email)
 	if err != nil {
 		return Tenant{}, false, err
 	}
@@ -148,7 +148,7 @@ func Join(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity, ro
 
 func storeMember(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity, roles []string) error {
 	// An invitation that has ended gives nothing, not even its roles.
-	if _, err := tx.Exec(ctx, `DELETE FROM tenant_users WHERE tenant_id = $1 AND lower(user_id) = lower($2) AND issuer IS NULL AND NOT (`+open+`)`, id, who.Email); err != nil {
+	if _, err := tx.Exec(ctx, `DELETE FROM tenant_users WHERE tenant_id = $1 AND lower(user_id) = lower($2) AND issuer IS NULL AND NOT (`+openInvitation+`)`, id, who.Email); err != nil {
 		return err
 	}
 	tag, err := tx.Exec(ctx, `UPDATE tenant_users SET issuer = $3, subject = $4, invited_until = NULL

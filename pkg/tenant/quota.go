@@ -21,22 +21,22 @@ func (q Quotas) Within(ctx context.Context, tx postgres.SystemTx, id ID, change 
 	if _, err := tx.Exec(ctx, `SELECT FROM tenants WHERE tenant_id = $1 FOR NO KEY UPDATE`, id); err != nil {
 		return err
 	}
-	members, invitations, err := counted(ctx, tx, id)
+	members, invitations, err := countMembers(ctx, tx, id)
 	if err != nil {
 		return err
 	}
 	if err := change(); err != nil {
 		return err
 	}
-	nowMembers, nowInvitations, err := counted(ctx, tx, id)
+	nowMembers, nowInvitations, err := countMembers(ctx, tx, id)
 	switch {
 	case err != nil:
 		return err
-	case nowMembers > members && exceeds(nowMembers, q.Members):
+	case nowMembers > members && exceedsQuota(nowMembers, q.Members):
 		return fault.New(fault.Conflict, "tenant %s: it has %d users, which is the most", id,
 			members).WithCode("QUOTA_MEMBERS").
 			WithHint("an operator can remove users (`leadctl tenant user remove`), or raise quotas.members")
-	case nowInvitations > invitations && exceeds(nowInvitations, q.Invitations):
+	case nowInvitations > invitations && exceedsQuota(nowInvitations, q.Invitations):
 		return fault.New(fault.Conflict, "tenant %s: %d invitations are open, which is the most", id,
 			invitations).WithCode("QUOTA_INVITATIONS").
 			WithHint("wait until some are used or end, take one back with `leadctl tenant user remove`, or raise " +
@@ -45,11 +45,11 @@ func (q Quotas) Within(ctx context.Context, tx postgres.SystemTx, id ID, change 
 	return nil
 }
 
-func exceeds(n, most int) bool { return most > 0 && n > most }
+func exceedsQuota(n, most int) bool { return most > 0 && n > most }
 
-// counted leaves out invitations that have ended.
-func counted(ctx context.Context, tx postgres.SystemTx, id ID) (members, invitations int, err error) {
-	err = tx.QueryRow(ctx, `SELECT count(*) FILTER (WHERE issuer IS NOT NULL OR `+open+`), count(*) FILTER (WHERE invited_until IS NOT NULL AND `+open+`)
+// countMembers leaves out invitations that have ended.
+func countMembers(ctx context.Context, tx postgres.SystemTx, id ID) (members, invitations int, err error) {
+	err = tx.QueryRow(ctx, `SELECT count(*) FILTER (WHERE issuer IS NOT NULL OR `+openInvitation+`), count(*) FILTER (WHERE invited_until IS NOT NULL AND `+openInvitation+`)
 		FROM tenant_users WHERE tenant_id = $1`, id).Scan(&members, &invitations)
 	return members, invitations, err
 }

@@ -41,16 +41,16 @@ func Resolve(ctx context.Context, tx postgres.SystemTx, who sso.Identity) (Princ
 	if err := who.ClaimFault(); err != nil {
 		return Principal{Identity: who}, err
 	}
-	found, err := candidates(ctx, tx, who)
+	found, err := findCandidates(ctx, tx, who)
 	if err != nil {
 		return Principal{Identity: who}, err
 	}
 	if len(found) != 1 {
-		return Principal{Identity: who}, unresolved(who, len(found))
+		return Principal{Identity: who}, unresolvedFault(who, len(found))
 	}
 	p := Principal{Identity: who, Tenant: found[0].Tenant, Roles: who.Roles}
 	if !who.RolesClaimPresent {
-		p.Roles = stored(found[0].Roles)
+		p.Roles = parseRoles(found[0].Roles)
 	}
 	return p, p.Tenant.Usable()
 }
@@ -60,9 +60,9 @@ type candidate struct {
 	Roles []string `db:"roles"`
 }
 
-// candidates are the tenants that the identity may mean, with its stored roles in each: one statement, whatever the
+// findCandidates are the tenants that the identity may mean, with its stored roles in each: one statement, whatever the
 // claim.
-func candidates(ctx context.Context, tx postgres.SystemTx, who sso.Identity) ([]candidate, error) {
+func findCandidates(ctx context.Context, tx postgres.SystemTx, who sso.Identity) ([]candidate, error) {
 	sql := `SELECT t.tenant_id, t.name, t.status, t.external_id, t.created_at, coalesce(u.roles, '{}') AS roles
 		FROM tenants t LEFT JOIN tenant_users u ON u.tenant_id = t.tenant_id AND u.issuer = $1 AND u.subject = $2`
 	args := []any{who.Issuer, who.Subject}
@@ -82,7 +82,7 @@ func candidates(ctx context.Context, tx postgres.SystemTx, who sso.Identity) ([]
 	return pgx.CollectRows(rows, pgx.RowToStructByName[candidate])
 }
 
-func unresolved(who sso.Identity, n int) error {
+func unresolvedFault(who sso.Identity, n int) error {
 	switch {
 	case n > 1:
 		return fault.New(fault.Denied, "several tenants: the token has to name one").WithCode("TENANT_REQUIRED").
@@ -95,7 +95,7 @@ func unresolved(who sso.Identity, n int) error {
 		WithHint("sign in once through POST /onboarding/first_login, or add a tenant_id claim at the identity provider")
 }
 
-func stored(names []string) (roles []sso.Role) {
+func parseRoles(names []string) (roles []sso.Role) {
 	for _, n := range names {
 		if r := sso.Role(n); r.Valid() {
 			roles = append(roles, r)

@@ -56,7 +56,7 @@ const columns = `tenant_id, name, status, external_id, created_at`
 var externalID = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`)
 
 // Names that would be taken for something else in URLs, database names and conversation.
-func reserved(name string) bool {
+func isReserved(name string) bool {
 	switch strings.ToLower(name) {
 	case "www", "admin", "root", "postgres", "template0", "template1", "leadctl", "public", "all", "system":
 		return true
@@ -64,19 +64,19 @@ func reserved(name string) bool {
 	return false
 }
 
-// spelled is a name as it is kept: of the ways to write é, one.
-func spelled(name string) string { return norm.NFC.String(strings.TrimSpace(name)) }
+// normalizeName is a name as it is kept: of the ways to write é, one.
+func normalizeName(name string) string { return norm.NFC.String(strings.TrimSpace(name)) }
 
 // Create makes an active tenant. externalID "" makes one that no claim names.
 // Faults: Invalid for a name or external id that cannot be one, Conflict when the external id is taken.
 func Create(ctx context.Context, tx postgres.SystemTx, name, external string, by By) (Tenant, error) {
-	name = spelled(name)
+	name = normalizeName(name)
 	switch {
 	case name == "" || len(name) > 200 || !utf8.ValidString(name) ||
 		strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) }):
 		return Tenant{}, fault.New(fault.Invalid,
 			"tenant name %q: empty, longer than 200 bytes, or with characters that nobody sees", name)
-	case reserved(name) || reserved(external):
+	case isReserved(name) || isReserved(external):
 		return Tenant{}, fault.New(fault.Invalid, "tenant name %q: reserved", name)
 	case external != "" && !externalID.MatchString(external):
 		return Tenant{}, fault.New(fault.Invalid, "external id %q: a letter, then up to 62 letters, digits, _ or -",
@@ -164,7 +164,7 @@ func FindSame(ctx context.Context, tx postgres.SystemTx, name, external, email s
 		return t, err == nil, err
 	}
 	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM tenants WHERE name = $1 AND external_id IS NULL AND status <> 'deleted'
-		AND EXISTS (SELECT 1 FROM tenant_users u WHERE u.tenant_id = tenants.tenant_id AND u.user_id = lower($2)) ORDER BY tenant_id LIMIT 1`, spelled(name), email)
+		AND EXISTS (SELECT 1 FROM tenant_users u WHERE u.tenant_id = tenants.tenant_id AND u.user_id = lower($2)) ORDER BY tenant_id LIMIT 1`, normalizeName(name), email)
 	if err != nil {
 		return Tenant{}, false, err
 	}

@@ -139,7 +139,7 @@ func pushAfterScoring(spaces *workspace.Service) func(context.Context, postgres.
 		return nil
 	}
 	return func(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) error {
-		queue, err := jobs.Working(ctx)
+		queue, err := jobs.QueueFrom(ctx)
 		if err == nil {
 			_, _, err = queue.Enqueue(ctx, tx, workspace.PushArgs{Tenant: id})
 		}
@@ -166,7 +166,7 @@ func Companies(ctx context.Context, db *postgres.DB, queue *jobs.Client, rep acr
 
 func refreshAfterIngest(db *postgres.DB, log *slog.Logger) func(context.Context, acra.Report) error {
 	return func(ctx context.Context, rep acra.Report) error {
-		queue, err := jobs.Working(ctx)
+		queue, err := jobs.QueueFrom(ctx)
 		if err != nil {
 			return err
 		}
