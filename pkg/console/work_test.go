@@ -205,7 +205,7 @@ func TestAProfileIsDeleted(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, alice.post("/profiles/delete", "name", "Cafés & <Bars>").status)
 	last := alice.post("/profiles/delete", "name", "Default")
 	require.Equal(t, http.StatusConflict, last.status)
-	require.Contains(t, last.body, "make another rule first")
+	require.Contains(t, last.body, "create another rule first")
 	require.Contains(t, alice.get("/profiles").body, "Default")
 
 	vera := s.browser(t)

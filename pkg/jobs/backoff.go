@@ -7,7 +7,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Transient reports whether the same work can succeed later without anybody changing anything.
+// Transient reports whether the same work can succeed later without a change.
 func Transient(err error) bool {
 	switch fault.KindOf(err) {
 	case fault.Unavailable, fault.Interrupted, fault.Conflict, fault.Internal:
@@ -16,8 +16,8 @@ func Transient(err error) bool {
 	return false
 }
 
-// Backoff is how long a job waits after so many attempts: first, twice that and so on, most at last, each of them give
-// or take half, so that what failed together does not come back together.
+// Backoff returns how long a job waits after its nth attempt: first, doubled after each attempt, at most most. The
+// result varies by half, so that jobs that failed together do not retry together.
 func Backoff(attempt int, first, most time.Duration) time.Duration {
 	pause := min(first<<min(max(attempt-1, 0), 10), most)
 	return pause/2 + rand.N(pause)

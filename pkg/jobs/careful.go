@@ -12,8 +12,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// careful stands around every worker: what ends an attempt is logged whole and kept in River's table in words that are
-// safe to show. A panic ends its attempt and nothing else.
+// careful is the middleware of every worker. It logs the whole error of an attempt and lets River store only the text
+// that is safe to show. A panic ends its attempt but not the process.
 type careful struct {
 	river.MiddlewareDefaults
 	log *slog.Logger
@@ -40,11 +40,12 @@ func (c *careful) Work(ctx context.Context, job *rivertype.JobRow, inner func(co
 	return shown{err}
 }
 
-// shown says what is safe to show of a cause, which stays in the chain: River looks there for cancellation.
+// shown is an error with the text of cause that is safe to show. It wraps cause, because River looks for its own errors
+// in the chain.
 type shown struct{ cause error }
 
 // Error implements error.
 func (s shown) Error() string { return fault.Text(s.cause) }
 
-// Unwrap gives the cause to errors.Is and errors.As.
+// Unwrap returns the cause.
 func (s shown) Unwrap() error { return s.cause }

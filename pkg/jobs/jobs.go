@@ -1,8 +1,8 @@
-// Package jobs owns the running of background work: River on leadctl's database, as the control plane.
+// Package jobs runs background work with River on leadctl's database.
 //
-// What the work is stands beside whoever enqueues it (package onboarding, package acra): their args, workers and steps.
-// Jobs are enqueued with Enqueue in the caller's own transaction, so a job exists exactly when that transaction
-// committed. Any number of processes share the work, and take over what a dead one left behind (presence.go).
+// The packages that enqueue a job, such as onboarding and acra, own its arguments and worker. Enqueue runs in the
+// caller's transaction, so a job exists exactly when that transaction is committed. Any number of processes share the
+// queue and take over the jobs of a dead process (presence.go).
 package jobs
 
 import (
@@ -23,33 +23,33 @@ import (
 	"github.com/leadctl/leadctl/pkg/schema"
 )
 
-// Times that bound a job. River's own default rescues a stuck job after an hour, which no first sign-in can wait for.
+// Time limits of a job. River's default rescues a stuck job after an hour, which is too long for a first sign-in.
 const (
-	Timeout = 2 * time.Minute // longest a single attempt may run
-	// a running job older than this goes on elsewhere, whatever became of its process; see presence for who is found
-	// sooner
+	Timeout = 2 * time.Minute // longest duration of an attempt
+	// A job that runs longer than this is run again, even if its process still lives. Package presence finds dead
+	// processes sooner.
 	RescueAfter = 3 * time.Minute
-	KeptFor     = 7 * 24 * time.Hour // completed and cancelled jobs; discarded ones stay as long
-	SoftStop    = 10 * time.Second   // on shutdown: what is running may finish, then it is returned unharmed
+	KeptFor     = 7 * 24 * time.Hour // how long ended jobs are kept
+	SoftStop    = 10 * time.Second   // on shutdown, running jobs may finish for this long; then they are requeued
 )
 
-// Client runs and lists jobs. It is a prometheus.Collector of what its workers did.
+// Client runs and lists jobs. It is a prometheus.Collector of its workers' attempts.
 type Client struct {
-	river    *river.Client[pgx.Tx]
-	tally    *tally
-	presence *presence
-	stopPresence    func() // ends what Start began beside River
+	river        *river.Client[pgx.Tx]
+	tally        *tally
+	presence     *presence
+	stopPresence func() // ends the goroutine that Start began
 }
 
-// Options of New. Workers nil makes a client that lists, retries and cancels but works nothing.
+// Options of New. Without Workers, the client can list, retry and cancel jobs, but runs none.
 type Options struct {
 	Workers  *river.Workers
-	Parallel int            // jobs of the default queue at a time in this process; default 8
-	Queues   map[string]int // other queues that this process works, each with so many jobs at a time
+	Parallel int            // most jobs of the default queue at a time in this process; default 8
+	Queues   map[string]int // most jobs at a time of each other queue
 	Log      *slog.Logger
 }
 
-// New prepares a client on db. Nothing runs before Start.
+// New returns a client on db. It runs jobs after Start.
 func New(ctx context.Context, db *postgres.DB, opts Options) (*Client, error) {
 	pool, err := db.JobsPool(ctx)
 	if err != nil {
@@ -60,7 +60,7 @@ func New(ctx context.Context, db *postgres.DB, opts Options) (*Client, error) {
 		JobTimeout:           Timeout,
 		RescueStuckJobsAfter: RescueAfter,
 		SoftStopTimeout:      SoftStop,
-		ReindexerIndexNames:  []string{}, // needs ownership of the indexes, which a serving role does not have
+		ReindexerIndexNames:  []string{}, // the serving role does not own the indexes
 		Logger:               slog.New(slog.DiscardHandler),
 
 		CompletedJobRetentionPeriod: KeptFor, CancelledJobRetentionPeriod: KeptFor,
@@ -86,12 +86,12 @@ func New(ctx context.Context, db *postgres.DB, opts Options) (*Client, error) {
 	return c, nil
 }
 
-// Start works jobs until Stop.
+// Start runs jobs until Stop.
 func (c *Client) Start(ctx context.Context) error {
 	if err := c.presence.takeLock(ctx); err != nil {
 		return err
 	}
-	// Not ctx itself: its end would abort running jobs at once, and Stop is what ends them gently.
+	// WithoutCancel: the end of ctx would abort running jobs at once, but Stop lets them finish.
 	if err := c.river.Start(context.WithoutCancel(ctx)); err != nil {
 		c.presence.releaseLock()
 		return fault.New(fault.Unavailable, "job queue: %w", err)
@@ -109,17 +109,17 @@ func (c *Client) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop claims nothing more, lets what runs finish within SoftStop, then hands the rest back to the queue.
+// Stop takes no more jobs, lets running ones finish within SoftStop, and then requeues the rest.
 func (c *Client) Stop(ctx context.Context) error {
-	defer c.stopPresence() // last: whoever has left has no jobs
+	defer c.stopPresence() // last, because a process without presence must not run jobs
 	if err := c.river.Stop(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return fault.New(fault.Unavailable, "job queue: %w", err)
 	}
 	return nil
 }
 
-// Enqueue inserts a job in the caller's transaction and reports whether it is a new one: false means that an equal job
-// is waiting or running already, as the args' unique options define.
+// Enqueue inserts a job in the caller's transaction. fresh is false if an equal job, as the unique options of args
+// define, is already queued or running.
 func (c *Client) Enqueue(ctx context.Context, tx postgres.SystemTx, args river.JobArgs) (id int64, fresh bool,
 	err error) {
 	res, err := c.river.InsertTx(ctx, tx.Tx(), args, nil)
@@ -129,7 +129,7 @@ func (c *Client) Enqueue(ctx context.Context, tx postgres.SystemTx, args river.J
 	return res.Job.ID, !res.UniqueSkippedAsDuplicate, nil
 }
 
-// QueueFrom is the client that works the job of ctx, for work that makes more of it. Fault: Internal outside of a job.
+// QueueFrom returns the client that runs the job of ctx, for jobs that enqueue jobs. Fault: Internal outside of a job.
 func QueueFrom(ctx context.Context) (*Client, error) {
 	client, err := river.ClientFromContextSafely[pgx.Tx](ctx)
 	if err != nil {
@@ -159,14 +159,14 @@ func (c *Client) EnqueueAll(ctx context.Context, tx postgres.SystemTx, args []ri
 	return fresh, nil
 }
 
-// Active are the states in which a job still has something ahead of it. Unique jobs are unique among these only, so
-// that work which has ended can be asked for again.
+// Active returns the states of a job that has not ended. Unique jobs are unique among these only, so that ended work
+// can be requested again.
 func Active() []rivertype.JobState {
 	return []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning,
 		rivertype.JobStateRetryable, rivertype.JobStateScheduled}
 }
 
-// warnings lets River's warnings and errors through. Its routine lines would drown the workers' own.
+// warnings passes River's warnings and errors only, because its routine lines would hide those of the workers.
 type warnings struct{ slog.Handler }
 
 // Enabled implements slog.Handler.

@@ -21,7 +21,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// chore is a job whose worker does what its name says.
+// chore is a job whose argument selects how it ends.
 type chore struct {
 	Tenant tenantid.ID `json:"tenant_id"`
 	Do     string      `json:"do"`
@@ -123,7 +123,7 @@ func (r *rig) await(t *testing.T, id int64, state rivertype.JobState) jobs.Detai
 	return r.get(t, id)
 }
 
-// D-017: a poison job ends after its attempts, with a reason that shows nothing, and others go on.
+// D-017: a job that always fails ends after its attempts, with a safe reason, and other jobs still run.
 func TestPoisonJobsEndAndShowNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -132,7 +132,7 @@ func TestPoisonJobsEndAndShowNothing(t *testing.T) {
 		poison[do] = r.add(t, chore{Tenant: tenantid.ID(i + 1), Do: do})
 	}
 	_, err := r.db.Owner.Exec(t.Context(), `INSERT INTO river.river_job (kind, args, max_attempts, queue, state) VALUES
-		('chore', '"no object"', 1, 'default', 'available'), ('nobody knows', '{}', 1, 'default', 'available')`)
+		('chore', '"no object"', 1, 'default', 'available'), ('unknown kind', '{}', 1, 'default', 'available')`)
 	require.NoError(t, err)
 	r.start(t)
 	good := r.add(t, chore{Tenant: 9, Do: "well"})
@@ -249,12 +249,14 @@ func TestParallelEnqueuesAreOneJob(t *testing.T) {
 	require.Equal(t, 1, n)
 }
 
-// D-016: what a killed process was at is taken up again, with one attempt more.
+// D-016: the job of a killed process is run again as the next attempt.
 func TestDeadProcessesJobIsTakenUp(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	id := r.add(t, chore{Do: "well"})
-	_, err := r.db.Owner.Exec(t.Context(), `UPDATE river.river_job SET state = 'running', attempt = 1, attempted_at = now() - interval '1 hour', attempted_by = '{dead}' WHERE id = $1`, id)
+	_, err := r.db.Owner.Exec(t.Context(), `UPDATE river.river_job
+		SET state = 'running', attempt = 1, attempted_at = now() - interval '1 hour', attempted_by = '{dead}'
+		WHERE id = $1`, id)
 	require.NoError(t, err)
 	r.start(t)
 	d := r.await(t, id, rivertype.JobStateCompleted)

@@ -16,7 +16,7 @@ import (
 // countTimeout is how long a scrape waits for the database to count the jobs.
 const countTimeout = 2 * time.Second
 
-// tally counts what this process's workers did. Its labels name kinds of work, never a tenant.
+// tally counts the attempts of this process's workers. Its labels name the kind of a job, never a tenant.
 type tally struct {
 	river.MiddlewareDefaults
 	attempts *prometheus.CounterVec
@@ -31,8 +31,8 @@ func newTally() *tally {
 		}, []string{"kind", "outcome"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "leadctl_job_seconds",
-			Help: "From the enqueuing of a job to its good end, retries included; for kind onboarding that is " +
-				"how long a first sign-in waits.",
+			Help: "Time from enqueuing a job to its success, with retries. For kind onboarding, this is the wait " +
+				"of a first sign-in.",
 			Buckets: []float64{.25, .5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300, 1800, 7200},
 		}, []string{"kind"}),
 	}

@@ -11,13 +11,13 @@ import (
 	"github.com/leadctl/leadctl/pkg/logging"
 )
 
-// origin carries the request that caused a job into the job's own log lines, so that one request id finds both.
+// origin stores the request that caused a job and adds it to the job's log lines, so that one request id finds both.
 type origin struct{ river.MiddlewareDefaults }
 
-// causeAttributes are the attributes of a log line that go along with a job.
+// causeAttributes returns the log attributes that a job stores.
 func causeAttributes() []string { return []string{"request_id", "subject"} }
 
-// metadataKey is where a job's row keeps them.
+// metadataKey is the member of a job's metadata that holds them.
 const metadataKey = "leadctl"
 
 // InsertMany implements rivertype.JobInsertMiddleware.
@@ -33,7 +33,7 @@ func (origin) InsertMany(ctx context.Context, many []*rivertype.JobInsertParams,
 		metadata := map[string]any{}
 		if len(known) > 0 && (len(params.Metadata) == 0 || json.Unmarshal(params.Metadata, &metadata) == nil) {
 			metadata[metadataKey] = known
-			params.Metadata, _ = json.Marshal(metadata) // what was JSON before is JSON again
+			params.Metadata, _ = json.Marshal(metadata) // cannot fail: it was JSON before
 		}
 	}
 	return inner(ctx)

@@ -15,31 +15,30 @@ import (
 	"github.com/leadctl/leadctl/pkg/schema"
 )
 
-// presenceClass is the first key of the session lock that a working process holds for as long as it lives.
+// presenceClass is the first key of the session lock that a process with workers holds while it lives.
 const presenceClass int32 = 0x6c656164
 
-// lookAgain is how long processes wait between looking for jobs whose process died. A job is taken from a process that
-// was absent so often in a row: one whose session broke looks as often, and is back before the others have counted to
-// three.
+// lookInterval is how often a process looks for the jobs of dead processes. They are requeued when their process is
+// absent in absentLooks looks in a row: a process whose session breaks takes its lock again within one interval.
 const (
-	lookInterval   = 2 * time.Second
-	absentLooks = 3
+	lookInterval = 2 * time.Second
+	absentLooks  = 3
 )
 
-// presence is how working processes know of each other. Each holds a session lock named by its id, which PostgreSQL
-// frees when the process dies; what such a process left running goes back to the queue within seconds. A process that
-// stands still, or whose machine vanished, loses its lock after half a minute (postgres.DB.Lock).
+// presence finds the jobs of dead processes. Each process holds a session lock with the key of its id, which PostgreSQL
+// frees when the process dies. Its running jobs are then requeued within seconds. A process that hangs or whose machine
+// is lost loses its lock after half a minute (postgres.DB.Lock).
 type presence struct {
 	db      *postgres.DB
 	id      string // "leadctl-" and 16 hexadecimal digits, the first 8 of which are the lock's second key
 	key     int32
 	log     *slog.Logger
 	release func()
-	absent  map[orphan]int // how often in a row
+	absent  map[orphan]int // number of looks in a row
 	every   time.Duration
 }
 
-// orphan is one attempt at a job whose process is not there.
+// orphan is one attempt at a job whose process is absent.
 type orphan struct {
 	id      int64
 	attempt int
@@ -52,7 +51,7 @@ func newPresence(db *postgres.DB, log *slog.Logger) *presence {
 	return &presence{db: db, id: "leadctl-" + hex.EncodeToString(b[:]), key: key, log: log, every: lookInterval}
 }
 
-// takeLock takes the lock. Faults: Unavailable; Operator behind a pooler.
+// takeLock takes the process's lock. Faults: Unavailable; Operator behind a pooler.
 func (p *presence) takeLock(ctx context.Context) error {
 	release, ok, err := p.db.Lock(ctx, presenceClass, p.key)
 	if err == nil && !ok {
@@ -62,7 +61,7 @@ func (p *presence) takeLock(ctx context.Context) error {
 	return err
 }
 
-// watchPresence holds the lock and looks for orphans until ctx ends; then it leaves.
+// watchPresence looks for orphans until ctx ends, and then releases the lock.
 func (p *presence) watchPresence(ctx context.Context) {
 	tick := time.NewTicker(p.every)
 	defer tick.Stop()
@@ -74,7 +73,7 @@ func (p *presence) watchPresence(ctx context.Context) {
 		case <-tick.C:
 		}
 		if err := p.requeueOrphans(ctx); err != nil && ctx.Err() == nil {
-			p.log.WarnContext(ctx, "jobs of dead processes: not looked for", "error", err)
+			p.log.WarnContext(ctx, "could not look for jobs of dead processes", "error", err)
 		}
 	}
 }
@@ -86,7 +85,8 @@ func (p *presence) releaseLock() {
 	}
 }
 
-// requeueOrphans comes back after a broken session, and hands on what has had no process for long enough.
+// requeueOrphans requeues the attempts whose process is absent for long enough. It takes the lock again after a broken
+// session.
 func (p *presence) requeueOrphans(ctx context.Context) error {
 	var here bool
 	found := map[orphan]int{}
@@ -115,16 +115,19 @@ func (p *presence) requeueOrphans(ctx context.Context) error {
 	return nil
 }
 
-// heldLock finds the locks of working processes; $1 is the class.
-const heldLock = `SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted AND l.classid = $1::int::oid
+// heldLock selects the locks of living processes; $1 is presenceClass.
+const heldLock = `SELECT FROM pg_locks l WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.granted
+	AND l.classid = $1::int::oid
 	AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`
 
-// findOrphans are the running attempts whose process is not there.
+// findOrphans returns the running attempts whose process is absent.
 func (p *presence) findOrphans(ctx context.Context, tx postgres.SystemTx) ([]orphan, error) {
 	rows, err := tx.Query(ctx, fmt.Sprintf(`SELECT id, attempt FROM (
-			SELECT id, attempt, max_attempts, attempted_by[array_upper(attempted_by, 1)] AS process FROM %s.river_job WHERE state = 'running') j
+			SELECT id, attempt, max_attempts, attempted_by[array_upper(attempted_by, 1)] AS process FROM %s.river_job
+			WHERE state = 'running') j
 		WHERE attempt < max_attempts AND process ~ '^leadctl-[0-9a-f]{16}$' AND process <> $2
-		AND NOT EXISTS (%s AND l.objid = ('x' || substr(process, 9, 8))::bit(32)::int::oid)`, schema.JobsSchema, heldLock), presenceClass, p.id)
+		AND NOT EXISTS (%s AND l.objid = ('x' || substr(process, 9,
+		8))::bit(32)::int::oid)`, schema.JobsSchema, heldLock), presenceClass, p.id)
 	if err != nil {
 		return nil, err
 	}
@@ -133,13 +136,14 @@ func (p *presence) findOrphans(ctx context.Context, tx postgres.SystemTx) ([]orp
 	})
 }
 
-// requeueJob is what River's rescuer does to a stuck job, but at once.
+// requeueJob does the same as River's rescuer, but at once.
 func (p *presence) requeueJob(ctx context.Context, tx postgres.SystemTx, o orphan) error {
 	tag, err := tx.Exec(ctx, fmt.Sprintf(`UPDATE %s.river_job SET state = 'available', scheduled_at = now(),
-			errors = array_append(errors, jsonb_build_object('at', now(), 'attempt', attempt, 'error', 'the process that worked it died', 'trace', ''))
+			errors = array_append(errors, jsonb_build_object('at', now(), 'attempt', attempt, 'error',
+			'the process that ran it died', 'trace', ''))
 		WHERE id = $1 AND attempt = $2 AND state = 'running'`, schema.JobsSchema), o.id, o.attempt)
 	if err == nil && tag.RowsAffected() == 1 {
-		p.log.WarnContext(ctx, "job of a process that died goes back to the queue", "job_id", o.id, "attempt",
+		p.log.WarnContext(ctx, "requeued the job of a dead process", "job_id", o.id, "attempt",
 			o.attempt)
 	}
 	return err

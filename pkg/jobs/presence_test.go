@@ -17,7 +17,7 @@ type errand struct{}
 
 func (errand) Kind() string { return "errand" }
 
-// errandWorker tells of each attempt, and stays in the first until the test ends.
+// errandWorker reports each attempt, and does not end the first before the test ends.
 type errandWorker struct {
 	river.WorkerDefaults[errand]
 	attempts chan int
@@ -32,7 +32,7 @@ func (w *errandWorker) Work(_ context.Context, job *river.Job[errand]) error {
 	return nil
 }
 
-// process is a working process of its own, as far as the queue can tell.
+// process starts a client that the queue sees as a process of its own.
 func process(t *testing.T, db *pgtest.DB, attempts chan int) *Client {
 	t.Helper()
 	own, err := postgres.Open(t.Context(), db.LoginDSN, postgres.Options{})
@@ -78,11 +78,11 @@ func TestJobsOfDeadProcesses(t *testing.T) {
 		var reason string
 		require.NoError(t, db.Owner.QueryRow(t.Context(),
 			`SELECT errors[1]->>'error' FROM `+schema.JobsSchema+`.river_job`).Scan(&reason))
-		require.Equal(t, "the process that worked it died", reason)
+		require.Equal(t, "the process that ran it died", reason)
 	})
 }
 
-// A process whose session breaks comes back and keeps its jobs.
+// A process whose session breaks takes its lock again and keeps its jobs.
 func TestABrokenSessionIsNoDeath(t *testing.T) {
 	t.Parallel()
 	db, attempts := pgtest.New(t), make(chan int, 9)
@@ -105,7 +105,8 @@ func TestABrokenSessionIsNoDeath(t *testing.T) {
 // holder is the session that holds a process's lock, 0 for none.
 func holder(t *testing.T, db *pgtest.DB, c *Client) (pid int) {
 	t.Helper()
-	require.NoError(t, db.Owner.QueryRow(t.Context(), `SELECT coalesce(max(pid), 0) FROM pg_locks WHERE locktype = 'advisory' AND classid = $1::int::oid AND objid = $2::int::oid`,
+	require.NoError(t, db.Owner.QueryRow(t.Context(), `SELECT coalesce(max(pid), 0) FROM pg_locks
+		WHERE locktype = 'advisory' AND classid = $1::int::oid AND objid = $2::int::oid`,
 		presenceClass, c.presence.key).Scan(&pid))
 	return pid
 }

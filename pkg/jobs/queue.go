@@ -23,31 +23,31 @@ import (
 type Job struct {
 	ID     int64        `json:"job_id"`
 	Kind   string       `json:"kind"`
-	Tenant *tenantid.ID `json:"tenant_id"` // nil: of no tenant
+	Tenant *tenantid.ID `json:"tenant_id"` // nil: not of a tenant
 	// available, pending, scheduled, running, retryable, completed, cancelled or discarded
 	State       string     `json:"state"`
 	Attempt     int        `json:"attempt"`
 	MaxAttempts int        `json:"max_attempts"`
 	Created     time.Time  `json:"created_at"`
-	Next        *time.Time `json:"next_try_at"` // nil: running or ended
+	Next        *time.Time `json:"next_try_at"` // nil if it is running or has ended
 	Ended       *time.Time `json:"ended_at"`
 	LastError   string     `json:"last_error"`
 }
 
-// Detail is a job with the story of its attempts.
+// Detail is a job with the errors of its attempts.
 type Detail struct {
 	Job
 	Errors []AttemptError `json:"errors"`
 }
 
-// AttemptError is why one attempt ended, in words that are safe to show.
+// AttemptError is the error of one attempt, as text that is safe to show.
 type AttemptError struct {
 	Attempt int       `json:"attempt"`
 	At      time.Time `json:"at"`
 	Error   string    `json:"error"`
 }
 
-// Filter chooses jobs. Zero fields choose all.
+// Filter selects jobs. A zero field selects all.
 type Filter struct {
 	Kind   string
 	Tenant tenantid.ID
@@ -57,13 +57,13 @@ type Filter struct {
 
 const defaultLimit, maxLimit = 50, 10_000
 
-// List returns jobs, newest first. Fault: Invalid for a state or limit that there is not.
+// List returns jobs, newest first. Fault: Invalid for an unknown state or a limit out of range.
 func (c *Client) List(ctx context.Context, tx postgres.SystemTx, f Filter) ([]Job, error) {
 	if f.Limit == 0 {
 		f.Limit = defaultLimit
 	}
 	if f.Limit < 1 || f.Limit > maxLimit {
-		return nil, fault.New(fault.Invalid, "limit %d: not from 1 to %d", f.Limit, maxLimit)
+		return nil, fault.New(fault.Invalid, "limit %d: must be between 1 and %d", f.Limit, maxLimit)
 	}
 	params := river.NewJobListParams().First(f.Limit).OrderBy(river.JobListOrderByID, river.SortOrderDesc)
 	states, err := parseStates(f.States)
@@ -101,34 +101,34 @@ func (c *Client) Get(ctx context.Context, tx postgres.SystemTx, id int64) (Detai
 	return d, nil
 }
 
-// Retry makes a job that waits or has ended run now. Faults: NotFound; Conflict when it is running, or when the same
-// work waits or runs as another job.
+// Retry makes a queued or ended job run now. Faults: NotFound; Conflict when it is running, or when the same work is
+// queued or running as another job.
 func (c *Client) Retry(ctx context.Context, tx postgres.SystemTx, id int64, by tenant.By) (Job, error) {
 	row, err := c.river.JobRetryTx(ctx, tx.Tx(), id)
 	if err != nil {
 		return Job{}, jobFault(err, id)
 	}
 	if row.State == rivertype.JobStateRunning {
-		return Job{}, fault.New(fault.Conflict, "job %d: it is running",
-			id).WithHint("wait for it, or `leadctl jobs cancel %d` first", id)
+		return Job{}, fault.New(fault.Conflict, "job %d: already running",
+			id).WithHint("wait until it ends, or stop it with `leadctl jobs cancel %d`", id)
 	}
 	return recordChange(ctx, tx, "job.retry", jobOf(row), by)
 }
 
-// Cancel ends a job for good. One that runs is told to stop and is cancelled as soon as it does. A cancelled job stays
-// as it is. Faults: NotFound; Conflict when it has ended in another way.
+// Cancel ends a job for good. A running job is asked to stop and is cancelled when it does. A cancelled job is left
+// unchanged. Faults: NotFound; Conflict when it is completed or discarded.
 func (c *Client) Cancel(ctx context.Context, tx postgres.SystemTx, id int64, by tenant.By) (Job, error) {
 	row, err := c.river.JobCancelTx(ctx, tx.Tx(), id)
 	if err != nil {
 		return Job{}, jobFault(err, id)
 	}
 	if row.State == rivertype.JobStateCompleted || row.State == rivertype.JobStateDiscarded {
-		return Job{}, fault.New(fault.Conflict, "job %d: it has ended already (%s)", id, row.State)
+		return Job{}, fault.New(fault.Conflict, "job %d: already ended (%s)", id, row.State)
 	}
 	return recordChange(ctx, tx, "job.cancel", jobOf(row), by)
 }
 
-// recordChange records what was done to a job, on its tenant's record where it has one.
+// recordChange writes the change of a job to the audit log, with the job's tenant if it has one.
 func recordChange(ctx context.Context, tx postgres.SystemTx, action string, job Job, by tenant.By) (Job, error) {
 	act := tenant.Act{Action: action, Object: strconv.FormatInt(job.ID, 10), Detail: map[string]any{"kind": job.Kind}}
 	if job.Tenant != nil {
@@ -137,10 +137,10 @@ func recordChange(ctx context.Context, tx postgres.SystemTx, action string, job 
 	return job, tenant.Record(ctx, tx, by, act)
 }
 
-// Completed reports whether a job of a kind whose arguments say when it is due has been completed for that time or a
-// later one.
+// Completed reports whether a job of the kind was completed whose argument "due" is the given time or later.
 func Completed(ctx context.Context, tx postgres.SystemTx, kind string, due time.Time) (done bool, err error) {
-	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM `+schema.JobsSchema+`.river_job WHERE kind = $1 AND state = 'completed' AND (args->>'due')::timestamptz >= $2)`, kind, due).Scan(&done)
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM `+schema.JobsSchema+`.river_job WHERE kind = $1
+		AND state = 'completed' AND (args->>'due')::timestamptz >= $2)`, kind, due).Scan(&done)
 	return done, err
 }
 
@@ -159,7 +159,7 @@ func parseStates(names []string) ([]rivertype.JobState, error) {
 			}
 		}
 		if len(states) == before {
-			return nil, fault.New(fault.Invalid, "state %q: not one of %s", name, strings.Join(known, ", "))
+			return nil, fault.New(fault.Invalid, "state %q: must be one of %s", name, strings.Join(known, ", "))
 		}
 	}
 	return states, nil
@@ -169,11 +169,11 @@ func jobFault(err error, id int64) error {
 	var pg *pgconn.PgError
 	switch {
 	case errors.Is(err, rivertype.ErrNotFound):
-		return fault.New(fault.NotFound, "job %d: there is none",
-			id).WithHint("`leadctl jobs list` shows those there are; completed ones go after a week")
+		return fault.New(fault.NotFound, "job %d: no such job",
+			id).WithHint("`leadctl jobs list` shows all jobs; ended jobs are deleted after a week")
 	case errors.As(err, &pg) && pg.Code == "23505":
-		return fault.New(fault.Conflict, "job %d: the same work waits or runs as another job",
-			id).WithHint("`leadctl jobs list` shows it")
+		return fault.New(fault.Conflict, "job %d: the same work is queued or running as another job",
+			id).WithHint("`leadctl jobs list` shows the other job")
 	}
 	return err
 }
@@ -193,7 +193,7 @@ func jobOf(row *rivertype.JobRow) Job {
 	return j
 }
 
-// tenantOf reads the one argument that jobs of tenants share. Arguments nobody can read belong to no tenant.
+// tenantOf reads the tenant from the arguments of a job. It returns nil for arguments that it cannot read.
 func tenantOf(args []byte) *tenantid.ID {
 	var a struct {
 		Tenant *tenantid.ID `json:"tenant_id"`
@@ -204,8 +204,8 @@ func tenantOf(args []byte) *tenantid.ID {
 	return a.Tenant
 }
 
-// shownText is what River keeps of an attempt, on one line. What workers return is made safe before it gets there
-// (careful.go); this is for what River itself, or an older version, wrote.
+// shownText returns the stored error of an attempt, on one line. The errors of workers are safe already (careful.go);
+// shownText shortens those of River itself and of older versions.
 func shownText(e rivertype.AttemptError) string {
 	const most = 300
 	if e.Trace != "" {

@@ -32,7 +32,7 @@ func (w *errandWorker) Work(ctx context.Context, _ *river.Job[errand]) error {
 	return nil
 }
 
-// One request id finds the request's lines and those of the job that it caused, in whatever process.
+// One request id finds the request's lines and those of the job that it caused, in every process.
 func TestAJobsLinesNameTheRequestThatCausedIt(t *testing.T) {
 	t.Parallel()
 	db, lines := pgtest.New(t), &logtest.Journal{}

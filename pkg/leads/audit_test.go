@@ -15,7 +15,8 @@ import (
 // lines lists a tenant's record, oldest first.
 func (w world) lines(id leads.TenantID) []string {
 	w.t.Helper()
-	return w.rows(`SELECT actor, action, object, detail - 'old_sha256' - 'new_sha256' FROM audit_log WHERE tenant_id = ` + id.String() + ` ORDER BY at`)
+	return w.rows(`SELECT actor, action, object, detail - 'old_sha256' - 'new_sha256' FROM audit_log
+		WHERE tenant_id = ` + id.String() + ` ORDER BY at`)
 }
 
 func TestARulesLineTellsWhatChanged(t *testing.T) {
@@ -25,7 +26,8 @@ func TestARulesLineTellsWhatChanged(t *testing.T) {
 		w.change(1, "Mine", payload)
 	}
 	var first, second, third struct{ Old, New *string }
-	hashes := `SELECT detail->>'old_sha256', detail->>'new_sha256' FROM audit_log WHERE action = 'icp.set' ORDER BY at OFFSET $1 LIMIT 1`
+	hashes := `SELECT detail->>'old_sha256', detail->>'new_sha256' FROM audit_log WHERE action = 'icp.set'
+		ORDER BY at OFFSET $1 LIMIT 1`
 	for i, into := range []*struct{ Old, New *string }{&first, &second, &third} {
 		require.NoError(t, w.Owner.QueryRow(t.Context(), hashes, i).Scan(&into.Old, &into.New))
 	}
@@ -95,9 +97,11 @@ func TestADownloadsLineSaysWhatWasChosen(t *testing.T) {
 			require.NoError(t, leads.RecordExport(ctx, tx, leads.CSV, limit, filter, tester))
 		})
 	}
-	const chosen = `"format": "csv", "filter": {"bucket": "high", "industry": "software", "year_min": 2010, "year_max": 2020}`
+	const chosen = `"format": "csv", "filter": {"bucket": "high", "industry": "software", "year_min": 2010, ` +
+		`"year_max": 2020}`
 	var details []string
-	require.NoError(t, w.Owner.QueryRow(t.Context(), `SELECT array_agg(detail::text ORDER BY at) FROM audit_log WHERE tenant_id = 1 AND action = 'export.scores'`).Scan(&details))
+	require.NoError(t, w.Owner.QueryRow(t.Context(), `SELECT array_agg(detail::text ORDER BY at) FROM audit_log
+		WHERE tenant_id = 1 AND action = 'export.scores'`).Scan(&details))
 	require.Len(t, details, 2)
 	require.JSONEq(t, `{`+chosen+`, "limit": 200}`, details[0])
 	require.JSONEq(t, `{`+chosen+`}`, details[1])

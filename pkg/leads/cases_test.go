@@ -75,9 +75,11 @@ func twoWorlds(t *testing.T) {
 			w.rule(2, "All", `{}`)
 			w.score(2, leads.ScoreOptions{})
 			w.exec(`UPDATE lead_scores SET score = $1, rationale = 'CNR-2' WHERE tenant_id = 2`, random.Float64())
-			w.exec(`INSERT INTO lead_emails (tenant_id, company_id, email) SELECT 2, company_id, 'CNR-2@example.com' FROM companies`)
+			w.exec(`INSERT INTO lead_emails (tenant_id, company_id, email) SELECT 2, company_id, 'CNR-2@example.com'
+				FROM companies`)
 			w.exec(`INSERT INTO contacts (tenant_id, company_id, name) SELECT 2, company_id, 'CNR-2' FROM companies`)
-			w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score, rationale) SELECT 2, i, 0.9, 'CNR-2' FROM generate_series(100, 2000) i`)
+			w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score, rationale) SELECT 2, i, 0.9, 'CNR-2'
+				FROM generate_series(100, 2000) i`)
 			w.exec(`UPDATE tenants SET status = 'suspended', name = 'CNR-2' WHERE tenant_id = 2`)
 		}
 		w.score(1, leads.ScoreOptions{})
@@ -119,8 +121,10 @@ func sharedCompany(t *testing.T) {
 		w.rule(tenant, "Software", `{"industries":["software"]}`)
 		w.score(tenant, leads.ScoreOptions{})
 	}
-	w.exec(`INSERT INTO lead_emails (tenant_id, company_id, email) SELECT 2, company_id, 'ceo@acme.example' FROM companies`)
-	w.exec(`INSERT INTO contacts (tenant_id, company_id, name, title, linkedin, phone) SELECT 2, company_id, 'Ada', 'CEO', 'in/ada', '+65 1' FROM companies`)
+	w.exec(`INSERT INTO lead_emails (tenant_id, company_id, email) SELECT 2, company_id, 'ceo@acme.example'
+		FROM companies`)
+	w.exec(`INSERT INTO contacts (tenant_id, company_id, name, title, linkedin, phone)
+		SELECT 2, company_id, 'Ada', 'CEO', 'in/ada', '+65 1' FROM companies`)
 	for _, limit := range []int{leads.All, 5} {
 		require.Contains(t, w.export(2, leads.CSV, limit), ",ceo@acme.example,Ada,CEO,in/ada,'+65 1")
 		require.NotContains(t, w.export(1, leads.CSV, limit), "acme.example")
@@ -179,8 +183,8 @@ func locksAreOnesOwn(t *testing.T) {
 	require.Contains(t, w.export(1, leads.CSV, leads.All), "ACME CLOUD")
 }
 
-// lookupsCostTheSame: what only tenant 2 has and what nobody has take tenant 1 the same plan, the same rows and the
-// same pages, which is what a difference in time would come from.
+// lookupsCostTheSame: for tenant 1, a row of tenant 2 and a missing row take the same plan, rows and pages, so response
+// times reveal nothing.
 func lookupsCostTheSame(t *testing.T) {
 	w := newWorld(t)
 	w.register()
@@ -188,7 +192,8 @@ func lookupsCostTheSame(t *testing.T) {
 		w.rule(2, fmt.Sprintf("Rule %d", i), `{"keywords":["cloud"]}`)
 	}
 	w.rule(1, "Mine", `{"keywords":["nothing"]}`)
-	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score) SELECT 2, i, 0.5 FROM generate_series(1, 5000) i; ANALYZE lead_scores; ANALYZE icp_rules`)
+	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score) SELECT 2, i, 0.5
+		FROM generate_series(1, 5000) i; ANALYZE lead_scores; ANALYZE icp_rules`)
 	w.exec(`INSERT INTO enrichment_runs (tenant_id, run_id) SELECT 2, i FROM generate_series(1, 500) i`)
 	cost := func(sql string, value any) (plan string) {
 		require.NoError(t, w.App.ReadTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {

@@ -13,18 +13,18 @@ import (
 //go:embed companies.sql
 var companiesSQL string
 
-// liveStatuses are the three ways in which the register says live, lower-cased.
+// liveStatuses are the three values of a live company's status in the register, in lower case.
 var liveStatuses = []string{"live", "live company", "live (receiver or receiver and manager appointed)"}
 
-// CompaniesReport counts the rows that a refresh wrote. All zero: companies were as the register says.
+// CompaniesReport counts the rows that a refresh wrote. All are zero if the companies match the register.
 type CompaniesReport struct {
-	Added   int64 `json:"added" yaml:"added" db:"added"`       // companies that are live and were not there
-	Updated int64 `json:"updated" yaml:"updated" db:"updated"` // companies of which something changed
-	Closed  int64 `json:"closed" yaml:"closed" db:"closed"`    // of the updated: struck off, terminated and the like
+	Added   int64 `json:"added" yaml:"added" db:"added"`       // new live companies
+	Updated int64 `json:"updated" yaml:"updated" db:"updated"` // changed companies
+	Closed  int64 `json:"closed" yaml:"closed" db:"closed"`    // updated companies that are no longer live
 }
 
-// RefreshCompanies brings the companies table to what the staged register says, writing only rows that differ. It fills
-// what the register knows (name, industry, year, type, status, live) and leaves what other services add. Refreshes run
+// RefreshCompanies updates the companies table from the staged register and writes only rows that differ. It sets the
+// columns of the register (name, industry, year, type, status, live) and keeps those of other services. Refreshes run
 // one after the other, so companies.updated_at grows in the order of commits; Score relies on that.
 func RefreshCompanies(ctx context.Context, tx postgres.SystemTx) (CompaniesReport, error) {
 	if err := wholeTables(ctx, tx); err != nil {
@@ -41,13 +41,15 @@ func RefreshCompanies(ctx context.Context, tx postgres.SystemTx) (CompaniesRepor
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[CompaniesReport])
 }
 
-// refreshStaleCompanies is RefreshCompanies when the register has changed since companies last did, else it does
-// nothing: a look at two indexes.
+// refreshStaleCompanies calls RefreshCompanies if the register has changed since the companies. The check reads two
+// indexes.
 func refreshStaleCompanies(ctx context.Context, tx postgres.SystemTx) (CompaniesReport, error) {
 	var stale bool
-	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM public.acra_runs WHERE state = 'done' AND inserted + updated + absent > 0
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM public.acra_runs WHERE state = 'done'
+		AND inserted + updated + absent > 0
 			AND finished_at >= coalesce((SELECT max(updated_at) FROM public.companies), '-infinity'))
-		OR NOT EXISTS (SELECT FROM public.companies) AND EXISTS (SELECT FROM public.staging_acra_companies)`).Scan(&stale)
+		OR NOT EXISTS (SELECT FROM public.companies) AND EXISTS (SELECT
+		FROM public.staging_acra_companies)`).Scan(&stale)
 	if err != nil || !stale {
 		return CompaniesReport{}, err
 	}
@@ -59,10 +61,10 @@ type execer interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 }
 
-// longWork lets the statements of this transaction take the time and memory that millions of rows need, and wait as
-// long for another's.
+// longWork raises the time and memory limits of this transaction, for statements over millions of rows.
 func longWork(ctx context.Context, tx execer) error {
-	_, err := tx.Exec(ctx, `SELECT set_config('statement_timeout', '1800000', true), set_config('lock_timeout', '1800000', true),
+	_, err := tx.Exec(ctx, `SELECT set_config('statement_timeout', '1800000', true), set_config('lock_timeout',
+		'1800000', true),
 		set_config('work_mem', '64MB', true), set_config('jit', 'off', true)`)
 	return err
 }

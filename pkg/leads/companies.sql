@@ -1,6 +1,6 @@
--- The staged register as companies, and only the rows that differ. $1, $2: divisions and the industry each belongs to;
--- $3: statuses that mean live. Of a register run that is still going nothing counts yet.
--- A company that never was live here is not taken in; one that stops being live keeps its row and loses the flag.
+-- Updates the companies from the staged register, only the rows that differ. $1, $2: divisions and the industry of
+-- each; $3: statuses of a live company. Rows of a register run that is still running are ignored.
+-- A company that was never live is not added; one that stops being live keeps its row with live = false.
 WITH industry(division, norm) AS (
   SELECT * FROM unnest($1::text[], $2::text[])
 ), staged AS (
@@ -18,8 +18,10 @@ WITH industry(division, norm) AS (
   CROSS JOIN LATERAL (SELECT btrim(translate(s.entity_name, U&'\00A0' || E'\t\r\n', '    ')) AS name) n
   CROSS JOIN LATERAL (SELECT CASE WHEN s.primary_ssic_code ~ '^\d{4,5}(\.0)?$'
     THEN lpad(split_part(s.primary_ssic_code, '.', 1), 5, '0') END AS code) k
-  CROSS JOIN LATERAL (SELECT CASE WHEN s.registration_incorporation_date ~ '^\d{4}-' THEN left(s.registration_incorporation_date, 4)
-    WHEN s.registration_incorporation_date ~ '/\d{4}$' THEN right(s.registration_incorporation_date, 4) END::int AS year) y
+  CROSS JOIN LATERAL (SELECT CASE
+    WHEN s.registration_incorporation_date ~ '^\d{4}-' THEN left(s.registration_incorporation_date, 4)
+    WHEN s.registration_incorporation_date ~ '/\d{4}$' THEN right(s.registration_incorporation_date, 4)
+    END::int AS year) y
   LEFT JOIN industry i ON i.division = left(k.code, 2)
   WHERE s.run_id IS NULL OR s.run_id NOT IN (SELECT r.run_id FROM public.acra_runs r WHERE r.state = 'running')
 ), changed AS MATERIALIZED (
@@ -27,17 +29,20 @@ WITH industry(division, norm) AS (
   FROM staged t LEFT JOIN public.companies c ON c.uen = t.uen
   WHERE CASE WHEN c.company_id IS NULL THEN t.live
     ELSE (c.name, c.industry_code, c.industry_norm, c.incorporation_year, c.entity_type, c.entity_status, c.live)
-      IS DISTINCT FROM (t.name, t.code, coalesce(t.norm, c.industry_norm), t.year, t.entity_type, t.entity_status, t.live) END
+      IS DISTINCT FROM
+      (t.name, t.code, coalesce(t.norm, c.industry_norm), t.year, t.entity_type, t.entity_status, t.live) END
 ), added AS (
   INSERT INTO public.companies
-    (uen, name, industry_code, industry_norm, incorporation_year, entity_type, entity_status, live, last_seen, updated_at)
+    (uen, name, industry_code, industry_norm, incorporation_year, entity_type, entity_status, live, last_seen,
+      updated_at)
   SELECT uen, name, code, norm, year, entity_type, entity_status, live, last_seen, statement_timestamp()
   FROM changed WHERE company_id IS NULL
   ON CONFLICT (uen) DO NOTHING
   RETURNING 1
 ), corrected AS (
-  UPDATE public.companies c SET name = t.name, industry_code = t.code, industry_norm = coalesce(t.norm, c.industry_norm),
-    incorporation_year = t.year, entity_type = t.entity_type, entity_status = t.entity_status, live = t.live,
+  UPDATE public.companies c SET name = t.name, industry_code = t.code,
+    industry_norm = coalesce(t.norm, c.industry_norm), incorporation_year = t.year,
+    entity_type = t.entity_type, entity_status = t.entity_status, live = t.live,
     last_seen = t.last_seen, updated_at = statement_timestamp()
   FROM changed t WHERE c.company_id = t.company_id
   RETURNING t.was_live AND NOT t.live AS closed

@@ -16,9 +16,12 @@ func TestCompaniesFollowTheRegister(t *testing.T) {
 		`(198000005E,"ECHO SHIPPING LTD",50021,"transportation and storage",1980,"Local Company",t)`,
 		`(201500001A,"ACME CLOUD PTE. LTD.",62011,"information and communications",2015,"Local Company",t)`,
 		`(201900002B,"BETA SOFTWARE PTE. LTD.",62021,"information and communications",2019,"Local Company",t)`,
-		`(52800003C,"CORNER CAFE",56111,"accommodation and food service activities",2008,"Sole Proprietorship/ Partnership",t)`,
-		`(T05LL0004D,"DELTA ADVISORS LLP",70201,"professional, scientific and technical activities",2005,"Limited Liability Partnership",t)`,
-	}, w.rows(`SELECT uen, name, industry_code, industry_norm, incorporation_year, entity_type, live FROM companies ORDER BY uen`))
+		`(52800003C,"CORNER CAFE",56111,"accommodation and food service activities",2008,"Sole Proprietorship/ ` +
+			`Partnership",t)`,
+		`(T05LL0004D,"DELTA ADVISORS LLP",70201,"professional, scientific and technical activities",2005,"Limited ` +
+			`Liability Partnership",t)`,
+	}, w.rows(`SELECT uen, name, industry_code, industry_norm, incorporation_year, entity_type, live FROM companies
+		ORDER BY uen`))
 
 	before := w.versions("companies")
 	require.Zero(t, w.refresh())
@@ -34,7 +37,8 @@ func TestCompaniesFollowTheRegister(t *testing.T) {
 	w.exec(`UPDATE staging_acra_companies SET absent_since = now() WHERE uen = '198000005E'`)
 	require.Equal(t, leads.CompaniesReport{Updated: 2, Closed: 1}, w.refresh())
 	require.Equal(t, []string{`("ACME RENAMED PTE. LTD.",,"information and communications",,acme.example,12,t)`},
-		w.rows(`SELECT name, industry_code, industry_norm, incorporation_year, website_domain, employees_est, live FROM companies WHERE uen = '201500001A'`))
+		w.rows(`SELECT name, industry_code, industry_norm, incorporation_year, website_domain, employees_est, live
+			FROM companies WHERE uen = '201500001A'`))
 	w.exec(`UPDATE acra_runs SET state = 'done', finished_at = now(), inserted = 1`)
 	require.Equal(t, leads.CompaniesReport{Added: 1}, w.refreshStale())
 	require.Zero(t, w.refreshStale())

@@ -9,8 +9,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// Scored is a lead with all that a CRM is told of it. Texts are "" and numbers 0 where nothing is known. UEN is "" for
-// a company that another service made up: no CRM can tell it from others.
+// Scored is a lead with everything that a CRM stores. Unknown texts are "" and unknown numbers 0. UEN is "" for a
+// company of another service, which a CRM cannot identify.
 type Scored struct {
 	CompanyID         int32   `db:"company_id"`
 	UEN               string  `db:"uen"`
@@ -26,9 +26,9 @@ type Scored struct {
 	Features          string  `db:"features"` // JSON
 }
 
-// ScoredAfter gives the leads with a score that follow after, best first, at most limit, of one bucket when it is not
-// "". Paging by the last one's score and company neither skips nor repeats a lead whose score stays as it is. Fault:
-// Invalid for a limit out of range.
+// ScoredAfter returns at most limit leads with a score that follow after, best first, of one bucket unless it is "".
+// Paging by the last lead's score and company neither skips nor repeats a lead whose score is unchanged. Fault: Invalid
+// for a limit out of range.
 func ScoredAfter(ctx context.Context, tx postgres.TenantTx, bucket string, limit int, after Cursor) ([]Scored, error) {
 	if err := checkLimit(limit); err != nil {
 		return nil, err
@@ -44,15 +44,20 @@ func ScoredAfter(ctx context.Context, tx postgres.TenantTx, bucket string, limit
 	case "high", "medium", "low":
 		more += ` AND s.bucket = '` + bucket + `'`
 	default:
-		return nil, fault.New(fault.Invalid, "bucket %q: not one of high, medium, low", bucket)
+		return nil, fault.New(fault.Invalid, "bucket %q: must be one of high, medium, low", bucket)
 	}
-	sql := `SELECT s.company_id, coalesce(c.uen, '') AS uen, coalesce(c.name, '') AS name, coalesce(c.industry_norm, '') AS industry_norm,
-  coalesce(c.website_domain, '') AS website_domain, coalesce(c.employees_est, 0) AS employees_est, coalesce(c.revenue_bucket, '') AS revenue_bucket,
-  coalesce(c.incorporation_year, 0) AS incorporation_year, s.score, coalesce(s.bucket, '') AS bucket, coalesce(s.rationale, '') AS rationale,
+	sql := `SELECT s.company_id, coalesce(c.uen, '') AS uen, coalesce(c.name, '') AS name, coalesce(c.industry_norm,
+		'') AS industry_norm,
+  coalesce(c.website_domain, '') AS website_domain, coalesce(c.employees_est, 0) AS employees_est,
+coalesce(c.revenue_bucket, '') AS revenue_bucket,
+  coalesce(c.incorporation_year, 0) AS incorporation_year, s.score, coalesce(s.bucket, '') AS bucket,
+coalesce(s.rationale, '') AS rationale,
   coalesce(f.features::text, '') AS features
-FROM (SELECT * FROM public.lead_scores s WHERE ` + first.where + more + ` ORDER BY ` + first.order + limitSQL(limit) + `) s
+FROM (SELECT * FROM public.lead_scores s WHERE ` + first.where + more + `
+ORDER BY ` + first.order + limitSQL(limit) + `) s
 LEFT JOIN LATERAL (SELECT * FROM public.companies c WHERE c.company_id = s.company_id OFFSET 0) c ON true
-LEFT JOIN LATERAL (SELECT features FROM public.lead_features f WHERE f.tenant_id = s.tenant_id AND f.company_id = s.company_id OFFSET 0) f ON true
+LEFT JOIN LATERAL (SELECT features FROM public.lead_features f WHERE f.tenant_id = s.tenant_id
+AND f.company_id = s.company_id OFFSET 0) f ON true
 ORDER BY ` + first.order
 	var list []Scored
 	err := inIndexOrder(ctx, tx, sql, args, func(rows pgx.Rows) (err error) {
@@ -62,7 +67,7 @@ ORDER BY ` + first.order
 	return list, err
 }
 
-// CountScored counts what ScoredAfter gives in all.
+// CountScored returns the number of all leads with a score in the bucket.
 func CountScored(ctx context.Context, tx postgres.TenantTx, bucket string) (n int64, err error) {
 	err = tx.QueryRow(ctx,
 		`SELECT count(*) FROM public.lead_scores s WHERE `+scoreParts()[0].where+` AND ($1 = '' OR s.bucket = $1)`,

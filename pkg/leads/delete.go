@@ -40,9 +40,9 @@ func removeRule(ctx context.Context, tx postgres.TenantTx, name string, by tenan
 		return Rule{}, err
 	}
 	if len(rules) == 1 && rules[0].id == rule.RuleID {
-		return Rule{}, fault.New(fault.Conflict, "rule %q: the last one, without which there are no leads",
+		return Rule{}, fault.New(fault.Conflict, "rule %q: the last rule cannot be deleted",
 			name).WithCode("LAST_RULE").
-			WithHint("change it, or make another rule first")
+			WithHint("change it, or create another rule first")
 	}
 	if _, err := tx.Exec(ctx, `DELETE FROM public.icp_rules WHERE rule_id = $1`, rule.RuleID); err != nil {
 		return Rule{}, err

@@ -53,8 +53,11 @@ func TestDeletingARule(t *testing.T) {
 	require.Equal(t, []string{"Second"}, names(1))
 	require.Equal(t, []string{"First"}, names(2), "of the same name, another tenant's")
 	var runs, acts int
-	require.NoError(t, w.Owner.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM enrichment_runs WHERE tenant_id = 1 AND status = 'queued'),
-		(SELECT count(*) FROM audit_log WHERE tenant_id = 1 AND actor = 'ann' AND request_id = 'r-1' AND action = 'icp.delete' AND object = 'First' AND detail->'payload'->'keywords' = '["x"]')`).Scan(&runs, &acts))
+	require.NoError(t, w.Owner.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM enrichment_runs WHERE tenant_id = 1
+		AND status = 'queued'),
+		(SELECT count(*) FROM audit_log WHERE tenant_id = 1 AND actor = 'ann' AND request_id = 'r-1'
+		AND action = 'icp.delete' AND object = 'First'
+		AND detail->'payload'->'keywords' = '["x"]')`).Scan(&runs, &acts))
 	require.Equal(t, []int{1, 1}, []int{runs, acts}, "the scores follow, and the audit log keeps it")
 
 	_, err = remove(1, "Second")

@@ -105,8 +105,10 @@ func Digest(ctx context.Context, tx postgres.TenantTx, filter Filter) (digest st
 		return "", time.Time{}, err
 	}
 	// A score by its bytes: 0 and -0 are equal, and are written as two things.
-	sql := `SELECT count(*) || '-' || coalesce(sum(hash_record_extended(ROW(s.company_id, c.name, c.website_domain, c.industry_norm, c.employees_est,
-		float8send(s.score), s.bucket, s.rationale, coalesce(e.email, k.email), k.name, k.title, k.linkedin, k.phone), 0)), 0),
+	sql := `SELECT count(*) || '-' || coalesce(sum(hash_record_extended(ROW(s.company_id, c.name, c.website_domain,
+		c.industry_norm, c.employees_est,
+		float8send(s.score), s.bucket, s.rationale, coalesce(e.email, k.email), k.name, k.title, k.linkedin, k.phone),
+		0)), 0),
 		coalesce(max(` + modified + `)::text, '') FROM ` + selection{more: more}.wholeTables("true")
 	var at string
 	err = tx.QueryRow(ctx, sql, args.plannedValues()...).Scan(&digest, &at)
@@ -131,7 +133,8 @@ type exporter struct {
 }
 
 // writeQuery appends the rows of sql, whose values are all text, as long as there are fewer than the limit in all.
-func (e *exporter) writeQuery(ctx context.Context, tx postgres.TenantTx, sql string, args arguments, q selection) error {
+func (e *exporter) writeQuery(ctx context.Context, tx postgres.TenantTx, sql string, args arguments,
+	q selection) error {
 	if isPage(q.limit) {
 		return inIndexOrder(ctx, tx, sql, args.values, func(rows pgx.Rows) error { return e.appendRows(rows, q) })
 	}

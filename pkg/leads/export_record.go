@@ -7,9 +7,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// RecordExport records that somebody downloads the tenant's leads: the format, the limit and the conditions of filter.
-// The caller commits it before the first byte leaves, in a transaction of its own. A reader who breaks off a download
-// in the middle has most of the leads, so the line must not depend on the end of the transaction that reads them.
+// RecordExport records a download of the tenant's leads: the format, the limit and the conditions of filter. The caller
+// commits it in a transaction of its own before the first byte is sent, because an interrupted download must leave a
+// line too.
 func RecordExport(ctx context.Context, tx postgres.TenantTx, format Format, limit int, filter Filter,
 	by tenant.By) error {
 	detail := map[string]any{"format": string(format), "filter": filter.auditDetail()}
@@ -20,7 +20,7 @@ func RecordExport(ctx context.Context, tx postgres.TenantTx, format Format, limi
 		Object: tx.Tenant().String(), Detail: detail})
 }
 
-// auditDetail is the filter for the audit log: the conditions that are set, by name.
+// auditDetail returns the conditions of the filter that are set, by name, for the audit log.
 func (f Filter) auditDetail() map[string]any {
 	set := map[string]any{}
 	for name, value := range map[string]string{"text": f.Text, "industry": f.Industry, "bucket": f.Bucket} {

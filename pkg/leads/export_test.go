@@ -29,7 +29,8 @@ func (w world) export(tenant leads.TenantID, format leads.Format, limit int) str
 	return out.String()
 }
 
-const header = "company_id,name,website_domain,industry_norm,employees_est,score,bucket,rationale,primary_email,contact_name,contact_title,contact_linkedin,contact_phone\r\n"
+const header = "company_id,name,website_domain,industry_norm,employees_est,score,bucket,rationale,primary_email," +
+	"contact_name,contact_title,contact_linkedin,contact_phone\r\n"
 
 func TestEmptyExport(t *testing.T) {
 	t.Parallel()
@@ -42,18 +43,24 @@ func TestEmptyExport(t *testing.T) {
 func TestExportShape(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.exec(`INSERT INTO companies (company_id, name, website_domain, industry_norm, employees_est) VALUES (1, '=EVIL() "CO", LTD.', '', NULL, 12)`)
-	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score, bucket, rationale) VALUES (1, 1, 0.875, 'high', E'two\r\nlines'), (1, 7, -5, NULL, NULL)`)
+	w.exec(`INSERT INTO companies (company_id, name, website_domain, industry_norm, employees_est)
+		VALUES (1, '=EVIL() "CO", LTD.', '', NULL, 12)`)
+	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score, bucket, rationale)
+		VALUES (1, 1, 0.875, 'high', E'two\r\nlines'), (1, 7, -5, NULL, NULL)`)
 	w.exec(`INSERT INTO contacts (tenant_id, company_id, name, phone) VALUES (1, 1, 'Ada', '+65 6123')`)
 	w.exec(`INSERT INTO lead_emails (tenant_id, company_id, email) VALUES (1, 1, 'ada@example.com')`)
 	require.Equal(t, header+
 		`1,"'=EVIL() ""CO"", LTD.","",,12,0.875,high,"two`+"\r\n"+`lines",ada@example.com,Ada,,,'+65 6123`+"\r\n"+
 		"7,,,,,-5,,,,,,,\r\n", w.export(1, leads.CSV, leads.All))
 	require.Equal(t, "[\n"+
-		`{"company_id":1,"name":"=EVIL() \"CO\", LTD.","website_domain":"","industry_norm":null,"employees_est":12,"score":0.875,"bucket":"high","rationale":"two\r\nlines",`+
-		`"primary_email":"ada@example.com","contact_name":"Ada","contact_title":null,"contact_linkedin":null,"contact_phone":"+65 6123"},`+"\n"+
-		`{"company_id":7,"name":null,"website_domain":null,"industry_norm":null,"employees_est":null,"score":-5,"bucket":null,"rationale":null,`+
-		`"primary_email":null,"contact_name":null,"contact_title":null,"contact_linkedin":null,"contact_phone":null}]`+"\n", w.export(1, leads.JSON, leads.All))
+		`{"company_id":1,"name":"=EVIL() \"CO\", LTD.","website_domain":"","industry_norm":null,"employees_est":12,`+
+		`"score":0.875,"bucket":"high","rationale":"two\r\nlines",`+
+		`"primary_email":"ada@example.com","contact_name":"Ada","contact_title":null,"contact_linkedin":null,`+
+		`"contact_phone":"+65 6123"},`+"\n"+
+		`{"company_id":7,"name":null,"website_domain":null,"industry_norm":null,"employees_est":null,"score":-5,`+
+		`"bucket":null,"rationale":null,`+
+		`"primary_email":null,"contact_name":null,"contact_title":null,"contact_linkedin":null,`+
+		`"contact_phone":null}]`+"\n", w.export(1, leads.JSON, leads.All))
 	require.Equal(t, 2, strings.Count(w.export(1, leads.NDJSON, leads.All), "}\n"))
 }
 
@@ -61,8 +68,10 @@ func TestExportShape(t *testing.T) {
 func sameRows(t *testing.T) {
 	w := newWorld(t)
 	w.oddScores()
-	w.exec(`INSERT INTO companies (company_id, name) SELECT i, 'BULK, "' || i || '"' FROM generate_series(1001, 11000) i`)
-	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score) SELECT 1, i, (i * 7919 % 1009) / 1009.0 FROM generate_series(11000, 1001, -1) i`)
+	w.exec(`INSERT INTO companies (company_id, name) SELECT i, 'BULK, "' || i || '"'
+		FROM generate_series(1001, 11000) i`)
+	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score) SELECT 1, i, (i * 7919 % 1009) / 1009.0
+		FROM generate_series(11000, 1001, -1) i`)
 	for _, limit := range []int{leads.All, 10_000, 45} {
 		records, err := csv.NewReader(strings.NewReader(w.export(1, leads.CSV, limit))).ReadAll()
 		require.NoError(t, err)
@@ -121,7 +130,8 @@ func threeParsers(t *testing.T) {
 		`COPY reader FROM STDIN (FORMAT csv, HEADER)`)
 	require.NoError(t, err)
 	require.Equal(t, w.rows(`SELECT company_id, name FROM companies ORDER BY company_id`),
-		w.rows(`SELECT company_id, regexp_replace(name, '^''', '') FROM reader WHERE company_id <> '99' ORDER BY company_id::int`))
+		w.rows(`SELECT company_id, regexp_replace(name, '^''', '') FROM reader WHERE company_id <> '99'
+			ORDER BY company_id::int`))
 	require.Equal(t, []string{"(t)"}, w.rows(`SELECT name IS NULL FROM reader WHERE company_id = '99'`),
 		"NULL and empty are two things")
 }
@@ -161,7 +171,8 @@ func (d *fullDisk) Write(b []byte) (int, error) {
 func TestExportStopsWhenItsReaderDoes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score, rationale) SELECT 1, i, 0.5, repeat('x', 300) FROM generate_series(1, 5000) i`)
+	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score, rationale) SELECT 1, i, 0.5, repeat('x', 300)
+		FROM generate_series(1, 5000) i`)
 	for _, room := range []int{0, 100_000} {
 		err := w.App.ReadTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
 			_, err := leads.Export(ctx, tx, &fullDisk{room}, leads.JSON, leads.All, leads.Filter{})
@@ -175,7 +186,8 @@ func TestExportStopsWhenItsReaderDoes(t *testing.T) {
 // Not parallel: it looks at what the process allocates.
 func TestExportDoesNotGrowWithItsRows(t *testing.T) {
 	w := newWorld(t)
-	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score, rationale) SELECT 1, i, 0.5, repeat('x', 100) FROM generate_series(1, 30000) i`)
+	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score, rationale) SELECT 1, i, 0.5, repeat('x', 100)
+		FROM generate_series(1, 30000) i`)
 	allocated := func(limit int) (objects uint64) {
 		var before, after runtime.MemStats
 		require.NoError(t, w.App.ReadTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {

@@ -9,10 +9,10 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Buckets are the buckets of our own scores, best first.
+// Buckets returns the buckets of leadctl's scores, best first.
 func Buckets() []string { return []string{"high", "medium", "low"} }
 
-// Filter chooses among the tenant's leads. Zero fields choose all.
+// Filter selects leads of the tenant. A zero field selects all.
 type Filter struct {
 	Text     string   // part of the company's name, in any case
 	Industry string   // a section, division, title or everyday word as in a rule
@@ -47,19 +47,19 @@ func parseYears(s string) (r Range, err error) {
 	}{{from, &r.Min}, {to, &r.Max}} {
 		n, err := strconv.ParseUint(end.text, 10, 16)
 		if err != nil || len(end.text) != 4 {
-			return Range{}, fault.New(fault.Invalid, "year %.20q: neither a year (2015) nor two (2010-2020)", s)
+			return Range{}, fault.New(fault.Invalid, "year %.20q: must be a year (2015) or a range (2010-2020)", s)
 		}
 		year := int(n)
 		*end.into = &year
 	}
 	if *r.Min > *r.Max {
-		return Range{}, fault.New(fault.Invalid, "year %.20q: ends before it begins", s)
+		return Range{}, fault.New(fault.Invalid, "year %.20q: the range ends before it begins", s)
 	}
 	return r, nil
 }
 
-// filterSQL is the filter as further conditions on the scores s. The companies are looked up one by one, in the order of the
-// scores, so that a page needs no more of them than it has to pass. Faults: Invalid naming the field.
+// filterSQL is the filter as further conditions on the scores s. The companies are looked up one by one, in the order
+// of the scores, so that a page needs no more of them than it has to pass. Faults: Invalid naming the field.
 func (f Filter) filterSQL(a *arguments) (more string, err error) {
 	company, err := f.companyConditions(a)
 	if err != nil {
@@ -72,13 +72,13 @@ func (f Filter) filterSQL(a *arguments) (more string, err error) {
 	switch {
 	case f.Bucket == "":
 	case !slices.Contains(Buckets(), f.Bucket):
-		return "", fault.New(fault.Invalid, "bucket %.20q: not one of %s", f.Bucket, strings.Join(Buckets(), ", "))
+		return "", fault.New(fault.Invalid, "bucket %.20q: must be one of %s", f.Bucket, strings.Join(Buckets(), ", "))
 	default:
 		more += ` AND s.bucket = ` + a.addValue(f.Bucket)
 	}
 	if m := f.MinScore; m != nil {
 		if math.IsNaN(*m) || *m < 0 || *m > 1 {
-			return "", fault.New(fault.Invalid, "least score: not from 0 to 1")
+			return "", fault.New(fault.Invalid, "least score: must be between 0 and 1")
 		}
 		more += ` AND s.score < 'Infinity' AND s.score >= ` + a.addValue(*m) // NaN lies above every number
 	}

@@ -34,8 +34,10 @@ func TestFilterChoosesAmongTheTenantsOwnLeads(t *testing.T) {
 	w := newWorld(t)
 	w.register()
 	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score, bucket, source)
-		SELECT 1, company_id, CASE left(name, 4) WHEN 'ACME' THEN 0.92 WHEN 'BETA' THEN 0.61 WHEN 'CORN' THEN 0.61 WHEN 'DELT' THEN 0.2 ELSE 'NaN' END,
-			CASE left(name, 4) WHEN 'ACME' THEN 'high' WHEN 'BETA' THEN 'medium' WHEN 'CORN' THEN 'medium' ELSE 'low' END, 'other'
+		SELECT 1, company_id, CASE left(name,
+		4) WHEN 'ACME' THEN 0.92 WHEN 'BETA' THEN 0.61 WHEN 'CORN' THEN 0.61 WHEN 'DELT' THEN 0.2 ELSE 'NaN' END,
+			CASE left(name, 4) WHEN 'ACME' THEN 'high' WHEN 'BETA' THEN 'medium' WHEN 'CORN' THEN 'medium'
+			ELSE 'low' END, 'other'
 		FROM companies WHERE left(name, 4) IN ('ACME', 'BETA', 'CORN', 'DELT', 'ECHO')`)
 	half, old := 0.5, 2008
 	acme, beta, corner, delta, echo := "ACME CLOUD PTE. LTD.", "BETA SOFTWARE PTE. LTD.", "CORNER CAFE",

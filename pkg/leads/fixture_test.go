@@ -39,9 +39,13 @@ func (w world) exec(sql string, args ...any) {
 // stage puts a register entry into staging, or replaces it.
 func (w world) stage(uen, name, kind, status, date, ssic string) {
 	w.t.Helper()
-	w.exec(`INSERT INTO staging_acra_companies (uen, entity_name, entity_type_description, entity_status_description, registration_incorporation_date, primary_ssic_code)
-		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (uen) DO UPDATE SET entity_name = excluded.entity_name, entity_type_description = excluded.entity_type_description,
-		entity_status_description = excluded.entity_status_description, registration_incorporation_date = excluded.registration_incorporation_date, primary_ssic_code = excluded.primary_ssic_code`,
+	w.exec(`INSERT INTO staging_acra_companies (uen, entity_name, entity_type_description, entity_status_description,
+		registration_incorporation_date, primary_ssic_code)
+		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (uen) DO UPDATE
+		SET entity_name = excluded.entity_name, entity_type_description = excluded.entity_type_description,
+		entity_status_description = excluded.entity_status_description,
+		registration_incorporation_date = excluded.registration_incorporation_date,
+		primary_ssic_code = excluded.primary_ssic_code`,
 		uen, name, kind, status, date, ssic)
 }
 

@@ -16,8 +16,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// JobQueue is the queue of scoring jobs, and JobsAtOnce how many of them a process works at a time. A register that
-// changed makes one job for each tenant: they must not keep a first sign-in waiting.
+// JobQueue is the queue of scoring jobs, of which a process runs at most JobsAtOnce at a time. A change of the register
+// adds one job for each tenant, and these must not delay a first sign-in.
 const (
 	JobQueue   = "scoring"
 	JobsAtOnce = 2
@@ -29,8 +29,8 @@ const (
 	maxPause    = 30 * time.Minute
 )
 
-// JobArgs of a scoring job: whose, and either the run that was asked for or the change of companies that made it due.
-// Each of these is one job, so none is lost to one that is running already and read its rules before.
+// JobArgs of a scoring job: the tenant, and either the requested run or the time of the change of companies. Each is a
+// job of its own, because a job that is running may have read the rules before the change.
 type JobArgs struct {
 	Tenant    TenantID   `json:"tenant_id"`
 	Run       int32      `json:"run_id,omitempty"`
@@ -40,7 +40,7 @@ type JobArgs struct {
 // Kind implements river.JobArgs.
 func (JobArgs) Kind() string { return "leads_score" }
 
-// InsertOpts lets what somebody asked for go before what the register brought.
+// InsertOpts gives requested runs priority over those after a change of the register.
 func (a JobArgs) InsertOpts() river.InsertOpts {
 	priority := 2
 	if a.Run != 0 {
@@ -70,13 +70,13 @@ func enqueueRun(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, i
 	if err != nil {
 		return Run{}, err
 	}
-	// Asked anew even for a run that waits: its job may have been cancelled.
+	// Enqueued even for a queued run, because its job may have been cancelled.
 	_, _, err = queue.Enqueue(ctx, tx, JobArgs{Tenant: id, Run: run.RunID})
 	return run, err
 }
 
-// FollowRegister brings companies to what the staged register says and, where that changed any, makes the scores of
-// every active tenant due. Unless the register is known to have changed, whether it did is looked up first.
+// FollowRegister updates the companies from the staged register. If that changes any, it enqueues a scoring job for
+// every active tenant. Unless changed is true, it first checks whether the register has changed.
 func FollowRegister(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, changed bool) (CompaniesReport,
 	error) {
 	refresh := refreshStaleCompanies
@@ -105,7 +105,7 @@ func FollowRegister(ctx context.Context, tx postgres.SystemTx, queue *jobs.Clien
 	return report, err
 }
 
-// Worker works scoring jobs.
+// Worker runs scoring jobs.
 type Worker struct {
 	river.WorkerDefaults[JobArgs]
 
@@ -137,7 +137,8 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[JobArgs]) error {
 	return nil
 }
 
-// beginJob looks whether the tenant may be used, and marks the run that was asked for. due is false when it has been done.
+// beginJob looks whether the tenant may be used, and marks the run that was asked for. due is false when it has been
+// done.
 func (w *Worker) beginJob(ctx context.Context, args JobArgs) (due bool, err error) {
 	err = w.DB.InSystem(ctx, "begin scoring", func(ctx context.Context, tx postgres.SystemTx) error {
 		found, err := tenant.Find(ctx, tx, args.Tenant.String())
@@ -174,7 +175,7 @@ func (w *Worker) scoreJob(ctx context.Context, args JobArgs) (report ScoreReport
 	return report, err
 }
 
-// handleFailure decides between another try and the end of the run, which its tenant is told the reason of.
+// handleFailure decides between a retry and the end of the run. It stores the reason, which the tenant sees.
 func (w *Worker) handleFailure(ctx context.Context, job *river.Job[JobArgs], cause error) error {
 	if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.Canceled) && job.Attempt < job.MaxAttempts {
 		return cause // this process is stopping; the job goes back

@@ -4,15 +4,15 @@
 // profiles (ListRules, SetRule, TryProfile), the scoring that picks and ranks companies by them (Score, and the jobs
 // that run it), and everything that reads the outcome: Latest, Candidates, ShortlistStatus, ReadSpread and Export. It
 // does not ingest the register (package acra) and pushes nothing anywhere. Every function takes a transaction of
-// package postgres and begins none, but for Worker: a TenantTx sees one tenant's rules, features and scores, a SystemTx
-// writes companies, which belong to nobody, and jobs.
+// package postgres; only Worker begins its own. A TenantTx sees one tenant's rules, features and scores. A SystemTx
+// writes jobs, and companies, which belong to no tenant.
 //
-// The way of a score, five files: job.go (who asked, and when) → profile.go (what a rule says) → match.go (the rule as
+// A score passes five files: job.go (when to score) → profile.go (what a rule says) → match.go (the rule as
 // SQL conditions over companies) → score.go and score.sql (features, score, rationale, and the rows that differ) →
 // export.go (best first, streamed).
 //
-// Other services may write lead_features and lead_scores too. Rows of ours carry source 'leadctl'; others are read and
-// exported like ours, and never changed.
+// Other services may write lead_features and lead_scores too. leadctl's rows carry source 'leadctl'; others are read
+// and exported like its own, and never changed.
 package leads
 
 import "github.com/leadctl/leadctl/pkg/tenantid"

@@ -31,7 +31,9 @@ func (a *arguments) addValue(v any) string {
 }
 
 // plannedValues has PostgreSQL plan the statement for these very values.
-func (a *arguments) plannedValues() []any { return append([]any{pgx.QueryExecModeDescribeExec}, a.values...) }
+func (a *arguments) plannedValues() []any {
+	return append([]any{pgx.QueryExecModeDescribeExec}, a.values...)
+}
 
 // condition is one demand of a profile as SQL over companies c. It is never NULL.
 type condition struct{ field, sql string }
@@ -85,7 +87,8 @@ func notSQL(sql string) string {
 func rangesSQL(ranges []codeRange, a *arguments) []string {
 	var out []string
 	for _, r := range ranges {
-		out = append(out, `c.industry_code COLLATE "C" >= `+a.addValue(r.lo)+` AND c.industry_code COLLATE "C" < `+a.addValue(
+		out = append(out, `c.industry_code COLLATE "C" >= `+a.addValue(r.lo)+`
+			AND c.industry_code COLLATE "C" < `+a.addValue(
 			r.hi))
 	}
 	return out

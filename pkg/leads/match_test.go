@@ -16,7 +16,8 @@ func TestExclusionsNeedAReason(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.exec(`INSERT INTO companies (name) VALUES (NULL)`)
-	w.rule(1, "None of these", `{"exclusions":{"industries":["J","odd"],"ssic_codes":["62"],"entity_types":["LLP"],"keywords":["x"],"uens":["201500001A"]}}`)
+	w.rule(1, "None of these", `{"exclusions":{"industries":["J","odd"],"ssic_codes":["62"],"entity_types":["LLP"],
+		"keywords":["x"],"uens":["201500001A"]}}`)
 	require.Equal(t, int64(1), w.score(1, leads.ScoreOptions{}).Added)
 }
 
@@ -102,5 +103,6 @@ func TestBestRuleCounts(t *testing.T) {
 	w.rule(1, "Narrow", `{"ssic_codes":["62011"]}`)
 	w.score(1, leads.ScoreOptions{})
 	require.Equal(t, []string{`(ACME,Narrow)`, `(BETA,Wide)`, `(CORNER,Wide)`, `(DELTA,Wide)`, `(ECHO,Wide)`},
-		w.rows(`SELECT split_part(name, ' ', 1), features->>'rule' FROM lead_features JOIN companies USING (company_id) ORDER BY 1`))
+		w.rows(`SELECT split_part(name, ' ', 1), features->>'rule' FROM lead_features JOIN companies USING (company_id)
+			ORDER BY 1`))
 }

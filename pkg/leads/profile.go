@@ -88,7 +88,8 @@ func payloadFault(err error) error {
 	}
 	var syntactic *jsontext.SyntacticError
 	if errors.As(err, &syntactic) {
-		return fault.New(fault.Invalid, "payload%s: not valid JSON, or a name twice", pointerPath(syntactic.JSONPointer))
+		return fault.New(fault.Invalid, "payload%s: not valid JSON, or a name twice",
+			pointerPath(syntactic.JSONPointer))
 	}
 	return fault.New(fault.Invalid, "payload: not valid JSON")
 }
@@ -111,8 +112,9 @@ func (p Profile) Warnings() []string {
 	for _, term := range slices.Concat(p.Industries, p.Exclusions.Industries) {
 		if _, ok := findIndustry(term); !ok {
 			out = append(out, fmt.Sprintf(
-				"industry %q: no section, division or known word of SSIC 2020; compared with companies' industry as "+
-					"it stands", term))
+				"industry %q: not a section, division or known word of SSIC 2020; compared with "+
+					"companies.industry_norm",
+				term))
 		}
 	}
 	return out

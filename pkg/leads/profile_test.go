@@ -55,7 +55,8 @@ func TestProfileKeepsWhatItDoesNotKnow(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"payload.geos: unknown to leadctl, kept without effect",
-		`industry "Blockchain": no section, division or known word of SSIC 2020; compared with companies' industry as it stands`,
+		`industry "Blockchain": not a section, division or known word of SSIC 2020; compared with ` +
+			`companies.industry_norm`,
 	}, p.Warnings())
 }
 

@@ -49,12 +49,14 @@ func (q selection) columnsSQL(score string) string {
 	if q.dated {
 		dated = `, ` + modified + `::text AS modified`
 	}
-	return `SELECT s.company_id` + numbers + `, c.name, c.website_domain, c.industry_norm, c.employees_est` + numbers + `, ` + score + numbers + ` AS score, s.bucket, s.rationale,
-  coalesce(e.email, k.email) AS primary_email, k.name AS contact_name, k.title AS contact_title, k.linkedin AS contact_linkedin, k.phone AS contact_phone` + dated
+	return `SELECT s.company_id` + numbers + `, c.name, c.website_domain, c.industry_norm,
+		c.employees_est` + numbers + `, ` + score + numbers + ` AS score, s.bucket, s.rationale,
+  coalesce(e.email, k.email) AS primary_email, k.name AS contact_name, k.title AS contact_title,
+k.linkedin AS contact_linkedin, k.phone AS contact_phone` + dated
 }
 
-// selectSQL asks for the leads of p. The limit of a page stands before the joins. It is part of the text, so that a plan
-// which PostgreSQL keeps is made for it.
+// selectSQL asks for the leads of p. The limit of a page stands before the joins. It is part of the text, so that a
+// plan which PostgreSQL keeps is made for it.
 func (p part) selectSQL(q selection) string {
 	from := q.wholeTables(p.where)
 	if isPage(q.limit) {
@@ -70,19 +72,24 @@ ORDER BY ` + p.order + limitSQL(q.limit)
 func (q selection) wholeTables(where string) string {
 	return `public.lead_scores s
 LEFT JOIN public.companies c ON c.company_id = s.company_id
-LEFT JOIN (SELECT DISTINCT ON (k.company_id) k.* FROM public.contacts k ORDER BY k.company_id, k.updated_at DESC, k.contact_id) k ON k.company_id = s.company_id
-LEFT JOIN (SELECT DISTINCT ON (e.company_id) e.* FROM public.lead_emails e WHERE e.status <> 'invalid' ORDER BY e.company_id, e.is_primary DESC, e.updated_at DESC, e.email) e ON e.company_id = s.company_id
+LEFT JOIN (SELECT DISTINCT ON (k.company_id) k.* FROM public.contacts k
+ORDER BY k.company_id, k.updated_at DESC, k.contact_id) k ON k.company_id = s.company_id
+LEFT JOIN (SELECT DISTINCT ON (e.company_id) e.* FROM public.lead_emails e WHERE e.status <> 'invalid'
+ORDER BY e.company_id, e.is_primary DESC, e.updated_at DESC, e.email) e ON e.company_id = s.company_id
 WHERE ` + where + q.more
 }
 
 // rowByRow finds the page first and then looks each of its rows up through a key, however few rows the tenant seemed to
 // have when this was planned: that is what OFFSET 0 is for. A tenant without contacts is asked for none of them.
 func (q selection) rowByRow(p part) string {
-	return `(SELECT * FROM public.lead_scores s WHERE ` + p.where + q.more + ` ORDER BY ` + p.order + limitSQL(q.limit) + `) s
+	return `(SELECT * FROM public.lead_scores s WHERE ` + p.where + q.more + `
+		ORDER BY ` + p.order + limitSQL(q.limit) + `) s
 LEFT JOIN LATERAL (SELECT * FROM public.companies c WHERE c.company_id = s.company_id OFFSET 0) c ON true
-LEFT JOIN LATERAL (SELECT * FROM public.contacts k WHERE k.company_id = s.company_id AND (SELECT EXISTS (SELECT FROM public.contacts))
+LEFT JOIN LATERAL (SELECT * FROM public.contacts k WHERE k.company_id = s.company_id AND (SELECT EXISTS (SELECT
+FROM public.contacts))
   ORDER BY k.updated_at DESC, k.contact_id LIMIT 1) k ON true
-LEFT JOIN LATERAL (SELECT * FROM public.lead_emails e WHERE e.company_id = s.company_id AND e.status <> 'invalid' AND (SELECT EXISTS (SELECT FROM public.lead_emails))
+LEFT JOIN LATERAL (SELECT * FROM public.lead_emails e WHERE e.company_id = s.company_id AND e.status <> 'invalid'
+AND (SELECT EXISTS (SELECT FROM public.lead_emails))
   ORDER BY e.is_primary DESC, e.updated_at DESC, e.email LIMIT 1) e ON true`
 }
 
@@ -146,14 +153,14 @@ func ParseLimit(s string, allowAll bool) (int, error) {
 	}
 	n, err := strconv.ParseUint(s, 10, 31)
 	if err != nil || s[0] == '0' || n > MaxLimit {
-		return 0, fault.New(fault.Invalid, "limit %.20q: not from 1 to %d", s, MaxLimit)
+		return 0, fault.New(fault.Invalid, "limit %.20q: must be between 1 and %d", s, MaxLimit)
 	}
 	return int(n), nil
 }
 
 func checkLimit(limit int) error {
 	if limit < 1 || limit > MaxLimit {
-		return fault.New(fault.Invalid, "limit %d: not from 1 to %d", limit, MaxLimit)
+		return fault.New(fault.Invalid, "limit %d: must be between 1 and %d", limit, MaxLimit)
 	}
 	return nil
 }
@@ -235,7 +242,8 @@ func Candidates(ctx context.Context, tx postgres.TenantTx, limit int, industry s
 	}
 	var args arguments
 	sql := `SELECT c.company_id, c.name, c.industry_norm, c.website_domain, c.last_seen, f.updated_at
-		FROM public.lead_features f CROSS JOIN LATERAL (SELECT * FROM public.companies c WHERE c.company_id = f.company_id OFFSET 0) c
+		FROM public.lead_features f CROSS JOIN LATERAL (SELECT * FROM public.companies c
+		WHERE c.company_id = f.company_id OFFSET 0) c
 		WHERE (f.source <> '` + Source + `' OR f.features ? 'rule_id')`
 	if industry != "" {
 		if err := checkText(industry); err != nil {
@@ -289,7 +297,8 @@ func ShortlistStatus(ctx context.Context, tx postgres.TenantTx) (Status, error) 
 	if err != nil {
 		return Status{}, err
 	}
-	err = tx.QueryRow(ctx, `SELECT run_id, status, started_at, ended_at FROM public.enrichment_runs ORDER BY started_at DESC, run_id DESC LIMIT 1`).
+	err = tx.QueryRow(ctx, `SELECT run_id, status, started_at, ended_at FROM public.enrichment_runs
+		ORDER BY started_at DESC, run_id DESC LIMIT 1`).
 		Scan(&st.LastRunID, &st.LastRunStatus, &st.LastRunStartedAt, &st.LastRunEndedAt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = nil

@@ -20,7 +20,8 @@ func (w world) oddScores() {
 	w.t.Helper()
 	w.exec(`INSERT INTO companies (company_id, name) SELECT i, 'COMPANY ' || i FROM generate_series(1, 60) i`)
 	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score, bucket, rationale)
-		SELECT 1, i, CASE i % 12 WHEN 0 THEN 'NaN' WHEN 1 THEN 'Infinity' WHEN 2 THEN '-Infinity' WHEN 3 THEN NULL WHEN 4 THEN 1e-7 WHEN 5 THEN 0
+		SELECT 1, i, CASE i % 12 WHEN 0 THEN 'NaN' WHEN 1 THEN 'Infinity' WHEN 2 THEN '-Infinity' WHEN 3 THEN NULL
+			WHEN 4 THEN 1e-7 WHEN 5 THEN 0
 			ELSE round((i % 5)::numeric / 3, 3) END::float8, 'low', 'because' FROM generate_series(61, 1, -1) i`)
 }
 
@@ -87,7 +88,8 @@ func TestCandidatesPage(t *testing.T) {
 	w.rule(1, "All", `{}`)
 	w.score(1, leads.ScoreOptions{})
 	w.exec(`UPDATE lead_features SET updated_at = updated_at + company_id % 2 * interval '1.000001 s'`)
-	want := w.rows(`SELECT c.name FROM lead_features f JOIN companies c USING (company_id) ORDER BY f.updated_at DESC, company_id`)
+	want := w.rows(`SELECT c.name FROM lead_features f JOIN companies c USING (company_id)
+		ORDER BY f.updated_at DESC, company_id`)
 	w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
 		var got []string
 		for after := (leads.CandidateCursor{}); ; {
@@ -168,7 +170,7 @@ func TestSetRuleReplacesByName(t *testing.T) {
 			_, err = leads.StoreRule(ctx, tx, name, []byte(`{}`), tester)
 			require.Equal(t, fault.Invalid, fault.KindOf(err), "%q", name)
 		}
-		_, err = leads.ShowRule(ctx, tx, "nobody's")
+		_, err = leads.ShowRule(ctx, tx, "another tenant's")
 		require.Equal(t, fault.NotFound, fault.KindOf(err))
 	})
 	before := w.versions("icp_rules")
@@ -191,7 +193,8 @@ func TestPayloadThatCannotBeStored(t *testing.T) {
 func TestRulesAreBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.exec(`INSERT INTO icp_rules (tenant_id, rule_id, name, payload) SELECT 1, i, 'Rule ' || i, '{}' FROM generate_series(1, 100) i`)
+	w.exec(`INSERT INTO icp_rules (tenant_id, rule_id, name, payload) SELECT 1, i, 'Rule ' || i, '{}'
+		FROM generate_series(1, 100) i`)
 	w.rule(1, "Rule 50", `{"keywords":["x"]}`)
 	w.rule(2, "One more", `{}`)
 	w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
@@ -201,8 +204,10 @@ func TestRulesAreBounded(t *testing.T) {
 	})
 	w.register()
 	// As much as a tenant can ask for in one statement.
-	w.exec(`UPDATE icp_rules SET payload = jsonb_build_object('ssic_codes', (SELECT jsonb_agg(lpad((rule_id * 500 + i * 2)::text, 5, '0')) FROM generate_series(1, 200) i),
-		'exclusions', jsonb_build_object('ssic_codes', (SELECT jsonb_agg(lpad((rule_id * 500 + i * 2 + 1)::text, 5, '0')) FROM generate_series(1, 200) i))) WHERE tenant_id = 1`)
+	w.exec(`UPDATE icp_rules SET payload = jsonb_build_object('ssic_codes',
+		(SELECT jsonb_agg(lpad((rule_id * 500 + i * 2)::text, 5, '0')) FROM generate_series(1, 200) i),
+		'exclusions', jsonb_build_object('ssic_codes', (SELECT jsonb_agg(lpad((rule_id * 500 + i * 2 + 1)::text, 5,
+		'0')) FROM generate_series(1, 200) i))) WHERE tenant_id = 1`)
 	require.Equal(t, 100, w.score(1, leads.ScoreOptions{}).Rules)
 }
 

@@ -28,7 +28,9 @@ const maxRules = 100
 // industries that most platforms sell to. It is meant to be edited.
 const (
 	DefaultRuleName = "Default"
-	DefaultPayload  = `{"industries": ["information and communications", "professional, scientific and technical activities", "wholesale and retail trade"], "entity_types": ["Local Company"], "incorporation_year": {"min": 2000}}`
+	DefaultPayload  = `{"industries": ["information and communications", "professional, scientific and technical ` +
+		`activities", ` +
+		`"wholesale and retail trade"], "entity_types": ["Local Company"], "incorporation_year": {"min": 2000}}`
 )
 
 // Rule is a named profile of a tenant. RuleID counts within the tenant.
@@ -41,7 +43,8 @@ type Rule struct {
 }
 
 // A payload that another service left as something else than an object reads as an empty one.
-const ruleColumns = `rule_id, tenant_id, name, CASE jsonb_typeof(payload) WHEN 'object' THEN payload ELSE '{}' END AS payload, created_at`
+const ruleColumns = `rule_id, tenant_id, name,
+	CASE jsonb_typeof(payload) WHEN 'object' THEN payload ELSE '{}' END AS payload, created_at`
 
 // ListRules gives the tenant's rules, newest first.
 func ListRules(ctx context.Context, tx postgres.TenantTx) ([]Rule, error) {
@@ -122,9 +125,9 @@ func storeRule(ctx context.Context, tx postgres.TenantTx, name string, payload [
 	}
 	r, err := ShowRule(ctx, tx, name)
 	if tag.RowsAffected() == 0 && fault.Is(err, fault.NotFound) {
-		return Rule{}, fault.New(fault.Conflict, "rule %q: the tenant has %d rules, which is the most", name,
+		return Rule{}, fault.New(fault.Conflict, "rule %q: the tenant has %d rules, the most allowed", name,
 			maxRules).WithCode("QUOTA_RULES").
-			WithHint("change a rule that is there: one rule may name many industries")
+			WithHint("change an existing rule: one rule may name many industries")
 	}
 	if err != nil {
 		return Rule{}, err

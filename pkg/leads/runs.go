@@ -40,7 +40,8 @@ func startRun(ctx context.Context, tx postgres.TenantTx) (Run, error) {
 		return Run{}, err
 	}
 	rows, err := tx.Query(ctx, `INSERT INTO public.enrichment_runs (tenant_id, run_id, status, source)
-		SELECT $1, coalesce(max(run_id), 0) + 1, $2, $3 FROM public.enrichment_runs RETURNING `+runColumns, tx.Tenant(), RunQueued, Source)
+		SELECT $1, coalesce(max(run_id), 0) + 1, $2, $3 FROM public.enrichment_runs
+		RETURNING `+runColumns, tx.Tenant(), RunQueued, Source)
 	if err != nil {
 		return Run{}, err
 	}
@@ -64,21 +65,23 @@ func waitingRun(ctx context.Context, tx postgres.TenantTx) (Run, error) {
 	return r, err
 }
 
-// beginRun marks a run as running and reports whether it is still to be done. It waits for whoever is just joining the
-// run: what they commit with it must be seen by the scoring that follows.
+// beginRun marks a run as running and reports whether it is due. It waits for transactions that join the run, because
+// the scoring must see their changes.
 func beginRun(ctx context.Context, tx postgres.TenantTx, id int32) (due bool, err error) {
 	if err := lockTenant(ctx, tx, lockNumbers); err != nil {
 		return false, err
 	}
 	tag, err := tx.Exec(ctx, `UPDATE public.enrichment_runs SET status = $2, started_at = clock_timestamp(),
-		counts = counts || jsonb_build_object('queued_seconds', round(extract(epoch FROM clock_timestamp() - started_at), 3))
+		counts = counts || jsonb_build_object('queued_seconds', round(extract(epoch
+		FROM clock_timestamp() - started_at), 3))
 		WHERE run_id = $1 AND source = $3 AND status IN ($4, $2)`, id, RunRunning, Source, RunQueued)
 	return tag.RowsAffected() > 0, err
 }
 
 // failRun ends a run with the reason why it failed, unless it is done. The tenant sees the reason.
 func failRun(ctx context.Context, tx postgres.TenantTx, id int32, reason string) error {
-	_, err := tx.Exec(ctx, `UPDATE public.enrichment_runs SET status = $2, ended_at = now(), error = $3 WHERE run_id = $1 AND status <> $4`,
+	_, err := tx.Exec(ctx, `UPDATE public.enrichment_runs SET status = $2, ended_at = now(), error = $3
+		WHERE run_id = $1 AND status <> $4`,
 		id, RunFailed, reason, RunDone)
 	return err
 }
@@ -91,7 +94,7 @@ func GetRun(ctx context.Context, tx postgres.TenantTx, id int32) (Run, error) {
 	}
 	r, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Run])
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Run{}, fault.New(fault.NotFound, "run %d: there is none", id)
+		return Run{}, fault.New(fault.NotFound, "run %d: no such run", id)
 	}
 	return r, err
 }
@@ -106,10 +109,11 @@ func recordRun(ctx context.Context, tx postgres.TenantTx, id int32, report Score
 		id = run.RunID
 	}
 	report.RunID = id
-	tag, err := tx.Exec(ctx, `UPDATE public.enrichment_runs SET status = $2, ended_at = clock_timestamp(), error = NULL, counts = counts || $3::jsonb || $4::jsonb
+	tag, err := tx.Exec(ctx, `UPDATE public.enrichment_runs
+		SET status = $2, ended_at = clock_timestamp(), error = NULL, counts = counts || $3::jsonb || $4::jsonb
 		WHERE run_id = $1`, id, RunDone, report, at)
 	if err == nil && tag.RowsAffected() == 0 {
-		err = fault.New(fault.NotFound, "run %d: there is none", id)
+		err = fault.New(fault.NotFound, "run %d: no such run", id)
 	}
 	return id, err
 }

@@ -37,7 +37,7 @@ func TestRunsOfOneTenantFollowEachOther(t *testing.T) {
 		w.rows(`SELECT run_id, status FROM enrichment_runs ORDER BY 1`))
 }
 
-// Whoever edits a rule does not wait for a scoring that takes long.
+// A change of a rule does not wait for a long scoring.
 func TestRulesCanBeEditedWhileScoring(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -132,12 +132,15 @@ func readableRules(ctx context.Context, tx postgres.TenantTx) (out []readRule, s
 	return out, skipped, nil
 }
 
-// scoreBasis changes whenever the scores of companies that did not change would.
+// scoreBasis returns a digest that changes whenever the score or rationale of an unchanged company can change.
 func scoreBasis(rules []readRule, opts ScoreOptions) string {
 	h := sha256.New()
 	enc := json.NewEncoder(h) // of our own structs: it cannot fail
 	_ = enc.Encode(opts.Weights)
 	_ = enc.Encode([]any{opts.Now.Year(), ssicCSV})
+	for _, f := range opts.Weights.scoreFeatures() {
+		_ = enc.Encode([]string{f.value, f.says})
+	}
 	for _, r := range rules {
 		_ = enc.Encode([]any{r.id, r.name, r.profile})
 	}
@@ -193,7 +196,8 @@ func scoreStatement(a *arguments, id TenantID, rules []readRule, opts ScoreOptio
 	// gives the columns when there is no rule
 	picked := []string{pickSQL(readRule{}, []condition{{"", "false"}}, opts.Now.Year(), a)}
 	for _, r := range rules {
-		picked = append(picked, pickSQL(r, append(r.profile.conditionsSQL(a), changedSince(since, a)...), opts.Now.Year(), a))
+		picked = append(picked, pickSQL(r, append(r.profile.conditionsSQL(a), changedSince(since, a)...),
+			opts.Now.Year(), a))
 	}
 	distinct, order := "", ""
 	if len(rules) > 1 {
@@ -206,7 +210,8 @@ func scoreStatement(a *arguments, id TenantID, rules []readRule, opts ScoreOptio
 		changedS, changedF = fmt.Sprintf(changed, "s"), fmt.Sprintf(changed, "f")
 	}
 	return strings.NewReplacer(
-		"{divisions}", a.addValue(codes), "{titles}", a.addValue(titles), "{picked}", strings.Join(picked, "\n  UNION ALL\n  "),
+		"{divisions}", a.addValue(codes), "{titles}", a.addValue(titles), "{picked}",
+		strings.Join(picked, "\n  UNION ALL\n  "),
 		"{values}", strings.Join(values, ", "), "{features}", strings.Join(objects, ", "), "{reasons}",
 		strings.Join(reasons, ", "),
 		"{possible}", strings.Join(possible, " + "), "{reached}", strings.Join(reached, " + "),
@@ -243,11 +248,16 @@ func pickSQL(r readRule, conditions []condition, year int, a *arguments) string 
 	if len(p.Keywords) > 0 {
 		word = "substring(c.name from " + a.addValue("(?i)"+wordsPattern(p.Keywords)) + "::text)"
 	}
-	return `SELECT c.company_id, c.industry_code AS code, c.industry_norm, c.incorporation_year AS year, c.employees_est AS employees,
+	return `SELECT c.company_id, c.industry_code AS code, c.industry_norm, c.incorporation_year AS year,
+		c.employees_est AS employees,
     nullif(c.website_domain, '') AS domain, c.entity_type, lower(c.entity_status) AS status,
-    ` + a.addValue(r.id) + `::int AS rule_id, ` + a.addValue(r.name) + `::text AS rule, ` + a.addValue(year) + `::int AS this_year,
-    ` + a.addValue(p.IncorporationYear.Min) + `::int AS from_year, ` + a.addValue(p.IncorporationYear.Max) + `::int AS to_year,
-    ` + a.addValue(p.EmployeeRange.isSet()) + `::bool AS wants_size, ` + a.addValue(len(p.EntityTypes) > 0) + `::bool AS wants_type,
-    ` + a.addValue(len(p.Keywords) > 0) + `::bool AS wants_words, ` + industry + `::float8 AS industry, ` + word + `::text AS word
+    ` + a.addValue(r.id) + `::int AS rule_id, ` + a.addValue(r.name) + `::text AS rule,
+` + a.addValue(year) + `::int AS this_year,
+    ` + a.addValue(p.IncorporationYear.Min) + `::int AS from_year,
+` + a.addValue(p.IncorporationYear.Max) + `::int AS to_year,
+    ` + a.addValue(p.EmployeeRange.isSet()) + `::bool AS wants_size,
+` + a.addValue(len(p.EntityTypes) > 0) + `::bool AS wants_type,
+    ` + a.addValue(len(p.Keywords) > 0) + `::bool AS wants_words, ` + industry + `::float8 AS industry,
+` + word + `::text AS word
   FROM public.companies c WHERE ` + whereSQL(conditions)
 }

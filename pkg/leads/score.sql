@@ -5,7 +5,7 @@ WITH division(code, title) AS (
 ), valued AS (
   SELECT p.*, d.title, {values}
   FROM picked p LEFT JOIN division d ON d.code = left(p.code, 2)
-  OFFSET 0 -- keeps the expressions from being computed anew wherever they are used
+  OFFSET 0 -- otherwise every use would compute the expressions again
 ), judged AS (
   SELECT t.*, round(t.reached / t.possible * 10000) / 10000 AS score
   FROM (SELECT p.*, {possible} AS possible, {reached} AS reached FROM valued p OFFSET 0) t
@@ -15,7 +15,8 @@ WITH division(code, title) AS (
   SELECT {distinct} * FROM judged {order}
 ), best AS MATERIALIZED (
   SELECT p.company_id, p.score,
-    CASE WHEN p.score >= {high}::float8 THEN 'high' WHEN p.score >= {medium}::float8 THEN 'medium' ELSE 'low' END AS bucket,
+    CASE WHEN p.score >= {high}::float8 THEN 'high' WHEN p.score >= {medium}::float8 THEN 'medium' ELSE 'low'
+      END AS bucket,
     jsonb_build_object('rule_id', p.rule_id, 'rule', p.rule, {features}) AS features,
     concat('Fits "', p.rule, '" at ', {percent}, ' of 100: ', concat_ws('; ', {reasons}), '.') AS rationale
   FROM chosen p
@@ -24,8 +25,9 @@ WITH division(code, title) AS (
   SELECT {tenant}, b.company_id, b.features, {source}
   FROM best b LEFT JOIN public.lead_features o ON o.company_id = b.company_id
   WHERE o.company_id IS NULL OR (o.source = {source} AND NOT o.features @> b.features)
-  -- What others added to a row of ours stays.
-  ON CONFLICT (tenant_id, company_id) DO UPDATE SET features = f.features || excluded.features, updated_at = now() WHERE f.source = {source}
+  -- Members that other services added to leadctl's row are kept.
+  ON CONFLICT (tenant_id, company_id) DO UPDATE SET features = f.features || excluded.features, updated_at = now()
+    WHERE f.source = {source}
 ), scores AS (
   INSERT INTO public.lead_scores AS f (tenant_id, company_id, score, bucket, rationale, source, version)
   SELECT {tenant}, b.company_id, b.score, b.bucket, b.rationale, {source}, {version}
@@ -41,11 +43,12 @@ WITH division(code, title) AS (
   RETURNING 1
 ), gone AS MATERIALIZED (
   SELECT f.company_id FROM public.lead_features f
-  WHERE f.source = {source} AND f.features ? 'rule_id' AND NOT EXISTS (SELECT FROM best b WHERE b.company_id = f.company_id){changed_f}
+  WHERE f.source = {source} AND f.features ? 'rule_id'
+    AND NOT EXISTS (SELECT FROM best b WHERE b.company_id = f.company_id){changed_f}
 ), forgotten AS (
   DELETE FROM public.lead_features f WHERE f.company_id IN (SELECT company_id FROM gone) AND f.features - {keys} = '{}'
 ), left_to_others AS (
-  -- What others added to a row of ours stays, without ours.
+  -- Members that other services added to leadctl's row are kept, without those of leadctl.
   UPDATE public.lead_features f SET features = f.features - {keys}, updated_at = now()
   WHERE f.company_id IN (SELECT company_id FROM gone) AND f.features - {keys} <> '{}'
 )

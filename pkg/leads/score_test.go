@@ -24,19 +24,27 @@ func TestScoreExplainsItself(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.register()
-	w.rule(1, "Software", `{"industries":["software"],"keywords":["cloud"],"incorporation_year":{"min":2010,"max":2020},"employee_range":{"min":10}}`)
+	w.rule(1, "Software", `{"industries":["software"],"keywords":["cloud"],
+		"incorporation_year":{"min":2010,"max":2020},"employee_range":{"min":10}}`)
 	report := w.score(1, leads.ScoreOptions{})
 	require.Equal(t, leads.ScoreReport{RunID: 1, Rules: 1, Full: true, Version: "leadctl-1", Candidates: 2, Added: 2},
 		report)
 	require.Equal(t, []string{
-		`(0.845,high,"Fits ""Software"" at 85 of 100: computer programming, information technology consultancy and related activities (SSIC 62011) ` +
-			`is the business asked for (35 of 35); its name says ""CLOUD"" (15 of 15); incorporated in 2015, within 2010–2020 (15 of 15); ` +
-			`headcount not known yet (5 of 15); local company (10 of 10); no website known (0 of 5); in good standing (5 of 5).",leadctl,leadctl-1)`,
-		`(0.635,medium,"Fits ""Software"" at 64 of 100: computer programming, information technology consultancy and related activities (SSIC 62021) ` +
-			`is the business asked for (35 of 35); its name has none of the keywords (0 of 15); incorporated in 2019, within 2010–2020 (9 of 15); ` +
-			`headcount not known yet (5 of 15); local company (10 of 10); no website known (0 of 5); in good standing (5 of 5).",leadctl,leadctl-1)`,
+		`(0.845,high,"Fits ""Software"" at 85 of 100: computer programming, information technology consultancy and ` +
+			`related activities (SSIC 62011) ` +
+			`matches the profile (35 of 35); name contains ""CLOUD"" (15 of 15); incorporated in 2015, within ` +
+			`2010–2020 (15 of 15); ` +
+			`headcount unknown (5 of 15); local company (10 of 10); no website known (0 of 5); in good standing (5 ` +
+			`of 5).",leadctl,leadctl-1)`,
+		`(0.635,medium,"Fits ""Software"" at 64 of 100: computer programming, information technology consultancy ` +
+			`and related activities (SSIC 62021) ` +
+			`matches the profile (35 of 35); name contains none of the keywords (0 of 15); incorporated in 2019, ` +
+			`within 2010–2020 (9 of 15); ` +
+			`headcount unknown (5 of 15); local company (10 of 10); no website known (0 of 5); in good standing (5 ` +
+			`of 5).",leadctl,leadctl-1)`,
 	}, w.rows(`SELECT score, bucket, rationale, source, version FROM lead_scores ORDER BY score DESC`))
-	require.Equal(t, []string{`("{""age"": 1, ""form"": 1, ""rule"": ""Software"", ""size"": 0.3, ""rule_id"": 1, ""website"": 0, ""industry"": 1, ""keywords"": 1, ""standing"": 1}")`},
+	require.Equal(t, []string{`("{""age"": 1, ""form"": 1, ""rule"": ""Software"", ""size"": 0.3, ""rule_id"": 1, ` +
+		`""website"": 0, ""industry"": 1, ""keywords"": 1, ""standing"": 1}")`},
 		w.rows(`SELECT features FROM lead_features JOIN companies USING (company_id) WHERE name LIKE 'ACME%'`))
 }
 
@@ -56,7 +64,8 @@ func TestScoreOnlyWritesWhatChanged(t *testing.T) {
 	require.Equal(t, features, w.versions("lead_features"))
 
 	// One company changes, one is struck off, one is new.
-	w.exec(`UPDATE companies SET updated_at = updated_at - CASE WHEN name LIKE 'ECHO%' THEN interval '1 day' ELSE interval '2 days' END`)
+	w.exec(`UPDATE companies SET updated_at = updated_at - CASE WHEN name LIKE 'ECHO%' THEN interval '1 day' ELSE ` +
+		`interval '2 days' END`)
 	w.score(1, leads.ScoreOptions{Full: true}) // the run that knows where to go on
 	w.stage("201500001A", "ACME CLOUD PTE. LTD.", "Local Company", "Live Company", "2024-03-01", "62011")
 	w.stage("52800003C", "CORNER CAFE", "Sole Proprietorship/ Partnership", "Cancelled", "2008-05-05", "56111")
@@ -77,10 +86,12 @@ func TestIncrementalEqualsFull(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	pick := func(s ...string) string { return s[random.IntN(len(s))] }
 	full := leads.ScoreOptions{Full: true}
-	const outcome = `SELECT company_id, score, bucket, rationale, features FROM lead_scores JOIN lead_features USING (tenant_id, company_id) ORDER BY 1`
+	const outcome = `SELECT company_id, score, bucket, rationale, features FROM lead_scores
+		JOIN lead_features USING (tenant_id, company_id) ORDER BY 1`
 	for range 12 {
 		w.exec(`UPDATE companies SET updated_at = updated_at - interval '1 day'`)
-		w.exec(`UPDATE enrichment_runs SET counts = jsonb_set(counts, '{seen}', to_jsonb((SELECT max(updated_at) FROM companies)))`)
+		w.exec(`UPDATE enrichment_runs SET counts = jsonb_set(counts, '{seen}', to_jsonb((SELECT max(updated_at)
+			FROM companies)))`)
 		for range 5 {
 			n := random.IntN(30)
 			w.stage(fmt.Sprintf("2000%05dA", n), pick("ONE", "TWO", "SEVEN SEAS", "THREE ONE"),
@@ -105,7 +116,8 @@ func TestLateChangesAreSeen(t *testing.T) {
 	w.register()
 	w.rule(1, "All", `{}`)
 	w.score(1, leads.ScoreOptions{})
-	w.exec(`UPDATE companies SET website_domain = 'acme.example', updated_at = updated_at - interval '30 minutes' WHERE name LIKE 'ACME%'`)
+	w.exec(`UPDATE companies SET website_domain = 'acme.example', updated_at = updated_at - interval '30 minutes'
+		WHERE name LIKE 'ACME%'`)
 	require.Equal(t, int64(1), w.score(1, leads.ScoreOptions{}).Changed)
 }
 
@@ -114,8 +126,10 @@ func TestOtherWritersAreLeftAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.register()
-	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score, source) SELECT 1, company_id, 0.99, 'platform' FROM companies WHERE name LIKE 'ACME%' OR name LIKE 'CORNER%'`)
-	w.exec(`INSERT INTO lead_features (tenant_id, company_id, features, source) SELECT 1, company_id, '{"theirs": true}', 'platform' FROM companies WHERE name LIKE 'ACME%'`)
+	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score, source) SELECT 1, company_id, 0.99, 'platform'
+		FROM companies WHERE name LIKE 'ACME%' OR name LIKE 'CORNER%'`)
+	w.exec(`INSERT INTO lead_features (tenant_id, company_id, features, source)
+		SELECT 1, company_id, '{"theirs": true}', 'platform' FROM companies WHERE name LIKE 'ACME%'`)
 	w.rule(1, "Software", `{"industries":["software"]}`)
 	report := w.score(1, leads.ScoreOptions{})
 	require.Equal(t, int64(1), report.Added)
@@ -127,7 +141,8 @@ func TestOtherWritersAreLeftAlone(t *testing.T) {
 	require.True(t, report.Full)
 	require.Equal(t, int64(1), report.Changed)
 	require.Equal(t, []string{`(ACME,0.99,platform,)`, `(BETA,0.7118,leadctl,mine-2)`, `(CORNER,0.99,platform,)`},
-		w.rows(`SELECT split_part(name, ' ', 1), score, s.source, version FROM lead_scores s JOIN companies USING (company_id) ORDER BY 1`))
+		w.rows(`SELECT split_part(name, ' ', 1), score, s.source, version FROM lead_scores s
+			JOIN companies USING (company_id) ORDER BY 1`))
 	require.Equal(t, []string{`(platform,"{""theirs"": true}")`},
 		w.rows(`SELECT source, features FROM lead_features WHERE source <> 'leadctl'`))
 	require.Equal(t, []string{`(Ada,Software)`}, w.rows(
@@ -150,7 +165,8 @@ func TestRuleOfAnotherShapeIsSkippedAndNamed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.register()
-	w.exec(`INSERT INTO icp_rules (tenant_id, rule_id, name, payload) VALUES (1, 5, 'Old', '{"industries": "software"}'), (1, 6, 'List', '[1]')`)
+	w.exec(`INSERT INTO icp_rules (tenant_id, rule_id, name, payload)
+		VALUES (1, 5, 'Old', '{"industries": "software"}'), (1, 6, 'List', '[1]')`)
 	w.rule(1, "Food", `{"industries":["restaurants"]}`)
 	report := w.score(1, leads.ScoreOptions{})
 	require.Equal(t, []string{`rule "Old": payload.industries: a string is not what goes here`}, report.Skipped)

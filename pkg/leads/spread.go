@@ -28,7 +28,8 @@ func ReadSpread(ctx context.Context, tx postgres.TenantTx) (Spread, error) {
 		s.Bars[i] = map[string]int64{}
 	}
 	rows, err := tx.Query(ctx, `SELECT coalesce(bucket, ''), CASE WHEN score < 'Infinity' AND score > '-Infinity' THEN
-			least(greatest(floor(score * `+strconv.Itoa(Bars)+`), 0), `+strconv.Itoa(Bars-1)+`)::int END, count(*), max(scored_at)
+			least(greatest(floor(score * `+strconv.Itoa(Bars)+`), 0), `+strconv.Itoa(Bars-1)+`)::int END, count(*),
+			max(scored_at)
 		FROM public.lead_scores GROUP BY 1, 2`)
 	if err != nil {
 		return s, err

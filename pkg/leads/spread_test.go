@@ -15,7 +15,8 @@ func TestSpreadCountsEveryScoreOnce(t *testing.T) {
 	w := newWorld(t)
 	w.register()
 	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score, bucket, source)
-		SELECT 1, company_id, (ARRAY[0, 0.049, 0.05, 1, 'NaN'::float8])[row_number() OVER (ORDER BY name)], CASE WHEN left(name, 1) = 'D' THEN 'high' ELSE 'low' END, 'other'
+		SELECT 1, company_id, (ARRAY[0, 0.049, 0.05, 1, 'NaN'::float8])[row_number() OVER (ORDER BY name)],
+		CASE WHEN left(name, 1) = 'D' THEN 'high' ELSE 'low' END, 'other'
 		FROM companies WHERE live`)
 	for tenant, want := range map[leads.TenantID]int64{1: 5, 2: 0} {
 		w.as(tenant, func(ctx context.Context, tx postgres.TenantTx) {

@@ -9,7 +9,7 @@ import (
 )
 
 // ssicCSV holds the sections (a letter each) and the two-digit divisions of the classification that its first line
-// names, with our own list of everyday words for some of them; groups and below are told apart by code alone.
+// names, with leadctl's list of common words for some of them. Groups and lower levels have a code only.
 //
 // Checked: sections A to U and their 81 divisions, codes and titles, against a public listing of all of SSIC 2020,
 // whose number of divisions is the one that is published for it; codes of real entries of the register against both.

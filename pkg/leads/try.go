@@ -78,6 +78,8 @@ func trialSQL(conditions []condition) string {
 			len(conditions)-1)+")")
 	}
 	sum = append(sum, "0")
-	return `SELECT count(*), count(*) FILTER (WHERE ok = ` + strconv.Itoa(len(conditions)) + `)` + strings.Join(out, "") + `
-		FROM (SELECT *, ` + strings.Join(sum, " + ") + ` AS ok FROM (SELECT 0` + strings.Join(holds, "") + ` FROM public.companies c WHERE c.live) h) t`
+	all := strconv.Itoa(len(conditions))
+	return `SELECT count(*), count(*) FILTER (WHERE ok = ` + all + `)` + strings.Join(out, "") + `
+		FROM (SELECT *, ` + strings.Join(sum, " + ") + ` AS ok FROM (SELECT 0` + strings.Join(holds, "") + `
+		FROM public.companies c WHERE c.live) h) t`
 }

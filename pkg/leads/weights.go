@@ -96,26 +96,32 @@ type feature struct {
 func (w Weights) scoreFeatures() []feature {
 	return []feature{
 		{"industry", w.Industry, `p.industry`,
-			`coalesce(p.title || ' (SSIC ' || p.code || ')', p.industry_norm) || CASE WHEN p.industry = 1 THEN ' is the business asked for' ELSE ' is in an industry asked for' END`},
+			`coalesce(p.title || ' (SSIC ' || p.code || ')', p.industry_norm) ||
+			CASE WHEN p.industry = 1 THEN ' matches the profile'
+			ELSE ' matches an industry of the profile, but none of its SSIC codes' END`},
 		{"keywords", w.Keywords, `CASE WHEN p.wants_words THEN (p.word IS NOT NULL)::int::float8 END`,
-			`coalesce('its name says "' || p.word || '"', 'its name has none of the keywords')`},
+			`coalesce('name contains "' || p.word || '"', 'name contains none of the keywords')`},
 		// Inside a closed range the middle counts full and the ends half. Otherwise ten years in business count full.
 		{"age", w.Age, `CASE WHEN p.year IS NULL THEN 0
-			WHEN p.to_year IS NULL OR p.from_year IS NULL THEN least(greatest(p.this_year - p.year, 0), 10) / 10.0::float8
+			WHEN p.to_year IS NULL OR p.from_year IS NULL THEN least(greatest(p.this_year - p.year, 0),
+			10) / 10.0::float8
 			WHEN p.from_year = p.to_year THEN 1
 			ELSE 1 - 0.5 * abs(2 * p.year - p.from_year - p.to_year) / (p.to_year - p.from_year)::float8 END`,
 			`CASE WHEN p.year IS NULL THEN 'year of incorporation unknown'
 			WHEN p.to_year IS NULL OR p.from_year IS NULL THEN 'incorporated in ' || p.year
 			ELSE 'incorporated in ' || p.year || ', within ' || p.from_year || '–' || p.to_year END`},
 		{"size", w.Size, `CASE WHEN p.wants_size THEN CASE WHEN p.employees IS NULL THEN 0.3 ELSE 1 END::float8 END`,
-			`coalesce('about ' || p.employees || ' employees, as asked', 'headcount not known yet')`},
+			`coalesce('about ' || p.employees || ' employees, within the range', 'headcount unknown')`},
 		{"form", w.Form, `CASE WHEN p.wants_type THEN 1 ELSE CASE lower(p.entity_type) WHEN 'local company' THEN 1
-			WHEN 'foreign company branch' THEN 0.8 WHEN 'limited liability partnership' THEN 0.7 WHEN 'limited partnership' THEN 0.6
+			WHEN 'foreign company branch' THEN 0.8 WHEN 'limited liability partnership' THEN 0.7
+			WHEN 'limited partnership' THEN 0.6
 			WHEN 'sole proprietorship/ partnership' THEN 0.4 ELSE 0.5 END END::float8`,
 			`coalesce(lower(p.entity_type), 'legal form unknown')`},
 		{"website", w.Website, `(p.domain IS NOT NULL)::int::float8`,
 			`coalesce('website ' || p.domain, 'no website known')`},
-		{"standing", w.Standing, `CASE WHEN p.status IN ('live', 'live company') THEN 1 WHEN p.status LIKE 'live (%' THEN 0.2 ELSE 0.5 END::float8`,
-			`CASE WHEN p.status IN ('live', 'live company') THEN 'in good standing' WHEN p.status LIKE 'live (%' THEN 'under receivership' ELSE 'standing unknown' END`},
+		{"standing", w.Standing, `CASE WHEN p.status IN ('live', 'live company') THEN 1
+			WHEN p.status LIKE 'live (%' THEN 0.2 ELSE 0.5 END::float8`,
+			`CASE WHEN p.status IN ('live', 'live company') THEN 'in good standing'
+			WHEN p.status LIKE 'live (%' THEN 'under receivership' ELSE 'standing unknown' END`},
 	}
 }

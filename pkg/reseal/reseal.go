@@ -1,6 +1,5 @@
-// Package reseal moves every sealed value of the database to the key that seals now, after a new master key was added
-// (leadctl secrets reseal). Which columns are sealed is known by the packages that own them; sealing itself is package
-// secret.
+// Package reseal seals every sealed value of the database with the current master key, after a new one was added
+// (leadctl secrets reseal). The packages that own the columns list them; package secret seals.
 package reseal
 
 import (
@@ -17,29 +16,29 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-// Column is what became of one column's sealed values.
+// Column is the result of one column.
 type Column struct {
 	Column  string   `json:"column"`
-	Current int64    `json:"current"` // sealed with today's key already
-	Moved   int64    `json:"moved"`   // sealed anew; in a dry run, those that would be
-	Failed  int64    `json:"failed"`  // not opened by this keyset, or stored in the clear: left as they are
-	Where   []string `json:"where"`   // the first failed ones
+	Current int64    `json:"current"` // already sealed with the current key
+	Moved   int64    `json:"moved"`   // resealed; in a dry run, to be resealed
+	Failed  int64    `json:"failed"`  // unchanged: no key opens them, or they are stored in the clear
+	Where   []string `json:"where"`   // the first failed values
 }
 
 const (
-	resealBatch = 200 // values one transaction holds
+	resealBatch = 200 // values per transaction
 	whereAtMost = 10
 )
 
-// sealedColumns are all columns with sealed values in the database.
+// sealedColumns returns all columns of the database with sealed values.
 func sealedColumns() []secret.Column {
 	return append(workspace.SealedColumns(), websession.SealedColumns()...)
 }
 
-// Reseal brings every sealed value to the key that seals now, a batch of rows at a time. Both keys have to be in the
-// keyset. It may be stopped at any moment and run again, beside processes at work: a value that changes under it is
-// left to whoever changed it. A value that does not open stays as it is and is counted. A run that moves any value is
-// recorded once, with the first batch that it moves.
+// Reseal seals every sealed value with the current key, in batches. The keyset must contain the old and the new key. It
+// may be interrupted and run again, and other processes may run meanwhile: a value that another process changes is left
+// to that process. A value that cannot be opened is counted and left unchanged. A run that reseals any value is
+// recorded once, with its first batch.
 func Reseal(ctx context.Context, db *postgres.DB, keys *secret.Keyring, dryRun bool, by tenant.By,
 	done func(values int64)) ([]Column, error) {
 	var out []Column
@@ -49,7 +48,7 @@ func Reseal(ctx context.Context, db *postgres.DB, keys *secret.Keyring, dryRun b
 		sum := Column{Column: c.Table + "." + c.Value, Where: []string{}}
 		var after any
 		for more := true; more; {
-			err := db.InSystem(ctx, "seal anew", func(ctx context.Context, tx postgres.SystemTx) (err error) {
+			err := db.InSystem(ctx, "reseal values", func(ctx context.Context, tx postgres.SystemTx) (err error) {
 				if after, more, err = resealRows(ctx, tx, keys, c, after, dryRun, &sum); err != nil || recorded ||
 					sum.Moved == 0 {
 					return err
@@ -74,14 +73,14 @@ type sealedValue struct {
 	text   string
 }
 
-// resealRows takes the values whose key comes after the given one; more is false when there are no others.
+// resealRows reseals the next batch of values, whose keys come after the given one. more is false after the last batch.
 func resealRows(ctx context.Context, tx postgres.SystemTx, keys *secret.Keyring, c secret.Column, after any,
 	dryRun bool, sum *Column) (last any, more bool, err error) {
 	list, err := sealedValues(ctx, tx, c, after)
 	if err != nil || len(list) == 0 {
 		return after, false, err
 	}
-	counts := *sum // a batch that is rolled back was not done
+	counts := *sum // sum stays unchanged if the batch is rolled back
 	for _, v := range list {
 		if keys.IsCurrent(v.text) {
 			counts.Current++

@@ -1,6 +1,6 @@
 package tenant
 
-// Actions are the actions that the audit log may hold, for completion.
+// Actions returns the actions that the audit log can contain, for shell completion.
 func Actions() []string {
 	return []string{
 		"acra.ingest", "claim.refuse", "export.scores", "icp.delete", "icp.list", "icp.set", "icp.show", "icp.test",

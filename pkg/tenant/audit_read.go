@@ -11,7 +11,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// Recorded is a line of the audit log as it is read.
+// Recorded is a line of the audit log.
 type Recorded struct {
 	At        time.Time       `json:"at" db:"at"`
 	Tenant    ID              `json:"tenant_id" db:"tenant_id"`
@@ -22,17 +22,17 @@ type Recorded struct {
 	Detail    json.RawMessage `json:"detail" db:"detail"`
 }
 
-// ActFilter chooses lines of the audit log. Zero fields choose all.
+// ActFilter selects lines of the audit log. A zero field selects all.
 type ActFilter struct {
-	Tenant *ID       // 0: acts on no tenant in particular
-	Actor  string    // exactly
+	Tenant *ID       // 0: acts without a tenant
+	Actor  string    // exact match
 	Action string    // an action such as icp.set, or the noun alone (icp) for all of its actions
 	Since  time.Time // at this time or later
 	Until  time.Time // before this time
 	Limit  int       // 1 to 10,000
 }
 
-// The conditions of tenant and time are answered by an index; the other two are compared on the way.
+// selectActs uses an index for tenant and time, and filters the rest.
 const selectActs = `SELECT at, tenant_id, actor, action, object, request_id, detail FROM audit_log
 	WHERE ($1::int IS NULL OR tenant_id = $1) AND at >= $2 AND at < coalesce($3::timestamptz, 'infinity')
 		AND ($4 = '' OR actor = $4) AND ($5 = '' OR action = $5 OR starts_with(action, $5 || '.'))

@@ -13,12 +13,14 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// However long the log is, its newest lines are read from an index, of one tenant and of all.
+// The newest lines of a long log are read from an index, for one tenant and for all.
 func TestTheNewestActsAreFoundWithoutReadingTheLog(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	for _, sql := range []string{
-		`INSERT INTO audit_log (tenant_id, actor, action, at) SELECT i % 100, 'somebody', 'tenant.create', now() - i * interval '1 minute' FROM generate_series(1, 100000) i`,
+		`INSERT INTO audit_log (tenant_id, actor, action, at)
+			SELECT i % 100, 'user-1', 'tenant.create', now() - i * interval '1 minute'
+			FROM generate_series(1, 100000) i`,
 		`ANALYZE audit_log`,
 	} {
 		_, err := db.Owner.Exec(t.Context(), sql)

@@ -17,12 +17,13 @@ import (
 // kept counts the users gus of tenant 3 and the lines about them.
 func kept(t *testing.T, db *pgtest.DB) (users, lines int) {
 	t.Helper()
-	require.NoError(t, db.Owner.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM tenant_users WHERE user_id = 'gus@acme.example'),
+	require.NoError(t, db.Owner.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM tenant_users
+		WHERE user_id = 'gus@acme.example'),
 		(SELECT count(*) FROM audit_log WHERE object = 'gus@acme.example')`).Scan(&users, &lines))
 	return users, lines
 }
 
-// The act and its line are committed together, or neither is: whatever ends the transaction.
+// The act and its line are committed together, or neither is.
 func TestAnActAndItsLineAreOneTransaction(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(ctx context.Context, t *testing.T, db *pgtest.DB,
@@ -60,7 +61,7 @@ func TestAnActAndItsLineAreOneTransaction(t *testing.T) {
 	}
 }
 
-// A function that does not know who calls it does nothing.
+// A change without an actor is not made.
 func TestAnActWithoutAnActorIsNotDone(t *testing.T) {
 	t.Parallel()
 	db := world(t)
@@ -72,7 +73,7 @@ func TestAnActWithoutAnActorIsNotDone(t *testing.T) {
 	require.Equal(t, []int{0, 0}, []int{users, lines})
 }
 
-// What fails leaves no line, and neither does what changes nothing.
+// An act that fails or changes nothing leaves no line.
 func TestFailedActsLeaveNoLine(t *testing.T) {
 	t.Parallel()
 	db := world(t)
@@ -107,7 +108,7 @@ func TestFailedActsLeaveNoLine(t *testing.T) {
 	require.Equal(t, before, count())
 }
 
-// A tenant reads and writes its own record only.
+// A tenant reads and writes only its own lines.
 func TestATenantSeesItsOwnRecord(t *testing.T) {
 	t.Parallel()
 	db := world(t)
@@ -136,7 +137,8 @@ func TestActsAreChosen(t *testing.T) {
 	_, err := db.Owner.Exec(t.Context(), `DELETE FROM audit_log`)
 	require.NoError(t, err)
 	_, err = db.Owner.Exec(t.Context(), `INSERT INTO audit_log (tenant_id, actor, action, object, at) VALUES
-		(1, 'ann', 'icp.set', 'a', '2026-01-01'), (1, 'ben', 'icp.delete', 'b', '2026-01-02'), (2, 'ann', 'icpx.set', 'c', '2026-01-03')`)
+		(1, 'ann', 'icp.set', 'a', '2026-01-01'), (1, 'ben', 'icp.delete', 'b', '2026-01-02'), (2, 'ann', 'icpx.set',
+		'c', '2026-01-03')`)
 	require.NoError(t, err)
 	date := func(day int) time.Time { return time.Date(2026, 1, day, 0, 0, 0, 0, time.UTC) }
 	for name, c := range map[string]struct {

@@ -13,7 +13,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// TestCasesOfNames are the acceptance cases on what tenants and people may be called, by their ids.
+// TestCasesOfNames runs the acceptance cases on the names of tenants and users, by their ids.
 func TestCasesOfNames(t *testing.T) {
 	t.Parallel()
 	db := world(t)
@@ -57,13 +57,13 @@ func TestCasesOfNames(t *testing.T) {
 			require.True(t, found)
 			decomposed, _, err := tenant.FindSame(ctx, tx, " Cafe\u0301 ", "", "first@names.example")
 			require.NoError(t, err)
-			require.Equal(t, composed.ID, decomposed.ID, "an order that is given again in the other spelling")
+			require.Equal(t, composed.ID, decomposed.ID, "the same command with the other encoding")
 		})
 	})
-	// Nothing is ever mailed: an address is who may come in.
+	// leadctl sends no mail: an address only identifies a user.
 	t.Run("C-057", func(t *testing.T) {
 		t.Parallel()
-		for _, bad := range []string{"", "nobody", "a@b,c@d", "a@b;c@d", "a@b\r\nBcc: x@y", "a@b\nc@d", "a b@c",
+		for _, bad := range []string{"", "unknown", "a@b,c@d", "a@b;c@d", "a@b\r\nBcc: x@y", "a@b\nc@d", "a b@c",
 			"<a@b>", "Ann <a@b>", "a@b\tc", "a@" + strings.Repeat("b", 260)} {
 			refused(t, func(ctx context.Context, tx postgres.SystemTx) error {
 				return tenant.AddMember(ctx, tx, 1, bad, []string{"viewer"}, tester)

@@ -12,7 +12,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// An invitation works once and until its end; whoever comes later, or with another address, gets nothing from it.
+// An invitation works once, for its address, until its end.
 func TestInvitations(t *testing.T) {
 	t.Parallel()
 	db := world(t)
@@ -39,7 +39,7 @@ func TestInvitations(t *testing.T) {
 		require.Nil(t, members[0].InvitedUntil)
 
 		again := dan
-		again.Subject = "somebody-else"
+		again.Subject = "another-subject"
 		_, found, err = tenant.InvitedTo(ctx, tx, again)
 		require.NoError(t, err)
 		require.False(t, found, "it has been used")

@@ -17,16 +17,17 @@ import (
 // in.
 type Member struct {
 	TenantID  ID        `json:"tenant_id" yaml:"tenant_id" db:"tenant_id"`
-	UserID    string    `json:"user_id" yaml:"user_id" db:"user_id"` // the e-mail as it is known
+	UserID    string    `json:"user_id" yaml:"user_id" db:"user_id"` // the e-mail, see storeMember
 	Issuer    *string   `json:"issuer" yaml:"issuer" db:"issuer"`
 	Subject   *string   `json:"subject" yaml:"subject" db:"subject"`
 	Roles     []string  `json:"roles" yaml:"roles" db:"roles"`
 	CreatedAt time.Time `json:"created_at" yaml:"created_at" db:"created_at"`
 
-	InvitedUntil *time.Time `json:"invited_until" yaml:"invited_until" db:"invited_until"` // nil: for good, or signed in already
+	// nil: without end, or signed in
+	InvitedUntil *time.Time `json:"invited_until" yaml:"invited_until" db:"invited_until"`
 }
 
-// Email is the address alone: what tells two identities with one address apart is no part of it.
+// Email returns the address, without the subject that UserID holds for a second identity with the same address.
 func (m Member) Email() string {
 	email, _, _ := strings.Cut(m.UserID, " (")
 	return email
@@ -34,15 +35,16 @@ func (m Member) Email() string {
 
 // Members lists the users of tenant id.
 func Members(ctx context.Context, tx postgres.SystemTx, id ID) ([]Member, error) {
-	rows, err := tx.Query(ctx, `SELECT tenant_id, user_id, issuer, subject, roles, created_at, invited_until FROM tenant_users WHERE tenant_id = $1 ORDER BY user_id`, id)
+	rows, err := tx.Query(ctx, `SELECT tenant_id, user_id, issuer, subject, roles, created_at, invited_until
+		FROM tenant_users WHERE tenant_id = $1 ORDER BY user_id`, id)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowToStructByName[Member])
 }
 
-// AddMember adds a user by e-mail, or sets the roles of one who is there. Who signs in later with that address,
-// verified by the provider, becomes this user.
+// AddMember adds a user by e-mail, or sets the roles of an existing one. An identity that later signs in with that
+// verified address becomes this user.
 func AddMember(ctx context.Context, tx postgres.SystemTx, id ID, email string, roles []string, by By) error {
 	email, err := newMember(email, roles)
 	if err != nil {
@@ -57,23 +59,25 @@ func AddMember(ctx context.Context, tx postgres.SystemTx, id ID, email string, r
 		Detail: map[string]any{"roles": roles}})
 }
 
-// Invite is AddMember with an end: it works once, for the first who signs in with that address before until. Inviting
-// again moves the end. Conflict when that user has signed in.
+// Invite is AddMember with an end: the first identity that signs in with that address before until becomes the user. A
+// second invitation changes the end. Fault: Conflict when that user has signed in.
 func Invite(ctx context.Context, tx postgres.SystemTx, id ID, email string, roles []string, until time.Time,
 	by By) (Member, error) {
 	email, err := newMember(email, roles)
 	if err != nil {
 		return Member{}, err
 	}
-	rows, err := tx.Query(ctx, `INSERT INTO tenant_users AS u (tenant_id, user_id, roles, invited_until) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (tenant_id, user_id) DO UPDATE SET roles = EXCLUDED.roles, invited_until = EXCLUDED.invited_until WHERE u.issuer IS NULL
+	rows, err := tx.Query(ctx, `INSERT INTO tenant_users AS u (tenant_id, user_id, roles, invited_until)
+		VALUES ($1, $2, $3, $4)
+		ON CONFLICT (tenant_id, user_id) DO UPDATE SET roles = EXCLUDED.roles, invited_until = EXCLUDED.invited_until
+		WHERE u.issuer IS NULL
 		RETURNING tenant_id, user_id, issuer, subject, roles, created_at, invited_until`, id, email, roles, until)
 	if err != nil {
 		return Member{}, err
 	}
 	m, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Member])
 	if errors.Is(err, pgx.ErrNoRows) {
-		err = fault.New(fault.Conflict, "user %s of tenant %s: has signed in already", email,
+		err = fault.New(fault.Conflict, "user %s of tenant %s: has already signed in", email,
 			id).WithHint("`leadctl tenant user add` changes a user's roles")
 	}
 	if err != nil {
@@ -83,26 +87,26 @@ func Invite(ctx context.Context, tx postgres.SystemTx, id ID, email string, role
 		Detail: map[string]any{"roles": roles, "until": until}})
 }
 
-// newMember is the address as it is kept. Fault: Invalid for what is no address or no role.
+// newMember returns the address in its stored form. Fault: Invalid for a malformed address or unknown role.
 func newMember(email string, roles []string) (string, error) {
 	email = strings.ToLower(strings.TrimSpace(email))
 	if !strings.Contains(email, "@") || len(email) > 254 || strings.ContainsAny(email, " \t\r\n,;<>") {
-		return "", fault.New(fault.Invalid, "e-mail %q: not an address", email)
+		return "", fault.New(fault.Invalid, "e-mail %q: not a valid address", email)
 	}
 	for _, r := range roles {
 		if !sso.Role(r).Valid() {
-			return "", fault.New(fault.Invalid, "role %q: not one of viewer, ops, admin", r)
+			return "", fault.New(fault.Invalid, "role %q: must be one of viewer, ops, admin", r)
 		}
 	}
 	return email, nil
 }
 
-// RemoveMember removes a user. NotFound when the tenant has no such user.
+// RemoveMember removes a user. Fault: NotFound.
 func RemoveMember(ctx context.Context, tx postgres.SystemTx, id ID, email string, by By) error {
 	tag, err := tx.Exec(ctx, `DELETE FROM tenant_users WHERE tenant_id = $1 AND user_id = lower($2)`, id,
 		strings.TrimSpace(email))
 	if err == nil && tag.RowsAffected() == 0 {
-		err = fault.New(fault.NotFound, "user %s of tenant %s: there is none", email, id)
+		err = fault.New(fault.NotFound, "user %s of tenant %s: no such user", email, id)
 	}
 	if err != nil {
 		return err
@@ -119,11 +123,11 @@ func IsMember(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity
 	return known, err
 }
 
-// openInvitation is an invitation that somebody may still come to.
+// openInvitation selects the invitations that can still be used.
 const openInvitation = `issuer IS NULL AND (invited_until IS NULL OR invited_until > now())`
 
-// InvitedTo finds the tenant where the identity's e-mail was added and nobody has signed in with it yet. With several,
-// none is chosen: found is false and a claim has to decide. The e-mail must have been verified: the caller checks.
+// InvitedTo finds the tenant with an open invitation for the identity's e-mail. If several tenants have one, found is
+// false and the token must name the tenant. The caller must check that the e-mail is verified.
 func InvitedTo(ctx context.Context, tx postgres.SystemTx, who sso.Identity) (t Tenant, found bool, err error) {
 	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM tenants WHERE status = 'active' AND tenant_id IN (
 		SELECT tenant_id FROM tenant_users WHERE lower(user_id) = lower($1) AND `+openInvitation+`) LIMIT 2`, who.Email)
@@ -137,8 +141,8 @@ func InvitedTo(ctx context.Context, tx postgres.SystemTx, who sso.Identity) (t T
 	return list[0], true, nil
 }
 
-// Join makes the identity a user of the tenant. A row that was added by this e-mail and belongs to no identity yet
-// becomes theirs, with its roles; else a new row gets roles. The e-mail must have been verified: the caller checks.
+// Join makes the identity a user of the tenant. It uses an open invitation for the e-mail, with its roles, or else adds
+// a user with the given roles. The caller must check that the e-mail is verified.
 func Join(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity, roles []string, by By) error {
 	if err := storeMember(ctx, tx, id, who, roles); err != nil {
 		return err
@@ -146,28 +150,33 @@ func Join(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity, ro
 	return Record(ctx, tx, by, Act{Tenant: id, Action: "user.join", Object: who.Subject})
 }
 
+// storeMember writes the user's row. A second identity with the same address gets its subject appended to user_id.
 func storeMember(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity, roles []string) error {
-	// An invitation that has ended gives nothing, not even its roles.
-	if _, err := tx.Exec(ctx, `DELETE FROM tenant_users WHERE tenant_id = $1 AND lower(user_id) = lower($2) AND issuer IS NULL AND NOT (`+openInvitation+`)`, id, who.Email); err != nil {
+	// An expired invitation must not give its roles.
+	if _, err := tx.Exec(ctx, `DELETE FROM tenant_users WHERE tenant_id = $1 AND lower(user_id) = lower($2)
+		AND issuer IS NULL AND NOT (`+openInvitation+`)`, id, who.Email); err != nil {
 		return err
 	}
 	tag, err := tx.Exec(ctx, `UPDATE tenant_users SET issuer = $3, subject = $4, invited_until = NULL
-		WHERE tenant_id = $1 AND user_id = (SELECT min(user_id) FROM tenant_users WHERE tenant_id = $1 AND lower(user_id) = lower($2) AND issuer IS NULL)`,
+		WHERE tenant_id = $1 AND user_id = (SELECT min(user_id) FROM tenant_users WHERE tenant_id = $1
+		AND lower(user_id) = lower($2) AND issuer IS NULL)`,
 		id, who.Email, who.Issuer, who.Subject)
 	if err != nil || tag.RowsAffected() > 0 {
 		return err
 	}
-	// The address may be another identity's already (the provider's account was made anew): the subject tells them
-	// apart.
+	// Another identity may have the address, if the account at the provider was recreated: the subject distinguishes
+	// them.
 	_, err = tx.Exec(ctx, `INSERT INTO tenant_users (tenant_id, user_id, issuer, subject, roles)
-		SELECT $1, CASE WHEN EXISTS (SELECT 1 FROM tenant_users WHERE tenant_id = $1 AND user_id = lower($2)) THEN lower($2) || ' (' || $4 || ')' ELSE lower($2) END, $3, $4, $5`,
+		SELECT $1, CASE WHEN EXISTS (SELECT 1 FROM tenant_users WHERE tenant_id = $1
+		AND user_id = lower($2)) THEN lower($2) || ' (' || $4 || ')' ELSE lower($2) END, $3, $4, $5`,
 		id, who.Email, who.Issuer, who.Subject, roles)
 	return err
 }
 
-// MayEnter reports whether the identity is a user of the tenant today, and the tenant active. id 0 means any tenant.
+// MayEnter reports whether the tenant is active and the identity is its user. id 0 means any tenant.
 func MayEnter(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity) (may bool, err error) {
 	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM tenant_users u JOIN tenants t USING (tenant_id)
-		WHERE t.status = 'active' AND u.issuer = $1 AND u.subject = $2 AND ($3 = 0 OR t.tenant_id = $3))`, who.Issuer, who.Subject, id).Scan(&may)
+		WHERE t.status = 'active' AND u.issuer = $1 AND u.subject = $2 AND ($3 = 0
+		OR t.tenant_id = $3))`, who.Issuer, who.Subject, id).Scan(&may)
 	return may, err
 }

@@ -7,16 +7,15 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// Quotas bound what one tenant may have. 0 is no bound.
+// Quotas limit the users of one tenant. 0 is no limit.
 type Quotas struct {
-	Members     int // users, with those who were added or invited and have not signed in yet
-	Invitations int // of these the invitations that end, and that nobody has come to yet
+	Members     int // users, including those who have not signed in yet
+	Invitations int // open invitations with an end
 }
 
-// Within makes a change to the users of tenant id, which is refused when there is more of anything after it than the
-// quota allows. A tenant that has more already, since the quota was lowered, may still change and remove what it has.
-// Changes of one tenant wait for each other. Faults: those of change; Conflict with QUOTA_MEMBERS or QUOTA_INVITATIONS,
-// after which the transaction must be given up.
+// Within runs change and rejects it if the tenant then exceeds a quota it did not exceed before. A tenant above a
+// lowered quota can still change and remove users. Changes of one tenant wait for each other. Faults: those of change;
+// Conflict with QUOTA_MEMBERS or QUOTA_INVITATIONS, after which the caller must roll back.
 func (q Quotas) Within(ctx context.Context, tx postgres.SystemTx, id ID, change func() error) error {
 	if _, err := tx.Exec(ctx, `SELECT FROM tenants WHERE tenant_id = $1 FOR NO KEY UPDATE`, id); err != nil {
 		return err
@@ -33,13 +32,13 @@ func (q Quotas) Within(ctx context.Context, tx postgres.SystemTx, id ID, change 
 	case err != nil:
 		return err
 	case nowMembers > members && exceedsQuota(nowMembers, q.Members):
-		return fault.New(fault.Conflict, "tenant %s: it has %d users, which is the most", id,
+		return fault.New(fault.Conflict, "tenant %s: has %d users, the most allowed", id,
 			members).WithCode("QUOTA_MEMBERS").
 			WithHint("an operator can remove users (`leadctl tenant user remove`), or raise quotas.members")
 	case nowInvitations > invitations && exceedsQuota(nowInvitations, q.Invitations):
-		return fault.New(fault.Conflict, "tenant %s: %d invitations are open, which is the most", id,
+		return fault.New(fault.Conflict, "tenant %s: has %d open invitations, the most allowed", id,
 			invitations).WithCode("QUOTA_INVITATIONS").
-			WithHint("wait until some are used or end, take one back with `leadctl tenant user remove`, or raise " +
+			WithHint("wait until some are used or expire, remove one with `leadctl tenant user remove`, or raise " +
 				"quotas.invitations")
 	}
 	return nil
@@ -47,9 +46,10 @@ func (q Quotas) Within(ctx context.Context, tx postgres.SystemTx, id ID, change 
 
 func exceedsQuota(n, most int) bool { return most > 0 && n > most }
 
-// countMembers leaves out invitations that have ended.
+// countMembers counts the users and open invitations, without expired ones.
 func countMembers(ctx context.Context, tx postgres.SystemTx, id ID) (members, invitations int, err error) {
-	err = tx.QueryRow(ctx, `SELECT count(*) FILTER (WHERE issuer IS NOT NULL OR `+openInvitation+`), count(*) FILTER (WHERE invited_until IS NOT NULL AND `+openInvitation+`)
+	err = tx.QueryRow(ctx, `SELECT count(*) FILTER (WHERE issuer IS NOT NULL
+		OR `+openInvitation+`), count(*) FILTER (WHERE invited_until IS NOT NULL AND `+openInvitation+`)
 		FROM tenant_users WHERE tenant_id = $1`, id).Scan(&members, &invitations)
 	return members, invitations, err
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// At the quota nobody is added, what is there may be changed, and whoever was invited within it may come.
+// At the quota no user can be added, but users can be changed, and invited users can join.
 func TestQuotasOfUsers(t *testing.T) {
 	t.Parallel()
 	db := world(t)
@@ -43,7 +43,7 @@ func TestQuotasOfUsers(t *testing.T) {
 	}
 	hour := time.Now().Add(time.Hour)
 	require.Empty(t, change(quotas, invite("late@acme.example", time.Now().Add(-time.Second))),
-		"one that has ended counts for nothing")
+		"an expired invitation does not count")
 	require.Empty(t, change(quotas, invite("dan@acme.example", hour)))
 	require.Equal(t, "QUOTA_INVITATIONS", change(quotas, invite("eve@acme.example", hour)))
 	require.Empty(t, change(quotas, invite("dan@acme.example", hour.Add(time.Hour))), "the same one again")
@@ -62,10 +62,10 @@ func TestQuotasOfUsers(t *testing.T) {
 	require.Empty(t, change(lowered, func(ctx context.Context, tx postgres.SystemTx) error {
 		return tenant.RemoveMember(ctx, tx, 3, "gus@acme.example", tester)
 	}))
-	require.Empty(t, change(tenant.Quotas{}, add("jon@acme.example", "viewer")), "0 is no bound")
+	require.Empty(t, change(tenant.Quotas{}, add("jon@acme.example", "viewer")), "0 is no limit")
 }
 
-// However many come at once, the quota holds exactly.
+// The quota holds exactly for concurrent users.
 func TestQuotasHoldForManyAtOnce(t *testing.T) {
 	t.Parallel()
 	db := world(t)

@@ -8,19 +8,18 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
-// Bounds of the refused claims in the audit log. Every request with such a token is refused, and clients repeat
-// requests: without bounds one person could fill a table that is append only. So each person leaves one line for each
-// code in refusalWindow, and each tenant's record takes at most refusalsKept in it, counting refusals on no tenant as
-// one tenant. The last of these says that more may follow unrecorded. Requests at the same moment can exceed the bound
-// by the number of connections. The count is taken from the log itself, so it holds for all processes together and
-// survives a restart.
+// Limits of the rejected claims in the audit log. Clients repeat rejected requests, so without limits one user could
+// fill an append-only table. In refusalWindow, each user gets one line per code and each tenant at most refusalsKept
+// lines; rejections without a tenant count as one tenant. The last line says that more are not recorded. Concurrent
+// requests can exceed the limit by the number of connections. The log itself is counted, so the limit holds for all
+// processes together and after a restart.
 const (
 	refusalWindow = "1 hour"
 	refusalsKept  = 20
 )
 
-// ClaimRefused reports whether err refuses what the token of who claims: a tenant that does not exist or may not be
-// used, or a claim that cannot be read. Somebody whose claim names no tenant yet is a newcomer and is not refused.
+// ClaimRefused reports whether err rejects the tenant claim of the token: its tenant is unknown or suspended, or the
+// claim is malformed. A token without a tenant belongs to a new user and is not rejected.
 func ClaimRefused(who sso.Identity, err error) bool {
 	switch fault.Code(err) {
 	case "TENANT_INVALID", "INSUFFICIENT_ROLE":
@@ -31,15 +30,16 @@ func ClaimRefused(who sso.Identity, err error) bool {
 	return false
 }
 
-// RecordRefusal records that what the caller claims was refused, on the record of the caller's tenant where it is
-// known. A refusal beyond the bounds is not recorded.
+// RecordRefusal records a rejected claim in the audit log, with the caller's tenant if it is known. It records nothing
+// above the limits.
 func RecordRefusal(ctx context.Context, tx postgres.SystemTx, p Principal, refusal error, by By) error {
 	_, err := tx.Exec(ctx, `INSERT INTO audit_log (at, tenant_id, actor, action, object, request_id, detail)
 		SELECT clock_timestamp(), $1, left($2, 200), 'claim.refuse', left($3, 200), $4,
 			jsonb_build_object('code', $5::text, 'issuer', $6::text, 'claim', left($7, 200))
 				|| CASE WHEN kept = $8 - 1 THEN '{"more_not_recorded": true}'::jsonb ELSE '{}' END
 		FROM (SELECT count(*) AS kept, count(*) FILTER (WHERE actor = left($2, 200) AND detail->>'code' = $5) AS same
-			FROM audit_log WHERE tenant_id = $1 AND action = 'claim.refuse' AND at > now() - interval '`+refusalWindow+`') recent
+			FROM audit_log WHERE tenant_id = $1 AND action = 'claim.refuse'
+			AND at > now() - interval '`+refusalWindow+`') recent
 		WHERE kept < $8 AND same = 0`,
 		p.Tenant.ID, by.Actor, p.Identity.Tenant.Value, by.RequestID, fault.Code(refusal), p.Identity.Issuer,
 		p.Identity.Tenant.Source, refusalsKept)

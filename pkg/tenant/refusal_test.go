@@ -54,7 +54,7 @@ func TestARefusedClaimLeavesALine(t *testing.T) {
 	require.Contains(t, lines[1], `"issuer": "https://idp.example"`)
 }
 
-// A newcomer's token is not refused: the first sign-in is where it leads.
+// The token of a new user is not rejected, because the first sign-in accepts it.
 func TestANewcomerIsNotRefused(t *testing.T) {
 	t.Parallel()
 	db := world(t)
@@ -67,7 +67,7 @@ func TestANewcomerIsNotRefused(t *testing.T) {
 	}
 }
 
-// However often a refused token is sent, and from however many accounts, the log takes a bounded number of lines.
+// The number of audit lines is limited for repeated rejected tokens, from one account and from many.
 func TestRefusalsDoNotFillTheLog(t *testing.T) {
 	t.Parallel()
 	db := world(t)

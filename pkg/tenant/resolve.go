@@ -11,14 +11,14 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
-// Principal is a caller with a tenant: what every guarded route works with.
+// Principal is an authenticated caller with a tenant.
 type Principal struct {
 	Identity sso.Identity
 	Tenant   Tenant
-	Roles    []sso.Role // of the token, or the stored ones when the token says nothing about roles
+	Roles    []sso.Role // of the token, or the stored ones if the token has no roles claim
 }
 
-// Has reports whether the caller has role least or one above it.
+// Has reports whether the caller has role least or a higher one.
 func (p Principal) Has(least sso.Role) bool {
 	for _, r := range p.Roles {
 		if r.AtLeast(least) {
@@ -28,15 +28,13 @@ func (p Principal) Has(least sso.Role) bool {
 	return false
 }
 
-// ErrNoTenant is what Resolve's TENANT_REQUIRED faults wrap: the identity belongs nowhere yet, which on first sign-in
-// is where onboarding begins.
+// ErrNoTenant is wrapped by Resolve's TENANT_REQUIRED faults: the identity has no tenant yet, so onboarding can begin.
 var ErrNoTenant = errors.New("no claim and no membership")
 
-// Resolve finds the tenant of a verified identity. A claim names it by number or external id; without one it is the
-// identity's only membership. It writes nothing. With a fault it returns the identity and, where it is known, the
-// tenant. Faults, all Denied: TENANT_INVALID (the claim cannot be used, or names a number that is no tenant),
-// TENANT_REQUIRED (no claim and no membership, or several; or an external id that names no tenant yet),
-// TENANT_SUSPENDED.
+// Resolve finds the tenant of a verified identity. A claim names it by number or external id; without a claim, it is
+// the identity's only membership. It writes nothing. With a fault it returns the identity and, if known, the tenant.
+// Faults, all Denied: TENANT_INVALID (malformed claim or unknown number), TENANT_REQUIRED (no claim and no membership
+// or several, or an unknown external id), TENANT_SUSPENDED.
 func Resolve(ctx context.Context, tx postgres.SystemTx, who sso.Identity) (Principal, error) {
 	if err := who.ClaimFault(); err != nil {
 		return Principal{Identity: who}, err
@@ -60,15 +58,15 @@ type candidate struct {
 	Roles []string `db:"roles"`
 }
 
-// findCandidates are the tenants that the identity may mean, with its stored roles in each: one statement, whatever the
-// claim.
+// findCandidates returns the tenants that match the claim, or the identity's memberships, with the stored roles in
+// each.
 func findCandidates(ctx context.Context, tx postgres.SystemTx, who sso.Identity) ([]candidate, error) {
 	sql := `SELECT t.tenant_id, t.name, t.status, t.external_id, t.created_at, coalesce(u.roles, '{}') AS roles
 		FROM tenants t LEFT JOIN tenant_users u ON u.tenant_id = t.tenant_id AND u.issuer = $1 AND u.subject = $2`
 	args := []any{who.Issuer, who.Subject}
 	switch who.Tenant.Kind {
 	case sso.TenantNumber:
-		id, _ := who.Tenant.ID() // a number beyond int4 is 0 and names nobody
+		id, _ := who.Tenant.ID() // a number beyond int4 is 0, which is no tenant
 		sql, args = sql+` WHERE t.tenant_id = $3`, append(args, id)
 	case sso.TenantExternalID:
 		sql, args = sql+` WHERE t.external_id = $3`, append(args, who.Tenant.Value)
@@ -85,7 +83,8 @@ func findCandidates(ctx context.Context, tx postgres.SystemTx, who sso.Identity)
 func unresolvedFault(who sso.Identity, n int) error {
 	switch {
 	case n > 1:
-		return fault.New(fault.Denied, "several tenants: the token has to name one").WithCode("TENANT_REQUIRED").
+		return fault.New(fault.Denied, "member of several tenants: the token must name one").WithCode(
+			"TENANT_REQUIRED").
 			WithHint("add a tenant_id claim for this user at the identity provider")
 	case who.Tenant.Kind == sso.TenantNumber:
 		return fault.New(fault.Denied, "tenant claim names no tenant").WithCode("TENANT_INVALID").

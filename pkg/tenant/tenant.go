@@ -1,8 +1,8 @@
-// Package tenant owns who the tenants are and who belongs to them: the tenants and tenant_users tables, and the step
-// from a verified identity to a tenant and the roles in it (Resolve).
+// Package tenant owns the tables tenants and tenant_users, the audit log, and the step from a verified identity to a
+// tenant and its roles (Resolve).
 //
-// It makes rows, not workspaces: a first sign-in and everything that follows from it is package onboarding. What a
-// token says is package sso. Everything here runs in a control-plane transaction that the caller holds.
+// It makes rows, not workspaces: package onboarding handles a first sign-in, package sso reads tokens. Every function
+// runs in a transaction of the caller.
 package tenant
 
 import (
@@ -25,7 +25,7 @@ import (
 // ID names a tenant.
 type ID = tenantid.ID
 
-// Status of a tenant. A suspended or deleted one is refused on every route; its rows stay until they are dropped.
+// Status of a tenant. Every route rejects a suspended or deleted tenant; its rows are kept.
 const (
 	Active    = "active"
 	Suspended = "suspended"
@@ -37,12 +37,12 @@ type Tenant struct {
 	ID     ID     `json:"tenant_id" yaml:"tenant_id" db:"tenant_id"`
 	Name   string `json:"name" yaml:"name" db:"name"`
 	Status string `json:"status" yaml:"status" db:"status"`
-	// the claim's value, when a claim named it
+	// value of the token's tenant claim, unless it is the number
 	ExternalID *string   `json:"external_id" yaml:"external_id" db:"external_id"`
 	CreatedAt  time.Time `json:"created_at" yaml:"created_at" db:"created_at"`
 }
 
-// Usable is nil for an active tenant, else a Denied fault with code TENANT_SUSPENDED.
+// Usable returns nil for an active tenant, else a Denied fault with code TENANT_SUSPENDED.
 func (t Tenant) Usable() error {
 	if t.Status == Active {
 		return nil
@@ -55,7 +55,7 @@ const columns = `tenant_id, name, status, external_id, created_at`
 
 var externalID = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`)
 
-// Names that would be taken for something else in URLs, database names and conversation.
+// isReserved reports whether name has another meaning in URLs, database names or roles.
 func isReserved(name string) bool {
 	switch strings.ToLower(name) {
 	case "www", "admin", "root", "postgres", "template0", "template1", "leadctl", "public", "all", "system":
@@ -64,23 +64,23 @@ func isReserved(name string) bool {
 	return false
 }
 
-// normalizeName is a name as it is kept: of the ways to write é, one.
+// normalizeName returns the stored form of a name: trimmed, with one encoding of letters such as é.
 func normalizeName(name string) string { return norm.NFC.String(strings.TrimSpace(name)) }
 
-// Create makes an active tenant. externalID "" makes one that no claim names.
-// Faults: Invalid for a name or external id that cannot be one, Conflict when the external id is taken.
+// Create makes an active tenant. With external "", a claim can name it by number only. Faults: Invalid for a malformed
+// name or external id, Conflict when the external id is taken.
 func Create(ctx context.Context, tx postgres.SystemTx, name, external string, by By) (Tenant, error) {
 	name = normalizeName(name)
 	switch {
 	case name == "" || len(name) > 200 || !utf8.ValidString(name) ||
 		strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) }):
 		return Tenant{}, fault.New(fault.Invalid,
-			"tenant name %q: empty, longer than 200 bytes, or with characters that nobody sees", name)
+			"tenant name %q: must be 1 to 200 bytes of printable characters", name)
 	case isReserved(name) || isReserved(external):
 		return Tenant{}, fault.New(fault.Invalid, "tenant name %q: reserved", name)
 	case external != "" && !externalID.MatchString(external):
-		return Tenant{}, fault.New(fault.Invalid, "external id %q: a letter, then up to 62 letters, digits, _ or -",
-			external)
+		return Tenant{}, fault.New(fault.Invalid,
+			"external id %q: must be a letter, then up to 62 letters, digits, _ or -", external)
 	}
 	rows, err := tx.Query(ctx, `INSERT INTO tenants (name, external_id) VALUES ($1, NULLIF($2, ''))
 		ON CONFLICT (external_id) DO NOTHING RETURNING `+columns, name, external)
@@ -89,7 +89,7 @@ func Create(ctx context.Context, tx postgres.SystemTx, name, external string, by
 	}
 	t, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Tenant])
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Tenant{}, fault.New(fault.Conflict, "external id %s: another tenant has it", external)
+		return Tenant{}, fault.New(fault.Conflict, "external id %s: used by another tenant", external)
 	}
 	if err != nil {
 		return Tenant{}, err
@@ -97,7 +97,7 @@ func Create(ctx context.Context, tx postgres.SystemTx, name, external string, by
 	return t, Record(ctx, tx, by, Act{Tenant: t.ID, Action: "tenant.create", Object: t.ID.String()})
 }
 
-// Find looks a tenant up by its number or its external id. NotFound when there is none.
+// Find returns a tenant by its number or external id. Fault: NotFound.
 func Find(ctx context.Context, tx postgres.SystemTx, ref string) (Tenant, error) {
 	where, arg := `external_id = $1`, any(ref)
 	if id, ok := tenantid.Parse(ref); ok {
@@ -109,13 +109,13 @@ func Find(ctx context.Context, tx postgres.SystemTx, ref string) (Tenant, error)
 	}
 	t, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Tenant])
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Tenant{}, fault.New(fault.NotFound, "tenant %q: there is none",
+		return Tenant{}, fault.New(fault.NotFound, "tenant %q: no such tenant",
 			ref).WithHint("`leadctl tenant list` shows all")
 	}
 	return t, err
 }
 
-// List gives every tenant in the order of their numbers.
+// List returns all tenants, ordered by number.
 func List(ctx context.Context, tx postgres.SystemTx) ([]Tenant, error) {
 	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM tenants ORDER BY tenant_id`)
 	if err != nil {
@@ -124,7 +124,7 @@ func List(ctx context.Context, tx postgres.SystemTx) ([]Tenant, error) {
 	return pgx.CollectRows(rows, pgx.RowToStructByName[Tenant])
 }
 
-// SetStatus changes a tenant's status and reports whether it was another one before.
+// SetStatus sets a tenant's status and reports whether it changed.
 func SetStatus(ctx context.Context, tx postgres.SystemTx, id ID, status string, by By) (bool, error) {
 	tag, err := tx.Exec(ctx, `UPDATE tenants SET status = $2, updated_at = now() WHERE tenant_id = $1 AND status <> $2`,
 		id, status)
@@ -134,13 +134,14 @@ func SetStatus(ctx context.Context, tx postgres.SystemTx, id ID, status string, 
 	return true, Record(ctx, tx, by, Act{Tenant: id, Action: "tenant." + status, Object: id.String()})
 }
 
-// Close deletes a tenant for good, as far as its users go: they are refused, and its claim value is free for another
-// tenant. Its rows stay. workspace says what is done to its workspace, for the audit log. A closed tenant stays as it
-// is.
+// Close marks a tenant as deleted: its users are rejected, and its external id is free for another tenant. Its rows are
+// kept. workspace says what happens to its workspace, for the audit log. A closed tenant is left unchanged.
 func Close(ctx context.Context, tx postgres.SystemTx, id ID, workspace string, by By) error {
 	var external string
-	err := tx.QueryRow(ctx, `WITH was AS (SELECT tenant_id, external_id FROM tenants WHERE tenant_id = $1 AND status <> $2 FOR UPDATE)
-		UPDATE tenants t SET status = $2, external_id = NULL, updated_at = now() FROM was WHERE t.tenant_id = was.tenant_id
+	err := tx.QueryRow(ctx, `WITH was AS (SELECT tenant_id, external_id FROM tenants WHERE tenant_id = $1
+		AND status <> $2 FOR UPDATE)
+		UPDATE tenants t SET status = $2, external_id = NULL, updated_at = now() FROM was
+		WHERE t.tenant_id = was.tenant_id
 		RETURNING coalesce(was.external_id, '')`, id, Deleted).Scan(&external)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
@@ -152,8 +153,8 @@ func Close(ctx context.Context, tx postgres.SystemTx, id ID, workspace string, b
 		Detail: map[string]any{"external_id": external, "workspace": workspace}})
 }
 
-// FindSame looks for the tenant that an order given before has made: by external id when there is one, else by name and
-// first user. found is false when it has to be made.
+// FindSame finds the tenant that an earlier call of the same command made: by external id if given, else by name and
+// first user.
 func FindSame(ctx context.Context, tx postgres.SystemTx, name, external, email string) (t Tenant, found bool,
 	err error) {
 	if external != "" {
@@ -163,8 +164,10 @@ func FindSame(ctx context.Context, tx postgres.SystemTx, name, external, email s
 		}
 		return t, err == nil, err
 	}
-	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM tenants WHERE name = $1 AND external_id IS NULL AND status <> 'deleted'
-		AND EXISTS (SELECT 1 FROM tenant_users u WHERE u.tenant_id = tenants.tenant_id AND u.user_id = lower($2)) ORDER BY tenant_id LIMIT 1`, normalizeName(name), email)
+	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM tenants WHERE name = $1 AND external_id IS NULL
+		AND status <> 'deleted'
+		AND EXISTS (SELECT 1 FROM tenant_users u WHERE u.tenant_id = tenants.tenant_id AND u.user_id = lower($2))
+		ORDER BY tenant_id LIMIT 1`, normalizeName(name), email)
 	if err != nil {
 		return Tenant{}, false, err
 	}

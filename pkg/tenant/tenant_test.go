@@ -33,7 +33,7 @@ func claiming(who sso.Identity, kind sso.TenantKind, value string) sso.Identity 
 	return who
 }
 
-// The world: tenants 1 (acme), 2 and 3 (borealis); ann belongs to 1, ben to 1 and 2, cat to nobody.
+// world makes tenants 1 (acme), 2 and 3 (borealis). ann belongs to 1, ben to 1 and 2, cat to none.
 func world(t *testing.T) *pgtest.DB {
 	t.Helper()
 	db := pgtest.New(t)
@@ -69,7 +69,7 @@ func TestResolve(t *testing.T) {
 		"A-082 a number that is no tenant":    {claiming(person("ann"), sso.TenantNumber, "77"), 0, "TENANT_INVALID"},
 		"A-077 a number beyond int4": {claiming(person("ann"), sso.TenantNumber, "99999999999"), 0,
 			"TENANT_INVALID"},
-		"A-082 an external id of nobody (yet)": {claiming(person("ann"), sso.TenantExternalID, "nobody"), 0,
+		"A-082 an external id of no tenant (yet)": {claiming(person("ann"), sso.TenantExternalID, "unknown"), 0,
 			"TENANT_REQUIRED"},
 		"A-080 a claim that cannot be used":   {claiming(person("ann"), sso.TenantInvalid, ""), 0, "TENANT_INVALID"},
 		"another issuer's subject is another": {func() sso.Identity { who := person("ann"); who.Issuer = "https://other.example"; return who }(), 0, "TENANT_REQUIRED"},
@@ -145,7 +145,7 @@ func TestNamesAndExternalIDs(t *testing.T) {
 	}
 }
 
-// The same address may be two identities of one tenant: the provider's account was made anew.
+// Two identities of one tenant can have the same address, if the provider's account was recreated.
 func TestTwoIdentitiesWithOneAddress(t *testing.T) {
 	t.Parallel()
 	db := world(t)
@@ -165,7 +165,7 @@ func TestTheAuditLogIsAppendOnly(t *testing.T) {
 	inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
 		require.NoError(t, tenant.Record(ctx, tx, tester, tenant.Act{Tenant: 1, Action: "tenant.suspend", Object: "1"}))
 	})
-	for _, sql := range []string{`UPDATE audit_log SET actor = 'nobody'`, `DELETE FROM audit_log`,
+	for _, sql := range []string{`UPDATE audit_log SET actor = 'other'`, `DELETE FROM audit_log`,
 		`TRUNCATE audit_log`} {
 		err := db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
 			_, err := tx.Exec(ctx, sql)

@@ -6,8 +6,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// Visit finds a tenant as Find does and records that an operator reads its data: action says by what command. It is
-// recorded before the data is read, so a command that then fails has left its line. Fault: NotFound, without a line.
+// Visit returns a tenant as Find does and records that an operator reads its data with the command of action. A command
+// that fails after that has left its line. Fault: NotFound, without a line.
 func Visit(ctx context.Context, tx postgres.SystemTx, ref, action string, by By) (Tenant, error) {
 	t, err := Find(ctx, tx, ref)
 	if err != nil {

@@ -6,5 +6,5 @@ const SampleFeatures = `'{"age": 0.7, "form": 1, "rule": "Software", "size": nul
 
 // SampleRationale is a typical value of lead_scores.rationale, as an SQL literal.
 const SampleRationale = `'Fits "Software" at 84 of 100: computer programming, information technology consultancy and ` +
-	`related activities (SSIC 62011) is the business asked for (35 of 35); incorporated in 2015 (15 of 15); ` +
+	`related activities (SSIC 62011) matches the profile (35 of 35); incorporated in 2015 (15 of 15); ` +
 	`local company (10 of 10); no website known (0 of 5); in good standing (5 of 5)'`
