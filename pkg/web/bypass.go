@@ -44,8 +44,8 @@ func (d *Door) bypassToken(ctx context.Context, w http.ResponseWriter, r *http.R
 	return checkNeed(ctx, p, need)
 }
 
-// developerOf is an admin of tenant id whose made-up identity names it, so that a first sign-in goes to that tenant
-// too.
+// developerOf returns an admin of tenant id with a made-up identity whose claim names the tenant, so that a first
+// sign-in belongs to that tenant too.
 func developerOf(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) (tenant.Principal, error) {
 	p := tenant.Principal{Roles: []sso.Role{sso.Admin}, Identity: sso.Identity{
 		Subject: "dev-bypass", Email: "developer@localhost", EmailVerified: true,
@@ -61,8 +61,8 @@ func developerOf(ctx context.Context, tx postgres.SystemTx, id tenantid.ID) (ten
 	return p, p.Tenant.Usable()
 }
 
-// isDirect reports whether the request comes from this machine, under one of its own names (a page that rebinds its
-// name to 127.0.0.1 asks under the name), and through no proxy.
+// isDirect reports whether the request comes from this machine, without a proxy, and with a loopback name as its host.
+// The host keeps out a page that rebinds its own name to 127.0.0.1.
 func isDirect(r *http.Request) bool {
 	if !config.Loopback(r.RemoteAddr) {
 		return false

@@ -54,13 +54,12 @@ func (d *Door) Authenticate(w http.ResponseWriter, r *http.Request, need Need) (
 	}
 	visitOf(ctx).subject = who.Subject
 	ctx = logging.With(context.WithValue(ctx, identityKey{}, who), slog.String("subject", who.Subject))
-	// An ID token is a browser's, in whatever header it comes; an access token in a header is its holder's own affair.
+	// An ID token belongs to a browser's session, even in a header. An access token in a header has no session.
 	browsers := len(r.Header.Values("Authorization")) == 0 || who.Kind == sso.KindID
 	if need.Guard == Identity && !browsers {
 		return ctx, nil
 	}
-	p, err := d.resolvePrincipal(ctx, "resolve tenant", func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal,
-		error) {
+	find := func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal, error) {
 		if browsers {
 			if err := requireSignedIn(ctx, tx, raw, who); err != nil {
 				return tenant.Principal{}, err
@@ -70,14 +69,15 @@ func (d *Door) Authenticate(w http.ResponseWriter, r *http.Request, need Need) (
 			return tenant.Principal{Identity: who}, nil
 		}
 		return tenant.Resolve(ctx, tx, who)
-	})
+	}
+	p, err := d.resolvePrincipal(ctx, "resolve tenant", find)
 	if err != nil || need.Guard == Identity {
 		return ctx, err
 	}
 	return checkNeed(ctx, p, need)
 }
 
-// resolvePrincipal asks the control plane for the caller's tenant, and not for longer than the caller may be kept.
+// resolvePrincipal returns the caller and the caller's tenant, as find reads them, within Patience.
 func (d *Door) resolvePrincipal(ctx context.Context, reason string,
 	find func(context.Context, postgres.SystemTx) (tenant.Principal, error)) (p tenant.Principal, err error) {
 	ctx, cancel := context.WithTimeout(ctx, Patience)
@@ -87,7 +87,7 @@ func (d *Door) resolvePrincipal(ctx context.Context, reason string,
 		if p, err = find(ctx, tx); !tenant.ClaimRefused(p.Identity, err) {
 			return err
 		}
-		refusal = err // committed with its line in the audit log
+		refusal = err // the transaction commits the refusal's line in the audit log
 		return tenant.RecordRefusal(ctx, tx, p, refusal,
 			tenant.By{Actor: p.Identity.Subject, RequestID: RequestIDOf(ctx)})
 	})
@@ -108,8 +108,8 @@ func checkNeed(ctx context.Context, p tenant.Principal, need Need) (context.Cont
 	return logging.With(context.WithValue(ctx, principalKey{}, p), slog.String("tenant_id", p.Tenant.ID.String())), nil
 }
 
-// bearerOrCookie finds the one token of a request: in the Authorization header or in the access cookie. The query, the
-// body and other headers are never looked at.
+// bearerOrCookie returns the one token of a request, from the Authorization header or the access cookie. It never reads
+// the query, the body or other headers.
 func bearerOrCookie(r *http.Request, cookie string) (string, error) {
 	headers := r.Header.Values("Authorization")
 	fromCookie, err := CookieValue(r, cookie)
@@ -137,8 +137,8 @@ func ambiguousCredentials(what string) error {
 	return fault.New(fault.Invalid, "ambiguous credentials: %s", what).WithCode("invalid_request")
 }
 
-// CookieValue returns the value of the one cookie of that name, "" without one. Two different ones are as ambiguous as
-// two headers: a sibling domain can plant a cookie beside ours.
+// CookieValue returns the value of the cookie with that name, "" without one. Two different values are Invalid, as two
+// headers are: a sibling domain can plant a second cookie.
 func CookieValue(r *http.Request, name string) (token string, err error) {
 	if name == "" {
 		return "", nil
@@ -152,7 +152,7 @@ func CookieValue(r *http.Request, name string) (token string, err error) {
 	return token, nil
 }
 
-// requireSignedIn refuses a token whose session has ended.
+// requireSignedIn refuses a token that a sign-out revoked.
 func requireSignedIn(ctx context.Context, tx postgres.SystemTx, token string, who sso.Identity) error {
 	gone, err := websession.Revoked(ctx, tx, token, who)
 	if err == nil && gone {

@@ -7,16 +7,15 @@ import (
 	"github.com/leadctl/leadctl/pkg/websession"
 )
 
-// Cookies of a signed-in browser: names as existing clients know them.
+// Cookies names the cookies of a signed-in browser.
 type Cookies struct {
 	Access  string // the ID token, until it expires
 	Refresh string // a handle to the session
 	Secure  bool
 }
 
-// Login is the name of the cookie from /auth/login to /auth/callback. Its name is nobody else's business, so over https
-// it has the prefix by which browsers keep other hosts from planting one. The names of the other two are existing
-// clients'.
+// Login returns the name of the cookie from /auth/login to /auth/callback. No other client reads it, so over https it
+// has the prefix __Host-, which keeps other hosts from planting it. Existing clients fix the names of the other two.
 func (c Cookies) Login() string {
 	if c.Secure {
 		return "__Host-leadctl_login"
@@ -24,10 +23,10 @@ func (c Cookies) Login() string {
 	return "leadctl_login"
 }
 
-// New makes a cookie; an empty value deletes it. It is HttpOnly, Lax and for the whole site: pages never read it, and
-// foreign pages cannot post with it.
+// New returns a cookie; an empty value deletes it. It is HttpOnly, Lax and for the whole site: scripts cannot read it,
+// and pages of other sites cannot post with it.
 func (c Cookies) New(name, value string, age time.Duration) http.Cookie {
-	seconds := max(int(age.Seconds()), 1) // 0 would leave the end to the browser
+	seconds := max(int(age.Seconds()), 1) // 0 would let the cookie live until the browser closes
 	if value == "" {
 		seconds = -1
 	}
@@ -35,7 +34,7 @@ func (c Cookies) New(name, value string, age time.Duration) http.Cookie {
 		SameSite: http.SameSiteLaxMode}
 }
 
-// SignedIn sets the access cookie, and the refresh cookie where the browser has a new handle.
+// SignedIn returns the access cookie, and the refresh cookie if the browser gets a new handle.
 func (d *Door) SignedIn(t websession.Tokens) []http.Cookie {
 	set := []http.Cookie{d.cfg.Cookies.New(d.cfg.Cookies.Access, t.ID, t.Expires.Sub(d.now()))}
 	if t.Handle != "" {

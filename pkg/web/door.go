@@ -32,17 +32,17 @@ const (
 	Member   Guard = "member"   // a valid token with a usable tenant and at least the route's role
 )
 
-// Need is what a route demands of its caller.
+// Need is what a route requires of its caller.
 type Need struct {
 	Guard Guard
 	Role  sso.Role // least role, for Member
 }
 
-// Patience is how long a caller waits at most. PostgreSQL's lock timeout is shorter, so that it ends first, with a
-// reason.
+// Patience is the longest time that a caller waits. PostgreSQL's lock timeout is shorter, so that its fault, which
+// names the reason, comes first.
 const Patience = 20 * time.Second
 
-// Config is what the door needs to know beside its dependencies.
+// Config are the settings of a Door.
 type Config struct {
 	CORSOrigins []string // origins whose pages may call with credentials, compared exactly
 	Cookies     Cookies  // of signed-in browsers; the access cookie counts beside the Authorization header
@@ -52,7 +52,7 @@ type Config struct {
 	Proxies   []netip.Prefix // whose X-Forwarded-For is believed
 }
 
-// Deps are what the door asks.
+// Deps are the dependencies of a Door.
 type Deps struct {
 	DB       *postgres.DB
 	Verifier *sso.Verifier
@@ -86,7 +86,7 @@ func New(cfg Config, d Deps) *Door {
 		now:     time.Now, SignIns: NewPace(10, 100), Renewals: NewPace(20, 200), credentials: NewPace(1, 60)}
 }
 
-// Cookies are the names and the kind of the cookies that browsers get here.
+// Cookies returns the names and attributes of the cookies that the door sets.
 func (d *Door) Cookies() Cookies { return d.cfg.Cookies }
 
 // Wrap puts the door around mux. methods are those of all routes, for CORS; show, if not nil, shows problems to people.
@@ -102,6 +102,5 @@ func (d *Door) Wrap(mux *http.ServeMux, methods []string, show ProblemPage) http
 	return h
 }
 
-// StopClock makes the door take now for the time from here on, for tests of what is paced. It is called before any
-// request.
+// StopClock fixes the door's clock at now, for tests of the pace. Call it before the first request.
 func (d *Door) StopClock(now time.Time) { d.now = func() time.Time { return now } }

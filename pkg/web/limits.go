@@ -28,8 +28,8 @@ func enforceLimits(next http.Handler) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("X-Frame-Options", "DENY")
 		if len(r.TransferEncoding) > 0 {
-			// net/http drops a Content-Length beside it, which another server on the way may have believed. Whatever
-			// that one took for the next request ends with this connection.
+			// net/http ignores a Content-Length beside Transfer-Encoding, but a proxy may have used it. Closing the
+			// connection drops the bytes that the proxy took for the next request.
 			w.Header().Set("Connection", "close")
 		}
 		if p := limitExceeded(r); p != nil {
@@ -70,19 +70,19 @@ func countFields(h http.Header) int {
 	return n
 }
 
-// body tells a request that broke off, or is too long, from a fault of ours.
+// body marks the errors of a request that broke off or is too long, so that they do not look like faults of the server.
 type body struct{ io.ReadCloser }
 
-// Unreadable is a body that is too long or did not arrive as announced.
+// Unreadable is the error of a body that is too long or did not arrive completely.
 type Unreadable struct{ cause error }
 
 // Error implements error.
 func (u Unreadable) Error() string { return "request body: " + u.cause.Error() }
 
-// Unwrap gives the cause to errors.As.
+// Unwrap returns the cause.
 func (u Unreadable) Unwrap() error { return u.cause }
 
-// Read implements io.Reader. A timeout passes as it is: it has an answer of its own.
+// Read implements io.Reader. It passes a timeout through unchanged, because that has its own answer.
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	var timeout net.Error
@@ -92,8 +92,8 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, Unreadable{err}
 }
 
-// notFoundAsProblem answers unknown paths and wrong methods with a Problem, as every other failure. It does not
-// redirect a path to its shortest form, as the mux would: the Location would repeat what the caller sent.
+// notFoundAsProblem answers unknown paths and wrong methods with a Problem. Unlike the mux, it does not redirect a path
+// to its shortest form: the Location header would repeat what the caller sent.
 func notFoundAsProblem(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if path.Clean(r.URL.Path) != r.URL.Path {
@@ -117,7 +117,7 @@ func notFoundAsProblem(mux *http.ServeMux) http.Handler {
 	})
 }
 
-// probe takes the mux's own answer to a request that no route matches.
+// probe records the mux's own answer to a request that no route matches.
 type probe struct {
 	header http.Header
 	code   int

@@ -28,7 +28,7 @@ func RequestIDOf(ctx context.Context) string {
 	return id
 }
 
-// LogOf returns the door's log, which adds what is known of the request.
+// LogOf returns the door's log, which adds the request's id, subject and tenant.
 func LogOf(ctx context.Context) *slog.Logger {
 	if l, ok := ctx.Value(logKey{}).(*slog.Logger); ok {
 		return l
@@ -38,8 +38,7 @@ func LogOf(ctx context.Context) *slog.Logger {
 
 var acceptableID = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
 
-// setRequestID takes the caller's X-Request-Id if it is well formed, else makes one. Response, log and context carry
-// it.
+// setRequestID uses the caller's X-Request-Id if it is well formed, else a new id. Response, log and context carry it.
 func (d *Door) setRequestID(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get("X-Request-Id")
@@ -54,7 +53,7 @@ func (d *Door) setRequestID(next http.Handler) http.Handler {
 	})
 }
 
-// visit collects what inner handlers learn about a request, for the log line and the metrics that the outer ones write.
+// visit collects facts about a request from inner handlers, for the log line and the metrics that outer handlers write.
 type visit struct {
 	route, tenant, subject string
 	level                  slog.Level
@@ -86,7 +85,7 @@ func (d *Door) logAndCount(next http.Handler) http.Handler {
 		start, v, rec := d.now(), &visit{route: unrouted}, &recorder{ResponseWriter: w}
 		d.metrics.inFlight.Inc()
 		defer func() {
-			broken := recover() // only http.ErrAbortHandler comes this far
+			broken := recover() // only http.ErrAbortHandler gets here
 			took := d.now().Sub(start)
 			d.metrics.inFlight.Dec()
 			d.metrics.countRequest(v.route, rec.statusCode(), broken != nil, took)
@@ -113,7 +112,7 @@ func cutText(s string) string {
 	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
-// recorder remembers the status and size of an answer. Unwrap keeps deadlines and flushing within reach.
+// recorder records the status and size of an answer. Unwrap gives http.ResponseController deadlines and flushing.
 type recorder struct {
 	http.ResponseWriter
 	code  int
@@ -139,7 +138,7 @@ func (r *recorder) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// hasBegun reports whether the response has begun, after which no other can be sent.
+// hasBegun reports whether the response has begun; then no other response can be sent.
 func hasBegun(w http.ResponseWriter) bool {
 	for {
 		switch inner := w.(type) {

@@ -40,7 +40,7 @@ func (d *Door) refuseCrossOrigin(next http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	for _, origin := range d.cfg.CORSOrigins {
 		if err := protection.AddTrustedOrigin(origin); err != nil {
-			d.log.Error("CORS origin is not an origin and is ignored", "origin", origin, "error", err)
+			d.log.Error("CORS origin ignored: want scheme://host[:port]", "origin", origin, "error", err)
 		}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

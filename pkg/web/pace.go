@@ -13,12 +13,12 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// sourcesKept is how many sources one pace remembers. The one that was not heard of for the longest time is forgotten
-// first, so that however many there are, they take a few megabytes and the busy ones stay.
+// sourcesKept is how many sources one pace remembers. It forgets the least recently seen source first, so that the
+// memory stays below a few megabytes and busy sources stay.
 const sourcesKept = 1 << 14
 
-// Pace is how often a source may do a thing: burst times at once, and perSecond times a second from then on. A source
-// is whatever text tells who asks; it is safe for concurrent use.
+// Pace limits how often a source may act: burst times at once, then perSecond times a second. A source is any text that
+// identifies a caller. It is safe for concurrent use.
 type Pace struct {
 	perSecond rate.Limit
 	burst     int
@@ -42,19 +42,19 @@ func (p *Pace) limiterOf(source string) *rate.Limiter {
 	return l
 }
 
-// Take counts one time. TooMany, with the time to wait, when the source has had its share.
+// Take counts one action of source. TooMany, with the time to wait, if the source has exceeded its pace.
 func (p *Pace) Take(source string, now time.Time) error {
 	l := p.limiterOf(source)
 	if l.AllowN(now, 1) {
 		return nil
 	}
 	wait := time.Duration((1 - l.TokensAt(now)) / float64(p.perSecond) * float64(time.Second))
-	return fault.New(fault.TooMany, "too many requests of this kind from one place").WithHint(
-		"wait a moment, then try again").
+	return fault.New(fault.TooMany, "too many requests of this kind from one source").WithHint(
+		"wait for the time in Retry-After, then try again").
 		WithRetryAfter(wait)
 }
 
-// HasRoom reports whether Take would succeed, for what is counted only after it has failed.
+// HasRoom reports whether Take would succeed, for actions that are counted only when they fail.
 func (p *Pace) HasRoom(source string, now time.Time) bool {
 	return p.limiterOf(source).TokensAt(now) >= 1
 }
@@ -69,9 +69,9 @@ func (d *Door) LimitByCredential(secret string) error {
 	return d.credentials.Take(string(sum[:]), d.now())
 }
 
-// SourceOf is the address that a request comes from: the peer's, or, where a trusted proxy is the peer, the last one in
-// X-Forwarded-For that is no trusted proxy. What stands before that one, anybody can write. Of IPv6, where one machine
-// has as many addresses as it likes, it is the network.
+// SourceOf returns the address that a request comes from: the peer's, or, if the peer is a trusted proxy, the last one
+// in X-Forwarded-For that is no trusted proxy. A caller can forge the entries before that one. For IPv6 it returns the
+// /64 network, because one machine can use all addresses of it.
 func (d *Door) SourceOf(r *http.Request) string {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {

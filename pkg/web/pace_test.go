@@ -55,7 +55,7 @@ func TestSourceOfARequest(t *testing.T) {
 		want       string
 		server     *Door
 	}{
-		{"nobody is trusted", "10.0.0.1:4000", []string{"203.0.113.9"}, "10.0.0.1", &Door{}},
+		{"no proxy is trusted", "10.0.0.1:4000", []string{"203.0.113.9"}, "10.0.0.1", &Door{}},
 		{"a stranger", "192.0.2.1:4000", []string{"203.0.113.9"}, "192.0.2.1", trusting},
 		{"a proxy that says nothing", "10.0.0.1:4000", nil, "10.0.0.1", trusting},
 		{"a proxy", "10.0.0.1:4000", []string{"203.0.113.9"}, "203.0.113.9", trusting},

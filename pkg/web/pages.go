@@ -14,12 +14,12 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// developerCookie holds the tenant that a developer without a token acts for. It counts where X-Tenant-ID would.
+// developerCookie holds the tenant that a developer without a token acts for, as X-Tenant-ID does in other requests.
 const developerCookie = "leadctl_dev_tenant"
 
-// Caller tells who sends a page's request: by the session's cookies alone, since no bearer token opens a page. A
-// session whose token has run out is refreshed on the way. Faults are those of the guarded routes; with one of kind
-// Denied the identity is known all the same. The context carries the caller for the log.
+// Caller returns who sends a page's request. It reads only the session's cookies: no bearer token opens a page. It
+// refreshes a session whose ID token has expired. Faults are those of the guarded routes; with Denied it returns the
+// identity too. The context carries the caller for the log.
 func (d *Door) Caller(w http.ResponseWriter, r *http.Request) (context.Context, tenant.Principal, error) {
 	ctx := r.Context()
 	raw, err := CookieValue(r, d.cfg.Cookies.Access)
@@ -38,18 +38,18 @@ func (d *Door) Caller(w http.ResponseWriter, r *http.Request) (context.Context, 
 	}
 	who := p.Identity
 	visitOf(ctx).subject = who.Subject
-	p, err = d.resolvePrincipal(ctx, "resolve tenant", func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal,
-		error) {
+	find := func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal, error) {
 		if err := requireSignedIn(ctx, tx, raw, who); err != nil {
 			return tenant.Principal{}, err
 		}
 		return tenant.Resolve(ctx, tx, who)
-	})
+	}
+	p, err = d.resolvePrincipal(ctx, "resolve tenant", find)
 	p.Identity = who
 	return withCaller(ctx, p), p, err
 }
 
-// refreshCookies gets the browser a new token by its handle. Where there is none, cause stays the answer.
+// refreshCookies gives the browser a new token for its handle. Without a handle it returns cause.
 func (d *Door) refreshCookies(w http.ResponseWriter, r *http.Request, cause error) (raw string, who sso.Identity,
 	err error) {
 	handle, err := CookieValue(r, d.cfg.Cookies.Refresh)
@@ -69,7 +69,7 @@ func (d *Door) refreshCookies(w http.ResponseWriter, r *http.Request, cause erro
 	return tokens.ID, tokens.Identity, nil
 }
 
-// bypassPage is the bypass of a page: only for who has chosen a tenant on the sign-in page.
+// bypassPage is the development bypass of a page, for a developer who chose a tenant on the sign-in page.
 func (d *Door) bypassPage(ctx context.Context, r *http.Request, cause error) (context.Context, tenant.Principal,
 	error) {
 	id := developerTenantOf(r)
@@ -100,7 +100,7 @@ func withCaller(ctx context.Context, p tenant.Principal) context.Context {
 	return logging.With(ctx, slog.String("tenant_id", p.Tenant.ID.String()))
 }
 
-// ActAs lets a developer's browser act for tenant id from now on. NotFound where the bypass is off.
+// ActAs lets a developer's browser act for tenant id from now on. NotFound if the bypass is off.
 func (d *Door) ActAs(w http.ResponseWriter, r *http.Request, id tenantid.ID) error {
 	if !d.cfg.DevBypass || !isDirect(r) {
 		return fault.New(fault.NotFound, "no such route")
@@ -110,7 +110,8 @@ func (d *Door) ActAs(w http.ResponseWriter, r *http.Request, id tenantid.ID) err
 	return nil
 }
 
-// SignOut ends the browser's session here at once and names the provider's page that ends it there, "" without one.
+// SignOut ends the browser's session at once. It returns the provider's page that ends the session there, "" without
+// one.
 func (d *Door) SignOut(w http.ResponseWriter, r *http.Request) (string, error) {
 	end := ""
 	if d.sessions != nil {

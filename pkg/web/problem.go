@@ -12,8 +12,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Problem is every failure on the wire: RFC 9457, with detail always a string (existing clients show it as it is), a
-// stable code to act on, and the request's id to find the reason in the log.
+// Problem is the body of every failure, as RFC 9457 defines it: detail is always a string (existing clients show it),
+// the code is stable, and the request's id finds the reason in the log.
 type Problem struct {
 	Type      string `json:"type" doc:"Always about:blank: the code tells problems apart"`
 	Title     string `json:"title" doc:"The status in words"`
@@ -38,7 +38,7 @@ func (p *Problem) GetHeaders() http.Header { return p.headers }
 // ContentType implements huma.ContentTypeFilter.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
-// ProblemOf returns what a caller may read of a fault, and logs the rest. Every 401 looks the same.
+// ProblemOf returns the part of a fault that a caller may read, and logs the rest. All 401 problems have the same text.
 func ProblemOf(ctx context.Context, err error) *Problem {
 	p := &Problem{Type: "about:blank", Status: fault.HTTPStatus(err), Detail: fault.Text(err), Code: fault.Code(err),
 		Hint: fault.Hint(err), RequestID: RequestIDOf(ctx), headers: http.Header{}}
@@ -54,7 +54,8 @@ func ProblemOf(ctx context.Context, err error) *Problem {
 	return p
 }
 
-// newUnauthorized is the one answer to every token that proves nothing; only a missing one is told apart, by its header.
+// newUnauthorized returns the answer to every invalid or missing token. Only the header WWW-Authenticate shows whether
+// a token was sent.
 func newUnauthorized(ctx context.Context, missing bool) Problem {
 	challenge := `Bearer error="invalid_token"`
 	if missing {
@@ -66,7 +67,7 @@ func newUnauthorized(ctx context.Context, missing bool) Problem {
 		headers: http.Header{"Www-Authenticate": {challenge}}}
 }
 
-// WithStatus sets a status and code that no kind of fault has.
+// WithStatus sets a status and a code for which no kind of fault exists.
 func (p *Problem) WithStatus(status int, code string) *Problem {
 	p.Status, p.Title, p.Code = status, http.StatusText(status), code
 	return p

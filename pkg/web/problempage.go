@@ -8,7 +8,7 @@ import (
 // ProblemPage shows a problem to a person who opened the address in a browser.
 type ProblemPage func(http.ResponseWriter, *http.Request, *Problem)
 
-// Navigates reports whether a browser will show the response as a page, rather than a program read it.
+// Navigates reports whether a browser will show the response as a page.
 func Navigates(r *http.Request) bool {
 	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" {
 		return mode == "navigate"
@@ -40,7 +40,7 @@ func (show ProblemPage) showProblems(next http.Handler) http.Handler {
 	})
 }
 
-// problemHolder holds a problem back and lets everything else through.
+// problemHolder withholds a problem and passes every other response through.
 type problemHolder struct {
 	http.ResponseWriter
 	status int // of the problem; 0: there was none

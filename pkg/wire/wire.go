@@ -32,12 +32,12 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-// Verifier makes the judge of tokens that cfg describes.
+// Verifier returns the token verifier that cfg describes.
 func Verifier(cfg config.Config, log *slog.Logger) (*sso.Verifier, error) {
 	return sso.NewVerifier(SSO(cfg, log))
 }
 
-// SSO is cfg's identity provider as package sso wants it.
+// SSO returns cfg's identity provider as package sso's configuration.
 func SSO(cfg config.Config, log *slog.Logger) sso.Config {
 	clients := slices.DeleteFunc(append([]string{cfg.SSO.ClientID}, cfg.SSO.ExtraClients...),
 		func(c string) bool { return c == "" })
@@ -59,8 +59,8 @@ func Database(ctx context.Context, cfg config.Config, log *slog.Logger) (*postgr
 	return postgres.Open(ctx, cfg.Database.DSN, postgres.Options{MaxConns: int32(cfg.Database.MaxConns), Log: log})
 }
 
-// Check is the gate: the schema is this binary's, and nothing in it could show a tenant another's row. In production
-// (strict) the login must be harmless too. Faults: Operator with the exact reason.
+// Check runs the gate: the schema has this binary's version, and the catalog shows no way for a tenant to read another
+// tenant's row. If strict (in production), it checks the login's rights too. Faults: Operator with the exact reason.
 func Check(ctx context.Context, db *postgres.DB, strict bool) error {
 	return db.ReadCatalog(ctx, func(q schema.Querier) error {
 		st, err := schema.ReadStatus(ctx, q, migrations.FS)
@@ -83,7 +83,7 @@ func Check(ctx context.Context, db *postgres.DB, strict bool) error {
 	})
 }
 
-// Onboarding is the enqueuing side: what the API and `leadctl tenant provision` call.
+// Onboarding returns the service that enqueues first sign-ins, for the API and `leadctl tenant provision`.
 func Onboarding(cfg config.Config, db *postgres.DB, client *jobs.Client) *onboarding.Service {
 	return &onboarding.Service{DB: db, Jobs: client, Quotas: Quotas(cfg), Policy: onboarding.Policy{
 		Mode: cfg.Onboarding.Policy, Domains: cfg.Onboarding.Domains,
@@ -91,13 +91,13 @@ func Onboarding(cfg config.Config, db *postgres.DB, client *jobs.Client) *onboar
 	}}
 }
 
-// Quotas are what a tenant may have of users.
+// Quotas returns how many members and invitations a tenant may have.
 func Quotas(cfg config.Config) tenant.Quotas {
 	return tenant.Quotas{Members: cfg.Quotas.Members, Invitations: cfg.Quotas.Invitations}
 }
 
-// Sessions sign browsers in; nil where cfg names no client of ours at the provider. addr is where the API listens, for
-// an installation that has no public URL.
+// Sessions returns the manager that signs browsers in, nil if cfg names no client. addr is the API's address, used if
+// there is no public URL.
 func Sessions(cfg config.Config, addr string, db *postgres.DB, keys *secret.Keyring,
 	verifier *sso.Verifier) *websession.Manager {
 	if cfg.SSO.ClientID == "" {
@@ -110,30 +110,27 @@ func Sessions(cfg config.Config, addr string, db *postgres.DB, keys *secret.Keyr
 	}, db, keys, verifier, func(ctx context.Context) (sso.Discovery, error) { return sso.Discover(ctx, SSO(cfg, nil)) })
 }
 
-// Workers are the working side: every kind of job, ready to be registered with River.
+// Workers returns a worker for every kind of job.
 func Workers(cfg config.Config, db *postgres.DB, spaces *workspace.Service, log *slog.Logger) *river.Workers {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &onboarding.Worker{DB: db, Workspaces: spaces, Log: log})
 	river.AddWorker(workers, &workspace.UsersWorker{Workspaces: spaces})
 	river.AddWorker(workers, &workspace.PushWorker{Workspaces: spaces})
-	river.AddWorker(workers, &acra.Worker{DB: db, Source: func() (acra.Source,
-		error) {
-		return registerSource(cfg, log)
-	}, After: refreshAfterIngest(db, log), Log: log})
-	river.AddWorker(workers, &leads.Worker{DB: db,
-		Weights: func() (leads.Weights, error) { return leads.ParseWeights(cfg.Leads.Weights) }, After: pushAfterScoring(spaces),
-		Log: log})
+	source := func() (acra.Source, error) { return registerSource(cfg, log) }
+	river.AddWorker(workers, &acra.Worker{DB: db, Source: source, After: refreshAfterIngest(db, log), Log: log})
+	weights := func() (leads.Weights, error) { return leads.ParseWeights(cfg.Leads.Weights) }
+	river.AddWorker(workers, &leads.Worker{DB: db, Weights: weights, After: pushAfterScoring(spaces), Log: log})
 	return workers
 }
 
-// Register is the service that publishes the register, as cfg names it.
+// Register returns the service that publishes the register.
 func Register(cfg config.Config, log *slog.Logger) acra.Service {
 	service := acra.NewService(cfg.ACRA.APIURL, cfg.ACRA.APIKey)
 	service.Log = log
 	return service
 }
 
-// pushAfterScoring brings a tenant's new scores into its CRM.
+// pushAfterScoring returns a function that enqueues the push of a tenant's new scores to its CRM, nil without Odoo.
 func pushAfterScoring(spaces *workspace.Service) func(context.Context, postgres.SystemTx, tenantid.ID) error {
 	if spaces.Odoo == nil {
 		return nil
@@ -147,14 +144,14 @@ func pushAfterScoring(spaces *workspace.Service) func(context.Context, postgres.
 	}
 }
 
-// registerSource is what `leadctl acra ingest` reads when it is told nothing.
+// registerSource returns the source that `leadctl acra ingest` reads by default.
 func registerSource(cfg config.Config, log *slog.Logger) (acra.Source, error) {
 	return acra.Choose(acra.Choice{Service: Register(cfg, log), Datasets: cfg.ACRA.ResourceIDs,
 		PageSize: cfg.ACRA.PageSize})
 }
 
-// Companies brings the companies to what an ingestion found, and what an earlier one left undone, and makes the scores
-// due that follow from them. Whoever ingests calls it.
+// Companies updates the companies after an ingestion, and after an earlier one that was interrupted, and enqueues the
+// scoring that follows. Every ingestion calls it.
 func Companies(ctx context.Context, db *postgres.DB, queue *jobs.Client, rep acra.Report) (done leads.CompaniesReport,
 	err error) {
 	err = db.InSystem(ctx, "companies", func(ctx context.Context, tx postgres.SystemTx) error {
@@ -179,7 +176,7 @@ func refreshAfterIngest(db *postgres.DB, log *slog.Logger) func(context.Context,
 	}
 }
 
-// Workspaces is what there is to do to tenants' workspaces.
+// Workspaces returns the service that makes and changes tenants' workspaces.
 func Workspaces(ctx context.Context, cfg config.Config, db *postgres.DB, log *slog.Logger) (*workspace.Service, error) {
 	keys, err := secret.Parse([]byte(cfg.Secrets.Keyset))
 	if err != nil {
@@ -190,7 +187,7 @@ func Workspaces(ctx context.Context, cfg config.Config, db *postgres.DB, log *sl
 		Prefix: cfg.Odoo.DatabasePrefix, OdooLogin: odooLogin(cfg, log), Log: log}, err
 }
 
-// odooLogin is how people sign in to Odoo; nil where cfg names no client for that.
+// odooLogin returns how members sign in to Odoo through the provider, nil if cfg names no client for it.
 func odooLogin(cfg config.Config, log *slog.Logger) *workspace.OdooLogin {
 	if cfg.Odoo.SSOClientID == "" || cfg.SSO.Issuer == "" {
 		return nil
@@ -199,8 +196,7 @@ func odooLogin(cfg config.Config, log *slog.Logger) *workspace.OdooLogin {
 		Discover: func(ctx context.Context) (sso.Discovery, error) { return sso.Discover(ctx, SSO(cfg, log)) }}
 }
 
-// OdooVerifier judges the tokens that people sign in to Odoo with: those of Odoo's own client and no others. nil where
-// there is none.
+// OdooVerifier returns the verifier for the tokens of Odoo's own client, nil if cfg names no such client.
 func OdooVerifier(cfg config.Config, log *slog.Logger) (*sso.Verifier, error) {
 	if odooLogin(cfg, log) == nil {
 		return nil, nil
@@ -210,8 +206,8 @@ func OdooVerifier(cfg config.Config, log *slog.Logger) (*sso.Verifier, error) {
 	return sso.NewVerifier(own)
 }
 
-// Provisioner makes workspaces on cfg's Odoo; nil when none is configured. The installation's own id goes into every
-// ownership marker, so that a new database never takes an old one's workspaces for its own.
+// Provisioner returns what makes workspaces on cfg's Odoo, nil without Odoo. Every ownership marker contains the
+// installation's id, so that a new leadctl database does not take over the workspaces of an old one.
 func Provisioner(ctx context.Context, cfg config.Config, db *postgres.DB, log *slog.Logger) (*provision.Provisioner,
 	error) {
 	if cfg.Odoo.ServerURL == "" {
@@ -232,7 +228,7 @@ func Provisioner(ctx context.Context, cfg config.Config, db *postgres.DB, log *s
 	})
 }
 
-// Installation is what this leadctl database is called in every ownership marker.
+// Installation returns the id of this leadctl database, as ownership markers contain it.
 func Installation(ctx context.Context, db *postgres.DB) (id string, err error) {
 	err = db.InSystem(ctx, "installation id", func(ctx context.Context, tx postgres.SystemTx) error {
 		return tx.QueryRow(ctx, `SELECT id::text FROM installation`).Scan(&id)
@@ -240,12 +236,12 @@ func Installation(ctx context.Context, db *postgres.DB) (id string, err error) {
 	return id, err
 }
 
-// Audience is the audience that tokens must name.
+// Audience returns the audience that tokens must name.
 func Audience(cfg config.Config) string {
 	return cmp.Or(slices.Concat(cfg.SSO.Audiences, []string{cfg.SSO.ClientID})...)
 }
 
-// Origins adds what a UI under development is served from.
+// Origins returns the origins whose pages may call the API. In development it adds the usual addresses of a UI.
 func Origins(cfg config.Config) []string {
 	if !cfg.Development() {
 		return cfg.API.CORSOrigins
