@@ -160,7 +160,7 @@ func TestABrowserFromSignInToSignOut(t *testing.T) {
 	}
 }
 
-// What a foreign page can make a browser send changes nothing, and a browser without cookies is nobody.
+// A page of another site can make a browser send nothing that changes data; a browser without cookies is not signed in.
 func TestForeignPagesAndStrangers(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -9,7 +9,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/wire"
 )
 
-// withConsole puts the pages for people beside the API's routes, and lets them explain its problems to people.
+// withConsole adds the console's pages to the API's routes, and shows the API's problems to browsers as pages.
 func (d *daemon) withConsole(api *httpapi.Server) http.Handler {
 	cfg := d.cfg
 	deps := console.Deps{

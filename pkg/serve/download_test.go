@@ -49,7 +49,8 @@ func TestABrokenDownloadIsSeenToBreak(t *testing.T) {
 	d := start(t, settings(t, db.LoginDSN, provider.URL))
 	resp := begin(t, d.base+"/export/latest_scores.csv?limit=all", provider.token(id))
 	require.Equal(t, http.StatusOK, resp.StatusCode)
-	require.Positive(t, count(t, db, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%lead_scores%'`))
+	require.Positive(t, count(t, db, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+		WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%lead_scores%'`))
 	_, err := io.ReadAll(resp.Body)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.Empty(t, resp.Trailer.Get("X-Row-Count"))
@@ -73,7 +74,8 @@ func TestSlowReadersLeaveRoomForOthers(t *testing.T) {
 		require.NoError(t, err)
 	}
 	eventually(t, "one download holds the tenant's slot", func() bool {
-		return count(t, db, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%lead_scores%' AND pid <> pg_backend_pid()`) == 1
+		return count(t, db, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+			AND query LIKE '%lead_scores%' AND pid <> pg_backend_pid()`) == 1
 	})
 	require.Equal(t, http.StatusOK, get(t, d.base+"/scores/latest", provider.token(big)).status)
 	require.Equal(t, http.StatusOK, get(t, d.base+"/export/latest_scores.csv", provider.token(other)).status)

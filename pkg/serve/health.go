@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	// /readyz is open to everybody: the questions behind it are asked once a second at most
+	// /readyz needs no token, so its checks run once a second at most
 	verdictFresh = time.Second
-	checkTimeout = 2 * time.Second // a database that hangs is as good as none
+	checkTimeout = 2 * time.Second // a database that hangs counts as down
 )
 
-// health is what /readyz asks: the database, the issuer's keys and the gate. A gate that found nothing is asked again
-// after recheck, so a table that loses its row security after deployment takes the replica out within that time; one
-// that found something is asked again at once, so that the replica is back when it is mended.
+// health checks for /readyz the database, the issuer's keys and the gate. A gate that passed runs again after recheck,
+// so a table that loses its row security makes the replica unready within that time. A gate that failed runs again at
+// the next check, so that the replica is ready soon after the repair.
 type health struct {
 	db       *postgres.DB
 	verifier *sso.Verifier
@@ -36,7 +36,7 @@ func (h *health) checkReady(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if now := h.now(); h.asked.IsZero() || now.Sub(h.asked) >= verdictFresh {
-		// Not the caller's context: the verdict is for whoever asks next, too.
+		// Not the caller's context: later callers get this verdict too.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTimeout)
 		defer cancel()
 		h.verdict, h.asked = h.runChecks(ctx, now), now

@@ -21,12 +21,12 @@ import (
 // scrapeTimeout is how long one scrape may take.
 const scrapeTimeout = 4 * time.Second
 
-// newRegistry knows everything about this process but its requests, which package httpapi registers itself. No label
-// names a tenant or a person.
+// newRegistry returns a registry with the metrics of this process. Package web adds those of requests. No label names a
+// tenant or a person.
 func newRegistry(version string, db *postgres.DB, verifier *sso.Verifier, work *jobs.Client) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "leadctl_build_info",
-		Help: "Always 1; the label says what runs.", ConstLabels: prometheus.Labels{"version": version}})
+		Help: "Always 1; the label is the version.", ConstLabels: prometheus.Labels{"version": version}})
 	build.Set(1)
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		build, poolCollector{db}, jobs.NewCollector(db), work,
@@ -41,12 +41,12 @@ func newRegistry(version string, db *postgres.DB, verifier *sso.Verifier, work *
 	return r
 }
 
-// newDesc is a metric that a collector makes anew at each scrape.
+// newDesc describes a metric that a collector computes at each scrape.
 func newDesc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(name, help, labels, nil)
 }
 
-// poolCollector tells the request pool's state.
+// poolCollector reports the state of the request pool.
 type poolCollector struct{ db *postgres.DB }
 
 // Describe implements prometheus.Collector.
@@ -66,7 +66,7 @@ func (c poolCollector) Collect(out chan<- prometheus.Metric) {
 		prometheus.CounterValue, st.AcquireDuration().Seconds())
 }
 
-// serveMetrics answers GET /metrics, and nothing else, on a port of its own. The returned function ends it.
+// serveMetrics answers GET /metrics, and no other route, on its own port. The returned function stops it.
 func serveMetrics(ln net.Listener, registry *prometheus.Registry, t timeouts, log *slog.Logger) (stop func()) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry,
@@ -83,8 +83,8 @@ func serveMetrics(ln net.Listener, registry *prometheus.Registry, t timeouts, lo
 	}
 }
 
-// listenMetrics opens the port of the metrics, nil when none is configured. On a developer's machine several processes
-// may want the same one; there the later ones do without.
+// listenMetrics opens the port of the metrics, nil if none is configured. In development a process whose port is taken
+// serves no metrics, because several may run on one machine.
 func listenMetrics(ctx context.Context, cfg config.Config, opts Options) (net.Listener, error) {
 	switch {
 	case opts.ListenMetrics != nil:

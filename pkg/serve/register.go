@@ -16,8 +16,8 @@ const (
 	ageTimeout = 500 * time.Millisecond // /health answers without the age rather than late
 )
 
-// registerAge knows how old the register in the database is. /health is open to everybody and the metrics are scraped:
-// the database is asked twice a minute at most, whoever asks, and what was known stays the answer while it is away.
+// registerAge returns the age of the register in the database. /health needs no token and the metrics are scraped, so
+// it queries the database twice a minute at most, and keeps the last answer while the database is down.
 type registerAge struct {
 	db *postgres.DB
 

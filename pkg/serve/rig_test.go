@@ -217,8 +217,11 @@ func newTenant(t testing.TB, db *pgtest.DB, name string, leads int) (id string) 
 	t.Helper()
 	require.NoError(t, db.Owner.QueryRow(t.Context(),
 		`INSERT INTO tenants (name) VALUES ($1) RETURNING tenant_id::text`, name).Scan(&id))
-	_, err := db.Owner.Exec(t.Context(), `WITH c AS (INSERT INTO companies (uen, name) SELECT $1 || i, repeat('Company of some length ', 10) || i FROM generate_series(1, $2) i RETURNING company_id)
-		INSERT INTO lead_scores (tenant_id, company_id, score, bucket, source) SELECT $3::text::int, company_id, 0.5, 'low', 'other' FROM c`, name, leads, id)
+	_, err := db.Owner.Exec(t.Context(), `WITH c AS (INSERT INTO companies (uen, name)
+			SELECT $1 || i, repeat('Company of some length ', 10) || i FROM generate_series(1, $2) i
+			RETURNING company_id)
+		INSERT INTO lead_scores (tenant_id, company_id, score, bucket, source)
+		SELECT $3::text::int, company_id, 0.5, 'low', 'other' FROM c`, name, leads, id)
 	require.NoError(t, err)
 	return id
 }

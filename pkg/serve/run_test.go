@@ -71,7 +71,8 @@ func endInOrder(t *testing.T) {
 		func() bool { return get(t, d.base+"/readyz", "").status == http.StatusServiceUnavailable })
 	require.Equal(t, http.StatusOK, get(t, d.base+"/livez", "").status)
 	require.Equal(t, http.StatusOK, get(t, d.base+"/whoami", provider.token(id)).status, "until the listener closes")
-	exec(t, db, `INSERT INTO river.river_job (kind, args, max_attempts, queue, state) VALUES ('onboarding', '{"tenant_id":999}', 1, 'default', 'available')`)
+	exec(t, db, `INSERT INTO river.river_job (kind, args, max_attempts, queue, state)
+		VALUES ('onboarding', '{"tenant_id":999}', 1, 'default', 'available')`)
 	eventually(t, "the listener is closed", func() bool {
 		_, err := fetch(t.Context(), d.base+"/livez", "")
 		return err != nil
@@ -84,7 +85,8 @@ func endInOrder(t *testing.T) {
 	require.NoError(t, d.end())
 	requireReturned(t, db)
 	stand.Heal()
-	exec(t, db, `DELETE FROM river.river_job WHERE args->>'tenant_id' = '999'; UPDATE river.river_job SET scheduled_at = now()`)
+	exec(t, db, `DELETE FROM river.river_job WHERE args->>'tenant_id' = '999';
+		UPDATE river.river_job SET scheduled_at = now()`)
 	other := start(t, settings(t, db.LoginDSN, provider.URL, env...))
 	eventually(t, "ready workspace", func() bool {
 		return count(t, db,
@@ -98,11 +100,15 @@ func requireReturned(t testing.TB, db *pgtest.DB) {
 	t.Helper()
 	require.Zero(t, count(t, db,
 		`SELECT count(*) FROM river.river_job WHERE state IN ('running', 'cancelled', 'discarded', 'completed')`))
-	require.Equal(t, 1, count(t, db, `SELECT count(*) FROM river.river_job WHERE args->>'tenant_id' = '999' AND state = 'available' AND attempt = 0`), "nothing is claimed after the signal")
-	require.Equal(t, 1, count(t, db, `SELECT count(*) FROM river.river_job WHERE args->>'tenant_id' <> '999' AND state IN ('available', 'retryable', 'scheduled')`), "the job is back")
+	require.Equal(t, 1, count(t, db, `SELECT count(*) FROM river.river_job
+		WHERE args->>'tenant_id' = '999' AND state = 'available' AND attempt = 0`),
+		"no job is claimed after the signal")
+	require.Equal(t, 1, count(t, db, `SELECT count(*) FROM river.river_job
+		WHERE args->>'tenant_id' <> '999' AND state IN ('available', 'retryable', 'scheduled')`), "the job is back")
 	require.Zero(t, count(t, db, `SELECT count(*) FROM onboarding_status WHERE status = 'error'`))
 	eventually(t, "every connection is given back", func() bool { // PostgreSQL takes a moment to see that one is closed
-		return count(t, db, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename <> current_user`) == 0
+		return count(t, db, `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND usename <> current_user`) == 0
 	})
 }
 
@@ -185,7 +191,7 @@ func dependenciesDownAtStart(t *testing.T) {
 	db, provider := pgtest.New(t), newIDP(t)
 	id := newTenant(t, db, "D-059", 1)
 
-	err := refused(t, settings(t, "postgres://nobody:CANARY@127.0.0.1:1/none", provider.URL))
+	err := refused(t, settings(t, "postgres://unknown:CANARY@127.0.0.1:1/none", provider.URL))
 	requireFault(t, err, fault.Unavailable, "PostgreSQL does not answer")
 	require.Equal(t, 6, fault.ExitCode(err))
 	require.NotEmpty(t, fault.Hint(err))

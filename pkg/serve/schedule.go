@@ -13,13 +13,13 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-// keepsSchedule reports whether this process keeps the register's schedule. In development it does only when an interval is
-// asked for: nobody's laptop shall download the register because a daemon was left running.
+// keepsSchedule reports whether this process keeps the register's schedule. In development it does only if an interval
+// is set, so that a daemon left running on a laptop does not download the register.
 func keepsSchedule(cfg config.Config) bool {
 	return !cfg.ACRA.DisableScheduler && (!cfg.Development() || cfg.ACRA.Interval > 0)
 }
 
-// queueSizes are those that this process works beside the default one.
+// queueSizes returns the queues that this process works beside the default one, with their workers.
 func queueSizes(cfg config.Config) map[string]int {
 	all := map[string]int{leads.JobQueue: leads.JobsAtOnce, workspace.PushQueue: workspace.PushesAtOnce}
 	if keepsSchedule(cfg) {

@@ -1,9 +1,9 @@
-// Package serve is the daemon: it puts the packages together as the configuration says, refuses to start when something
-// is unsafe, runs API and jobs, and ends in order.
+// Package serve is the daemon: it builds the packages from the configuration, refuses to start if something is unsafe,
+// runs the API and the jobs, and ends in order.
 //
-// `leadctl serve` and `leadctl demo` run it; other commands take single pieces from package wire, so that a command and the
-// daemon never differ in how they reach the database or Odoo. What a request does is package httpapi's; what a job
-// does, the packages' that enqueue them.
+// `leadctl serve` and `leadctl demo` run it; other commands take single pieces from package wire, so that a command and
+// the daemon reach the database and Odoo in the same way. Package httpapi answers requests; the packages that enqueue
+// jobs work them.
 package serve
 
 import (
@@ -31,7 +31,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-// Times of an orderly end. Requests and jobs end side by side, below the 30 s that process managers usually grant.
+// Times of an orderly end. Requests and jobs end at the same time, within the 30 s that process managers usually grant.
 const (
 	requestGrace = 15 * time.Second
 	jobGrace     = jobs.SoftStop + 3*time.Second
@@ -48,7 +48,7 @@ type Options struct {
 	// how long /readyz says no before the listener closes; lets a balancer notice
 	Settle   time.Duration
 	Parallel int // jobs at a time
-	// Examine looks at everything that cfg names, for the console's operators; nil shows them no health.
+	// Examine runs the checks of `leadctl doctor` for the console's operators; nil shows them no health.
 	Examine func(context.Context, config.Config) []console.Check
 
 	times timeouts
@@ -57,9 +57,9 @@ type Options struct {
 // Run serves until ctx ends, then ends in order: not ready, no new jobs, no new requests, what runs finishes or goes
 // back to the queue. It returns nil for an orderly end.
 //
-// Nothing listens before everything is known to be right. Faults: Operator with the exact reason (all of them, where
-// the configuration is at fault), Unavailable while PostgreSQL does not answer, Conflict for a port that is taken. An
-// identity provider or an Odoo that is down keeps nobody from starting: /readyz, and the jobs, say so until it is back.
+// No port opens before all checks pass. Faults: Operator with the exact reason (with all reasons if the configuration
+// is wrong), Unavailable while PostgreSQL does not answer, Conflict if a port is taken. Run starts while the identity
+// provider or Odoo is down: /readyz and the jobs report it until it is back.
 func Run(ctx context.Context, cfg config.Config, opts Options) error {
 	if opts.Log == nil {
 		opts.Log = logging.Discard()
@@ -99,7 +99,7 @@ func Run(ctx context.Context, cfg config.Config, opts Options) error {
 	return d.serveUntilDone(ctx)
 }
 
-// checkConfig holds the whole configuration against the rules before anything is reached for, and makes the verifier.
+// checkConfig checks the whole configuration before any connection is made, and returns the verifier.
 func checkConfig(cfg config.Config, log *slog.Logger) (*sso.Verifier, error) {
 	err := cfg.ForServe()
 	if _, keyErr := secret.Parse([]byte(cfg.Secrets.Keyset)); keyErr != nil {
@@ -118,7 +118,7 @@ func checkConfig(cfg config.Config, log *slog.Logger) (*sso.Verifier, error) {
 	return verifier, err
 }
 
-// explainUnreachable says what to do about a database that does not answer; other faults say it themselves.
+// explainUnreachable adds a hint to the fault of a database that does not answer; other faults have their own.
 func explainUnreachable(err error) error {
 	if !fault.Is(err, fault.Unavailable) {
 		return err
@@ -134,7 +134,7 @@ func newJobs(ctx context.Context, cfg config.Config, db *postgres.DB, spaces *wo
 		Queues: queueSizes(cfg), Log: opts.Log})
 }
 
-// daemon is one Run: everything is made, nothing is moving yet.
+// daemon holds what one Run has built before it starts.
 type daemon struct {
 	cfg        config.Config
 	opts       Options
@@ -151,7 +151,7 @@ type daemon struct {
 	metrics net.Listener // nil: none
 }
 
-// openListeners takes both ports, or neither.
+// openListeners opens both ports, or neither.
 func (d *daemon) openListeners(ctx context.Context) (err error) {
 	if d.api, err = listenAPI(d.cfg, d.opts); err != nil {
 		return err
@@ -211,10 +211,10 @@ func (d *daemon) newHandler(registry *prometheus.Registry, age *registerAge) *ht
 	})
 }
 
-// shutDown ends the daemon: no job is claimed any more and the balancer is told, then the listener closes, then what is
-// under way may finish.
+// shutDown ends the daemon. It stops claiming jobs and makes /readyz fail, then closes the listener, then waits for
+// requests and jobs that are running.
 func (d *daemon) shutDown(server *http.Server, api *httpapi.Server) error {
-	d.opts.Log.Info("stopping: not ready any more")
+	d.opts.Log.Info("stopping: /readyz now fails")
 	api.Drain()
 	jobsEnded := make(chan error, 1)
 	go func() { jobsEnded <- d.stopJobs() }()

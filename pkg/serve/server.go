@@ -14,11 +14,11 @@ import (
 	"github.com/leadctl/leadctl/pkg/web"
 )
 
-// timeouts are how long the daemon gives whom. Tests have less of it.
+// timeouts are the daemon's time limits. Tests use shorter ones.
 type timeouts struct {
 	header  time.Duration // for a request's header
 	request time.Duration // for all of a request to arrive
-	answer  time.Duration // for an answer to be taken; downloads have a clock of their own
+	answer  time.Duration // for an answer to be read; downloads have their own limit
 	idle    time.Duration // between two requests
 	grace   time.Duration // for requests under way when the daemon ends
 	recheck time.Duration // how old the gate's verdict behind /readyz may be
@@ -41,7 +41,7 @@ func newServer(h http.Handler, t timeouts, log *slog.Logger) *http.Server {
 	}
 }
 
-// listenAPI opens the API's port, or takes the one that opts bring.
+// listenAPI opens the API's port, or uses the listener of opts.
 func listenAPI(cfg config.Config, opts Options) (net.Listener, error) {
 	if opts.Listen != nil {
 		return opts.Listen()
@@ -49,15 +49,15 @@ func listenAPI(cfg config.Config, opts Options) (net.Listener, error) {
 	return listenOn(cfg.API.Listen, "choose another with --listen, for example --listen 127.0.0.1:2025")
 }
 
-// listenOn opens a port. Faults: Conflict with the hint when it is taken, Invalid when it cannot be one.
+// listenOn opens a port. Faults: Conflict with the hint if it is taken, Invalid if the address is not valid.
 func listenOn(address, hint string) (net.Listener, error) {
 	ln, err := net.Listen("tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fault.New(fault.Conflict, "address %s: another process listens there", address).WithHint("%s", hint)
 	case err != nil:
-		return nil, fault.New(fault.Invalid, "address %s: %w", address,
-			err).WithHint("an address is host:port, of this machine")
+		return nil, fault.New(fault.Invalid, "address %s: %w", address, err).
+			WithHint("want host:port, with an address of this machine")
 	}
 	return ln, nil
 }

@@ -45,7 +45,7 @@ func timedOut(err error) bool {
 }
 
 // requestSmuggling: whatever two servers could understand differently is answered once, and the connection ends: what
-// would be the second request is served by nobody.
+// would be the second request is not served.
 func requestSmuggling(t *testing.T) {
 	db, provider := pgtest.New(t), newIDP(t)
 	d := start(t, settings(t, db.LoginDSN, provider.URL))
@@ -101,7 +101,7 @@ func requestSmuggling(t *testing.T) {
 	require.Equal(t, http.StatusOK, get(t, d.base+"/livez", "").status)
 }
 
-// slowHeaders: connections that dribble are closed in the time for headers, and nobody else notices.
+// slowHeaders: connections that send headers slowly are closed in time, and other clients do not notice.
 func slowHeaders(t *testing.T) {
 	db, provider := pgtest.New(t), newIDP(t)
 	d := start(t, settings(t, db.LoginDSN, provider.URL), func(o *Options) { o.times.header = time.Second })

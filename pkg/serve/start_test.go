@@ -32,7 +32,7 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// bypassMatrix: the bypass starts for one developer on one machine who said so, and for nobody else.
+// bypassMatrix: the daemon starts with the bypass only in development, on a loopback address, with the setting.
 func bypassMatrix(t *testing.T) {
 	db, provider := pgtest.New(t), newIDP(t)
 	id := newTenant(t, db, "A-100", 1)
@@ -85,7 +85,8 @@ func superuserInProduction(t *testing.T) {
 func ownerInProduction(t *testing.T) {
 	db := pgtest.New(t)
 	const name = "serve_test_owner"
-	_, err := db.Owner.Exec(t.Context(), `DROP ROLE IF EXISTS `+name+`; CREATE ROLE `+name+` LOGIN PASSWORD 'x' IN ROLE leadctl_owner, leadctl_app, leadctl_system`)
+	_, err := db.Owner.Exec(t.Context(), `DROP ROLE IF EXISTS `+name+`; CREATE ROLE `+name+
+		` LOGIN PASSWORD 'x' IN ROLE leadctl_owner, leadctl_app, leadctl_system`)
 	require.NoError(t, err)
 	dsn, err := url.Parse(db.LoginDSN)
 	require.NoError(t, err)
