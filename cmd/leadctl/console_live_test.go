@@ -165,7 +165,7 @@ func (l *pageChecker) checkViewer(t *testing.T) {
 	l.open(t, l.api+"/leads")
 	require.Eventually(
 		t,
-		func() bool { return !strings.Contains(l.source(t), "Scoring is under way") },
+		func() bool { return !strings.Contains(l.source(t), "Scoring is running") },
 		time.Minute,
 		100*time.Millisecond,
 		"the page follows the first scoring",

@@ -32,25 +32,9 @@ func pending() []string {
 
 		"packaging",
 
-		"pkg/clilogin",
-
-		"pkg/console",
-
-		"pkg/devidp",
-
 		"pkg/doctor",
 
-		"pkg/keycloak",
-
 		"pkg/odoo/crm",
-
-		"pkg/serve",
-
-		"pkg/sso",
-
-		"pkg/web",
-
-		"pkg/wire",
 
 		"scripts",
 	}

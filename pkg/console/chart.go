@@ -35,7 +35,7 @@ type tick struct {
 	Label string
 }
 
-// histogram is how the scores lie, as shapes.
+// histogram is the score distribution as shapes.
 type histogram struct {
 	Width, Height float64
 	Bars          []bar

@@ -1,11 +1,11 @@
-// Package console is the pages for people: signing in, watching a workspace being set up, leads and profiles for a
-// tenant's users, and what goes on in the whole installation for its operators.
+// Package console serves the pages: sign-in, workspace setup, leads and profiles for a tenant's members, and operations
+// pages for the operators of the installation.
 //
 // routes.go is its one table: pattern, guard, handler. A handler reads through the same domain functions and the same
 // doors to the database as the API's handlers, and renders a template of web/ (render.go); it holds no SQL. Package web
-// says who sends a request; package serve mounts the pages beside the API. All that a page loads is embedded:
+// identifies the caller; package serve mounts the pages beside the API. Everything that a page loads is embedded:
 // html/template, htmx, one style sheet, charts drawn as SVG here. Pages work without JavaScript, but do not refresh by
-// themselves then. ShowProblem shows the problems of the API to people as pages (explain.go).
+// themselves then. ShowProblem shows the problems of the API as pages (explain.go).
 package console
 
 import (
@@ -23,17 +23,17 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// Config is what the console needs to know beside its dependencies.
+// Config are the settings of a Console.
 type Config struct {
 	Version        string
 	Issuer         string      // URL; forms may end there, since signing out goes on to it
 	Secure         bool        // served over https: browsers are told to stay with it
 	OperatorTenant tenantid.ID // its ops and admin users reach the operations pages; 0: no tenant does
-	OperatorRole   string      // who has it in the token does too; "": nobody
+	OperatorRole   string      // members with this role in the token do too; "": none
 	Development    bool        // the sign-in page lets a developer choose a tenant
 }
 
-// Deps are what the pages call.
+// Deps are the dependencies of a Console.
 type Deps struct {
 	DB         *postgres.DB
 	Onboarding *onboarding.Service
@@ -50,8 +50,7 @@ type Deps struct {
 	Now func() time.Time
 }
 
-// Door says who sends a request and ends sessions. It is *web.Door; tests have faults that it does not produce on
-// request.
+// Door identifies the caller of a request and ends sessions. It is *web.Door; tests use another one to produce faults.
 type Door interface {
 	// Caller says who sends a request and refreshes the session. Faults: Unauthenticated; Denied, with the identity
 	// known.

@@ -15,7 +15,7 @@ func troubleOf(r *http.Request, err error) trouble { return trouble{web.ProblemO
 func (t trouble) Heading() string {
 	switch {
 	case t.Code == "INSUFFICIENT_ROLE":
-		return "Your role does not reach this far"
+		return "Your role is too low for this page"
 	case t.Code == "TENANT_SUSPENDED":
 		return "This workspace is suspended"
 	case t.Code == "EMAIL_NOT_VERIFIED":
@@ -27,11 +27,11 @@ func (t trouble) Heading() string {
 	case t.Status == http.StatusNotFound:
 		return "There is no such page"
 	case t.Status == http.StatusServiceUnavailable:
-		return "Something we need is not answering"
+		return "leadctl cannot reach a service that it needs"
 	case t.Status >= http.StatusInternalServerError:
-		return "This is our mistake"
+		return "Internal error"
 	}
-	return "This did not work"
+	return "The request failed"
 }
 
 // showNotFound answers as for a path that does not exist: with a problem to a program, with the same page to a person.

@@ -27,13 +27,14 @@ func TestFailuresBecomePages(t *testing.T) {
 		words  string
 	}{
 		"dependency down": {func() error { return fault.New(fault.Unavailable, "database: no answer").Because(secret) },
-			503, "Something we need is not answering"},
-		"unclassified": {func() error { return secret }, 500, "This is our mistake"},
-		"panic":        {func() error { panic(secret) }, 500, "This is our mistake"},
+			503, "leadctl cannot reach a service that it needs"},
+		"unclassified": {func() error { return secret }, 500, "Internal error"},
+		"panic":        {func() error { panic(secret) }, 500, "Internal error"},
 		"suspended": {func() error {
 			return tenant.Tenant{ID: 7, Status: tenant.Suspended}.Usable()
 		}, 403, "This workspace is suspended"},
-		"too slow": {func() error { return context.DeadlineExceeded }, 503, "Something we need is not answering"},
+		"too slow": {func() error { return context.DeadlineExceeded }, 503,
+			"leadctl cannot reach a service that it needs"},
 	} {
 		t.Run("C-044/"+name, func(t *testing.T) {
 			t.Parallel()

@@ -14,7 +14,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/web"
 )
 
-// visitor is who a page is for. The zero visitor is a stranger.
+// visitor is the caller of a page. The zero visitor is not signed in.
 type visitor struct {
 	tenant.Principal
 	operator bool
@@ -32,7 +32,7 @@ func (v visitor) auditActor(r *http.Request) tenant.By {
 
 var errHidden = fault.New(fault.NotFound, "no such route")
 
-// guardRoute puts the route's guard, and an end for every failure, around its action.
+// guardRoute returns a handler that checks the route's guard, runs its action and answers every failure.
 func (c *Console) guardRoute(route Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer c.recoverPanic(w, r)
@@ -66,8 +66,8 @@ func (c *Console) checkGuard(w http.ResponseWriter, r *http.Request, route Route
 	return ctx, v, nil
 }
 
-// readVisitor finds out who is there. Whoever is known but has no usable tenant, or no role in it, is a visitor with
-// trouble, and no error.
+// readVisitor returns the caller. A caller without a usable tenant, or without a role in it, is a visitor with trouble,
+// not an error.
 func (c *Console) readVisitor(w http.ResponseWriter, r *http.Request) (context.Context, visitor, error) {
 	ctx, p, err := c.deps.Door.Caller(w, r)
 	if fault.Is(err, fault.Denied) && p.Identity.Subject != "" {
@@ -86,7 +86,7 @@ func (c *Console) readVisitor(w http.ResponseWriter, r *http.Request) (context.C
 	return ctx, v, nil
 }
 
-// isOperator: by default nobody does.
+// isOperator reports whether the visitor may see the operations pages. By default no visitor may.
 func (c *Console) isOperator(v visitor) bool {
 	if c.cfg.OperatorRole != "" && (slices.Contains(v.Identity.OtherRoles, c.cfg.OperatorRole) ||
 		slices.Contains(v.Identity.Roles, sso.Role(c.cfg.OperatorRole))) {
@@ -95,8 +95,8 @@ func (c *Console) isOperator(v visitor) bool {
 	return c.cfg.OperatorTenant.Valid() && v.hasOps() && v.Tenant.ID == c.cfg.OperatorTenant
 }
 
-// answerError ends a request that cannot be answered: strangers go to the sign-in page, newcomers to the setup page, and
-// everything else becomes a page that says what happened.
+// answerError ends a request that cannot be answered: strangers go to the sign-in page, newcomers to the setup page,
+// and everything else becomes a page that says what happened.
 func (c *Console) answerError(w http.ResponseWriter, r *http.Request, v visitor, err error) {
 	switch {
 	case errors.Is(err, errHidden):

@@ -9,7 +9,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// How old what the operations pages show may be, and how long it may take to find out.
+// Greatest age of the facts on the operations pages, and time limits for reading them.
 const (
 	healthFresh    = 30 * time.Second
 	probeFresh     = time.Minute
@@ -25,7 +25,7 @@ type report struct {
 	Failed, Warnings, Passed int64
 }
 
-// health asks the checks again only when their last answer is old; whoever comes meanwhile waits for the same one.
+// health runs the checks again only if their last report is old. Callers meanwhile wait for the same report.
 type health struct {
 	mu   sync.Mutex
 	last report
@@ -33,7 +33,7 @@ type health struct {
 
 // freshReport is the last answer while it is fresh, else an empty one.
 func (h *health) freshReport(now time.Time) report {
-	if !h.mu.TryLock() { // somebody is asking just now
+	if !h.mu.TryLock() { // the checks are running
 		return report{}
 	}
 	defer h.mu.Unlock()
@@ -52,7 +52,7 @@ func (h *health) readReport(ctx context.Context, examine func(context.Context) [
 	if !h.last.At.IsZero() && now().Sub(h.last.At) < healthFresh {
 		return h.last
 	}
-	// Not the visitor's context: the answer is for whoever asks next, too.
+	// Not the visitor's context: later visitors get this report too.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), examineTimeout)
 	defer cancel()
 	h.last = report{Checks: examine(ctx), At: now()}

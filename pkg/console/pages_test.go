@@ -223,7 +223,7 @@ func TestFirstSignInToLeadsToSignOut(t *testing.T) {
 	require.Equal(t, 15, strings.Count(alice.get("/leads?bucket=high").body, "TENANT 1 COMPANY"))
 	require.Equal(t, 1, strings.Count(alice.get("/leads?q=COMPANY+17").body, "TENANT 1 COMPANY"))
 	require.Equal(t, 6, strings.Count(alice.get("/leads?least=90").body, "TENANT 1 COMPANY"))
-	require.Contains(t, alice.get("/leads?q=nobody").body, "No company passes these filters")
+	require.Contains(t, alice.get("/leads?q=unknown").body, "No company passes these filters")
 	require.Equal(t, 61, strings.Count(alice.follow(alice.get("/leads/download?format=csv")).body, "\r\n"))
 	require.Equal(t, 3, strings.Count(bob.follow(bob.get("/leads/download?format=json")).body, "TENANT 2 COMPANY"))
 

@@ -219,7 +219,7 @@ func (c *Console) tryForm(r *http.Request, v visitor) (m match, err error) {
 				return err
 			})
 	}
-	if fault.Is(err, fault.Invalid) { // somebody is still typing
+	if fault.Is(err, fault.Invalid) { // the user may still be typing
 		m.Fault, err = fault.Text(err), nil
 	}
 	return m, err
@@ -237,7 +237,8 @@ func (c *Console) postProfile(w http.ResponseWriter, r *http.Request, v visitor)
 	var rule leads.Rule
 	err = c.deps.DB.InSystem(r.Context(), "console: change profile",
 		func(ctx context.Context, tx postgres.SystemTx) error {
-			rule, err = leads.SetRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostForm.Get("name"), payload, v.auditActor(r))
+			rule, err = leads.SetRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostForm.Get("name"), payload,
+				v.auditActor(r))
 			return err
 		})
 	if err != nil {

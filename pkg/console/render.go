@@ -20,8 +20,8 @@ import (
 //go:embed web
 var webFiles embed.FS
 
-// contentPolicy lets a page run and load its own files only. No style or script stands in a page itself. Signing out posts a
-// form that goes on to the provider.
+// contentPolicy lets a page run and load its own files only. No style or script stands in a page itself. Signing out
+// posts a form that goes on to the provider.
 func contentPolicy(issuer string) string {
 	formAction := "'self'"
 	if u, err := url.Parse(issuer); err == nil && u.Host != "" {
@@ -31,8 +31,8 @@ func contentPolicy(issuer string) string {
 		formAction + "; base-uri 'none'; frame-ancestors 'none'"
 }
 
-// setSecurityHeaders sets what every page, redirect and error page carries. Nothing is stored, so that going back after signing out
-// shows nothing.
+// setSecurityHeaders sets what every page, redirect and error page carries. Nothing is stored, so that going back after
+// signing out shows nothing.
 func (c *Console) setSecurityHeaders(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", c.policy)
@@ -52,7 +52,7 @@ func (c *Console) setSecurityHeaders(w http.ResponseWriter) {
 type page struct {
 	Title  string
 	Active string      // the entry of the navigation that this page is
-	Who    *headerUser // nil: nobody is signed in
+	Who    *headerUser // nil: no user is signed in
 	Poll   bool        // without JavaScript, ask again soon
 	Status int         // 200 when 0
 	Body   any

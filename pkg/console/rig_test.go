@@ -39,7 +39,7 @@ func people() []devidp.User {
 		return devidp.User{ID: id, Name: id, Email: email, EmailVerified: true, Roles: roles}
 	}
 	return []devidp.User{user("alice", "alice@acme.example", "ops"), user("bob", "bob@borealis.example", "viewer"),
-		user("olga", "olga@platform.example", "platform-operator"), user("nora", "nora@acme.example", "somebody"),
+		user("olga", "olga@platform.example", "platform-operator"), user("nora", "nora@acme.example", "guest"),
 		{ID: "vera", Name: "vera", Email: "vera@acme.example", EmailVerified: true, TenantID: "1",
 			Roles: []string{"viewer"}}, {ID: "una", Name: "una", Email: "una@acme.example", Roles: []string{"viewer"}}}
 }
@@ -198,7 +198,7 @@ func (b *browser) signIn(who string) answer {
 	return b.follow(picked)
 }
 
-// settle signs somebody in and waits for their workspace.
+// settle signs a user in and waits for the user's workspace.
 func (b *browser) settle(who string) *browser {
 	b.t.Helper()
 	page := b.signIn(who)
@@ -260,8 +260,12 @@ func (s *site) settled(t *testing.T, kind string) {
 // companies gives tenant id so many scored leads, with names and scores that count up.
 func (s *site) companies(t *testing.T, id, n int) {
 	t.Helper()
-	s.exec(t, `WITH c AS (INSERT INTO companies (uen, name, industry_code, industry_norm, live) SELECT $1 || '-' || i, 'TENANT ' || $1 || ' COMPANY ' || i, '62011', 'computer programming', true FROM generate_series(1, $2::int) i RETURNING company_id, name)
-		INSERT INTO lead_scores (tenant_id, company_id, score, bucket, rationale, source) SELECT $1::text::int, company_id, (row_number() OVER (ORDER BY company_id))::float8 / ($2::int + 1),
-			CASE WHEN row_number() OVER (ORDER BY company_id) * 4 > 3 * $2::int THEN 'high' ELSE 'low' END, 'Fits "Default" at 50 of 100: in good standing (50 of 50); no website known (0 of 50).', 'other' FROM c`,
+	s.exec(t, `WITH c AS (INSERT INTO companies (uen, name, industry_code, industry_norm, live)
+			SELECT $1 || '-' || i, 'TENANT ' || $1 || ' COMPANY ' || i, '62011', 'computer programming', true
+			FROM generate_series(1, $2::int) i RETURNING company_id, name)
+		INSERT INTO lead_scores (tenant_id, company_id, score, bucket, rationale, source)
+		SELECT $1::text::int, company_id, (row_number() OVER (ORDER BY company_id))::float8 / ($2::int + 1),
+			CASE WHEN row_number() OVER (ORDER BY company_id) * 4 > 3 * $2::int THEN 'high' ELSE 'low' END,
+			'Fits "Default" at 50 of 100: in good standing (50 of 50); no website known (0 of 50).', 'other' FROM c`,
 		stringOf(id), n)
 }

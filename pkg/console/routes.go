@@ -15,8 +15,8 @@ const (
 	Open      Guard = "open"      // nothing
 	SignedIn  Guard = "signed in" // a session; it may have no tenant yet
 	Member    Guard = "member"    // a session with a usable tenant and at least the route's role
-	Operator  Guard = "operator"  // who runs this installation; for all others the page does not exist
-	Developer Guard = "developer" // anybody, on a developer's machine; elsewhere the page does not exist
+	Operator  Guard = "operator"  // an operator of this installation; for other callers the page does not exist
+	Developer Guard = "developer" // any caller, in development; otherwise the page does not exist
 )
 
 // Route is one row of the table.
@@ -65,7 +65,7 @@ func (c *Console) routeTable() []Route {
 // Routes is the table, for tests.
 func (c *Console) Routes() []Route { return c.routeTable() }
 
-// Pages are the handlers by pattern, assets included, for whoever has the mux.
+// Pages returns the handlers by pattern, assets included, for the API's mux.
 func (c *Console) Pages() map[string]http.Handler {
 	pages := map[string]http.Handler{}
 	for _, route := range c.routeTable() {
@@ -74,7 +74,8 @@ func (c *Console) Pages() map[string]http.Handler {
 		}
 		pages[route.Pattern] = c.guardRoute(route)
 		if _, path, _ := strings.Cut(route.Pattern, " "); route.Guard == Operator {
-			pages[path] = http.HandlerFunc(c.showNotFound) // that a method is not allowed would say that something is there
+			// that a method is not allowed would say that something is there
+			pages[path] = http.HandlerFunc(c.showNotFound)
 		}
 	}
 	for path, a := range c.assets {

@@ -11,7 +11,7 @@ import (
 // scoring is the tenant's last run, as far as a page has to speak of it.
 type scoring struct {
 	UnderWay bool
-	Failed   string // why the last run came to nothing, "" when it did not
+	Failed   string // why the last run failed, "" if it did not
 }
 
 // readScoring looks whether a run is waiting, running or was given up. Other services' runs count as well.
@@ -29,7 +29,7 @@ func readScoring(ctx context.Context, tx postgres.TenantTx, st leads.Status) (sc
 	return scoring{}, nil
 }
 
-// getRun is the notice that a run is under way; when it is no longer, the whole page is shown anew.
+// getRun returns the notice that a run is waiting or running. When the run has ended, it makes the page reload.
 func (c *Console) getRun(w http.ResponseWriter, r *http.Request, v visitor) error {
 	var s scoring
 	err := c.deps.DB.ReadTenant(r.Context(), v.Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {

@@ -33,8 +33,8 @@ type setupStep struct {
 	Error, Hint  string
 }
 
-// stepLabels are the steps in the words of whoever waits for them, in the order of the work. The optional ones are shown
-// once they happen.
+// stepLabels returns the steps in order, with the labels that users read. The page shows an optional step once it
+// begins.
 func stepLabels() []struct {
 	name, label string
 	optional    bool
@@ -115,7 +115,8 @@ func (c *Console) getSetup(w http.ResponseWriter, r *http.Request, v visitor) er
 	if s.Snapshot.Status == onboarding.Ready {
 		title = "Your workspace"
 	}
-	return c.renderPage(w, r, v, "setup", page{Title: title, Active: "setup", Poll: !s.Begin && !s.Snapshot.Ended(), Body: s})
+	return c.renderPage(w, r, v, "setup", page{Title: title, Active: "setup", Poll: !s.Begin && !s.Snapshot.Ended(),
+		Body: s})
 }
 
 // getTimeline is the page's moving part. When nothing moves any more it takes the place of the part that listens.

@@ -17,13 +17,13 @@ type signIn struct {
 	Tenants   []tenant.Tenant // in development, to act for without signing in
 }
 
-// Reason tells a failed sign-in to somebody who has never heard of tokens.
+// Reason explains a failed sign-in without terms of OIDC.
 func (s signIn) Reason() string {
 	switch s.Failure.Code {
 	case "SIGN_IN_STATE":
 		return "This sign-in took longer than ten minutes, was begun in another browser, or was used already."
 	case "SIGN_IN_REFUSED":
-		return "Your company’s sign-in did not let you in, or you cancelled it."
+		return "Your company’s identity provider refused the sign-in, or you cancelled it."
 	case "unauthenticated":
 		return "Your company’s sign-in answered with something that could not be verified."
 	case "unavailable":
@@ -32,7 +32,7 @@ func (s signIn) Reason() string {
 	return s.Failure.Detail
 }
 
-// getSignIn shows the one way in. Who is signed in already goes on.
+// getSignIn shows the sign-in page. It redirects a user who is signed in already.
 func (c *Console) getSignIn(w http.ResponseWriter, r *http.Request, _ visitor) error {
 	if _, v, err := c.readVisitor(w, r); err == nil && v.signedIn() {
 		c.goTo(w, r, "/")

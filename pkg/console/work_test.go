@@ -22,12 +22,15 @@ func TestOperatorsSeeTheInstallation(t *testing.T) {
 			"platform-operator"
 	})
 	alice, olga, bob := s.browser(t).settle("alice"), s.browser(t), s.browser(t).settle("bob")
-	require.Contains(t, olga.signIn("olga").body, "Looking at everything", "an operator of no tenant comes here")
+	require.Contains(t, olga.signIn("olga").body, "Running the checks", "an operator of no tenant comes here")
 	require.Contains(t, olga.get("/ops/health", "HX-Request", "true").body, "1 check failed")
 	require.Contains(t, olga.get("/ops").body, "1 check failed", "fresh answers are shown at once")
 	s.settled(t, "onboarding")
-	s.exec(t, `INSERT INTO acra_runs (source, state, started_at, updated_at, finished_at, checkpoint, rows_read, inserted, rejected, detail)
-		VALUES ('a file', 'done', now() - interval '10 s', now(), now(), '{"batch": 1, "at": {"part": "a.csv", "line": 7}}', 1234, 1200, 34, '{"reasons": {"column uen: empty": 34}}')`)
+	s.exec(t, `INSERT INTO acra_runs (source, state, started_at, updated_at, finished_at, checkpoint, rows_read,
+			inserted, rejected, detail)
+		VALUES ('a file', 'done', now() - interval '10 s', now(), now(),
+			'{"batch": 1, "at": {"part": "a.csv", "line": 7}}', 1234, 1200, 34,
+			'{"reasons": {"column uen: empty": 34}}')`)
 	for who, b := range map[string]*browser{"by tenant": alice, "by role": olga} {
 		for path, words := range map[string]string{"/ops/health": "far off", "/ops/tenants": "bob@borealis.example",
 			"/ops/ingestion": "column uen: empty", "/ops/jobs": "onboarding", "/ops/jobs?state=completed": "onboarding",
@@ -61,7 +64,7 @@ func TestWhoHasNoRoleIsToldSo(t *testing.T) {
 	for _, path := range []string{"/leads", "/setup", "/setup/timeline"} {
 		a := nora.follow(nora.get(path))
 		require.Equal(t, http.StatusForbidden, a.status, path)
-		require.Contains(t, a.body, "Your role does not reach this far", path)
+		require.Contains(t, a.body, "Your role is too low for this page", path)
 		require.Contains(t, a.body, "Sign out", path)
 	}
 }
@@ -77,19 +80,20 @@ func TestProfilesAreTriedAndSaved(t *testing.T) {
 	require.Regexp(t, `<strong>4</strong> of 4 live companies`, try("industries", "software"))
 	require.Regexp(t, `<strong>0</strong> of 4 live companies`,
 		try("industries", "software", "not_keywords", "tenant\r\n"))
-	require.Contains(t, try("ssic_codes", "x"), "payload.ssic_codes[0]", "what is wrong is told while somebody types")
+	require.Contains(t, try("ssic_codes", "x"), "payload.ssic_codes[0]", "the fault is shown while the user types")
 	require.Contains(t, try("year_min", "soon"), "not a number")
 
 	a := alice.post("/profiles", "name", "Builders", "industries", "construction\r\nF\r\n", "year_min", "1990",
 		"not_uens", "201500001A")
 	require.Equal(t, http.StatusSeeOther, a.status, a.body)
 	page := alice.follow(a)
-	require.Contains(t, page.body, "Saved.")
+	require.Contains(t, page.body, "Profile saved.")
 	require.Contains(t, page.body, "construction\nF</textarea>")
 	var payload string
 	require.NoError(t, s.db.Owner.QueryRow(t.Context(),
 		`SELECT payload::text FROM icp_rules WHERE name = 'Builders'`).Scan(&payload))
-	require.JSONEq(t, `{"industries": ["construction", "F"], "incorporation_year": {"min": 1990}, "exclusions": {"uens": ["201500001A"]}}`, payload)
+	require.JSONEq(t, `{"industries": ["construction", "F"], "incorporation_year": {"min": 1990},
+		"exclusions": {"uens": ["201500001A"]}}`, payload)
 	require.Equal(t, http.StatusBadRequest, alice.post("/profiles", "name", "Bad", "ssic_codes", "x").status)
 }
 
@@ -126,11 +130,12 @@ func TestAnOnboardingThatFailedIsTriedAgainByOpsOnly(t *testing.T) {
 			`SELECT count(*) FROM river.river_job WHERE finalized_at IS NULL`).Scan(&unfinished))
 	}
 	s.exec(t, `UPDATE onboarding_status SET status = 'error', error = 'Odoo said no', step = 'odoo_fields'`)
-	s.exec(t, `UPDATE onboarding_steps SET state = 'failed', error = 'Odoo said no', hint = 'call somebody' WHERE step = 'odoo_fields'`)
+	s.exec(t, `UPDATE onboarding_steps SET state = 'failed', error = 'Odoo said no', hint = 'call an operator'
+		WHERE step = 'odoo_fields'`)
 	for who, b := range map[string]*browser{"alice": alice, "bob": bob} {
 		page := b.follow(b.get("/"))
 		require.Contains(t, page.body, "Odoo said no", who)
-		require.Contains(t, page.body, "call somebody", who)
+		require.Contains(t, page.body, "call an operator", who)
 		require.Equal(t, who == "alice", strings.Contains(page.body, "Try again"), who)
 	}
 	require.Equal(t, http.StatusForbidden, bob.post("/setup").status)
@@ -157,13 +162,15 @@ func TestScoringOnRequestAndAfterAChange(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	alice := s.browser(t).settle("alice")
-	s.exec(t, `INSERT INTO companies (uen, name, industry_code, industry_norm, entity_type, entity_status, live) SELECT 'U' || i, 'BUILDER ' || i, '41001', 'construction', 'Local Company', 'Live Company', true FROM generate_series(1, 7) i`)
+	s.exec(t, `INSERT INTO companies (uen, name, industry_code, industry_norm, entity_type, entity_status, live)
+		SELECT 'U' || i, 'BUILDER ' || i, '41001', 'construction', 'Local Company', 'Live Company', true
+		FROM generate_series(1, 7) i`)
 	wait := func(words string) string {
 		t.Helper()
 		for range 600 {
 			page := alice.get("/leads")
 			require.Equal(t, http.StatusOK, page.status)
-			if strings.Contains(page.body, words) && !strings.Contains(page.body, "Scoring is under way") {
+			if strings.Contains(page.body, words) && !strings.Contains(page.body, "Scoring is running") {
 				return page.body
 			}
 			time.Sleep(50 * time.Millisecond)
@@ -176,10 +183,11 @@ func TestScoringOnRequestAndAfterAChange(t *testing.T) {
 	alice.post("/profiles", "name", "Builders", "industries", "construction")
 	require.Contains(t, wait("7 companies scored"), "BUILDER 7")
 	part := alice.get("/leads/run", "HX-Request", "true")
-	require.Equal(t, "true", part.header.Get("HX-Refresh"), "nothing is under way: the page is shown anew")
+	require.Equal(t, "true", part.header.Get("HX-Refresh"), "no run is waiting or running: the page reloads")
 
-	s.exec(t, `INSERT INTO enrichment_runs (tenant_id, run_id, status, source, error) VALUES (1, 99, 'running', 'leadctl', NULL)`)
-	require.Contains(t, alice.get("/leads").body, "Scoring is under way")
+	s.exec(t, `INSERT INTO enrichment_runs (tenant_id, run_id, status, source, error)
+		VALUES (1, 99, 'running', 'leadctl', NULL)`)
+	require.Contains(t, alice.get("/leads").body, "Scoring is running")
 	require.Empty(t, alice.get("/leads/run", "HX-Request", "true").header.Get("HX-Refresh"))
 	s.exec(t, `UPDATE enrichment_runs SET status = 'failed', error = 'the weights give no score' WHERE run_id = 99`)
 	require.Contains(t, alice.get("/leads").body, "the weights give no score")

@@ -1,7 +1,7 @@
-// What the pages do by themselves. Without it they ask for one more click.
+// Behaviour of the pages. Without JavaScript they need one more click.
 "use strict";
 
-// A page taken from the back-forward cache may belong to somebody who has signed out since.
+// A page from the back-forward cache may belong to a user who has signed out since.
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) window.location.reload();
 });
@@ -11,7 +11,7 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const box of document.querySelectorAll("[data-events]")) listen(box);
 });
 
-// listen has the timeline asked for anew whenever the server tells of a change, until there is none to come.
+// listen reloads the timeline at each event of the server, until the setup has ended.
 function listen(box) {
   const source = new EventSource(box.dataset.events);
   source.addEventListener("status", (event) => {
