@@ -144,7 +144,7 @@ func (m *Manager) revokeToken(ctx context.Context, tx postgres.SystemTx, token s
 	return revokeBefore(ctx, tx, m.now(), who.Issuer, who.Subject, who.SessionID, who.IssuedAt)
 }
 
-// revokeBefore revokes the person's tokens that were issued until before: all of them, or those with the claim sid
+// revokeBefore revokes the person's tokens with an earlier iat than before: all of them, or those with the claim sid
 // session. Its row stands among the revoked tokens; Revoked computes before from the row's expiry.
 func revokeBefore(ctx context.Context, tx postgres.SystemTx, now time.Time, issuer, subject, session string,
 	before time.Time) error {
