@@ -46,6 +46,6 @@ func (a *app) runDaemon(ctx context.Context) error {
 			fmt.Fprintf(a.stderr, "listening on http://%s (console at /, API at /docs); press Ctrl-C to stop\n", addr)
 		}
 	}
-	opts := serve.Options{Version: buildVersion().Version, Log: log, Examine: doctor.Cards, Started: started}
+	opts := serve.Options{Version: buildVersion().Version, Log: log, Examine: doctor.HealthChecks, Started: started}
 	return serve.Run(ctx, cfg, opts)
 }

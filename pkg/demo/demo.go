@@ -139,7 +139,7 @@ func (d *demo) startDaemon(ctx context.Context) error {
 	started := make(chan net.Addr, 1)
 	go func() {
 		d.daemon <- serve.Run(ctx, d.cfg, serve.Options{Version: d.opts.Version, Log: d.opts.Log,
-			Listen: d.listenOnFreePort, Examine: doctor.Cards, Started: func(addr net.Addr) { started <- addr }})
+			Listen: d.listenOnFreePort, Examine: doctor.HealthChecks, Started: func(addr net.Addr) { started <- addr }})
 	}()
 	select {
 	case addr := <-started:

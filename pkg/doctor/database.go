@@ -13,11 +13,11 @@ import (
 	"github.com/leadctl/leadctl/pkg/schema"
 )
 
-// installation asks the catalog: server, schema, row security, login.
-func installation(ctx context.Context, o Options, db *postgres.DB) (checks []Check) {
+// checkCatalog asks the catalog: server, schema, row security, login.
+func checkCatalog(ctx context.Context, o Options, db *postgres.DB) (checks []Check) {
 	err := db.ReadCatalog(ctx, func(q schema.Querier) error {
-		checks = append(checks, server(ctx, q), settings(ctx, q, o), schemaVersion(ctx, q), gate(ctx, q),
-			login(ctx, q, o))
+		checks = append(checks, checkServer(ctx, q), checkServerSettings(ctx, q, o), schemaVersion(ctx, q), checkRowSecurity(ctx, q),
+			checkLogin(ctx, q, o))
 		return nil
 	})
 	if err != nil {
@@ -26,7 +26,7 @@ func installation(ctx context.Context, o Options, db *postgres.DB) (checks []Che
 	return checks
 }
 
-func server(ctx context.Context, q schema.Querier) Check {
+func checkServer(ctx context.Context, q schema.Querier) Check {
 	var version string
 	var number int
 	err := q.QueryRow(ctx, `SELECT current_setting('server_version'), current_setting('server_version_num')::int`).Scan(
@@ -37,8 +37,8 @@ func server(ctx context.Context, q schema.Querier) Check {
 	return fromError("postgresql", err, version)
 }
 
-// settings are those of the server that could cost data, or stand in the way.
-func settings(ctx context.Context, q schema.Querier, o Options) Check {
+// checkServerSettings are those of the server that could cost data, or stand in the way.
+func checkServerSettings(ctx context.Context, q schema.Querier, o Options) Check {
 	var encoding, fsync, pages string
 	var standby bool
 	var most, used int
@@ -78,7 +78,7 @@ func schemaVersion(ctx context.Context, q schema.Querier) Check {
 	return fromError("migrations", err, fmt.Sprintf("version %d", st.Version))
 }
 
-func gate(ctx context.Context, q schema.Querier) Check {
+func checkRowSecurity(ctx context.Context, q schema.Querier) Check {
 	found, err := schema.Gate(ctx, q)
 	if err == nil {
 		err = schema.Refusal(found)
@@ -87,8 +87,8 @@ func gate(ctx context.Context, q schema.Querier) Check {
 		"forced on every table with a tenant's rows, with the policies that leadctl gave them")
 }
 
-// login is what RESET ROLE would lead to. In development one login for everything is fine.
-func login(ctx context.Context, q schema.Querier, o Options) Check {
+// checkLogin is what RESET ROLE would lead to. In development one login for everything is fine.
+func checkLogin(ctx context.Context, q schema.Querier, o Options) Check {
 	found, err := schema.GateLogin(ctx, q)
 	if err == nil && len(found) > 0 && o.Config.Development() {
 		return Check{Name: "login", State: Warning, Fact: found[0].String(),
@@ -106,9 +106,9 @@ var errUndo = errors.New("proof rolled back")
 // Numbers that no tenant has: tenants are counted from 1.
 const proofA, proofB = 2147483646, 2147483647
 
-// twoTenants tries it out: a row of one tenant, looked for, changed and forged by another, in a transaction that is
+// checkTwoTenants tries it out: a row of one tenant, looked for, changed and forged by another, in a transaction that is
 // rolled back. It takes the very role that requests have.
-func twoTenants(ctx context.Context, _ Options, db *postgres.DB) []Check {
+func checkTwoTenants(ctx context.Context, _ Options, db *postgres.DB) []Check {
 	var tables int
 	err := db.InSystem(ctx, "doctor: two tenants", func(ctx context.Context, tx postgres.SystemTx) (err error) {
 		if tables, err = proveTenants(ctx, tx); err != nil {
@@ -152,7 +152,7 @@ func proveTenants(ctx context.Context, tx postgres.SystemTx) (tables int, err er
 	if tables, err = foreignRows(ctx, tx); err != nil {
 		return tables, err
 	}
-	return tables, forge(ctx, tx)
+	return tables, tryForgedRow(ctx, tx)
 }
 
 // foreignRows looks for rows of anybody in every table of tenants, as a tenant that has none.
@@ -177,8 +177,8 @@ func foreignRows(ctx context.Context, tx postgres.SystemTx) (tables int, err err
 
 const pgerrcodeDenied = "42501" // insufficient_privilege, which is what row security answers
 
-// forge comes last: the refusal that is hoped for ends the transaction.
-func forge(ctx context.Context, tx postgres.SystemTx) error {
+// tryForgedRow comes last: the refusal that is hoped for ends the transaction.
+func tryForgedRow(ctx context.Context, tx postgres.SystemTx) error {
 	_, err := tx.Exec(ctx,
 		fmt.Sprintf(`INSERT INTO icp_rules (rule_id, tenant_id, name, payload) VALUES (2, %d, 'forged', '{}')`, proofA))
 	if err == nil {

@@ -15,9 +15,9 @@ const (
 	lowShare  = 10 // percent
 )
 
-// disk looks at the file systems of this machine that leadctl and a PostgreSQL beside it write to. That of a PostgreSQL
+// checkDisk looks at the file systems of this machine that leadctl and a PostgreSQL beside it write to. That of a PostgreSQL
 // elsewhere has to be watched there: the database tells nobody.
-func disk(o Options) (checks []Check) {
+func checkDisk(o Options) (checks []Check) {
 	free := o.Free
 	if free == nil {
 		free = freeSpace
@@ -42,7 +42,7 @@ func disk(o Options) (checks []Check) {
 		checks = append(checks, c)
 	}
 	if len(checks) == 0 {
-		return skipped("this system does not tell", "disk")
+		return skippedChecks("this system does not tell", "disk")
 	}
 	return checks
 }

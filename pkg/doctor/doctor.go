@@ -83,11 +83,11 @@ func Examine(ctx context.Context, o Options) []Check {
 				Fix: "docs/config.md names the setting"})
 		}
 	}
-	groups := []group{o.database, o.inTime(odooServer), o.inTime(provider), o.inTime(realm)}
+	groups := []group{o.checkDatabase, o.inTime(checkOdoo), o.inTime(checkProvider), o.inTime(checkTenantEditors)}
 	if !o.Quick {
-		groups = append(groups, o.inTime(register))
+		groups = append(groups, o.inTime(checkPublisher))
 	}
-	return append(append(checks, together(ctx, groups)...), disk(o)...)
+	return append(append(checks, runGroups(ctx, groups)...), checkDisk(o)...)
 }
 
 // group is some checks that build on each other.
@@ -105,8 +105,8 @@ func (o Options) inTime(ask func(context.Context, Options) []Check) group {
 // atOnce is how many groups ask at the same time.
 const atOnce = 4
 
-// together runs the groups side by side and keeps their order.
-func together(ctx context.Context, groups []group) []Check {
+// runGroups runs the groups side by side and keeps their order.
+func runGroups(ctx context.Context, groups []group) []Check {
 	found := make([][]Check, len(groups))
 	var all errgroup.Group
 	all.SetLimit(atOnce)
@@ -120,32 +120,32 @@ func together(ctx context.Context, groups []group) []Check {
 	return slices.Concat(found...)
 }
 
-// database is every check that asks the database, or has to be left out without it.
-func (o Options) database(ctx context.Context) []Check {
-	db, err := o.reach(ctx)
+// checkDatabase is every check that asks the database, or has to be left out without it.
+func (o Options) checkDatabase(ctx context.Context) []Check {
+	db, err := o.openDatabase(ctx)
 	if err != nil {
 		checks := []Check{fromError("postgresql", err,
-			"").orFix("is PostgreSQL running, and does POSTGRES_DSN name it?"), keyset(o)}
-		return append(checks, skipped("no database", "settings", "migrations", "row security", "login", "two tenants",
+			"").orFix("is PostgreSQL running, and does POSTGRES_DSN name it?"), checkKeyset(o)}
+		return append(checks, skippedChecks("no database", "settings", "migrations", "row security", "login", "two tenants",
 			"stored secrets", "jobs", "companies")...)
 	}
 	defer db.Close()
 	with := func(ask func(context.Context, Options, *postgres.DB) []Check) group {
 		return o.inTime(func(ctx context.Context, o Options) []Check { return ask(ctx, o, db) })
 	}
-	checks := append(with(installation)(ctx), keyset(o))
-	if failed(checks, "migrations") {
-		return append(checks, skipped("migrations come first", "two tenants", "stored secrets", "jobs", "companies")...)
+	checks := append(with(checkCatalog)(ctx), checkKeyset(o))
+	if hasFailed(checks, "migrations") {
+		return append(checks, skippedChecks("migrations come first", "two tenants", "stored secrets", "jobs", "companies")...)
 	}
-	groups := []group{with(twoTenants), with(stuckJobs), with(companies)}
+	groups := []group{with(checkTwoTenants), with(checkStuckJobs), with(checkRegister)}
 	if !o.Quick {
-		groups = append(groups, with(storedSecrets), with(workspaces))
+		groups = append(groups, with(checkStoredSecrets), with(checkWorkspaces))
 	}
-	return append(checks, together(ctx, groups)...)
+	return append(checks, runGroups(ctx, groups)...)
 }
 
-// reach opens the database and makes sure that it answers.
-func (o Options) reach(ctx context.Context) (*postgres.DB, error) {
+// openDatabase opens the database and makes sure that it answers.
+func (o Options) openDatabase(ctx context.Context) (*postgres.DB, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	db, err := wire.Database(ctx, o.Config, nil)
@@ -159,7 +159,7 @@ func (o Options) reach(ctx context.Context) (*postgres.DB, error) {
 	return db, nil
 }
 
-func failed(checks []Check, name string) bool {
+func hasFailed(checks []Check, name string) bool {
 	for _, c := range checks {
 		if c.Name == name && c.State == Failed {
 			return true
@@ -183,7 +183,7 @@ func (c Check) orFix(fix string) Check {
 	return c
 }
 
-func skipped(why string, names ...string) (checks []Check) {
+func skippedChecks(why string, names ...string) (checks []Check) {
 	for _, n := range names {
 		checks = append(checks, Check{Name: n, State: Skipped, Fact: why})
 	}

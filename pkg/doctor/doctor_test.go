@@ -331,7 +331,7 @@ func TestQuick(t *testing.T) {
 	t.Parallel()
 	p := newPatient(t)
 	asked := p.site.Calls(acratest.Metadata)
-	for _, c := range doctor.Cards(t.Context(), p.config(t)) {
+	for _, c := range doctor.HealthChecks(t.Context(), p.config(t)) {
 		require.NotContains(t, []string{"register source", "workspaces", "stored secrets", doctor.Failed}, c.Name)
 		require.NotEqual(t, doctor.Failed, c.State, "%+v", c)
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-func keyset(o Options) Check {
+func checkKeyset(o Options) Check {
 	if o.Config.Secrets.Keyset == "" {
 		return Check{Name: "keyset", State: Failed, Fact: "not set: no Odoo secret can be kept",
 			Fix: "leadctl secrets init FILE, then LEADCTL_KEYSET_FILE=FILE"}
@@ -29,12 +29,12 @@ func keyset(o Options) Check {
 		"LEADCTL_KEYSET_FILE has to name a file that `leadctl secrets init` made")
 }
 
-// storedSecrets opens everything that is sealed in the database with the keys at hand, and looks at nothing of it.
-func storedSecrets(ctx context.Context, o Options, db *postgres.DB) []Check {
+// checkStoredSecrets opens everything that is sealed in the database with the keys at hand, and looks at nothing of it.
+func checkStoredSecrets(ctx context.Context, o Options, db *postgres.DB) []Check {
 	const name = "stored secrets"
 	keys, err := secret.Parse([]byte(o.Config.Secrets.Keyset))
 	if err != nil {
-		return skipped("no keyset", name)
+		return skippedChecks("no keyset", name)
 	}
 	columns, err := reseal.Reseal(ctx, db, keys, true, tenant.By{}, func(int64) {})
 	c := fromError(name, err, "")
@@ -55,10 +55,10 @@ func storedSecrets(ctx context.Context, o Options, db *postgres.DB) []Check {
 	return []Check{c}
 }
 
-// odooServer asks the server that new workspaces are made on.
-func odooServer(ctx context.Context, o Options) []Check {
+// checkOdoo asks the server that new workspaces are made on.
+func checkOdoo(ctx context.Context, o Options) []Check {
 	if o.Config.Odoo.ServerURL == "" {
-		return skipped("ODOO_SERVER_URL is not set", "odoo")
+		return skippedChecks("ODOO_SERVER_URL is not set", "odoo")
 	}
 	server, err := odoo.New(odoo.Options{BaseURL: o.Config.Odoo.ServerURL, Timeout: 10 * time.Second})
 	var v odoo.Version
@@ -72,9 +72,9 @@ func odooServer(ctx context.Context, o Options) []Check {
 // mostWorkspaces is how many tenants' workspaces are tried: the latest ones. `leadctl odoo test --tenant` tries any.
 const mostWorkspaces = 100
 
-// workspaces signs in to tenants' workspaces as leadctl does. Those that let it in are one line, each other one its
+// checkWorkspaces signs in to tenants' workspaces as leadctl does. Those that let it in are one line, each other one its
 // own.
-func workspaces(ctx context.Context, o Options, db *postgres.DB) []Check {
+func checkWorkspaces(ctx context.Context, o Options, db *postgres.DB) []Check {
 	if o.Config.Odoo.ServerURL == "" {
 		return nil
 	}

@@ -13,25 +13,25 @@ import (
 // maxClockDifference is half of what tokens are given.
 const maxClockDifference = 30 * time.Second
 
-// provider asks the identity provider, and what it and we make of each other.
-func provider(ctx context.Context, o Options) []Check {
+// checkProvider asks the identity provider, and what it and we make of each other.
+func checkProvider(ctx context.Context, o Options) []Check {
 	if o.Config.SSO.Issuer == "" {
-		return skipped("NEXIUS_ISSUER is not set", "issuer", "keys", "clock", "audience", "token")
+		return skippedChecks("NEXIUS_ISSUER is not set", "issuer", "keys", "clock", "audience", "token")
 	}
 	found, err := sso.Discover(ctx, wire.SSO(o.Config, logging.Discard()))
 	checks := []Check{fromError("issuer", err, o.Config.SSO.Issuer).orFix(
 		"is NEXIUS_ISSUER the address in the tokens, and does this machine reach it? `leadctl sso discover` shows " +
 			"what answers")}
 	if err != nil {
-		checks = append(checks, skipped("no issuer", "keys")...)
+		checks = append(checks, skippedChecks("no issuer", "keys")...)
 	} else {
-		checks = append(checks, keys(found))
+		checks = append(checks, checkSigningKeys(found))
 	}
-	checks = append(checks, clock(found), audience(o))
-	return append(checks, token(ctx, o)...)
+	checks = append(checks, checkClock(found), checkAudience(o))
+	return append(checks, explainToken(ctx, o)...)
 }
 
-func keys(found sso.Discovery) Check {
+func checkSigningKeys(found sso.Discovery) Check {
 	usable := 0
 	for _, k := range found.Keys {
 		if k.Unusable == "" {
@@ -46,7 +46,7 @@ func keys(found sso.Discovery) Check {
 	return c
 }
 
-func clock(found sso.Discovery) Check {
+func checkClock(found sso.Discovery) Check {
 	if !found.ClockDifferenceSeen {
 		return Check{Name: "clock", State: Skipped, Fact: "the issuer did not say what time it is"}
 	}
@@ -57,7 +57,7 @@ func clock(found sso.Discovery) Check {
 	return c
 }
 
-func audience(o Options) Check {
+func checkAudience(o Options) Check {
 	if len(o.Config.SSO.Audiences) == 0 && o.Config.SSO.ClientID == "" {
 		return Check{Name: "audience", State: Failed, Fact: "not checked: every client of the realm is accepted",
 			Fix: "set NEXIUS_AUDIENCE or NEXIUS_CLIENT_ID"}
@@ -65,9 +65,9 @@ func audience(o Options) Check {
 	return Check{Name: "audience", State: OK, Fact: "checked"}
 }
 
-// token walks a token through every step of its verification. What limits its use without refusing it, such as a claim
+// explainToken walks a token through every step of its verification. What limits its use without refusing it, such as a claim
 // that no mapper puts in, is a warning.
-func token(ctx context.Context, o Options) (checks []Check) {
+func explainToken(ctx context.Context, o Options) (checks []Check) {
 	if o.Token == "" {
 		return []Check{{Name: "token", State: Skipped, Fact: "none given",
 			Fix: "--token-file FILE, or LEADCTL_TOKEN, has one judged"}}

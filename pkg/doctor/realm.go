@@ -8,9 +8,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
-// realm asks Keycloak whether people can put themselves into another tenant. A token cannot tell: what its mapper
+// checkTenantEditors asks Keycloak whether people can put themselves into another tenant. A token cannot tell: what its mapper
 // copies from the user's attributes looks the same, whoever wrote it there.
-func realm(ctx context.Context, o Options) []Check {
+func checkTenantEditors(ctx context.Context, o Options) []Check {
 	const name = "tenant attribute"
 	switch {
 	case sso.ProductOf(o.Config.SSO.Issuer) != sso.Keycloak:

@@ -31,7 +31,7 @@ func TestTenantAttribute(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			checks := realm(t.Context(), Options{Config: cfg, TenantEditors: c.ask})
+			checks := checkTenantEditors(t.Context(), Options{Config: cfg, TenantEditors: c.ask})
 			require.Len(t, checks, 1)
 			require.Equal(t, c.state, checks[0].State)
 			require.Contains(t, checks[0].Fix, c.fix)
@@ -39,5 +39,5 @@ func TestTenantAttribute(t *testing.T) {
 	}
 	other := cfg // the cases above run when this function has returned
 	other.SSO.Issuer = "https://acme.auth0.com/"
-	require.Empty(t, realm(t.Context(), Options{Config: other}), "other providers have no such switch")
+	require.Empty(t, checkTenantEditors(t.Context(), Options{Config: other}), "other providers have no such switch")
 }

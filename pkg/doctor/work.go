@@ -34,9 +34,9 @@ type stuckJob struct {
 	Attempt int
 }
 
-// stuckJobs names each of the first ones. Those that were given up are tried again where that is allowed: a job looks
+// checkStuckJobs names each of the first ones. Those that were given up are tried again where that is allowed: a job looks
 // at what is there before it acts.
-func stuckJobs(ctx context.Context, o Options, db *postgres.DB) []Check {
+func checkStuckJobs(ctx context.Context, o Options, db *postgres.DB) []Check {
 	var found []stuckJob
 	err := db.InSystem(ctx, "doctor: jobs", func(ctx context.Context, tx postgres.SystemTx) error {
 		rows, err := tx.Query(ctx, stuckSQL)
@@ -55,7 +55,7 @@ func stuckJobs(ctx context.Context, o Options, db *postgres.DB) []Check {
 			return append(checks, Check{Name: "jobs", State: Failed, Fact: fmt.Sprintf("%d more", len(found)-i),
 				Fix: "`leadctl jobs list`"})
 		}
-		checks = append(checks, j.check(ctx, o, db))
+		checks = append(checks, j.describeFault(ctx, o, db))
 	}
 	return checks
 }
@@ -63,7 +63,7 @@ func stuckJobs(ctx context.Context, o Options, db *postgres.DB) []Check {
 // mostShown bounds the lines about things of one kind.
 const mostShown = 10
 
-func (j stuckJob) check(ctx context.Context, o Options, db *postgres.DB) Check {
+func (j stuckJob) describeFault(ctx context.Context, o Options, db *postgres.DB) Check {
 	c := Check{Name: "jobs", State: Failed, Fact: fmt.Sprintf("job %d (%s): %s after %d attempts", j.ID, j.Kind,
 		j.State, j.Attempt)}
 	switch j.State {
@@ -80,13 +80,13 @@ func (j stuckJob) check(ctx context.Context, o Options, db *postgres.DB) Check {
 	default:
 		c.Fix = fmt.Sprintf("`leadctl jobs show %d` says why; then `leadctl jobs retry %[1]d`, or --fix", j.ID)
 		if o.Fix {
-			return j.retry(ctx, db, o.By, c)
+			return j.retryJob(ctx, db, o.By, c)
 		}
 	}
 	return c
 }
 
-func (j stuckJob) retry(ctx context.Context, db *postgres.DB, by tenant.By, c Check) Check {
+func (j stuckJob) retryJob(ctx context.Context, db *postgres.DB, by tenant.By, c Check) Check {
 	client, err := jobs.New(ctx, db, jobs.Options{})
 	if err == nil {
 		err = db.InSystem(ctx, "doctor: retry", func(ctx context.Context, tx postgres.SystemTx) error {
@@ -102,8 +102,8 @@ func (j stuckJob) retry(ctx context.Context, db *postgres.DB, by tenant.By, c Ch
 	return c
 }
 
-// companies says how old the register is, and whether the companies have followed it.
-func companies(ctx context.Context, o Options, db *postgres.DB) []Check {
+// checkRegister says how old the register is, and whether the companies have followed it.
+func checkRegister(ctx context.Context, o Options, db *postgres.DB) []Check {
 	age, err := acra.ReadAge(ctx, db)
 	c := fromError("register", err, "")
 	limit := 2*24*time.Hour + o.Config.ACRA.Interval
@@ -124,10 +124,10 @@ func companies(ctx context.Context, o Options, db *postgres.DB) []Check {
 	if !o.Fix {
 		return []Check{c}
 	}
-	return []Check{c, follow(ctx, db)}
+	return []Check{c, updateCompanies(ctx, db)}
 }
 
-func follow(ctx context.Context, db *postgres.DB) Check {
+func updateCompanies(ctx context.Context, db *postgres.DB) Check {
 	var done leads.CompaniesReport
 	queue, err := jobs.New(ctx, db, jobs.Options{})
 	if err == nil {
@@ -140,8 +140,8 @@ func follow(ctx context.Context, db *postgres.DB) Check {
 	return c
 }
 
-// register asks the register's source whether it would answer an ingestion.
-func register(ctx context.Context, o Options) []Check {
+// checkPublisher asks the register's source whether it would answer an ingestion.
+func checkPublisher(ctx context.Context, o Options) []Check {
 	released, err := wire.Register(o.Config, nil).Probe(ctx, o.Config.ACRA.ResourceIDs)
 	c := fromError("register source", err, strings.TrimSpace("answers; released "+released))
 	switch {
