@@ -61,7 +61,7 @@ type Door interface {
 	ActAs(w http.ResponseWriter, r *http.Request, id tenantid.ID) error
 }
 
-// Check is one health card.
+// Check is one check of the health page.
 type Check struct{ Name, State, Fact, Fix string }
 
 // Console serves the pages. Make one with New; it is safe for concurrent use.

@@ -13,11 +13,11 @@ import (
 	"github.com/leadctl/leadctl/pkg/schema"
 )
 
-// checkCatalog asks the catalog: server, schema, row security, login.
+// checkCatalog checks what PostgreSQL's catalog shows: server, schema, row security, login.
 func checkCatalog(ctx context.Context, o Options, db *postgres.DB) (checks []Check) {
 	err := db.ReadCatalog(ctx, func(q schema.Querier) error {
-		checks = append(checks, checkServer(ctx, q), checkServerSettings(ctx, q, o), schemaVersion(ctx, q), checkRowSecurity(ctx, q),
-			checkLogin(ctx, q, o))
+		checks = append(checks, checkServer(ctx, q), checkServerSettings(ctx, q, o), schemaVersion(ctx, q),
+			checkRowSecurity(ctx, q), checkLogin(ctx, q, o))
 		return nil
 	})
 	if err != nil {
@@ -29,22 +29,25 @@ func checkCatalog(ctx context.Context, o Options, db *postgres.DB) (checks []Che
 func checkServer(ctx context.Context, q schema.Querier) Check {
 	var version string
 	var number int
-	err := q.QueryRow(ctx, `SELECT current_setting('server_version'), current_setting('server_version_num')::int`).Scan(
-		&version, &number)
+	err := q.QueryRow(ctx, `SELECT current_setting('server_version'), current_setting('server_version_num')::int`).
+		Scan(&version, &number)
 	if err == nil && number < schema.MinServerVersion {
-		err = fault.New(fault.Operator, "PostgreSQL %s: version 15 or newer is needed", version)
+		err = fault.New(fault.Operator, "PostgreSQL %s is too old: must be 15 or later", version)
 	}
 	return fromError("postgresql", err, version)
 }
 
-// checkServerSettings are those of the server that could cost data, or stand in the way.
+// checkServerSettings checks the server's settings that can lose data or reject leadctl's connections and writes.
 func checkServerSettings(ctx context.Context, q schema.Querier, o Options) Check {
 	var encoding, fsync, pages string
 	var standby bool
 	var most, used int
-	err := q.QueryRow(ctx, `SELECT current_setting('server_encoding'), current_setting('fsync'), current_setting('full_page_writes'), pg_is_in_recovery(),
-		current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,
-		(SELECT coalesce(sum(numbackends), 0) FROM pg_stat_database)::int`).Scan(&encoding, &fsync, &pages, &standby, &most, &used)
+	err := q.QueryRow(ctx, `SELECT
+			current_setting('server_encoding'), current_setting('fsync'), current_setting('full_page_writes'),
+			pg_is_in_recovery(),
+			current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,
+			(SELECT coalesce(sum(numbackends), 0) FROM pg_stat_database)::int`).
+		Scan(&encoding, &fsync, &pages, &standby, &most, &used)
 	c := fromError("settings", err, fmt.Sprintf("%s, %d of %d connections in use", encoding, used, most))
 	state := Failed
 	if o.Config.Development() {
@@ -53,17 +56,17 @@ func checkServerSettings(ctx context.Context, q schema.Querier, o Options) Check
 	switch {
 	case err != nil:
 	case standby:
-		c.State, c.Fact, c.Fix = Failed, "the server is a standby and takes no writes",
-			"let POSTGRES_DSN name the primary, or say target_session_attrs=read-write in it"
+		c.State, c.Fact, c.Fix = Failed, "the server is a standby and rejects writes",
+			"set POSTGRES_DSN to the primary, or add target_session_attrs=read-write to it"
 	case encoding != "UTF8":
-		c.State, c.Fact, c.Fix = Failed, "the database's encoding is "+encoding,
-			"make a database with ENCODING 'UTF8' and move to it"
+		c.State, c.Fact, c.Fix = Failed, "the database's encoding is "+encoding+", must be UTF8",
+			"create a database with ENCODING 'UTF8' and move the data to it"
 	case fsync == "off" || pages == "off":
-		c.State, c.Fact, c.Fix = state, fmt.Sprintf(
-			"fsync %s, full_page_writes %s: a crash can lose what was acknowledged", fsync, pages),
-			"switch both on in postgresql.conf"
+		c.State, c.Fix = state, "set both to on in postgresql.conf"
+		c.Fact = fmt.Sprintf("fsync %s, full_page_writes %s: a crash can lose committed data", fsync, pages)
 	case most-used < o.Config.Database.MaxConns:
-		c.State, c.Fact = Warning, fmt.Sprintf("%d of %d connections in use; a leadctl may open %d more", used, most,
+		c.State = Warning
+		c.Fact = fmt.Sprintf("%d of %d connections in use; each leadctl opens up to %d", used, most,
 			o.Config.Database.MaxConns)
 		c.Fix = "raise max_connections, or lower LEADCTL_DATABASE_MAX_CONNS"
 	}
@@ -84,30 +87,31 @@ func checkRowSecurity(ctx context.Context, q schema.Querier) Check {
 		err = schema.Refusal(found)
 	}
 	return fromError("row security", err,
-		"forced on every table with a tenant's rows, with the policies that leadctl gave them")
+		"forced on every table with tenant rows, with leadctl's policies")
 }
 
-// checkLogin is what RESET ROLE would lead to. In development one login for everything is fine.
+// checkLogin checks the rights of the login itself, which RESET ROLE returns to. Too many rights are a warning in
+// development.
 func checkLogin(ctx context.Context, q schema.Querier, o Options) Check {
 	found, err := schema.GateLogin(ctx, q)
 	if err == nil && len(found) > 0 && o.Config.Development() {
 		return Check{Name: "login", State: Warning, Fact: found[0].String(),
-			Fix: "fine for development; production refuses it"}
+			Fix: "none needed in development; production rejects this login"}
 	}
 	if err == nil {
 		err = schema.Refusal(found)
 	}
-	return fromError("login", err, "may become leadctl_app and leadctl_system only")
+	return fromError("login", err, "can become leadctl_app and leadctl_system only")
 }
 
 // errUndo rolls the proof back.
 var errUndo = errors.New("proof rolled back")
 
-// Numbers that no tenant has: tenants are counted from 1.
+// Numbers that no tenant has: tenant numbers start at 1.
 const proofA, proofB = 2147483646, 2147483647
 
-// checkTwoTenants tries it out: a row of one tenant, looked for, changed and forged by another, in a transaction that is
-// rolled back. It takes the very role that requests have.
+// checkTwoTenants tests row security with two new tenants: the second tries to read, change and forge a row of the
+// first. It uses the role of requests, in a transaction that it rolls back.
 func checkTwoTenants(ctx context.Context, _ Options, db *postgres.DB) []Check {
 	var tables int
 	err := db.InSystem(ctx, "doctor: two tenants", func(ctx context.Context, tx postgres.SystemTx) (err error) {
@@ -120,8 +124,8 @@ func checkTwoTenants(ctx context.Context, _ Options, db *postgres.DB) []Check {
 		err = nil
 	}
 	c := fromError("two tenants", err, fmt.Sprintf(
-		"one saw, changed and forged nothing of the other's, and nothing of anybody's in %d tables", tables))
-	return []Check{c.orFix("stop every leadctl that serves, then `leadctl migrate status` and docs/security.md")}
+		"a tenant could not read, change or forge another's row, and read none in %d tables", tables))
+	return []Check{c.orFix("stop every `leadctl serve`, run `leadctl migrate status`, and see docs/security.md")}
 }
 
 func proveTenants(ctx context.Context, tx postgres.SystemTx) (tables int, err error) {
@@ -137,7 +141,7 @@ func proveTenants(ctx context.Context, tx postgres.SystemTx) (tables int, err er
 		}
 	}
 	for _, try := range []struct{ what, sql string }{
-		{"sees", `SELECT 1 FROM icp_rules WHERE name = 'doctor'`},
+		{"reads", `SELECT 1 FROM icp_rules WHERE name = 'doctor'`},
 		{"changes", `UPDATE icp_rules SET name = 'taken' WHERE name = 'doctor'`},
 		{"deletes", `DELETE FROM icp_rules WHERE name = 'doctor'`},
 	} {
@@ -146,7 +150,7 @@ func proveTenants(ctx context.Context, tx postgres.SystemTx) (tables int, err er
 			return 0, err
 		}
 		if tag.RowsAffected() > 0 {
-			return 0, fault.New(fault.Operator, "a tenant %s another's rule", try.what)
+			return 0, fault.New(fault.Operator, "a tenant %s the rule of another tenant", try.what)
 		}
 	}
 	if tables, err = foreignRows(ctx, tx); err != nil {
@@ -155,11 +159,14 @@ func proveTenants(ctx context.Context, tx postgres.SystemTx) (tables int, err er
 	return tables, tryForgedRow(ctx, tx)
 }
 
-// foreignRows looks for rows of anybody in every table of tenants, as a tenant that has none.
+// foreignRows reads each table with tenant rows as a tenant without rows, and returns an error when it reads any.
 func foreignRows(ctx context.Context, tx postgres.SystemTx) (tables int, err error) {
 	var names []string
-	err = tx.QueryRow(ctx, `SELECT coalesce(array_agg(c.oid::regclass::text), '{}') FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
-		WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND has_table_privilege(c.oid, 'SELECT') AND c.relname <> 'tenants'`).Scan(&names)
+	err = tx.QueryRow(ctx, `SELECT coalesce(array_agg(c.oid::regclass::text), '{}')
+		FROM pg_class c
+		JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
+		WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
+			AND has_table_privilege(c.oid, 'SELECT') AND c.relname <> 'tenants'`).Scan(&names)
 	if err != nil {
 		return 0, err
 	}
@@ -169,20 +176,20 @@ func foreignRows(ctx context.Context, tx postgres.SystemTx) (tables int, err err
 			return 0, err
 		}
 		if tag.RowsAffected() > 0 {
-			return 0, fault.New(fault.Operator, "a tenant without rows sees some of table %s", name)
+			return 0, fault.New(fault.Operator, "a tenant without rows reads rows of table %s", name)
 		}
 	}
 	return len(names), nil
 }
 
-const pgerrcodeDenied = "42501" // insufficient_privilege, which is what row security answers
+const pgerrcodeDenied = "42501" // insufficient_privilege, the error of row security
 
-// tryForgedRow comes last: the refusal that is hoped for ends the transaction.
+// tryForgedRow inserts a row of the first tenant as the second. It runs last: the expected error ends the transaction.
 func tryForgedRow(ctx context.Context, tx postgres.SystemTx) error {
 	_, err := tx.Exec(ctx,
 		fmt.Sprintf(`INSERT INTO icp_rules (rule_id, tenant_id, name, payload) VALUES (2, %d, 'forged', '{}')`, proofA))
 	if err == nil {
-		return fault.New(fault.Operator, "a tenant writes rules in another's name")
+		return fault.New(fault.Operator, "a tenant inserts a rule of another tenant")
 	}
 	if refused := new(pgconn.PgError); errors.As(err, &refused) && refused.Code == pgerrcodeDenied {
 		return nil

@@ -8,15 +8,15 @@ import (
 // Space of a file system, in bytes.
 type Space struct{ Free, Total uint64 }
 
-// How little is too little. A first load of the whole register writes some three gigabytes.
+// Limits of checkDisk. The first load of the whole register writes about 3 GiB.
 const (
 	gib       = 1 << 30
 	leastFree = gib
 	lowShare  = 10 // percent
 )
 
-// checkDisk looks at the file systems of this machine that leadctl and a PostgreSQL beside it write to. That of a PostgreSQL
-// elsewhere has to be watched there: the database tells nobody.
+// checkDisk checks the file systems that leadctl and a PostgreSQL on this machine write to. It cannot check the file
+// system of a PostgreSQL elsewhere, because no query returns its free space.
 func checkDisk(o Options) (checks []Check) {
 	free := o.Free
 	if free == nil {
@@ -35,14 +35,14 @@ func checkDisk(o Options) (checks []Check) {
 		switch {
 		case s.Free < leastFree:
 			c.State, c.Fix = Failed,
-				"make room: a load of the register needs some 3 GiB, and a full disk stops PostgreSQL"
+				"free disk space: a load of the register needs about 3 GiB, and a full disk stops PostgreSQL"
 		case share < lowShare && s.Free < 5*gib:
-			c.State, c.Fix = Warning, "make room before it is full"
+			c.State, c.Fix = Warning, "free disk space before it is full"
 		}
 		checks = append(checks, c)
 	}
 	if len(checks) == 0 {
-		return skippedChecks("this system does not tell", "disk")
+		return skippedChecks("free space cannot be read on this system", "disk")
 	}
 	return checks
 }

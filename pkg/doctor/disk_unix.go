@@ -4,7 +4,7 @@ package doctor
 
 import "syscall"
 
-// freeSpace is what is left for others than root.
+// freeSpace returns the space that is free for users other than root.
 func freeSpace(dir string) (Space, error) {
 	var s syscall.Statfs_t
 	err := syscall.Statfs(dir, &s)

@@ -1,10 +1,9 @@
-// Package doctor says what is wrong with an installation and what to do about it: every check is one line with a state,
-// a fact and, when something has to be done, the fix.
+// Package doctor finds faults of an installation and says how to repair them. A check is one line with a state, a fact
+// and, when an operator must act, the fix.
 //
-// What a daemon refuses to start with is decided in package serve and package schema; doctor asks the same questions,
-// all of them, goes on after a bad answer, and looks at what a daemon finds out only later: whether the stored secrets
-// open, each workspace lets leadctl in, jobs move, and the register is fresh. It changes nothing but what Options.Fix
-// allows.
+// Packages serve and schema decide when a daemon does not start. doctor makes the same checks and goes on after one
+// that fails. It also checks what a daemon notices only later: whether the stored secrets open, each workspace accepts
+// leadctl's account, jobs progress, and the register is fresh. It changes nothing except what Options.Fix allows.
 package doctor
 
 import (
@@ -25,10 +24,10 @@ import (
 // State of a check.
 const (
 	OK      = "ok"
-	Fixed   = "fixed"   // something was wrong, and Options.Fix put it right
-	Warning = "warning" // it runs, but not as it should in production
-	Failed  = "failed"  // something must be done
-	Skipped = "skipped" // an earlier check has to pass first, or the thing is not configured
+	Fixed   = "fixed"   // a fault that Options.Fix repaired
+	Warning = "warning" // leadctl works, but not as it should in production
+	Failed  = "failed"  // an operator must act
+	Skipped = "skipped" // an earlier check failed, or the feature is not configured
 )
 
 // Check is one line of the report.
@@ -42,23 +41,23 @@ type Check struct {
 // Options of Examine.
 type Options struct {
 	Config config.Config
-	Token  string // a token to judge; "" for none
-	// Fix allows what is safe: jobs that were given up are tried again, and companies brought to the register. Both do
-	// nothing that a running leadctl would not do.
+	Token  string // a token to check; "" for none
+	// Fix allows safe repairs: Examine retries discarded jobs and updates the companies from the register. A running
+	// leadctl does the same.
 	Fix bool
 	By  tenant.By // who uses Fix
-	// Quick leaves out what asks every workspace, every secret or the publisher.
+	// Quick leaves out the checks of each workspace, each secret and the register's publisher.
 	Quick bool
-	Free  func(dir string) (Space, error) // nil asks the file system
-	// TenantEditors says who may edit the user attribute that names the tenant, in a Keycloak realm. Nil: no
-	// administrator is known.
+	Free  func(dir string) (Space, error) // nil: ask the file system
+	// TenantEditors lists who may edit the user attribute with the tenant, in a Keycloak realm. Nil: no administrator's
+	// password is known.
 	TenantEditors func(context.Context) ([]string, error)
 }
 
-// patience bounds each group of checks: a server that hangs is as good as none.
+// patience limits each group of checks, so that a server that hangs does not stop the report.
 const patience = 20 * time.Second
 
-// Verdict is nil when no check failed, else an Operator fault.
+// Verdict returns an Operator fault when a check failed, otherwise nil.
 func Verdict(checks []Check) error {
 	n := 0
 	for _, c := range checks {
@@ -69,18 +68,18 @@ func Verdict(checks []Check) error {
 	if n == 0 {
 		return nil
 	}
-	return fault.New(fault.Operator, "doctor: %d of %d checks failed", n,
-		len(checks)).WithHint("the column fix says what to do for each")
+	return fault.New(fault.Operator, "doctor: %d of %d checks failed", n, len(checks)).
+		WithHint("see the column fix")
 }
 
-// Examine runs every check against what the configuration describes, those that do not build on each other at the same
-// time, and reports them in the order in which a reader would go.
+// Examine checks the installation that the configuration describes. It runs independent groups of checks concurrently
+// and returns the checks in a fixed order.
 func Examine(ctx context.Context, o Options) []Check {
 	checks := []Check{fromError("configuration", o.Config.ForServe(), o.Config.Env)}
 	for _, w := range o.Config.Warnings() {
-		if checks[0].State == OK { // else it says so itself
+		if checks[0].State == OK { // the error of ForServe includes the warnings
 			checks = append(checks, Check{Name: "configuration", State: Warning, Fact: w,
-				Fix: "docs/config.md names the setting"})
+				Fix: "see the setting in docs/config.md"})
 		}
 	}
 	groups := []group{o.checkDatabase, o.inTime(checkOdoo), o.inTime(checkProvider), o.inTime(checkTenantEditors)}
@@ -90,10 +89,10 @@ func Examine(ctx context.Context, o Options) []Check {
 	return append(append(checks, runGroups(ctx, groups)...), checkDisk(o)...)
 }
 
-// group is some checks that build on each other.
+// group makes checks that depend on each other.
 type group func(context.Context) []Check
 
-// inTime is a group with an end to its time.
+// inTime returns a group that is cancelled after patience.
 func (o Options) inTime(ask func(context.Context, Options) []Check) group {
 	return func(ctx context.Context) []Check {
 		ctx, cancel := context.WithTimeout(ctx, patience)
@@ -102,10 +101,10 @@ func (o Options) inTime(ask func(context.Context, Options) []Check) group {
 	}
 }
 
-// atOnce is how many groups ask at the same time.
+// atOnce is the number of groups that run at the same time.
 const atOnce = 4
 
-// runGroups runs the groups side by side and keeps their order.
+// runGroups runs the groups concurrently and returns their checks in the order of groups.
 func runGroups(ctx context.Context, groups []group) []Check {
 	found := make([][]Check, len(groups))
 	var all errgroup.Group
@@ -116,18 +115,17 @@ func runGroups(ctx context.Context, groups []group) []Check {
 			return nil
 		})
 	}
-	_ = all.Wait() // what went wrong is in the checks
+	_ = all.Wait() // groups return no errors, only checks
 	return slices.Concat(found...)
 }
 
-// checkDatabase is every check that asks the database, or has to be left out without it.
+// checkDatabase makes the checks that need the database. Without a database it reports them as skipped.
 func (o Options) checkDatabase(ctx context.Context) []Check {
 	db, err := o.openDatabase(ctx)
 	if err != nil {
-		checks := []Check{fromError("postgresql", err,
-			"").orFix("is PostgreSQL running, and does POSTGRES_DSN name it?"), checkKeyset(o)}
-		return append(checks, skippedChecks("no database", "settings", "migrations", "row security", "login", "two tenants",
-			"stored secrets", "jobs", "companies")...)
+		unreachable := fromError("postgresql", err, "").orFix("start PostgreSQL, and set POSTGRES_DSN to its address")
+		return append([]Check{unreachable, checkKeyset(o)}, skippedChecks("no database", "settings", "migrations",
+			"row security", "login", "two tenants", "stored secrets", "jobs", "companies")...)
 	}
 	defer db.Close()
 	with := func(ask func(context.Context, Options, *postgres.DB) []Check) group {
@@ -135,7 +133,8 @@ func (o Options) checkDatabase(ctx context.Context) []Check {
 	}
 	checks := append(with(checkCatalog)(ctx), checkKeyset(o))
 	if hasFailed(checks, "migrations") {
-		return append(checks, skippedChecks("migrations come first", "two tenants", "stored secrets", "jobs", "companies")...)
+		return append(checks, skippedChecks("migrations failed", "two tenants", "stored secrets", "jobs",
+			"companies")...)
 	}
 	groups := []group{with(checkTwoTenants), with(checkStuckJobs), with(checkRegister)}
 	if !o.Quick {
@@ -144,7 +143,7 @@ func (o Options) checkDatabase(ctx context.Context) []Check {
 	return append(checks, runGroups(ctx, groups)...)
 }
 
-// openDatabase opens the database and makes sure that it answers.
+// openDatabase opens the database and pings it.
 func (o Options) openDatabase(ctx context.Context) (*postgres.DB, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -175,7 +174,7 @@ func fromError(name string, err error, fact string) Check {
 	return Check{Name: name, State: Failed, Fact: err.Error(), Fix: fault.Hint(err)}
 }
 
-// orFix says what to do where the error itself does not.
+// orFix sets the fix of a failed check whose error has no hint.
 func (c Check) orFix(fix string) Check {
 	if c.State == Failed {
 		c.Fix = cmp.Or(c.Fix, fix)

@@ -28,15 +28,15 @@ import (
 	"github.com/leadctl/leadctl/pkg/wire"
 )
 
-// patient is an installation in good health: a migrated database with a tenant whose workspace stands, an identity
-// provider, an Odoo, and a register that was loaded today.
+// patient is an installation without faults: a migrated database with a tenant and an active workspace, an identity
+// provider, an Odoo server, and a register that was loaded today.
 type patient struct {
 	db       *pgtest.DB
 	env      map[string]string
 	odoo     *httptest.Server
 	site     *acratest.Site
 	provider *devidp.Provider
-	late     time.Duration // of the provider's clock
+	late     time.Duration // how far the provider's clock is ahead
 	options  doctor.Options
 }
 
@@ -45,11 +45,16 @@ func newPatient(t *testing.T) *patient {
 	p := &patient{db: pgtest.New(t), env: map[string]string{"LEADCTL_ENV": "development", "NEXIUS_AUDIENCE": "api",
 		"LEADCTL_KEYSET": newKeyset(t)}}
 	p.env["POSTGRES_DSN"] = p.db.LoginDSN
-	p.options.Free = func(string) (doctor.Space, error) { return doctor.Space{Free: 60 << 30, Total: 100 << 30}, nil }
+	p.setFree(60 << 30)
 	p.startProvider(t)
 	p.startOdoo(t)
 	p.loadRegister(t)
 	return p
+}
+
+// setFree sets the free space of the disk, in bytes of 100 GiB.
+func (p *patient) setFree(bytes uint64) {
+	p.options.Free = func(string) (doctor.Space, error) { return doctor.Space{Free: bytes, Total: 100 << 30}, nil }
 }
 
 func newKeyset(t *testing.T) string {
@@ -68,7 +73,10 @@ func (p *patient) startProvider(t *testing.T) {
 		Users: []devidp.User{{ID: "alice", Email: "alice@acme.example", EmailVerified: true, Roles: []string{"ops"},
 			TenantID: "1"},
 			{ID: "bob", Email: "bob@acme.example", EmailVerified: true}},
-		Clients: []devidp.Client{{ID: "api", RedirectURIs: []string{"http://127.0.0.1/x"}}, {ID: "unmapped", RedirectURIs: []string{"http://127.0.0.1/x"}}}})
+		Clients: []devidp.Client{
+			{ID: "api", RedirectURIs: []string{"http://127.0.0.1/x"}},
+			{ID: "unmapped", RedirectURIs: []string{"http://127.0.0.1/x"}},
+		}})
 	require.NoError(t, err)
 	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Date", time.Now().Add(p.late).UTC().Format(http.TimeFormat))
@@ -78,7 +86,7 @@ func (p *patient) startProvider(t *testing.T) {
 	t.Cleanup(server.Close)
 }
 
-// startOdoo serves an Odoo with the workspace of a tenant.
+// startOdoo starts an Odoo server with the workspace of a tenant.
 func (p *patient) startOdoo(t *testing.T) {
 	t.Helper()
 	p.odoo = httptest.NewServer(odootest.New(odootest.Options{Master: "master"}))
@@ -164,11 +172,11 @@ func TestHealthy(t *testing.T) {
 	require.NoError(t, doctor.Verdict(checks))
 	for _, c := range checks {
 		require.NotEqual(t, doctor.Skipped, c.State, "%+v", c)
-		if c.State == doctor.Warning { // a throwaway server does not flush
+		if c.State == doctor.Warning { // the test server runs with fsync off
 			require.Equal(t, "settings", c.Name, "%+v", c)
 		}
 		if c.Name == "workspaces" {
-			require.Equal(t, "1 tried, 0 refused", c.Fact)
+			require.Equal(t, "1 checked, 0 refused", c.Fact)
 		}
 		if c.Name == "stored secrets" {
 			require.Equal(t, "1 open, 0 of them with an older key", c.Fact)
@@ -180,24 +188,23 @@ func TestHealthy(t *testing.T) {
 	require.Equal(t, 1, left, "the proof is rolled back")
 }
 
-// TestPlantedFaults: each is found by the check named, which names the fix, and the exit code says that something must
-// be done.
+// TestPlantedFaults plants one fault at a time. The named check finds it and gives the fix, and the exit code says that
+// an operator must act.
 func TestPlantedFaults(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		plant      func(*testing.T, *patient)
 		check      string
 		fact, fix  string
-		production bool // only there it is a failure
+		production bool // the fault is a failure in production only
 	}{
 		"wrong DSN": {check: "postgresql", fact: "127.0.0.1", fix: "POSTGRES_DSN",
 			plant: func(_ *testing.T, p *patient) {
-				p.env["POSTGRES_DSN"] = "postgres://nobody@127.0.0.1:1/none?connect_timeout=2"
+				p.env["POSTGRES_DSN"] = "postgres://user@127.0.0.1:1/none?connect_timeout=2"
 			}},
 		"pending migration": {check: "migrations", fact: "pending", fix: "leadctl migrate",
 			plant: func(t *testing.T, p *patient) {
-				p.exec(t,
-					`UPDATE leadctl_schema_version SET version = version - 1`)
+				p.exec(t, `UPDATE leadctl_schema_version SET version = version - 1`)
 			}},
 		"unforced table": {check: "row security", fact: "lead_scores",
 			fix:   "ALTER TABLE public.lead_scores FORCE ROW LEVEL SECURITY",
@@ -205,7 +212,7 @@ func TestPlantedFaults(t *testing.T) {
 		"superuser role": {check: "login", fact: "superuser", fix: "leadctl migrate login", production: true,
 			plant: func(_ *testing.T, p *patient) { p.env["POSTGRES_DSN"] = p.db.OwnerDSN }},
 		"wrong issuer": {check: "issuer", fact: "calls itself", fix: "set NEXIUS_ISSUER to exactly",
-			plant: func(t *testing.T, p *patient) { // another address of the very same provider
+			plant: func(t *testing.T, p *patient) { // another address of the same provider
 				host := strings.TrimPrefix(p.env["NEXIUS_ISSUER"], "http://")
 				alias := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					r.Host = host
@@ -226,13 +233,8 @@ func TestPlantedFaults(t *testing.T) {
 			plant: func(_ *testing.T, p *patient) { p.env["API_URL"] = p.site.URL + "/api/action/gone" }},
 		"job stuck": {check: "jobs", fact: "discarded after 3 attempts", fix: "leadctl jobs retry",
 			plant: func(t *testing.T, p *patient) { p.exec(t, discarded) }},
-		"disk low": {check: "disk", fact: "0.5 of 100.0 GiB free", fix: "make room",
-			plant: func(_ *testing.T, p *patient) {
-				p.options.Free = func(string) (doctor.Space,
-					error) {
-					return doctor.Space{Free: 1 << 29, Total: 100 << 30}, nil
-				}
-			}},
+		"disk low": {check: "disk", fact: "0.5 of 100.0 GiB free", fix: "free disk space",
+			plant: func(_ *testing.T, p *patient) { p.setFree(1 << 29) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -255,9 +257,11 @@ func TestPlantedFaults(t *testing.T) {
 	}
 }
 
-const discarded = `INSERT INTO river.river_job (kind, args, state, attempt, max_attempts, finalized_at) VALUES ('onboarding', '{"tenant_id": 1}', 'discarded', 3, 3, now())`
+const discarded = `
+	INSERT INTO river.river_job (kind, args, state, attempt, max_attempts, finalized_at)
+	VALUES ('onboarding', '{"tenant_id": 1}', 'discarded', 3, 3, now())`
 
-// TestOtherFaults are those that are warnings, or that hide behind another.
+// TestOtherFaults plants faults that are warnings, or that more than one check finds.
 func TestOtherFaults(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -266,32 +270,30 @@ func TestOtherFaults(t *testing.T) {
 	}{
 		"no tenant mapper": {check: "token: tenant", state: doctor.Warning, fact: "tenant",
 			plant: func(t *testing.T, p *patient) { p.token(t, "bob", "api") }},
-		"row security switched off": {check: "two tenants", state: doctor.Failed, fact: "sees another's rule",
+		"row security disabled": {check: "two tenants", state: doctor.Failed, fact: "reads the rule of another",
 			plant: func(t *testing.T, p *patient) { p.exec(t, `ALTER TABLE icp_rules DISABLE ROW LEVEL SECURITY`) }},
-		"a policy too many": {check: "two tenants", state: doctor.Failed, fact: "sees some of table lead_scores",
+		"a foreign policy": {check: "two tenants", state: doctor.Failed, fact: "reads rows of table lead_scores",
 			plant: func(t *testing.T, p *patient) {
-				p.exec(t, `CREATE POLICY all_of_it ON lead_scores USING (true); INSERT INTO companies (uen, name) VALUES ('53000001E', 'A');
-					INSERT INTO lead_scores (tenant_id, company_id, score, bucket, source) SELECT 1, company_id, 0.5, 'low', 'other' FROM companies WHERE uen = '53000001E'`)
+				p.exec(t, `CREATE POLICY all_rows ON lead_scores USING (true);
+					INSERT INTO companies (uen, name) VALUES ('53000001E', 'A');
+					INSERT INTO lead_scores (tenant_id, company_id, score, bucket, source)
+					SELECT 1, company_id, 0.5, 'low', 'other' FROM companies WHERE uen = '53000001E'`)
 			}},
-		"a workspace that was changed": {check: "workspace 1", state: doctor.Failed, fact: "leadctl_t9",
+		"a changed workspace": {check: "workspace 1", state: doctor.Failed, fact: "leadctl_t9",
 			plant: func(t *testing.T, p *patient) { p.exec(t, `UPDATE odoo_connections SET db_name = 'leadctl_t9'`) }},
-		"a job that nobody works": {check: "jobs", state: doctor.Failed, fact: "available after 0 attempts",
+		"a job without a worker": {check: "jobs", state: doctor.Failed, fact: "available after 0 attempts",
 			plant: func(t *testing.T, p *patient) {
-				p.exec(t, `INSERT INTO river.river_job (kind, args, state, max_attempts, scheduled_at) VALUES ('acra_ingest', '{}', 'available', 20, now() - interval '1 hour')`)
+				p.exec(t, `INSERT INTO river.river_job (kind, args, state, max_attempts, scheduled_at)
+					VALUES ('acra_ingest', '{}', 'available', 20, now() - interval '1 hour')`)
 			}},
 		"an old register": {check: "register", state: doctor.Warning, fact: "240h",
 			plant: func(t *testing.T, p *patient) {
 				p.exec(t, `UPDATE acra_runs SET updated_at = now() - interval '10 days'`)
 			}},
-		"no register": {check: "register", state: doctor.Warning, fact: "none was loaded",
+		"no register": {check: "register", state: doctor.Warning, fact: "never loaded",
 			plant: func(t *testing.T, p *patient) { p.exec(t, `DELETE FROM acra_runs`) }},
-		"a disk that fills up": {check: "disk", state: doctor.Warning, fact: "3.0 of 100.0 GiB free (3 %)",
-			plant: func(_ *testing.T, p *patient) {
-				p.options.Free = func(string) (doctor.Space,
-					error) {
-					return doctor.Space{Free: 3 << 30, Total: 100 << 30}, nil
-				}
-			}},
+		"little free disk space": {check: "disk", state: doctor.Warning, fact: "3.0 of 100.0 GiB free (3 %)",
+			plant: func(_ *testing.T, p *patient) { p.setFree(3 << 30) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -310,7 +312,7 @@ func TestOtherFaults(t *testing.T) {
 	}
 }
 
-// TestFix does what is safe, and says what it did.
+// TestFix: Options.Fix makes the safe repairs and reports them.
 func TestFix(t *testing.T) {
 	t.Parallel()
 	p := newPatient(t)
@@ -319,14 +321,14 @@ func TestFix(t *testing.T) {
 	fixed := of(p.examine(t), doctor.Fixed)
 	require.Len(t, fixed, 2, "%+v", fixed)
 	require.Contains(t, fixed[0].Fact, "discarded")
-	require.Equal(t, "follow the register: 50 added, 0 updated", fixed[1].Fact)
+	require.Equal(t, "updated from the register: 50 added, 0 changed", fixed[1].Fact)
 	var state string
 	require.NoError(t, p.db.Owner.QueryRow(t.Context(), `SELECT state FROM river.river_job`).Scan(&state))
 	require.Equal(t, "available", state)
-	require.Empty(t, of(p.examine(t), doctor.Fixed), "there is nothing left to do")
+	require.Empty(t, of(p.examine(t), doctor.Fixed), "the second run repairs nothing")
 }
 
-// TestQuick asks neither the publisher nor any workspace, as a page that is looked at often must not.
+// TestQuick: HealthChecks asks neither the publisher nor a workspace.
 func TestQuick(t *testing.T) {
 	t.Parallel()
 	p := newPatient(t)
@@ -338,8 +340,8 @@ func TestQuick(t *testing.T) {
 	require.Equal(t, asked, p.site.Calls(acratest.Metadata))
 }
 
-// TestNothingThere: without a single setting doctor says what is missing, and does not fail itself.
-func TestNothingThere(t *testing.T) {
+// TestNothingConfigured: without any setting, each failed check has a fix.
+func TestNothingConfigured(t *testing.T) {
 	t.Parallel()
 	cfg, _ := config.Load(config.Source{Dirs: []string{t.TempDir()}, Lookup: func(name string) (string, bool) {
 		return "http://127.0.0.1:1/none", name == "API_URL"

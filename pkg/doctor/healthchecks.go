@@ -8,8 +8,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/console"
 )
 
-// HealthChecks is Examine for the console's operators, without the checks that ask each workspace or the publisher: pages are
-// looked at often.
+// HealthChecks is Examine for the console's health page, without the checks that ask each workspace or the register's
+// publisher: the page is opened often.
 func HealthChecks(ctx context.Context, cfg config.Config) (checks []console.Check) {
 	for _, c := range Examine(ctx, Options{Config: cfg, Quick: true}) {
 		checks = append(checks, console.Check{Name: strings.Replace(c.Name, "postgresql", "PostgreSQL", 1),

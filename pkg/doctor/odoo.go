@@ -21,15 +21,15 @@ import (
 
 func checkKeyset(o Options) Check {
 	if o.Config.Secrets.Keyset == "" {
-		return Check{Name: "keyset", State: Failed, Fact: "not set: no Odoo secret can be kept",
-			Fix: "leadctl secrets init FILE, then LEADCTL_KEYSET_FILE=FILE"}
+		return Check{Name: "keyset", State: Failed, Fact: "not set: leadctl cannot store an Odoo secret",
+			Fix: "run `leadctl secrets init FILE`, then set LEADCTL_KEYSET_FILE=FILE"}
 	}
 	_, err := secret.Parse([]byte(o.Config.Secrets.Keyset))
 	return fromError("keyset", err, "readable").orFix(
-		"LEADCTL_KEYSET_FILE has to name a file that `leadctl secrets init` made")
+		"set LEADCTL_KEYSET_FILE to a file that `leadctl secrets init` wrote")
 }
 
-// checkStoredSecrets opens everything that is sealed in the database with the keys at hand, and looks at nothing of it.
+// checkStoredSecrets opens every sealed value in the database with the keyset, and discards the plaintext.
 func checkStoredSecrets(ctx context.Context, o Options, db *postgres.DB) []Check {
 	const name = "stored secrets"
 	keys, err := secret.Parse([]byte(o.Config.Secrets.Keyset))
@@ -47,15 +47,14 @@ func checkStoredSecrets(ctx context.Context, o Options, db *postgres.DB) []Check
 		}
 	}
 	if c.State == Failed {
-		return []Check{c.orFix(
-			"put the key that sealed them back into the keyset that LEADCTL_KEYSET_FILE names; what is lost is made " +
-				"anew by `leadctl tenant provision TENANT`")}
+		return []Check{c.orFix("restore the key that sealed them to the keyset of LEADCTL_KEYSET_FILE; " +
+			"if the key is lost, `leadctl tenant provision TENANT` makes new secrets")}
 	}
 	c.Fact = fmt.Sprintf("%d open, %d of them with an older key", whole, older)
 	return []Check{c}
 }
 
-// checkOdoo asks the server that new workspaces are made on.
+// checkOdoo checks the Odoo server for new workspaces.
 func checkOdoo(ctx context.Context, o Options) []Check {
 	if o.Config.Odoo.ServerURL == "" {
 		return skippedChecks("ODOO_SERVER_URL is not set", "odoo")
@@ -66,14 +65,14 @@ func checkOdoo(ctx context.Context, o Options) []Check {
 		v, err = server.Version(ctx)
 	}
 	return []Check{fromError("odoo", err, "version "+v.Name).orFix(
-		"is Odoo running, and is ODOO_SERVER_URL its address? `leadctl odoo test` tries more")}
+		"start Odoo, and set ODOO_SERVER_URL to its address; `leadctl odoo test` checks more")}
 }
 
-// mostWorkspaces is how many tenants' workspaces are tried: the latest ones. `leadctl odoo test --tenant` tries any.
+// mostWorkspaces is how many workspaces checkWorkspaces checks, those of the newest tenants.
 const mostWorkspaces = 100
 
-// checkWorkspaces signs in to tenants' workspaces as leadctl does. Those that let it in are one line, each other one its
-// own.
+// checkWorkspaces signs in to tenants' workspaces with leadctl's account. It returns one check for all of them, and one
+// for each workspace that refuses the sign-in.
 func checkWorkspaces(ctx context.Context, o Options, db *postgres.DB) []Check {
 	if o.Config.Odoo.ServerURL == "" {
 		return nil
@@ -103,15 +102,15 @@ func checkWorkspaces(ctx context.Context, o Options, db *postgres.DB) []Check {
 		}
 		c := fromError(fmt.Sprintf("workspace %s", id), err, "")
 		if c.Fix == "" {
-			c.Fix = fmt.Sprintf("`leadctl odoo test --tenant %s` tries it step by step; `leadctl tenant provision "+
-				"%[1]s --wait` mends what is missing", id)
+			c.Fix = fmt.Sprintf("run `leadctl odoo test --tenant %s` to find the step that fails; "+
+				"`leadctl tenant provision %[1]s --wait` repairs the workspace", id)
 		}
 		if refused = append(refused, c); len(refused) == mostShown {
 			break
 		}
 	}
 	return append([]Check{{Name: "workspaces", State: OK,
-		Fact: fmt.Sprintf("%d tried, %d refused", len(ids), len(refused))}}, refused...)
+		Fact: fmt.Sprintf("%d checked, %d refused", len(ids), len(refused))}}, refused...)
 }
 
 func signIn(ctx context.Context, spaces *workspace.Service, id tenantid.ID) error {

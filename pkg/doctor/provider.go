@@ -10,18 +10,18 @@ import (
 	"github.com/leadctl/leadctl/pkg/wire"
 )
 
-// maxClockDifference is half of what tokens are given.
+// maxClockDifference is half the difference at which tokens are rejected.
 const maxClockDifference = 30 * time.Second
 
-// checkProvider asks the identity provider, and what it and we make of each other.
+// checkProvider checks the identity provider and leadctl's configuration for it.
 func checkProvider(ctx context.Context, o Options) []Check {
 	if o.Config.SSO.Issuer == "" {
 		return skippedChecks("NEXIUS_ISSUER is not set", "issuer", "keys", "clock", "audience", "token")
 	}
 	found, err := sso.Discover(ctx, wire.SSO(o.Config, logging.Discard()))
 	checks := []Check{fromError("issuer", err, o.Config.SSO.Issuer).orFix(
-		"is NEXIUS_ISSUER the address in the tokens, and does this machine reach it? `leadctl sso discover` shows " +
-			"what answers")}
+		"set NEXIUS_ISSUER to the issuer in the tokens, and make it reachable from this machine; " +
+			"`leadctl sso discover` shows the answer")}
 	if err != nil {
 		checks = append(checks, skippedChecks("no issuer", "keys")...)
 	} else {
@@ -41,18 +41,18 @@ func checkSigningKeys(found sso.Discovery) Check {
 	c := Check{Name: "keys", State: OK, Fact: fmt.Sprintf("%d usable of %d", usable, len(found.Keys))}
 	if usable == 0 {
 		c.State, c.Fix = Failed,
-			"let the provider sign with RS256 or ES256; `leadctl sso discover` says what is wrong with each key"
+			"make the provider sign with RS256 or ES256; `leadctl sso discover` shows the fault of each key"
 	}
 	return c
 }
 
 func checkClock(found sso.Discovery) Check {
 	if !found.ClockDifferenceSeen {
-		return Check{Name: "clock", State: Skipped, Fact: "the issuer did not say what time it is"}
+		return Check{Name: "clock", State: Skipped, Fact: "the issuer's answer has no Date header"}
 	}
-	c := Check{Name: "clock", State: OK, Fact: fmt.Sprintf("%s from the issuer's", found.ClockDifference)}
+	c := Check{Name: "clock", State: OK, Fact: fmt.Sprintf("differs from the issuer's by %s", found.ClockDifference)}
 	if found.ClockDifference.Abs() > maxClockDifference {
-		c.State, c.Fix = Failed, "synchronise both clocks (NTP); tokens are refused beyond 60 s"
+		c.State, c.Fix = Failed, "run NTP on both hosts; beyond a difference of 60 s tokens are rejected"
 	}
 	return c
 }
@@ -65,12 +65,12 @@ func checkAudience(o Options) Check {
 	return Check{Name: "audience", State: OK, Fact: "checked"}
 }
 
-// explainToken walks a token through every step of its verification. What limits its use without refusing it, such as a claim
-// that no mapper puts in, is a warning.
+// explainToken checks each step of a token's verification. A step that limits the token without rejecting it, such as a
+// missing claim, is a warning.
 func explainToken(ctx context.Context, o Options) (checks []Check) {
 	if o.Token == "" {
 		return []Check{{Name: "token", State: Skipped, Fact: "none given",
-			Fix: "--token-file FILE, or LEADCTL_TOKEN, has one judged"}}
+			Fix: "give a token with --token-file FILE or LEADCTL_TOKEN"}}
 	}
 	v, err := wire.Verifier(o.Config, logging.Discard())
 	if err != nil {

@@ -23,7 +23,7 @@ func TestTenantAttribute(t *testing.T) {
 		fix   string
 	}{
 		"administrators only": {says([]string{"admin"}, nil), OK, ""},
-		"nobody":              {says(nil, nil), OK, ""},
+		"no editor":           {says(nil, nil), OK, ""},
 		"users too":           {says([]string{"admin", "user"}, nil), Failed, "sso keycloak setup"},
 		"not declared": {says(nil, fault.New(fault.NotFound,
 			"not declared").WithHint("leadctl sso keycloak setup")), Failed, "sso keycloak setup"},
@@ -39,5 +39,5 @@ func TestTenantAttribute(t *testing.T) {
 	}
 	other := cfg // the cases above run when this function has returned
 	other.SSO.Issuer = "https://acme.auth0.com/"
-	require.Empty(t, checkTenantEditors(t.Context(), Options{Config: other}), "other providers have no such switch")
+	require.Empty(t, checkTenantEditors(t.Context(), Options{Config: other}), "only Keycloak is checked")
 }

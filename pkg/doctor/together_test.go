@@ -13,9 +13,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/doctor"
 )
 
-// What does not build on each other is asked at the same time: each of these servers answers only when all of them have
-// been asked. The order of the lines is the same as ever.
-func TestIndependentChecksRunTogether(t *testing.T) {
+// Independent checks run concurrently: each of these servers answers only when all of them were asked. The order of the
+// checks is fixed.
+func TestIndependentChecksRunConcurrently(t *testing.T) {
 	t.Parallel()
 	var asked sync.WaitGroup
 	slow := func() string {
@@ -27,14 +27,14 @@ func TestIndependentChecksRunTogether(t *testing.T) {
 			go func() { asked.Wait(); close(all) }()
 			select {
 			case <-all:
-				http.Error(w, "here, at last", http.StatusTeapot)
+				http.Error(w, "all were asked", http.StatusTeapot)
 			case <-r.Context().Done():
 			}
 		}))
 		t.Cleanup(server.Close)
 		return server.URL
 	}
-	env := map[string]string{"LEADCTL_ENV": "development", "POSTGRES_DSN": "postgres://nobody@127.0.0.1:1/none?connect_timeout=1",
+	env := map[string]string{"LEADCTL_ENV": "development", "POSTGRES_DSN": "postgres://user@127.0.0.1:1/none?connect_timeout=1",
 		"NEXIUS_ISSUER": slow(), "ODOO_SERVER_URL": slow(), "API_URL": slow()}
 	cfg, err := config.Load(config.Source{Dirs: []string{t.TempDir()},
 		Lookup: func(name string) (string, bool) { v, ok := env[name]; return v, ok }})
@@ -55,8 +55,6 @@ func TestIndependentChecksRunTogether(t *testing.T) {
 	require.Subset(t, names, []string{"odoo", "issuer", "register source"})
 	order := []string{"configuration", "postgresql", "migrations", "two tenants", "odoo", "issuer", "token",
 		"register source", "disk"}
-	require.True(t, slices.IsSortedFunc(order, func(a,
-		b string) int {
-		return slices.Index(names, a) - slices.Index(names, b)
-	}), "%v", names)
+	inReport := func(a, b string) int { return slices.Index(names, a) - slices.Index(names, b) }
+	require.True(t, slices.IsSortedFunc(order, inReport), "%v", names)
 }

@@ -18,12 +18,13 @@ import (
 	"github.com/leadctl/leadctl/pkg/wire"
 )
 
-// stuckSQL finds jobs that do not move by themselves: given up, waiting although they are due, running for longer than
-// any should, or tried again and again.
+// stuckSQL selects jobs that need attention: discarded, due but not started, running for too long, or retried five
+// times or more.
 const stuckSQL = `SELECT id, kind, state::text, attempt FROM ` + schema.JobsSchema + `.river_job
 	WHERE state = 'discarded' AND finalized_at > now() - interval '7 days'
 	OR state = 'available' AND scheduled_at < now() - interval '10 minutes'
-	OR state = 'running' AND attempted_at < now() - CASE kind WHEN 'acra_ingest' THEN interval '7 hours' ELSE interval '1 hour' END
+	OR state = 'running' AND attempted_at < now() -
+		CASE kind WHEN 'acra_ingest' THEN interval '7 hours' ELSE interval '1 hour' END
 	OR state = 'retryable' AND attempt >= 5
 	ORDER BY id`
 
@@ -34,8 +35,8 @@ type stuckJob struct {
 	Attempt int
 }
 
-// checkStuckJobs names each of the first ones. Those that were given up are tried again where that is allowed: a job looks
-// at what is there before it acts.
+// checkStuckJobs returns a check for each of the first stuck jobs. With Options.Fix it retries discarded jobs, which is
+// safe because jobs are idempotent.
 func checkStuckJobs(ctx context.Context, o Options, db *postgres.DB) []Check {
 	var found []stuckJob
 	err := db.InSystem(ctx, "doctor: jobs", func(ctx context.Context, tx postgres.SystemTx) error {
@@ -53,14 +54,14 @@ func checkStuckJobs(ctx context.Context, o Options, db *postgres.DB) []Check {
 	for i, j := range found {
 		if i == mostShown {
 			return append(checks, Check{Name: "jobs", State: Failed, Fact: fmt.Sprintf("%d more", len(found)-i),
-				Fix: "`leadctl jobs list`"})
+				Fix: "run `leadctl jobs list`"})
 		}
 		checks = append(checks, j.describeFault(ctx, o, db))
 	}
 	return checks
 }
 
-// mostShown bounds the lines about things of one kind.
+// mostShown is how many stuck jobs, or workspaces that refuse leadctl, the report lists.
 const mostShown = 10
 
 func (j stuckJob) describeFault(ctx context.Context, o Options, db *postgres.DB) Check {
@@ -68,17 +69,19 @@ func (j stuckJob) describeFault(ctx context.Context, o Options, db *postgres.DB)
 		j.State, j.Attempt)}
 	switch j.State {
 	case "available":
-		c.Fix = "nobody works it: start `leadctl serve`"
+		c.Fix = "no process works the queue: start `leadctl serve`"
 		if j.Kind == (acra.JobArgs{}).Kind() {
-			c.Fix += ", one without DISABLE_SCHEDULER"
+			c.Fix += " without DISABLE_SCHEDULER"
 		}
 	case "running":
-		c.Fix = fmt.Sprintf("is its process alive? End it, and the job goes on elsewhere within %s", jobs.RescueAfter)
+		c.Fix = fmt.Sprintf("end its process if it hangs; another process continues the job within %s",
+			jobs.RescueAfter)
 	case "retryable":
-		c.State, c.Fix = Warning, fmt.Sprintf("it is tried again by itself; `leadctl jobs show %d` says why it fails",
-			j.ID)
+		c.State = Warning
+		c.Fix = fmt.Sprintf("leadctl retries it; `leadctl jobs show %d` shows why it fails", j.ID)
 	default:
-		c.Fix = fmt.Sprintf("`leadctl jobs show %d` says why; then `leadctl jobs retry %[1]d`, or --fix", j.ID)
+		c.Fix = fmt.Sprintf("run `leadctl jobs show %d` for the reason, then `leadctl jobs retry %[1]d`, or use --fix",
+			j.ID)
 		if o.Fix {
 			return j.retryJob(ctx, db, o.By, c)
 		}
@@ -95,14 +98,14 @@ func (j stuckJob) retryJob(ctx context.Context, db *postgres.DB, by tenant.By, c
 		})
 	}
 	if err != nil {
-		c.Fact += ", and not to be tried again: " + err.Error()
+		c.Fact += "; the retry failed: " + err.Error()
 		return c
 	}
-	c.State, c.Fix = Fixed, fmt.Sprintf("it is tried again now; `leadctl jobs show %d` says how that goes", j.ID)
+	c.State, c.Fix = Fixed, fmt.Sprintf("leadctl retries it now; run `leadctl jobs show %d` for the result", j.ID)
 	return c
 }
 
-// checkRegister says how old the register is, and whether the companies have followed it.
+// checkRegister checks the age of the register. With Options.Fix it also updates the companies from the register.
 func checkRegister(ctx context.Context, o Options, db *postgres.DB) []Check {
 	age, err := acra.ReadAge(ctx, db)
 	c := fromError("register", err, "")
@@ -110,13 +113,13 @@ func checkRegister(ctx context.Context, o Options, db *postgres.DB) []Check {
 	switch old := time.Since(age.Current).Round(time.Minute); {
 	case err != nil:
 	case age.Current.IsZero():
-		c.State, c.Fact, c.Fix = Failed, "none was loaded", "leadctl acra ingest"
+		c.State, c.Fact, c.Fix = Failed, "the register was never loaded", "run `leadctl acra ingest`"
 	case old > limit:
-		c.State, c.Fact = Failed, fmt.Sprintf("last found to be as published %s ago", old)
-		c.Fix = "`leadctl acra status` says what the last run came to; then `leadctl acra ingest --resume`, or a " +
-			"`leadctl serve` that keeps the schedule"
+		c.State, c.Fact = Failed, fmt.Sprintf("last compared with the published one %s ago", old)
+		c.Fix = "run `leadctl acra status` for the result of the last run, then `leadctl acra ingest --resume`; " +
+			"`leadctl serve` without DISABLE_SCHEDULER ingests every day"
 	default:
-		c.Fact = strings.TrimSpace(fmt.Sprintf("as published %s ago %s", old, age.Released))
+		c.Fact = strings.TrimSpace(fmt.Sprintf("same as the published one %s ago %s", old, age.Released))
 	}
 	if c.State == Failed && o.Config.Development() {
 		c.State = Warning
@@ -133,14 +136,15 @@ func updateCompanies(ctx context.Context, db *postgres.DB) Check {
 	if err == nil {
 		done, err = wire.Companies(ctx, db, queue, acra.Report{NothingToDo: true})
 	}
-	c := fromError("companies", err, "follow the register")
+	c := fromError("companies", err, "same as the register")
 	if done.Added+done.Updated > 0 {
-		c.State, c.Fact = Fixed, fmt.Sprintf("follow the register: %d added, %d updated", done.Added, done.Updated)
+		c.State = Fixed
+		c.Fact = fmt.Sprintf("updated from the register: %d added, %d changed", done.Added, done.Updated)
 	}
 	return c
 }
 
-// checkPublisher asks the register's source whether it would answer an ingestion.
+// checkPublisher checks that the register's publisher answers.
 func checkPublisher(ctx context.Context, o Options) []Check {
 	released, err := wire.Register(o.Config, nil).Probe(ctx, o.Config.ACRA.ResourceIDs)
 	c := fromError("register source", err, strings.TrimSpace("answers; released "+released))
@@ -148,9 +152,10 @@ func checkPublisher(ctx context.Context, o Options) []Check {
 	case err == nil && released == "":
 		c.Fact = "answers"
 	case fault.Is(err, fault.NotFound):
-		c.Fix = "API_URL has to be the address of datastore_search, RESOURCE_ID a dataset of it (`leadctl config show`)"
+		c.Fix = "set API_URL to the address of datastore_search and RESOURCE_ID to a dataset there " +
+			"(see `leadctl config show`)"
 	}
-	c = c.orFix("does this machine reach API_URL? Behind a proxy set HTTPS_PROXY")
+	c = c.orFix("make API_URL reachable from this machine; behind a proxy set HTTPS_PROXY")
 	if c.State == Failed && o.Config.Development() {
 		c.State = Warning
 	}
