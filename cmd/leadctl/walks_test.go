@@ -144,7 +144,8 @@ func readWalks(t *testing.T, page string) (walks []walkBlock) {
 
 func readStep(t *testing.T, at, line string) walkStep {
 	t.Helper()
-	form := regexp.MustCompile(`^( *)(?:(→)|⇢ (row|job|interface|field|template))? ?((?:cmd|pkg)/\S+\.(?:go|html))(?: +([A-Za-z][\w.]*))?(?:  .*)?$`)
+	form := regexp.MustCompile(`^( *)(?:(→)|⇢ (row|job|interface|field|template))? ?` +
+		`((?:cmd|pkg)/\S+\.(?:go|html))(?: +([A-Za-z][\w.]*))?(?:  .*)?$`)
 	found := form.FindStringSubmatch(line)
 	require.NotNil(t, found, "%s: not [→ | ⇢ kind] file function  remark", at)
 	kind := found[3]
