@@ -1,6 +1,7 @@
 package acra_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -225,6 +226,26 @@ func testShrunkSource(t *testing.T) {
 	require.Zero(t, rep.Absent)
 	require.Zero(t, absent(), "the rows are present again")
 	require.EqualValues(t, 3000, rep.Unchanged)
+}
+
+// Companies that earlier runs marked absent do not make a later run implausible: it marks the newly missing ones, and
+// has no note.
+func TestAbsentCompaniesAddUp(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	text, _ := generate(t, 3000, acragen.Options{})
+	site := collection(t, text, 1)
+	lines := strings.SplitAfter(string(site.Datasets[0].CSV), "\n")
+	ingest(t, db, bulkOptions(site))
+	for i, missing := range []int{100, 101, 101, 200} {
+		rest := append([]string{lines[0]}, lines[1+missing:]...)
+		site.Datasets[0].CSV, site.Datasets[0].Updated = []byte(strings.Join(rest, "")), fmt.Sprint("2026-10-0", 1+i)
+		rep := ingest(t, db, bulkOptions(site))
+		require.EqualValues(t, missing, rep.Absent)
+		require.Empty(t, rep.Detail.Notes, "%d companies missing", missing)
+		require.EqualValues(t, missing, queryOne[int64](t, db.Owner,
+			`SELECT count(*) FROM staging_acra_companies WHERE absent_since IS NOT NULL`))
+	}
 }
 
 // A source of half the size is compared with the last complete run, also when a partial run came in between.

@@ -137,10 +137,11 @@ func publishChanges(ctx context.Context, tx postgres.SystemTx, r *Run) (updated 
 }
 
 // markAbsent marks the companies that a complete run did not find, and unmarks those that it found again. It deletes
-// nothing. When implausibly many are missing, it marks none and adds a note to the run.
+// nothing. When more than 5 % of the unmarked companies are missing, it marks none and adds a note to the run.
+// Companies that an earlier run marked do not count for that: they are missing from every later run too.
 func (in *ingestion) markAbsent(ctx context.Context, tx postgres.SystemTx, r *Run, filtered bool) error {
 	var gone, back []string
-	var present int64
+	var missing, unmarked int64 // of the companies without a mark: how many the run did not find, and all
 	where := `true`
 	args := []any{}
 	if filtered {
@@ -153,26 +154,29 @@ func (in *ingestion) markAbsent(ctx context.Context, tx postgres.SystemTx, r *Ru
 	var uen string
 	var marked bool
 	_, err = pgx.ForEachRow(rows, []any{&uen, &marked}, func() error {
-		present++
-		switch here := in.seen.hasUEN(uen); {
+		here := in.seen.hasUEN(uen)
+		if !here {
+			r.Absent++
+		}
+		if !marked {
+			unmarked++
+		}
+		switch {
 		case here && marked:
 			back = append(back, uen)
 		case !here && !marked:
-			r.Absent++
-			if len(gone) < maxGone {
+			if missing++; len(gone) < maxGone {
 				gone = append(gone, uen)
 			}
-		case !here:
-			r.Absent++
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if int64(len(gone)) < r.Absent/2 || len(gone) > 100 && int64(len(gone)) > present/20 {
+	if missing > 100 && missing > unmarked/20 {
 		r.Detail.Notes = append(r.Detail.Notes, fmt.Sprintf(
-			"%d of %d companies are not in the source: implausibly many, none was marked absent", r.Absent, present))
+			"%d of %d companies are not in the source: implausibly many, none was marked absent", missing, unmarked))
 		gone = nil
 	}
 	if len(gone)+len(back) == 0 {
@@ -187,7 +191,7 @@ func (in *ingestion) markAbsent(ctx context.Context, tx postgres.SystemTx, r *Ru
 	return err
 }
 
-// maxGone bounds the number of companies that one run marks absent.
+// maxGone bounds the number of companies that one run marks absent. The next complete run marks the rest.
 const maxGone = 150_000
 
 func lowerAll(list []string) []string {
