@@ -26,7 +26,6 @@ type rig struct {
 	db     *pgtest.DB
 	stand  *odootest.Server
 	server *odoo.Server
-	keyset []byte
 }
 
 var tester = tenant.By{Actor: "test", RequestID: "req-1"}
@@ -43,9 +42,11 @@ func newRig(t *testing.T) *rig {
 	require.NoError(t, err)
 	keyset, err := secret.Generate()
 	require.NoError(t, err)
-	r := &rig{db: pgtest.New(t), stand: stand, server: server, keyset: keyset}
-	r.Service = &workspace.Service{DB: r.db.App, Keys: parsed(t, keyset), Odoo: r.provisioner(t), BaseURL: web.URL,
-		Prefix: "t", Log: logging.Discard()}
+	keys, err := secret.Parse(keyset)
+	require.NoError(t, err)
+	r := &rig{db: pgtest.New(t), stand: stand, server: server}
+	r.Service = &workspace.Service{DB: r.db.App, Keys: keys, Odoo: r.provisioner(t), BaseURL: web.URL, Prefix: "t",
+		Log: logging.Discard()}
 	return r
 }
 
@@ -64,13 +65,6 @@ func (r *rig) restarted(t *testing.T) *workspace.Service {
 	again := *r.Service
 	again.Odoo = r.provisioner(t)
 	return &again
-}
-
-func parsed(t *testing.T, keyset []byte) *secret.Keyring {
-	t.Helper()
-	keys, err := secret.Parse(keyset)
-	require.NoError(t, err)
-	return keys
 }
 
 func (r *rig) inSystem(t *testing.T, fn func(context.Context, postgres.SystemTx) error) {
