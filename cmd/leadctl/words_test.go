@@ -26,13 +26,9 @@ func pending() []string {
 
 		".ci",
 
-		"cmd/leadctl",
-
 		"docs",
 
 		"packaging",
-
-		"pkg/doctor",
 
 		"pkg/odoo/crm",
 
