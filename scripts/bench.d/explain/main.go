@@ -218,7 +218,7 @@ func printPlans(ctx context.Context, owner *pgx.Conn, db *postgres.DB) error {
 			at).Scan(&text); err != nil {
 			return err
 		}
-		fmt.Printf("\n### %s\n\n", w.name)
+		fmt.Printf("\n## %s\n\n", w.name)
 		for _, plan := range parsePlans(text) {
 			fmt.Printf("```\n%s```\n", plan)
 		}
@@ -249,9 +249,39 @@ func parsePlans(log string) (out []string) {
 			flush()
 		case inside || strings.Contains(line, "(cost="):
 			inside = true
-			plan.WriteString(strings.TrimPrefix(line, "\t"))
+			plan.WriteString(wrapLine(strings.TrimPrefix(line, "\t")))
 		}
 	}
 	flush()
 	return out
+}
+
+// planWidth is the number of columns that a line of the document may have.
+const planWidth = 160
+
+// wrapLine breaks a longer line of a plan before AND, OR, the actual times or, failing these, another word. It indents
+// the other parts deeper than the first.
+func wrapLine(line string) string {
+	indent := strings.Repeat(" ", len(line)-len(strings.TrimLeft(line, " "))+4)
+	var wrapped strings.Builder
+	for rest := line; ; {
+		if len(strings.TrimRight(rest, "\n")) <= planWidth {
+			wrapped.WriteString(rest)
+			return wrapped.String()
+		}
+		head, text := rest[:planWidth+1], len(rest)-len(strings.TrimLeft(rest, " "))
+		at := -1
+		for _, before := range []string{" AND ", " OR ", " (actual "} {
+			at = max(at, strings.LastIndex(head, before))
+		}
+		if at <= text {
+			at = strings.LastIndex(head, " ")
+		}
+		if at <= text {
+			wrapped.WriteString(rest)
+			return wrapped.String()
+		}
+		wrapped.WriteString(rest[:at] + "\n")
+		rest = indent + rest[at+1:]
+	}
 }
