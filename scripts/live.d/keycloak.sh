@@ -17,8 +17,8 @@ keycloak_install() { install_once "${keycloak_recipe[@]}"; }
 keycloak_fill() {
 	local dir=$1 version=$2 port work=$1/first
 	mkdir "$dir/m2"
-	run_logged maven env -C "$dir/m2" mvn -B -q dependency:unpack -Dmaven.repo.local="$dir/m2" -DoutputDirectory="$dir" \
-		-Dartifact="org.keycloak:keycloak-quarkus-dist:$version:zip"
+	run_logged maven env -C "$dir/m2" mvn -B -q dependency:unpack -Dmaven.repo.local="$dir/m2" \
+		-DoutputDirectory="$dir" -Dartifact="org.keycloak:keycloak-quarkus-dist:$version:zip"
 	rm -rf "$dir/m2"
 	mv "$dir/keycloak-$version" "$work"
 	chown -R nobody:nogroup "$work"
