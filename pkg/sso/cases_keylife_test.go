@@ -56,7 +56,7 @@ func keyLifeCases() map[string]func(*testing.T) {
 		},
 		"A-034": publishedVectors,
 		"A-112": providerHangs,
-		"D-060": func(t *testing.T) { // trouble at the provider under load: both of these cases
+		"D-060": func(t *testing.T) { // the provider fails under load: both of these cases
 			t.Run("failing", providerDownWhileWarm)
 			t.Run("slow", providerHangs)
 		},

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// otherPackages returns the cases that need a request, a browser, the database or a whole process, by the package whose
-// tests run them. Some of them have a part here, too.
+// otherPackages returns the cases that need a request, a browser, the database or a whole process. The key is the
+// package whose tests run them. Some of them have a part here, too.
 func otherPackages() map[string][]int {
 	return map[string][]int{
 		"httpapi": {

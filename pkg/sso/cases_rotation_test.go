@@ -29,7 +29,7 @@ func rotationUnderLoad(t *testing.T) {
 	signWith := func(key *rsa.PrivateKey, kid string) string {
 		return sign(key, "RS256", header("kid", `"`+kid+`"`), claims)
 	}
-	k3 := f.attacker // a key like any other once it is published
+	k3 := f.attacker // a valid key once it is published
 	tokens := []string{signWith(f.k1, "k1"), signWith(f.k2, "k2"), signWith(k3, "k3")}
 	sets := [][]map[string]json.RawMessage{
 		{jwk(f.k1, "k1")}, {jwk(f.k1, "k1"), jwk(f.k2, "k2")}, {jwk(f.k2, "k2"), jwk(k3, "k3")},

@@ -5,7 +5,7 @@ import "strings"
 // clientPlaceholder is a step of a path that stands for each configured client and audience.
 const clientPlaceholder = "<client>"
 
-// ClaimPaths are the claims that hold tenant and roles. A path is a claim's name, or names joined
+// ClaimPaths are the claims that contain tenant and roles. A path is a claim's name, or names joined
 // by dots for a member of an object claim (realm_access.roles). A path that contains "://" is one
 // name, including its dots (https://claims/roles). The step <client> stands for each configured
 // client and audience (resource_access.<client>.roles).

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// The functions in this file say, for Explain, what a check that passed has found.
+// The functions in this file return what a passed check has found. Explain shows it.
 
 func describeStructure(_ *Verifier, in *inspection) string {
 	return fmt.Sprintf("a signed JWT of %d bytes", len(in.raw))

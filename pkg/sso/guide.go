@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Product is the software of an issuer, as far as its URL shows it. It is used in hints only, which name the product's
-// pages and fields; it has no effect on the verification of tokens.
+// Product is the software of an issuer, guessed from its URL. Only hints use it, to name the product's pages and
+// fields. It has no effect on the verification of tokens.
 type Product string
 
-// Products that have hints of their own.
+// The products with their own hints.
 const (
 	Keycloak Product = "Keycloak"
 	Okta     Product = "Okta"
@@ -37,18 +37,18 @@ func ProductOf(issuer string) Product {
 	return Other
 }
 
-// audienceHint says how to add audience to the aud of client's tokens. client is "" if the token has no azp.
+// audienceHint returns how to add audience to the aud of client's tokens. client is "" if the token has no azp.
 func (p Product) audienceHint(audience, client string) string {
-	whose := "the client"
+	clientText := "the client"
 	if client != "" {
-		whose = "client " + quote(client)
+		clientText = "client " + quote(client)
 	}
 	switch p {
 	case Keycloak:
 		return fmt.Sprintf("if %s belongs to this installation, open Clients, %s, Client scopes and add `leadctl` as "+
 			"a default scope (`leadctl sso keycloak setup` creates it): its mapper `leadctl audience` adds %s; "+
 			"otherwise sign in with a client that has this scope",
-			whose, strings.TrimPrefix(whose, "client "), audience)
+			clientText, strings.TrimPrefix(clientText, "client "), audience)
 	case Okta:
 		return fmt.Sprintf("under Security, API, Authorization Servers, set the audience to %s; "+
 			"tokens of the org's own authorization server are not for APIs", audience)
@@ -56,7 +56,7 @@ func (p Product) audienceHint(audience, client string) string {
 		return fmt.Sprintf("send audience=%s at sign-in: it is the API's Identifier under Applications, APIs", audience)
 	}
 	return fmt.Sprintf("configure the identity provider to add %s to aud for %s, "+
-		"or set NEXIUS_AUDIENCE to the aud that it sends", audience, whose)
+		"or set NEXIUS_AUDIENCE to the aud that it sends", audience, clientText)
 }
 
 func (p Product) tenantHint() string {
@@ -86,7 +86,7 @@ func (p Product) rolesHint() string {
 		return "add a post-login Action that calls " +
 			`api.idToken.setCustomClaim("https://claims/roles", event.authorization.roles) and the same on api.accessToken`
 	}
-	return "configure the identity provider to add the claim roles, a list of viewer, ops or admin, spelled exactly so"
+	return "configure the identity provider to add the claim roles, a list of viewer, ops or admin in lower case"
 }
 
 func (p Product) emailHint() string {

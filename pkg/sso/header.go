@@ -15,7 +15,7 @@ type header struct {
 	isAccessToken bool   // by its typ (RFC 9068)
 }
 
-// refusedHeaders returns the members that change how a token is read, or contain or name a key. leadctl
+// refusedHeaders returns the forbidden members. They change how a token is read, or they contain or name a key. leadctl
 // needs none of them.
 func refusedHeaders() []string { return headerNames()[3:] }
 
@@ -74,6 +74,6 @@ func readType(m members) (access bool, refused *TokenError) {
 	case ok && slices.Contains([]string{"at+jwt", "application/at+jwt"}, typ):
 		return true, nil
 	}
-	return false, refuse(ReasonTokenKind, "header typ %s: must be that of an access or ID token", quote(typ)).
+	return false, refuse(ReasonTokenKind, "header typ %s: must be JWT or at+jwt", quote(typ)).
 		withHint("send the access token or the ID token, not a logout, DPoP or event token")
 }

@@ -29,7 +29,7 @@ type answer struct {
 	wait   <-chan struct{} // delays the response until it is closed
 }
 
-// idp is an identity provider that counts its requests and whose responses can be changed.
+// idp is an identity provider that counts its requests. Tests can change its responses.
 type idp struct {
 	*httptest.Server
 	mu      sync.Mutex
@@ -217,7 +217,7 @@ func (f *fixture) refused(t testing.TB, raw string, reason sso.Reason) {
 	require.Equal(t, reason, why.Reason, why.Detail)
 	require.Equal(t, 401, fault.HTTPStatus(err))
 	require.Equal(t, "bearer token not accepted", fault.Text(err))
-	require.Empty(t, fault.Hint(err), "a hint would tell callers the reason")
+	require.Empty(t, fault.Hint(err), "a hint would show callers the reason")
 	if sig := raw[strings.LastIndexByte(raw, '.')+1:]; len(sig) > 20 {
 		require.NotContains(t, err.Error()+why.Hint, sig, "the message contains the signature")
 	}

@@ -26,7 +26,7 @@ type Key struct {
 	Bits      int    // size of modulus or field; 0 if the key cannot be parsed
 	Unusable  string // why the key verifies no tokens; "" for a usable key
 
-	Since time.Time // start of its certificate's validity, which is when the provider made the key; zero without one
+	Since time.Time // start of its certificate's validity, near the key's creation; zero without a certificate
 
 	publicKey any
 }
@@ -92,8 +92,7 @@ func parseKey(entry jsontext.Value, algorithms []string) Key {
 	return k
 }
 
-// certificateStart returns when the validity of the key's certificate starts. It is only shown to people;
-// nothing depends on it.
+// certificateStart returns when the validity of the key's certificate starts. It is for display only.
 func certificateStart(m members) time.Time {
 	if !m.hasMember("x5c") {
 		return time.Time{}
@@ -124,7 +123,7 @@ func useProblem(m members, k Key) string {
 	case k.Type == "oct":
 		return "a symmetric key must not be published"
 	case m.hasMember("d") || m.hasMember("k"):
-		return "its private part is published: the provider must replace this key"
+		return "its private part is published; the provider must replace this key"
 	case m.hasMember("use") && k.Use != "sig":
 		return "use " + quote(k.Use) + ": must be sig"
 	case m.hasMember("key_ops") && !allowsVerify(m.memberValue("key_ops")):
@@ -184,7 +183,7 @@ func strengthProblem(k Key, algorithms []string) string {
 			return ""
 		}
 	}
-	return "suits none of the algorithms " + strings.Join(algorithms, ", ")
+	return "works with none of the algorithms " + strings.Join(algorithms, ", ")
 }
 
 // canVerify reports whether the key can verify alg, by its own alg member, its type and its curve.

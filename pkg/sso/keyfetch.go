@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// keyFetch is one fetch that any number of requests can wait for.
+// keyFetch is one fetch of the keys. Any number of requests can wait for it.
 type keyFetch struct {
 	done chan struct{}
 	err  error // set before done is closed

@@ -18,8 +18,8 @@ const (
 	maxRetryDelay      = 4 * time.Second
 )
 
-// keySet holds the issuer's keys. It fetches them on first use and again when they are old, but only when a request
-// needs them.
+// keySet holds the issuer's keys. It fetches them only when a request needs them: on first use, and again when they are
+// old.
 //
 // Before the keys expire, a fetch runs in the background, so that requests do not wait for a slow provider. After they
 // have expired, requests wait for the fetch. While the provider is down, the expired keys are used until maxStaleAge.
@@ -81,7 +81,7 @@ func (s *keySet) keyAge() (time.Duration, bool) {
 // candidateKeys returns the keys that may have signed a token with header h. It fails if there are none.
 func (s *keySet) candidateKeys(ctx context.Context, h header) ([]Key, error) {
 	set, err := s.currentKeys(ctx)
-	for range 2 { // a fetch that was already running may have read the keys before this one was published
+	for range 2 { // a fetch that was already running may have missed a key published meanwhile
 		if err != nil {
 			return nil, err
 		}
@@ -180,8 +180,8 @@ func (s *keySet) unavailableLocked(now time.Time) error {
 	return err
 }
 
-// fetchAfterMiss fetches the keys because seen lacks a kid. It returns false at once if the last such fetch was too
-// recent or the provider is known to be down.
+// fetchAfterMiss fetches the keys because seen lacks a kid. It returns false at once if the last fetch for an unknown
+// kid was too recent, or if the last fetch failed and its retry delay has not passed.
 func (s *keySet) fetchAfterMiss(ctx context.Context, seen *keySnapshot) (*keySnapshot, bool) {
 	s.mu.Lock()
 	if s.latest != seen {

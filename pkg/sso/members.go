@@ -49,7 +49,7 @@ func syntaxError(raw []byte) error {
 	return errors.New("text after the JSON value")
 }
 
-// checkDepthAndNUL rejects two things that JSON allows and no token may contain: deep nesting and \u0000.
+// checkDepthAndNUL rejects deep nesting and \u0000, which JSON allows but leadctl does not.
 func checkDepthAndNUL(raw []byte) error {
 	depth := 0
 	for i := 0; i < len(raw); i++ {
@@ -71,7 +71,8 @@ func checkDepthAndNUL(raw []byte) error {
 	return nil
 }
 
-// containsNUL reports whether a JSON string contains \u0000. A backslash before it makes it plain text.
+// containsNUL reports whether a JSON string contains the escape \u0000. The text \\u0000 is an escaped backslash, not
+// NUL.
 func containsNUL(text []byte) bool {
 	for i := 0; i < len(text); i++ {
 		if text[i] != '\\' {

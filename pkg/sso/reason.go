@@ -6,7 +6,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Reason is a stable word for why a token is refused. It appears in the log and in `leadctl sso whoami`. Remote callers
+// Reason is a stable code for why a token is refused. It appears in the log and in `leadctl sso whoami`. Remote callers
 // never see it: to them all refusals look the same.
 type Reason string
 

@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// registeredNames returns the claims with a fixed meaning. A member whose name differs from one of them only by letter
-// case is refused, because a less strict reader would take it for the claim.
+// registeredNames returns the claims with a fixed meaning. A member whose name differs from one of these only by
+// letter case is refused, because a less strict parser would read it as the claim.
 func registeredNames() []string {
 	return []string{
 		"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "azp", "typ", "events", "cnf", "nonce", "at_hash", "sid",

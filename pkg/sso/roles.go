@@ -8,7 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Role is what a caller may do. Names must match exactly: "Admin" and "admin " are no roles.
+// Role determines what a caller may do. Names must match exactly: "Admin" and "admin " are not roles.
 type Role string
 
 // The roles. Each includes the ones before it.
@@ -32,7 +32,7 @@ func (r Role) AtLeast(least Role) bool { return least.Valid() && r.rank() >= lea
 // roleSet is the union of all configured roles claims of a token.
 type roleSet struct {
 	roles   []Role
-	ignored []string // names that are no leadctl roles
+	ignored []string // names that are not leadctl roles
 	present bool
 	sources []claimPath // the claims that contain any name
 }

@@ -176,7 +176,8 @@ func checkTenant(_ context.Context, v *Verifier, in *inspection) error {
 		return &advice{in.id.Tenant.detail, "requests get 403 TENANT_INVALID; " +
 			"send one tenant number or external id, the same in every claim: " + hint}
 	case TenantAbsent:
-		return &advice{"no tenant claim: the user's membership decides", "to add the tenant to the token: " + hint}
+		return &advice{"no tenant claim: the tenant of the user's membership applies",
+			"to add the tenant to the token: " + hint}
 	}
 	return nil
 }
@@ -186,7 +187,7 @@ func checkRoles(_ context.Context, v *Verifier, in *inspection) error {
 	in.roleClaims = set
 	in.id.Roles, in.id.RolesClaimPresent, in.id.RolesErr, in.id.OtherRoles = set.roles, set.present, err, set.ignored
 	forbid := func(detail string) error { return &advice{detail, "requests get 403: " + v.product.rolesHint()} }
-	const stored, none = "the user's stored roles apply", "none of them a leadctl role"
+	const stored, none = "the user's stored roles apply", "no leadctl role among them"
 	found := "no roles claim"
 	switch {
 	case err != nil:

@@ -11,10 +11,10 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// TenantKind is how a token names a tenant.
+// TenantKind is the form in which a token names a tenant.
 type TenantKind uint8
 
-// The kinds.
+// The kinds of tenant claim.
 const (
 	TenantAbsent     TenantKind = iota // every tenant claim is missing, null or ""
 	TenantNumber                       // a positive number of up to 18 digits, without leading zeros
@@ -65,13 +65,13 @@ const (
 	externalForm = `^[A-Za-z][A-Za-z0-9_-]{0,62}$`
 )
 
-// placeholderNames returns words that a broken claim mapper sends for a missing value. If they were accepted, users of
-// different companies would share a tenant.
+// placeholderNames returns words that a misconfigured claim mapper sends for a missing value. leadctl rejects them,
+// because otherwise users of different companies would share a tenant.
 func placeholderNames() []string {
 	return []string{"null", "nil", "none", "undefined", "nan", "true", "false", "all", "public"}
 }
 
-// tenantReader reads tenant claims. It holds its compiled patterns, so that they are compiled once per verifier.
+// tenantReader reads tenant claims. It compiles its patterns once per verifier.
 type tenantReader struct {
 	number, external *regexp.Regexp
 	paths            []claimPath
@@ -97,7 +97,7 @@ func (t tenantReader) readTenant(c members) TenantClaim {
 		case found.Kind == TenantAbsent:
 			found = next
 		case found.Value != next.Value:
-			return invalidTenant(p, "names another tenant than claim "+found.Source)
+			return invalidTenant(p, "names a different tenant than claim "+found.Source)
 		}
 	}
 	return found
@@ -133,7 +133,7 @@ func (t tenantReader) classifyTenant(p claimPath, s string) TenantClaim {
 	case t.external.MatchString(s):
 		return TenantClaim{Kind: TenantExternalID, Value: s, Source: p.String()}
 	}
-	return invalidTenant(p, quote(s)+" is no tenant number and no external id")
+	return invalidTenant(p, quote(s)+" is neither a tenant number nor an external id")
 }
 
 func invalidTenant(p claimPath, why string) TenantClaim {

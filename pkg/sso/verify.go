@@ -1,4 +1,4 @@
-// Package sso verifies bearer tokens: it turns a token into an Identity, or into the reason why it is refused.
+// Package sso verifies bearer tokens. It returns the Identity in a token, or the reason why the token is refused.
 //
 // It owns the strict parsing of tokens, the issuer's keys and their renewal, the order of the roles, and the
 // explanation of every refusal. It does not own HTTP: package httpapi takes the token from the request, and package
@@ -46,9 +46,8 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 // Close stops a running fetch of the keys and closes idle connections. The Verifier must not be used afterwards.
 func (v *Verifier) Close() { v.keys.close() }
 
-// ChecksAudience reports whether the aud of tokens is checked. It is false if neither audiences nor
-// clients are configured: then tokens of every client of the issuer are accepted, for which `serve` logs a
-// warning and `doctor` fails.
+// ChecksAudience reports whether the aud of tokens is checked. It is false if neither audiences nor clients are
+// configured. Then tokens of every client of the issuer are accepted, `serve` logs a warning and `doctor` fails.
 func (v *Verifier) ChecksAudience() bool { return len(v.cfg.Audiences) > 0 }
 
 // Ready reports whether tokens can be verified now; it fetches the keys first if needed. It returns fault.Unavailable
