@@ -2,8 +2,8 @@
 // clients, mappers, roles, the user attribute tenant_id, and each user's tenant and roles.
 //
 // It owns what the realm must contain (setup.go and the files beside it) and the settings that result from it (env.go).
-// Package sso verifies the realm's tokens. The package calls a dozen endpoints with net/http: the client libraries for
-// this API bring HTTP stacks of their own, and none of them can edit the user profile, which must declare tenant_id.
+// Package sso verifies the realm's tokens. The package calls a dozen endpoints with net/http. The client libraries for
+// this API use their own HTTP stacks, and none can edit the user profile, which must declare tenant_id.
 package keycloak
 
 import (
@@ -47,9 +47,9 @@ const (
 	maxResponse    = 8 << 20
 )
 
-// Connect signs in to the admin API. Faults: Invalid for a malformed URL or one
-// that would send the password in the clear, Unauthenticated for wrong credentials,
-// NotFound for an unknown realm, Unavailable when Keycloak does not answer.
+// Connect signs in to the admin API. Faults: Invalid for a malformed URL or one that would send the password without
+// encryption, Unauthenticated for wrong credentials, NotFound for an unknown realm, Unavailable when Keycloak does not
+// answer.
 func Connect(ctx context.Context, access Access) (*Admin, error) {
 	base, err := checkURL(access)
 	if err != nil {
@@ -127,8 +127,8 @@ func (a *Admin) signIn(ctx context.Context) error {
 	return err
 }
 
-// callAPI sends in as JSON and decodes the response into out; both may be nil. It returns
-// the id of a created resource. It signs in again, once, when the access token has expired.
+// callAPI sends in as JSON and decodes the response into out; both may be nil. It returns the id of a created resource.
+// When the access token has expired, it signs in again once.
 // Faults: Denied for missing rights, NotFound, Conflict, Unprocessable, Unavailable.
 func (a *Admin) callAPI(ctx context.Context, method, path string, in, out any) (id string, err error) {
 	for canRetry := true; ; canRetry = false {

@@ -16,7 +16,7 @@ type apiError struct {
 	message      string
 }
 
-// Error returns method, path, status and Keycloak's message. It contains nothing of the request's body.
+// Error returns method, path, status and Keycloak's message. It does not contain the request's body.
 func (r *apiError) Error() string {
 	return fmt.Sprintf("Keycloak: %s %s: status %d: %s", r.method, r.path, r.status, r.message)
 }

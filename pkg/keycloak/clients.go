@@ -33,14 +33,14 @@ func (s *setup) ensureClient(ctx context.Context, r sso.Registration, kind strin
 	})
 }
 
-// isWildcardRedirect reports whether a redirect URI matches more than one page of a host. It does not count a loopback
-// address, which is the user's own machine, nor a relative URI.
+// isWildcardRedirect reports whether a redirect URI matches more than one page of a host. It is false for a loopback
+// address, which is the user's own machine, and for a relative URI.
 func isWildcardRedirect(uri string) bool {
 	return strings.HasSuffix(uri, "*") && !strings.HasPrefix(uri, "http://127.0.0.1/") && !strings.HasPrefix(uri, "/")
 }
 
-// ensureUIClient creates or updates the client of web UI, API and console, and leadctl's roles,
-// which are roles of this client.
+// ensureUIClient creates or updates the client of web UI, API and console. It also creates leadctl's roles, which
+// belong to this client.
 func (s *setup) ensureUIClient(ctx context.Context) (id string, err error) {
 	r := s.Addresses.RegisterUI(s.Client)
 	id, err = s.ensureClient(ctx, r, "confidential, code and PKCE", rep{
@@ -130,7 +130,7 @@ func (s *setup) ensureRoleScope(ctx context.Context, cli, ui string) error {
 	return err
 }
 
-// onlyLeadctlRoles returns those of list that are leadctl's roles.
+// onlyLeadctlRoles returns leadctl's roles in list.
 func onlyLeadctlRoles(list []rep) (out []rep) {
 	for _, r := range list {
 		if sso.Role(r.stringMember("name")).Valid() {

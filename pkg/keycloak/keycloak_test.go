@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const password = "the administrator's password"
 
-// server imitates Keycloak's admin API at its edges: sign-in, expiry and errors. The live tests cover a whole realm.
+// server imitates parts of Keycloak's admin API: sign-in, expiry and errors. The live tests cover a whole realm.
 type server struct {
 	*httptest.Server
 	mu      sync.Mutex
@@ -156,7 +156,7 @@ func TestAPIErrors(t *testing.T) {
 	require.Equal(t, fault.Unavailable, fault.KindOf(err))
 }
 
-// TestDryRunWithoutRealm: for a missing realm the plan is complete, and the dry run reads nothing but the realm.
+// TestDryRunWithoutRealm: for a missing realm the plan is complete, and the dry run reads only the realm.
 func TestDryRunWithoutRealm(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, func(w http.ResponseWriter, _ *http.Request) { writeError(w, 404, `{}`) })

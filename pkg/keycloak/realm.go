@@ -36,9 +36,9 @@ func (s *setup) ensureRealm(ctx context.Context) error {
 	return err
 }
 
-// ensureTenantAttribute declares the attribute tenant_id, editable by administrators
-// only. Since Keycloak 24 the realm silently drops attributes that its user profile
-// does not declare. If users could edit it, they could choose their tenant.
+// ensureTenantAttribute declares the attribute tenant_id, editable by administrators only. If users could edit it, they
+// could choose their tenant. Since Keycloak 24 a realm silently drops attributes that its user profile does not
+// declare.
 func (s *setup) ensureTenantAttribute(ctx context.Context) error {
 	path := s.realmPath + "/users/profile"
 	profile := rep{}
@@ -62,17 +62,17 @@ func (s *setup) ensureTenantAttribute(ctx context.Context) error {
 	default:
 		attributes[at] = merged
 	}
-	if who := attributeEditors(have); slices.ContainsFunc(who, isNotAdmin) {
-		s.addWarning("users may edit %s themselves (editors: %s) and so choose their tenant, "+
-			"until setup writes the change", tenantAttribute, strings.Join(who, ", "))
+	if editors := attributeEditors(have); slices.ContainsFunc(editors, isNotAdmin) {
+		s.addWarning("users can edit %s (editors: %s) and thus choose their tenant "+
+			"until setup writes the change", tenantAttribute, strings.Join(editors, ", "))
 	}
 	profile["attributes"] = attributes
 	_, err := s.applyChange(ctx, http.MethodPut, path, profile, c)
 	return err
 }
 
-// findTenantAttribute finds tenant_id among the attributes of
-// a user profile, at index at; have is nil if it is missing.
+// findTenantAttribute finds tenant_id among the attributes of a user profile, at index at. If it is missing, have is
+// nil.
 func findTenantAttribute(profile rep) (attributes []any, at int, have rep) {
 	attributes, _ = profile["attributes"].([]any)
 	for i, a := range attributes {
@@ -83,9 +83,9 @@ func findTenantAttribute(profile rep) (attributes []any, at int, have rep) {
 	return attributes, at, have
 }
 
-// TenantEditors returns the groups that may edit a user's tenant_id: "admin" alone
-// is safe; with "user", users can choose their tenant. It fails with NotFound for
-// a realm that does not declare the attribute or is older than Keycloak 24.
+// TenantEditors returns the groups that may edit a user's tenant_id. Only "admin" alone is safe: with "user", users can
+// choose their tenant. It fails with NotFound for a realm that does not declare the attribute or is older than Keycloak
+// 24.
 func (a *Admin) TenantEditors(ctx context.Context, realm string) ([]string, error) {
 	profile := rep{}
 	found, err := a.readIfExists(ctx, "/"+url.PathEscape(realm)+"/users/profile", &profile)
@@ -111,10 +111,10 @@ func attributeEditors(attribute rep) (editors []string) {
 	return editors
 }
 
-func isNotAdmin(who string) bool { return who != "admin" }
+func isNotAdmin(group string) bool { return group != "admin" }
 
-// wantedTenantAttribute returns the declaration of a new
-// attribute. For an existing one it returns the permissions only.
+// wantedTenantAttribute returns the declaration of a new attribute. For an existing one it returns only the
+// permissions.
 func wantedTenantAttribute(have rep) rep {
 	rights := rep{"view": atLeast{"admin"}, "edit": exactly{"admin"}}
 	if have != nil {

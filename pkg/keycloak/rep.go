@@ -12,17 +12,17 @@ import (
 // Members that leadctl does not know are sent back unchanged.
 type rep map[string]any
 
-// stringMember returns the member as a string, or "" if it is missing or no string.
+// stringMember returns the member as a string, or "" if it is missing or not a string.
 func (r rep) stringMember(name string) string {
 	s, _ := r[name].(string)
 	return s
 }
 
-// Wanted values of list members.
+// The types of wanted list members.
 type (
 	atLeast       []string // a list with these elements and possibly others
 	exactly       []string // a list of these elements, in any order
-	joinedAtLeast []string // one string of elements joined by listSeparator, these and possibly others
+	joinedAtLeast []string // a string of elements joined by listSeparator: these and possibly others
 )
 
 const listSeparator = "##"
@@ -71,7 +71,7 @@ func mergeValue(have, want any) any {
 	return want
 }
 
-// appendMissing returns a copy of have with those elements of want that it lacks.
+// appendMissing returns a copy of have followed by the elements of want that it lacks.
 func appendMissing(have, want []string) []string {
 	out := slices.Clone(have)
 	for _, w := range want {

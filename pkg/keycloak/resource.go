@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// resource is one resource of the realm, as it is and as it should be.
+// resource is one resource of the realm, with its current and its wanted state.
 type resource struct {
 	kind, name     string
 	have           rep // nil if it does not exist
@@ -16,8 +16,8 @@ type resource struct {
 	detail         string // describes a new resource in the plan
 }
 
-// ensureResource creates or updates a resource if needed and adds a line to
-// the plan. It returns the resource's id, or "" if a dry run would create it.
+// ensureResource creates or updates a resource if needed and adds a line to the plan. It returns the resource's id, or
+// "" if a dry run would create it.
 func (s *setup) ensureResource(ctx context.Context, it resource) (id string, err error) {
 	merged, changed := merge(it.have, it.want)
 	switch {
@@ -32,8 +32,8 @@ func (s *setup) ensureResource(ctx context.Context, it resource) (id string, err
 	return it.have.stringMember("id"), err
 }
 
-// applyChange sends a request, except in a dry run, and adds c to the
-// plan if the request succeeds. It returns the id of a created resource.
+// applyChange sends a request, except in a dry run, and adds c to the plan if the request succeeds. It returns the id
+// of a created resource.
 func (s *setup) applyChange(ctx context.Context, method, path string, in any, c Change) (id string, err error) {
 	if !s.DryRun {
 		id, err = s.callAPI(ctx, method, path, in, nil)

@@ -5,11 +5,11 @@ import (
 	"net/http"
 )
 
-// scopeName is the client scope that holds the mappers, in one place for all clients that use it.
+// scopeName is the client scope that contains the mappers for all clients that use it.
 const scopeName = "leadctl"
 
 // ensureScope creates or updates the client scope and its mappers. The scope gets no role mappings: Keycloak
-// silently leaves a scope with role mappings out of the tokens of users who have none of those roles.
+// silently omits a scope with role mappings from the tokens of users who have none of those roles.
 func (s *setup) ensureScope(ctx context.Context) (id string, err error) {
 	have, err := s.findEntry(ctx, s.Realm, "/client-scopes", "name", scopeName)
 	if err != nil {
@@ -64,8 +64,8 @@ func addToAllTokens(config rep) rep {
 	return config
 }
 
-// ensureMapper creates or updates a mapper of the client or client scope at path of; id is "" if
-// a dry run would create that.
+// ensureMapper creates or updates a mapper of the client or client scope at path of. id is "" if a dry run would create
+// the client or client scope.
 func (s *setup) ensureMapper(ctx context.Context, id, of string, want rep) error {
 	path := of + "/protocol-mappers/models"
 	have, err := s.findEntry(ctx, id, path, "name", want.stringMember("name"))
@@ -81,9 +81,9 @@ func (s *setup) ensureMapper(ctx context.Context, id, of string, want rep) error
 	return err
 }
 
-// ensureDefaultScopes adds the scope leadctl to a client's default scopes, and those of Keycloak's
-// own scopes that hold sub, names and e-mail address. Default scopes are in every token. It skips
-// a scope of Keycloak's that the realm lacks: such a realm fills those claims in another way.
+// ensureDefaultScopes adds the scope leadctl to a client's default scopes, and Keycloak's own scopes for sub, names and
+// e-mail address. Default scopes are in every token. It skips a Keycloak scope that the realm lacks, because such a
+// realm fills those claims in another way.
 func (s *setup) ensureDefaultScopes(ctx context.Context, name, client, scope string) error {
 	path := "/clients/" + client + "/default-client-scopes"
 	missing := false

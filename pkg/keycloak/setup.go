@@ -12,8 +12,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
-// Options are the wanted state of the realm. Setup removes nothing,
-// except permissions with which users could choose their tenant.
+// Options are the wanted state of the realm. Setup removes only permissions that let users choose their tenant.
 type Options struct {
 	Realm       string
 	CreateRealm bool // create a missing realm; otherwise Setup fails

@@ -21,9 +21,9 @@ type Assignment struct {
 	DryRun bool
 }
 
-// Assign sets a user's tenant and roles. A second run changes nothing. Faults: Invalid for a
-// bad tenant or role or when both are missing, NotFound for an unknown realm, client or user,
-// Operator when the realm does not store the attribute or lacks the roles; Setup fixes both.
+// Assign sets a user's tenant and roles. A second run changes nothing. Faults: Invalid for a bad tenant or role or when
+// both are missing, NotFound for an unknown realm, client or user, Operator when the realm does not store the attribute
+// or lacks the roles; Setup fixes both.
 func (a *Admin) Assign(ctx context.Context, as Assignment) ([]Change, error) {
 	if err := checkAssignment(as.Tenant, as.Roles); err != nil {
 		return nil, err
@@ -89,7 +89,8 @@ func (s *setup) assignUser(ctx context.Context, client, user string, want User) 
 	return s.assignRoles(ctx, client, user, want)
 }
 
-// assignTenant writes the attribute and reads it back, because a realm that does not declare it drops it silently.
+// assignTenant writes the attribute and reads it back, because a realm that does not declare it drops it without an
+// error.
 func (s *setup) assignTenant(ctx context.Context, user string, want User) error {
 	path := s.realmPath + "/users/" + user
 	var was, now rep
@@ -170,8 +171,8 @@ func joinRoleNames(sign string, list []rep) string {
 	return strings.Join(names, " ")
 }
 
-// ensureUsers creates the users for development that are missing, and assigns tenant
-// and roles to all of them. It does not change the password of an existing user.
+// ensureUsers creates missing development users and assigns tenant and roles to every development user. It does not
+// change the password of an existing user.
 func (s *setup) ensureUsers(ctx context.Context, client string) error {
 	for _, u := range s.Users {
 		name := strings.ToLower(u.Email)
