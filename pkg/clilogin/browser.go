@@ -25,11 +25,11 @@ const browserTimeout = 10 * time.Minute
 
 const callbackPath = "/callback"
 
-// SignInWithBrowser signs in by the authorization code flow with PKCE. It listens on a loopback port (0 takes a free
-// one), calls visit with the address to open in a browser, and waits up to ten minutes for the browser to come back.
+// SignInWithBrowser signs in by the authorization code flow with PKCE. It listens on a loopback port (0 selects a free
+// one), calls visit with the address to open in a browser, and waits up to ten minutes for the redirect.
 //
-// Faults: Denied when the person or the provider refuses or the time is up; Unauthenticated when the tokens cannot be
-// verified; Conflict when the port is in use; Operator when the provider does not support PKCE with S256.
+// Faults: Denied when the person or the provider refuses or the time has passed; Unauthenticated when the tokens cannot
+// be verified; Conflict when the port is in use; Operator when the provider does not support PKCE with S256.
 func (c *Client) SignInWithBrowser(ctx context.Context, port int, visit func(address string)) (Session, error) {
 	if methods := c.discovery.ChallengeMethods; len(methods) > 0 && !slices.Contains(methods, "S256") {
 		return Session{}, fault.New(fault.Operator, "identity provider %s: does not support PKCE with S256",
@@ -90,7 +90,7 @@ func startCallbackServer(ctx context.Context, port int, issuer string) (*callbac
 	return s, nil
 }
 
-// close stops the server. It gives a response that is being written one second to finish.
+// close stops the server. A response that is being written has one second to finish.
 func (s *callbackServer) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -105,15 +105,15 @@ func (s *callbackServer) waitForCode(ctx context.Context) (string, error) {
 		return a.code, a.err
 	case <-ctx.Done():
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			return "", fault.New(fault.Denied, "sign-in: the browser did not come back within %s", browserTimeout).
+			return "", fault.New(fault.Denied, "sign-in: no redirect from the browser within %s", browserTimeout).
 				WithHint("register the redirect URI http://127.0.0.1/* for the client at the provider")
 		}
 		return "", ctx.Err()
 	}
 }
 
-// handleCallback accepts the first redirect that carries the right state. It answers any other with 400 and ignores it:
-// a web page can send browsers here, but it does not know the state and so can neither complete nor cancel a sign-in.
+// handleCallback accepts the first redirect that has the right state. It answers any other with 400 and ignores it: a
+// web page can send browsers here, but it does not know the state, so it can neither complete nor cancel a sign-in.
 func (s *callbackServer) handleCallback(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	known := subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(s.state)) == 1
@@ -135,7 +135,7 @@ func (s *callbackServer) handleCallback(w http.ResponseWriter, r *http.Request) 
 	}
 }
 
-// writePage writes a page that holds text and nothing from the request.
+// writePage writes a page that contains only text. It must contain nothing from the request.
 func writePage(w http.ResponseWriter, status int, text string) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
@@ -146,8 +146,8 @@ func writePage(w http.ResponseWriter, status int, text string) {
 	fmt.Fprintf(w, "<!doctype html><html lang=en><meta charset=utf-8><title>leadctl</title><p>%s</p>", text)
 }
 
-// OpenBrowser opens address, an http or https URL, in the user's
-// browser. It fails when there is no display or no browser.
+// OpenBrowser opens address, an http or https URL, in the user's browser. It fails when there is no display or no
+// browser.
 func OpenBrowser(address string) error {
 	if u, err := url.Parse(address); err != nil || u.Scheme != "https" && u.Scheme != "http" {
 		return errors.New("not a web address")

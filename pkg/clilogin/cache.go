@@ -83,8 +83,8 @@ func (c Cache) Save(s Session) error {
 	return nil
 }
 
-// Take reads a session and removes its file. It first waits for
-// a renewal in another process, which would write it again.
+// Take reads a session and removes its file. It first waits for a renewal in another process, which would otherwise
+// write the file again.
 func (c Cache) Take(issuer, client string) (s Session, found bool, err error) {
 	if _, err := os.Stat(c.Path(issuer, client)); errors.Is(err, fs.ErrNotExist) {
 		return Session{}, false, nil

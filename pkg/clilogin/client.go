@@ -2,8 +2,8 @@
 // PKCE and a loopback redirect, or by the device flow. It keeps the session (the tokens of one sign-in) in a file,
 // renews it when the access token expires, and revokes it.
 //
-// Package sso verifies the tokens. The web console's sign-in
-// is package session. golang.org/x/oauth2 makes the requests.
+// Package sso verifies the tokens. Package session does the web console's sign-in. golang.org/x/oauth2 sends the
+// requests.
 package clilogin
 
 import (
@@ -40,7 +40,6 @@ type Session struct {
 }
 
 // Client signs in at one issuer as one client.
-// Client talks to one issuer as one client.
 type Client struct {
 	cfg       Config
 	discovery sso.Discovery
@@ -52,7 +51,7 @@ type Client struct {
 const requestTimeout = 15 * time.Second
 
 // Open reads the issuer's discovery document. Its faults are those of sso.Discover, and Operator for an issuer on https
-// that names an endpoint without it.
+// with an endpoint on http.
 func Open(ctx context.Context, cfg Config) (*Client, error) {
 	found, err := sso.Discover(ctx, cfg.SSO)
 	if err != nil {
@@ -109,8 +108,8 @@ func boundedClient(given *http.Client) *http.Client {
 	return &c
 }
 
-// requestedScopes adds offline_access where the provider issues no refresh token without it. Keycloak does, and there
-// the scope would create an offline session that survives every sign-out.
+// requestedScopes returns the scopes of a sign-in. It adds offline_access if the provider requires it for a refresh
+// token. Keycloak does not: there the scope would create an offline session that survives every sign-out.
 func (c *Client) requestedScopes() []string {
 	scopes := append([]string{"openid", "profile", "email"}, c.cfg.Scopes...)
 	if sso.ProductOf(c.cfg.SSO.Issuer) != sso.Keycloak && slices.Contains(c.discovery.Scopes, "offline_access") {
@@ -133,8 +132,8 @@ func (c *Client) authOptions(verifier string) []oauth2.AuthCodeOption {
 	return options
 }
 
-// verifySession verifies the ID token of a sign-in and that the
-// access token belongs to it. nonce is "" when none was sent.
+// verifySession verifies the ID token of a sign-in and that the access token belongs to it. nonce is "" when none was
+// sent.
 func (c *Client) verifySession(ctx context.Context, tok *oauth2.Token, nonce string) (Session, error) {
 	raw, _ := tok.Extra("id_token").(string)
 	if raw == "" {
@@ -159,8 +158,8 @@ func (c *Client) verifySession(ctx context.Context, tok *oauth2.Token, nonce str
 	return c.newSession(tok, raw), nil
 }
 
-// newSession builds a Session. When the provider does not say
-// how long the access token is valid, it assumes one minute.
+// newSession returns a Session. When the provider does not send the lifetime of the access token, it assumes one
+// minute.
 func (c *Client) newSession(tok *oauth2.Token, idToken string) Session {
 	s := Session{
 		Issuer: c.cfg.SSO.Issuer, ClientID: c.cfg.ClientID,
@@ -172,9 +171,9 @@ func (c *Client) newSession(tok *oauth2.Token, idToken string) Session {
 	return s
 }
 
-// Renew gets a new access token with the session's refresh token. Faults:
-// Unauthenticated when the provider has ended the session or it has no refresh token;
-// Unavailable when the provider does not answer, and the session may still be valid.
+// Renew gets a new access token with the session's refresh token. Faults: Unauthenticated when the provider has ended
+// the session or it has no refresh token; Unavailable when the provider does not answer, and the session may still be
+// valid.
 func (c *Client) Renew(ctx context.Context, s Session) (Session, error) {
 	if s.RefreshToken == "" {
 		return Session{}, fault.New(fault.Unauthenticated, "session with %s: expired, and has no refresh token",

@@ -9,7 +9,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Prompt is what a person needs to sign in on another device.
+// Prompt is the address and the code that a person needs to sign in on another device.
 type Prompt struct {
 	Address  string // the page to open
 	Complete string // the page with the code already in the address; may be ""
@@ -20,8 +20,8 @@ type Prompt struct {
 // SignInWithDevice signs in by the device flow. It calls show with the code and the page to enter it on, then waits
 // until the person has signed in there or the code has expired.
 //
-// Faults: Unprocessable when the provider has no device flow; Denied when the provider does not allow it to the client,
-// or the person refuses or takes too long.
+// Faults: Unprocessable when the provider has no device flow; Denied when the provider does not allow it for the
+// client, when the person refuses, or when the code expires.
 func (c *Client) SignInWithDevice(ctx context.Context, show func(Prompt)) (Session, error) {
 	if c.discovery.DeviceURL == "" {
 		return Session{}, fault.New(fault.Unprocessable, "identity provider %s: does not offer the device flow",

@@ -10,7 +10,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// oauthFault classifies an error of the oauth2 package. Its text holds neither what was sent nor the provider's whole
+// oauthFault classifies an error of the oauth2 package. Its text contains neither the request nor the provider's whole
 // response, because both may contain secrets.
 func oauthFault(err error, what string) error {
 	var answer *oauth2.RetrieveError
