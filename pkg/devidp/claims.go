@@ -77,7 +77,7 @@ func (s *store) SignatureAlgorithms(context.Context) ([]jose.SignatureAlgorithm,
 // KeySet returns the keys that the provider publishes.
 func (s *store) KeySet(context.Context) ([]op.Key, error) { return s.keys.publicKeys(), nil }
 
-// Health always succeeds: the store depends on nothing.
+// Health always succeeds: the store is in memory.
 func (s *store) Health(context.Context) error { return nil }
 
 // SetIntrospectionFromToken always fails: access tokens are JWTs, so introspection is not offered.

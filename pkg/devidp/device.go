@@ -25,8 +25,8 @@ func (s *store) StoreDeviceAuthorization(
 	return nil
 }
 
-// GetDeviceAuthorizatonState returns the state of a device flow
-// to the polling device. It returns a completed flow once.
+// GetDeviceAuthorizatonState returns the state of a device flow to the polling device. It returns a completed flow
+// once.
 func (s *store) GetDeviceAuthorizatonState(
 	_ context.Context, clientID, deviceCode string,
 ) (*op.DeviceAuthorizationState, error) {
@@ -45,8 +45,8 @@ func (s *store) GetDeviceAuthorizatonState(
 	return nil, fault.New(fault.NotFound, "device code: unknown, used or expired")
 }
 
-// approveDevice completes the device flow with this user code
-// for a user. It ignores letter case and surrounding spaces.
+// approveDevice completes the device flow with this user code for a user. It ignores letter case and surrounding
+// spaces.
 func (s *store) approveDevice(userCode, user string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

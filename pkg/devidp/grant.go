@@ -8,7 +8,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// grant is what tokens are issued from: one user's sign-in with one client.
+// grant is one user's sign-in with one client, for which tokens are issued.
 type grant struct {
 	user, client string
 	scopes       []string
@@ -46,7 +46,7 @@ func (a *authRequest) GetCodeChallenge() *oidc.CodeChallenge {
 	return &oidc.CodeChallenge{Challenge: a.request.CodeChallenge, Method: a.request.CodeChallengeMethod}
 }
 
-// refreshGrant is a grant that a refresh token is exchanged for.
+// refreshGrant is the grant of a refresh token.
 type refreshGrant struct {
 	grant
 }
@@ -54,7 +54,7 @@ type refreshGrant struct {
 // SetCurrentScopes narrows the scopes of the new tokens.
 func (g *refreshGrant) SetCurrentScopes(scopes []string) { g.scopes = scopes }
 
-// withOfflineAccess adds the scope offline_access, so that every client gets a refresh token, as from most providers.
+// withOfflineAccess adds the scope offline_access, so that every client gets a refresh token, as with most providers.
 func withOfflineAccess(scopes []string) []string {
 	if slices.Contains(scopes, oidc.ScopeOfflineAccess) {
 		return scopes

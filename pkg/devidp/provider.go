@@ -4,7 +4,7 @@
 // It owns the sign-in pages, the configured users and clients, and the keys. The protocol
 // (authorization code with PKCE, device flow, refresh token rotation, discovery) is
 // zitadel/oidc. The provider answers on loopback only and keeps its state in memory, so that
-// a deployment cannot use it by mistake. Package sso verifies its tokens as any provider's.
+// a deployment cannot use it by mistake. Package sso verifies its tokens like those of any provider.
 package devidp
 
 import (
@@ -144,7 +144,7 @@ func isLoopback(host string) bool {
 }
 
 // ServeHTTP rejects requests from other machines and requests with a Host header other than the issuer's. The latter
-// defeats DNS rebinding: a web page whose host name resolves to 127.0.0.1 gets no answer.
+// prevents DNS rebinding: a web page whose host name resolves to 127.0.0.1 gets status 403.
 func (p *Provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	peer, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil || !isLoopback(peer) || r.Host != p.issuer.Host {
