@@ -18,7 +18,7 @@ func csvHead() string {
 	return string(append(head, "\r\n"...))
 }
 
-// appendCSVRow writes RFC 4180: CRLF, quotes where needed. NULL is an empty field, an empty text is "".
+// appendCSVRow appends a row of RFC 4180: CRLF, and quotes where needed. NULL is an empty field, an empty text is "".
 func appendCSVRow(dst []byte, values [][]byte, _ bool) []byte {
 	for i, v := range values {
 		if i > 0 {
@@ -35,8 +35,9 @@ func appendCSVRow(dst []byte, values [][]byte, _ bool) []byte {
 	return append(dst, "\r\n"...)
 }
 
-// appendCSVText writes one text so that no spreadsheet takes it for a formula: what could be one gets an apostrophe in
-// front, and so does what begins with an apostrophe. Taking one leading apostrophe away gives the text back, always.
+// appendCSVText appends a text so that no spreadsheet runs it as a formula. It puts an apostrophe before a text that
+// could be a formula or that begins with an apostrophe. So a reader restores every text by removing one leading
+// apostrophe.
 func appendCSVText(dst, v []byte) []byte {
 	marked := LooksLikeFormula(v)
 	if len(v) > 0 && !needsQuotes(v) {
@@ -62,7 +63,7 @@ func appendCSVText(dst, v []byte) []byte {
 
 func needsQuotes(v []byte) bool {
 	if v[0] == ' ' || v[len(v)-1] == ' ' {
-		return true // some readers trim
+		return true // some readers trim spaces
 	}
 	for _, b := range v {
 		switch b {
@@ -73,9 +74,9 @@ func needsQuotes(v []byte) bool {
 	return false
 }
 
-// LooksLikeFormula reports whether a cell of CSV must have an apostrophe put in front: a spreadsheet could run it, or
-// it begins with an apostrophe itself. It looks past what spreadsheets drop before they look for a formula: spaces,
-// quotes, byte order marks.
+// LooksLikeFormula reports whether a CSV cell needs an apostrophe before it: a spreadsheet could run it as a formula,
+// or it begins with an apostrophe. It ignores what spreadsheets drop before they look for a formula: leading spaces,
+// quotes and byte order marks.
 func LooksLikeFormula(v []byte) bool {
 	if len(v) == 0 || v[0] >= 'A' && v[0] <= 'Z' || v[0] >= 'a' && v[0] <= 'z' || v[0] >= '0' && v[0] <= '9' {
 		return false
@@ -123,7 +124,7 @@ func appendObject(dst []byte, values [][]byte) []byte {
 		case exportColumns[i].number:
 			dst = append(dst, v...)
 		default:
-			dst, _ = jsontext.AppendQuote(dst, v) // its error is invalid UTF-8, which it replaces
+			dst, _ = jsontext.AppendQuote(dst, v) // the error reports invalid UTF-8, which it has replaced
 		}
 	}
 	return append(dst, '}')

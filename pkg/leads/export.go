@@ -15,14 +15,14 @@ import (
 // Format of an export.
 type Format string
 
-// The formats. JSON is one array; NDJSON is an object a line.
+// Formats of an export. JSON is one array; NDJSON has one object per line.
 const (
 	CSV    Format = "csv"
 	JSON   Format = "json"
 	NDJSON Format = "ndjson"
 )
 
-// ContentType is the media type that answers with f.
+// ContentType returns the media type of f.
 func (f Format) ContentType() string {
 	switch f {
 	case CSV:
@@ -45,27 +45,27 @@ var exportColumns = [...]column{
 	{"contact_title", false}, {"contact_linkedin", false}, {"contact_phone", false},
 }
 
-const chunk = 32 << 10 // bytes handed to the writer at a time
+const chunk = 32 << 10 // bytes per write
 
-// Exported says what an export came to. Modified is the newest change of the rows of a page, or of the scoring run
-// behind them; zero where there is no row, and for exports that are no page (Digest tells it).
+// Exported is the result of an export. Modified is the newest change of a page's rows, or the end of the last run if
+// that is later. It is zero if there is no row, and for exports larger than a page; use Digest for those.
 type Exported struct {
 	Rows     int64
 	Modified time.Time
 }
 
-// Export streams the tenant's leads that pass filter to w, best first, at most limit of them (All: every one). The same
-// rows in the same order in every format, in memory that does not grow with them. Nothing is written when the query
-// cannot be run; an error later leaves an unfinished document. The statement may take half an hour, so that a slow
-// reader gets everything. Faults: Unsupported for another format, Invalid for a negative limit.
+// Export writes at most limit of the tenant's leads that match filter to w, best first; limit All means every lead.
+// Every format has the same rows in the same order. Memory does not grow with the number of rows. If the query fails,
+// nothing is written; a later error leaves an unfinished document. The statement may take half an hour, for slow
+// readers. Faults: Unsupported for another format, Invalid for a negative limit.
 func Export(ctx context.Context, tx postgres.TenantTx, w io.Writer, format Format, limit int, filter Filter) (Exported,
 	error) {
 	enc, ok := encoderOf(format)
 	switch {
 	case !ok:
-		return Exported{}, fault.New(fault.Unsupported, "export format %q: csv, json or ndjson", string(format))
+		return Exported{}, fault.New(fault.Unsupported, "export format %q: must be csv, json or ndjson", string(format))
 	case limit < 0:
-		return Exported{}, fault.New(fault.Invalid, "limit %d: below 0", limit)
+		return Exported{}, fault.New(fault.Invalid, "limit %d: must be 0 or more", limit)
 	}
 	if !isPage(limit) {
 		if err := longWork(ctx, tx); err != nil {
@@ -91,10 +91,11 @@ func Export(ctx context.Context, tx postgres.TenantTx, w io.Writer, format Forma
 	return Exported{out.rows, parseModified(out.modified)}, out.flushBuffer()
 }
 
-// Digest tells whole exports apart without making one: equal digests mean that the tenant has the same leads with the
-// same values. All of them are read and hashed as they lie there, which takes about a fifth of an export's time.
-// Nothing cheaper will do: other writers of these tables keep no times, of two transactions the one that began first
-// may commit last, and the number of the transaction that wrote a row (xmin) would tell how much others write.
+// Digest returns a digest of the leads that a whole export has, and the time of their newest change. Equal digests mean
+// the same leads with the same values. It reads and hashes all of them, which takes about a fifth of an export's time.
+//
+// Cheaper methods fail: other services write these tables without a time of change, transactions do not commit in the
+// order of their times, and xmin (the number of the transaction that wrote a row) reveals how much other tenants write.
 func Digest(ctx context.Context, tx postgres.TenantTx, filter Filter) (digest string, newest time.Time, err error) {
 	if err := longWork(ctx, tx); err != nil {
 		return "", time.Time{}, err
@@ -104,7 +105,7 @@ func Digest(ctx context.Context, tx postgres.TenantTx, filter Filter) (digest st
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	// A score by its bytes: 0 and -0 are equal, and are written as two things.
+	// The score is hashed by its bytes, because 0 and -0 are equal but are exported as different texts.
 	sql := `SELECT count(*) || '-' || coalesce(sum(hash_record_extended(ROW(s.company_id, c.name, c.website_domain,
 		c.industry_norm, c.employees_est,
 		float8send(s.score), s.bucket, s.rationale, coalesce(e.email, k.email), k.name, k.title, k.linkedin, k.phone),
@@ -115,7 +116,7 @@ func Digest(ctx context.Context, tx postgres.TenantTx, filter Filter) (digest st
 	return digest, parseModified([]byte(at)), err
 }
 
-// parseModified reads PostgreSQL's text of a time in UTC. As text such times sort like the times themselves.
+// parseModified parses PostgreSQL's text of a time in UTC. These texts sort like the times.
 func parseModified(text []byte) time.Time {
 	t, err := time.Parse("2006-01-02 15:04:05.999999-07", string(text))
 	if err != nil {
@@ -132,13 +133,13 @@ type exporter struct {
 	modified []byte
 }
 
-// writeQuery appends the rows of sql, whose values are all text, as long as there are fewer than the limit in all.
+// writeQuery appends the rows of sql until the export has as many rows as the limit. All values of sql are text.
 func (e *exporter) writeQuery(ctx context.Context, tx postgres.TenantTx, sql string, args arguments,
 	q selection) error {
 	if isPage(q.limit) {
 		return inIndexOrder(ctx, tx, sql, args.values, func(rows pgx.Rows) error { return e.appendRows(rows, q) })
 	}
-	// Planned for this tenant: a kept plan was made for another one's size.
+	// Planned for this tenant: a cached plan was made for another tenant's number of rows.
 	rows, err := tx.Query(ctx, sql, args.plannedValues()...)
 	if err != nil {
 		return err
@@ -174,7 +175,7 @@ func (e *exporter) flushBuffer() error {
 	return err
 }
 
-// encoder is a format: what stands before and after the rows, and how a row is appended. A nil value is NULL.
+// encoder writes a format: head before the rows, tail after them, and row appends one row. A nil value is NULL.
 type encoder struct {
 	head, tail string
 	row        func(dst []byte, values [][]byte, first bool) []byte

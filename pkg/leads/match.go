@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// arguments collects the parameters of a statement. Nothing that a tenant wrote is ever part of the SQL text. The same
-// text twice is one parameter: a statement has 65535 of them, and many rules may say much the same.
+// arguments collects the parameters of a statement, so that no value from a tenant becomes part of the SQL text. Equal
+// texts share one parameter: a statement can have 65535, and many rules have the same values.
 type arguments struct {
 	values []any
 	seen   map[string]string
@@ -30,15 +30,15 @@ func (a *arguments) addValue(v any) string {
 	return name
 }
 
-// plannedValues has PostgreSQL plan the statement for these very values.
+// plannedValues returns the values with an option that makes PostgreSQL plan the statement for them.
 func (a *arguments) plannedValues() []any {
 	return append([]any{pgx.QueryExecModeDescribeExec}, a.values...)
 }
 
-// condition is one demand of a profile as SQL over companies c. It is never NULL.
+// condition is one condition of a profile as SQL over companies c.
 type condition struct{ field, sql string }
 
-// conditionsSQL are the demands that cut companies, apart from being live.
+// conditionsSQL returns the conditions that a company must fulfil, without the one that it is live.
 func (p Profile) conditionsSQL(a *arguments) []condition {
 	var out []condition
 	add := func(field, sql string) {
@@ -67,7 +67,7 @@ func (p Profile) conditionsSQL(a *arguments) []condition {
 	return out
 }
 
-// whereSQL joins conditions to what a company must fulfil.
+// whereSQL joins the conditions, and the one that the company is live, with AND.
 func whereSQL(conditions []condition) string {
 	sql := "c.live"
 	for _, c := range conditions {
@@ -83,7 +83,7 @@ func notSQL(sql string) string {
 	return "NOT coalesce(" + sql + ", false)"
 }
 
-// rangesSQL compares in byte order, which is what the index on industry_code is in.
+// rangesSQL returns a condition for each range. It compares in byte order, the order of the index on industry_code.
 func rangesSQL(ranges []codeRange, a *arguments) []string {
 	var out []string
 	for _, r := range ranges {
@@ -143,7 +143,7 @@ func oneOfSQL(column string, values []string, form func(string) string, a *argum
 
 func lowerTrimmed(s string) string { return strings.ToLower(strings.TrimSpace(s)) }
 
-// wordsSQL matches names that hold one of the words as a whole, in any case.
+// wordsSQL returns the condition that the company's name has one of the words as a whole word, in any case.
 func wordsSQL(words []string, a *arguments) string {
 	if len(words) == 0 {
 		return ""
@@ -151,8 +151,8 @@ func wordsSQL(words []string, a *arguments) string {
 	return "c.name ~* " + a.addValue(wordsPattern(words)) + "::text"
 }
 
-// wordsPattern is a pattern of PostgreSQL whose first group is the word found. Signs at the ends of a word (C++) are no
-// part of a name's words and are left out; signs and spaces inside match any.
+// wordsPattern returns a regular expression of PostgreSQL that matches one of the words and captures it. It ignores
+// signs at the ends of a word (C++); signs and spaces inside a word match any others.
 func wordsPattern(words []string) string {
 	parts := make([]string, len(words))
 	for i, w := range words {

@@ -13,32 +13,32 @@ import (
 func TestProfileFaultsNameTheMember(t *testing.T) {
 	t.Parallel()
 	for payload, want := range map[string]string{
-		`[]`:                                   "payload: not a JSON object",
-		`null`:                                 "payload: not a JSON object",
-		``:                                     "payload: not a JSON object",
-		`"x"`:                                  "payload: not a JSON object",
+		`[]`:                                   "payload: must be a JSON object",
+		`null`:                                 "payload: must be a JSON object",
+		``:                                     "payload: must be a JSON object",
+		`"x"`:                                  "payload: must be a JSON object",
 		`{"industries":`:                       "payload",
-		`{"industries":"software"}`:            "payload.industries:",
-		`{"industries":[1]}`:                   "payload.industries.0:",
-		`{"industries":[""]}`:                  "payload.industries[0]: no letter or digit",
-		`{"industries":["a"],"industries":[]}`: "payload.industries: not valid JSON, or a name twice",
-		`{"keywords":["ok","a\u0007b"]}`:       "payload.keywords[1]: a control character",
-		`{"keywords":["a\u0000b"]}`:            "payload.keywords[0]: a control character",
-		`{"keywords":["***"]}`:                 "payload.keywords[0]: no letter or digit",
-		`{"ssic_codes":["6"]}`:                 `payload.ssic_codes[0] "6": not two to five digits`,
-		`{"ssic_codes":["620111"]}`:            `payload.ssic_codes[0] "620111": not two to five digits`,
+		`{"industries":"software"}`:            "payload.industries: want a list of strings, got a string",
+		`{"industries":[1]}`:                   "payload.industries.0: want a string, got a number",
+		`{"industries":[""]}`:                  "payload.industries[0]: must contain a letter or digit",
+		`{"industries":["a"],"industries":[]}`: "payload.industries: not valid JSON, or a member occurs twice",
+		`{"keywords":["ok","a\u0007b"]}`:       "payload.keywords[1]: must not contain a control character",
+		`{"keywords":["a\u0000b"]}`:            "payload.keywords[0]: must not contain a control character",
+		`{"keywords":["***"]}`:                 "payload.keywords[0]: must contain a letter or digit",
+		`{"ssic_codes":["6"]}`:                 `payload.ssic_codes[0] "6": must be two to five digits`,
+		`{"ssic_codes":["620111"]}`:            `payload.ssic_codes[0] "620111": must be two to five digits`,
 		`{"ssic_codes":[62011]}`:               "payload.ssic_codes.0:",
 		`{"employee_range":{"min":-1}}`:        "payload.employee_range.min -1",
-		`{"employee_range":{"min":1.5}}`:       "payload.employee_range.min:",
-		`{"employee_range":{"min":"10"}}`:      "payload.employee_range.min:",
-		`{"employee_range":{"from":1}}`:        "payload.employee_range.from: there is no such member",
-		`{"employee_range":[1,2]}`:             "payload.employee_range:",
+		`{"employee_range":{"min":1.5}}`:       "payload.employee_range.min: want an integer, got a number",
+		`{"employee_range":{"min":"10"}}`:      "payload.employee_range.min: want an integer, got a string",
+		`{"employee_range":{"from":1}}`:        "payload.employee_range.from: unknown member; must be min or max",
+		`{"employee_range":[1,2]}`:             "payload.employee_range: want an object, got a list",
 		`{"incorporation_year":{"max":99}}`:    "payload.incorporation_year.max 99",
 		`{"incorporation_year":{"min":2020,"max":2010}}`: "payload.incorporation_year: min 2020 is above " +
 			"max 2010",
-		`{"exclusions":{"uens":["x"]}}`:                         `payload.exclusions.uens[0] "x": not a UEN`,
-		`{"exclusions":{"names":["x"]}}`:                        "payload.exclusions.names: there is no such member",
-		`{"entity_types":["` + strings.Repeat("x", 200) + `"]}`: "payload.entity_types[0]: longer than 120 bytes",
+		`{"exclusions":{"uens":["x"]}}`:                         `payload.exclusions.uens[0] "x": must be a UEN`,
+		`{"exclusions":{"names":["x"]}}`:                        "payload.exclusions.names: unknown member",
+		`{"entity_types":["` + strings.Repeat("x", 200) + `"]}`: "payload.entity_types[0]: must have at most 120 bytes",
 		`{"keywords":[` + strings.Repeat(`"a",`, 300) + `"a"]}`: "payload.keywords: 301 values",
 		`{"x":"` + strings.Repeat("y", 70_000) + `"}`:           "payload: 7",
 	} {
@@ -54,7 +54,7 @@ func TestProfileKeepsWhatItDoesNotKnow(t *testing.T) {
 		[]byte(`{"industries":["software","Blockchain"],"geos":["SG"],"employee_range":null,"keywords":null}`))
 	require.NoError(t, err)
 	require.Equal(t, []string{
-		"payload.geos: unknown to leadctl, kept without effect",
+		"payload.geos: unknown member; it is stored but has no effect",
 		`industry "Blockchain": not a section, division or known word of SSIC 2020; compared with ` +
 			`companies.industry_norm`,
 	}, p.Warnings())

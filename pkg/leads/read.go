@@ -13,8 +13,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// part is a stretch of the leads in their order: those with a finite score, best first, and those without one, by
-// company_id. In one statement NaN and the infinities would come before every number.
+// part is one of the two statements that read leads in order: first the leads with a finite score, best first, then the
+// others, by company_id. A single statement would sort NaN and the infinities before every number.
 type part struct{ where, order, score string }
 
 func scoreParts() [2]part {
@@ -24,23 +24,22 @@ func scoreParts() [2]part {
 	}
 }
 
-// isPage reports whether limit asks for few enough leads to look each one up; the others are read table by table.
+// isPage reports whether limit is that of a page. For a page each lead is looked up; for more, whole tables are joined.
 func isPage(limit int) bool { return limit > All && limit <= MaxLimit+1 }
 
-// selection is a question about leads: which, how many, and from where on.
+// selection says which leads a statement reads, how many, and which columns.
 type selection struct {
 	limit int
-	more  string // a further condition on lead_scores s, beginning with AND; its values go with the statement
+	more  string // further conditions on lead_scores s, beginning with AND
 	text  bool   // every value as text, for exports
-	dated bool   // a last column with the newest time that anything of the lead was written
+	dated bool   // a last column with the time of the lead's newest change
 }
 
-// modified is the newest time that anything of a lead was written, or that a run ended, which may have taken leads
-// away.
+// modified is the time of a lead's newest change. The end of the last run counts too, because a run may delete leads.
 const modified = `greatest(s.scored_at, c.updated_at, k.updated_at, e.updated_at,
     (SELECT r.ended_at FROM public.enrichment_runs r ORDER BY r.started_at DESC, r.run_id DESC LIMIT 1))`
 
-// columnsSQL are the lead's, from s, c, k (the contact) and e (the address to write to).
+// columnsSQL returns the SELECT list of a lead: from lead_scores s, companies c, contacts k and lead_emails e.
 func (q selection) columnsSQL(score string) string {
 	numbers, dated := "", ""
 	if q.text {
@@ -55,8 +54,8 @@ func (q selection) columnsSQL(score string) string {
 k.linkedin AS contact_linkedin, k.phone AS contact_phone` + dated
 }
 
-// selectSQL asks for the leads of p. The limit of a page stands before the joins. It is part of the text, so that a
-// plan which PostgreSQL keeps is made for it.
+// selectSQL returns the statement that reads the leads of p. A page is limited before the joins. The limit is in the
+// text instead of a parameter, so that a cached plan fits it.
 func (p part) selectSQL(q selection) string {
 	from := q.wholeTables(p.where)
 	if isPage(q.limit) {
@@ -67,8 +66,8 @@ FROM ` + from + `
 ORDER BY ` + p.order + limitSQL(q.limit)
 }
 
-// wholeTables joins tables as wholes. Of several contacts of a company the newest counts; of its addresses the primary
-// one, else the newest.
+// wholeTables returns a FROM clause that joins whole tables. It takes a company's newest contact, and its primary
+// address or else the newest one.
 func (q selection) wholeTables(where string) string {
 	return `public.lead_scores s
 LEFT JOIN public.companies c ON c.company_id = s.company_id
@@ -79,8 +78,9 @@ ORDER BY e.company_id, e.is_primary DESC, e.updated_at DESC, e.email) e ON e.com
 WHERE ` + where + q.more
 }
 
-// rowByRow finds the page first and then looks each of its rows up through a key, however few rows the tenant seemed to
-// have when this was planned: that is what OFFSET 0 is for. A tenant without contacts is asked for none of them.
+// rowByRow returns a FROM clause that finds the page first and then looks each of its rows up by key. OFFSET 0 keeps
+// PostgreSQL from joining whole tables when it underestimates the tenant's rows. EXISTS skips the lookups for a tenant
+// without contacts or addresses.
 func (q selection) rowByRow(p part) string {
 	return `(SELECT * FROM public.lead_scores s WHERE ` + p.where + q.more + `
 		ORDER BY ` + p.order + limitSQL(q.limit) + `) s
@@ -100,12 +100,13 @@ func limitSQL(limit int) string {
 	return ` LIMIT ` + strconv.Itoa(limit)
 }
 
-// inIndexOrder runs a query that an index answers in order up to its limit. Left alone, PostgreSQL would keep the plan
-// it made for the connection's first tenant: had that one few rows, every later tenant's would all be read and sorted.
+// inIndexOrder runs a query that an index answers in order up to its limit. PostgreSQL caches the plan that it makes
+// for the connection's first tenant. If that tenant had few rows, the plan would sort all rows of every later tenant,
+// so sorting is off.
 func inIndexOrder(ctx context.Context, tx postgres.TenantTx, sql string, args []any,
 	read func(pgx.Rows) error) (err error) {
 	var b pgx.Batch
-	// no company comes twice
+	// Memoize caches lookups of repeated keys, and each company occurs once.
 	b.Queue(`SELECT set_config('enable_sort', 'off', true), set_config('enable_memoize', 'off', true)`)
 	b.Queue(sql, args...)
 	results := tx.SendBatch(ctx, &b)
@@ -120,14 +121,14 @@ func inIndexOrder(ctx context.Context, tx postgres.TenantTx, sql string, args []
 	return read(rows)
 }
 
-// Cursor is a place in the order of Latest: just after that score and company. AfterScore nil with an AfterID lies
-// among the leads without a score. The zero Cursor is the beginning.
+// Cursor is a position in the order of Latest: after that score and company. If AfterScore is nil and AfterID is not 0,
+// the position is among the leads without a score. The zero Cursor is the beginning.
 type Cursor struct {
 	AfterScore *float64 `json:"afterScore" yaml:"afterScore"`
 	AfterID    int32    `json:"afterId" yaml:"afterId"`
 }
 
-// amongScored is the place as a condition on leads that have a score.
+// amongScored returns the cursor as a condition on leads that have a score.
 func (c Cursor) amongScored(a *arguments) string {
 	if c.AfterScore == nil {
 		return ""
@@ -142,8 +143,8 @@ type Page struct {
 	NextCursor *Cursor `json:"nextCursor" yaml:"nextCursor"`
 }
 
-// ParseLimit reads a limit as callers write it: "" is DefaultLimit, else 1 to MaxLimit in plain digits, and "all" where
-// allowed gives All. Anything else is Invalid; nothing is clamped silently.
+// ParseLimit parses a limit from a request or a flag: 1 to MaxLimit in digits, "" for DefaultLimit, and "all" for All
+// if allowAll is set. Fault: Invalid for anything else; no limit is clamped.
 func ParseLimit(s string, allowAll bool) (int, error) {
 	switch {
 	case s == "":
@@ -165,22 +166,21 @@ func checkLimit(limit int) error {
 	return nil
 }
 
-// Latest gives the leads that pass filter and follow after, best first, at most limit. Paging by NextCursor neither
-// skips nor repeats a lead whose score stays as it is. Faults: Invalid for a limit, cursor or filter that cannot be
-// one.
+// Latest returns at most limit leads that match filter and follow after, best first. Paging by NextCursor neither skips
+// nor repeats a lead whose score is unchanged. Fault: Invalid for a wrong limit, cursor or filter.
 func Latest(ctx context.Context, tx postgres.TenantTx, limit int, filter Filter, after Cursor) (Page, error) {
 	if err := checkLimit(limit); err != nil {
 		return Page{}, err
 	}
 	if s := after.AfterScore; s != nil && (math.IsNaN(*s) || math.IsInf(*s, 0)) {
-		return Page{}, fault.New(fault.Invalid, "afterScore: not a finite number")
+		return Page{}, fault.New(fault.Invalid, "afterScore: must be a finite number")
 	}
 	items, parts := []Lead{}, scoreParts()
 	if after.AfterScore != nil || after.AfterID == 0 {
 		if err := readLeads(ctx, tx, &items, parts[0], limit+1, filter, after.amongScored); err != nil {
 			return Page{}, err
 		}
-		after.AfterID = 0 // where the leads without a score begin
+		after.AfterID = 0 // the beginning of the leads without a score
 	}
 	if len(items) <= limit {
 		if err := readLeads(ctx, tx, &items, parts[1], limit+1, filter, func(a *arguments) string {
@@ -196,7 +196,7 @@ func Latest(ctx context.Context, tx postgres.TenantTx, limit int, filter Filter,
 	return Page{Items: items[:limit], NextCursor: &Cursor{last.Score, last.CompanyID}}, nil
 }
 
-// readLeads appends what of p passes filter and lies behind a place, which behind gives as a condition.
+// readLeads appends the leads of p that match filter and the condition that behind returns.
 func readLeads(ctx context.Context, tx postgres.TenantTx, into *[]Lead, p part, limit int, filter Filter,
 	behind func(*arguments) string) error {
 	var args arguments
@@ -212,7 +212,7 @@ func readLeads(ctx context.Context, tx postgres.TenantTx, into *[]Lead, p part, 
 		})
 }
 
-// Candidate is a company that one of the tenant's rules picked.
+// Candidate is a company that matches one of the tenant's rules.
 type Candidate struct {
 	CompanyID     int32      `json:"company_id" yaml:"company_id" db:"company_id"`
 	Name          *string    `json:"name" yaml:"name" db:"name"`
@@ -221,7 +221,7 @@ type Candidate struct {
 	LastSeen      *time.Time `json:"last_seen" yaml:"last_seen" db:"last_seen"`
 }
 
-// CandidateCursor is a place in the order of Candidates. The zero value is the beginning.
+// CandidateCursor is a position in the order of Candidates. The zero value is the beginning.
 type CandidateCursor struct {
 	AfterUpdatedAt time.Time `json:"afterUpdatedAt" yaml:"afterUpdatedAt"`
 	AfterID        int32     `json:"afterId" yaml:"afterId"`
@@ -233,8 +233,8 @@ type CandidatePage struct {
 	NextCursor *CandidateCursor `json:"nextCursor" yaml:"nextCursor"`
 }
 
-// Candidates gives the companies that the tenant's rules picked, latest first, at most limit, of one industry when it
-// is not "" (a section, division, title or everyday word as in a rule).
+// Candidates returns at most limit companies that match the tenant's rules, latest first. If industry is not "", it
+// returns those of that industry: a section, division, title or everyday word as in a rule.
 func Candidates(ctx context.Context, tx postgres.TenantTx, limit int, industry string,
 	after CandidateCursor) (CandidatePage, error) {
 	if err := checkLimit(limit); err != nil {
@@ -278,7 +278,7 @@ func Candidates(ctx context.Context, tx postgres.TenantTx, limit int, industry s
 	return page, nil
 }
 
-// Status is what a tenant's shortlist stands at. The last run is the newest one of any service.
+// Status is the state of a tenant's shortlist. The last run is the newest one, of leadctl or of another service.
 type Status struct {
 	TenantID         TenantID   `json:"tenant_id" yaml:"tenant_id"`
 	TotalScored      int64      `json:"total_scored" yaml:"total_scored"`
@@ -289,7 +289,7 @@ type Status struct {
 	LastRunEndedAt   *time.Time `json:"last_run_ended_at" yaml:"last_run_ended_at"`
 }
 
-// ShortlistStatus counts the tenant's scores and tells its last run.
+// ShortlistStatus returns the number of the tenant's scores and its last run.
 func ShortlistStatus(ctx context.Context, tx postgres.TenantTx) (Status, error) {
 	st := Status{TenantID: tx.Tenant()}
 	err := tx.QueryRow(ctx, `SELECT count(*), max(scored_at) FROM public.lead_scores`).Scan(&st.TotalScored,

@@ -22,21 +22,21 @@ import (
 //go:embed score.sql
 var scoreSQL string
 
-// overlap is how far an incremental run looks back before the newest change that the run before it saw, for services
-// whose transactions last long.
+// overlap is the time before the last run's newest change in which an incremental run looks for changes again. It
+// covers long transactions of other services.
 const overlap = time.Hour
 
-// ScoreOptions of Score. The zero value scores with the default weights, incrementally where that gives the same
-// result.
+// ScoreOptions are the options of Score. The zero value means the default weights, and an incremental run where that
+// gives the same result.
 type ScoreOptions struct {
 	Weights Weights   // DefaultWeights when zero
-	Full    bool      // look at every company even if neither rules nor weights changed
-	Now     time.Time // ages are counted to this year; the current time when zero
-	RunID   int32     // the run made by StartRun; 0 makes one
+	Full    bool      // score every company even if neither rules nor weights have changed
+	Now     time.Time // the time that ages are computed for; zero means the current time
+	RunID   int32     // the run to finish; 0 creates one
 }
 
-// ScoreReport says what a run did. Candidates counts what this run judged: all that fit, or when it was not Full those
-// that fit among the companies changed since the run before.
+// ScoreReport is the result of a run. Candidates counts the companies that match a rule: among all companies if the run
+// was full, else among those that changed since the last run.
 type ScoreReport struct {
 	RunID int32 `json:"run_id" yaml:"run_id" db:"-"`
 	Rules int   `json:"rules" yaml:"rules" db:"-"`
@@ -47,18 +47,18 @@ type ScoreReport struct {
 	Candidates int64    `json:"candidates" yaml:"candidates" db:"candidates"`
 	Added      int64    `json:"added" yaml:"added" db:"added"`
 	Changed    int64    `json:"changed" yaml:"changed" db:"changed"`
-	Removed    int64    `json:"removed" yaml:"removed" db:"removed"` // fit no rule any more
+	Removed    int64    `json:"removed" yaml:"removed" db:"removed"` // match no rule any more
 }
 
-// progress is what a run leaves for the next one, in enrichment_runs.counts.
+// progress is the part of enrichment_runs.counts that the next run reads.
 type progress struct {
 	Basis string     `json:"basis"`          // digest of rules, weights and year
-	Seen  *time.Time `json:"seen,omitempty"` // newest companies.updated_at that was looked at
+	Seen  *time.Time `json:"seen,omitempty"` // newest companies.updated_at of the run
 }
 
-// Score brings the tenant's features and scores to what its rules and the companies table say, and records the run.
-// Unchanged input writes no row but the run's. It takes the tenant's lock, so two runs of one tenant follow each other.
-// Faults: Invalid for weights that give no score.
+// Score updates the tenant's features and scores from its rules and the companies table, and records the run. If
+// neither has changed, it writes only the run's row. A lock makes runs of one tenant follow each other. Fault: Invalid
+// for wrong weights.
 func Score(ctx context.Context, tx postgres.TenantTx, opts ScoreOptions, by tenant.By) (ScoreReport, error) {
 	report, err := scoreTenant(ctx, tx, opts)
 	if err != nil {
@@ -70,7 +70,7 @@ func Score(ctx context.Context, tx postgres.TenantTx, opts ScoreOptions, by tena
 			"removed": report.Removed}})
 }
 
-// scoreTenant is Score for a run whose request was recorded.
+// scoreTenant is Score without the line in the audit log, for a run whose request has one.
 func scoreTenant(ctx context.Context, tx postgres.TenantTx, opts ScoreOptions) (ScoreReport, error) {
 	if opts.Weights == (Weights{}) {
 		opts.Weights = DefaultWeights()
@@ -108,14 +108,14 @@ func scoreTenant(ctx context.Context, tx postgres.TenantTx, opts ScoreOptions) (
 	return report, err
 }
 
-// readRule is a rule with its payload read.
+// readRule is a rule with its parsed payload.
 type readRule struct {
 	id      int32
 	name    string
 	profile Profile
 }
 
-// readableRules leaves out rules that another service wrote in a shape we cannot read, and says so.
+// readableRules returns the tenant's rules, and a text for each rule of another service whose payload is not a profile.
 func readableRules(ctx context.Context, tx postgres.TenantTx) (out []readRule, skipped []string, err error) {
 	list, err := ListRules(ctx, tx)
 	if err != nil {
@@ -135,7 +135,7 @@ func readableRules(ctx context.Context, tx postgres.TenantTx) (out []readRule, s
 // scoreBasis returns a digest that changes whenever the score or rationale of an unchanged company can change.
 func scoreBasis(rules []readRule, opts ScoreOptions) string {
 	h := sha256.New()
-	enc := json.NewEncoder(h) // of our own structs: it cannot fail
+	enc := json.NewEncoder(h) // it cannot fail for these types
 	_ = enc.Encode(opts.Weights)
 	_ = enc.Encode([]any{opts.Now.Year(), ssicCSV})
 	for _, f := range opts.Weights.scoreFeatures() {
@@ -147,7 +147,7 @@ func scoreBasis(rules []readRule, opts ScoreOptions) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// sinceLastRun is the change of companies to look at first, nil for all of them.
+// sinceLastRun returns the time after which changed companies must be scored; nil means all companies.
 func sinceLastRun(ctx context.Context, tx postgres.TenantTx, basis string, full bool) (*time.Time, error) {
 	if full {
 		return nil, nil
@@ -171,7 +171,7 @@ func applyScores(ctx context.Context, tx postgres.TenantTx, rules []readRule, op
 	since *time.Time) (ScoreReport, error) {
 	var args arguments
 	sql := scoreStatement(&args, tx.Tenant(), rules, opts, since)
-	// Planned for these values: a plan kept for any rule and any tenant would be a bad one.
+	// Planned for these values: one cached plan cannot fit all rules and tenants.
 	rows, err := tx.Query(ctx, sql, args.plannedValues()...)
 	if err != nil {
 		return ScoreReport{}, err
@@ -193,7 +193,7 @@ func scoreStatement(a *arguments, id TenantID, rules []readRule, opts ScoreOptio
 			"100 * "+weight+" / p.possible")+", ')') END")
 		keys = append(keys, f.name)
 	}
-	// gives the columns when there is no rule
+	// The first SELECT returns no row. It defines the columns if there is no rule.
 	picked := []string{pickSQL(readRule{}, []condition{{"", "false"}}, opts.Now.Year(), a)}
 	for _, r := range rules {
 		picked = append(picked, pickSQL(r, append(r.profile.conditionsSQL(a), changedSince(since, a)...),
@@ -224,7 +224,7 @@ func scoreStatement(a *arguments, id TenantID, rules []readRule, opts ScoreOptio
 	).Replace(scoreSQL)
 }
 
-// roundSQL rounds half up; PostgreSQL's cast rounds half to even, and points would not add up.
+// roundSQL rounds half up. PostgreSQL's cast rounds half to even, so the points would not add up.
 func roundSQL(sql string) string { return "floor(" + sql + " + 0.5)::int" }
 
 func changedSince(since *time.Time, a *arguments) []condition {
@@ -234,7 +234,7 @@ func changedSince(since *time.Time, a *arguments) []condition {
 	return []condition{{"changed", "c.updated_at >= " + a.addValue(*since) + "::timestamptz"}}
 }
 
-// pickSQL selects the companies of one rule with what the features need to know about both.
+// pickSQL returns a SELECT of the companies that match a rule, with the columns that the features use.
 func pickSQL(r readRule, conditions []condition, year int, a *arguments) string {
 	p := r.profile
 	industry := "NULL"

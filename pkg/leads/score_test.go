@@ -169,7 +169,7 @@ func TestRuleOfAnotherShapeIsSkippedAndNamed(t *testing.T) {
 		VALUES (1, 5, 'Old', '{"industries": "software"}'), (1, 6, 'List', '[1]')`)
 	w.rule(1, "Food", `{"industries":["restaurants"]}`)
 	report := w.score(1, leads.ScoreOptions{})
-	require.Equal(t, []string{`rule "Old": payload.industries: a string is not what goes here`}, report.Skipped)
+	require.Equal(t, []string{`rule "Old": payload.industries: want a list of strings, got a string`}, report.Skipped)
 	require.Equal(t, 2, report.Rules, "a payload that is no object reads as an empty profile")
 	w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
 		rules, err := leads.ListRules(ctx, tx)

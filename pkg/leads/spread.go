@@ -10,15 +10,15 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// Bars is how many bars a Spread has: each is so many points of a score wide that together they are 100.
+// Bars is the number of bars of a Spread. They are equally wide and cover the scores from 0 to 1.
 const Bars = 20
 
-// Spread is how the tenant's scores lie. Scores that are no finite number are in Total and in no bar.
+// Spread is the distribution of the tenant's scores. Scores that are not finite count in Total and in no bar.
 type Spread struct {
 	Total   int64
-	Buckets map[string]int64 // by name; one of another service may be called as it likes
+	Buckets map[string]int64 // by name; other services may use names of their own
 	Bars    [Bars]map[string]int64
-	Newest  *time.Time // when a score last changed
+	Newest  *time.Time // time of the newest change of a score
 }
 
 // ReadSpread counts all the tenant's scores.

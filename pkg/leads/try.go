@@ -10,28 +10,30 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// sampleSize is how many companies a trial shows.
+// sampleSize is the number of companies that a trial shows.
 const sampleSize = 5
 
-// Trial is what a profile would pick, without scoring or writing anything.
+// Trial is the result of TryProfile: what a profile would match.
 type Trial struct {
-	Live       int64 `json:"live" yaml:"live"`             // companies there are to pick from
+	Live       int64 `json:"live" yaml:"live"`             // live companies
 	Matches    int64 `json:"matches" yaml:"matches"`       // companies that fulfil every condition
 	Conditions []Cut `json:"conditions" yaml:"conditions"` // in the order of the profile
-	// the condition without which most companies would match; "" when none cuts
+	// the strictest condition: without it, most companies would match; "" if no condition excludes a company
 	CutsMost string      `json:"cuts_most" yaml:"cuts_most"`
-	Sample   []Candidate `json:"sample" yaml:"sample"` // a few that match, by company_id
+	Sample   []Candidate `json:"sample" yaml:"sample"` // the first matches by company_id
 	Warnings []string    `json:"warnings,omitempty" yaml:"warnings,omitempty"`
 }
 
-// Cut is what one condition does: how many live companies fulfil it, and how many more would match without it.
+// Cut is the effect of one condition: the number of live companies that fulfil it, and the number of companies that
+// would also match without it.
 type Cut struct {
 	Condition string `json:"condition" yaml:"condition"`
 	Fulfil    int64  `json:"fulfil" yaml:"fulfil"`
 	Cuts      int64  `json:"cuts" yaml:"cuts"`
 }
 
-// TryProfile counts what p picks and what each of its conditions cuts. It reads every live company once.
+// TryProfile counts the companies that match p and those that each condition excludes. It writes nothing and reads
+// every live company once.
 func TryProfile(ctx context.Context, tx postgres.TenantTx, p Profile) (Trial, error) {
 	if err := longWork(ctx, tx); err != nil {
 		return Trial{}, err
@@ -66,8 +68,8 @@ func TryProfile(ctx context.Context, tx postgres.TenantTx, p Profile) (Trial, er
 	return trial, err
 }
 
-// trialSQL evaluates each condition once a company: ok is how many hold, hN whether the Nth does. A condition alone
-// keeps a company out when all others hold.
+// trialSQL returns the statement that evaluates each condition once for each company. hN is whether condition N holds,
+// ok the number of conditions that hold. A condition alone excludes a company if all others hold.
 func trialSQL(conditions []condition) string {
 	var holds, sum, out []string
 	for i, c := range conditions {

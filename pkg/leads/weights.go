@@ -7,9 +7,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// Weights say how much each feature counts and where the buckets begin. Only their proportions matter: a feature that a
-// rule does not ask for drops out, and the others share its part. Version is written beside every score; give changed
-// weights a version of their own.
+// Weights holds the weight of each feature and the least scores of the buckets. Only the proportions of the weights
+// matter: a feature that a rule does not ask for has no weight, and the others share its part. Version is stored with
+// every score; changed weights need a new version.
 type Weights struct {
 	Version  string  `json:"version" yaml:"version"`
 	Industry float64 `json:"industry" yaml:"industry"`
@@ -31,8 +31,8 @@ func DefaultWeights() Weights {
 	}
 }
 
-// ParseWeights reads weights as the configuration gives them, such as version=acme-2, industry=40, high=0.8. What is
-// not named stays at its default. Changed weights need a version of their own. Faults: Invalid naming the entry.
+// ParseWeights parses the entries of the configuration, such as version=acme-2, industry=40, high=0.8. Weights without
+// an entry keep their default. Changed weights need a new version. Fault: Invalid with the wrong entry.
 func ParseWeights(entries []string) (Weights, error) {
 	w := DefaultWeights()
 	if len(entries) == 0 {
@@ -51,26 +51,27 @@ func ParseWeights(entries []string) (Weights, error) {
 		n, err := strconv.ParseFloat(value, 64)
 		if !known || err != nil {
 			return Weights{}, fault.New(fault.Invalid,
-				"weights: %.40q is not a weight and its number, such as industry=40", entry)
+				"weights: %.40q: must be a weight and a number, such as industry=40", entry)
 		}
 		*into = n
 	}
 	if w.Version == DefaultWeights().Version && w != DefaultWeights() {
 		return Weights{}, fault.New(fault.Invalid,
-			"weights: changed ones need a version of their own").WithHint(
-			"add version=NAME, and another NAME with every change")
+			"weights: changed weights need a new version").WithHint(
+			"add version=NAME; choose another NAME with every change")
 	}
 	return w, w.checkWeights()
 }
 
 func (w Weights) checkWeights() error {
-	// Age, form, website and standing are judged for every company, so their sum keeps every score defined.
+	// Every company has a value for age, form, website and standing. So no score divides by 0 if one of these has a
+	// weight.
 	always := w.Age + w.Form + w.Website + w.Standing
 	for name, v := range map[string]float64{"industry": w.Industry, "keywords": w.Keywords, "age": w.Age,
 		"size": w.Size,
 		"form": w.Form, "website": w.Website, "standing": w.Standing} {
 		if !(v >= 0 && v <= 1000) {
-			return fault.New(fault.Invalid, "weight %s: %v is not from 0 to 1000", name, v)
+			return fault.New(fault.Invalid, "weight %s: %v: must be between 0 and 1000", name, v)
 		}
 	}
 	switch {
@@ -84,8 +85,9 @@ func (w Weights) checkWeights() error {
 	return nil
 }
 
-// feature is one line of a score: its value from 0 to 1 as SQL, NULL where the rule does not ask for it, and the words
-// that a salesperson reads. Both speak of p, a company picked by a rule (see pick) with the title of its division.
+// feature is one part of a score. value is SQL for a number from 0 to 1, or NULL if the rule does not ask for the
+// feature; says is SQL for the reason that salespeople read. Both use p, a row of pickSQL with the title of its
+// division.
 type feature struct {
 	name   string
 	weight float64
@@ -101,7 +103,8 @@ func (w Weights) scoreFeatures() []feature {
 			ELSE ' matches an industry of the profile, but none of its SSIC codes' END`},
 		{"keywords", w.Keywords, `CASE WHEN p.wants_words THEN (p.word IS NOT NULL)::int::float8 END`,
 			`coalesce('name contains "' || p.word || '"', 'name contains none of the keywords')`},
-		// Inside a closed range the middle counts full and the ends half. Otherwise ten years in business count full.
+		// In a range with two bounds, the middle gives 1 and the bounds give 0.5. Otherwise ten years in business give
+		// 1.
 		{"age", w.Age, `CASE WHEN p.year IS NULL THEN 0
 			WHEN p.to_year IS NULL OR p.from_year IS NULL THEN least(greatest(p.this_year - p.year, 0),
 			10) / 10.0::float8
