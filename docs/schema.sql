@@ -398,6 +398,25 @@ CREATE POLICY tenant_isolation ON public.onboarding_steps TO PUBLIC
   USING ((tenant_id = request_tenant()))
   WITH CHECK ((tenant_id = request_tenant()));
 
+CREATE TABLE public.pushed_leads (
+  tenant_id integer NOT NULL,
+  company_id integer NOT NULL,
+  contact_id bigint NOT NULL,
+  lead_id bigint NOT NULL,
+  state text NOT NULL,
+  hash text NOT NULL,
+  written jsonb NOT NULL,
+  pushed_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT pushed_leads_pkey PRIMARY KEY (tenant_id, company_id),
+  CONSTRAINT pushed_leads_state_check CHECK ((state = ANY (ARRAY['pushed'::text, 'deleted'::text, 'withdrawn'::text]))),
+  CONSTRAINT pushed_leads_tenant_id_check CHECK ((tenant_id > 0))
+);
+ALTER TABLE public.pushed_leads OWNER TO leadctl_owner;
+ALTER TABLE public.pushed_leads ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_isolation ON public.pushed_leads TO PUBLIC
+  USING ((tenant_id = request_tenant()))
+  WITH CHECK ((tenant_id = request_tenant()));
+
 CREATE TABLE public.revoked_tokens (
   token_hash bytea NOT NULL,
   expires_at timestamp with time zone NOT NULL,
@@ -540,6 +559,7 @@ ALTER TABLE public.odoo_connections ADD CONSTRAINT odoo_connections_secret_check
 ALTER TABLE public.odoo_connections ADD CONSTRAINT odoo_connections_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.onboarding_status ADD CONSTRAINT onboarding_status_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.onboarding_steps ADD CONSTRAINT onboarding_steps_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
+ALTER TABLE public.pushed_leads ADD CONSTRAINT pushed_leads_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.tenant_users ADD CONSTRAINT tenant_users_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 
 GRANT DELETE, INSERT, SELECT, TRUNCATE, UPDATE ON public.acra_pending TO leadctl_system;
@@ -567,6 +587,7 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON public.onboarding_status TO leadctl_syst
 GRANT SELECT ON public.onboarding_status TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.onboarding_steps TO leadctl_system;
 GRANT SELECT ON public.onboarding_steps TO leadctl_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.pushed_leads TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.revoked_tokens TO leadctl_system;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.sessions TO leadctl_system;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.staging_acra_companies TO leadctl_system;

@@ -16,14 +16,15 @@ func newOdooPush(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "push",
 		Short: "Push a tenant's scored leads to its Odoo CRM",
-		Long: "Push a tenant's scored leads to its Odoo CRM, best first. Each company gets a contact and a lead.\n" +
-			"Existing records are compared first, and only leadctl's own fields are written: names, stages and\n" +
-			"contact details that salespeople changed stay. A push that was stopped continues with the remaining\n" +
-			"leads. `leadctl serve` pushes after each scoring.",
+		Long: "Push a tenant's scored leads to its Odoo CRM, best first. Each company gets a contact and an\n" +
+			"opportunity (or a lead: odoo.lead_type). Later pushes write what changed, and keep what salespeople\n" +
+			"changed. A lead that a person deleted in Odoo is skipped, unless you give --again. A push that was\n" +
+			"stopped continues with the remaining leads. `leadctl serve` pushes after each scoring, at most\n" +
+			"odoo.push_limit leads.",
 		Example: "  leadctl odoo push --tenant 42\n  leadctl odoo push --tenant 42 --bucket high --limit 100 --dry-run",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			sum, err := a.pushLeads(cmd.Context(), ref, opts)
+			sum, err := a.pushLeads(cmd.Context(), ref, opts, cmd.Flags().Changed("limit"))
 			if sum.Leads == 0 && err != nil {
 				return err
 			}
@@ -32,12 +33,22 @@ func newOdooPush(a *app) *cobra.Command {
 	}
 	tenantFlag(cmd, &ref)
 	cmd.Flags().StringVar(&opts.Bucket, "bucket", "", "only leads in this bucket: high, medium or low")
-	cmd.Flags().IntVar(&opts.Limit, "limit", 0, "maximum number of leads, best first; 0 means all")
+	cmd.Flags().IntVar(&opts.Limit, "limit", 0,
+		"maximum number of leads, best first; 0 means all; the setting odoo.push_limit if not given")
+	cmd.Flags().BoolVar(&opts.Again, "again", false, "also push leads that were deleted in Odoo")
 	cmd.Flags().BoolVar(&opts.DryRun, "dry-run", false, "compare and count, but write nothing")
 	return a.addOutputFlag(cmd)
 }
 
-func (a *app) pushLeads(ctx context.Context, ref string, opts workspace.PushOptions) (sum workspace.Pushed, err error) {
+func (a *app) pushLeads(ctx context.Context, ref string, opts workspace.PushOptions, limited bool) (
+	sum workspace.Pushed, err error) {
+	cfg, err := a.config(ctx)
+	if err != nil {
+		return sum, err
+	}
+	if !limited {
+		opts.Limit = cfg.Odoo.PushLimit
+	}
 	if opts.Limit < 0 {
 		return sum, fault.New(fault.Invalid, "--limit %d: must be 0 or more", opts.Limit)
 	}

@@ -103,7 +103,8 @@ func (a *app) odooTemplate(ctx context.Context) (*odoo.Server, provision.Templat
 		return nil, provision.Template{}, err
 	}
 	t := provision.Template{Name: cfg.Odoo.TemplateDB, Master: odoo.Secret(cfg.Odoo.MasterPassword),
-		ClusterDSN: odoo.Secret(cfg.Odoo.PostgresDSN), Secret: odoo.Secret(cfg.Odoo.TemplatePassword)}
+		ClusterDSN: odoo.Secret(cfg.Odoo.PostgresDSN), Secret: odoo.Secret(cfg.Odoo.TemplatePassword),
+		LeadType: cfg.Odoo.LeadType}
 	if cfg.Odoo.Mode != provision.ModeCompany {
 		return server, t, nil
 	}

@@ -17,25 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// pending lists the folders, and "." for the files in the root, that do not follow the rules of this file yet. An entry
-// covers everything below it. Delete an entry when its last violation is gone; never add one.
-// The blank lines let branches that delete neighbours merge without a conflict.
-func pending() []string {
-	return []string{
-		"pkg/odoo/crm",
-	}
-}
-
-// isPending reports whether p, a path from the repository's root, lies in a pending folder.
-func isPending(p string) bool {
-	for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
-		if slices.Contains(pending(), dir) {
-			return true
-		}
-	}
-	return path.Dir(p) == "." && slices.Contains(pending(), ".")
-}
-
 // maxOneWord is the largest share of functions and methods with an unexported one-word name: run, apply, load. A name
 // of verb and object can be found with grep; a single word cannot.
 const maxOneWord = 0.15
@@ -232,7 +213,7 @@ func isForeign(p string) bool {
 	return released || other
 }
 
-// eachText calls visit with every text file of the repository that its people write, but for those that are pending.
+// eachText calls visit with every text file of the repository that its people write.
 func eachText(t *testing.T, visit func(p, text string)) {
 	t.Helper()
 	kinds := strings.Fields(".go .md .sql .sh .html .css .js .yaml .txtar .golden .service .env")
@@ -250,9 +231,6 @@ func eachText(t *testing.T, visit func(p, text string)) {
 			return nil
 		}
 		seen++
-		if isPending(p) {
-			return nil
-		}
 		text, err := os.ReadFile(full)
 		visit(p, string(text))
 		return err

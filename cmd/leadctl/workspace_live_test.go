@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/provision"
+	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
@@ -119,10 +121,15 @@ func pushTwice(t *testing.T, spaces *workspace.Service) {
 	}
 	found, err := s.SearchRead(t.Context(), "crm.lead", mine)
 	require.NoError(t, err)
-	theirs := odoo.Record{"name": "Call back on Monday", "type": "opportunity", "x_pre_sdr_rationale": "an old reason"}
+	theirs := odoo.Record{"name": "Call back on Monday"}
 	require.NoError(t, s.Write(t.Context(), "crm.lead", []int64{found[0].ID()}, theirs, nil))
 	second := push()
-	require.Equal(t, workspace.Pushed{Leads: all, Updated: 1, Unchanged: all - 1, Reasons: []string{}}, second)
+	require.Equal(t, workspace.Pushed{Leads: all, Unchanged: all, Reasons: []string{}}, second)
+	require.NoError(t, spaces.DB.InTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
+		_, err := tx.Exec(ctx, `UPDATE lead_scores SET rationale = 'a new reason'`)
+		return err
+	}))
+	require.Equal(t, all, push().Updated)
 	found, err = s.Read(
 		t.Context(),
 		"crm.lead",
@@ -132,7 +139,7 @@ func pushTwice(t *testing.T, spaces *workspace.Service) {
 	require.NoError(t, err)
 	require.Equal(t, "Call back on Monday", found[0].Text("name"))
 	require.Equal(t, "opportunity", found[0].Text("type"))
-	require.NotEqual(t, "an old reason", found[0].Text("x_pre_sdr_rationale"))
+	require.Equal(t, "a new reason", found[0].Text("x_pre_sdr_rationale"))
 }
 
 // archiveWorkspace checks that the database of a deleted tenant is renamed and refuses connections.

@@ -33,6 +33,8 @@ func runCheck(name string, raw any) error {
 		return oneOf(s, "database", "company")
 	case "odooprotocol":
 		return oneOf(s, "auto", "xmlrpc", "json2")
+	case "leadtype":
+		return oneOf(s, "opportunity", "lead")
 	case "natural":
 		return errorUnless(!strings.HasPrefix(s, "-"), "must be 0 or more")
 	case "positive":

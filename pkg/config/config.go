@@ -108,6 +108,9 @@ type Odoo struct {
 	DefaultDBName    string `key:"default_db_name" env:"ODOO_DEFAULT_DB_NAME"`
 	Mode             string `key:"mode" default:"database" check:"odoomode"`
 	Protocol         string `key:"protocol" default:"auto" check:"odooprotocol"`
+	PublicURL        string `key:"public_url" check:"url"`
+	LeadType         string `key:"lead_type" default:"opportunity" check:"leadtype"`
+	PushLimit        int    `key:"push_limit" default:"500" check:"natural"`
 	SSOClientID      string `key:"sso_client_id"`
 	ValidationURL    string `key:"validation_url" check:"url"`
 	DatabasePrefix   string `key:"database_prefix" default:"leadctl" check:"prefix"`

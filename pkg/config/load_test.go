@@ -76,7 +76,7 @@ func TestVariablesInUseKeepWorking(t *testing.T) {
 	require.Equal(t, config.Odoo{
 		ServerURL: "http://odoo:8069", MasterPassword: "s2", TemplateDB: "tmpl",
 		PostgresDSN: "postgres://odoo@db/postgres", DefaultDBName: "odoo",
-		Mode: "database", Protocol: "auto", DatabasePrefix: "leadctl",
+		Mode: "database", Protocol: "auto", DatabasePrefix: "leadctl", LeadType: "opportunity", PushLimit: 500,
 	}, cfg.Odoo)
 	require.Equal(t, config.ACRA{
 		APIURL: "https://example.org/search", ResourceIDs: []string{"d_1"}, PageSize: 100, Interval: 24 * time.Hour,

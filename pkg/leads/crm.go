@@ -20,6 +20,8 @@ type Scored struct {
 	EmployeesEst      int32   `db:"employees_est"`
 	RevenueBucket     string  `db:"revenue_bucket"`
 	IncorporationYear int32   `db:"incorporation_year"`
+	EntityType        string  `db:"entity_type"`
+	EntityStatus      string  `db:"entity_status"`
 	Score             float64 `db:"score"`
 	Bucket            string  `db:"bucket"`
 	Rationale         string  `db:"rationale"`
@@ -46,12 +48,12 @@ func ScoredAfter(ctx context.Context, tx postgres.TenantTx, bucket string, limit
 	default:
 		return nil, fault.New(fault.Invalid, "bucket %q: must be one of high, medium, low", bucket)
 	}
-	sql := `SELECT s.company_id, coalesce(c.uen, '') AS uen, coalesce(c.name, '') AS name, coalesce(c.industry_norm,
-		'') AS industry_norm,
-  coalesce(c.website_domain, '') AS website_domain, coalesce(c.employees_est, 0) AS employees_est,
-coalesce(c.revenue_bucket, '') AS revenue_bucket,
-  coalesce(c.incorporation_year, 0) AS incorporation_year, s.score, coalesce(s.bucket, '') AS bucket,
-coalesce(s.rationale, '') AS rationale,
+	sql := `SELECT s.company_id, coalesce(c.uen, '') AS uen, coalesce(c.name, '') AS name,
+  coalesce(c.industry_norm, '') AS industry_norm, coalesce(c.website_domain, '') AS website_domain,
+  coalesce(c.employees_est, 0) AS employees_est, coalesce(c.revenue_bucket, '') AS revenue_bucket,
+  coalesce(c.incorporation_year, 0) AS incorporation_year, coalesce(c.entity_type, '') AS entity_type,
+  coalesce(c.entity_status, '') AS entity_status, s.score, coalesce(s.bucket, '') AS bucket,
+  coalesce(s.rationale, '') AS rationale,
   coalesce(f.features::text, '') AS features
 FROM (SELECT * FROM public.lead_scores s WHERE ` + first.where + more + `
 ORDER BY ` + first.order + limitSQL(limit) + `) s

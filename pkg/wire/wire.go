@@ -183,7 +183,8 @@ func Workspaces(ctx context.Context, cfg config.Config, db *postgres.DB, log *sl
 		return nil, err
 	}
 	provisioner, err := Provisioner(ctx, cfg, db, log)
-	return &workspace.Service{DB: db, Keys: keys, Odoo: provisioner, BaseURL: cfg.Odoo.ServerURL,
+	return &workspace.Service{DB: db, Keys: keys, Odoo: provisioner,
+		BaseURL: cmp.Or(cfg.Odoo.PublicURL, cfg.Odoo.ServerURL), PushLimit: cfg.Odoo.PushLimit,
 		Prefix: cfg.Odoo.DatabasePrefix, OdooLogin: odooLogin(cfg, log), Log: log}, err
 }
 
@@ -225,6 +226,7 @@ func Provisioner(ctx context.Context, cfg config.Config, db *postgres.DB, log *s
 		Installation: installation, Template: cfg.Odoo.TemplateDB, ClusterDSN: odoo.Secret(cfg.Odoo.PostgresDSN),
 		Master: odoo.Secret(cfg.Odoo.MasterPassword), TemplateSecret: odoo.Secret(cfg.Odoo.TemplatePassword),
 		Mode: cfg.Odoo.Mode, Shared: cfg.Odoo.DefaultDBName,
+		LeadType: cfg.Odoo.LeadType, PublicURL: cfg.Odoo.PublicURL,
 	})
 }
 

@@ -3,6 +3,7 @@ package workspace
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/leads"
@@ -16,15 +17,18 @@ import (
 type PushOptions struct {
 	Bucket string // high, medium, low; "" means all
 	Limit  int    // the best so many; 0 means all
+	Again  bool   // also push leads that a person deleted in Odoo
 	DryRun bool   // count, and write nothing
 }
 
-// Pushed counts what became of the leads: Created + Updated + Unchanged + Failed = Leads, once it is over.
+// Pushed counts what became of the leads. At the end, Leads is the sum of all others. Skipped ones were deleted in Odoo
+// by a person.
 type Pushed struct {
 	Leads     int64    `json:"leads"`
 	Created   int64    `json:"created"`
 	Updated   int64    `json:"updated"`
 	Unchanged int64    `json:"unchanged"`
+	Skipped   int64    `json:"skipped"`
 	Failed    int64    `json:"failed"`
 	Reasons   []string `json:"reasons"` // of the first failures, by company
 }
@@ -34,11 +38,11 @@ const (
 	reasonsAtMost = 10
 )
 
-// Push brings a tenant's scored leads, best first, into its workspace's CRM. It looks before it writes, so it may be
-// stopped at any moment and run again, and goes on where there is something left to do; what salespeople changed stays
-// as it is (see odoo.PushLeads). A lead that Odoo refuses is counted and the others go on. One push per workspace runs
-// at a time: another is a Conflict. tell hears of each page. What was done is returned with an error, too, and
-// recorded.
+// Push brings a tenant's scored leads, best first, into its workspace's CRM. Only leads that changed since the last
+// push need a call to Odoo. A push may be interrupted at any moment; the next one continues. What salespeople changed
+// stays (see crm.Push). A lead that Odoo rejects is counted, and the others are pushed. A second push into the same
+// workspace at the same time is a Conflict. Push calls tell after each page. It returns, and records, what was done
+// before an error, too.
 func (s *Service) Push(ctx context.Context, id tenantid.ID, opts PushOptions, by tenant.By, tell func(Pushed)) (Pushed,
 	error) {
 	sum, err := s.pushPages(ctx, id, opts, tell)
@@ -68,103 +72,190 @@ func (s *Service) pushPages(ctx context.Context, id tenantid.ID, opts PushOption
 		return sum, fault.New(fault.Conflict, "push to the workspace of tenant %s: one is running", id)
 	}
 	defer release()
-	p := &pushRun{Service: s, tenant: id, dry: opts.DryRun, sum: &sum}
-	for after := (leads.Cursor{}); ; {
-		page, err := p.nextPage(ctx, opts, after)
-		if err != nil || len(page) == 0 {
+	p := &pushRun{Service: s, tenant: id, options: opts, sum: &sum}
+	for after := (&leads.Cursor{}); ; tell(sum) {
+		if after, err = p.pushPage(ctx, *after); err != nil || after == nil {
 			return sum, err
 		}
-		if err := p.pushPage(ctx, page); err != nil {
-			return sum, err
-		}
-		tell(sum)
-		last := page[len(page)-1]
-		after = leads.Cursor{AfterScore: &last.Score, AfterID: last.CompanyID}
 	}
 }
 
+// pushRun is one push of one tenant.
 type pushRun struct {
 	*Service
-	tenant tenantid.ID
-	dry    bool
-	sum    *Pushed
+	tenant   tenantid.ID
+	options  PushOptions
+	sum      *Pushed
+	prepared bool // the CRM has this version's fields and views
 }
 
-// nextPage reads the next leads; none when there are no more, or enough.
-func (p *pushRun) nextPage(ctx context.Context, opts PushOptions, after leads.Cursor) (page []leads.Scored, err error) {
+// pushItem is a lead that needs a call to Odoo.
+type pushItem struct {
+	crm.Item
+
+	company int32
+	hash    string
+}
+
+// pushPage reads the next leads, pushes them, and returns the cursor after them; nil when there are no more, or enough.
+func (p *pushRun) pushPage(ctx context.Context, after leads.Cursor) (*leads.Cursor, error) {
 	size := pushPageSize
-	if opts.Limit > 0 {
-		size = min(size, opts.Limit-int(p.sum.Leads))
+	if p.options.Limit > 0 {
+		size = min(size, p.options.Limit-int(p.sum.Leads))
 	}
 	if size <= 0 {
 		return nil, nil
 	}
-	err = p.DB.ReadTenant(ctx, p.tenant, func(ctx context.Context, tx postgres.TenantTx) error {
-		page, err = leads.ScoredAfter(ctx, tx, opts.Bucket, size, after)
+	var page []leads.Scored
+	var ledger map[int32]ledgerEntry
+	var people map[int32][]crm.Person
+	err := p.DB.ReadTenant(ctx, p.tenant, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+		if page, err = leads.ScoredAfter(ctx, tx, p.options.Bucket, size, after); err != nil {
+			return err
+		}
+		companies := make([]int32, len(page))
+		for i, l := range page {
+			companies[i] = l.CompanyID
+		}
+		if ledger, err = readLedger(ctx, tx, companies); err != nil {
+			return err
+		}
+		people, err = readPeople(ctx, tx, companies)
 		return err
 	})
-	return page, err
+	if err != nil || len(page) == 0 {
+		return nil, err
+	}
+	if err := p.pushBisecting(ctx, p.changedItems(page, ledger, people)); err != nil {
+		return nil, err
+	}
+	last := page[len(page)-1]
+	return &leads.Cursor{AfterScore: &last.Score, AfterID: last.CompanyID}, nil
 }
 
-// pushPage pushes one page.
-func (p *pushRun) pushPage(ctx context.Context, page []leads.Scored) error {
-	var list []crm.Lead
+// changedItems returns the leads that differ from the last push, and counts the others.
+func (p *pushRun) changedItems(page []leads.Scored, ledger map[int32]ledgerEntry,
+	people map[int32][]crm.Person) (items []pushItem) {
 	for _, l := range page {
 		p.sum.Leads++
 		if l.UEN == "" || l.Name == "" {
 			p.countFailure(l.UEN, "without registration number or name")
 			continue
 		}
-		list = append(list, crm.Lead{UEN: l.UEN, Name: l.Name, Industry: l.IndustryNorm, Employees: int(l.EmployeesEst),
-			RevenueBucket:     l.RevenueBucket,
-			IncorporationYear: int(l.IncorporationYear), WebsiteDomain: l.WebsiteDomain, Score: l.Score,
-			Bucket: l.Bucket, Features: l.Features, Rationale: l.Rationale})
+		lead := crmLead(l, people[l.CompanyID])
+		item := pushItem{crm.Item{Lead: lead, Again: p.options.Again}, l.CompanyID, lead.Hash()}
+		known, pushed := ledger[l.CompanyID]
+		switch {
+		case !pushed || known.State == crm.StateDeleted && p.options.Again:
+		case known.State == crm.StateDeleted:
+			p.sum.Skipped++
+			continue
+		case known.State == crm.StatePushed && known.Hash == item.hash:
+			p.sum.Unchanged++
+			continue
+		default:
+			item.Known = &known.Entry
+		}
+		items = append(items, item)
 	}
-	created, updated, failed := p.sum.Created, p.sum.Updated, p.sum.Failed
-	err := p.pushBisecting(ctx, list)
-	if err == nil {
-		// By difference: halves that were pushed again would count what the first attempt did as unchanged.
-		changed := (p.sum.Created - created) + (p.sum.Updated - updated) + (p.sum.Failed - failed)
-		p.sum.Unchanged += int64(len(list)) - changed
-	}
-	return err
+	return items
 }
 
-// pushBisecting pushes list. When Odoo refuses it, it pushes the halves, until only the refused leads are left out.
-func (p *pushRun) pushBisecting(ctx context.Context, list []crm.Lead) error {
-	if len(list) == 0 {
+// crmLead is a scored lead as the CRM gets it.
+func crmLead(l leads.Scored, people []crm.Person) crm.Lead {
+	lead := crm.Lead{UEN: l.UEN, Name: l.Name, Industry: l.IndustryNorm, Employees: int(l.EmployeesEst),
+		RevenueBucket: l.RevenueBucket, IncorporationYear: int(l.IncorporationYear), WebsiteDomain: l.WebsiteDomain,
+		EntityType: l.EntityType, RegisterStatus: l.EntityStatus, Score: l.Score, Bucket: l.Bucket,
+		Features: l.Features, People: people}
+	for _, r := range leads.ParseRationale(l.Rationale) {
+		text := r.Text
+		if r.Of > 0 {
+			text = fmt.Sprintf("%s (%d of %d)", r.Text, r.Got, r.Of)
+		}
+		lead.Reasons = append(lead.Reasons, text)
+	}
+	return lead
+}
+
+// pushBisecting pushes items. When Odoo refuses one, it pushes the halves, until only the refused leads are left out.
+func (p *pushRun) pushBisecting(ctx context.Context, items []pushItem) error {
+	if len(items) == 0 {
 		return nil
 	}
-	done, err := p.pushBatch(ctx, list)
-	p.sum.Created += int64(done.Created)
-	p.sum.Updated += int64(done.Updated)
+	left, err := p.pushBatch(ctx, items)
 	switch {
 	case err == nil:
 		return nil
 	case !fault.Is(err, fault.Unprocessable) && !fault.Is(err, fault.Invalid):
 		return err
-	case len(list) == 1:
-		p.countFailure(list[0].UEN, fault.Text(err))
-		p.Log.WarnContext(ctx, "lead refused by Odoo", "uen", list[0].UEN, "error", err)
+	case len(left) == 1:
+		p.countFailure(left[0].Lead.UEN, fault.Text(err))
+		p.Log.WarnContext(ctx, "lead refused by Odoo", "uen", left[0].Lead.UEN, "error", err)
 		return nil
 	}
-	half := len(list) / 2
-	if err := p.pushBisecting(ctx, list[:half]); err != nil {
+	half := len(left) / 2
+	if err := p.pushBisecting(ctx, left[:half]); err != nil {
 		return err
 	}
-	return p.pushBisecting(ctx, list[half:])
+	return p.pushBisecting(ctx, left[half:])
 }
 
-// pushBatch reads the workspace each time, because its secret may have been rotated since the last batch.
-func (p *pushRun) pushBatch(ctx context.Context, list []crm.Lead) (crm.Pushed, error) {
+// pushBatch pushes items, counts and remembers what was done, and returns those that were not reached. It reads the
+// workspace each time, because its secret may have been rotated since the last batch.
+func (p *pushRun) pushBatch(ctx context.Context, items []pushItem) (left []pushItem, err error) {
 	w, err := p.Current(ctx, p.tenant)
 	if err != nil {
-		return crm.Pushed{}, err
+		return items, err
 	}
-	if p.dry {
-		return p.Odoo.CompareLeads(ctx, w, list)
+	if !p.prepared && !p.options.DryRun {
+		if _, err := p.Odoo.EnsureFields(ctx, w); err != nil {
+			return items, err
+		}
+		p.prepared = true
 	}
-	return p.Odoo.PushLeads(ctx, w, list)
+	list := make([]crm.Item, len(items))
+	for i, item := range items {
+		list[i] = item.Item
+	}
+	outcomes, err := p.Odoo.PushLeads(ctx, w, list, p.options.DryRun)
+	done := make(map[string]crm.Outcome, len(outcomes))
+	for _, o := range outcomes {
+		done[o.UEN] = o
+		p.countOutcome(o.Action)
+	}
+	ledger := map[int32]ledgerEntry{}
+	for _, item := range items {
+		if o, reached := done[item.Lead.UEN]; reached {
+			ledger[item.company] = ledgerEntry{o.Entry, item.hash}
+		} else {
+			left = append(left, item)
+		}
+	}
+	if p.options.DryRun || len(ledger) == 0 {
+		return left, err
+	}
+	// Odoo has the leads already: they are remembered even when the caller has gone.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepWithin)
+	defer cancel()
+	if failed := p.DB.InTenant(ctx, p.tenant, func(ctx context.Context, tx postgres.TenantTx) error {
+		return saveLedger(ctx, tx, p.tenant, ledger)
+	}); failed != nil {
+		return left, failed
+	}
+	return left, err
+}
+
+func (p *pushRun) countOutcome(a crm.Action) {
+	switch a {
+	case crm.ActionCreated:
+		p.sum.Created++
+	case crm.ActionUpdated:
+		p.sum.Updated++
+	case crm.ActionUnchanged:
+		p.sum.Unchanged++
+	case crm.ActionSkipped:
+		p.sum.Skipped++
+	}
 }
 
 func (p *pushRun) countFailure(uen, why string) {

@@ -73,7 +73,7 @@ func TestPushCreatesUpdatesAndSkips(t *testing.T) {
 	top, err := r.session(t, id).SearchRead(t.Context(), "crm.lead", odoo.Query{Fields: []string{"x_pre_sdr_score"}})
 	require.NoError(t, err)
 	for _, lead := range top {
-		require.Greater(t, lead.Float("x_pre_sdr_score"), 440.5/450, "the best ones")
+		require.Greater(t, lead.Float("x_pre_sdr_score"), 44050.0/450, "the best ones")
 	}
 	require.Equal(t, workspace.Pushed{Leads: 225, Created: 215, Unchanged: 10, Reasons: []string{}},
 		r.push(t, id, workspace.PushOptions{Bucket: "high"}))
@@ -119,7 +119,7 @@ func TestPushKeepsWhatSalespeopleChanged(t *testing.T) {
 	require.Equal(t, []string{"Call back on Monday", "opportunity", "boss@company.example", "+65 1", "new rationale"},
 		[]string{lead[0].Text("name"), lead[0].Text("type"), lead[0].Text("email_from"), lead[0].Text("phone"),
 			lead[0].Text("x_pre_sdr_rationale")})
-	require.InDelta(t, 0.7, lead[0].Float("x_pre_sdr_score"), 1e-9)
+	require.InDelta(t, 70, lead[0].Float("x_pre_sdr_score"), 1e-9)
 	partner, err := s.Read(t.Context(), "res.partner", []int64{found[0].Int("partner_id")},
 		[]string{"name", "email", "x_industry_norm"})
 	require.NoError(t, err)
@@ -223,4 +223,42 @@ func TestPushJob(t *testing.T) {
 		return one[int](t, r, `SELECT count(*) FROM river.river_job WHERE state = 'completed'`) == 2
 	}, 30*time.Second, 50*time.Millisecond)
 	require.Equal(t, 3, r.written("create", "crm.lead"))
+}
+
+// TestPushCallsOdooOnlyForChanges: an unchanged lead costs no call, and one that a person deleted comes back only when
+// it is asked for.
+func TestPushCallsOdooOnlyForChanges(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	id, _ := r.tenant(t, "Acme")
+	r.scored(t, id, 250)
+	r.exec(t, `INSERT INTO contacts (tenant_id, company_id, name, title, email)
+		SELECT $1::int, company_id, 'Mrs Tan', 'Director', 'tan@company.example'
+		FROM companies WHERE uen = 'T1U250'`, id)
+	r.push(t, id, workspace.PushOptions{})
+	calls := len(r.stand.Calls())
+	require.EqualValues(t, 250, r.push(t, id, workspace.PushOptions{}).Unchanged)
+	require.Len(t, r.stand.Calls(), calls)
+
+	s := r.session(t, id)
+	found, err := s.SearchRead(t.Context(), "crm.lead", odoo.Query{Fields: []string{"partner_id"},
+		Domain: odoo.Domain{odoo.Where("x_pre_sdr_score", "=", 100)}})
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	people, err := s.SearchRead(t.Context(), "res.partner", odoo.Query{
+		Fields: []string{"name", "function", "email"},
+		Domain: odoo.Domain{odoo.Where("parent_id", "=", found[0].Int("partner_id"))}})
+	require.NoError(t, err)
+	require.Len(t, people, 1)
+	require.Equal(t, "Mrs Tan, Director, tan@company.example",
+		people[0].Text("name")+", "+people[0].Text("function")+", "+people[0].Text("email"))
+
+	require.NoError(t, s.Unlink(t.Context(), "crm.lead", odoo.IDsOf(found)))
+	r.exec(t, `UPDATE lead_scores SET rationale = 'new' WHERE score = 1`)
+	require.Equal(t, workspace.Pushed{Leads: 250, Unchanged: 249, Skipped: 1, Reasons: []string{}},
+		r.push(t, id, workspace.PushOptions{}))
+	require.EqualValues(t, 1, r.push(t, id, workspace.PushOptions{}).Skipped)
+	require.Equal(t, workspace.Pushed{Leads: 250, Created: 1, Unchanged: 249, Reasons: []string{}},
+		r.push(t, id, workspace.PushOptions{Again: true}))
+	require.Equal(t, 251, r.written("create", "crm.lead"))
 }

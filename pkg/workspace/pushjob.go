@@ -54,9 +54,9 @@ func (p *PushWorker) Work(ctx context.Context, job *river.Job[PushArgs]) error {
 	if err != nil {
 		return err
 	}
-	sum, err := s.pushPages(ctx, id, PushOptions{}, func(Pushed) {})
+	sum, err := s.pushPages(ctx, id, PushOptions{Limit: s.PushLimit}, func(Pushed) {})
 	s.Log.InfoContext(ctx, "push", "leads", sum.Leads, "created", sum.Created, "updated", sum.Updated, "unchanged",
-		sum.Unchanged, "failed", sum.Failed)
+		sum.Unchanged, "skipped", sum.Skipped, "failed", sum.Failed)
 	switch {
 	case fault.Is(err, fault.NotFound):
 		return nil

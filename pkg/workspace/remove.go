@@ -72,6 +72,9 @@ func (s *Service) removeWorkspace(ctx context.Context, out *Closed, by tenant.By
 	if err != nil {
 		return err
 	}
+	if err := s.clearLedger(ctx, out.Tenant); err != nil {
+		return err
+	}
 	return s.DB.InSystem(ctx, "close tenant", func(ctx context.Context, tx postgres.SystemTx) error {
 		// The row keeps the secret of an archived workspace: an operator may restore it.
 		sql := `UPDATE odoo_connections SET active = false, updated_at = now() WHERE tenant_id = $1`

@@ -1,270 +1,523 @@
 package crm
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/odoo"
 )
 
-// Lead is one scored company as the tenant's salespeople shall see it: a partner and an open lead on it. Text that is
-// "" and numbers that are 0 mean "not known".
-type Lead struct {
-	UEN  string // the company's registration number; which partner it is
-	Name string
-
-	Industry          string
-	Employees         int
-	RevenueBucket     string
-	IncorporationYear int
-	WebsiteDomain     string
-	Enrichment        string // JSON
-
-	Score     float64 // 0 to 1
-	Bucket    string  // high, medium, low
-	Features  string  // JSON
-	Rationale string
-	Sources   string // URLs, one a line
+// Item is a lead to push, and what the last push of it left in Odoo: nil for the first push.
+type Item struct {
+	Lead  Lead
+	Known *Entry
+	Again bool // make the lead again if a person deleted it
 }
 
-// Pushed counts what PushLeads did to each company's lead.
-type Pushed struct {
-	Created, Updated, Unchanged int
+// Entry is what is known of a pushed lead: its records in Odoo, and the values that leadctl wrote last into fields that
+// people may edit. A field that no longer has that value was changed by a person, and stays hers.
+type Entry struct {
+	Contact, Lead int64
+	Written       Written
+	State         State
 }
 
-// pushBatch is how many companies one round of calls carries: more are not faster, and fewer lose less when one is
-// refused.
-const pushBatch = 200
+// Written are values by field name.
+type Written struct {
+	Contact map[string]string `json:"contact,omitempty"`
+	Lead    map[string]string `json:"lead,omitempty"`
+}
+
+// State of a pushed lead.
+type State string
+
+// States. A deleted lead is not pushed again: a person deleted it in Odoo. A withdrawn one comes back when its company
+// fits again.
+const (
+	StatePushed    State = "pushed"
+	StateDeleted   State = "deleted"
+	StateWithdrawn State = "withdrawn"
+)
+
+// Action is what a push did, or would do, to one lead.
+type Action string
+
+// Actions.
+const (
+	ActionCreated   Action = "created"
+	ActionUpdated   Action = "updated"
+	ActionUnchanged Action = "unchanged"
+	ActionSkipped   Action = "skipped" // deleted in Odoo by a person
+)
+
+// Outcome is the result for one item.
+type Outcome struct {
+	UEN    string
+	Action Action
+	Entry  Entry
+}
+
+// Options of a push.
+type Options struct {
+	Major int    // Odoo's major version
+	Type  string // TypeOpportunity or TypeLead
+	Dry   bool   // compare, and write nothing
+
+	// References finds what new records refer to; called at most once, and only if there are new records.
+	References func(context.Context) (References, error)
+}
+
+// References are records that leadctl's new leads and contacts refer to.
+type References struct{ Team, Source, Country int64 }
+
+// FindReferences finds the references with a session that may read external ids: before 19 everyone may, since then
+// only administrators.
+func FindReferences(ctx context.Context, s *odoo.Session) (References, error) {
+	ids := []string{ownModule + "." + teamMark(s), ownModule + "." + sourceMark, "base.sg"}
+	found, err := s.ResolveXMLIDs(ctx, ids)
+	if err != nil {
+		return References{}, err
+	}
+	refs := References{found[ids[0]], found[ids[1]], found[ids[2]]}
+	if refs.Source == 0 || refs.Team == 0 {
+		return refs, fault.New(fault.Operator, "Odoo database %s: has no sales team or source of leadctl",
+			s.Database()).
+			WithCode(odoo.CodeMisconfig).WithHint("leadctl tenant provision TENANT creates them")
+	}
+	return refs, nil
+}
+
+// Types of the records that salespeople get.
+const (
+	TypeOpportunity = "opportunity" // a card in the pipeline
+	TypeLead        = "lead"        // a line of the menu Leads, which a salesperson turns into an opportunity
+)
+
+// BatchSize is how many companies one round of calls carries: more are not faster, and fewer lose less when Odoo
+// rejects one.
+const BatchSize = 200
 
 // pushing is one push into one workspace.
 type pushing struct {
 	*odoo.Session
-	dry bool // count, and write nothing
-	sum Pushed
+	options  Options
+	refs     References
+	outcomes []Outcome
 }
 
-// Push brings leads into the CRM that the session opens; see Provisioner.PushLeads. With dry it counts and writes
-// nothing.
-func Push(ctx context.Context, session *odoo.Session, leads []Lead, dry bool) (Pushed, error) {
-	s := &pushing{Session: session, dry: dry}
-	for from := 0; from < len(leads); from += pushBatch {
-		if err := s.pushBatch(ctx, leads[from:min(from+pushBatch, len(leads))]); err != nil {
-			return s.sum, err
+// Push brings leads into the CRM that the session opens. It creates a contact and a lead for each company, in one
+// transaction of Odoo. Later it writes leadctl's own fields when they differ, and Odoo's fields when they are empty or
+// as leadctl left them. Outcomes are valid with an error too: they say what was done before it.
+func Push(ctx context.Context, session *odoo.Session, items []Item, options Options) ([]Outcome, error) {
+	p := &pushing{Session: session, options: options}
+	for batch := range slices.Chunk(items, BatchSize) {
+		if err := p.pushBatch(ctx, batch); err != nil {
+			return p.outcomes, err
 		}
 	}
-	return s.sum, nil
+	return p.outcomes, nil
 }
 
-// pushBatch compares what there is with what shall be, and writes in a few calls.
-func (s *pushing) pushBatch(ctx context.Context, leads []Lead) error {
-	byUEN := make(map[string]Lead, len(leads))
-	for _, l := range leads {
-		if l.UEN == "" || l.Name == "" {
-			return fault.New(fault.Invalid, "lead %q: without UEN or name", l.UEN+l.Name)
+// match is an item and its records in Odoo, nil where they do not exist.
+type match struct {
+	Item
+	entry         Entry
+	contact, lead odoo.Record
+	merged        bool // a person merged the contact into another, which is contact now
+}
+
+// pushBatch compares leads with Odoo's records, and writes the differences in a few calls.
+func (p *pushing) pushBatch(ctx context.Context, batch []Item) error {
+	for _, i := range batch {
+		if i.Lead.UEN == "" || i.Lead.Name == "" {
+			return fault.New(fault.Invalid, "lead %q: has no UEN or no name", i.Lead.UEN+i.Lead.Name)
 		}
-		byUEN[l.UEN] = l
 	}
-	partners, err := s.partnersOf(ctx, byUEN)
+	matches, fresh, err := p.findMatches(ctx, batch)
 	if err != nil {
 		return err
 	}
-	scored, err := s.leadsOf(ctx, partners)
-	if err != nil {
+	if err := p.updateMatches(ctx, matches); err != nil {
 		return err
 	}
-	var fresh []odoo.Record
-	var met []meeting
-	for uen, l := range byUEN {
-		if is, there := partners[uen]; there {
-			met = append(met, meeting{l, is, scored[is.ID()]})
+	return p.createLeads(ctx, fresh)
+}
+
+// findMatches finds the records of each item: by number if they are known, else by UEN. fresh are items without.
+func (p *pushing) findMatches(ctx context.Context, batch []Item) (matches []match, fresh []Lead, err error) {
+	var contactIDs, leadIDs []int64
+	var unknown []string
+	for _, i := range batch {
+		if i.Known != nil {
+			contactIDs, leadIDs = append(contactIDs, i.Known.Contact), append(leadIDs, i.Known.Lead)
 		} else {
-			fresh = append(fresh, s.whole(l))
+			unknown = append(unknown, i.Lead.UEN)
 		}
 	}
-	if err := s.update(ctx, met); err != nil {
+	contacts, err := p.readRecords(ctx, "res.partner", contactIDs, p.contactColumns())
+	if err != nil {
+		return nil, nil, err
+	}
+	leads, err := p.readRecords(ctx, "crm.lead", leadIDs, p.leadColumns())
+	if err != nil {
+		return nil, nil, err
+	}
+	byUEN, byContact, err := p.findByUEN(ctx, unknown)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, i := range batch {
+		m := match{Item: i}
+		switch contact := byUEN[i.Lead.UEN]; {
+		case i.Known != nil:
+			m.entry, m.contact, m.lead = *i.Known, contacts[i.Known.Contact], leads[i.Known.Lead]
+		case contact != nil:
+			m.contact, m.lead = contact, byContact[contact.ID()]
+			m.entry = Entry{Contact: contact.ID(), Lead: m.lead.ID(), State: StatePushed}
+		default:
+			fresh = append(fresh, i.Lead)
+			continue
+		}
+		matches = append(matches, m)
+	}
+	return matches, fresh, p.followMerges(ctx, matches)
+}
+
+// followMerges finds the contact of those leads whose contact is gone: "Merge contacts" moves the leads to the contact
+// that is left.
+func (p *pushing) followMerges(ctx context.Context, matches []match) error {
+	var ids []int64
+	for _, m := range matches {
+		if m.contact == nil {
+			ids = append(ids, m.lead.Int("partner_id"))
+		}
+	}
+	left, err := p.readRecords(ctx, "res.partner", ids, p.contactColumns())
+	if err != nil {
 		return err
 	}
-	return s.make(ctx, fresh)
+	for i, m := range matches {
+		contact := left[m.lead.Int("partner_id")]
+		if m.contact != nil || contact == nil {
+			continue
+		}
+		if uen := contact.Text("x_uen"); uen != "" && uen != m.Lead.UEN {
+			continue // the contact of another pushed company
+		}
+		matches[i].contact, matches[i].merged = contact, true
+		matches[i].entry.Contact = contact.ID()
+		matches[i].entry.Written.Contact = nil
+	}
+	return nil
 }
 
-// meeting is a company that the workspace knows: the partner, and those of leadctl's leads that are on it.
-type meeting struct {
-	lead    Lead
-	partner odoo.Record
-	leads   []odoo.Record
+func (p *pushing) contactColumns() []string {
+	return append(FieldsOf("res.partner"), "name", "city", "website")
 }
 
-// unmet: a lead was never made for this partner, which somebody else made.
-func (m meeting) unmet() bool { return len(m.leads) == 0 && m.partner.Text(pushedMark) == "" }
+func (p *pushing) leadColumns() []string {
+	return append(FieldsOf("crm.lead"), "partner_id", "name", "priority", "description")
+}
 
-// pushedMark is the field that is never empty on a partner that has, or had, its lead.
-const pushedMark = "x_enrichment_json"
-
-// partnersOf finds partners by UEN, archived ones included.
-func (s *pushing) partnersOf(ctx context.Context, byUEN map[string]Lead) (map[string]odoo.Record, error) {
-	have, err := s.SearchRead(ctx, "res.partner", odoo.Query{Fields: FieldsOf("res.partner"), Archived: true,
-		Order:  "id desc",
-		Domain: odoo.Domain{odoo.Where("x_uen", "in", slices.Collect(maps.Keys(byUEN)))}})
-	out := map[string]odoo.Record{}
-	for _, r := range have { // the oldest counts, where somebody duplicated one
-		out[r.Text("x_uen")] = r
+// readRecords reads records by number, archived ones included. Deleted ones are absent.
+func (p *pushing) readRecords(ctx context.Context, model string, ids []int64, fields []string) (map[int64]odoo.Record,
+	error) {
+	out := map[int64]odoo.Record{}
+	ids = slices.DeleteFunc(ids, func(id int64) bool { return id == 0 })
+	if len(ids) == 0 {
+		return out, nil
+	}
+	found, err := p.SearchRead(ctx, model, odoo.Query{Fields: fields, Archived: true,
+		Domain: odoo.Domain{odoo.Where("id", "in", ids)}})
+	for _, r := range found {
+		out[r.ID()] = r
 	}
 	return out, err
 }
 
-// leadsOf finds leadctl's leads by partner, archived ones included.
-func (s *pushing) leadsOf(ctx context.Context, partners map[string]odoo.Record) (map[int64][]odoo.Record, error) {
-	if len(partners) == 0 {
-		return nil, nil
+// findByUEN finds contacts by UEN and leadctl's leads on them, archived ones included: those of a push whose end was
+// not recorded, of an older version, and contacts of the salespeople. Of two with one number the older counts.
+func (p *pushing) findByUEN(ctx context.Context, uens []string) (contacts map[string]odoo.Record,
+	leads map[int64]odoo.Record, err error) {
+	contacts, leads = map[string]odoo.Record{}, map[int64]odoo.Record{}
+	if len(uens) == 0 {
+		return contacts, leads, nil
 	}
-	have, err := s.SearchRead(ctx, "crm.lead", odoo.Query{Archived: true, Order: "id",
-		Fields: append(FieldsOf("crm.lead"), "partner_id"),
-		Domain: odoo.Domain{odoo.Where("partner_id", "in", odoo.IDsOf(slices.Collect(maps.Values(partners)))),
+	found, err := p.SearchRead(ctx, "res.partner", odoo.Query{Fields: p.contactColumns(), Archived: true,
+		Order: "id desc", Domain: odoo.Domain{odoo.Where("x_uen", "in", uens)}})
+	if err != nil || len(found) == 0 {
+		return contacts, leads, err
+	}
+	for _, r := range found {
+		contacts[r.Text("x_uen")] = r
+	}
+	found, err = p.SearchRead(ctx, "crm.lead", odoo.Query{Fields: p.leadColumns(), Archived: true, Order: "id desc",
+		Domain: odoo.Domain{odoo.Where("partner_id", "in", odoo.IDsOf(slices.Collect(maps.Values(contacts)))),
 			odoo.Where("x_pre_sdr_bucket", "!=", false)}})
-	out := map[int64][]odoo.Record{}
-	for _, r := range have {
-		out[r.Int("partner_id")] = append(out[r.Int("partner_id")], r)
+	for _, r := range found {
+		leads[r.Int("partner_id")] = r
 	}
-	return out, err
+	return contacts, leads, err
 }
 
-// update writes what differs on what is there.
-func (s *pushing) update(ctx context.Context, met []meeting) error {
-	var partners, leads []odoo.Record
-	var sum Pushed
-	for _, m := range met {
-		if m.unmet() {
-			if err := s.meet(ctx, m); err != nil {
+// updateMatches writes what differs.
+func (p *pushing) updateMatches(ctx context.Context, matches []match) error {
+	var contacts, leads []odoo.Record
+	var done []Outcome
+	for _, m := range matches {
+		if m.needsLead() {
+			if err := p.attachLead(ctx, m); err != nil {
 				return err
 			}
 			continue
 		}
-		if want := m.lead.partner(); differsFrom(m.partner, want) {
-			partners = append(partners, odoo.WithContext(want, "id", m.partner.ID()))
+		if m.lead == nil {
+			m.entry.State = StateDeleted
+			done = append(done, Outcome{m.Lead.UEN, ActionSkipped, m.entry})
+			continue
 		}
-		before := len(leads)
-		for _, is := range m.leads {
-			if want := m.lead.score(); differsFrom(is, want) {
-				leads = append(leads, odoo.WithContext(want, "id", is.ID()))
-			}
+		outcome := Outcome{m.Lead.UEN, ActionUnchanged, m.entry}
+		if change := p.changeOfContact(m, &outcome.Entry); len(change) > 0 {
+			contacts = append(contacts, odoo.WithContext(change, "id", m.contact.ID()))
+			outcome.Action = ActionUpdated
 		}
-		if len(leads) > before {
-			sum.Updated++
-		} else {
-			sum.Unchanged++
+		if change := p.changeOfLead(m, &outcome.Entry); len(change) > 0 {
+			leads = append(leads, odoo.WithContext(change, "id", m.lead.ID()))
+			outcome.Action = ActionUpdated
 		}
+		outcome.Entry.State = StatePushed
+		done = append(done, outcome)
 	}
-	if !s.dry {
-		if err := s.rewrite(ctx, "crm.lead", leads); err != nil {
+	if !p.options.Dry {
+		if err := p.writeRecords(ctx, "crm.lead", leads); err != nil {
 			return err
 		}
-		if err := s.rewrite(ctx, "res.partner", partners); err != nil {
+		if err := p.writeRecords(ctx, "res.partner", contacts); err != nil {
 			return err
 		}
 	}
-	s.sum.Updated += sum.Updated
-	s.sum.Unchanged += sum.Unchanged
+	p.outcomes = append(p.outcomes, done...)
 	return nil
 }
 
-// rewrite sets leadctl's fields of records that have an id, all of the same fields, in one call.
-func (s *pushing) rewrite(ctx context.Context, model string, records []odoo.Record) error {
-	if len(records) == 0 {
-		return nil
-	}
-	fields := slices.Sorted(maps.Keys(records[0]))
-	rows := make([][]string, len(records))
-	for i, r := range records {
-		for _, f := range fields {
-			rows[i] = append(rows[i], cell(r[f]))
-		}
-	}
-	fields[slices.Index(fields, "id")] = ".id" // the record's number, where "id" would be an external name
-	return s.LoadRecords(ctx, model, fields, rows)
+// needsLead reports whether the contact needs a lead: it never had one, because a person entered the company before
+// leadctl knew it, or the lead is wanted again.
+func (m match) needsLead() bool {
+	return m.Known == nil && m.lead == nil && (m.Again || m.contact.Text(pushedMark) == "")
 }
 
-// cell is a value as Odoo's import takes it.
-func cell(v any) string {
+// changeOfContact returns the fields of the contact to write: none if a person deleted it, or took its number away.
+func (p *pushing) changeOfContact(m match, entry *Entry) odoo.Record {
+	if m.contact == nil || m.contact.Text("x_uen") != m.Lead.UEN && !m.merged {
+		return nil
+	}
+	change := differingFields(m.contact, m.Lead.contactFields())
+	if m.merged && m.contact.Text("x_uen") == "" {
+		change["x_uen"] = m.Lead.UEN
+	}
+	entry.Written.Contact = p.addShared(change, m.contact, m.Lead.sharedContactFields(), m.entry.Written.Contact)
+	return change
+}
+
+func (p *pushing) changeOfLead(m match, entry *Entry) odoo.Record {
+	change := differingFields(m.lead, m.Lead.leadFields())
+	entry.Written.Lead = p.addShared(change, m.lead, m.Lead.sharedLeadFields(), m.entry.Written.Lead)
+	return change
+}
+
+// addShared adds to change those of Odoo's own fields that are empty or as leadctl left them, and returns what leadctl
+// has then written into each.
+func (p *pushing) addShared(change, record odoo.Record, want, written map[string]string) map[string]string {
+	now := maps.Clone(written)
+	if now == nil {
+		now = map[string]string{}
+	}
+	for field, value := range want {
+		have := record.Text(field)
+		switch {
+		case sameText(have, value):
+			now[field] = value
+		case isEmpty(field, have) || written[field] != "" && sameText(have, written[field]):
+			change[field] = p.stored(field, value)
+			now[field] = value
+		}
+	}
+	return now
+}
+
+// isEmpty reports whether a field has the value of a new record. No star is priority 0.
+func isEmpty(field, value string) bool {
+	return plainText(value) == "" || field == "priority" && value == "0"
+}
+
+// stored is the form of a value in this version of Odoo: descriptions are HTML from 15 on.
+func (p *pushing) stored(field, value string) any {
+	if field == "description" && p.options.Major < 15 {
+		value = plainText(value)
+	}
+	return textOrUnset(value)
+}
+
+// writeRecords writes records that have an id, with one call for all that change the same fields.
+func (p *pushing) writeRecords(ctx context.Context, model string, records []odoo.Record) error {
+	groups := map[string][]odoo.Record{}
+	for _, r := range records {
+		key := strings.Join(slices.Sorted(maps.Keys(r)), " ")
+		groups[key] = append(groups[key], r)
+	}
+	for _, key := range slices.Sorted(maps.Keys(groups)) {
+		fields := strings.Fields(key)
+		rows := make([][]string, len(groups[key]))
+		for i, r := range groups[key] {
+			for _, f := range fields {
+				rows[i] = append(rows[i], importCell(r[f]))
+			}
+		}
+		fields[slices.Index(fields, "id")] = ".id" // the record's number; "id" would be an external id
+		if err := p.LoadRecords(ctx, model, fields, rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// importCell is a value as Odoo's import takes it.
+func importCell(v any) string {
 	if v == false {
 		return ""
 	}
 	return fmt.Sprint(v)
 }
 
-// meet gives a partner that somebody else made its lead and the mark, in one transaction of Odoo's.
-func (s *pushing) meet(ctx context.Context, m meeting) error {
-	if !s.dry {
-		if err := s.Write(ctx, "res.partner", []int64{m.partner.ID()},
-			odoo.WithContext(m.lead.partner(), opportunities, s.opened(m.lead)), odoo.QuietContext()); err != nil {
+// attachLead gives a contact that a person made its lead and the mark, in one transaction of Odoo.
+func (p *pushing) attachLead(ctx context.Context, m match) error {
+	outcome := Outcome{UEN: m.Lead.UEN, Action: ActionCreated, Entry: m.entry}
+	change := odoo.Record{}
+	maps.Copy(change, m.Lead.contactFields())
+	outcome.Entry.Written.Contact = p.addShared(change, m.contact, m.Lead.sharedContactFields(), nil)
+	outcome.Entry.Written.Lead = m.Lead.sharedLeadFields()
+	if p.options.Dry {
+		p.outcomes = append(p.outcomes, outcome)
+		return nil
+	}
+	lead, err := p.createLeadCommand(ctx, m.Lead)
+	if err != nil {
+		return err
+	}
+	if err := p.Write(ctx, "res.partner", []int64{m.contact.ID()}, odoo.WithContext(change, opportunities, lead),
+		odoo.QuietContext()); err != nil {
+		return err
+	}
+	made, err := p.leadsOfContacts(ctx, []int64{m.contact.ID()})
+	outcome.Entry.Lead = made[m.contact.ID()]
+	p.outcomes = append(p.outcomes, outcome)
+	return err
+}
+
+// createLeads makes contacts with their leads, all or none.
+func (p *pushing) createLeads(ctx context.Context, fresh []Lead) error {
+	if len(fresh) == 0 {
+		return nil
+	}
+	contacts, leads := make([]int64, len(fresh)), map[int64]int64{}
+	if !p.options.Dry {
+		records := make([]odoo.Record, len(fresh))
+		for i, l := range fresh {
+			var err error
+			if records[i], err = p.newContact(ctx, l); err != nil {
+				return err
+			}
+		}
+		var err error
+		if contacts, err = p.Create(ctx, "res.partner", records, odoo.QuietContext()); err != nil {
+			return err
+		}
+		if leads, err = p.leadsOfContacts(ctx, contacts); err != nil {
 			return err
 		}
 	}
-	s.sum.Created++
+	for i, l := range fresh {
+		p.outcomes = append(p.outcomes, Outcome{l.UEN, ActionCreated, Entry{contacts[i], leads[contacts[i]],
+			Written{l.sharedContactFields(), l.sharedLeadFields()}, StatePushed}})
+	}
 	return nil
 }
 
-// make makes partners with their leads, all or none.
-func (s *pushing) make(ctx context.Context, fresh []odoo.Record) error {
-	if len(fresh) > 0 && !s.dry {
-		if _, err := s.Create(ctx, "res.partner", fresh, odoo.QuietContext()); err != nil {
-			return err
+// leadsOfContacts returns the number of leadctl's lead of each contact.
+func (p *pushing) leadsOfContacts(ctx context.Context, contacts []int64) (map[int64]int64, error) {
+	found, err := p.SearchRead(ctx, "crm.lead", odoo.Query{Fields: []string{"partner_id"}, Archived: true,
+		Order: "id desc", Domain: odoo.Domain{odoo.Where("partner_id", "in", contacts),
+			odoo.Where("x_pre_sdr_bucket", "!=", false)}})
+	leads := map[int64]int64{}
+	for _, r := range found {
+		leads[r.Int("partner_id")] = r.ID()
+	}
+	return leads, err
+}
+
+// opportunities and people are the contact's fields that hold its leads and its child contacts.
+const (
+	opportunities = "opportunity_ids"
+	people        = "child_ids"
+)
+
+// newContact is a contact with its lead and its people.
+func (p *pushing) newContact(ctx context.Context, l Lead) (odoo.Record, error) {
+	lead, err := p.createLeadCommand(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	r := l.contactFields()
+	for field, value := range l.sharedContactFields() {
+		r[field] = value
+	}
+	maps.Copy(r, odoo.Record{"is_company": true, "x_uen": l.UEN, opportunities: lead})
+	if p.refs.Country != 0 {
+		r["country_id"] = p.refs.Country
+	}
+	var children []any
+	for _, person := range l.People {
+		children = append(children, []any{0, 0, odoo.Record{"name": person.Name, "type": "contact",
+			"function": textOrUnset(person.Title), "email": textOrUnset(person.Email),
+			"phone": textOrUnset(person.Phone)}})
+	}
+	if len(children) > 0 {
+		r[people] = children
+	}
+	return r, nil
+}
+
+// createLeadCommand is Odoo's command that makes a lead with its contact. The lead belongs to the team and to no
+// person. Mail and phone come from the contact: Odoo would write others over the contact's.
+func (p *pushing) createLeadCommand(ctx context.Context, l Lead) ([]any, error) {
+	if p.refs.Team == 0 {
+		var err error
+		if p.refs, err = p.options.References(ctx); err != nil {
+			return nil, err
 		}
 	}
-	s.sum.Created += len(fresh)
-	return nil
-}
-
-// opportunities is the partner's field that holds its leads.
-const opportunities = "opportunity_ids"
-
-// whole is a new partner with its lead.
-func (s *pushing) whole(l Lead) odoo.Record {
-	r := l.partner()
-	maps.Copy(r, odoo.Record{"name": l.Name, "is_company": true, "x_uen": l.UEN, opportunities: s.opened(l)})
-	return r
-}
-
-// opened is Odoo's way of saying that a lead shall be made with its partner. It belongs to nobody yet; mail and phone
-// come from the partner, which Odoo would overwrite otherwise.
-func (s *pushing) opened(l Lead) []any {
-	r := l.score()
-	maps.Copy(r, odoo.Record{"name": l.Name, "type": "lead", "user_id": false})
-	if s.Company() != 0 {
-		r["company_id"] = s.Company()
+	r := l.leadFields()
+	for field, value := range l.sharedLeadFields() {
+		r[field] = p.stored(field, value)
 	}
-	return []any{[]any{0, 0, r}}
-}
-
-// partner are leadctl's fields on the company. What is not known of it is {}, since that field is the mark.
-func (l Lead) partner() odoo.Record {
-	l.Enrichment = cmp.Or(l.Enrichment, "{}")
-	return odoo.Record{"x_industry_norm": text(l.Industry), "x_employees_est": l.Employees,
-		"x_revenue_bucket":     text(l.RevenueBucket),
-		"x_incorporation_year": l.IncorporationYear, "x_website_domain": text(l.WebsiteDomain),
-		pushedMark: l.Enrichment}
-}
-
-// score are leadctl's fields on the lead. The bucket is what marks a lead as leadctl's, so it is never empty.
-func (l Lead) score() odoo.Record {
-	l.Bucket = cmp.Or(l.Bucket, "low")
-	return odoo.Record{"x_pre_sdr_score": l.Score, "x_pre_sdr_bucket": l.Bucket, "x_pre_sdr_features": text(l.Features),
-		"x_pre_sdr_rationale": text(l.Rationale), "x_source_urls": text(l.Sources)}
-}
-
-// text is Odoo's form of a text: unset is false, since "" would be stored as such.
-func text(s string) any {
-	if s == "" {
-		return false
+	maps.Copy(r, odoo.Record{"type": p.options.Type, "user_id": false, "team_id": p.refs.Team,
+		"source_id": p.refs.Source})
+	if p.Company() != 0 {
+		r["company_id"] = p.Company()
 	}
-	return s
+	return []any{[]any{0, 0, r}}, nil
 }
 
-// differsFrom reports whether any of want's values is not what the record has.
-func differsFrom(r odoo.Record, want odoo.Record) bool {
+// sourceMark is the external id, in ownModule, of the source (utm.source) of pushed leads.
+const sourceMark = "source"
+
+// differingFields returns those of want's fields that have another value in the record.
+func differingFields(r odoo.Record, want odoo.Record) odoo.Record {
+	change := odoo.Record{}
 	for field, value := range want {
 		var same bool
 		switch value := value.(type) {
@@ -278,10 +531,10 @@ func differsFrom(r odoo.Record, want odoo.Record) bool {
 			same = r.Text(field) == ""
 		}
 		if !same {
-			return true
+			change[field] = value
 		}
 	}
-	return false
+	return change
 }
 
 // FieldsOf returns the technical names of leadctl's fields on a model.

@@ -11,14 +11,14 @@ func (r request) createRecords() (any, error) {
 	if !ok {
 		list, single = []any{values}, true
 	}
-	recs, lines := make([]row, len(list)), make([][]row, len(list))
+	recs, lines := make([]row, len(list)), make([][]line, len(list))
 	for i, e := range list {
 		vals, ok := e.(map[string]any)
 		if !ok {
 			return nil, pythonException("TypeError: create() values are no dict")
 		}
 		var err error
-		if vals, lines[i], err = r.splitLeadLines(vals); err != nil {
+		if vals, lines[i], err = r.splitLines(vals); err != nil {
 			return nil, err
 		}
 		rec, err := r.prepareValues(vals)
@@ -34,7 +34,7 @@ func (r request) createRecords() (any, error) {
 	for i, rec := range recs {
 		id, err := r.insertRecord(rec)
 		if err == nil {
-			err = r.insertLeadLines(id, lines[i])
+			err = r.insertLines(id, lines[i])
 		}
 		if err != nil {
 			return nil, err
@@ -203,7 +203,7 @@ func (r request) writeRecords() error {
 
 // updateRecords writes values on records.
 func (r request) updateRecords(ids []int64, vals map[string]any) error {
-	vals, lines, err := r.splitLeadLines(vals)
+	vals, lines, err := r.splitLines(vals)
 	if err != nil {
 		return err
 	}
@@ -231,11 +231,24 @@ func (r request) updateRecords(ids []int64, vals map[string]any) error {
 			r.db.passwords[id] = asString(password)
 		}
 		r.recordEffect("write", id)
-		if err := r.insertLeadLines(id, lines); err != nil {
+		if err := r.insertLines(id, lines); err != nil {
 			return err
 		}
+		r.joinTeam(id, rec)
 	}
 	return nil
+}
+
+// joinTeam gives the new members of a team their sale_team_id, which Odoo computes.
+func (r request) joinTeam(team int64, rec row) {
+	if r.model != "crm.team" {
+		return
+	}
+	for _, uid := range asList(rec["member_ids"]) {
+		if user := r.db.tableOf("res.users").rows[asInt(uid)]; user != nil {
+			user["sale_team_id"] = team
+		}
+	}
 }
 
 func (r request) unlinkRecords() error {

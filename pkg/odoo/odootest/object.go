@@ -73,6 +73,9 @@ func (r request) runMethod() (any, error) {
 	if _, known := r.db.tables[r.model]; !known {
 		return nil, userError("Object %s doesn't exist", r.model)
 	}
+	if r.model == "ir.model.data" && !r.mayReadExternalIDs() {
+		return nil, accessError(r.model)
+	}
 	switch r.method {
 	case "create":
 		return r.createRecords()
@@ -100,6 +103,15 @@ func (r request) runMethod() (any, error) {
 		return r.fieldsGet(), nil
 	}
 	return r.callModelMethod()
+}
+
+// mayReadExternalIDs: since 19 only administrators may.
+func (r request) mayReadExternalIDs() bool {
+	if r.db.major < 19 || r.uid == administrator {
+		return true
+	}
+	return slices.Contains(asList(r.db.tableOf("res.users").rows[r.uid]["group_ids"]),
+		r.db.resolveExternalID("base.group_system"))
 }
 
 // searchIDs evaluates domain, offset, limit and order. orderPlace is the place of order, after offset and limit; it

@@ -10,20 +10,21 @@ const (
 	partnerFields = "name:char email:char phone:char ref:char comment:html website:char vat:char street:char " +
 		"city:char zip:char " +
 		"is_company:boolean active:boolean parent_id:many2one/res.partner company_id:many2one/res.company " +
-		"function:char lang:char user_ids:many2many"
+		"function:char lang:char type:selection country_id:many2one/res.country user_ids:many2many"
 	leadFields = "name:char type:selection partner_id:many2one/res.partner partner_name:char email_from:char " +
 		"phone:char website:char " +
 		"description:html probability:float expected_revenue:monetary user_id:many2one/res.users " +
-		"company_id:many2one/res.company active:boolean"
+		"company_id:many2one/res.company active:boolean priority:selection team_id:many2one/crm.team " +
+		"source_id:many2one/utm.source"
 	userFields = "login:char name:char email:char active:boolean partner_id:many2one/res.partner " +
 		"company_id:many2one/res.company " +
-		"company_ids:many2many notification_type:selection password:char"
+		"company_ids:many2many notification_type:selection password:char tz:selection share:boolean"
 	providerFields = "name:char client_id:char auth_endpoint:char scope:char validation_endpoint:char " +
 		"data_endpoint:char body:char " +
 		"enabled:boolean css_class:char sequence:integer"
 	fieldFields = "name:char model:char model_id:many2one/ir.model field_description:char ttype:selection " +
-		"state:selection index:boolean " +
-		"relation:char"
+		"state:selection index:boolean copied:boolean relation:char"
+	viewFields = "name:char model:char inherit_id:many2one/ir.ui.view priority:integer arch:text"
 )
 
 func baseModels(major int) map[string]string {
@@ -32,10 +33,13 @@ func baseModels(major int) map[string]string {
 		groups = " groups_id:many2many"
 	}
 	return map[string]string{
-		"res.partner": partnerFields, "res.company": "name:char partner_id:many2one/res.partner",
+		"res.partner": partnerFields, "res.company": "name:char partner_id:many2one/res.partner " +
+			"currency_id:many2one/res.currency country_id:many2one/res.country",
+		"res.currency": "name:char active:boolean", "res.country": "name:char", "ir.ui.view": viewFields,
 		"res.users":  userFields + groups,
-		"res.groups": "name:char", "ir.model": "model:char name:char", "ir.model.fields": fieldFields,
-		"ir.model.data": "module:char name:char model:char res_id:integer",
+		"res.groups": "name:char implied_ids:many2many", "ir.model": "model:char name:char",
+		"ir.model.fields": fieldFields,
+		"ir.model.data":   "module:char name:char model:char res_id:integer noupdate:boolean",
 		"ir.rule": "name:char model_id:many2one/ir.model domain_force:text perm_read:boolean perm_write:boolean " +
 			"perm_create:boolean perm_unlink:boolean active:boolean",
 		"ir.default": "model:char company_id:many2one/res.company value:integer", "res.partner.category": "name:char",
@@ -67,6 +71,9 @@ func newDatabase(major int, login, password string, at time.Time) *database {
 		"base.group_partner_manager"} {
 		d.addExternalID(g, "res.groups", d.addRow("res.groups", row{"name": g}, at), at)
 	}
+	d.addExternalID("base.sg", "res.country", d.addRow("res.country", row{"name": "Singapore"}, at), at)
+	d.addExternalID("base.SGD", "res.currency", d.addRow("res.currency", row{"name": "SGD", "active": false}, at), at)
+	d.addView("base.view_partner_form", "res.partner", at)
 	d.addUser(row{"login": "__system__", "name": "OdooBot", "active": false}, "", at)
 	admin := d.addUser(row{"login": login, "name": "Administrator", "active": true}, password, at)
 	d.addExternalID("base.user_admin", "res.users", admin, at)
@@ -99,6 +106,11 @@ func (d *database) addExternalID(id, model string, res int64, at time.Time) {
 	d.addRow("ir.model.data", row{"module": module, "name": name, "model": model, "res_id": res}, at)
 }
 
+// addView makes one of Odoo's views, without its content: leadctl only extends it.
+func (d *database) addView(id, model string, at time.Time) {
+	d.addExternalID(id, "ir.ui.view", d.addRow("ir.ui.view", row{"name": id, "model": model}, at), at)
+}
+
 // addUser makes a user with a partner, as Odoo does.
 func (d *database) addUser(u row, password string, at time.Time) int64 {
 	contact := row{"name": u["name"], "email": u["login"], "active": u["active"]}
@@ -120,12 +132,24 @@ func (d *database) installModule(module string, at time.Time) {
 	case "crm":
 		for model, fields := range map[string]string{"crm.lead": leadFields, "crm.tag": "name:char",
 			"crm.stage": "name:char",
-			"crm.team":  "name:char company_id:many2one/res.company"} {
+			"crm.team":  "name:char company_id:many2one/res.company member_ids:many2many"} {
 			d.declareModel(model, fields)
 			d.addRow("ir.model", row{"model": model, "name": model}, at)
 		}
 		for _, g := range []string{"sales_team.group_sale_salesman_all_leads", "sales_team.group_sale_manager"} {
 			d.addExternalID(g, "res.groups", d.addRow("res.groups", row{"name": g}, at), at)
+		}
+		for _, v := range []string{"crm.crm_lead_view_form", "crm.crm_case_tree_view_oppor",
+			"crm.crm_case_tree_view_leads", "crm.crm_case_kanban_view_leads",
+			"crm.view_crm_case_opportunities_filter", "crm.view_crm_case_leads_filter"} {
+			d.addView(v, "crm.lead", at)
+		}
+		d.addExternalID("crm.group_use_lead", "res.groups", d.addRow("res.groups", row{"name": "Leads"}, at), at)
+		d.addExternalID("sales_team.team_sales_department", "crm.team", d.addRow("crm.team", row{"name": "Sales"}, at),
+			at)
+		d.fields["res.users"]["sale_team_id"] = "many2one/crm.team"
+		for _, u := range d.tables["res.users"].rows {
+			u["sale_team_id"] = false
 		}
 		for _, c := range []string{"crm_iap_enrich.ir_cron_lead_enrichment",
 			"mail.ir_cron_module_update_notification"} {
@@ -144,4 +168,15 @@ func (d *database) installModule(module string, at time.Time) {
 			u["oauth_provider_id"], u["oauth_uid"] = false, false
 		}
 	}
+}
+
+// resolveExternalID returns the record that an external id names, or false.
+func (d *database) resolveExternalID(id string) any {
+	module, name, _ := strings.Cut(id, ".")
+	for _, r := range d.tableOf("ir.model.data").rows {
+		if r["module"] == module && r["name"] == name {
+			return r["res_id"]
+		}
+	}
+	return false
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/crm"
 )
 
 // Making a user is the slowest step of a first sign-in: Odoo does it in Python, for one workspace after the other. So
@@ -26,8 +27,14 @@ func ensureSpare(ctx context.Context, s *odoo.Session) error {
 	if err != nil || there > 0 {
 		return err
 	}
-	_, err = createUser(ctx, s, odoo.Record{"login": spareLogin, "name": spareLogin, "active": false}, ownerGroups)
-	return err
+	uid, err := createUser(ctx, s, odoo.Record{"login": spareLogin, "name": spareLogin}, ownerGroups)
+	if err != nil {
+		return err
+	}
+	if err := crm.JoinTeam(ctx, s, uid); err != nil {
+		return err
+	}
+	return s.Write(ctx, "res.users", []int64{uid}, odoo.Record{"active": false}, odoo.QuietContext())
 }
 
 // plainAddress matches an address that Odoo stores unchanged.

@@ -152,8 +152,8 @@ func (c *company) createCompany(ctx context.Context, tenant tenantid.ID) error {
 	if err != nil {
 		return err
 	}
-	failed := s.LoadRecords(ctx, "res.company", []string{"id", "name"},
-		[][]string{{ownModule + "." + companyMark(tenant), placeholderCompanyName(tenant)}})
+	failed := s.LoadRecords(ctx, "res.company", []string{"id", "name", "currency_id/id", "country_id/id"},
+		[][]string{{ownModule + "." + companyMark(tenant), placeholderCompanyName(tenant), currency, country}})
 	id, err := c.findCompany(ctx, tenant)
 	if err == nil && id == 0 {
 		err = failed

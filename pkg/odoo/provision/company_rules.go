@@ -8,6 +8,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/crm"
 )
 
 // These rules separate the companies of one database. Odoo's own rules are not enough: every user sees contacts and
@@ -77,8 +78,15 @@ func ensureRules(ctx context.Context, s *odoo.Session) error {
 	if err != nil {
 		return err
 	}
+	source, err := crm.FindSource(ctx, s)
+	if err != nil {
+		return err
+	}
 	var rows [][]string
 	for _, r := range all {
+		if r.model == "utm.source" { // every tenant's pushed leads name this one
+			r.domain = fmt.Sprintf(`['|',('id','=',%d),%s`, source, r.domain[1:])
+		}
 		if models[r.model] == 0 {
 			return fault.New(fault.Operator, "Odoo model %s in %s: missing", r.model,
 				s.Database()).WithCode(odoo.CodeMisconfig)

@@ -46,10 +46,12 @@ func testCompaniesShareNothing(t *testing.T, r rig) {
 	a, b := r.provision(t, 102), r.provision(t, 103)
 	require.Equal(t, a.Database, b.Database)
 	for _, w := range []provision.Workspace{a, b} {
-		_, err := r.prov.EnsureUser(ctx, w, provision.User{Email: "owner" + w.Tenant.String() + "@example.com"})
+		_, err := r.prov.EnsureFields(ctx, w)
 		require.NoError(t, err)
-		_, err = r.prov.PushLeads(ctx, w, []crm.Lead{{UEN: "202012345A", Name: "The same company", Score: 0.5,
-			Bucket: "low"}})
+		_, err = r.prov.EnsureUser(ctx, w, provision.User{Email: "owner" + w.Tenant.String() + "@example.com"})
+		require.NoError(t, err)
+		_, err = r.prov.PushLeads(ctx, w, []crm.Item{{Lead: crm.Lead{UEN: "202012345A",
+			Name: "The same company", Score: 0.5, Bucket: "low"}}}, false)
 		require.NoError(t, err)
 	}
 	for _, pair := range [][2]provision.Workspace{{a, b}, {b, a}} {
@@ -152,7 +154,10 @@ func testDropCompany(t *testing.T, r rig) {
 	ctx := context.Background()
 	w, other := r.provision(t, 110), r.provision(t, 114)
 	for _, one := range []provision.Workspace{w, other} {
-		_, err := r.prov.PushLeads(ctx, one, []crm.Lead{{UEN: "202012345A", Name: "The same company"}})
+		_, err := r.prov.EnsureFields(ctx, one)
+		require.NoError(t, err)
+		_, err = r.prov.PushLeads(ctx, one, []crm.Item{{Lead: crm.Lead{UEN: "202012345A",
+			Name: "The same company"}}}, false)
 		require.NoError(t, err)
 	}
 	signsOn := func(w provision.Workspace) error {

@@ -1,12 +1,14 @@
 package provision
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"sync"
 	"time"
 
 	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/crm"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
@@ -31,6 +33,7 @@ type backend interface {
 // tenant. It is safe for concurrent use.
 type Provisioner struct {
 	server    *odoo.Server
+	setup     crm.Setup // without the version
 	backend   backend
 	shared    *company        // the backend in ModeCompany, else nil
 	cluster   *cluster        // the backend for raw clones, else nil
@@ -56,8 +59,9 @@ func NewProvisioner(server *odoo.Server, p Provisioning) (*Provisioner, error) {
 	if p.TemplateLogin == "" {
 		p.TemplateLogin = "admin"
 	}
-	out := &Provisioner{server: server, databases: server.Databases(p.Master), keys: p.ClusterDSN != "",
-		slots: make(chan struct{}, 3)}
+	out := &Provisioner{server: server, setup: crm.Setup{Type: cmp.Or(p.LeadType, crm.TypeOpportunity),
+		PublicURL: p.PublicURL},
+		databases: server.Databases(p.Master), keys: p.ClusterDSN != "", slots: make(chan struct{}, 3)}
 	if server.Protocol() == odoo.ProtocolJSON2 && !out.keys {
 		return nil, odoo.Misconfigured(
 			"odoo.protocol json2: needs API keys, and leadctl makes them only with ODOO_POSTGRES_DSN").

@@ -6,26 +6,29 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo/crm"
 )
 
-// PushLeads writes leads into the workspace's CRM. A company is one partner, found by its UEN, and one lead with its
-// score, made together or not at all. On existing records it writes only leadctl's own x_ fields, and only when they
-// differ: names, stages, owners, phones and mails belong to the salespeople. It keeps a lead that they archived up to
-// date. It makes no second lead when they moved the first to another partner or deleted it.
+// PushLeads writes leads into the workspace's CRM (see crm.Push). A company is one contact and one lead, made together
+// or not at all. On existing records it writes leadctl's own x_ fields when they differ, and Odoo's fields only while
+// they are empty or as leadctl left them. It makes no second lead when a person moved or deleted the first.
 //
-// The caller may repeat it after any failure, and it goes on where it stopped. Pushed is valid with an error too. Two
-// concurrent pushes to one workspace could both make a lead, so the caller runs one at a time.
-func (p *Provisioner) PushLeads(ctx context.Context, w Workspace, leads []crm.Lead) (crm.Pushed, error) {
-	return p.pushLeads(ctx, w, leads, false)
-}
-
-// CompareLeads returns what PushLeads would do, and writes nothing.
-func (p *Provisioner) CompareLeads(ctx context.Context, w Workspace, leads []crm.Lead) (crm.Pushed, error) {
-	return p.pushLeads(ctx, w, leads, true)
-}
-
-func (p *Provisioner) pushLeads(ctx context.Context, w Workspace, leads []crm.Lead, dry bool) (crm.Pushed, error) {
+// The caller may repeat it after any failure, and it goes on where it stopped. Outcomes are valid with an error too.
+// Two concurrent pushes to one workspace could both make a lead, so the caller runs one at a time. With dry, PushLeads
+// writes nothing.
+func (p *Provisioner) PushLeads(ctx context.Context, w Workspace, items []crm.Item, dry bool) ([]crm.Outcome, error) {
 	session, err := p.Session(ctx, w)
 	if err != nil {
-		return crm.Pushed{}, err
+		return nil, err
 	}
-	return crm.Push(ctx, session, leads, dry)
+	version, err := p.server.CachedVersion(ctx)
+	if err != nil {
+		return nil, err
+	}
+	references := func(ctx context.Context) (crm.References, error) {
+		s, err := p.openForSettings(ctx, w)
+		if err != nil {
+			return crm.References{}, err
+		}
+		return crm.FindReferences(ctx, s)
+	}
+	return crm.Push(ctx, session, items,
+		crm.Options{Major: version.Major, Type: p.setup.Type, Dry: dry, References: references})
 }

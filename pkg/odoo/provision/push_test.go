@@ -9,121 +9,175 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/crm"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 )
+
+// ledger is what leadctl remembers of pushed leads, by UEN.
+type ledger map[string]crm.Entry
+
+// push pushes the leads and returns how many had each outcome. A dry push before it must say the same.
+func (l ledger) push(t *testing.T, r rig, w provision.Workspace, leads []crm.Lead) map[crm.Action]int {
+	t.Helper()
+	items := make([]crm.Item, len(leads))
+	for i, lead := range leads {
+		items[i].Lead = lead
+		if known, ok := l[lead.UEN]; ok {
+			items[i].Known = &known
+		}
+	}
+	count := func(dry bool) map[crm.Action]int {
+		outcomes, err := r.prov.PushLeads(context.Background(), w, items, dry)
+		require.NoError(t, err)
+		require.Len(t, outcomes, len(leads))
+		sum := map[crm.Action]int{}
+		for _, o := range outcomes {
+			sum[o.Action]++
+			if !dry {
+				l[o.UEN] = o.Entry
+			}
+		}
+		return sum
+	}
+	would := count(true)
+	did := count(false)
+	require.Equal(t, would, did, "a dry push says what a push does")
+	return did
+}
+
+// contact reads a pushed company's contact.
+func (l ledger) contact(t *testing.T, s *odoo.Session, uen string, fields ...string) odoo.Record {
+	t.Helper()
+	found, err := s.SearchRead(context.Background(), "res.partner", odoo.Query{Fields: fields, Archived: true,
+		Domain: odoo.Domain{odoo.Where("id", "=", l[uen].Contact)}})
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	return found[0]
+}
+
+// lead reads a pushed company's lead.
+func (l ledger) lead(t *testing.T, s *odoo.Session, uen string, fields ...string) odoo.Record {
+	t.Helper()
+	found, err := s.SearchRead(context.Background(), "crm.lead", odoo.Query{Fields: fields, Archived: true,
+		Domain: odoo.Domain{odoo.Where("id", "=", l[uen].Lead)}})
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	return found[0]
+}
+
+func countRecords(t *testing.T, s *odoo.Session, model string, where ...any) int64 {
+	t.Helper()
+	n, err := s.SearchCount(context.Background(), model, odoo.Query{Domain: where, Archived: true})
+	require.NoError(t, err)
+	return n
+}
 
 func testPush(t *testing.T, r rig) {
 	ctx := context.Background()
 	w := r.provision(t, 112)
-	leads := make([]crm.Lead, 250) // more than one batch
+	_, err := r.prov.EnsureFields(ctx, w)
+	require.NoError(t, err)
+	leads := make([]crm.Lead, crm.BatchSize+50)
 	for i := range leads {
 		leads[i] = crm.Lead{UEN: fmt.Sprintf("2020%05dA", i), Name: fmt.Sprintf("Company %d <&> Pte Ltd", i),
-			Industry:  "software",
-			Employees: i, IncorporationYear: 2020, Score: float64(i) / 250, Bucket: "high",
-			Rationale: "young & growing"}
+			Industry: "software", Employees: i, IncorporationYear: 2020, WebsiteDomain: "example.com",
+			Score: float64(i) / 250, Bucket: "high", Reasons: []string{"young & growing", "small"}}
 	}
-	got, err := r.prov.PushLeads(ctx, w, leads)
-	require.NoError(t, err)
-	require.Equal(t, crm.Pushed{Created: 250}, got)
-	got, err = r.prov.PushLeads(ctx, w, leads)
-	require.NoError(t, err)
-	require.Equal(t, crm.Pushed{Unchanged: 250}, got)
+	known := ledger{}
+	require.Equal(t, map[crm.Action]int{crm.ActionCreated: len(leads)}, known.push(t, r, w, leads))
+	require.Equal(t, map[crm.Action]int{crm.ActionUnchanged: len(leads)}, known.push(t, r, w, leads))
+	require.Equal(t, map[crm.Action]int{crm.ActionUnchanged: len(leads)}, ledger{}.push(t, r, w, leads),
+		"a push whose end was not recorded finds its records")
 
 	s, err := r.prov.Session(ctx, w)
 	require.NoError(t, err)
-	mine := odoo.Query{Domain: odoo.Domain{odoo.Where("x_uen", "=", leads[7].UEN)},
-		Fields: []string{"name", "x_industry_norm"}, Archived: true}
-	partner, err := s.SearchRead(ctx, "res.partner", mine)
-	require.NoError(t, err)
-	require.Len(t, partner, 1)
-	require.Equal(t, leads[7].Name, partner[0].Text("name"))
-	lead, err := s.SearchRead(ctx, "crm.lead", odoo.Query{Domain: odoo.Domain{odoo.Where("partner_id", "=",
-		partner[0].ID())},
-		Fields: []string{"type", "user_id", "x_pre_sdr_score", "x_pre_sdr_rationale"}})
-	require.NoError(t, err)
-	require.Len(t, lead, 1)
-	require.Equal(t, "lead", lead[0].Text("type"))
-	require.Zero(t, lead[0].Int("user_id"), "a new lead has no salesperson")
-	require.InDelta(t, leads[7].Score, lead[0].Float("x_pre_sdr_score"), 1e-9)
+	uen := leads[7].UEN
+	contact := known.contact(t, s, uen, "name", "website", "city", "country_id", "x_industry_norm")
+	require.Equal(t, leads[7].Name, contact.Text("name"))
+	require.Equal(t, "https://example.com", contact.Text("website"))
+	require.Equal(t, "Singapore", contact.Text("city"))
+	require.NotZero(t, contact.Int("country_id"))
+	lead := known.lead(t, s, uen, "type", "user_id", "team_id", "source_id", "priority", "description", "partner_id",
+		"x_pre_sdr_score", "x_pre_sdr_rationale")
+	require.Equal(t, contact.ID(), lead.Int("partner_id"))
+	require.Equal(t, "opportunity", lead.Text("type"))
+	require.Zero(t, lead.Int("user_id"), "assigned to no one yet")
+	require.NotZero(t, lead.Int("team_id"))
+	require.NotZero(t, lead.Int("source_id"))
+	require.Equal(t, "3", lead.Text("priority"))
+	require.Contains(t, lead.Text("description"), "small")
+	require.Equal(t, "young & growing\nsmall", lead.Text("x_pre_sdr_rationale"))
+	require.InDelta(t, 2.8, lead.Float("x_pre_sdr_score"), 1e-9, "from 0 to 100")
 
-	// A salesperson renames the company and archives the lead; tomorrow's score changes neither.
-	require.NoError(t, s.Write(ctx, "res.partner", []int64{partner[0].ID()}, odoo.Record{"name": "Their name"}, nil))
-	require.NoError(t, s.Write(ctx, "crm.lead", []int64{lead[0].ID()}, odoo.Record{"active": false}, nil))
-	leads[7].Score, leads[7].Industry = 0.001, ""
-	got, err = r.prov.PushLeads(ctx, w, leads[:10])
-	require.NoError(t, err)
-	require.Equal(t, crm.Pushed{Updated: 1, Unchanged: 9}, got)
-	partner, err = s.SearchRead(ctx, "res.partner", mine)
-	require.NoError(t, err)
-	require.Equal(t, "Their name", partner[0].Text("name"))
-	require.Empty(t, partner[0].Text("x_industry_norm"))
-	n, err := s.SearchCount(ctx, "crm.lead", odoo.Query{Domain: odoo.Domain{odoo.Where("partner_id", "=",
-		partner[0].ID())}})
-	require.NoError(t, err)
-	require.Zero(t, n, "the archived lead came back")
+	// A salesperson renames the company, gives the lead one star, and archives it. A later push keeps that, and writes
+	// the rest.
+	require.NoError(t, s.Write(ctx, "res.partner", []int64{contact.ID()}, odoo.Record{"name": "Their name"}, nil))
+	require.NoError(t, s.Write(ctx, "crm.lead", []int64{lead.ID()},
+		odoo.Record{"priority": "1", "active": false}, nil))
+	leads[7].Name, leads[7].Score, leads[7].Industry, leads[7].WebsiteDomain = "Renamed", 0.001, "", "example.org"
+	leads[7].Bucket, leads[7].Reasons = "medium", []string{"old"}
+	require.Equal(t, map[crm.Action]int{crm.ActionUpdated: 1, crm.ActionUnchanged: 9}, known.push(t, r, w, leads[:10]))
+	contact = known.contact(t, s, uen, "name", "website", "x_industry_norm")
+	require.Equal(t, "Their name", contact.Text("name"))
+	require.Equal(t, "https://example.org", contact.Text("website"))
+	require.Empty(t, contact.Text("x_industry_norm"))
+	lead = known.lead(t, s, uen, "name", "priority", "description", "active", "x_pre_sdr_bucket")
+	require.Equal(t, "Renamed", lead.Text("name"), "the lead's name was leadctl's")
+	require.Equal(t, "1", lead.Text("priority"))
+	require.Contains(t, lead.Text("description"), "old")
+	require.Equal(t, "medium", lead.Text("x_pre_sdr_bucket"))
+	require.False(t, lead.Bool("active"))
+	require.EqualValues(t, len(leads), countRecords(t, s, "crm.lead", odoo.Where("x_pre_sdr_bucket", "!=", false)))
 }
 
-// testPushKeepsSalesChanges checks that a push does not make a lead again that salespeople moved, deleted or merged,
-// and that a contact from before gets one lead.
+// testPushKeepsSalesChanges does to pushed records what salespeople do, and pushes after it: nothing is made twice, and
+// nothing that they deleted comes back.
 func testPushKeepsSalesChanges(t *testing.T, r rig) {
 	ctx := context.Background()
 	w := r.provision(t, 117)
+	_, err := r.prov.EnsureFields(ctx, w)
+	require.NoError(t, err)
 	s, err := r.prov.Session(ctx, w)
 	require.NoError(t, err)
-	leads := make([]crm.Lead, 6)
+	leads := make([]crm.Lead, 8)
 	for i := range leads {
 		leads[i] = crm.Lead{UEN: fmt.Sprintf("2021%05dB", i), Name: fmt.Sprint("Company ", i), Employees: 3,
-			Score: 0.25, Bucket: "low", Rationale: "one\ntwo, \"three\""}
+			Score: 0.25, Bucket: "low", Reasons: []string{"one", "two, \"three\""}}
 	}
+	known := ledger{}
 	_, err = s.Create(ctx, "res.partner", []odoo.Record{{"name": "Known before", "x_uen": leads[5].UEN}}, nil)
 	require.NoError(t, err)
-	push := func(want crm.Pushed) {
-		t.Helper()
-		dry, err := r.prov.CompareLeads(ctx, w, leads)
-		require.NoError(t, err)
-		require.Equal(t, want, dry)
-		got, err := r.prov.PushLeads(ctx, w, leads)
-		require.NoError(t, err)
-		require.Equal(t, want, got)
-	}
-	push(crm.Pushed{Created: 6})
-	push(crm.Pushed{Unchanged: 6})
-	of := func(i int) []odoo.Record {
-		t.Helper()
-		partner, err := s.SearchRead(ctx, "res.partner",
-			odoo.Query{Domain: odoo.Domain{odoo.Where("x_uen", "=", leads[i].UEN)}, Fields: []string{"name"}})
-		require.NoError(t, err)
-		require.Len(t, partner, 1)
-		if i == 5 {
-			require.Equal(t, "Known before", partner[0].Text("name"))
-		}
-		found, err := s.SearchRead(ctx, "crm.lead",
-			odoo.Query{Archived: true, Domain: odoo.Domain{odoo.Where("partner_id", "=", partner[0].ID())},
-				Fields: []string{"partner_id", "x_pre_sdr_score", "x_pre_sdr_rationale"}})
-		require.NoError(t, err)
-		return found
-	}
-	elsewhere, err := s.Create(ctx, "res.partner", []odoo.Record{{"name": "A branch"}}, nil)
+	require.Equal(t, map[crm.Action]int{crm.ActionCreated: 8}, known.push(t, r, w, leads))
+	require.Equal(t, "Known before", known.contact(t, s, leads[5].UEN, "name").Text("name"))
+
+	branch, err := s.Create(ctx, "res.partner", []odoo.Record{{"name": "A branch"}}, nil)
 	require.NoError(t, err)
-	require.NoError(t, s.Write(ctx, "crm.lead", []int64{of(0)[0].ID()}, odoo.Record{"partner_id": elsewhere[0]}, nil))
-	require.NoError(t, s.Write(ctx, "crm.lead", []int64{of(1)[0].ID()},
-		odoo.Record{"partner_id": of(2)[0].Int("partner_id")}, nil))
-	require.NoError(t, s.Unlink(ctx, "crm.lead", []int64{of(3)[0].ID()}))
-	require.NoError(t, s.Unlink(ctx, "crm.lead", []int64{of(5)[0].ID()}))
-	push(crm.Pushed{Unchanged: 6})
+	at := func(i int) crm.Entry { return known[leads[i].UEN] }
+	// 0: the lead moved to a branch. 1: the lead moved to another company's contact.
+	require.NoError(t, s.Write(ctx, "crm.lead", []int64{at(0).Lead}, odoo.Record{"partner_id": branch[0]}, nil))
+	require.NoError(t, s.Write(ctx, "crm.lead", []int64{at(1).Lead}, odoo.Record{"partner_id": at(2).Contact}, nil))
+	// 3, 5: the lead deleted. 4: lead and contact deleted. 6: the number taken away. 7: the contact deleted alone.
+	require.NoError(t, s.Unlink(ctx, "crm.lead", []int64{at(3).Lead, at(4).Lead, at(5).Lead}))
+	require.NoError(t, s.Unlink(ctx, "res.partner", []int64{at(4).Contact}))
+	require.NoError(t, s.Write(ctx, "res.partner", []int64{at(6).Contact}, odoo.Record{"x_uen": false}, nil))
+	require.NoError(t, s.Write(ctx, "crm.lead", []int64{at(7).Lead}, odoo.Record{"partner_id": false}, nil))
+	require.NoError(t, s.Unlink(ctx, "res.partner", []int64{at(7).Contact}))
+
+	contacts := countRecords(t, s, "res.partner")
 	for i := range leads {
 		leads[i].Score = 0.5 + float64(i)/100
 	}
-	push(crm.Pushed{Updated: 2, Unchanged: 4})
-	for i, n := range []int{0, 0, 2, 0, 1, 0} {
-		have := of(i)
-		require.Len(t, have, n, "company %d", i)
-		for _, l := range have {
-			require.InDelta(t, leads[i].Score, l.Float("x_pre_sdr_score"), 1e-9)
-			require.Equal(t, leads[i].Rationale, l.Text("x_pre_sdr_rationale"))
+	require.Equal(t, map[crm.Action]int{crm.ActionUpdated: 5, crm.ActionSkipped: 3}, known.push(t, r, w, leads))
+	require.EqualValues(t, 5, countRecords(t, s, "crm.lead", odoo.Where("x_pre_sdr_bucket", "!=", false)))
+	require.Equal(t, contacts, countRecords(t, s, "res.partner"))
+	for i, deleted := range []bool{false, false, false, true, true, true, false, false} {
+		if deleted {
+			require.Equal(t, crm.StateDeleted, at(i).State, "company %d", i)
+			continue
 		}
+		require.Equal(t, crm.StatePushed, at(i).State, "company %d", i)
+		require.InDelta(t, 50+i, known.lead(t, s, leads[i].UEN, "x_pre_sdr_score").Float("x_pre_sdr_score"), 1e-9)
 	}
-	n, err := s.SearchCount(ctx, "crm.lead", odoo.Query{Archived: true,
-		Domain: odoo.Domain{odoo.Where("x_pre_sdr_bucket", "!=", false)}})
-	require.NoError(t, err)
-	require.EqualValues(t, 4, n)
+	require.Equal(t, branch[0], known.lead(t, s, leads[0].UEN, "partner_id").Int("partner_id"))
+	require.Empty(t, known.contact(t, s, leads[6].UEN, "x_uen").Text("x_uen"))
+	require.Equal(t, map[crm.Action]int{crm.ActionUnchanged: 5, crm.ActionSkipped: 3}, known.push(t, r, w, leads))
 }

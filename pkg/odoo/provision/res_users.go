@@ -49,7 +49,7 @@ func createUser(ctx context.Context, s *odoo.Session, values odoo.Record, groups
 	if err != nil {
 		return 0, err
 	}
-	user := odoo.Record{"notification_type": "email", field: []any{[]any{6, 0, ids}}}
+	user := odoo.Record{"notification_type": "email", "tz": timeZone, field: []any{[]any{6, 0, ids}}}
 	if s.Company() != 0 {
 		user["company_id"], user["company_ids"] = s.Company(), []any{[]any{6, 0, []int64{s.Company()}}}
 	}

@@ -21,6 +21,9 @@ type Provisioning struct {
 	TemplateLogin  string      // the template's administrator, for the database service; "admin" by default
 	TemplateSecret odoo.Secret // the administrator's password; a clone refuses it before it gets its final name
 
+	LeadType  string // what pushed leads become: crm.TypeOpportunity (the default) or crm.TypeLead
+	PublicURL string // Odoo's address in links of its mails; "": as Odoo detects it
+
 	// In ModeCompany, Shared is the database of all tenants, which PrepareTemplate made. TemplateLogin and
 	// TemplateSecret are those of its administrator. ClusterDSN is optional: with it, the tenants' accounts have API
 	// keys instead of passwords.

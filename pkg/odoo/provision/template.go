@@ -53,7 +53,8 @@ func (b *templateRun) runSteps(ctx context.Context) {
 	t.runCheck("modules", func() error { return ensureModules(ctx, b.session, templateModules) })
 	t.runCheck("move files", func() error { return moveFiles(ctx, b.session) })
 	t.runCheck("quiet", func() error { return disableDefaults(ctx, b.session) })
-	t.runCheck("fields", func() error { _, err := crm.EnsureFields(ctx, b.session); return err })
+	t.runCheck("fields", func() error { return b.prepareCRM(ctx) })
+	t.runCheck("currency", func() error { return activateCurrency(ctx, b.session) })
 	if b.t.Shared {
 		t.runCheck("record rules", func() error { return ensureRules(ctx, b.session) })
 		t.runCheck("owner", func() error {
@@ -64,10 +65,24 @@ func (b *templateRun) runSteps(ctx context.Context) {
 		if b.cluster != nil {
 			t.runCheck("spare user", func() error { return ensureSpare(ctx, b.session) })
 		}
-		t.runCheck("company", func() error { return nameCompany(ctx, b.session, "", placeholderName) })
+		t.runCheck("company", func() error {
+			if err := localiseCompany(ctx, b.session); err != nil {
+				return err
+			}
+			return nameCompany(ctx, b.session, "", placeholderName)
+		})
 	}
 	t.runCheck("mark", func() error { return b.session.EnsureParameter(ctx, templateKey, templateVersion) })
 	t.runCheck("close", func() error { return b.commitTemplate(ctx) })
+}
+
+func (b *templateRun) prepareCRM(ctx context.Context) error {
+	version, err := b.server.CachedVersion(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = crm.Prepare(ctx, b.session, crm.Setup{Major: version.Major, Type: b.t.LeadType})
+	return err
 }
 
 // ensureModules installs those modules that are not installed. Odoo refuses while one of its scheduled jobs runs in

@@ -39,6 +39,10 @@ func (b *templateRun) finishInSQL(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+	version, err := b.server.CachedVersion(ctx)
+	if err != nil {
+		return err
+	}
 	var password *string
 	if b.t.Secret != "" {
 		hash, err := hashSecret(b.t.Secret, 25000)
@@ -48,7 +52,7 @@ func (b *templateRun) finishInSQL(ctx context.Context) error {
 		password = &hash
 	}
 	return clusterFault("template "+b.db, pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		for _, sql := range b.t.finalStatements() {
+		for _, sql := range append(b.t.finalStatements(), uniqueContacts(b.t.Shared, version.Major)) {
 			if _, err := tx.Exec(ctx, sql); err != nil {
 				return err
 			}
@@ -58,19 +62,28 @@ func (b *templateRun) finishInSQL(ctx context.Context) error {
 	}))
 }
 
+// uniqueContacts prevents two contacts with one UEN in a workspace, after a push whose answer was lost. When a person
+// merges contacts, Odoo before 19 copies the UEN although the field says not to, and the index would make the merge
+// fail; there the ledger of pushed leads must be enough.
+func uniqueContacts(shared bool, major int) string {
+	switch {
+	case major < 19:
+		return `DROP INDEX IF EXISTS leadctl_partner_uen_uniq`
+	case shared:
+		return `CREATE UNIQUE INDEX IF NOT EXISTS leadctl_partner_uen_uniq ON res_partner (company_id, x_uen)
+			WHERE x_uen IS NOT NULL AND x_uen <> ''`
+	}
+	return `CREATE UNIQUE INDEX IF NOT EXISTS leadctl_partner_uen_uniq ON res_partner (x_uen)
+		WHERE x_uen IS NOT NULL AND x_uen <> ''`
+}
+
 // finalStatements returns the last statements. In a template they make every account unusable. In a shared database
 // they delete only the key of the work.
 func (t Template) finalStatements() []string {
 	if t.Shared {
-		return []string{
-			`CREATE UNIQUE INDEX IF NOT EXISTS leadctl_partner_uen_uniq ON res_partner (company_id, x_uen)
-				WHERE x_uen IS NOT NULL AND x_uen <> ''`,
-			`DELETE FROM res_users_apikeys WHERE name = '` + templateKeyName + `'`}
+		return []string{`DELETE FROM res_users_apikeys WHERE name = '` + templateKeyName + `'`}
 	}
-	return []string{
-		`CREATE UNIQUE INDEX IF NOT EXISTS leadctl_partner_uen_uniq ON res_partner (x_uen)
-			WHERE x_uen IS NOT NULL AND x_uen <> ''`,
-		`UPDATE res_users SET password = NULL`, `DELETE FROM res_users_apikeys`}
+	return []string{`UPDATE res_users SET password = NULL`, `DELETE FROM res_users_apikeys`}
 }
 
 // lockTemplate locks the template against new sessions and then ends the open ones. The order matters: a session that

@@ -7,7 +7,7 @@ import (
 )
 
 // templateVersion changes when a workspace needs something that an older template does not have.
-const templateVersion = "2"
+const templateVersion = "3"
 
 // Template holds the settings for making the template of all workspaces.
 type Template struct {
@@ -31,6 +31,8 @@ type Template struct {
 	// has the marker of Installation, its accounts, and the record rules that separate companies. Secret is required.
 	Shared       bool
 	Installation string
+
+	LeadType string // as in Provisioning
 
 	Progress func(Check) // called after each step; may be nil
 }

@@ -75,7 +75,7 @@ func firstSignIn(r rig, w provision.Workspace) error {
 	if err := runSteps(r, w); err != nil {
 		return err
 	}
-	_, err := r.prov.PushLeads(context.Background(), w, firstLeads)
+	_, err := r.prov.PushLeads(context.Background(), w, firstLeads, false)
 	return err
 }
 
@@ -92,10 +92,10 @@ func retryUntilDone(t *testing.T, r rig, w provision.Workspace) {
 	}, 3*time.Minute, 100*time.Millisecond)
 }
 
-var firstLeads = []crm.Lead{
-	{UEN: "202000001A", Name: "One Pte Ltd", Score: 0.5, Bucket: "medium"},
-	{UEN: "202000002B", Name: "Two Pte Ltd", Score: 0.9, Bucket: "high"},
-	{UEN: "202000003C", Name: "Three Pte Ltd", Score: 0.1, Bucket: "low"},
+var firstLeads = []crm.Item{
+	{Lead: crm.Lead{UEN: "202000001A", Name: "One Pte Ltd", Score: 0.5, Bucket: "medium"}},
+	{Lead: crm.Lead{UEN: "202000002B", Name: "Two Pte Ltd", Score: 0.9, Bucket: "high"}},
+	{Lead: crm.Lead{UEN: "202000003C", Name: "Three Pte Ltd", Score: 0.1, Bucket: "low"}},
 }
 
 // demandOnce checks in PostgreSQL that everything of a first sign-in exists once, and that no half-made database is

@@ -6,6 +6,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/crm"
 )
 
 // EnsureUser makes the person's user if there is none, and returns its id. It sets groups only on a new user: later
@@ -27,11 +28,14 @@ func (p *Provisioner) EnsureUser(ctx context.Context, w Workspace, u User) (int6
 		return uid, err
 	}
 	uid, err := p.backend.takeSpareUser(ctx, w, u)
-	if err == nil && uid == 0 {
+	if err == nil && uid != 0 {
+		return uid, nil // the spare is in the team already
+	}
+	if err == nil {
 		uid, err = createUser(ctx, s, odoo.Record{"login": u.Email, "name": u.Name, "email": u.Email}, ownerGroups)
 	}
 	if err == nil {
-		return uid, nil
+		return uid, crm.JoinTeam(ctx, s, uid)
 	}
 	// Another attempt may have been faster, or the answer was lost.
 	if there, look := findOwnUser(ctx, s, u.Email); look == nil && there != 0 {

@@ -154,7 +154,12 @@ func testTenantsShareNothing(t *testing.T, r rig) {
 		require.NoError(t, err)
 		twice := []odoo.Record{{"name": "Once", "x_uen": "202099999A"}, {"name": "Twice", "x_uen": "202099999A"}}
 		_, err = s.Create(ctx, "res.partner", twice, nil)
-		require.Equal(t, odoo.CodeRejected, fault.Code(err), "one company as two contacts: %v", err)
+		if version, look := r.server.Version(ctx); look != nil || version.Major >= 19 {
+			require.NoError(t, look)
+			require.Equal(t, odoo.CodeRejected, fault.Code(err), "one company as two contacts: %v", err)
+		} else {
+			require.NoError(t, err, "before 19 a unique index makes the merge of contacts fail")
+		}
 	}
 	stolen := b
 	stolen.Secret = a.Secret

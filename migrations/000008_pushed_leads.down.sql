@@ -1,0 +1,1 @@
+DROP TABLE public.pushed_leads;

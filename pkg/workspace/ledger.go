@@ -1,0 +1,101 @@
+package workspace
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/leadctl/leadctl/pkg/odoo/crm"
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+)
+
+// ledgerEntry is what the table pushed_leads holds of one company. With it a push finds its records by number, calls
+// Odoo only for what changed, and does not repeat what a person deleted.
+type ledgerEntry struct {
+	crm.Entry
+
+	Hash string
+}
+
+// readLedger returns the entries of those companies that have one.
+func readLedger(ctx context.Context, tx postgres.TenantTx, companies []int32) (map[int32]ledgerEntry, error) {
+	rows, err := tx.Query(ctx, `SELECT company_id, contact_id, lead_id, state, hash, written FROM public.pushed_leads
+		WHERE company_id = ANY ($1)`, companies)
+	if err != nil {
+		return nil, err
+	}
+	ledger := make(map[int32]ledgerEntry, len(companies))
+	var (
+		company int32
+		e       ledgerEntry
+		state   string
+		written []byte
+	)
+	_, err = pgx.ForEachRow(rows, []any{&company, &e.Contact, &e.Lead, &state, &e.Hash, &written}, func() error {
+		e.State, e.Written = crm.State(state), crm.Written{}
+		if err := json.Unmarshal(written, &e.Written); err != nil {
+			return err
+		}
+		ledger[company] = e
+		return nil
+	})
+	return ledger, err
+}
+
+// saveLedger writes entries by company.
+func saveLedger(ctx context.Context, tx postgres.TenantTx, tenant tenantid.ID, ledger map[int32]ledgerEntry) error {
+	var (
+		companies       []int32
+		contacts, leads []int64
+		states, hashes  []string
+		written         []string
+	)
+	for company, e := range ledger {
+		text, err := json.Marshal(e.Written)
+		if err != nil {
+			return err
+		}
+		companies, contacts, leads = append(companies, company), append(contacts, e.Contact), append(leads, e.Lead)
+		states, hashes = append(states, string(e.State)), append(hashes, e.Hash)
+		written = append(written, string(text))
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO public.pushed_leads
+			(tenant_id, company_id, contact_id, lead_id, state, hash, written)
+		SELECT $1, * FROM unnest($2::int[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::jsonb[])
+		ON CONFLICT (tenant_id, company_id) DO UPDATE SET contact_id = excluded.contact_id, lead_id = excluded.lead_id,
+			state = excluded.state, hash = excluded.hash, written = excluded.written, pushed_at = now()`,
+		tenant, companies, contacts, leads, states, hashes, written)
+	return err
+}
+
+const peopleAtMost = 5 // of one company
+
+// readPeople returns the tenant's newest contacts at each company.
+func readPeople(ctx context.Context, tx postgres.TenantTx, companies []int32) (map[int32][]crm.Person, error) {
+	rows, err := tx.Query(ctx, `SELECT k.company_id, coalesce(k.name, ''), coalesce(k.title, ''),
+			coalesce(k.email, ''), coalesce(k.phone, '')
+		FROM unnest($1::int[]) c (id) CROSS JOIN LATERAL (SELECT * FROM public.contacts
+			WHERE company_id = c.id AND name <> '' ORDER BY updated_at DESC, contact_id LIMIT $2) k`,
+		companies, peopleAtMost)
+	if err != nil {
+		return nil, err
+	}
+	people := map[int32][]crm.Person{}
+	var company int32
+	var p crm.Person
+	_, err = pgx.ForEachRow(rows, []any{&company, &p.Name, &p.Title, &p.Email, &p.Phone}, func() error {
+		people[company] = append(people[company], p)
+		return nil
+	})
+	return people, err
+}
+
+// clearLedger deletes all entries of a tenant whose workspace, and so whose records, are gone.
+func (s *Service) clearLedger(ctx context.Context, tenant tenantid.ID) error {
+	return s.DB.InTenant(ctx, tenant, func(ctx context.Context, tx postgres.TenantTx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM public.pushed_leads WHERE tenant_id = $1`, tenant)
+		return err
+	})
+}
