@@ -10,13 +10,14 @@ import (
 	"time"
 )
 
-// asset is one embedded file. Its address changes with its content, so browsers may keep it for good.
+// asset is one embedded file. Its address changes with its content, so browsers can cache it permanently.
 type asset struct {
 	path, kind, digest string
 	content            []byte
 }
 
-// readAssets takes what pages load: htmx 2.0.11 (0BSD, its licence beside it), and our own style, script and mark.
+// readAssets returns the files that pages load: htmx 2.0.11 (0BSD, see LICENSE.htmx) and leadctl's style sheet, script
+// and logo.
 func readAssets() map[string]asset {
 	kinds := map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
 		".svg": "image/svg+xml"}
@@ -29,7 +30,7 @@ func readAssets() map[string]asset {
 		}
 		content, err := webFiles.ReadFile(file)
 		if err != nil {
-			panic(err) // an embedded file that was just listed
+			panic(err) // cannot happen: the file was just listed
 		}
 		sum := sha256.Sum256(content)
 		at := "/console/" + path.Base(file)

@@ -6,7 +6,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/leads"
 )
 
-// Sizes of the charts, in units of their own: the page scales them.
+// Sizes of the charts, in units of the SVG's viewBox. The page scales them.
 const (
 	chartWidth  = 640
 	chartHeight = 150
@@ -21,7 +21,7 @@ type rect struct {
 	Class               string
 }
 
-// bar is one column of the histogram: its parts by bucket, and what it says when pointed at.
+// bar is one column of the histogram: its parts by bucket, and the values of its tooltip.
 type bar struct {
 	Parts    []rect
 	X, Width float64
@@ -43,7 +43,8 @@ type histogram struct {
 	Most          int64
 }
 
-// newHistogram stacks each bar's buckets, the best on top. The tallest bar takes the whole height.
+// newHistogram returns a histogram that stacks each bar's buckets, the best on top. The tallest bar has the full
+// height.
 func newHistogram(s leads.Spread) histogram {
 	h := histogram{Width: chartWidth, Height: chartHeight}
 	for _, b := range s.Bars {
@@ -73,14 +74,14 @@ func stackBuckets(counts map[string]int64, x, width, most float64) (parts []rect
 		if height == 0 {
 			continue
 		}
-		height = max(height, 1.5) // a single company can still be seen
+		height = max(height, 1.5) // so that a single company is visible
 		y = max(y-height, 0)
 		parts = append(parts, rect{x, y, width, height, bucketClass(name)})
 	}
 	return parts
 }
 
-// bucketsUpwards are ours from the worst to the best, and those of other services below them.
+// bucketsUpwards returns the buckets from bottom to top: those of other services, then leadctl's from worst to best.
 func bucketsUpwards(counts map[string]int64) (names []string) {
 	own := leads.Buckets()
 	for name := range counts {
@@ -107,13 +108,13 @@ func sumCounts(counts map[string]int64) (n int64) {
 	return n
 }
 
-// spark is a small line of values, the last one marked.
+// spark is a small bar chart without axes.
 type spark struct {
 	Width, Height float64
 	Bars          []rect
 }
 
-// newSpark draws values from the oldest to the newest as bars.
+// newSpark returns a chart with one bar for each value, in order.
 func newSpark(values []float64) spark {
 	s := spark{Width: sparkWidth, Height: sparkHeight}
 	if len(values) == 0 {

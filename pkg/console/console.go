@@ -1,11 +1,11 @@
 // Package console serves the pages: sign-in, workspace setup, leads and profiles for a tenant's members, and operations
 // pages for the operators of the installation.
 //
-// routes.go is its one table: pattern, guard, handler. A handler reads through the same domain functions and the same
-// doors to the database as the API's handlers, and renders a template of web/ (render.go); it holds no SQL. Package web
+// routes.go has the table of routes: pattern, guard, handler. A handler calls the same domain functions with the same
+// transactions as the API's handlers, and renders a template of web/ (render.go). It contains no SQL. Package web
 // identifies the caller; package serve mounts the pages beside the API. Everything that a page loads is embedded:
-// html/template, htmx, one style sheet, charts drawn as SVG here. Pages work without JavaScript, but do not refresh by
-// themselves then. ShowProblem shows the problems of the API as pages (explain.go).
+// html/template, htmx, one style sheet, charts drawn as SVG here. Pages work without JavaScript, but then
+// they do not refresh by themselves. ShowProblem shows the problems of the API as pages (explain.go).
 package console
 
 import (
@@ -26,10 +26,10 @@ import (
 // Config are the settings of a Console.
 type Config struct {
 	Version        string
-	Issuer         string      // URL; forms may end there, since signing out goes on to it
-	Secure         bool        // served over https: browsers are told to stay with it
-	OperatorTenant tenantid.ID // its ops and admin users reach the operations pages; 0: no tenant does
-	OperatorRole   string      // members with this role in the token do too; "": none
+	Issuer         string      // URL; forms may redirect there, because sign-out does
+	Secure         bool        // served over https: responses have Strict-Transport-Security
+	OperatorTenant tenantid.ID // its ops and admin users can open the operations pages; 0: none
+	OperatorRole   string      // so can users with this role in the token; "": none
 	Development    bool        // the sign-in page lets a developer choose a tenant
 }
 
@@ -41,9 +41,9 @@ type Deps struct {
 
 	Door Door
 
-	// Examine is what `leadctl doctor` sees; it is asked rarely. Nil: health is not shown.
+	// Examine runs the checks of `leadctl doctor`, at most every 30 seconds. Nil: health is not shown.
 	Examine func(context.Context) []Check
-	// Probe signs leadctl in to a tenant's workspace and tells how long that took. Nil: no Odoo is configured.
+	// Probe signs leadctl in to a tenant's workspace and returns the duration. Nil: no Odoo is configured.
 	Probe func(context.Context, tenantid.ID) (time.Duration, error)
 
 	Log *slog.Logger
@@ -52,12 +52,12 @@ type Deps struct {
 
 // Door identifies the caller of a request and ends sessions. It is *web.Door; tests use another one to produce faults.
 type Door interface {
-	// Caller says who sends a request and refreshes the session. Faults: Unauthenticated; Denied, with the identity
-	// known.
+	// Caller returns the caller of a request and refreshes the session. Faults: Unauthenticated; Denied, with the
+	// identity known.
 	Caller(w http.ResponseWriter, r *http.Request) (context.Context, tenant.Principal, error)
 	// SignOut ends the session and returns the provider's page that ends it there.
 	SignOut(w http.ResponseWriter, r *http.Request) (endSession string, err error)
-	// ActAs makes a developer's browser act for a tenant.
+	// ActAs sets the tenant for which a developer's browser acts.
 	ActAs(w http.ResponseWriter, r *http.Request, id tenantid.ID) error
 }
 
@@ -77,7 +77,7 @@ type Console struct {
 	probes probes
 }
 
-// New makes a Console. It panics when an embedded template is broken, which no build with passing tests is.
+// New makes a Console. It panics when an embedded template is invalid, which the tests rule out.
 func New(cfg Config, d Deps) *Console {
 	c := &Console{cfg: cfg, deps: d, log: cmp.Or(d.Log, slog.New(slog.DiscardHandler)), now: d.Now,
 		policy: contentPolicy(cfg.Issuer)}

@@ -6,13 +6,15 @@ import (
 	"github.com/leadctl/leadctl/pkg/web"
 )
 
-// trouble is a problem as a page shows it.
-type trouble struct{ *web.Problem }
+// problemView is a problem of the API with a heading for a page.
+type problemView struct{ *web.Problem }
 
-func troubleOf(r *http.Request, err error) trouble { return trouble{web.ProblemOf(r.Context(), err)} }
+func newProblemView(r *http.Request, err error) problemView {
+	return problemView{web.ProblemOf(r.Context(), err)}
+}
 
-// Heading says in a few words what the status means to a person.
-func (t trouble) Heading() string {
+// Heading returns the title of the page for the problem.
+func (t problemView) Heading() string {
 	switch {
 	case t.Code == "INSUFFICIENT_ROLE":
 		return "Your role is too low for this page"
@@ -34,7 +36,7 @@ func (t trouble) Heading() string {
 	return "The request failed"
 }
 
-// showNotFound answers as for a path that does not exist: with a problem to a program, with the same page to a person.
+// showNotFound answers as for a path that does not exist: a browser gets a page, a program gets a problem.
 func (c *Console) showNotFound(w http.ResponseWriter, r *http.Request) {
 	p := web.ProblemOf(r.Context(), errHidden)
 	if web.Navigates(r) {
@@ -49,8 +51,8 @@ func (c *Console) showNotFound(w http.ResponseWriter, r *http.Request) {
 func (c *Console) ShowProblem(w http.ResponseWriter, r *http.Request, p *web.Problem) {
 	c.setSecurityHeaders(w)
 	if r.URL.Path == "/auth/login" || r.URL.Path == "/auth/callback" {
-		c.showSignIn(w, r, &trouble{p})
+		c.showSignIn(w, r, &problemView{p})
 		return
 	}
-	c.showTrouble(w, r, visitor{}, trouble{p})
+	c.renderProblem(w, r, visitor{}, problemView{p})
 }

@@ -16,11 +16,11 @@ import (
 	"github.com/leadctl/leadctl/pkg/web"
 )
 
-// Whatever breaks behind a page, the visitor reads what it means for them and nothing of what caused it.
-func TestFailuresBecomePages(t *testing.T) {
+// An error page explains the failure to the user and contains no internal details.
+func TestFailurePages(t *testing.T) {
 	t.Parallel()
 	secret := errors.New("dial tcp 10.0.0.7:5432: SELECT secret FROM somewhere")
-	who := tenant.Principal{Identity: sso.Identity{Subject: "ann", Email: "ann@acme.example"}}
+	caller := tenant.Principal{Identity: sso.Identity{Subject: "ann", Email: "ann@acme.example"}}
 	for name, c := range map[string]struct {
 		fail   func() error
 		status int
@@ -38,7 +38,8 @@ func TestFailuresBecomePages(t *testing.T) {
 	} {
 		t.Run("C-044/"+name, func(t *testing.T) {
 			t.Parallel()
-			pages := console.New(console.Config{}, console.Deps{Door: failingDoor{who: who, fail: c.fail}}).Pages()
+			pages := console.New(console.Config{},
+				console.Deps{Door: failingDoor{caller: caller, fail: c.fail}}).Pages()
 			for _, path := range []string{"GET /leads", "GET /setup", "GET /leads/rows"} {
 				for _, htmx := range []string{"", "true"} {
 					w, r := httptest.NewRecorder(),
@@ -53,7 +54,7 @@ func TestFailuresBecomePages(t *testing.T) {
 					if htmx == "" {
 						require.Equal(t, c.status, w.Code, path)
 					} else {
-						require.Equal(t, "#notice", w.Header().Get("HX-Retarget"), "beside what the page shows")
+						require.Equal(t, "#notice", w.Header().Get("HX-Retarget"), "the notice is added to the page")
 					}
 				}
 			}
@@ -61,13 +62,13 @@ func TestFailuresBecomePages(t *testing.T) {
 	}
 }
 
-// failingDoor fails as a case wants.
+// failingDoor is a Door whose Caller returns the error of the case.
 type failingDoor struct {
 	console.Door
-	who  tenant.Principal
-	fail func() error
+	caller tenant.Principal
+	fail   func() error
 }
 
 func (d failingDoor) Caller(_ http.ResponseWriter, r *http.Request) (context.Context, tenant.Principal, error) {
-	return r.Context(), d.who, d.fail()
+	return r.Context(), d.caller, d.fail()
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// templateFunctions are what templates may call: how numbers, times and durations are written.
+// templateFunctions returns the functions that templates can call. They format numbers, times and durations.
 func (c *Console) templateFunctions() template.FuncMap {
 	return template.FuncMap{
 		"asset":  func(name string) string { a := c.assets["/console/"+name]; return a.path + "?v=" + a.digest },
@@ -27,7 +27,7 @@ func (c *Console) templateFunctions() template.FuncMap {
 	}
 }
 
-// formatNumber writes 1234567 as 1,234,567.
+// formatNumber returns 1234567 as 1,234,567.
 func formatNumber(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
@@ -55,7 +55,7 @@ func timeOf(v any) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// formatAgo says how long a time is past, in its largest unit.
+// formatAgo returns the time since v in its largest unit, such as "2 days ago".
 func formatAgo(now time.Time, v any) string {
 	t, ok := timeOf(v)
 	if !ok {
@@ -97,7 +97,7 @@ func formatRFC3339(v any) string {
 	return ""
 }
 
-// formatDuration writes a duration as people say it.
+// formatDuration returns d with a precision that fits its size, from milliseconds to hours.
 func formatDuration(d time.Duration) string {
 	switch {
 	case d < time.Second:
@@ -112,7 +112,7 @@ func formatDuration(d time.Duration) string {
 	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 }
 
-// textOf is what a pointer points to, "" for nil.
+// textOf returns *s, or "" for nil.
 func textOf(s *string) string {
 	if s == nil {
 		return ""
@@ -120,7 +120,7 @@ func textOf(s *string) string {
 	return *s
 }
 
-// scorePoints is a score from 0 to 1 as one of 100, rounded as the rationale rounds it.
+// scorePoints converts a score from 0 to 1 to points from 0 to 100. It rounds like the rationale.
 func scorePoints(score *float64) int {
 	if score == nil || math.IsNaN(*score) {
 		return 0
@@ -128,10 +128,10 @@ func scorePoints(score *float64) int {
 	return int(math.Floor(math.Max(0, math.Min(1, *score))*100 + 0.5))
 }
 
-// asWords makes an identifier readable: odoo_service_account as odoo service account.
+// asWords replaces underscores with spaces: odoo_service_account becomes odoo service account.
 func asWords(s string) string { return strings.ReplaceAll(s, "_", " ") }
 
-// formatShare is a part of a whole in percent. What is there at all is never 0 %.
+// formatShare returns n of a total in percent. It returns 0 % only if n is 0.
 func formatShare(n, of int64) string {
 	if of == 0 || n == 0 {
 		return "0 %"

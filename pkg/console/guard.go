@@ -18,14 +18,14 @@ import (
 type visitor struct {
 	tenant.Principal
 	operator bool
-	trouble  error // why a signed-in visitor has no usable tenant; nil for members
+	denied   error // why a signed-in visitor has no usable tenant; nil for members
 }
 
 func (v visitor) signedIn() bool { return v.Identity.Subject != "" }
-func (v visitor) isMember() bool { return v.Tenant.ID.Valid() && v.trouble == nil }
+func (v visitor) isMember() bool { return v.Tenant.ID.Valid() && v.denied == nil }
 func (v visitor) hasOps() bool   { return v.isMember() && v.Has(sso.Ops) }
 
-// auditActor is the visitor, for the audit log.
+// auditActor returns the visitor as the actor of an audit line.
 func (v visitor) auditActor(r *http.Request) tenant.By {
 	return tenant.By{Actor: v.Identity.Subject, RequestID: web.RequestIDOf(r.Context())}
 }
@@ -58,20 +58,20 @@ func (c *Console) checkGuard(w http.ResponseWriter, r *http.Request, route Route
 		return ctx, v, err
 	case route.Guard == Operator && !v.operator:
 		return ctx, visitor{}, errHidden
-	case route.Guard == Member && v.trouble != nil:
-		return ctx, v, v.trouble
+	case route.Guard == Member && v.denied != nil:
+		return ctx, v, v.denied
 	case route.Guard == Member && !v.Has(route.Role):
 		return ctx, v, web.RoleNeeded(route.Role)
 	}
 	return ctx, v, nil
 }
 
-// readVisitor returns the caller. A caller without a usable tenant, or without a role in it, is a visitor with trouble,
-// not an error.
+// readVisitor returns the caller. A caller without a usable tenant, or without a role in it, is a visitor with
+// denied set, not an error.
 func (c *Console) readVisitor(w http.ResponseWriter, r *http.Request) (context.Context, visitor, error) {
 	ctx, p, err := c.deps.Door.Caller(w, r)
 	if fault.Is(err, fault.Denied) && p.Identity.Subject != "" {
-		v := visitor{Principal: tenant.Principal{Identity: p.Identity}, trouble: err}
+		v := visitor{Principal: tenant.Principal{Identity: p.Identity}, denied: err}
 		v.operator = c.isOperator(v)
 		return ctx, v, nil
 	}
@@ -80,7 +80,7 @@ func (c *Console) readVisitor(w http.ResponseWriter, r *http.Request) (context.C
 	}
 	v := visitor{Principal: p}
 	if !p.Has(sso.Viewer) {
-		v.trouble = web.RoleNeeded(sso.Viewer)
+		v.denied = web.RoleNeeded(sso.Viewer)
 	}
 	v.operator = c.isOperator(v)
 	return ctx, v, nil
@@ -95,8 +95,8 @@ func (c *Console) isOperator(v visitor) bool {
 	return c.cfg.OperatorTenant.Valid() && v.hasOps() && v.Tenant.ID == c.cfg.OperatorTenant
 }
 
-// answerError ends a request that cannot be answered: strangers go to the sign-in page, newcomers to the setup page,
-// and everything else becomes a page that says what happened.
+// answerError responds to a failed request. It redirects callers without a session to the sign-in page and users
+// without a tenant to the setup page. For any other error it shows the problem as a page.
 func (c *Console) answerError(w http.ResponseWriter, r *http.Request, v visitor, err error) {
 	switch {
 	case errors.Is(err, errHidden):
@@ -104,7 +104,7 @@ func (c *Console) answerError(w http.ResponseWriter, r *http.Request, v visitor,
 		return
 	case fault.Is(err, fault.Unauthenticated):
 		c.setSecurityHeaders(w)
-		c.goTo(w, r, "/signin"+returnTo(r))
+		c.goTo(w, r, "/signin"+returnQuery(r))
 		return
 	case errors.Is(err, tenant.ErrNoTenant) && v.signedIn():
 		c.setSecurityHeaders(w)
@@ -112,10 +112,11 @@ func (c *Console) answerError(w http.ResponseWriter, r *http.Request, v visitor,
 		return
 	}
 	c.setSecurityHeaders(w)
-	c.showTrouble(w, r, v, troubleOf(r, err))
+	c.renderProblem(w, r, v, newProblemView(r, err))
 }
 
-// goTo redirects; what htmx asked for would be swapped into the page, so it is told to leave the page instead.
+// goTo redirects the browser to another page. htmx would insert the target into the current page, so it gets
+// HX-Redirect instead.
 func (c *Console) goTo(w http.ResponseWriter, r *http.Request, to string) {
 	if r.Header.Get("HX-Request") != "" {
 		w.Header().Set("HX-Redirect", to)
@@ -126,9 +127,9 @@ func (c *Console) goTo(w http.ResponseWriter, r *http.Request, to string) {
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// returnTo is the query that leads back here after signing in: to pages, not to what was posted to them or a part of
-// one.
-func returnTo(r *http.Request) string {
+// returnQuery returns the query with which the sign-in returns to this page. It is "" for a POST request and for a part
+// of a page.
+func returnQuery(r *http.Request) string {
 	if r.Method != http.MethodGet || r.URL.Path == "/" || r.Header.Get("HX-Request") != "" {
 		return ""
 	}
@@ -145,5 +146,5 @@ func (c *Console) recoverPanic(w http.ResponseWriter, r *http.Request) {
 	}
 	c.log.ErrorContext(r.Context(), "panic", "value", v, "stack", string(debug.Stack()))
 	c.setSecurityHeaders(w)
-	c.showTrouble(w, r, visitor{}, troubleOf(r, fault.New(fault.Internal, "panic")))
+	c.renderProblem(w, r, visitor{}, newProblemView(r, fault.New(fault.Internal, "panic")))
 }

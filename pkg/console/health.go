@@ -9,7 +9,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// Greatest age of the facts on the operations pages, and time limits for reading them.
+// Limits on the age of the values on the operations pages, and on the time to read them.
 const (
 	healthFresh    = 30 * time.Second
 	probeFresh     = time.Minute
@@ -18,20 +18,20 @@ const (
 	maxProbes      = 1000
 )
 
-// report is what the checks said, and when.
+// report is the results of the checks and their time.
 type report struct {
 	Checks                   []Check
 	At                       time.Time
 	Failed, Warnings, Passed int64
 }
 
-// health runs the checks again only if their last report is old. Callers meanwhile wait for the same report.
+// health runs the checks again only if their last report is old. Concurrent callers wait for the same report.
 type health struct {
 	mu   sync.Mutex
 	last report
 }
 
-// freshReport is the last answer while it is fresh, else an empty one.
+// freshReport returns the last report if it is fresh, else an empty one.
 func (h *health) freshReport(now time.Time) report {
 	if !h.mu.TryLock() { // the checks are running
 		return report{}
@@ -69,7 +69,7 @@ func (h *health) readReport(ctx context.Context, examine func(context.Context) [
 	return h.last
 }
 
-// probe is what a tenant's Odoo answered.
+// probe is the result of one sign-in to a tenant's Odoo.
 type probe struct {
 	Took time.Duration
 	Slow bool
@@ -77,7 +77,7 @@ type probe struct {
 	at   time.Time
 }
 
-// probes remembers the latest answer of each tenant's workspace, and lets few be asked at once.
+// probes stores the latest probe of each tenant's workspace. It limits how many run at once.
 type probes struct {
 	mu    sync.Mutex
 	known map[tenantid.ID]probe
@@ -94,7 +94,7 @@ func (p *probes) probeWorkspace(ctx context.Context, id tenantid.ID,
 	case turn <- struct{}{}:
 		defer func() { <-turn }()
 	case <-ctx.Done():
-		return probe{Err: "not asked"}
+		return probe{Err: "not measured"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()

@@ -13,10 +13,10 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-// pageSize is how many leads stand on one page.
+// pageSize is the number of leads on one page.
 const pageSize = 25
 
-// leadsPage is the page of leads.
+// leadsPage is the data of the leads page.
 type leadsPage struct {
 	Spread    leads.Spread
 	Chart     histogram
@@ -28,17 +28,17 @@ type leadsPage struct {
 	Ops       bool
 }
 
-// search is the filter as the form holds it.
+// search is the filter as entered in the form.
 type search struct {
 	Text, Industry, Bucket, Least string
 	After                         leads.Cursor
 }
 
-// leadRows is one page of leads, and the way to the next.
+// leadRows is one page of leads and the query of the next page.
 type leadRows struct {
 	Leads  []leadRow
-	Next   string // query of the next page, "" on the last
-	First  bool   // nothing stands before it
+	Next   string // query of the next page; "" on the last page
+	First  bool   // this is the first page
 	Search search
 }
 
@@ -55,7 +55,7 @@ func readSearch(q url.Values) (s search, f leads.Filter, err error) {
 	if s.Least != "" && s.Least != "0" {
 		n, err := strconv.ParseUint(s.Least, 10, 7)
 		if err != nil || n > 100 {
-			return s, f, fault.New(fault.Invalid, "least score %.20q: not from 0 to 100", s.Least)
+			return s, f, fault.New(fault.Invalid, "least score %.20q: must be between 0 and 100", s.Least)
 		}
 		least := float64(n) / 100
 		f.MinScore = &least
@@ -63,21 +63,21 @@ func readSearch(q url.Values) (s search, f leads.Filter, err error) {
 	if id := q.Get("id"); id != "" {
 		n, err := strconv.ParseUint(id, 10, 31)
 		if err != nil {
-			return s, f, fault.New(fault.Invalid, "id: not a number")
+			return s, f, fault.New(fault.Invalid, "id %.20q: must be a company number", id)
 		}
 		s.After.AfterID = int32(n)
 	}
 	if score := q.Get("score"); score != "" {
 		n, err := strconv.ParseFloat(score, 64)
 		if err != nil {
-			return s, f, fault.New(fault.Invalid, "score: not a number")
+			return s, f, fault.New(fault.Invalid, "score %.20q: must be a number", score)
 		}
 		s.After.AfterScore = &n
 	}
 	return s, f, nil
 }
 
-// encodeQuery is the search as a page's address holds it, from after on.
+// encodeQuery returns the search as a URL query. If after is not nil, the page starts after that lead.
 func (s search) encodeQuery(after *leads.Cursor) string {
 	q := url.Values{}
 	for name, value := range map[string]string{"q": s.Text, "industry": s.Industry, "bucket": s.Bucket,
@@ -95,8 +95,9 @@ func (s search) encodeQuery(after *leads.Cursor) string {
 	return q.Encode()
 }
 
-// In is the address of the same search in another bucket; the one that is chosen already is left.
-func (s search) In(bucket string) string {
+// BucketURL returns the address of the same search limited to bucket. If bucket is selected already, it removes the
+// limit.
+func (s search) BucketURL(bucket string) string {
 	if s.Bucket == bucket {
 		bucket = ""
 	}
@@ -104,12 +105,12 @@ func (s search) In(bucket string) string {
 	return "/leads?" + s.encodeQuery(nil)
 }
 
-// Any reports whether anything is left out.
-func (s search) Any() bool {
+// HasFilter reports whether the search has any condition.
+func (s search) HasFilter() bool {
 	return s.Text+s.Industry+s.Bucket != "" || s.Least != "" && s.Least != "0"
 }
 
-// BucketNames are the buckets, best first.
+// BucketNames returns the buckets, best first.
 func (leadsPage) BucketNames() []string { return leads.Buckets() }
 
 func (c *Console) getLeads(w http.ResponseWriter, r *http.Request, v visitor) error {
@@ -163,7 +164,7 @@ func readRows(ctx context.Context, tx postgres.TenantTx, s search, filter leads.
 	return rows, err
 }
 
-// getLeadRows is the next page of the table, for htmx to put below the one before.
+// getLeadRows returns the next page of the table. htmx adds it below the previous one.
 func (c *Console) getLeadRows(w http.ResponseWriter, r *http.Request, v visitor) error {
 	s, filter, err := readSearch(r.URL.Query())
 	if err != nil {
@@ -180,11 +181,12 @@ func (c *Console) getLeadRows(w http.ResponseWriter, r *http.Request, v visitor)
 	return c.renderPart(w, "leads", "rows", rows)
 }
 
-// getDownload leads to the API's export. Passing through here, a browser whose token has run out gets a new one first.
+// getDownload redirects to the API's export. Its guard first renews an expired token, which the API's route would
+// reject.
 func (c *Console) getDownload(w http.ResponseWriter, r *http.Request, _ visitor) error {
 	format := r.URL.Query().Get("format")
 	if format != "csv" && format != "json" {
-		return fault.New(fault.Invalid, "format %.20q: neither csv nor json", format)
+		return fault.New(fault.Invalid, "format %.20q: must be csv or json", format)
 	}
 	c.goTo(w, r, "/export/latest_scores."+format+"?limit=all")
 	return nil

@@ -16,7 +16,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// How many lines the operations pages show.
+// The number of lines that the operations pages show.
 const (
 	tenantsShown    = 50
 	runsShown       = 12
@@ -24,12 +24,12 @@ const (
 	auditLinesShown = 100
 )
 
-// opsPage is any of the operations pages: Tab says which.
+// opsPage is the data of any operations page. Tab selects the page.
 type opsPage struct {
 	Tab     string
 	Health  report
 	Tenants []onboarding.Standing
-	More    tenantid.ID // the last tenant shown, when there are more; else 0
+	More    tenantid.ID // the last tenant shown if there are more, else 0
 	Probes  bool
 	Runs    []ingestion
 	Spark   spark
@@ -38,7 +38,7 @@ type opsPage struct {
 	Acts    []tenant.Recorded
 }
 
-// JobStates are what the jobs page can be narrowed to.
+// JobStates returns the states by which the jobs page can be filtered. "" means all.
 func (opsPage) JobStates() []string {
 	return []string{"", "available", "running", "retryable", "scheduled", "completed", "cancelled", "discarded"}
 }
@@ -47,12 +47,12 @@ func (c *Console) showOps(w http.ResponseWriter, r *http.Request, v visitor, tit
 	return c.renderPage(w, r, v, "ops", page{Title: title, Active: "ops", Body: p})
 }
 
-// getOps shows the checks if their answers are at hand; else the page asks for them once it stands.
+// getOps shows the last report if it is fresh. Otherwise the page requests a new report after it has loaded.
 func (c *Console) getOps(w http.ResponseWriter, r *http.Request, v visitor) error {
 	return c.showOps(w, r, v, "Health", opsPage{Tab: "health", Health: c.health.freshReport(c.now())})
 }
 
-// getHealth waits for the checks.
+// getHealth runs the checks and waits for their report.
 func (c *Console) getHealth(w http.ResponseWriter, r *http.Request, v visitor) error {
 	p := opsPage{Tab: "health", Health: c.health.readReport(r.Context(), c.deps.Examine, c.now)}
 	if r.Header.Get("HX-Request") != "" {
@@ -66,7 +66,7 @@ func (c *Console) getTenants(w http.ResponseWriter, r *http.Request, v visitor) 
 	if a := r.URL.Query().Get("after"); a != "" {
 		var ok bool
 		if after, ok = tenantid.Parse(a); !ok {
-			return fault.New(fault.Invalid, "after: not a tenant's number")
+			return fault.New(fault.Invalid, "after %.20q: must be a tenant number", a)
 		}
 	}
 	p := opsPage{Tab: "tenants", Probes: c.deps.Probe != nil}
@@ -85,7 +85,7 @@ func (c *Console) getTenants(w http.ResponseWriter, r *http.Request, v visitor) 
 	return c.showOps(w, r, v, "Tenants", p)
 }
 
-// getLatency is one cell of the tenants' table, asked for once the page stands.
+// getLatency returns one cell of the tenants table. The page requests it after it has loaded.
 func (c *Console) getLatency(w http.ResponseWriter, r *http.Request, _ visitor) error {
 	id, ok := tenantid.Parse(r.PathValue("id"))
 	if !ok || c.deps.Probe == nil {
@@ -94,7 +94,7 @@ func (c *Console) getLatency(w http.ResponseWriter, r *http.Request, _ visitor) 
 	return c.renderPart(w, "ops", "latency", c.probes.probeWorkspace(r.Context(), id, c.deps.Probe, c.now))
 }
 
-// ingestion is a run of the register with what is not written in it.
+// ingestion is a run of the register's load, with values computed for the page.
 type ingestion struct {
 	acra.Run
 	Took    time.Duration
@@ -115,7 +115,7 @@ func (c *Console) getIngestion(w http.ResponseWriter, r *http.Request, v visitor
 	p := opsPage{Tab: "ingestion"}
 	var rates []float64
 	for _, run := range runs {
-		in := ingestion{Run: run, Took: run.UpdatedAt.Sub(run.StartedAt), Reasons: mostFirst(run.Detail.Reasons)}
+		in := ingestion{Run: run, Took: run.UpdatedAt.Sub(run.StartedAt), Reasons: sortCounts(run.Detail.Reasons)}
 		if run.FinishedAt != nil {
 			in.Took = run.FinishedAt.Sub(run.StartedAt)
 		}
@@ -129,7 +129,7 @@ func (c *Console) getIngestion(w http.ResponseWriter, r *http.Request, v visitor
 	return c.showOps(w, r, v, "Ingestion", p)
 }
 
-func mostFirst(counts map[string]int64) (list []counted) {
+func sortCounts(counts map[string]int64) (list []counted) {
 	for text, n := range counts {
 		list = append(list, counted{text, n})
 	}
@@ -167,11 +167,11 @@ func (c *Console) getAudit(w http.ResponseWriter, r *http.Request, v visitor) er
 	return c.showOps(w, r, v, "Audit log", p)
 }
 
-// Rounded writes a rate as a whole number.
-func (i ingestion) Rounded() string { return formatNumber(int64(i.Rate + 0.5)) }
+// RoundedRate returns the rate as a whole number.
+func (i ingestion) RoundedRate() string { return formatNumber(int64(i.Rate + 0.5)) }
 
-// Place is how far a run came.
-func (i ingestion) Place() string {
+// Position returns the position of the run's checkpoint.
+func (i ingestion) Position() string {
 	if i.At.Part == "" {
 		return "at the beginning"
 	}

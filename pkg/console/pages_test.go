@@ -16,31 +16,31 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
-func stringOf(n int) string { return strconv.Itoa(n) }
+func formatInt(n int) string { return strconv.Itoa(n) }
 
-func table() []console.Route { return console.New(console.Config{}, console.Deps{}).Routes() }
+func allRoutes() []console.Route { return console.New(console.Config{}, console.Deps{}).Routes() }
 
-// request takes a pattern apart and fills it in.
-func request(pattern string) (method, path string) {
+// requestFor returns the method and the path of a route, with its parameters filled in.
+func requestFor(pattern string) (method, path string) {
 	method, path, _ = strings.Cut(pattern, " ")
 	return method, strings.NewReplacer("{id}", "1", "{$}", "").Replace(path)
 }
 
 var requestIDs = regexp.MustCompile(`[A-Z2-7]{26}`)
 
-// same is a body without what differs from request to request.
-func same(body string) string { return requestIDs.ReplaceAllString(body, "ID") }
+// withoutRequestIDs replaces the request ids in a body, so that two responses can be compared.
+func withoutRequestIDs(body string) string { return requestIDs.ReplaceAllString(body, "ID") }
 
 func TestCases(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	bob := s.browser(t).settle("bob")
+	bob := s.browser(t).signInAndWait("bob")
 
 	t.Run("every page without a session", func(t *testing.T) {
-		stranger := s.browser(t)
-		for _, route := range table() {
-			method, path := request(route.Pattern)
-			a := stranger.ask(method, path, nil)
+		anonymous := s.browser(t)
+		for _, route := range allRoutes() {
+			method, path := requestFor(route.Pattern)
+			a := anonymous.send(method, path, nil)
 			switch route.Guard {
 			case console.Open:
 				require.Less(t, a.status, 400, route.Pattern)
@@ -54,23 +54,24 @@ func TestCases(t *testing.T) {
 		}
 	})
 	t.Run("a viewer cannot reach, see or guess an operations page", func(t *testing.T) {
-		nothing, program := bob.get("/nowhere"), bob.get("/nowhere", "Accept", "*/*")
-		require.Equal(t, http.StatusNotFound, nothing.status)
-		for _, route := range table() {
-			method, path := request(route.Pattern)
+		notFound, program := bob.get("/nowhere"), bob.get("/nowhere", "Accept", "*/*")
+		require.Equal(t, http.StatusNotFound, notFound.status)
+		for _, route := range allRoutes() {
+			method, path := requestFor(route.Pattern)
 			switch {
 			case route.Guard == console.Operator:
-				a := bob.ask(method, path, nil)
+				a := bob.send(method, path, nil)
 				require.Equal(t, http.StatusNotFound, a.status, route.Pattern)
-				require.Equal(t, same(nothing.body), same(a.body), route.Pattern)
-				a = bob.ask(method, path, nil, "Accept", "*/*")
-				require.Equal(t, same(program.body), same(a.body), route.Pattern)
-				require.Equal(t, names(program.header), names(a.header), route.Pattern)
-				a = bob.ask(http.MethodPut, path, nil, "Accept", "*/*")
-				require.Equal(t, same(program.body), same(a.body), "another method: %s", route.Pattern)
-				require.Equal(t, names(program.header), names(a.header), route.Pattern)
+				require.Equal(t, withoutRequestIDs(notFound.body), withoutRequestIDs(a.body), route.Pattern)
+				a = bob.send(method, path, nil, "Accept", "*/*")
+				require.Equal(t, withoutRequestIDs(program.body), withoutRequestIDs(a.body), route.Pattern)
+				require.Equal(t, headerNames(program.header), headerNames(a.header), route.Pattern)
+				a = bob.send(http.MethodPut, path, nil, "Accept", "*/*")
+				require.Equal(t, withoutRequestIDs(program.body), withoutRequestIDs(a.body), "another method: %s",
+					route.Pattern)
+				require.Equal(t, headerNames(program.header), headerNames(a.header), route.Pattern)
 			case route.Guard == console.Member && route.Role == sso.Ops:
-				a := bob.ask(method, path, nil)
+				a := bob.send(method, path, nil)
 				require.Equal(t, http.StatusForbidden, a.status, route.Pattern)
 				require.Contains(t, a.body, "INSUFFICIENT_ROLE", route.Pattern)
 			case method == http.MethodGet && path != "/signin":
@@ -80,9 +81,9 @@ func TestCases(t *testing.T) {
 		require.NotContains(t, bob.get("/leads").body, "/ops")
 	})
 	t.Run("C-022", func(t *testing.T) {
-		stranger := s.browser(t)
-		a := stranger.get("/leads", "Authorization", "Bearer "+bob.cookie("nx_access"))
-		require.Equal(t, http.StatusSeeOther, a.status, "a bearer token opens no page")
+		anonymous := s.browser(t)
+		a := anonymous.get("/leads", "Authorization", "Bearer "+bob.cookie("nx_access"))
+		require.Equal(t, http.StatusSeeOther, a.status, "pages do not accept bearer tokens")
 	})
 	t.Run("C-025", func(t *testing.T) {
 		good := bob.cookie("nx_access")
@@ -92,15 +93,15 @@ func TestCases(t *testing.T) {
 		}
 		for name, bad := range map[string]string{"bit flip": string(flipped), "truncated": good[:len(good)/2],
 			"garbage": strings.Repeat("a", 8<<10), "empty parts": ".."} {
-			stranger := s.browser(t)
-			stranger.setCookie("nx_access", bad)
-			require.Equal(t, http.StatusSeeOther, stranger.get("/leads").status, name)
-			stranger.setCookie("nx_refresh", bad)
-			require.Equal(t, http.StatusSeeOther, stranger.get("/leads").status, name)
+			anonymous := s.browser(t)
+			anonymous.setCookie("nx_access", bad)
+			require.Equal(t, http.StatusSeeOther, anonymous.get("/leads").status, name)
+			anonymous.setCookie("nx_refresh", bad)
+			require.Equal(t, http.StatusSeeOther, anonymous.get("/leads").status, name)
 		}
 	})
-	t.Run("C-030", func(t *testing.T) { headers(t, s, bob) })
-	t.Run("C-031", func(t *testing.T) { frames(t, s, bob) })
+	t.Run("C-030", func(t *testing.T) { checkSecurityHeaders(t, s, bob) })
+	t.Run("C-031", func(t *testing.T) { checkFraming(t, s, bob) })
 	t.Run("C-052", func(t *testing.T) {
 		for _, path := range []string{"/dev", "/dev/tenant", "/login", "/authorize", "/keys",
 			"/.well-known/openid-configuration"} {
@@ -116,22 +117,24 @@ func TestCases(t *testing.T) {
 		}
 	})
 	t.Run("C-032", func(t *testing.T) {
-		for _, h := range [][]string{{"Origin", "https://evil.example"}, {"Origin", "null"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}} {
-			for _, route := range table() {
-				if method, path := request(route.Pattern); method == http.MethodPost {
-					require.Equal(t, http.StatusForbidden, bob.ask(method, path, nil, h...).status, "%s %v",
+		for _, h := range [][]string{{"Origin", "https://evil.example"}, {"Origin", "null"},
+			{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}} {
+			for _, route := range allRoutes() {
+				if method, path := requestFor(route.Pattern); method == http.MethodPost {
+					require.Equal(t, http.StatusForbidden, bob.send(method, path, nil, h...).status, "%s %v",
 						route.Pattern, h)
 				}
 			}
 		}
-		require.Equal(t, http.StatusOK, bob.get("/leads").status, "a foreign page signed bob out")
+		require.Equal(t, http.StatusOK, bob.get("/leads").status, "a page of another site signed bob out")
 	})
 	t.Run("C-033", func(t *testing.T) {
 		csv := bob.follow(bob.get("/leads/download?format=csv"))
 		require.Equal(t, "text/csv; charset=utf-8", csv.header.Get("Content-Type"))
 		require.Equal(t, "nosniff", csv.header.Get("X-Content-Type-Options"))
 		a := s.browser(t).get("/whoami", "Accept", "*/*")
-		require.Equal(t, "application/problem+json", a.header.Get("Content-Type"), "a program gets no page")
+		require.Equal(t, "application/problem+json", a.header.Get("Content-Type"),
+			"a program gets no page")
 		require.Equal(t, http.StatusUnauthorized, a.status)
 	})
 	t.Run("C-055", func(t *testing.T) {
@@ -139,17 +142,17 @@ func TestCases(t *testing.T) {
 	})
 }
 
-func names(h http.Header) []string { return slices.Sorted(maps.Keys(h)) }
+func headerNames(h http.Header) []string { return slices.Sorted(maps.Keys(h)) }
 
-// headers holds pages, redirects, parts and error pages against what each must carry.
-func headers(t *testing.T, s *site, bob *browser) {
+// checkSecurityHeaders requires the security headers on pages, redirects, parts and error pages.
+func checkSecurityHeaders(t *testing.T, s *site, bob *browser) {
 	for name, a := range map[string]answer{
 		"sign in": s.browser(t).get("/signin"), "redirect": s.browser(t).get("/leads"), "page": bob.get("/leads"),
 		"part":    bob.get("/leads/rows", "HX-Request", "true"),
 		"refused": bob.post("/leads/score"), "hidden": bob.get("/ops"), "unknown": bob.get("/nowhere"),
 		"wrong method": bob.post("/leads"),
 		"bad query":    bob.get("/leads?least=x"), "failed sign-in": s.browser(t).get("/auth/callback?state=x&code=y"),
-		"API by hand": s.browser(t).get("/whoami"),
+		"API in a browser": s.browser(t).get("/whoami"),
 	} {
 		policy := map[string]string{}
 		for directive := range strings.SplitSeq(a.header.Get("Content-Security-Policy"), ";") {
@@ -170,13 +173,13 @@ func headers(t *testing.T, s *site, bob *browser) {
 		require.NotEmpty(t, a.header.Get("X-Request-Id"), name)
 		require.NotRegexp(t, `(?i)<style|style=|<script>|javascript:|\son[a-z]+=`, a.body, name)
 		if a.status >= 400 {
-			require.Contains(t, a.body, a.header.Get("X-Request-Id"), "%s: the page names its request", name)
+			require.Contains(t, a.body, a.header.Get("X-Request-Id"), "%s: the page shows the request id", name)
 		}
 	}
 }
 
-// frames: no answer of any class can be shown inside a foreign page.
-func frames(t *testing.T, s *site, bob *browser) {
+// checkFraming requires for each status that a page of another site cannot show the response in a frame.
+func checkFraming(t *testing.T, s *site, bob *browser) {
 	for want, a := range map[int]answer{
 		http.StatusOK: bob.get("/leads"), http.StatusSeeOther: s.browser(t).get("/leads"),
 		http.StatusFound: s.browser(t).get("/auth/login"), http.StatusBadRequest: bob.get("/leads?least=x"),
@@ -191,13 +194,13 @@ func frames(t *testing.T, s *site, bob *browser) {
 	}
 }
 
-func TestFirstSignInToLeadsToSignOut(t *testing.T) {
+func TestSignInLeadsSignOut(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	alice, bob := s.browser(t).settle("alice"), s.browser(t).settle("bob")
+	alice, bob := s.browser(t).signInAndWait("alice"), s.browser(t).signInAndWait("bob")
 	require.Contains(t, alice.follow(alice.get("/")).body, "No leads yet")
-	s.companies(t, 1, 60)
-	s.companies(t, 2, 3)
+	s.addLeads(t, 1, 60)
+	s.addLeads(t, 2, 3)
 
 	page := alice.get("/leads")
 	require.Contains(t, page.body, "60 companies scored")
@@ -208,7 +211,7 @@ func TestFirstSignInToLeadsToSignOut(t *testing.T) {
 	next := regexp.MustCompile(`hx-get="([^"]+)"`)
 	for pages := 1; ; pages++ {
 		for _, name := range regexp.MustCompile(`COMPANY \d+`).FindAllString(page.body, -1) {
-			require.False(t, seen[name], "%s twice", name)
+			require.False(t, seen[name], "%s is listed twice", name)
 			seen[name] = true
 		}
 		more := next.FindStringSubmatch(page.body)
@@ -237,24 +240,25 @@ func TestFirstSignInToLeadsToSignOut(t *testing.T) {
 	require.NotContains(t, home.body, "alice@")
 	alice.setCookie("nx_access", access)
 	alice.setCookie("nx_refresh", refresh)
-	require.Equal(t, http.StatusSeeOther, alice.get("/leads").status, "kept cookies still open the page")
+	require.Equal(t, http.StatusSeeOther, alice.get("/leads").status,
+		"cookies from before sign-out work")
 	require.Equal(t, http.StatusOK, bob.get("/leads").status)
 }
 
-func TestATokenThatRanOutIsRenewedOnTheWay(t *testing.T) {
+func TestExpiredTokenIsRenewed(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	bob := s.browser(t).settle("bob")
+	bob := s.browser(t).signInAndWait("bob")
 	bob.setCookie("nx_access", "")
 	a := bob.get("/leads")
 	require.Equal(t, http.StatusOK, a.status)
 	require.NotEmpty(t, bob.cookie("nx_access"))
 	bob.setCookie("nx_access", "")
 	require.Equal(t, http.StatusOK, bob.follow(bob.get("/leads/download?format=csv")).status,
-		"a download renews it first")
+		"a download first renews the token")
 }
 
-func TestAFailedSignInSaysWhy(t *testing.T) {
+func TestFailedSignInShowsReason(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	a := s.browser(t).get("/auth/callback?state=x&code=y")

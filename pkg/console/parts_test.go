@@ -9,11 +9,11 @@ import (
 	"github.com/leadctl/leadctl/pkg/leads"
 )
 
-func TestTheHistogramShowsEveryCompany(t *testing.T) {
+func TestHistogram(t *testing.T) {
 	t.Parallel()
 	s := leads.Spread{Total: 1004}
 	s.Bars[0] = map[string]int64{"low": 1000, "high": 1}
-	s.Bars[19] = map[string]int64{"high": 2, "theirs": 1}
+	s.Bars[19] = map[string]int64{"high": 2, "foreign": 1}
 	h := newHistogram(s)
 	require.EqualValues(t, 1001, h.Most)
 	require.Len(t, h.Bars, leads.Bars)
@@ -21,7 +21,7 @@ func TestTheHistogramShowsEveryCompany(t *testing.T) {
 	require.Equal(t, []string{"other", "high"}, []string{h.Bars[19].Parts[0].Class, h.Bars[19].Parts[1].Class})
 	for _, b := range h.Bars {
 		for _, p := range b.Parts {
-			require.GreaterOrEqual(t, p.Height, 1.5, "a single company can be seen")
+			require.GreaterOrEqual(t, p.Height, 1.5, "a single company is visible")
 			require.GreaterOrEqual(t, p.Y, 0.0)
 			require.LessOrEqual(t, p.Y+p.Height, chartHeight+1.5)
 			require.GreaterOrEqual(t, p.X, b.X)
@@ -33,7 +33,7 @@ func TestTheHistogramShowsEveryCompany(t *testing.T) {
 	require.Len(t, newSpark([]float64{0, 0}).Bars, 2)
 }
 
-func TestNumbersAndTimesAreWrittenForPeople(t *testing.T) {
+func TestFormatting(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	at := func(d time.Duration) *time.Time { t := now.Add(-d); return &t }

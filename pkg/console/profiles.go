@@ -19,17 +19,17 @@ type profilesPage struct {
 	Editor  editor
 	Ops     bool
 	Saved   bool
-	Asked   bool   // whether the profile may be deleted
-	Deleted string // the profile that is gone
+	Asked   bool   // show the confirmation of the deletion
+	Deleted string // the name of a profile that was just deleted
 	Matches *match
 }
 
-// editor is one profile as the form holds it. Lists stand one to a line.
+// editor is one profile as the form shows it. Lists have one element a line.
 type editor struct {
 	Name       string
 	Existing   bool
 	Fields     []field
-	Unknown    bool   // it says more than the form can show, so the form must not save it
+	Unknown    bool   // it has members that the form cannot show, so the form must not save it
 	Unreadable string // why the stored profile cannot be edited
 }
 
@@ -39,13 +39,13 @@ type field struct {
 	Number                   bool
 }
 
-// match is what the form's profile would pick.
+// match is the result of trying the form's profile.
 type match struct {
 	leads.Trial
-	Fault string // why it cannot be tried
+	Fault string // why the profile cannot be tried
 }
 
-// Percent is the share of live companies that match.
+// Percent returns the share of live companies that match.
 func (m match) Percent() float64 {
 	if m.Live == 0 {
 		return 0
@@ -67,7 +67,7 @@ func (c *Console) getProfiles(w http.ResponseWriter, r *http.Request, v visitor)
 	return c.renderPage(w, r, v, "profiles", page{Title: "Customer profiles", Active: "profiles", Body: p})
 }
 
-// chooseRule is the rule that the address names, else the newest, else an empty form.
+// chooseRule returns the rule named in the query, else the newest, else an empty form.
 func chooseRule(rules []leads.Rule, q url.Values) editor {
 	if q.Has("new") || len(rules) == 0 {
 		return editor{Fields: fieldsOf(leads.Profile{})}
@@ -91,13 +91,13 @@ func fieldsOf(p leads.Profile) []field {
 	x := p.Exclusions
 	return []field{
 		{Name: "industries", Label: "Industries",
-			Help:  "Section letter, two-digit division, title or everyday word, one to a line",
+			Help:  "Section letter, two-digit division, title or common word; one per line",
 			Value: joinLines(p.Industries)},
-		{Name: "ssic_codes", Label: "SSIC codes", Help: "Two to five digits; fewer than five mean all that begin so",
+		{Name: "ssic_codes", Label: "SSIC codes", Help: "Two to five digits; fewer than five match as a prefix",
 			Value: joinLines(p.SSICCodes)},
 		{Name: "keywords", Label: "Words in the name",
-			Help: "Raise the score; choose companies where no industry is given", Value: joinLines(p.Keywords)},
-		{Name: "entity_types", Label: "Legal forms", Help: "As the register calls them, such as Local Company",
+			Help: "Raise the score; select companies if no industry is given", Value: joinLines(p.Keywords)},
+		{Name: "entity_types", Label: "Legal forms", Help: "As in the register, such as Local Company",
 			Value: joinLines(p.EntityTypes)},
 		{Name: "year_min", Label: "Incorporated from", Value: formatBound(p.IncorporationYear.Min), Number: true},
 		{Name: "year_max", Label: "Incorporated until", Value: formatBound(p.IncorporationYear.Max), Number: true},
@@ -120,7 +120,7 @@ func formatBound(n *int) string {
 	return strconv.Itoa(*n)
 }
 
-// payloadOf reads the form as a rule's payload. What is empty is left out.
+// payloadOf returns the form as a rule's payload. It omits empty fields.
 func payloadOf(form url.Values) ([]byte, error) {
 	payload, exclusions := map[string]any{}, map[string]any{}
 	for _, name := range []string{"industries", "ssic_codes", "keywords", "entity_types"} {
@@ -137,7 +137,7 @@ func payloadOf(form url.Values) ([]byte, error) {
 			}
 			n, err := strconv.Atoi(value)
 			if err != nil {
-				return nil, fault.New(fault.Invalid, "%s %s %.20q: not a number", prefix, end, value)
+				return nil, fault.New(fault.Invalid, "%s %s %.20q: must be a whole number", prefix, end, value)
 			}
 			bounds[end] = n
 		}
@@ -163,7 +163,7 @@ func putList(into map[string]any, name, value string) {
 	}
 }
 
-// postDeleteProfile deletes a profile, after the page has asked, and has the scores follow the ones that are left.
+// postDeleteProfile deletes a profile and requests a run with the others. The page has asked for confirmation before.
 func (c *Console) postDeleteProfile(w http.ResponseWriter, r *http.Request, v visitor) error {
 	var rule leads.Rule
 	err := c.deps.DB.InSystem(r.Context(), "console: delete profile",
@@ -178,7 +178,8 @@ func (c *Console) postDeleteProfile(w http.ResponseWriter, r *http.Request, v vi
 	return nil
 }
 
-// postTry counts what the form's profile picks: live beside the form, or without JavaScript on the page itself.
+// postTry counts the companies that match the form's profile. htmx gets the counts; without JavaScript the whole page
+// is rendered.
 func (c *Console) postTry(w http.ResponseWriter, r *http.Request, v visitor) error {
 	m, err := c.tryForm(r, v)
 	if err != nil {
@@ -225,7 +226,7 @@ func (c *Console) tryForm(r *http.Request, v visitor) (m match, err error) {
 	return m, err
 }
 
-// postProfile saves the form's profile, and has the scores follow it, as POST /icp/rules does.
+// postProfile saves the form's profile and requests a run, as POST /icp/rules does.
 func (c *Console) postProfile(w http.ResponseWriter, r *http.Request, v visitor) error {
 	if err := r.ParseForm(); err != nil {
 		return fault.New(fault.Invalid, "form: malformed").Because(err)

@@ -20,8 +20,8 @@ import (
 //go:embed web
 var webFiles embed.FS
 
-// contentPolicy lets a page run and load its own files only. No style or script stands in a page itself. Signing out
-// posts a form that goes on to the provider.
+// contentPolicy returns a Content-Security-Policy with which a page loads only leadctl's own files. It forbids inline
+// styles and scripts. It allows forms to redirect to the provider, because sign-out does.
 func contentPolicy(issuer string) string {
 	formAction := "'self'"
 	if u, err := url.Parse(issuer); err == nil && u.Host != "" {
@@ -31,8 +31,8 @@ func contentPolicy(issuer string) string {
 		formAction + "; base-uri 'none'; frame-ancestors 'none'"
 }
 
-// setSecurityHeaders sets what every page, redirect and error page carries. Nothing is stored, so that going back after
-// signing out shows nothing.
+// setSecurityHeaders sets the headers of every page, redirect and error page. Browsers store no page, so that the back
+// button shows nothing after sign-out.
 func (c *Console) setSecurityHeaders(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", c.policy)
@@ -48,12 +48,12 @@ func (c *Console) setSecurityHeaders(w http.ResponseWriter) {
 	}
 }
 
-// page is what the layout shows around a page's own content.
+// page is the data of the layout: the header, the footer and the page's own content.
 type page struct {
 	Title  string
-	Active string      // the entry of the navigation that this page is
-	Who    *headerUser // nil: no user is signed in
-	Poll   bool        // without JavaScript, ask again soon
+	Active string      // the navigation entry of this page
+	User   *headerUser // nil: no user is signed in
+	Poll   bool        // without JavaScript, reload every 3 seconds
 	Status int         // 200 when 0
 	Body   any
 
@@ -62,7 +62,7 @@ type page struct {
 	Tenants     []tenant.Tenant // to switch between, in development
 }
 
-// headerUser is the visitor as the header shows them.
+// headerUser is the signed-in user as the header shows it.
 type headerUser struct {
 	Email, Tenant, Role   string
 	TenantID              string
@@ -94,16 +94,16 @@ func highestRole(roles []sso.Role) sso.Role {
 	return "no role"
 }
 
-// renderPage renders a whole page, or nothing of it.
+// renderPage renders a whole page. If the template fails, it writes nothing.
 func (c *Console) renderPage(w http.ResponseWriter, r *http.Request, v visitor, name string, p page) error {
-	p.Who, p.Version, p.Development = newHeaderUser(v), c.cfg.Version, c.cfg.Development
+	p.User, p.Version, p.Development = newHeaderUser(v), c.cfg.Version, c.cfg.Development
 	if c.cfg.Development && p.Tenants == nil && v.signedIn() && v.Identity.Issuer == "" {
-		p.Tenants, _ = c.listTenants(r.Context()) // the page is good without a switcher
+		p.Tenants, _ = c.listTenants(r.Context()) // without the list, the page still works
 	}
 	return c.renderTemplate(w, name, "layout", p.Status, p)
 }
 
-// renderPart renders one template of a page, for htmx to put in its place.
+// renderPart renders one template of a page. htmx replaces that part of the page with it.
 func (c *Console) renderPart(w http.ResponseWriter, name, part string, body any) error {
 	return c.renderTemplate(w, name, part, http.StatusOK, body)
 }
@@ -117,19 +117,19 @@ func (c *Console) renderTemplate(w http.ResponseWriter, name, template string, s
 	if status != 0 {
 		w.WriteHeader(status)
 	}
-	_, _ = b.WriteTo(w) // the browser is gone if this fails
+	_, _ = b.WriteTo(w) // this fails only if the browser has disconnected
 	return nil
 }
 
-func (c *Console) showTrouble(w http.ResponseWriter, r *http.Request, v visitor, t trouble) {
+func (c *Console) renderProblem(w http.ResponseWriter, r *http.Request, v visitor, t problemView) {
 	if r.Header.Get("HX-Request") != "" {
-		w.Header().Set("HX-Retarget", "#notice") // beside the page, which stays as it is
+		w.Header().Set("HX-Retarget", "#notice") // above the page, which does not change
 		w.Header().Set("HX-Reswap", "innerHTML")
-		if c.renderPart(w, "trouble", "notice", t) == nil {
+		if c.renderPart(w, "problem", "notice", t) == nil {
 			return
 		}
 	}
-	if err := c.renderPage(w, r, v, "trouble", page{Title: t.Heading(), Status: t.Status, Body: t}); err != nil {
+	if err := c.renderPage(w, r, v, "problem", page{Title: t.Heading(), Status: t.Status, Body: t}); err != nil {
 		http.Error(w, http.StatusText(t.Status), t.Status)
 	}
 }
@@ -151,7 +151,7 @@ func (c *Console) listTenants(ctx context.Context) (list []tenant.Tenant, err er
 	return list, err
 }
 
-// parsePages makes one set of templates for each page: the layout, the pieces, and the page itself.
+// parsePages returns one set of templates for each page: the layout, the shared pieces and the page itself.
 func parsePages(c *Console) map[string]*template.Template {
 	base := template.Must(template.New("base").Funcs(c.templateFunctions()).ParseFS(webFiles, "web/layout.html",
 		"web/pieces.html"))

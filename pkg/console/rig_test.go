@@ -26,15 +26,15 @@ import (
 	"github.com/leadctl/leadctl/pkg/serve"
 )
 
-// site is the whole daemon as browsers meet it, with a provider and an Odoo beside it.
+// site is a running `serve` with an identity provider and an Odoo.
 type site struct {
 	base string
 	db   *pgtest.DB
 	odoo *odootest.Server
 }
 
-// people can sign in; their names are their ids.
-func people() []devidp.User {
+// testUsers returns the users who can sign in. Their names are their ids.
+func testUsers() []devidp.User {
 	user := func(id, email string, roles ...string) devidp.User {
 		return devidp.User{ID: id, Name: id, Email: email, EmailVerified: true, Roles: roles}
 	}
@@ -48,14 +48,15 @@ func newSite(t *testing.T, changes ...func(*config.Config)) *site {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	s := &site{base: "http://" + ln.Addr().String(), db: pgtest.New(t), odoo: odootest.New(odootest.Options{Master: "master"})}
+	s := &site{base: "http://" + ln.Addr().String(), db: pgtest.New(t),
+		odoo: odootest.New(odootest.Options{Master: "master"})}
 	cfg, err := config.Load(config.Source{Dirs: []string{t.TempDir()},
 		Lookup: func(string) (string, bool) { return "", false }})
 	require.NoError(t, err)
 	keyset, err := secret.Generate()
 	require.NoError(t, err)
 	cfg.Env, cfg.Database.DSN, cfg.Secrets.Keyset = "development", s.db.LoginDSN, string(keyset)
-	cfg.SSO.Issuer, cfg.SSO.ClientID = s.provider(t), "console"
+	cfg.SSO.Issuer, cfg.SSO.ClientID = s.startProvider(t), "console"
 	cfg.API.Listen, cfg.API.CookieSecure, cfg.API.MetricsListen = ln.Addr().String(), false, ""
 	s.configureOdoo(t, &cfg)
 	for _, change := range changes {
@@ -80,10 +81,10 @@ func newSite(t *testing.T, changes ...func(*config.Config)) *site {
 	return s
 }
 
-func (s *site) provider(t *testing.T) (issuer string) {
+func (s *site) startProvider(t *testing.T) (issuer string) {
 	idp := httptest.NewUnstartedServer(nil)
 	issuer = "http://" + idp.Listener.Addr().String()
-	provider, err := devidp.New(devidp.Config{Issuer: issuer, Users: people(),
+	provider, err := devidp.New(devidp.Config{Issuer: issuer, Users: testUsers(),
 		Clients: []devidp.Client{{ID: "console", RedirectURIs: []string{s.base + "/auth/callback"},
 			PostLogoutRedirectURIs: []string{s.base + "/"}}}})
 	require.NoError(t, err)
@@ -105,7 +106,7 @@ func (s *site) configureOdoo(t *testing.T, cfg *config.Config) {
 	require.NoError(t, err)
 }
 
-// browser is one person's, with cookies, that shows what it is sent to without following.
+// browser is a client with its own cookies. It does not follow redirects by itself.
 type browser struct {
 	*http.Client
 	site *site
@@ -119,7 +120,7 @@ func (s *site) browser(t *testing.T) *browser {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, s, t}
 }
 
-// answer is a response that was read.
+// answer is a response with its body.
 type answer struct {
 	status int
 	header http.Header
@@ -127,8 +128,8 @@ type answer struct {
 	at     *url.URL
 }
 
-// ask sends what a browser sends for a page; extra are more headers, pairwise.
-func (b *browser) ask(method, path string, form url.Values, extra ...string) answer {
+// send sends a request as a browser does for a page. extra holds more headers, as pairs of name and value.
+func (b *browser) send(method, path string, form url.Values, extra ...string) answer {
 	b.t.Helper()
 	address := path
 	if strings.HasPrefix(path, "/") {
@@ -153,7 +154,7 @@ func (b *browser) ask(method, path string, form url.Values, extra ...string) ans
 
 func (b *browser) get(path string, extra ...string) answer {
 	b.t.Helper()
-	return b.ask(http.MethodGet, path, nil, extra...)
+	return b.send(http.MethodGet, path, nil, extra...)
 }
 
 func (b *browser) post(path string, pairs ...string) answer {
@@ -162,10 +163,10 @@ func (b *browser) post(path string, pairs ...string) answer {
 	for i := 0; i < len(pairs); i += 2 {
 		form.Set(pairs[i], pairs[i+1])
 	}
-	return b.ask(http.MethodPost, path, form)
+	return b.send(http.MethodPost, path, form)
 }
 
-// follow goes where an answer leads until it leads nowhere.
+// follow follows redirects to the last response.
 func (b *browser) follow(a answer) answer {
 	b.t.Helper()
 	for range 10 {
@@ -176,14 +177,14 @@ func (b *browser) follow(a answer) answer {
 		require.NoError(b.t, err)
 		a = b.get(next.String())
 	}
-	b.t.Fatal("no end of redirects")
+	b.t.Fatal("more than 10 redirects")
 	return a
 }
 
 var requestField = regexp.MustCompile(`name="request" value="([^"]+)"`)
 
-// signIn is the one button and the provider's list of people; it gives the page that it ends on.
-func (b *browser) signIn(who string) answer {
+// signIn signs a user in at the provider's page and returns the page after the last redirect.
+func (b *browser) signIn(user string) answer {
 	b.t.Helper()
 	page := b.get("/signin")
 	require.Contains(b.t, page.body, `href="/auth/login?return_to=%2F"`)
@@ -194,16 +195,16 @@ func (b *browser) signIn(who string) answer {
 	require.Len(b.t, found, 2, list.body)
 	at, err := url.Parse(picker)
 	require.NoError(b.t, err)
-	picked := b.ask(http.MethodPost, at.Scheme+"://"+at.Host+"/login", url.Values{"request": {found[1]}, "user": {who}})
+	picked := b.send(http.MethodPost, at.Scheme+"://"+at.Host+"/login", url.Values{"request": {found[1]}, "user": {user}})
 	return b.follow(picked)
 }
 
-// settle signs a user in and waits for the user's workspace.
-func (b *browser) settle(who string) *browser {
+// signInAndWait signs a user in and waits for the user's workspace.
+func (b *browser) signInAndWait(user string) *browser {
 	b.t.Helper()
-	page := b.signIn(who)
+	page := b.signIn(user)
 	require.Equal(b.t, http.StatusOK, page.status, page.body)
-	require.Contains(b.t, page.body, `data-submit`, "a newcomer's page begins the work by itself")
+	require.Contains(b.t, page.body, `data-submit`, "the page of a new user starts the setup by itself")
 	page = b.follow(b.post("/setup"))
 	for range 600 {
 		if strings.Contains(page.body, "Your workspace is ready") {
@@ -213,7 +214,7 @@ func (b *browser) settle(who string) *browser {
 		page = b.get("/setup")
 		require.Equal(b.t, http.StatusOK, page.status, page.body)
 	}
-	b.t.Fatalf("never ready: %s", page.body)
+	b.t.Fatalf("workspace not ready: %s", page.body)
 	return b
 }
 
@@ -238,16 +239,16 @@ func (b *browser) setCookie(name, value string) {
 	b.Jar.SetCookies(at, []*http.Cookie{{Name: name, Value: value, Path: "/", MaxAge: age}})
 }
 
-// exec changes the database as its owner.
+// exec runs a statement as the database's owner.
 func (s *site) exec(t *testing.T, sql string, args ...any) {
 	t.Helper()
 	_, err := s.db.Owner.Exec(t.Context(), sql, args...)
 	require.NoError(t, err)
 }
 
-// settled waits until the queue has recorded every job of a kind as completed, which it does a moment after the work
-// was seen.
-func (s *site) settled(t *testing.T, kind string) {
+// waitForJobs waits until every job of a kind is recorded as completed. The queue records it shortly after the work is
+// done.
+func (s *site) waitForJobs(t *testing.T, kind string) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		var done bool
@@ -257,8 +258,8 @@ func (s *site) settled(t *testing.T, kind string) {
 	}, time.Minute, 20*time.Millisecond, "jobs of kind %s", kind)
 }
 
-// companies gives tenant id so many scored leads, with names and scores that count up.
-func (s *site) companies(t *testing.T, id, n int) {
+// addLeads inserts n scored leads of tenant id, with ascending names and scores.
+func (s *site) addLeads(t *testing.T, id, n int) {
 	t.Helper()
 	s.exec(t, `WITH c AS (INSERT INTO companies (uen, name, industry_code, industry_norm, live)
 			SELECT $1 || '-' || i, 'TENANT ' || $1 || ' COMPANY ' || i, '62011', 'computer programming', true
@@ -267,5 +268,5 @@ func (s *site) companies(t *testing.T, id, n int) {
 		SELECT $1::text::int, company_id, (row_number() OVER (ORDER BY company_id))::float8 / ($2::int + 1),
 			CASE WHEN row_number() OVER (ORDER BY company_id) * 4 > 3 * $2::int THEN 'high' ELSE 'low' END,
 			'Fits "Default" at 50 of 100: in good standing (50 of 50); no website known (0 of 50).', 'other' FROM c`,
-		stringOf(id), n)
+		formatInt(id), n)
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
-// Guard says what a page asks of its visitor.
+// Guard is the condition that a caller must meet to open a page.
 type Guard string
 
 // The guards.
@@ -27,10 +27,10 @@ type Route struct {
 	do      action
 }
 
-// action answers a request that its guard let in, or returns why it cannot.
+// action answers a request that its guard allowed. It returns an error if it has not answered.
 type action func(http.ResponseWriter, *http.Request, visitor) error
 
-// routeTable is every page there is, but for the assets.
+// routeTable returns every route except the assets.
 func (c *Console) routeTable() []Route {
 	return []Route{
 		{"GET /{$}", SignedIn, "", c.getHome},
@@ -62,7 +62,7 @@ func (c *Console) routeTable() []Route {
 	}
 }
 
-// Routes is the table, for tests.
+// Routes returns the table, for tests.
 func (c *Console) Routes() []Route { return c.routeTable() }
 
 // Pages returns the handlers by pattern, assets included, for the API's mux.
@@ -74,7 +74,7 @@ func (c *Console) Pages() map[string]http.Handler {
 		}
 		pages[route.Pattern] = c.guardRoute(route)
 		if _, path, _ := strings.Cut(route.Pattern, " "); route.Guard == Operator {
-			// that a method is not allowed would say that something is there
+			// 405 for another method would reveal that the page exists
 			pages[path] = http.HandlerFunc(c.showNotFound)
 		}
 	}

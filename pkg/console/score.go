@@ -8,13 +8,13 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// scoring is the tenant's last run, as far as a page has to speak of it.
+// scoring is the state of the tenant's last run, as the pages show it.
 type scoring struct {
 	UnderWay bool
 	Failed   string // why the last run failed, "" if it did not
 }
 
-// readScoring looks whether a run is waiting, running or was given up. Other services' runs count as well.
+// readScoring reads whether a run is waiting, running or failed. It includes runs of other services.
 func readScoring(ctx context.Context, tx postgres.TenantTx, st leads.Status) (scoring, error) {
 	if st.LastRunID == nil {
 		return scoring{}, nil
@@ -48,7 +48,7 @@ func (c *Console) getRun(w http.ResponseWriter, r *http.Request, v visitor) erro
 	return c.renderPart(w, "leads", "scoring", s)
 }
 
-// postScore asks for the scores to follow what the profiles and the register say now, as POST /runs does.
+// postScore requests a run that rescores the tenant's companies, as POST /runs does.
 func (c *Console) postScore(w http.ResponseWriter, r *http.Request, v visitor) error {
 	err := c.deps.DB.InSystem(r.Context(), "console: request run",
 		func(ctx context.Context, tx postgres.SystemTx) error {

@@ -13,10 +13,10 @@ import (
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
-// setup is where a workspace stands.
+// setup is the state of a workspace's setup, for the setup page.
 type setup struct {
-	Begin     bool // nothing has been asked for yet
-	AtOnce    bool // the page asks for it by itself
+	Begin     bool // no setup has been requested yet
+	AtOnce    bool // the page requests the setup without a click
 	Snapshot  onboarding.Snapshot
 	Steps     []setupStep
 	Workspace workspace.View
@@ -56,7 +56,8 @@ func stepLabels() []struct {
 	}
 }
 
-// getHome leads everybody to where they have something to do.
+// getHome redirects a member of a ready tenant to the leads, an operator without a tenant to the operations pages, and
+// any other user to the setup.
 func (c *Console) getHome(w http.ResponseWriter, r *http.Request, v visitor) error {
 	to := "/setup"
 	switch ready, err := c.isReady(r.Context(), v); {
@@ -64,7 +65,7 @@ func (c *Console) getHome(w http.ResponseWriter, r *http.Request, v visitor) err
 		return err
 	case ready:
 		to = "/leads"
-	case v.operator && v.trouble != nil:
+	case v.operator && v.denied != nil:
 		to = "/ops"
 	}
 	c.goTo(w, r, to)
@@ -86,7 +87,8 @@ func (c *Console) isReady(ctx context.Context, v visitor) (bool, error) {
 	return c.isKnownMember(ctx, v)
 }
 
-// isKnownMember reports whether the tenant knows the visitor as its user. A developer without a token never is one.
+// isKnownMember reports whether the visitor is stored as a user of the tenant. It is true for a developer without a
+// token.
 func (c *Console) isKnownMember(ctx context.Context, v visitor) (known bool, err error) {
 	if v.Identity.Issuer == "" {
 		return true, nil
@@ -119,7 +121,8 @@ func (c *Console) getSetup(w http.ResponseWriter, r *http.Request, v visitor) er
 		Body: s})
 }
 
-// getTimeline is the page's moving part. When nothing moves any more it takes the place of the part that listens.
+// getTimeline returns the steps, which the page polls. When the setup has ended, it replaces the whole setup section,
+// which ends the polling.
 func (c *Console) getTimeline(w http.ResponseWriter, r *http.Request, v visitor) error {
 	s, err := c.readSetup(r.Context(), v)
 	if err != nil {
@@ -135,10 +138,10 @@ func (c *Console) getTimeline(w http.ResponseWriter, r *http.Request, v visitor)
 
 func (c *Console) readSetup(ctx context.Context, v visitor) (s setup, err error) {
 	if !v.isMember() {
-		if v.trouble != nil && !errors.Is(v.trouble, tenant.ErrNoTenant) {
-			return s, v.trouble
+		if v.denied != nil && !errors.Is(v.denied, tenant.ErrNoTenant) {
+			return s, v.denied
 		}
-		return setup{Begin: true, AtOnce: !v.operator}, nil // who came to operate may not want a workspace
+		return setup{Begin: true, AtOnce: !v.operator}, nil // an operator may not want a workspace
 	}
 	err = c.deps.DB.ReadTenant(ctx, v.Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
 		if s.Snapshot, err = onboarding.ReadSnapshot(ctx, tx); err != nil {
@@ -159,7 +162,7 @@ func (c *Console) readSetup(ctx context.Context, v visitor) (s setup, err error)
 	return s, err
 }
 
-// describeSteps puts the steps into words, those to come included.
+// describeSteps fills Steps with the steps that have begun and those that are still waiting.
 func (s *setup) describeSteps(now time.Time) {
 	seen := map[string]onboarding.Step{}
 	for _, step := range s.Snapshot.Steps {
@@ -195,7 +198,7 @@ func (s *setup) addStep(label string, step onboarding.Step, now time.Time) {
 	s.Steps = append(s.Steps, line)
 }
 
-// postSetup does what POST /onboarding/first_login does. What has failed is tried again for those only who can see why.
+// postSetup does what POST /onboarding/first_login does. Only users with the role ops can retry a failed setup.
 func (c *Console) postSetup(w http.ResponseWriter, r *http.Request, v visitor) error {
 	if v.isMember() && !v.hasOps() {
 		if st, err := c.readSnapshot(r.Context(), v); err == nil && st.Status == onboarding.Failed {

@@ -11,23 +11,23 @@ import (
 
 // signIn is the sign-in page.
 type signIn struct {
-	Begin     string // where the one button leads
+	Begin     string // the target of the sign-in button
 	SignedOut bool
-	Failure   *trouble        // of the last try
-	Tenants   []tenant.Tenant // in development, to act for without signing in
+	Failure   *problemView    // of the last sign-in; nil if there was none
+	Tenants   []tenant.Tenant // development only: tenants to act for without signing in
 }
 
 // Reason explains a failed sign-in without terms of OIDC.
 func (s signIn) Reason() string {
 	switch s.Failure.Code {
 	case "SIGN_IN_STATE":
-		return "This sign-in took longer than ten minutes, was begun in another browser, or was used already."
+		return "This sign-in took longer than ten minutes, started in another browser, or was used already."
 	case "SIGN_IN_REFUSED":
 		return "Your company’s identity provider refused the sign-in, or you cancelled it."
 	case "unauthenticated":
-		return "Your company’s sign-in answered with something that could not be verified."
+		return "The response of your company’s identity provider could not be verified."
 	case "unavailable":
-		return "Your company’s sign-in does not answer at the moment."
+		return "Your company’s identity provider does not respond."
 	}
 	return s.Failure.Detail
 }
@@ -42,9 +42,9 @@ func (c *Console) getSignIn(w http.ResponseWriter, r *http.Request, _ visitor) e
 	return nil
 }
 
-func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request, failure *trouble) {
+func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request, failure *problemView) {
 	s, q := signIn{Failure: failure}, r.URL.Query()
-	to := q.Get("return_to") // judged by package session before anything leads there
+	to := q.Get("return_to") // package session validates it before the redirect
 	if to == "" {
 		to = "/"
 	}
@@ -54,7 +54,7 @@ func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request, failure *tr
 		p.Status = failure.Status
 	}
 	if c.cfg.Development {
-		s.Tenants, _ = c.listTenants(r.Context()) // a page without the developer's list is good enough
+		s.Tenants, _ = c.listTenants(r.Context()) // without the list, the page still works
 		p.Body = s
 	}
 	if err := c.renderPage(w, r, visitor{}, "signin", p); err != nil {
@@ -63,7 +63,7 @@ func (c *Console) showSignIn(w http.ResponseWriter, r *http.Request, failure *tr
 	}
 }
 
-// postSignOut ends the session here, then at the provider.
+// postSignOut ends leadctl's session, then redirects to the provider to end its session.
 func (c *Console) postSignOut(w http.ResponseWriter, r *http.Request, _ visitor) error {
 	end, err := c.deps.Door.SignOut(w, r)
 	if err != nil {
@@ -81,7 +81,7 @@ func (c *Console) postSignOut(w http.ResponseWriter, r *http.Request, _ visitor)
 func (c *Console) postDevTenant(w http.ResponseWriter, r *http.Request, _ visitor) error {
 	id, ok := tenantid.Parse(r.PostFormValue("tenant"))
 	if !ok {
-		return fault.New(fault.Invalid, "tenant: not a number")
+		return fault.New(fault.Invalid, "tenant %.20q: must be a tenant number", r.PostFormValue("tenant"))
 	}
 	if err := c.deps.Door.ActAs(w, r, id); err != nil {
 		return err

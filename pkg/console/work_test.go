@@ -15,45 +15,46 @@ import (
 	"github.com/leadctl/leadctl/pkg/config"
 )
 
-func TestOperatorsSeeTheInstallation(t *testing.T) {
+func TestOperatorPages(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, func(c *config.Config) {
 		c.Console.OperatorTenant, c.Console.OperatorRole = 1,
 			"platform-operator"
 	})
-	alice, olga, bob := s.browser(t).settle("alice"), s.browser(t), s.browser(t).settle("bob")
-	require.Contains(t, olga.signIn("olga").body, "Running the checks", "an operator of no tenant comes here")
+	alice, olga, bob := s.browser(t).signInAndWait("alice"), s.browser(t), s.browser(t).signInAndWait("bob")
+	require.Contains(t, olga.signIn("olga").body, "Running the checks", "an operator without a tenant starts here")
 	require.Contains(t, olga.get("/ops/health", "HX-Request", "true").body, "1 check failed")
-	require.Contains(t, olga.get("/ops").body, "1 check failed", "fresh answers are shown at once")
-	s.settled(t, "onboarding")
+	require.Contains(t, olga.get("/ops").body, "1 check failed", "a fresh report is shown at once")
+	s.waitForJobs(t, "onboarding")
 	s.exec(t, `INSERT INTO acra_runs (source, state, started_at, updated_at, finished_at, checkpoint, rows_read,
 			inserted, rejected, detail)
 		VALUES ('a file', 'done', now() - interval '10 s', now(), now(),
 			'{"batch": 1, "at": {"part": "a.csv", "line": 7}}', 1234, 1200, 34,
 			'{"reasons": {"column uen: empty": 34}}')`)
-	for who, b := range map[string]*browser{"by tenant": alice, "by role": olga} {
+	for name, b := range map[string]*browser{"by tenant": alice, "by role": olga} {
 		for path, words := range map[string]string{"/ops/health": "far off", "/ops/tenants": "bob@borealis.example",
 			"/ops/ingestion": "column uen: empty", "/ops/jobs": "onboarding", "/ops/jobs?state=completed": "onboarding",
 			"/ops/audit":             "tenant.create",
 			"/ops/tenants/2/latency": " ms"} {
 			a := b.get(path)
-			require.Equal(t, http.StatusOK, a.status, "%s %s", who, path)
-			require.Contains(t, a.body, words, "%s %s", who, path)
+			require.Equal(t, http.StatusOK, a.status, "%s %s", name, path)
+			require.Contains(t, a.body, words, "%s %s", name, path)
 		}
 		require.Equal(t, http.StatusBadRequest, b.get("/ops/jobs?state=odd").status)
 		require.Contains(t, b.follow(b.get("/leads")).body, `href="/ops"`)
 	}
 	require.Equal(t, http.StatusNotFound, bob.get("/ops").status)
-	vera := s.browser(t).settle("vera")
+	vera := s.browser(t).signInAndWait("vera")
 	require.Contains(t, vera.get("/setup").body,
 		`title="alice@acme.example">alice@acme.example</span> · <span class="role">viewer</span>`)
-	require.Equal(t, http.StatusNotFound, vera.get("/ops").status, "a viewer of the operator's tenant is no operator")
+	require.Equal(t, http.StatusNotFound, vera.get("/ops").status,
+		"a viewer of the operator's tenant is not an operator")
 	welcome := olga.get("/setup").body
 	require.Contains(t, welcome, "You operate this installation")
-	require.NotContains(t, welcome, "data-submit", "an operator gets no workspace unasked")
+	require.NotContains(t, welcome, "data-submit", "an operator gets no workspace without a request")
 }
 
-func TestWhoHasNoRoleIsToldSo(t *testing.T) {
+func TestMemberWithoutRole(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	nora := s.browser(t)
@@ -69,19 +70,19 @@ func TestWhoHasNoRoleIsToldSo(t *testing.T) {
 	}
 }
 
-func TestProfilesAreTriedAndSaved(t *testing.T) {
+func TestTryAndSaveProfile(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	alice, bob := s.browser(t).settle("alice"), s.browser(t).settle("bob")
-	s.companies(t, 1, 4)
+	alice, bob := s.browser(t).signInAndWait("alice"), s.browser(t).signInAndWait("bob")
+	s.addLeads(t, 1, 4)
 	require.Contains(t, bob.get("/profiles").body, "Changing profiles needs the role ops")
 	require.NotContains(t, bob.get("/profiles").body, "<textarea")
 	try := func(pairs ...string) string { return alice.post("/profiles/try", pairs...).body }
 	require.Regexp(t, `<strong>4</strong> of 4 live companies`, try("industries", "software"))
 	require.Regexp(t, `<strong>0</strong> of 4 live companies`,
 		try("industries", "software", "not_keywords", "tenant\r\n"))
-	require.Contains(t, try("ssic_codes", "x"), "payload.ssic_codes[0]", "the fault is shown while the user types")
-	require.Contains(t, try("year_min", "soon"), "not a number")
+	require.Contains(t, try("ssic_codes", "x"), "payload.ssic_codes[0]", "the error is shown while the user types")
+	require.Contains(t, try("year_min", "soon"), "must be a whole number")
 
 	a := alice.post("/profiles", "name", "Builders", "industries", "construction\r\nF\r\n", "year_min", "1990",
 		"not_uens", "201500001A")
@@ -100,9 +101,9 @@ func TestProfilesAreTriedAndSaved(t *testing.T) {
 func TestDevelopmentSignIn(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, func(c *config.Config) { c.Dev.AllowBypass = true })
-	s.browser(t).settle("alice")
-	s.browser(t).settle("bob")
-	s.companies(t, 2, 3)
+	s.browser(t).signInAndWait("alice")
+	s.browser(t).signInAndWait("bob")
+	s.addLeads(t, 2, 3)
 	dev := s.browser(t)
 	require.Contains(t, dev.get("/signin").body, "Development sign-in")
 	page := dev.follow(dev.post("/dev/tenant", "tenant", "2"))
@@ -110,8 +111,8 @@ func TestDevelopmentSignIn(t *testing.T) {
 	require.Contains(t, page.body, "developer@localhost")
 	require.Contains(t, page.body, `<option value="2" selected>`)
 	require.Equal(t, 4, strings.Count(dev.follow(dev.get("/leads/download?format=csv")).body, "\r\n"),
-		"the download is of the same tenant")
-	require.Equal(t, http.StatusNotFound, s.browser(t).ask(http.MethodPost, "/dev/tenant",
+		"the download is for the same tenant")
+	require.Equal(t, http.StatusNotFound, s.browser(t).send(http.MethodPost, "/dev/tenant",
 		map[string][]string{"tenant": {"1"}}, "X-Forwarded-For", "1.2.3.4").status)
 	dev.post("/signout")
 	require.Equal(t, http.StatusSeeOther, dev.get("/leads").status)
@@ -121,29 +122,29 @@ func TestDevelopmentSignIn(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, plain.browser(t).post("/dev/tenant", "tenant", "1").status)
 }
 
-func TestAnOnboardingThatFailedIsTriedAgainByOpsOnly(t *testing.T) {
+func TestOnlyOpsRetryFailedOnboarding(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	alice, bob := s.browser(t).settle("alice"), s.browser(t).settle("bob")
-	for unfinished := 1; unfinished > 0; { // the queue books the end of a job a moment after the page shows it
+	alice, bob := s.browser(t).signInAndWait("alice"), s.browser(t).signInAndWait("bob")
+	for unfinished := 1; unfinished > 0; { // the queue records the end of a job shortly after the page shows it
 		require.NoError(t, s.db.Owner.QueryRow(t.Context(),
 			`SELECT count(*) FROM river.river_job WHERE finalized_at IS NULL`).Scan(&unfinished))
 	}
 	s.exec(t, `UPDATE onboarding_status SET status = 'error', error = 'Odoo said no', step = 'odoo_fields'`)
 	s.exec(t, `UPDATE onboarding_steps SET state = 'failed', error = 'Odoo said no', hint = 'call an operator'
 		WHERE step = 'odoo_fields'`)
-	for who, b := range map[string]*browser{"alice": alice, "bob": bob} {
+	for name, b := range map[string]*browser{"alice": alice, "bob": bob} {
 		page := b.follow(b.get("/"))
-		require.Contains(t, page.body, "Odoo said no", who)
-		require.Contains(t, page.body, "call an operator", who)
-		require.Equal(t, who == "alice", strings.Contains(page.body, "Try again"), who)
+		require.Contains(t, page.body, "Odoo said no", name)
+		require.Contains(t, page.body, "call an operator", name)
+		require.Equal(t, name == "alice", strings.Contains(page.body, "Try again"), name)
 	}
 	require.Equal(t, http.StatusForbidden, bob.post("/setup").status)
 	require.Equal(t, http.StatusSeeOther, alice.post("/setup").status)
 	require.NotContains(t, alice.get("/setup").body, "Odoo said no")
 }
 
-func TestAssetsAreKeptForGoodUnderTheirDigestOnly(t *testing.T) {
+func TestAssetCaching(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	page := s.browser(t).get("/signin").body
@@ -158,10 +159,10 @@ func TestAssetsAreKeptForGoodUnderTheirDigestOnly(t *testing.T) {
 	}
 }
 
-func TestScoringOnRequestAndAfterAChange(t *testing.T) {
+func TestScoringOnRequestAndAfterChange(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	alice := s.browser(t).settle("alice")
+	alice := s.browser(t).signInAndWait("alice")
 	s.exec(t, `INSERT INTO companies (uen, name, industry_code, industry_norm, entity_type, entity_status, live)
 		SELECT 'U' || i, 'BUILDER ' || i, '41001', 'construction', 'Local Company', 'Live Company', true
 		FROM generate_series(1, 7) i`)
@@ -175,7 +176,7 @@ func TestScoringOnRequestAndAfterAChange(t *testing.T) {
 			}
 			time.Sleep(50 * time.Millisecond)
 		}
-		t.Fatalf("never shown: %s", words)
+		t.Fatalf("not shown: %s", words)
 		return ""
 	}
 	require.Equal(t, "/leads", alice.post("/leads/score").header.Get("Location"))
@@ -193,11 +194,11 @@ func TestScoringOnRequestAndAfterAChange(t *testing.T) {
 	require.Contains(t, alice.get("/leads").body, "the weights give no score")
 }
 
-// Deleting a profile is asked for on the page, and takes a second click, without any script.
-func TestAProfileIsDeleted(t *testing.T) {
+// A deletion needs a second click to confirm it. It works without JavaScript.
+func TestDeleteProfile(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	alice := s.browser(t).settle("alice")
+	alice := s.browser(t).signInAndWait("alice")
 	require.Equal(t, http.StatusSeeOther, alice.post("/profiles", "name", "Cafés & <Bars>", "keywords", "cafe").status)
 	page := alice.get("/profiles?name=" + url.QueryEscape("Cafés & <Bars>"))
 	link := regexp.MustCompile(`href="([^"]+delete)"`).FindStringSubmatch(page.body)
@@ -205,10 +206,10 @@ func TestAProfileIsDeleted(t *testing.T) {
 	asked := alice.get(html.UnescapeString(link[1]))
 	require.Contains(t, asked.body, `action="/profiles/delete"`)
 	require.Contains(t, asked.body, "Delete “Cafés &amp; &lt;Bars&gt;”")
-	require.Contains(t, alice.get("/profiles").body, "Cafés", "asking deletes nothing")
+	require.Contains(t, alice.get("/profiles").body, "Cafés", "the first click deletes nothing")
 
-	gone := alice.follow(alice.post("/profiles/delete", "name", "Cafés & <Bars>"))
-	require.Contains(t, gone.body, "“Cafés &amp; &lt;Bars&gt;” is deleted.")
+	deleted := alice.follow(alice.post("/profiles/delete", "name", "Cafés & <Bars>"))
+	require.Contains(t, deleted.body, "“Cafés &amp; &lt;Bars&gt;” is deleted.")
 	require.NotContains(t, alice.get("/profiles").body, "Cafés")
 	require.Equal(t, http.StatusNotFound, alice.post("/profiles/delete", "name", "Cafés & <Bars>").status)
 	last := alice.post("/profiles/delete", "name", "Default")

@@ -18,6 +18,6 @@ function listen(box) {
     const { status } = JSON.parse(event.data);
     if (status === "ready" || status === "error") source.close();
     const timeline = box.querySelector(".timeline-box");
-    if (timeline) htmx.trigger(timeline, "told");
+    if (timeline) htmx.trigger(timeline, "refresh");
   });
 }
