@@ -1,5 +1,5 @@
 // Package reseal seals every sealed value of the database with the current master key, after a new one was added
-// (leadctl secrets reseal). The packages that own the columns list them; package secret seals.
+// (leadctl secrets rotate). The packages that own the columns list them; package secret seals.
 package reseal
 
 import (
