@@ -11,12 +11,12 @@ import (
 
 func TestCases(t *testing.T) {
 	t.Parallel()
-	t.Run("D-020", func(t *testing.T) { t.Parallel(); notificationsLost(t) })
-	t.Run("D-024", func(t *testing.T) { t.Parallel(); longQueue(t) })
-	t.Run("D-062", func(t *testing.T) { t.Parallel(); cleaningUp(t) })
+	t.Run("D-020", func(t *testing.T) { t.Parallel(); checkLostNotifications(t) })
+	t.Run("D-024", func(t *testing.T) { t.Parallel(); checkLongQueue(t) })
+	t.Run("D-062", func(t *testing.T) { t.Parallel(); checkCleanup(t) })
 }
 
-// exec changes the queue without a notification.
+// exec runs a statement on the queue. It sends no notification.
 func (r *rig) exec(t *testing.T, sql string) {
 	t.Helper()
 	_, err := r.db.Owner.Exec(t.Context(), sql)
@@ -29,9 +29,9 @@ func (r *rig) value(t *testing.T, sql string) (n int64) {
 	return n
 }
 
-// notificationsLost: the listening session is terminated repeatedly. Jobs without a notification still start, because
-// the client also polls, and it listens again.
-func notificationsLost(t *testing.T) {
+// checkLostNotifications: the listening session is terminated repeatedly. Jobs without a notification still start,
+// because the client also polls, and it listens again.
+func checkLostNotifications(t *testing.T) {
 	r := newRig(t)
 	r.start(t)
 	const listener = `SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE datname = current_database()
@@ -49,13 +49,13 @@ func notificationsLost(t *testing.T) {
 			AND query ILIKE 'listen %'`)
 		id := r.value(t, `INSERT INTO river.river_job (kind, args, max_attempts, queue, state)
 			VALUES ('chore', '{"do": "well"}', 2, 'default', 'available') RETURNING id`)
-		r.await(t, id, rivertype.JobStateCompleted)
+		r.waitForState(t, id, rivertype.JobStateCompleted)
 		pid = listening(pid)
 	}
 }
 
-// longQueue: jobs are found by an index in a long queue. A single sequential scan fails the test.
-func longQueue(t *testing.T) {
+// checkLongQueue: jobs are found by an index in a long queue. A single sequential scan fails the test.
+func checkLongQueue(t *testing.T) {
 	const jobs = 200_000
 	r := newRig(t)
 	r.exec(t, `INSERT INTO river.river_job (kind, args, max_attempts, queue, state)
@@ -65,9 +65,9 @@ func longQueue(t *testing.T) {
 	before := r.value(t, read)
 	first := r.value(t, `SELECT id FROM river.river_job ORDER BY id LIMIT 1`)
 	require.NoError(t, r.Start(t.Context()))
-	r.await(t, first, rivertype.JobStateCompleted)
+	r.waitForState(t, first, rivertype.JobStateCompleted)
 	require.NoError(t, r.Stop(context.WithoutCancel(t.Context())))
-	r.db.App.Close() // sessions tell what they read before they are gone
+	r.db.App.Close() // sessions report their statistics before they end
 	require.Eventually(t, func() bool {
 		return r.value(t, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
 			AND application_name = 'leadctl'`) == 0
@@ -76,8 +76,8 @@ func longQueue(t *testing.T) {
 	require.Less(t, r.value(t, read)-before, int64(jobs))
 }
 
-// cleaningUp deletes jobs that ended long ago, and no others.
-func cleaningUp(t *testing.T) {
+// checkCleanup requires that jobs which ended more than seven days ago are deleted, and no others.
+func checkCleanup(t *testing.T) {
 	r := newRig(t)
 	r.exec(t, `INSERT INTO river.river_job (kind, args, max_attempts, queue, state, created_at, finalized_at,
 		scheduled_at, attempted_at, attempt)

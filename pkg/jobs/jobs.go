@@ -26,10 +26,10 @@ import (
 // Time limits of a job. River's default rescues a stuck job after an hour, which is too long for a first sign-in.
 const (
 	Timeout = 2 * time.Minute // longest duration of an attempt
-	// A job that runs longer than this is run again, even if its process still lives. Package presence finds dead
+	// A job that runs longer than this is run again, even if its process is alive. presence.go finds dead
 	// processes sooner.
 	RescueAfter = 3 * time.Minute
-	KeptFor     = 7 * 24 * time.Hour // how long ended jobs are kept
+	KeptFor     = 7 * 24 * time.Hour // ended jobs are deleted after this time
 	SoftStop    = 10 * time.Second   // on shutdown, running jobs may finish for this long; then they are requeued
 )
 

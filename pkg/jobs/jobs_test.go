@@ -21,7 +21,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// chore is a job whose argument selects how it ends.
+// chore is a job with an outcome that its argument selects.
 type chore struct {
 	Tenant tenantid.ID `json:"tenant_id"`
 	Do     string      `json:"do"`
@@ -115,8 +115,8 @@ func (r *rig) change(t *testing.T, id int64, how func(context.Context, postgres.
 	return j, err
 }
 
-// await polls until the job is in state. The bound only keeps a broken test from hanging.
-func (r *rig) await(t *testing.T, id int64, state rivertype.JobState) jobs.Detail {
+// waitForState polls until the job is in state. The time limit only ends a broken test.
+func (r *rig) waitForState(t *testing.T, id int64, state rivertype.JobState) jobs.Detail {
 	t.Helper()
 	require.Eventually(t, func() bool { return r.get(t, id).State == string(state) }, time.Minute, 20*time.Millisecond,
 		"job %d: %s", id, state)
@@ -124,22 +124,22 @@ func (r *rig) await(t *testing.T, id int64, state rivertype.JobState) jobs.Detai
 }
 
 // D-017: a job that always fails ends after its attempts, with a safe reason, and other jobs still run.
-func TestPoisonJobsEndAndShowNothing(t *testing.T) {
+func TestFailingJobsEndWithSafeReason(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	poison := map[string]int64{}
+	failing := map[string]int64{}
 	for i, do := range []string{"panic", "fail", "bug"} {
-		poison[do] = r.add(t, chore{Tenant: tenantid.ID(i + 1), Do: do})
+		failing[do] = r.add(t, chore{Tenant: tenantid.ID(i + 1), Do: do})
 	}
 	_, err := r.db.Owner.Exec(t.Context(), `INSERT INTO river.river_job (kind, args, max_attempts, queue, state) VALUES
 		('chore', '"no object"', 1, 'default', 'available'), ('unknown kind', '{}', 1, 'default', 'available')`)
 	require.NoError(t, err)
 	r.start(t)
 	good := r.add(t, chore{Tenant: 9, Do: "well"})
-	require.Empty(t, r.await(t, good, rivertype.JobStateCompleted).LastError)
+	require.Empty(t, r.waitForState(t, good, rivertype.JobStateCompleted).LastError)
 
 	for do, want := range map[string]string{"panic": "panic", "fail": "Odoo", "bug": "internal error"} {
-		d := r.await(t, poison[do], rivertype.JobStateDiscarded)
+		d := r.waitForState(t, failing[do], rivertype.JobStateDiscarded)
 		require.Equal(t, want, d.LastError, do)
 		require.Len(t, d.Errors, 2)
 		require.Equal(t, 2, d.Attempt)
@@ -160,7 +160,7 @@ func TestPoisonJobsEndAndShowNothing(t *testing.T) {
 	}
 }
 
-func TestListChooses(t *testing.T) {
+func TestListFilter(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	first, second := r.add(t, chore{Tenant: 1, Do: "a"}), r.add(t, chore{Tenant: 2, Do: "b"})
@@ -194,7 +194,7 @@ func TestListChooses(t *testing.T) {
 	require.Nil(t, r.get(t, third).Next)
 }
 
-func TestCancelReachesARunningJob(t *testing.T) {
+func TestCancelRunningJob(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.start(t)
@@ -204,11 +204,11 @@ func TestCancelReachesARunningJob(t *testing.T) {
 	require.Equal(t, fault.Conflict, fault.KindOf(err))
 	_, err = r.change(t, id, r.Cancel)
 	require.NoError(t, err)
-	r.await(t, id, rivertype.JobStateCancelled)
+	r.waitForState(t, id, rivertype.JobStateCancelled)
 }
 
 // D-018: a job exists exactly when its transaction committed.
-func TestEnqueueIsPartOfTheTransaction(t *testing.T) {
+func TestEnqueueInTransaction(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	refused := errors.New("refused")
@@ -223,8 +223,8 @@ func TestEnqueueIsPartOfTheTransaction(t *testing.T) {
 	require.Zero(t, n)
 }
 
-// D-019: many enqueues of the same work over two clients are one job.
-func TestParallelEnqueuesAreOneJob(t *testing.T) {
+// D-019: many enqueues of the same work by two clients are one job.
+func TestParallelEnqueuesMakeOneJob(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	other, err := jobs.New(t.Context(), r.db.App, jobs.Options{})
@@ -250,7 +250,7 @@ func TestParallelEnqueuesAreOneJob(t *testing.T) {
 }
 
 // D-016: the job of a killed process is run again as the next attempt.
-func TestDeadProcessesJobIsTakenUp(t *testing.T) {
+func TestJobOfKilledProcess(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	id := r.add(t, chore{Do: "well"})
@@ -259,6 +259,6 @@ func TestDeadProcessesJobIsTakenUp(t *testing.T) {
 		WHERE id = $1`, id)
 	require.NoError(t, err)
 	r.start(t)
-	d := r.await(t, id, rivertype.JobStateCompleted)
+	d := r.waitForState(t, id, rivertype.JobStateCompleted)
 	require.Equal(t, 2, d.Attempt)
 }

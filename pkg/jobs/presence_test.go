@@ -17,35 +17,35 @@ type errand struct{}
 
 func (errand) Kind() string { return "errand" }
 
-// errandWorker reports each attempt, and does not end the first before the test ends.
+// errandWorker reports each attempt. The first attempt ends only when the test ends.
 type errandWorker struct {
 	river.WorkerDefaults[errand]
 	attempts chan int
-	over     chan struct{}
+	ended    chan struct{}
 }
 
 func (w *errandWorker) Work(_ context.Context, job *river.Job[errand]) error {
 	w.attempts <- job.Attempt
 	if job.Attempt == 1 {
-		<-w.over
+		<-w.ended
 	}
 	return nil
 }
 
-// process starts a client that the queue sees as a process of its own.
-func process(t *testing.T, db *pgtest.DB, attempts chan int) *Client {
+// startProcess starts a client that the queue treats as a separate process.
+func startProcess(t *testing.T, db *pgtest.DB, attempts chan int) *Client {
 	t.Helper()
 	own, err := postgres.Open(t.Context(), db.LoginDSN, postgres.Options{})
 	require.NoError(t, err)
 	t.Cleanup(own.Close)
-	workers, over := river.NewWorkers(), make(chan struct{})
-	river.AddWorker(workers, &errandWorker{attempts: attempts, over: over})
+	workers, ended := river.NewWorkers(), make(chan struct{})
+	river.AddWorker(workers, &errandWorker{attempts: attempts, ended: ended})
 	c, err := New(t.Context(), own, Options{Workers: workers})
 	require.NoError(t, err)
 	c.presence.every = 50 * time.Millisecond
 	require.NoError(t, c.Start(t.Context()))
 	t.Cleanup(func() {
-		close(over)
+		close(ended)
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
 		require.NoError(t, c.Stop(ctx))
@@ -53,8 +53,8 @@ func process(t *testing.T, db *pgtest.DB, attempts chan int) *Client {
 	return c
 }
 
-// begin enqueues an errand and waits until a process works it.
-func begin(t *testing.T, c *Client, attempts chan int) {
+// startErrand enqueues an errand and waits until a process runs it.
+func startErrand(t *testing.T, c *Client, attempts chan int) {
 	t.Helper()
 	require.NoError(t, c.presence.db.InSystem(t.Context(), "test",
 		func(ctx context.Context, tx postgres.SystemTx) error {
@@ -64,16 +64,16 @@ func begin(t *testing.T, c *Client, attempts chan int) {
 	require.Equal(t, 1, <-attempts)
 }
 
-// D-016: the process that worked a job dies; another one goes on with the next attempt.
+// D-016: the process that runs a job dies. Another process runs the next attempt.
 func TestJobsOfDeadProcesses(t *testing.T) {
 	t.Parallel()
 	t.Run("D-016", func(t *testing.T) {
 		t.Parallel()
 		db, attempts := pgtest.New(t), make(chan int, 9)
-		dead := process(t, db, attempts)
-		begin(t, dead, attempts)
-		dead.stopPresence() // all that PostgreSQL sees of a death: the session of the lock has ended
-		process(t, db, attempts)
+		dead := startProcess(t, db, attempts)
+		startErrand(t, dead, attempts)
+		dead.stopPresence() // like a dead process: the session with the lock ends
+		startProcess(t, db, attempts)
 		require.Equal(t, 2, <-attempts)
 		var reason string
 		require.NoError(t, db.Owner.QueryRow(t.Context(),
@@ -82,17 +82,17 @@ func TestJobsOfDeadProcesses(t *testing.T) {
 	})
 }
 
-// A process whose session breaks takes its lock again and keeps its jobs.
-func TestABrokenSessionIsNoDeath(t *testing.T) {
+// TestBrokenSessionKeepsJobs: a process whose session breaks takes its lock again and keeps its jobs.
+func TestBrokenSessionKeepsJobs(t *testing.T) {
 	t.Parallel()
 	db, attempts := pgtest.New(t), make(chan int, 9)
-	alive := process(t, db, attempts)
-	begin(t, alive, attempts)
+	alive := startProcess(t, db, attempts)
+	startErrand(t, alive, attempts)
 	for range 3 {
-		killed := holder(t, db, alive)
+		killed := lockSession(t, db, alive)
 		_, err := db.Owner.Exec(t.Context(), `SELECT pg_terminate_backend($1)`, killed)
 		require.NoError(t, err)
-		for again := killed; again == killed || again == 0; again = holder(t, db, alive) {
+		for again := killed; again == killed || again == 0; again = lockSession(t, db, alive) {
 			time.Sleep(10 * time.Millisecond)
 		}
 	}
@@ -102,8 +102,8 @@ func TestABrokenSessionIsNoDeath(t *testing.T) {
 	observer.releaseLock()
 }
 
-// holder is the session that holds a process's lock, 0 for none.
-func holder(t *testing.T, db *pgtest.DB, c *Client) (pid int) {
+// lockSession returns the pid of the session that holds a process's lock, or 0.
+func lockSession(t *testing.T, db *pgtest.DB, c *Client) (pid int) {
 	t.Helper()
 	require.NoError(t, db.Owner.QueryRow(t.Context(), `SELECT coalesce(max(pid), 0) FROM pg_locks
 		WHERE locktype = 'advisory' AND classid = $1::int::oid AND objid = $2::int::oid`,

@@ -28,12 +28,12 @@ type errand struct{}
 func (errand) Kind() string { return "errand" }
 
 func (w *errandWorker) Work(ctx context.Context, _ *river.Job[errand]) error {
-	w.log.InfoContext(ctx, "at work")
+	w.log.InfoContext(ctx, "working")
 	return nil
 }
 
-// One request id finds the request's lines and those of the job that it caused, in every process.
-func TestAJobsLinesNameTheRequestThatCausedIt(t *testing.T) {
+// TestJobLogHasRequestID: the log lines of a job have the id of the request that enqueued it, in every process.
+func TestJobLogHasRequestID(t *testing.T) {
 	t.Parallel()
 	db, lines := pgtest.New(t), &logtest.Journal{}
 	workers := river.NewWorkers()
@@ -51,8 +51,8 @@ func TestAJobsLinesNameTheRequestThatCausedIt(t *testing.T) {
 		return err
 	}))
 	r.start(t)
-	r.await(t, id, rivertype.JobStateCompleted)
-	require.Contains(t, lines.String(), `"msg":"at work","request_id":"REQ7","subject":"alice"}`)
+	r.waitForState(t, id, rivertype.JobStateCompleted)
+	require.Contains(t, lines.String(), `"msg":"working","request_id":"REQ7","subject":"alice"}`)
 }
 
 func TestOutcomesAreCounted(t *testing.T) {
@@ -60,8 +60,8 @@ func TestOutcomesAreCounted(t *testing.T) {
 	r := newRig(t)
 	well, bad := r.add(t, chore{Do: "well"}), r.add(t, chore{Do: "fail"})
 	r.start(t)
-	r.await(t, well, rivertype.JobStateCompleted)
-	r.await(t, bad, rivertype.JobStateDiscarded)
+	r.waitForState(t, well, rivertype.JobStateCompleted)
+	r.waitForState(t, bad, rivertype.JobStateDiscarded)
 	require.NoError(t, testutil.CollectAndCompare(r.Client, strings.NewReader(`
 # HELP leadctl_job_attempts_total Attempts at jobs that ended, by kind and outcome (done, again, given_up).
 # TYPE leadctl_job_attempts_total counter
