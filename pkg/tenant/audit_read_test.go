@@ -13,8 +13,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// The newest lines of a long log are read from an index, for one tenant and for all.
-func TestTheNewestActsAreFoundWithoutReadingTheLog(t *testing.T) {
+// TestNewestActsUseIndex: the newest lines of a long log are read from an index, for one tenant and for all.
+func TestNewestActsUseIndex(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t)
 	for _, sql := range []string{

@@ -14,8 +14,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// kept counts the users gus of tenant 3 and the lines about them.
-func kept(t *testing.T, db *pgtest.DB) (users, lines int) {
+// countRows returns the number of users gus of tenant 3, and of audit lines about them.
+func countRows(t *testing.T, db *pgtest.DB) (users, lines int) {
 	t.Helper()
 	require.NoError(t, db.Owner.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM tenant_users
 		WHERE user_id = 'gus@acme.example'),
@@ -23,8 +23,8 @@ func kept(t *testing.T, db *pgtest.DB) (users, lines int) {
 	return users, lines
 }
 
-// The act and its line are committed together, or neither is.
-func TestAnActAndItsLineAreOneTransaction(t *testing.T) {
+// TestActAndLineInOneTransaction: an act and its audit line are committed together or not at all.
+func TestActAndLineInOneTransaction(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(ctx context.Context, t *testing.T, db *pgtest.DB,
 		tx postgres.SystemTx) error{
@@ -49,31 +49,31 @@ func TestAnActAndItsLineAreOneTransaction(t *testing.T) {
 				return end(ctx, t, db, tx)
 			})
 			require.Error(t, err)
-			users, lines := kept(t, db)
+			users, lines := countRows(t, db)
 			require.Equal(t, []int{0, 0}, []int{users, lines})
 
 			inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
 				require.NoError(t, tenant.AddMember(ctx, tx, 3, "gus@acme.example", []string{"ops"}, tester))
 			})
-			users, lines = kept(t, db)
-			require.Equal(t, []int{1, 1}, []int{users, lines}, "the same act afterwards")
+			users, lines = countRows(t, db)
+			require.Equal(t, []int{1, 1}, []int{users, lines}, "the same act again")
 		})
 	}
 }
 
-// A change without an actor is not made.
-func TestAnActWithoutAnActorIsNotDone(t *testing.T) {
+// TestActNeedsActor: an act without an actor is rejected and changes nothing.
+func TestActNeedsActor(t *testing.T) {
 	t.Parallel()
 	db := world(t)
 	err := db.App.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) error {
 		return tenant.AddMember(ctx, tx, 3, "gus@acme.example", []string{"ops"}, tenant.By{RequestID: "r-1"})
 	})
 	require.True(t, fault.Is(err, fault.Internal), "%v", err)
-	users, lines := kept(t, db)
+	users, lines := countRows(t, db)
 	require.Equal(t, []int{0, 0}, []int{users, lines})
 }
 
-// An act that fails or changes nothing leaves no line.
+// TestFailedActsLeaveNoLine: an act that fails or changes nothing writes no audit line.
 func TestFailedActsLeaveNoLine(t *testing.T) {
 	t.Parallel()
 	db := world(t)
@@ -108,8 +108,8 @@ func TestFailedActsLeaveNoLine(t *testing.T) {
 	require.Equal(t, before, count())
 }
 
-// A tenant reads and writes only its own lines.
-func TestATenantSeesItsOwnRecord(t *testing.T) {
+// TestTenantReadsOwnLines: a tenant reads and writes only its own lines.
+func TestTenantReadsOwnLines(t *testing.T) {
 	t.Parallel()
 	db := world(t)
 	for id := tenant.ID(1); id <= 2; id++ {
@@ -129,8 +129,8 @@ func TestATenantSeesItsOwnRecord(t *testing.T) {
 	require.ErrorContains(t, err, "42501")
 }
 
-// The log can be narrowed by tenant, actor, action and time.
-func TestActsAreChosen(t *testing.T) {
+// TestActFilter: the log can be filtered by tenant, actor, action and time.
+func TestActFilter(t *testing.T) {
 	t.Parallel()
 	db := world(t)
 	one := tenant.ID(1)

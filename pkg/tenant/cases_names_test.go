@@ -13,8 +13,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// TestCasesOfNames runs the acceptance cases on the names of tenants and users, by their ids.
-func TestCasesOfNames(t *testing.T) {
+// TestNameCases runs the acceptance cases on the names of tenants and users, by their ids.
+func TestNameCases(t *testing.T) {
 	t.Parallel()
 	db := world(t)
 	refused := func(t *testing.T, do func(context.Context, postgres.SystemTx) error) {
@@ -40,7 +40,7 @@ func TestCasesOfNames(t *testing.T) {
 		}
 		inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
 			ids := map[tenant.ID]bool{}
-			// a name tells people who is meant, and nothing else
+			// names are for display and need not be unique
 			for _, name := range []string{"Acme", "ACME", "Аcme", "Café", "Cafe\u0301"} {
 				made, err := tenant.Create(ctx, tx, name, "", tester)
 				require.NoError(t, err)

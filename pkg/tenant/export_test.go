@@ -1,7 +1,7 @@
 package tenant
 
-// SelectActs is the statement of Acts, for a look at its plan.
+// SelectActs is the statement of Acts, to test its plan.
 const SelectActs = selectActs
 
-// Arguments are those of SelectActs.
+// Arguments returns the arguments of SelectActs.
 func (f ActFilter) Arguments() []any { return f.queryArguments() }

@@ -12,7 +12,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// An invitation works once, for its address, until its end.
+// TestInvitations: an invitation can be used once, by its address, until it expires.
 func TestInvitations(t *testing.T) {
 	t.Parallel()
 	db := world(t)
@@ -35,7 +35,7 @@ func TestInvitations(t *testing.T) {
 		members, err := tenant.Members(ctx, tx, 3)
 		require.NoError(t, err)
 		require.Len(t, members, 1)
-		require.Equal(t, []string{"ops"}, members[0].Roles, "those of the invitation")
+		require.Equal(t, []string{"ops"}, members[0].Roles, "the roles of the invitation")
 		require.Nil(t, members[0].InvitedUntil)
 
 		again := dan
@@ -48,7 +48,7 @@ func TestInvitations(t *testing.T) {
 	})
 }
 
-func TestInvitationsEnd(t *testing.T) {
+func TestExpiredInvitation(t *testing.T) {
 	t.Parallel()
 	db := world(t)
 	inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
@@ -59,10 +59,10 @@ func TestInvitationsEnd(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, found)
 		require.NoError(t, tenant.Join(ctx, tx, 3, eve, []string{"viewer"}, tester),
-			"let in for another reason, such as a claim")
+			"a user can join for another reason, such as a claim")
 		members, err := tenant.Members(ctx, tx, 3)
 		require.NoError(t, err)
 		require.Len(t, members, 1)
-		require.Equal(t, []string{"viewer"}, members[0].Roles, "not the admin of the invitation")
+		require.Equal(t, []string{"viewer"}, members[0].Roles, "not the role of the invitation")
 	})
 }

@@ -116,10 +116,10 @@ func RemoveMember(ctx context.Context, tx postgres.SystemTx, id ID, email string
 }
 
 // IsMember reports whether the identity is a user of the tenant.
-func IsMember(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity) (known bool, err error) {
+func IsMember(ctx context.Context, tx postgres.SystemTx, id ID, identity sso.Identity) (known bool, err error) {
 	err = tx.QueryRow(ctx,
 		`SELECT EXISTS (SELECT 1 FROM tenant_users WHERE tenant_id = $1 AND issuer = $2 AND subject = $3)`,
-		id, who.Issuer, who.Subject).Scan(&known)
+		id, identity.Issuer, identity.Subject).Scan(&known)
 	return known, err
 }
 
@@ -128,9 +128,10 @@ const openInvitation = `issuer IS NULL AND (invited_until IS NULL OR invited_unt
 
 // InvitedTo finds the tenant with an open invitation for the identity's e-mail. If several tenants have one, found is
 // false and the token must name the tenant. The caller must check that the e-mail is verified.
-func InvitedTo(ctx context.Context, tx postgres.SystemTx, who sso.Identity) (t Tenant, found bool, err error) {
+func InvitedTo(ctx context.Context, tx postgres.SystemTx, identity sso.Identity) (t Tenant, found bool, err error) {
 	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM tenants WHERE status = 'active' AND tenant_id IN (
-		SELECT tenant_id FROM tenant_users WHERE lower(user_id) = lower($1) AND `+openInvitation+`) LIMIT 2`, who.Email)
+		SELECT tenant_id FROM tenant_users WHERE lower(user_id) = lower($1) AND `+openInvitation+`) LIMIT 2`,
+		identity.Email)
 	if err != nil {
 		return Tenant{}, false, err
 	}
@@ -143,24 +144,24 @@ func InvitedTo(ctx context.Context, tx postgres.SystemTx, who sso.Identity) (t T
 
 // Join makes the identity a user of the tenant. It uses an open invitation for the e-mail, with its roles, or else adds
 // a user with the given roles. The caller must check that the e-mail is verified.
-func Join(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity, roles []string, by By) error {
-	if err := storeMember(ctx, tx, id, who, roles); err != nil {
+func Join(ctx context.Context, tx postgres.SystemTx, id ID, identity sso.Identity, roles []string, by By) error {
+	if err := storeMember(ctx, tx, id, identity, roles); err != nil {
 		return err
 	}
-	return Record(ctx, tx, by, Act{Tenant: id, Action: "user.join", Object: who.Subject})
+	return Record(ctx, tx, by, Act{Tenant: id, Action: "user.join", Object: identity.Subject})
 }
 
 // storeMember writes the user's row. A second identity with the same address gets its subject appended to user_id.
-func storeMember(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity, roles []string) error {
+func storeMember(ctx context.Context, tx postgres.SystemTx, id ID, identity sso.Identity, roles []string) error {
 	// An expired invitation must not give its roles.
 	if _, err := tx.Exec(ctx, `DELETE FROM tenant_users WHERE tenant_id = $1 AND lower(user_id) = lower($2)
-		AND issuer IS NULL AND NOT (`+openInvitation+`)`, id, who.Email); err != nil {
+		AND issuer IS NULL AND NOT (`+openInvitation+`)`, id, identity.Email); err != nil {
 		return err
 	}
 	tag, err := tx.Exec(ctx, `UPDATE tenant_users SET issuer = $3, subject = $4, invited_until = NULL
 		WHERE tenant_id = $1 AND user_id = (SELECT min(user_id) FROM tenant_users WHERE tenant_id = $1
 		AND lower(user_id) = lower($2) AND issuer IS NULL)`,
-		id, who.Email, who.Issuer, who.Subject)
+		id, identity.Email, identity.Issuer, identity.Subject)
 	if err != nil || tag.RowsAffected() > 0 {
 		return err
 	}
@@ -169,14 +170,14 @@ func storeMember(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Ident
 	_, err = tx.Exec(ctx, `INSERT INTO tenant_users (tenant_id, user_id, issuer, subject, roles)
 		SELECT $1, CASE WHEN EXISTS (SELECT 1 FROM tenant_users WHERE tenant_id = $1
 		AND user_id = lower($2)) THEN lower($2) || ' (' || $4 || ')' ELSE lower($2) END, $3, $4, $5`,
-		id, who.Email, who.Issuer, who.Subject, roles)
+		id, identity.Email, identity.Issuer, identity.Subject, roles)
 	return err
 }
 
 // MayEnter reports whether the tenant is active and the identity is its user. id 0 means any tenant.
-func MayEnter(ctx context.Context, tx postgres.SystemTx, id ID, who sso.Identity) (may bool, err error) {
+func MayEnter(ctx context.Context, tx postgres.SystemTx, id ID, identity sso.Identity) (may bool, err error) {
 	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM tenant_users u JOIN tenants t USING (tenant_id)
 		WHERE t.status = 'active' AND u.issuer = $1 AND u.subject = $2 AND ($3 = 0
-		OR t.tenant_id = $3))`, who.Issuer, who.Subject, id).Scan(&may)
+		OR t.tenant_id = $3))`, identity.Issuer, identity.Subject, id).Scan(&may)
 	return may, err
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// At the quota no user can be added, but users can be changed, and invited users can join.
-func TestQuotasOfUsers(t *testing.T) {
+// TestMemberQuotas: at the quota no user can be added, but users can be changed, and invited users can join.
+func TestMemberQuotas(t *testing.T) {
 	t.Parallel()
 	db := world(t)
 	quotas := tenant.Quotas{Members: 3, Invitations: 1}
@@ -65,8 +65,8 @@ func TestQuotasOfUsers(t *testing.T) {
 	require.Empty(t, change(tenant.Quotas{}, add("jon@acme.example", "viewer")), "0 is no limit")
 }
 
-// The quota holds exactly for concurrent users.
-func TestQuotasHoldForManyAtOnce(t *testing.T) {
+// TestConcurrentQuota: concurrent additions never exceed the quota.
+func TestConcurrentQuota(t *testing.T) {
 	t.Parallel()
 	db := world(t)
 	var all sync.WaitGroup

@@ -20,12 +20,12 @@ const (
 
 // ClaimRefused reports whether err rejects the tenant claim of the token: its tenant is unknown or suspended, or the
 // claim is malformed. A token without a tenant belongs to a new user and is not rejected.
-func ClaimRefused(who sso.Identity, err error) bool {
+func ClaimRefused(identity sso.Identity, err error) bool {
 	switch fault.Code(err) {
 	case "TENANT_INVALID", "INSUFFICIENT_ROLE":
 		return true
 	case "TENANT_SUSPENDED", "EMAIL_NOT_VERIFIED", "ONBOARDING_CLOSED":
-		return who.Tenant.Kind != sso.TenantAbsent
+		return identity.Tenant.Kind != sso.TenantAbsent
 	}
 	return false
 }

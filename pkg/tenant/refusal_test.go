@@ -13,17 +13,17 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// refuse resolves who and records the refusal, as the API does.
-func refuse(t *testing.T, db *pgtest.DB, who sso.Identity) {
+// refuse resolves an identity and records the refusal, as the API does.
+func refuse(t *testing.T, db *pgtest.DB, identity sso.Identity) {
 	t.Helper()
 	inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
-		p, err := tenant.Resolve(ctx, tx, who)
+		p, err := tenant.Resolve(ctx, tx, identity)
 		require.True(t, tenant.ClaimRefused(p.Identity, err), "%v", err)
-		require.NoError(t, tenant.RecordRefusal(ctx, tx, p, err, tenant.By{Actor: who.Subject, RequestID: "r-1"}))
+		require.NoError(t, tenant.RecordRefusal(ctx, tx, p, err, tenant.By{Actor: identity.Subject, RequestID: "r-1"}))
 	})
 }
 
-// refusals lists tenant, actor, object and code of each line.
+// refusals returns tenant, actor, object and detail of each line.
 func refusals(t *testing.T, db *pgtest.DB) (lines []string) {
 	t.Helper()
 	inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
@@ -36,7 +36,7 @@ func refusals(t *testing.T, db *pgtest.DB) (lines []string) {
 	return lines
 }
 
-func TestARefusedClaimLeavesALine(t *testing.T) {
+func TestRefusedClaimIsRecorded(t *testing.T) {
 	t.Parallel()
 	db := world(t)
 	inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
@@ -54,21 +54,21 @@ func TestARefusedClaimLeavesALine(t *testing.T) {
 	require.Contains(t, lines[1], `"issuer": "https://idp.example"`)
 }
 
-// The token of a new user is not rejected, because the first sign-in accepts it.
-func TestANewcomerIsNotRefused(t *testing.T) {
+// TestNewUserIsNotRefused: no refusal is recorded for a new user, because the first sign-in accepts the token.
+func TestNewUserIsNotRefused(t *testing.T) {
 	t.Parallel()
 	db := world(t)
-	for _, who := range []sso.Identity{person("cat"), claiming(person("cat"), sso.TenantExternalID, "new"),
+	for _, identity := range []sso.Identity{person("cat"), claiming(person("cat"), sso.TenantExternalID, "new"),
 		person("ben"), person("ann")} {
 		inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
-			p, err := tenant.Resolve(ctx, tx, who)
+			p, err := tenant.Resolve(ctx, tx, identity)
 			require.False(t, tenant.ClaimRefused(p.Identity, err), "%v", err)
 		})
 	}
 }
 
-// The number of audit lines is limited for repeated rejected tokens, from one account and from many.
-func TestRefusalsDoNotFillTheLog(t *testing.T) {
+// TestRefusalLinesAreLimited: repeated refusals write few audit lines, for one account and for many.
+func TestRefusalLinesAreLimited(t *testing.T) {
 	t.Parallel()
 	db := world(t)
 	for i := range 30 {

@@ -35,19 +35,19 @@ var ErrNoTenant = errors.New("no claim and no membership")
 // the identity's only membership. It writes nothing. With a fault it returns the identity and, if known, the tenant.
 // Faults, all Denied: TENANT_INVALID (malformed claim or unknown number), TENANT_REQUIRED (no claim and no membership
 // or several, or an unknown external id), TENANT_SUSPENDED.
-func Resolve(ctx context.Context, tx postgres.SystemTx, who sso.Identity) (Principal, error) {
-	if err := who.ClaimFault(); err != nil {
-		return Principal{Identity: who}, err
+func Resolve(ctx context.Context, tx postgres.SystemTx, identity sso.Identity) (Principal, error) {
+	if err := identity.ClaimFault(); err != nil {
+		return Principal{Identity: identity}, err
 	}
-	found, err := findCandidates(ctx, tx, who)
+	found, err := findCandidates(ctx, tx, identity)
 	if err != nil {
-		return Principal{Identity: who}, err
+		return Principal{Identity: identity}, err
 	}
 	if len(found) != 1 {
-		return Principal{Identity: who}, unresolvedFault(who, len(found))
+		return Principal{Identity: identity}, unresolvedFault(identity, len(found))
 	}
-	p := Principal{Identity: who, Tenant: found[0].Tenant, Roles: who.Roles}
-	if !who.RolesClaimPresent {
+	p := Principal{Identity: identity, Tenant: found[0].Tenant, Roles: identity.Roles}
+	if !identity.RolesClaimPresent {
 		p.Roles = parseRoles(found[0].Roles)
 	}
 	return p, p.Tenant.Usable()
@@ -60,16 +60,16 @@ type candidate struct {
 
 // findCandidates returns the tenants that match the claim, or the identity's memberships, with the stored roles in
 // each.
-func findCandidates(ctx context.Context, tx postgres.SystemTx, who sso.Identity) ([]candidate, error) {
+func findCandidates(ctx context.Context, tx postgres.SystemTx, identity sso.Identity) ([]candidate, error) {
 	sql := `SELECT t.tenant_id, t.name, t.status, t.external_id, t.created_at, coalesce(u.roles, '{}') AS roles
 		FROM tenants t LEFT JOIN tenant_users u ON u.tenant_id = t.tenant_id AND u.issuer = $1 AND u.subject = $2`
-	args := []any{who.Issuer, who.Subject}
-	switch who.Tenant.Kind {
+	args := []any{identity.Issuer, identity.Subject}
+	switch identity.Tenant.Kind {
 	case sso.TenantNumber:
-		id, _ := who.Tenant.ID() // a number beyond int4 is 0, which is no tenant
+		id, _ := identity.Tenant.ID() // a number beyond int4 is 0, which is no tenant
 		sql, args = sql+` WHERE t.tenant_id = $3`, append(args, id)
 	case sso.TenantExternalID:
-		sql, args = sql+` WHERE t.external_id = $3`, append(args, who.Tenant.Value)
+		sql, args = sql+` WHERE t.external_id = $3`, append(args, identity.Tenant.Value)
 	default:
 		sql += ` WHERE u.tenant_id IS NOT NULL AND t.status <> 'deleted' LIMIT 2`
 	}
@@ -80,13 +80,13 @@ func findCandidates(ctx context.Context, tx postgres.SystemTx, who sso.Identity)
 	return pgx.CollectRows(rows, pgx.RowToStructByName[candidate])
 }
 
-func unresolvedFault(who sso.Identity, n int) error {
+func unresolvedFault(identity sso.Identity, n int) error {
 	switch {
 	case n > 1:
 		return fault.New(fault.Denied, "member of several tenants: the token must name one").WithCode(
 			"TENANT_REQUIRED").
 			WithHint("add a tenant_id claim for this user at the identity provider")
-	case who.Tenant.Kind == sso.TenantNumber:
+	case identity.Tenant.Kind == sso.TenantNumber:
 		return fault.New(fault.Denied, "tenant claim names no tenant").WithCode("TENANT_INVALID").
 			WithHint("correct the user's tenant_id at the identity provider; `leadctl tenant list` shows the numbers")
 	}

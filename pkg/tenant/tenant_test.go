@@ -13,7 +13,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// tester is who acts in tests.
+// tester is the actor of the tests.
 var tester = tenant.By{Actor: "test"}
 
 func inSystem(t *testing.T, db *pgtest.DB, fn func(ctx context.Context, tx postgres.SystemTx)) {
@@ -25,15 +25,16 @@ func inSystem(t *testing.T, db *pgtest.DB, fn func(ctx context.Context, tx postg
 }
 
 func person(subject string) sso.Identity {
-	return sso.Identity{Issuer: "https://idp.example", Subject: subject, Email: subject + "@acme.example", EmailVerified: true, RolesClaimPresent: true, Roles: []sso.Role{sso.Viewer}}
+	return sso.Identity{Issuer: "https://idp.example", Subject: subject, Email: subject + "@acme.example",
+		EmailVerified: true, RolesClaimPresent: true, Roles: []sso.Role{sso.Viewer}}
 }
 
-func claiming(who sso.Identity, kind sso.TenantKind, value string) sso.Identity {
-	who.Tenant = sso.TenantClaim{Kind: kind, Value: value}
-	return who
+func claiming(identity sso.Identity, kind sso.TenantKind, value string) sso.Identity {
+	identity.Tenant = sso.TenantClaim{Kind: kind, Value: value}
+	return identity
 }
 
-// world makes tenants 1 (acme), 2 and 3 (borealis). ann belongs to 1, ben to 1 and 2, cat to none.
+// world creates tenants 1 (acme), 2 and 3 (borealis). ann belongs to 1, ben to 1 and 2, cat to none.
 func world(t *testing.T) *pgtest.DB {
 	t.Helper()
 	db := pgtest.New(t)
@@ -55,29 +56,31 @@ func TestResolve(t *testing.T) {
 	db := world(t)
 	noRoles := person("ann")
 	noRoles.RolesClaimPresent, noRoles.Roles = false, nil
+	foreign := person("ann")
+	foreign.Issuer = "https://other.example"
 	for name, c := range map[string]struct {
-		who  sso.Identity
-		want tenant.ID
-		code string
+		identity sso.Identity
+		want     tenant.ID
+		code     string
 	}{
-		"A-070 the one membership":            {person("ann"), 1, ""},
-		"A-071 a number":                      {claiming(person("cat"), sso.TenantNumber, "3"), 3, ""},
-		"an external id":                      {claiming(person("cat"), sso.TenantExternalID, "borealis"), 3, ""},
-		"a claim decides between memberships": {claiming(person("ben"), sso.TenantNumber, "2"), 2, ""},
-		"several memberships need a claim":    {person("ben"), 0, "TENANT_REQUIRED"},
-		"no claim and no membership":          {person("cat"), 0, "TENANT_REQUIRED"},
-		"A-082 a number that is no tenant":    {claiming(person("ann"), sso.TenantNumber, "77"), 0, "TENANT_INVALID"},
+		"A-070 a single membership":        {person("ann"), 1, ""},
+		"A-071 a number":                   {claiming(person("cat"), sso.TenantNumber, "3"), 3, ""},
+		"an external id":                   {claiming(person("cat"), sso.TenantExternalID, "borealis"), 3, ""},
+		"a claim selects the membership":   {claiming(person("ben"), sso.TenantNumber, "2"), 2, ""},
+		"several memberships need a claim": {person("ben"), 0, "TENANT_REQUIRED"},
+		"no claim and no membership":       {person("cat"), 0, "TENANT_REQUIRED"},
+		"A-082 a number of no tenant":      {claiming(person("ann"), sso.TenantNumber, "77"), 0, "TENANT_INVALID"},
 		"A-077 a number beyond int4": {claiming(person("ann"), sso.TenantNumber, "99999999999"), 0,
 			"TENANT_INVALID"},
-		"A-082 an external id of no tenant (yet)": {claiming(person("ann"), sso.TenantExternalID, "unknown"), 0,
+		"A-082 an external id of no tenant": {claiming(person("ann"), sso.TenantExternalID, "unknown"), 0,
 			"TENANT_REQUIRED"},
-		"A-080 a claim that cannot be used":   {claiming(person("ann"), sso.TenantInvalid, ""), 0, "TENANT_INVALID"},
-		"another issuer's subject is another": {func() sso.Identity { who := person("ann"); who.Issuer = "https://other.example"; return who }(), 0, "TENANT_REQUIRED"},
+		"A-080 a claim that cannot be used": {claiming(person("ann"), sso.TenantInvalid, ""), 0, "TENANT_INVALID"},
+		"same subject of another issuer":    {foreign, 0, "TENANT_REQUIRED"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
-				p, err := tenant.Resolve(ctx, tx, c.who)
+				p, err := tenant.Resolve(ctx, tx, c.identity)
 				if c.code != "" {
 					require.Equal(t, c.code, fault.Code(err), "%v", err)
 					require.Equal(t, 403, fault.HTTPStatus(err))
@@ -88,7 +91,7 @@ func TestResolve(t *testing.T) {
 			})
 		})
 	}
-	t.Run("a token without roles has the stored ones", func(t *testing.T) {
+	t.Run("stored roles apply to a token without roles", func(t *testing.T) {
 		t.Parallel()
 		inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
 			p, err := tenant.Resolve(ctx, tx, noRoles)
@@ -97,7 +100,7 @@ func TestResolve(t *testing.T) {
 			require.False(t, p.Has(sso.Admin))
 		})
 	})
-	t.Run("a token's roles stand above the stored ones", func(t *testing.T) {
+	t.Run("roles in the token replace the stored roles", func(t *testing.T) {
 		t.Parallel()
 		inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
 			p, err := tenant.Resolve(ctx, tx, person("ann"))
@@ -107,7 +110,7 @@ func TestResolve(t *testing.T) {
 	})
 }
 
-func TestSuspensionShowsAtOnceAndResolvingWritesNothing(t *testing.T) {
+func TestResolveSuspendedTenant(t *testing.T) {
 	t.Parallel()
 	db := world(t)
 	for _, status := range []string{tenant.Suspended, tenant.Deleted} {
@@ -145,7 +148,8 @@ func TestNamesAndExternalIDs(t *testing.T) {
 	}
 }
 
-// Two identities of one tenant can have the same address, if the provider's account was recreated.
+// TestTwoIdentitiesWithOneAddress: a tenant can have two identities with one address, if the provider's account was
+// recreated.
 func TestTwoIdentitiesWithOneAddress(t *testing.T) {
 	t.Parallel()
 	db := world(t)
@@ -159,7 +163,7 @@ func TestTwoIdentitiesWithOneAddress(t *testing.T) {
 	})
 }
 
-func TestTheAuditLogIsAppendOnly(t *testing.T) {
+func TestAuditLogIsAppendOnly(t *testing.T) {
 	t.Parallel()
 	db := world(t)
 	inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
