@@ -27,7 +27,7 @@ type CompaniesReport struct {
 // columns of the register (name, industry, year, type, status, live) and keeps those of other services. Refreshes run
 // one after the other, so companies.updated_at grows in the order of commits; Score relies on that.
 func RefreshCompanies(ctx context.Context, tx postgres.SystemTx) (CompaniesReport, error) {
-	if err := wholeTables(ctx, tx); err != nil {
+	if err := prepareBulkJoin(ctx, tx); err != nil {
 		return CompaniesReport{}, err
 	}
 	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1, 0)`, lockCompanies); err != nil {
@@ -61,19 +61,19 @@ type execer interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 }
 
-// longWork raises the time and memory limits of this transaction, for statements over millions of rows.
-func longWork(ctx context.Context, tx execer) error {
+// allowLongWork raises the time and memory limits of this transaction, for statements over millions of rows.
+func allowLongWork(ctx context.Context, tx execer) error {
 	_, err := tx.Exec(ctx, `SELECT set_config('statement_timeout', '1800000', true), set_config('lock_timeout',
 		'1800000', true),
 		set_config('work_mem', '64MB', true), set_config('jit', 'off', true)`)
 	return err
 }
 
-// wholeTables is longWork for statements that compare many rows with many. PostgreSQL takes a tenant it has no
-// statistics of for a small one and would look rows up one by one; without nested loops its worst is reading a table
-// once.
-func wholeTables(ctx context.Context, tx execer) error {
-	if err := longWork(ctx, tx); err != nil {
+// prepareBulkJoin is allowLongWork for statements that join many rows with many. It turns nested loops off: for a
+// tenant without statistics, PostgreSQL expects few rows and would look up each row. Without nested loops it reads
+// each table once.
+func prepareBulkJoin(ctx context.Context, tx execer) error {
+	if err := allowLongWork(ctx, tx); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, `SELECT set_config('enable_nestloop', 'off', true)`)

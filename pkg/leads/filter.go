@@ -58,8 +58,8 @@ func parseYears(s string) (r Range, err error) {
 	return r, nil
 }
 
-// filterSQL is the filter as further conditions on the scores s. The companies are looked up one by one, in the order
-// of the scores, so that a page needs no more of them than it has to pass. Faults: Invalid naming the field.
+// filterSQL returns the filter as further conditions on lead_scores s. Companies are looked up one by one in the order
+// of the scores, so that a page reads no more companies than necessary. Fault: Invalid with the wrong field.
 func (f Filter) filterSQL(a *arguments) (more string, err error) {
 	company, err := f.companyConditions(a)
 	if err != nil {
@@ -85,7 +85,7 @@ func (f Filter) filterSQL(a *arguments) (more string, err error) {
 	return more, nil
 }
 
-// companyConditions are the conditions that company c answers.
+// companyConditions returns the conditions on companies c.
 func (f Filter) companyConditions(a *arguments) (conditions []string, err error) {
 	if f.Text != "" {
 		if err := checkText(f.Text); err != nil {

@@ -29,8 +29,8 @@ const (
 	maxPause    = 30 * time.Minute
 )
 
-// JobArgs of a scoring job: the tenant, and either the requested run or the time of the change of companies. Each is a
-// job of its own, because a job that is running may have read the rules before the change.
+// JobArgs are the arguments of a scoring job: the tenant, and either the requested run or the time when the companies
+// changed. Each run and each change has its own job, because a running job may have read the rules before the change.
 type JobArgs struct {
 	Tenant    TenantID   `json:"tenant_id"`
 	Run       int32      `json:"run_id,omitempty"`
@@ -61,7 +61,7 @@ func RequestRun(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, i
 		Object: strconv.Itoa(int(run.RunID))})
 }
 
-// enqueueRun is RequestRun for a caller that records the act which makes the run due.
+// enqueueRun is RequestRun without the line in the audit log, for a caller that records the reason for the run.
 func enqueueRun(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, id TenantID) (run Run, err error) {
 	err = tx.AsTenant(ctx, id, func(ctx context.Context, tx postgres.TenantTx) (err error) {
 		run, err = waitingRun(ctx, tx)
@@ -111,12 +111,12 @@ type Worker struct {
 
 	DB      *postgres.DB
 	Weights func() (Weights, error)
-	// within a run that changed something; nil: nothing follows
+	// After runs in the transaction of a run that changed rows. It may be nil.
 	After func(ctx context.Context, tx postgres.SystemTx, id TenantID) error
 	Log   *slog.Logger
 }
 
-// Work does what `leadctl leads score` does for the tenant of the job. A tenant that may not be used gets nothing.
+// Work scores the tenant of the job, like `leadctl leads score`. It fails for a suspended or deleted tenant.
 func (w *Worker) Work(ctx context.Context, job *river.Job[JobArgs]) error {
 	args := job.Args
 	ctx = logging.With(ctx, slog.String("tenant_id", args.Tenant.String()), slog.Int64("job_id", job.ID))
@@ -137,8 +137,7 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[JobArgs]) error {
 	return nil
 }
 
-// beginJob looks whether the tenant may be used, and marks the run that was asked for. due is false when it has been
-// done.
+// beginJob checks that the tenant is active and marks the requested run as running. due is false if the run is done.
 func (w *Worker) beginJob(ctx context.Context, args JobArgs) (due bool, err error) {
 	err = w.DB.InSystem(ctx, "begin scoring", func(ctx context.Context, tx postgres.SystemTx) error {
 		found, err := tenant.Find(ctx, tx, args.Tenant.String())
@@ -188,7 +187,7 @@ func (w *Worker) handleFailure(ctx context.Context, job *river.Job[JobArgs], cau
 	if job.Args.Run == 0 {
 		return river.JobCancel(cause)
 	}
-	// The attempt's own time may be what ran out: the record is written all the same.
+	// A context of its own, because the attempt's may have ended by its timeout.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	return errors.Join(river.JobCancel(cause), w.DB.InTenant(ctx, job.Args.Tenant,

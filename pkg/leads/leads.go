@@ -1,15 +1,15 @@
 // Package leads turns the register into a tenant's scored leads.
 //
-// It owns the way from the staged register to the companies table (RefreshCompanies), a tenant's ideal customer
-// profiles (ListRules, SetRule, TryProfile), the scoring that picks and ranks companies by them (Score, and the jobs
-// that run it), and everything that reads the outcome: Latest, Candidates, ShortlistStatus, ReadSpread and Export. It
-// does not ingest the register (package acra) and pushes nothing anywhere. Every function takes a transaction of
+// It updates the companies table from the staged register (RefreshCompanies) and stores a tenant's ideal customer
+// profiles (ListRules, SetRule, TryProfile). It scores the companies that match them (Score, and the jobs that run it),
+// and reads the results: Latest, Candidates, ShortlistStatus, ReadSpread and Export. It does not ingest the register
+// (package acra) and does not push leads into a CRM (package workspace). Every function takes a transaction of
 // package postgres; only Worker begins its own. A TenantTx sees one tenant's rules, features and scores. A SystemTx
 // writes jobs, and companies, which belong to no tenant.
 //
-// A score passes five files: job.go (when to score) → profile.go (what a rule says) → match.go (the rule as
+// A score is made in five files: job.go (when to score) → profile.go (the payload of a rule) → match.go (the rule as
 // SQL conditions over companies) → score.go and score.sql (features, score, rationale, and the rows that differ) →
-// export.go (best first, streamed).
+// export.go (leads as a stream, best first).
 //
 // Other services may write lead_features and lead_scores too. leadctl's rows carry source 'leadctl'; others are read
 // and exported like its own, and never changed.
@@ -37,8 +37,8 @@ const (
 // TenantID names a tenant.
 type TenantID = tenantid.ID
 
-// Lead is a scored company as clients read it. A pointer is nil where nothing is known; a score that is no finite
-// number counts as unknown. Contacts are the tenant's own, from contacts and lead_emails.
+// Lead is a scored company as clients read it. A pointer is nil if the value is unknown; a score that is not finite
+// counts as unknown. Contacts are the tenant's own, from contacts and lead_emails.
 type Lead struct {
 	CompanyID       int32    `json:"company_id" yaml:"company_id" db:"company_id"`
 	Name            *string  `json:"name" yaml:"name" db:"name"`

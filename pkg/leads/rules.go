@@ -18,10 +18,10 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// UnnamedRule is what a rule without a name is called.
+// UnnamedRule is the name of a rule that was stored without one.
 const UnnamedRule = "Unnamed"
 
-// maxRules bounds what one scoring run has to look at.
+// maxRules bounds the work of a scoring run, which evaluates all rules.
 const maxRules = 100
 
 // DefaultRuleName and DefaultPayload are the rule that a new tenant starts with: established companies of the
@@ -46,7 +46,7 @@ type Rule struct {
 const ruleColumns = `rule_id, tenant_id, name,
 	CASE jsonb_typeof(payload) WHEN 'object' THEN payload ELSE '{}' END AS payload, created_at`
 
-// ListRules gives the tenant's rules, newest first.
+// ListRules returns the tenant's rules, newest first.
 func ListRules(ctx context.Context, tx postgres.TenantTx) ([]Rule, error) {
 	rows, err := tx.Query(ctx, `SELECT `+ruleColumns+` FROM public.icp_rules ORDER BY created_at DESC, rule_id DESC`)
 	if err != nil {
@@ -55,7 +55,7 @@ func ListRules(ctx context.Context, tx postgres.TenantTx) ([]Rule, error) {
 	return pgx.CollectRows(rows, pgx.RowToStructByName[Rule])
 }
 
-// ShowRule gives the rule of that name. NotFound when the tenant has none.
+// ShowRule returns the rule with that name. Fault: NotFound.
 func ShowRule(ctx context.Context, tx postgres.TenantTx, name string) (Rule, error) {
 	rows, err := tx.Query(ctx, `SELECT `+ruleColumns+` FROM public.icp_rules WHERE name = $1`, name)
 	if err != nil {
@@ -63,7 +63,7 @@ func ShowRule(ctx context.Context, tx postgres.TenantTx, name string) (Rule, err
 	}
 	r, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Rule])
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Rule{}, fault.New(fault.NotFound, "rule %q: tenant %s has none of that name", name, tx.Tenant()).
+		return Rule{}, fault.New(fault.NotFound, "rule %q: tenant %s has no rule with this name", name, tx.Tenant()).
 			WithHint("`leadctl icp list --tenant %s` shows all", tx.Tenant())
 	}
 	return r, err
@@ -137,16 +137,16 @@ func storeRule(ctx context.Context, tx postgres.TenantTx, name string, payload [
 		Detail: detail})
 }
 
-// storableFault names what jsonb refuses of valid JSON: \u0000, numbers beyond any size, nesting without end.
+// storableFault returns the fault for valid JSON that jsonb rejects: \u0000, too large numbers, too deep nesting.
 func storableFault(err error) error {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && (strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "54")) {
-		return fault.New(fault.Invalid, "payload: holds a value that cannot be stored").Because(err)
+		return fault.New(fault.Invalid, "payload: contains a value that PostgreSQL cannot store").Because(err)
 	}
 	return err
 }
 
-// lockTenant makes this transaction the only one of its tenant that holds the lock of that class.
+// lockTenant takes the tenant's lock of that class until the transaction ends.
 func lockTenant(ctx context.Context, tx postgres.TenantTx, class int32) error {
 	_, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1, $2)`, class, int32(tx.Tenant()))
 	return err

@@ -12,7 +12,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
-// States of a run that leadctl makes. Other services may write others.
+// States of leadctl's runs. Runs of other services may have others.
 const (
 	RunQueued  = "queued"
 	RunRunning = "running"
@@ -86,7 +86,7 @@ func failRun(ctx context.Context, tx postgres.TenantTx, id int32, reason string)
 	return err
 }
 
-// GetRun gives a run of the tenant. NotFound when it has none of that number.
+// GetRun returns the tenant's run with that number. Fault: NotFound.
 func GetRun(ctx context.Context, tx postgres.TenantTx, id int32) (Run, error) {
 	rows, err := tx.Query(ctx, `SELECT `+runColumns+` FROM public.enrichment_runs WHERE run_id = $1`, id)
 	if err != nil {

@@ -81,7 +81,7 @@ func scoreTenant(ctx context.Context, tx postgres.TenantTx, opts ScoreOptions) (
 	if err := opts.Weights.checkWeights(); err != nil {
 		return ScoreReport{}, err
 	}
-	if err := wholeTables(ctx, tx); err != nil {
+	if err := prepareBulkJoin(ctx, tx); err != nil {
 		return ScoreReport{}, err
 	}
 	if err := lockTenant(ctx, tx, lockScores); err != nil {

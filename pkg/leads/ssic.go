@@ -11,9 +11,9 @@ import (
 // ssicCSV holds the sections (a letter each) and the two-digit divisions of the classification that its first line
 // names, with leadctl's list of common words for some of them. Groups and lower levels have a code only.
 //
-// Checked: sections A to U and their 81 divisions, codes and titles, against a public listing of all of SSIC 2020,
-// whose number of divisions is the one that is published for it; codes of real entries of the register against both.
-// Not checked: the department's own report, and that 00 is how a code of section V begins.
+// Codes and titles of sections A to U and their 81 divisions were compared with a public listing of SSIC 2020, which
+// has the published number of divisions. Codes of real entries of the register were compared with both. Two things are
+// not checked: the department's own report, and that codes of section V begin with 00.
 //
 //go:embed ssic2020.csv
 var ssicCSV string
@@ -30,7 +30,7 @@ type Industry struct {
 // codeRange holds the five-digit codes from lo to just before hi, in byte order.
 type codeRange struct{ lo, hi string }
 
-// Industries lists sections and divisions, each section before its divisions.
+// Industries returns the sections and divisions, each section before its divisions.
 func Industries() []Industry { return taxonomy() }
 
 var taxonomy = sync.OnceValue(func() []Industry {
@@ -62,13 +62,13 @@ var taxonomy = sync.OnceValue(func() []Industry {
 	return list
 })
 
-// prefixRange holds every code that begins with digits.
+// prefixRange returns the range of all codes that begin with digits.
 func prefixRange(digits string) codeRange {
 	last := len(digits) - 1
 	return codeRange{digits, digits[:last] + string(digits[last]+1)}
 }
 
-// findIndustry resolves what a person calls an industry: a section letter, a two-digit division, a title, or an
+// findIndustry returns the industry that a user's term names: a section letter, a two-digit division, a title, or an
 // everyday word. A title of both a section and a division (education) means the section.
 func findIndustry(term string) (Industry, bool) {
 	term = normalizeTerm(term)
@@ -94,8 +94,8 @@ func normalizeTerm(s string) string {
 	return strings.TrimSpace(notWord.ReplaceAllString(s, " "))
 }
 
-// divisionArrays gives, for SQL, each division with its title and its section's, lower-cased: the form of
-// industry_norm.
+// divisionArrays returns parallel arrays for SQL: the code of each division, its title, and its section's title. Titles
+// are in lower case, as in industry_norm.
 func divisionArrays() (codes, titles, norms []string) {
 	var norm string
 	for _, in := range taxonomy() {
