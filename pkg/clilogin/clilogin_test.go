@@ -31,7 +31,7 @@ func TestBrowser(t *testing.T) {
 		require.Equal(t, "S256", q.Query().Get("code_challenge_method"))
 		require.NotEmpty(t, q.Query().Get("nonce"))
 		require.Regexp(t, `^http://127\.0\.0\.1:\d+/callback$`, q.Query().Get("redirect_uri"))
-		status, page := w.pick(t, address)
+		status, page := w.selectAnn(t, address)
 		require.Equal(t, 200, status)
 		require.Contains(t, page, "Signed in")
 	})
@@ -69,7 +69,7 @@ func TestCallbackBelongsToOneSignIn(t *testing.T) {
 		require.Equal(t, 400, status, "another host name for this machine must be rejected")
 		status, _ = w.get(t, strings.TrimSuffix(back, "/callback")+"/")
 		require.Equal(t, 404, status)
-		status, _ = w.pick(t, address)
+		status, _ = w.selectAnn(t, address)
 		require.Equal(t, 200, status)
 	})
 	require.NoError(t, err)
@@ -97,8 +97,8 @@ func TestBrowserRefused(t *testing.T) {
 	require.Equal(t, fault.Interrupted, fault.KindOf(err))
 }
 
-// TestAnswerOfAnotherSignIn: an ID token that is valid but was issued for another sign-in is rejected.
-func TestAnswerOfAnotherSignIn(t *testing.T) {
+// TestIDTokenOfAnotherSignIn: an ID token that is valid but was issued for another sign-in is rejected.
+func TestIDTokenOfAnotherSignIn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	other := make(chan []byte, 1)
@@ -115,7 +115,7 @@ func TestAnswerOfAnotherSignIn(t *testing.T) {
 			return false
 		}
 	})
-	first, err := w.signIn(t, func(address string) { w.pick(t, address) })
+	first, err := w.signIn(t, func(address string) { w.selectAnn(t, address) })
 	require.NoError(t, err)
 	access, bearer := `{"access_token":"`+first.AccessToken+`"`, `,"token_type":"Bearer","expires_in":60`
 	for name, body := range map[string]string{
@@ -125,7 +125,7 @@ func TestAnswerOfAnotherSignIn(t *testing.T) {
 		"garbage":              `{"access_token":"x","token_type":"Bearer","id_token":"a.b.c"}`,
 	} {
 		other <- []byte(body)
-		_, err := w.signIn(t, func(address string) { w.pick(t, address) })
+		_, err := w.signIn(t, func(address string) { w.selectAnn(t, address) })
 		require.Error(t, err, name)
 		require.Contains(t, []fault.Kind{fault.Unauthenticated, fault.Unavailable}, fault.KindOf(err), name)
 		require.NotContains(t, err.Error(), first.AccessToken, name)

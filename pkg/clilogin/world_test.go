@@ -85,8 +85,8 @@ func (w *world) get(t *testing.T, address string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-// pick signs Ann in at the provider's page and follows all redirects.
-func (w *world) pick(t *testing.T, address string) (int, string) {
+// selectAnn signs Ann in at the provider's page and follows all redirects.
+func (w *world) selectAnn(t *testing.T, address string) (int, string) {
 	t.Helper()
 	_, page := w.get(t, address)
 	m := regexp.MustCompile(`name="request" value="([^"]+)"`).FindStringSubmatch(page)

@@ -40,7 +40,7 @@ func TestPickerPage(t *testing.T) {
 	}
 }
 
-func TestOnlyThisMachineAndThisOrigin(t *testing.T) {
+func TestRejectsOtherHostsAndOrigins(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	ask := func(change func(*http.Request)) int {

@@ -34,7 +34,7 @@ func keyLifeCases() map[string]func(*testing.T) {
 			require.Equal(t, 2, f.count(keysPath))
 		},
 		"A-108": rotationUnderLoad,
-		"A-109": providerDownWhileWarm,
+		"A-109": providerDownWithKnownKeys,
 		"A-110": func(t *testing.T) {
 			f := newFixture(t)
 			good := answer{body: f.discovery(f.issuer(), f.URL+keysPath)}
@@ -57,11 +57,11 @@ func keyLifeCases() map[string]func(*testing.T) {
 		"A-034": publishedVectors,
 		"A-112": providerHangs,
 		"D-060": func(t *testing.T) { // the provider fails under load: both of these cases
-			t.Run("failing", providerDownWhileWarm)
+			t.Run("failing", providerDownWithKnownKeys)
 			t.Run("slow", providerHangs)
 		},
 		"A-114": redirectsAreNotFollowed,
-		"P10":   keysAgeOut,
+		"P10":   keyExpiry,
 	}
 }
 
@@ -122,7 +122,7 @@ func (e switchedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return e.second.RoundTrip(r)
 }
 
-func providerDownWhileWarm(t *testing.T) {
+func providerDownWithKnownKeys(t *testing.T) {
 	unreachable(t)
 	sound := []map[string]json.RawMessage{jwk(testKeys().k1, "k1")}
 	broken := map[string]answer{

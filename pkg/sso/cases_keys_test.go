@@ -44,7 +44,7 @@ func keyCases() map[string]func(*testing.T) {
 			two.refused(t, two.headed("kid", ""), sso.ReasonUnknownKey)
 			require.Equal(t, 1, two.count(keysPath))
 		},
-		"A-016": strangeKeyIDs,
+		"A-016": invalidKeyIDs,
 		"A-017": unknownKeyFlood,
 		"A-019": func(t *testing.T) {
 			f := newFixture(t)
@@ -57,7 +57,7 @@ func keyCases() map[string]func(*testing.T) {
 	}
 }
 
-func strangeKeyIDs(t *testing.T) {
+func invalidKeyIDs(t *testing.T) {
 	f := newFixture(t)
 	f.accepted(t, f.token())
 	for name, kid := range map[string]string{

@@ -62,8 +62,8 @@ func rotationUnderLoad(t *testing.T) {
 	require.LessOrEqual(t, f.count(keysPath), 2*2*len(sets))
 }
 
-// keysAgeOut tests when keys expire: the limits of their lifetime, and that removed keys are refused afterwards.
-func keysAgeOut(t *testing.T) {
+// keyExpiry tests when keys expire: the limits of their lifetime, and that removed keys are refused afterwards.
+func keyExpiry(t *testing.T) {
 	for name, c := range map[string]struct {
 		cacheControl string
 		life         time.Duration
