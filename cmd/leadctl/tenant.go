@@ -169,12 +169,18 @@ func (a *app) deleteTenant(
 }
 
 func (a *app) setTenantStatus(ctx context.Context, ref, status, reason string) error {
+	queue, err := a.openJobs(ctx, false)
+	if err != nil {
+		return err
+	}
 	return a.inSystem(ctx, "tenant status", func(ctx context.Context, tx postgres.SystemTx) error {
 		t, err := tenant.Find(ctx, tx, ref)
 		if err != nil {
 			return err
 		}
-		_, err = tenant.SetStatus(ctx, tx, t.ID, status, operatorBy(reason))
-		return err
+		if _, err = tenant.SetStatus(ctx, tx, t.ID, status, operatorBy(reason)); err != nil {
+			return err
+		}
+		return workspace.EnqueueAccess(ctx, tx, queue, workspace.AccessArgs{Tenant: t.ID})
 	})
 }

@@ -39,7 +39,7 @@ func newTenantInvite(a *app) *cobra.Command {
 func (a *app) inviteUser(
 	ctx context.Context, ref, email string, roles []string, until time.Time,
 ) (m tenant.Member, err error) {
-	err = a.changeUser(ctx, ref, func(ctx context.Context, tx postgres.SystemTx, id tenant.ID) (err error) {
+	err = a.changeUser(ctx, ref, email, func(ctx context.Context, tx postgres.SystemTx, id tenant.ID) (err error) {
 		m, err = tenant.Invite(ctx, tx, id, email, roles, until, operatorBy(""))
 		return err
 	})

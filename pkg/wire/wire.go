@@ -115,6 +115,7 @@ func Workers(cfg config.Config, db *postgres.DB, spaces *workspace.Service, log 
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &onboarding.Worker{DB: db, Workspaces: spaces, Log: log})
 	river.AddWorker(workers, &workspace.UsersWorker{Workspaces: spaces})
+	river.AddWorker(workers, &workspace.AccessWorker{Workspaces: spaces})
 	river.AddWorker(workers, &workspace.PushWorker{Workspaces: spaces})
 	source := func() (acra.Source, error) { return registerSource(cfg, log) }
 	river.AddWorker(workers, &acra.Worker{DB: db, Source: source, After: refreshAfterIngest(db, log), Log: log})

@@ -60,7 +60,8 @@ func EnsureTeam(ctx context.Context, s *odoo.Session) (int64, error) {
 
 // addEveryone puts all people who are in no team into it. leadctl's own account is no salesperson.
 func addEveryone(ctx context.Context, s *odoo.Session, team int64) error {
-	where := odoo.Domain{odoo.Where("share", "=", false), odoo.Where("login", "like", "@")}
+	where := odoo.Domain{odoo.Where("share", "=", false), odoo.Where("login", "like", "@"),
+		odoo.Where("login", "!=", "admin@"+s.Database())}
 	if s.Company() != 0 {
 		where = append(where, odoo.Where("company_id", "=", s.Company()))
 	}
