@@ -82,7 +82,22 @@ func testOneSignIn(t *testing.T, version, variables, button, inside string) {
 	)
 	assert.Contains(t, who, `"username": "`+alice+`"`)
 	assert.Contains(t, who, `"db": "`+database+`"`)
+	s.seeLeads(t, version)
+	s.loseAccess(t)
 	s.rejectOtherUser(t, live("_URL"), database, button)
+}
+
+// loseAccess checks that the open browser of a removed user is signed out of Odoo.
+func (s *site) loseAccess(t *testing.T) {
+	start := time.Now()
+	mustRun(t, "tenant", "user", "remove", "1", alice, "--wait")
+	var who string
+	s.evalScript(t, `fetch('/web/session/get_session_info', {method: 'POST',
+		headers: {'Content-Type': 'application/json'},
+		body: '{"jsonrpc":"2.0","method":"call","params":{}}'}).then(r => r.text())`, &who)
+	t.Logf("Odoo session ended %v after the removal", time.Since(start))
+	assert.NotContains(t, who, `"username": "`+alice+`"`)
+	assert.Contains(t, who, "error")
 }
 
 // rejectOtherUser checks that bob, a user of the same realm and of another tenant, cannot sign in to alice's workspace.

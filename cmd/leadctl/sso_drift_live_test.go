@@ -67,7 +67,7 @@ func (r *realm) repairDrift(t *testing.T) {
 	require.Equal(t, "failed", r.doctorChecks(t)["tenant attribute"].State)
 	code, out, warned := leadctl(t, r.setup("--dry-run", "-o", "json")...)
 	require.Zero(t, code)
-	require.Contains(t, warned, "users may edit tenant_id themselves")
+	require.Contains(t, warned, "users can edit tenant_id")
 	drifted := map[string]string{}
 	for _, c := range planOf(t, out) {
 		if c.Action != keycloak.Keep {

@@ -87,8 +87,8 @@ func callJSON2(t *testing.T, base string, w provision.Workspace) int {
 	return resp.StatusCode
 }
 
-// pushTwice checks that a second push creates nothing, and that a salesperson's changes stay when scores change.
-func pushTwice(t *testing.T, spaces *workspace.Service) {
+// scoreRegister ingests a synthetic register and scores it for tenant 1.
+func scoreRegister(t *testing.T) {
 	var register bytes.Buffer
 	_, err := acragen.Write(&register, 2000, 1, acragen.Options{})
 	require.NoError(t, err)
@@ -97,6 +97,11 @@ func pushTwice(t *testing.T, spaces *workspace.Service) {
 	mustRun(t, "acra", "ingest", file)
 	mustRun(t, "icp", "set", "Default", "--tenant", "1", "--template")
 	mustRun(t, "leads", "score", "--tenant", "1")
+}
+
+// pushTwice checks that a second push creates nothing, and that a salesperson's changes stay when scores change.
+func pushTwice(t *testing.T, spaces *workspace.Service) {
+	scoreRegister(t)
 	push := func(flags ...string) (sum workspace.Pushed) {
 		start := time.Now()
 		out, _ := mustRun(t, append([]string{"odoo", "push", "--tenant", "1", "-o", "json"}, flags...)...)

@@ -13,6 +13,7 @@ func TestLiveOdoo14(t *testing.T) {
 	t.Run("service", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "s14", false)) })
 	t.Run("broken off", func(t *testing.T) { testBrokenOffLive(t, liveRig(t, server, "s14", false)) })
 	t.Run("SQL matches Odoo", func(t *testing.T) { testSQLMatchesOdoo(t, liveRig(t, server, "c14", true)) })
+	t.Run("merges", func(t *testing.T) { testMerges(t, liveRig(t, server, "c14", true)) })
 	t.Run("company", func(t *testing.T) { testCompany(t, liveShared(t, server, "k14", true)) })
 	t.Run("company by service", func(t *testing.T) { testCompany(t, liveShared(t, server, "w14", false)) })
 }

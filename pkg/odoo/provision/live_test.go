@@ -4,6 +4,7 @@ package provision_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -20,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/crm"
 	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
@@ -187,4 +189,56 @@ func testBurst(t *testing.T, r rig) {
 	wg.Wait()
 	slices.Sort(took)
 	t.Logf("fastest %v, median %v, p95 %v", took[0], took[10], took[18])
+}
+
+// testMerges does with real Odoo what salespeople do with duplicates: "Duplicate" and "Merge contacts" work, and a push
+// after them makes nothing twice.
+func testMerges(t *testing.T, r rig) {
+	ctx := context.Background()
+	w := r.provision(t, 119)
+	_, err := r.prov.EnsureFields(ctx, w)
+	require.NoError(t, err)
+	s, err := r.prov.Session(ctx, w)
+	require.NoError(t, err)
+	leads := make([]crm.Lead, 4)
+	for i := range leads {
+		leads[i] = crm.Lead{UEN: fmt.Sprintf("2022%05dC", i), Name: fmt.Sprint("Merged ", i), Score: 0.5, Bucket: "low"}
+	}
+	known := ledger{}
+	known.push(t, r, w, leads)
+	hers, err := s.Create(ctx, "res.partner", []odoo.Record{{"name": "Her contact", "is_company": true}}, nil)
+	require.NoError(t, err)
+	at := func(i int) crm.Entry { return known[leads[i].UEN] }
+
+	// 0 into 1, both pushed; 2 into hers; 3 duplicated.
+	mergeContacts(t, s, at(1).Contact, at(0).Contact)
+	mergeContacts(t, s, hers[0], at(2).Contact)
+	_, err = s.Call(ctx, odoo.Call{Model: "res.partner", Method: "copy", IDs: []int64{at(3).Contact}})
+	require.NoError(t, err)
+	contacts := countRecords(t, s, "res.partner")
+	for i := range leads {
+		leads[i].Score, leads[i].Industry = 0.75, "shipping"
+	}
+	require.Equal(t, map[crm.Action]int{crm.ActionUpdated: 4}, known.push(t, r, w, leads))
+	require.Equal(t, map[crm.Action]int{crm.ActionUnchanged: 4}, known.push(t, r, w, leads))
+	require.Equal(t, contacts, countRecords(t, s, "res.partner"))
+	require.EqualValues(t, 4, countRecords(t, s, "crm.lead", odoo.Where("x_pre_sdr_bucket", "!=", false)))
+	require.Equal(t, at(1).Contact, known.lead(t, s, leads[0].UEN, "partner_id").Int("partner_id"))
+	require.Equal(t, hers[0], at(2).Contact, "the push follows the merge")
+	contact := known.contact(t, s, leads[2].UEN, "name", "x_uen", "x_industry_norm")
+	require.Equal(t, "Her contact", contact.Text("name"))
+	require.Equal(t, []string{leads[2].UEN, "shipping"},
+		[]string{contact.Text("x_uen"), contact.Text("x_industry_norm")})
+}
+
+// mergeContacts merges other into kept, as the wizard "Merge" of the list of contacts does.
+func mergeContacts(t *testing.T, s *odoo.Session, kept, other int64) {
+	t.Helper()
+	ctx := context.Background()
+	const wizard = "base.partner.merge.automatic.wizard"
+	made, err := s.Create(ctx, wizard, []odoo.Record{{"state": "selection", "dst_partner_id": kept,
+		"partner_ids": []any{[]any{6, 0, []int64{kept, other}}}}}, nil)
+	require.NoError(t, err)
+	_, err = s.Call(ctx, odoo.Call{Model: wizard, Method: "action_merge", IDs: made})
+	require.NoError(t, err)
 }
