@@ -229,7 +229,7 @@ func killService(t *testing.T, service string) {
 	_, err = fmt.Sscan(string(text), &pid)
 	require.NoError(t, err)
 	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
-	out, err := exec.Command("../../scripts/live", "--restart", service).CombinedOutput()
+	out, err := exec.Command("../../../scripts/live", "--restart", service).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 }
 
