@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"regexp"
 	"slices"
 	"strconv"
@@ -13,11 +14,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// seeLeads pushes leads and looks for them as the salesperson who is signed in to Odoo: through the menus, without a
-// setting, a filter or the developer mode. It saves screenshots of what she sees.
+// seeLeads scores leads, which the daemon then pushes, and looks for them as the salesperson who is signed in to Odoo:
+// through the menus, without a setting, a filter or the developer mode. It saves screenshots of what she sees.
 func (s *site) seeLeads(t *testing.T, version string) {
 	scoreRegister(t)
-	mustRun(t, "odoo", "push", "--tenant", "1", "--limit", "40")
+	require.Eventually(t, func() bool { // a push by hand is a conflict while the daemon's runs
+		var out, errs bytes.Buffer
+		push := []string{"odoo", "push", "--tenant", "1"}
+		return run(t.Context(), push, strings.NewReader(""), &out, &errs) == 0
+	}, 2*time.Minute, 500*time.Millisecond)
 	page := newPageChecker(t, s)
 
 	s.openCRM(t)
