@@ -73,6 +73,3 @@ func MasterRefused(err error) error {
 	return fault.New(fault.Operator, "Odoo database manager: request refused: %w", err).WithCode(CodeMisconfig).
 		WithHint("check ODOO_MASTER_PASSWORD and that Odoo runs with list_db = True, or set ODOO_POSTGRES_DSN")
 }
-
-// NoUniqueIndexNote tells operators what is missing in a database that Odoo made: only SQL can add the index.
-const NoUniqueIndexNote = "; without ODOO_POSTGRES_DSN no unique index on x_uen prevents two contacts for one company"

@@ -140,5 +140,5 @@ func (d *dbForms) checkAccess(ctx context.Context) (string, error) {
 	if _, err := retryOn500(ctx, func() (any, error) { return nil, d.dropByForm(ctx, noSuchDatabase()) }); err != nil {
 		return "", MasterRefused(err)
 	}
-	return "master password accepted" + NoUniqueIndexNote, nil
+	return "master password accepted", nil
 }

@@ -87,5 +87,5 @@ func (d *dbService) checkAccess(ctx context.Context) (string, error) {
 	if _, err := d.dropDatabase(ctx, noSuchDatabase()); err != nil {
 		return "", MasterRefused(err)
 	}
-	return "master password accepted" + NoUniqueIndexNote, nil
+	return "master password accepted", nil
 }

@@ -37,8 +37,8 @@ func Fields() []Field {
 	}
 }
 
-// EnsureFields creates missing fields and returns their names. Odoo's "Duplicate" and "Merge" do not copy the values:
-// a copy of the registration number would break the unique index.
+// EnsureFields creates missing fields and returns their names. Odoo's "Duplicate" does not copy the values: two
+// contacts must not have one registration number.
 func EnsureFields(ctx context.Context, s *odoo.Session) ([]string, error) {
 	missing, copied, err := compareFields(ctx, s)
 	if err != nil {

@@ -232,9 +232,5 @@ func (c *company) checkAccess(ctx context.Context) (string, error) {
 			strings.Join(missing, ", ")).
 			WithHint("make them again with: leadctl odoo template prepare")
 	}
-	detail := "shared database " + c.database + " has this installation's marker and all record rules"
-	if c.cluster == nil {
-		detail += odoo.NoUniqueIndexNote
-	}
-	return detail, nil
+	return "shared database " + c.database + " has this installation's marker and all record rules", nil
 }

@@ -31,18 +31,13 @@ func (b *templateRun) commitTemplate(ctx context.Context) error {
 	})
 }
 
-// finishInSQL does what needs SQL: the unique index against two partners of one company, and the end of the accounts
-// that the work used.
+// finishInSQL does what needs SQL: the end of the accounts that the work used.
 func (b *templateRun) finishInSQL(ctx context.Context) error {
 	conn, err := b.cluster.connect(ctx, b.db)
 	if err != nil {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	version, err := b.server.CachedVersion(ctx)
-	if err != nil {
-		return err
-	}
 	var password *string
 	if b.t.Secret != "" {
 		hash, err := hashSecret(b.t.Secret, 25000)
@@ -52,7 +47,7 @@ func (b *templateRun) finishInSQL(ctx context.Context) error {
 		password = &hash
 	}
 	return clusterFault("template "+b.db, pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-		for _, sql := range append(b.t.finalStatements(), uniqueContacts(b.t.Shared, version.Major)) {
+		for _, sql := range append(b.t.finalStatements(), dropUniqueContacts) {
 			if _, err := tx.Exec(ctx, sql); err != nil {
 				return err
 			}
@@ -62,20 +57,10 @@ func (b *templateRun) finishInSQL(ctx context.Context) error {
 	}))
 }
 
-// uniqueContacts prevents two contacts with one UEN in a workspace, after a push whose answer was lost. When a person
-// merges contacts, Odoo before 19 copies the UEN although the field says not to, and the index would make the merge
-// fail; there the ledger of pushed leads must be enough.
-func uniqueContacts(shared bool, major int) string {
-	switch {
-	case major < 19:
-		return `DROP INDEX IF EXISTS leadctl_partner_uen_uniq`
-	case shared:
-		return `CREATE UNIQUE INDEX IF NOT EXISTS leadctl_partner_uen_uniq ON res_partner (company_id, x_uen)
-			WHERE x_uen IS NOT NULL AND x_uen <> ''`
-	}
-	return `CREATE UNIQUE INDEX IF NOT EXISTS leadctl_partner_uen_uniq ON res_partner (x_uen)
-		WHERE x_uen IS NOT NULL AND x_uen <> ''`
-}
+// dropUniqueContacts removes the unique index on the UEN that older versions of leadctl made. When a person merges
+// contacts, Odoo gives the one that is left the values of the other before it deletes that one, whatever the field says
+// about copies, and the index made the merge fail. The table of pushed leads keeps a push from making a contact twice.
+const dropUniqueContacts = `DROP INDEX IF EXISTS leadctl_partner_uen_uniq`
 
 // finalStatements returns the last statements. In a template they make every account unusable. In a shared database
 // they delete only the key of the work.
