@@ -2,6 +2,7 @@ package crm
 
 import (
 	"encoding/xml"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -25,7 +26,7 @@ func TestViewsAreXMLForEachVersion(t *testing.T) {
 			decoder := xml.NewDecoder(strings.NewReader(arch))
 			for {
 				token, err := decoder.Token()
-				if err == io.EOF {
+				if errors.Is(err, io.EOF) {
 					break
 				}
 				require.NoError(t, err, "%s in %d", row[0], major)
