@@ -85,31 +85,6 @@ func MissingViews(ctx context.Context, s *odoo.Session) ([]string, error) {
 	return missing, err
 }
 
-// RemoveViews deletes leadctl's views, so that Odoo shows its own again.
-func RemoveViews(ctx context.Context, s *odoo.Session) error {
-	var ids []string
-	for _, v := range views() {
-		ids = append(ids, ownModule+"."+v.name)
-	}
-	have, err := s.ResolveXMLIDs(ctx, ids)
-	if err != nil {
-		return err
-	}
-	var records []int64
-	for _, id := range ids {
-		if have[id] != 0 {
-			records = append(records, have[id])
-		}
-	}
-	if len(records) == 0 {
-		return nil
-	}
-	if err := s.Unlink(ctx, "ir.ui.view", records); err != nil {
-		return err
-	}
-	return s.SetParameter(ctx, viewsKey, "removed")
-}
-
 // viewRows renders the views for a major version of Odoo, as rows of Odoo's import.
 func viewRows(major int) ([][]string, error) {
 	var rows [][]string
