@@ -127,6 +127,20 @@ func (s *Session) EnsureParameter(ctx context.Context, key, value string) error 
 	return s.EnsureParameters(ctx, [][2]string{{key, value}})
 }
 
+// PeopleDomain selects the people who work in the session's workspace. A person's login is an e-mail address; those of
+// leadctl's accounts are not, and the administrator of a cloned database is no person.
+func (s *Session) PeopleDomain() Domain {
+	people := Domain{Where("share", "=", false), Where("login", "like", "@"),
+		Where("login", "!=", AdministratorLogin(s.db))}
+	if s.company != 0 {
+		people = append(people, Where("company_id", "=", s.company))
+	}
+	return people
+}
+
+// AdministratorLogin is the login that the administrator of a cloned database gets.
+func AdministratorLogin(database string) string { return "admin@" + database }
+
 // MissingRecord returns the fault of an external id that does not exist because its module is not installed.
 func (s *Session) MissingRecord(id string) error {
 	return fault.New(fault.Operator, "Odoo record %s in %s: missing, its module is not installed", id, s.Database()).

@@ -58,14 +58,10 @@ func EnsureTeam(ctx context.Context, s *odoo.Session) (int64, error) {
 	return team, addEveryone(ctx, s, team)
 }
 
-// addEveryone puts all people who are in no team into it. leadctl's own account is no salesperson.
+// addEveryone puts all people who are in no team into it.
 func addEveryone(ctx context.Context, s *odoo.Session, team int64) error {
-	where := odoo.Domain{odoo.Where("share", "=", false), odoo.Where("login", "like", "@"),
-		odoo.Where("login", "!=", "admin@"+s.Database())}
-	if s.Company() != 0 {
-		where = append(where, odoo.Where("company_id", "=", s.Company()))
-	}
-	people, err := s.SearchRead(ctx, "res.users", odoo.Query{Fields: []string{"sale_team_id"}, Domain: where})
+	people, err := s.SearchRead(ctx, "res.users",
+		odoo.Query{Fields: []string{"sale_team_id"}, Domain: s.PeopleDomain()})
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func EnsureViews(ctx context.Context, s *odoo.Session, major int) error {
 		return err
 	}
 	if have == want {
-		missing, err := MissingViews(ctx, s)
+		missing, err := missingViews(ctx, s)
 		if err != nil || len(missing) == 0 {
 			return err
 		}
@@ -70,8 +70,8 @@ func EnsureViews(ctx context.Context, s *odoo.Session, major int) error {
 	return s.SetParameter(ctx, viewsKey, want)
 }
 
-// MissingViews returns the external ids of those of leadctl's views that the workspace lacks.
-func MissingViews(ctx context.Context, s *odoo.Session) ([]string, error) {
+// missingViews returns the external ids of those of leadctl's views that the workspace lacks.
+func missingViews(ctx context.Context, s *odoo.Session) ([]string, error) {
 	var ids, missing []string
 	for _, v := range views() {
 		ids = append(ids, ownModule+"."+v.name)

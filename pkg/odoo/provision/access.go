@@ -98,16 +98,11 @@ func otherReason(reason string) string {
 	return AccessRemoved
 }
 
-// findPeople returns the user with this login, or with "" all of the workspace, archived ones included. A person's
-// login is an e-mail address; those of leadctl's accounts are not, and the administrator of a clone is no person.
+// findPeople returns the person with this login, or with "" all of the workspace, archived ones included.
 func findPeople(ctx context.Context, s *odoo.Session, login string) ([]odoo.Record, error) {
-	where := odoo.Domain{odoo.Where("login", "like", "@"), odoo.Where("share", "=", false),
-		odoo.Where("login", "!=", "admin@"+s.Database())}
+	where := s.PeopleDomain()
 	if login != "" {
 		where = append(where, odoo.Where("login", "=", strings.ToLower(strings.TrimSpace(login))))
-	}
-	if s.Company() != 0 {
-		where = append(where, odoo.Where("company_id", "=", s.Company()))
 	}
 	return s.SearchRead(ctx, "res.users", odoo.Query{Domain: where, Fields: []string{"login", "active"},
 		Archived: true})

@@ -48,7 +48,7 @@ func closeAccounts(ctx context.Context, tx pgx.Tx, database string) error {
 		return err
 	}
 	_, err := tx.Exec(ctx, `UPDATE res_users SET login = $1 WHERE id = (SELECT res_id FROM ir_model_data
-		WHERE module = 'base' AND name = 'user_admin' AND model = 'res.users')`, "admin@"+database)
+		WHERE module = 'base' AND name = 'user_admin' AND model = 'res.users')`, odoo.AdministratorLogin(database))
 	return err
 }
 

@@ -165,7 +165,7 @@ func (m *manager) closeTemplateAdministrator(ctx context.Context, own *odoo.Sess
 	}
 	if len(users) == 1 {
 		if err := own.SetPassword(ctx, users[0].ID(), odoo.NewSecret(),
-			odoo.Record{"login": "admin@" + w.Database}); err != nil {
+			odoo.Record{"login": odoo.AdministratorLogin(w.Database)}); err != nil {
 			return err
 		}
 	}
