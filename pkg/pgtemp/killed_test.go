@@ -26,11 +26,13 @@ func TestKilledParentLeavesNothing(t *testing.T) {
 		callers["as nobody"] = credentialOf(t, "nobody")
 	}
 	program := sharedCopy(t)
+	bin, err := findBinaries(t.Context(), Options{}, systemPlaces(t.Context()))
+	require.NoError(t, err)
 	for name, who := range callers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cmd := exec.Command(program)
-			cmd.Env = append(os.Environ(), asChild+"=1", "HOME=/nonexistent", "TMPDIR=/nonexistent")
+			cmd.Env = append(os.Environ(), asChild+"="+bin.dir, "HOME=/nonexistent", "TMPDIR=/nonexistent")
 			cmd.Dir = "/"
 			cmd.Stderr = t.Output()
 			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who}

@@ -9,12 +9,13 @@ import (
 	"testing"
 )
 
-// asChild is the environment variable that makes this test binary start a server and wait until it is killed.
+// asChild is the environment variable that makes this test binary start a server and wait until it is killed. Its value
+// is the directory of PostgreSQL's binaries.
 const asChild = "PGTEMP_TEST_CHILD"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asChild) != "" {
-		runChild()
+	if bin := os.Getenv(asChild); bin != "" {
+		runChild(bin)
 	}
 	os.Exit(runTests(m))
 }
@@ -36,8 +37,8 @@ func runTests(m *testing.M) int {
 }
 
 // runChild prints the server's directory and the supervisor's process id, then blocks until the process is killed.
-func runChild() {
-	s, err := Start(context.Background(), Options{})
+func runChild(bin string) {
+	s, err := Start(context.Background(), Options{BinDir: bin})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -4,9 +4,10 @@ package pgtemp
 
 import (
 	"context"
+	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/shirou/gopsutil/v4/process"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
@@ -45,21 +47,30 @@ func showSetting(t *testing.T, conn *pgx.Conn, setting string) (value string) {
 // processTree returns the process ids of root and its descendants, without zombies.
 func processTree(t *testing.T, root int) map[int]bool {
 	t.Helper()
-	out, err := exec.Command("ps", "-A", "-o", "pid=,ppid=,stat=").Output()
-	require.NoError(t, err)
 	found := map[int]bool{}
-	for grew := true; grew; {
-		grew = false
-		for line := range strings.Lines(string(out)) {
-			f := strings.Fields(line)
-			pid, _ := strconv.Atoi(f[0])
-			parent, _ := strconv.Atoi(f[1])
-			if !found[pid] && !strings.HasPrefix(f[2], "Z") && (pid == root || found[parent]) {
-				found[pid], grew = true, true
-			}
-		}
-	}
+	addProcess(t, int32(root), found)
 	return found
+}
+
+func addProcess(t *testing.T, pid int32, found map[int]bool) {
+	t.Helper()
+	p, err := process.NewProcess(pid)
+	if errors.Is(err, process.ErrorProcessNotRunning) {
+		return
+	}
+	require.NoError(t, err)
+	status, err := p.Status()
+	if err != nil || slices.Contains(status, process.Zombie) {
+		return // it has ended
+	}
+	found[int(pid)] = true
+	children, err := p.Children()
+	if err != nil {
+		return // it has none, or it has ended
+	}
+	for _, child := range children {
+		addProcess(t, child.Pid, found)
+	}
 }
 
 // requireGone waits until the directory and all processes are gone.
