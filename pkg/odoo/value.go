@@ -27,6 +27,16 @@ func (r Record) Bool(field string) bool {
 	return b
 }
 
+// IDs returns the numbers of a field that refers to several records.
+func (r Record) IDs(field string) []int64 {
+	list, _ := r[field].([]any)
+	ids := make([]int64, len(list))
+	for i, v := range list {
+		ids[i] = asInt(v)
+	}
+	return ids
+}
+
 // Float returns a number.
 func (r Record) Float(field string) float64 {
 	if f, ok := r[field].(float64); ok {

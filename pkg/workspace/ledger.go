@@ -27,21 +27,30 @@ func readLedger(ctx context.Context, tx postgres.TenantTx, companies []int32) (m
 		return nil, err
 	}
 	ledger := make(map[int32]ledgerEntry, len(companies))
-	var (
-		company int32
-		e       ledgerEntry
-		state   string
-		written []byte
-	)
-	_, err = pgx.ForEachRow(rows, []any{&company, &e.Contact, &e.Lead, &state, &e.Hash, &written}, func() error {
-		e.State, e.Written = crm.State(state), crm.Written{}
-		if err := json.Unmarshal(written, &e.Written); err != nil {
-			return err
-		}
-		ledger[company] = e
-		return nil
+	var row ledgerRow
+	_, err = pgx.ForEachRow(rows, row.columns(), func() error {
+		e, err := row.entry()
+		ledger[row.company] = e
+		return err
 	})
 	return ledger, err
+}
+
+// ledgerRow is a row of pushed_leads as it is read: company_id, contact_id, lead_id, state, hash, written.
+type ledgerRow struct {
+	company       int32
+	contact, lead int64
+	state, hash   string
+	written       []byte
+}
+
+func (r *ledgerRow) columns() []any {
+	return []any{&r.company, &r.contact, &r.lead, &r.state, &r.hash, &r.written}
+}
+
+func (r *ledgerRow) entry() (e ledgerEntry, err error) {
+	e = ledgerEntry{crm.Entry{Contact: r.contact, Lead: r.lead, State: crm.State(r.state)}, r.hash}
+	return e, json.Unmarshal(r.written, &e.Written)
 }
 
 // saveLedger writes entries by company.

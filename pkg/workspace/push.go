@@ -8,6 +8,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/odoo/crm"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
@@ -21,14 +22,15 @@ type PushOptions struct {
 	DryRun bool   // count, and write nothing
 }
 
-// Pushed counts what became of the leads. At the end, Leads is the sum of all others. Skipped ones were deleted in Odoo
-// by a person.
+// Pushed counts what became of the leads. At the end, Leads is the sum of Created, Updated, Unchanged, Skipped and Failed.
+// Skipped ones were deleted in Odoo by a person. Withdrawn ones were pushed before and no longer fit.
 type Pushed struct {
 	Leads     int64    `json:"leads"`
 	Created   int64    `json:"created"`
 	Updated   int64    `json:"updated"`
 	Unchanged int64    `json:"unchanged"`
 	Skipped   int64    `json:"skipped"`
+	Withdrawn int64    `json:"withdrawn"`
 	Failed    int64    `json:"failed"`
 	Reasons   []string `json:"reasons"` // of the first failures, by company
 }
@@ -46,7 +48,7 @@ const (
 func (s *Service) Push(ctx context.Context, id tenantid.ID, opts PushOptions, by tenant.By, tell func(Pushed)) (Pushed,
 	error) {
 	sum, err := s.pushPages(ctx, id, opts, tell)
-	if opts.DryRun || err != nil && sum.Created+sum.Updated == 0 {
+	if opts.DryRun || err != nil && sum.Created+sum.Updated+sum.Withdrawn == 0 {
 		return sum, err
 	}
 	// Odoo holds the leads already: the line is written even when the caller has gone.
@@ -54,7 +56,8 @@ func (s *Service) Push(ctx context.Context, id tenantid.ID, opts PushOptions, by
 	defer cancel()
 	return sum, errors.Join(err, s.DB.InSystem(ctx, "odoo push", func(ctx context.Context, tx postgres.SystemTx) error {
 		return tenant.Record(ctx, tx, by, tenant.Act{Tenant: id, Action: "odoo.push", Object: id.String(),
-			Detail: map[string]any{"created": sum.Created, "updated": sum.Updated, "failed": sum.Failed}})
+			Detail: map[string]any{"created": sum.Created, "updated": sum.Updated, "withdrawn": sum.Withdrawn,
+				"failed": sum.Failed}})
 	}))
 }
 
@@ -74,8 +77,11 @@ func (s *Service) pushPages(ctx context.Context, id tenantid.ID, opts PushOption
 	defer release()
 	p := &pushRun{Service: s, tenant: id, options: opts, sum: &sum}
 	for after := (&leads.Cursor{}); ; tell(sum) {
-		if after, err = p.pushPage(ctx, *after); err != nil || after == nil {
+		if after, err = p.pushPage(ctx, *after); err != nil {
 			return sum, err
+		}
+		if after == nil {
+			return sum, p.withdraw(ctx, tell)
 		}
 	}
 }
@@ -203,15 +209,9 @@ func (p *pushRun) pushBisecting(ctx context.Context, items []pushItem) error {
 // pushBatch pushes items, counts and remembers what was done, and returns those that were not reached. It reads the
 // workspace each time, because its secret may have been rotated since the last batch.
 func (p *pushRun) pushBatch(ctx context.Context, items []pushItem) (left []pushItem, err error) {
-	w, err := p.Current(ctx, p.tenant)
+	w, err := p.prepare(ctx)
 	if err != nil {
 		return items, err
-	}
-	if !p.prepared && !p.options.DryRun {
-		if _, err := p.Odoo.EnsureFields(ctx, w); err != nil {
-			return items, err
-		}
-		p.prepared = true
 	}
 	list := make([]crm.Item, len(items))
 	for i, item := range items {
@@ -231,18 +231,33 @@ func (p *pushRun) pushBatch(ctx context.Context, items []pushItem) (left []pushI
 			left = append(left, item)
 		}
 	}
-	if p.options.DryRun || len(ledger) == 0 {
-		return left, err
-	}
-	// Odoo has the leads already: they are remembered even when the caller has gone.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepWithin)
-	defer cancel()
-	if failed := p.DB.InTenant(ctx, p.tenant, func(ctx context.Context, tx postgres.TenantTx) error {
-		return saveLedger(ctx, tx, p.tenant, ledger)
-	}); failed != nil {
+	if failed := p.remember(ctx, ledger); failed != nil {
 		return left, failed
 	}
 	return left, err
+}
+
+// prepare returns the workspace, whose CRM has this version's fields and views; a dry run leaves it as it is.
+func (p *pushRun) prepare(ctx context.Context) (provision.Workspace, error) {
+	w, err := p.Current(ctx, p.tenant)
+	if err != nil || p.prepared || p.options.DryRun {
+		return w, err
+	}
+	_, err = p.Odoo.EnsureFields(ctx, w)
+	p.prepared = err == nil
+	return w, err
+}
+
+// remember writes what was done in Odoo, even when the caller has gone.
+func (p *pushRun) remember(ctx context.Context, ledger map[int32]ledgerEntry) error {
+	if p.options.DryRun || len(ledger) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepWithin)
+	defer cancel()
+	return p.DB.InTenant(ctx, p.tenant, func(ctx context.Context, tx postgres.TenantTx) error {
+		return saveLedger(ctx, tx, p.tenant, ledger)
+	})
 }
 
 func (p *pushRun) countOutcome(a crm.Action) {
@@ -255,6 +270,8 @@ func (p *pushRun) countOutcome(a crm.Action) {
 		p.sum.Unchanged++
 	case crm.ActionSkipped:
 		p.sum.Skipped++
+	case crm.ActionWithdrawn:
+		p.sum.Withdrawn++
 	}
 }
 

@@ -262,3 +262,39 @@ func TestPushCallsOdooOnlyForChanges(t *testing.T) {
 		r.push(t, id, workspace.PushOptions{Again: true}))
 	require.Equal(t, 251, r.written("create", "crm.lead"))
 }
+
+// TestPushWithdraws: what no longer fits is archived with the reason, and comes back when it fits again. A second push
+// costs nothing.
+func TestPushWithdraws(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	id, _ := r.tenant(t, "Acme")
+	r.scored(t, id, 10)
+	r.push(t, id, workspace.PushOptions{})
+	r.exec(t, `UPDATE companies SET live = false, entity_status = 'Struck Off' WHERE name = 'Company 3'`)
+	r.exec(t, `CREATE TABLE removed AS SELECT * FROM lead_scores WHERE score < 0.4`)
+	r.exec(t, `DELETE FROM lead_scores WHERE score < 0.4`)
+
+	require.EqualValues(t, 3, r.push(t, id, workspace.PushOptions{DryRun: true}).Withdrawn)
+	require.Equal(t, workspace.Pushed{Leads: 7, Unchanged: 7, Withdrawn: 3, Reasons: []string{}},
+		r.push(t, id, workspace.PushOptions{}))
+	s := r.session(t, id)
+	shown, err := s.SearchCount(t.Context(), "crm.lead", odoo.Query{})
+	require.NoError(t, err)
+	require.EqualValues(t, 7, shown)
+	notes, err := s.SearchRead(t.Context(), "mail.message", odoo.Query{Fields: []string{"body"}, Order: "id"})
+	require.NoError(t, err)
+	require.Len(t, notes, 3)
+	require.Contains(t, fmt.Sprint(notes), "Its status in the register: Struck Off.")
+	require.Contains(t, fmt.Sprint(notes), "no longer fits the profiles")
+
+	calls := len(r.stand.Calls())
+	require.Zero(t, r.push(t, id, workspace.PushOptions{}).Withdrawn)
+	require.Len(t, r.stand.Calls(), calls)
+	r.exec(t, `INSERT INTO lead_scores SELECT * FROM removed`)
+	require.Equal(t, workspace.Pushed{Leads: 10, Updated: 3, Unchanged: 7, Reasons: []string{}},
+		r.push(t, id, workspace.PushOptions{}))
+	shown, err = s.SearchCount(t.Context(), "crm.lead", odoo.Query{})
+	require.NoError(t, err)
+	require.EqualValues(t, 10, shown)
+}

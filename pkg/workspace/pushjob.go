@@ -56,7 +56,7 @@ func (p *PushWorker) Work(ctx context.Context, job *river.Job[PushArgs]) error {
 	}
 	sum, err := s.pushPages(ctx, id, PushOptions{Limit: s.PushLimit}, func(Pushed) {})
 	s.Log.InfoContext(ctx, "push", "leads", sum.Leads, "created", sum.Created, "updated", sum.Updated, "unchanged",
-		sum.Unchanged, "skipped", sum.Skipped, "failed", sum.Failed)
+		sum.Unchanged, "skipped", sum.Skipped, "withdrawn", sum.Withdrawn, "failed", sum.Failed)
 	switch {
 	case fault.Is(err, fault.NotFound):
 		return nil

@@ -27,6 +27,9 @@ func Prepare(ctx context.Context, s *odoo.Session, setup Setup) (created []strin
 	if err := EnsureSource(ctx, s); err != nil {
 		return created, err
 	}
+	if err := EnsureWithdrawnTag(ctx, s); err != nil {
+		return created, err
+	}
 	if setup.PublicURL != "" {
 		// Without freeze, Odoo takes the address of the administrator's next sign-in.
 		if err := s.EnsureParameters(ctx, [][2]string{{"web.base.url", setup.PublicURL},

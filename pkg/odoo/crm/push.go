@@ -51,7 +51,8 @@ const (
 	ActionCreated   Action = "created"
 	ActionUpdated   Action = "updated"
 	ActionUnchanged Action = "unchanged"
-	ActionSkipped   Action = "skipped" // deleted in Odoo by a person
+	ActionSkipped   Action = "skipped"   // deleted in Odoo by a person
+	ActionWithdrawn Action = "withdrawn" // taken back, because its company no longer fits
 )
 
 // Outcome is the result for one item.
@@ -72,19 +73,20 @@ type Options struct {
 }
 
 // References are records that leadctl's new leads and contacts refer to.
-type References struct{ Team, Source, Country int64 }
+type References struct{ Team, Source, Country, Tag int64 }
 
 // FindReferences finds the references with a session that may read external ids: before 19 everyone may, since then
 // only administrators.
 func FindReferences(ctx context.Context, s *odoo.Session) (References, error) {
-	ids := []string{ownModule + "." + teamMark(s), ownModule + "." + sourceMark, "base.sg"}
+	ids := []string{ownModule + "." + teamMark(s), ownModule + "." + sourceMark, "base.sg",
+		ownModule + "." + withdrawnMark}
 	found, err := s.ResolveXMLIDs(ctx, ids)
 	if err != nil {
 		return References{}, err
 	}
-	refs := References{found[ids[0]], found[ids[1]], found[ids[2]]}
-	if refs.Source == 0 || refs.Team == 0 {
-		return refs, fault.New(fault.Operator, "Odoo database %s: has no sales team or source of leadctl",
+	refs := References{found[ids[0]], found[ids[1]], found[ids[2]], found[ids[3]]}
+	if refs.Source == 0 || refs.Team == 0 || refs.Tag == 0 {
+		return refs, fault.New(fault.Operator, "Odoo database %s: has no sales team, source or tag of leadctl",
 			s.Database()).
 			WithCode(odoo.CodeMisconfig).WithHint("leadctl tenant provision TENANT creates them")
 	}
@@ -128,6 +130,7 @@ type match struct {
 	entry         Entry
 	contact, lead odoo.Record
 	merged        bool // a person merged the contact into another, which is contact now
+	back          bool // a withdrawn lead that fits again
 }
 
 // pushBatch compares leads with Odoo's records, and writes the differences in a few calls.
@@ -216,11 +219,11 @@ func (p *pushing) followMerges(ctx context.Context, matches []match) error {
 }
 
 func (p *pushing) contactColumns() []string {
-	return append(FieldsOf("res.partner"), "name", "city", "website")
+	return append(FieldsOf("res.partner"), "name", "city", "website", "active")
 }
 
 func (p *pushing) leadColumns() []string {
-	return append(FieldsOf("crm.lead"), "partner_id", "name", "priority", "description")
+	return append(FieldsOf("crm.lead"), "partner_id", "name", "priority", "description", "active", "tag_ids")
 }
 
 // readRecords reads records by number, archived ones included. Deleted ones are absent.
@@ -268,6 +271,9 @@ func (p *pushing) findByUEN(ctx context.Context, uens []string) (contacts map[st
 func (p *pushing) updateMatches(ctx context.Context, matches []match) error {
 	var contacts, leads []odoo.Record
 	var done []Outcome
+	if err := p.bringBack(ctx, matches); err != nil {
+		return err
+	}
 	for _, m := range matches {
 		if m.needsLead() {
 			if err := p.attachLead(ctx, m); err != nil {
@@ -281,6 +287,9 @@ func (p *pushing) updateMatches(ctx context.Context, matches []match) error {
 			continue
 		}
 		outcome := Outcome{m.Lead.UEN, ActionUnchanged, m.entry}
+		if m.back {
+			outcome.Action = ActionUpdated
+		}
 		if change := p.changeOfContact(m, &outcome.Entry); len(change) > 0 {
 			contacts = append(contacts, odoo.WithContext(change, "id", m.contact.ID()))
 			outcome.Action = ActionUpdated
@@ -494,11 +503,8 @@ func (p *pushing) newContact(ctx context.Context, l Lead) (odoo.Record, error) {
 // createLeadCommand is Odoo's command that makes a lead with its contact. The lead belongs to the team and to no
 // person. Mail and phone come from the contact: Odoo would write others over the contact's.
 func (p *pushing) createLeadCommand(ctx context.Context, l Lead) ([]any, error) {
-	if p.refs.Team == 0 {
-		var err error
-		if p.refs, err = p.options.References(ctx); err != nil {
-			return nil, err
-		}
+	if err := p.findReferences(ctx); err != nil {
+		return nil, err
 	}
 	r := l.leadFields()
 	for field, value := range l.sharedLeadFields() {
@@ -510,6 +516,14 @@ func (p *pushing) createLeadCommand(ctx context.Context, l Lead) ([]any, error) 
 		r["company_id"] = p.Company()
 	}
 	return []any{[]any{0, 0, r}}, nil
+}
+
+// findReferences finds the references once.
+func (p *pushing) findReferences(ctx context.Context) (err error) {
+	if p.refs.Team == 0 {
+		p.refs, err = p.options.References(ctx)
+	}
+	return err
 }
 
 // sourceMark is the external id, in ownModule, of the source (utm.source) of pushed leads.

@@ -40,9 +40,7 @@ func EnsureTeam(ctx context.Context, s *odoo.Session) (int64, error) {
 			return 0, err
 		}
 		if len(existing) > 0 {
-			_, err := s.Create(ctx, "ir.model.data", []odoo.Record{{"module": ownModule, "name": teamMark(s),
-				"model": "crm.team", "res_id": existing[0].ID(), "noupdate": true}}, nil)
-			if err != nil {
+			if err := adoptRecord(ctx, s, teamMark(s), "crm.team", existing[0].ID()); err != nil {
 				return 0, err
 			}
 			return existing[0].ID(), addEveryone(ctx, s, existing[0].ID())
@@ -56,6 +54,13 @@ func EnsureTeam(ctx context.Context, s *odoo.Session) (int64, error) {
 		return 0, err
 	}
 	return team, addEveryone(ctx, s, team)
+}
+
+// adoptRecord gives a record that is not leadctl's an external id in ownModule.
+func adoptRecord(ctx context.Context, s *odoo.Session, mark, model string, id int64) error {
+	_, err := s.Create(ctx, "ir.model.data", []odoo.Record{{"module": ownModule, "name": mark, "model": model,
+		"res_id": id, "noupdate": true}}, nil)
+	return err
 }
 
 // addEveryone puts all people who are in no team into it.

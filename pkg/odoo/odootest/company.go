@@ -92,9 +92,9 @@ func accessError(model string) error {
 	return &fault{4, "Due to security restrictions, you are not allowed to access '" + model + "'."}
 }
 
-// fillDefaults sets on a new record what Odoo sets: its creator, and the default company.
+// fillDefaults sets on a new record what Odoo sets: its creator and last writer, and the default company.
 func (r request) fillDefaults(rec row, companies []any) {
-	rec["create_uid"] = r.uid
+	rec["create_uid"], rec["write_uid"] = r.uid, r.uid
 	if _, has := r.db.fields[r.model]["company_id"]; !has || rec["company_id"] != nil {
 		return
 	}

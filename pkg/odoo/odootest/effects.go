@@ -227,6 +227,7 @@ func (r request) updateRecords(ids []int64, vals map[string]any) error {
 		for k, v := range rec {
 			have[k] = v
 		}
+		have["write_uid"] = r.uid
 		if changed {
 			r.db.passwords[id] = asString(password)
 		}

@@ -15,7 +15,7 @@ const (
 		"phone:char website:char " +
 		"description:html probability:float expected_revenue:monetary user_id:many2one/res.users " +
 		"company_id:many2one/res.company active:boolean priority:selection team_id:many2one/crm.team " +
-		"source_id:many2one/utm.source"
+		"source_id:many2one/utm.source tag_ids:many2many activity_ids:many2many"
 	userFields = "login:char name:char email:char active:boolean partner_id:many2one/res.partner " +
 		"company_id:many2one/res.company " +
 		"company_ids:many2many notification_type:selection password:char tz:selection share:boolean"
@@ -47,6 +47,7 @@ func baseModels(major int) map[string]string {
 		"calendar.event": "name:char", "mail.alias": "name:char",
 		"ir.config_parameter": "key:char value:text", "ir.cron": "name:char active:boolean",
 		"ir.module.module":    "name:char state:selection",
+		"mail.message":        "model:char res_id:integer body:html message_type:selection is_internal:boolean",
 		"ir.attachment":       "name:char store_fname:char res_field:char datas:binary",
 		"res.config.settings": "group_use_lead:boolean",
 	}
@@ -93,7 +94,8 @@ func newDatabase(major int, login, password string, at time.Time) *database {
 
 func (d *database) declareModel(model, fields string) {
 	d.tables[model] = &table{rows: map[int64]row{}}
-	d.fields[model] = map[string]string{"id": "integer", "create_date": "datetime"}
+	d.fields[model] = map[string]string{"id": "integer", "create_date": "datetime",
+		"create_uid": "many2one/res.users", "write_uid": "many2one/res.users"}
 	for _, f := range strings.Fields(fields) {
 		name, typ, _ := strings.Cut(f, ":")
 		d.fields[model][name] = typ

@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 
+	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/crm"
 )
 
@@ -14,13 +15,32 @@ import (
 // Two concurrent pushes to one workspace could both make a lead, so the caller runs one at a time. With dry, PushLeads
 // writes nothing.
 func (p *Provisioner) PushLeads(ctx context.Context, w Workspace, items []crm.Item, dry bool) ([]crm.Outcome, error) {
-	session, err := p.Session(ctx, w)
+	session, options, err := p.openForPush(ctx, w, dry)
 	if err != nil {
 		return nil, err
 	}
-	version, err := p.server.CachedVersion(ctx)
+	return crm.Push(ctx, session, items, options)
+}
+
+// WithdrawLeads takes back pushed leads in the workspace's CRM (see crm.Withdraw). For repetition and dry, see
+// PushLeads.
+func (p *Provisioner) WithdrawLeads(ctx context.Context, w Workspace, items []crm.Withdrawal, dry bool) ([]crm.Outcome,
+	error) {
+	session, options, err := p.openForPush(ctx, w, dry)
 	if err != nil {
 		return nil, err
+	}
+	return crm.Withdraw(ctx, session, items, options)
+}
+
+func (p *Provisioner) openForPush(ctx context.Context, w Workspace, dry bool) (*odoo.Session, crm.Options, error) {
+	session, err := p.Session(ctx, w)
+	if err != nil {
+		return nil, crm.Options{}, err
+	}
+	version, err := p.server.CachedVersion(ctx)
+	if err != nil {
+		return nil, crm.Options{}, err
 	}
 	references := func(ctx context.Context) (crm.References, error) {
 		s, err := p.openForSettings(ctx, w)
@@ -29,6 +49,5 @@ func (p *Provisioner) PushLeads(ctx context.Context, w Workspace, items []crm.It
 		}
 		return crm.FindReferences(ctx, s)
 	}
-	return crm.Push(ctx, session, items,
-		crm.Options{Major: version.Major, Type: p.setup.Type, Dry: dry, References: references})
+	return session, crm.Options{Major: version.Major, Type: p.setup.Type, Dry: dry, References: references}, nil
 }

@@ -181,3 +181,86 @@ func testPushKeepsSalesChanges(t *testing.T, r rig) {
 	require.Empty(t, known.contact(t, s, leads[6].UEN, "x_uen").Text("x_uen"))
 	require.Equal(t, map[crm.Action]int{crm.ActionUnchanged: 5, crm.ActionSkipped: 3}, known.push(t, r, w, leads))
 }
+
+// testWithdraw takes back pushed leads in every state that salespeople leave them in, and brings them back.
+func testWithdraw(t *testing.T, r rig) {
+	ctx := context.Background()
+	w := r.provision(t, 118)
+	_, err := r.prov.EnsureFields(ctx, w)
+	require.NoError(t, err)
+	s, err := r.prov.Session(ctx, w)
+	require.NoError(t, err)
+	leads := make([]crm.Lead, 8)
+	for i := range leads {
+		leads[i] = crm.Lead{UEN: fmt.Sprintf("2022%05dC", i), Name: fmt.Sprint("Company ", i), Score: 0.9, Bucket: "high",
+			Reasons: []string{"one"}}
+	}
+	leads[1].People = []crm.Person{{Name: "Mrs Tan"}}
+	known := ledger{}
+	known.push(t, r, w, leads)
+	at := func(i int) crm.Entry { return known[leads[i].UEN] }
+	change := func(i int, values odoo.Record) {
+		require.NoError(t, s.Write(ctx, "crm.lead", []int64{at(i).Lead}, values, nil))
+	}
+	// 0: untouched. 1: her contact has people. 2: taken. 3: renamed. 4: archived by a person. 5: deleted. 6: won.
+	// 7: the contact has another lead.
+	change(2, odoo.Record{"user_id": s.UID()})
+	change(3, odoo.Record{"name": "Their name"})
+	change(4, odoo.Record{"active": false})
+	require.NoError(t, s.Unlink(ctx, "crm.lead", []int64{at(5).Lead}))
+	change(6, odoo.Record{"probability": 100})
+	_, err = s.Create(ctx, "crm.lead", []odoo.Record{{"name": "Theirs", "partner_id": at(7).Contact}}, nil)
+	require.NoError(t, err)
+
+	require.Equal(t, map[crm.Action]int{crm.ActionWithdrawn: 7, crm.ActionSkipped: 1}, known.withdraw(t, r, w, leads))
+	archived := []bool{true, true, false, false, true, false, false, true}
+	tagged := []bool{false, false, true, true, false, false, false, false}
+	for i := range leads {
+		if i == 5 {
+			require.Equal(t, crm.StateDeleted, at(i).State)
+			continue
+		}
+		require.Equal(t, crm.StateWithdrawn, at(i).State)
+		lead := known.lead(t, s, leads[i].UEN, "active", "tag_ids")
+		require.Equal(t, archived[i], !lead.Bool("active"), "lead %d", i)
+		require.Equal(t, tagged[i], len(lead.IDs("tag_ids")) == 1, "lead %d", i)
+		require.Equal(t, i == 0, !known.contact(t, s, leads[i].UEN, "active").Bool("active"), "contact %d", i)
+		notes := countRecords(t, s, "mail.message", odoo.Where("model", "=", "crm.lead"),
+			odoo.Where("res_id", "=", at(i).Lead), odoo.Where("body", "like", "left the register"))
+		require.Equal(t, i != 4 && i != 6, notes == 1, "note of lead %d", i)
+	}
+
+	require.Equal(t, map[crm.Action]int{crm.ActionUpdated: 7, crm.ActionSkipped: 1}, known.push(t, r, w, leads))
+	for i := range leads {
+		if i == 5 {
+			continue
+		}
+		require.Equal(t, crm.StatePushed, at(i).State)
+		lead := known.lead(t, s, leads[i].UEN, "active", "tag_ids", "name")
+		require.Equal(t, i != 4, lead.Bool("active"), "lead %d: archived by a person, it stays so", i)
+		require.Empty(t, lead.IDs("tag_ids"))
+		require.True(t, known.contact(t, s, leads[i].UEN, "active").Bool("active"))
+	}
+	require.Equal(t, "Their name", known.lead(t, s, leads[3].UEN, "name").Text("name"))
+	require.Equal(t, map[crm.Action]int{crm.ActionUnchanged: 7, crm.ActionSkipped: 1}, known.push(t, r, w, leads))
+}
+
+// withdraw takes back the leads and returns how many had each outcome. A dry run before it must say the same.
+func (l ledger) withdraw(t *testing.T, r rig, w provision.Workspace, leads []crm.Lead) map[crm.Action]int {
+	t.Helper()
+	items := make([]crm.Withdrawal, len(leads))
+	for i, lead := range leads {
+		items[i] = crm.Withdrawal{UEN: lead.UEN, Known: l[lead.UEN], Reason: "The company left the register."}
+	}
+	would, err := r.prov.WithdrawLeads(context.Background(), w, items, true)
+	require.NoError(t, err)
+	did, err := r.prov.WithdrawLeads(context.Background(), w, items, false)
+	require.NoError(t, err)
+	require.Equal(t, would, did, "a dry run says what a withdrawal does")
+	sum := map[crm.Action]int{}
+	for _, o := range did {
+		sum[o.Action]++
+		l[o.UEN] = o.Entry
+	}
+	return sum
+}

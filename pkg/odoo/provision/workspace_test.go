@@ -53,6 +53,7 @@ func testWorkspace(t *testing.T, r rig) {
 	t.Run("JSON-2", func(t *testing.T) { t.Parallel(); testJSON2(t, r) })
 	t.Run("push", func(t *testing.T) { t.Parallel(); testPush(t, r) })
 	t.Run("push keeps sales changes", func(t *testing.T) { t.Parallel(); testPushKeepsSalesChanges(t, r) })
+	t.Run("withdraw", func(t *testing.T) { t.Parallel(); testWithdraw(t, r) })
 	t.Run("fields", func(t *testing.T) { t.Parallel(); testFields(t, r) })
 	t.Run("drop", func(t *testing.T) { t.Parallel(); testDrop(t, r) })
 }
