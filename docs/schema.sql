@@ -398,6 +398,26 @@ CREATE POLICY tenant_isolation ON public.onboarding_steps TO PUBLIC
   USING ((tenant_id = request_tenant()))
   WITH CHECK ((tenant_id = request_tenant()));
 
+CREATE TABLE public.push_policies (
+  tenant_id integer NOT NULL,
+  buckets text[],
+  max_leads integer,
+  when_full text DEFAULT 'wait'::text NOT NULL,
+  paused boolean DEFAULT false NOT NULL,
+  reason text,
+  updated_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT push_policies_pkey PRIMARY KEY (tenant_id),
+  CONSTRAINT push_policies_buckets_check CHECK (((cardinality(buckets) > 0) AND (buckets <@ ARRAY['high'::text, 'medium'::text, 'low'::text]))),
+  CONSTRAINT push_policies_max_leads_check CHECK ((max_leads >= 0)),
+  CONSTRAINT push_policies_tenant_id_check CHECK ((tenant_id > 0)),
+  CONSTRAINT push_policies_when_full_check CHECK ((when_full = ANY (ARRAY['wait'::text, 'replace'::text])))
+);
+ALTER TABLE public.push_policies OWNER TO leadctl_owner;
+ALTER TABLE public.push_policies ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_isolation ON public.push_policies TO PUBLIC
+  USING ((tenant_id = request_tenant()))
+  WITH CHECK ((tenant_id = request_tenant()));
+
 CREATE TABLE public.pushed_leads (
   tenant_id integer NOT NULL,
   company_id integer NOT NULL,
@@ -559,6 +579,7 @@ ALTER TABLE public.odoo_connections ADD CONSTRAINT odoo_connections_secret_check
 ALTER TABLE public.odoo_connections ADD CONSTRAINT odoo_connections_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.onboarding_status ADD CONSTRAINT onboarding_status_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.onboarding_steps ADD CONSTRAINT onboarding_steps_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
+ALTER TABLE public.push_policies ADD CONSTRAINT push_policies_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.pushed_leads ADD CONSTRAINT pushed_leads_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.tenant_users ADD CONSTRAINT tenant_users_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 
@@ -587,6 +608,7 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON public.onboarding_status TO leadctl_syst
 GRANT SELECT ON public.onboarding_status TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.onboarding_steps TO leadctl_system;
 GRANT SELECT ON public.onboarding_steps TO leadctl_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.push_policies TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.pushed_leads TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.revoked_tokens TO leadctl_system;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.sessions TO leadctl_system;

@@ -17,7 +17,8 @@ func newOdoo(a *app) *cobra.Command {
 	return groupCommand(&cobra.Command{
 		Use: "odoo", Short: "Test Odoo, prepare its template, push leads", GroupID: groupTenancy,
 		Example: "  leadctl odoo test --tenant 42\n  leadctl odoo template prepare",
-	}, newOdooTest(a), newOdooTemplate(a), newOdooFields(a), newOdooRotateKey(a), newOdooPush(a), newOdooSSO(a))
+	}, newOdooTest(a), newOdooTemplate(a), newOdooFields(a), newOdooRotateKey(a), newOdooPush(a),
+		newOdooPolicy(a), newOdooSSO(a))
 }
 
 // odooCheck is one line in the output of the commands that check Odoo.

@@ -42,7 +42,8 @@ type Deps struct {
 	Door Door
 
 	// Examine runs the checks of `leadctl doctor`, at most every 30 seconds. Nil: health is not shown.
-	Examine func(context.Context) []Check
+	Examine   func(context.Context) []Check
+	PushLimit int // see workspace.ReadPolicy
 	// Probe signs leadctl in to a tenant's workspace and returns the duration. Nil: no Odoo is configured.
 	Probe func(context.Context, tenantid.ID) (time.Duration, error)
 

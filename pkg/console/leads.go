@@ -25,6 +25,7 @@ type leadsPage struct {
 	Search    search
 	Rows      leadRows
 	Workspace workspace.View
+	Policy    workspace.PushPolicy
 	Ops       bool
 }
 
@@ -120,6 +121,9 @@ func (c *Console) getLeads(w http.ResponseWriter, r *http.Request, v visitor) er
 	}
 	p := leadsPage{Search: s, Ops: v.hasOps()}
 	err = c.deps.DB.ReadTenant(r.Context(), v.Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
+		if p.Policy, err = workspace.ReadPolicy(ctx, tx, c.deps.PushLimit); err != nil {
+			return err
+		}
 		return p.readBody(ctx, tx, filter)
 	})
 	if err != nil {

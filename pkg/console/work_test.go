@@ -183,6 +183,7 @@ func TestScoringOnRequestAndAfterChange(t *testing.T) {
 	wait("No leads yet")
 	alice.post("/profiles", "name", "Builders", "industries", "construction")
 	require.Contains(t, wait("7 companies scored"), "BUILDER 7")
+	require.Contains(t, wait("It has "), "The CRM gets ")
 	part := alice.get("/leads/run", "HX-Request", "true")
 	require.Equal(t, "true", part.header.Get("HX-Refresh"), "no run is waiting or running: the page reloads")
 

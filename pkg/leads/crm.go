@@ -2,6 +2,8 @@ package leads
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -28,26 +30,38 @@ type Scored struct {
 	Features          string  `db:"features"` // JSON
 }
 
-// ScoredAfter returns at most limit leads with a score that follow after, best first, of one bucket unless it is "".
-// Paging by the last lead's score and company neither skips nor repeats a lead whose score is unchanged. Fault: Invalid
-// for a limit out of range.
-func ScoredAfter(ctx context.Context, tx postgres.TenantTx, bucket string, limit int, after Cursor) ([]Scored, error) {
+// ScoredAfter returns at most limit leads with a score that follow after, best first, of some buckets; of all if there
+// are none. Paging by the last lead's score and company neither skips nor repeats a lead whose score is unchanged.
+// Fault: Invalid for a limit out of range and an unknown bucket.
+func ScoredAfter(ctx context.Context, tx postgres.TenantTx, buckets []string, limit int, after Cursor) ([]Scored,
+	error) {
 	if err := checkLimit(limit); err != nil {
 		return nil, err
 	}
-	first := scoreParts()[0]
 	more, args := "", []any(nil)
 	if after.AfterScore != nil {
 		more, args = ` AND s.score <= $1 AND (s.score < $1 OR s.company_id > $2)`,
 			[]any{*after.AfterScore, after.AfterID}
 	}
-	switch bucket {
-	case "":
-	case "high", "medium", "low":
-		more += ` AND s.bucket = '` + bucket + `'`
-	default:
-		return nil, fault.New(fault.Invalid, "bucket %q: must be one of high, medium, low", bucket)
+	for _, b := range buckets {
+		if !slices.Contains(Buckets(), b) {
+			return nil, fault.New(fault.Invalid, "bucket %q: must be one of %s", b, strings.Join(Buckets(), ", "))
+		}
 	}
+	if len(buckets) > 0 && len(buckets) < len(Buckets()) {
+		more += ` AND s.bucket IN ('` + strings.Join(buckets, `', '`) + `')`
+	}
+	return readScored(ctx, tx, more, scoreParts()[0].order+limitSQL(limit), args)
+}
+
+// ScoredOf returns those of the companies that have a score, best first.
+func ScoredOf(ctx context.Context, tx postgres.TenantTx, companies []int32) ([]Scored, error) {
+	return readScored(ctx, tx, ` AND s.company_id = ANY ($1)`, `s.company_id`, []any{companies})
+}
+
+// readScored reads leads with a score; more are further conditions on lead_scores s, beginning with AND.
+func readScored(ctx context.Context, tx postgres.TenantTx, more, order string, args []any) (list []Scored, err error) {
+	first := scoreParts()[0]
 	sql := `SELECT s.company_id, coalesce(c.uen, '') AS uen, coalesce(c.name, '') AS name,
   coalesce(c.industry_norm, '') AS industry_norm, coalesce(c.website_domain, '') AS website_domain,
   coalesce(c.employees_est, 0) AS employees_est, coalesce(c.revenue_bucket, '') AS revenue_bucket,
@@ -56,23 +70,14 @@ func ScoredAfter(ctx context.Context, tx postgres.TenantTx, bucket string, limit
   coalesce(s.rationale, '') AS rationale,
   coalesce(f.features::text, '') AS features
 FROM (SELECT * FROM public.lead_scores s WHERE ` + first.where + more + `
-ORDER BY ` + first.order + limitSQL(limit) + `) s
+ORDER BY ` + order + `) s
 LEFT JOIN LATERAL (SELECT * FROM public.companies c WHERE c.company_id = s.company_id OFFSET 0) c ON true
 LEFT JOIN LATERAL (SELECT features FROM public.lead_features f WHERE f.tenant_id = s.tenant_id
 AND f.company_id = s.company_id OFFSET 0) f ON true
 ORDER BY ` + first.order
-	var list []Scored
-	err := inIndexOrder(ctx, tx, sql, args, func(rows pgx.Rows) (err error) {
+	err = inIndexOrder(ctx, tx, sql, args, func(rows pgx.Rows) (err error) {
 		list, err = pgx.CollectRows(rows, pgx.RowToStructByName[Scored])
 		return err
 	})
 	return list, err
-}
-
-// CountScored returns the number of all leads with a score in the bucket.
-func CountScored(ctx context.Context, tx postgres.TenantTx, bucket string) (n int64, err error) {
-	err = tx.QueryRow(ctx,
-		`SELECT count(*) FROM public.lead_scores s WHERE `+scoreParts()[0].where+` AND ($1 = '' OR s.bucket = $1)`,
-		bucket).Scan(&n)
-	return n, err
 }

@@ -36,6 +36,16 @@ func readLedger(ctx context.Context, tx postgres.TenantTx, companies []int32) (m
 	return ledger, err
 }
 
+// pushedAfter returns companies whose leads are in the CRM, by their number.
+func pushedAfter(ctx context.Context, tx postgres.TenantTx, after int32, limit int) ([]int32, error) {
+	rows, err := tx.Query(ctx, `SELECT company_id FROM public.pushed_leads WHERE state = 'pushed' AND company_id > $1
+		ORDER BY company_id LIMIT $2`, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[int32])
+}
+
 // ledgerRow is a row of pushed_leads as it is read: company_id, contact_id, lead_id, state, hash, written.
 type ledgerRow struct {
 	company       int32

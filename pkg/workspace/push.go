@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/leads"
@@ -14,22 +16,24 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// PushOptions of Push. The zero value pushes every scored lead.
+// PushOptions of Push. The zero value pushes what the tenant's policy says.
 type PushOptions struct {
-	Bucket string // high, medium, low; "" means all
-	Limit  int    // the best so many; 0 means all
+	Bucket string // only this one: high, medium, low; "": those of the policy
+	Limit  *int   // the best so many, whatever the CRM holds; 0: all; nil: as the policy says
 	Again  bool   // also push leads that a person deleted in Odoo
 	DryRun bool   // count, and write nothing
 }
 
-// Pushed counts what became of the leads. At the end, Leads is the sum of Created, Updated, Unchanged, Skipped and Failed.
-// Skipped ones were deleted in Odoo by a person. Withdrawn ones were pushed before and no longer fit.
+// Pushed counts what became of the leads. At the end, Leads is the sum of Created, Updated, Unchanged, Skipped, Waiting
+// and Failed. Skipped ones were deleted in Odoo by a person. Waiting ones have no room in the CRM, by the tenant's
+// policy. Withdrawn ones were pushed before, and no longer fit or made way for better ones.
 type Pushed struct {
 	Leads     int64    `json:"leads"`
 	Created   int64    `json:"created"`
 	Updated   int64    `json:"updated"`
 	Unchanged int64    `json:"unchanged"`
 	Skipped   int64    `json:"skipped"`
+	Waiting   int64    `json:"waiting"`
 	Withdrawn int64    `json:"withdrawn"`
 	Failed    int64    `json:"failed"`
 	Reasons   []string `json:"reasons"` // of the first failures, by company
@@ -76,14 +80,21 @@ func (s *Service) pushPages(ctx context.Context, id tenantid.ID, opts PushOption
 	}
 	defer release()
 	p := &pushRun{Service: s, tenant: id, options: opts, sum: &sum}
+	if err := p.plan(ctx); err != nil {
+		return sum, err
+	}
 	for after := (&leads.Cursor{}); ; tell(sum) {
 		if after, err = p.pushPage(ctx, *after); err != nil {
 			return sum, err
 		}
 		if after == nil {
-			return sum, p.withdraw(ctx, tell)
+			break
 		}
 	}
+	if err := p.pushRest(ctx, tell); err != nil {
+		return sum, err
+	}
+	return sum, p.withdraw(ctx, tell)
 }
 
 // pushRun is one push of one tenant.
@@ -92,7 +103,45 @@ type pushRun struct {
 	tenant   tenantid.ID
 	options  PushOptions
 	sum      *Pushed
-	prepared bool // the CRM has this version's fields and views
+	buckets  []string
+	limit    int            // of leads to look at, best first; 0: all
+	room     int            // for new leads in the CRM
+	replace  bool           // pushed leads beyond the limit make way
+	visited  map[int32]bool // companies that the push looked at; nil if it looks at all
+	prepared bool           // the CRM has this version's fields and views
+}
+
+// errPaused is the reason why a tenant's policy allows no push.
+var errPaused = errors.New("it is paused")
+
+// plan decides how much the push brings. Options that are given go before the tenant's policy.
+func (p *pushRun) plan(ctx context.Context) error {
+	return p.DB.ReadTenant(ctx, p.tenant, func(ctx context.Context, tx postgres.TenantTx) error {
+		policy, err := ReadPolicy(ctx, tx, p.PushLimit)
+		if err != nil {
+			return err
+		}
+		if policy.Paused && !p.options.DryRun {
+			return fault.New(fault.Conflict, "push to the workspace of tenant %s: %w", p.tenant, errPaused).
+				WithHint("`leadctl odoo policy --tenant %s --resume` allows pushes again", p.tenant)
+		}
+		p.buckets, p.limit, p.room = policy.Buckets, policy.MaxLeads, math.MaxInt
+		if p.options.Bucket != "" {
+			p.buckets = []string{p.options.Bucket}
+		}
+		if p.options.Limit != nil {
+			p.limit = *p.options.Limit
+			return nil
+		}
+		if p.limit == 0 || p.options.Bucket != "" {
+			return nil
+		}
+		p.visited, p.replace = map[int32]bool{}, policy.WhenFull == Replace
+		if !p.replace {
+			p.room = max(p.limit-policy.Pushed, 0)
+		}
+		return nil
+	})
 }
 
 // pushItem is a lead that needs a call to Odoo.
@@ -106,17 +155,29 @@ type pushItem struct {
 // pushPage reads the next leads, pushes them, and returns the cursor after them; nil when there are no more, or enough.
 func (p *pushRun) pushPage(ctx context.Context, after leads.Cursor) (*leads.Cursor, error) {
 	size := pushPageSize
-	if p.options.Limit > 0 {
-		size = min(size, p.options.Limit-int(p.sum.Leads))
+	if p.limit > 0 {
+		size = min(size, p.limit-int(p.sum.Leads-p.sum.Skipped-p.sum.Failed))
 	}
 	if size <= 0 {
 		return nil, nil
 	}
-	var page []leads.Scored
+	page, err := p.pushSome(ctx, func(ctx context.Context, tx postgres.TenantTx) ([]leads.Scored, error) {
+		return leads.ScoredAfter(ctx, tx, p.buckets, size, after)
+	})
+	if err != nil || len(page) == 0 {
+		return nil, err
+	}
+	last := page[len(page)-1]
+	return &leads.Cursor{AfterScore: &last.Score, AfterID: last.CompanyID}, nil
+}
+
+// pushSome reads leads, pushes those that changed, and returns all of them.
+func (p *pushRun) pushSome(ctx context.Context,
+	read func(context.Context, postgres.TenantTx) ([]leads.Scored, error)) (page []leads.Scored, err error) {
 	var ledger map[int32]ledgerEntry
 	var people map[int32][]crm.Person
-	err := p.DB.ReadTenant(ctx, p.tenant, func(ctx context.Context, tx postgres.TenantTx) (err error) {
-		if page, err = leads.ScoredAfter(ctx, tx, p.options.Bucket, size, after); err != nil {
+	err = p.DB.ReadTenant(ctx, p.tenant, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+		if page, err = read(ctx, tx); err != nil {
 			return err
 		}
 		companies := make([]int32, len(page))
@@ -129,14 +190,35 @@ func (p *pushRun) pushPage(ctx context.Context, after leads.Cursor) (*leads.Curs
 		people, err = readPeople(ctx, tx, companies)
 		return err
 	})
-	if err != nil || len(page) == 0 {
+	if err != nil {
 		return nil, err
 	}
-	if err := p.pushBisecting(ctx, p.changedItems(page, ledger, people)); err != nil {
-		return nil, err
+	return page, p.pushBisecting(ctx, p.changedItems(page, ledger, people))
+}
+
+// pushRest writes the changes of leads that were pushed before and are not among the best any more. In Replace they
+// make way for better ones instead (see withdraw).
+func (p *pushRun) pushRest(ctx context.Context, tell func(Pushed)) error {
+	if p.visited == nil || p.replace {
+		return nil
 	}
-	last := page[len(page)-1]
-	return &leads.Cursor{AfterScore: &last.Score, AfterID: last.CompanyID}, nil
+	for after := int32(0); ; tell(*p.sum) {
+		var rest []int32
+		err := p.DB.ReadTenant(ctx, p.tenant, func(ctx context.Context, tx postgres.TenantTx) (err error) {
+			rest, err = pushedAfter(ctx, tx, after, pushPageSize)
+			return err
+		})
+		if err != nil || len(rest) == 0 {
+			return err
+		}
+		after = rest[len(rest)-1]
+		rest = slices.DeleteFunc(rest, func(company int32) bool { return p.visited[company] })
+		if _, err := p.pushSome(ctx, func(ctx context.Context, tx postgres.TenantTx) ([]leads.Scored, error) {
+			return leads.ScoredOf(ctx, tx, rest)
+		}); err != nil {
+			return err
+		}
+	}
 }
 
 // changedItems returns the leads that differ from the last push, and counts the others.
@@ -144,6 +226,9 @@ func (p *pushRun) changedItems(page []leads.Scored, ledger map[int32]ledgerEntry
 	people map[int32][]crm.Person) (items []pushItem) {
 	for _, l := range page {
 		p.sum.Leads++
+		if p.visited != nil {
+			p.visited[l.CompanyID] = true
+		}
 		if l.UEN == "" || l.Name == "" {
 			p.countFailure(l.UEN, "without registration number or name")
 			continue
@@ -152,14 +237,19 @@ func (p *pushRun) changedItems(page []leads.Scored, ledger map[int32]ledgerEntry
 		item := pushItem{crm.Item{Lead: lead, Again: p.options.Again}, l.CompanyID, lead.Hash()}
 		known, pushed := ledger[l.CompanyID]
 		switch {
-		case !pushed || known.State == crm.StateDeleted && p.options.Again:
-		case known.State == crm.StateDeleted:
+		case known.State == crm.StateDeleted && !p.options.Again:
 			p.sum.Skipped++
 			continue
 		case known.State == crm.StatePushed && known.Hash == item.hash:
 			p.sum.Unchanged++
 			continue
-		default:
+		case known.State != crm.StatePushed && p.room == 0:
+			p.sum.Waiting++
+			continue
+		case known.State != crm.StatePushed:
+			p.room--
+		}
+		if pushed && known.State != crm.StateDeleted {
 			item.Known = &known.Entry
 		}
 		items = append(items, item)

@@ -69,7 +69,7 @@ func TestPushCreatesUpdatesAndSkips(t *testing.T) {
 	require.Len(t, r.stand.Ledger(), effects, "a dry run writes nothing")
 
 	require.Equal(t, workspace.Pushed{Leads: 10, Created: 10, Reasons: []string{}},
-		r.push(t, id, workspace.PushOptions{Limit: 10}))
+		r.push(t, id, workspace.PushOptions{Limit: new(10)}))
 	top, err := r.session(t, id).SearchRead(t.Context(), "crm.lead", odoo.Query{Fields: []string{"x_pre_sdr_score"}})
 	require.NoError(t, err)
 	for _, lead := range top {
@@ -297,4 +297,68 @@ func TestPushWithdraws(t *testing.T) {
 	shown, err = s.SearchCount(t.Context(), "crm.lead", odoo.Query{})
 	require.NoError(t, err)
 	require.EqualValues(t, 10, shown)
+}
+
+// TestPushPolicy: the CRM never has more leads than the tenant's policy allows, whatever salespeople do with them.
+func TestPushPolicy(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	id, _ := r.tenant(t, "Acme")
+	r.scored(t, id, 20)
+	set := func(c workspace.PolicyChange) workspace.PushPolicy {
+		policy, err := r.SetPolicy(t.Context(), id, c, tester)
+		require.NoError(t, err)
+		return policy
+	}
+	shown := func() (n int64) {
+		n, err := r.session(t, id).SearchCount(t.Context(), "crm.lead", odoo.Query{})
+		require.NoError(t, err)
+		return n
+	}
+	most := 5
+	require.Equal(t, workspace.PushPolicy{Buckets: []string{"high"}, MaxLeads: 5, WhenFull: workspace.Wait},
+		set(workspace.PolicyChange{Buckets: []string{"high"}, MaxLeads: &most}))
+	require.Equal(t, workspace.Pushed{Leads: 5, Created: 5, Reasons: []string{}},
+		r.push(t, id, workspace.PushOptions{}))
+
+	// Three better companies wait. The five that are there still get what changes.
+	r.exec(t, `UPDATE lead_scores SET score = score + 1 WHERE score BETWEEN 0.6 AND 0.71`)
+	r.exec(t, `UPDATE lead_scores SET rationale = 'new' WHERE score BETWEEN 0.79 AND 0.86`)
+	require.Equal(t, workspace.Pushed{Leads: 8, Updated: 2, Unchanged: 3, Waiting: 3, Reasons: []string{}},
+		r.push(t, id, workspace.PushOptions{}))
+	require.EqualValues(t, 5, shown())
+
+	// One that a person deletes makes room for the best that waits.
+	s := r.session(t, id)
+	leadOf := func(company string) []int64 {
+		found, err := s.SearchRead(t.Context(), "crm.lead", odoo.Query{Fields: []string{"name"},
+			Domain: odoo.Domain{odoo.Where("name", "=", company)}})
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+		return odoo.IDsOf(found)
+	}
+	require.NoError(t, s.Unlink(t.Context(), "crm.lead", leadOf("Company 20")))
+	r.exec(t, `UPDATE lead_scores SET rationale = 'newer' WHERE score = 1`)
+	r.push(t, id, workspace.PushOptions{})
+	sum := r.push(t, id, workspace.PushOptions{})
+	require.EqualValues(t, 1, sum.Created)
+	require.EqualValues(t, 5, shown())
+
+	// Replace: the best five are there, and one that a person works on.
+	taken := odoo.Record{"user_id": s.UID()}
+	require.NoError(t, s.Write(t.Context(), "crm.lead", leadOf("Company 16"), taken, nil))
+	replace := workspace.Replace
+	set(workspace.PolicyChange{WhenFull: &replace})
+	r.push(t, id, workspace.PushOptions{})
+	require.EqualValues(t, 6, shown())
+
+	paused := true
+	set(workspace.PolicyChange{Paused: &paused})
+	_, err := r.Push(t.Context(), id, workspace.PushOptions{}, tester, func(workspace.Pushed) {})
+	require.True(t, fault.Is(err, fault.Conflict), "%v", err)
+	worse := -1
+	for _, c := range []workspace.PolicyChange{{Buckets: []string{"best"}}, {MaxLeads: &worse}} {
+		_, err = r.SetPolicy(t.Context(), id, c, tester)
+		require.True(t, fault.Is(err, fault.Invalid), "%v", err)
+	}
 }

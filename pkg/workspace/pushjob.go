@@ -2,6 +2,7 @@ package workspace
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -54,11 +55,11 @@ func (p *PushWorker) Work(ctx context.Context, job *river.Job[PushArgs]) error {
 	if err != nil {
 		return err
 	}
-	sum, err := s.pushPages(ctx, id, PushOptions{Limit: s.PushLimit}, func(Pushed) {})
+	sum, err := s.pushPages(ctx, id, PushOptions{}, func(Pushed) {})
 	s.Log.InfoContext(ctx, "push", "leads", sum.Leads, "created", sum.Created, "updated", sum.Updated, "unchanged",
-		sum.Unchanged, "skipped", sum.Skipped, "withdrawn", sum.Withdrawn, "failed", sum.Failed)
+		sum.Unchanged, "skipped", sum.Skipped, "waiting", sum.Waiting, "withdrawn", sum.Withdrawn, "failed", sum.Failed)
 	switch {
-	case fault.Is(err, fault.NotFound):
+	case fault.Is(err, fault.NotFound), errors.Is(err, errPaused):
 		return nil
 	case fault.Is(err, fault.Conflict):
 		return river.JobSnooze(busyPause)

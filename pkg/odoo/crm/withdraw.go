@@ -14,10 +14,12 @@ type Withdrawal struct {
 	UEN    string
 	Known  Entry
 	Reason string // a sentence for salespeople
+
+	KeepWorkedOn bool // leave a lead that a person works on as it is: it fits, but others are better
 }
 
-// Withdraw takes back leads. A lead that nobody worked on is archived, and its contact too if it has no other lead and
-// no people. A lead that somebody worked on stays, with a tag. Both get a note with the reason. Leads that a person
+// Withdraw takes back leads. A lead that no person worked on is archived, and its contact too if it has no other lead
+// and no people. A lead that a person worked on stays, with a tag. Both get a note with the reason. Leads that a person
 // closed stay as they are. Push brings a withdrawn lead back. Outcomes are valid with an error too.
 func Withdraw(ctx context.Context, session *odoo.Session, items []Withdrawal, options Options) ([]Outcome, error) {
 	p := &pushing{Session: session, options: options}
@@ -68,7 +70,8 @@ func (p *pushing) findWithdrawn(ctx context.Context, batch []Withdrawal) (w with
 		"activity_ids", "expected_revenue", "write_uid")); err != nil {
 		return w, err
 	}
-	if w.contacts, err = p.readRecords(ctx, "res.partner", contacts, append(p.contactColumns(), "write_uid")); err != nil {
+	w.contacts, err = p.readRecords(ctx, "res.partner", contacts, append(p.contactColumns(), "write_uid"))
+	if err != nil {
 		return w, err
 	}
 	w.discussed = map[string]map[int64]bool{}
@@ -131,11 +134,16 @@ func (w *withdrawn) decide(item Withdrawal) Outcome {
 		outcome.Action, outcome.Entry.State = ActionSkipped, StateDeleted
 		return outcome
 	}
-	if !lead.Bool("active") || lead.Float("probability") >= 100 {
-		return outcome // lost, archived or won
+	closed := !lead.Bool("active") || lead.Float("probability") >= 100 // lost, archived or won
+	workedOn := w.isLeadWorkedOn(lead, item.Known.Written.Lead)
+	switch {
+	case item.KeepWorkedOn && (closed || workedOn):
+		return Outcome{item.UEN, ActionUnchanged, item.Known}
+	case closed:
+		return outcome
 	}
 	w.notes = append(w.notes, newNote(lead.ID(), item.Reason))
-	if w.isLeadWorkedOn(lead, item.Known.Written.Lead) {
+	if workedOn {
 		w.tag = append(w.tag, lead.ID())
 		return outcome
 	}
@@ -239,7 +247,8 @@ func (p *pushing) bringBack(ctx context.Context, matches []match) error {
 			continue
 		}
 		matches[i].back = true
-		matches[i].entry.Written = Written{withoutArchived(m.entry.Written.Contact), withoutArchived(m.entry.Written.Lead)}
+		matches[i].entry.Written = Written{withoutArchived(m.entry.Written.Contact),
+			withoutArchived(m.entry.Written.Lead)}
 		if m.entry.Written.Lead[archivedByUs] != "" && !m.lead.Bool("active") {
 			leads = append(leads, m.lead.ID())
 		}
@@ -274,7 +283,7 @@ func withoutArchived(written map[string]string) map[string]string {
 	return out
 }
 
-// withdrawnMark is the external id, in ownModule, of the tag of leads that no longer fit but that somebody works on.
+// withdrawnMark is the external id, in ownModule, of the tag of leads that no longer fit but that a person works on.
 const withdrawnMark, withdrawnName = "tag_withdrawn", "No longer fits"
 
 // EnsureWithdrawnTag makes the tag, or takes the one that the people of the workspace made under its name.

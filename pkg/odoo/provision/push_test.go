@@ -192,8 +192,8 @@ func testWithdraw(t *testing.T, r rig) {
 	require.NoError(t, err)
 	leads := make([]crm.Lead, 8)
 	for i := range leads {
-		leads[i] = crm.Lead{UEN: fmt.Sprintf("2022%05dC", i), Name: fmt.Sprint("Company ", i), Score: 0.9, Bucket: "high",
-			Reasons: []string{"one"}}
+		leads[i] = crm.Lead{UEN: fmt.Sprintf("2022%05dC", i), Name: fmt.Sprint("Company ", i), Score: 0.9,
+			Bucket: "high", Reasons: []string{"one"}}
 	}
 	leads[1].People = []crm.Person{{Name: "Mrs Tan"}}
 	known := ledger{}

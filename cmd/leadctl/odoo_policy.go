@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/workspace"
+)
+
+// policyFlags are the values that a change of the policy sets, if their flags are given.
+type policyFlags struct {
+	buckets       []string
+	most          int
+	whenFull      string
+	pause, resume bool
+	reason        string
+}
+
+func newOdooPolicy(a *app) *cobra.Command {
+	var ref string
+	var f policyFlags
+	cmd := &cobra.Command{
+		Use:   "policy",
+		Short: "Show or change which leads a tenant's CRM gets",
+		Long: "Show which leads a tenant's CRM gets, or change it with flags. A change takes effect at the next\n" +
+			"push. --max is the number of pushed leads in the CRM at a time. When the CRM has that many, new leads\n" +
+			"wait until one is withdrawn or deleted; with --when-full replace, pushed leads with a lower score that\n" +
+			"no person works on are archived instead. The setting odoo.push_limit is the maximum of tenants without\n" +
+			"one of their own.",
+		Example: "  leadctl odoo policy --tenant 42\n" +
+			"  leadctl odoo policy --tenant 42 --buckets high,medium --max 300 --when-full replace\n" +
+			"  leadctl odoo policy --tenant 42 --pause --reason 'until the pipeline is set up'",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			policy, err := a.odooPolicy(cmd.Context(), ref, f.change(cmd))
+			return errors.Join(err, a.printResultUnless(err, policy))
+		},
+	}
+	tenantFlag(cmd, &ref)
+	cmd.Flags().StringSliceVar(&f.buckets, "buckets", nil, "buckets to push, separated by commas: high, medium, low")
+	cmd.Flags().IntVar(&f.most, "max", 0, "maximum number of pushed leads in the CRM; 0 means no limit")
+	cmd.Flags().StringVar(&f.whenFull, "when-full", "",
+		"what a new lead does when the CRM has the maximum: wait or replace")
+	cmd.Flags().BoolVar(&f.pause, "pause", false, "push nothing until --resume")
+	cmd.Flags().BoolVar(&f.resume, "resume", false, "push again")
+	cmd.Flags().StringVar(&f.reason, "reason", "", "why pushes are paused, for the people of the tenant")
+	cmd.MarkFlagsMutuallyExclusive("pause", "resume")
+	return a.addOutputFlag(cmd)
+}
+
+// change returns the change that the given flags make; nil if none is given.
+func (f *policyFlags) change(cmd *cobra.Command) *workspace.PolicyChange {
+	given := cmd.Flags().Changed
+	c := workspace.PolicyChange{Buckets: f.buckets}
+	if given("max") {
+		c.MaxLeads = &f.most
+	}
+	if given("when-full") {
+		when := workspace.WhenFull(f.whenFull)
+		c.WhenFull = &when
+	}
+	if f.pause || f.resume {
+		c.Paused, c.Reason = &f.pause, f.reason
+	}
+	if c.MaxLeads == nil && c.WhenFull == nil && c.Paused == nil && len(c.Buckets) == 0 {
+		return nil
+	}
+	return &c
+}
+
+func (a *app) odooPolicy(ctx context.Context, ref string, c *workspace.PolicyChange) (p workspace.PushPolicy,
+	err error) {
+	spaces, t, err := a.openWorkspaceOf(ctx, ref)
+	if err != nil {
+		return p, err
+	}
+	if c != nil {
+		return spaces.SetPolicy(ctx, t.ID, *c, operatorBy(""))
+	}
+	err = spaces.DB.ReadTenant(ctx, t.ID, func(ctx context.Context, tx postgres.TenantTx) error {
+		p, err = workspace.ReadPolicy(ctx, tx, spaces.PushLimit)
+		return err
+	})
+	return p, err
+}

@@ -1,0 +1,1 @@
+DROP TABLE public.push_policies;
