@@ -114,7 +114,7 @@ CREATE TABLE public.acra_runs (
   detail jsonb DEFAULT '{}'::jsonb NOT NULL,
   error text,
   CONSTRAINT acra_runs_pkey PRIMARY KEY (run_id),
-  CONSTRAINT acra_runs_state_check CHECK ((state = ANY (ARRAY['running'::text, 'done'::text, 'failed'::text, 'aborted'::text])))
+  CONSTRAINT acra_runs_state_check CHECK ((state = ANY (ARRAY['running'::text, 'done'::text, 'incomplete'::text, 'failed'::text, 'aborted'::text])))
 );
 ALTER TABLE public.acra_runs OWNER TO leadctl_owner;
 

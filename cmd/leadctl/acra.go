@@ -39,7 +39,9 @@ func newACRAIngest(a *app) *cobra.Command {
 		Long: "Load the register from data.gov.sg, by bulk download or page by page, or from a CSV file (plain,\n" +
 			"gzip or zip; - is stdin). New rows are inserted, changed rows are updated, unchanged rows are only\n" +
 			"compared. Rejected rows are kept with line and reason. If the share of rejected rows exceeds\n" +
-			"--max-rejects, the run is aborted and the old data stays. --resume continues a run that was stopped.",
+			"--max-rejects, the run is aborted and the old data stays. --resume continues a run that was stopped.\n" +
+			"A run whose source was not proven to be whole is incomplete: its rows are loaded, no company is marked\n" +
+			"absent, and the exit code is not 0. A file proves it with --complete or --expect-rows.",
 		Example: "  leadctl acra ingest\n  leadctl acra ingest register.csv.gz --status all\n" +
 			"  curl -s https://files.example/register.csv | leadctl acra ingest -\n" +
 			"  leadctl acra ingest --source api --resource d_8575e84912df3c28995b8e6e0e05205a --limit 5000 --dry-run",
@@ -48,6 +50,9 @@ func newACRAIngest(a *app) *cobra.Command {
 			f.File, f.Stdin = firstArg(args), cmd.InOrStdin()
 			report, err := a.ingestACRA(cmd.Context(), f)
 			a.printWarnings(report.Notes)
+			if report.State == acra.StateIncomplete {
+				return errors.Join(err, a.printResult(report)) // its rows are loaded
+			}
 			return errors.Join(err, a.printResultUnless(err, report))
 		},
 	}
@@ -63,7 +68,11 @@ func newACRAIngest(a *app) *cobra.Command {
 	flags.BoolVar(&f.Resume, "resume", false, "continue the latest run of this source if it did not finish")
 	flags.BoolVar(&f.DryRun, "dry-run", false, "read and compare, but write nothing")
 	flags.BoolVar(&f.Force, "force", false,
-		"read a release that is already loaded; accept a register with fewer than half of the rows")
+		"read a release that is already loaded; accept a register with far fewer rows (acra.max_shrink)")
+	flags.BoolVar(&f.Complete, "complete", false,
+		"the file is the whole register: mark the companies that it does not have as absent")
+	flags.Int64Var(&f.ExpectRows, "expect-rows", 0,
+		"number of rows of the source; if it has exactly these, a file is the whole register")
 	flags.BoolVar(&f.registerOnly, "register-only", false,
 		"do not update companies; the next ingestion or scoring updates them")
 	flags.Float64Var(&f.MaxRejects, "max-rejects", acra.DefaultRejects,
@@ -82,15 +91,15 @@ func (a *app) ingestACRA(ctx context.Context, f ingestFlags) (ingestResult, erro
 		return ingestResult{}, err
 	}
 	report, err := a.ingestRegister(ctx, db, opts)
-	if err != nil || report.DryRun || f.registerOnly {
+	if err != nil && report.State != acra.StateIncomplete || report.DryRun || f.registerOnly {
 		return newIngestResult(report, leads.CompaniesReport{}), err
 	}
-	queue, err := a.openJobs(ctx, false)
-	if err != nil {
-		return newIngestResult(report, leads.CompaniesReport{}), err
+	queue, openErr := a.openJobs(ctx, false)
+	if openErr != nil {
+		return newIngestResult(report, leads.CompaniesReport{}), errors.Join(err, openErr)
 	}
-	companies, err := wire.Companies(ctx, db, queue, report)
-	return newIngestResult(report, companies), err
+	companies, refreshErr := wire.Companies(ctx, db, queue, report)
+	return newIngestResult(report, companies), errors.Join(err, refreshErr)
 }
 
 func (a *app) ingestRegister(ctx context.Context, db *postgres.DB, opts acra.Options) (acra.Report, error) {
@@ -124,6 +133,7 @@ func (a *app) ingestOptions(ctx context.Context, f ingestFlags) (opts acra.Optio
 		return opts, err
 	}
 	f.Service.Log = opts.Log
+	opts.MaxShrink = float64(cfg.ACRA.MaxShrink) / 100
 	if f.since != "" {
 		if opts.Since, err = time.Parse(time.DateOnly, f.since); err != nil {
 			return opts, fault.New(fault.Invalid, "--since %q: must be a day such as 2026-01-31", f.since)

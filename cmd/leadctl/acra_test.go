@@ -34,6 +34,9 @@ func TestACRAScripts(t *testing.T) {
 			require.NoError(tb, err)
 			require.NoError(tb, os.WriteFile(filepath.Join(env.WorkDir, "register.csv"), register.Bytes(), 0o600))
 			require.NoError(tb, os.WriteFile(filepath.Join(env.WorkDir, "dirty.csv"), dirty.Bytes(), 0o600))
+			lines := bytes.SplitAfter(register.Bytes(), []byte("\n"))
+			cut := append(bytes.Join(lines[:100], nil), lines[100][:40]...)
+			require.NoError(tb, os.WriteFile(filepath.Join(env.WorkDir, "cut.csv"), cut, 0o600))
 			site := acratest.Start(
 				tb,
 				acratest.Dataset{ID: "d_1", Letter: "A", CSV: register.Bytes(), Updated: "2026-09-16"},

@@ -32,6 +32,7 @@ type batch struct {
 	read     int64 // records, without those that the resumed run had committed
 	skipped  int64 // rows left out because of their date
 	warnings [numWarnings]int64
+	doubt    string // why the part may have ended early; only in its last batch
 
 	dropped int64          // rows left out because a later row of this batch has the same UEN
 	index   map[string]int // rows by UEN; created when a UEN is seen for the second time

@@ -201,9 +201,10 @@ func readRun(ctx context.Context, tx postgres.SystemTx, where string, args ...an
 
 // newReader returns the reader of this run.
 func (in *ingestion) newReader() *reader {
-	r := &reader{stream: in.stream, number: in.savedBatch, read: in.run.Read, limit: in.opts.Limit, size: defaultBatch}
+	r := &reader{stream: in.stream, number: in.savedBatch, read: in.run.Read, limit: in.opts.Limit, size: defaultBatch,
+		vouched: in.opts.Complete}
 	if in.resumed {
-		r.from = in.run.At
+		r.from, r.at = in.run.At, in.run.At
 	}
 	switch facts := in.stream.facts(); {
 	case in.opts.BatchRows > 0:

@@ -118,7 +118,9 @@ func (s *bulkStream) nextPart(ctx context.Context) (part, error) {
 		_ = down.close()
 		return nil, err
 	}
-	s.size += down.size
+	s.size += max(0, down.size)
+	p.sized = func() bool { return d.size > 0 && down.offset == d.size }
+	p.counted = func(ctx context.Context, rows int64) string { return s.countDoubt(ctx, d, rows) }
 	p.at = slices.Index(s.list, d)
 	p.release = orElse(down.etag, d.version)
 	p.notResumed = p.at != s.from.Index || d.name != s.from.Part || p.release != s.from.Version

@@ -210,10 +210,11 @@ func testShrunkSource(t *testing.T) {
 	require.Equal(t, acra.StateAborted, rep.State)
 	require.Equal(t, before, queryOne[string](t, db.Owner, versions))
 
-	// A fifth is missing: less than half, but implausibly many. No row is marked, and the run has a note.
-	rep = ingest(t, db, publish("2026-10-03", lines[:2400]))
-	require.EqualValues(t, 601, rep.Absent)
-	require.Len(t, rep.Detail.Notes, 1)
+	// A fifth is missing: less than half, but implausibly many. No row is marked, and the run is incomplete.
+	rep, err = acra.Ingest(t.Context(), db.App, publish("2026-10-03", lines[:2400]))
+	require.ErrorContains(t, err, "incomplete: 2399 rows, 20.0 % fewer than the 3000 of run 1")
+	require.Contains(t, fault.Hint(err), "--force")
+	require.Equal(t, acra.StateIncomplete, rep.State)
 	require.Zero(t, absent())
 
 	rep = ingest(t, db, publish("2026-10-04", append(append([]string{}, lines[:1500]...), lines[1503:]...)))

@@ -15,4 +15,6 @@ func TestCases(t *testing.T) {
 	t.Run("D-050", testKilled)
 	t.Run("D-051", testOneAtATime)
 	t.Run("D-051/two processes", testTwoProcesses)
+	t.Run("D-079/download", testDownloadEndsEarly)
+	t.Run("D-079/file", testFileEndsEarly)
 }

@@ -2,6 +2,8 @@ package acra
 
 import (
 	"context"
+	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/leadctl/leadctl/pkg/fault"
@@ -11,6 +13,7 @@ import (
 type dataset struct {
 	id, name string
 	version  string // when it was published; "" when the metadata are unavailable
+	size     int64  // of its CSV, in bytes; 0 when the metadata do not tell
 }
 
 // chooseDatasets lists the datasets to read: those with the given ids, or the whole collection when there are no ids.
@@ -50,7 +53,10 @@ type collectionAnswer struct {
 			LastUpdatedAt string
 			ChildDatasets []string
 		}
-		DatasetMetadata []struct{ DatasetID, Name, LastUpdatedAt string }
+		DatasetMetadata []struct {
+			DatasetID, Name, LastUpdatedAt string
+			DatasetSize                    any // a number of bytes, where the service tells it
+		}
 	}
 }
 
@@ -75,7 +81,8 @@ func (c *apiClient) fetchDatasets(ctx context.Context) ([]dataset, error) {
 		names[d.id] = d
 	}
 	for _, d := range got.Data.DatasetMetadata {
-		names[d.DatasetID] = dataset{name: letterOf(d.Name, d.DatasetID), version: d.LastUpdatedAt}
+		size, _ := strconv.ParseInt(fmt.Sprint(d.DatasetSize), 10, 64) // 0 for anything but a whole number
+		names[d.DatasetID] = dataset{name: letterOf(d.Name, d.DatasetID), version: d.LastUpdatedAt, size: size}
 	}
 	var list []dataset
 	for _, id := range got.Data.CollectionMetadata.ChildDatasets {

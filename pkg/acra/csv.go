@@ -16,6 +16,8 @@ type record struct {
 	raw    []byte   // CSV, including the line end
 	reason string   // why the record cannot be a row; "" when it may be one
 	end    Position // position after the record
+	// unended reports that the source ended without a line end after the record, so that a part of it may be missing.
+	unended bool
 }
 
 // csvReader splits CSV into records. The standard library's reader does not fit: after one stray quote it reads the
@@ -35,6 +37,8 @@ type csvReader struct {
 	eof   bool
 	// skipping is true while the rest of a too long line is to be discarded.
 	skipping bool
+	// openQuote reports that the last record returned was rejected because of a quote that no later line closes.
+	openQuote bool
 }
 
 func newCSVReader(part string, src io.Reader) *csvReader {
@@ -76,7 +80,9 @@ func (c *csvReader) nextQuoted() (record, error) {
 	if err != nil {
 		return record{}, err
 	}
-	return c.rejectLine(line, "unclosed quote")
+	rec, err := c.rejectLine(line, "unclosed quote")
+	c.openQuote = true
+	return rec, err
 }
 
 // rejectLine consumes line alone and returns it as a record with a reject reason.
@@ -149,7 +155,9 @@ func (c *csvReader) splitQuoted() (n, lines int, whole bool, err error) {
 
 // finishRecord consumes n bytes and returns them as a record.
 func (c *csvReader) finishRecord(n, lines int) record {
-	rec := record{line: c.line, raw: c.buf[c.r : c.r+n]}
+	rec := record{line: c.line, raw: c.buf[c.r : c.r+n],
+		unended: c.eof && c.r+n == c.w && c.buf[c.r+n-1] != '\n'}
+	c.openQuote = false
 	c.consumeBytes(n, lines)
 	rec.end = Position{Part: c.part, Line: c.line - 1, CRC: c.crc}
 	return rec

@@ -73,9 +73,9 @@ type fileStream struct {
 	shut  func() error
 }
 
-func (s *fileStream) facts() sourceFacts { return sourceFacts{} }
+func (s *fileStream) facts() sourceFacts { return sourceFacts{uncounted: true} }
 
-func (s *fileStream) finalFacts(context.Context) (sourceFacts, string) { return sourceFacts{}, "" }
+func (s *fileStream) finalFacts(context.Context) (sourceFacts, string) { return s.facts(), "" }
 
 func (s *fileStream) close() error { return s.shut() }
 
@@ -180,6 +180,11 @@ type csvPart struct {
 	notResumed bool // the part is not the one at which the resumed run stopped
 	shut       func() error
 	fail       func(error) error // wraps an error of the underlying reader
+	sized      func() bool       // reports that the publisher's size confirms the bytes read; nil without a publisher
+	// counted compares the records with the publisher's number of rows, and returns the doubt; nil without a publisher.
+	counted func(ctx context.Context, rows int64) string
+	damage  string // why a compressed file ended early; "" when it did not
+	ended   lastRecord
 }
 
 // openCSV returns a part whose header is read.
@@ -218,10 +223,20 @@ func (p *csvPart) close() error           { return p.shut() }
 
 func (p *csvPart) readRecord(ctx context.Context) (record, error) {
 	rec, err := p.nextRecord()
-	if err != nil && !errors.Is(err, errEnd) {
-		if ctx.Err() != nil {
-			return rec, ctx.Err()
+	switch {
+	case err == nil:
+		p.ended = lastRecord{line: rec.line, unended: rec.unended, openQuote: p.openQuote}
+		if rec.unended {
+			p.splitRecord(rec.raw)
+			p.ended.short = len(p.fields) < p.width
 		}
+	case errors.Is(err, errEnd):
+	case ctx.Err() != nil:
+		return rec, ctx.Err()
+	case errors.Is(err, io.ErrUnexpectedEOF) && p.counted == nil:
+		p.damage, p.eof = p.explainError(err).Error(), true // a compressed file that was cut: read what there is
+		return p.readRecord(ctx)
+	default:
 		return rec, p.explainError(err)
 	}
 	return rec, err

@@ -25,8 +25,16 @@ type Options struct {
 	Resume bool
 	DryRun bool // read and compare, write nothing; needs no lock
 	// Force continues where a run would stop as a precaution: the source's release is loaded already, or the source has
-	// lost more than half of its rows.
-	Force      bool
+	// lost more rows than MaxShrink allows.
+	Force bool
+	// Complete is the operator's word that a file holds the whole register, and that a download without a number of rows
+	// is whole. Then companies that are not in it are marked absent.
+	Complete bool
+	// ExpectRows is the number of rows of the source, which proves that a file is the whole register. 0 means unknown.
+	ExpectRows int64
+	// MaxShrink is the share of rows by which a complete source may be smaller than the last one. Below that, the run is
+	// incomplete. 0 means DefaultMaxShrink.
+	MaxShrink  float64
 	MaxRejects float64 // share of rejected rows above which the run aborts; 0 means DefaultRejects, negative means none
 	BatchRows  int     // rows per transaction; 0 means 15,000
 	Progress   func(Progress)
@@ -42,6 +50,9 @@ func (o Options) withDefaults() Options {
 		o.MaxRejects = DefaultRejects
 	case o.MaxRejects < 0:
 		o.MaxRejects = 0
+	}
+	if o.MaxShrink == 0 {
+		o.MaxShrink = DefaultMaxShrink
 	}
 	if o.By.Actor == "" {
 		o.By.Actor = tenant.ActorLeadctl
@@ -61,6 +72,11 @@ func (o Options) checkOptions() error {
 		return fault.New(fault.Invalid, "register ingestion: no source")
 	case o.Limit < 0:
 		return fault.New(fault.Invalid, "limit %d: must be 0 or more", o.Limit).WithHint("0 reads everything")
+	case o.ExpectRows < 0:
+		return fault.New(fault.Invalid, "--expect-rows %d: must be 0 or more", o.ExpectRows)
+	case o.Limit > 0 && (o.Complete || o.ExpectRows > 0):
+		return fault.New(fault.Invalid, "limit %d: a part of the source is not the whole register", o.Limit).
+			WithHint("leave out --complete and --expect-rows, or the limit")
 	case o.MaxRejects > 1:
 		return fault.New(fault.Invalid, "--max-rejects %g: must be between 0 and 1", o.MaxRejects).
 			WithHint("it is a share: 0.05 is one row in twenty")
@@ -94,6 +110,7 @@ type ingestion struct {
 	startedAt      time.Time // of this call
 	earlierSeconds float64   // time that earlier calls spent on the run
 	lastComplete   *Run      // the latest run that read the whole of the same source; nil when there is none
+	shrunk         bool      // the source has lost more rows than MaxShrink allows
 	release        func()
 	rejects        []Reject // the first rejects of a dry run
 }
@@ -103,7 +120,8 @@ type ingestion struct {
 //
 // Faults: Conflict (already running, or taken over), Invalid and NotFound (options, file), Unprocessable (not the
 // register, damaged, too many rejects: the run is aborted and old rows are unchanged), Unavailable (database or source;
-// Resume continues), Interrupted.
+// Resume continues), Interrupted. A run in StateIncomplete returns Unavailable if another download may be whole, else
+// Unprocessable; its rows are published.
 func Ingest(ctx context.Context, db *postgres.DB, opts Options) (Report, error) {
 	in := &ingestion{db: db, opts: opts.withDefaults(), seen: newUENSet(), release: func() {}, startedAt: time.Now()}
 	err := in.runIngestion(ctx)
@@ -134,6 +152,9 @@ func (in *ingestion) runIngestion(ctx context.Context) error {
 	}
 	if err != nil && !in.opts.DryRun {
 		err = in.recordFailure(ctx, err)
+	}
+	if err == nil {
+		err = in.incompleteError()
 	}
 	return err
 }

@@ -23,7 +23,9 @@ const (
 	longestJob = 6 * time.Hour
 	busyPause  = 5 * time.Minute // wait while another ingestion runs
 	maxPause   = 30 * time.Minute
-	slice      = time.Minute // longest sleep of the schedule: machines suspend, and clocks are set
+	// incompleteTries bounds the attempts at a source that ends early.
+	incompleteTries = 3
+	slice           = time.Minute // longest sleep of the schedule: machines suspend, and clocks are set
 )
 
 // JobArgs names the tick of the schedule that a scheduled ingestion is for.
@@ -130,8 +132,10 @@ type Worker struct {
 
 	DB     *postgres.DB
 	Source func() (Source, error)
-	After  func(context.Context, Report) error // derives the platform's data from the loaded register
-	Log    *slog.Logger
+	// MaxShrink is Options.MaxShrink.
+	MaxShrink float64
+	After     func(context.Context, Report) error // derives the platform's data from the loaded register
+	Log       *slog.Logger
 }
 
 // Work does the same as `leadctl acra ingest --resume`, and then calls After. An attempt resumes the run of a process
@@ -144,9 +148,10 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[JobArgs]) error {
 	if err != nil {
 		return err
 	}
-	rep, err := Ingest(ctx, w.DB, Options{Source: source, Resume: true, Log: w.Log, Progress: w.progressLogger(ctx)})
-	if err == nil {
-		err = w.After(ctx, rep)
+	rep, err := Ingest(ctx, w.DB, Options{Source: source, Resume: true, MaxShrink: w.MaxShrink, Log: w.Log,
+		Progress: w.progressLogger(ctx)})
+	if err == nil || rep.State == StateIncomplete { // the rows of an incomplete run count
+		err = errors.Join(err, w.After(ctx, rep))
 	}
 	switch {
 	case err == nil:
@@ -195,6 +200,8 @@ func (w *Worker) reportFailure(ctx context.Context, job *river.Job[JobArgs], rep
 	again := "automatically, resuming; `leadctl jobs retry` starts it now"
 	final := fault.Is(err, fault.Unprocessable) || fault.Is(err, fault.Invalid) ||
 		fault.Is(err, fault.NotFound) || fault.Is(err, fault.Operator)
+	// Each attempt downloads the whole register again, so an incomplete one is tried a few times only.
+	final = final || rep.State == StateIncomplete && job.Attempt >= incompleteTries
 	if final || job.Attempt >= job.MaxAttempts {
 		again = "at the next tick; to start earlier, check `leadctl acra status` and `leadctl acra rejects`, " +
 			"then run `leadctl acra ingest --resume`"

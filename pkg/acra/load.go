@@ -125,7 +125,7 @@ func (in *ingestion) tryCommitBatch(ctx context.Context, b *batch) error {
 
 // mustSave reports whether a batch must be saved now.
 func (in *ingestion) mustSave(b *batch, v verdict) bool {
-	return !in.opts.DryRun && (len(v.inserts)+len(v.updates)+len(b.rejects) > 0 || time.Since(in.savedAt) > saveEvery)
+	return !in.opts.DryRun && (len(v.inserts)+len(v.updates)+len(b.rejects)+len(b.doubt) > 0 || time.Since(in.savedAt) > saveEvery)
 }
 
 // saveEvery bounds how long batches without writes may leave the checkpoint unsaved. After a crash they are read again,
@@ -159,6 +159,9 @@ func (in *ingestion) runAfter(b *batch, v verdict) Run {
 	run.add(v.counts)
 	run.At = b.at
 	run.Detail.Seconds = in.secondsWorked()
+	if b.doubt != "" {
+		run.Detail.addDoubt(b.doubt)
+	}
 	run.Detail.Unknown, run.Detail.Missing = b.layout.unknown, b.layout.missing
 	run.Detail.Warnings = addAll(run.Detail.Warnings, func(add func(string, int64)) {
 		for w, n := range b.warnings {

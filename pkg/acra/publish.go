@@ -62,10 +62,13 @@ func (in *ingestion) finishRun(ctx context.Context) error {
 		in.run.Detail.Notes = append(in.run.Detail.Notes,
 			fmt.Sprintf("none of %d rows matched the filter; check the spelling of the status, and the date", c.Read))
 	}
-	complete := known.complete && in.opts.Limit == 0 && in.opts.Since.IsZero()
-	if err := in.judgeRun(complete); err != nil {
+	vouched := known.uncounted && (in.opts.Complete || in.opts.ExpectRows > 0)
+	complete := (known.complete || vouched) && in.opts.Limit == 0 && in.opts.Since.IsZero()
+	if err := in.judgeRun(complete && len(in.run.Detail.Doubts) == 0); err != nil {
 		return err
 	}
+	in.addDoubts(complete && len(in.run.Detail.Doubts) == 0)
+	complete = complete && len(in.run.Detail.Doubts) == 0
 	if in.opts.DryRun {
 		in.run.State = stateDry
 		return nil
@@ -84,7 +87,7 @@ func (in *ingestion) finishRun(ctx context.Context) error {
 }
 
 func (in *ingestion) publishRun(ctx context.Context, tx postgres.SystemTx, r *Run, complete, filtered bool) error {
-	if done, _, err := readRun(ctx, tx, `WHERE run_id = $1 AND state = 'done'`, r.ID); err != nil || done != nil {
+	if done, _, err := readRun(ctx, tx, `WHERE run_id = $1 AND state IN ('done', 'incomplete')`, r.ID); err != nil || done != nil {
 		if done != nil {
 			*r = *done // an earlier try succeeded and its answer was lost
 		}
@@ -112,6 +115,9 @@ func (in *ingestion) publishRun(ctx context.Context, tx postgres.SystemTx, r *Ru
 		return err
 	}
 	r.State, r.Detail.Seconds = StateDone, in.secondsWorked()
+	if len(r.Detail.Doubts) > 0 {
+		r.State, r.Complete, r.Error = StateIncomplete, false, clipText(strings.Join(r.Detail.Doubts, "; "), 500)
+	}
 	return saveRun(ctx, tx, r, checkpoint{At: r.At})
 }
 
@@ -137,7 +143,7 @@ func publishChanges(ctx context.Context, tx postgres.SystemTx, r *Run) (updated 
 }
 
 // markAbsent marks the companies that a complete run did not find, and unmarks those that it found again. It deletes
-// nothing. When more than 5 % of the unmarked companies are missing, it marks none and adds a note to the run.
+// nothing. When more than MaxShrink of the unmarked companies are missing, it marks none and the run is incomplete.
 // Companies that an earlier run marked do not count for that: they are missing from every later run too.
 func (in *ingestion) markAbsent(ctx context.Context, tx postgres.SystemTx, r *Run, filtered bool) error {
 	var gone, back []string
@@ -174,10 +180,9 @@ func (in *ingestion) markAbsent(ctx context.Context, tx postgres.SystemTx, r *Ru
 	if err != nil {
 		return err
 	}
-	if missing > 100 && missing > unmarked/20 {
-		r.Detail.Notes = append(r.Detail.Notes, fmt.Sprintf(
-			"%d of %d companies are not in the source: implausibly many, none was marked absent", missing, unmarked))
-		gone = nil
+	if missing > 100 && float64(missing) > in.opts.MaxShrink*float64(unmarked) && !in.opts.Force {
+		r.Detail.addDoubt(fmt.Sprintf("%d of %d companies are not in the source", missing, unmarked))
+		gone, in.shrunk = nil, true
 	}
 	if len(gone)+len(back) == 0 {
 		return nil

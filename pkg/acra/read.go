@@ -17,6 +17,9 @@ type reader struct {
 	size   int      // records per batch
 	number int64    // of the latest batch
 	read   int64
+	// vouched reports that the operator says that the source is whole.
+	vouched bool
+	at      Position // after the latest record that was read to its end
 
 	free   <-chan *batch
 	decode chan<- *batch // to any free decoder
@@ -59,15 +62,19 @@ func (r *reader) readPart(ctx context.Context, p part) error {
 	if err := r.useHeader(p); err != nil {
 		return err
 	}
-	for {
+	for rows := int64(0); ; rows++ {
 		rec, err := p.readRecord(ctx)
 		if errors.Is(err, errEnd) {
-			return nil
+			return r.endPart(ctx, p, rows)
 		}
 		if err != nil {
 			return err
 		}
 		rec.end.Index, rec.end.Version = p.partIndex(), p.releaseVersion()
+		if rec.unended && p.endDoubt(ctx, rows+1, r.vouched) != "" {
+			rec.reason, rec.end = "cut off: the source ends within this line", r.at
+		}
+		r.at = rec.end
 		passed, err := r.isCommitted(p, rec)
 		if err != nil {
 			return err
@@ -78,18 +85,39 @@ func (r *reader) readPart(ctx context.Context, p part) error {
 	}
 }
 
-// addRecord adds a record to the current batch.
-func (r *reader) addRecord(ctx context.Context, p part, rec record, passed bool) error {
+// endPart puts the doubt about a part's end, if there is one, into the part's last batch.
+func (r *reader) endPart(ctx context.Context, p part, rows int64) error {
+	doubt := p.endDoubt(ctx, rows, r.vouched)
+	if doubt == "" || ctx.Err() != nil {
+		return ctx.Err()
+	}
+	b, err := r.openBatch(ctx, p)
+	if err == nil {
+		b.doubt, b.at = doubt, r.at
+	}
+	return err
+}
+
+// openBatch returns the current batch, a new one if there is none.
+func (r *reader) openBatch(ctx context.Context, p part) (*batch, error) {
 	if r.b == nil {
 		select {
 		case r.b = <-r.free:
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 		r.number++
 		r.b.reset(r.number, p.partName(), r.layout)
 	}
-	b := r.b
+	return r.b, nil
+}
+
+// addRecord adds a record to the current batch.
+func (r *reader) addRecord(ctx context.Context, p part, rec record, passed bool) error {
+	b, err := r.openBatch(ctx, p)
+	if err != nil {
+		return err
+	}
 	b.raw = append(b.raw, rec.raw...)
 	b.records = append(b.records, rawRecord{end: len(b.raw), line: rec.line, reason: rec.reason, committed: passed})
 	b.at = rec.end

@@ -31,7 +31,7 @@ func (c *Counts) add(o Counts) {
 type Run struct {
 	ID         int64      `json:"run_id"`
 	Source     string     `json:"source"`
-	State      string     `json:"state"` // running, interrupted, done, failed or aborted
+	State      string     `json:"state"` // running, interrupted, done, incomplete, failed or aborted
 	StartedAt  time.Time  `json:"started_at"`
 	UpdatedAt  time.Time  `json:"updated_at"`
 	FinishedAt *time.Time `json:"finished_at"`
@@ -55,6 +55,7 @@ type Detail struct {
 	Missing  []string          `json:"missing,omitempty"`  // columns that only the table has; they keep their values
 	Versions map[string]string `json:"versions,omitempty"` // releases of the datasets read
 	Notes    []string          `json:"notes,omitempty"`    // findings that an operator should check
+	Doubts   []string          `json:"doubts,omitempty"`   // why the source may have ended early; the run is incomplete
 	Seconds  float64           `json:"seconds,omitempty"`  // time spent on the run, by all calls
 }
 

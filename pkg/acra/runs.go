@@ -19,9 +19,10 @@ const (
 	StateRunning     = "running"
 	StateInterrupted = "interrupted" // unfinished, and no process works on it; Resume continues it. Never stored
 	StateDone        = "done"
-	StateFailed      = "failed"  // stopped; Resume continues it
-	StateAborted     = "aborted" // rejected: too many rejects or too few rows; nothing of it was published
-	stateDry         = "dry run" // read to the end, nothing written
+	StateIncomplete  = "incomplete" // read and published, but not proven to be whole: nothing is marked absent
+	StateFailed      = "failed"     // stopped; Resume continues it
+	StateAborted     = "aborted"    // rejected: too many rejects or too few rows; nothing of it was published
+	stateDry         = "dry run"    // read to the end, nothing written
 )
 
 const runColumns = `run_id, source, state, started_at, updated_at, finished_at, checkpoint, rows_read, inserted,

@@ -54,6 +54,9 @@ type part interface {
 	setWidth(fields int)                        // sets the number of fields of a complete record
 	readRecord(context.Context) (record, error) // errEnd after the last
 	releaseVersion() string
+	// endDoubt is called after the last of rows records. It says why the part may have ended early, "" when it is
+	// whole. vouched reports that the operator says that the source is whole.
+	endDoubt(ctx context.Context, rows int64, vouched bool) string
 	// rereadsCommitted reports that the part is read from its start although the run resumes inside it. The decoder
 	// then skips the committed rows.
 	rereadsCommitted() bool
@@ -62,10 +65,12 @@ type part interface {
 
 // sourceFacts describes an open source.
 type sourceFacts struct {
-	complete bool              // the whole register is being read, so a UEN that is not found is not in it
-	filtered bool              // the source itself leaves out other statuses
-	versions map[string]string // by part: the publisher's name for its release
-	batch    int               // preferred number of rows per commit; 0 means the default
+	complete bool // the whole register is being read, so a UEN that is not found is not in it
+	filtered bool // the source itself leaves out other statuses
+	// uncounted: the source tells no number of rows. Only the operator can say that it is the whole register.
+	uncounted bool
+	versions  map[string]string // by part: the publisher's name for its release
+	batch     int               // preferred number of rows per commit; 0 means the default
 }
 
 // Choice is a source as a command line or a configuration names it.

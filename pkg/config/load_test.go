@@ -79,7 +79,7 @@ func TestVariablesInUseKeepWorking(t *testing.T) {
 		Mode: "database", Protocol: "auto", DatabasePrefix: "leadctl", LeadType: "opportunity", PushLimit: 500,
 	}, cfg.Odoo)
 	require.Equal(t, config.ACRA{
-		APIURL: "https://example.org/search", ResourceIDs: []string{"d_1"}, PageSize: 100, Interval: 24 * time.Hour,
+		APIURL: "https://example.org/search", ResourceIDs: []string{"d_1"}, PageSize: 100, MaxShrink: 5, Interval: 24 * time.Hour,
 		DisableScheduler: true, DisableStartupIngest: true,
 	}, cfg.ACRA)
 	require.Equal(t, []any{"at", "rt", false}, []any{cfg.API.AccessCookie, cfg.API.RefreshCookie, cfg.API.CookieSecure})

@@ -45,7 +45,7 @@ func RefreshCompanies(ctx context.Context, tx postgres.SystemTx) (CompaniesRepor
 // indexes.
 func refreshStaleCompanies(ctx context.Context, tx postgres.SystemTx) (CompaniesReport, error) {
 	var stale bool
-	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM public.acra_runs WHERE state = 'done'
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM public.acra_runs WHERE state IN ('done', 'incomplete')
 		AND inserted + updated + absent > 0
 			AND finished_at >= coalesce((SELECT max(updated_at) FROM public.companies), '-infinity'))
 		OR NOT EXISTS (SELECT FROM public.companies) AND EXISTS (SELECT

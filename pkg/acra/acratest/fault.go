@@ -70,6 +70,44 @@ func Damaged(share float64) Fault {
 	}
 }
 
+// Delivery is how an answer tells its end.
+type Delivery string
+
+// The deliveries.
+const (
+	ByLength Delivery = "Content-Length"
+	ByChunks Delivery = "last chunk"
+	ByClose  Delivery = "end of the connection" // without Content-Length
+)
+
+// EndsEarly sends what cut leaves of the answer, as if it were complete.
+func EndsEarly(how Delivery, cut func([]byte) []byte) Fault {
+	return func(w http.ResponseWriter, r *http.Request, answer http.HandlerFunc) {
+		rec := httptest.NewRecorder()
+		answer(rec, r)
+		body := cut(rec.Body.Bytes())
+		w.Header().Set("Content-Type", rec.Header().Get("Content-Type"))
+		w.Header().Set("ETag", rec.Header().Get("ETag"))
+		switch how {
+		case ByLength:
+			w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		case ByChunks:
+			_ = http.NewResponseController(w).Flush()
+		case ByClose:
+			conn, out, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				panic(err)
+			}
+			defer conn.Close()
+			_, _ = out.WriteString("HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nConnection: close\r\n\r\n")
+			_, _ = out.Write(body)
+			_ = out.Flush()
+			return
+		}
+		_, _ = w.Write(body)
+	}
+}
+
 // Without removes a column from every row of a page.
 func Without(column string) Fault {
 	return editPage(func(p *page, _ []map[string]any) {

@@ -47,8 +47,9 @@ type Dataset struct {
 type Site struct {
 	URL      string
 	Datasets []Dataset
-	MaxPage  int // larger pages are rejected with 413; 0 means 5000
-	Pending  int // number of polls per dataset that answer "not ready"
+	MaxPage  int  // larger pages are rejected with 413; 0 means 5000
+	Pending  int  // number of polls per dataset that answer "not ready"
+	Sizes    bool // the metadata tell the size of each dataset
 
 	mu       sync.Mutex
 	script   map[Call][]Fault
@@ -241,8 +242,12 @@ func (s *Site) serveMetadata(w http.ResponseWriter, _ *http.Request) {
 	latest := ""
 	for _, d := range s.Datasets {
 		ids = append(ids, d.ID)
-		list = append(list, map[string]any{"datasetId": d.ID, "lastUpdatedAt": d.Updated,
-			"name": fmt.Sprintf("ACRA Information on Corporate Entities ('%s')", d.Letter)})
+		one := map[string]any{"datasetId": d.ID, "lastUpdatedAt": d.Updated,
+			"name": fmt.Sprintf("ACRA Information on Corporate Entities ('%s')", d.Letter)}
+		if s.Sizes {
+			one["datasetSize"] = len(d.CSV)
+		}
+		list = append(list, one)
 		latest = max(latest, d.Updated)
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"code": 0, "data": map[string]any{
