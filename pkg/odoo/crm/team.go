@@ -107,6 +107,13 @@ func EnsureSource(ctx context.Context, s *odoo.Session) error {
 		[][]string{{ownModule + "." + sourceMark, "leadctl"}})
 }
 
+// FindShared returns, by model, the records that the pushed leads of all companies of a database refer to.
+func FindShared(ctx context.Context, s *odoo.Session) (map[string]int64, error) {
+	source, tag := ownModule+"."+sourceMark, ownModule+"."+withdrawnMark
+	found, err := s.ResolveXMLIDs(ctx, []string{source, tag})
+	return map[string]int64{"utm.source": found[source], "crm.tag": found[tag]}, err
+}
+
 // FindSource returns the source of pushed leads; 0 if EnsureSource has not run.
 func FindSource(ctx context.Context, s *odoo.Session) (int64, error) {
 	id := ownModule + "." + sourceMark

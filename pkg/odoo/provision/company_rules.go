@@ -48,6 +48,11 @@ func companyRules() []recordRule {
 		{model: "calendar.event", domain: madeByCompany},
 		{model: "crm.stage", domain: noRecords, changes: true},
 		{model: "crm.team", domain: ownCompany, changes: true},
+		{model: "crm.tag", domain: madeByCompany, changes: true},
+		{model: "utm.campaign", domain: madeByCompany, changes: true},
+		{model: "utm.source", domain: madeByCompany, changes: true},
+		{model: "utm.medium", domain: madeByCompany, changes: true},
+		{model: "res.partner.category", domain: madeByCompany, changes: true},
 	}
 }
 
@@ -78,14 +83,14 @@ func ensureRules(ctx context.Context, s *odoo.Session) error {
 	if err != nil {
 		return err
 	}
-	source, err := crm.FindSource(ctx, s)
+	shared, err := crm.FindShared(ctx, s)
 	if err != nil {
 		return err
 	}
 	var rows [][]string
 	for _, r := range all {
-		if r.model == "utm.source" { // every tenant's pushed leads name this one
-			r.domain = fmt.Sprintf(`['|',('id','=',%d),%s`, source, r.domain[1:])
+		if id := shared[r.model]; id != 0 && !r.changes { // every tenant's pushed leads name this one
+			r.domain = fmt.Sprintf(`['|',('id','=',%d),%s`, id, r.domain[1:])
 		}
 		if models[r.model] == 0 {
 			return fault.New(fault.Operator, "Odoo model %s in %s: missing", r.model,
