@@ -26,13 +26,13 @@ import (
 
 // cuts are the places where a source of a few hundred rows may end early.
 func cuts() map[string]func([]byte) []byte {
+	lastRow := func(text []byte) int { return 1 + bytes.LastIndexByte(text[:len(text)*99/100], '\n') }
 	return map[string]func([]byte) []byte{
-		"at a row":          func(text []byte) []byte { return text[:1+bytes.LastIndexByte(text[:len(text)*99/100], '\n')] },
-		"in a row":          func(text []byte) []byte { return text[:40+bytes.LastIndexByte(text[:len(text)*99/100], '\n')] },
+		"at a row":          func(text []byte) []byte { return text[:lastRow(text)] },
+		"in a row":          func(text []byte) []byte { return text[:39+lastRow(text)] },
 		"in the last field": func(text []byte) []byte { return text[:len(text)-2] },
 		"in a quote": func(text []byte) []byte { // a comma in a name makes the field quoted
-			return append(text[:1+bytes.LastIndexByte(text[:len(text)*99/100], '\n')],
-				"53000001E,ACRA,\"GOOD, BETTER\n"...)
+			return append(text[:lastRow(text)], "53000001E,ACRA,\"GOOD, BETTER\n"...)
 		},
 	}
 }
@@ -252,8 +252,8 @@ func TestScheduledRunThatEndsEarly(t *testing.T) {
 	w := &acra.Worker{DB: db.App, Source: func() (acra.Source, error) { return acra.Bulk(site.Service(), nil), nil },
 		After: func(context.Context, acra.Report) error { refreshed++; return nil }, Log: slog.New(slog.DiscardHandler)}
 	for attempt := 1; attempt <= 3; attempt++ {
-		err := w.Work(t.Context(), &river.Job[acra.JobArgs]{JobRow: &rivertype.JobRow{Attempt: attempt, MaxAttempts: 20},
-			Args: acra.JobArgs{Due: time.Now()}})
+		row := &rivertype.JobRow{Attempt: attempt, MaxAttempts: 20}
+		err := w.Work(t.Context(), &river.Job[acra.JobArgs]{JobRow: row, Args: acra.JobArgs{Due: time.Now()}})
 		var cancelled *river.JobCancelError
 		require.Equal(t, attempt == 3, errors.As(err, &cancelled), "%v", err)
 	}

@@ -27,13 +27,13 @@ type Options struct {
 	// Force continues where a run would stop as a precaution: the source's release is loaded already, or the source has
 	// lost more rows than MaxShrink allows.
 	Force bool
-	// Complete is the operator's word that a file holds the whole register, and that a download without a number of rows
-	// is whole. Then companies that are not in it are marked absent.
+	// Complete is the operator's word that a file holds the whole register, and that a download without a number of
+	// rows is whole. Then companies that are not in it are marked absent.
 	Complete bool
 	// ExpectRows is the number of rows of the source, which proves that a file is the whole register. 0 means unknown.
 	ExpectRows int64
-	// MaxShrink is the share of rows by which a complete source may be smaller than the last one. Below that, the run is
-	// incomplete. 0 means DefaultMaxShrink.
+	// MaxShrink is the share of rows by which a complete source may be smaller than the last one. Below that, the run
+	// is incomplete. 0 means DefaultMaxShrink.
 	MaxShrink  float64
 	MaxRejects float64 // share of rejected rows above which the run aborts; 0 means DefaultRejects, negative means none
 	BatchRows  int     // rows per transaction; 0 means 15,000

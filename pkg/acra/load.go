@@ -125,7 +125,8 @@ func (in *ingestion) tryCommitBatch(ctx context.Context, b *batch) error {
 
 // mustSave reports whether a batch must be saved now.
 func (in *ingestion) mustSave(b *batch, v verdict) bool {
-	return !in.opts.DryRun && (len(v.inserts)+len(v.updates)+len(b.rejects)+len(b.doubt) > 0 || time.Since(in.savedAt) > saveEvery)
+	return !in.opts.DryRun && (len(v.inserts)+len(v.updates)+len(b.rejects) > 0 || b.doubt != "" ||
+		time.Since(in.savedAt) > saveEvery)
 }
 
 // saveEvery bounds how long batches without writes may leave the checkpoint unsaved. After a crash they are read again,

@@ -87,7 +87,8 @@ func (in *ingestion) finishRun(ctx context.Context) error {
 }
 
 func (in *ingestion) publishRun(ctx context.Context, tx postgres.SystemTx, r *Run, complete, filtered bool) error {
-	if done, _, err := readRun(ctx, tx, `WHERE run_id = $1 AND state IN ('done', 'incomplete')`, r.ID); err != nil || done != nil {
+	done, _, err := readRun(ctx, tx, `WHERE run_id = $1 AND state IN ('done', 'incomplete')`, r.ID)
+	if err != nil || done != nil {
 		if done != nil {
 			*r = *done // an earlier try succeeded and its answer was lost
 		}
