@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -39,11 +40,23 @@ func newICPList(a *app) *cobra.Command {
 				return err
 			}
 			err := a.readTenant(cmd.Context(), ref, "icp.list", list)
+			a.printWarnings(unreadableRules(rules))
 			return errors.Join(err, a.printResultUnless(err, rules))
 		},
 	}
 	tenantFlag(cmd, &ref)
 	return a.addOutputFlag(cmd)
+}
+
+// unreadableRules returns a warning for each rule that cannot be read.
+func unreadableRules(rules []leads.Rule) (warnings []string) {
+	for _, r := range rules {
+		if r.Unreadable != "" {
+			warnings = append(warnings,
+				fmt.Sprintf("rule %q cannot be read and picks no company: %s", r.Name, r.Unreadable))
+		}
+	}
+	return warnings
 }
 
 func newICPShow(a *app) *cobra.Command {
@@ -60,6 +73,7 @@ func newICPShow(a *app) *cobra.Command {
 				return err
 			}
 			err := a.readTenant(cmd.Context(), ref, "icp.show", show)
+			a.printWarnings(unreadableRules([]leads.Rule{rule}))
 			return errors.Join(err, a.printResultUnless(err, rule))
 		},
 	}

@@ -17,6 +17,8 @@ type ruleBody struct {
 	Name      string                     `json:"name"`
 	Payload   map[string]json.RawMessage `json:"payload"`
 	CreatedAt time.Time                  `json:"created_at"`
+	// A payload of another service need not be an object; here it is an empty one then.
+	Unreadable string `json:"unreadable,omitempty" doc:"Why the payload cannot be read. Such a rule picks no company"`
 }
 
 type rulesOut struct{ Body []ruleBody }
@@ -33,8 +35,9 @@ func (s *Server) getRules(ctx context.Context, _ *empty) (*rulesOut, error) {
 	}
 	out := &rulesOut{Body: make([]ruleBody, len(rules))}
 	for i, r := range rules {
-		out.Body[i] = ruleBody{RuleID: r.RuleID, Tenant: r.TenantID, Name: r.Name, CreatedAt: r.CreatedAt}
-		if err := json.Unmarshal(r.Payload, &out.Body[i].Payload); err != nil {
+		out.Body[i] = ruleBody{RuleID: r.RuleID, Tenant: r.TenantID, Name: r.Name, CreatedAt: r.CreatedAt,
+			Unreadable: r.Unreadable, Payload: map[string]json.RawMessage{}}
+		if err := json.Unmarshal(r.Payload, &out.Body[i].Payload); err != nil && r.Unreadable == "" {
 			return nil, err
 		}
 	}

@@ -133,7 +133,8 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[JobArgs]) error {
 	}
 	w.Log.InfoContext(ctx, "leads scored", "run_id", report.RunID, "full", report.Full, "candidates", report.Candidates,
 		"added", report.Added,
-		"changed", report.Changed, "removed", report.Removed, "attempt", job.Attempt)
+		"changed", report.Changed, "removed", report.Removed, "unreadable_rules", report.Skipped,
+		"attempt", job.Attempt)
 	return nil
 }
 

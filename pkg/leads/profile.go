@@ -73,11 +73,16 @@ func ParseProfile(payload []byte) (Profile, error) {
 	if len(payload) > maxPayload {
 		return p, fault.New(fault.Invalid, "payload: %d bytes; at most %d are allowed", len(payload), maxPayload)
 	}
-	if jsontext.Value(payload).Kind() != '{' {
-		return p, fault.New(fault.Invalid, "payload: must be a JSON object")
+	if kind := jsontext.Value(payload).Kind(); kind != '{' {
+		return p, fault.New(fault.Invalid, "payload: must be a JSON object, got %s", kindName(kind))
 	}
 	if err := json.Unmarshal(payload, &p); err != nil {
 		return p, payloadFault(err)
+	}
+	if len(p.Unknown) > 0 && reflect.DeepEqual(p, Profile{Unknown: p.Unknown}) {
+		// Without a condition it would match every company, which its author did not mean.
+		return p, fault.New(fault.Invalid, "payload: no known member, only %s",
+			strings.Join(slices.Sorted(maps.Keys(p.Unknown)), ", "))
 	}
 	return p, p.checkProfile()
 }
@@ -125,6 +130,12 @@ func kindName(k jsontext.Kind) string {
 		return "a string"
 	case '0':
 		return "a number"
+	case 'n':
+		return "null"
+	case 't', 'f':
+		return "a boolean"
+	case 0:
+		return "text that is not JSON"
 	default:
 		return k.String()
 	}

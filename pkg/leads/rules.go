@@ -38,13 +38,25 @@ type Rule struct {
 	RuleID    int32           `json:"rule_id" yaml:"rule_id" db:"rule_id"`
 	TenantID  TenantID        `json:"tenant_id" yaml:"tenant_id" db:"tenant_id"`
 	Name      string          `json:"name" yaml:"name" db:"name"`
-	Payload   json.RawMessage `json:"payload" yaml:"payload" db:"payload"` // always an object
+	Payload   json.RawMessage `json:"payload" yaml:"payload" db:"payload"` // an object unless another service wrote it
 	CreatedAt time.Time       `json:"created_at" yaml:"created_at" db:"created_at"`
+	// why the payload cannot be read; such a rule picks no company. "" when it can
+	Unreadable string `json:"unreadable,omitempty" yaml:"unreadable,omitempty" db:"-"`
 }
 
-// A payload that another service left as something else than an object reads as an empty one.
-const ruleColumns = `rule_id, tenant_id, name,
-	CASE jsonb_typeof(payload) WHEN 'object' THEN payload ELSE '{}' END AS payload, created_at`
+const ruleColumns = `rule_id, tenant_id, name, payload, created_at`
+
+// scanRule reads a row of ruleColumns and checks the payload.
+func scanRule(row pgx.CollectableRow) (Rule, error) {
+	r, err := pgx.RowToStructByName[Rule](row)
+	if err != nil {
+		return r, err
+	}
+	if _, wrong := ParseProfile(r.Payload); wrong != nil {
+		r.Unreadable = fault.Text(wrong)
+	}
+	return r, nil
+}
 
 // ListRules returns the tenant's rules, newest first.
 func ListRules(ctx context.Context, tx postgres.TenantTx) ([]Rule, error) {
@@ -52,7 +64,7 @@ func ListRules(ctx context.Context, tx postgres.TenantTx) ([]Rule, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[Rule])
+	return pgx.CollectRows(rows, scanRule)
 }
 
 // ShowRule returns the rule with that name. Fault: NotFound.
@@ -61,7 +73,7 @@ func ShowRule(ctx context.Context, tx postgres.TenantTx, name string) (Rule, err
 	if err != nil {
 		return Rule{}, err
 	}
-	r, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Rule])
+	r, err := pgx.CollectExactlyOneRow(rows, scanRule)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Rule{}, fault.New(fault.NotFound, "rule %q: tenant %s has no rule with this name", name, tx.Tenant()).
 			WithHint("`leadctl icp list --tenant %s` shows all", tx.Tenant())

@@ -40,7 +40,7 @@ type ScoreOptions struct {
 type ScoreReport struct {
 	RunID int32 `json:"run_id" yaml:"run_id" db:"-"`
 	Rules int   `json:"rules" yaml:"rules" db:"-"`
-	// rules that cannot be read, with the reason
+	// rules that cannot be read and pick no company, with the reason
 	Skipped    []string `json:"skipped,omitempty" yaml:"skipped,omitempty" db:"-"`
 	Full       bool     `json:"full" yaml:"full" db:"-"`
 	Version    string   `json:"version" yaml:"version" db:"-"`

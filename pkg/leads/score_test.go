@@ -3,7 +3,9 @@ package leads_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -161,21 +163,47 @@ func TestOtherWritersAreLeftAlone(t *testing.T) {
 	require.Len(t, w.rows(`SELECT FROM lead_scores`), 2)
 }
 
-func TestRuleOfAnotherShapeIsSkippedAndNamed(t *testing.T) {
+// D-073: a rule that cannot be read picks no company, and the run and the list say so. One wrong member is enough.
+func TestUnreadableRulePicksNobody(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.register()
-	w.exec(`INSERT INTO icp_rules (tenant_id, rule_id, name, payload)
-		VALUES (1, 5, 'Old', '{"industries": "software"}'), (1, 6, 'List', '[1]')`)
-	w.rule(1, "Food", `{"industries":["restaurants"]}`)
+	reasons := map[string]string{
+		`"{\"industries\": [\"software\"]}"`: "payload: must be a JSON object, got a string",
+		`[{"industries": ["software"]}]`:     "payload: must be a JSON object, got a list",
+		`null`:                               "payload: must be a JSON object, got null",
+		`7`:                                  "payload: must be a JSON object, got a number",
+		`{"industries": "software"}`:         "payload.industries: want a list of strings, got a string",
+		`{"keywords": ["cloud"], "incorporation_year": {"min": "2010"}}`: "payload.incorporation_year.min: " +
+			"want an integer, got a string",
+		`{"industry": ["software"]}`: "payload: no known member, only industry",
+	}
+	id := 0
+	for payload := range reasons {
+		id++
+		w.exec(`INSERT INTO icp_rules (tenant_id, rule_id, name, payload) VALUES (1, $1, $2, $3::jsonb)`,
+			id, fmt.Sprint("R", id), payload)
+	}
 	report := w.score(1, leads.ScoreOptions{})
-	require.Equal(t, []string{`rule "Old": payload.industries: want a list of strings, got a string`}, report.Skipped)
-	require.Equal(t, 2, report.Rules, "a payload that is no object reads as an empty profile")
+	require.Zero(t, report.Candidates)
+	require.Zero(t, report.Rules)
+	require.Len(t, report.Skipped, len(reasons))
+	require.Empty(t, w.rows(`SELECT FROM lead_scores`))
+	require.Len(t, w.rows(`SELECT jsonb_array_elements_text(counts->'skipped') FROM enrichment_runs`), len(reasons),
+		"the run's result names them")
+	w.rule(1, "Food", `{"industries":["restaurants"]}`)
+	require.EqualValues(t, 1, w.score(1, leads.ScoreOptions{}).Candidates, "other rules are unaffected")
 	w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
 		rules, err := leads.ListRules(ctx, tx)
 		require.NoError(t, err)
-		require.Equal(t, "Food", rules[0].Name)
-		require.Equal(t, int32(7), rules[0].RuleID)
+		for _, r := range rules {
+			if r.Name == "Food" {
+				require.Empty(t, r.Unreadable)
+				continue
+			}
+			require.Contains(t, slices.Collect(maps.Values(reasons)), r.Unreadable, "%s", r.Payload)
+			require.Contains(t, report.Skipped, fmt.Sprintf("rule %q: %s", r.Name, r.Unreadable))
+		}
 	})
 }
 
