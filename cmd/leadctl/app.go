@@ -26,6 +26,7 @@ type app struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	style          style // of stderr
+	terminal       bool  // stderr is a terminal
 
 	// Dependencies. Each may use the ones above it. A new one needs a field here and a line in newApp.
 	config func(context.Context) (config.Config, error)
@@ -41,11 +42,13 @@ type app struct {
 	started    bool           // the command's RunE has begun
 	daemon     bool           // the log is the command's output, so level info is kept
 
+	endLog  func() // writes the rest of the log
 	closers []func() error
 }
 
 func newApp(stdin io.Reader, stdout, stderr io.Writer) *app {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, style: newStyle(stderr), format: formatTable}
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, style: newStyle(stderr), format: formatTable,
+		terminal: isTerminal(stderr), endLog: func() {}}
 	a.config = openOnce(a.loadConfig)
 	a.log = openOnce(a.openLog)
 	a.db = openOnce(a.openDB)

@@ -42,7 +42,7 @@ func (a *app) openLog(ctx context.Context) (*slog.Logger, error) {
 		return nil, err
 	}
 	format := cfg.Log.Format
-	if format == "auto" && isTerminal(a.stderr) {
+	if format == "auto" && a.terminal {
 		format = logging.Text
 	}
 	level := cfg.Log.Level

@@ -7,16 +7,12 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/leadctl/leadctl/pkg/pgtest"
-	"github.com/leadctl/leadctl/pkg/secret"
 )
 
 // TestCasesOfScarceFiles (D-057): with more connections than the process may have open files, the daemon keeps running,
@@ -64,26 +60,10 @@ func TestCasesOfScarceFiles(t *testing.T) {
 // output.
 func serveWith64Files(t *testing.T) (base string, running *exec.Cmd, log *bytes.Buffer) {
 	t.Helper()
-	db := pgtest.New(t)
-	keyset, err := secret.Generate()
-	require.NoError(t, err)
-	provider := startIDP(t, t.TempDir())
-	base, metrics := freeAddress(t), freeAddress(t)
-	running = exec.CommandContext(t.Context(), "sh", "-c", "ulimit -n 64; exec leadctl serve")
-	running.Dir, log = t.TempDir(), &bytes.Buffer{}
+	log = &bytes.Buffer{}
+	in := newInstallation(t)
+	base, running = in.command(t, "ulimit -n 64; exec leadctl serve", "LEADCTL_API_SETTLE=0")
 	running.Stdout, running.Stderr = log, log
-	running.Env = []string{
-		"PATH=" + os.Getenv("PATH"),
-		"HOME=" + running.Dir,
-		"LEADCTL_ENV=development",
-		"POSTGRES_DSN=" + db.LoginDSN,
-		"LEADCTL_KEYSET=" + string(keyset),
-		"NEXIUS_ISSUER=" + provider,
-		"NEXIUS_CLIENT_ID=cli",
-		"LEADCTL_API_LISTEN=" + base,
-		"LEADCTL_API_METRICS_LISTEN=" + metrics,
-		"DISABLE_SCHEDULER=1",
-	}
 	require.NoError(t, running.Start())
 	return base, running, log
 }

@@ -39,6 +39,7 @@ func (a *app) executeCommand(ctx context.Context, root *cobra.Command) int {
 		err = fault.New(fault.Interrupted, "interrupted: %w", err)
 	}
 	a.reportError(err)
+	a.endLog()
 	return fault.ExitCode(err)
 }
 

@@ -59,14 +59,15 @@ type Database struct {
 
 // API holds the settings of the server of API and console.
 type API struct {
-	Listen         string   `key:"listen" flag:"listen" default:"127.0.0.1:2024" check:"address"`
-	MetricsListen  string   `key:"metrics_listen" flag:"metrics-listen" default:"127.0.0.1:9124" check:"address"`
-	PublicURL      string   `key:"public_url" check:"url"`
-	CORSOrigins    []string `key:"cors_origins" env:"EXTRA_CORS_ORIGINS" check:"origins"`
-	TrustedProxies []string `key:"trusted_proxies" check:"networks"`
-	AccessCookie   string   `key:"access_cookie" env:"ACCESS_COOKIE_NAME" default:"nx_access" check:"cookie"`
-	RefreshCookie  string   `key:"refresh_cookie" env:"REFRESH_COOKIE_NAME" default:"nx_refresh" check:"cookie"`
-	CookieSecure   bool     `key:"cookie_secure" env:"COOKIE_SECURE" default:"true"`
+	Listen         string        `key:"listen" flag:"listen" default:"127.0.0.1:2024" check:"address"`
+	MetricsListen  string        `key:"metrics_listen" flag:"metrics-listen" default:"127.0.0.1:9124" check:"address"`
+	Settle         time.Duration `key:"settle" default:"5" check:"natural"`
+	PublicURL      string        `key:"public_url" check:"url"`
+	CORSOrigins    []string      `key:"cors_origins" env:"EXTRA_CORS_ORIGINS" check:"origins"`
+	TrustedProxies []string      `key:"trusted_proxies" check:"networks"`
+	AccessCookie   string        `key:"access_cookie" env:"ACCESS_COOKIE_NAME" default:"nx_access" check:"cookie"`
+	RefreshCookie  string        `key:"refresh_cookie" env:"REFRESH_COOKIE_NAME" default:"nx_refresh" check:"cookie"`
+	CookieSecure   bool          `key:"cookie_secure" env:"COOKIE_SECURE" default:"true"`
 }
 
 // SSO holds the settings of the identity provider (OIDC).

@@ -15,6 +15,8 @@ var docs = map[string]string{
 
 	"api.listen":         "host:port of API and console.",
 	"api.metrics_listen": "host:port of the Prometheus metrics. It must not be reachable from public networks.",
+	"api.settle": "How long a process that is told to stop still answers new requests after `/readyz` has begun to " +
+		"fail: seconds, or a duration such as 10s. It must be longer than the load balancer takes to notice.",
 	"api.public_url": "URL of the API as browsers see it; redirect URIs are built from it. The default is " +
 		"http:// and the listen address.",
 	"api.cors_origins": "Browser origins that may send requests with credentials, exactly as browsers send " +

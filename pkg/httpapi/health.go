@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/leadctl/leadctl/pkg/fault"
@@ -50,9 +51,27 @@ func (s *Server) getHealth(ctx context.Context, _ *empty) (*healthOut, error) {
 	return out, nil
 }
 
+type readyOut struct {
+	Body struct {
+		OK      bool   `json:"ok"`
+		LogLost uint64 `json:"log_lines_lost,omitempty" doc:"Log lines lost so far; only while lines are being lost"`
+	}
+}
+
+// endConnections makes each answer of a draining process the last one of its connection.
+func (s *Server) endConnections(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // getReady reports whether a load balancer should send requests to this process. The reason is in the log only, because
-// the route is open.
-func (s *Server) getReady(ctx context.Context, _ *empty) (*okOut, error) {
+// the route is open. Lost log lines do not make the process unready: all replicas may share the log's reader, and then
+// none would serve.
+func (s *Server) getReady(ctx context.Context, _ *empty) (*readyOut, error) {
 	if s.draining.Load() {
 		return nil, fault.New(fault.Unavailable, "shutting down")
 	}
@@ -61,7 +80,12 @@ func (s *Server) getReady(ctx context.Context, _ *empty) (*okOut, error) {
 			return nil, fault.New(fault.Unavailable, "not ready").Because(err)
 		}
 	}
-	return newOK(), nil
+	out := &readyOut{}
+	out.Body.OK = true
+	if s.logLost != nil {
+		out.Body.LogLost = s.logLost()
+	}
+	return out, nil
 }
 
 type infoOut struct {

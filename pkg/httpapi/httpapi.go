@@ -52,6 +52,7 @@ type Server struct {
 	runs       *web.Pace                   // requests that start a run, by tenant
 	health     func(context.Context) error // nil error: the process is ready
 	register   func(context.Context) acra.Age
+	logLost    func() uint64
 	log        *slog.Logger
 	now        func() time.Time
 	draining   atomic.Bool
@@ -73,6 +74,7 @@ type Deps struct {
 	OdooTokens *sso.Verifier // verifies tokens of Odoo users; nil: single sign-on to Odoo is off
 	Health     func(context.Context) error
 	Register   func(context.Context) acra.Age // age of the register; nil: /health does not show it
+	LogLost    func() uint64                  // log lines lost, 0 if none are being lost; nil: not shown
 	Log        *slog.Logger
 }
 
@@ -81,7 +83,7 @@ func New(cfg Config, d Deps) *Server {
 	s := &Server{
 		cfg: cfg, door: d.Door, db: d.DB, jobs: d.Jobs, onboarding: d.Onboarding, sessions: d.Sessions,
 		workspaces: d.Workspaces,
-		odooTokens: d.OdooTokens, health: d.Health, register: d.Register, log: d.Log, now: time.Now,
+		odooTokens: d.OdooTokens, health: d.Health, register: d.Register, logLost: d.LogLost, log: d.Log, now: time.Now,
 		exports: newExportSlots(d.DB.Stat().MaxConns()), streams: newStreams(cfg.Streams, cfg.UserStreams),
 		refusals: web.NewPace(20, 20), runs: web.NewPace(1, 60),
 	}
@@ -91,7 +93,8 @@ func New(cfg Config, d Deps) *Server {
 	return s
 }
 
-// Drain makes /readyz answer 503, so that a load balancer stops sending requests before the listener closes.
+// Drain makes /readyz answer 503, so that a load balancer stops sending requests before the listener closes. From now
+// on each answer ends its connection. Idle connections stay open, because a client may be sending on one.
 func (s *Server) Drain() { s.draining.Store(true) }
 
 // Mount adds the console's pages by mux pattern, and the page that shows a problem. Call it before Handler.
@@ -125,7 +128,7 @@ func (s *Server) handlerOf(routes []Route) http.Handler {
 			page.ServeHTTP(w, r)
 		}))
 	}
-	return s.door.Wrap(mux, methods, s.show)
+	return s.endConnections(s.door.Wrap(mux, methods, s.show))
 }
 
 func (s *Server) openAPI() huma.Config {

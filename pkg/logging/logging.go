@@ -15,13 +15,20 @@ import (
 const Text = "text"
 
 // New returns a logger that writes records of level and above to w and adds the attributes that With put into their
-// context.
+// context. If w is a Queue, the log says where lines are missing.
 func New(w io.Writer, level slog.Level, format string) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: level}
-	if format == Text {
-		return slog.New(handler{slog.NewTextHandler(w, opts)})
+	log := slog.New(newHandler(w, &slog.HandlerOptions{Level: level}, format))
+	if q, ok := w.(*Queue); ok {
+		q.reportTo(func(n uint64) { log.Warn("log lines dropped: their reader did not read them", "lines", n) })
 	}
-	return slog.New(handler{slog.NewJSONHandler(w, opts)})
+	return log
+}
+
+func newHandler(w io.Writer, opts *slog.HandlerOptions, format string) handler {
+	if format == Text {
+		return handler{slog.NewTextHandler(w, opts)}
+	}
+	return handler{slog.NewJSONHandler(w, opts)}
 }
 
 // Discard returns a logger that writes nothing, for tests and for callers without a logger.

@@ -32,6 +32,18 @@ type health struct {
 	passed  time.Time // when the gate last found nothing
 }
 
+// logLost returns how many log lines are lost so far if lines are being lost now, else 0.
+func (d *daemon) logLost() uint64 {
+	if d.opts.LogSink == nil {
+		return 0
+	}
+	lines, now := d.opts.LogSink.Dropped()
+	if !now {
+		return 0
+	}
+	return lines
+}
+
 func (h *health) checkReady(ctx context.Context) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()

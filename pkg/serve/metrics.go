@@ -14,6 +14,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/config"
 	"github.com/leadctl/leadctl/pkg/jobs"
+	"github.com/leadctl/leadctl/pkg/logging"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/sso"
 )
@@ -39,6 +40,19 @@ func newRegistry(version string, db *postgres.DB, verifier *sso.Verifier, work *
 				return math.NaN()
 			}))
 	return r
+}
+
+// droppedLines counts the log lines that the reader of the log did not read.
+func droppedLines(sink *logging.Queue) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "leadctl_log_lines_dropped_total",
+		Help: "Log lines dropped because the reader of the log is too slow, gone, or has a full disk."},
+		func() float64 {
+			if sink == nil {
+				return 0
+			}
+			lines, _ := sink.Dropped()
+			return float64(lines)
+		})
 }
 
 // newDesc describes a metric that a collector computes at each scrape.

@@ -41,11 +41,12 @@ const (
 type Options struct {
 	Version string
 	Log     *slog.Logger
+	LogSink *logging.Queue               // what Log writes to, for /readyz and the metrics; nil: unknown
 	Listen  func() (net.Listener, error) // default: cfg.API.Listen over TCP
 	// default: cfg.API.MetricsListen over TCP; a nil listener serves no metrics
 	ListenMetrics func() (net.Listener, error)
 	Started       func(addr net.Addr) // called once, when requests are answered
-	// how long /readyz says no before the listener closes; lets a balancer notice
+	// how long requests are still answered after /readyz has begun to fail, until a balancer has noticed
 	Settle   time.Duration
 	Parallel int // jobs at a time
 	// Examine runs the checks of `leadctl doctor` for the console's operators; nil shows them no health.
@@ -166,7 +167,7 @@ func (d *daemon) serveUntilDone(ctx context.Context) error {
 	log := d.opts.Log
 	age := &registerAge{db: d.db}
 	registry := newRegistry(d.opts.Version, d.db, d.verifier, d.jobs)
-	registry.MustRegister(age)
+	registry.MustRegister(age, droppedLines(d.opts.LogSink))
 	handler := d.newHandler(registry, age)
 	if d.metrics != nil {
 		defer serveMetrics(d.metrics, registry, d.opts.times, log)()
@@ -207,14 +208,15 @@ func (d *daemon) newHandler(registry *prometheus.Registry, age *registerAge) *ht
 	}, httpapi.Deps{
 		Door: d.door, DB: d.db, Jobs: d.jobs, Onboarding: wire.Onboarding(cfg, d.db, d.jobs), Sessions: sessions,
 		Workspaces: d.workspaces, OdooTokens: d.odooTokens, Health: health.checkReady, Register: age.readAge,
-		Log: d.opts.Log,
+		LogLost: d.logLost, Log: d.opts.Log,
 	})
 }
 
-// shutDown ends the daemon. It stops claiming jobs and makes /readyz fail, then closes the listener, then waits for
-// requests and jobs that are running.
+// shutDown ends the daemon. It stops claiming jobs and makes /readyz fail; requests are still answered, and each answer
+// ends its connection, so that clients and balancers move to another replica before the listener closes. Then it waits
+// for requests and jobs that are running.
 func (d *daemon) shutDown(server *http.Server, api *httpapi.Server) error {
-	d.opts.Log.Info("stopping: /readyz now fails")
+	d.opts.Log.Info("stopping: /readyz now fails", "listening_for", d.opts.Settle)
 	api.Drain()
 	jobsEnded := make(chan error, 1)
 	go func() { jobsEnded <- d.stopJobs() }()
