@@ -143,9 +143,9 @@ func newMigrateForce(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "force VERSION",
 		Short: "Set the recorded schema version and clear the dirty flag",
-		Long: "Set the recorded schema version and clear the dirty flag. No migration runs. Use it after a\n" +
-			"migration was killed, when the database has the schema of that version; `leadctl migrate status`\n" +
-			"names the version.",
+		Long: "Set the recorded schema version and clear the dirty flag. No migration runs. After a killed\n" +
+			"migration run `leadctl migrate` instead; only a file that runs outside a transaction needs force,\n" +
+			"when the database has the schema of that version. `leadctl migrate status` names the version.",
 		Example: "  leadctl migrate force 2 --yes",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -48,6 +48,9 @@ func (a *app) migrateStatus(ctx context.Context) (rows []migrationRow, problem, 
 			}
 			rows = append(rows, row)
 		}
+		if st.Version > 0 && st.JobTables == schema.Pending {
+			rows = append(rows, migrationRow{Item: "job tables", State: st.JobTables})
+		}
 		if problem = st.Problem(); st.Version == 0 {
 			return nil // there are no roles and tables to check yet
 		}

@@ -19,7 +19,7 @@ import (
 const (
 	Applied = "applied"
 	Pending = "pending"
-	Dirty   = "dirty"   // started, but not finished: an operator must decide
+	Dirty   = "dirty"   // started, but not finished
 	Edited  = "edited"  // applied, but the file has changed since
 	Unknown = "unknown" // applied by a newer leadctl
 )
@@ -31,6 +31,10 @@ type Status struct {
 	Dirty      bool  `json:"dirty" yaml:"dirty"`         // the migration to Version was started, but not finished
 	Committed  uint  `json:"committed" yaml:"committed"` // the latest recorded migration: the real version if Dirty
 	Migrations []Row `json:"migrations" yaml:"migrations"`
+	// Applied, or Pending if River's tables are not those of this binary, as after a killed `leadctl migrate`
+	JobTables string `json:"job_tables" yaml:"job_tables"`
+
+	resumable bool // Dirty, and the recorded migrations are what is applied
 }
 
 // Row is the state of one migration, a line of `leadctl migrate status`.
@@ -61,7 +65,11 @@ func ReadStatus(ctx context.Context, q Querier, fsys fs.FS) (Status, error) {
 		return Status{}, err
 	}
 	st := Status{Version: version, Dirty: dirty, Latest: list[len(list)-1].Version}
+	if st.JobTables, err = readJobTables(ctx, q); err != nil {
+		return Status{}, err
+	}
 	st.Committed = latestVersion(ran)
+	st.resumable = st.Dirty && resumable(list, st.Version, st.Committed, len(ran))
 	for _, m := range list {
 		st.Migrations = append(st.Migrations, rowOf(m, st, ran))
 		delete(ran, m.Version)
@@ -71,6 +79,24 @@ func ReadStatus(ctx context.Context, q Querier, fsys fs.FS) (Status, error) {
 		st.Migrations = append(st.Migrations, Row{Version: v, Name: ran[v].name, State: Unknown, AppliedAt: &at})
 	}
 	return st, nil
+}
+
+// resumable reports whether the recorded migrations show what is applied although version is dirty. A file and its
+// record are one transaction, so after a killed process version is the recorded migration, the one after it (a file was
+// applied) or the one before it (a file was undone). A file outside a transaction may be partly applied.
+func resumable(list []Migration, version, committed uint, recorded int) bool {
+	if version > uint(len(list)) || committed > uint(len(list)) || uint(recorded) != committed {
+		return false
+	}
+	switch version {
+	case committed:
+		return true
+	case committed + 1:
+		return !list[version-1].noTransaction
+	case committed - 1:
+		return !list[committed-1].noTransaction
+	}
+	return false
 }
 
 func latestVersion(ran map[uint]appliedRow) (version uint) {
@@ -101,7 +127,10 @@ func rowOf(m Migration, st Status, ran map[uint]appliedRow) Row {
 // Problem returns nil if the database has exactly this binary's schema, else an Operator fault with a hint.
 func (st Status) Problem() error {
 	switch edited := st.namesInState(Edited); {
-	case st.Dirty:
+	case st.resumable:
+		return fault.New(fault.Operator, "schema version %d: dirty, because its migration is not finished", st.Version).
+			WithHint("run `leadctl migrate`; it continues after migration %d, the latest finished one", st.Committed)
+	case st.Dirty && st.Version <= st.Latest:
 		return fault.New(fault.Operator, "schema version %d: dirty, because its migration is not finished", st.Version).
 			WithHint("the latest recorded migration is %d; check that no `leadctl migrate` is running, "+
 				"then run `leadctl migrate force %[1]d` and `leadctl migrate`", st.Committed)
@@ -115,6 +144,8 @@ func (st Status) Problem() error {
 	case st.Version < st.Latest:
 		return fault.New(fault.Operator, "schema version %d: %d pending (latest is %d)",
 			st.Version, st.Latest-st.Version, st.Latest).WithHint("run `leadctl migrate`")
+	case st.JobTables == Pending:
+		return fault.New(fault.Operator, "job tables: not those of this leadctl").WithHint("run `leadctl migrate`")
 	}
 	return nil
 }

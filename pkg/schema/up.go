@@ -48,27 +48,27 @@ type Result struct {
 
 // Up migrates the database at dsn to the latest schema: first the roles, then each pending file in its own
 // transaction, then River's tables. Several processes can run it at once: one migrates, the others wait and then find
-// nothing pending.
+// nothing pending. If an earlier call was killed, Up continues where it stopped.
 //
 // A migration waits at most one second for a lock on a table and then tries again, so that other services do not queue
-// behind it for longer. Faults: Operator if the database is dirty, has an edited migration, is newer than this binary
-// or cannot be adopted; Unavailable if a lock is not free within opts.LockTimeout.
+// behind it for longer. Faults: Operator if a file outside a transaction was left unfinished, a migration was
+// edited, or the database is newer than this binary or cannot be adopted; Unavailable if a lock is not free within
+// opts.LockTimeout.
 func Up(ctx context.Context, dsn string, opts Options) (Result, error) {
 	var res Result
 	err := withLock(ctx, dsn, opts, func(conn *pgx.Conn, list []Migration) error {
-		st, err := ReadStatus(ctx, conn, opts.FS)
+		runner := migrationRunner{dsn: dsn, fsys: opts.FS, list: list}
+		st, err := runner.resumeInterrupted(ctx, conn, opts)
 		if err != nil {
 			return err
 		}
-		blocked := st.Dirty || st.Version >= st.Latest || len(st.namesInState(Edited)) > 0
-		if problem := st.Problem(); problem != nil && blocked {
-			return problem
+		if st.Dirty || st.Version > st.Latest || len(st.namesInState(Edited)) > 0 {
+			return st.Problem()
 		}
 		res.From, res.To = st.Version, st.Version
 		if err := prepareDatabase(ctx, conn); err != nil {
 			return err
 		}
-		runner := migrationRunner{dsn: dsn, fsys: opts.FS, list: list}
 		for _, m := range list[st.Version:] {
 			if err := ctx.Err(); err != nil {
 				return err

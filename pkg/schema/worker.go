@@ -76,14 +76,31 @@ func (r migrationRunner) stepMigration(ctx context.Context, conn *pgx.Conn, m Mi
 	return err
 }
 
-// resetVersion sets golang-migrate's version to the latest recorded migration after a file has failed. It holds
-// golang-migrate's lock while it does, so no other session is applying a file.
+// resetVersion sets golang-migrate's version to the latest recorded migration, after a file has failed or a process was
+// killed. To make golang-migrate it waits for golang-migrate's lock, so a session that a killed process has left is no
+// longer applying a file when the records are read.
 func (r migrationRunner) resetVersion(ctx context.Context, conn *pgx.Conn) error {
-	ran, err := readApplied(ctx, conn)
-	if err != nil {
-		return err
+	return r.withMigrate(ctx, func(g *migrate.Migrate) error {
+		ran, err := readApplied(ctx, conn)
+		if err != nil {
+			return err
+		}
+		return g.Force(forceArgument(latestVersion(ran)))
+	})
+}
+
+// resumeInterrupted returns the status of the database, after it has cleared the dirty flag that a killed process left.
+// The caller holds leadctl's lock, so no other process is migrating.
+func (r migrationRunner) resumeInterrupted(ctx context.Context, conn *pgx.Conn, opts Options) (Status, error) {
+	st, err := ReadStatus(ctx, conn, opts.FS)
+	if err != nil || !st.resumable {
+		return st, err
 	}
-	return r.withMigrate(ctx, func(g *migrate.Migrate) error { return g.Force(forceArgument(latestVersion(ran))) })
+	err = retryOnLock(ctx, opts, func() error { return r.resetVersion(ctx, conn) })
+	if err != nil {
+		return st, classifyError(err, "schema version")
+	}
+	return ReadStatus(ctx, conn, opts.FS)
 }
 
 func becomeOwner(ctx context.Context, c *pgx.Conn) error {
