@@ -147,7 +147,7 @@ func (c *Client) verifySession(ctx context.Context, tok *oauth2.Token, nonce str
 			WithHint("%s", bad.Hint)
 	case err != nil:
 		return Session{}, err
-	case id.Kind != sso.KindID || id.Nonce != nonce:
+	case id.Kind == sso.KindAccess || id.Nonce != nonce:
 		return Session{}, fault.New(fault.Unauthenticated,
 			"identity provider's ID token: does not belong to this sign-in")
 	}

@@ -31,7 +31,7 @@ func algorithmCases() map[string]func(*testing.T) {
 			require.True(t, id.EmailVerified)
 			require.Equal(t, []string{audience}, id.Audience)
 			require.Equal(t, "console", id.AuthorizedParty)
-			require.Equal(t, sso.KindAccess, id.Kind)
+			require.Equal(t, sso.KindUnknown, id.Kind)
 			require.Equal(t, t0().Add(300e9), id.Expiry)
 			require.Equal(t, "j1", id.TokenID)
 			require.Equal(t, "s1", id.SessionID)

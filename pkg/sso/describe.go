@@ -13,7 +13,15 @@ func describeStructure(_ *Verifier, in *inspection) string {
 
 func describeHeader(*Verifier, *inspection) string { return "has no forbidden member" }
 
-func describeKind(_ *Verifier, in *inspection) string { return "an " + in.id.Kind + " token" }
+func describeKind(_ *Verifier, in *inspection) string {
+	switch in.id.Kind {
+	case KindAccess:
+		return "an access token"
+	case KindID:
+		return "an ID token"
+	}
+	return "an access or ID token: it does not state which"
+}
 
 func describeAlgorithm(_ *Verifier, in *inspection) string { return in.header.algorithm }
 

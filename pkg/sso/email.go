@@ -18,6 +18,21 @@ func readEmail(c members) (address string, verified bool) {
 	return "", false
 }
 
+// CanonicalEmail returns the form in which addresses are stored and compared: without surrounding spaces, and with the
+// letters A to Z in lower case. Other letters stay as they are, because a locale's rules make different addresses equal
+// (the Kelvin sign is a k in lower case). International domains compare equal in A-label form (xn--…) only.
+func CanonicalEmail(address string) string { return CanonicalDomain(strings.TrimSpace(address)) }
+
+// CanonicalDomain returns the domain with the letters A to Z in lower case.
+func CanonicalDomain(domain string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r + ('a' - 'A')
+		}
+		return r
+	}, domain)
+}
+
 // isAddress accepts local@domain.tld: one @, printable characters, no spaces, at most 254 bytes. It does not accept
 // quoted local parts, comments or a trailing dot.
 func isAddress(s string) bool {

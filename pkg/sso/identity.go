@@ -1,6 +1,7 @@
 package sso
 
 import (
+	"crypto/sha256"
 	"errors"
 	"time"
 
@@ -9,10 +10,12 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// The kinds of token that Verify accepts.
+// The kinds of token that Verify accepts, by what the provider states in the token. Most access tokens and many
+// refreshed ID tokens state nothing: for these, the place that a token came from decides.
 const (
-	KindAccess = "access"
-	KindID     = "id"
+	KindAccess  = "access"  // header typ at+jwt, or claim typ Bearer
+	KindID      = "id"      // claim typ ID, or a claim that only ID tokens have
+	KindUnknown = "unknown" // access or ID token
 )
 
 // Identity is the content of a verified token. Issuer and Subject together identify the user; the e-mail address
@@ -30,14 +33,17 @@ type Identity struct {
 	RolesErr          error    // a roles claim has the wrong type; Roles is then empty
 	OtherRoles        []string // other names in the roles claims; used only to find console.operator_role
 
-	Kind            string // KindAccess or KindID
+	Kind            string // KindAccess, KindID or KindUnknown
 	Expiry          time.Time
 	IssuedAt        time.Time
 	Audience        []string
-	AuthorizedParty string // azp; "" if absent
+	AuthorizedParty string // azp, else client_id or cid; "" if absent
 	TokenID         string // jti; "" if absent
 	SessionID       string // sid, the session at the provider; "" if absent
 	Nonce           string // "" if absent
+
+	// SHA-256 of header and claims as signed. Several signatures can be valid for them: ECDSA accepts s and n-s.
+	Fingerprint [sha256.Size]byte
 
 	idToken *oidc.IDToken
 }

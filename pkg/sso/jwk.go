@@ -29,6 +29,7 @@ type Key struct {
 	Since time.Time // start of its certificate's validity, near the key's creation; zero without a certificate
 
 	publicKey any
+	position  int // in the key set, from 1
 }
 
 // Limits on a key set.
@@ -41,28 +42,53 @@ const (
 // parseKeySet parses a JWK set. Its result includes unusable entries, so that their kids are known. It fails if body is
 // no key set or has no usable key.
 func parseKeySet(body []byte, algorithms []string) ([]Key, error) {
-	set, err := parseObject(body)
+	entries, err := splitKeySet(body)
 	if err != nil {
-		return nil, fmt.Errorf("key set: %s", quoteError(err))
-	}
-	if !set.hasMember("keys") {
-		return nil, errors.New("key set: the member keys is missing")
-	}
-	entries, err := listElements(set.memberValue("keys"))
-	if err != nil {
-		return nil, fmt.Errorf("key set: member keys: %w", err)
+		return nil, fmt.Errorf("key set: %w", err)
 	}
 	if len(entries) > maxKeys {
 		return nil, fmt.Errorf("key set: %d keys, at most %d are allowed", len(entries), maxKeys)
 	}
 	keys := make([]Key, 0, len(entries))
-	for _, e := range entries {
-		keys = append(keys, parseKey(e, algorithms))
+	for i, e := range entries {
+		k := parseKey(e, algorithms)
+		k.position = i + 1
+		keys = append(keys, k)
 	}
 	if !slices.ContainsFunc(keys, func(k Key) bool { return k.Unusable == "" }) {
 		return keys, fmt.Errorf("key set: none of %d keys can verify %s", len(keys), strings.Join(algorithms, ", "))
 	}
 	return keys, nil
+}
+
+// splitKeySet returns the entries of a JWK set. It reads only the form of the JSON: parseKey rejects duplicate members
+// and invalid characters, so that one bad entry does not make the others unusable.
+func splitKeySet(body []byte) ([]jsontext.Value, error) {
+	if err := checkDepth(body); err != nil {
+		return nil, err
+	}
+	set := jsontext.Value(body)
+	if !set.IsValid(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) || set.Kind() != '{' {
+		return nil, errors.New("not a JSON object")
+	}
+	var keys jsontext.Value
+	for name, value := range walkEntries(set) {
+		if string(unquoteBytes(name)) != "keys" {
+			continue
+		}
+		if keys != nil {
+			return nil, errors.New("the member keys occurs twice")
+		}
+		keys = value
+	}
+	if keys == nil {
+		return nil, errors.New("the member keys is missing")
+	}
+	entries, err := listElements(keys)
+	if err != nil {
+		return nil, fmt.Errorf("member keys: %w", err)
+	}
+	return entries, nil
 }
 
 // parseKey parses one entry. If the entry cannot be used, Unusable says why.
@@ -72,7 +98,11 @@ func parseKey(entry jsontext.Value, algorithms []string) Key {
 	}
 	m, err := parseObject(entry)
 	if err != nil {
-		return Key{Unusable: quoteError(err)}
+		k := Key{Unusable: quoteError(err)}
+		if kid := objectMember(entry, "kid"); kid.Kind() == '"' {
+			k.ID = unquoteString(kid) // its tokens have a known kid, and the log can name it
+		}
+		return k
 	}
 	var k Key
 	k.ID, _ = m.stringMember("kid")

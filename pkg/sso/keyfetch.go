@@ -74,17 +74,22 @@ func (s *keySet) fetchKeys(ctx context.Context, address string) (*keySnapshot, s
 	return set, address, nil
 }
 
-// logChangedKeys logs the keys if they differ from the previous ones.
+// logChangedKeys logs the keys if they differ from the previous ones. It names an unusable key once.
 func (s *keySet) logChangedKeys(set *keySnapshot) {
 	equal := func(a, b Key) bool { return a.ID+" "+a.Unusable == b.ID+" "+b.Unusable }
-	if s.latest != nil && slices.EqualFunc(s.latest.keys, set.keys, equal) {
+	var before []Key
+	if s.latest != nil {
+		before = s.latest.keys
+	}
+	if s.latest != nil && slices.EqualFunc(before, set.keys, equal) {
 		return
 	}
 	s.log.Info("identity provider keys: changed", "issuer", s.channel.issuer, "count", len(set.keys))
 	for _, k := range set.keys {
-		if k.Unusable != "" {
+		known := slices.ContainsFunc(before, func(b Key) bool { return equal(b, k) })
+		if k.Unusable != "" && !known {
 			s.log.Info("identity provider key: not usable",
-				"issuer", s.channel.issuer, "kid", k.ID, "reason", k.Unusable)
+				"issuer", s.channel.issuer, "kid", k.ID, "position", k.position, "reason", k.Unusable)
 		}
 	}
 }

@@ -23,12 +23,15 @@ type member struct {
 // parseObject parses raw, which must be exactly one JSON object: valid UTF-8, no duplicate names at any depth, no lone
 // surrogates, no NUL, at most maxDepth levels. raw must not change afterwards.
 func parseObject(raw []byte) (members, error) {
-	if err := checkDepthAndNUL(raw); err != nil {
+	if err := checkDepth(raw); err != nil {
 		return nil, err
 	}
 	v := jsontext.Value(raw)
 	if !v.IsValid() {
 		return nil, syntaxError(raw)
+	}
+	if containsNUL(raw) {
+		return nil, errors.New("contains a NUL character")
 	}
 	if v.Kind() != '{' {
 		return nil, errors.New("not a JSON object")
@@ -49,17 +52,13 @@ func syntaxError(raw []byte) error {
 	return errors.New("text after the JSON value")
 }
 
-// checkDepthAndNUL rejects deep nesting and \u0000, which JSON allows but leadctl does not.
-func checkDepthAndNUL(raw []byte) error {
+// checkDepth rejects deep nesting, which JSON allows but leadctl does not.
+func checkDepth(raw []byte) error {
 	depth := 0
 	for i := 0; i < len(raw); i++ {
 		switch raw[i] {
 		case '"':
-			end := endOfString(raw, i)
-			if bytes.Contains(raw[i:end], []byte(`\u0000`)) && containsNUL(raw[i:end]) {
-				return errors.New("contains a NUL character")
-			}
-			i = end - 1
+			i = endOfString(raw, i) - 1
 		case '{', '[':
 			if depth++; depth > maxDepth {
 				return fmt.Errorf("nested deeper than %d levels", maxDepth)
@@ -71,9 +70,12 @@ func checkDepthAndNUL(raw []byte) error {
 	return nil
 }
 
-// containsNUL reports whether a JSON string contains the escape \u0000. The text \\u0000 is an escaped backslash, not
-// NUL.
+// containsNUL reports whether valid JSON contains the escape \u0000, in a name or a value. The text \\u0000 is an escaped
+// backslash, not NUL.
 func containsNUL(text []byte) bool {
+	if !bytes.Contains(text, []byte(`\u0000`)) {
+		return false
+	}
 	for i := 0; i < len(text); i++ {
 		if text[i] != '\\' {
 			continue

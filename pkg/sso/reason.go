@@ -21,7 +21,7 @@ const (
 	ReasonAlgorithm   Reason = "algorithm"        // alg is not allowed
 	ReasonIssuer      Reason = "wrong_issuer"     // iss differs, even by a slash
 	ReasonAudience    Reason = "wrong_audience"   // aud contains none of the accepted audiences
-	ReasonParty       Reason = "wrong_party"      // azp is not one of the accepted clients
+	ReasonParty       Reason = "wrong_party"      // azp, client_id or cid is not an accepted client
 	ReasonLifetime    Reason = "lifetime"         // exp, iat or nbf missing, of the wrong type or too far apart
 	ReasonExpired     Reason = "expired"          // exp is in the past
 	ReasonNotYetValid Reason = "not_yet_valid"    // nbf is in the future

@@ -1,6 +1,7 @@
 package sso
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,7 +17,7 @@ import (
 func registeredNames() []string {
 	return []string{
 		"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "azp", "typ", "events", "cnf", "nonce", "at_hash", "sid",
-		"email", "email_verified", "preferred_username",
+		"client_id", "cid", "email", "email_verified", "preferred_username",
 	}
 }
 
@@ -41,7 +42,8 @@ func (v *Verifier) checkNames(c members) *TokenError {
 	return nil
 }
 
-// tokenKind returns KindAccess or KindID. It refuses all other tokens that the provider signs with the same keys.
+// tokenKind returns the kind of the token. It refuses logout, event and other tokens that the provider signs with the
+// same keys.
 func tokenKind(c members, h header) (string, *TokenError) {
 	for _, name := range []string{"events", "cnf"} {
 		if c.hasMember(name) {
@@ -61,7 +63,7 @@ func tokenKind(c members, h header) (string, *TokenError) {
 	case c.hasMember("nonce") || c.hasMember("at_hash"):
 		return KindID, nil
 	}
-	return KindAccess, nil
+	return KindUnknown, nil
 }
 
 // readAudience returns aud, which may be a string or a list of strings.
@@ -90,31 +92,51 @@ func (v *Verifier) requireAudience(aud []string, azp string) *TokenError {
 	return refused.withHint("%s", v.product.audienceHint(accepted[0], azp))
 }
 
-// requireParty requires an accepted client in azp. In an ID token, azp must also be in aud, and must be present if
-// aud has several entries.
+// requireParty requires that every claim that names the token's client names an accepted one: azp, client_id (RFC 9068)
+// and cid (Okta). It returns the client. In an ID token, azp must also be in aud, and must be present if aud has several
+// entries.
 func (v *Verifier) requireParty(c members, kind string, aud []string) (string, *TokenError) {
-	azp, isText := c.stringMember("azp")
+	var party string
+	for _, name := range [...]string{"azp", "client_id", "cid"} {
+		client, refused := v.requireClient(c, name)
+		if refused != nil {
+			return "", refused
+		}
+		party = cmp.Or(party, client)
+	}
+	azp, _ := c.stringMember("azp")
 	switch {
-	case !c.hasMember("azp") && kind == KindID && len(aud) > 1:
+	case kind != KindID:
+	case azp == "" && len(aud) > 1:
 		return "", refuse(ReasonParty, "an ID token with %d audiences must have the claim azp", len(aud))
-	case !c.hasMember("azp"):
-		return "", nil
-	case !isText:
-		return "", refuse(ReasonParty, "azp must be a string")
-	case kind == KindID && !slices.Contains(aud, azp):
+	case azp != "" && !slices.Contains(aud, azp):
 		return "", refuse(ReasonParty, "azp %s: must be in the ID token's aud", quote(azp))
-	case len(v.parties) > 0 && !slices.Contains(v.parties, azp):
-		return "", refuse(ReasonParty, "azp %s: must be one of %s", quote(azp), strings.Join(v.parties, ", ")).
+	}
+	return party, nil
+}
+
+// requireClient returns the client in claim name, "" if the claim is absent.
+func (v *Verifier) requireClient(c members, name string) (string, *TokenError) {
+	if !c.hasMember(name) {
+		return "", nil
+	}
+	client, isText := c.stringMember(name)
+	if !isText || client == "" {
+		return "", refuse(ReasonParty, "%s must be a non-empty string", name)
+	}
+	if len(v.parties) > 0 && !slices.Contains(v.parties, client) {
+		return "", refuse(ReasonParty, "%s %s: must be one of %s", name, quote(client), strings.Join(v.parties, ", ")).
 			withHint("sign in with one of these clients, or add it to LEADCTL_SSO_EXTRA_CLIENTS if it is yours")
 	}
-	return azp, nil
+	return client, nil
 }
 
 // lifetime is the time from iat to exp.
 type lifetime struct{ issued, expires time.Time }
 
-// requireLifetime checks exp, iat and nbf. The leeway extends the allowed time at both ends.
-func (v *Verifier) requireLifetime(c members) (lifetime, *TokenError) {
+// requireLifetime checks exp, iat and nbf. The leeway extends the allowed time at both ends. With pastExpiry, exp may be
+// in the past.
+func (v *Verifier) requireLifetime(c members, pastExpiry bool) (lifetime, *TokenError) {
 	times, refused := readTimes(c)
 	if refused != nil {
 		return lifetime{}, refused
@@ -126,7 +148,7 @@ func (v *Verifier) requireLifetime(c members) (lifetime, *TokenError) {
 		return lifetime{}, refuse(ReasonLifetime, "%s from iat to exp: must be 0 to %s",
 			exp.Sub(iat), v.cfg.MaxLifetime).
 			withHint("shorten the token lifespan at the identity provider")
-	case !now.Before(exp.Add(v.cfg.Leeway)):
+	case !now.Before(exp.Add(v.cfg.Leeway)) && !pastExpiry:
 		return lifetime{}, refuse(ReasonExpired, "expired at %s, %s ago",
 			formatTime(exp), formatDuration(now.Sub(exp))).
 			withHint("sign in again or renew the token; if it is new, %s", skew)

@@ -53,6 +53,8 @@ func isSignedBy(public any, alg, text string, signature []byte) bool {
 		}
 		return rsa.VerifyPKCS1v15(k, hash, digest, signature) == nil
 	case *ecdsa.PublicKey:
+		// For every valid (r, s), (r, n-s) is valid too, and providers make both. The token is known by what is signed
+		// (Identity.Fingerprint), so the second form is the same token.
 		half := (k.Curve.Params().BitSize + 7) / 8
 		return len(signature) == 2*half &&
 			ecdsa.Verify(k, digest, new(big.Int).SetBytes(signature[:half]), new(big.Int).SetBytes(signature[half:]))

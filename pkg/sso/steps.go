@@ -2,6 +2,7 @@ package sso
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -11,6 +12,7 @@ import (
 // inspection is the state of one token while it is checked. A step reads the results of earlier steps from it.
 type inspection struct {
 	raw        string
+	pastExpiry bool // exp may be in the past
 	token      parsedToken
 	header     header
 	keys       []Key // the candidate keys for the signature
@@ -78,6 +80,7 @@ func checkStructure(_ context.Context, v *Verifier, in *inspection) error {
 		return refused
 	}
 	in.token = p
+	in.id.Fingerprint = sha256.Sum256([]byte(p.signed))
 	return nil
 }
 
@@ -133,7 +136,7 @@ func checkParty(_ context.Context, v *Verifier, in *inspection) error {
 }
 
 func checkLifetime(_ context.Context, v *Verifier, in *inspection) error {
-	life, refused := v.requireLifetime(in.token.claims)
+	life, refused := v.requireLifetime(in.token.claims, in.pastExpiry)
 	in.id.IssuedAt, in.id.Expiry = life.issued, life.expires
 	return asError(refused)
 }
