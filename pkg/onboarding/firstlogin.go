@@ -165,7 +165,7 @@ func (p Policy) requireAllowed(who sso.Identity) error {
 	case p.Mode == PolicyOpen:
 		return nil
 	case p.Mode == PolicyDomains && slices.ContainsFunc(p.Domains,
-		func(d string) bool { return strings.EqualFold(d, domain) }):
+		func(d string) bool { return sso.CanonicalDomain(d) == sso.CanonicalDomain(domain) }):
 		return nil
 	case p.Mode == PolicyDomains:
 		return closedFault("e-mail domain %s is not allowed to make a tenant", domain)

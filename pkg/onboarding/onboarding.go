@@ -30,7 +30,7 @@ const (
 // Policy decides whether a sign-in may make a tenant. It does not apply to members of a tenant.
 type Policy struct {
 	Mode         string
-	Domains      []string // for PolicyDomains: whole domains, compared without case
+	Domains      []string // for PolicyDomains: whole domains; A to Z compare without case
 	ExistingOnly bool     // claim_policy "existing": a sign-in whose claim names no existing tenant is refused
 }
 

@@ -188,6 +188,7 @@ func TestCases(t *testing.T) {
 	t.Run("A-130", unverifiedEmail)
 	t.Run("A-132", changedEmail)
 	t.Run("A-133", domainsThatLookAlike)
+	t.Run("A-150", addressesThatLookAlike)
 	t.Run("D-009", badAnswersAreRetried)
 	t.Run("D-012", refusedCredentialsStop)
 }

@@ -89,7 +89,7 @@ func Invite(ctx context.Context, tx postgres.SystemTx, id ID, email string, role
 
 // newMember returns the address in its stored form. Fault: Invalid for a malformed address or unknown role.
 func newMember(email string, roles []string) (string, error) {
-	email = strings.ToLower(strings.TrimSpace(email))
+	email = sso.CanonicalEmail(email)
 	if !strings.Contains(email, "@") || len(email) > 254 || strings.ContainsAny(email, " \t\r\n,;<>") {
 		return "", fault.New(fault.Invalid, "e-mail %q: not a valid address", email)
 	}
@@ -103,8 +103,8 @@ func newMember(email string, roles []string) (string, error) {
 
 // RemoveMember removes a user. Fault: NotFound.
 func RemoveMember(ctx context.Context, tx postgres.SystemTx, id ID, email string, by By) error {
-	tag, err := tx.Exec(ctx, `DELETE FROM tenant_users WHERE tenant_id = $1 AND user_id = lower($2)`, id,
-		strings.TrimSpace(email))
+	tag, err := tx.Exec(ctx, `DELETE FROM tenant_users WHERE tenant_id = $1 AND user_id = $2`, id,
+		sso.CanonicalEmail(email))
 	if err == nil && tag.RowsAffected() == 0 {
 		err = fault.New(fault.NotFound, "user %s of tenant %s: no such user", email, id)
 	}
@@ -112,7 +112,7 @@ func RemoveMember(ctx context.Context, tx postgres.SystemTx, id ID, email string
 		return err
 	}
 	return Record(ctx, tx, by, Act{Tenant: id, Action: "user.remove",
-		Object: strings.ToLower(strings.TrimSpace(email))})
+		Object: sso.CanonicalEmail(email)})
 }
 
 // IsMember reports whether the identity is a user of the tenant.
@@ -123,6 +123,10 @@ func IsMember(ctx context.Context, tx postgres.SystemTx, id ID, identity sso.Ide
 	return known, err
 }
 
+// userEmail is the canonical form of a stored address, as sso.CanonicalEmail gives it: rows that other services wrote can
+// have capitals. Collation C has a lower case for A to Z only; a database's own collation makes more letters equal.
+const userEmail = `lower(user_id COLLATE "C")`
+
 // openInvitation selects the invitations that can still be used.
 const openInvitation = `issuer IS NULL AND (invited_until IS NULL OR invited_until > now())`
 
@@ -130,8 +134,8 @@ const openInvitation = `issuer IS NULL AND (invited_until IS NULL OR invited_unt
 // false and the token must name the tenant. The caller must check that the e-mail is verified.
 func InvitedTo(ctx context.Context, tx postgres.SystemTx, identity sso.Identity) (t Tenant, found bool, err error) {
 	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM tenants WHERE status = 'active' AND tenant_id IN (
-		SELECT tenant_id FROM tenant_users WHERE lower(user_id) = lower($1) AND `+openInvitation+`) LIMIT 2`,
-		identity.Email)
+		SELECT tenant_id FROM tenant_users WHERE `+userEmail+` = $1 AND `+openInvitation+`) LIMIT 2`,
+		sso.CanonicalEmail(identity.Email))
 	if err != nil {
 		return Tenant{}, false, err
 	}
@@ -153,15 +157,16 @@ func Join(ctx context.Context, tx postgres.SystemTx, id ID, identity sso.Identit
 
 // storeMember writes the user's row. A second identity with the same address gets its subject appended to user_id.
 func storeMember(ctx context.Context, tx postgres.SystemTx, id ID, identity sso.Identity, roles []string) error {
+	email := sso.CanonicalEmail(identity.Email)
 	// An expired invitation must not give its roles.
-	if _, err := tx.Exec(ctx, `DELETE FROM tenant_users WHERE tenant_id = $1 AND lower(user_id) = lower($2)
-		AND issuer IS NULL AND NOT (`+openInvitation+`)`, id, identity.Email); err != nil {
+	if _, err := tx.Exec(ctx, `DELETE FROM tenant_users WHERE tenant_id = $1 AND `+userEmail+` = $2
+		AND issuer IS NULL AND NOT (`+openInvitation+`)`, id, email); err != nil {
 		return err
 	}
 	tag, err := tx.Exec(ctx, `UPDATE tenant_users SET issuer = $3, subject = $4, invited_until = NULL
 		WHERE tenant_id = $1 AND user_id = (SELECT min(user_id) FROM tenant_users WHERE tenant_id = $1
-		AND lower(user_id) = lower($2) AND issuer IS NULL)`,
-		id, identity.Email, identity.Issuer, identity.Subject)
+		AND `+userEmail+` = $2 AND issuer IS NULL)`,
+		id, email, identity.Issuer, identity.Subject)
 	if err != nil || tag.RowsAffected() > 0 {
 		return err
 	}
@@ -169,8 +174,8 @@ func storeMember(ctx context.Context, tx postgres.SystemTx, id ID, identity sso.
 	// them.
 	_, err = tx.Exec(ctx, `INSERT INTO tenant_users (tenant_id, user_id, issuer, subject, roles)
 		SELECT $1, CASE WHEN EXISTS (SELECT 1 FROM tenant_users WHERE tenant_id = $1
-		AND user_id = lower($2)) THEN lower($2) || ' (' || $4 || ')' ELSE lower($2) END, $3, $4, $5`,
-		id, identity.Email, identity.Issuer, identity.Subject, roles)
+		AND user_id = $2) THEN $2 || ' (' || $4 || ')' ELSE $2 END, $3, $4, $5`,
+		id, email, identity.Issuer, identity.Subject, roles)
 	return err
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
@@ -166,8 +167,8 @@ func FindSame(ctx context.Context, tx postgres.SystemTx, name, external, email s
 	}
 	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM tenants WHERE name = $1 AND external_id IS NULL
 		AND status <> 'deleted'
-		AND EXISTS (SELECT 1 FROM tenant_users u WHERE u.tenant_id = tenants.tenant_id AND u.user_id = lower($2))
-		ORDER BY tenant_id LIMIT 1`, normalizeName(name), email)
+		AND EXISTS (SELECT 1 FROM tenant_users u WHERE u.tenant_id = tenants.tenant_id AND u.user_id = $2)
+		ORDER BY tenant_id LIMIT 1`, normalizeName(name), sso.CanonicalEmail(email))
 	if err != nil {
 		return Tenant{}, false, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
@@ -23,9 +24,10 @@ type Ended struct {
 // person matches. The session at the provider continues: to keep a person out, disable the account there.
 func SignOut(ctx context.Context, tx postgres.SystemTx, person string, now time.Time, by tenant.By) ([]Ended, error) {
 	rows, err := tx.Query(ctx, `SELECT issuer, subject, 0::bigint FROM tenant_users
-		WHERE subject IS NOT NULL AND ($1 IN (subject, user_id) OR lower($1) = lower(split_part(user_id, ' ', 1)))
+		WHERE subject IS NOT NULL AND ($1 IN (subject, user_id)
+			OR $2 = lower(split_part(user_id, ' ', 1) COLLATE "C"))
 		UNION SELECT issuer, subject, 0 FROM identities WHERE subject = $1
-		UNION SELECT issuer, subject, 0 FROM sessions WHERE subject = $1 ORDER BY 1, 2`, person)
+		UNION SELECT issuer, subject, 0 FROM sessions WHERE subject = $1 ORDER BY 1, 2`, person, sso.CanonicalEmail(person))
 	if err != nil {
 		return nil, err
 	}

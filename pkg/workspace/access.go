@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -14,6 +13,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/logging"
 	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
@@ -126,6 +126,6 @@ func (s *Service) isActive(ctx context.Context, id tenantid.ID) (active bool, er
 func (s *Service) hasMember(ctx context.Context, id tenantid.ID, email string) (bool, error) {
 	members, err := s.tenantMembers(ctx, id)
 	return slices.ContainsFunc(members, func(m tenant.Member) bool {
-		return strings.EqualFold(m.Email(), strings.TrimSpace(email))
+		return sso.CanonicalEmail(m.Email()) == sso.CanonicalEmail(email)
 	}), err
 }

@@ -2,9 +2,9 @@ package provision
 
 import (
 	"context"
-	"strings"
 
 	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/sso"
 )
 
 // Reasons why leadctl took a person's access to a workspace away. The workspace remembers the reason of each user in an
@@ -102,7 +102,7 @@ func otherReason(reason string) string {
 func findPeople(ctx context.Context, s *odoo.Session, login string) ([]odoo.Record, error) {
 	where := s.PeopleDomain()
 	if login != "" {
-		where = append(where, odoo.Where("login", "=", strings.ToLower(strings.TrimSpace(login))))
+		where = append(where, odoo.Where("login", "=", sso.CanonicalEmail(login)))
 	}
 	return s.SearchRead(ctx, "res.users", odoo.Query{Domain: where, Fields: []string{"login", "active"},
 		Archived: true})

@@ -7,13 +7,14 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/crm"
+	"github.com/leadctl/leadctl/pkg/sso"
 )
 
 // EnsureUser makes the person's user if there is none, and returns its id. It sets groups only on a new user: later
 // changes of the tenant stay. An archived user is fault.Conflict, because an administrator took that access away on
 // purpose.
 func (p *Provisioner) EnsureUser(ctx context.Context, w Workspace, u User) (int64, error) {
-	u.Email = strings.ToLower(strings.TrimSpace(u.Email))
+	u.Email = sso.CanonicalEmail(u.Email)
 	if !strings.Contains(u.Email, "@") {
 		return 0, fault.New(fault.Invalid, "user %q of tenant %s: not an e-mail address", u.Email, w.Tenant)
 	}
