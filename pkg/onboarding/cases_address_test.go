@@ -17,8 +17,10 @@ import (
 // gives the column a collation in which more letters are equal, as a database's own collation can.
 func addressesThatLookAlike(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyDomains, Domains: []string{"inc.example", "Acme.Example"}})
-	_, err := r.db.Owner.Exec(t.Context(), `ALTER TABLE tenant_users ALTER COLUMN user_id TYPE text COLLATE "und-x-icu"`)
+	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyDomains,
+		Domains: []string{"inc.example", "Acme.Example"}})
+	_, err := r.db.Owner.Exec(t.Context(),
+		`ALTER TABLE tenant_users ALTER COLUMN user_id TYPE text COLLATE "und-x-icu"`)
 	require.NoError(t, err)
 	var host tenant.Tenant
 	require.NoError(t, r.DB.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) (err error) {

@@ -70,8 +70,8 @@ func checkDepth(raw []byte) error {
 	return nil
 }
 
-// containsNUL reports whether valid JSON contains the escape \u0000, in a name or a value. The text \\u0000 is an escaped
-// backslash, not NUL.
+// containsNUL reports whether valid JSON contains the escape \u0000, in a name or a value. The text \\u0000 is an
+// escaped backslash, not NUL.
 func containsNUL(text []byte) bool {
 	if !bytes.Contains(text, []byte(`\u0000`)) {
 		return false

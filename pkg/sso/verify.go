@@ -67,8 +67,8 @@ func (v *Verifier) Verify(ctx context.Context, rawToken string) (Identity, error
 	return v.verify(ctx, &inspection{raw: rawToken})
 }
 
-// VerifyExpired is like Verify, but exp may be in the past. The caller must know by other means that the token's session
-// goes on.
+// VerifyExpired is like Verify, but exp may be in the past. The caller must know by other means that the token's
+// session goes on.
 func (v *Verifier) VerifyExpired(ctx context.Context, rawToken string) (Identity, error) {
 	return v.verify(ctx, &inspection{raw: rawToken, pastExpiry: true})
 }

@@ -123,8 +123,8 @@ func IsMember(ctx context.Context, tx postgres.SystemTx, id ID, identity sso.Ide
 	return known, err
 }
 
-// userEmail is the canonical form of a stored address, as sso.CanonicalEmail gives it: rows that other services wrote can
-// have capitals. Collation C has a lower case for A to Z only; a database's own collation makes more letters equal.
+// userEmail is the canonical form of a stored address, as sso.CanonicalEmail gives it: rows that other services wrote
+// can have capitals. Collation C has a lower case for A to Z only; a database's own collation makes more letters equal.
 const userEmail = `lower(user_id COLLATE "C")`
 
 // openInvitation selects the invitations that can still be used.

@@ -27,7 +27,8 @@ func SignOut(ctx context.Context, tx postgres.SystemTx, person string, now time.
 		WHERE subject IS NOT NULL AND ($1 IN (subject, user_id)
 			OR $2 = lower(split_part(user_id, ' ', 1) COLLATE "C"))
 		UNION SELECT issuer, subject, 0 FROM identities WHERE subject = $1
-		UNION SELECT issuer, subject, 0 FROM sessions WHERE subject = $1 ORDER BY 1, 2`, person, sso.CanonicalEmail(person))
+		UNION SELECT issuer, subject, 0 FROM sessions WHERE subject = $1 ORDER BY 1, 2`,
+		person, sso.CanonicalEmail(person))
 	if err != nil {
 		return nil, err
 	}
