@@ -437,6 +437,25 @@ CREATE POLICY tenant_isolation ON public.pushed_leads TO PUBLIC
   USING ((tenant_id = request_tenant()))
   WITH CHECK ((tenant_id = request_tenant()));
 
+CREATE TABLE public.removed_members (
+  tenant_id integer NOT NULL,
+  user_id text NOT NULL,
+  issuer text,
+  subject text,
+  removed_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT removed_members_pkey PRIMARY KEY (tenant_id, user_id),
+  CONSTRAINT removed_members_tenant_id_check CHECK ((tenant_id > 0))
+);
+ALTER TABLE public.removed_members OWNER TO leadctl_owner;
+CREATE INDEX removed_members_identity_idx ON public.removed_members USING btree (issuer, subject);
+ALTER TABLE public.removed_members ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY control_plane ON public.removed_members TO leadctl_system
+  USING (true)
+  WITH CHECK (true);
+CREATE POLICY tenant_isolation ON public.removed_members TO PUBLIC
+  USING ((tenant_id = request_tenant()))
+  WITH CHECK ((tenant_id = request_tenant()));
+
 CREATE TABLE public.revoked_tokens (
   token_hash bytea NOT NULL,
   expires_at timestamp with time zone NOT NULL,
@@ -581,6 +600,7 @@ ALTER TABLE public.onboarding_status ADD CONSTRAINT onboarding_status_tenant_id_
 ALTER TABLE public.onboarding_steps ADD CONSTRAINT onboarding_steps_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.push_policies ADD CONSTRAINT push_policies_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.pushed_leads ADD CONSTRAINT pushed_leads_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
+ALTER TABLE public.removed_members ADD CONSTRAINT removed_members_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.tenant_users ADD CONSTRAINT tenant_users_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 
 GRANT DELETE, INSERT, SELECT, TRUNCATE, UPDATE ON public.acra_pending TO leadctl_system;
@@ -610,6 +630,8 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON public.onboarding_steps TO leadctl_syste
 GRANT SELECT ON public.onboarding_steps TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.push_policies TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.pushed_leads TO leadctl_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.removed_members TO leadctl_system;
+GRANT SELECT ON public.removed_members TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.revoked_tokens TO leadctl_system;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.sessions TO leadctl_system;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.staging_acra_companies TO leadctl_system;

@@ -99,7 +99,7 @@ func (a *app) lookUpTenant(ctx context.Context, id sso.Identity) (p tenant.Princ
 		return tenant.Principal{}, false, err
 	}
 	err = a.inSystem(ctx, "whoami", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		p, err = tenant.Resolve(ctx, tx, id)
+		p, err = tenant.Resolve(ctx, tx, id, tenant.Membership(cfg.SSO.Membership))
 		return err
 	})
 	return p, true, err

@@ -181,6 +181,7 @@ func (a *app) setTenantStatus(ctx context.Context, ref, status, reason string) e
 		if _, err = tenant.SetStatus(ctx, tx, t.ID, status, operatorBy(reason)); err != nil {
 			return err
 		}
-		return workspace.EnqueueAccess(ctx, tx, queue, workspace.AccessArgs{Tenant: t.ID})
+		_, err = workspace.EnqueueAccess(ctx, tx, queue, workspace.AccessArgs{Tenant: t.ID})
+		return err
 	})
 }

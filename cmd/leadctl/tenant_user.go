@@ -7,10 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/tenant"
-	"github.com/leadctl/leadctl/pkg/websession"
 	"github.com/leadctl/leadctl/pkg/wire"
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
@@ -46,37 +44,42 @@ func newTenantUserRemove(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "remove TENANT EMAIL",
 		Short: "Remove a user, and end the user's sessions and access to Odoo",
-		Long: "Remove a user. All the user's sessions and tokens end at once. A job of `leadctl serve` archives the\n" +
-			"user in the tenant's Odoo workspace, which ends the sessions there; --wait does that before the\n" +
-			"command returns. `leadctl tenant user add` gives the access back.\n\n" +
-			"Also disable the account at the identity provider: a token with the tenant's claim admits the user again.",
+		Long: "Remove a user, and print what ended: open invitations, sessions, and the subjects whose tokens the\n" +
+			"tenant refuses from now on. A job of `leadctl serve` archives the user in the tenant's Odoo workspace,\n" +
+			"which ends the sessions there; --wait does that before the command returns.\n\n" +
+			"A token whose claim names the tenant does not admit the user again. `leadctl tenant user add` and\n" +
+			"`leadctl tenant invite` do, and give the access to Odoo back.",
 		Example: "  leadctl tenant user remove 42 bob@acme.example --wait",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.removeUser(cmd.Context(), args[0], args[1], wait)
+			removed, err := a.removeUser(cmd.Context(), args[0], args[1], wait)
+			return errors.Join(err, a.printResultUnless(err, removed))
 		},
 	}
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the access to Odoo has ended")
-	return cmd
+	return a.addOutputFlag(cmd)
 }
 
-func (a *app) removeUser(ctx context.Context, ref, email string, wait bool) error {
-	by := operatorBy("")
-	err := a.changeUser(ctx, ref, email, func(ctx context.Context, tx postgres.SystemTx, id tenant.ID) error {
-		// Before the row is gone: it holds the subject. A person who never signed in has no session.
-		if _, err := websession.SignOut(ctx, tx, email, time.Now(), by); err != nil && !fault.Is(err, fault.NotFound) {
-			return err
+func (a *app) removeUser(ctx context.Context, ref, email string, wait bool) (r workspace.UserRemoval, err error) {
+	queue, err := a.openJobs(ctx, false)
+	if err != nil {
+		return r, err
+	}
+	err = a.inSystem(ctx, "remove user", func(ctx context.Context, tx postgres.SystemTx) error {
+		t, err := tenant.Find(ctx, tx, ref)
+		if err == nil {
+			r, err = workspace.RemoveUser(ctx, tx, queue, t.ID, email, time.Now(), operatorBy(""))
 		}
-		return tenant.RemoveMember(ctx, tx, id, email, by)
+		return err
 	})
 	if err != nil || !wait {
-		return err
+		return r, err
 	}
 	spaces, t, err := a.openWorkspaceOf(ctx, ref)
 	if err != nil {
-		return err
+		return r, err
 	}
-	return spaces.SyncAccess(ctx, t.ID, email)
+	return r, spaces.SyncAccess(ctx, t.ID, email)
 }
 
 // userChange changes a user of a tenant.
@@ -102,7 +105,8 @@ func (a *app) changeUser(ctx context.Context, ref, email string, change userChan
 		if err != nil {
 			return err
 		}
-		return workspace.EnqueueAccess(ctx, tx, queue, workspace.AccessArgs{Tenant: t.ID, Email: email})
+		_, err = workspace.EnqueueAccess(ctx, tx, queue, workspace.AccessArgs{Tenant: t.ID, Email: email})
+		return err
 	})
 }
 

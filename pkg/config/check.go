@@ -29,6 +29,10 @@ func runCheck(name string, raw any) error {
 		return oneOf(s, "open", "domains", "invite", "closed")
 	case "claimpolicy":
 		return oneOf(s, "create", "existing")
+	case "membership":
+		return oneOf(s, "claim", "required")
+	case "role":
+		return oneOf(s, "viewer", "ops", "admin")
 	case "odoomode":
 		return oneOf(s, "database", "company")
 	case "odooprotocol":

@@ -82,6 +82,7 @@ type SSO struct {
 	TenantClaims  []string `key:"tenant_claims" default:"tenant_id,https://claims/tenant_id"`
 	RoleClaims    []string `key:"role_claims" default:"roles,https://claims/roles,realm_access.roles,resource_access.<client>.roles,groups"`
 	RoleDelimiter string   `key:"role_delimiter"`
+	Membership    string   `key:"membership" default:"claim" check:"membership"`
 }
 
 // Onboarding holds the settings that decide who gets a tenant at the first sign-in.
@@ -89,6 +90,7 @@ type Onboarding struct {
 	Policy      string   `key:"policy" default:"open" check:"policy"`
 	Domains     []string `key:"domains"`
 	ClaimPolicy string   `key:"claim_policy" default:"create" check:"claimpolicy"`
+	FirstRole   string   `key:"first_role" default:"admin" check:"role"`
 }
 
 // Quotas holds the limits of one tenant. 0 means no limit.

@@ -40,6 +40,9 @@ var docs = map[string]string{
 	"sso.role_claims":   "Paths of claims that may hold roles. The roles of all of them count.",
 	"sso.role_delimiter": "Separator of the roles in a claim that is one string. By default such a claim is " +
 		"one role.",
+	"sso.membership": "Who is admitted to the tenant that a token's claim names. claim: every user whose token " +
+		"names it, except users who were removed from it; required: only users of the tenant " +
+		"(`leadctl tenant user list`).",
 
 	"onboarding.policy": "Who gets a tenant at the first sign-in, besides users who belong to one. open: " +
 		"every user of the provider; domains: users with a verified e-mail address in onboarding.domains; " +
@@ -48,6 +51,8 @@ var docs = map[string]string{
 	"onboarding.claim_policy": "What happens at the first sign-in if the tenant claim names no existing " +
 		"tenant. create: onboarding.policy decides whether leadctl creates it; existing: the sign-in is " +
 		"rejected.",
+	"onboarding.first_role": "Stored role of the first user of a tenant that a sign-in makes. Roles in the token " +
+		"take precedence.",
 
 	"quotas.members": "Maximum number of users of a tenant, including added and invited users who have not " +
 		"signed in yet; 0 means no limit.",

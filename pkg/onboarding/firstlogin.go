@@ -17,7 +17,8 @@ import (
 // FirstLogin ensures that the identity is a member of a tenant whose workspace is ready or being made. One transaction
 // makes tenant, member, status and job. Concurrent and repeated calls of one identity wait for each other on its row
 // and share one job. FirstLogin does not wait for Odoo. Faults: Denied with TENANT_INVALID, TENANT_REQUIRED,
-// TENANT_SUSPENDED, EMAIL_NOT_VERIFIED, ONBOARDING_CLOSED; Conflict with QUOTA_MEMBERS.
+// TENANT_SUSPENDED, MEMBER_REMOVED, MEMBERSHIP_REQUIRED, EMAIL_NOT_VERIFIED, ONBOARDING_CLOSED; Conflict with
+// QUOTA_MEMBERS.
 func (s *Service) FirstLogin(ctx context.Context, who sso.Identity, by tenant.By) (Status, error) {
 	st, err := s.signIn(ctx, who, by)
 	if !tenant.ClaimRefused(who, err) {
@@ -67,50 +68,103 @@ func lockIdentity(ctx context.Context, tx postgres.SystemTx, who sso.Identity) e
 func (s *Service) tenantOf(
 	ctx context.Context, tx postgres.SystemTx, who sso.Identity, by tenant.By,
 ) (t tenant.Tenant, joined bool, err error) {
-	p, err := tenant.Resolve(ctx, tx, who)
-	if err == nil {
-		joined, err = s.joinTenant(ctx, tx, p.Tenant, who, by)
+	p, refusal := tenant.Resolve(ctx, tx, who, s.Membership)
+	noTenant := errors.Is(refusal, tenant.ErrNoTenant)
+	claimed := who.Tenant.Kind != sso.TenantAbsent
+	switch {
+	case refusal == nil || noTenant && p.Tenant.ID.Valid():
+		joined, err = s.joinTenant(ctx, tx, p.Tenant, who, s.byClaim(who), by)
 		return p.Tenant, joined, err
-	}
-	if !errors.Is(err, tenant.ErrNoTenant) {
-		return tenant.Tenant{}, false, err
+	case !noTenant && (claimed || !errors.Is(refusal, tenant.ErrRemoved)):
+		return tenant.Tenant{}, false, refusal
 	}
 	if err := requireVerifiedEmail(who); err != nil {
 		return tenant.Tenant{}, false, err
 	}
-	t, found, err := tenant.InvitedTo(ctx, tx, who)
-	if err == nil && !found {
-		if err = s.Policy.requireAllowed(who); err == nil {
-			t, err = s.createTenant(ctx, tx, who, by)
+	if !claimed { // a claim that names another tenant must not use an invitation up
+		t, joined, err = s.joinInvited(ctx, tx, who, by)
+		if err != nil || t.ID.Valid() {
+			return t, joined, err
 		}
 	}
-	if err == nil {
-		joined, err = s.joinTenant(ctx, tx, t, who, by)
+	if !noTenant {
+		return tenant.Tenant{}, false, refusal
+	}
+	return s.joinNew(ctx, tx, who, by)
+}
+
+// byClaim returns what the identity's claim is worth in the tenant that it names.
+func (s *Service) byClaim(who sso.Identity) tenant.Admission {
+	return tenant.Admission{Uninvited: who.Tenant.Kind != sso.TenantAbsent && s.Membership != tenant.Required,
+		Roles: []string{string(sso.Viewer)}}
+}
+
+// joinInvited makes the identity a member of the one tenant that has an open invitation for its address. It returns the
+// zero Tenant if there is none, also if it was used or withdrawn while this call waited for the tenant.
+func (s *Service) joinInvited(
+	ctx context.Context, tx postgres.SystemTx, who sso.Identity, by tenant.By,
+) (tenant.Tenant, bool, error) {
+	t, found, err := tenant.InvitedTo(ctx, tx, who)
+	if err != nil || !found {
+		return tenant.Tenant{}, false, err
+	}
+	joined, err := s.joinTenant(ctx, tx, t, who, tenant.Admission{}, by)
+	if errors.Is(err, tenant.ErrNoTenant) || errors.Is(err, tenant.ErrRemoved) {
+		return tenant.Tenant{}, false, nil
 	}
 	return t, joined, err
 }
 
-// createTenant makes the tenant for a first sign-in. It does not use the mail domain as name, because strangers can
-// share one.
+// joinNew makes a tenant, if the policy allows it, with the identity as first member.
+func (s *Service) joinNew(
+	ctx context.Context, tx postgres.SystemTx, who sso.Identity, by tenant.By,
+) (tenant.Tenant, bool, error) {
+	if err := s.Policy.requireAllowed(who); err != nil {
+		return tenant.Tenant{}, false, err
+	}
+	t, created, err := s.createTenant(ctx, tx, who, by)
+	if err != nil {
+		return t, false, err
+	}
+	admission := s.byClaim(who)
+	if created {
+		admission = tenant.Admission{Uninvited: true, Roles: []string{string(s.firstRole(who))}}
+	}
+	joined, err := s.joinTenant(ctx, tx, t, who, admission, by)
+	return t, joined, err
+}
+
+// firstRole returns the stored role of a tenant's first member. With a roles claim the provider decides, so the stored
+// role, which counts once the claim is gone, is the lowest.
+func (s *Service) firstRole(who sso.Identity) sso.Role {
+	if who.RolesClaimPresent {
+		return sso.Viewer
+	}
+	return cmp.Or(s.Policy.FirstRole, sso.Admin)
+}
+
+// createTenant makes the tenant for a first sign-in, or finds the one that another sign-in made for the same claim. It
+// does not use the mail domain as name, because strangers can share one.
 func (s *Service) createTenant(
 	ctx context.Context, tx postgres.SystemTx, who sso.Identity, by tenant.By,
-) (tenant.Tenant, error) {
+) (t tenant.Tenant, created bool, err error) {
 	name, external := who.Email, ""
 	if who.Tenant.Kind == sso.TenantExternalID {
 		name, external = who.Tenant.Value, who.Tenant.Value
 	}
-	t, err := tenant.Create(ctx, tx, name, external, by)
+	t, err = tenant.Create(ctx, tx, name, external, by)
 	if fault.Is(err, fault.Conflict) {
 		// Another identity with the same claim made the tenant. Create waited until that transaction committed.
 		t, err = tenant.Find(ctx, tx, external)
+		return t, false, err
 	}
-	return t, err
+	return t, err == nil, err
 }
 
 // joinTenant makes the identity a member, unless it is one. Only a new member needs a verified e-mail address. It
 // reports whether the identity is a new member.
 func (s *Service) joinTenant(
-	ctx context.Context, tx postgres.SystemTx, t tenant.Tenant, who sso.Identity, by tenant.By,
+	ctx context.Context, tx postgres.SystemTx, t tenant.Tenant, who sso.Identity, a tenant.Admission, by tenant.By,
 ) (bool, error) {
 	if known, err := tenant.IsMember(ctx, tx, t.ID, who); err != nil || known {
 		return false, err
@@ -118,10 +172,7 @@ func (s *Service) joinTenant(
 	if err := requireVerifiedEmail(who); err != nil {
 		return false, err
 	}
-	err := s.Quotas.Within(ctx, tx, t.ID, func() error {
-		return tenant.Join(ctx, tx, t.ID, who, []string{string(sso.Viewer)}, by)
-	})
-	return err == nil, err
+	return s.Quotas.Admit(ctx, tx, t.ID, who, a, by)
 }
 
 // ensureUnderWay starts the tenant's onboarding, unless one is running or ready, and ensures that it has a job. With

@@ -14,6 +14,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/jobs"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 	"github.com/leadctl/leadctl/pkg/workspace"
@@ -32,6 +33,7 @@ type Policy struct {
 	Mode         string
 	Domains      []string // for PolicyDomains: whole domains; A to Z compare without case
 	ExistingOnly bool     // claim_policy "existing": a sign-in whose claim names no existing tenant is refused
+	FirstRole    sso.Role // stored role of the first member of a tenant that a sign-in makes; "" means admin
 }
 
 // Service starts onboardings for HTTP handlers and commands. It enqueues jobs; Worker runs them.
@@ -40,6 +42,8 @@ type Service struct {
 	Jobs   *jobs.Client
 	Policy Policy
 	Quotas tenant.Quotas // limits the members of a tenant
+
+	Membership tenant.Membership // what a token's tenant claim is worth
 }
 
 // Worker makes workspaces. River calls it for each job; a process has one Worker.

@@ -167,7 +167,7 @@ func TestFirstLoginMakesAReadyWorkspace(t *testing.T) {
 	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `SELECT user_id, roles[1] FROM tenant_users`).Scan(&user,
 		&role))
 	require.Equal(t, "alice@acme.example", user)
-	require.Equal(t, "viewer", role)
+	require.Equal(t, "admin", role, "the first member of a tenant that a sign-in made")
 	require.NoError(t, r.db.Owner.QueryRow(t.Context(), `SELECT secret, active FROM odoo_connections`).Scan(&secretText,
 		&active))
 	require.True(t, strings.HasPrefix(secretText, "v1:"))
@@ -191,6 +191,8 @@ func TestCases(t *testing.T) {
 	t.Run("A-150", addressesThatLookAlike)
 	t.Run("D-009", badAnswersAreRetried)
 	t.Run("D-012", refusedCredentialsStop)
+	t.Run("A-148", removedMembersStayOut)
+	t.Run("A-149", invitationsInRaces)
 }
 
 // manyParallelFirstLogins: 50 concurrent first sign-ins of one identity over two replicas make one tenant, member, job
@@ -376,7 +378,7 @@ func TestAnInvitedMemberKeepsTheRoles(t *testing.T) {
 
 	var p tenant.Principal
 	require.NoError(t, r.DB.InSystem(t.Context(), "test", func(ctx context.Context, tx postgres.SystemTx) (err error) {
-		p, err = tenant.Resolve(ctx, tx, person("alice", "alice@acme.example"))
+		p, err = tenant.Resolve(ctx, tx, person("alice", "alice@acme.example"), tenant.ByClaim)
 		return err
 	}))
 	require.Equal(t, []sso.Role{sso.Ops}, p.Roles)

@@ -20,6 +20,7 @@ import (
 var fixtures = map[string]string{
 	"tenants":           `INSERT INTO tenants (tenant_id, name) VALUES ($1, $2)`,
 	"tenant_users":      `INSERT INTO tenant_users (tenant_id, user_id) VALUES ($1, $2)`,
+	"removed_members":   `INSERT INTO removed_members (tenant_id, user_id) VALUES ($1, $2)`,
 	"odoo_connections":  `INSERT INTO odoo_connections (tenant_id, db_name) VALUES ($1, $2)`,
 	"onboarding_status": `INSERT INTO onboarding_status (tenant_id, error) VALUES ($1, $2)`,
 	"onboarding_steps":  `INSERT INTO onboarding_steps (tenant_id, step, position, state) VALUES ($1, $2, 1, 'done')`,

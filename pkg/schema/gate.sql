@@ -34,7 +34,8 @@ WITH roles AS (
   WHERE NOT EXISTS (SELECT 1 FROM unnest(co.conkey) k
     JOIN pg_attribute a ON a.attrelid = tt.oid AND a.attnum = k WHERE a.attname = 'tenant_id')
 ), control_plane(relname) AS (
-  VALUES ('tenants'), ('tenant_users'), ('odoo_connections'), ('onboarding_status'), ('onboarding_steps'), ('audit_log')
+  VALUES ('tenants'), ('tenant_users'), ('odoo_connections'), ('onboarding_status'), ('onboarding_steps'),
+    ('audit_log'), ('removed_members')
 ), right_policy(pattern) AS (
   SELECT '^\((tenant_id|\(tenant_id\)::text) = (public\.)?(request_tenant\(\)'
     || '|current_setting\(''request\.tenant_id''::text, true\)'

@@ -26,6 +26,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/web"
 	"github.com/leadctl/leadctl/pkg/wire"
 	"github.com/leadctl/leadctl/pkg/workspace"
@@ -198,7 +199,7 @@ func (d *daemon) newHandler(registry *prometheus.Registry, age *registerAge) *ht
 	sessions := wire.Sessions(cfg, d.api.Addr().String(), d.db, d.keys, d.verifier)
 	d.door = web.New(web.Config{
 		CORSOrigins: wire.Origins(cfg), DevBypass: cfg.Dev.AllowBypass, DevTenant: cfg.Dev.DefaultTenantID,
-		Proxies: cfg.API.Networks(),
+		Proxies: cfg.API.Networks(), Membership: tenant.Membership(cfg.SSO.Membership),
 		Cookies: web.Cookies{Access: cfg.API.AccessCookie, Refresh: cfg.API.RefreshCookie,
 			Secure: cfg.API.CookieSecure},
 	}, web.Deps{DB: d.db, Verifier: d.verifier, Sessions: sessions, Log: d.opts.Log, Metrics: registry})

@@ -91,7 +91,8 @@ func TestFailedActsLeaveNoLine(t *testing.T) {
 			return tenant.AddMember(ctx, tx, 3, "gus@acme.example", []string{"owner"}, tester)
 		},
 		"remove": func(ctx context.Context, tx postgres.SystemTx) error {
-			return tenant.RemoveMember(ctx, tx, 3, "gus@acme.example", tester)
+			_, err := tenant.RemoveMember(ctx, tx, 3, "gus@acme.example", tester)
+			return err
 		},
 		"visit": func(ctx context.Context, tx postgres.SystemTx) error {
 			_, err := tenant.Visit(ctx, tx, "99", "icp.list", tester)

@@ -50,6 +50,9 @@ func AddMember(ctx context.Context, tx postgres.SystemTx, id ID, email string, r
 	if err != nil {
 		return err
 	}
+	if err := forgetRemoval(ctx, tx, id, email); err != nil {
+		return err
+	}
 	_, err = tx.Exec(ctx, `INSERT INTO tenant_users (tenant_id, user_id, roles) VALUES ($1, $2, $3)
 		ON CONFLICT (tenant_id, user_id) DO UPDATE SET roles = EXCLUDED.roles, invited_until = NULL`, id, email, roles)
 	if err != nil {
@@ -65,6 +68,9 @@ func Invite(ctx context.Context, tx postgres.SystemTx, id ID, email string, role
 	by By) (Member, error) {
 	email, err := newMember(email, roles)
 	if err != nil {
+		return Member{}, err
+	}
+	if err := forgetRemoval(ctx, tx, id, email); err != nil {
 		return Member{}, err
 	}
 	rows, err := tx.Query(ctx, `INSERT INTO tenant_users AS u (tenant_id, user_id, roles, invited_until)
@@ -101,20 +107,6 @@ func newMember(email string, roles []string) (string, error) {
 	return email, nil
 }
 
-// RemoveMember removes a user. Fault: NotFound.
-func RemoveMember(ctx context.Context, tx postgres.SystemTx, id ID, email string, by By) error {
-	tag, err := tx.Exec(ctx, `DELETE FROM tenant_users WHERE tenant_id = $1 AND user_id = $2`, id,
-		sso.CanonicalEmail(email))
-	if err == nil && tag.RowsAffected() == 0 {
-		err = fault.New(fault.NotFound, "user %s of tenant %s: no such user", email, id)
-	}
-	if err != nil {
-		return err
-	}
-	return Record(ctx, tx, by, Act{Tenant: id, Action: "user.remove",
-		Object: sso.CanonicalEmail(email)})
-}
-
 // IsMember reports whether the identity is a user of the tenant.
 func IsMember(ctx context.Context, tx postgres.SystemTx, id ID, identity sso.Identity) (known bool, err error) {
 	err = tx.QueryRow(ctx,
@@ -127,55 +119,10 @@ func IsMember(ctx context.Context, tx postgres.SystemTx, id ID, identity sso.Ide
 // can have capitals. Collation C has a lower case for A to Z only; a database's own collation makes more letters equal.
 const userEmail = `lower(user_id COLLATE "C")`
 
-// openInvitation selects the invitations that can still be used.
-const openInvitation = `issuer IS NULL AND (invited_until IS NULL OR invited_until > now())`
-
-// InvitedTo finds the tenant with an open invitation for the identity's e-mail. If several tenants have one, found is
-// false and the token must name the tenant. The caller must check that the e-mail is verified.
-func InvitedTo(ctx context.Context, tx postgres.SystemTx, identity sso.Identity) (t Tenant, found bool, err error) {
-	rows, err := tx.Query(ctx, `SELECT `+columns+` FROM tenants WHERE status = 'active' AND tenant_id IN (
-		SELECT tenant_id FROM tenant_users WHERE `+userEmail+` = $1 AND `+openInvitation+`) LIMIT 2`,
-		sso.CanonicalEmail(identity.Email))
-	if err != nil {
-		return Tenant{}, false, err
-	}
-	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[Tenant])
-	if err != nil || len(list) != 1 {
-		return Tenant{}, false, err
-	}
-	return list[0], true, nil
-}
-
-// Join makes the identity a user of the tenant. It uses an open invitation for the e-mail, with its roles, or else adds
-// a user with the given roles. The caller must check that the e-mail is verified.
+// Join makes the identity a user of the tenant with the given roles, or with those of an open invitation for its
+// e-mail. It is Admit without quotas, for an identity that may enter uninvited.
 func Join(ctx context.Context, tx postgres.SystemTx, id ID, identity sso.Identity, roles []string, by By) error {
-	if err := storeMember(ctx, tx, id, identity, roles); err != nil {
-		return err
-	}
-	return Record(ctx, tx, by, Act{Tenant: id, Action: "user.join", Object: identity.Subject})
-}
-
-// storeMember writes the user's row. A second identity with the same address gets its subject appended to user_id.
-func storeMember(ctx context.Context, tx postgres.SystemTx, id ID, identity sso.Identity, roles []string) error {
-	email := sso.CanonicalEmail(identity.Email)
-	// An expired invitation must not give its roles.
-	if _, err := tx.Exec(ctx, `DELETE FROM tenant_users WHERE tenant_id = $1 AND `+userEmail+` = $2
-		AND issuer IS NULL AND NOT (`+openInvitation+`)`, id, email); err != nil {
-		return err
-	}
-	tag, err := tx.Exec(ctx, `UPDATE tenant_users SET issuer = $3, subject = $4, invited_until = NULL
-		WHERE tenant_id = $1 AND user_id = (SELECT min(user_id) FROM tenant_users WHERE tenant_id = $1
-		AND `+userEmail+` = $2 AND issuer IS NULL)`,
-		id, email, identity.Issuer, identity.Subject)
-	if err != nil || tag.RowsAffected() > 0 {
-		return err
-	}
-	// Another identity may have the address, if the account at the provider was recreated: the subject distinguishes
-	// them.
-	_, err = tx.Exec(ctx, `INSERT INTO tenant_users (tenant_id, user_id, issuer, subject, roles)
-		SELECT $1, CASE WHEN EXISTS (SELECT 1 FROM tenant_users WHERE tenant_id = $1
-		AND user_id = $2) THEN $2 || ' (' || $4 || ')' ELSE $2 END, $3, $4, $5`,
-		id, email, identity.Issuer, identity.Subject, roles)
+	_, err := Quotas{}.Admit(ctx, tx, id, identity, Admission{Uninvited: true, Roles: roles}, by)
 	return err
 }
 

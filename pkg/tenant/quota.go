@@ -17,7 +17,7 @@ type Quotas struct {
 // lowered quota can still change and remove users. Changes of one tenant wait for each other. Faults: those of change;
 // Conflict with QUOTA_MEMBERS or QUOTA_INVITATIONS, after which the caller must roll back.
 func (q Quotas) Within(ctx context.Context, tx postgres.SystemTx, id ID, change func() error) error {
-	if _, err := tx.Exec(ctx, `SELECT FROM tenants WHERE tenant_id = $1 FOR NO KEY UPDATE`, id); err != nil {
+	if err := lockUsers(ctx, tx, id); err != nil {
 		return err
 	}
 	members, invitations, err := countMembers(ctx, tx, id)
@@ -42,6 +42,13 @@ func (q Quotas) Within(ctx context.Context, tx postgres.SystemTx, id ID, change 
 				"quotas.invitations")
 	}
 	return nil
+}
+
+// lockUsers makes changes of one tenant's users, and of its status, wait for each other. Read what decides about a
+// change after it.
+func lockUsers(ctx context.Context, tx postgres.SystemTx, id ID) error {
+	_, err := tx.Exec(ctx, `SELECT FROM tenants WHERE tenant_id = $1 FOR NO KEY UPDATE`, id)
+	return err
 }
 
 func exceedsQuota(n, most int) bool { return most > 0 && n > most }

@@ -60,7 +60,8 @@ func TestMemberQuotas(t *testing.T) {
 	lowered := tenant.Quotas{Members: 1}
 	require.Empty(t, change(lowered, add("gus@acme.example", "ops")))
 	require.Empty(t, change(lowered, func(ctx context.Context, tx postgres.SystemTx) error {
-		return tenant.RemoveMember(ctx, tx, 3, "gus@acme.example", tester)
+		_, err := tenant.RemoveMember(ctx, tx, 3, "gus@acme.example", tester)
+		return err
 	}))
 	require.Empty(t, change(tenant.Quotas{}, add("jon@acme.example", "viewer")), "0 is no limit")
 }

@@ -18,13 +18,14 @@ const (
 	refusalsKept  = 20
 )
 
-// ClaimRefused reports whether err rejects the tenant claim of the token: its tenant is unknown or suspended, or the
-// claim is malformed. A token without a tenant belongs to a new user and is not rejected.
+// ClaimRefused reports whether err rejects the tenant claim of the token: its tenant is unknown, suspended or
+// closed to the identity, or the claim is malformed. A token without a tenant belongs to a new user and is
+// not rejected.
 func ClaimRefused(identity sso.Identity, err error) bool {
 	switch fault.Code(err) {
 	case "TENANT_INVALID", "INSUFFICIENT_ROLE":
 		return true
-	case "TENANT_SUSPENDED", "EMAIL_NOT_VERIFIED", "ONBOARDING_CLOSED":
+	case "TENANT_SUSPENDED", "EMAIL_NOT_VERIFIED", "ONBOARDING_CLOSED", "MEMBER_REMOVED", "MEMBERSHIP_REQUIRED":
 		return identity.Tenant.Kind != sso.TenantAbsent
 	}
 	return false

@@ -17,7 +17,7 @@ import (
 func refuse(t *testing.T, db *pgtest.DB, identity sso.Identity) {
 	t.Helper()
 	inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
-		p, err := tenant.Resolve(ctx, tx, identity)
+		p, err := tenant.Resolve(ctx, tx, identity, tenant.ByClaim)
 		require.True(t, tenant.ClaimRefused(p.Identity, err), "%v", err)
 		require.NoError(t, tenant.RecordRefusal(ctx, tx, p, err, tenant.By{Actor: identity.Subject, RequestID: "r-1"}))
 	})
@@ -61,7 +61,7 @@ func TestNewUserIsNotRefused(t *testing.T) {
 	for _, identity := range []sso.Identity{person("cat"), claiming(person("cat"), sso.TenantExternalID, "new"),
 		person("ben"), person("ann")} {
 		inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
-			p, err := tenant.Resolve(ctx, tx, identity)
+			p, err := tenant.Resolve(ctx, tx, identity, tenant.ByClaim)
 			require.False(t, tenant.ClaimRefused(p.Identity, err), "%v", err)
 		})
 	}

@@ -80,7 +80,7 @@ func TestResolve(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
-				p, err := tenant.Resolve(ctx, tx, c.identity)
+				p, err := tenant.Resolve(ctx, tx, c.identity, tenant.ByClaim)
 				if c.code != "" {
 					require.Equal(t, c.code, fault.Code(err), "%v", err)
 					require.Equal(t, 403, fault.HTTPStatus(err))
@@ -94,7 +94,7 @@ func TestResolve(t *testing.T) {
 	t.Run("stored roles apply to a token without roles", func(t *testing.T) {
 		t.Parallel()
 		inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
-			p, err := tenant.Resolve(ctx, tx, noRoles)
+			p, err := tenant.Resolve(ctx, tx, noRoles, tenant.ByClaim)
 			require.NoError(t, err)
 			require.True(t, p.Has(sso.Ops))
 			require.False(t, p.Has(sso.Admin))
@@ -103,7 +103,7 @@ func TestResolve(t *testing.T) {
 	t.Run("roles in the token replace the stored roles", func(t *testing.T) {
 		t.Parallel()
 		inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
-			p, err := tenant.Resolve(ctx, tx, person("ann"))
+			p, err := tenant.Resolve(ctx, tx, person("ann"), tenant.ByClaim)
 			require.NoError(t, err)
 			require.False(t, p.Has(sso.Ops), "stored ops must not add to the token's viewer")
 		})
@@ -117,7 +117,7 @@ func TestResolveSuspendedTenant(t *testing.T) {
 		inSystem(t, db, func(ctx context.Context, tx postgres.SystemTx) {
 			_, err := tenant.SetStatus(ctx, tx, 3, status, tester)
 			require.NoError(t, err)
-			_, err = tenant.Resolve(ctx, tx, claiming(person("cat"), sso.TenantNumber, "3"))
+			_, err = tenant.Resolve(ctx, tx, claiming(person("cat"), sso.TenantNumber, "3"), tenant.ByClaim)
 			require.Equal(t, "TENANT_SUSPENDED", fault.Code(err), status)
 		})
 	}

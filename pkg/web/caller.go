@@ -68,7 +68,7 @@ func (d *Door) Authenticate(w http.ResponseWriter, r *http.Request, need Need) (
 		if need.Guard == Identity {
 			return tenant.Principal{Identity: who}, nil
 		}
-		return tenant.Resolve(ctx, tx, who)
+		return tenant.Resolve(ctx, tx, who, d.cfg.Membership)
 	}
 	p, err := d.resolvePrincipal(ctx, "resolve tenant", find)
 	if err != nil || need.Guard == Identity {

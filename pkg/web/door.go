@@ -18,6 +18,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 	"github.com/leadctl/leadctl/pkg/websession"
 )
@@ -50,6 +51,8 @@ type Config struct {
 	DevBypass bool
 	DevTenant tenantid.ID    // 0: only X-Tenant-ID names one
 	Proxies   []netip.Prefix // whose X-Forwarded-For is believed
+
+	Membership tenant.Membership // what a token's tenant claim is worth
 }
 
 // Deps are the dependencies of a Door.

@@ -42,7 +42,7 @@ func (d *Door) Caller(w http.ResponseWriter, r *http.Request) (context.Context, 
 		if err := requireSignedIn(ctx, tx, raw, who); err != nil {
 			return tenant.Principal{}, err
 		}
-		return tenant.Resolve(ctx, tx, who)
+		return tenant.Resolve(ctx, tx, who, d.cfg.Membership)
 	}
 	p, err = d.resolvePrincipal(ctx, "resolve tenant", find)
 	p.Identity = who

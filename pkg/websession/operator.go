@@ -41,21 +41,29 @@ func SignOut(ctx context.Context, tx postgres.SystemTx, person string, now time.
 			WithHint("`leadctl tenant user list TENANT` lists the subjects and e-mails of a tenant's members")
 	}
 	for i, p := range people {
-		gone, err := tx.Exec(ctx, `DELETE FROM sessions WHERE issuer = $1 AND subject = $2`, p.Issuer, p.Subject)
-		if err != nil {
-			return nil, err
-		}
-		people[i].Sessions = gone.RowsAffected()
-		// iat counts whole seconds: tokens of the current second are revoked too.
-		if err := revokeBefore(ctx, tx, now, p.Issuer, p.Subject, "",
-			now.Truncate(time.Second).Add(time.Second)); err != nil {
-			return nil, err
-		}
-		if err := recordEndAll(ctx, tx, people[i], by); err != nil {
+		if people[i], err = SignOutIdentity(ctx, tx, p.Issuer, p.Subject, now, by); err != nil {
 			return nil, err
 		}
 	}
 	return people, nil
+}
+
+// SignOutIdentity is SignOut for one identity, which need not be known.
+func SignOutIdentity(
+	ctx context.Context, tx postgres.SystemTx, issuer, subject string, now time.Time, by tenant.By,
+) (Ended, error) {
+	e := Ended{Issuer: issuer, Subject: subject}
+	gone, err := tx.Exec(ctx, `DELETE FROM sessions WHERE issuer = $1 AND subject = $2`, issuer, subject)
+	if err != nil {
+		return e, err
+	}
+	e.Sessions = gone.RowsAffected()
+	// iat counts whole seconds: tokens of the current second are revoked too.
+	if err := revokeBefore(ctx, tx, now, issuer, subject, "",
+		now.Truncate(time.Second).Add(time.Second)); err != nil {
+		return e, err
+	}
+	return e, recordEndAll(ctx, tx, e, by)
 }
 
 // recordEndAll records in the audit log that every session of a person was ended.

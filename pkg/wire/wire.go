@@ -87,8 +87,8 @@ func Check(ctx context.Context, db *postgres.DB, strict bool) error {
 func Onboarding(cfg config.Config, db *postgres.DB, client *jobs.Client) *onboarding.Service {
 	return &onboarding.Service{DB: db, Jobs: client, Quotas: Quotas(cfg), Policy: onboarding.Policy{
 		Mode: cfg.Onboarding.Policy, Domains: cfg.Onboarding.Domains,
-		ExistingOnly: cfg.Onboarding.ClaimPolicy == "existing",
-	}}
+		ExistingOnly: cfg.Onboarding.ClaimPolicy == "existing", FirstRole: sso.Role(cfg.Onboarding.FirstRole),
+	}, Membership: tenant.Membership(cfg.SSO.Membership)}
 }
 
 // Quotas returns how many members and invitations a tenant may have.

@@ -32,16 +32,16 @@ func (AccessArgs) Kind() string { return "odoo_access" }
 // InsertOpts gives every change a job: one that runs already may have read the state before the change.
 func (AccessArgs) InsertOpts() river.InsertOpts { return river.InsertOpts{MaxAttempts: 50} }
 
-// EnqueueAccess adds the job in the transaction of the change, if the tenant has a workspace.
-func EnqueueAccess(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, args AccessArgs) error {
+// EnqueueAccess adds the job in the transaction of the change and returns its number, 0 if the tenant has no workspace.
+func EnqueueAccess(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, args AccessArgs) (int64, error) {
 	var has bool
 	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM odoo_connections WHERE tenant_id = $1 AND db_name <> ''
 		AND active)`, args.Tenant).Scan(&has)
 	if err != nil || !has {
-		return err
+		return 0, err
 	}
-	_, _, err = queue.Enqueue(ctx, tx, args)
-	return err
+	job, _, err := queue.Enqueue(ctx, tx, args)
+	return job, err
 }
 
 // AccessWorker works AccessArgs.

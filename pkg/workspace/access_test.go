@@ -63,7 +63,8 @@ func TestAccessFollowsMembersAndStatus(t *testing.T) {
 		require.NoError(t, r.SyncAccess(t.Context(), id, email), "repeated")
 	}
 	remove := func(ctx context.Context, tx postgres.SystemTx) error {
-		return tenant.RemoveMember(ctx, tx, id, "bob@acme.example", tester)
+		_, err := tenant.RemoveMember(ctx, tx, id, "bob@acme.example", tester)
+		return err
 	}
 	setStatus := func(status string) {
 		t.Helper()
@@ -112,7 +113,7 @@ func TestAccessJob(t *testing.T) {
 	r.inSystem(t, func(ctx context.Context, tx postgres.SystemTx) error {
 		for _, tenant := range []tenantid.ID{id, 2} {
 			args := workspace.AccessArgs{Tenant: tenant, Email: "bob@acme.example"}
-			if err := workspace.EnqueueAccess(ctx, tx, client, args); err != nil {
+			if _, err := workspace.EnqueueAccess(ctx, tx, client, args); err != nil {
 				return err
 			}
 		}

@@ -156,12 +156,12 @@ func hotWorkloads() []workload {
 	return []workload{
 		systemWorkload("Who is calling: the tenant that a claim names (every request)",
 			func(ctx context.Context, tx postgres.SystemTx) error {
-				_, err := tenant.Resolve(ctx, tx, claimed)
+				_, err := tenant.Resolve(ctx, tx, claimed, tenant.ByClaim)
 				return err
 			}),
 		systemWorkload("Who is calling: the only membership (a token without a claim)",
 			func(ctx context.Context, tx postgres.SystemTx) error {
-				_, err := tenant.Resolve(ctx, tx, member)
+				_, err := tenant.Resolve(ctx, tx, member, tenant.ByClaim)
 				return err
 			}),
 		tenantWorkload("Export of a page of 200", func(ctx context.Context, tx postgres.TenantTx) error {
