@@ -550,6 +550,7 @@ CREATE TABLE public.tenant_users (
   roles text[] DEFAULT '{}'::text[] NOT NULL,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   invited_until timestamp with time zone,
+  claimed_roles text[],
   CONSTRAINT tenant_users_pkey PRIMARY KEY (tenant_id, user_id),
   CONSTRAINT tenant_users_identity_key UNIQUE (tenant_id, issuer, subject),
   CONSTRAINT tenant_users_tenant_id_check CHECK ((tenant_id > 0))

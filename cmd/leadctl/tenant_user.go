@@ -25,7 +25,9 @@ func newTenantUserAdd(a *app) *cobra.Command {
 		Use:   "add TENANT EMAIL",
 		Short: "Add a user, or replace a user's roles",
 		Long: "Add a user by e-mail address, or replace the roles of an existing user. The first person who signs\n" +
-			"in with that address, verified by the provider, becomes this user.",
+			"in with that address, verified by the provider, becomes this user. The user's rights in the Odoo\n" +
+			"workspace follow the role: a viewer reads, ops changes leads and exports, an admin also administers\n" +
+			"the CRM. Roles in the user's token come before those stored here.",
 		Example: "  leadctl tenant user add 42 bob@acme.example --role ops",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {

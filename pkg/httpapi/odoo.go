@@ -15,6 +15,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 	"github.com/leadctl/leadctl/pkg/web"
+	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
 // postRotateKey replaces the key of the caller's own workspace and shows neither key. Every other tenant number,
@@ -110,15 +111,18 @@ func (s *Server) odooUser(ctx context.Context, in *userinfoIn) (sso.Identity, er
 	}
 	var refusal error
 	err = s.db.InSystem(ctx, "sign-in to Odoo", func(ctx context.Context, tx postgres.SystemTx) error {
+		by := tenant.By{Actor: who.Subject, RequestID: web.RequestIDOf(ctx)}
 		may, err := tenant.MayEnter(ctx, tx, id, who)
-		if err != nil || may {
+		if err != nil {
 			return err
+		}
+		if may {
+			return workspace.NoteRoles(ctx, tx, s.jobs, id, who, by)
 		}
 		// The caller names the tenant in the query, so the line is not written to that tenant's audit log.
 		refusal = fault.New(fault.Denied, "subject %s: not a member of tenant %q", who.Subject,
 			in.Tenant).WithCode("TENANT_INVALID")
-		return tenant.RecordRefusal(ctx, tx, tenant.Principal{Identity: who}, refusal,
-			tenant.By{Actor: who.Subject, RequestID: web.RequestIDOf(ctx)})
+		return tenant.RecordRefusal(ctx, tx, tenant.Principal{Identity: who}, refusal, by)
 	})
 	return who, cmp.Or(err, refusal)
 }

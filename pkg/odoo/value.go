@@ -45,6 +45,16 @@ func (r Record) Float(field string) float64 {
 	return float64(asInt(r[field]))
 }
 
+// Label returns the name in a many2one, "" when it is empty.
+func (r Record) Label(field string) string {
+	pair, _ := r[field].([]any)
+	if len(pair) < 2 {
+		return ""
+	}
+	name, _ := pair[1].(string)
+	return name
+}
+
 // asInt returns a whole number from any protocol, or the id of a many2one pair.
 func asInt(v any) int64 {
 	switch v := v.(type) {

@@ -44,6 +44,9 @@ func (s *Service) signIn(ctx context.Context, who sso.Identity, by tenant.By) (S
 		if err != nil {
 			return err
 		}
+		if err := workspace.NoteRoles(ctx, tx, s.Jobs, t.ID, who, by); err != nil {
+			return err
+		}
 		if st, err = s.ensureUnderWay(ctx, tx, t.ID, false); err == nil && joined && st.Status == Ready {
 			_, _, err = s.Jobs.Enqueue(ctx, tx, workspace.UsersArgs{Tenant: t.ID, Subject: who.Subject})
 		}

@@ -9,6 +9,6 @@ func Actions() []string {
 		"odoo.workspace.archive", "odoo.workspace.drop",
 		"run.request", "secrets.rotate", "session.end_all",
 		"tenant.active", "tenant.create", "tenant.deleted", "tenant.provision", "tenant.suspended",
-		"user.add", "user.invite", "user.join", "user.remove",
+		"user.add", "user.claimed_roles", "user.invite", "user.join", "user.remove",
 	}
 }

@@ -18,9 +18,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// AccessArgs of the job that makes access to a tenant's workspace follow leadctl: after a member was removed or added
-// (Email), or after the tenant was suspended or resumed (Email ""). The job reads the present state, so the order of
-// two jobs does not matter.
+// AccessArgs of the job that makes access to a tenant's workspace follow leadctl: after a member was removed, was
+// added or got another role (Email), or after the tenant was suspended or resumed (Email ""). The job reads the present
+// state, so the order of two jobs does not matter.
 type AccessArgs struct {
 	Tenant tenantid.ID `json:"tenant_id"`
 	Email  string      `json:"email"`
@@ -65,8 +65,8 @@ func (a *AccessWorker) Work(ctx context.Context, job *river.Job[AccessArgs]) err
 func (a *AccessWorker) NextRetry(job *river.Job[AccessArgs]) time.Time { return retryAt(job.Attempt) }
 
 // SyncAccess takes access to the workspace away, or gives it back, as leadctl's tables say: that of one person, or with
-// "" that of all people, by the status of the tenant. It changes only what leadctl took away, and is harmless when
-// repeated. Faults: NotFound without a workspace; those of Odoo.
+// "" that of all people, by the status of the tenant. It gives back only what leadctl took away. A member gets the
+// groups of the member's role. It is harmless when repeated. Faults: NotFound without a workspace; those of Odoo.
 func (s *Service) SyncAccess(ctx context.Context, id tenantid.ID, email string) error {
 	if err := s.Configured(); err != nil {
 		return err
@@ -101,7 +101,10 @@ func (s *Service) SyncAccess(ctx context.Context, id tenantid.ID, email string) 
 		return err
 	}
 	if member {
-		return s.Odoo.GiveAccess(ctx, w.Workspace, provision.AccessRemoved, email)
+		if err := s.Odoo.GiveAccess(ctx, w.Workspace, provision.AccessRemoved, email); err != nil {
+			return err
+		}
+		return s.syncRole(ctx, w.Workspace, email)
 	}
 	return s.takeAccess(ctx, w, provision.AccessRemoved, email)
 }

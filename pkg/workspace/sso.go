@@ -46,13 +46,17 @@ func (s *Service) oauthProvider(ctx context.Context, id tenantid.ID) (provision.
 		AuthEndpoint: d.AuthorizationURL, UserInfo: route}, err
 }
 
-// EnsureUsers gives each member an account in the workspace. It does not change an account that is archived or linked
-// to another subject; left has an error for each.
+// EnsureUsers gives each member an account in the workspace, with the groups of the member's role. It does not change
+// an account that is archived or linked to another subject; left has an error for each.
 func (s *Service) EnsureUsers(
 	ctx context.Context, w provision.Workspace, members []tenant.Member,
 ) (left []error, err error) {
+	roles, err := s.workspaceRoles(ctx, w.Tenant)
+	if err != nil {
+		return nil, err
+	}
 	for _, m := range members {
-		_, err := s.Odoo.EnsureUser(ctx, w, provision.User{Email: m.Email()})
+		_, err := s.Odoo.EnsureUser(ctx, w, roles.userOf(m))
 		if left, err = setAside(left, err); err != nil {
 			return left, err
 		}
@@ -88,11 +92,15 @@ func (s *Service) configureSSO(ctx context.Context, w provision.Workspace) (left
 	if err != nil {
 		return nil, err
 	}
+	roles, err := s.workspaceRoles(ctx, w.Tenant)
+	if err != nil {
+		return nil, err
+	}
 	for _, m := range members {
 		if m.Subject == nil || m.Issuer == nil || *m.Issuer != s.OdooLogin.Issuer {
 			continue
 		}
-		uid, err := s.Odoo.EnsureUser(ctx, w, provision.User{Email: m.Email()})
+		uid, err := s.Odoo.EnsureUser(ctx, w, roles.userOf(m))
 		if err == nil {
 			err = s.Odoo.LinkUser(ctx, w, provider, uid, *m.Subject)
 		}

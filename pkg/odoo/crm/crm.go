@@ -14,9 +14,10 @@ type Setup struct {
 	PublicURL string // Odoo's address in links of its mails; "" leaves what Odoo finds out
 }
 
-// Prepare brings a workspace to what Push and the salespeople need: fields, views, the source and the team of pushed
-// leads, and the menu Leads if leads are pushed as leads. It may be repeated, and then repairs what is missing. The
-// session must have administrator rights. It returns the names of the fields that it created.
+// Prepare brings a workspace to what Push and the people need: fields, views, the source and the team of pushed leads,
+// the tag of withdrawn ones, the lost reason "Not a fit", the group of viewers, and the menu Leads if leads are pushed
+// as leads. It may be repeated, and then repairs what is missing. The session must have administrator rights. It
+// returns the names of the fields that it created.
 func Prepare(ctx context.Context, s *odoo.Session, setup Setup) (created []string, err error) {
 	if created, err = EnsureFields(ctx, s); err != nil {
 		return nil, err
@@ -28,6 +29,12 @@ func Prepare(ctx context.Context, s *odoo.Session, setup Setup) (created []strin
 		return created, err
 	}
 	if err := EnsureWithdrawnTag(ctx, s); err != nil {
+		return created, err
+	}
+	if err := EnsureLostReason(ctx, s); err != nil {
+		return created, err
+	}
+	if err := EnsureViewerGroup(ctx, s); err != nil {
 		return created, err
 	}
 	if setup.PublicURL != "" {

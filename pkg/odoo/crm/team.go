@@ -109,9 +109,9 @@ func EnsureSource(ctx context.Context, s *odoo.Session) error {
 
 // FindShared returns, by model, the records that the pushed leads of all companies of a database refer to.
 func FindShared(ctx context.Context, s *odoo.Session) (map[string]int64, error) {
-	source, tag := ownModule+"."+sourceMark, ownModule+"."+withdrawnMark
-	found, err := s.ResolveXMLIDs(ctx, []string{source, tag})
-	return map[string]int64{"utm.source": found[source], "crm.tag": found[tag]}, err
+	source, tag, reason := ownModule+"."+sourceMark, ownModule+"."+withdrawnMark, ownModule+"."+lostReasonMark
+	found, err := s.ResolveXMLIDs(ctx, []string{source, tag, reason})
+	return map[string]int64{"utm.source": found[source], "crm.tag": found[tag], "crm.lost.reason": found[reason]}, err
 }
 
 // FindSource returns the source of pushed leads; 0 if EnsureSource has not run.

@@ -49,6 +49,10 @@ func (r request) canAccess(rec row, companies []any, change bool) bool {
 		if rec["name"] == any("leadctl") {
 			return true
 		}
+	case "crm.lost.reason":
+		if rec["name"] == any("Not a fit") && !change {
+			return true
+		}
 	case "crm.team":
 		return own(rec["company_id"]) || noCompany && (!strict || rec["create_uid"] == any(int64(1)))
 	case "crm.stage":
@@ -74,8 +78,37 @@ func (r request) ruleApplies(name string, change bool) bool {
 	return false
 }
 
-// checkAccess returns an access error for records that the rules exclude.
+// mayChange reports whether the user's groups allow changes of the model. The stand-in knows those of the CRM.
+func (r request) mayChange() bool {
+	has := func(groups ...string) bool {
+		user := r.db.tableOf("res.users").rows[r.uid]
+		mine := append(asList(user["group_ids"]), asList(user["groups_id"])...)
+		return r.uid <= administrator || slices.ContainsFunc(groups, func(g string) bool {
+			return slices.Contains(mine, r.db.resolveExternalID(g))
+		})
+	}
+	switch r.model {
+	case "crm.lead":
+		if r.method == "unlink" {
+			return has("sales_team.group_sale_manager")
+		}
+		return has("sales_team.group_sale_salesman", "sales_team.group_sale_salesman_all_leads",
+			"sales_team.group_sale_manager")
+	case "res.partner":
+		return has("base.group_partner_manager")
+	case "crm.stage", "crm.lost.reason":
+		return has("sales_team.group_sale_manager")
+	case "res.users":
+		return has("base.group_system", "base.group_erp_manager")
+	}
+	return true
+}
+
+// checkAccess returns an access error for records that the groups or the rules exclude.
 func (r request) checkAccess(ids []int64, change bool) error {
+	if change && !r.mayChange() {
+		return accessError(r.model)
+	}
 	companies, err := r.allowedCompanies()
 	if err != nil {
 		return err

@@ -1,7 +1,9 @@
 package odootest
 
 import (
+	"slices"
 	"strings"
+	"time"
 )
 
 // createRecords makes one record for a dict, and all or none for a list of dicts.
@@ -56,7 +58,7 @@ func (r request) prepareValues(vals map[string]any) (row, error) {
 			return nil, pythonException("ValueError: Invalid field '%s' on model '%s'", name, r.model)
 		}
 		if typ == "many2many" {
-			v = relatedIDs(v)
+			v = relatedIDs(nil, v)
 		}
 		if n, ok := v.(int64); ok && (typ == "float" || typ == "monetary") {
 			v = float64(n)
@@ -69,15 +71,20 @@ func (r request) prepareValues(vals map[string]any) (row, error) {
 	return rec, nil
 }
 
-// relatedIDs returns the ids of the commands (4, id) and (6, 0, ids). leadctl uses no others.
-func relatedIDs(v any) any {
-	out := []any{}
+// relatedIDs applies the commands (3, id), (4, id) and (6, 0, ids) to the ids in a field. leadctl uses no others.
+func relatedIDs(have []any, v any) any {
+	out := slices.Clone(have)
+	if out == nil {
+		out = []any{}
+	}
 	commands, _ := v.([]any)
 	for _, c := range commands {
 		switch cmd, _ := c.([]any); {
 		case len(cmd) == 3 && cmd[0] == any(int64(6)):
 			out, _ = cmd[2].([]any)
-		case len(cmd) >= 2 && cmd[0] == any(int64(4)):
+		case len(cmd) >= 2 && cmd[0] == any(int64(3)):
+			out = slices.DeleteFunc(out, func(id any) bool { return id == cmd[1] })
+		case len(cmd) >= 2 && cmd[0] == any(int64(4)) && !slices.Contains(out, cmd[1]):
 			out = append(out, cmd[1])
 		}
 	}
@@ -163,6 +170,9 @@ func (r request) insertRecord(rec row) (int64, error) {
 		if rec["type"] == nil {
 			rec["type"] = "opportunity"
 		}
+		if rec["probability"] == nil {
+			rec["probability"] = 10.0
+		}
 		id = r.db.addRow(r.model, rec, at)
 	default:
 		id = r.db.addRow(r.model, rec, at)
@@ -225,9 +235,13 @@ func (r request) updateRecords(ids []int64, vals map[string]any) error {
 			return err
 		}
 		for k, v := range rec {
+			if r.db.fields[r.model][k] == "many2many" {
+				v = relatedIDs(asList(have[k]), vals[k])
+			}
 			have[k] = v
 		}
 		have["write_uid"] = r.uid
+		have["write_date"] = r.s.now().UTC().Format(time.DateTime)
 		if changed {
 			r.db.passwords[id] = asString(password)
 		}

@@ -44,7 +44,10 @@ func baseModels(major int) map[string]string {
 			"perm_create:boolean perm_unlink:boolean active:boolean",
 		"ir.default": "model:char company_id:many2one/res.company value:integer", "res.partner.category": "name:char",
 		"utm.campaign": "name:char", "utm.source": "name:char", "utm.medium": "name:char",
-		"calendar.event": "name:char", "mail.alias": "name:char",
+		"calendar.event": "name:char", "mail.alias": "name:char", "mail.template": "name:char",
+		"ir.ui.menu": "name:char" + groups,
+		"ir.model.access": "name:char model_id:many2one/ir.model group_id:many2one/res.groups perm_read:boolean " +
+			"perm_write:boolean perm_create:boolean perm_unlink:boolean",
 		"ir.config_parameter": "key:char value:text", "ir.cron": "name:char active:boolean",
 		"ir.module.module":    "name:char state:selection",
 		"mail.message":        "model:char res_id:integer body:html message_type:selection is_internal:boolean",
@@ -69,7 +72,7 @@ func newDatabase(major int, login, password string, at time.Time) *database {
 	company := d.addRow("res.company", row{"name": "My Company", "partner_id": own}, at)
 	d.addExternalID("base.main_company", "res.company", company, at)
 	for _, g := range []string{"base.group_user", "base.group_system", "base.group_erp_manager",
-		"base.group_partner_manager"} {
+		"base.group_partner_manager", "base.group_allow_export"} {
 		d.addExternalID(g, "res.groups", d.addRow("res.groups", row{"name": g}, at), at)
 	}
 	d.addExternalID("base.sg", "res.country", d.addRow("res.country", row{"name": "Singapore"}, at), at)
@@ -94,7 +97,7 @@ func newDatabase(major int, login, password string, at time.Time) *database {
 
 func (d *database) declareModel(model, fields string) {
 	d.tables[model] = &table{rows: map[int64]row{}}
-	d.fields[model] = map[string]string{"id": "integer", "create_date": "datetime",
+	d.fields[model] = map[string]string{"id": "integer", "create_date": "datetime", "write_date": "datetime",
 		"create_uid": "many2one/res.users", "write_uid": "many2one/res.users"}
 	for _, f := range strings.Fields(fields) {
 		name, typ, _ := strings.Cut(f, ":")
@@ -132,13 +135,18 @@ func (d *database) addUser(u row, password string, at time.Time) int64 {
 func (d *database) installModule(module string, at time.Time) {
 	switch module {
 	case "crm":
-		for model, fields := range map[string]string{"crm.lead": leadFields, "crm.tag": "name:char",
-			"crm.stage": "name:char",
-			"crm.team":  "name:char company_id:many2one/res.company member_ids:many2many"} {
+		reason := " lost_reason_id:many2one/crm.lost.reason"
+		if d.major < 16 {
+			reason = " lost_reason:many2one/crm.lost.reason"
+		}
+		for model, fields := range map[string]string{"crm.lead": leadFields + reason, "crm.tag": "name:char",
+			"crm.stage": "name:char", "crm.lost.reason": "name:char active:boolean",
+			"crm.team": "name:char company_id:many2one/res.company member_ids:many2many"} {
 			d.declareModel(model, fields)
 			d.addRow("ir.model", row{"model": model, "name": model}, at)
 		}
-		for _, g := range []string{"sales_team.group_sale_salesman_all_leads", "sales_team.group_sale_manager"} {
+		for _, g := range []string{"sales_team.group_sale_salesman", "sales_team.group_sale_salesman_all_leads",
+			"sales_team.group_sale_manager"} {
 			d.addExternalID(g, "res.groups", d.addRow("res.groups", row{"name": g}, at), at)
 		}
 		for _, v := range []string{"crm.crm_lead_view_form", "crm.crm_case_tree_view_oppor",
@@ -146,6 +154,7 @@ func (d *database) installModule(module string, at time.Time) {
 			"crm.view_crm_case_opportunities_filter", "crm.view_crm_case_leads_filter"} {
 			d.addView(v, "crm.lead", at)
 		}
+		d.addExternalID("crm.crm_menu_root", "ir.ui.menu", d.addRow("ir.ui.menu", row{"name": "CRM"}, at), at)
 		d.addExternalID("crm.group_use_lead", "res.groups", d.addRow("res.groups", row{"name": "Leads"}, at), at)
 		d.addExternalID("sales_team.team_sales_department", "crm.team", d.addRow("crm.team", row{"name": "Sales"}, at),
 			at)

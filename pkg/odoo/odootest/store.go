@@ -40,6 +40,7 @@ func (d *database) addRow(model string, r row, at time.Time) int64 {
 	t := d.tables[model]
 	t.next++
 	r["create_date"] = at.Format(time.DateTime)
+	r["write_date"] = r["create_date"]
 	for field, typ := range d.fields[model] {
 		if _, set := r[field]; !set {
 			r[field] = emptyValue(typ)

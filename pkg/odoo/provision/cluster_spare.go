@@ -27,7 +27,8 @@ func ensureSpare(ctx context.Context, s *odoo.Session) error {
 	if err != nil || there > 0 {
 		return err
 	}
-	uid, err := createUser(ctx, s, odoo.Record{"login": spareLogin, "name": spareLogin}, ownerGroups)
+	uid, err := createUser(ctx, s, odoo.Record{"login": spareLogin, "name": spareLogin},
+		crm.RoleViewer.Groups())
 	if err != nil {
 		return err
 	}

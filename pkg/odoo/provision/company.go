@@ -177,7 +177,7 @@ func (c *company) ensureAccount(ctx context.Context, s *odoo.Session, w Workspac
 	if err != nil || uid != 0 {
 		return err
 	}
-	if _, err := createUser(ctx, s, odoo.Record{"login": login, "name": "leadctl"}, ownerGroups); err != nil {
+	if _, err := createUser(ctx, s, odoo.Record{"login": login, "name": "leadctl"}, companyAccountGroups); err != nil {
 		if uid, look := findOwnUser(ctx, s, login); look != nil || uid == 0 {
 			return err
 		}

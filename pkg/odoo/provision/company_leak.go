@@ -13,8 +13,8 @@ import (
 const CodeLeak = "ODOO_LEAK"
 
 // leakProbe tries to see and change other tenants' records as leadctl's account of one tenant. The canaries are such
-// records: contacts and leads without a company and of the main company, a tag, a campaign and a team. Besides, every
-// record that the account sees must belong to its company.
+// records: contacts and leads without a company and of the main company, a tag, a lost reason, a campaign and a team.
+// Besides, every record that the account sees must belong to its company.
 type leakProbe struct {
 	session  *odoo.Session // the tenant's
 	admin    *odoo.Session
@@ -57,6 +57,7 @@ func plantCanaries(ctx context.Context, s *odoo.Session) (map[string][]int64, er
 		{"crm.lead", []string{"id", "name", "user_id/.id", "company_id/.id"},
 			[][]string{{"leadctl.canary_lead_0", canary, "", ""}, {"leadctl.canary_lead_1", canary, "", company}}},
 		{"crm.tag", []string{"id", "name"}, [][]string{{"leadctl.canary_tag", canary}}},
+		{"crm.lost.reason", []string{"id", "name"}, [][]string{{"leadctl.canary_lost_reason", canary}}},
 		{"utm.campaign", []string{"id", "name"}, [][]string{{"leadctl.canary_campaign", canary}}},
 		{"crm.team", []string{"id", "name", "company_id/.id"}, [][]string{{"leadctl.canary_team", canary, ""}}},
 	} {

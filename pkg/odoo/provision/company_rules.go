@@ -20,6 +20,7 @@ import (
 type recordRule struct {
 	model, domain string
 	changes       bool // restricts only writing, creating and deleting
+	optional      bool // left out where Odoo lacks the model
 }
 
 // Domains of the rules. The madeBy domains are for models without a company: they use the company of the record's
@@ -32,8 +33,17 @@ const (
 	noRecords           = `[(0,'=',1)]`
 )
 
+// sharedSettings are further models without a company that a sales administrator could change for all companies.
+var sharedSettings = []string{"crm.recurring.plan", "mail.activity.type", "mail.activity.plan",
+	"mail.activity.plan.template", "sms.template", "calendar.event.type", "crm.iap.lead.industry", "crm.iap.lead.role",
+	"crm.iap.lead.seniority", "crm.iap.lead.mining.request"}
+
 func companyRules() []recordRule {
-	return []recordRule{
+	var rules []recordRule
+	for _, model := range sharedSettings {
+		rules = append(rules, recordRule{model: model, domain: noRecords, changes: true, optional: true})
+	}
+	return append(rules, []recordRule{
 		{model: "res.partner", domain: ownPeople},
 		{model: "crm.lead", domain: ownCompany},
 		{model: "res.users", domain: ownCompany},
@@ -45,6 +55,8 @@ func companyRules() []recordRule {
 		{model: "utm.source", domain: madeByOdooOrCompany},
 		{model: "utm.medium", domain: madeByOdooOrCompany},
 		{model: "res.partner.category", domain: madeByOdooOrCompany},
+		{model: "crm.lost.reason", domain: madeByOdooOrCompany},
+		{model: "mail.template", domain: madeByOdooOrCompany},
 		{model: "calendar.event", domain: madeByCompany},
 		{model: "crm.stage", domain: noRecords, changes: true},
 		{model: "crm.team", domain: ownCompany, changes: true},
@@ -53,7 +65,9 @@ func companyRules() []recordRule {
 		{model: "utm.source", domain: madeByCompany, changes: true},
 		{model: "utm.medium", domain: madeByCompany, changes: true},
 		{model: "res.partner.category", domain: madeByCompany, changes: true},
-	}
+		{model: "crm.lost.reason", domain: madeByCompany, changes: true},
+		{model: "mail.template", domain: madeByCompany, changes: true},
+	}...)
 }
 
 func (r recordRule) ruleName() string {
@@ -72,14 +86,21 @@ func (r recordRule) externalID() string {
 	return ownModule + "." + name
 }
 
-// ensureRules makes the rules, or restores them when they were changed. Each rule names the administrator by user id.
-func ensureRules(ctx context.Context, s *odoo.Session) error {
-	all := companyRules()
-	names := make([]string, len(all))
-	for i, r := range all {
+// presentRules returns the company rules without the optional ones whose model Odoo lacks, and the ids of the models.
+func presentRules(ctx context.Context, s *odoo.Session) ([]recordRule, map[string]int64, error) {
+	rules := companyRules()
+	names := make([]string, len(rules))
+	for i, r := range rules {
 		names[i] = r.model
 	}
 	models, err := s.ModelIDs(ctx, names)
+	rules = slices.DeleteFunc(rules, func(r recordRule) bool { return r.optional && models[r.model] == 0 })
+	return rules, models, err
+}
+
+// ensureRules makes the rules, or restores them when they were changed. Each rule names the administrator by user id.
+func ensureRules(ctx context.Context, s *odoo.Session) error {
+	all, models, err := presentRules(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -118,8 +139,12 @@ func missingRules(ctx context.Context, s *odoo.Session) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	rules, _, err := presentRules(ctx, s)
+	if err != nil {
+		return nil, err
+	}
 	var missing []string
-	for _, r := range companyRules() {
+	for _, r := range rules {
 		if !slices.ContainsFunc(have, func(h odoo.Record) bool { return h.Text("name") == r.ruleName() }) {
 			missing = append(missing, r.ruleName())
 		}

@@ -35,6 +35,9 @@ func testCompany(t *testing.T, r rig) {
 	t.Run("push", func(t *testing.T) { testPush(t, r) })
 	t.Run("push keeps sales changes", func(t *testing.T) { testPushKeepsSalesChanges(t, r) })
 	t.Run("withdraw", func(t *testing.T) { testWithdraw(t, r) })
+	t.Run("roles", func(t *testing.T) { testRoles(t, r) })
+	t.Run("feedback", func(t *testing.T) { testFeedback(t, r) })
+	t.Run("roles end at the company", func(t *testing.T) { testRolesEndAtCompany(t, r) })
 	t.Run("sign-on link", func(t *testing.T) { testSSO(t, r) })
 	t.Run("drop", func(t *testing.T) { testDropCompany(t, r) })
 	t.Run("leaks are found", func(t *testing.T) { testLeaksFound(t, r) }) // last: it opens leaks

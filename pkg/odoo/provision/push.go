@@ -2,6 +2,7 @@ package provision
 
 import (
 	"context"
+	"time"
 
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/crm"
@@ -50,4 +51,23 @@ func (p *Provisioner) openForPush(ctx context.Context, w Workspace, dry bool) (*
 		return crm.FindReferences(ctx, s)
 	}
 	return session, crm.Options{Major: version.Major, Type: p.setup.Type, Dry: dry, References: references}, nil
+}
+
+// ReadFeedback passes what became of leadctl's leads to page (see crm.ReadFeedback). since limits it to leads that
+// changed then or later; the zero time reads all.
+func (p *Provisioner) ReadFeedback(ctx context.Context, w Workspace, since time.Time,
+	page func([]crm.Feedback) error) error {
+	settings, err := p.openForSettings(ctx, w)
+	if err != nil {
+		return err
+	}
+	reason, err := crm.FindLostReason(ctx, settings)
+	if err != nil {
+		return err
+	}
+	s, err := p.Session(ctx, w)
+	if err != nil {
+		return err
+	}
+	return crm.ReadFeedback(ctx, s, reason, since, page)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/crm"
 )
 
 // Codes of users that leadctl does not change.
@@ -14,8 +15,9 @@ const (
 	CodeUserArchived = "ODOO_USER_ARCHIVED" // an administrator of the workspace archived the user
 )
 
-// ownerGroups let a person use all leads and all contacts, and no settings.
-var ownerGroups = []string{"base.group_user", "base.group_partner_manager", "sales_team.group_sale_manager"}
+// companyAccountGroups let leadctl's account of a company use all leads and all contacts, and no settings. Deleting
+// leads needs the sales manager.
+var companyAccountGroups = []string{"base.group_user", "base.group_partner_manager", "sales_team.group_sale_manager"}
 
 // findUser returns the id of the user with this login, 0 when there is none.
 func findUser(ctx context.Context, s *odoo.Session, login string) (int64, error) {
@@ -35,17 +37,15 @@ func findUser(ctx context.Context, s *odoo.Session, login string) (int64, error)
 // createUser makes a user in exactly the named groups. Without groups, Odoo 14 makes a sales administrator, and Odoo 19
 // a user who sees no leads.
 func createUser(ctx context.Context, s *odoo.Session, values odoo.Record, groups []string) (int64, error) {
-	byName, err := s.ResolveXMLIDs(ctx, groups)
+	byName, err := crm.ResolveGroups(ctx, s, groups)
 	if err != nil {
 		return 0, err
 	}
 	ids := make([]int64, len(groups))
 	for i, g := range groups {
-		if ids[i] = byName[g]; ids[i] == 0 {
-			return 0, s.MissingRecord(g)
-		}
+		ids[i] = byName[g]
 	}
-	field, err := groupsField(ctx, s)
+	field, err := crm.GroupsField(ctx, s, "res.users")
 	if err != nil {
 		return 0, err
 	}
@@ -77,16 +77,4 @@ func findOwnUser(ctx context.Context, s *odoo.Session, login string) (int64, err
 			WithHint("a login exists once in a shared database; use another address, or odoo.mode database")
 	}
 	return uid, err
-}
-
-// groupsField returns the name of the field with a user's groups. It differs between Odoo 14 and 19.
-func groupsField(ctx context.Context, s *odoo.Session) (string, error) {
-	have, err := s.FieldsGet(ctx, "res.users", []string{"group_ids", "groups_id"})
-	if err != nil {
-		return "", err
-	}
-	if _, ok := have["group_ids"]; ok {
-		return "group_ids", nil
-	}
-	return "groups_id", nil
 }

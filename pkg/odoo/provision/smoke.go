@@ -14,7 +14,8 @@ const smokeRef = "leadctl-smoke-"
 
 // SmokeTest checks that the workspace works: it signs in, finds the CRM and crm.Fields, and makes, reads, changes and
 // deletes one marked partner. It also checks that Odoo's default password does not open the administrator's account,
-// and that people can sign in in only one way. With an error it returns the checks up to the failed one.
+// that people can sign in in only one way, and
+// that the groups of the roles are right. With an error it returns the checks up to the failed one.
 func (p *Provisioner) SmokeTest(ctx context.Context, w Workspace) ([]Check, error) {
 	var s *odoo.Session
 	t := checkList{}
@@ -26,6 +27,7 @@ func (p *Provisioner) SmokeTest(ctx context.Context, w Workspace) ([]Check, erro
 	if t.err == nil {
 		runSmokeChecks(ctx, s, &t)
 		t.runCheck("sign-on", func() error { return p.requireClosedSignOn(ctx, w) })
+		t.runCheck("roles", func() error { return p.checkRoles(ctx, w) })
 		t.runCheck("default password", func() error { return p.requireNoDefaultPassword(ctx, s.Database()) })
 		t.runCheck("neighbours", func() error { return p.checkLeaks(ctx, s) })
 	}
@@ -82,6 +84,19 @@ func (p *Provisioner) requireClosedSignOn(ctx context.Context, w Workspace) erro
 	return odoo.Misconfigured("Odoo database %s: parameter %s is %q, not %q", s.Database(), off[0].Key, off[0].Is,
 		off[0].Want).
 		WithHint("repair it with: leadctl odoo sso configure --tenant %s", w.Tenant)
+}
+
+// checkRoles checks that the role viewer only reads, and that no person in a shared database has rights to settings,
+// which concern all companies.
+func (p *Provisioner) checkRoles(ctx context.Context, w Workspace) error {
+	s, err := p.openForSettings(ctx, w)
+	if err != nil {
+		return err
+	}
+	if err := crm.CheckViewerGroup(ctx, s); err != nil || p.shared == nil {
+		return err
+	}
+	return crm.CheckNoSettings(ctx, s)
 }
 
 func lostWrite(db string) error {

@@ -10,9 +10,8 @@ import (
 	"github.com/leadctl/leadctl/pkg/sso"
 )
 
-// EnsureUser makes the person's user if there is none, and returns its id. It sets groups only on a new user: later
-// changes of the tenant stay. An archived user is fault.Conflict, because an administrator took that access away on
-// purpose.
+// EnsureUser makes the person's user if there is none, gives it the groups of the role (see crm.EnsureRole), and
+// returns its id. An archived user is fault.Conflict, because an administrator took that access away on purpose.
 func (p *Provisioner) EnsureUser(ctx context.Context, w Workspace, u User) (int64, error) {
 	u.Email = sso.CanonicalEmail(u.Email)
 	if !strings.Contains(u.Email, "@") {
@@ -26,21 +25,43 @@ func (p *Provisioner) EnsureUser(ctx context.Context, w Workspace, u User) (int6
 		return 0, err
 	}
 	if uid, err := findOwnUser(ctx, s, u.Email); err != nil || uid != 0 {
-		return uid, err
+		return uid, ensureRole(ctx, s, uid, u.Role, err)
 	}
 	uid, err := p.backend.takeSpareUser(ctx, w, u)
 	if err == nil && uid != 0 {
-		return uid, nil // the spare is in the team already
+		return uid, ensureRole(ctx, s, uid, u.Role, nil) // the spare is in the team already
 	}
 	if err == nil {
-		uid, err = createUser(ctx, s, odoo.Record{"login": u.Email, "name": u.Name, "email": u.Email}, ownerGroups)
+		uid, err = createUser(ctx, s, odoo.Record{"login": u.Email, "name": u.Name, "email": u.Email}, u.Role.Groups())
 	}
 	if err == nil {
 		return uid, crm.JoinTeam(ctx, s, uid)
 	}
 	// Another attempt may have been faster, or the answer was lost.
 	if there, look := findOwnUser(ctx, s, u.Email); look == nil && there != 0 {
-		return there, nil
+		return there, ensureRole(ctx, s, there, u.Role, nil)
 	}
 	return 0, err
+}
+
+// ensureRole is crm.EnsureRole unless err is an error already.
+func ensureRole(ctx context.Context, s *odoo.Session, uid int64, role crm.Role, err error) error {
+	if err == nil {
+		_, err = crm.EnsureRole(ctx, s, uid, role)
+	}
+	return err
+}
+
+// SetRole gives the person with this login the groups of the role, if the workspace has such a person who is not
+// archived. It reports whether anything changed.
+func (p *Provisioner) SetRole(ctx context.Context, w Workspace, login string, role crm.Role) (bool, error) {
+	s, err := p.openForSettings(ctx, w)
+	if err != nil {
+		return false, err
+	}
+	users, err := findPeople(ctx, s, login)
+	if err != nil || login == "" || len(users) == 0 || !users[0].Bool("active") {
+		return false, err
+	}
+	return crm.EnsureRole(ctx, s, users[0].ID(), role)
 }

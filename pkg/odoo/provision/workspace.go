@@ -7,6 +7,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/crm"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
@@ -49,8 +50,9 @@ type Workspace struct {
 
 // User is a person who works in a tenant's workspace. People sign in through SSO, so leadctl sets no password.
 type User struct {
-	Email string // becomes the login, in lower case
-	Name  string // the e-mail address when ""
+	Email string   // becomes the login, in lower case
+	Name  string   // the e-mail address when ""
+	Role  crm.Role // RoleViewer when ""
 }
 
 // DatabaseName returns the name of a tenant's database. It consists of the installation's prefix and the tenant's

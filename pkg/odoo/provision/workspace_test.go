@@ -54,6 +54,8 @@ func testWorkspace(t *testing.T, r rig) {
 	t.Run("push", func(t *testing.T) { t.Parallel(); testPush(t, r) })
 	t.Run("push keeps sales changes", func(t *testing.T) { t.Parallel(); testPushKeepsSalesChanges(t, r) })
 	t.Run("withdraw", func(t *testing.T) { t.Parallel(); testWithdraw(t, r) })
+	t.Run("roles", func(t *testing.T) { t.Parallel(); testRoles(t, r) })
+	t.Run("feedback", func(t *testing.T) { t.Parallel(); testFeedback(t, r) })
 	t.Run("fields", func(t *testing.T) { t.Parallel(); testFields(t, r) })
 	t.Run("drop", func(t *testing.T) { t.Parallel(); testDrop(t, r) })
 }
@@ -92,7 +94,7 @@ func testSteps(t *testing.T, r rig) {
 		step("baseline")
 		checks, err := r.prov.SmokeTest(ctx, w)
 		require.NoError(t, err)
-		require.Len(t, checks, 10)
+		require.Len(t, checks, 11)
 		step("smoke test")
 	}
 	about, err := r.prov.About(ctx, w)

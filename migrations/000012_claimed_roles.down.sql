@@ -1,0 +1,1 @@
+ALTER TABLE public.tenant_users DROP COLUMN claimed_roles;

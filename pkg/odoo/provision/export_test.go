@@ -1,0 +1,12 @@
+package provision
+
+import (
+	"context"
+
+	"github.com/leadctl/leadctl/pkg/odoo"
+)
+
+// OpenForSettings is openForSettings for tests.
+func (p *Provisioner) OpenForSettings(ctx context.Context, w Workspace) (*odoo.Session, error) {
+	return p.openForSettings(ctx, w)
+}
