@@ -276,6 +276,23 @@ CREATE POLICY tenant_isolation ON public.lead_features TO PUBLIC
   USING ((tenant_id = request_tenant()))
   WITH CHECK ((tenant_id = request_tenant()));
 
+CREATE TABLE public.lead_outcomes (
+  tenant_id integer NOT NULL,
+  company_id integer NOT NULL,
+  outcome text NOT NULL,
+  lost_reason text,
+  changed_at timestamp with time zone NOT NULL,
+  noted_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT lead_outcomes_pkey PRIMARY KEY (tenant_id, company_id),
+  CONSTRAINT lead_outcomes_outcome_check CHECK ((outcome = ANY (ARRAY['won'::text, 'lost'::text, 'not_a_fit'::text, 'open'::text]))),
+  CONSTRAINT lead_outcomes_tenant_id_check CHECK ((tenant_id > 0))
+);
+ALTER TABLE public.lead_outcomes OWNER TO leadctl_owner;
+ALTER TABLE public.lead_outcomes ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_isolation ON public.lead_outcomes TO PUBLIC
+  USING ((tenant_id = request_tenant()))
+  WITH CHECK ((tenant_id = request_tenant()));
+
 CREATE TABLE public.lead_scores (
   tenant_id integer NOT NULL,
   company_id integer NOT NULL,
@@ -341,6 +358,9 @@ CREATE TABLE public.odoo_connections (
   smoke_at timestamp with time zone,
   smoke_passed boolean,
   smoke_checks jsonb,
+  feedback_newest timestamp with time zone,
+  feedback_seen_at timestamp with time zone,
+  feedback_read_at timestamp with time zone,
   CONSTRAINT odoo_connections_pkey PRIMARY KEY (tenant_id),
   CONSTRAINT odoo_connections_pending_secret_check CHECK ((pending_secret ~~ 'v1:%'::text)),
   CONSTRAINT odoo_connections_tenant_id_check CHECK ((tenant_id > 0))
@@ -594,6 +614,7 @@ ALTER TABLE public.enrichment_runs ADD CONSTRAINT enrichment_runs_tenant_id_fkey
 ALTER TABLE public.icp_rules ADD CONSTRAINT icp_rules_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.lead_emails ADD CONSTRAINT lead_emails_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.lead_features ADD CONSTRAINT lead_features_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
+ALTER TABLE public.lead_outcomes ADD CONSTRAINT lead_outcomes_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.lead_scores ADD CONSTRAINT lead_scores_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.odoo_connections ADD CONSTRAINT odoo_connections_secret_check CHECK ((secret ~~ 'v1:%'::text)) NOT VALID;
 ALTER TABLE public.odoo_connections ADD CONSTRAINT odoo_connections_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
@@ -619,6 +640,7 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON public.identities TO leadctl_system;
 GRANT SELECT ON public.installation TO leadctl_system;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.lead_emails TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.lead_features TO leadctl_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.lead_outcomes TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.lead_scores TO leadctl_app;
 GRANT SELECT ON public.leadctl_migrations TO PUBLIC;
 GRANT SELECT ON public.leadctl_schema_version TO PUBLIC;

@@ -18,7 +18,7 @@ func newLeads(a *app) *cobra.Command {
 		Short:   "Score companies for a tenant and list the best",
 		GroupID: groupLeads,
 		Example: "  leadctl leads score --tenant 42\n  leadctl leads top --tenant 42 --limit 10",
-	}, newLeadsScore(a), newLeadsTop(a))
+	}, newLeadsScore(a), newLeadsTop(a), newLeadsReport(a))
 }
 
 // tenantScores is the output of `leads score` for one tenant.

@@ -17,7 +17,7 @@ func newOdoo(a *app) *cobra.Command {
 	return groupCommand(&cobra.Command{
 		Use: "odoo", Short: "Test Odoo, prepare its template, push leads", GroupID: groupTenancy,
 		Example: "  leadctl odoo test --tenant 42\n  leadctl odoo template prepare",
-	}, newOdooTest(a), newOdooTemplate(a), newOdooFields(a), newOdooRotateKey(a), newOdooPush(a),
+	}, newOdooTest(a), newOdooTemplate(a), newOdooFields(a), newOdooRotateKey(a), newOdooPush(a), newOdooFeedback(a),
 		newOdooPolicy(a), newOdooSSO(a))
 }
 

@@ -47,6 +47,23 @@ type leadRows struct {
 type leadRow struct {
 	leads.Lead
 	Reasons []leads.Reason
+	CRM     leads.Outcome // zero if the lead was never closed in the CRM
+}
+
+// Outcome says what became of the lead in the CRM, "" if it is not closed.
+func (l leadRow) Outcome() string {
+	switch l.CRM.Outcome {
+	case "won":
+		return "Won"
+	case "not_a_fit":
+		return "Not a fit, not proposed again"
+	case "lost":
+		if l.CRM.LostReason != "" {
+			return "Lost: " + l.CRM.LostReason
+		}
+		return "Lost"
+	}
+	return ""
 }
 
 func readSearch(q url.Values) (s search, f leads.Filter, err error) {
@@ -159,8 +176,16 @@ func (p *leadsPage) readBody(ctx context.Context, tx postgres.TenantTx, filter l
 func readRows(ctx context.Context, tx postgres.TenantTx, s search, filter leads.Filter) (leadRows, error) {
 	found, err := leads.Latest(ctx, tx, pageSize, filter, s.After)
 	rows := leadRows{First: s.After == leads.Cursor{}, Search: s}
+	if err != nil {
+		return rows, err
+	}
+	companies := make([]int32, len(found.Items))
+	for i, l := range found.Items {
+		companies[i] = l.CompanyID
+	}
+	outcomes, err := leads.Outcomes(ctx, tx, companies)
 	for _, l := range found.Items {
-		rows.Leads = append(rows.Leads, leadRow{l, leads.ParseRationale(textOf(l.Rationale))})
+		rows.Leads = append(rows.Leads, leadRow{l, leads.ParseRationale(textOf(l.Rationale)), outcomes[l.CompanyID]})
 	}
 	if found.NextCursor != nil {
 		rows.Next = s.encodeQuery(found.NextCursor)

@@ -102,7 +102,8 @@ func csvIsExact(t *testing.T, r *rig) {
 	token := r.token("tenant_id", id)
 	columns := []string{"company_id", "name", "website_domain", "industry_norm", "employees_est", "score", "bucket",
 		"rationale", "primary_email",
-		"contact_name", "contact_title", "contact_linkedin", "contact_phone"}
+		"contact_name", "contact_title", "contact_linkedin", "contact_phone",
+		"crm_outcome", "crm_lost_reason"}
 	empty := r.get(t, "/export/latest_scores.csv", token)
 	require.Equal(t, strings.Join(columns, ",")+"\r\n", empty.body, "an empty export has the header row")
 	require.Equal(t, "0", empty.trailer.Get("X-Row-Count"))

@@ -131,7 +131,8 @@ func TestContract(t *testing.T) {
 			"employees_est":"number","score":"number","bucket":"text",
 			"rationale":"text","primary_email":"text","contact_name":"null","contact_title":"null",
 			"contact_linkedin":"null","contact_phone":"null"}`
-		requireShape(t, r.get(t, "/export/latest_scores.json?limit=5", as(ready)), 200, "["+lead+"]")
+		exported := strings.TrimSuffix(lead, "}") + `,"crm_outcome":"null","crm_lost_reason":"null"}`
+		requireShape(t, r.get(t, "/export/latest_scores.json?limit=5", as(ready)), 200, "["+exported+"]")
 		require.JSONEq(t, `[]`, r.get(t, "/export/latest_scores.json", as(working)).body)
 		requireShape(t, r.get(t, "/scores/latest", as(ready)), 200, `{"items":[`+lead+`],"nextCursor":"null"}`)
 		require.JSONEq(t, `{"items":[],"nextCursor":null}`, r.get(t, "/scores/latest", as(working)).body)

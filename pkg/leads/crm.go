@@ -69,7 +69,7 @@ func readScored(ctx context.Context, tx postgres.TenantTx, more, order string, a
   coalesce(c.entity_status, '') AS entity_status, s.score, coalesce(s.bucket, '') AS bucket,
   coalesce(s.rationale, '') AS rationale,
   coalesce(f.features::text, '') AS features
-FROM (SELECT * FROM public.lead_scores s WHERE ` + first.where + more + `
+FROM (SELECT * FROM public.lead_scores s WHERE ` + first.where + more + fits + `
 ORDER BY ` + order + `) s
 LEFT JOIN LATERAL (SELECT * FROM public.companies c WHERE c.company_id = s.company_id OFFSET 0) c ON true
 LEFT JOIN LATERAL (SELECT features FROM public.lead_features f WHERE f.tenant_id = s.tenant_id

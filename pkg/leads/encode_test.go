@@ -110,11 +110,11 @@ func formulas(t *testing.T) {
 	}
 	values := row(nil)
 	values[5] = []byte("-5")
-	require.Equal(t, "7,,,,,-5,,,,,,,\r\n", string(appendCSVRow(nil, values, true)))
+	require.Equal(t, "7,,,,,-5,,,,,,,,,\r\n", string(appendCSVRow(nil, values, true)))
 }
 
 func TestCSVTellsNullFromEmpty(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, "7,,,,,,,,,,,,\r\n", string(appendCSVRow(nil, row(nil), true)))
-	require.Equal(t, "7,\"\",,,,,,,,,,,\r\n", string(appendCSVRow(nil, row([]byte{}), true)))
+	require.Equal(t, "7,,,,,,,,,,,,,,\r\n", string(appendCSVRow(nil, row(nil), true)))
+	require.Equal(t, "7,\"\",,,,,,,,,,,,,\r\n", string(appendCSVRow(nil, row([]byte{}), true)))
 }

@@ -43,6 +43,7 @@ var exportColumns = [...]column{
 	{"company_id", true}, {"name", false}, {"website_domain", false}, {"industry_norm", false}, {"employees_est", true},
 	{"score", true}, {"bucket", false}, {"rationale", false}, {"primary_email", false}, {"contact_name", false},
 	{"contact_title", false}, {"contact_linkedin", false}, {"contact_phone", false},
+	{"crm_outcome", false}, {"crm_lost_reason", false},
 }
 
 const chunk = 32 << 10 // bytes per write
@@ -108,8 +109,8 @@ func Digest(ctx context.Context, tx postgres.TenantTx, filter Filter) (digest st
 	// The score is hashed by its bytes, because 0 and -0 are equal but are exported as different texts.
 	sql := `SELECT count(*) || '-' || coalesce(sum(hash_record_extended(ROW(s.company_id, c.name, c.website_domain,
 		c.industry_norm, c.employees_est,
-		float8send(s.score), s.bucket, s.rationale, coalesce(e.email, k.email), k.name, k.title, k.linkedin, k.phone),
-		0)), 0),
+		float8send(s.score), s.bucket, s.rationale, coalesce(e.email, k.email), k.name, k.title, k.linkedin, k.phone,
+		o.outcome, o.lost_reason), 0)), 0),
 		coalesce(max(` + modified + `)::text, '') FROM ` + selection{more: more}.wholeTables("true")
 	var at string
 	err = tx.QueryRow(ctx, sql, args.plannedValues()...).Scan(&digest, &at)

@@ -30,7 +30,7 @@ func (w world) export(tenant leads.TenantID, format leads.Format, limit int) str
 }
 
 const header = "company_id,name,website_domain,industry_norm,employees_est,score,bucket,rationale,primary_email," +
-	"contact_name,contact_title,contact_linkedin,contact_phone\r\n"
+	"contact_name,contact_title,contact_linkedin,contact_phone,crm_outcome,crm_lost_reason\r\n"
 
 func TestEmptyExport(t *testing.T) {
 	t.Parallel()
@@ -49,18 +49,22 @@ func TestExportShape(t *testing.T) {
 		VALUES (1, 1, 0.875, 'high', E'two\r\nlines'), (1, 7, -5, NULL, NULL)`)
 	w.exec(`INSERT INTO contacts (tenant_id, company_id, name, phone) VALUES (1, 1, 'Ada', '+65 6123')`)
 	w.exec(`INSERT INTO lead_emails (tenant_id, company_id, email) VALUES (1, 1, 'ada@example.com')`)
+	w.exec(`INSERT INTO lead_outcomes (tenant_id, company_id, outcome, lost_reason, changed_at)
+		VALUES (1, 1, 'lost', 'Too expensive', now())`)
 	require.Equal(t, header+
-		`1,"'=EVIL() ""CO"", LTD.","",,12,0.875,high,"two`+"\r\n"+`lines",ada@example.com,Ada,,,'+65 6123`+"\r\n"+
-		"7,,,,,-5,,,,,,,\r\n", w.export(1, leads.CSV, leads.All))
+		`1,"'=EVIL() ""CO"", LTD.","",,12,0.875,high,"two`+"\r\n"+
+		`lines",ada@example.com,Ada,,,'+65 6123,lost,Too expensive`+"\r\n"+
+		"7,,,,,-5,,,,,,,,,\r\n",
+		w.export(1, leads.CSV, leads.All))
 	require.Equal(t, "[\n"+
 		`{"company_id":1,"name":"=EVIL() \"CO\", LTD.","website_domain":"","industry_norm":null,"employees_est":12,`+
 		`"score":0.875,"bucket":"high","rationale":"two\r\nlines",`+
 		`"primary_email":"ada@example.com","contact_name":"Ada","contact_title":null,"contact_linkedin":null,`+
-		`"contact_phone":"+65 6123"},`+"\n"+
+		`"contact_phone":"+65 6123","crm_outcome":"lost","crm_lost_reason":"Too expensive"},`+"\n"+
 		`{"company_id":7,"name":null,"website_domain":null,"industry_norm":null,"employees_est":null,"score":-5,`+
 		`"bucket":null,"rationale":null,`+
 		`"primary_email":null,"contact_name":null,"contact_title":null,"contact_linkedin":null,`+
-		`"contact_phone":null}]`+"\n", w.export(1, leads.JSON, leads.All))
+		`"contact_phone":null,"crm_outcome":null,"crm_lost_reason":null}]`+"\n", w.export(1, leads.JSON, leads.All))
 	require.Equal(t, 2, strings.Count(w.export(1, leads.NDJSON, leads.All), "}\n"))
 }
 

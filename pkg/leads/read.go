@@ -36,14 +36,15 @@ type selection struct {
 }
 
 // modified is the time of a lead's newest change. The end of the last run counts too, because a run may delete leads.
-const modified = `greatest(s.scored_at, c.updated_at, k.updated_at, e.updated_at,
+const modified = `greatest(s.scored_at, c.updated_at, k.updated_at, e.updated_at, o.noted_at,
     (SELECT r.ended_at FROM public.enrichment_runs r ORDER BY r.started_at DESC, r.run_id DESC LIMIT 1))`
 
-// columnsSQL returns the SELECT list of a lead: from lead_scores s, companies c, contacts k and lead_emails e.
+// columnsSQL returns the SELECT list of a lead: from lead_scores s, companies c, contacts k, lead_emails e and, for
+// exports, lead_outcomes o.
 func (q selection) columnsSQL(score string) string {
-	numbers, dated := "", ""
+	numbers, outcome, dated := "", "", ""
 	if q.text {
-		numbers = "::text"
+		numbers, outcome = "::text", `, o.outcome AS crm_outcome, o.lost_reason AS crm_lost_reason`
 	}
 	if q.dated {
 		dated = `, ` + modified + `::text AS modified`
@@ -51,7 +52,7 @@ func (q selection) columnsSQL(score string) string {
 	return `SELECT s.company_id` + numbers + `, c.name, c.website_domain, c.industry_norm,
 		c.employees_est` + numbers + `, ` + score + numbers + ` AS score, s.bucket, s.rationale,
   coalesce(e.email, k.email) AS primary_email, k.name AS contact_name, k.title AS contact_title,
-k.linkedin AS contact_linkedin, k.phone AS contact_phone` + dated
+k.linkedin AS contact_linkedin, k.phone AS contact_phone` + outcome + dated
 }
 
 // selectSQL returns the statement that reads the leads of p. A page is limited before the joins. The limit is in the
@@ -75,6 +76,7 @@ LEFT JOIN (SELECT DISTINCT ON (k.company_id) k.* FROM public.contacts k
 ORDER BY k.company_id, k.updated_at DESC, k.contact_id) k ON k.company_id = s.company_id
 LEFT JOIN (SELECT DISTINCT ON (e.company_id) e.* FROM public.lead_emails e WHERE e.status <> 'invalid'
 ORDER BY e.company_id, e.is_primary DESC, e.updated_at DESC, e.email) e ON e.company_id = s.company_id
+LEFT JOIN public.lead_outcomes o ON o.company_id = s.company_id
 WHERE ` + where + q.more
 }
 
@@ -90,7 +92,9 @@ FROM public.contacts))
   ORDER BY k.updated_at DESC, k.contact_id LIMIT 1) k ON true
 LEFT JOIN LATERAL (SELECT * FROM public.lead_emails e WHERE e.company_id = s.company_id AND e.status <> 'invalid'
 AND (SELECT EXISTS (SELECT FROM public.lead_emails))
-  ORDER BY e.is_primary DESC, e.updated_at DESC, e.email LIMIT 1) e ON true`
+  ORDER BY e.is_primary DESC, e.updated_at DESC, e.email LIMIT 1) e ON true
+LEFT JOIN LATERAL (SELECT * FROM public.lead_outcomes o WHERE o.company_id = s.company_id AND (SELECT EXISTS (SELECT
+FROM public.lead_outcomes)) OFFSET 0) o ON true`
 }
 
 func limitSQL(limit int) string {

@@ -30,7 +30,9 @@ var fixtures = map[string]string{
 	"lead_scores": `INSERT INTO lead_scores (tenant_id, company_id, score, rationale) VALUES ($1, 1, 0.5, $2)`,
 	"pushed_leads": `INSERT INTO pushed_leads (tenant_id, company_id, contact_id, lead_id, state, hash, written)
 		VALUES ($1, 1, 1, 1, 'pushed', $2, '{}')`,
-	"push_policies":   `INSERT INTO push_policies (tenant_id, reason) VALUES ($1, $2)`,
+	"push_policies": `INSERT INTO push_policies (tenant_id, reason) VALUES ($1, $2)`,
+	"lead_outcomes": `INSERT INTO lead_outcomes (tenant_id, company_id, outcome, lost_reason, changed_at)
+		VALUES ($1, 1, 'lost', $2, now())`,
 	"contacts":        `INSERT INTO contacts (tenant_id, company_id, name) VALUES ($1, 1, $2)`,
 	"lead_emails":     `INSERT INTO lead_emails (tenant_id, company_id, email) VALUES ($1, 1, $2)`,
 	"enrichment_runs": `INSERT INTO enrichment_runs (tenant_id, run_id, error) VALUES ($1, 1, $2)`,

@@ -37,11 +37,25 @@ func keepSchedule(ctx context.Context, cfg config.Config, db *postgres.DB, clien
 	s := &acra.Scheduler{DB: db, Jobs: client, Plan: acra.Schedule{Interval: cfg.ACRA.Interval},
 		AtStart: !cfg.ACRA.DisableStartupIngest, Log: log}
 	log.InfoContext(ctx, "register schedule", "next", s.Plan.Next(time.Now()), "at_start", s.AtStart)
+	return runUntil(ctx, s.Run)
+}
+
+// keepFeedback schedules the readings of outcomes from Odoo until the function it returns is called.
+func keepFeedback(ctx context.Context, cfg config.Config, db *postgres.DB, client *jobs.Client,
+	log *slog.Logger) (end func()) {
+	if cfg.Odoo.ServerURL == "" {
+		return func() {}
+	}
+	return runUntil(ctx, func(ctx context.Context) { workspace.ScheduleFeedback(ctx, db, client, log) })
+}
+
+// runUntil runs a schedule until the function it returns is called, which waits for the schedule's end.
+func runUntil(ctx context.Context, schedule func(context.Context)) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		s.Run(ctx)
+		schedule(ctx)
 	}()
 	return func() {
 		cancel()

@@ -178,6 +178,7 @@ func (d *daemon) serveUntilDone(ctx context.Context) error {
 		return errors.Join(err, d.api.Close())
 	}
 	defer keepSchedule(ctx, d.cfg, d.db, d.jobs, log)()
+	defer keepFeedback(ctx, d.cfg, d.db, d.jobs, log)()
 	server := newServer(d.withConsole(handler), d.opts.times, log)
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(d.api) }()

@@ -117,6 +117,7 @@ func Workers(cfg config.Config, db *postgres.DB, spaces *workspace.Service, log 
 	river.AddWorker(workers, &workspace.UsersWorker{Workspaces: spaces})
 	river.AddWorker(workers, &workspace.AccessWorker{Workspaces: spaces})
 	river.AddWorker(workers, &workspace.PushWorker{Workspaces: spaces})
+	river.AddWorker(workers, &workspace.FeedbackWorker{Workspaces: spaces})
 	source := func() (acra.Source, error) { return registerSource(cfg, log) }
 	river.AddWorker(workers, &acra.Worker{DB: db, Source: source, MaxShrink: float64(cfg.ACRA.MaxShrink) / 100,
 		After: refreshAfterIngest(db, log), Log: log})
