@@ -58,7 +58,7 @@ func NoteRoles(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, id
 	changed, err := tenant.NoteClaimedRoles(ctx, tx, id, who, by)
 	for _, m := range changed {
 		if err == nil {
-			err = EnqueueAccess(ctx, tx, queue, AccessArgs{Tenant: m.TenantID, Email: m.Email()})
+			_, err = EnqueueAccess(ctx, tx, queue, AccessArgs{Tenant: m.TenantID, Email: m.Email()})
 		}
 	}
 	return err
