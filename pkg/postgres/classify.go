@@ -42,6 +42,9 @@ func unavailableFault(what string, err error) error {
 	return fault.New(fault.Unavailable, "%s: %w", what, err).WithRetryAfter(2 * time.Second)
 }
 
+// readOnlyState is the SQLSTATE of a write to a database that accepts none, such as a standby.
+const readOnlyState = "25006"
+
 // kindOfState returns the kind of fault for an SQLSTATE.
 func kindOfState(code string) fault.Kind {
 	switch code {
@@ -49,6 +52,8 @@ func kindOfState(code string) fault.Kind {
 		return fault.Conflict
 	case "57014", "55P03", "40001", "40P01", "57P01", "57P02", "57P03", "25P03":
 		return fault.Unavailable // timeouts, lock waits, serialization, shutdown
+	case readOnlyState:
+		return fault.Unavailable // a demoted server; requests go to the next primary, or to this one when it is one again
 	}
 	switch code[:2] {
 	case "08", "53": // connection failure, out of resources

@@ -135,9 +135,20 @@ func (db *DB) JobsPool(ctx context.Context) (*pgxpool.Pool, error) {
 	return db.jobs, db.jobsErr
 }
 
-// Ping returns nil if the database answers, else a fault.
+// Ping returns nil if the database answers and accepts writes, else a fault. If it accepts none, Ping also closes the
+// connections, because the next ones may lead to a primary.
 func (db *DB) Ping(ctx context.Context) error {
-	return classifyError(db.pool.Ping(ctx), "PostgreSQL")
+	var readOnly bool
+	err := db.pool.QueryRow(ctx, `SELECT current_setting('transaction_read_only')::boolean`).Scan(&readOnly)
+	if err != nil || !readOnly {
+		return classifyError(err, "PostgreSQL")
+	}
+	db.pool.Reset()
+	if jobs, err := db.JobsPool(ctx); err == nil {
+		jobs.Reset()
+	}
+	return fault.New(fault.Unavailable, "PostgreSQL: it is read-only").WithRetryAfter(2 * time.Second).
+		WithHint("let POSTGRES_DSN name the primary, or several hosts with target_session_attrs=read-write")
 }
 
 // Stat returns the state of the pool for requests, for metrics.

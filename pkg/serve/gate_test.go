@@ -46,6 +46,33 @@ func databaseGoneForAWhile(t *testing.T) {
 	}
 }
 
+// databaseReadOnlyForAWhile: writes get 503 with Retry-After, the replica is alive but not ready, and back by itself.
+func databaseReadOnlyForAWhile(t *testing.T) {
+	db, provider := pgtest.New(t), newIDP(t)
+	id := newTenant(t, db, "D-083", 3)
+	d := start(t, settings(t, db.LoginDSN, provider.URL))
+	for _, change := range []string{"SET default_transaction_read_only = on", "RESET default_transaction_read_only"} {
+		exec(t, db, `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I `+change+`', current_database()); END $$`)
+		exec(t, db, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+			WHERE datname = current_database() AND pid <> pg_backend_pid() AND '`+change+`' LIKE 'SET%'`)
+		if change[0] == 'R' {
+			break
+		}
+		eventually(t, "not ready", func() bool {
+			return get(t, d.base+"/readyz", "").status == http.StatusServiceUnavailable
+		})
+		for _, token := range []string{provider.token(""), provider.token(id)} {
+			a := firstLogin(t, d.base, token)
+			require.Equal(t, http.StatusServiceUnavailable, a.status, a.body)
+			require.NotEmpty(t, a.header.Get("Retry-After"))
+		}
+		require.Equal(t, http.StatusOK, get(t, d.base+"/livez", "").status)
+		require.Equal(t, http.StatusOK, get(t, d.base+"/scores/latest", provider.token(id)).status, "reads are served")
+	}
+	eventually(t, "ready again", func() bool { return get(t, d.base+"/readyz", "").status == http.StatusOK })
+	require.Equal(t, http.StatusAccepted, firstLogin(t, d.base, provider.token("")).status)
+}
+
 // The routes that clients poll in tight loops ask PostgreSQL little and Odoo nothing: three messages for who is
 // calling, three or four for the answer, nothing cached, so that a suspension counts at once.
 func TestPollingIsCheap(t *testing.T) {
