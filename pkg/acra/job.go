@@ -217,14 +217,14 @@ func (w *Worker) reportFailure(ctx context.Context, job *river.Job[JobArgs], rep
 
 // NextRetry returns a time one minute to half an hour from now: exponential backoff with jitter.
 func (w *Worker) NextRetry(job *river.Job[JobArgs]) time.Time {
-	return time.Now().Add(jobs.Backoff(job.Attempt, time.Minute, maxPause))
+	return jobs.Now().Add(jobs.Backoff(job.Attempt, time.Minute, maxPause))
 }
 
 // Timeout implements river.Worker. River also uses it to decide whether a long-running job belongs to a dead process.
 // When the job's run is unfinished and no process holds the lock of ingestion, the process is dead, and a short timeout
 // lets River rescue the job without waiting for hours.
 func (w *Worker) Timeout(job *river.Job[JobArgs]) time.Duration {
-	if job.AttemptedAt == nil || time.Since(*job.AttemptedAt) < jobs.RescueAfter {
+	if job.AttemptedAt == nil || jobs.Now().Sub(*job.AttemptedAt) < jobs.RescueAfter {
 		return longestJob
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)

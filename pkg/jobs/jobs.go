@@ -62,6 +62,7 @@ func New(ctx context.Context, db *postgres.DB, opts Options) (*Client, error) {
 		SoftStopTimeout:      SoftStop,
 		ReindexerIndexNames:  []string{}, // the serving role does not own the indexes
 		Logger:               slog.New(slog.DiscardHandler),
+		Test:                 river.TestConfig{Time: riverClock{}},
 
 		CompletedJobRetentionPeriod: KeptFor, CancelledJobRetentionPeriod: KeptFor,
 		DiscardedJobRetentionPeriod: KeptFor,
@@ -88,6 +89,9 @@ func New(ctx context.Context, db *postgres.DB, opts Options) (*Client, error) {
 
 // Start runs jobs until Stop.
 func (c *Client) Start(ctx context.Context) error {
+	if err := c.presence.readClock(ctx); err != nil {
+		return err
+	}
 	if err := c.presence.takeLock(ctx); err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func (w *choreWorker) Work(ctx context.Context, job *river.Job[chore]) error {
 	return nil
 }
 
-func (w *choreWorker) NextRetry(*river.Job[chore]) time.Time { return time.Now() }
+func (w *choreWorker) NextRetry(*river.Job[chore]) time.Time { return jobs.Now() }
 
 type rig struct {
 	*jobs.Client

@@ -61,6 +61,18 @@ func (p *presence) takeLock(ctx context.Context) error {
 	return err
 }
 
+// readClock compares the process's clock with the database's.
+func (p *presence) readClock(ctx context.Context) error {
+	return p.db.InSystem(ctx, "clock", func(ctx context.Context, tx postgres.SystemTx) error {
+		var now time.Time
+		err := tx.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&now)
+		if err == nil {
+			observeClock(now)
+		}
+		return err
+	})
+}
+
 // watchPresence looks for orphans until ctx ends, and then releases the lock.
 func (p *presence) watchPresence(ctx context.Context) {
 	tick := time.NewTicker(p.every)
@@ -89,12 +101,14 @@ func (p *presence) releaseLock() {
 // session.
 func (p *presence) requeueOrphans(ctx context.Context) error {
 	var here bool
+	var now time.Time
 	found := map[orphan]int{}
 	err := p.db.InSystem(ctx, "orphaned jobs", func(ctx context.Context, tx postgres.SystemTx) error {
-		if err := tx.QueryRow(ctx, `SELECT EXISTS (`+heldLock+` AND l.objid = $2::int::oid)`, presenceClass,
-			p.key).Scan(&here); err != nil {
+		if err := tx.QueryRow(ctx, `SELECT clock_timestamp(), EXISTS (`+heldLock+` AND l.objid = $2::int::oid)`,
+			presenceClass, p.key).Scan(&now, &here); err != nil {
 			return err
 		}
+		observeClock(now)
 		orphans, err := p.findOrphans(ctx, tx)
 		for _, o := range orphans {
 			found[o] = p.absent[o] + 1

@@ -199,7 +199,7 @@ func (w *Worker) handleFailure(ctx context.Context, job *river.Job[JobArgs], cau
 
 // NextRetry backs off from ten seconds to half an hour, with jitter.
 func (w *Worker) NextRetry(job *river.Job[JobArgs]) time.Time {
-	return time.Now().Add(jobs.Backoff(job.Attempt, 10*time.Second, maxPause))
+	return jobs.Now().Add(jobs.Backoff(job.Attempt, 10*time.Second, maxPause))
 }
 
 // Timeout implements river.Worker.

@@ -85,7 +85,7 @@ func cancelIfPermanent(err error) error {
 func (u *UsersWorker) NextRetry(job *river.Job[UsersArgs]) time.Time { return retryAt(job.Attempt) }
 
 func retryAt(attempt int) time.Time {
-	return time.Now().Add(jobs.Backoff(attempt, 2*time.Second, 5*time.Minute))
+	return jobs.Now().Add(jobs.Backoff(attempt, 2*time.Second, 5*time.Minute))
 }
 
 func (s *Service) tenantMembers(ctx context.Context, id tenantid.ID) (list []tenant.Member, err error) {
