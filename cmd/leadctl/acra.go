@@ -71,6 +71,8 @@ func newACRAIngest(a *app) *cobra.Command {
 		"read a release that is already loaded; accept a register with far fewer rows (acra.max_shrink)")
 	flags.BoolVar(&f.Complete, "complete", false,
 		"the file is the whole register: mark the companies that it does not have as absent")
+	flags.StringSliceVar(&f.Columns, "column", nil,
+		"NAME=COLUMN: the source's column NAME is the register's COLUMN; NAME=- ignores it (default acra.columns)")
 	flags.Int64Var(&f.ExpectRows, "expect-rows", 0,
 		"number of rows of the source; if it has exactly these, a file is the whole register")
 	flags.BoolVar(&f.registerOnly, "register-only", false,
@@ -133,6 +135,9 @@ func (a *app) ingestOptions(ctx context.Context, f ingestFlags) (opts acra.Optio
 		return opts, err
 	}
 	f.Service.Log = opts.Log
+	if len(opts.Columns) == 0 {
+		opts.Columns = cfg.ACRA.Columns
+	}
 	opts.MaxShrink = float64(cfg.ACRA.MaxShrink) / 100
 	if f.since != "" {
 		if opts.Since, err = time.Parse(time.DateOnly, f.since); err != nil {

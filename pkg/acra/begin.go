@@ -202,7 +202,7 @@ func readRun(ctx context.Context, tx postgres.SystemTx, where string, args ...an
 // newReader returns the reader of this run.
 func (in *ingestion) newReader() *reader {
 	r := &reader{stream: in.stream, number: in.savedBatch, read: in.run.Read, limit: in.opts.Limit, size: defaultBatch,
-		vouched: in.opts.Complete}
+		vouched: in.opts.Complete, columns: in.columns}
 	if in.resumed {
 		r.from, r.at = in.run.At, in.run.At
 	}

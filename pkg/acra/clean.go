@@ -15,7 +15,7 @@ const (
 	WarnUEN                        // the UEN was padded or in lower case: trimmed and converted to upper case
 	WarnDate                       // dd/mm/yyyy: rewritten as yyyy-mm-dd
 	WarnSSIC                       // 62011.0 or a lost leading zero: rewritten as five digits
-	WarnPostal                     // a lost leading zero: restored
+	WarnPostal                     // a lost leading zero: restored; ".0" or "S" with the code: removed
 	WarnOfficers                   // 3.0: rewritten as 3; not a number: dropped
 	WarnStatus                     // a live status in another case: rewritten as published
 	WarnSpace                      // line break, tab, control character or no-break space: replaced by a space
@@ -63,6 +63,19 @@ func isMissing(f []byte) bool {
 	return len(f) == 0 || len(f) == 2 && f[0]|0x20 == 'n' && f[1]|0x20 == 'a'
 }
 
+// isUnknownWord reports whether an optional value is a word that people and spreadsheets write for a missing one. The
+// register's own word is na.
+func isUnknownWord(f []byte) bool {
+	if len(f) > 4 {
+		return false
+	}
+	switch string(bytes.ToUpper(f)) {
+	case "-", "--", "N/A", "#N/A", "NULL", "NIL":
+		return true
+	}
+	return false
+}
+
 // trimBlanks returns f without leading and trailing blanks.
 func trimBlanks(f []byte) []byte {
 	for len(f) > 0 && f[0] == ' ' {
@@ -82,7 +95,7 @@ func normalizeSpaces(scratch, f []byte) (out []byte, changed bool) {
 	for len(f) > 0 {
 		r, n := utf8.DecodeRune(f)
 		switch {
-		case r == '\ufeff' || r == '\u200b':
+		case isInvisible(r):
 			changed = true
 		case r != ' ' && (unicode.IsSpace(r) || unicode.IsControl(r)):
 			if changed = true; !afterSpace {
@@ -96,6 +109,16 @@ func normalizeSpaces(scratch, f []byte) (out []byte, changed bool) {
 		f = f[n:]
 	}
 	return out, changed
+}
+
+// isInvisible reports whether r is a zero-width space, a byte order mark or a mark of the direction of writing. Such
+// marks come with text that was copied from a page, and make equal names differ.
+func isInvisible(r rune) bool {
+	switch {
+	case r == '\ufeff', r == '\u200b', r == '\u2060', r == '\u061c', r == '\u200e', r == '\u200f':
+		return true
+	}
+	return r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
 }
 
 // isFormula reports whether a spreadsheet would evaluate f: it starts with =, or with + - @ and contains | (the DDE
@@ -171,12 +194,22 @@ func cleanSSIC(scratch, f []byte) (out []byte, mended, ok bool) {
 	return code, len(code) != len(f), true
 }
 
-// cleanPostalCode restores the leading zero that some releases lost: five digits become six, three become four.
+// cleanPostalCode restores the leading zero that some releases lost (five digits become six, three become four), and
+// removes the ".0" of a spreadsheet and the "S" before a code.
 func cleanPostalCode(scratch, f []byte) (out []byte, mended bool) {
-	if (len(f) == 5 || len(f) == 3) && isDigits(f) {
-		return append(append(scratch[:0], '0'), f...), true
+	code := bytes.TrimSuffix(f, []byte(".0"))
+	if len(code) > 1 && code[0]|0x20 == 's' {
+		if rest := bytes.Trim(code[1:], " ()"); len(rest) == 6 && isDigits(rest) {
+			code = rest
+		}
 	}
-	return f, false
+	switch {
+	case !isDigits(code):
+		return f, false
+	case len(code) == 5 || len(code) == 3:
+		return append(append(scratch[:0], '0'), code...), true
+	}
+	return code, len(code) != len(f)
 }
 
 // cleanOfficers returns f as a plain number, nil when it is not one.

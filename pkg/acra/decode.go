@@ -42,6 +42,7 @@ func (d *decoder) decodeBatches(batches <-chan *batch) {
 
 func (d *decoder) decodeBatch(b *batch) {
 	d.b, d.layout = b, b.layout
+	d.setSeparator(b.layout.separator)
 	start := 0
 	for _, rec := range b.records {
 		d.decodeRecord(rec, b.raw[start:rec.end])
@@ -124,6 +125,8 @@ func (d *decoder) checkUEN(f []byte) (kind uenKind, uen []byte, reason string) {
 	switch {
 	case isMissing(u):
 		return kind, nil, "uen: missing"
+	case string(u) == "UEN":
+		return kind, nil, "a header line among the rows"
 	case kind == uenNone:
 		clipped := clipText(strings.ToValidUTF8(string(f), "?"), 40)
 		return kind, nil, fmt.Sprintf("uen %q: none of the three UEN formats", clipped)
@@ -143,7 +146,7 @@ func (d *decoder) encodeRow(uen []byte) (reason string) {
 		case len(f) == 2 && f[0] == 'n' && f[1] == 'a': // more than half of all fields
 			buf = append(buf, "\t\\N"...)
 			continue
-		case d.class == classPlain && !hasRule(c) && len(f) > 2 && f[0] > '@' && f[len(f)-1] != ' ': // most others
+		case d.class == classPlain && !hasRule(c) && len(f) > 4 && f[0] > '@' && f[len(f)-1] != ' ': // most others
 			buf = append(append(buf, '\t'), f...)
 			continue
 		}
@@ -183,7 +186,7 @@ func (d *decoder) cleanValue(col int, f []byte, class uint8) (value []byte, reas
 		}
 	}
 	f = trimBlanks(f)
-	if isMissing(f) {
+	if isMissing(f) || col != colName && col != colStatus && isUnknownWord(f) {
 		return nil, ""
 	}
 	if isFormula(f) {

@@ -132,7 +132,8 @@ func (d *download) checkResponse(resp *http.Response) (after time.Duration, err 
 		if d.url, err = d.renewLink(d.ctx); err != nil {
 			return -1, err
 		}
-		return 0, fault.New(fault.Unavailable, "%s: link expired", d.what)
+		return 0, fault.New(fault.Unavailable, "%s: HTTP 403, link expired", d.what).
+			WithHint("if new links are refused too, a proxy or firewall blocks the storage behind them")
 	}
 	if after, err = statusError(d.what, resp); err != nil {
 		return after, err

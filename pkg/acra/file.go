@@ -144,9 +144,17 @@ func openZip(file *os.File, size int64) (stream, error) {
 	}
 	if len(s.parts) == 0 {
 		_ = file.Close()
+		if slices.ContainsFunc(archive.File, func(f *zip.File) bool { return f.Name == "xl/workbook.xml" }) {
+			return nil, errWorkbook(name)
+		}
 		return nil, fault.New(fault.Unprocessable, "%s: no .csv file in the archive", name)
 	}
 	return s, nil
+}
+
+func errWorkbook(name string) error {
+	return fault.New(fault.Unprocessable, "%s: is an Excel workbook, want CSV", name).
+		WithHint("in Excel, save it as \"CSV UTF-8\"")
 }
 
 // damagedError reports a truncated or damaged file. Rows read before the damage stay; the run can be resumed with an
@@ -189,12 +197,20 @@ type csvPart struct {
 
 // openCSV returns a part whose header is read.
 func openCSV(name string, r io.Reader, shut func() error) (*csvPart, error) {
-	p := &csvPart{csvReader: newCSVReader(name, r), shut: shut}
+	p := &csvPart{shut: shut}
 	p.fail = func(err error) error { return damagedError(name, err) }
+	plain, err := plainText(r)
+	p.csvReader = newCSVReader(name, plain)
+	if err != nil {
+		return p, p.explainError(err)
+	}
 	return p, p.readHeader()
 }
 
 func (p *csvPart) readHeader() error {
+	if line, err := p.peekLine(); err == nil {
+		p.setSeparator(separatorOf(line))
+	}
 	rec, err := p.nextRecord()
 	switch {
 	case errors.Is(err, errEnd):
@@ -203,9 +219,15 @@ func (p *csvPart) readHeader() error {
 		return p.explainError(err)
 	case bytes.HasPrefix(bytes.TrimLeft(rec.raw, "\ufeff \t"), []byte("<")):
 		return fault.New(fault.Unprocessable, "%s: contains HTML or XML, want CSV", p.part)
+	case bytes.HasPrefix(rec.raw, []byte("\xd0\xcf\x11\xe0")):
+		return errWorkbook(p.part)
 	case rec.reason != "":
 		return fault.New(fault.Unprocessable, "%s: header: %s", p.part, rec.reason)
 	}
+	if line := bytes.ToLower(bytes.Trim(rec.raw, "\" \r\n")); bytes.HasPrefix(line, []byte("sep=")) {
+		return p.readHeader() // Excel's line before the header; the header itself shows the separator
+	}
+	p.setSeparator(separatorOf(rec.raw))
 	p.splitRecord(rec.raw)
 	for _, f := range p.fields {
 		p.columns = append(p.columns, string(f))
@@ -216,6 +238,7 @@ func (p *csvPart) readHeader() error {
 func (p *csvPart) partName() string       { return p.part }
 func (p *csvPart) partIndex() int         { return p.at }
 func (p *csvPart) header() []string       { return p.columns }
+func (p *csvPart) fieldSeparator() byte   { return p.separator }
 func (p *csvPart) setWidth(n int)         { p.width = n }
 func (p *csvPart) releaseVersion() string { return p.release }
 func (p *csvPart) rereadsCommitted() bool { return !p.notResumed }

@@ -30,6 +30,8 @@ type Options struct {
 	// Complete is the operator's word that a file holds the whole register, and that a download without a number of
 	// rows is whole. Then companies that are not in it are marked absent.
 	Complete bool
+	// Columns are the operator's answers about a header, NAME=COLUMN, see ParseColumns.
+	Columns []string
 	// ExpectRows is the number of rows of the source, which proves that a file is the whole register. 0 means unknown.
 	ExpectRows int64
 	// MaxShrink is the share of rows by which a complete source may be smaller than the last one. Below that, the run
@@ -110,7 +112,8 @@ type ingestion struct {
 	startedAt      time.Time // of this call
 	earlierSeconds float64   // time that earlier calls spent on the run
 	lastComplete   *Run      // the latest run that read the whole of the same source; nil when there is none
-	shrunk         bool      // the source has lost more rows than MaxShrink allows
+	columns        map[string]string
+	shrunk         bool // the source has lost more rows than MaxShrink allows
 	release        func()
 	rejects        []Reject // the first rejects of a dry run
 }
@@ -137,6 +140,11 @@ func (in *ingestion) runIngestion(ctx context.Context) error {
 	if err := in.opts.checkOptions(); err != nil {
 		return err
 	}
+	columns, err := ParseColumns(in.opts.Columns)
+	if err != nil {
+		return err
+	}
+	in.columns = columns
 	in.want = newFilter(chosenStatuses(in.opts.Status), in.opts.Since)
 	if err := in.acquireLock(ctx); err != nil {
 		return err
@@ -146,7 +154,7 @@ func (in *ingestion) runIngestion(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = in.stream.close() }()
-	err := in.loadSource(ctx)
+	err = in.loadSource(ctx)
 	if err == nil {
 		err = in.finishRun(ctx)
 	}

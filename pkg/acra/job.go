@@ -130,10 +130,10 @@ func (s *Scheduler) enqueueTick(ctx context.Context, due time.Time) error {
 type Worker struct {
 	river.WorkerDefaults[JobArgs]
 
-	DB     *postgres.DB
-	Source func() (Source, error)
-	// MaxShrink is Options.MaxShrink.
-	MaxShrink float64
+	DB        *postgres.DB
+	Source    func() (Source, error)
+	MaxShrink float64                             // see Options
+	Columns   []string                            // see Options
 	After     func(context.Context, Report) error // derives the platform's data from the loaded register
 	Log       *slog.Logger
 }
@@ -148,8 +148,8 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[JobArgs]) error {
 	if err != nil {
 		return err
 	}
-	rep, err := Ingest(ctx, w.DB, Options{Source: source, Resume: true, MaxShrink: w.MaxShrink, Log: w.Log,
-		Progress: w.progressLogger(ctx)})
+	rep, err := Ingest(ctx, w.DB, Options{Source: source, Resume: true, MaxShrink: w.MaxShrink,
+		Columns: w.Columns, Log: w.Log, Progress: w.progressLogger(ctx)})
 	if err == nil || rep.State == StateIncomplete { // the rows of an incomplete run count
 		err = errors.Join(err, w.After(ctx, rep))
 	}

@@ -37,6 +37,7 @@ type pagedPart struct {
 func (p *pagedPart) partName() string       { return p.query.queryName() }
 func (p *pagedPart) partIndex() int         { return p.number }
 func (p *pagedPart) header() []string       { return p.columns }
+func (p *pagedPart) fieldSeparator() byte   { return ',' }
 func (p *pagedPart) setWidth(int)           {}
 func (p *pagedPart) releaseVersion() string { return strconv.FormatInt(p.total, 10) }
 func (p *pagedPart) rereadsCommitted() bool { return false }

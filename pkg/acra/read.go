@@ -19,7 +19,8 @@ type reader struct {
 	read   int64
 	// vouched reports that the operator says that the source is whole.
 	vouched bool
-	at      Position // after the latest record that was read to its end
+	columns map[string]string // see ParseColumns
+	at      Position          // after the latest record that was read to its end
 
 	free   <-chan *batch
 	decode chan<- *batch // to any free decoder
@@ -154,7 +155,7 @@ func (r *reader) flushBatch(ctx context.Context) error {
 // useHeader maps the part's columns. Every part of a run must have the same columns, since an update leaves missing
 // columns unchanged.
 func (r *reader) useHeader(p part) error {
-	l, err := newLayout(p.partName(), p.header())
+	l, err := newLayout(p.partName(), p.header(), r.columns)
 	if err != nil {
 		return err
 	}
@@ -165,6 +166,7 @@ func (r *reader) useHeader(p part) error {
 	if l.unknown == nil && r.layout != nil {
 		l.unknown = r.layout.unknown
 	}
+	l.separator = p.fieldSeparator()
 	r.layout = l
 	p.setWidth(l.width)
 	return nil

@@ -181,10 +181,16 @@ func TestHeader(t *testing.T) {
 	db := pgtest.New(t)
 	t.Run("columns in another order, case and number", func(t *testing.T) {
 		text := "\ufeffENTITY_STATUS_DESCRIPTION, Uen ,colour,entity_name\r\nLive," + uen(1) + ",red,ACME\r\n"
-		rep := ingest(t, db, allRows([]byte(text)))
-		require.Equal(t, []string{"colour"}, rep.Detail.Unknown)
+		opts := allRows([]byte(text))
+		opts.Columns = []string{"colour=-"}
+		rep := ingest(t, db, opts)
 		require.Len(t, rep.Detail.Missing, 50)
 		require.Equal(t, "ACME", queryOne[string](t, db.Owner, `SELECT entity_name FROM staging_acra_companies`))
+	})
+	t.Run("an additional column is reported", func(t *testing.T) {
+		text := bytes.ReplaceAll(registerCSV("uen entity_name entity_status_description", uen(1)+"|ACME|Live"),
+			[]byte("\n"), []byte(",colour\n"))
+		require.Equal(t, []string{"colour"}, ingest(t, db, allRows(text)).Detail.Unknown)
 	})
 	t.Run("missing columns keep their values", func(t *testing.T) {
 		ingest(t, db, allRows(registerCSV("uen entity_name entity_status_description block", uen(1)+"|ACME|Live|12")))

@@ -230,7 +230,12 @@ func statusError(what string, resp *http.Response) (after time.Duration, err err
 	case status >= 500 || status == http.StatusRequestTimeout:
 		return retryAfterOr(resp, 0), fault.New(fault.Unavailable, "%s: HTTP %d", what, status)
 	}
-	return -1, fault.New(fault.Unprocessable, "%s: HTTP %d", what, status)
+	refused := fault.New(fault.Unprocessable, "%s: HTTP %d", what, status)
+	if status == http.StatusForbidden || status == http.StatusUnauthorized {
+		refused = refused.WithHint("the service, or a proxy or firewall before it, refuses this machine or its API " +
+			"key: check LEADCTL_ACRA_API_KEY and HTTPS_PROXY, and try the address with curl")
+	}
+	return -1, refused
 }
 
 // retryAfter returns the wait before a throttled call is repeated: Retry-After within limits, otherwise the service's

@@ -51,6 +51,7 @@ type part interface {
 	partName() string
 	partIndex() int // its number in the stream, from 0
 	header() []string
+	fieldSeparator() byte
 	setWidth(fields int)                        // sets the number of fields of a complete record
 	readRecord(context.Context) (record, error) // errEnd after the last
 	releaseVersion() string

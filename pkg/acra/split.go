@@ -4,15 +4,24 @@ import "bytes"
 
 // splitter splits records into fields, which are valid until the next call.
 type splitter struct {
-	fields  [][]byte
-	class   uint8  // union of the classes of the last record's bytes, see byteClasses
-	loose   bool   // the last record has text after a closing quote
-	scratch []byte // unquoted fields
-	classes [256]uint8
+	separator byte // between fields: a comma, semicolon or tab
+	fields    [][]byte
+	class     uint8  // union of the classes of the last record's bytes, see byteClasses
+	loose     bool   // the last record has text after a closing quote
+	scratch   []byte // unquoted fields
+	classes   [256]uint8
 }
 
 func newSplitter() splitter {
-	return splitter{scratch: make([]byte, 0, maxRecord), classes: byteClasses()}
+	return splitter{separator: ',', scratch: make([]byte, 0, maxRecord), classes: byteClasses()}
+}
+
+// setSeparator sets the separator of the following records.
+func (s *splitter) setSeparator(c byte) {
+	if c != s.separator {
+		s.separator, s.classes = c, byteClasses()
+		s.classes[c] = isSyntax
+	}
 }
 
 // splitRecord splits a complete record.
@@ -33,7 +42,7 @@ func (s *splitter) splitPlainFields(line []byte) bool {
 			continue
 		}
 		switch b {
-		case ',':
+		case s.separator:
 			s.fields = append(s.fields, line[start:i])
 			start = i + 1
 		case '"':
@@ -59,7 +68,7 @@ func (s *splitter) splitQuotedFields(b []byte, atEnd bool) (n, lines int, whole 
 		}
 		s.fields = append(s.fields, s.scratch[start:])
 		lines += bytes.Count(b[at:end], []byte{'\n'})
-		if end < len(b) && b[end] == ',' {
+		if end < len(b) && b[end] == s.separator {
 			at = end + 1
 			continue
 		}
@@ -89,7 +98,7 @@ func (s *splitter) appendField(b []byte, at int) (end int, ok bool) {
 		}
 	}
 	start := at
-	for at < len(b) && b[at] != ',' && b[at] != '\n' { // an unquoted field, or text after a closing quote
+	for at < len(b) && b[at] != s.separator && b[at] != '\n' { // an unquoted field, or text after a closing quote
 		s.scratch = append(s.scratch, b[at])
 		at++
 	}

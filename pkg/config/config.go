@@ -125,6 +125,7 @@ type ACRA struct {
 	ResourceIDs          []string      `key:"resource_ids" env:"RESOURCE_ID"`
 	PageSize             int           `key:"page_size" env:"PAGE_SIZE" default:"2000" check:"positive"`
 	APIKey               string        `key:"api_key" secret:"all"`
+	Columns              []string      `key:"columns"`
 	MaxShrink            int           `key:"max_shrink" default:"5" check:"positive"`
 	Interval             time.Duration `key:"interval" env:"INTERVAL_SECONDS" default:"0" check:"natural"`
 	DisableScheduler     bool          `key:"disable_scheduler" env:"DISABLE_SCHEDULER" default:"false"`

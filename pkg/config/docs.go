@@ -85,6 +85,8 @@ var docs = map[string]string{
 	"acra.resource_ids": "Ids of the datasets to read. The default is all of them, one for each first letter.",
 	"acra.page_size":    "Number of rows in one page. The API rejects 10000.",
 	"acra.api_key":      "API key of data.gov.sg. It is optional and raises the rate limit.",
+	"acra.columns": "Columns that the register has under another name, such as postcode=postal_code. NAME=- ignores " +
+		"a column.",
 	"acra.max_shrink": "Percentage of rows by which a release may be smaller than the last complete one. Below that, " +
 		"the run is incomplete and marks no company absent.",
 	"acra.interval": "Time between scheduled runs, in seconds or as a duration such as 12h. 0 means daily " +

@@ -120,7 +120,7 @@ func Workers(cfg config.Config, db *postgres.DB, spaces *workspace.Service, log 
 	river.AddWorker(workers, &workspace.FeedbackWorker{Workspaces: spaces})
 	source := func() (acra.Source, error) { return registerSource(cfg, log) }
 	river.AddWorker(workers, &acra.Worker{DB: db, Source: source, MaxShrink: float64(cfg.ACRA.MaxShrink) / 100,
-		After: refreshAfterIngest(db, log), Log: log})
+		Columns: cfg.ACRA.Columns, After: refreshAfterIngest(db, log), Log: log})
 	weights := func() (leads.Weights, error) { return leads.ParseWeights(cfg.Leads.Weights) }
 	river.AddWorker(workers, &leads.Worker{DB: db, Weights: weights, After: pushAfterScoring(spaces), Log: log})
 	return workers
