@@ -21,6 +21,8 @@ import (
 func TestCasesOfSessions(t *testing.T) {
 	t.Parallel()
 	for id, run := range map[string]func(*testing.T){
+		"A-140": otherSignatureAtEveryDoor, "A-143": tokensBeforeARefresh, "A-151": bypassHelpsNoBadCookie,
+		"C-068": plantedCookies, "C-069": onlyPagesToReturnTo,
 		"A-134": nothingSecretStays, "A-135": pagesSeeNoToken, "C-022": whichCredentialOpensWhat,
 		"C-023": cookieAttributes,
 		"C-025": damagedCookies, "C-026": signedOutEverywhere, "C-029": addressesAreConfigured, "CSRF": foreignPages,
@@ -32,10 +34,13 @@ func TestCasesOfSessions(t *testing.T) {
 	}
 }
 
-// browser holds the cookies of a signed-in browser.
-type browser struct{ login, access, refresh *http.Cookie }
+// ownCookie is the cookie that only the API's own host can set.
+const ownCookie = "__Host-leadctl_session"
 
-func (b browser) cookies() http.Header { return cookieHeader(b.access, b.refresh) }
+// browser holds the cookies of a signed-in browser.
+type browser struct{ login, access, refresh, own *http.Cookie }
+
+func (b browser) cookies() http.Header { return cookieHeader(b.access, b.refresh, b.own) }
 
 // signIn signs alice in at the provider and passes every answer to seen.
 func signIn(t *testing.T, r *rig, issuer string, seen func(answer)) browser {
@@ -48,6 +53,7 @@ func signIn(t *testing.T, r *rig, issuer string, seen func(answer)) browser {
 	done := r.do(t, request{path: pick(t, issuer, begin.header.Get("Location")), header: cookieHeader(b.login)})
 	require.Equal(t, http.StatusFound, done.status, done.body)
 	b.access, b.refresh = cookiesOf(done)[cookie], cookiesOf(done)["nx_refresh"]
+	b.own = cookiesOf(done)[ownCookie]
 	seen(begin)
 	seen(done)
 	return b
@@ -198,13 +204,15 @@ func whichCredentialOpensWhat(t *testing.T) {
 		}
 		handle := *b.refresh
 		handle.Name = cookie
-		require.NotEqual(t, http.StatusUnauthorized, ask("", b.access), row.Path)
+		require.NotEqual(t, http.StatusUnauthorized, ask("", b.access, b.own), row.Path)
+		require.Equal(t, http.StatusUnauthorized, ask("", b.access), row.Path)
+		require.Equal(t, http.StatusUnauthorized, ask("", b.own), row.Path)
 		require.NotEqual(t, http.StatusUnauthorized, ask(b.access.Value), row.Path)
 		require.NotContains(t, []int{400, 401}, ask(b.access.Value, b.access), "%s: the same token twice", row.Path)
 		require.Equal(t, http.StatusBadRequest, ask(other, b.access), "%s: two different tokens", row.Path)
-		require.Equal(t, http.StatusUnauthorized, ask("", b.refresh), row.Path)
+		require.Equal(t, http.StatusUnauthorized, ask("", b.refresh, b.own), row.Path)
 		require.Equal(t, http.StatusUnauthorized, ask(b.refresh.Value), row.Path)
-		require.Equal(t, http.StatusUnauthorized, ask("", &handle), row.Path)
+		require.Equal(t, http.StatusUnauthorized, ask("", &handle, b.own), row.Path)
 	}
 	for _, token := range []string{b.access.Value, b.refresh.Value, other} {
 		requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/auth/refresh", token: token}),
@@ -214,7 +222,7 @@ func whichCredentialOpensWhat(t *testing.T) {
 		require.Equal(t, http.StatusNoContent, r.do(t,
 			request{method: http.MethodPost, path: "/auth/logout", token: token}).status)
 	}
-	require.Equal(t, http.StatusOK, r.do(t, request{path: "/whoami", header: cookieHeader(b.access)}).status,
+	require.Equal(t, http.StatusOK, r.do(t, request{path: "/whoami", header: b.cookies()}).status,
 		"a bearer token does not sign a browser out")
 }
 
@@ -227,14 +235,15 @@ func cookieAttributes(t *testing.T) {
 			set++
 		}
 	})
-	require.Equal(t, 4, set, "login, access, refresh, and login removed")
+	require.Equal(t, 5, set, "login, access, refresh, own, and login removed")
+	require.True(t, strings.HasPrefix(b.own.Name, "__Host-"))
 	require.True(t, strings.HasPrefix(b.login.Name, "__Host-"), "no other host can set this name")
 	require.LessOrEqual(t, b.login.MaxAge, int(websession.LoginWithin.Seconds()))
 	require.LessOrEqual(t, b.refresh.MaxAge, int(websession.Lifetime.Seconds()))
 	require.Less(t, b.access.MaxAge, 24*60*60)
 
 	// A sibling host can set a cookie with the same name if the name has no prefix. Then both cookies are ignored.
-	for _, c := range []*http.Cookie{b.access, b.refresh, b.login} {
+	for _, c := range []*http.Cookie{b.access, b.refresh, b.login, b.own} {
 		twin := *c
 		twin.Value = "planted"
 		for _, pair := range [][]*http.Cookie{{c, &twin}, {&twin, c}} {
@@ -257,7 +266,8 @@ func cookieAttributes(t *testing.T) {
 	access := cookiesOf(done)[names.Access]
 	requireSafe(t, access)
 	requireSafe(t, cookiesOf(done)[names.Refresh])
-	require.Equal(t, http.StatusOK, r.do(t, request{path: "/info", header: cookieHeader(access)}).status)
+	require.Equal(t, http.StatusOK, r.do(t, request{path: "/info",
+		header: cookieHeader(access, cookiesOf(done)[ownCookie])}).status)
 }
 
 // damagedCookies: a cookie with a flipped bit or a missing end is rejected.
@@ -272,16 +282,21 @@ func damagedCookies(t *testing.T) {
 		}
 		return out
 	}
+	own := "; " + ownCookie + "=" + b.own.Value
 	for _, v := range damaged(b.access) {
-		requireProblem(t, r.do(t, request{path: "/info", header: header("Cookie", cookie+"="+v)}),
+		requireProblem(t, r.do(t, request{path: "/info", header: header("Cookie", cookie+"="+v+own)}),
 			http.StatusUnauthorized, "unauthenticated")
 	}
 	for _, v := range damaged(b.refresh) {
 		requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/auth/refresh",
-			header: header("Cookie", "nx_refresh="+v)}), http.StatusUnauthorized, "unauthenticated")
+			header: header("Cookie", "nx_refresh="+v+own)}), http.StatusUnauthorized, "unauthenticated")
 	}
-	require.Equal(t, http.StatusOK, r.do(t, request{path: "/info", header: cookieHeader(b.access)}).status,
-		"the undamaged cookie works")
+	for _, v := range damaged(b.own) {
+		h := header("Cookie", cookie+"="+b.access.Value+"; "+ownCookie+"="+v)
+		requireProblem(t, r.do(t, request{path: "/info", header: h}), http.StatusUnauthorized, "unauthenticated")
+	}
+	require.Equal(t, http.StatusOK, r.do(t, request{path: "/info", header: b.cookies()}).status,
+		"the undamaged cookies work")
 }
 
 func signedOutEverywhere(t *testing.T) {

@@ -21,6 +21,7 @@ func TestCases(t *testing.T) {
 		"A-099": tenantHeaderIsNoClaim, "A-101": developmentBypass, "A-110": providerDownAtStart,
 		"A-148": removedMembers, "A-136": equalRefusals, "A-137": refusalsNeedNoDatabase,
 		"A-121": refusalsAreNotReflected, "C-025": garbageCookies, "C-031": nothingInFrames, "C-027": placesToReturnTo,
+		"C-067": onlyStrictJSON,
 		"B-046": foreignIDs, "B-048": validatorsAreOnesOwn, "B-049": principalsAreKeptApart,
 		"B-050": noConstraintSpeaks, "B-052": notificationsSayNothing, "B-062": oneTenantARequest,
 		"B-064": injections, "B-065": massAssignment, "B-066": exportsLeaveNoFiles, "B-067": nothingIsCached,

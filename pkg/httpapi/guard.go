@@ -14,7 +14,7 @@ func (s *Server) guardRoute(api huma.API, route Route) func(huma.Context, func(h
 		r, w := humago.Unwrap(hc)
 		if route.Guard == web.Open {
 			if route.Body {
-				if err := requireJSON(r); err != nil {
+				if err := requireStrictJSON(r); err != nil {
 					web.ProblemOf(hc.Context(), err).Write(w)
 					return
 				}
@@ -25,7 +25,7 @@ func (s *Server) guardRoute(api huma.API, route Route) func(huma.Context, func(h
 		w.Header().Set("Cache-Control", "no-store")
 		ctx, err := s.door.Authenticate(w, r, web.Need{Guard: route.Guard, Role: route.Role})
 		if err == nil && route.Body {
-			err = requireJSON(r)
+			err = requireStrictJSON(r)
 		}
 		if err != nil {
 			web.ProblemOf(hc.Context(), err).Write(w)

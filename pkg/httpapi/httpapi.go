@@ -9,6 +9,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -60,6 +61,7 @@ type Server struct {
 	streams    *streams
 	bodies     sync.Pool // of *bytes.Buffer, for buffered exports
 	pages      map[string]http.Handler
+	mux        *http.ServeMux
 	show       web.ProblemPage
 }
 
@@ -102,12 +104,27 @@ func (s *Server) Mount(pages map[string]http.Handler, show web.ProblemPage) {
 	s.pages, s.show = pages, show
 }
 
+// pageToReturnTo returns the address to which a browser may go after a sign-in: to, unless it is a path of this server
+// that is not a page. A route of the API would start another sign-in, end the session or download data.
+func (s *Server) pageToReturnTo(to string) string {
+	u, err := url.Parse(to)
+	if err != nil || u.Scheme != "" || u.Host != "" {
+		return to // package websession compares origins
+	}
+	_, pattern := s.mux.Handler(&http.Request{Method: http.MethodGet, URL: &url.URL{Path: u.Path}})
+	if s.pages[pattern] == nil {
+		return "/"
+	}
+	return to
+}
+
 // Handler returns the handler of the whole API and of the mounted pages.
 func (s *Server) Handler() http.Handler { return s.handlerOf(s.routeTable()) }
 
 func (s *Server) handlerOf(routes []Route) http.Handler {
 	installProblems()
 	mux := http.NewServeMux()
+	s.mux = mux
 	api := humago.New(mux, s.openAPI())
 	var methods []string
 	for _, r := range routes {

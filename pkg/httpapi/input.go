@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"bytes"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -10,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/leadctl/leadctl/pkg/fault"
 )
@@ -50,6 +54,43 @@ func requireJSON(r *http.Request) error {
 	}
 	return nil
 }
+
+// requireStrictJSON rejects a body that is not exactly one JSON value: with a duplicate name at any depth, invalid
+// UTF-8, a lone surrogate, trailing data, or null for a member. Parsers read such bodies in different ways. It leaves
+// an empty body and a body that cannot be read to huma, and replaces r.Body by what it has read.
+func requireStrictJSON(r *http.Request) error {
+	if err := requireJSON(r); err != nil {
+		return err
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), failingReader{err}))
+		return nil
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if len(body) == 0 {
+		return nil
+	}
+	if !jsontext.Value(body).IsValid() {
+		return fault.New(fault.Invalid, "request body: must be one JSON value without duplicate names, in valid UTF-8")
+	}
+	var members map[string]jsontext.Value
+	if json.Unmarshal(body, &members) != nil {
+		return nil // huma says which type it wants
+	}
+	for name, value := range members {
+		if value.Kind() == 'n' { // huma reads null as an absent member
+			return fault.New(fault.Invalid, "request body: member %q must not be null", name)
+		}
+	}
+	return nil
+}
+
+// failingReader returns an error that was met before.
+type failingReader struct{ err error }
+
+// Read implements io.Reader.
+func (f failingReader) Read([]byte) (int, error) { return 0, f.err }
 
 func parseID(name, s string) (int32, error) {
 	if s == "" {

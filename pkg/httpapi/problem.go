@@ -13,8 +13,9 @@ import (
 )
 
 // installProblems makes huma report its own errors (malformed bodies, invalid values) as web.Problem. huma keeps this
-// in a package variable, so it is set once for the process.
+// in package variables, so they are set once for the process. Names of members must be spelled exactly.
 var installProblems = sync.OnceFunc(func() {
+	huma.ValidateStrictCasing = true
 	huma.NewErrorWithContext = func(hc huma.Context, status int, msg string, errs ...error) huma.StatusError {
 		ctx := context.Background()
 		if hc != nil {

@@ -128,11 +128,12 @@ func signedText(key *rsa.PrivateKey, header, payload string) string {
 // rig is the whole API with its own database and a real http.Server, and a provider that signs real tokens.
 type rig struct {
 	*idp
-	db  *pgtest.DB
-	api *httpapi.Server
-	web *httptest.Server
-	log *logtest.Journal
-	reg *prometheus.Registry
+	db   *pgtest.DB
+	api  *httpapi.Server
+	door *web.Door
+	web  *httptest.Server
+	log  *logtest.Journal
+	reg  *prometheus.Registry
 }
 
 // setup is what a test may change before the rig is built.
@@ -144,6 +145,7 @@ type setup struct {
 	wrap  func(http.Handler) http.Handler
 	level slog.Level
 	idp   *idp
+	pages map[string]http.Handler
 }
 
 func newRig(t testing.TB, changes ...func(*setup)) *rig {
@@ -169,7 +171,9 @@ func newRig(t testing.TB, changes ...func(*setup)) *rig {
 	s.deps.Log = logging.New(r.log, s.level, "json")
 	s.asks.DB, s.asks.Sessions, s.asks.Log, s.door.DevBypass = s.deps.DB, s.deps.Sessions, s.deps.Log, s.cfg.DevBypass
 	s.deps.Door = web.New(s.door, s.asks)
+	r.door = s.deps.Door
 	r.api = httpapi.New(s.cfg, s.deps)
+	r.api.Mount(s.pages, nil)
 	handler := r.api.Handler()
 	if s.wrap != nil {
 		handler = s.wrap(handler)

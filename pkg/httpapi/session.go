@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"net/http"
-	"net/url"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -31,7 +30,7 @@ type sessionOut struct {
 
 type loginIn struct {
 	strictQuery
-	ReturnTo string `query:"return_to" doc:"Path of this server, or URL of a configured origin"`
+	ReturnTo string `query:"return_to" doc:"Page of the console, or URL of a configured origin"`
 }
 
 // getLogin sends the browser to the identity provider.
@@ -39,7 +38,7 @@ func (s *Server) getLogin(ctx context.Context, in *loginIn) (*redirectOut, error
 	if err := s.requireSignIn(); err != nil {
 		return nil, err
 	}
-	location, browser, err := s.sessions.Begin(ctx, in.ReturnTo)
+	location, browser, err := s.sessions.Begin(ctx, s.pageToReturnTo(in.ReturnTo))
 	if err != nil {
 		return nil, err
 	}
@@ -49,6 +48,7 @@ func (s *Server) getLogin(ctx context.Context, in *loginIn) (*redirectOut, error
 
 type callbackIn struct {
 	cookiesIn
+	Issuer      string `query:"iss"`
 	State       string `query:"state"`
 	Code        string `query:"code"`
 	Error       string `query:"error"`
@@ -61,8 +61,8 @@ func (s *Server) getCallback(ctx context.Context, in *callbackIn) (*redirectOut,
 		return nil, err
 	}
 	c := s.door.Cookies()
-	tokens, to, err := s.sessions.Finish(ctx, in.cookieValue(c.Login()), in.cookieValue(c.Refresh),
-		url.Values{"state": {in.State}, "code": {in.Code}, "error": {in.Error}, "error_description": {in.Description}})
+	tokens, to, err := s.sessions.Finish(ctx, in.cookieValue(c.Login()), s.door.HandleOf(in.request),
+		in.request.URL.Query())
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (s *Server) postRefresh(ctx context.Context, in *cookiesIn) (*sessionOut, e
 	if err := s.requireSignIn(); err != nil {
 		return nil, err
 	}
-	handle := in.cookieValue(s.door.Cookies().Refresh)
+	handle := s.door.HandleOf(in.request)
 	if err := s.door.LimitByCredential(handle); err != nil {
 		return nil, err
 	}
@@ -154,12 +154,12 @@ func (s *Server) postLogout(ctx context.Context, in *logoutIn) (*logoutOut, erro
 			return s.sessions.EndAll(ctx, handle, token, tenant.By{RequestID: web.RequestIDOf(ctx)})
 		}
 	}
-	end, err := leave(ctx, in.cookieValue(c.Refresh), in.cookieValue(c.Access))
+	end, err := leave(ctx, s.door.HandleOf(in.request), in.cookieValue(c.Access))
 	if err != nil {
 		return nil, err
 	}
 	return &logoutOut{Status: http.StatusNoContent, EndURL: end, ClearSite: `"cache"`,
-		Cookies: []http.Cookie{c.New(c.Access, "", 0), c.New(c.Refresh, "", 0)}}, nil
+		Cookies: c.Ended()}, nil
 }
 
 func (s *Server) requireSignIn() error {

@@ -52,6 +52,8 @@ func signInRig(t *testing.T, changes ...func(*setup)) (*rig, *devidp.Provider, s
 				error) {
 				return sso.Discover(ctx, cfg)
 			})
+		page := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+		s.pages = map[string]http.Handler{"GET /leads": page, "POST /signout": page}
 	}}, changes...)...)
 	return r, provider, issuer
 }
@@ -123,7 +125,8 @@ func TestBrowserSignIn(t *testing.T) {
 	require.Equal(t, "/leads", done.header.Get("Location"))
 	require.Equal(t, "no-store", done.header.Get("Cache-Control"))
 	set := cookiesOf(done)
-	access, refresh := set[cookie], set["nx_refresh"]
+	access, refresh, own := set[cookie], set["nx_refresh"], set[ownCookie]
+	requireSafe(t, own)
 	requireSafe(t, access)
 	requireSafe(t, refresh)
 	require.InDelta(t, (30 * 24 * time.Hour).Seconds(), refresh.MaxAge, 60)
@@ -132,14 +135,15 @@ func TestBrowserSignIn(t *testing.T) {
 	// used
 	requireProblem(t, r.do(t, request{path: back, header: cookieHeader(login)}), http.StatusBadRequest, "SIGN_IN_STATE")
 
-	first := r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login", header: cookieHeader(access)})
+	first := r.do(t, request{method: http.MethodPost, path: "/onboarding/first_login",
+		header: cookieHeader(access, own)})
 	require.Equal(t, http.StatusAccepted, first.status, first.body)
-	mine := r.do(t, request{path: "/whoami", header: cookieHeader(access, refresh)})
+	mine := r.do(t, request{path: "/whoami", header: cookieHeader(access, refresh, own)})
 	require.Equal(t, http.StatusOK, mine.status, mine.body)
 	require.Equal(t, "alice@acme.example", mine.object(t)["email"])
-	require.Equal(t, http.StatusOK, r.do(t, request{path: "/info", header: cookieHeader(access)}).status)
+	require.Equal(t, http.StatusOK, r.do(t, request{path: "/info", header: cookieHeader(access, own)}).status)
 
-	renewed := r.do(t, request{method: http.MethodPost, path: "/auth/refresh", header: cookieHeader(refresh)})
+	renewed := r.do(t, request{method: http.MethodPost, path: "/auth/refresh", header: cookieHeader(refresh, own)})
 	require.Equal(t, http.StatusOK, renewed.status, renewed.body)
 	require.JSONEq(t, `{"ok":true}`, renewed.body)
 	access = cookiesOf(renewed)[cookie]
@@ -152,22 +156,23 @@ func TestBrowserSignIn(t *testing.T) {
 	requireSafe(t, cookiesOf(exchanged)["nx_refresh"])
 	require.NotEqual(t, refresh.Value, cookiesOf(exchanged)["nx_refresh"].Value, "a new session")
 
-	ended := r.do(t, request{method: http.MethodPost, path: "/auth/logout", header: cookieHeader(access, refresh)})
+	ended := r.do(t, request{method: http.MethodPost, path: "/auth/logout", header: cookieHeader(access, refresh, own)})
 	require.Equal(t, http.StatusNoContent, ended.status, ended.body)
 	require.Empty(t, ended.body)
-	for _, name := range []string{cookie, "nx_refresh"} {
+	for _, name := range []string{cookie, "nx_refresh", ownCookie} {
 		require.Negative(t, cookiesOf(ended)[name].MaxAge)
 		require.Empty(t, cookiesOf(ended)[name].Value)
 	}
 	for _, path := range []string{"/whoami", "/info", "/onboarding/status"} {
-		requireProblem(t, r.do(t, request{path: path, header: cookieHeader(access)}), http.StatusUnauthorized,
+		requireProblem(t, r.do(t, request{path: path, header: cookieHeader(access, own)}), http.StatusUnauthorized,
 			"unauthenticated")
 	}
-	requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/auth/refresh", header: cookieHeader(refresh)}),
+	requireProblem(t, r.do(t, request{method: http.MethodPost, path: "/auth/refresh",
+		header: cookieHeader(refresh, own)}),
 		http.StatusUnauthorized, "unauthenticated")
-	again := r.do(t, request{method: http.MethodPost, path: "/auth/logout", header: cookieHeader(access, refresh)})
+	again := r.do(t, request{method: http.MethodPost, path: "/auth/logout", header: cookieHeader(access, refresh, own)})
 	require.Equal(t, http.StatusNoContent, again.status, "ending what has ended is fine")
-	for _, secret := range []string{access.Value, refresh.Value, login.Value} {
+	for _, secret := range []string{access.Value, refresh.Value, own.Value, login.Value} {
 		require.NotContains(t, r.log.String(), secret)
 	}
 }

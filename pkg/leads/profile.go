@@ -172,7 +172,25 @@ var (
 	uenShape = regexp.MustCompile(`^[0-9A-Za-z]{8,10}$`)
 )
 
+// rejectMisspelt rejects an unknown member whose name differs from a known one by letter case only: it would be stored
+// and have no effect.
+func rejectMisspelt(unknown map[string]jsontext.Value) error {
+	known := reflect.TypeFor[Profile]()
+	for _, name := range slices.Sorted(maps.Keys(unknown)) {
+		for i := range known.NumField() {
+			spelled, _, _ := strings.Cut(known.Field(i).Tag.Get("json"), ",")
+			if strings.EqualFold(name, spelled) {
+				return fault.New(fault.Invalid, "payload.%s: must be spelled %s", name, spelled)
+			}
+		}
+	}
+	return nil
+}
+
 func (p Profile) checkProfile() error {
+	if err := rejectMisspelt(p.Unknown); err != nil {
+		return err
+	}
 	lists := []struct {
 		field  string
 		values []string

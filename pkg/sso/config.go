@@ -35,7 +35,7 @@ type Config struct {
 
 // Defaults and limits.
 const (
-	defaultLeeway   = 60 * time.Second
+	DefaultLeeway   = 60 * time.Second
 	maxLeeway       = 5 * time.Minute
 	defaultLifetime = 24 * time.Hour
 	minKeyAge       = 60 * time.Second
@@ -50,7 +50,7 @@ func (c Config) withDefaults() Config {
 		c.Algorithms = []string{"RS256", "ES256"}
 	}
 	if c.Leeway == 0 {
-		c.Leeway = defaultLeeway
+		c.Leeway = DefaultLeeway
 	}
 	if c.MaxLifetime == 0 {
 		c.MaxLifetime = defaultLifetime

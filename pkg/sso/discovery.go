@@ -24,6 +24,7 @@ type Discovery struct {
 	Algorithms          []string // id_token_signing_alg_values_supported
 	Scopes              []string
 	ChallengeMethods    []string      // PKCE methods
+	ReturnsIssuer       bool          // authorization responses have the parameter iss (RFC 9207)
 	FromFallback        bool          // there is no jwks_uri, and KeysURL is /.well-known/jwks.json
 	ClockDifference     time.Duration // the provider's Date header minus this machine's clock, in whole seconds
 	ClockDifferenceSeen bool          // the provider sent a Date header
@@ -112,7 +113,9 @@ func parseDiscovery(m members) Discovery {
 		}
 		return items
 	}
+	returnsIssuer := m.memberValue("authorization_response_iss_parameter_supported")
 	return Discovery{
+		ReturnsIssuer:    returnsIssuer != nil && returnsIssuer.Kind() == 't',
 		Issuer:           text("issuer"),
 		AuthorizationURL: text("authorization_endpoint"),
 		TokenURL:         text("token_endpoint"),

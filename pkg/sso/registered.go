@@ -92,8 +92,8 @@ func (v *Verifier) requireAudience(aud []string, azp string) *TokenError {
 	return refused.withHint("%s", v.product.audienceHint(accepted[0], azp))
 }
 
-// requireParty requires that every claim that names the token's client names an accepted one: azp, client_id (RFC
-// 9068) and cid (Okta). It returns the client. In an ID token, azp must also be in aud, and must be present if aud has
+// requireParty requires that every claim that names the token's client names an accepted one: azp, client_id (RFC 9068)
+// and cid (Okta). It returns the client. In an ID token, azp must also be in aud, and must be present if aud has
 // several entries.
 func (v *Verifier) requireParty(c members, kind string, aud []string) (string, *TokenError) {
 	var party string
@@ -125,8 +125,7 @@ func (v *Verifier) requireClient(c members, name string) (string, *TokenError) {
 		return "", refuse(ReasonParty, "%s must be a non-empty string", name)
 	}
 	if len(v.parties) > 0 && !slices.Contains(v.parties, client) {
-		return "", refuse(ReasonParty, "%s %s: must be one of %s",
-			name, quote(client), strings.Join(v.parties, ", ")).
+		return "", refuse(ReasonParty, "%s %s: must be one of %s", name, quote(client), strings.Join(v.parties, ", ")).
 			withHint("sign in with one of these clients, or add it to LEADCTL_SSO_EXTRA_CLIENTS if it is yours")
 	}
 	return client, nil

@@ -12,7 +12,8 @@ import (
 // inspection is the state of one token while it is checked. A step reads the results of earlier steps from it.
 type inspection struct {
 	raw        string
-	pastExpiry bool // exp may be in the past
+	verified   bool // earlier: exp and a withdrawn key do not count
+	withdrawn  bool // the key of a token that was verified earlier
 	token      parsedToken
 	header     header
 	keys       []Key // the candidate keys for the signature
@@ -136,7 +137,7 @@ func checkParty(_ context.Context, v *Verifier, in *inspection) error {
 }
 
 func checkLifetime(_ context.Context, v *Verifier, in *inspection) error {
-	life, refused := v.requireLifetime(in.token.claims, in.pastExpiry)
+	life, refused := v.requireLifetime(in.token.claims, in.verified)
 	in.id.IssuedAt, in.id.Expiry = life.issued, life.expires
 	return asError(refused)
 }

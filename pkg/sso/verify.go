@@ -67,10 +67,10 @@ func (v *Verifier) Verify(ctx context.Context, rawToken string) (Identity, error
 	return v.verify(ctx, &inspection{raw: rawToken})
 }
 
-// VerifyExpired is like Verify, but exp may be in the past. The caller must know by other means that the token's
-// session goes on.
-func (v *Verifier) VerifyExpired(ctx context.Context, rawToken string) (Identity, error) {
-	return v.verify(ctx, &inspection{raw: rawToken, pastExpiry: true})
+// Reread returns the content of a token that Verify accepted earlier. exp may be in the past, and the provider may have
+// withdrawn the key: the caller must know the token by its Fingerprint. A wrong signature is refused.
+func (v *Verifier) Reread(ctx context.Context, rawToken string) (Identity, error) {
+	return v.verify(ctx, &inspection{raw: rawToken, verified: true})
 }
 
 // Leeway returns the clock difference that Verify tolerates.
@@ -78,7 +78,16 @@ func (v *Verifier) Leeway() time.Duration { return v.cfg.Leeway }
 
 func (v *Verifier) verify(ctx context.Context, in *inspection) (Identity, error) {
 	for _, s := range v.steps {
-		if err := s.check(ctx, v, in); err != nil && !isAdvice(err) {
+		if in.withdrawn && s.name == "signature" {
+			continue
+		}
+		err := s.check(ctx, v, in)
+		var refused *TokenError
+		if in.verified && errors.As(err, &refused) && refused.Reason == ReasonUnknownKey {
+			in.withdrawn = true
+			continue
+		}
+		if err != nil && !isAdvice(err) {
 			return Identity{}, publicError(err)
 		}
 	}

@@ -48,20 +48,22 @@ func (d *Door) Authenticate(w http.ResponseWriter, r *http.Request, need Need) (
 	if err != nil {
 		return nil, err
 	}
-	who, err := d.verifier.Verify(ctx, raw)
+	fromCookie := len(r.Header.Values("Authorization")) == 0
+	who, err := d.verifyToken(ctx, raw, fromCookie)
 	if err != nil {
 		return nil, err
 	}
 	visitOf(ctx).subject = who.Subject
 	ctx = logging.With(context.WithValue(ctx, identityKey{}, who), slog.String("subject", who.Subject))
-	// An ID token belongs to a browser's session, even in a header. An access token in a header has no session.
-	browsers := len(r.Header.Values("Authorization")) == 0 || who.Kind == sso.KindID
+	// Only a token that says so is an access token, which has no session. Every other one can be a session's, even in a
+	// header: some refreshed ID tokens do not state their kind.
+	browsers := fromCookie || who.Kind != sso.KindAccess
 	if need.Guard == Identity && !browsers {
 		return ctx, nil
 	}
 	find := func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal, error) {
 		if browsers {
-			if err := requireSignedIn(ctx, tx, raw, who); err != nil {
+			if err := d.requireSignedIn(ctx, tx, r, who, fromCookie); err != nil {
 				return tenant.Principal{}, err
 			}
 		}
@@ -152,11 +154,28 @@ func CookieValue(r *http.Request, name string) (token string, err error) {
 	return token, nil
 }
 
-// requireSignedIn refuses a token that a sign-out revoked.
-func requireSignedIn(ctx context.Context, tx postgres.SystemTx, token string, who sso.Identity) error {
-	gone, err := websession.Revoked(ctx, tx, token, who)
-	if err == nil && gone {
-		return fault.New(fault.Unauthenticated, "session: signed out")
+// verifyToken verifies a request's token. A cookie's token can count longer than its exp.
+func (d *Door) verifyToken(ctx context.Context, raw string, fromCookie bool) (sso.Identity, error) {
+	who, err := d.verifier.Verify(ctx, raw)
+	if fromCookie && d.sessions != nil && fault.Is(err, fault.Unauthenticated) {
+		return d.sessions.VerifyExtended(ctx, raw, err)
 	}
-	return err
+	return who, err
+}
+
+// requireSignedIn refuses a token that a sign-out revoked, and a cookie's token without the session's own cookie: a
+// sibling domain may have planted it. Where browsers cannot sign in, nobody has that cookie.
+func (d *Door) requireSignedIn(ctx context.Context, tx postgres.SystemTx, r *http.Request, who sso.Identity,
+	fromCookie bool) error {
+	revoked, owned, err := websession.StandingOf(ctx, tx, who, d.ownOf(r))
+	switch {
+	case err != nil:
+		return err
+	case revoked:
+		return fault.New(fault.Unauthenticated, "session: signed out")
+	case fromCookie && !owned && d.sessions != nil:
+		return fault.New(fault.Unauthenticated, "session: cookie %s does not belong to cookie %s", d.cfg.Cookies.Own(),
+			d.cfg.Cookies.Access)
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/leadctl/leadctl/pkg/fault"
@@ -27,10 +28,10 @@ func (d *Door) Caller(w http.ResponseWriter, r *http.Request) (context.Context, 
 		return ctx, tenant.Principal{}, err
 	}
 	p := tenant.Principal{}
-	if p.Identity, err = d.verifier.Verify(ctx, raw); fault.Is(err, fault.Unauthenticated) {
-		raw, p.Identity, err = d.refreshCookies(w, r, err)
+	if p.Identity, err = d.verifyToken(ctx, raw, true); fault.Is(err, fault.Unauthenticated) {
+		p.Identity, err = d.refreshCookies(w, r, err)
 	}
-	if fault.Is(err, fault.Unauthenticated) && d.cfg.DevBypass {
+	if fault.Is(err, fault.Unauthenticated) && d.cfg.DevBypass && !d.hasSessionCookie(r) {
 		return d.bypassPage(ctx, r, err)
 	}
 	if err != nil {
@@ -39,7 +40,7 @@ func (d *Door) Caller(w http.ResponseWriter, r *http.Request) (context.Context, 
 	who := p.Identity
 	visitOf(ctx).subject = who.Subject
 	find := func(ctx context.Context, tx postgres.SystemTx) (tenant.Principal, error) {
-		if err := requireSignedIn(ctx, tx, raw, who); err != nil {
+		if err := d.requireSignedIn(ctx, tx, r, who, true); err != nil {
 			return tenant.Principal{}, err
 		}
 		return tenant.Resolve(ctx, tx, who, d.cfg.Membership)
@@ -50,23 +51,27 @@ func (d *Door) Caller(w http.ResponseWriter, r *http.Request) (context.Context, 
 }
 
 // refreshCookies gives the browser a new token for its handle. Without a handle it returns cause.
-func (d *Door) refreshCookies(w http.ResponseWriter, r *http.Request, cause error) (raw string, who sso.Identity,
-	err error) {
-	handle, err := CookieValue(r, d.cfg.Cookies.Refresh)
-	if err != nil || handle == "" || d.sessions == nil {
-		return "", who, cause
+func (d *Door) refreshCookies(w http.ResponseWriter, r *http.Request, cause error) (sso.Identity, error) {
+	handle := d.HandleOf(r)
+	if handle == "" || d.sessions == nil {
+		return sso.Identity{}, cause
 	}
 	if err := d.Renewals.Take(d.SourceOf(r), d.now()); err != nil {
-		return "", who, err
+		return sso.Identity{}, err
 	}
 	tokens, err := d.sessions.Refresh(r.Context(), handle)
 	if err != nil {
-		return "", who, err
+		return sso.Identity{}, err
 	}
 	for _, c := range d.SignedIn(tokens) {
 		http.SetCookie(w, &c)
 	}
-	return tokens.ID, tokens.Identity, nil
+	return tokens.Identity, nil
+}
+
+// hasSessionCookie reports whether the browser sent a cookie of a session, valid or not.
+func (d *Door) hasSessionCookie(r *http.Request) bool {
+	return slices.ContainsFunc(d.cfg.Cookies.names(), func(name string) bool { return len(r.CookiesNamed(name)) > 0 })
 }
 
 // bypassPage is the development bypass of a page, for a developer who chose a tenant on the sign-in page.
@@ -105,8 +110,10 @@ func (d *Door) ActAs(w http.ResponseWriter, r *http.Request, id tenantid.ID) err
 	if !d.cfg.DevBypass || !isDirect(r) {
 		return fault.New(fault.NotFound, "no such route")
 	}
-	c := d.cfg.Cookies.New(developerCookie, id.String(), 12*time.Hour)
-	http.SetCookie(w, &c)
+	// The bypass is for browsers without a session.
+	for _, c := range append(d.cfg.Cookies.Ended(), d.cfg.Cookies.New(developerCookie, id.String(), 12*time.Hour)) {
+		http.SetCookie(w, &c)
+	}
 	return nil
 }
 
@@ -116,7 +123,7 @@ func (d *Door) SignOut(w http.ResponseWriter, r *http.Request) (string, error) {
 	end := ""
 	if d.sessions != nil {
 		access, _ := CookieValue(r, d.cfg.Cookies.Access)
-		handle, _ := CookieValue(r, d.cfg.Cookies.Refresh)
+		handle := d.HandleOf(r)
 		var err error
 		if end, err = d.sessions.End(r.Context(), handle, access); err != nil {
 			return "", err
@@ -125,8 +132,7 @@ func (d *Door) SignOut(w http.ResponseWriter, r *http.Request) (string, error) {
 			end = ""
 		}
 	}
-	for _, name := range []string{d.cfg.Cookies.Access, d.cfg.Cookies.Refresh, developerCookie} {
-		c := d.cfg.Cookies.New(name, "", 0)
+	for _, c := range append(d.cfg.Cookies.Ended(), d.cfg.Cookies.New(developerCookie, "", 0)) {
 		http.SetCookie(w, &c)
 	}
 	w.Header().Set("Clear-Site-Data", `"cache"`)

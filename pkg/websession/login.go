@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -63,6 +64,9 @@ func (m *Manager) Finish(ctx context.Context, browser, previous string, answer u
 	if err != nil {
 		return Tokens{}, "", err
 	}
+	if err := m.checkIssuer(ctx, answer); err != nil {
+		return Tokens{}, "", err
+	}
 	if refused := answer.Get("error"); refused != "" {
 		return Tokens{}, "", fault.New(fault.Denied,
 			"the identity provider refused the sign-in").WithCode("SIGN_IN_REFUSED").
@@ -74,15 +78,30 @@ func (m *Manager) Finish(ctx context.Context, browser, previous string, answer u
 	}
 	var t Tokens
 	err = m.db.InSystem(ctx, "sign-in", func(ctx context.Context, tx postgres.SystemTx) error {
-		err := m.deleteSessions(ctx, tx, &endedTokens{},
-			`DELETE FROM sessions WHERE handle_hash = $1 RETURNING id_token`,
-			hashText(previous))
+		err := lockPerson(ctx, tx, who.Issuer, who.Subject)
+		if err == nil {
+			err = m.deleteSessions(ctx, tx, &endedTokens{}, `handle_hash = $1`, hashText(previous))
+		}
 		if err == nil {
 			t, err = m.insertSession(ctx, tx, who, idTokenOf(tok), tok.RefreshToken)
 		}
 		return err
 	})
 	return t, a.returnTo, err
+}
+
+// checkIssuer rejects an authorization response of another issuer (RFC 9207), and one without iss if the provider's
+// discovery document says that it sends iss. The code may belong to another provider and must not be sent anywhere.
+func (m *Manager) checkIssuer(ctx context.Context, answer url.Values) error {
+	d, err := m.readProvider(ctx)
+	if err != nil {
+		return err
+	}
+	if iss := answer["iss"]; len(iss) == 0 && !d.ReturnsIssuer || len(iss) == 1 && iss[0] == d.Issuer {
+		return nil
+	}
+	return fault.New(fault.Invalid, "the answer to this sign-in is not from identity provider %s", d.Issuer).
+		WithCode("SIGN_IN_ISSUER").WithHint("sign in again at /auth/login")
 }
 
 // claimLogin deletes the attempt and returns it, so only one of two equal callbacks gets it.
@@ -138,15 +157,15 @@ func (m *Manager) redeemCode(ctx context.Context, code string, a loginAttempt) (
 	return tok, who, err
 }
 
-// verifyTokens returns the identity of the ID token. It rejects any other kind of token, and an ID token that was
-// issued with another access token.
+// verifyTokens returns the identity of the ID token. It rejects an access token in its place, and an ID token that was
+// issued with another access token. Claims that only ID tokens have are not required: a refreshed one may have none.
 func (m *Manager) verifyTokens(ctx context.Context, tok *oauth2.Token) (sso.Identity, error) {
 	who, err := m.verifier.Verify(ctx, idTokenOf(tok))
 	if err != nil {
 		return who, err
 	}
-	if who.Kind != sso.KindID {
-		return who, fault.New(fault.Unauthenticated, "token endpoint: its answer contains no ID token")
+	if who.Kind == sso.KindAccess {
+		return who, fault.New(fault.Unauthenticated, "token endpoint: its ID token is an access token")
 	}
 	if !who.BindsAccessToken() {
 		return who, nil
@@ -172,22 +191,32 @@ func (m *Manager) callContext(ctx context.Context) (context.Context, context.Can
 }
 
 // providerFault returns the fault of a failed call to the provider. Its text does not repeat the provider's words,
-// which can contain what the browser sent. It is Unauthenticated, which ends the session, only if the provider refused
-// the code or the refresh token; not if the provider is busy or does not know this client.
+// which can contain what the browser sent. It is Unauthenticated, which ends the session, only for invalid_grant: the
+// provider refused the code or the refresh token. Every other answer can have causes that pass.
 func providerFault(err error) error {
 	var refused *oauth2.RetrieveError
-	if !errors.As(err, &refused) || refused.Response == nil || refused.Response.StatusCode >= 500 ||
-		refused.Response.StatusCode == http.StatusTooManyRequests {
-		return fault.New(fault.Unavailable, "identity provider: it does not answer").Because(err).
-			WithRetryAfter(5 * time.Second)
+	if !errors.As(err, &refused) || refused.Response == nil {
+		return unusableAnswer("identity provider: it does not answer", err)
 	}
-	cause := errors.New(cutText(refused.ErrorCode))
-	if slices.Contains([]string{"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"},
-		refused.ErrorCode) {
-		return fault.New(fault.Operator, "identity provider: it does not accept this client").Because(cause).
+	status := refused.Response.StatusCode
+	known := status < 500 && status != http.StatusTooManyRequests
+	switch {
+	case known && refused.ErrorCode == "invalid_grant":
+		return fault.New(fault.Unauthenticated, "identity provider: it refused the sign-in").
+			Because(errors.New(refused.ErrorCode))
+	case known && slices.Contains([]string{"invalid_client", "unauthorized_client", "unsupported_grant_type",
+		"invalid_scope"}, refused.ErrorCode):
+		return fault.New(fault.Operator, "identity provider: it does not accept this client").
+			Because(errors.New(refused.ErrorCode)).
 			WithHint("compare NEXIUS_CLIENT_ID and NEXIUS_CLIENT_SECRET with the client at the provider")
 	}
-	return fault.New(fault.Unauthenticated, "identity provider: it refused the sign-in").Because(cause)
+	return unusableAnswer("identity provider: it cannot answer now",
+		fmt.Errorf("status %d %s", status, cutText(refused.ErrorCode)))
+}
+
+// unusableAnswer returns the fault for an answer of the provider after which the caller should try again.
+func unusableAnswer(what string, cause error) error {
+	return fault.New(fault.Unavailable, "%s", what).Because(cause).WithRetryAfter(5 * time.Second)
 }
 
 func cutText(s string) string {

@@ -51,19 +51,33 @@ func SignOut(ctx context.Context, tx postgres.SystemTx, person string, now time.
 // SignOutIdentity is SignOut for one identity, which need not be known.
 func SignOutIdentity(
 	ctx context.Context, tx postgres.SystemTx, issuer, subject string, now time.Time, by tenant.By,
-) (Ended, error) {
-	e := Ended{Issuer: issuer, Subject: subject}
-	gone, err := tx.Exec(ctx, `DELETE FROM sessions WHERE issuer = $1 AND subject = $2`, issuer, subject)
-	if err != nil {
-		return e, err
-	}
-	e.Sessions = gone.RowsAffected()
-	// iat counts whole seconds: tokens of the current second are revoked too.
-	if err := revokeBefore(ctx, tx, now, issuer, subject, "",
-		now.Truncate(time.Second).Add(time.Second)); err != nil {
+) (e Ended, err error) {
+	e = Ended{Issuer: issuer, Subject: subject}
+	if e.Sessions, err = endSessions(ctx, tx, issuer, subject, now); err != nil {
 		return e, err
 	}
 	return e, recordEndAll(ctx, tx, e, by)
+}
+
+// endSessions deletes the person's sessions and revokes every ID token issued to the person until now. It returns how
+// many sessions there were.
+func endSessions(ctx context.Context, tx postgres.SystemTx, issuer, subject string, now time.Time) (int64, error) {
+	if err := lockPerson(ctx, tx, issuer, subject); err != nil {
+		return 0, err
+	}
+	rows, err := tx.Query(ctx, `SELECT handle_hash FROM sessions WHERE issuer = $1 AND subject = $2 FOR UPDATE`, issuer,
+		subject)
+	if err != nil {
+		return 0, err
+	}
+	handles, err := pgx.CollectRows(rows, pgx.RowTo[[]byte])
+	if err != nil {
+		return 0, err
+	}
+	if err := deleteRevoked(ctx, tx, now, handles); err != nil {
+		return 0, err
+	}
+	return int64(len(handles)), revokeAll(ctx, tx, now, sso.DefaultLeeway, issuer, subject)
 }
 
 // recordEndAll records in the audit log that every session of a person was ended.

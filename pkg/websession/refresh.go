@@ -10,12 +10,20 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/sso"
+)
+
+// How long the last ID token counts after a refresh without an ID token: as long as the new access token, within these.
+const (
+	minExtension = 5 * time.Minute
+	maxExtension = time.Hour
 )
 
 // Refresh returns a new ID token for the session of handle. When several tabs refresh at once, the provider gets one
 // request: callers in this process share it, callers in other replicas wait for the session's row, and a caller shortly
-// after gets the same answer. Unauthenticated if the session does not exist, has no refresh token, or the provider
-// refuses it; a refusal ends the session.
+// after gets the same answer. Unauthenticated if the session does not exist or has no refresh token; and, which ends
+// the session, if the provider refuses the refresh token (invalid_grant) or answers with another person's ID token.
+// After any other fault the session continues, and the caller can try again.
 func (m *Manager) Refresh(ctx context.Context, handle string) (Tokens, error) {
 	if handle == "" {
 		return Tokens{}, noSession()
@@ -55,7 +63,10 @@ func (m *Manager) checkSession(ctx context.Context, handle string) error {
 	})
 }
 
+// refreshLocked refreshes the session while it holds the row's lock. A provider may accept each refresh token once, so
+// the new one is committed even if the rest of the answer is unusable.
 func (m *Manager) refreshLocked(ctx context.Context, handle string) (t Tokens, err error) {
+	var unusable error
 	over := false
 	err = m.db.InSystem(ctx, "session refresh", func(ctx context.Context, tx postgres.SystemTx) error {
 		s, err := m.lockSession(ctx, tx, handle)
@@ -63,15 +74,17 @@ func (m *Manager) refreshLocked(ctx context.Context, handle string) (t Tokens, e
 			return err
 		}
 		if m.now().Sub(s.refreshedAt) < replayWithin {
-			t.ID = s.idToken
-			t.Identity, err = m.verifier.Verify(ctx, s.idToken)
-			t.Expires = t.Identity.Expiry
-			return err
+			if t, err = m.storedTokens(ctx, tx, handle, s); err == nil {
+				return nil
+			}
 		}
-		t, err = m.renewTokens(ctx, tx, handle, s)
-		over = fault.Is(err, fault.Unauthenticated)
+		t, unusable, err = m.renewTokens(ctx, tx, handle, s)
+		over = fault.Is(err, fault.Unauthenticated) || fault.Is(unusable, fault.Unauthenticated)
 		return err
 	})
+	if err == nil {
+		err = unusable
+	}
 	if over {
 		err = errors.Join(err, m.deleteSession(ctx, handle))
 	}
@@ -79,17 +92,17 @@ func (m *Manager) refreshLocked(ctx context.Context, handle string) (t Tokens, e
 }
 
 type sessionRow struct {
-	subject, idToken, refreshToken string
-	refreshedAt                    time.Time
+	issuer, subject, idToken, refreshToken string
+	refreshedAt                            time.Time
 }
 
 func (m *Manager) lockSession(ctx context.Context, tx postgres.SystemTx, handle string) (sessionRow, error) {
 	var s sessionRow
 	var sealedID string
 	var sealedRefresh *string
-	err := tx.QueryRow(ctx, `SELECT subject, id_token, refresh_token, refreshed_at FROM sessions
-		WHERE handle_hash = $1 AND expires_at > $2 FOR UPDATE`,
-		hashText(handle), m.now()).Scan(&s.subject, &sealedID, &sealedRefresh, &s.refreshedAt)
+	err := tx.QueryRow(ctx, `SELECT issuer, subject, id_token, refresh_token, refreshed_at FROM sessions
+		WHERE handle_hash = $1 AND expires_at > $2 FOR UPDATE`, hashText(handle), m.now()).
+		Scan(&s.issuer, &s.subject, &sealedID, &sealedRefresh, &s.refreshedAt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return s, noSession()
 	}
@@ -105,43 +118,121 @@ func (m *Manager) lockSession(ctx context.Context, tx postgres.SystemTx, handle 
 	return s, nil
 }
 
-// renewTokens gets new tokens from the provider. The caller holds the row's lock, because a refresh token that rotates
-// can be used only once.
-func (m *Manager) renewTokens(ctx context.Context, tx postgres.SystemTx, handle string, s sessionRow) (Tokens, error) {
+// renewTokens gets new tokens from the provider and stores them. It returns as unusable why the answer's ID token
+// cannot be used now; its refresh token is stored nevertheless. The caller holds the row's lock.
+func (m *Manager) renewTokens(ctx context.Context, tx postgres.SystemTx, handle string, s sessionRow) (t Tokens,
+	unusable, err error) {
 	if s.refreshToken == "" {
-		return Tokens{}, noSession()
+		return t, nil, noSession()
 	}
 	d, err := m.readProvider(ctx)
 	if err != nil {
-		return Tokens{}, err
+		return t, nil, err
 	}
 	call, cancel := m.callContext(ctx)
 	defer cancel()
 	tok, err := m.oauthConfig(d).TokenSource(call, &oauth2.Token{RefreshToken: s.refreshToken,
 		Expiry: m.now().Add(-time.Hour)}).Token()
 	if err != nil {
-		return Tokens{}, providerFault(err)
-	}
-	who, err := m.verifyTokens(ctx, tok)
-	if err != nil {
-		return Tokens{}, err
-	}
-	if who.Subject != s.subject {
-		return Tokens{}, fault.New(fault.Unauthenticated,
-			"session refresh: the provider's ID token has another subject")
-	}
-	id, err := m.keys.Seal(idTokenOf(tok), purposeID, 0)
-	if err != nil {
-		return Tokens{}, err
+		return t, nil, providerFault(err)
 	}
 	refresh, err := m.keys.Seal(tok.RefreshToken, purposeRefresh, 0)
 	if err != nil {
+		return t, nil, err
+	}
+	if t, unusable = m.readRenewal(ctx, tok, s); unusable != nil {
+		_, err = tx.Exec(ctx, `UPDATE sessions SET refresh_token = $2 WHERE handle_hash = $1`,
+			hashText(handle), refresh)
+		return t, unusable, err
+	}
+	return t, nil, m.storeRenewal(ctx, tx, handle, refresh, t)
+}
+
+// readRenewal returns the tokens in the provider's answer to a refresh. Without an ID token the session's last one
+// counts longer (OpenID Connect Core 12.2). Unauthenticated if the answer is for another person; an ID token that
+// cannot be verified now, for example because its key is not known yet, is Unavailable.
+func (m *Manager) readRenewal(ctx context.Context, tok *oauth2.Token, s sessionRow) (Tokens, error) {
+	if idTokenOf(tok) == "" {
+		who, err := m.verifier.Reread(ctx, s.idToken)
+		until := m.now().Add(min(max(tok.Expiry.Sub(m.now()), minExtension), maxExtension))
+		if until.After(who.Expiry) {
+			who.Expiry = until
+		}
+		return Tokens{ID: s.idToken, Expires: who.Expiry, Identity: who}, err
+	}
+	who, err := m.verifyTokens(ctx, tok)
+	var refused *sso.TokenError
+	switch {
+	case errors.As(err, &refused) && refused.Reason == sso.ReasonIssuer,
+		err == nil && (who.Issuer != s.issuer || who.Subject != s.subject):
+		return Tokens{}, fault.New(fault.Unauthenticated,
+			"session refresh: the provider's ID token is for another person").Because(err)
+	case fault.Is(err, fault.Unauthenticated):
+		return Tokens{}, unusableAnswer("identity provider: its new ID token is not valid here now", err)
+	}
+	return Tokens{ID: idTokenOf(tok), Expires: who.Expiry, Identity: who}, err
+}
+
+// storedTokens returns the session's last ID token, while it counts.
+func (m *Manager) storedTokens(ctx context.Context, tx postgres.SystemTx, handle string, s sessionRow) (Tokens,
+	error) {
+	who, err := m.verifier.Reread(ctx, s.idToken)
+	if err != nil {
 		return Tokens{}, err
+	}
+	err = tx.QueryRow(ctx, `SELECT expires_at FROM session_tokens
+		WHERE handle_hash = $1 AND fingerprint = $2 AND expires_at > $3`,
+		hashText(handle), who.Fingerprint[:], m.now()).Scan(&who.Expiry)
+	return Tokens{ID: s.idToken, Expires: who.Expiry, Identity: who}, err
+}
+
+// storeRenewal stores the tokens t of a refresh.
+func (m *Manager) storeRenewal(ctx context.Context, tx postgres.SystemTx, handle, refresh string, t Tokens) error {
+	id, err := m.keys.Seal(t.ID, purposeID, 0)
+	if err != nil {
+		return err
 	}
 	_, err = tx.Exec(ctx, `UPDATE sessions SET id_token = $2, refresh_token = $3, refreshed_at = $4,
 		expires_at = least($5, created_at + $6::interval) WHERE handle_hash = $1`,
 		hashText(handle), id, refresh, m.now(), m.now().Add(Idle), Lifetime)
-	return Tokens{ID: idTokenOf(tok), Expires: who.Expiry, Identity: who}, err
+	if err != nil {
+		return err
+	}
+	return m.recordToken(ctx, tx, handle, t.Identity)
+}
+
+// recordToken records that the token of who belongs to the session and counts until who.Expiry.
+func (m *Manager) recordToken(ctx context.Context, tx postgres.SystemTx, handle string, who sso.Identity) error {
+	_, err := tx.Exec(ctx, `DELETE FROM session_tokens WHERE handle_hash = $1 AND expires_at < $2`, hashText(handle),
+		m.now().Add(-m.verifier.Leeway())) // a token is accepted during the leeway too
+	if err == nil {
+		_, err = tx.Exec(ctx, `INSERT INTO session_tokens (handle_hash, fingerprint, expires_at) VALUES ($1, $2, $3)
+			ON CONFLICT (fingerprint, handle_hash) DO UPDATE SET expires_at = excluded.expires_at`,
+			hashText(handle), who.Fingerprint[:], who.Expiry)
+	}
+	return err
+}
+
+// VerifyExtended returns the identity of an access cookie that expired, if its session's last refresh returned no ID
+// token and the token therefore counts longer. Otherwise it returns refusal, the verifier's reason. The
+// caller must check that the token belongs to the browser (StandingOf).
+func (m *Manager) VerifyExtended(ctx context.Context, idToken string, refusal error) (sso.Identity, error) {
+	who, err := m.verifier.Reread(ctx, idToken)
+	if err != nil {
+		return sso.Identity{}, refusal
+	}
+	err = m.db.InSystem(ctx, "session of an expired token", func(ctx context.Context, tx postgres.SystemTx) error {
+		return tx.QueryRow(ctx, `SELECT t.expires_at FROM session_tokens t JOIN sessions s USING (handle_hash)
+			WHERE t.fingerprint = $1 AND t.expires_at > $2 AND s.expires_at > $2 ORDER BY 1 DESC LIMIT 1`,
+			who.Fingerprint[:], m.now()).Scan(&who.Expiry)
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = refusal
+	}
+	if err != nil {
+		return sso.Identity{}, err
+	}
+	return who, nil
 }
 
 // deleteSession deletes a session that the provider ended.

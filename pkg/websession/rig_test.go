@@ -2,6 +2,7 @@ package websession_test
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
@@ -48,10 +49,12 @@ type rig struct {
 	others  atomic.Int64                // calls of any endpoint but the token's, the keys' and discovery
 	forge   func(answer map[string]any) // changes what the token endpoint says
 	refuse  string                      // what the token endpoint says instead, as its error
+	other   *http.Response              // what the token endpoint answers instead of anything else
 	hang    chan struct{}               // holds the token endpoint's answers back until it closes; nil: at once
 
 	verifier *sso.Verifier
-	key      *rsa.PrivateKey // published beside the provider's own, for tokens that it would never make
+	elliptic *ecdsa.PrivateKey // published too; nil: none
+	key      *rsa.PrivateKey   // published beside the provider's own, for tokens that it would never make
 }
 
 func newRig(t *testing.T) *rig {
@@ -146,11 +149,21 @@ func (r *rig) tamper(next http.Handler) http.Handler {
 			r.answer(w, req, next, func(set map[string]any) {
 				own := jose.JSONWebKey{Key: &r.key.PublicKey, KeyID: "forged", Algorithm: "RS256", Use: "sig"}
 				set["keys"] = append(set["keys"].([]any), own)
+				if r.elliptic != nil {
+					set["keys"] = append(set["keys"].([]any), jose.JSONWebKey{Key: &r.elliptic.PublicKey,
+						KeyID: "es256", Algorithm: "ES256", Use: "sig"})
+				}
 			})
 		case "/oauth/token":
 			r.redeems.Add(1)
 			if r.hang != nil {
 				<-r.hang
+			}
+			if r.other != nil {
+				w.Header().Set("Content-Type", r.other.Header.Get("Content-Type"))
+				w.WriteHeader(r.other.StatusCode)
+				_, _ = io.WriteString(w, r.other.Status)
+				return
 			}
 			if r.refuse != "" {
 				w.Header().Set("Content-Type", "application/json")
@@ -232,7 +245,7 @@ func (r *rig) revoked(t *testing.T, token string) (gone bool) {
 	require.NoError(t, err)
 	require.NoError(t, r.db.App.InSystem(t.Context(), "test",
 		func(ctx context.Context, tx postgres.SystemTx) (err error) {
-			gone, err = websession.Revoked(ctx, tx, token, who)
+			gone, err = websession.Revoked(ctx, tx, who)
 			return err
 		}))
 	return gone

@@ -2,8 +2,9 @@
 // code flow with PKCE, keeps state and nonce on the server, and stores one row per signed-in browser. A refresh sends
 // no token through the page. A sign-out takes effect at once.
 //
-// A browser holds two cookies: the ID token, which the API accepts like a bearer token, and a random handle to the
-// session's row, which holds the provider's refresh token, sealed. Package web sets the cookies, package httpapi has
+// A browser holds the ID token, which the API accepts like a bearer token, and a random handle to the session's row,
+// which holds the provider's refresh token, sealed. The handle has two halves in two cookies: the second half is in one
+// that only leadctl's own host can set. Package web sets the cookies, package httpapi has
 // the routes, package sso verifies tokens, and package tenant finds the tenant of an identity.
 package websession
 
@@ -68,12 +69,11 @@ func New(cfg Config, db *postgres.DB, keys *secret.Keyring, verifier *sso.Verifi
 		}), now: time.Now}
 }
 
-// Tokens are the values of a browser's two cookies: the ID token for the access cookie and the handle for the refresh
-// cookie.
+// Tokens are the values of a browser's cookies: the ID token for the access cookie, and the handle for the other two.
 type Tokens struct {
 	ID       string
-	Expires  time.Time // of the ID token
-	Handle   string    // "" if the browser keeps the handle that it has
+	Expires  time.Time // until when the ID token counts
+	Handle   string    // as JoinHandle makes it; "" if the browser keeps the handle that it has
 	Identity sso.Identity
 }
 
@@ -150,11 +150,34 @@ func SealedColumns() []secret.Column {
 	}
 }
 
+// JoinHandle returns the handle of a browser, "" if a half is missing: refresh from the refresh cookie, own from the
+// cookie that only leadctl's own host can set.
+func JoinHandle(refresh, own string) string {
+	if refresh == "" || own == "" {
+		return ""
+	}
+	return refresh + "." + own
+}
+
+// SplitHandle returns the halves of a handle.
+func SplitHandle(handle string) (refresh, own string) {
+	refresh, own, _ = strings.Cut(handle, ".")
+	return refresh, own
+}
+
+// lockPerson makes transactions that begin or end sessions of the person wait for each other.
+func lockPerson(ctx context.Context, tx postgres.SystemTx, issuer, subject string) error {
+	_, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`,
+		"session\n"+issuer+"\n"+subject)
+	return err
+}
+
 // insertSession starts a session for a verified identity. Every sign-in gets a new handle, so a handle that was planted
 // in the browser opens nothing.
 func (m *Manager) insertSession(ctx context.Context, tx postgres.SystemTx, who sso.Identity, idToken,
 	refreshToken string) (Tokens, error) {
-	t := Tokens{ID: idToken, Expires: who.Expiry, Handle: rand.Text(), Identity: who}
+	t := Tokens{ID: idToken, Expires: who.Expiry, Handle: JoinHandle(rand.Text(), rand.Text()), Identity: who}
+	_, own := SplitHandle(t.Handle)
 	id, err := m.keys.Seal(idToken, purposeID, 0)
 	if err != nil {
 		return t, err
@@ -168,16 +191,19 @@ func (m *Manager) insertSession(ctx context.Context, tx postgres.SystemTx, who s
 		refresh = &sealed
 	}
 	until := m.now().Add(Idle)
-	if refresh == nil {
-		until = who.Expiry // without a refresh token the session ends with its ID token
+	if refresh == nil { // the session ends with its ID token
+		until = who.Expiry.Add(m.verifier.Leeway())
 	}
 	if _, err := tx.Exec(ctx, `DELETE FROM sessions WHERE expires_at < $1`, m.now()); err != nil {
 		return t, err
 	}
 	_, err = tx.Exec(ctx, `INSERT INTO sessions (handle_hash, issuer, subject, refresh_token, id_token, refreshed_at,
-		created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $6, $7)`,
-		hashText(t.Handle), who.Issuer, who.Subject, refresh, id, m.now(), until)
-	return t, err
+		created_at, expires_at, own_hash) VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8)`,
+		hashText(t.Handle), who.Issuer, who.Subject, refresh, id, m.now(), until, hashText(own))
+	if err != nil {
+		return t, err
+	}
+	return t, m.recordToken(ctx, tx, t.Handle, who)
 }
 
 // Exchange starts a session without refresh for an ID token that the page got from the provider itself. Any other
@@ -192,7 +218,10 @@ func (m *Manager) Exchange(ctx context.Context, idToken string) (Tokens, error) 
 	}
 	var t Tokens
 	err = m.db.InSystem(ctx, "token exchange", func(ctx context.Context, tx postgres.SystemTx) error {
-		revoked, err := Revoked(ctx, tx, idToken, who)
+		if err := lockPerson(ctx, tx, who.Issuer, who.Subject); err != nil {
+			return err
+		}
+		revoked, err := Revoked(ctx, tx, who)
 		if err != nil {
 			return err
 		}

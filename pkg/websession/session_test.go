@@ -74,7 +74,7 @@ func TestARefreshThatTheProviderRefusesEndsTheSession(t *testing.T) {
 	tokens := r.signIn(t)
 	_, err := r.db.Owner.Exec(t.Context(), `UPDATE sessions SET refreshed_at = refreshed_at - interval '1 minute'`)
 	require.NoError(t, err)
-	r.forge = func(a map[string]any) { delete(a, "id_token") }
+	r.refuse = "invalid_grant"
 	_, err = r.Refresh(t.Context(), tokens.Handle)
 	require.True(t, fault.Is(err, fault.Unauthenticated), "%v", err)
 	require.Zero(t, r.sessions(t))
