@@ -118,7 +118,7 @@ func bypassHelpsNoBadCookie(t *testing.T) {
 		http.StatusUnauthorized, "unauthenticated")
 }
 
-// discard is a ResponseWriter whose answer nobody reads.
+// discard is a ResponseWriter whose answer is thrown away.
 type discard struct{}
 
 func (discard) Header() http.Header         { return http.Header{} }

@@ -164,7 +164,7 @@ func (d *Door) verifyToken(ctx context.Context, raw string, fromCookie bool) (ss
 }
 
 // requireSignedIn refuses a token that a sign-out revoked, and a cookie's token without the session's own cookie: a
-// sibling domain may have planted it. Where browsers cannot sign in, nobody has that cookie.
+// sibling domain may have planted it. Where browsers cannot sign in, no browser has that cookie.
 func (d *Door) requireSignedIn(ctx context.Context, tx postgres.SystemTx, r *http.Request, who sso.Identity,
 	fromCookie bool) error {
 	revoked, owned, err := websession.StandingOf(ctx, tx, who, d.ownOf(r))
