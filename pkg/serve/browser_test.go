@@ -68,7 +68,7 @@ func newSite(t *testing.T) *site {
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
 	return &site{base, &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
-		if strings.HasSuffix(r.URL.Path, "/landed") {
+		if strings.HasSuffix(r.URL.Path, "/leads") {
 			return http.ErrUseLastResponse
 		}
 		return nil
@@ -105,7 +105,7 @@ var requestField = regexp.MustCompile(`name="request" value="([^"]+)"`)
 
 func (s *site) signIn(t *testing.T) *http.Response {
 	t.Helper()
-	res, page := s.do(t, http.MethodGet, s.base+"/auth/login?return_to=/landed", nil, nil)
+	res, page := s.do(t, http.MethodGet, s.base+"/auth/login?return_to=/leads", nil, nil)
 	found := requestField.FindStringSubmatch(page)
 	require.Len(t, found, 2, page)
 	picked := *res.Request.URL
@@ -120,7 +120,7 @@ func TestABrowserFromSignInToSignOut(t *testing.T) {
 	s := newSite(t)
 	res := s.signIn(t)
 	require.Equal(t, http.StatusFound, res.StatusCode)
-	require.Equal(t, "/landed", res.Header.Get("Location"))
+	require.Equal(t, "/leads", res.Header.Get("Location"))
 	for _, c := range res.Cookies() {
 		require.True(t, c.HttpOnly, c.Name)
 		require.Equal(t, http.SameSiteLaxMode, c.SameSite, c.Name)
