@@ -53,7 +53,7 @@ func kindOfState(code string) fault.Kind {
 	case "57014", "55P03", "40001", "40P01", "57P01", "57P02", "57P03", "25P03":
 		return fault.Unavailable // timeouts, lock waits, serialization, shutdown
 	case readOnlyState:
-		return fault.Unavailable // a demoted server; requests go to the next primary, or to this one when it is one again
+		return fault.Unavailable // a standby, or a primary that was demoted
 	}
 	switch code[:2] {
 	case "08", "53": // connection failure, out of resources

@@ -53,8 +53,8 @@ func jobTablesMark(m *rivermigrate.Migrator[pgx.Tx]) string {
 	return fmt.Sprintf("leadctl: job queue, version %d", all[len(all)-1].Version)
 }
 
-// readJobTables returns Applied if migrateJobs of this binary has ended successfully, else Pending. Every login can read
-// what it reads, the catalog.
+// readJobTables returns Applied if migrateJobs of this binary has ended successfully, else Pending. It reads only the
+// catalog, which every login can read.
 func readJobTables(ctx context.Context, q Querier) (string, error) {
 	migrator, err := rivermigrate.New(riverpgxv5.New(nil), &rivermigrate.Config{Schema: JobsSchema})
 	if err != nil {

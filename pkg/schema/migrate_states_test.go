@@ -58,7 +58,8 @@ func strangeStates(t *testing.T) {
 		fmt.Sprintf("schema version %d: dirty", latestVersion()), "run `leadctl migrate`; it continues after")
 	require.NoError(t, migrateUp(t, dsn, migrations.FS), "the records show that every file is applied")
 	require.NoError(t, readStatus(t, conn, migrations.FS).Problem())
-	mustExec(t, conn, `UPDATE leadctl_schema_version SET dirty = true; DELETE FROM leadctl_migrations WHERE version = 1`)
+	mustExec(t, conn, `UPDATE leadctl_schema_version SET dirty = true;
+		DELETE FROM leadctl_migrations WHERE version = 1`)
 	requireOperator(t, readStatus(t, conn, migrations.FS).Problem(),
 		fmt.Sprintf("schema version %d: dirty", latestVersion()),
 		fmt.Sprintf("leadctl migrate force %d", latestVersion()))

@@ -84,7 +84,8 @@ func TestKilledRunner(t *testing.T) {
 	st := readStatus(t, looking, quick)
 	require.Equal(t, latestVersion(), st.Committed)
 	require.Equal(t, schema.Dirty, st.Migrations[latestVersion()].State)
-	requireOperator(t, st.Problem(), fmt.Sprintf("schema version %d: dirty", latestVersion()+1), "run `leadctl migrate`")
+	requireOperator(t, st.Problem(), fmt.Sprintf("schema version %d: dirty", latestVersion()+1),
+		"run `leadctl migrate`")
 	requireOperator(t, readStatus(t, looking, migrations.FS).Problem(), "newer than this leadctl", "newer one")
 	waiting := make(chan error, 1)
 	go func() {
