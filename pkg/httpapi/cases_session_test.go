@@ -25,7 +25,8 @@ func TestCasesOfSessions(t *testing.T) {
 		"C-068": plantedCookies, "C-069": onlyPagesToReturnTo,
 		"A-134": nothingSecretStays, "A-135": pagesSeeNoToken, "C-022": whichCredentialOpensWhat,
 		"C-023": cookieAttributes,
-		"C-025": damagedCookies, "C-026": signedOutEverywhere, "C-029": addressesAreConfigured, "CSRF": foreignPages,
+		"C-025": damagedCookies, "C-026": signedOutEverywhere,
+		"B-081": signedOutStream, "C-029": addressesAreConfigured, "CSRF": foreignPages,
 	} {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()

@@ -19,7 +19,7 @@ func TestCases(t *testing.T) {
 		"A-093": tokensElsewhere, "A-096": schemeInAnyCase, "A-097": malformedAuthorization,
 		"A-098": tenantHeaderIgnored,
 		"A-099": tenantHeaderIsNoClaim, "A-101": developmentBypass, "A-110": providerDownAtStart,
-		"A-148": removedMembers, "A-136": equalRefusals, "A-137": refusalsNeedNoDatabase,
+		"A-148": removedMembers, "B-080": accessTakenBack, "A-136": equalRefusals, "A-137": refusalsNeedNoDatabase,
 		"A-121": refusalsAreNotReflected, "C-025": garbageCookies, "C-031": nothingInFrames, "C-027": placesToReturnTo,
 		"C-067": onlyStrictJSON,
 		"B-046": foreignIDs, "B-048": validatorsAreOnesOwn, "B-049": principalsAreKeptApart,

@@ -21,6 +21,7 @@ import (
 const (
 	eventPoll      = 300 * time.Millisecond // between two reads of the state, after a change
 	eventPollMost  = 2 * time.Second        // between two reads, when nothing has changed for a while
+	eventRecheck   = 5 * time.Second        // between two looks whether the caller may still read
 	eventHeartbeat = 15 * time.Second       // proxies close connections that are silent for longer
 	eventWrite     = 10 * time.Second       // a client that reads nothing for this long is disconnected
 	eventsAtMost   = 5 * time.Minute        // then the client reconnects, and its token is verified again
@@ -74,6 +75,7 @@ func (s *Server) sendChanges(ctx context.Context, e *events, now onboarding.Snap
 	if err := e.sendRetry(eventRetry); err != nil {
 		return err
 	}
+	checked := s.now()
 	for pause := eventPoll; ; {
 		changed, err := e.sendState(now)
 		if err != nil || now.Ended() {
@@ -85,13 +87,29 @@ func (s *Server) sendChanges(ctx context.Context, e *events, now onboarding.Snap
 		if err := s.waitToPoll(ctx, pause, until); err != nil {
 			return e.sendRetry(eventRetry + rand.N(3*eventRetry))
 		}
-		switch next, err := s.readSnapshot(ctx, who.Tenant.ID); {
+		next, err := s.readSnapshot(ctx, who.Tenant.ID)
+		if err == nil {
+			checked, err = s.recheckStream(ctx, e, next, checked)
+		}
+		switch {
 		case err == nil:
 			now = next
 		case !fault.Is(err, fault.Unavailable):
 			return err
 		}
 	}
+}
+
+// recheckStream looks whether the caller may still read the stream: before each change that it tells, and otherwise
+// every eventRecheck. It returns the time of the last look.
+func (s *Server) recheckStream(
+	ctx context.Context, e *events, next onboarding.Snapshot, checked time.Time,
+) (time.Time, error) {
+	id, _, err := next.Event()
+	if err != nil || id == e.last && s.now().Sub(checked) < eventRecheck {
+		return checked, err
+	}
+	return s.now(), s.door.Recheck(ctx)
 }
 
 // waitToPoll waits for pause. It returns an error when the stream must end.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -72,7 +73,12 @@ func (s *Server) startExport(ctx context.Context, in *exportIn, format leads.For
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
 		defer e.slot.releaseSlot()
 		_, w := humago.Unwrap(hc)
-		send(ctx, e, newDownload(w, e))
+		ctx, stop := tenant.While(ctx, s.door.Recheck)
+		defer stop()
+		d := newDownload(w, e)
+		d.ended = func() bool { return ctx.Err() != nil }
+		defer context.AfterFunc(ctx, d.extendDeadline)()
+		send(ctx, e, d)
 	}}, nil
 }
 
@@ -172,9 +178,10 @@ type download struct {
 	controller *http.ResponseController
 	request    exportRequest
 	out        io.Writer
-	coder      io.Closer // nil without compression
-	begun      bool
-	unchanged  bool // the caller's copy is current
+	coder      io.Closer   // nil without compression
+	begun      atomic.Bool // the headers are sent
+	unchanged  bool        // the caller's copy is current
+	ended      func() bool // the caller may read no more, or has gone
 }
 
 func newDownload(w http.ResponseWriter, e exportRequest) *download {
@@ -200,7 +207,7 @@ func (d *download) variantTag(tag string) string {
 
 // Write implements io.Writer.
 func (d *download) Write(b []byte) (int, error) {
-	if !d.begun {
+	if !d.begun.Load() {
 		d.sendHeaders()
 	}
 	n := 0
@@ -217,7 +224,7 @@ func (d *download) Write(b []byte) (int, error) {
 }
 
 func (d *download) sendHeaders() {
-	d.begun = true
+	d.begun.Store(true)
 	h := d.w.Header()
 	h.Set("Content-Type", d.request.format.ContentType())
 	h.Set("Content-Disposition", `attachment; filename="latest_scores.`+string(d.request.format)+`"`)
@@ -231,17 +238,24 @@ func (d *download) sendHeaders() {
 	}
 }
 
-// extendDeadline sets a new write deadline. It does nothing for writers without deadlines, as in tests.
-func (d *download) extendDeadline() { _ = d.controller.SetWriteDeadline(time.Now().Add(writeDeadline)) }
+// extendDeadline sets a new write deadline, which is now once the caller may read no more. It does nothing for writers
+// without deadlines, as in tests.
+func (d *download) extendDeadline() {
+	_ = d.controller.SetWriteDeadline(time.Now().Add(writeDeadline))
+	if d.ended != nil && d.ended() && d.begun.Load() {
+		_ = d.controller.SetWriteDeadline(time.Now())
+	}
+}
 
 // finishBody ends the response: with 304, with the trailer, with a problem, or with a broken connection.
 func (d *download) finishBody(ctx context.Context, rows int64, err error) {
+	err = tenant.EndReason(ctx, err)
 	if err == nil && d.unchanged {
 		d.w.Header().Add("Vary", "Accept-Encoding")
 		d.w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	if err == nil && !d.begun {
+	if err == nil && !d.begun.Load() {
 		d.sendHeaders() // an empty body
 		d.w.WriteHeader(http.StatusOK)
 	}
@@ -252,7 +266,7 @@ func (d *download) finishBody(ctx context.Context, rows int64, err error) {
 	switch {
 	case err == nil:
 		d.w.Header().Set(rowsTrailer, strconv.FormatInt(rows, 10))
-	case !d.begun:
+	case !d.begun.Load():
 		d.extendDeadline()
 		for _, name := range []string{"ETag", "Last-Modified"} {
 			d.w.Header().Del(name)

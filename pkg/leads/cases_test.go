@@ -25,6 +25,7 @@ func TestCases(t *testing.T) {
 		"B-054": locksAreOnesOwn,
 		"B-056": sharedCompany,
 		"B-064": injections,
+		"B-080": suspendedWhileScoring,
 		"C-007": limits,
 		"C-035": threeParsers,
 		"C-038": sameRows,

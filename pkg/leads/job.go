@@ -127,9 +127,11 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[JobArgs]) error {
 	if !due {
 		return nil
 	}
+	ctx, stop := tenant.WhileActive(ctx, w.DB, args.Tenant)
+	defer stop()
 	report, err := w.scoreJob(ctx, args)
 	if err != nil {
-		return w.handleFailure(ctx, job, err)
+		return w.handleFailure(ctx, job, tenant.EndReason(ctx, err))
 	}
 	w.Log.InfoContext(ctx, "leads scored", "run_id", report.RunID, "full", report.Full, "candidates", report.Candidates,
 		"added", report.Added,
@@ -167,10 +169,13 @@ func (w *Worker) scoreJob(ctx context.Context, args JobArgs) (report ScoreReport
 			report, err = scoreTenant(ctx, tx, ScoreOptions{Weights: weights, RunID: args.Run})
 			return err
 		})
-		if err != nil || w.After == nil || report.Added+report.Changed+report.Removed == 0 {
+		if err == nil && w.After != nil && report.Added+report.Changed+report.Removed > 0 {
+			err = w.After(ctx, tx, args.Tenant)
+		}
+		if err != nil {
 			return err
 		}
-		return w.After(ctx, tx, args.Tenant)
+		return tenant.RequireActive(ctx, tx, args.Tenant)
 	})
 	return report, err
 }

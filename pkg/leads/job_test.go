@@ -165,6 +165,27 @@ func TestATenantThatMayNotBeUsedIsNotScored(t *testing.T) {
 	require.Equal(t, []string{"(cancelled)"}, w.rows(`SELECT state FROM river.river_job`))
 }
 
+// suspendedWhileScoring: a scoring run that waits for a lock when the tenant is suspended ends, and nothing is scored.
+func suspendedWhileScoring(t *testing.T) {
+	w := newWorld(t)
+	w.register()
+	w.change(1, "All", `{}`)
+	block, err := w.Owner.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = block.Exec(t.Context(), `LOCK TABLE lead_features IN EXCLUSIVE MODE`)
+	require.NoError(t, err)
+	w.work()
+	require.Eventually(t, func() bool { return len(w.rows(`SELECT FROM pg_locks WHERE NOT granted`)) > 0 },
+		10*time.Second, 20*time.Millisecond)
+	w.exec(`UPDATE tenants SET status = 'suspended' WHERE tenant_id = 1`)
+	start := time.Now()
+	w.quiet()
+	require.Less(t, time.Since(start), 10*time.Second)
+	require.NoError(t, block.Rollback(t.Context()))
+	require.Empty(t, w.rows(`SELECT FROM lead_scores`))
+	require.Equal(t, []string{"(failed,t)"}, w.rows(`SELECT status, error LIKE '%suspended%' FROM enrichment_runs`))
+}
+
 func TestWeightsAreRead(t *testing.T) {
 	t.Parallel()
 	w, err := leads.ParseWeights(nil)

@@ -193,6 +193,7 @@ func TestCases(t *testing.T) {
 	t.Run("D-012", refusedCredentialsStop)
 	t.Run("A-148", removedMembersStayOut)
 	t.Run("A-149", invitationsInRaces)
+	t.Run("B-080", suspendedWhileProvisioning)
 }
 
 // manyParallelFirstLogins: 50 concurrent first sign-ins of one identity over two replicas make one tenant, member, job

@@ -12,6 +12,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/jobs"
 	"github.com/leadctl/leadctl/pkg/logging"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
 const (
@@ -35,6 +36,8 @@ func (w *Worker) Work(ctx context.Context, job *river.Job[Args]) error {
 		return river.JobSnooze(busyPause)
 	}
 	defer release()
+	ctx, stop := tenant.WhileActive(ctx, w.DB, id)
+	defer stop()
 	return w.runSteps(ctx, &task{worker: w, tenant: id}, job)
 }
 
@@ -49,7 +52,7 @@ func (w *Worker) runSteps(ctx context.Context, t *task, job *river.Job[Args]) er
 		}
 		start := w.now()
 		if err := s.run(ctx, t); err != nil {
-			return w.recordFailure(ctx, t, s, job, err)
+			return w.recordFailure(ctx, t, s, job, tenant.EndReason(ctx, err))
 		}
 		w.Log.InfoContext(ctx, "onboarding step", "step", s.name, "took", w.now().Sub(start), "attempt", job.Attempt)
 		err = w.DB.InSystem(ctx, "onboarding step", func(ctx context.Context, tx postgres.SystemTx) error {
@@ -59,13 +62,25 @@ func (w *Worker) runSteps(ctx context.Context, t *task, job *river.Job[Args]) er
 			return err
 		}
 	}
-	return w.DB.InSystem(ctx, "onboarding ready", func(ctx context.Context, tx postgres.SystemTx) error {
+	err := w.DB.InSystem(ctx, "onboarding ready", func(ctx context.Context, tx postgres.SystemTx) error {
+		// First, in the order in which a sign-in locks these rows.
+		if err := tenant.RequireActive(ctx, tx, t.tenant); err != nil {
+			return err
+		}
 		// This locks the status row: a concurrent sign-in waits for it, and then finds a ready workspace.
 		if err := w.markReady(ctx, tx, t.tenant); err != nil {
 			return err
 		}
+		if err := enqueueGoneUsers(ctx, tx, t); err != nil {
+			return err
+		}
 		return enqueueLateUsers(ctx, tx, t)
 	})
+	if fault.Is(err, fault.Denied) {
+		steps := w.orderedSteps()
+		return w.recordFailure(ctx, t, steps[len(steps)-1], job, err)
+	}
+	return err
 }
 
 // recordFailure records the failed step. It returns an error that makes River retry the job, or cancel it when no retry

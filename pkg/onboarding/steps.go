@@ -122,6 +122,27 @@ func enqueueLateUsers(ctx context.Context, tx postgres.SystemTx, t *task) error 
 	return err
 }
 
+// enqueueGoneUsers ends the access of members who were removed after the step odoo_user.
+func enqueueGoneUsers(ctx context.Context, tx postgres.SystemTx, t *task) error {
+	now, err := tenant.Members(ctx, tx, t.tenant)
+	if err != nil {
+		return err
+	}
+	for _, m := range t.provisionedMembers {
+		if slices.ContainsFunc(now, func(n tenant.Member) bool { return n.Email() == m.Email() }) {
+			continue
+		}
+		queue, err := jobs.QueueFrom(ctx)
+		if err != nil {
+			return err
+		}
+		if _, _, err := queue.Enqueue(ctx, tx, workspace.AccessArgs{Tenant: t.tenant, Email: m.Email()}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // configureSSO lets the members sign in to the workspace at leadctl's identity provider.
 func configureSSO(ctx context.Context, t *task) error {
 	left, err := t.worker.Workspaces.ConfigureSSO(ctx, t.workspace, tenant.By{Actor: actor})

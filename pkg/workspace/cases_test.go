@@ -12,6 +12,7 @@ import (
 func TestCases(t *testing.T) {
 	t.Parallel()
 	t.Run("B-059", nothingInTheClear)
+	t.Run("B-080", suspendedWhilePushing)
 	t.Run("B-059 moved to another tenant", movedToAnotherTenant)
 }
 

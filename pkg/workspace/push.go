@@ -51,7 +51,7 @@ const (
 // before an error, too.
 func (s *Service) Push(ctx context.Context, id tenantid.ID, opts PushOptions, by tenant.By, tell func(Pushed)) (Pushed,
 	error) {
-	sum, err := s.pushPages(ctx, id, opts, tell)
+	sum, err := s.pushWhileActive(ctx, id, opts, tell)
 	if opts.DryRun || err != nil && sum.Created+sum.Updated+sum.Withdrawn == 0 {
 		return sum, err
 	}

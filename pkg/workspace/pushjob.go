@@ -55,7 +55,7 @@ func (p *PushWorker) Work(ctx context.Context, job *river.Job[PushArgs]) error {
 	if err != nil {
 		return err
 	}
-	sum, err := s.pushPages(ctx, id, PushOptions{}, func(Pushed) {})
+	sum, err := s.pushWhileActive(ctx, id, PushOptions{}, func(Pushed) {})
 	s.Log.InfoContext(ctx, "push", "leads", sum.Leads, "created", sum.Created, "updated", sum.Updated, "unchanged",
 		sum.Unchanged, "skipped", sum.Skipped, "waiting", sum.Waiting, "withdrawn", sum.Withdrawn, "failed", sum.Failed)
 	switch {

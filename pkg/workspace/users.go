@@ -10,6 +10,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/jobs"
 	"github.com/leadctl/leadctl/pkg/logging"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
@@ -58,7 +59,15 @@ func (u *UsersWorker) Work(ctx context.Context, job *river.Job[UsersArgs]) error
 		return river.JobSnooze(busyPause)
 	}
 	defer release()
-	members, err := s.tenantMembers(ctx, id)
+	ctx, stop := tenant.WhileActive(ctx, s.DB, id)
+	defer stop()
+	return cancelIfPermanent(tenant.EndReason(ctx, u.ensureAccounts(ctx, w)))
+}
+
+// ensureAccounts gives each present member an account in the workspace.
+func (u *UsersWorker) ensureAccounts(ctx context.Context, w provision.Workspace) error {
+	s := u.Workspaces
+	members, err := s.tenantMembers(ctx, w.Tenant)
 	if err != nil {
 		return err
 	}
@@ -69,7 +78,7 @@ func (u *UsersWorker) Work(ctx context.Context, job *river.Job[UsersArgs]) error
 	for _, l := range left {
 		s.Log.WarnContext(ctx, "Odoo account left alone", "error", l)
 	}
-	return cancelIfPermanent(err)
+	return err
 }
 
 // cancelIfPermanent cancels the job when err is a fault that no retry mends.
