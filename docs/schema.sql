@@ -276,6 +276,23 @@ CREATE POLICY tenant_isolation ON public.lead_features TO PUBLIC
   USING ((tenant_id = request_tenant()))
   WITH CHECK ((tenant_id = request_tenant()));
 
+CREATE TABLE public.lead_outcomes (
+  tenant_id integer NOT NULL,
+  company_id integer NOT NULL,
+  outcome text NOT NULL,
+  lost_reason text,
+  changed_at timestamp with time zone NOT NULL,
+  noted_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT lead_outcomes_pkey PRIMARY KEY (tenant_id, company_id),
+  CONSTRAINT lead_outcomes_outcome_check CHECK ((outcome = ANY (ARRAY['won'::text, 'lost'::text, 'not_a_fit'::text, 'open'::text]))),
+  CONSTRAINT lead_outcomes_tenant_id_check CHECK ((tenant_id > 0))
+);
+ALTER TABLE public.lead_outcomes OWNER TO leadctl_owner;
+ALTER TABLE public.lead_outcomes ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_isolation ON public.lead_outcomes TO PUBLIC
+  USING ((tenant_id = request_tenant()))
+  WITH CHECK ((tenant_id = request_tenant()));
+
 CREATE TABLE public.lead_scores (
   tenant_id integer NOT NULL,
   company_id integer NOT NULL,
@@ -341,6 +358,9 @@ CREATE TABLE public.odoo_connections (
   smoke_at timestamp with time zone,
   smoke_passed boolean,
   smoke_checks jsonb,
+  feedback_newest timestamp with time zone,
+  feedback_seen_at timestamp with time zone,
+  feedback_read_at timestamp with time zone,
   CONSTRAINT odoo_connections_pkey PRIMARY KEY (tenant_id),
   CONSTRAINT odoo_connections_pending_secret_check CHECK ((pending_secret ~~ 'v1:%'::text)),
   CONSTRAINT odoo_connections_tenant_id_check CHECK ((tenant_id > 0))
@@ -434,6 +454,25 @@ CREATE TABLE public.pushed_leads (
 ALTER TABLE public.pushed_leads OWNER TO leadctl_owner;
 ALTER TABLE public.pushed_leads ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant_isolation ON public.pushed_leads TO PUBLIC
+  USING ((tenant_id = request_tenant()))
+  WITH CHECK ((tenant_id = request_tenant()));
+
+CREATE TABLE public.removed_members (
+  tenant_id integer NOT NULL,
+  user_id text NOT NULL,
+  issuer text,
+  subject text,
+  removed_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT removed_members_pkey PRIMARY KEY (tenant_id, user_id),
+  CONSTRAINT removed_members_tenant_id_check CHECK ((tenant_id > 0))
+);
+ALTER TABLE public.removed_members OWNER TO leadctl_owner;
+CREATE INDEX removed_members_identity_idx ON public.removed_members USING btree (issuer, subject);
+ALTER TABLE public.removed_members ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY control_plane ON public.removed_members TO leadctl_system
+  USING (true)
+  WITH CHECK (true);
+CREATE POLICY tenant_isolation ON public.removed_members TO PUBLIC
   USING ((tenant_id = request_tenant()))
   WITH CHECK ((tenant_id = request_tenant()));
 
@@ -541,6 +580,7 @@ CREATE TABLE public.tenant_users (
   roles text[] DEFAULT '{}'::text[] NOT NULL,
   created_at timestamp with time zone DEFAULT now() NOT NULL,
   invited_until timestamp with time zone,
+  claimed_roles text[],
   CONSTRAINT tenant_users_pkey PRIMARY KEY (tenant_id, user_id),
   CONSTRAINT tenant_users_identity_key UNIQUE (tenant_id, issuer, subject),
   CONSTRAINT tenant_users_tenant_id_check CHECK ((tenant_id > 0))
@@ -584,6 +624,7 @@ ALTER TABLE public.enrichment_runs ADD CONSTRAINT enrichment_runs_tenant_id_fkey
 ALTER TABLE public.icp_rules ADD CONSTRAINT icp_rules_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.lead_emails ADD CONSTRAINT lead_emails_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.lead_features ADD CONSTRAINT lead_features_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
+ALTER TABLE public.lead_outcomes ADD CONSTRAINT lead_outcomes_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.lead_scores ADD CONSTRAINT lead_scores_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.odoo_connections ADD CONSTRAINT odoo_connections_secret_check CHECK ((secret ~~ 'v1:%'::text)) NOT VALID;
 ALTER TABLE public.odoo_connections ADD CONSTRAINT odoo_connections_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
@@ -591,6 +632,7 @@ ALTER TABLE public.onboarding_status ADD CONSTRAINT onboarding_status_tenant_id_
 ALTER TABLE public.onboarding_steps ADD CONSTRAINT onboarding_steps_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.push_policies ADD CONSTRAINT push_policies_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.pushed_leads ADD CONSTRAINT pushed_leads_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
+ALTER TABLE public.removed_members ADD CONSTRAINT removed_members_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.session_tokens ADD CONSTRAINT session_tokens_handle_hash_fkey FOREIGN KEY (handle_hash) REFERENCES sessions(handle_hash) ON DELETE CASCADE;
 ALTER TABLE public.tenant_users ADD CONSTRAINT tenant_users_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 
@@ -609,6 +651,7 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON public.identities TO leadctl_system;
 GRANT SELECT ON public.installation TO leadctl_system;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.lead_emails TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.lead_features TO leadctl_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.lead_outcomes TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.lead_scores TO leadctl_app;
 GRANT SELECT ON public.leadctl_migrations TO PUBLIC;
 GRANT SELECT ON public.leadctl_schema_version TO PUBLIC;
@@ -621,6 +664,8 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON public.onboarding_steps TO leadctl_syste
 GRANT SELECT ON public.onboarding_steps TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.push_policies TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.pushed_leads TO leadctl_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.removed_members TO leadctl_system;
+GRANT SELECT ON public.removed_members TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.revoked_tokens TO leadctl_system;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.session_tokens TO leadctl_system;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.sessions TO leadctl_system;

@@ -76,7 +76,7 @@ func (d *Door) Authenticate(w http.ResponseWriter, r *http.Request, need Need) (
 	if err != nil || need.Guard == Identity {
 		return ctx, err
 	}
-	ctx = context.WithValue(ctx, admissionKey{}, admission{raw, browsers, need})
+	ctx = context.WithValue(ctx, admissionKey{}, admission{r, browsers, fromCookie, need})
 	return checkNeed(ctx, p, need)
 }
 

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"net/http"
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/postgres"
@@ -10,9 +11,10 @@ import (
 
 // admission is how a caller of a Member route was admitted, for Recheck.
 type admission struct {
-	token   string
-	browser bool // the token belongs to a session, which may end
-	need    Need
+	request    *http.Request
+	browser    bool // the token belongs to a session, which may end
+	fromCookie bool
+	need       Need
 }
 
 type admissionKey struct{}
@@ -28,7 +30,7 @@ func (d *Door) Recheck(ctx context.Context) error {
 	before := PrincipalOf(ctx)
 	return d.db.InSystem(ctx, "admit again", func(ctx context.Context, tx postgres.SystemTx) error {
 		if a.browser {
-			if err := requireSignedIn(ctx, tx, a.token, before.Identity); err != nil {
+			if err := d.requireSignedIn(ctx, tx, a.request, before.Identity, a.fromCookie); err != nil {
 				return err
 			}
 		}
