@@ -42,7 +42,7 @@ func TestCodeFlowWithPKCE(t *testing.T) {
 
 			access, err := w.v.Verify(t.Context(), tokens.AccessToken)
 			require.NoError(t, err)
-			require.Equal(t, sso.KindAccess, access.Kind)
+			require.Equal(t, sso.KindUnknown, access.Kind)
 			require.Equal(t, []string{c.id}, access.Audience)
 			w.isBob(t, access)
 

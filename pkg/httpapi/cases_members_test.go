@@ -36,8 +36,8 @@ func removedMembers(t *testing.T, _ *rig) {
 		r.exec(t, `INSERT INTO tenant_users (tenant_id, user_id, issuer, subject, roles)
 			VALUES ($1, 'a148@acme.example', $2, 'A-148', '{admin}')`, id, r.URL)
 		claims := func(sub string) string {
-			return r.token("tenant_id", id, "roles", []string{"admin"}, "sub", sub, "email", "a148@acme.example",
-				"email_verified", true)
+			return r.token("typ", "Bearer", "tenant_id", id, "roles", []string{"admin"}, "sub", sub,
+				"email", "a148@acme.example", "email_verified", true)
 		}
 		token := claims("A-148")
 		require.Equal(t, http.StatusOK, r.get(t, export, token).status)
@@ -51,7 +51,8 @@ func removedMembers(t *testing.T, _ *rig) {
 		}
 		require.Equal(t, before,
 			r.count(t, `SELECT count(*) FROM tenant_users`)+r.count(t, `SELECT count(*) FROM tenants`))
-		stranger := r.get(t, export, r.token("tenant_id", id, "roles", []string{"admin"}, "sub", "stranger"))
+		stranger := r.get(t, export, r.token("typ", "Bearer", "tenant_id", id, "roles", []string{"admin"},
+			"sub", "stranger"))
 		if mode == tenant.ByClaim {
 			require.Equal(t, http.StatusOK, stranger.status)
 		} else {

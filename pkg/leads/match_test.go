@@ -29,7 +29,7 @@ func TestProfilesPick(t *testing.T) {
 	w.exec(`UPDATE companies SET industry_norm = 'bespoke' WHERE name LIKE 'ECHO%'`)
 	for payload, want := range map[string][]string{
 		`{}`:                                                         {"ACME", "BETA", "CORNER", "DELTA", "ECHO"},
-		`{"unknown":1,"keywords":[]}`:                                {"ACME", "BETA", "CORNER", "DELTA", "ECHO"},
+		`{"unknown":1}`:                                              {"ACME", "BETA", "CORNER", "DELTA", "ECHO"},
 		`{"industries":["J"]}`:                                       {"ACME", "BETA"},
 		`{"industries":["F&B","consulting"]}`:                        {"CORNER", "DELTA"},
 		`{"industries":["Bespoke"]}`:                                 {"ECHO"},

@@ -79,11 +79,6 @@ func ParseProfile(payload []byte) (Profile, error) {
 	if err := json.Unmarshal(payload, &p); err != nil {
 		return p, payloadFault(err)
 	}
-	if len(p.Unknown) > 0 && reflect.DeepEqual(p, Profile{Unknown: p.Unknown}) {
-		// Without a condition it would match every company, which its author did not mean.
-		return p, fault.New(fault.Invalid, "payload: no known member, only %s",
-			strings.Join(slices.Sorted(maps.Keys(p.Unknown)), ", "))
-	}
 	return p, p.checkProfile()
 }
 

@@ -72,7 +72,7 @@ func tenantIsNeverUnset(t *testing.T) {
 	tables := queryList[string](t, conn, `SELECT c.relname
 		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'
 		WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> 'audit_log' ORDER BY 1`)
-	require.Len(t, tables, 16)
+	require.Len(t, tables, 15)
 	for _, table := range tables {
 		require.True(t, queryOne[bool](t, conn, `SELECT attnotnull FROM pg_attribute WHERE attrelid = $1::regclass
 			AND attname = 'tenant_id'`, table), table)

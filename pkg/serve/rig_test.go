@@ -71,7 +71,8 @@ func (p *idp) token(id string) string {
 	now := time.Now()
 	claims := map[string]any{"iss": p.URL, "aud": "api", "sub": "ann", "iat": now.Unix(),
 		"exp":   now.Add(time.Hour).Unix(),
-		"email": "ann@acme.example", "email_verified": true, "roles": []string{"admin"}, "tenant_id": id}
+		"email": "ann@acme.example", "email_verified": true, "roles": []string{"admin"}, "tenant_id": id,
+		"typ": "Bearer"}
 	payload, err := json.Marshal(claims)
 	if err != nil {
 		panic(err)

@@ -15,7 +15,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func cases() map[string]func(*testing.T) {
 	all := otherPackagesCases()
 	for _, group := range []map[string]func(*testing.T){
-		structureCases(), algorithmCases(), keyCases(), registeredCases(), claimCases(), keyLifeCases(), startCases(), secondCases(),
+		structureCases(), algorithmCases(), keyCases(), registeredCases(), claimCases(), keyLifeCases(),
+		startCases(), secondCases(),
 	} {
 		for id, run := range group {
 			there := all[id]

@@ -100,6 +100,9 @@ func (c templateContents) listParts(t Template) []Part {
 		return out
 	}
 	for _, r := range companyRules() {
+		if r.optional {
+			continue // made where Odoo has the model
+		}
 		add("rule "+r.ruleName(), slices.Contains(c.rules, r.ruleName()))
 	}
 	return out

@@ -148,8 +148,9 @@ func (b *bench) createBare(ctx context.Context) (took time.Duration, err error) 
 			"description": "<p>In the industry software<br>Incorporated in 2001</p>", "x_pre_sdr_score": 90.0,
 			"x_pre_sdr_bucket": "high", "x_pre_sdr_rationale": "In the industry software\nIncorporated in 2001",
 			"x_industry_norm": "software"}
-		records[i] = odoo.Record{"name": name, "is_company": true, "city": "Singapore", "x_uen": fmt.Sprintf("BARE%05d", i),
-			"x_industry_norm": "software", "x_incorporation_year": 2001, "x_entity_type": "Local Company",
+		records[i] = odoo.Record{"name": name, "is_company": true, "city": "Singapore",
+			"x_uen": fmt.Sprintf("BARE%05d", i), "x_industry_norm": "software",
+			"x_incorporation_year": 2001, "x_entity_type": "Local Company",
 			"x_register_status": "Live Company", "x_enrichment_json": "{}",
 			"opportunity_ids": []any{[]any{0, 0, lead}}}
 	}
