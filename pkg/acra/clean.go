@@ -114,8 +114,8 @@ func normalizeSpaces(scratch, f []byte) (out []byte, changed bool) {
 // isInvisible reports whether r is a zero-width space, a byte order mark or a mark of the direction of writing. Such
 // marks come with text that was copied from a page, and make equal names differ.
 func isInvisible(r rune) bool {
-	switch {
-	case r == '\ufeff', r == '\u200b', r == '\u2060', r == '\u061c', r == '\u200e', r == '\u200f':
+	switch r {
+	case '\ufeff', '\u200b', '\u2060', '\u061c', '\u200e', '\u200f':
 		return true
 	}
 	return r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
