@@ -111,13 +111,32 @@ func (s *site) getStatus(t *testing.T, path string, header http.Header) int {
 }
 
 func (s *site) signIn(t *testing.T, email string) {
-	s.open(t, s.api+"/auth/login?return_to=/health")
+	s.open(t, s.api+"/auth/login?return_to=/profiles")
 	s.waitForAddress(t, s.base+"/realms/"+s.name)
 	require.Contains(t, s.currentAddress(t), "code_challenge_method=S256")
 	s.fill(t, "#username", email)
 	s.fill(t, "#password", livePassword)
 	s.click(t, "#kc-login")
-	s.waitForAddress(t, s.api+"/health")
+	s.waitForPage(t)
+}
+
+// waitForPage waits until a sign-in ended at a page of the console, and opens one without scripts of its own.
+func (s *site) waitForPage(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		at := s.currentAddress(t)
+		return strings.HasPrefix(at, s.api+"/") && !strings.HasPrefix(at, s.api+"/auth/")
+	}, time.Minute, 100*time.Millisecond)
+	s.open(t, s.api+"/health")
+}
+
+// cookieHeader has all cookies of the browser's session.
+func (s *site) cookieHeader(t *testing.T) http.Header {
+	var pairs []string
+	for name, c := range s.cookies(t) {
+		pairs = append(pairs, name+"="+c.Value)
+	}
+	return http.Header{"Cookie": {strings.Join(pairs, "; ")}}
 }
 
 // fetchInPage sends a request from the page, as the page's scripts do. end is the URL that ends the provider's session.
@@ -213,16 +232,18 @@ func (s *site) requireLocalReturn(t *testing.T) {
 
 // signOut ends the session at leadctl and at the provider.
 func (s *site) signOut(t *testing.T) {
-	token := s.cookies(t)["nx_access"].Value
-	require.Equal(t, http.StatusOK, s.getStatus(t, "/whoami", http.Header{"Cookie": {"nx_access=" + token}}))
+	token, cookies := s.cookies(t)["nx_access"].Value, s.cookieHeader(t)
+	require.Equal(t, http.StatusOK, s.getStatus(t, "/whoami", cookies))
+	require.Equal(t, http.StatusUnauthorized,
+		s.getStatus(t, "/whoami", http.Header{"Cookie": {"nx_access=" + token}}), "without the session's own cookie")
 	status, _, end := s.fetchInPage(t, http.MethodPost, "/auth/logout")
 	require.Equal(t, http.StatusNoContent, status)
 	require.Contains(t, end, s.base+"/realms/"+s.name+"/protocol/openid-connect/logout")
 	require.Equal(
 		t,
 		http.StatusUnauthorized,
-		s.getStatus(t, "/whoami", http.Header{"Cookie": {"nx_access=" + token}}),
-		"a copy of the cookie",
+		s.getStatus(t, "/whoami", cookies),
+		"a copy of the cookies",
 	)
 	require.Equal(
 		t,
@@ -231,9 +252,9 @@ func (s *site) signOut(t *testing.T) {
 	)
 	s.open(t, end)
 	s.waitForAddress(t, s.api+"/")
-	cookies := s.cookies(t)
-	require.NotContains(t, cookies, "nx_access")
-	require.NotContains(t, cookies, "nx_refresh")
+	left := s.cookies(t)
+	require.NotContains(t, left, "nx_access")
+	require.NotContains(t, left, "nx_refresh")
 	status, _, _ = s.fetchInPage(t, http.MethodGet, "/whoami")
 	require.Equal(t, http.StatusUnauthorized, status)
 	s.open(t, s.api+"/auth/login")

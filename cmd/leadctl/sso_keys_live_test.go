@@ -115,17 +115,16 @@ func keyIDOf(t *testing.T, token string) string {
 // keysRotateUnderLoad adds a new signing key to the realm while tokens signed with the old key are in use. No request
 // may be rejected, with tokens of either key.
 func (s *site) keysRotateUnderLoad(t *testing.T) {
-	tokens := func() http.Header { return http.Header{"Cookie": {"nx_access=" + s.cookies(t)["nx_access"].Value}} }
+	tokens := func() http.Header { return s.cookieHeader(t) }
 	other := newPerson(t, alice) // in another browser, whose session the sign-in below does not replace
-	other.signInAt(t, s.api+"/auth/login?return_to=/health")
+	other.signInAt(t, s.api+"/auth/login?return_to=/profiles")
 	home, err := url.Parse(s.api)
 	require.NoError(t, err)
-	old := http.Header{}
+	var pairs []string
 	for _, c := range other.Jar.Cookies(home) {
-		if c.Name == "nx_access" {
-			old.Set("Cookie", c.Name+"="+c.Value)
-		}
+		pairs = append(pairs, c.Name+"="+c.Value)
 	}
+	old := http.Header{"Cookie": {strings.Join(pairs, "; ")}}
 	require.Equal(t, http.StatusOK, s.getStatus(t, "/whoami", old))
 
 	stop, using := make(chan struct{}), sync.WaitGroup{}
@@ -158,8 +157,8 @@ func (s *site) keysRotateUnderLoad(t *testing.T) {
 			"keySize":   {"2048"},
 		},
 	}, nil))
-	s.open(t, s.api+"/auth/login?return_to=/health")
-	s.waitForAddress(t, s.api+"/health")
+	s.open(t, s.api+"/auth/login?return_to=/profiles")
+	s.waitForPage(t)
 	renewed := tokens()
 	require.NotEqual(t, headOf(t, old), headOf(t, renewed), "the new token has another key")
 	require.Equal(t, http.StatusOK, s.getStatus(t, "/whoami", renewed), "the new key is accepted at once")
@@ -182,7 +181,9 @@ func (s *site) keysRotateUnderLoad(t *testing.T) {
 // headOf returns the header of the token in a cookie.
 func headOf(t *testing.T, h http.Header) string {
 	t.Helper()
-	head, _, _ := strings.Cut(strings.TrimPrefix(h.Get("Cookie"), "nx_access="), ".")
+	_, token, found := strings.Cut(h.Get("Cookie"), "nx_access=")
+	require.True(t, found)
+	head, _, _ := strings.Cut(token, ".")
 	raw, err := base64.RawURLEncoding.DecodeString(head)
 	require.NoError(t, err)
 	return string(raw)

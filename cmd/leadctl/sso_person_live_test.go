@@ -44,7 +44,8 @@ func (p person) signInAt(t *testing.T, address string) string {
 		raw, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
 		page := string(raw)
-		if !assert.NoError(t, err) || !strings.Contains(page, "<form") {
+		if !assert.NoError(t, err) || !strings.Contains(page, "<form") ||
+			!strings.Contains(resp.Request.URL.Path, "/realms/") { // back from the provider
 			return page
 		}
 		at, err := resp.Request.URL.Parse(html.UnescapeString(formAction.FindStringSubmatch(page)[1]))

@@ -5,8 +5,11 @@ import (
 	"time"
 )
 
-// processNow is this process's clock. Tests use one that is wrong.
-var processNow = time.Now
+// processAhead is how far this process's clock is set ahead, in nanoseconds. Only tests do that.
+var processAhead atomic.Int64
+
+// processNow is this process's clock.
+func processNow() time.Time { return time.Now().Add(time.Duration(processAhead.Load())) }
 
 // databaseAhead is how far the database's clock is ahead of this process's, in nanoseconds. It is one value for the
 // process, because a process has one database and workers compute retries without a Client.

@@ -7,9 +7,9 @@ import (
 
 // SkewClock makes the process's clock wrong by d until the test ends.
 func SkewClock(t *testing.T, d time.Duration) {
-	processNow = func() time.Time { return time.Now().Add(d) }
+	processAhead.Store(int64(d))
 	t.Cleanup(func() {
-		processNow = time.Now
+		processAhead.Store(0)
 		databaseAhead.Store(0)
 	})
 }

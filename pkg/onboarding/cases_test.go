@@ -107,7 +107,7 @@ func odooDownThenBack(t *testing.T) {
 func oneTenantsOdooHangs(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
-	r.odoo.Inject(odootest.Fault{Op: "res.users.create", Database: "t_t1", Times: 1, Do: odootest.Hang})
+	r.odoo.Inject(odootest.Fault{Op: "res.users.create", Database: "t_t1", Times: 3, Do: odootest.Hang})
 	r.start(t)
 	slow := r.firstLogin(t, "slow")
 	r.awaitCount(t, 1, `SELECT count(*) FROM onboarding_steps WHERE step = 'odoo_user' AND state = 'running'`)
