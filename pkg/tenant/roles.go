@@ -2,7 +2,6 @@ package tenant
 
 import (
 	"context"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -38,8 +37,8 @@ func NoteClaimedRoles(ctx context.Context, tx postgres.SystemTx, id ID, identity
 	return changed, err
 }
 
-// EffectiveRoles returns the highest role of each user of the tenant by lower-case address: of the latest token, or the
-// stored ones if that had no roles claim. A user without a role has "".
+// EffectiveRoles returns the highest role of each user of the tenant by address, as sso.CanonicalEmail gives it: of the
+// latest token, or the stored ones if that had no roles claim. A user without a role has "".
 func EffectiveRoles(ctx context.Context, tx postgres.SystemTx, id ID) (map[string]sso.Role, error) {
 	rows, err := tx.Query(ctx, `SELECT user_id, coalesce(claimed_roles, roles, '{}') FROM tenant_users
 		WHERE tenant_id = $1`, id)
@@ -49,7 +48,7 @@ func EffectiveRoles(ctx context.Context, tx postgres.SystemTx, id ID) (map[strin
 	highest := map[string]sso.Role{}
 	var m Member
 	_, err = pgx.ForEachRow(rows, []any{&m.UserID, &m.Roles}, func() error {
-		email := strings.ToLower(m.Email())
+		email := sso.CanonicalEmail(m.Email())
 		for _, r := range parseRoles(m.Roles) {
 			if highest[email] == "" || r.AtLeast(highest[email]) {
 				highest[email] = r

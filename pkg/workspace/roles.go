@@ -3,7 +3,6 @@ package workspace
 import (
 	"cmp"
 	"context"
-	"strings"
 
 	"github.com/leadctl/leadctl/pkg/jobs"
 	"github.com/leadctl/leadctl/pkg/odoo/crm"
@@ -14,7 +13,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// memberRoles are the roles of a tenant's members by lower-case address.
+// memberRoles are the roles of a tenant's members by address, as sso.CanonicalEmail gives it.
 type memberRoles map[string]sso.Role
 
 // workspaceRoles returns the roles that the tenant's members have in its workspace.
@@ -28,7 +27,7 @@ func (s *Service) workspaceRoles(ctx context.Context, id tenantid.ID) (roles mem
 
 // roleOf returns the role of the member with this address. A member without a role reads, like a viewer.
 func (m memberRoles) roleOf(email string) crm.Role {
-	return crm.Role(cmp.Or(m[strings.ToLower(strings.TrimSpace(email))], sso.Viewer))
+	return crm.Role(cmp.Or(m[sso.CanonicalEmail(email)], sso.Viewer))
 }
 
 // userOf returns the person of the workspace that a member becomes.
