@@ -3,6 +3,7 @@ package acra
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/leadctl/leadctl/pkg/fault"
@@ -85,12 +86,9 @@ func (in *ingestion) addDoubts(complete bool) {
 }
 
 func (d *Detail) addDoubt(doubt string) {
-	for _, known := range d.Doubts {
-		if known == doubt {
-			return
-		}
+	if !slices.Contains(d.Doubts, doubt) {
+		d.Doubts = append(d.Doubts[:len(d.Doubts):len(d.Doubts)], doubt)
 	}
-	d.Doubts = append(d.Doubts[:len(d.Doubts):len(d.Doubts)], doubt)
 }
 
 // incompleteError returns the error of a run that was not proven to be complete, nil for any other.

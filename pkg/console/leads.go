@@ -25,7 +25,7 @@ type leadsPage struct {
 	Search    search
 	Rows      leadRows
 	Workspace workspace.View
-	Policy    workspace.PushPolicy
+	Policy    workspace.PushPolicy // zero before there is a workspace
 	Ops       bool
 }
 
@@ -138,10 +138,11 @@ func (c *Console) getLeads(w http.ResponseWriter, r *http.Request, v visitor) er
 	}
 	p := leadsPage{Search: s, Ops: v.hasOps()}
 	err = c.deps.DB.ReadTenant(r.Context(), v.Tenant.ID, func(ctx context.Context, tx postgres.TenantTx) error {
-		if p.Policy, err = workspace.ReadPolicy(ctx, tx, c.deps.PushLimit); err != nil {
+		if err := p.readBody(ctx, tx, filter); err != nil || p.Workspace.LoginURL() == "" {
 			return err
 		}
-		return p.readBody(ctx, tx, filter)
+		p.Policy, err = workspace.ReadPolicy(ctx, tx, c.deps.PushLimit)
+		return err
 	})
 	if err != nil {
 		return err

@@ -61,7 +61,7 @@ const isRemoved = `EXISTS (SELECT FROM removed_members r WHERE r.tenant_id = t.t
 
 func removedFault() error {
 	return fault.New(fault.Denied, "this user was removed from the tenant: %w", ErrRemoved).
-		WithCode("MEMBER_REMOVED").WithHint("ask an admin of the tenant to add you: `leadctl tenant user add`")
+		WithCode("MEMBER_REMOVED").WithHint("ask an admin of your company's tenant to add you again")
 }
 
 // wasRemoved reports whether the identity was removed from a tenant that still exists. It compares no e-mail address,

@@ -214,8 +214,8 @@ func (m *Manager) recordToken(ctx context.Context, tx postgres.SystemTx, handle 
 }
 
 // VerifyExtended returns the identity of an access cookie that expired, if its session's last refresh returned no ID
-// token and the token therefore counts longer. Otherwise it returns refusal, the verifier's reason. The
-// caller must check that the token belongs to the browser (StandingOf).
+// token and the token therefore counts longer. Otherwise it returns refusal, the verifier's reason. The caller must
+// check that the token belongs to the browser (StandingOf).
 func (m *Manager) VerifyExtended(ctx context.Context, idToken string, refusal error) (sso.Identity, error) {
 	who, err := m.verifier.Reread(ctx, idToken)
 	if err != nil {

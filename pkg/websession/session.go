@@ -4,8 +4,8 @@
 //
 // A browser holds the ID token, which the API accepts like a bearer token, and a random handle to the session's row,
 // which holds the provider's refresh token, sealed. The handle has two halves in two cookies: the second half is in one
-// that only leadctl's own host can set. Package web sets the cookies, package httpapi has
-// the routes, package sso verifies tokens, and package tenant finds the tenant of an identity.
+// that only leadctl's own host can set. Package web sets the cookies, package httpapi has the routes, package sso
+// verifies tokens, and package tenant finds the tenant of an identity.
 package websession
 
 import (

@@ -2,12 +2,9 @@ package workspace
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/leads"
@@ -47,18 +44,13 @@ type PolicyChange struct {
 
 // ReadPolicy returns the tenant's policy. A tenant that has set none has all buckets, and at most pushLimit leads.
 func ReadPolicy(ctx context.Context, tx postgres.TenantTx, pushLimit int) (PushPolicy, error) {
-	policy := PushPolicy{Buckets: leads.Buckets(), MaxLeads: pushLimit, WhenFull: Wait}
-	err := tx.QueryRow(ctx, `SELECT count(*) FROM public.pushed_leads WHERE state = 'pushed'`).Scan(&policy.Pushed)
-	if err != nil {
-		return policy, err
-	}
+	policy := PushPolicy{Buckets: leads.Buckets(), MaxLeads: pushLimit}
 	var buckets []string
 	var most *int
-	err = tx.QueryRow(ctx, `SELECT buckets, max_leads, when_full, paused, coalesce(reason, '')
-		FROM public.push_policies`).Scan(&buckets, &most, &policy.WhenFull, &policy.Paused, &policy.Reason)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return policy, nil
-	}
+	err := tx.QueryRow(ctx, `SELECT (SELECT count(*) FROM public.pushed_leads WHERE state = 'pushed'), p.buckets,
+			p.max_leads, coalesce(p.when_full, $1), coalesce(p.paused, false), coalesce(p.reason, '')
+		FROM (VALUES (0)) one LEFT JOIN public.push_policies p ON true`, Wait).
+		Scan(&policy.Pushed, &buckets, &most, &policy.WhenFull, &policy.Paused, &policy.Reason)
 	if len(buckets) > 0 {
 		policy.Buckets = slices.DeleteFunc(policy.Buckets, func(b string) bool { return !slices.Contains(buckets, b) })
 	}

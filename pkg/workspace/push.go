@@ -213,6 +213,9 @@ func (p *pushRun) pushRest(ctx context.Context, tell func(Pushed)) error {
 		}
 		after = rest[len(rest)-1]
 		rest = slices.DeleteFunc(rest, func(company int32) bool { return p.visited[company] })
+		if len(rest) == 0 {
+			continue
+		}
 		if _, err := p.pushSome(ctx, func(ctx context.Context, tx postgres.TenantTx) ([]leads.Scored, error) {
 			return leads.ScoredOf(ctx, tx, rest)
 		}); err != nil {

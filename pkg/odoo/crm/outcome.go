@@ -32,18 +32,12 @@ const lostReasonMark = "lost_reason_not_a_fit"
 
 // EnsureLostReason makes the lost reason with which salespeople say that a company is not a fit. They may rename it.
 func EnsureLostReason(ctx context.Context, s *odoo.Session) error {
-	if reason, err := FindLostReason(ctx, s); err != nil || reason != 0 {
-		return err
-	}
-	return s.LoadRecords(ctx, "crm.lost.reason", []string{"id", "name"},
-		[][]string{{ownModule + "." + lostReasonMark, "Not a fit"}})
+	return ensureMarked(ctx, s, "crm.lost.reason", lostReasonMark, "Not a fit")
 }
 
 // FindLostReason returns the lost reason "Not a fit"; 0 if EnsureLostReason has not run.
 func FindLostReason(ctx context.Context, s *odoo.Session) (int64, error) {
-	id := ownModule + "." + lostReasonMark
-	found, err := s.ResolveXMLIDs(ctx, []string{id})
-	return found[id], err
+	return findMarked(ctx, s, lostReasonMark)
 }
 
 // feedbackPageSize is how many leads one call reads.
@@ -73,6 +67,9 @@ func ReadFeedback(ctx context.Context, s *odoo.Session, notAFit int64, since tim
 		}
 		if err := page(list); err != nil {
 			return err
+		}
+		if len(found) < feedbackPageSize {
+			return nil
 		}
 		last = found[len(found)-1].ID()
 	}

@@ -18,9 +18,7 @@ func teamMark(s *odoo.Session) string {
 
 // FindTeam returns the sales team of pushed leads; 0 if EnsureTeam has not run.
 func FindTeam(ctx context.Context, s *odoo.Session) (int64, error) {
-	id := ownModule + "." + teamMark(s)
-	found, err := s.ResolveXMLIDs(ctx, []string{id})
-	return found[id], err
+	return findMarked(ctx, s, teamMark(s))
 }
 
 // EnsureTeam makes a sales team with all people of the workspace in it, or takes the team that Odoo made. Without a
@@ -40,7 +38,7 @@ func EnsureTeam(ctx context.Context, s *odoo.Session) (int64, error) {
 			return 0, err
 		}
 		if len(existing) > 0 {
-			if err := adoptRecord(ctx, s, teamMark(s), "crm.team", existing[0].ID()); err != nil {
+			if err := markRecord(ctx, s, teamMark(s), "crm.team", existing[0].ID()); err != nil {
 				return 0, err
 			}
 			return existing[0].ID(), addEveryone(ctx, s, existing[0].ID())
@@ -54,13 +52,6 @@ func EnsureTeam(ctx context.Context, s *odoo.Session) (int64, error) {
 		return 0, err
 	}
 	return team, addEveryone(ctx, s, team)
-}
-
-// adoptRecord gives a record that is not leadctl's an external id in ownModule.
-func adoptRecord(ctx context.Context, s *odoo.Session, mark, model string, id int64) error {
-	_, err := s.Create(ctx, "ir.model.data", []odoo.Record{{"module": ownModule, "name": mark, "model": model,
-		"res_id": id, "noupdate": true}}, nil)
-	return err
 }
 
 // addEveryone puts all people who are in no team into it.
@@ -100,11 +91,7 @@ func addToTeam(ctx context.Context, s *odoo.Session, team int64, users []int64) 
 
 // EnsureSource makes the source (utm.source) that pushed leads name as their origin.
 func EnsureSource(ctx context.Context, s *odoo.Session) error {
-	if source, err := FindSource(ctx, s); err != nil || source != 0 {
-		return err
-	}
-	return s.LoadRecords(ctx, "utm.source", []string{"id", "name"},
-		[][]string{{ownModule + "." + sourceMark, "leadctl"}})
+	return ensureMarked(ctx, s, "utm.source", sourceMark, "leadctl")
 }
 
 // FindShared returns, by model, the records that the pushed leads of all companies of a database refer to.
@@ -112,11 +99,4 @@ func FindShared(ctx context.Context, s *odoo.Session) (map[string]int64, error) 
 	source, tag, reason := ownModule+"."+sourceMark, ownModule+"."+withdrawnMark, ownModule+"."+lostReasonMark
 	found, err := s.ResolveXMLIDs(ctx, []string{source, tag, reason})
 	return map[string]int64{"utm.source": found[source], "crm.tag": found[tag], "crm.lost.reason": found[reason]}, err
-}
-
-// FindSource returns the source of pushed leads; 0 if EnsureSource has not run.
-func FindSource(ctx context.Context, s *odoo.Session) (int64, error) {
-	id := ownModule + "." + sourceMark
-	found, err := s.ResolveXMLIDs(ctx, []string{id})
-	return found[id], err
 }

@@ -195,10 +195,8 @@ func (p *pushing) writeWithdrawn(ctx context.Context, w withdrawn) error {
 	if err := p.writeNotes(ctx, w.notes); err != nil {
 		return err
 	}
-	for _, id := range w.tag {
-		if err := p.writeTag(ctx, w.leads[id], true); err != nil {
-			return err
-		}
+	if err := p.writeTag(ctx, w.tag, linkCommand); err != nil {
+		return err
 	}
 	if err := p.setActive(ctx, "crm.lead", w.archive, false); err != nil {
 		return err
@@ -221,26 +219,27 @@ func (p *pushing) setActive(ctx context.Context, model string, ids []int64, acti
 	return p.Write(ctx, model, ids, odoo.Record{"active": active}, odoo.QuietContext())
 }
 
-// writeTag adds the tag of withdrawn leads to a lead, or removes it.
-func (p *pushing) writeTag(ctx context.Context, lead odoo.Record, on bool) error {
+// Odoo's commands that remove a record from a field of several, and add one.
+const (
+	unlinkCommand = 3
+	linkCommand   = 4
+)
+
+// writeTag adds the tag of withdrawn leads to leads, or removes it where it is.
+func (p *pushing) writeTag(ctx context.Context, leads []int64, command int) error {
+	if len(leads) == 0 {
+		return nil
+	}
 	if err := p.findReferences(ctx); err != nil {
 		return err
 	}
-	have := lead.IDs("tag_ids")
-	tags := slices.DeleteFunc(slices.Clone(have), func(id int64) bool { return id == p.refs.Tag })
-	if on {
-		tags = append(tags, p.refs.Tag)
-	}
-	if slices.Equal(tags, have) {
-		return nil
-	}
-	return p.Write(ctx, "crm.lead", []int64{lead.ID()},
-		odoo.Record{"tag_ids": []any{[]any{6, 0, tags}}}, odoo.QuietContext())
+	return p.Write(ctx, "crm.lead", leads, odoo.Record{"tag_ids": []any{[]any{command, p.refs.Tag}}},
+		odoo.QuietContext())
 }
 
 // bringBack takes back what Withdraw did to the leads of companies that fit again. Written loses its marks.
 func (p *pushing) bringBack(ctx context.Context, matches []match) error {
-	var leads, contacts []int64
+	var leads, contacts, tagged []int64
 	var notes []odoo.Record
 	for i, m := range matches {
 		if m.entry.State != StateWithdrawn || m.lead == nil {
@@ -255,18 +254,16 @@ func (p *pushing) bringBack(ctx context.Context, matches []match) error {
 		if m.contact != nil && m.entry.Written.Contact[archivedByUs] != "" && !m.contact.Bool("active") {
 			contacts = append(contacts, m.contact.ID())
 		}
-		if p.options.Dry {
-			continue
-		}
 		if len(m.lead.IDs("tag_ids")) > 0 {
-			if err := p.writeTag(ctx, m.lead, false); err != nil {
-				return err
-			}
+			tagged = append(tagged, m.lead.ID())
 		}
 		notes = append(notes, newNote(m.lead.ID(), "The company fits again."))
 	}
 	if p.options.Dry {
 		return nil
+	}
+	if err := p.writeTag(ctx, tagged, unlinkCommand); err != nil {
+		return err
 	}
 	if err := p.setActive(ctx, "res.partner", contacts, true); err != nil {
 		return err
@@ -288,8 +285,7 @@ const withdrawnMark, withdrawnName = "tag_withdrawn", "No longer fits"
 
 // EnsureWithdrawnTag makes the tag, or takes the one that the people of the workspace made under its name.
 func EnsureWithdrawnTag(ctx context.Context, s *odoo.Session) error {
-	id := ownModule + "." + withdrawnMark
-	if found, err := s.ResolveXMLIDs(ctx, []string{id}); err != nil || found[id] != 0 {
+	if id, err := findMarked(ctx, s, withdrawnMark); err != nil || id != 0 {
 		return err
 	}
 	existing, err := s.SearchRead(ctx, "crm.tag", odoo.Query{Fields: []string{"name"},
@@ -298,7 +294,7 @@ func EnsureWithdrawnTag(ctx context.Context, s *odoo.Session) error {
 		return err
 	}
 	if len(existing) > 0 {
-		return adoptRecord(ctx, s, withdrawnMark, "crm.tag", existing[0].ID())
+		return markRecord(ctx, s, withdrawnMark, "crm.tag", existing[0].ID())
 	}
-	return s.LoadRecords(ctx, "crm.tag", []string{"id", "name"}, [][]string{{id, withdrawnName}})
+	return ensureMarked(ctx, s, "crm.tag", withdrawnMark, withdrawnName)
 }

@@ -195,11 +195,7 @@ func testBurst(t *testing.T, r rig) {
 // after them makes nothing twice.
 func testMerges(t *testing.T, r rig) {
 	ctx := context.Background()
-	w := r.provision(t, 119)
-	_, err := r.prov.EnsureFields(ctx, w)
-	require.NoError(t, err)
-	s, err := r.prov.Session(ctx, w)
-	require.NoError(t, err)
+	w, s := r.openCRM(t, 119)
 	leads := make([]crm.Lead, 4)
 	for i := range leads {
 		leads[i] = crm.Lead{UEN: fmt.Sprintf("2022%05dC", i), Name: fmt.Sprint("Merged ", i), Score: 0.5, Bucket: "low"}

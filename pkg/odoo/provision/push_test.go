@@ -10,6 +10,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/odoo"
 	"github.com/leadctl/leadctl/pkg/odoo/crm"
 	"github.com/leadctl/leadctl/pkg/odoo/provision"
+	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
 // ledger is what leadctl remembers of pushed leads, by UEN.
@@ -71,11 +72,20 @@ func countRecords(t *testing.T, s *odoo.Session, model string, where ...any) int
 	return n
 }
 
+// openCRM provisions a tenant's workspace, prepares its CRM, and opens it as leadctl's account.
+func (r rig) openCRM(t *testing.T, id tenantid.ID) (provision.Workspace, *odoo.Session) {
+	t.Helper()
+	w := r.provision(t, id)
+	_, err := r.prov.EnsureFields(t.Context(), w)
+	require.NoError(t, err)
+	s, err := r.prov.Session(t.Context(), w)
+	require.NoError(t, err)
+	return w, s
+}
+
 func testPush(t *testing.T, r rig) {
 	ctx := context.Background()
-	w := r.provision(t, 112)
-	_, err := r.prov.EnsureFields(ctx, w)
-	require.NoError(t, err)
+	w, s := r.openCRM(t, 112)
 	leads := make([]crm.Lead, crm.BatchSize+50)
 	for i := range leads {
 		leads[i] = crm.Lead{UEN: fmt.Sprintf("2020%05dA", i), Name: fmt.Sprintf("Company %d <&> Pte Ltd", i),
@@ -88,8 +98,6 @@ func testPush(t *testing.T, r rig) {
 	require.Equal(t, map[crm.Action]int{crm.ActionUnchanged: len(leads)}, ledger{}.push(t, r, w, leads),
 		"a push whose end was not recorded finds its records")
 
-	s, err := r.prov.Session(ctx, w)
-	require.NoError(t, err)
 	uen := leads[7].UEN
 	contact := known.contact(t, s, uen, "name", "website", "city", "country_id", "x_industry_norm")
 	require.Equal(t, leads[7].Name, contact.Text("name"))
@@ -133,18 +141,14 @@ func testPush(t *testing.T, r rig) {
 // nothing that they deleted comes back.
 func testPushKeepsSalesChanges(t *testing.T, r rig) {
 	ctx := context.Background()
-	w := r.provision(t, 117)
-	_, err := r.prov.EnsureFields(ctx, w)
-	require.NoError(t, err)
-	s, err := r.prov.Session(ctx, w)
-	require.NoError(t, err)
+	w, s := r.openCRM(t, 117)
 	leads := make([]crm.Lead, 8)
 	for i := range leads {
 		leads[i] = crm.Lead{UEN: fmt.Sprintf("2021%05dB", i), Name: fmt.Sprint("Company ", i), Employees: 3,
 			Score: 0.25, Bucket: "low", Reasons: []string{"one", "two, \"three\""}}
 	}
 	known := ledger{}
-	_, err = s.Create(ctx, "res.partner", []odoo.Record{{"name": "Known before", "x_uen": leads[5].UEN}}, nil)
+	_, err := s.Create(ctx, "res.partner", []odoo.Record{{"name": "Known before", "x_uen": leads[5].UEN}}, nil)
 	require.NoError(t, err)
 	require.Equal(t, map[crm.Action]int{crm.ActionCreated: 8}, known.push(t, r, w, leads))
 	require.Equal(t, "Known before", known.contact(t, s, leads[5].UEN, "name").Text("name"))
@@ -185,11 +189,7 @@ func testPushKeepsSalesChanges(t *testing.T, r rig) {
 // testWithdraw takes back pushed leads in every state that salespeople leave them in, and brings them back.
 func testWithdraw(t *testing.T, r rig) {
 	ctx := context.Background()
-	w := r.provision(t, 118)
-	_, err := r.prov.EnsureFields(ctx, w)
-	require.NoError(t, err)
-	s, err := r.prov.Session(ctx, w)
-	require.NoError(t, err)
+	w, s := r.openCRM(t, 118)
 	leads := make([]crm.Lead, 8)
 	for i := range leads {
 		leads[i] = crm.Lead{UEN: fmt.Sprintf("2022%05dC", i), Name: fmt.Sprint("Company ", i), Score: 0.9,
@@ -209,7 +209,7 @@ func testWithdraw(t *testing.T, r rig) {
 	change(4, odoo.Record{"active": false})
 	require.NoError(t, s.Unlink(ctx, "crm.lead", []int64{at(5).Lead}))
 	change(6, odoo.Record{"probability": 100})
-	_, err = s.Create(ctx, "crm.lead", []odoo.Record{{"name": "Theirs", "partner_id": at(7).Contact}}, nil)
+	_, err := s.Create(ctx, "crm.lead", []odoo.Record{{"name": "Theirs", "partner_id": at(7).Contact}}, nil)
 	require.NoError(t, err)
 
 	require.Equal(t, map[crm.Action]int{crm.ActionWithdrawn: 7, crm.ActionSkipped: 1}, known.withdraw(t, r, w, leads))
