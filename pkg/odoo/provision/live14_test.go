@@ -14,6 +14,8 @@ func TestLiveOdoo14(t *testing.T) {
 	t.Run("broken off", func(t *testing.T) { testBrokenOffLive(t, liveRig(t, server, "s14", false)) })
 	t.Run("SQL matches Odoo", func(t *testing.T) { testSQLMatchesOdoo(t, liveRig(t, server, "c14", true)) })
 	t.Run("merges", func(t *testing.T) { testMerges(t, liveRig(t, server, "c14", true)) })
+	t.Run("CRM", func(t *testing.T) { testCRM(t, liveRig(t, server, "c14", true)) })
+	t.Run("company CRM", func(t *testing.T) { testCompanyCRM(t, liveShared(t, server, "k14", true)) })
 	t.Run("company", func(t *testing.T) { testCompany(t, liveShared(t, server, "k14", true)) })
 	t.Run("company by service", func(t *testing.T) { testCompany(t, liveShared(t, server, "w14", false)) })
 }
