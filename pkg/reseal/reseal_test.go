@@ -110,6 +110,14 @@ func masterKeyRotates(t *testing.T) {
 	promoted, err := secret.Promote(added)
 	require.NoError(t, err)
 	between, next := parseKeys(t, added), parseKeys(t, promoted)
+	alone, err := secret.Retire(promoted)
+	require.NoError(t, err)
+	requireMissing := func(want int, keys *secret.Keyring) {
+		t.Helper()
+		missing, err := reseal.CheckKeyset(t.Context(), r.db.App, keys)
+		require.NoError(t, err)
+		require.Equal(t, want, missing)
+	}
 
 	dry, err := r.reseal(t.Context(), next, true, func() {})
 	require.NoError(t, err)
@@ -135,17 +143,21 @@ func masterKeyRotates(t *testing.T) {
 	_, err = r.secretOf(t, old, tenants)
 	require.NoError(t, err)
 
+	requireMissing(0, next)
+	requireMissing(1, parseKeys(t, alone))
+	requireMissing(1, old)
+
 	rest, err := r.reseal(t.Context(), next, false, func() {})
 	require.NoError(t, err)
 	current, moved, failed := resealed(rest)
 	require.Equal(t, []int64{200, tenants + 2 - 200, 0}, []int64{current, moved, failed},
 		"the second run moves only the rest")
-	retired, err := secret.Retire(promoted)
-	require.NoError(t, err)
-	text, err = r.secretOf(t, parseKeys(t, retired), tenants)
+	retired := parseKeys(t, alone)
+	requireMissing(0, retired)
+	text, err = r.secretOf(t, retired, tenants)
 	require.NoError(t, err)
 	require.Equal(t, "secret of 450", text)
-	refresh, err := parseKeys(t, retired).Open(r.text(t, `SELECT refresh_token FROM sessions`),
+	refresh, err := retired.Open(r.text(t, `SELECT refresh_token FROM sessions`),
 		"session_refresh_token", 0)
 	require.NoError(t, err)
 	require.Equal(t, "a refresh token", refresh)
@@ -178,6 +190,8 @@ func keysetMissingWrongOrHalfRotated(t *testing.T) {
 	require.Equal(t, []string{"tenant 1", "tenant 2", "tenant 3 (stored in the clear)"}, list[0].Where)
 	require.Equal(t, before,
 		r.text(t, `SELECT string_agg(secret, ',' ORDER BY tenant_id) FROM odoo_connections`))
+	_, err = reseal.CheckKeyset(t.Context(), r.db.App, parseKeys(t, strange))
+	require.True(t, fault.Is(err, fault.Operator), "%v", err)
 	for _, missing := range []string{"", "{}", `{"primaryKeyId":1}`} {
 		_, err := secret.Parse([]byte(missing))
 		require.True(t, fault.Is(err, fault.Operator), "%q: %v", missing, err)

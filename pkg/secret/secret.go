@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
@@ -28,6 +29,7 @@ const prefix = "v1:"
 type Keyring struct {
 	aead    tink.AEAD
 	primary uint32 // id of the key that seals
+	ids     []uint32
 }
 
 // Generate returns a new keyset with one key, in the JSON form that Parse reads.
@@ -50,7 +52,11 @@ func Parse(json []byte) (*Keyring, error) {
 		return nil, fault.New(fault.Operator, "keyset: it holds no usable AEAD key").
 			WithHint("make one with `leadctl secrets init FILE`")
 	}
-	return &Keyring{primitive, handle.KeysetInfo().GetPrimaryKeyId()}, nil
+	k := &Keyring{aead: primitive, primary: handle.KeysetInfo().GetPrimaryKeyId()}
+	for _, key := range handle.KeysetInfo().GetKeyInfo() {
+		k.ids = append(k.ids, key.GetKeyId())
+	}
+	return k, nil
 }
 
 // Sealed reports whether text has the prefix that Seal writes. A text without it was stored as plaintext.
@@ -76,6 +82,12 @@ const (
 func (k *Keyring) IsCurrent(sealed string) bool {
 	id, ok := SealedWith(sealed)
 	return ok && id == k.primary
+}
+
+// Has reports whether the keyring holds the key that sealed a text.
+func (k *Keyring) Has(sealed string) bool {
+	id, ok := SealedWith(sealed)
+	return ok && slices.Contains(k.ids, id)
 }
 
 // Seal returns text encrypted for tenant and purpose, a constant such as "odoo_api_key".

@@ -24,6 +24,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/logging"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/reseal"
 	"github.com/leadctl/leadctl/pkg/secret"
 	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenant"
@@ -84,6 +85,9 @@ func Run(ctx context.Context, cfg config.Config, opts Options) error {
 	if err != nil {
 		return err
 	}
+	if err := checkKeyset(ctx, db, spaces.Keys, opts.Log); err != nil {
+		return err
+	}
 	client, err := newJobs(ctx, cfg, db, spaces, opts)
 	if err != nil {
 		return err
@@ -118,6 +122,16 @@ func checkConfig(cfg config.Config, log *slog.Logger) (*sso.Verifier, error) {
 		verifier.Close()
 	}
 	return verifier, err
+}
+
+// checkKeyset refuses the keyset of another installation. It logs if a key is missing.
+func checkKeyset(ctx context.Context, db *postgres.DB, keys *secret.Keyring, log *slog.Logger) error {
+	missing, err := reseal.CheckKeyset(ctx, db, keys)
+	if missing > 0 && err == nil {
+		log.WarnContext(ctx, "the keyset lacks keys that sealed stored Odoo secrets; `leadctl doctor` names the tenants",
+			"missing", missing)
+	}
+	return err
 }
 
 // explainUnreachable adds a hint to the fault of a database that does not answer; other faults have their own.

@@ -13,6 +13,9 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/pgtest"
+	"github.com/leadctl/leadctl/pkg/secret"
+	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
 func TestCases(t *testing.T) {
@@ -177,4 +180,30 @@ func TestAConfigurationWithManyFaultsNamesThemAll(t *testing.T) {
 	}
 	require.NotContains(t, err.Error(), "nonsense", "a secret is not repeated")
 	requireFault(t, refused(t, settings(t, "postgres://x@127.0.0.1:1/x", "https://id.example", "LEADCTL_KEYSET", "")), fault.Operator, "keyset")
+}
+
+func TestTheKeysetOfAnotherInstallation(t *testing.T) {
+	t.Parallel()
+	db, provider := pgtest.New(t), newIDP(t)
+	seal := func(keys string, tenant tenantid.ID) {
+		ring, err := secret.Parse([]byte(keys))
+		require.NoError(t, err)
+		sealed, err := ring.Seal("key", workspace.SealedColumns()[0].Purpose, tenant)
+		require.NoError(t, err)
+		_, err = db.Owner.Exec(t.Context(), `INSERT INTO odoo_connections (tenant_id, db_name, secret)
+			VALUES ($1, $2, $3)`, tenant, fmt.Sprint("t_", tenant), sealed)
+		require.NoError(t, err)
+	}
+	newTenant(t, db, "First", 1)
+	seal(keyset(t), 1)
+	mine := keyset(t)
+	cfg := settings(t, db.LoginDSN, provider.URL, "LEADCTL_KEYSET", mine)
+	err := refused(t, cfg)
+	requireFault(t, err, fault.Operator, "keyset")
+	require.Contains(t, fault.Hint(err), "LEADCTL_KEYSET_FILE")
+
+	// With a secret of this keyset, leadctl starts and the other secret is one tenant's failure.
+	newTenant(t, db, "Second", 1)
+	seal(mine, 2)
+	require.Contains(t, start(t, cfg).log.String(), "the keyset lacks keys")
 }
