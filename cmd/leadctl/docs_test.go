@@ -172,6 +172,8 @@ const configIntro = `Values are taken from the first of: flags, the chosen profi
 
 The file is the one that '--config' or LEADCTL_CONFIG names, else the first that exists of './leadctl.yaml',
 '$XDG_CONFIG_HOME/leadctl/leadctl.yaml' and '/etc/leadctl/leadctl.yaml'. An unknown key in the file is an error.
+End the file with the line '...', YAML's end mark. leadctl then rejects a file that was cut short. Without the mark,
+'leadctl serve' needs a value for 'onboarding.policy' in the file or elsewhere.
 
 A profile holds the settings of one of several installations. It is a section of 'profiles' in the file, such as
 'profiles: {staging: {database: {dsn_file: …}}}', and is chosen by '--profile staging' or LEADCTL_PROFILE. A profile

@@ -43,6 +43,7 @@ type Config struct {
 
 	settings []loadedSetting
 	problems []string // what Load found wrong
+	unmarked string   // the configuration file, if it has no end mark
 }
 
 // Log holds the settings of logging.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -88,20 +89,43 @@ func (l *loader) readFile() {
 	if err == nil && path == "" {
 		return
 	}
+	var text []byte
+	if err == nil {
+		text, err = os.ReadFile(path)
+	}
 	if err == nil {
 		l.file.SetConfigFile(path)
 		l.file.SetConfigType("yaml")
-		err = l.file.ReadInConfig()
+		err = l.file.ReadConfig(bytes.NewReader(text))
 	}
 	if err != nil {
 		l.addProblem("%v", err)
 		return
 	}
+	l.reportCut(path, text)
 	l.reportUnknown(path)
 	if err := l.viper.MergeConfigMap(l.file.AllSettings()); err != nil {
 		l.addProblem("%s: %v", path, err)
 	}
 }
+
+// reportCut reports a file that may be only the beginning of what was written. A file that ends with the line "...",
+// YAML's mark for the end of a document, is complete. A file that begins with "---" must have that mark.
+func (l *loader) reportCut(path string, text []byte) {
+	lines := strings.Split(strings.TrimRight(string(text), "\r\n"), "\n")
+	first, last := strings.TrimRight(lines[0], " \r"), strings.TrimRight(lines[len(lines)-1], " \r")
+	switch {
+	case last == endMark:
+		return
+	case first == "---":
+		l.addProblem("%s: begins with --- and does not end with the line %s: it may be cut short", path, endMark)
+	case len(text) > 0 && !bytes.HasSuffix(text, []byte("\n")):
+		l.addProblem("%s: the last line has no line break: it may be cut short", path)
+	}
+	l.config.unmarked = path
+}
+
+const endMark = "..."
 
 // findFile returns the path of the configuration file, or "" if there is none. It does not use viper's search, which
 // would also find a file named leadctl: the program itself.
@@ -125,8 +149,8 @@ func (l *loader) findFile() (string, error) {
 	return "", nil
 }
 
-// reportUnknown reports the keys of the file that are no settings. It accepts a key without a value, such as a group
-// whose settings are commented out.
+// reportUnknown reports the keys of the file that are no settings, and settings without a value. It accepts a group
+// without a value, whose settings are commented out.
 func (l *loader) reportUnknown(path string) {
 	var known []string
 	for _, s := range Settings() {
@@ -140,7 +164,11 @@ func (l *loader) reportUnknown(path string) {
 		if rest, ok := strings.CutPrefix(key, profilesKey+"."); ok {
 			_, setting, _ = strings.Cut(rest, ".")
 		}
-		if l.file.Get(key) != nil && !slices.Contains(known, setting) {
+		isSet := l.file.Get(key) != nil
+		switch {
+		case slices.Contains(known, setting) && !isSet:
+			l.addProblem("%s: %s has no value", path, key)
+		case !slices.Contains(known, setting) && isSet:
 			l.addProblem("%s: unknown key %s; did you mean %s?", path, key, nearestKey(setting, known))
 		}
 	}

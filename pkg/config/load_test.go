@@ -16,18 +16,28 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 )
 
-// newSource returns a source with the environment env and, unless yaml is empty, a leadctl.yaml.
+// newSource returns a source with the environment env and, unless yaml is empty, a leadctl.yaml that ends with a line
+// break.
 func newSource(t *testing.T, yaml string, env map[string]string) config.Source {
 	t.Helper()
-	dirs := []string{}
-	if yaml != "" {
-		dirs = []string{t.TempDir()}
-		require.NoError(t, os.WriteFile(filepath.Join(dirs[0], config.FileName), []byte(yaml), 0o600))
+	if yaml == "" {
+		return config.Source{Dirs: []string{}, Lookup: lookupIn(env)}
 	}
-	return config.Source{Dirs: dirs, Lookup: func(name string) (string, bool) {
+	return newFileSource(t, strings.TrimSuffix(yaml, "\n")+"\n", env)
+}
+
+func newFileSource(t *testing.T, text string, env map[string]string) config.Source {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, config.FileName), []byte(text), 0o600))
+	return config.Source{Dirs: []string{dir}, Lookup: lookupIn(env)}
+}
+
+func lookupIn(env map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
 		value, ok := env[name]
 		return value, ok
-	}}
+	}
 }
 
 func shownSetting(c config.Config, key string) config.Shown {
@@ -233,6 +243,51 @@ func TestUnreadableFile(t *testing.T) {
 	require.True(t, fault.Is(err, fault.Invalid))
 	_, err = config.Load(newSource(t, "database: postgres://x/", nil))
 	require.ErrorContains(t, err, "unknown key database; did you mean database.dsn?")
+}
+
+// TestFileCutShort cuts a file at each byte. What is left is rejected, or means the same as the whole file.
+func TestFileCutShort(t *testing.T) {
+	t.Parallel()
+	const body = `env: development
+database: {dsn: "postgres://db/leads", max_conns: 120}
+sso:
+  issuer: http://id.example:8080/realms/acme
+  audiences: [api]
+onboarding:
+  policy: invite
+quotas:
+  members: 50
+`
+	whole, err := config.Load(newSource(t, body, nil))
+	require.NoError(t, err)
+	require.NoError(t, whole.ForServe())
+	for name, text := range map[string]string{"marked": "---\n" + body + "...\n", "unmarked": body} {
+		for at := range text {
+			cfg, err := config.Load(newFileSource(t, text[:at], nil))
+			if err != nil || cfg.ForServe() != nil {
+				continue
+			}
+			require.Equal(t, "invite", cfg.Onboarding.Policy, "%s: cut at %d", name, at)
+			if name == "marked" {
+				require.Equal(t, shownValues(whole), shownValues(cfg), "cut at %d", at)
+			}
+		}
+	}
+	for text, problem := range map[string]string{"quotas: {members: 5}": "no line break",
+		"---\nquotas: {members: 5}\n": "does not end with the line ...",
+		"quotas:\n  members:\n":       "quotas.members has no value",
+	} {
+		_, err := config.Load(newFileSource(t, text, nil))
+		require.ErrorContains(t, err, problem)
+	}
+	env := map[string]string{"POSTGRES_DSN": "postgres://db/leads", "NEXIUS_ISSUER": "https://id.example",
+		"NEXIUS_AUDIENCE": "api"}
+	cfg, err := config.Load(newSource(t, "quotas: {members: 5}\n", env))
+	require.NoError(t, err)
+	require.ErrorContains(t, cfg.ForServe(), "onboarding.policy is not set")
+	cfg, err = config.Load(newSource(t, "quotas: {members: 5}\n...\n", env))
+	require.NoError(t, err)
+	require.NoError(t, cfg.ForServe())
 }
 
 func TestProgramIsNotReadAsConfiguration(t *testing.T) {

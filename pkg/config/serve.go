@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/leadctl/leadctl/pkg/fault"
@@ -35,7 +36,17 @@ func (c Config) missingSettings() []string {
 	if c.Onboarding.Policy == "domains" && len(c.Onboarding.Domains) == 0 {
 		out = append(out, "LEADCTL_ONBOARDING_DOMAINS is not set: the policy domains would admit no user")
 	}
+	if c.unmarked != "" && c.originOf("onboarding.policy") == "default" {
+		out = append(out, "onboarding.policy is not set, and "+c.unmarked+" may be cut short: "+
+			"set it, or end the file with the line "+endMark)
+	}
 	return out
+}
+
+// originOf returns where the setting's value comes from.
+func (c Config) originOf(key string) string {
+	i := slices.IndexFunc(c.settings, func(s loadedSetting) bool { return s.Key == key })
+	return c.settings[i].origin
 }
 
 // bypassProblems returns the problems with the development bypass, which is for one developer on one machine.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/leadctl/leadctl/pkg/sso"
@@ -39,7 +40,7 @@ func (s Settings) Blocks() []Block {
 // addressesWithScheme returns the addresses with one scheme, and an example for each missing one.
 func (s Settings) addressesWithScheme(scheme string) sso.Addresses {
 	examples := map[string]sso.Addresses{
-		"http":  {UI: []string{"http://localhost:3000"}, API: "http://127.0.0.1:2024"},
+		"http":  {UI: []string{"http://localhost:3000"}, API: "http://localhost:2024"},
 		"https": {UI: []string{"https://app.example.com"}, API: "https://api.example.com"},
 	}
 	out := examples[scheme]
@@ -103,12 +104,17 @@ func (b Block) String() string {
 	return fmt.Sprintf("# %s\n%s\n", b.Title, strings.Join(b.Lines, "\n"))
 }
 
-// YAML returns the API's settings as a leadctl.yaml.
+// YAML returns the API's settings as a leadctl.yaml: for development if the issuer's scheme is http, else for
+// production.
 func (s Settings) YAML() string {
 	var b strings.Builder
+	at := s.addressesWithScheme("https")
+	b.WriteString("---\n")
 	if u, err := url.Parse(s.Issuer); err == nil && u.Scheme == "http" {
+		at = s.addressesWithScheme("http")
 		b.WriteString("env: development\n")
 	}
+	fmt.Fprintf(&b, "api:\n  public_url: %q\n  cors_origins: [%s]\n", at.API, quoteList(at.UI))
 	fmt.Fprintf(&b, "sso:\n  issuer: %q\n  audiences: [%q]\n", s.Issuer, s.Client)
 	fmt.Fprintf(&b, "  client_id: %q\n  extra_clients: [%q]\n", s.Client, s.CLIClient)
 	switch {
@@ -117,5 +123,14 @@ func (s Settings) YAML() string {
 	case s.Secret != "":
 		fmt.Fprintf(&b, "  client_secret: %q\n", s.Secret)
 	}
+	b.WriteString("...\n")
 	return b.String()
+}
+
+func quoteList(list []string) string {
+	var out []string
+	for _, item := range list {
+		out = append(out, strconv.Quote(item))
+	}
+	return strings.Join(out, ", ")
 }

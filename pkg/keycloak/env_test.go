@@ -39,5 +39,7 @@ func TestSettings(t *testing.T) {
 	s.SecretFile, s.Secret, s.Issuer = "", "hush", "http://127.0.0.1:8080/realms/acme"
 	require.Contains(t, s.Blocks()[2].String(), "NEXIUS_CLIENT_SECRET=hush\n")
 	require.Contains(t, s.Blocks()[1].String(), "must be the realm's https address")
-	require.True(t, strings.HasPrefix(s.YAML(), "env: development\n"))
+	require.True(t, strings.HasPrefix(s.YAML(), "---\nenv: development\n"))
+	require.Contains(t, s.YAML(), "  public_url: \"http://localhost:2024\"\n  cors_origins: [\"http://localhost:3000\"]\n")
+	require.True(t, strings.HasSuffix(s.YAML(), "\n...\n"), "shows that nothing is missing")
 }
