@@ -99,14 +99,15 @@ func (a *app) openJobs(ctx context.Context, work bool) (*jobs.Client, error) {
 		return nil, err
 	}
 	if !work {
-		return jobs.New(ctx, db, jobs.Options{})
+		return jobs.New(ctx, db, jobs.Options{Version: buildVersion().Version})
 	}
 	// The command prints the steps as they finish. Log lines would repeat them, so the log is discarded.
 	spaces, err := wire.Workspaces(ctx, cfg, db, logging.Discard())
 	if err != nil {
 		return nil, err
 	}
-	client, err := jobs.New(ctx, db, jobs.Options{Workers: wire.Workers(cfg, db, spaces, logging.Discard())})
+	client, err := jobs.New(ctx, db, jobs.Options{Workers: wire.Workers(cfg, db, spaces, logging.Discard()),
+		Version: buildVersion().Version})
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,9 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"runtime/debug"
@@ -28,7 +30,7 @@ func (c *careful) Work(ctx context.Context, job *rivertype.JobRow, inner func(co
 			err = fault.New(fault.Unprocessable, "panic")
 		}
 	}()
-	err = inner(ctx)
+	err = explainUnreadable(job, inner(ctx))
 	var snoozed *rivertype.JobSnoozeError
 	if err == nil || errors.As(err, &snoozed) {
 		return err
@@ -38,6 +40,17 @@ func (c *careful) Work(ctx context.Context, job *rivertype.JobRow, inner func(co
 			err)
 	}
 	return shown{err}
+}
+
+// explainUnreadable returns a fault that names kind and version of a job whose arguments River cannot decode: another
+// version of leadctl wrote it. The errors of workers are faults or wrapped, so they are not changed.
+func explainUnreadable(job *rivertype.JobRow, err error) error {
+	switch err.(type) { //nolint:errorlint // a wrapped error is a worker's own
+	case *json.SyntaxError, *json.UnmarshalTypeError:
+		return fault.New(fault.Unprocessable, "job of kind %s, written by leadctl %s: cannot read its arguments",
+			job.Kind, cmp.Or(readOrigin(job)[versionKey], "(unknown version)"))
+	}
+	return err
 }
 
 // shown is an error with the text of cause that is safe to show. It wraps cause, because River looks for its own errors

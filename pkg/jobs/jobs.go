@@ -47,6 +47,7 @@ type Options struct {
 	Parallel int            // most jobs of the default queue at a time in this process; default 8
 	Queues   map[string]int // most jobs at a time of each other queue
 	Log      *slog.Logger
+	Version  string // of leadctl; stored with each job that the client enqueues
 }
 
 // New returns a client on db. It runs jobs after Start.
@@ -71,7 +72,7 @@ func New(ctx context.Context, db *postgres.DB, opts Options) (*Client, error) {
 		cfg.Logger = slog.New(warnings{opts.Log.Handler()})
 	}
 	counted := newTally()
-	cfg.Middleware = []rivertype.Middleware{&origin{}, counted, &careful{log: cmp.Or(opts.Log, cfg.Logger)}}
+	cfg.Middleware = []rivertype.Middleware{&origin{version: opts.Version}, counted, &careful{log: cmp.Or(opts.Log, cfg.Logger)}}
 	if opts.Workers != nil {
 		cfg.Workers = opts.Workers
 		cfg.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: cmp.Or(opts.Parallel, 8)}}

@@ -131,8 +131,10 @@ func TestFailingJobsEndWithSafeReason(t *testing.T) {
 	for i, do := range []string{"panic", "fail", "bug"} {
 		failing[do] = r.add(t, chore{Tenant: tenantid.ID(i + 1), Do: do})
 	}
-	_, err := r.db.Owner.Exec(t.Context(), `INSERT INTO river.river_job (kind, args, max_attempts, queue, state) VALUES
-		('chore', '"no object"', 1, 'default', 'available'), ('unknown kind', '{}', 1, 'default', 'available')`)
+	_, err := r.db.Owner.Exec(t.Context(), `INSERT INTO river.river_job
+			(kind, args, max_attempts, queue, state, metadata) VALUES
+		('chore', '"no object"', 1, 'default', 'available', '{"leadctl": {"version": "v9.9.9"}}'),
+		('unknown kind', '{}', 1, 'default', 'available', '{}')`)
 	require.NoError(t, err)
 	r.start(t)
 	good := r.add(t, chore{Tenant: 9, Do: "well"})
@@ -155,6 +157,8 @@ func TestFailingJobsEndWithSafeReason(t *testing.T) {
 	require.NoError(t, r.db.Owner.QueryRow(t.Context(),
 		`SELECT string_agg(errors::text, ' ') FROM river.river_job`).Scan(&kept))
 	require.NotContains(t, kept, "CANARY")
+	require.Contains(t, kept, "job of kind chore, written by leadctl v9.9.9: cannot read its arguments")
+	require.Contains(t, kept, "unknown kind")
 	for _, canary := range []string{"CANARY-PANIC", "CANARY-HOST", "CANARY-SQL"} {
 		require.Contains(t, r.log.String(), canary, "the log has the whole reason")
 	}

@@ -147,7 +147,7 @@ func explainUnreachable(err error) error {
 func newJobs(ctx context.Context, cfg config.Config, db *postgres.DB, spaces *workspace.Service,
 	opts Options) (*jobs.Client, error) {
 	return jobs.New(ctx, db, jobs.Options{Workers: wire.Workers(cfg, db, spaces, opts.Log), Parallel: opts.Parallel,
-		Queues: queueSizes(cfg), Log: opts.Log})
+		Queues: queueSizes(cfg), Log: opts.Log, Version: opts.Version})
 }
 
 // daemon holds what one Run has built before it starts.
