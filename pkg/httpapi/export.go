@@ -5,13 +5,16 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"runtime/debug"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/tenant"
@@ -75,7 +78,7 @@ func (s *Server) startExport(ctx context.Context, in *exportIn, format leads.For
 		_, w := humago.Unwrap(hc)
 		ctx, stop := tenant.While(ctx, s.door.Recheck)
 		defer stop()
-		d := newDownload(w, e)
+		d := newDownload(w, e, time.Now().Add(s.cfg.DownloadLimit))
 		d.ended = func() bool { return ctx.Err() != nil }
 		defer context.AfterFunc(ctx, d.extendDeadline)()
 		send(ctx, e, d)
@@ -122,29 +125,63 @@ func (s *Server) recycleBuffer(body *bytes.Buffer) {
 	}
 }
 
-// sendStreamed sends rows as the database returns them, with constant memory. The ETag is a hash of the rows and the
-// version of leadctl, because another release may encode the same rows differently. The status is sent with the first
-// byte, so a query that fails at once is answered with 503. A later failure closes the connection without a trailer.
+// sendStreamed sends rows as the database returns them, with constant memory. The transaction does not wait for the
+// reader (spool.go). The ETag is a hash of the rows and the version of leadctl, because another release may encode the
+// same rows differently. The status is sent with the first byte, so a query that fails at once is answered with 503. A
+// later failure closes the connection without a trailer.
 //
 // The line of the audit log is committed before the first byte. For a conditional request, compareCopy runs before
 // that: a 304 is no download and leaves no line.
 func (s *Server) sendStreamed(ctx context.Context, e exportRequest, d *download) {
-	var done leads.Exported
 	err := s.compareCopy(ctx, e, d)
 	if err == nil && !d.unchanged {
 		err = s.recordExport(ctx, e)
 	}
+	var rows int64
 	if err == nil && !d.unchanged {
-		err = s.db.ReadTenant(ctx, e.owner, func(ctx context.Context, tx postgres.TenantTx) error {
-			digest, modified, err := leads.Digest(ctx, tx, e.filter)
-			if err != nil || d.checkUnchanged(s.digestTag(e, digest), modified, s.now()) {
-				return err
-			}
-			done, err = leads.Export(ctx, tx, d, e.format, e.limit, e.filter)
-			return err
-		})
+		rows, err = s.sendRows(ctx, e, d)
 	}
-	d.finishBody(ctx, done.Rows, err)
+	d.finishBody(ctx, rows, err)
+}
+
+// sendRows copies the rows through a spool and returns their number. It frees the connection to the database when the
+// last row was read there.
+func (s *Server) sendRows(ctx context.Context, e exportRequest, d *download) (rows int64, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	body := newSpool(s.spoolDisk)
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		defer func() {
+			if v := recover(); v != nil {
+				body.Finish(fault.New(fault.Internal, "panic: %v\n%s", v, debug.Stack()))
+			}
+		}()
+		var err error
+		rows, err = s.readRows(ctx, e, d, body)
+		e.slot.freeConnection()
+		body.Finish(err)
+	})
+	_, err = io.CopyBuffer(d, body, make([]byte, maxWrite))
+	cancel()
+	if closed := body.Close(); err == nil {
+		err = closed
+	}
+	reading.Wait()
+	return rows, err
+}
+
+// readRows writes the rows to body, unless the caller's copy is current.
+func (s *Server) readRows(ctx context.Context, e exportRequest, d *download, body io.Writer) (int64, error) {
+	var done leads.Exported
+	err := s.db.ReadTenant(ctx, e.owner, func(ctx context.Context, tx postgres.TenantTx) error {
+		digest, modified, err := leads.Digest(ctx, tx, e.filter)
+		if err != nil || d.checkUnchanged(s.digestTag(e, digest), modified, s.now()) {
+			return err
+		}
+		done, err = leads.Export(ctx, tx, body, e.format, e.limit, e.filter)
+		return err
+	})
+	return done.Rows, err
 }
 
 // compareCopy sets d.unchanged if the request is conditional and the caller's copy is current.
@@ -177,6 +214,7 @@ type download struct {
 	w          http.ResponseWriter
 	controller *http.ResponseController
 	request    exportRequest
+	limit      time.Time // when the reader is disconnected
 	out        io.Writer
 	coder      io.Closer   // nil without compression
 	begun      atomic.Bool // the headers are sent
@@ -184,8 +222,8 @@ type download struct {
 	ended      func() bool // the caller may read no more, or has gone
 }
 
-func newDownload(w http.ResponseWriter, e exportRequest) *download {
-	return &download{w: w, controller: http.NewResponseController(w), request: e}
+func newDownload(w http.ResponseWriter, e exportRequest, limit time.Time) *download {
+	return &download{w: w, controller: http.NewResponseController(w), request: e, limit: limit}
 }
 
 // checkUnchanged sets the headers ETag and Last-Modified, and reports whether the caller's copy is current.
@@ -241,7 +279,11 @@ func (d *download) sendHeaders() {
 // extendDeadline sets a new write deadline, which is now once the caller may read no more. It does nothing for writers
 // without deadlines, as in tests.
 func (d *download) extendDeadline() {
-	_ = d.controller.SetWriteDeadline(time.Now().Add(writeDeadline))
+	deadline := time.Now().Add(writeDeadline)
+	if d.limit.Before(deadline) {
+		deadline = d.limit
+	}
+	_ = d.controller.SetWriteDeadline(deadline)
 	if d.ended != nil && d.ended() && d.begun.Load() {
 		_ = d.controller.SetWriteDeadline(time.Now())
 	}

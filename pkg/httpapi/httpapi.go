@@ -6,6 +6,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/leadctl/leadctl/pkg/acra"
 	"github.com/leadctl/leadctl/pkg/jobs"
@@ -37,6 +39,8 @@ type Config struct {
 	DevBypass   bool   // shown by /info
 	Streams     int    // most open event streams per tenant in this process; 0 is no limit
 	UserStreams int    // most open event streams per user in this process; 0 is no limit
+
+	DownloadLimit time.Duration // longest duration of a download; default 15 minutes
 }
 
 // Server answers the API's requests. Make one with New; it is safe for concurrent use.
@@ -58,6 +62,7 @@ type Server struct {
 	now        func() time.Time
 	draining   atomic.Bool
 	exports    *exportSlots
+	spoolDisk  *semaphore.Weighted // bytes that downloads may write to temporary files
 	streams    *streams
 	bodies     sync.Pool // of *bytes.Buffer, for buffered exports
 	pages      map[string]http.Handler
@@ -86,9 +91,10 @@ func New(cfg Config, d Deps) *Server {
 		cfg: cfg, door: d.Door, db: d.DB, jobs: d.Jobs, onboarding: d.Onboarding, sessions: d.Sessions,
 		workspaces: d.Workspaces,
 		odooTokens: d.OdooTokens, health: d.Health, register: d.Register, logLost: d.LogLost, log: d.Log, now: time.Now,
-		exports: newExportSlots(d.DB.Stat().MaxConns()), streams: newStreams(cfg.Streams, cfg.UserStreams),
+		exports: newExportSlots(d.DB.Stat().MaxConns()), spoolDisk: semaphore.NewWeighted(spoolDisk), streams: newStreams(cfg.Streams, cfg.UserStreams),
 		refusals: web.NewPace(20, 20), runs: web.NewPace(1, 60),
 	}
+	s.cfg.DownloadLimit = cmp.Or(cfg.DownloadLimit, 15*time.Minute)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

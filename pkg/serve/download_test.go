@@ -3,7 +3,6 @@ package serve
 import (
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/leadctl/leadctl/pkg/pgtest"
+	"github.com/leadctl/leadctl/pkg/tcpproxy"
 )
 
 // begin starts a download and leaves its body to be read.
@@ -46,11 +46,11 @@ func TestABrokenDownloadIsSeenToBreak(t *testing.T) {
 	t.Parallel()
 	db, provider := pgtest.New(t), newIDP(t)
 	id := newTenant(t, db, "Broken", 100_000)
-	d := start(t, settings(t, db.LoginDSN, provider.URL))
+	proxy, dsn := startPostgresProxy(t, db.LoginDSN)
+	d := start(t, settings(t, dsn, provider.URL))
+	defer proxy.AddFault(tcpproxy.Fault{Limit: 5 << 20})()
 	resp := begin(t, d.base+"/export/latest_scores.csv?limit=all", provider.token(id))
 	require.Equal(t, http.StatusOK, resp.StatusCode)
-	require.Positive(t, count(t, db, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-		WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%lead_scores%'`))
 	_, err := io.ReadAll(resp.Body)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.Empty(t, resp.Trailer.Get("X-Row-Count"))
@@ -58,28 +58,44 @@ func TestABrokenDownloadIsSeenToBreak(t *testing.T) {
 	eventually(t, "the log says so", func() bool { return strings.Contains(d.log.String(), "export broken off") })
 }
 
-// Downloads of readers who take nothing leave connections for everybody else.
-func TestSlowReadersLeaveRoomForOthers(t *testing.T) {
+// D-085: three readers in each of two tenants take nothing. They hold no transaction, and a third tenant's downloads
+// are served.
+func slowReaders(t *testing.T) {
+	db, provider := pgtest.New(t), newIDP(t)
+	d := start(t, settings(t, db.LoginDSN, provider.URL))
+	other := newTenant(t, db, "Other", 5000)
+	for _, name := range []string{"Slow", "Slower"} {
+		token := provider.token(newTenant(t, db, name, 100_000))
+		for range 3 {
+			require.Equal(t, http.StatusOK, begin(t, d.base+"/export/latest_scores.csv?limit=all", token).StatusCode)
+		}
+		a := get(t, d.base+"/export/latest_scores.csv", token)
+		require.Equal(t, http.StatusTooManyRequests, a.status, "a tenant's slots are for downloads that are still read")
+		require.Equal(t, "3", a.header.Get("Retry-After"))
+		require.Equal(t, http.StatusOK, get(t, d.base+"/scores/latest", token).status)
+	}
+	for _, limit := range []string{"200", "all"} {
+		a := get(t, d.base+"/export/latest_scores.csv?limit="+limit, provider.token(other))
+		require.Equal(t, http.StatusOK, a.status, a.body)
+	}
+	eventually(t, "no download holds a transaction", func() bool {
+		return count(t, db, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+			AND xact_start IS NOT NULL AND pid <> pg_backend_pid() AND query LIKE '%lead_scores%'`) == 0
+	})
+}
+
+// A reader that reads all the time, but slowly, is disconnected at the time limit.
+func TestASlowDownloadEnds(t *testing.T) {
 	t.Parallel()
 	db, provider := pgtest.New(t), newIDP(t)
-	d := start(t, settings(t, db.LoginDSN, provider.URL, "LEADCTL_DATABASE_MAX_CONNS", "3"))
-	big, other := newTenant(t, db, "Slow", 100_000), newTenant(t, db, "Other", 1)
-	for range 3 {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(d.base, "http://"))
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = conn.Close() })
-		_, err = io.WriteString(conn,
-			"GET /export/latest_scores.csv?limit=all HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+provider.token(
-				big)+"\r\n\r\n")
-		require.NoError(t, err)
-	}
-	eventually(t, "one download holds the tenant's slot", func() bool {
-		return count(t, db, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-			AND query LIKE '%lead_scores%' AND pid <> pg_backend_pid()`) == 1
+	id := newTenant(t, db, "Slow", 100_000)
+	d := start(t, settings(t, db.LoginDSN, provider.URL), func(o *Options) { o.times.download = 2 * time.Second })
+	resp := begin(t, d.base+"/export/latest_scores.csv?limit=all", provider.token(id))
+	eventually(t, "the log says so", func() bool {
+		_, _ = io.CopyN(io.Discard, resp.Body, 1000)
+		return strings.Contains(d.log.String(), "export broken off")
 	})
-	require.Equal(t, http.StatusOK, get(t, d.base+"/scores/latest", provider.token(big)).status)
-	require.Equal(t, http.StatusOK, get(t, d.base+"/export/latest_scores.csv", provider.token(other)).status)
-	a := get(t, d.base+"/export/latest_scores.csv", provider.token(big))
-	require.Equal(t, http.StatusTooManyRequests, a.status)
-	require.Equal(t, "3", a.header.Get("Retry-After"))
+	_, err := io.Copy(io.Discard, resp.Body)
+	require.Error(t, err)
+	require.Empty(t, resp.Trailer.Get("X-Row-Count"))
 }

@@ -26,7 +26,7 @@ func TestCases(t *testing.T) {
 		"C-002": requestSmuggling, "C-010": slowHeaders, "C-011": slowBodies, "C-013": onlyHTTP1, "C-053": noTLS,
 		"C-042": metricsOnTheirOwnPort,
 		"D-007": odooDownAtSignIn, "D-014": pollingThroughTrouble, "D-027": databaseGoneForAWhile,
-		"D-083": databaseReadOnlyForAWhile,
+		"D-083": databaseReadOnlyForAWhile, "D-085": slowReaders,
 		"D-040": pendingMigration, "D-053": endInOrder, "D-059": dependenciesDownAtStart,
 	} {
 		t.Run(id, func(t *testing.T) {
