@@ -15,7 +15,7 @@ import (
 func TestSpool(t *testing.T) {
 	want := make([]byte, 5<<20)
 	for i := range want {
-		want[i] = byte(rand.Uint32()) //nolint:gosec // any bytes do
+		want[i] = byte(rand.Uint32())
 	}
 	for name, size := range map[string]int64{"roomy": spoolDisk, "small": 2 << 20, "none": 0} {
 		t.Run(name, func(t *testing.T) {
@@ -23,7 +23,7 @@ func TestSpool(t *testing.T) {
 			s := newSpool(disk)
 			go func() {
 				for rest := want; len(rest) > 0; {
-					n, err := s.Write(rest[:min(len(rest), 1+rand.IntN(200_000))]) //nolint:gosec // any size does
+					n, err := s.Write(rest[:min(len(rest), 1+rand.IntN(200_000))])
 					if err != nil {
 						return
 					}
@@ -33,7 +33,7 @@ func TestSpool(t *testing.T) {
 			}()
 			var got bytes.Buffer
 			for {
-				n, err := io.CopyN(&got, s, 1+rand.Int64N(300_000)) //nolint:gosec // any size does
+				n, err := io.CopyN(&got, s, 1+rand.Int64N(300_000))
 				if n == 0 || err != nil {
 					require.ErrorIs(t, err, io.EOF)
 					break
