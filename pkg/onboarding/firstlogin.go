@@ -151,14 +151,18 @@ func (s *Service) firstRole(who sso.Identity) sso.Role {
 func (s *Service) createTenant(
 	ctx context.Context, tx postgres.SystemTx, who sso.Identity, by tenant.By,
 ) (t tenant.Tenant, created bool, err error) {
-	name, external := who.Email, ""
-	if who.Tenant.Kind == sso.TenantExternalID {
-		name, external = who.Tenant.Value, who.Tenant.Value
+	switch who.Tenant.Kind {
+	case sso.TenantNumber:
+		id, _ := who.Tenant.ID() // Resolve has refused other numbers
+		t, err = tenant.CreateNumbered(ctx, tx, id, who.Email, by)
+	case sso.TenantExternalID:
+		t, err = tenant.Create(ctx, tx, who.Tenant.Value, who.Tenant.Value, by)
+	default:
+		t, err = tenant.Create(ctx, tx, who.Email, "", by)
 	}
-	t, err = tenant.Create(ctx, tx, name, external, by)
 	if fault.Is(err, fault.Conflict) {
-		// Another identity with the same claim made the tenant. Create waited until that transaction committed.
-		t, err = tenant.Find(ctx, tx, external)
+		// Another identity with the same claim made the tenant. The insert waited until that transaction committed.
+		t, err = tenant.Find(ctx, tx, who.Tenant.Value)
 		return t, false, err
 	}
 	return t, err == nil, err
@@ -212,7 +216,7 @@ func requireVerifiedEmail(who sso.Identity) error {
 // requireAllowed returns a Denied fault unless the policy lets the identity's sign-in make a tenant.
 func (p Policy) requireAllowed(who sso.Identity) error {
 	_, domain, _ := strings.Cut(who.Email, "@")
-	byClaim := who.Tenant.Kind == sso.TenantExternalID
+	byClaim := who.Tenant.Kind != sso.TenantAbsent
 	switch {
 	case byClaim && p.ExistingOnly:
 		return closedFault("tenant %s does not exist, and a sign-in cannot make it", who.Tenant.Value)

@@ -341,9 +341,13 @@ func TestPolicy(t *testing.T) {
 		"a claim makes its tenant": {onboarding.Policy{Mode: onboarding.PolicyOpen}, claim(alice, "acme"), ""},
 		"a claim may not when existing": {onboarding.Policy{Mode: onboarding.PolicyOpen, ExistingOnly: true},
 			claim(alice, "acme"), "ONBOARDING_CLOSED"},
-		"a claim's number must exist": {onboarding.Policy{Mode: onboarding.PolicyOpen},
-			sso.Identity{Issuer: "i", Subject: "s", Email: "a@b.c", EmailVerified: true,
-				Tenant: sso.TenantClaim{Kind: sso.TenantNumber, Value: "77"}}, "TENANT_INVALID"},
+		"a claim's number makes its tenant": {onboarding.Policy{Mode: onboarding.PolicyOpen}, numbered("77"), ""},
+		"a number may not when existing": {onboarding.Policy{Mode: onboarding.PolicyOpen, ExistingOnly: true},
+			numbered("77"), "ONBOARDING_CLOSED"},
+		"a number may not when closed": {onboarding.Policy{Mode: onboarding.PolicyClosed}, numbered("77"),
+			"ONBOARDING_CLOSED"},
+		"a number that no tenant can have": {onboarding.Policy{Mode: onboarding.PolicyOpen}, numbered("99999999999"),
+			"TENANT_INVALID"},
 		"a reserved name makes no tenant": {onboarding.Policy{Mode: onboarding.PolicyOpen}, claim(alice, "postgres"),
 			"invalid"},
 	} {
@@ -361,6 +365,35 @@ func TestPolicy(t *testing.T) {
 			require.Zero(t, r.count(t, `SELECT count(*) FROM identities`), "a refused sign-in writes no row")
 		})
 	}
+}
+
+// numbered is a person whose claim names a tenant by number.
+func numbered(id string) sso.Identity {
+	who := person("s", "a@b.example")
+	who.Tenant = sso.TenantClaim{Kind: sso.TenantNumber, Value: id}
+	return who
+}
+
+// A claim with a number that no tenant has makes the tenant with this number. Two people of it meet there, and the
+// tenants that get the next free number do not.
+func TestAClaimsNumberIsTheTenantsNumber(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, onboarding.Policy{Mode: onboarding.PolicyOpen})
+	for _, id := range []string{"1", "2", "77"} {
+		st, err := r.FirstLogin(t.Context(), numbered(id), tester)
+		require.NoError(t, err)
+		require.Equal(t, id, st.Tenant.String())
+		colleague := numbered(id)
+		colleague.Subject, colleague.Email = "colleague", "c@b.example"
+		st, err = r.FirstLogin(t.Context(), colleague, tester)
+		require.NoError(t, err)
+		require.Equal(t, id, st.Tenant.String())
+	}
+	st, err := r.FirstLogin(t.Context(), person("other", "other@c.example"), tester)
+	require.NoError(t, err)
+	require.Equal(t, "3", st.Tenant.String(), "numbers 1 and 2 are skipped")
+	require.Equal(t, 4, r.count(t, `SELECT count(*) FROM tenants`))
+	require.Equal(t, 4, r.count(t, `SELECT count(*) FROM audit_log WHERE action = 'tenant.create'`))
 }
 
 func TestAnInvitedMemberKeepsTheRoles(t *testing.T) {

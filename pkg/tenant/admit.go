@@ -20,8 +20,8 @@ const (
 	Required Membership = "required" // the identity must be a user of the tenant; the claim only selects one
 )
 
-// ErrNoTenant is wrapped by TENANT_REQUIRED and MEMBERSHIP_REQUIRED faults: the identity is not a user of the tenant
-// yet, so onboarding can begin.
+// ErrNoTenant is wrapped by TENANT_REQUIRED, MEMBERSHIP_REQUIRED and some TENANT_INVALID faults: the tenant does not
+// exist yet, or the identity is not a user of it yet, so onboarding can begin.
 var ErrNoTenant = errors.New("no claim and no membership")
 
 func membershipFault(id ID) error {

@@ -100,11 +100,20 @@ func unresolvedFault(ctx context.Context, tx postgres.SystemTx, identity sso.Ide
 			"TENANT_REQUIRED").
 			WithHint("add a tenant_id claim for this user at the identity provider")
 	case identity.Tenant.Kind == sso.TenantNumber:
-		return fault.New(fault.Denied, "tenant claim names no tenant").WithCode("TENANT_INVALID").
-			WithHint("correct the user's tenant_id at the identity provider; `leadctl tenant list` shows the numbers")
+		return unknownNumberFault(identity.Tenant)
 	}
 	return fault.New(fault.Denied, "no tenant yet for this user: %w", ErrNoTenant).WithCode("TENANT_REQUIRED").
 		WithHint("sign in once through POST /onboarding/first_login, or add a tenant_id claim at the identity provider")
+}
+
+// unknownNumberFault wraps ErrNoTenant if the number could be a tenant's.
+func unknownNumberFault(claim sso.TenantClaim) error {
+	refused := fault.New(fault.Denied, "tenant claim names no tenant").WithCode("TENANT_INVALID")
+	if _, ok := claim.ID(); ok {
+		refused = refused.Because(ErrNoTenant)
+	}
+	return refused.WithHint("sign in once through POST /onboarding/first_login, which can make the tenant, or correct " +
+		"the user's tenant_id at the identity provider; `leadctl tenant list` shows the numbers")
 }
 
 func parseRoles(names []string) (roles []sso.Role) {

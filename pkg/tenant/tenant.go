@@ -6,6 +6,7 @@
 package tenant
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"regexp"
@@ -68,34 +69,73 @@ func isReserved(name string) bool {
 // normalizeName returns the stored form of a name: trimmed, with one encoding of letters such as é.
 func normalizeName(name string) string { return norm.NFC.String(strings.TrimSpace(name)) }
 
-// Create makes an active tenant. With external "", a claim can name it by number only. Faults: Invalid for a malformed
-// name or external id, Conflict when the external id is taken.
-func Create(ctx context.Context, tx postgres.SystemTx, name, external string, by By) (Tenant, error) {
+// Create makes an active tenant with the next free number. With external "", a claim can name it by number only. Faults:
+// Invalid for a malformed name or external id, Conflict when the external id is taken.
+func Create(ctx context.Context, tx postgres.SystemTx, name, external string, by By) (t Tenant, err error) {
 	name = normalizeName(name)
+	if err := checkNames(name, external); err != nil {
+		return Tenant{}, err
+	}
+	const insert = `INSERT INTO tenants (name, external_id) VALUES ($1, NULLIF($2, ''))`
+	for { // until a number that CreateNumbered has not used
+		t, err = insertTenant(ctx, tx, insert, name, external)
+		if errors.Is(err, pgx.ErrNoRows) && external != "" {
+			if _, err := Find(ctx, tx, external); !fault.Is(err, fault.NotFound) {
+				return Tenant{}, cmp.Or(err, error(fault.New(fault.Conflict, "external id %s: used by another tenant",
+					external)))
+			}
+		}
+		if err == nil {
+			return t, recordCreate(ctx, tx, t, by)
+		}
+		if !errors.Is(err, pgx.ErrNoRows) {
+			return Tenant{}, err
+		}
+	}
+}
+
+// CreateNumbered makes an active tenant with the number id. Faults: Invalid for a malformed name, Conflict when a tenant
+// has the number.
+func CreateNumbered(ctx context.Context, tx postgres.SystemTx, id ID, name string, by By) (Tenant, error) {
+	name = normalizeName(name)
+	if err := checkNames(name, ""); err != nil {
+		return Tenant{}, err
+	}
+	t, err := insertTenant(ctx, tx, `INSERT INTO tenants (name, tenant_id) VALUES ($1, $2)`, name, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Tenant{}, fault.New(fault.Conflict, "tenant %s: exists", id)
+	}
+	if err != nil {
+		return Tenant{}, err
+	}
+	return t, recordCreate(ctx, tx, t, by)
+}
+
+func checkNames(name, external string) error {
 	switch {
 	case name == "" || len(name) > 200 || !utf8.ValidString(name) ||
 		strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) }):
-		return Tenant{}, fault.New(fault.Invalid,
-			"tenant name %q: must be 1 to 200 bytes of printable characters", name)
+		return fault.New(fault.Invalid, "tenant name %q: must be 1 to 200 bytes of printable characters", name)
 	case isReserved(name) || isReserved(external):
-		return Tenant{}, fault.New(fault.Invalid, "tenant name %q: reserved", name)
+		return fault.New(fault.Invalid, "tenant name %q: reserved", name)
 	case external != "" && !externalID.MatchString(external):
-		return Tenant{}, fault.New(fault.Invalid,
+		return fault.New(fault.Invalid,
 			"external id %q: must be a letter, then up to 62 letters, digits, _ or -", external)
 	}
-	rows, err := tx.Query(ctx, `INSERT INTO tenants (name, external_id) VALUES ($1, NULLIF($2, ''))
-		ON CONFLICT (external_id) DO NOTHING RETURNING `+columns, name, external)
+	return nil
+}
+
+// insertTenant runs an INSERT. It returns pgx.ErrNoRows if a tenant has the number or the external id.
+func insertTenant(ctx context.Context, tx postgres.SystemTx, sql string, args ...any) (Tenant, error) {
+	rows, err := tx.Query(ctx, sql+` ON CONFLICT DO NOTHING RETURNING `+columns, args...)
 	if err != nil {
 		return Tenant{}, err
 	}
-	t, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Tenant])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Tenant{}, fault.New(fault.Conflict, "external id %s: used by another tenant", external)
-	}
-	if err != nil {
-		return Tenant{}, err
-	}
-	return t, Record(ctx, tx, by, Act{Tenant: t.ID, Action: "tenant.create", Object: t.ID.String()})
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Tenant])
+}
+
+func recordCreate(ctx context.Context, tx postgres.SystemTx, t Tenant, by By) error {
+	return Record(ctx, tx, by, Act{Tenant: t.ID, Action: "tenant.create", Object: t.ID.String()})
 }
 
 // Find returns a tenant by its number or external id. Fault: NotFound.
