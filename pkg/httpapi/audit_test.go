@@ -81,11 +81,11 @@ func TestARefusedClaimIsRecorded(t *testing.T) {
 		requireProblem(t, r.do(t, identified("invalid", "", "/whoami", r.token("tenant_id", 4711), "")),
 			http.StatusForbidden, "TENANT_INVALID")
 		requireProblem(t, r.do(t, identified("first", http.MethodPost, "/onboarding/first_login",
-			r.token("tenant_id", 4711, "sub", "newcomer"), "")),
+			r.token("tenant_id", 99999999999, "sub", "newcomer"), "")),
 			http.StatusForbidden, "TENANT_INVALID")
 	}
 	require.Equal(t, 1, r.lines(t, id, "suspended"))
 	require.Equal(t, 1, r.lines(t, 0, "invalid"))
 	require.Equal(t, 1, r.count(t, `SELECT count(*) FROM audit_log WHERE request_id = 'first' AND actor = 'newcomer'
-		AND action = 'claim.refuse' AND object = '4711'`))
+		AND action = 'claim.refuse' AND object = '99999999999'`))
 }
