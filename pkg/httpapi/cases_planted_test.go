@@ -127,8 +127,8 @@ func (discard) WriteHeader(int)             {}
 
 // onlyStrictJSON: what two parsers could read in two ways is refused as a whole.
 func onlyStrictJSON(t *testing.T, r *rig) {
-	_, token := r.editor(t, "C-067")
-	before := r.count(t, `SELECT count(*) FROM icp_rules`)
+	id, token := r.editor(t, "C-067")
+	before := r.count(t, `SELECT count(*) FROM icp_rules WHERE tenant_id = $1`, id)
 	for _, body := range []string{
 		`{"name":"a","name":"b","payload":{}}`, `{"payload":{},"payload":{"keywords":["x"]}}`,
 		`{"payload":{"keywords":["x"],"keywords":["y"]}}`, `{"payload":{"employee_range":{"min":1,"min":2}}}`,
@@ -144,7 +144,7 @@ func onlyStrictJSON(t *testing.T, r *rig) {
 		require.Equal(t, http.StatusBadRequest, r.post(t, "/icp/rules", token, body).status, body)
 		requireProblem(t, r.post(t, "/icp/rules", token, body), http.StatusBadRequest, "invalid")
 	}
-	require.Equal(t, before, r.count(t, `SELECT count(*) FROM icp_rules`))
+	require.Equal(t, before, r.count(t, `SELECT count(*) FROM icp_rules WHERE tenant_id = $1`, id))
 	require.Equal(t, http.StatusOK, r.post(t, "/icp/rules", token, " {\"payload\":{\"own\":1}}\n").status)
 
 	signing, _, _ := signInRig(t)

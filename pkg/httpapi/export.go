@@ -29,6 +29,8 @@ type exportIn struct {
 	strictQuery
 	LeadFilter
 	Limit         string `query:"limit" doc:"1 to 10000, or all; 200 when absent"`
+	Columns       string `query:"columns" doc:"Names of columns, separated by commas; docs/scoring.md lists them"`
+	BOM           bool   `query:"bom" doc:"Begin a CSV with a byte order mark, so that Excel reads it as UTF-8"`
 	AcceptCoding  string `header:"Accept-Encoding" doc:"br is the only supported compression"`
 	IfNoneMatch   string `header:"If-None-Match" doc:"ETags of the caller's copies"`
 	ModifiedSince string `header:"If-Modified-Since" doc:"Last-Modified of the caller's copy"`
@@ -48,29 +50,31 @@ func (s *Server) exportNDJSON(ctx context.Context, in *exportIn) (*huma.StreamRe
 
 // exportRequest is one running export.
 type exportRequest struct {
-	in     *exportIn
-	owner  tenantid.ID
-	format leads.Format
-	limit  int
-	filter leads.Filter
-	slot   *exportSlot
-	by     tenant.By
+	in    *exportIn
+	owner tenantid.ID
+	leads.ExportOptions
+	slot *exportSlot
+	by   tenant.By
 }
 
 func (s *Server) startExport(ctx context.Context, in *exportIn, format leads.Format) (*huma.StreamResponse, error) {
-	e := exportRequest{in: in, owner: web.PrincipalOf(ctx).Tenant.ID, format: format, by: web.ByOf(ctx)}
+	e := exportRequest{in: in, owner: web.PrincipalOf(ctx).Tenant.ID, by: web.ByOf(ctx)}
+	e.Format, e.BOM = format, in.BOM
 	var err error
-	if e.limit, err = leads.ParseLimit(in.Limit, true); err != nil {
+	if e.Limit, err = leads.ParseLimit(in.Limit, true); err != nil {
 		return nil, err
 	}
-	if e.filter, err = in.parseFilter(); err != nil {
+	if e.Filter, err = in.parseFilter(); err != nil {
+		return nil, err
+	}
+	if e.Columns, err = leads.ParseColumns(in.Columns); err != nil {
 		return nil, err
 	}
 	if e.slot, err = s.exports.acquireSlot(ctx, e.owner); err != nil {
 		return nil, err
 	}
 	send := s.sendStreamed
-	if e.limit != leads.All && e.limit <= maxBufferedRows {
+	if e.Limit != leads.All && e.Limit <= maxBufferedRows {
 		send = s.sendBuffered
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
@@ -98,7 +102,7 @@ func (s *Server) sendBuffered(ctx context.Context, e exportRequest, d *download)
 	defer s.recycleBuffer(body)
 	var done leads.Exported
 	err := s.db.ReadTenant(ctx, e.owner, func(ctx context.Context, tx postgres.TenantTx) (err error) {
-		done, err = leads.Export(ctx, tx, body, e.format, e.limit, e.filter)
+		done, err = leads.Export(ctx, tx, body, e.ExportOptions)
 		return err
 	})
 	if err == nil && !d.checkUnchanged(tagOf(body.Bytes()), done.Modified, s.now()) {
@@ -113,7 +117,7 @@ func (s *Server) sendBuffered(ctx context.Context, e exportRequest, d *download)
 // recordExport commits the download's line in the audit log. Call it before the first byte is sent.
 func (s *Server) recordExport(ctx context.Context, e exportRequest) error {
 	return s.db.InTenant(ctx, e.owner, func(ctx context.Context, tx postgres.TenantTx) error {
-		return leads.RecordExport(ctx, tx, e.format, e.limit, e.filter, e.by)
+		return leads.RecordExport(ctx, tx, e.ExportOptions, e.by)
 	})
 }
 
@@ -174,11 +178,11 @@ func (s *Server) sendRows(ctx context.Context, e exportRequest, d *download) (ro
 func (s *Server) readRows(ctx context.Context, e exportRequest, d *download, body io.Writer) (int64, error) {
 	var done leads.Exported
 	err := s.db.ReadTenant(ctx, e.owner, func(ctx context.Context, tx postgres.TenantTx) error {
-		digest, modified, err := leads.Digest(ctx, tx, e.filter)
+		digest, modified, err := leads.Digest(ctx, tx, e.ExportOptions)
 		if err != nil || d.checkUnchanged(s.digestTag(e, digest), modified, s.now()) {
 			return err
 		}
-		done, err = leads.Export(ctx, tx, body, e.format, e.limit, e.filter)
+		done, err = leads.Export(ctx, tx, body, e.ExportOptions)
 		return err
 	})
 	return done.Rows, err
@@ -190,7 +194,7 @@ func (s *Server) compareCopy(ctx context.Context, e exportRequest, d *download) 
 		return nil
 	}
 	return s.db.ReadTenant(ctx, e.owner, func(ctx context.Context, tx postgres.TenantTx) error {
-		digest, modified, err := leads.Digest(ctx, tx, e.filter)
+		digest, modified, err := leads.Digest(ctx, tx, e.ExportOptions)
 		if err == nil {
 			d.checkUnchanged(s.digestTag(e, digest), modified, s.now())
 		}
@@ -199,7 +203,8 @@ func (s *Server) compareCopy(ctx context.Context, e exportRequest, d *download) 
 }
 
 func (s *Server) digestTag(e exportRequest, digest string) string {
-	return tagOf([]byte(digest), []byte(strconv.Itoa(e.limit)), []byte(s.cfg.Version))
+	return tagOf([]byte(digest), []byte(strconv.Itoa(e.Limit)), []byte(e.in.Columns),
+		[]byte(strconv.FormatBool(e.BOM)), []byte(s.cfg.Version))
 }
 
 // writeDeadline is how long a reader may take for maxWrite bytes before it is disconnected.
@@ -236,7 +241,7 @@ func (d *download) checkUnchanged(tag string, modified, now time.Time) bool {
 
 // variantTag returns the tag for this format and compression, which each have a different body.
 func (d *download) variantTag(tag string) string {
-	tag += "-" + string(d.request.format)
+	tag += "-" + string(d.request.Format)
 	if takesBrotli(d.request.in.AcceptCoding) {
 		tag += "-br"
 	}
@@ -264,8 +269,8 @@ func (d *download) Write(b []byte) (int, error) {
 func (d *download) sendHeaders() {
 	d.begun.Store(true)
 	h := d.w.Header()
-	h.Set("Content-Type", d.request.format.ContentType())
-	h.Set("Content-Disposition", `attachment; filename="latest_scores.`+string(d.request.format)+`"`)
+	h.Set("Content-Type", d.request.Format.ContentType())
+	h.Set("Content-Disposition", `attachment; filename="latest_scores.`+string(d.request.Format)+`"`)
 	h.Set("Trailer", rowsTrailer)
 	h.Add("Vary", "Accept-Encoding")
 	d.out = d.w

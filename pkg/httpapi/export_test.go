@@ -86,6 +86,35 @@ func TestExportsTellWhetherTheyChanged(t *testing.T) {
 	}
 }
 
+// Exports with other columns are other documents: each has its own tag.
+func TestExportsWithChosenColumns(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	id := r.tenant(t, "Columns")
+	token := r.token("tenant_id", id)
+	r.lead(t, id, "LEAD", 0.5)
+	tags := map[string]bool{}
+	for _, size := range []string{"limit=5", "limit=all"} {
+		for query, want := range map[string]string{"&columns=name,score": "name,score\r\nLEAD,0.5\r\n",
+			"&columns=score,name&bom=true": "\ufeffscore,name\r\n0.5,LEAD\r\n",
+			"&columns=score,name":          "score,name\r\n0.5,LEAD\r\n",
+		} {
+			a := r.get(t, "/export/latest_scores.csv?"+size+query, token)
+			require.Equal(t, http.StatusOK, a.status, a.body)
+			require.Equal(t, want, a.body)
+			require.False(t, tags[a.header.Get("ETag")], "%s%s", size, query)
+			tags[a.header.Get("ETag")] = true
+		}
+	}
+	for _, wrong := range []string{"columns=tenant_id", "columns=name,name", "bom=maybe"} {
+		a := r.get(t, "/export/latest_scores.csv?"+wrong, token)
+		require.GreaterOrEqual(t, a.status, 400, wrong)
+		require.Less(t, a.status, 500, wrong)
+	}
+	require.Equal(t, 2, r.count(t, `SELECT count(*) FROM audit_log WHERE action = 'export.scores'
+		AND detail->'columns' = '["name", "score"]'`))
+}
+
 func TestExportsTellSinceWhen(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -94,7 +94,8 @@ func TestADownloadsLineSaysWhatWasChosen(t *testing.T) {
 	require.NoError(t, err)
 	for _, limit := range []int{200, leads.All} {
 		w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
-			require.NoError(t, leads.RecordExport(ctx, tx, leads.CSV, limit, filter, tester))
+			require.NoError(t, leads.RecordExport(ctx, tx,
+				leads.ExportOptions{Format: leads.CSV, Limit: limit, Filter: filter}, tester))
 		})
 	}
 	const chosen = `"format": "csv", "filter": {"bucket": "high", "industry": "software", "year_min": 2010, ` +

@@ -7,9 +7,15 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-func csvHead() string {
+// rowEncoder appends rows of these columns.
+type rowEncoder []column
+
+func csvHead(columns []column, bom bool) string {
 	var head []byte
-	for i, c := range exportColumns {
+	if bom {
+		head = append(head, "\ufeff"...)
+	}
+	for i, c := range columns {
 		if i > 0 {
 			head = append(head, ',')
 		}
@@ -19,14 +25,14 @@ func csvHead() string {
 }
 
 // appendCSVRow appends a row of RFC 4180: CRLF, and quotes where needed. NULL is an empty field, an empty text is "".
-func appendCSVRow(dst []byte, values [][]byte, _ bool) []byte {
+func (e rowEncoder) appendCSVRow(dst []byte, values [][]byte, _ bool) []byte {
 	for i, v := range values {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
 		switch {
 		case v == nil:
-		case exportColumns[i].number:
+		case e[i].number:
 			dst = append(dst, v...)
 		default:
 			dst = appendCSVText(dst, v)
@@ -98,30 +104,30 @@ func LooksLikeFormula(v []byte) bool {
 	return false
 }
 
-func appendJSONRow(dst []byte, values [][]byte, first bool) []byte {
+func (e rowEncoder) appendJSONRow(dst []byte, values [][]byte, first bool) []byte {
 	if first {
 		dst = append(dst, '\n')
 	} else {
 		dst = append(dst, ",\n"...)
 	}
-	return appendObject(dst, values)
+	return e.appendObject(dst, values)
 }
 
-func appendNDJSONRow(dst []byte, values [][]byte, _ bool) []byte {
-	return append(appendObject(dst, values), '\n')
+func (e rowEncoder) appendNDJSONRow(dst []byte, values [][]byte, _ bool) []byte {
+	return append(e.appendObject(dst, values), '\n')
 }
 
-func appendObject(dst []byte, values [][]byte) []byte {
+func (e rowEncoder) appendObject(dst []byte, values [][]byte) []byte {
 	for i, v := range values {
 		dst = append(dst, `,"`...)
 		if i == 0 {
 			dst[len(dst)-2] = '{'
 		}
-		dst = append(append(dst, exportColumns[i].name...), `":`...)
+		dst = append(append(dst, e[i].name...), `":`...)
 		switch {
 		case v == nil:
 			dst = append(dst, "null"...)
-		case exportColumns[i].number:
+		case e[i].number:
 			dst = append(dst, v...)
 		default:
 			dst, _ = jsontext.AppendQuote(dst, v) // the error reports invalid UTF-8, which it has replaced

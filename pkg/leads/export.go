@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -33,17 +34,26 @@ func (f Format) ContentType() string {
 	return "application/json"
 }
 
-// column of an export. Numbers are written as PostgreSQL prints them, which is a valid JSON number.
-type column struct {
-	name   string
-	number bool
+// ExportOptions say which leads an export has, and how they are written.
+type ExportOptions struct {
+	Format  Format
+	Limit   int // All means every lead
+	Filter  Filter
+	Columns []string // in this order; none means the standard ones
+	BOM     bool     // a CSV begins with a byte order mark, so that Excel reads it as UTF-8
 }
 
-var exportColumns = [...]column{
-	{"company_id", true}, {"name", false}, {"website_domain", false}, {"industry_norm", false}, {"employees_est", true},
-	{"score", true}, {"bucket", false}, {"rationale", false}, {"primary_email", false}, {"contact_name", false},
-	{"contact_title", false}, {"contact_linkedin", false}, {"contact_phone", false},
-	{"crm_outcome", false}, {"crm_lost_reason", false},
+// ParseColumns reads the names of columns, separated by commas. Fault: Invalid.
+func ParseColumns(names string) ([]string, error) {
+	if names == "" {
+		return nil, nil
+	}
+	list := strings.Split(names, ",")
+	for i := range list {
+		list[i] = strings.TrimSpace(list[i])
+	}
+	_, err := chooseColumns(list)
+	return list, err
 }
 
 const chunk = 32 << 10 // bytes per write
@@ -55,33 +65,37 @@ type Exported struct {
 	Modified time.Time
 }
 
-// Export writes at most limit of the tenant's leads that match filter to w, best first; limit All means every lead.
-// Every format has the same rows in the same order. Memory does not grow with the number of rows. If the query fails,
-// nothing is written; a later error leaves an unfinished document. The statement may take half an hour, for slow
-// readers. Faults: Unsupported for another format, Invalid for a negative limit.
-func Export(ctx context.Context, tx postgres.TenantTx, w io.Writer, format Format, limit int, filter Filter) (Exported,
-	error) {
-	enc, ok := encoderOf(format)
+// Export writes the tenant's leads to w, best first. Every format has the same rows in the same order. Memory does not
+// grow with the number of rows. If the query fails, nothing is written; a later error leaves an unfinished document. The
+// statement may take half an hour, for slow readers. Faults: Unsupported for another format, Invalid for a negative
+// limit, a wrong filter or column.
+func Export(ctx context.Context, tx postgres.TenantTx, w io.Writer, o ExportOptions) (Exported, error) {
+	columns, err := chooseColumns(o.Columns)
+	if err != nil {
+		return Exported{}, err
+	}
+	enc, ok := encoderOf(o, columns)
 	switch {
 	case !ok:
-		return Exported{}, fault.New(fault.Unsupported, "export format %q: must be csv, json or ndjson", string(format))
-	case limit < 0:
-		return Exported{}, fault.New(fault.Invalid, "limit %d: must be 0 or more", limit)
+		return Exported{}, fault.New(fault.Unsupported, "export format %q: must be csv, json or ndjson",
+			string(o.Format))
+	case o.Limit < 0:
+		return Exported{}, fault.New(fault.Invalid, "limit %d: must be 0 or more", o.Limit)
 	}
-	if !isPage(limit) {
+	if !isPage(o.Limit) {
 		if err := allowLongWork(ctx, tx); err != nil {
 			return Exported{}, err
 		}
 	}
 	var args arguments
-	more, err := filter.filterSQL(&args)
+	more, err := o.Filter.filterSQL(&args)
 	if err != nil {
 		return Exported{}, err
 	}
 	out := &exporter{w: w, encoder: enc, buf: append(make([]byte, 0, chunk+4<<10), enc.head...)}
-	q := selection{limit: limit, more: more, text: true, dated: isPage(limit)}
+	q := selection{limit: o.Limit, more: more, columns: columns, dated: isPage(o.Limit)}
 	for _, p := range scoreParts() {
-		if limit != All && out.rows >= int64(limit) {
+		if o.Limit != All && out.rows >= int64(o.Limit) {
 			break
 		}
 		if err := out.writeQuery(ctx, tx, p.selectSQL(q), args, q); err != nil {
@@ -97,20 +111,20 @@ func Export(ctx context.Context, tx postgres.TenantTx, w io.Writer, format Forma
 //
 // Cheaper methods fail: other services write these tables without a time of change, transactions do not commit in the
 // order of their times, and xmin (the number of the transaction that wrote a row) reveals how much other tenants write.
-func Digest(ctx context.Context, tx postgres.TenantTx, filter Filter) (digest string, newest time.Time, err error) {
+func Digest(ctx context.Context, tx postgres.TenantTx, o ExportOptions) (digest string, newest time.Time, err error) {
 	if err := allowLongWork(ctx, tx); err != nil {
 		return "", time.Time{}, err
 	}
-	var args arguments
-	more, err := filter.filterSQL(&args)
+	columns, err := chooseColumns(o.Columns)
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	// The score is hashed by its bytes, because 0 and -0 are equal but are exported as different texts.
-	sql := `SELECT count(*) || '-' || coalesce(sum(hash_record_extended(ROW(s.company_id, c.name, c.website_domain,
-		c.industry_norm, c.employees_est,
-		float8send(s.score), s.bucket, s.rationale, coalesce(e.email, k.email), k.name, k.title, k.linkedin, k.phone,
-		o.outcome, o.lost_reason), 0)), 0),
+	var args arguments
+	more, err := o.Filter.filterSQL(&args)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	sql := `SELECT count(*) || '-' || coalesce(sum(hash_record_extended(` + digestSQL(columns) + `, 0)), 0),
 		coalesce(max(` + modified + `)::text, '') FROM ` + selection{more: more}.wholeTables("true")
 	var at string
 	err = tx.QueryRow(ctx, sql, args.plannedValues()...).Scan(&digest, &at)
@@ -153,10 +167,10 @@ func (e *exporter) appendRows(rows pgx.Rows, q selection) error {
 	for (q.limit == All || e.rows < int64(q.limit)) && rows.Next() {
 		values := rows.RawValues()
 		if q.dated {
-			if at := values[len(exportColumns)]; bytes.Compare(at, e.modified) > 0 {
+			if at := values[len(q.columns)]; bytes.Compare(at, e.modified) > 0 {
 				e.modified = append(e.modified[:0], at...)
 			}
-			values = values[:len(exportColumns)]
+			values = values[:len(q.columns)]
 		}
 		e.buf = e.row(e.buf, values, e.rows == 0)
 		e.rows++
@@ -182,14 +196,15 @@ type encoder struct {
 	row        func(dst []byte, values [][]byte, first bool) []byte
 }
 
-func encoderOf(f Format) (encoder, bool) {
-	switch f {
+func encoderOf(o ExportOptions, columns []column) (encoder, bool) {
+	encode := rowEncoder(columns)
+	switch o.Format {
 	case CSV:
-		return encoder{head: csvHead(), row: appendCSVRow}, true
+		return encoder{head: csvHead(columns, o.BOM), row: encode.appendCSVRow}, true
 	case JSON:
-		return encoder{head: "[", tail: "]\n", row: appendJSONRow}, true
+		return encoder{head: "[", tail: "]\n", row: encode.appendJSONRow}, true
 	case NDJSON:
-		return encoder{row: appendNDJSONRow}, true
+		return encoder{row: encode.appendNDJSONRow}, true
 	}
 	return encoder{}, false
 }

@@ -7,14 +7,16 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// RecordExport records a download of the tenant's leads: the format, the limit and the conditions of filter. The caller
+// RecordExport records a download of the tenant's leads: the format, the limit, the columns and the conditions of the filter. The caller
 // commits it in a transaction of its own before the first byte is sent, because an interrupted download must leave a
 // line too.
-func RecordExport(ctx context.Context, tx postgres.TenantTx, format Format, limit int, filter Filter,
-	by tenant.By) error {
-	detail := map[string]any{"format": string(format), "filter": filter.auditDetail()}
-	if limit != All {
-		detail["limit"] = limit
+func RecordExport(ctx context.Context, tx postgres.TenantTx, o ExportOptions, by tenant.By) error {
+	detail := map[string]any{"format": string(o.Format), "filter": o.Filter.auditDetail()}
+	if o.Limit != All {
+		detail["limit"] = o.Limit
+	}
+	if len(o.Columns) > 0 {
+		detail["columns"] = o.Columns
 	}
 	return tenant.Record(ctx, tx, by, tenant.Act{Tenant: tx.Tenant(), Action: "export.scores",
 		Object: tx.Tenant().String(), Detail: detail})

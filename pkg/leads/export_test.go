@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -21,9 +22,14 @@ import (
 
 func (w world) export(tenant leads.TenantID, format leads.Format, limit int) string {
 	w.t.Helper()
+	return w.exportAs(tenant, leads.ExportOptions{Format: format, Limit: limit})
+}
+
+func (w world) exportAs(tenant leads.TenantID, o leads.ExportOptions) string {
+	w.t.Helper()
 	var out bytes.Buffer
 	require.NoError(w.t, w.App.ReadTenant(w.t.Context(), tenant, func(ctx context.Context, tx postgres.TenantTx) error {
-		_, err := leads.Export(ctx, tx, &out, format, limit, leads.Filter{})
+		_, err := leads.Export(ctx, tx, &out, o)
 		return err
 	}))
 	return out.String()
@@ -66,6 +72,49 @@ func TestExportShape(t *testing.T) {
 		`"primary_email":null,"contact_name":null,"contact_title":null,"contact_linkedin":null,`+
 		`"contact_phone":null,"crm_outcome":null,"crm_lost_reason":null}]`+"\n", w.export(1, leads.JSON, leads.All))
 	require.Equal(t, 2, strings.Count(w.export(1, leads.NDJSON, leads.All), "}\n"))
+}
+
+// TestChosenColumns: an export has the chosen columns in the chosen order, and the digest changes with each of them.
+func TestChosenColumns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.exec(`INSERT INTO companies (company_id, name, uen, industry_code, incorporation_year, entity_type, entity_status)
+		VALUES (1, 'ÉCLAIR – 1', '00123400W', '01234', 1999, 'Local Company', 'Live Company')`)
+	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score) VALUES (1, 1, 0.5), (1, 2, 'NaN')`)
+	columns, err := leads.ParseColumns("uen, score,name,ssic_code,incorporation_year,entity_type,entity_status")
+	require.NoError(t, err)
+	require.Equal(t, "\ufeffuen,score,name,ssic_code,incorporation_year,entity_type,entity_status\r\n"+
+		"00123400W,0.5,ÉCLAIR – 1,01234,1999,Local Company,Live Company\r\n,,,,,,\r\n",
+		w.exportAs(1, leads.ExportOptions{Format: leads.CSV, Columns: columns, BOM: true}))
+	require.Equal(t, `{"uen":"00123400W","score":0.5}`+"\n", w.exportAs(1,
+		leads.ExportOptions{Format: leads.NDJSON, Limit: 1, Columns: columns[:2]}))
+	require.Equal(t, w.export(1, leads.JSON, leads.All), w.exportAs(1, leads.ExportOptions{Format: leads.JSON,
+		Columns: leads.ColumnNames()[:15]}), "the columns of an export that names none come first")
+	for _, wrong := range []string{"tenant_id", "uen,uen", "uen,", "s.score", "UEN"} {
+		_, err := leads.ParseColumns(wrong)
+		require.Equal(t, fault.Invalid, fault.KindOf(err), wrong)
+	}
+
+	docs, err := os.ReadFile("../../docs/scoring.md")
+	require.NoError(t, err)
+	for _, name := range leads.ColumnNames() {
+		require.Contains(t, string(docs), "`"+name+"`")
+	}
+
+	digest := func() (text string) {
+		w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
+			var err error
+			text, _, err = leads.Digest(ctx, tx, leads.ExportOptions{Columns: leads.ColumnNames()})
+			require.NoError(t, err)
+		})
+		return text
+	}
+	for _, change := range []string{"uen = 'x'", "industry_code = 'x'", "incorporation_year = 1", "entity_type = 'x'",
+		"entity_status = 'x'"} {
+		before := digest()
+		w.exec(`UPDATE companies SET ` + change + ` WHERE company_id = 1`)
+		require.NotEqual(t, before, digest(), change)
+	}
 }
 
 // sameRows: CSV, JSON and NDJSON hold the same rows in the same order, and odd numbers are no numbers.
@@ -145,16 +194,18 @@ func TestExportRefuses(t *testing.T) {
 	w := newWorld(t)
 	w.oddScores()
 	w.as(1, func(ctx context.Context, tx postgres.TenantTx) {
-		_, err := leads.Export(ctx, tx, io.Discard, "xlsx", 5, leads.Filter{})
+		_, err := leads.Export(ctx, tx, io.Discard, leads.ExportOptions{Format: "xlsx", Limit: 5})
 		require.Equal(t, fault.Unsupported, fault.KindOf(err))
-		_, err = leads.Export(ctx, tx, io.Discard, leads.CSV, -1, leads.Filter{})
+		_, err = leads.Export(ctx, tx, io.Discard, leads.ExportOptions{Format: leads.CSV, Limit: -1})
+		require.Equal(t, fault.Invalid, fault.KindOf(err))
+		_, err = leads.Export(ctx, tx, io.Discard, leads.ExportOptions{Format: leads.CSV, Columns: []string{"tenant_id"}})
 		require.Equal(t, fault.Invalid, fault.KindOf(err))
 	})
 	var out bytes.Buffer
 	ctx, cancel := context.WithCancel(t.Context())
 	err := w.App.ReadTenant(ctx, 1, func(ctx context.Context, tx postgres.TenantTx) error {
 		cancel()
-		_, err := leads.Export(ctx, tx, &out, leads.CSV, leads.All, leads.Filter{})
+		_, err := leads.Export(ctx, tx, &out, leads.ExportOptions{Format: leads.CSV, Limit: leads.All})
 		return err
 	})
 	require.Equal(t, fault.Interrupted, fault.KindOf(err))
@@ -179,7 +230,7 @@ func TestExportStopsWhenItsReaderDoes(t *testing.T) {
 		FROM generate_series(1, 5000) i`)
 	for _, room := range []int{0, 100_000} {
 		err := w.App.ReadTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
-			_, err := leads.Export(ctx, tx, &fullDisk{room}, leads.JSON, leads.All, leads.Filter{})
+			_, err := leads.Export(ctx, tx, &fullDisk{room}, leads.ExportOptions{Format: leads.JSON, Limit: leads.All})
 			return err
 		})
 		require.ErrorIs(t, err, errDiskFull)
@@ -196,7 +247,7 @@ func TestExportDoesNotGrowWithItsRows(t *testing.T) {
 		var before, after runtime.MemStats
 		require.NoError(t, w.App.ReadTenant(t.Context(), 1, func(ctx context.Context, tx postgres.TenantTx) error {
 			runtime.ReadMemStats(&before)
-			_, err := leads.Export(ctx, tx, io.Discard, leads.CSV, limit, leads.Filter{})
+			_, err := leads.Export(ctx, tx, io.Discard, leads.ExportOptions{Format: leads.CSV, Limit: limit})
 			runtime.ReadMemStats(&after)
 			return err
 		}))

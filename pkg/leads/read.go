@@ -31,28 +31,27 @@ func isPage(limit int) bool { return limit > All && limit <= MaxLimit+1 }
 type selection struct {
 	limit int
 	more  string // further conditions on lead_scores s, beginning with AND
-	text  bool   // every value as text, for exports
-	dated bool   // a last column with the time of the lead's newest change
+	// columns of an export, whose values are texts; without them, those of a Lead
+	columns []column
+	dated   bool // a last column with the time of the lead's newest change
 }
 
 // modified is the time of a lead's newest change. The end of the last run counts too, because a run may delete leads.
 const modified = `greatest(s.scored_at, c.updated_at, k.updated_at, e.updated_at, o.noted_at,
     (SELECT r.ended_at FROM public.enrichment_runs r ORDER BY r.started_at DESC, r.run_id DESC LIMIT 1))`
 
-// columnsSQL returns the SELECT list of a lead: from lead_scores s, companies c, contacts k, lead_emails e and, for
-// exports, lead_outcomes o.
+// columnsSQL returns the SELECT list of a lead.
 func (q selection) columnsSQL(score string) string {
-	numbers, outcome, dated := "", "", ""
-	if q.text {
-		numbers, outcome = "::text", `, o.outcome AS crm_outcome, o.lost_reason AS crm_lost_reason`
-	}
+	dated := ""
 	if q.dated {
 		dated = `, ` + modified + `::text AS modified`
 	}
-	return `SELECT s.company_id` + numbers + `, c.name, c.website_domain, c.industry_norm,
-		c.employees_est` + numbers + `, ` + score + numbers + ` AS score, s.bucket, s.rationale,
-  coalesce(e.email, k.email) AS primary_email, k.name AS contact_name, k.title AS contact_title,
-k.linkedin AS contact_linkedin, k.phone AS contact_phone` + outcome + dated
+	if q.columns != nil {
+		return `SELECT ` + listSQL(q.columns, score) + dated
+	}
+	return `SELECT s.company_id, c.name, c.website_domain, c.industry_norm, c.employees_est, ` + score + ` AS score,
+  s.bucket, s.rationale, coalesce(e.email, k.email) AS primary_email, k.name AS contact_name, k.title AS contact_title,
+  k.linkedin AS contact_linkedin, k.phone AS contact_phone` + dated
 }
 
 // selectSQL returns the statement that reads the leads of p. A page is limited before the joins. The limit is in the

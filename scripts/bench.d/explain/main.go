@@ -165,7 +165,7 @@ func hotWorkloads() []workload {
 				return err
 			}),
 		tenantWorkload("Export of a page of 200", func(ctx context.Context, tx postgres.TenantTx) error {
-			_, err := leads.Export(ctx, tx, io.Discard, leads.JSON, 200, leads.Filter{})
+			_, err := leads.Export(ctx, tx, io.Discard, leads.ExportOptions{Format: leads.JSON, Limit: 200})
 			return err
 		}),
 		tenantWorkload("Scores, a later page", page(leads.Filter{}, leads.Cursor{AfterScore: &middle, AfterID: 1})),
@@ -184,11 +184,11 @@ func hotWorkloads() []workload {
 			return err
 		}),
 		tenantWorkload("Export of everything", func(ctx context.Context, tx postgres.TenantTx) error {
-			_, err := leads.Export(ctx, tx, io.Discard, leads.CSV, leads.All, leads.Filter{})
+			_, err := leads.Export(ctx, tx, io.Discard, leads.ExportOptions{Format: leads.CSV, Limit: leads.All})
 			return err
 		}),
 		tenantWorkload("Digest of everything (its ETag)", func(ctx context.Context, tx postgres.TenantTx) error {
-			_, _, err := leads.Digest(ctx, tx, leads.Filter{})
+			_, _, err := leads.Digest(ctx, tx, leads.ExportOptions{})
 			return err
 		}),
 		{"Scoring, the whole of a tenant", func(ctx context.Context, db *postgres.DB) error {
