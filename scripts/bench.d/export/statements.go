@@ -15,19 +15,23 @@ func pageStatement() string {
   ORDER BY k.updated_at DESC, k.contact_id LIMIT 1) k ON true
  LEFT JOIN LATERAL (SELECT * FROM lead_emails e
   WHERE e.company_id = s.company_id AND e.status <> 'invalid' AND (SELECT EXISTS (SELECT FROM lead_emails))
-  ORDER BY e.is_primary DESC, e.updated_at DESC, e.email LIMIT 1) e ON true`, pageLimit) + order
+  ORDER BY e.is_primary DESC, e.updated_at DESC, e.email LIMIT 1) e ON true
+ LEFT JOIN LATERAL (SELECT * FROM lead_outcomes o
+  WHERE o.company_id = s.company_id AND (SELECT EXISTS (SELECT FROM lead_outcomes)) OFFSET 0) o ON true`, pageLimit) + order
 }
 
 const columns = `SELECT s.company_id, c.name, c.website_domain, c.industry_norm, c.employees_est,
  s.score, s.bucket, s.rationale, coalesce(e.email, k.email) AS primary_email,
- k.name AS contact_name, k.title AS contact_title, k.linkedin AS contact_linkedin, k.phone AS contact_phone
+ k.name AS contact_name, k.title AS contact_title, k.linkedin AS contact_linkedin, k.phone AS contact_phone,
+ o.outcome AS crm_outcome, o.lost_reason AS crm_lost_reason
  FROM `
 
 const joins = ` s LEFT JOIN companies c ON c.company_id = s.company_id
  LEFT JOIN (SELECT DISTINCT ON (company_id) * FROM contacts
   ORDER BY company_id, updated_at DESC, contact_id) k ON k.company_id = s.company_id
  LEFT JOIN (SELECT DISTINCT ON (company_id) * FROM lead_emails WHERE status <> 'invalid'
-  ORDER BY company_id, is_primary DESC, updated_at DESC, email) e ON e.company_id = s.company_id`
+  ORDER BY company_id, is_primary DESC, updated_at DESC, email) e ON e.company_id = s.company_id
+ LEFT JOIN lead_outcomes o ON o.company_id = s.company_id`
 
 const order = `
  ORDER BY s.score DESC NULLS LAST, s.company_id`
