@@ -132,7 +132,7 @@ func (s *Server) handlerOf(routes []Route) http.Handler {
 	mux := http.NewServeMux()
 	s.mux = mux
 	api := humago.New(mux, s.openAPI())
-	var methods []string
+	var methods, polled []string
 	for _, r := range routes {
 		op := r.openAPIOperation()
 		op.Middlewares = huma.Middlewares{s.guardRoute(api, r)}
@@ -143,6 +143,9 @@ func (s *Server) handlerOf(routes []Route) http.Handler {
 		if !slices.Contains(methods, r.Method) {
 			methods = append(methods, r.Method)
 		}
+		if r.Polled {
+			polled = append(polled, r.Method+" "+r.Path)
+		}
 	}
 	s.registerDocs(mux, api)
 	for pattern, page := range s.pages {
@@ -151,7 +154,7 @@ func (s *Server) handlerOf(routes []Route) http.Handler {
 			page.ServeHTTP(w, r)
 		}))
 	}
-	return s.endConnections(s.door.Wrap(mux, methods, s.show))
+	return s.endConnections(s.door.Wrap(mux, methods, polled, s.show))
 }
 
 func (s *Server) openAPI() huma.Config {

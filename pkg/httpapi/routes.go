@@ -24,6 +24,7 @@ type Route struct {
 	Refuses []int      // further statuses of a rejection, beside those of the guard
 	Pace    *web.Pace  // limit per tenant (web.Member) or address (other guards); nil: no limit
 	Log     slog.Level // level of the request's log line
+	Polled  bool       // clients may ask in a loop; its answers are repeated from memory for a second
 	Summary string
 
 	register func(huma.API, huma.Operation)
@@ -32,6 +33,8 @@ type Route struct {
 func (r Route) takesBody() Route              { r.Body = true; return r }
 func (r Route) succeedsWith(status int) Route { r.Status = status; return r }
 func (r Route) logsAt(level slog.Level) Route { r.Log = level; return r }
+
+func (r Route) isPolled() Route { r.Polled = true; return r }
 
 func (r Route) mayRefuse(status int) Route {
 	r.Refuses = append(slices.Clone(r.Refuses), status)
@@ -96,17 +99,18 @@ func (s *Server) tenantRoutes() []Route {
 		identityRoute(get, "/info", "Issuer and audience of this API", timedHandler(s.getInfo)),
 		identityRoute(post, "/onboarding/first_login",
 			"Create the caller's tenant and workspace, or join the running job", timedHandler(s.postFirstLogin)).
-			succeedsWith(http.StatusAccepted).mayRefuse(http.StatusConflict),
-		memberRoute(get, "/whoami", sso.Viewer, "Caller, tenant and roles", timedHandler(s.getWhoami)),
+			succeedsWith(http.StatusAccepted).mayRefuse(http.StatusConflict).isPolled(),
+		memberRoute(get, "/whoami", sso.Viewer, "Caller, tenant and roles", timedHandler(s.getWhoami)).
+			isPolled(),
 		memberRoute(get, "/onboarding/status", sso.Viewer, "State of the workspace",
-			timedHandler(s.getOnboardingStatus)),
+			timedHandler(s.getOnboardingStatus)).isPolled(),
 		memberRoute(get, "/onboarding/events", sso.Viewer,
 			"State of the workspace, as server-sent events until it is ready or in error", streamHandler(s.getEvents)).
 			mayRefuse(http.StatusTooManyRequests),
 		memberRoute(get, "/onboarding/verify_odoo", sso.Viewer, "Whether the Odoo workspace exists and passed its test",
-			timedHandler(s.getVerifyOdoo)),
+			timedHandler(s.getVerifyOdoo)).isPolled(),
 		memberRoute(get, "/session/odoo_info", sso.Viewer, "Address of the caller's Odoo workspace",
-			timedHandler(s.getOdooInfo)),
+			timedHandler(s.getOdooInfo)).isPolled(),
 		memberRoute(get, "/tenants/{id}", sso.Viewer, "The caller's own tenant", timedHandler(s.getTenant)),
 		memberRoute(post, "/tenants/{id}/odoo/api-key/rotate", sso.Admin,
 			"Replace the key of the caller's own Odoo workspace", timedHandler(s.postRotateKey)),

@@ -35,8 +35,11 @@ func (s *Service) signIn(ctx context.Context, who sso.Identity, by tenant.By) (S
 	if err := who.ClaimFault(); err != nil {
 		return Status{}, err
 	}
-	var st Status
-	err := s.DB.InSystem(ctx, "first sign-in", func(ctx context.Context, tx postgres.SystemTx) error {
+	st, done, err := s.findReady(ctx, who)
+	if err != nil || done {
+		return st, err
+	}
+	err = s.DB.InSystem(ctx, "first sign-in", func(ctx context.Context, tx postgres.SystemTx) error {
 		if err := lockIdentity(ctx, tx, who); err != nil {
 			return err
 		}
@@ -53,6 +56,35 @@ func (s *Service) signIn(ctx context.Context, who sso.Identity, by tenant.By) (S
 		return err
 	})
 	return st, err
+}
+
+// findReady reports whether there is nothing to do: the identity is a user of a tenant that is ready, with the roles of
+// its token. Clients call first_login at every start, and then it writes nothing and waits for no lock.
+func (s *Service) findReady(ctx context.Context, who sso.Identity) (st Status, done bool, err error) {
+	err = s.DB.InSystem(ctx, "ready sign-in", func(ctx context.Context, tx postgres.SystemTx) error {
+		p, refusal := tenant.Resolve(ctx, tx, who, s.Membership)
+		if fault.Is(refusal, fault.Denied) {
+			return nil // the first sign-in decides again, under its locks
+		}
+		if refusal != nil {
+			return refusal
+		}
+		noted, err := tenant.IsNoted(ctx, tx, p.Tenant.ID, who)
+		if err != nil || !noted {
+			return err
+		}
+		rows, err := tx.Query(ctx, selectStatus, p.Tenant.ID)
+		if err != nil {
+			return err
+		}
+		st, err = oneStatus(rows, p.Tenant.ID)
+		done = err == nil && st.Status == Ready
+		if fault.Is(err, fault.NotFound) {
+			return nil
+		}
+		return err
+	})
+	return st, done, err
 }
 
 // lockIdentity locks the identity's row, so that its sign-ins wait for each other.

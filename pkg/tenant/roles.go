@@ -13,13 +13,7 @@ import (
 // for jobs that act later. It returns the users whose roles changed, and records each change.
 func NoteClaimedRoles(ctx context.Context, tx postgres.SystemTx, id ID, identity sso.Identity, by By) ([]Member,
 	error) {
-	var claimed []string // nil: the token has no roles claim
-	if identity.RolesClaimPresent {
-		claimed = []string{}
-		for _, r := range identity.Roles {
-			claimed = append(claimed, string(r))
-		}
-	}
+	claimed := claimedRoles(identity)
 	rows, err := tx.Query(ctx, `UPDATE tenant_users SET claimed_roles = $4 WHERE issuer = $1 AND subject = $2
 		AND ($3 = 0 OR tenant_id = $3) AND claimed_roles IS DISTINCT FROM $4
 		RETURNING tenant_id, user_id, issuer, subject, roles, created_at, invited_until`,
@@ -35,6 +29,27 @@ func NoteClaimedRoles(ctx context.Context, tx postgres.SystemTx, id ID, identity
 		}
 	}
 	return changed, err
+}
+
+// claimedRoles returns the roles of the identity's token; nil if it has no roles claim.
+func claimedRoles(identity sso.Identity) []string {
+	if !identity.RolesClaimPresent {
+		return nil
+	}
+	claimed := []string{}
+	for _, r := range identity.Roles {
+		claimed = append(claimed, string(r))
+	}
+	return claimed
+}
+
+// IsNoted reports whether the identity is a user of the tenant whose stored claimed roles are those of its token, so that
+// NoteClaimedRoles would change nothing.
+func IsNoted(ctx context.Context, tx postgres.SystemTx, id ID, identity sso.Identity) (noted bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM tenant_users WHERE tenant_id = $1 AND issuer = $2
+		AND subject = $3 AND claimed_roles IS NOT DISTINCT FROM $4)`,
+		id, identity.Issuer, identity.Subject, claimedRoles(identity)).Scan(&noted)
+	return noted, err
 }
 
 // EffectiveRoles returns the highest role of each user of the tenant by address, as sso.CanonicalEmail gives it: of the

@@ -99,7 +99,11 @@ func (d *Door) logAndCount(next http.Handler) http.Handler {
 }
 
 func (d *Door) logVisit(r *http.Request, v *visit, rec *recorder, broken bool, took time.Duration) {
-	d.log.Log(r.Context(), v.level, "request", "method", cutText(r.Method), "path", cutText(r.URL.Path),
+	level := v.level
+	if isQuiet(r.Context()) {
+		level = min(level, slog.LevelDebug)
+	}
+	d.log.Log(r.Context(), level, "request", "method", cutText(r.Method), "path", cutText(r.URL.Path),
 		"status", rec.statusCode(), "bytes", rec.bytes, "broken_off", broken, "took", took.Round(time.Microsecond),
 		"tenant_id", v.tenant, "subject", v.subject)
 }
