@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -16,8 +19,15 @@ import (
 // checkCatalog checks what PostgreSQL's catalog shows: server, schema, row security, login.
 func checkCatalog(ctx context.Context, o Options, db *postgres.DB) (checks []Check) {
 	err := db.ReadCatalog(ctx, func(q schema.Querier) error {
-		checks = append(checks, checkServer(ctx, q), checkServerSettings(ctx, q, o), schemaVersion(ctx, q),
-			checkRowSecurity(ctx, q), checkLogin(ctx, q, o))
+		version, err := schemaVersion(ctx, q)
+		checks = append(checks, checkServer(ctx, q), checkServerSettings(ctx, q, o),
+			fromError("migrations", err, fmt.Sprintf("version %d", version)))
+		if version == 0 { // nothing is safe or unsafe yet
+			checks = append(checks, skippedChecks("no schema of leadctl", "row security", "login")...)
+			return nil
+		}
+		checks = append(checks, checkRowSecurity(ctx, q), checkLogin(ctx, q, o))
+		checks = append(checks, listOthers(ctx, q)...)
 		return nil
 	})
 	if err != nil {
@@ -73,12 +83,13 @@ func checkServerSettings(ctx context.Context, q schema.Querier, o Options) Check
 	return c
 }
 
-func schemaVersion(ctx context.Context, q schema.Querier) Check {
+// schemaVersion returns the schema's version, 0 if there is none or it is unknown, and what is wrong with it.
+func schemaVersion(ctx context.Context, q schema.Querier) (uint, error) {
 	st, err := schema.ReadStatus(ctx, q, migrations.FS)
 	if err == nil {
 		err = st.Problem()
 	}
-	return fromError("migrations", err, fmt.Sprintf("version %d", st.Version))
+	return st.Version, err
 }
 
 func checkRowSecurity(ctx context.Context, q schema.Querier) Check {
@@ -88,6 +99,26 @@ func checkRowSecurity(ctx context.Context, q schema.Querier) Check {
 	}
 	return fromError("row security", err,
 		"forced on every table with tenant rows, with leadctl's policies")
+}
+
+// listOthers lists the unsafe tables of other services that leadctl's roles cannot reach, with the SQL that makes them
+// safe. They stop nothing.
+func listOthers(ctx context.Context, q schema.Querier) []Check {
+	found, err := schema.Others(ctx, q)
+	if err == nil && len(found) == 0 {
+		return nil
+	}
+	tables := map[string]bool{}
+	for _, v := range found {
+		tables[v.Object] = true
+	}
+	names := strings.Join(slices.Sorted(maps.Keys(tables)), ", ")
+	c := fromError("other services", err, fmt.Sprintf(
+		"leadctl's roles cannot reach their %d unsafe tables with tenant_id: %s", len(tables), names))
+	if err == nil {
+		c.Fix = "none for leadctl; to make the tables safe for tenants, " + schema.Hint(found)
+	}
+	return []Check{c}
 }
 
 // checkLogin checks the rights of the login itself, which RESET ROLE returns to. Too many rights are a warning in

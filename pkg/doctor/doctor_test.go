@@ -261,6 +261,41 @@ const discarded = `
 	INSERT INTO river.river_job (kind, args, state, attempt, max_attempts, finalized_at)
 	VALUES ('onboarding', '{"tenant_id": 1}', 'discarded', 3, 3, now())`
 
+// TestNoTablesYet: nothing about a database without leadctl's schema is called safe, whether another database of the
+// cluster has the roles or not.
+func TestNoTablesYet(t *testing.T) {
+	t.Parallel()
+	p := newPatient(t)
+	p.env["POSTGRES_DSN"] = pgtest.Empty(t)
+	states := map[string]string{}
+	for _, c := range p.examine(t) {
+		states[c.Name] = c.State
+	}
+	require.Equal(t, doctor.Failed, states["migrations"])
+	for _, name := range []string{"row security", "login", "two tenants", "stored secrets", "jobs", "companies"} {
+		require.Equal(t, doctor.Skipped, states[name], name)
+	}
+}
+
+// TestTablesOfOtherServices: what leadctl's roles cannot reach fails no check, and is listed with what makes it safe.
+func TestTablesOfOtherServices(t *testing.T) {
+	t.Parallel()
+	p := newPatient(t)
+	p.exec(t, `CREATE TABLE background_jobs (tenant_id integer); CREATE TABLE customer_seeds (tenant_id integer)`)
+	checks := p.examine(t)
+	require.Empty(t, of(checks, doctor.Failed))
+	for _, c := range checks {
+		if c.Name == "other services" {
+			require.Equal(t, doctor.OK, c.State)
+			require.Contains(t, c.Fact, "2 unsafe tables with tenant_id: background_jobs, customer_seeds")
+			require.Contains(t, c.Fix, "ALTER TABLE public.background_jobs ENABLE ROW LEVEL SECURITY, FORCE")
+			require.Contains(t, c.Fix, "ALTER TABLE public.customer_seeds ALTER tenant_id SET NOT NULL")
+			return
+		}
+	}
+	require.Fail(t, "not listed", "%+v", checks)
+}
+
 // TestOtherFaults plants faults that are warnings, or that more than one check finds.
 func TestOtherFaults(t *testing.T) {
 	t.Parallel()

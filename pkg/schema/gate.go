@@ -1,9 +1,11 @@
 package schema
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -19,18 +21,28 @@ var gateLoginSQL string
 
 // Violation is a way in which the database could show a tenant another tenant's rows.
 type Violation struct {
-	Rule   string `json:"rule" yaml:"rule" db:"rule"`                // stable, such as G07
-	Text   string `json:"violation" yaml:"violation" db:"violation"` // what is wrong
-	Object string `json:"object" yaml:"object" db:"object"`          // the role, table, index or function that is wrong
+	Rule   string // stable, such as G07
+	Text   string `db:"violation"` // what is wrong
+	Object string // the role, table, index or function that is wrong
+	Fix    string // SQL that mends it; "" if other work does, which Hint describes
+	Theirs bool   // in a table of another service that leadctl's roles cannot reach
 }
 
 // String returns the violation as one line for an operator.
 func (v Violation) String() string { return fmt.Sprintf("%s %s: %s", v.Rule, v.Object, v.Text) }
 
-// Gate returns all violations in the database behind q: of roles, row security, policies, keys and privileges. The
-// daemon serves only if there are none.
+// Gate returns all violations in what leadctl's roles can reach: of roles, row security, policies, keys and privileges.
+// The daemon serves only if there are none. A database without leadctl's tables is a violation too.
 func Gate(ctx context.Context, q Querier) ([]Violation, error) {
-	return queryViolations(ctx, q, gateSQL)
+	found, err := queryViolations(ctx, q, gateSQL)
+	return slices.DeleteFunc(found, func(v Violation) bool { return v.Theirs }), err
+}
+
+// Others returns what is unsafe in the tables with tenants' rows that other services own and leadctl's roles cannot
+// reach. It is no reason to refuse to serve.
+func Others(ctx context.Context, q Querier) ([]Violation, error) {
+	found, err := queryViolations(ctx, q, gateSQL)
+	return slices.DeleteFunc(found, func(v Violation) bool { return !v.Theirs }), err
 }
 
 // GateLogin returns the violations of the login of q's session, whatever its current role is. In production the login
@@ -45,7 +57,7 @@ func queryViolations(ctx context.Context, q Querier, sql string) ([]Violation, e
 	if err != nil {
 		return nil, classifyError(err, "row-security gate")
 	}
-	rows, err := q.Query(ctx, sql, AppRole, SystemRole)
+	rows, err := q.Query(ctx, sql, AppRole, SystemRole, OwnerRole)
 	if err != nil {
 		return nil, classifyError(err, "row-security gate")
 	}
@@ -54,7 +66,7 @@ func queryViolations(ctx context.Context, q Querier, sql string) ([]Violation, e
 		return nil, classifyError(err, "row-security gate")
 	}
 	if preset != "" {
-		found = append(found, Violation{"G20", "request.tenant_id is set on a new connection", preset})
+		found = append(found, Violation{Rule: "G20", Text: "request.tenant_id is set on a new connection", Object: preset})
 	}
 	return found, nil
 }
@@ -70,28 +82,50 @@ func Refusal(found []Violation) error {
 		lines[i] = v.String()
 	}
 	return fault.New(fault.Operator, "refusing to serve: %s", strings.Join(lines, "; ")).
-		WithHint("%s", violationHint(found))
+		WithHint("%s", Hint(found))
 }
 
-// violationHint returns what to do about the first violation. The others are often its consequence.
-func violationHint(found []Violation) string {
-	v := found[0]
-	switch v.Rule {
-	case "G00", "G04", "G08", "G10", "G12", "G16", "G22", "G26", "G27", "G30":
-		return "run `leadctl migrate`; if the violation remains, undo the manual change of " + v.Object
-	case "G01", "G02", "G03", "G05", "G25", "G28", "G29", "G32":
-		return "create a login with `leadctl migrate login NAME --password-file FILE` and use it in POSTGRES_DSN"
-	case "G06":
-		return fmt.Sprintf("run ALTER TABLE public.%s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY, "+
-			"then create the policy tenant_isolation on it", v.Object)
-	case "G07":
-		return fmt.Sprintf("run ALTER TABLE public.%s FORCE ROW LEVEL SECURITY", v.Object)
-	case "G09":
-		return "drop that policy on " + v.Object
-	case "G13":
-		return fmt.Sprintf("run ALTER VIEW public.%s SET (security_invoker = true)", v.Object)
-	case "G19", "G20":
-		return "reset the setting with ALTER ROLE … RESET or ALTER DATABASE … RESET"
+// Hint returns what to do about all the violations: first the SQL that mends them, in the order in which it must run.
+func Hint(found []Violation) string {
+	var statements, other []string
+	ordered := slices.SortedStableFunc(slices.Values(found), func(a, b Violation) int {
+		return cmp.Compare(rank(a), rank(b))
+	})
+	for _, v := range ordered {
+		if v.Fix != "" {
+			statements = appendNew(statements, v.Fix)
+		} else {
+			other = appendNew(other, otherWork(v.Rule))
+		}
 	}
-	return "see the section The gate in docs/security.md"
+	if len(statements) > 0 {
+		other = append([]string{"as a superuser, run: " + strings.Join(statements, "; ")}, other...)
+	}
+	return strings.Join(other, "; then ")
+}
+
+// rank returns the order of v's fix: a foreign key must go before the key to which it refers.
+func rank(v Violation) int {
+	if v.Rule == "G16" {
+		return 1
+	}
+	return 0
+}
+
+func appendNew(list []string, s string) []string {
+	if slices.Contains(list, s) {
+		return list
+	}
+	return append(list, s)
+}
+
+// otherWork returns what to do about a violation of the rule that no SQL mends.
+func otherWork(rule string) string {
+	switch rule {
+	case "G00", "G38":
+		return "run `leadctl migrate`"
+	case "G20":
+		return "remove request.tenant_id from the options of POSTGRES_DSN"
+	}
+	return "create a login with `leadctl migrate login NAME --password-file FILE` and use it in POSTGRES_DSN"
 }

@@ -32,15 +32,15 @@ func TestGateLogin(t *testing.T) {
 				"leadctl_system only"}},
 		{login + `REVOKE leadctl_system FROM daemon`, []string{"G28 daemon: login cannot SET ROLE leadctl_system"}},
 		{login + `GRANT SELECT ON lead_scores TO daemon`,
-			[]string{"G29 lead_scores: login itself has SELECT on this tenant table"}},
+			[]string{"G29 lead_scores: login itself has SELECT on this table"}},
 		{login + `GRANT INSERT (score) ON lead_scores TO daemon`,
-			[]string{"G29 lead_scores: login itself has INSERT on this tenant table"}},
+			[]string{"G29 lead_scores: login itself has INSERT on this table"}},
 		{login + `ALTER TABLE lead_features OWNER TO daemon`, []string{
-			"G29 lead_features: login itself has DELETE on this tenant table",
-			"G29 lead_features: login itself has INSERT on this tenant table",
-			"G29 lead_features: login itself has SELECT on this tenant table",
-			"G29 lead_features: login itself has TRUNCATE on this tenant table",
-			"G29 lead_features: login itself has UPDATE on this tenant table"}},
+			"G29 lead_features: login itself has DELETE on this table",
+			"G29 lead_features: login itself has INSERT on this table",
+			"G29 lead_features: login itself has SELECT on this table",
+			"G29 lead_features: login itself has TRUNCATE on this table",
+			"G29 lead_features: login itself has UPDATE on this table"}},
 	} {
 		withPlanted(t, conn, c.plant, func(q schema.Querier) {
 			mustExec(t, q, `SET LOCAL SESSION AUTHORIZATION daemon`)

@@ -27,7 +27,7 @@ func TestCases(t *testing.T) {
 		"B-001": loginIsSuperuser, "B-002": loginBypasses, "B-003": loginOwns, "B-005": tableWithoutRowSecurity,
 		"B-006": notForced, "B-007": withoutPolicy, "B-008": permissivePolicies, "B-013": tenantIsNeverUnset,
 		"B-032": viewAsItsOwner, "B-034": functionAsItsOwner, "B-035": barePartition, "B-037": triggersAreKnown,
-		"B-040": ownerCopiesNothing,
+		"B-040": ownerCopiesNothing, "B-084": everyRelation,
 	} {
 		t.Run(id, func(t *testing.T) { t.Parallel(); test(t) })
 	}

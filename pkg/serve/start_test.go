@@ -101,17 +101,23 @@ func ownerInProduction(t *testing.T) {
 
 func unforcedTable(t *testing.T) {
 	db := pgtest.New(t)
-	for _, change := range []string{`ALTER TABLE lead_scores NO FORCE ROW LEVEL SECURITY`,
-		`CREATE TABLE extra (tenant_id int NOT NULL)`,
-		`CREATE POLICY everyone ON lead_features USING (true)`} {
-		_, err := db.Owner.Exec(t.Context(), change)
+	var names []string
+	for _, c := range []struct{ plant, name string }{
+		{`ALTER TABLE lead_scores NO FORCE ROW LEVEL SECURITY`, "G07 lead_scores"},
+		{`CREATE TABLE extra (tenant_id int NOT NULL); GRANT SELECT ON extra TO leadctl_app`, "G06 extra"},
+		{`CREATE POLICY everyone ON lead_features USING (true)`, "G09 lead_features"},
+		{`GRANT SELECT ON sessions TO PUBLIC`, "G34 sessions"},
+		{`GRANT DELETE ON audit_log TO leadctl_app`, "G35 audit_log"},
+	} {
+		_, err := db.Owner.Exec(t.Context(), c.plant)
 		require.NoError(t, err)
+		names = append(names, c.name)
 		for _, machine := range []string{"production", "development"} {
 			err = refused(t, settings(t, db.LoginDSN, "https://id.example", "LEADCTL_ENV", machine))
-			requireFault(t, err, fault.Operator)
+			requireFault(t, err, fault.Operator, names...) // all at once
+			require.Equal(t, 3, fault.ExitCode(err))
 		}
 	}
-	require.ErrorContains(t, refused(t, settings(t, db.LoginDSN, "https://id.example")), "lead_scores")
 }
 
 func pendingMigration(t *testing.T) {

@@ -73,13 +73,11 @@ func Check(ctx context.Context, db *postgres.DB, strict bool) error {
 				return err
 			}
 		}
-		if err := errors.Join(schema.Refusal(found), st.Problem()); err != nil {
-			return err
+		if err := st.Problem(); err != nil {
+			return errors.Join(schema.Refusal(found), err)
 		}
-		if found, err = schema.Gate(ctx, q); err != nil {
-			return err
-		}
-		return schema.Refusal(found)
+		tables, err := schema.Gate(ctx, q)
+		return cmp.Or(err, schema.Refusal(append(found, tables...)))
 	})
 }
 
