@@ -51,6 +51,7 @@ func TestActsAreRecorded(t *testing.T) {
 	t.Run("doors record nothing", func(t *testing.T) { doorsRecordNothing(t, code) })
 	t.Run("who acts is recorded", func(t *testing.T) { whoActsIsRecorded(t, code) })
 	t.Run("downloads are recorded", func(t *testing.T) { downloadsAreRecorded(t, code) })
+	t.Run("acts of requests ask again", func(t *testing.T) { actsAskAgain(t, code) })
 }
 
 // everyActHasAnActor: a function that changes rows for a door takes a tenant.By, or is only called by functions that
@@ -114,6 +115,30 @@ func downloadsAreRecorded(t *testing.T, code code) {
 		below := code.reach(func(g *function) bool { return g == f }, func(*function) bool { return false })
 		if !slices.ContainsFunc(below, func(g *function) bool { return g.key == "leads.RecordExport" }) {
 			t.Errorf("%s: %s exports leads and records no download", f.at, f.key)
+		}
+	}
+}
+
+// actsAskAgain: what a request changes, it changes only while its caller may, as read in the transaction of the change.
+func actsAskAgain(t *testing.T, code code) {
+	other := map[string]string{
+		"onboarding.Service.FirstLogin": "reads what decides under locks of its own",
+		"websession.Manager.EndAll":     "ends the caller's own sessions",
+		"leads.RecordExport":            "a download looks again while it goes on",
+		"tenant.RecordRefusal":          "changes nothing else",
+		"workspace.NoteRoles":           "notes the roles of the token that is being used",
+	}
+	for _, f := range code.list() {
+		for _, ref := range f.refs {
+			act := code.functions[ref]
+			if !slices.Contains([]string{"httpapi", "console"}, f.pkg) || act == nil ||
+				!slices.Contains(domainPackages(), act.pkg) || !act.takes("tenant.By") || other[act.key] != "" {
+				continue
+			}
+			below := code.reach(func(g *function) bool { return g == act }, func(*function) bool { return false })
+			if !slices.ContainsFunc(below, func(g *function) bool { return g.uses("tenant.By.StillMay") }) {
+				t.Errorf("%s: %s calls %s, which does not call By.StillMay", f.at, f.key, act.key)
+			}
 		}
 	}
 }

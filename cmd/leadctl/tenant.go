@@ -23,7 +23,7 @@ func newTenant(a *app) *cobra.Command {
 			"  leadctl tenant list\n  leadctl tenant show 42",
 	}, newTenantProvision(a), newTenantList(a), newTenantShow(a),
 		newTenantStatus(a, "suspend", tenant.Suspended, "Block a tenant's users until the tenant is resumed"),
-		newTenantStatus(a, "resume", tenant.Active, "Unblock the users of a suspended or deleted tenant"),
+		newTenantStatus(a, "resume", tenant.Active, "Unblock the users of a suspended or deleted tenant, continue its work"),
 		newTenantDelete(a), newTenantUser(a), newTenantInvite(a))
 }
 
@@ -169,19 +169,17 @@ func (a *app) deleteTenant(
 }
 
 func (a *app) setTenantStatus(ctx context.Context, ref, status, reason string) error {
+	db, err := a.db(ctx)
+	if err != nil {
+		return err
+	}
 	queue, err := a.openJobs(ctx, false)
 	if err != nil {
 		return err
 	}
-	return a.inSystem(ctx, "tenant status", func(ctx context.Context, tx postgres.SystemTx) error {
-		t, err := tenant.Find(ctx, tx, ref)
-		if err != nil {
-			return err
-		}
-		if _, err = tenant.SetStatus(ctx, tx, t.ID, status, operatorBy(reason)); err != nil {
-			return err
-		}
-		_, err = workspace.EnqueueAccess(ctx, tx, queue, workspace.AccessArgs{Tenant: t.ID})
+	cfg, err := a.config(ctx)
+	if err != nil {
 		return err
-	})
+	}
+	return wire.Onboarding(cfg, db, queue).SetStatus(ctx, ref, status, operatorBy(reason))
 }

@@ -25,11 +25,6 @@ func (v visitor) signedIn() bool { return v.Identity.Subject != "" }
 func (v visitor) isMember() bool { return v.Tenant.ID.Valid() && v.denied == nil }
 func (v visitor) hasOps() bool   { return v.isMember() && v.Has(sso.Ops) }
 
-// auditActor returns the visitor as the actor of an audit line.
-func (v visitor) auditActor(r *http.Request) tenant.By {
-	return tenant.By{Actor: v.Identity.Subject, RequestID: web.RequestIDOf(r.Context())}
-}
-
 var errHidden = fault.New(fault.NotFound, "no such route")
 
 // guardRoute returns a handler that checks the route's guard, runs its action and answers every failure.
@@ -62,6 +57,9 @@ func (c *Console) checkGuard(w http.ResponseWriter, r *http.Request, route Route
 		return ctx, v, v.denied
 	case route.Guard == Member && !v.Has(route.Role):
 		return ctx, v, web.RoleNeeded(route.Role)
+	}
+	if route.Guard == Member {
+		ctx = web.NeedRole(ctx, route.Role)
 	}
 	return ctx, v, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/web"
 )
 
 // profilesPage lists the tenant's ideal customer profiles and edits one of them.
@@ -168,7 +169,7 @@ func (c *Console) postDeleteProfile(w http.ResponseWriter, r *http.Request, v vi
 	var rule leads.Rule
 	err := c.deps.DB.InSystem(r.Context(), "console: delete profile",
 		func(ctx context.Context, tx postgres.SystemTx) (err error) {
-			rule, err = leads.DeleteRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostFormValue("name"), v.auditActor(r))
+			rule, err = leads.DeleteRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostFormValue("name"), web.ByOf(r.Context()))
 			return err
 		})
 	if err != nil {
@@ -239,7 +240,7 @@ func (c *Console) postProfile(w http.ResponseWriter, r *http.Request, v visitor)
 	err = c.deps.DB.InSystem(r.Context(), "console: change profile",
 		func(ctx context.Context, tx postgres.SystemTx) error {
 			rule, err = leads.SetRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostForm.Get("name"), payload,
-				v.auditActor(r))
+				web.ByOf(r.Context()))
 			return err
 		})
 	if err != nil {

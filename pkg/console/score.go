@@ -6,6 +6,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/web"
 )
 
 // scoring is the state of the tenant's last run, as the pages show it.
@@ -52,7 +53,7 @@ func (c *Console) getRun(w http.ResponseWriter, r *http.Request, v visitor) erro
 func (c *Console) postScore(w http.ResponseWriter, r *http.Request, v visitor) error {
 	err := c.deps.DB.InSystem(r.Context(), "console: request run",
 		func(ctx context.Context, tx postgres.SystemTx) error {
-			_, err := leads.RequestRun(ctx, tx, c.deps.Jobs, v.Tenant.ID, v.auditActor(r))
+			_, err := leads.RequestRun(ctx, tx, c.deps.Jobs, v.Tenant.ID, web.ByOf(r.Context()))
 			return err
 		})
 	if err != nil {

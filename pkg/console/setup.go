@@ -10,6 +10,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/onboarding"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/tenant"
+	"github.com/leadctl/leadctl/pkg/web"
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
@@ -206,7 +207,7 @@ func (c *Console) postSetup(w http.ResponseWriter, r *http.Request, v visitor) e
 				"INSUFFICIENT_ROLE").WithHint("ask an admin of your tenant, or an operator")
 		}
 	}
-	if _, err := c.deps.Onboarding.FirstLogin(r.Context(), v.Identity, v.auditActor(r)); err != nil {
+	if _, err := c.deps.Onboarding.FirstLogin(r.Context(), v.Identity, web.ByOf(r.Context())); err != nil {
 		return err
 	}
 	c.goTo(w, r, "/setup")

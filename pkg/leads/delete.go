@@ -21,6 +21,9 @@ func DeleteRule(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, i
 	if err == nil {
 		_, err = enqueueRun(ctx, tx, queue, id)
 	}
+	if err == nil {
+		err = by.StillMay(ctx, tx, id)
+	}
 	return rule, err
 }
 

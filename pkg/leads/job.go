@@ -57,8 +57,12 @@ func RequestRun(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, i
 	if err != nil {
 		return Run{}, err
 	}
-	return run, tenant.Record(ctx, tx, by, tenant.Act{Tenant: id, Action: "run.request",
+	err = tenant.Record(ctx, tx, by, tenant.Act{Tenant: id, Action: "run.request",
 		Object: strconv.Itoa(int(run.RunID))})
+	if err == nil {
+		err = by.StillMay(ctx, tx, id)
+	}
+	return run, err
 }
 
 // enqueueRun is RequestRun without the line in the audit log, for a caller that records the reason for the run.

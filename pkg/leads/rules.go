@@ -100,6 +100,9 @@ func SetRule(ctx context.Context, tx postgres.SystemTx, queue *jobs.Client, id T
 	if err == nil {
 		_, err = enqueueRun(ctx, tx, queue, id)
 	}
+	if err == nil {
+		err = by.StillMay(ctx, tx, id)
+	}
 	return rule, err
 }
 

@@ -64,6 +64,8 @@ func newRig(t *testing.T, policy onboarding.Policy) *rig {
 		Log: logging.Discard()}
 	river.AddWorker(workers, &onboarding.Worker{DB: db.App, Workspaces: spaces, Log: logging.Discard()})
 	river.AddWorker(workers, &workspace.UsersWorker{Workspaces: spaces})
+	river.AddWorker(workers, &workspace.AccessWorker{Workspaces: spaces})
+	river.AddWorker(workers, &workspace.PushWorker{Workspaces: spaces})         // no worker takes jobs of its queue either
 	river.AddWorker(workers, &leads.Worker{DB: db.App, Log: logging.Discard()}) // no worker takes jobs of its queue
 	client, err := jobs.New(t.Context(), db.App, jobs.Options{Workers: workers})
 	require.NoError(t, err)

@@ -103,6 +103,9 @@ func (w *Worker) recordFailure(ctx context.Context, t *task, s step, job *river.
 	recordCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	err := w.DB.InSystem(recordCtx, "onboarding step", func(ctx context.Context, tx postgres.SystemTx) error {
+		if fault.Code(cause) == "TENANT_SUSPENDED" && !last && tenant.RequireActive(ctx, tx, t.tenant) == nil {
+			status, permanent = s.status, false // resumed meanwhile, which found this job and added no other
+		}
 		return w.stepFailed(ctx, tx, t.tenant, s, status, cause)
 	})
 	if permanent {

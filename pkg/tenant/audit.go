@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
 // By names the caller of a change and the reason. Every function that changes data for a caller takes one and records
@@ -15,6 +16,22 @@ type By struct {
 	Actor     string // subject of the token, or "cli:" and the operating system's user, or ActorLeadctl
 	RequestID string // of the API; "" for a command or a job
 	Reason    string // in the operator's words; "" for none
+
+	// May returns a Denied fault if the caller may no longer do what it was admitted to; nil for callers who always may.
+	May func(context.Context, postgres.SystemTx) error
+}
+
+// StillMay returns the fault of May, read under the lock of the tenant's row, which changes of users and of the status
+// take too. A request whose role was taken back while it waited then changes nothing. Call it last in the transaction
+// of an act, so that the lock is short.
+func (by By) StillMay(ctx context.Context, tx postgres.SystemTx, id ID) error {
+	if by.May == nil {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, `SELECT FROM tenants WHERE tenant_id = $1 FOR SHARE`, id); err != nil {
+		return err
+	}
+	return by.May(ctx, tx)
 }
 
 // ActorLeadctl is the actor of changes that leadctl makes by itself, such as the steps of a job.

@@ -33,11 +33,6 @@ func PrincipalOf(ctx context.Context) tenant.Principal {
 	return p
 }
 
-// ByOf returns the caller of an Identity or Member route as the audit log names it.
-func ByOf(ctx context.Context) tenant.By {
-	return tenant.By{Actor: IdentityOf(ctx).Subject, RequestID: RequestIDOf(ctx)}
-}
-
 // Authenticate puts the caller into the context. The order is fixed: credentials, token, tenant, role.
 func (d *Door) Authenticate(w http.ResponseWriter, r *http.Request, need Need) (context.Context, error) {
 	ctx := r.Context()
@@ -76,7 +71,7 @@ func (d *Door) Authenticate(w http.ResponseWriter, r *http.Request, need Need) (
 	if err != nil || need.Guard == Identity {
 		return ctx, err
 	}
-	ctx = context.WithValue(ctx, admissionKey{}, admission{r, browsers, fromCookie, need})
+	ctx = context.WithValue(ctx, admissionKey{}, admission{d, r, browsers, fromCookie, need.Role})
 	return checkNeed(ctx, p, need)
 }
 

@@ -47,6 +47,7 @@ func (d *Door) Caller(w http.ResponseWriter, r *http.Request) (context.Context, 
 	}
 	p, err = d.resolvePrincipal(ctx, "resolve tenant", find)
 	p.Identity = who
+	ctx = context.WithValue(ctx, admissionKey{}, admission{d, r, true, true, sso.Viewer})
 	return withCaller(ctx, p), p, err
 }
 
@@ -97,12 +98,13 @@ func developerTenantOf(r *http.Request) (id tenantid.ID) {
 
 func withCaller(ctx context.Context, p tenant.Principal) context.Context {
 	visitOf(ctx).subject = p.Identity.Subject
+	ctx = context.WithValue(ctx, identityKey{}, p.Identity)
 	ctx = logging.With(ctx, slog.String("subject", p.Identity.Subject))
 	if !p.Tenant.ID.Valid() {
 		return ctx
 	}
 	visitOf(ctx).tenant = p.Tenant.ID.String()
-	return logging.With(ctx, slog.String("tenant_id", p.Tenant.ID.String()))
+	return logging.With(context.WithValue(ctx, principalKey{}, p), slog.String("tenant_id", p.Tenant.ID.String()))
 }
 
 // ActAs lets a developer's browser act for tenant id from now on. NotFound if the bypass is off.

@@ -91,10 +91,13 @@ func (s *Service) SyncAccess(ctx context.Context, id tenantid.ID, email string) 
 		}
 	}
 	if email == "" {
-		if active {
-			return s.Odoo.GiveAccess(ctx, w.Workspace, provision.AccessSuspended, "")
+		if !active {
+			return nil
 		}
-		return nil
+		if err := s.Odoo.GiveAccess(ctx, w.Workspace, provision.AccessSuspended, ""); err != nil {
+			return err
+		}
+		return s.ensureAccounts(ctx, w.Workspace) // of those who joined just before the suspension
 	}
 	member, err := s.hasMember(ctx, id, email)
 	if err != nil {

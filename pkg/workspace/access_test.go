@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 	"github.com/stretchr/testify/require"
 
 	"github.com/leadctl/leadctl/pkg/jobs"
@@ -96,6 +97,34 @@ func TestAccessFollowsMembersAndStatus(t *testing.T) {
 	setStatus(tenant.Active)
 	sync("")
 	require.Equal(t, []string{"alice@acme.example", "bob@acme.example"}, r.activePeople(t, id))
+}
+
+// TestResumeMakesMissingAccounts: a member whose account was to be made when the tenant was suspended gets it when the
+// tenant is resumed, and none before.
+func TestResumeMakesMissingAccounts(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	id, _ := r.tenant(t, "Acme")
+	setStatus := func(status string) {
+		t.Helper()
+		r.inSystem(t, func(ctx context.Context, tx postgres.SystemTx) error {
+			_, err := tenant.SetStatus(ctx, tx, id, status, tester)
+			return err
+		})
+	}
+	r.inSystem(t, func(ctx context.Context, tx postgres.SystemTx) error {
+		return tenant.AddMember(ctx, tx, id, "dan@acme.example", []string{"ops"}, tester)
+	})
+	setStatus(tenant.Suspended)
+	job := &river.Job[workspace.UsersArgs]{JobRow: &rivertype.JobRow{ID: 1},
+		Args: workspace.UsersArgs{Tenant: id, Subject: "dan"}}
+	err := (&workspace.UsersWorker{Workspaces: r.Service}).Work(t.Context(), job)
+	require.ErrorContains(t, err, "is suspended")
+	require.NoError(t, r.SyncAccess(t.Context(), id, ""))
+	require.Empty(t, r.activePeople(t, id))
+	setStatus(tenant.Active)
+	require.NoError(t, r.SyncAccess(t.Context(), id, ""))
+	require.Equal(t, []string{"dan@acme.example"}, r.activePeople(t, id))
 }
 
 // TestAccessJob: the job is added only for a tenant with a workspace, and ends the access.

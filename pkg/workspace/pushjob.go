@@ -18,6 +18,7 @@ import (
 // PushArgs of the job that follows a scoring.
 type PushArgs struct {
 	Tenant tenantid.ID `json:"tenant_id"`
+	After  int64       `json:"after,omitempty"` // the job that may have been ending when this one was enqueued
 }
 
 // Kind implements river.JobArgs.

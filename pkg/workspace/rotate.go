@@ -45,7 +45,10 @@ func (s *Service) Rotate(ctx context.Context, id tenantid.ID, by tenant.By) erro
 			sealed); err != nil {
 			return err
 		}
-		return s.recordRotation(ctx, tx, c, by, "odoo.key.rotate")
+		if err := s.recordRotation(ctx, tx, c, by, "odoo.key.rotate"); err != nil {
+			return err
+		}
+		return by.StillMay(ctx, tx, id)
 	})
 	if err != nil {
 		return err

@@ -61,12 +61,11 @@ func (u *UsersWorker) Work(ctx context.Context, job *river.Job[UsersArgs]) error
 	defer release()
 	ctx, stop := tenant.WhileActive(ctx, s.DB, id)
 	defer stop()
-	return cancelIfPermanent(tenant.EndReason(ctx, u.ensureAccounts(ctx, w)))
+	return cancelIfPermanent(tenant.EndReason(ctx, s.ensureAccounts(ctx, w)))
 }
 
 // ensureAccounts gives each present member an account in the workspace.
-func (u *UsersWorker) ensureAccounts(ctx context.Context, w provision.Workspace) error {
-	s := u.Workspaces
+func (s *Service) ensureAccounts(ctx context.Context, w provision.Workspace) error {
 	members, err := s.tenantMembers(ctx, w.Tenant)
 	if err != nil {
 		return err
