@@ -18,15 +18,15 @@ func TestLiveOdoo19(t *testing.T) {
 		testWorkspace(t, liveRig(t, server, "x19", false, "/xmlrpc", "/jsonrpc"))
 	})
 	t.Run("cluster without XML-RPC", func(t *testing.T) {
-		testWorkspace(t, liveRig(t, server, "y19", true, "/xmlrpc", "/jsonrpc"))
+		testProtocol(t, liveRig(t, server, "y19", true, "/xmlrpc", "/jsonrpc"))
 	})
 	t.Run("cluster", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "c19", true)) })
 	t.Run("cluster, XML-RPC configured", func(t *testing.T) {
-		testWorkspace(t, liveRig(t, server, "c19", true).withOptions(t, odoo.Options{Protocol: odoo.ProtocolXMLRPC}))
+		testProtocol(t, liveRig(t, server, "c19", true).withOptions(t, odoo.Options{Protocol: odoo.ProtocolXMLRPC}))
 	})
 	t.Run("service", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "s19", false)) })
 	t.Run("service, XML-RPC configured", func(t *testing.T) {
-		testWorkspace(t, liveRig(t, server, "s19", false).withOptions(t, odoo.Options{Protocol: odoo.ProtocolXMLRPC}))
+		testProtocol(t, liveRig(t, server, "s19", false).withOptions(t, odoo.Options{Protocol: odoo.ProtocolXMLRPC}))
 	})
 	t.Run("broken off", func(t *testing.T) { testBrokenOffLive(t, liveRig(t, server, "c19", true)) })
 	t.Run("SQL matches Odoo", func(t *testing.T) { testSQLMatchesOdoo(t, liveRig(t, server, "c19", true)) })
@@ -35,8 +35,8 @@ func TestLiveOdoo19(t *testing.T) {
 	t.Run("CRM", func(t *testing.T) { testCRM(t, liveRig(t, server, "c19", true)) })
 	t.Run("company CRM", func(t *testing.T) { testCompanyCRM(t, liveShared(t, server, "k19", true)) })
 	t.Run("company", func(t *testing.T) { testCompany(t, liveShared(t, server, "k19", true)) })
-	t.Run("company by service", func(t *testing.T) { testCompany(t, liveShared(t, server, "w19", false)) })
+	t.Run("company by service", func(t *testing.T) { testProtocol(t, liveShared(t, server, "w19", false)) })
 	t.Run("company without XML-RPC", func(t *testing.T) {
-		testCompany(t, liveShared(t, server, "w19", false, "/xmlrpc", "/jsonrpc"))
+		testProtocol(t, liveShared(t, server, "w19", false, "/xmlrpc", "/jsonrpc"))
 	})
 }

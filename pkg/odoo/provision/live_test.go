@@ -99,6 +99,14 @@ func startBlockingProxy(t *testing.T, address string, shut []string) string {
 	})
 }
 
+// testProtocol runs what differs between protocols, for a way of making workspaces that another rig tests whole.
+func testProtocol(t *testing.T, r rig) {
+	t.Run("first sign-in, twice", func(t *testing.T) { testSteps(t, r) })
+	t.Run("rotation", func(t *testing.T) { testRotate(t, r) })
+	t.Run("push", func(t *testing.T) { testPush(t, r) })
+	t.Run("sign-on link", func(t *testing.T) { testSSO(t, r) })
+}
+
 // testSQLMatchesOdoo compares the rows that leadctl wrote in SQL with rows that Odoo wrote. All columns but names, ids
 // and times must be equal.
 func testSQLMatchesOdoo(t *testing.T, r rig) {
