@@ -47,6 +47,29 @@ func loopsCostNothing(t *testing.T) {
 	}, time.Minute, 20*time.Millisecond)
 }
 
+// lastWaits: a client asks six times for its workspace while it is being made, and then stops. Each request releases the
+// one before it, and the last is answered when the workspace is ready.
+func lastWaits(t *testing.T) {
+	r := newRig(t, func(s *setup) { s.cfg.InfoWait = time.Hour })
+	id := r.tenant(t, "C-066")
+	r.exec(t, `UPDATE onboarding_status SET status = 'provisioning', step = 'odoo_database' WHERE tenant_id = $1`, id)
+	token := r.token("tenant_id", id)
+	answers := make([]chan answer, 6)
+	ready := func(a answer) any { return a.object(t)["odoo"].(map[string]any)["ready"] }
+	for i := range answers {
+		answers[i] = make(chan answer, 1)
+		go func() { answers[i] <- r.get(t, "/session/odoo_info", token) }()
+		if i > 0 {
+			require.Equal(t, false, ready(<-answers[i-1]), "the next request releases it")
+		} else {
+			require.Eventually(t, func() bool { return r.api.Waiting() == 1 }, time.Minute, time.Millisecond)
+		}
+	}
+	r.exec(t, `UPDATE onboarding_status SET status = 'ready' WHERE tenant_id = $1`, id)
+	require.Equal(t, true, ready(<-answers[5]))
+	require.Zero(t, r.api.Waiting())
+}
+
 // rowVersions returns the versions of all rows that a sign-in can write.
 func (r *rig) rowVersions(t *testing.T) string {
 	t.Helper()

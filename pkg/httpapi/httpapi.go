@@ -41,6 +41,7 @@ type Config struct {
 	UserStreams int    // most open event streams per user in this process; 0 is no limit
 
 	DownloadLimit time.Duration // longest duration of a download; default 15 minutes
+	InfoWait      time.Duration // how long /session/odoo_info waits for a workspace that is being made; default 50 s
 }
 
 // Server answers the API's requests. Make one with New; it is safe for concurrent use.
@@ -64,6 +65,7 @@ type Server struct {
 	exports    *exportSlots
 	spoolDisk  *semaphore.Weighted // bytes that downloads may write to temporary files
 	streams    *streams
+	waits      waits
 	bodies     sync.Pool // of *bytes.Buffer, for buffered exports
 	pages      map[string]http.Handler
 	mux        *http.ServeMux
@@ -94,6 +96,7 @@ func New(cfg Config, d Deps) *Server {
 		exports: newExportSlots(d.DB.Stat().MaxConns()), spoolDisk: semaphore.NewWeighted(spoolDisk), streams: newStreams(cfg.Streams, cfg.UserStreams),
 		refusals: web.NewPace(20, 20), runs: web.NewPace(1, 60),
 	}
+	s.cfg.InfoWait = cmp.Or(cfg.InfoWait, 50*time.Second)
 	s.cfg.DownloadLimit = cmp.Or(cfg.DownloadLimit, 15*time.Minute)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

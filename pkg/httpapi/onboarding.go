@@ -113,8 +113,9 @@ type odooInfoOut struct {
 	}
 }
 
+// getOdooInfo waits while the workspace is being made.
 func (s *Server) getOdooInfo(ctx context.Context, _ *empty) (*odooInfoOut, error) {
-	w, st, err := s.readWorkspace(ctx)
+	w, st, err := s.waitForWorkspace(ctx)
 	if err != nil {
 		return nil, err
 	}

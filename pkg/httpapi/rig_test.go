@@ -154,7 +154,7 @@ func newRig(t testing.TB, changes ...func(*setup)) *rig {
 	client, err := jobs.New(t.Context(), r.db.App, jobs.Options{})
 	require.NoError(t, err)
 	s := &setup{
-		cfg:  httpapi.Config{Version: "test", Issuer: r.URL, Audience: audience},
+		cfg:  httpapi.Config{Version: "test", Issuer: r.URL, Audience: audience, InfoWait: time.Millisecond},
 		door: web.Config{CORSOrigins: []string{uiOrigin}, Cookies: web.Cookies{Access: cookie, Refresh: "nx_refresh"}},
 		asks: web.Deps{Metrics: r.reg},
 		deps: httpapi.Deps{DB: r.db.App, Jobs: client,

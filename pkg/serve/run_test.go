@@ -123,7 +123,8 @@ func member(t testing.TB, a answer, name string) any {
 func odooDownAtSignIn(t *testing.T) {
 	db, provider := pgtest.New(t), newIDP(t)
 	stand, odooSettings := standIn(t)
-	d := start(t, settings(t, db.LoginDSN, provider.URL, odooSettings...))
+	d := start(t, settings(t, db.LoginDSN, provider.URL, odooSettings...),
+		func(o *Options) { o.times.infoWait = time.Millisecond })
 	stand.Inject(odootest.Fault{Op: "*", Do: odootest.Reset})
 	token := provider.token("")
 	require.Equal(t, http.StatusAccepted, firstLogin(t, d.base, token).status)

@@ -221,7 +221,7 @@ func (d *daemon) newHandler(registry *prometheus.Registry, age *registerAge) *ht
 	return httpapi.New(httpapi.Config{
 		Version: d.opts.Version, PublicURL: cfg.API.PublicURL, Issuer: cfg.SSO.Issuer, Audience: wire.Audience(cfg),
 		DevBypass: cfg.Dev.AllowBypass, Streams: cfg.Quotas.Streams, UserStreams: cfg.Quotas.UserStreams,
-		DownloadLimit: d.opts.times.download,
+		DownloadLimit: d.opts.times.download, InfoWait: d.opts.times.infoWait,
 	}, httpapi.Deps{
 		Door: d.door, DB: d.db, Jobs: d.jobs, Onboarding: wire.Onboarding(cfg, d.db, d.jobs), Sessions: sessions,
 		Workspaces: d.workspaces, OdooTokens: d.odooTokens, Health: health.checkReady, Register: age.readAge,

@@ -19,11 +19,11 @@ type timeouts struct {
 	header  time.Duration // for a request's header
 	request time.Duration // for all of a request to arrive
 	answer  time.Duration // for an answer to be read; downloads have their own limit
-	// longest duration of a download; the default is httpapi's
-	download time.Duration
-	idle     time.Duration // between two requests
-	grace    time.Duration // for requests under way when the daemon ends
-	recheck  time.Duration // how old the gate's verdict behind /readyz may be
+	// longest duration of a download, and of a wait for a workspace; the defaults are httpapi's
+	download, infoWait time.Duration
+	idle               time.Duration // between two requests
+	grace              time.Duration // for requests under way when the daemon ends
+	recheck            time.Duration // how old the gate's verdict behind /readyz may be
 }
 
 func (t timeouts) withDefaults() timeouts {
@@ -31,7 +31,7 @@ func (t timeouts) withDefaults() timeouts {
 		header: cmp.Or(t.header, 10*time.Second), request: cmp.Or(t.request, 30*time.Second),
 		answer: cmp.Or(t.answer, time.Minute),
 		idle:   cmp.Or(t.idle, 2*time.Minute), grace: cmp.Or(t.grace, requestGrace),
-		recheck: cmp.Or(t.recheck, 30*time.Second), download: t.download,
+		recheck: cmp.Or(t.recheck, 30*time.Second), download: t.download, infoWait: t.infoWait,
 	}
 }
 

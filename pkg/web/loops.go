@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	loopAfter  = 5           // identical requests within a second, above which they are a loop
+	loopAfter  = 10          // identical requests within a second, above which they are a loop
 	answerAge  = time.Second // how old an answer from memory may be
 	loopTold   = time.Minute // between two log lines about a loop
 	maxLoops   = 10_000
