@@ -80,6 +80,8 @@ func (s *Server) sessionRoutes() []Route {
 		openRoute(get, "/auth/login", "Sign in: redirects the browser to the identity provider",
 			timedHandler(s.getLogin)).
 			atPace(s.door.SignIns),
+		openRoute(post, "/auth/login", "Passwords are not accepted: 405 with the address that signs in",
+			streamHandler(s.postLogin)).mayRefuse(http.StatusMethodNotAllowed),
 		openRoute(get, "/auth/callback", "Return from the identity provider",
 			timedHandler(s.getCallback)).atPace(s.door.SignIns),
 		openRoute(post, "/auth/refresh", "New access cookie for a signed-in browser",
@@ -88,6 +90,8 @@ func (s *Server) sessionRoutes() []Route {
 			timedHandler(s.postExchange)).takesBody().
 			atPace(s.door.Renewals),
 		openRoute(post, "/auth/logout", "End the session", timedHandler(s.postLogout)),
+		openRoute(get, "/protocol/openid-connect/logout",
+			"End the session and go on to the provider's sign-out page", timedHandler(s.getLogout)),
 		openRoute(get, "/odoo/userinfo", "Token check for Odoo's OAuth sign-in (called by Odoo)",
 			timedHandler(s.getUserinfo)),
 	}

@@ -1,8 +1,11 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"net/netip"
+	"net/url"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -29,8 +32,9 @@ type sessionOut struct {
 }
 
 type loginIn struct {
-	strictQuery
+	cookiesIn
 	ReturnTo string `query:"return_to" doc:"Page of the console, or URL of a configured origin"`
+	Moved    bool   `query:"moved" doc:"Set by the redirect to the public address"`
 }
 
 // getLogin sends the browser to the identity provider.
@@ -38,12 +42,45 @@ func (s *Server) getLogin(ctx context.Context, in *loginIn) (*redirectOut, error
 	if err := s.requireSignIn(); err != nil {
 		return nil, err
 	}
+	if home := s.sessions.Home(); !in.Moved && isOtherLoopback(in.request.Host, home.Host) {
+		query := in.request.URL.Query()
+		query.Set("moved", "true")
+		to := url.URL{Scheme: home.Scheme, Host: home.Host, Path: in.request.URL.Path, RawQuery: query.Encode()}
+		return &redirectOut{Status: http.StatusFound, Location: to.String(), Cache: "no-store"}, nil
+	}
 	location, browser, err := s.sessions.Begin(ctx, s.pageToReturnTo(in.ReturnTo))
 	if err != nil {
 		return nil, err
 	}
 	return &redirectOut{Status: http.StatusFound, Location: location, Cache: "no-store",
 		Cookies: []http.Cookie{s.door.Cookies().New(s.door.Cookies().Login(), browser, websession.LoginWithin)}}, nil
+}
+
+// isOtherLoopback reports whether the hosts are two names of this machine, such as 127.0.0.1 and localhost. A cookie of
+// one does not reach the other, so a sign-in that began under the wrong name would not end. A proxy may change the name,
+// so a browser is sent to the public one only once.
+func isOtherLoopback(asked, public string) bool {
+	a, b := (&url.URL{Host: asked}).Hostname(), (&url.URL{Host: public}).Hostname()
+	return a != b && isLoopback(a) && isLoopback(b)
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// postLogin answers clients that send a password, as the older backend wanted it.
+func (s *Server) postLogin(ctx context.Context, _ *empty) (*huma.StreamResponse, error) {
+	if err := s.requireSignIn(); err != nil {
+		return nil, err
+	}
+	p := web.ProblemOf(ctx, fault.New(fault.Invalid, "passwords are not accepted here: open %s in a browser",
+		s.sessions.Home().JoinPath("/auth/login")))
+	p.WithStatus(http.StatusMethodNotAllowed, "method_not_allowed").GetHeaders().Set("Allow", "GET, HEAD")
+	return &huma.StreamResponse{Body: func(hc huma.Context) {
+		_, w := humago.Unwrap(hc)
+		p.Write(w)
+	}}, nil
 }
 
 type callbackIn struct {
@@ -160,6 +197,17 @@ func (s *Server) postLogout(ctx context.Context, in *logoutIn) (*logoutOut, erro
 	}
 	return &logoutOut{Status: http.StatusNoContent, EndURL: end, ClearSite: `"cache"`,
 		Cookies: c.Ended()}, nil
+}
+
+// getLogout is postLogout for clients that send the browser to the sign-out page of their provider, which they take this
+// server for. It leads on to the real one.
+func (s *Server) getLogout(ctx context.Context, in *cookiesIn) (*redirectOut, error) {
+	out, err := s.postLogout(ctx, &logoutIn{cookiesIn: *in})
+	if err != nil {
+		return nil, err
+	}
+	return &redirectOut{Status: http.StatusFound, Location: cmp.Or(out.EndURL, "/"), Cache: "no-store",
+		Cookies: out.Cookies}, nil
 }
 
 func (s *Server) requireSignIn() error {

@@ -26,6 +26,12 @@ const callback = "https://leads.example/auth/callback" // as registered; tests s
 // signInRig returns a rig with browser sign-in, whose provider is devidp.
 func signInRig(t *testing.T, changes ...func(*setup)) (*rig, *devidp.Provider, string) {
 	t.Helper()
+	return signInRigAt(t, "https://leads.example/", changes...)
+}
+
+// signInRigAt is signInRig with the public address home.
+func signInRigAt(t *testing.T, home string, changes ...func(*setup)) (*rig, *devidp.Provider, string) {
+	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	issuer := "http://" + server.Listener.Addr().String()
 	provider, err := devidp.New(devidp.Config{Issuer: issuer,
@@ -47,7 +53,7 @@ func signInRig(t *testing.T, changes ...func(*setup)) (*rig, *devidp.Provider, s
 	r := newRig(t, append([]func(*setup){func(s *setup) {
 		s.door.Cookies = web.Cookies{Access: cookie, Refresh: "nx_refresh", Secure: true}
 		s.asks.Verifier = verifier
-		s.deps.Sessions = websession.New(websession.Config{ClientID: "console", ClientSecret: "s3cret", CallbackURL: callback, HomeURL: "https://leads.example/", Origins: []string{uiOrigin}},
+		s.deps.Sessions = websession.New(websession.Config{ClientID: "console", ClientSecret: "s3cret", CallbackURL: callback, HomeURL: home, Origins: []string{uiOrigin}},
 			s.deps.DB, keys, verifier, func(ctx context.Context) (sso.Discovery,
 				error) {
 				return sso.Discover(ctx, cfg)
@@ -100,6 +106,61 @@ func pick(t *testing.T, issuer, location string) string {
 	back := resp.Header.Get("Location")
 	require.True(t, strings.HasPrefix(back, callback+"?"), back)
 	return strings.TrimPrefix(back, "https://leads.example")
+}
+
+// isSignIn reports whether a route is for signing in and out.
+func isSignIn(path string) bool {
+	return strings.HasPrefix(path, "/auth/") || strings.HasPrefix(path, "/protocol/")
+}
+
+// signInUnderAnotherName: a sign-in that begins at 127.0.0.1 is led to the public address localhost, and the reverse,
+// before a cookie is set. It is led there once, because a proxy may change the name.
+func signInUnderAnotherName(t *testing.T) {
+	for asked, public := range map[string]string{"127.0.0.1:2024": "http://localhost:2024", "[::1]:2024": "http://localhost:2024",
+		"localhost:2024": "http://127.0.0.1:2024"} {
+		r, _, _ := signInRigAt(t, public+"/")
+		a := r.do(t, request{path: "/auth/login?return_to=/leads", header: header("Host", asked)})
+		require.Equal(t, http.StatusFound, a.status)
+		require.Equal(t, public+"/auth/login?moved=true&return_to=%2Fleads", a.header.Get("Location"))
+		require.Empty(t, cookiesOf(a))
+		a = r.do(t, request{path: "/auth/login?return_to=/leads&moved=true", header: header("Host", asked)})
+		require.NotEmpty(t, cookiesOf(a))
+		a = r.do(t, request{path: "/auth/login", header: header("Host", "leads.example")})
+		require.NotEmpty(t, cookiesOf(a), "only names of this machine count")
+	}
+}
+
+// readableHeaders: a page of an allowed origin can read the headers that tell it what to do next.
+func readableHeaders(t *testing.T) {
+	r, _, _ := signInRig(t)
+	a := r.do(t, request{path: "/health", header: header("Origin", uiOrigin)})
+	for _, name := range []string{"X-End-Session-Url", "Retry-After", "ETag", "X-Row-Count", "X-Request-Id"} {
+		require.Contains(t, strings.Split(a.header.Get("Access-Control-Expose-Headers"), ", "), name)
+	}
+}
+
+// TestClientsOfTheOlderBackend: a password gets the address that signs in, and the sign-out page that those clients open
+// ends the session here and goes on to the provider's.
+func TestClientsOfTheOlderBackend(t *testing.T) {
+	t.Parallel()
+	r, _, issuer := signInRig(t)
+	a := r.post(t, "/auth/login", "", `{"email":"a@b.example","password":"CANARY"}`)
+	p := requireProblem(t, a, http.StatusMethodNotAllowed, "method_not_allowed")
+	require.Equal(t, "passwords are not accepted here: open https://leads.example/auth/login in a browser", p["detail"])
+	require.Contains(t, a.header.Get("Allow"), "GET")
+
+	b := signIn(t, r, issuer, ignoreAnswer)
+	out := r.do(t, request{path: "/protocol/openid-connect/logout?post_logout_redirect_uri=https://evil.example",
+		header: b.cookies()})
+	require.Equal(t, http.StatusFound, out.status, out.body)
+	require.True(t, strings.HasPrefix(out.header.Get("Location"), issuer), out.header.Get("Location"))
+	require.NotContains(t, out.header.Get("Location"), "evil")
+	for _, name := range []string{cookie, "nx_refresh", ownCookie} {
+		require.Negative(t, cookiesOf(out)[name].MaxAge, name)
+	}
+	requireProblem(t, r.do(t, request{path: "/whoami", header: b.cookies()}), http.StatusUnauthorized, "unauthenticated")
+	require.Zero(t, r.count(t, `SELECT count(*) FROM sessions`))
+	require.Equal(t, http.StatusFound, r.get(t, "/protocol/openid-connect/logout", "").status, "without a session too")
 }
 
 func TestBrowserSignIn(t *testing.T) {
@@ -215,7 +276,7 @@ func TestWithoutAClientThereIsNoBrowserSignIn(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	for _, row := range guarded(web.Open) {
-		if !strings.HasPrefix(row.Path, "/auth/") {
+		if !isSignIn(row.Path) {
 			continue
 		}
 		q := call(row, 1, "")

@@ -19,7 +19,8 @@ func (d *Door) allowOrigins(methods []string, next http.Handler) http.Handler {
 		if origin != "" && slices.Contains(d.cfg.CORSOrigins, origin) {
 			h.Set("Access-Control-Allow-Origin", origin)
 			h.Set("Access-Control-Allow-Credentials", "true")
-			h.Set("Access-Control-Expose-Headers", "X-Request-Id, X-Dev-Bypass, Content-Disposition")
+			h.Set("Access-Control-Expose-Headers", "X-Request-Id, X-Dev-Bypass, X-End-Session-Url, X-Row-Count, "+
+				"Content-Disposition, ETag, Last-Modified, Retry-After")
 			if preflight {
 				h.Set("Access-Control-Allow-Methods", allowed)
 				h.Set("Access-Control-Allow-Headers", "authorization, content-type, x-tenant-id")

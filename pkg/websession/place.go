@@ -40,6 +40,15 @@ func isPlainPath(to string, u *url.URL) bool {
 		!strings.ContainsAny(decoded, "\\\t\r\n%") && !strings.Contains(decoded, "..")
 }
 
+// Home returns the address of this server for browsers. Cookies and callbacks belong to its host.
+func (m *Manager) Home() *url.URL {
+	u, err := url.Parse(m.cfg.HomeURL)
+	if err != nil {
+		return &url.URL{Path: "/"}
+	}
+	return u
+}
+
 // endSessionURL returns the provider's sign-out page, "" if it has none. The hint is an ID token of the session to end;
 // without one the provider asks the user to confirm.
 func (m *Manager) endSessionURL(ctx context.Context, hint string) string {
