@@ -18,6 +18,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/sso"
 )
 
 // browserTimeout is how long SignInWithBrowser waits for the person to sign in.
@@ -38,7 +39,7 @@ func (c *Client) SignInWithBrowser(ctx context.Context, port int, visit func(add
 	}
 	ctx, cancel := context.WithTimeout(ctx, browserTimeout)
 	defer cancel()
-	callback, err := startCallbackServer(ctx, port, c.cfg.SSO.Issuer)
+	callback, err := startCallbackServer(ctx, port, c.discovery)
 	if err != nil {
 		return Session{}, err
 	}
@@ -63,7 +64,7 @@ func (c *Client) SignInWithBrowser(ctx context.Context, port int, visit func(add
 type callbackServer struct {
 	redirectURI string
 	host        string // host:port, the only Host header that is accepted
-	issuer      string
+	provider    sso.Discovery
 	state       string
 	result      chan callbackResult // receives the first redirect with the right state
 	server      *http.Server
@@ -74,14 +75,15 @@ type callbackResult struct {
 	err  error
 }
 
-func startCallbackServer(ctx context.Context, port int, issuer string) (*callbackServer, error) {
+func startCallbackServer(ctx context.Context, port int, provider sso.Discovery) (*callbackServer, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
 		return nil, fault.New(fault.Conflict, "loopback port %d: cannot listen: %w", port, err).
 			WithHint("omit --port, or choose a port that is free")
 	}
 	host := listener.Addr().String()
-	s := &callbackServer{redirectURI: "http://" + host + callbackPath, host: host, issuer: issuer, state: rand.Text()}
+	s := &callbackServer{redirectURI: "http://" + host + callbackPath, host: host, provider: provider,
+		state: rand.Text()}
 	s.result = make(chan callbackResult, 1)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+callbackPath, s.handleCallback)
@@ -117,7 +119,7 @@ func (s *callbackServer) waitForCode(ctx context.Context) (string, error) {
 func (s *callbackServer) handleCallback(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	known := subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(s.state)) == 1
-	if iss := q.Get("iss"); !known || r.Host != s.host || iss != "" && iss != s.issuer {
+	if !known || r.Host != s.host || !s.provider.HasAnswered(q) {
 		writePage(w, http.StatusBadRequest, "This address does not belong to the sign-in that leadctl is waiting for.")
 		return
 	}

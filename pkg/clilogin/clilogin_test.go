@@ -60,6 +60,7 @@ func TestCallbackBelongsToOneSignIn(t *testing.T) {
 		for _, query := range []string{
 			"", "?code=x", "?code=x&state=y", "?error=access_denied", "?error=a&state=",
 			"?code=x&iss=https%3A%2F%2Fevil.example&state=" + state,
+			"?code=x&iss=" + url.QueryEscape(w.issuer) + "&iss=https%3A%2F%2Fevil.example&state=" + state,
 		} {
 			status, page := w.get(t, back+query)
 			require.Equal(t, 400, status, query)

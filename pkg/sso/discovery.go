@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/leadctl/leadctl/pkg/fault"
@@ -29,6 +30,13 @@ type Discovery struct {
 	ClockDifference     time.Duration // the provider's Date header minus this machine's clock, in whole seconds
 	ClockDifferenceSeen bool          // the provider sent a Date header
 	Keys                []Key
+}
+
+// HasAnswered reports whether the parameters of an authorization response are from this issuer (RFC 9207): they have its
+// iss once, or none if the discovery document does not say that responses have one.
+func (d Discovery) HasAnswered(response url.Values) bool {
+	iss := response["iss"]
+	return len(iss) == 0 && !d.ReturnsIssuer || len(iss) == 1 && iss[0] == d.Issuer
 }
 
 // Discover reads the discovery document and the keys. After an error the result holds what was read before it. Faults:

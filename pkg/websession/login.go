@@ -90,14 +90,14 @@ func (m *Manager) Finish(ctx context.Context, browser, previous string, answer u
 	return t, a.returnTo, err
 }
 
-// checkIssuer rejects an authorization response of another issuer (RFC 9207), and one without iss if the provider's
-// discovery document says that it sends iss. The code may belong to another provider and must not be sent anywhere.
+// checkIssuer rejects an authorization response of another issuer. Its code may belong to another provider and must not
+// be sent anywhere.
 func (m *Manager) checkIssuer(ctx context.Context, answer url.Values) error {
 	d, err := m.readProvider(ctx)
 	if err != nil {
 		return err
 	}
-	if iss := answer["iss"]; len(iss) == 0 && !d.ReturnsIssuer || len(iss) == 1 && iss[0] == d.Issuer {
+	if d.HasAnswered(answer) {
 		return nil
 	}
 	return fault.New(fault.Invalid, "the answer to this sign-in is not from identity provider %s", d.Issuer).
