@@ -22,7 +22,7 @@ const (
 )
 
 // loops answers a session's identical requests from memory while they come in a loop: some clients ask for the state of
-// the workspace a hundred times a second, in every open tab. One request a second is answered anew. The first requests
+// the workspace a hundred times a second, in every open tab. One request a second is answered by its handler. The first requests
 // of a second are never answered from memory, so that clients without a loop see every change at once. A request that
 // may change something makes all answers in memory unusable.
 type loops struct {
