@@ -77,7 +77,7 @@ func (s *Server) keyHolder(ctx context.Context, a Account) (uid int64, ok bool, 
 	if fault.Code(err) == CodeAccessDenied {
 		return 0, false, nil
 	}
-	uid = asRecord(v).Int("uid")
+	uid = AsRecord(v).Int("uid")
 	return uid, uid > 0, err
 }
 

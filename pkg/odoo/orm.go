@@ -30,12 +30,12 @@ func (s *Session) LoadRecords(ctx context.Context, model string, fields []string
 	if err != nil {
 		return err
 	}
-	if ids, ok := asRecord(v)["ids"].([]any); ok && len(ids) == len(rows) {
+	if ids, ok := AsRecord(v)["ids"].([]any); ok && len(ids) == len(rows) {
 		return nil
 	}
 	said := ""
-	if messages, _ := asRecord(v)["messages"].([]any); len(messages) > 0 {
-		said = cutDetail(asRecord(messages[0]).Text("message"), nil)
+	if messages, _ := AsRecord(v)["messages"].([]any); len(messages) > 0 {
+		said = cutDetail(AsRecord(messages[0]).Text("message"), nil)
 	}
 	return rejectedFault(&CallError{Op: model + ".load", Database: s.Database(), Detail: said})
 }

@@ -172,8 +172,8 @@ func (s *Session) FieldsGet(ctx context.Context, model string, names []string) (
 		return nil, err
 	}
 	out := map[string]Record{}
-	for name, def := range asRecord(v) {
-		out[name] = asRecord(def)
+	for name, def := range AsRecord(v) {
+		out[name] = AsRecord(def)
 	}
 	return out, nil
 }

@@ -12,6 +12,15 @@ type Record map[string]any
 // ID returns the record's id, 0 when absent.
 func (r Record) ID() int64 { return asInt(r["id"]) }
 
+// Records returns a list of records, nil when the field has another type.
+func (r Record) Records(field string) []Record {
+	list, err := asRecords(r[field])
+	if err != nil {
+		return nil
+	}
+	return list
+}
+
 // Int returns a number or the id of a many2one.
 func (r Record) Int(field string) int64 { return asInt(r[field]) }
 
@@ -72,7 +81,7 @@ func asInt(v any) int64 {
 	return 0
 }
 
-func asRecord(v any) Record {
+func AsRecord(v any) Record {
 	m, _ := v.(map[string]any)
 	return m
 }
@@ -84,7 +93,7 @@ func asRecords(v any) ([]Record, error) {
 	}
 	out := make([]Record, len(list))
 	for i, e := range list {
-		if out[i] = asRecord(e); out[i] == nil {
+		if out[i] = AsRecord(e); out[i] == nil {
 			return nil, fmt.Errorf("%T instead of a record", e)
 		}
 	}

@@ -37,7 +37,7 @@ func (s *Server) versionByXMLRPC(ctx context.Context) (Version, error) {
 	if err != nil {
 		return Version{}, err
 	}
-	answer := asRecord(v)
+	answer := AsRecord(v)
 	return readVersion("common.version", answer.Text("server_version"), answer["server_version_info"], true)
 }
 

@@ -92,7 +92,7 @@ func (s *Server) webReuseSession(ctx context.Context, db, login string, secret S
 	if kept, known := s.cookies.Load(key); known {
 		p := &webProtocol{server: s, login: login, secret: secret}
 		v, err := p.callWithCookie(ctx, db, whoAmI, kept.(string))
-		if uid := asRecord(v).Int("uid"); uid > 0 {
+		if uid := AsRecord(v).Int("uid"); uid > 0 {
 			return uid, kept.(string), nil
 		}
 		if outcomeUnknown(err) {
@@ -119,7 +119,7 @@ func (s *Server) webSignIn(ctx context.Context, db, login string, secret Secret)
 	case err != nil:
 		return 0, "", err
 	}
-	uid = asRecord(v).Int("uid")
+	uid = AsRecord(v).Int("uid")
 	switch {
 	case uid == 0: // Odoo asks for a second factor, which leadctl does not have
 		return 0, "", nil

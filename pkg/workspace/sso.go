@@ -22,6 +22,7 @@ type OdooLogin struct {
 	ClientID string // Odoo's client at the provider
 	Issuer   string
 	BaseURL  string // address of leadctl's API for Odoo's server
+	PagesURL string // address of leadctl's pages for browsers
 	Discover func(context.Context) (sso.Discovery, error)
 	HTTP     *http.Client // for VerifySSO; nil: http.DefaultClient
 }
@@ -29,6 +30,9 @@ type OdooLogin struct {
 // ValidationPath is the API's route where Odoo checks a token. Where each tenant has its own database, the route's
 // query names the tenant.
 const ValidationPath = "/odoo/userinfo"
+
+// RefusedPath is the page where a person learns why Odoo refused the sign-in.
+const RefusedPath = "/odoo/refused"
 
 const (
 	providerName   = "leadctl"
@@ -43,7 +47,8 @@ func (s *Service) oauthProvider(ctx context.Context, id tenantid.ID) (provision.
 	}
 	d, err := s.OdooLogin.Discover(ctx)
 	return provision.OAuthProvider{Name: providerName, Button: providerButton, ClientID: s.OdooLogin.ClientID,
-		AuthEndpoint: d.AuthorizationURL, UserInfo: route}, err
+		AuthEndpoint: d.AuthorizationURL, UserInfo: route,
+		RefusedPage: strings.TrimSuffix(s.OdooLogin.PagesURL, "/") + RefusedPath}, err
 }
 
 // EnsureUsers gives each member an account in the workspace, with the groups of the member's role. It does not change
@@ -150,6 +155,7 @@ func (s *Service) VerifySSO(ctx context.Context, id tenantid.ID) ([]provision.Ch
 			return want.AuthEndpoint, err
 		}),
 		timeCheck("provider in Odoo", func() (string, error) { return providerName, s.Odoo.CheckSSO(ctx, w, want) }),
+		timeCheck("side doors", func() (string, error) { return "closed", s.Odoo.CheckDoors(ctx, w) }),
 	}
 	for _, m := range members {
 		if m.Subject != nil && m.Issuer != nil && *m.Issuer == s.OdooLogin.Issuer {

@@ -24,7 +24,7 @@ func (r *rig) withSSO(t *testing.T, route http.HandlerFunc) {
 	t.Helper()
 	api := httptest.NewServer(route)
 	t.Cleanup(api.Close)
-	r.OdooLogin = &workspace.OdooLogin{ClientID: "odoo", Issuer: issuer, BaseURL: api.URL,
+	r.OdooLogin = &workspace.OdooLogin{ClientID: "odoo", Issuer: issuer, BaseURL: api.URL, PagesURL: "https://leadctl.example/",
 		Discover: func(context.Context) (sso.Discovery, error) {
 			return sso.Discovery{AuthorizationURL: issuer + "/auth"}, nil
 		}}
@@ -64,7 +64,7 @@ func TestConfigureAndVerifySSO(t *testing.T) {
 	r.user(t, id, "invited@acme.example", "")
 	checks, err := r.VerifySSO(t.Context(), id)
 	require.NoError(t, err)
-	require.Equal(t, map[string]bool{"identity provider": true, "provider in Odoo": false,
+	require.Equal(t, map[string]bool{"identity provider": true, "provider in Odoo": false, "side doors": false,
 		"user alice@acme.example": false, "validation route": true}, states(t, checks))
 
 	for round := range 2 {
@@ -78,7 +78,7 @@ func TestConfigureAndVerifySSO(t *testing.T) {
 	}
 	checks, err = r.VerifySSO(t.Context(), id)
 	require.NoError(t, err)
-	require.Equal(t, map[string]bool{"identity provider": true, "provider in Odoo": true,
+	require.Equal(t, map[string]bool{"identity provider": true, "provider in Odoo": true, "side doors": true,
 		"user alice@acme.example": true, "validation route": true}, states(t, checks))
 	providers, err := r.session(t, id).SearchRead(t.Context(), "auth.oauth.provider", odoo.Query{
 		Domain: odoo.Domain{odoo.Where("enabled", "=", true)},
@@ -87,6 +87,13 @@ func TestConfigureAndVerifySSO(t *testing.T) {
 	require.Len(t, providers, 1)
 	require.Equal(t, r.OdooLogin.BaseURL+"/odoo/userinfo?tenant="+id.String(), providers[0].Text("validation_endpoint"))
 	require.Equal(t, issuer+"/auth", providers[0].Text("auth_endpoint"))
+	refused, err := r.session(t, id).Parameter(t.Context(), "leadctl.refused_page")
+	require.NoError(t, err)
+	require.Equal(t, "https://leadctl.example/odoo/refused", refused)
+	require.NoError(t, r.session(t, id).SetParameter(t.Context(), "auth_signup.reset_password", "True"))
+	checks, err = r.VerifySSO(t.Context(), id)
+	require.NoError(t, err)
+	require.False(t, states(t, checks)["side doors"], "a door that was opened by hand")
 }
 
 // ConfigureSSO does not change an account that is linked to another subject or archived, and links the others.

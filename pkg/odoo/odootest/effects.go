@@ -274,6 +274,7 @@ func (r request) unlinkRecords() error {
 		if rec := r.db.tableOf(r.model).rows[id]; rec != nil {
 			r.recordEffect("unlink", id)
 			delete(r.db.tableOf(r.model).rows, id)
+			r.db.forgetExternalIDs(r.model, id)
 			if r.model == "ir.model.fields" {
 				delete(r.db.fields[asString(rec["model"])], asString(rec["name"]))
 			}
@@ -302,6 +303,8 @@ func (r request) callModelMethod() (any, error) {
 		return nil, nil
 	case "res.users.context_get":
 		return map[string]any{"lang": "en_US", "tz": false, "uid": r.uid}, nil
+	case "ir.actions.server.run":
+		return r.runCredentialsAction(), nil
 	case "ir.attachment.force_storage", "res.config.settings.execute":
 		return nil, nil
 	}

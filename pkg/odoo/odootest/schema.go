@@ -24,7 +24,7 @@ const (
 		"enabled:boolean css_class:char sequence:integer"
 	fieldFields = "name:char model:char model_id:many2one/ir.model field_description:char ttype:selection " +
 		"state:selection index:boolean copied:boolean relation:char"
-	viewFields = "name:char model:char inherit_id:many2one/ir.ui.view priority:integer arch:text"
+	viewFields = "name:char type:selection model:char inherit_id:many2one/ir.ui.view priority:integer arch:text"
 )
 
 func baseModels(major int) map[string]string {
@@ -53,6 +53,9 @@ func baseModels(major int) map[string]string {
 		"mail.message":        "model:char res_id:integer body:html message_type:selection is_internal:boolean",
 		"ir.attachment":       "name:char store_fname:char res_field:char datas:binary",
 		"res.config.settings": "group_use_lead:boolean",
+		"ir.actions.server":   "name:char model_id:many2one/ir.model state:selection code:text" + groups,
+
+		"res.users.apikeys.description": "name:char",
 	}
 }
 
@@ -66,7 +69,8 @@ func newDatabase(major int, login, password string, at time.Time) *database {
 		d.declareModel(m, models[m])
 	}
 	for _, m := range sortedKeys(models) {
-		d.addRow("ir.model", row{"model": m, "name": m}, at)
+		id := d.addRow("ir.model", row{"model": m, "name": m}, at)
+		d.addExternalID("base.model_"+strings.ReplaceAll(m, ".", "_"), "ir.model", id, at)
 	}
 	own := d.addRow("res.partner", row{"name": "My Company", "is_company": true, "active": true}, at)
 	company := d.addRow("res.company", row{"name": "My Company", "partner_id": own}, at)
@@ -78,6 +82,7 @@ func newDatabase(major int, login, password string, at time.Time) *database {
 	d.addExternalID("base.sg", "res.country", d.addRow("res.country", row{"name": "Singapore"}, at), at)
 	d.addExternalID("base.SGD", "res.currency", d.addRow("res.currency", row{"name": "SGD", "active": false}, at), at)
 	d.addView("base.view_partner_form", "res.partner", at)
+	d.addView("web.login", "", at)
 	d.addUser(row{"login": "__system__", "name": "OdooBot", "active": false}, "", at)
 	admin := d.addUser(row{"login": login, "name": "Administrator", "active": true}, password, at)
 	d.addExternalID("base.user_admin", "res.users", admin, at)
@@ -190,4 +195,13 @@ func (d *database) resolveExternalID(id string) any {
 		}
 	}
 	return false
+}
+
+// forgetExternalIDs deletes the external ids of a deleted record, as Odoo does.
+func (d *database) forgetExternalIDs(model string, id int64) {
+	for mark, r := range d.tableOf("ir.model.data").rows {
+		if r["model"] == model && r["res_id"] == id {
+			delete(d.tableOf("ir.model.data").rows, mark)
+		}
+	}
 }

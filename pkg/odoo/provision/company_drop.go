@@ -52,7 +52,10 @@ func retireUsers(ctx context.Context, s *odoo.Session) error {
 		err = s.Write(ctx, "res.users", []int64{u.ID()},
 			odoo.Record{"active": false, "login": login, "oauth_uid": false, "oauth_provider_id": false}, nil)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return forgetUsers(ctx, s, odoo.IDsOf(users), false, true)
 }
 
 // deleteKeys deletes the API keys of a company's accounts. Odoo 14 finds the key of an archived user before the same

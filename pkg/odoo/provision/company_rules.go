@@ -86,9 +86,8 @@ func (r recordRule) externalID() string {
 	return ownModule + "." + name
 }
 
-// presentRules returns the company rules without the optional ones whose model Odoo lacks, and the ids of the models.
-func presentRules(ctx context.Context, s *odoo.Session) ([]recordRule, map[string]int64, error) {
-	rules := companyRules()
+// presentRules returns the rules without the optional ones whose model Odoo lacks, and the ids of the models.
+func presentRules(ctx context.Context, s *odoo.Session, rules []recordRule) ([]recordRule, map[string]int64, error) {
 	names := make([]string, len(rules))
 	for i, r := range rules {
 		names[i] = r.model
@@ -100,7 +99,7 @@ func presentRules(ctx context.Context, s *odoo.Session) ([]recordRule, map[strin
 
 // ensureRules makes the rules, or restores them when they were changed. Each rule names the administrator by user id.
 func ensureRules(ctx context.Context, s *odoo.Session) error {
-	all, models, err := presentRules(ctx, s)
+	all, models, err := presentRules(ctx, s, companyRules())
 	if err != nil {
 		return err
 	}
@@ -118,11 +117,19 @@ func ensureRules(ctx context.Context, s *odoo.Session) error {
 				s.Database()).WithCode(odoo.CodeMisconfig)
 		}
 		domain := fmt.Sprintf("[(1,'=',1)] if user.id == %d else %s", s.UID(), r.domain)
-		rows = append(rows, []string{r.externalID(), r.ruleName(), odoo.FormatID(models[r.model]), domain,
-			xmlBoolean(!r.changes), "1", "1", "1", "1"})
+		rows = append(rows, r.importRow(models[r.model], domain))
 	}
-	return s.LoadRecords(ctx, "ir.rule", []string{"id", "name", "model_id/.id", "domain_force", "perm_read",
-		"perm_write", "perm_create", "perm_unlink", "active"}, rows)
+	return s.LoadRecords(ctx, "ir.rule", ruleColumns, rows)
+}
+
+// ruleColumns are the columns of importRow.
+var ruleColumns = []string{"id", "name", "model_id/.id", "domain_force", "perm_read", "perm_write", "perm_create",
+	"perm_unlink", "active"}
+
+// importRow returns the rule as a row of Odoo's import.
+func (r recordRule) importRow(model int64, domain string) []string {
+	return []string{r.externalID(), r.ruleName(), odoo.FormatID(model), domain, xmlBoolean(!r.changes), "1", "1", "1",
+		"1"}
 }
 
 func xmlBoolean(b bool) string {
@@ -139,7 +146,7 @@ func missingRules(ctx context.Context, s *odoo.Session) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	rules, _, err := presentRules(ctx, s)
+	rules, _, err := presentRules(ctx, s, companyRules())
 	if err != nil {
 		return nil, err
 	}

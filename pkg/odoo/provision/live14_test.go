@@ -16,6 +16,8 @@ func TestLiveOdoo14(t *testing.T) {
 	t.Run("merges", func(t *testing.T) { testMerges(t, liveRig(t, server, "c14", true)) })
 	t.Run("CRM", func(t *testing.T) { testCRM(t, liveRig(t, server, "c14", true)) })
 	t.Run("company CRM", func(t *testing.T) { testCompanyCRM(t, liveShared(t, server, "k14", true)) })
+	t.Run("doors", func(t *testing.T) { testDoorsLive(t, liveRig(t, server, "d14", true)) })
+	t.Run("doors of companies", func(t *testing.T) { testDoorsLive(t, liveShared(t, server, "k14", true)) })
 	t.Run("company", func(t *testing.T) { testCompany(t, liveShared(t, server, "k14", true)) })
 	t.Run("company by service", func(t *testing.T) { testProtocol(t, liveShared(t, server, "w14", false)) })
 }

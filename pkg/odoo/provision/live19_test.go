@@ -34,6 +34,8 @@ func TestLiveOdoo19(t *testing.T) {
 	t.Run("burst", func(t *testing.T) { testBurst(t, liveRig(t, server, "c19", true)) })
 	t.Run("CRM", func(t *testing.T) { testCRM(t, liveRig(t, server, "c19", true)) })
 	t.Run("company CRM", func(t *testing.T) { testCompanyCRM(t, liveShared(t, server, "k19", true)) })
+	t.Run("doors", func(t *testing.T) { testDoorsLive(t, liveRig(t, server, "d19", true)) })
+	t.Run("doors of companies", func(t *testing.T) { testDoorsLive(t, liveShared(t, server, "k19", true)) })
 	t.Run("company", func(t *testing.T) { testCompany(t, liveShared(t, server, "k19", true)) })
 	t.Run("company by service", func(t *testing.T) { testProtocol(t, liveShared(t, server, "w19", false)) })
 	t.Run("company without XML-RPC", func(t *testing.T) {

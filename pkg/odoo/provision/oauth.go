@@ -16,16 +16,18 @@ type OAuthProvider struct {
 	AuthEndpoint string // the provider's authorization endpoint
 	// Odoo's server sends the token there. It must answer the subject, and should check the audience: Odoo does not.
 	UserInfo string
+	// RefusedPage is the page of leadctl where Odoo's sign-in page leads a person whom Odoo refused. "": none.
+	RefusedPage string
 }
 
-// EnsureProvider makes this provider the only one on the workspace's sign-in page, and closes free sign-up. It returns
-// the provider's id there.
+// EnsureProvider makes this provider the only one on the workspace's sign-in page, and closes the other ways in
+// (ensureSignIn). It returns the provider's id there.
 func (p *Provisioner) EnsureProvider(ctx context.Context, w Workspace, sso OAuthProvider) (int64, error) {
 	s, err := p.openForSettings(ctx, w)
 	if err != nil {
 		return 0, err
 	}
-	if err := s.EnsureParameters(ctx, ssoParameters()); err != nil {
+	if err := p.ensureSignIn(ctx, s, w, sso.RefusedPage); err != nil {
 		return 0, err
 	}
 	return ensureProvider(ctx, s, sso)
@@ -55,7 +57,7 @@ func (p *Provisioner) CheckSSO(ctx context.Context, w Workspace, sso OAuthProvid
 		return fault.New(fault.Operator, "Odoo database %s: "+format, append([]any{s.Database()}, args...)...).
 			WithCode(odoo.CodeMisconfig).WithHint("leadctl odoo sso configure --tenant %s", w.Tenant)
 	}
-	off, err := s.DifferingParameters(ctx, ssoParameters())
+	off, err := s.DifferingParameters(ctx, [][2]string{{refusedPageKey, sso.RefusedPage}})
 	if err != nil {
 		return err
 	}
@@ -74,6 +76,15 @@ func (p *Provisioner) CheckSSO(ctx context.Context, w Workspace, sso OAuthProvid
 	return nil
 }
 
+// CheckDoors returns fault.Operator when people have a way in beside the identity provider. It writes nothing.
+func (p *Provisioner) CheckDoors(ctx context.Context, w Workspace) error {
+	s, err := p.openForSettings(ctx, w)
+	if err != nil {
+		return err
+	}
+	return p.requireClosedDoors(ctx, s, w)
+}
+
 // LinkedSubject returns the subject that the user with this login is linked to, "" for none. fault.NotFound means that
 // there is no such user.
 func (p *Provisioner) LinkedSubject(ctx context.Context, w Workspace, login string) (string, error) {
@@ -90,12 +101,6 @@ func (p *Provisioner) LinkedSubject(ctx context.Context, w Workspace, login stri
 		return "", err
 	}
 	return found[0].Text("oauth_uid"), nil
-}
-
-// ssoParameters close free sign-up, which Odoo leaves open. They also make Odoo 19 send the token in a header instead
-// of the URL.
-func ssoParameters() [][2]string {
-	return [][2]string{{"auth_signup.invitation_scope", "b2b"}, {"auth_oauth.authorization_header", "1"}}
 }
 
 func (sso OAuthProvider) providerRecord() odoo.Record {

@@ -14,7 +14,7 @@ const smokeRef = "leadctl-smoke-"
 
 // SmokeTest checks that the workspace works: it signs in, finds the CRM and crm.Fields, and makes, reads, changes and
 // deletes one marked partner. It also checks that Odoo's default password does not open the administrator's account,
-// that people can sign in in only one way, and that the groups of the roles are right. With an error it returns the
+// that people can sign in in only one way (requireClosedDoors), and that the groups of the roles are right. With an error it returns the
 // checks up to the failed one.
 func (p *Provisioner) SmokeTest(ctx context.Context, w Workspace) ([]Check, error) {
 	var s *odoo.Session
@@ -26,7 +26,17 @@ func (p *Provisioner) SmokeTest(ctx context.Context, w Workspace) ([]Check, erro
 	})
 	if t.err == nil {
 		runSmokeChecks(ctx, s, &t)
-		t.runCheck("sign-on", func() error { return p.requireClosedSignOn(ctx, w) })
+		signOn := false
+		t.runCheck("sign-on", func() (err error) {
+			signOn, err = p.checkProviders(ctx, w)
+			return err
+		})
+		t.runCheck("side doors", func() error {
+			if !signOn {
+				return nil // people sign in with passwords
+			}
+			return p.CheckDoors(ctx, w)
+		})
 		t.runCheck("roles", func() error { return p.checkRoles(ctx, w) })
 		t.runCheck("default password", func() error { return p.requireNoDefaultPassword(ctx, s.Database()) })
 		t.runCheck("neighbours", func() error { return p.checkLeaks(ctx, s) })
@@ -62,28 +72,17 @@ func tryRoundTrip(ctx context.Context, s *odoo.Session, t *checkList) {
 	t.runCheck("tidy", func() error { return tidySmoke(ctx, s, ref) })
 }
 
-// requireClosedSignOn checks that at most one sign-in provider is enabled, and that it admits only users whom leadctl
-// linked.
-func (p *Provisioner) requireClosedSignOn(ctx context.Context, w Workspace) error {
+// checkProviders checks that at most one sign-in provider is enabled, and reports whether one is.
+func (p *Provisioner) checkProviders(ctx context.Context, w Workspace) (bool, error) {
 	s, err := p.openForSettings(ctx, w)
 	if err != nil {
-		return err
+		return false, err
 	}
 	on, err := readProviders(ctx, s, odoo.Where("enabled", "=", true))
-	if err != nil || len(on) == 0 {
-		return err
+	if err == nil && len(on) > 1 {
+		err = p.doorOpen(s, w, "%d sign-in providers are enabled, want one", len(on))
 	}
-	if len(on) > 1 {
-		return odoo.Misconfigured("Odoo database %s: %d sign-in providers are enabled, want one", s.Database(),
-			len(on)).WithHint("repair it with: leadctl odoo sso configure --tenant %s", w.Tenant)
-	}
-	off, err := s.DifferingParameters(ctx, ssoParameters())
-	if err != nil || len(off) == 0 {
-		return err
-	}
-	return odoo.Misconfigured("Odoo database %s: parameter %s is %q, not %q", s.Database(), off[0].Key, off[0].Is,
-		off[0].Want).
-		WithHint("repair it with: leadctl odoo sso configure --tenant %s", w.Tenant)
+	return len(on) > 0, err
 }
 
 // checkRoles checks that the role viewer only reads, and that no person in a shared database has rights to settings,

@@ -153,7 +153,7 @@ var noisyJobs = []string{"crm_iap_enrich.ir_cron_lead_enrichment", "mail.ir_cron
 
 // disableDefaults switches off what a new Odoo does without being asked: the noisy jobs and the sign-in by odoo.com.
 func disableDefaults(ctx context.Context, s *odoo.Session) error {
-	if err := s.EnsureParameters(ctx, append(ssoParameters(),
+	if err := s.EnsureParameters(ctx, append(signUpParameters(),
 		[2]string{"crm.iap.lead.enrich.setting", "manual"})); err != nil {
 		return err
 	}

@@ -102,7 +102,7 @@ func testSteps(t *testing.T, r rig) {
 		step("baseline")
 		checks, err := r.prov.SmokeTest(ctx, w)
 		require.NoError(t, err)
-		require.Len(t, checks, 11)
+		require.Len(t, checks, 12)
 		step("smoke test")
 	}
 	about, err := r.prov.About(ctx, w)
