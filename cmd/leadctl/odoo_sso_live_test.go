@@ -4,7 +4,8 @@ package main
 
 import (
 	"crypto/rand"
-	"net/url"
+	"io"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -14,25 +15,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/leadctl/leadctl/pkg/odoo/provision"
+	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
 // TestLiveOdooSSOInChromium tests the single sign-on in a real browser: a user signs in to the console at a real
-// Keycloak, waits for the workspace, opens it in real Odoo, clicks the sign-in button and is signed in without a
-// password. It needs LEADCTL_LIVE_ODOO_URL (for version 14 LEADCTL_LIVE_ODOO14_URL), LEADCTL_LIVE_KEYCLOAK_URL and
+// Keycloak, waits for the workspace, opens it in real Odoo and is in the CRM's pipeline, without a password or a further
+// click. A suspension and a removal end that. It needs LEADCTL_LIVE_ODOO_URL (for version 14 LEADCTL_LIVE_ODOO14_URL), LEADCTL_LIVE_KEYCLOAK_URL and
 // LEADCTL_LIVE_CHROMIUM.
 func TestLiveOdooSSOInChromium(t *testing.T) {
-	for _, server := range []struct{ name, variables, button, inside string }{
-		{"19", "LEADCTL_LIVE_ODOO", `a[href*="openid-connect/auth"]`, "/odoo"},
-		{"14", "LEADCTL_LIVE_ODOO14", `a[href*="openid-connect/auth"]`, "/web"},
+	for _, server := range []struct{ name, variables, inside string }{
+		{"19", "LEADCTL_LIVE_ODOO", "/odoo"},
+		{"14", "LEADCTL_LIVE_ODOO14", "/web"},
 	} {
-		t.Run(
-			server.name,
-			func(t *testing.T) { testOneSignIn(t, server.name, server.variables, server.button, server.inside) },
-		)
+		t.Run(server.name, func(t *testing.T) { testOneSignIn(t, server.name, server.variables, server.inside) })
 	}
 }
 
-func testOneSignIn(t *testing.T, version, variables, button, inside string) {
+func testOneSignIn(t *testing.T, version, variables, inside string) {
 	live := func(suffix string) string {
 		v := os.Getenv(variables + suffix)
 		require.NotEmpty(t, v, "%s%s is not set; scripts/live sets it", variables, suffix)
@@ -66,13 +65,8 @@ func testOneSignIn(t *testing.T, version, variables, button, inside string) {
 	require.NotContains(t, verified, "failed")
 
 	database := provision.DatabaseName(prefix, 1)
-	s.click(t, `a.button[href^="`+live("_URL")+`"]`) // "Open Odoo"
-	s.waitForAddress(t, live("_URL")+"/web/login")
-	s.click(t, button)
-	require.Eventually(t, func() bool {
-		at := s.currentAddress(t)
-		return strings.HasPrefix(at, live("_URL")+inside) && !strings.HasPrefix(at, live("_URL")+"/web/login")
-	}, time.Minute, 100*time.Millisecond, "at %s", s.currentAddress(t))
+	s.click(t, `a.button[href^="`+live("_URL")+`"]`) // "Open Odoo" leads into the CRM without a further click
+	s.waitForPipeline(t, live("_URL")+inside)
 	var who string
 	s.evalScript(
 		t,
@@ -83,38 +77,110 @@ func testOneSignIn(t *testing.T, version, variables, button, inside string) {
 	assert.Contains(t, who, `"username": "`+alice+`"`)
 	assert.Contains(t, who, `"db": "`+database+`"`)
 	s.seeLeads(t, version)
-	s.loseAccess(t)
-	s.rejectOtherUser(t, live("_URL"), database, button)
+	o := odooSite{s, live("_URL"), database, inside}
+	o.suspendAndResume(t)
+	o.loseAccess(t)
+	o.rejectOtherUser(t)
 }
 
-// loseAccess checks that the open browser of a removed user is signed out of Odoo.
-func (s *site) loseAccess(t *testing.T) {
+// waitForPipeline waits until the browser shows the CRM's pipeline in Odoo.
+func (s *site) waitForPipeline(t *testing.T, inside string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		var shown bool
+		s.evalScript(t, `!!document.querySelector('.o_kanban_view .o_kanban_group, .o_kanban_view .o_kanban_record')`,
+			&shown)
+		return shown && strings.HasPrefix(s.currentAddress(t), inside) &&
+			!strings.Contains(s.currentAddress(t), "/web/login")
+	}, time.Minute, 200*time.Millisecond, "at %s", s.currentAddress(t))
+}
+
+// odooSite is a site with a workspace.
+type odooSite struct {
+	*site
+	odoo, database, inside string
+}
+
+// openOdoo follows the console's link "Open Odoo".
+func (o odooSite) openOdoo(t *testing.T) {
+	t.Helper()
+	o.open(t, workspace.View{BaseURL: o.odoo, Database: o.database}.OpenURL())
+}
+
+// odooSession returns what tells whether the session that the browser has in Odoo now is still one of alice's.
+func (o odooSite) odooSession(t *testing.T) (lasts func() bool) {
+	t.Helper()
+	id := o.cookies(t)["session_id"].Value
+	require.NotEmpty(t, id)
+	return func() bool {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, o.odoo+"/web/session/get_session_info",
+			strings.NewReader(`{"jsonrpc":"2.0","method":"call","params":{}}`))
+		require.NoError(t, err)
+		req.Header.Set("Content-Type", "application/json")
+		req.AddCookie(&http.Cookie{Name: "session_id", Value: id})
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return strings.Contains(string(text), `"username": "`+alice+`"`)
+	}
+}
+
+// endsAfter runs an act and checks that alice's session in Odoo ends within ten seconds.
+func (o odooSite) endsAfter(t *testing.T, act string, do func()) {
+	t.Helper()
+	lasts := o.odooSession(t)
+	require.True(t, lasts())
 	start := time.Now()
-	mustRun(t, "tenant", "user", "remove", "1", alice, "--wait")
-	var who string
-	s.evalScript(t, `fetch('/web/session/get_session_info', {method: 'POST',
-		headers: {'Content-Type': 'application/json'},
-		body: '{"jsonrpc":"2.0","method":"call","params":{}}'}).then(r => r.text())`, &who)
-	t.Logf("Odoo session ended %v after the removal", time.Since(start))
-	assert.NotContains(t, who, `"username": "`+alice+`"`)
-	assert.Contains(t, who, "error")
+	do()
+	require.Eventually(t, func() bool { return !lasts() }, 10*time.Second, 20*time.Millisecond, act)
+	t.Logf("%s: Odoo session ended after %v", act, time.Since(start).Round(time.Millisecond))
+}
+
+// suspendAndResume: B-082. The suspension ends the open session, Odoo leads a new sign-in to a page of leadctl that says
+// why, and the resumption lets alice in again.
+func (o odooSite) suspendAndResume(t *testing.T) {
+	o.endsAfter(t, "suspend", func() { mustRun(t, "tenant", "suspend", "1", "--reason", "unpaid") })
+	start := time.Now()
+	o.openOdoo(t)
+	o.waitForAddress(t, o.api+"/odoo/refused")
+	t.Logf("suspended: new sign-in refused after %v", time.Since(start).Round(time.Millisecond))
+	o.waitForTexts(t, "h1", "This workspace is suspended")
+	start = time.Now()
+	mustRun(t, "tenant", "resume", "1")
+	require.Eventually(t, func() bool { // the daemon's job gives the access back
+		o.openOdoo(t)
+		time.Sleep(time.Second)
+		return strings.HasPrefix(o.currentAddress(t), o.odoo+o.inside)
+	}, time.Minute, 100*time.Millisecond)
+	o.waitForPipeline(t, o.odoo+o.inside)
+	t.Logf("resumed: in the pipeline again after %v", time.Since(start).Round(time.Millisecond))
+}
+
+// loseAccess checks that the open browser of a removed user is signed out of Odoo, and learns why.
+func (o odooSite) loseAccess(t *testing.T) {
+	o.endsAfter(t, "remove", func() { mustRun(t, "tenant", "user", "remove", "1", alice, "--wait") })
+	o.openOdoo(t)
+	o.waitForAddress(t, o.api+"/signin") // her session in leadctl has ended too
+	o.click(t, "a.primary")
+	o.waitForAddress(t, o.api+"/odoo/refused")
+	o.waitForTexts(t, "h1", "You are no longer a user of this company")
 }
 
 // rejectOtherUser checks that bob, a user of the same realm and of another tenant, cannot sign in to alice's workspace.
-func (s *site) rejectOtherUser(t *testing.T, odooURL, database, button string) {
-	s.open(t, odooURL+"/web/session/logout")
-	s.open(t, s.base+"/realms/"+s.name+"/protocol/openid-connect/logout")
-	s.click(t, "#kc-logout")
-	s.waitForAddress(
+func (o odooSite) rejectOtherUser(t *testing.T) {
+	o.open(t, o.odoo+"/web/session/logout")
+	o.open(t, o.base+"/realms/"+o.name+"/protocol/openid-connect/logout")
+	o.click(t, "#kc-logout")
+	o.waitForAddress(
 		t,
-		s.base+"/realms/"+s.name+"/protocol/openid-connect/logout/logout-confirm",
+		o.base+"/realms/"+o.name+"/protocol/openid-connect/logout/logout-confirm",
 	) // or that page would come after the next one
-	s.open(t, odooURL+"/web/login?db="+url.QueryEscape(database))
-	s.click(t, button)
-	s.waitForAddress(t, s.base+"/realms/"+s.name)
-	s.fill(t, "#username", bob)
-	s.fill(t, "#password", livePassword)
-	s.click(t, "#kc-login")
-	s.waitForAddress(t, odooURL+"/web/login")
-	require.Contains(t, s.currentAddress(t), "oauth_error")
+	o.openOdoo(t)
+	o.waitForAddress(t, o.base+"/realms/"+o.name)
+	o.fill(t, "#username", bob)
+	o.fill(t, "#password", livePassword)
+	o.click(t, "#kc-login")
+	o.waitForAddress(t, o.api+"/") // alice's session in leadctl or none, but no page of Odoo
 }

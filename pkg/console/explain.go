@@ -20,6 +20,10 @@ func (t problemView) Heading() string {
 		return "Your role is too low for this page"
 	case t.Code == "TENANT_SUSPENDED":
 		return "This workspace is suspended"
+	case t.Code == "MEMBER_REMOVED":
+		return "You are no longer a user of this company"
+	case t.Code == "MEMBERSHIP_REQUIRED":
+		return "You are not a user of a company here"
 	case t.Code == "EMAIL_NOT_VERIFIED":
 		return "Your e-mail address is not verified"
 	case t.Code == "ONBOARDING_CLOSED":

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/leadctl/leadctl/pkg/sso"
+	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
 // Guard is the condition that a caller must meet to open a page.
@@ -41,6 +42,8 @@ func (c *Console) routeTable() []Route {
 		{"GET /setup", SignedIn, "", c.getSetup},
 		{"POST /setup", SignedIn, "", c.postSetup},
 		{"GET /setup/timeline", Member, sso.Viewer, c.getTimeline},
+
+		{"GET " + workspace.RefusedPath, SignedIn, "", c.getRefused},
 
 		{"GET /leads", Member, sso.Viewer, c.getLeads},
 		{"GET /leads/rows", Member, sso.Viewer, c.getLeadRows},

@@ -223,3 +223,31 @@ func TestDeleteProfile(t *testing.T) {
 	require.NotContains(t, vera.get("/profiles?name=Default&delete").body, "/profiles/delete")
 	require.Equal(t, http.StatusForbidden, vera.post("/profiles/delete", "name", "Default").status)
 }
+
+// TestRefusedPage: whom Odoo refuses reads why on a page of the console.
+func TestRefusedPage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	alice, bob := s.browser(t).signInAndWait("alice"), s.browser(t).signInAndWait("bob")
+	stranger := s.browser(t)
+	page := stranger.follow(stranger.get("/odoo/refused"))
+	require.Contains(t, page.body, `href="/auth/login?return_to=%2Fodoo%2Frefused"`)
+	page = alice.get("/odoo/refused")
+	require.Equal(t, http.StatusOK, page.status)
+	require.Contains(t, page.body, "Odoo refused your sign-in")
+	require.Regexp(t, `href="http://[^"]+/web/login\?db=[a-z0-9_]+&amp;leadctl=open&amp;redirect=%2Fweb%23action`, page.body)
+	olga := s.browser(t)
+	olga.signIn("olga")
+	require.Contains(t, olga.get("/odoo/refused").body, "You are not a user of a company here")
+
+	s.exec(t, `UPDATE tenants SET status = 'suspended' WHERE tenant_id = 2`)
+	page = bob.get("/odoo/refused")
+	require.Equal(t, http.StatusForbidden, page.status)
+	require.Contains(t, page.body, "This workspace is suspended")
+	s.exec(t, `INSERT INTO removed_members (tenant_id, user_id, issuer, subject)
+		SELECT tenant_id, user_id, issuer, subject FROM tenant_users WHERE tenant_id = 1`)
+	s.exec(t, `DELETE FROM tenant_users WHERE tenant_id = 1`)
+	page = alice.get("/odoo/refused")
+	require.Contains(t, page.body, "You are no longer a user of this company")
+	require.Contains(t, page.body, "ask an admin of your company")
+}

@@ -41,3 +41,14 @@ func ReadView(ctx context.Context, tx postgres.TenantTx) (View, error) {
 	}
 	return w, err
 }
+
+// OpenURL returns the URL that leads a person into the CRM's pipeline, "" before the workspace exists. Odoo's sign-in
+// page leads on to the identity provider at once where leadctl has extended it (provision.EnsureProvider). The way
+// leads through that page, because a browser must know its database before Odoo accepts the provider's answer.
+func (w View) OpenURL() string {
+	login := w.LoginURL()
+	if login == "" {
+		return ""
+	}
+	return login + "&leadctl=open&redirect=" + url.QueryEscape("/web#action=crm.crm_lead_action_pipeline")
+}
