@@ -18,7 +18,7 @@ func newOdoo(a *app) *cobra.Command {
 		Use: "odoo", Short: "Test Odoo, prepare its template, push leads", GroupID: groupTenancy,
 		Example: "  leadctl odoo test --tenant 42\n  leadctl odoo template prepare",
 	}, newOdooTest(a), newOdooTemplate(a), newOdooFields(a), newOdooRotateKey(a), newOdooPush(a), newOdooFeedback(a),
-		newOdooPolicy(a), newOdooSSO(a))
+		newOdooPolicy(a), newOdooSSO(a), newOdooOpen(a))
 }
 
 // odooCheck is one line in the output of the commands that check Odoo.

@@ -114,6 +114,7 @@ func Workers(cfg config.Config, db *postgres.DB, spaces *workspace.Service, log 
 	river.AddWorker(workers, &onboarding.Worker{DB: db, Workspaces: spaces, Log: log})
 	river.AddWorker(workers, &workspace.UsersWorker{Workspaces: spaces})
 	river.AddWorker(workers, &workspace.AccessWorker{Workspaces: spaces})
+	river.AddWorker(workers, &workspace.VisitEndWorker{Workspaces: spaces})
 	river.AddWorker(workers, &workspace.PushWorker{Workspaces: spaces})
 	river.AddWorker(workers, &workspace.FeedbackWorker{Workspaces: spaces})
 	source := func() (acra.Source, error) { return registerSource(cfg, log) }
@@ -194,7 +195,9 @@ func odooLogin(cfg config.Config, log *slog.Logger) *workspace.OdooLogin {
 	if cfg.Odoo.SSOClientID == "" || cfg.SSO.Issuer == "" {
 		return nil
 	}
-	return &workspace.OdooLogin{ClientID: cfg.Odoo.SSOClientID, Issuer: cfg.SSO.Issuer, BaseURL: cmp.Or(cfg.Odoo.ValidationURL, cfg.API.PublicURL, "http://"+cfg.API.Listen),
+	return &workspace.OdooLogin{ClientID: cfg.Odoo.SSOClientID, Issuer: cfg.SSO.Issuer,
+		BaseURL:  cmp.Or(cfg.Odoo.ValidationURL, cfg.API.PublicURL, "http://"+cfg.API.Listen),
+		PagesURL: cmp.Or(cfg.API.PublicURL, "http://"+cfg.API.Listen),
 		Discover: func(ctx context.Context) (sso.Discovery, error) { return sso.Discover(ctx, SSO(cfg, log)) }}
 }
 

@@ -89,6 +89,9 @@ func (s *Service) SyncAccess(ctx context.Context, id tenantid.ID, email string) 
 		if err := s.takeAccess(ctx, w, provision.AccessSuspended, email); err != nil {
 			return err
 		}
+		if _, err := s.endVisit(ctx, w, laterThanVisits(), tenant.By{Actor: tenant.ActorLeadctl}); err != nil {
+			return err
+		}
 	}
 	if email == "" {
 		if !active {

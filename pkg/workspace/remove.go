@@ -15,7 +15,7 @@ type Fate string
 
 // The fates.
 const (
-	Keep    Fate = "keep"    // leave it unchanged
+	Keep    Fate = "keep"    // leave its data unchanged; no person can use it until the tenant is resumed
 	Archive Fate = "archive" // keep its data, where users cannot open it
 	Drop    Fate = "drop"    // delete it
 )
@@ -41,10 +41,25 @@ func (s *Service) Close(ctx context.Context, id tenantid.ID, fate Fate, by tenan
 	err := s.DB.InSystem(ctx, "close tenant", func(ctx context.Context, tx postgres.SystemTx) error {
 		return tenant.Close(ctx, tx, id, string(fate), by)
 	})
-	if err != nil || fate == Keep {
+	switch {
+	case err != nil:
 		return out, err
+	case fate == Keep:
+		return out, s.closeKept(ctx, id)
 	}
 	return out, s.removeWorkspace(ctx, &out, by)
+}
+
+// closeKept ends the access of all people to the workspace of a closed tenant.
+func (s *Service) closeKept(ctx context.Context, id tenantid.ID) error {
+	if s.Odoo == nil {
+		return nil
+	}
+	err := s.SyncAccess(ctx, id, "")
+	if fault.Is(err, fault.NotFound) {
+		return nil // there is no workspace
+	}
+	return err
 }
 
 // removeWorkspace archives or drops the workspace of a closed tenant, and notes the result in out.
