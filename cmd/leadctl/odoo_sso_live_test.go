@@ -3,10 +3,13 @@
 package main
 
 import (
+	"bytes"
 	"crypto/rand"
+	"encoding/json"
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,9 +22,9 @@ import (
 )
 
 // TestLiveOdooSSOInChromium tests the single sign-on in a real browser: a user signs in to the console at a real
-// Keycloak, waits for the workspace, opens it in real Odoo and is in the CRM's pipeline, without a password or a further
-// click. A suspension and a removal end that. It needs LEADCTL_LIVE_ODOO_URL (for version 14 LEADCTL_LIVE_ODOO14_URL), LEADCTL_LIVE_KEYCLOAK_URL and
-// LEADCTL_LIVE_CHROMIUM.
+// Keycloak, waits for the workspace, opens it in real Odoo and is in the CRM's pipeline, without a password or a
+// further click. A suspension and a removal end that. It needs LEADCTL_LIVE_ODOO_URL (for version 14
+// LEADCTL_LIVE_ODOO14_URL), LEADCTL_LIVE_KEYCLOAK_URL and LEADCTL_LIVE_CHROMIUM.
 func TestLiveOdooSSOInChromium(t *testing.T) {
 	for _, server := range []struct{ name, variables, inside string }{
 		{"19", "LEADCTL_LIVE_ODOO", "/odoo"},
@@ -79,6 +82,7 @@ func testOneSignIn(t *testing.T, version, variables, inside string) {
 	s.seeLeads(t, version)
 	o := odooSite{s, live("_URL"), database, inside}
 	o.suspendAndResume(t)
+	o.visit(t)
 	o.loseAccess(t)
 	o.rejectOtherUser(t)
 }
@@ -138,8 +142,8 @@ func (o odooSite) endsAfter(t *testing.T, act string, do func()) {
 	t.Logf("%s: Odoo session ended after %v", act, time.Since(start).Round(time.Millisecond))
 }
 
-// suspendAndResume: B-082. The suspension ends the open session, Odoo leads a new sign-in to a page of leadctl that says
-// why, and the resumption lets alice in again.
+// suspendAndResume: B-082. The suspension ends the open session, Odoo leads a new sign-in to a page of leadctl that
+// says why, and the resumption lets alice in again.
 func (o odooSite) suspendAndResume(t *testing.T) {
 	o.endsAfter(t, "suspend", func() { mustRun(t, "tenant", "suspend", "1", "--reason", "unpaid") })
 	start := time.Now()
@@ -156,6 +160,36 @@ func (o odooSite) suspendAndResume(t *testing.T) {
 	}, time.Minute, 100*time.Millisecond)
 	o.waitForPipeline(t, o.odoo+o.inside)
 	t.Logf("resumed: in the pipeline again after %v", time.Since(start).Round(time.Millisecond))
+}
+
+// visit gives an operator access and ends it. The smoke test passes meanwhile.
+func (o odooSite) visit(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "password")
+	out, _ := mustRun(t, "odoo", "open", "--tenant", "1", "--reason", "ticket 1234", "--password-file", file,
+		"-o", "json")
+	var visit odooVisit
+	require.NoError(t, json.Unmarshal([]byte(out), &visit))
+	password, err := os.ReadFile(file)
+	require.NoError(t, err)
+	signIn := func() string {
+		body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "method": "call", "params": map[string]string{
+			"db": o.database, "login": visit.Login, "password": string(password)}})
+		require.NoError(t, err)
+		resp, err := http.Post(o.odoo+"/web/session/authenticate", "application/json", bytes.NewReader(body))
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		return string(text)
+	}
+	require.Contains(t, signIn(), `"username": "`+visit.Login+`"`)
+	tried, _ := mustRun(t, "odoo", "test", "--tenant", "1", "-o", "csv")
+	require.Contains(t, tried, "side doors,passed")
+	mustRun(t, "odoo", "open", "--tenant", "1", "--end", "--reason", "solved")
+	require.NotContains(t, signIn(), `"username"`)
+	acts, _ := mustRun(t, "audit", "list", "--tenant", "1", "-o", "csv")
+	require.Contains(t, acts, "ticket 1234")
+	require.Contains(t, acts, "odoo.open.end")
 }
 
 // loseAccess checks that the open browser of a removed user is signed out of Odoo, and learns why.

@@ -69,10 +69,10 @@ func (v *VisitEndWorker) NextRetry(job *river.Job[VisitEndArgs]) time.Time {
 	return retryAt(job.Attempt)
 }
 
-// OpenVisit gives an operator access to a tenant's workspace for VisitLasts, with the rights of the role admin. A second
-// call replaces the password and the end of the first. by.Reason is required. The job that ends the visit and the line
-// in the tenant's audit log are one transaction; the caller gets the password only after it, so no visit is without
-// them. Faults: Invalid without a reason; Denied for a tenant that is not active; those of Odoo.
+// OpenVisit gives an operator access to a tenant's workspace for VisitLasts, with the rights of the role admin. A
+// second call replaces the password and the end of the first. by.Reason is required. The job that ends the visit and
+// the line in the tenant's audit log are one transaction; the caller gets the password only after it, so no visit is
+// without them. Faults: Invalid without a reason; Denied for a tenant that is not active; those of Odoo.
 func (s *Service) OpenVisit(ctx context.Context, queue *jobs.Client, id tenantid.ID, by tenant.By) (v Visit,
 	err error) {
 	if strings.TrimSpace(by.Reason) == "" {

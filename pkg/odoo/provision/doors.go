@@ -40,8 +40,8 @@ func credentialRules() []recordRule {
 	}
 }
 
-// signUpParameters close free sign-up, which Odoo leaves open. They also make Odoo 19 send the token in a header instead
-// of the URL.
+// signUpParameters close free sign-up, which Odoo leaves open. They also make Odoo 19 send the token in a header
+// instead of the URL.
 func signUpParameters() [][2]string {
 	return [][2]string{{"auth_signup.invitation_scope", "b2b"}, {"auth_oauth.authorization_header", "1"}}
 }

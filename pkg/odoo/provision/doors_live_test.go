@@ -96,7 +96,8 @@ func (h *her) signIn(t *testing.T) bool {
 	h.page(t, "/web/login?db="+h.w.Database)
 	state, err := json.Marshal(map[string]any{"d": h.w.Database, "p": h.provider})
 	require.NoError(t, err)
-	status, to := h.page(t, "/auth_oauth/signin?"+url.Values{"access_token": {herToken}, "state": {string(state)}}.Encode())
+	answer := url.Values{"access_token": {herToken}, "state": {string(state)}}
+	status, to := h.page(t, "/auth_oauth/signin?"+answer.Encode())
 	require.Equal(t, http.StatusSeeOther, status, to)
 	return !strings.Contains(to, "oauth_error")
 }
@@ -131,8 +132,8 @@ func (h *her) isSignedIn(t *testing.T) bool {
 	return fields["username"] == herLogin
 }
 
-// isBusy lets her browser send requests all the time until rest is called. A request between Odoo's write and its commit
-// makes Odoo remember the old state of her user.
+// isBusy lets her browser send requests all the time until rest is called. A request between Odoo's write and its
+// commit makes Odoo remember the old state of her user.
 func (h *her) isBusy(t *testing.T) (rest func()) {
 	var stop atomic.Bool
 	var tabs sync.WaitGroup
@@ -186,6 +187,9 @@ func testHerDoors(t *testing.T, r rig) {
 	h.page(t, "/web/login?db="+h.w.Database+open) // Odoo sets its cookie and leads to the same page
 	_, page := h.page(t, "/web/login?db="+h.w.Database+open)
 	require.Regexp(t, `http-equiv="refresh"[^>]+content="0;url=`+keycloak.AuthEndpoint+`\?`, page)
+	require.Contains(t, page, "display: none", "people see no password form")
+	_, page = h.page(t, "/web/login?login=admin")
+	require.NotContains(t, page, "display: none", "an administrator sees it")
 	_, page = h.page(t, "/web/login?oauth_error=2")
 	require.Regexp(t, `http-equiv="refresh"[^>]+content="0;url=https://leadctl.example/odoo/refused"`, page)
 	require.True(t, h.signIn(t))
@@ -232,7 +236,7 @@ func testHerDoors(t *testing.T, r rig) {
 }
 
 // testHerAccessEnds: B-082. Her open session, a new sign-in, password reset and her API key end with the removal of the
-// person and with the suspension of the tenant, and come back as they were.
+// person and with the suspension of the tenant, and come back as they were. The deletion of the tenant ends them, too.
 func testHerAccessEnds(t *testing.T, r rig) {
 	ctx := context.Background()
 	h := newHer(t, r)
@@ -264,4 +268,9 @@ func testHerAccessEnds(t *testing.T, r rig) {
 		t.Logf("%s undone: signed in again after %v", act.reason, time.Since(start))
 		require.True(t, h.keyOpens(t))
 	}
+	start := time.Now()
+	_, err := r.prov.DropDatabase(ctx, h.w)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return !h.isSignedIn(t) && !h.keyOpens(t) }, reachable, 10*time.Millisecond)
+	t.Logf("deleted: her session ended and her API key was refused after %v", time.Since(start))
 }

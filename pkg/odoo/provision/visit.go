@@ -12,7 +12,8 @@ import (
 // A visit lets an operator use a workspace for a short time. The operator's user is archived before and after it. It is
 // not deleted, because the workspace's history names who changed what.
 
-// VisitLogin returns the login of the operator's user. It is not an e-mail address, so it never equals a person's login.
+// VisitLogin returns the login of the operator's user. It is not an e-mail address, so it never equals a person's
+// login.
 func VisitLogin(tenant tenantid.ID) string { return "leadctl-operator-t" + tenant.String() }
 
 // visitKey is the parameter that holds the end of the latest visit.
@@ -46,20 +47,23 @@ func (p *Provisioner) OpenVisit(ctx context.Context, w Workspace, password odoo.
 	return login, s.SetPassword(ctx, uid, password, odoo.Record{"active": true})
 }
 
-// EndVisit archives the operator's user, which ends its sessions, and makes its password unknown, unless the visit lasts
-// longer than until. It reports whether there was a visit to end.
+// EndVisit archives the operator's user, which ends its sessions, and makes its password unknown, unless the visit
+// lasts longer than until. It reports whether there was a visit to end.
 func (p *Provisioner) EndVisit(ctx context.Context, w Workspace, until time.Time) (ended bool, err error) {
 	s, err := p.openForSettings(ctx, w)
 	if err != nil {
 		return false, err
 	}
 	user, err := findVisitor(ctx, s, w)
-	if err != nil || !user.Bool("active") {
+	if err != nil || user == nil {
 		return false, err
 	}
 	lasts, err := visitUntil(ctx, s, w)
 	if err != nil || lasts.After(until) {
 		return false, err
+	}
+	if !user.Bool("active") { // perhaps by a call that was killed before its last write
+		return false, forgetUsers(ctx, s, []int64{user.ID()}, false, false)
 	}
 	if err := s.SetPassword(ctx, user.ID(), odoo.NewSecret(), odoo.Record{"active": false}); err != nil {
 		return false, err
