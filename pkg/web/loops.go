@@ -22,9 +22,9 @@ const (
 )
 
 // loops answers a session's identical requests from memory while they come in a loop: some clients ask for the state of
-// the workspace a hundred times a second, in every open tab. One request a second is answered by its handler. The first requests
-// of a second are never answered from memory, so that clients without a loop see every change at once. A request that
-// may change something makes all answers in memory unusable.
+// the workspace a hundred times a second, in every open tab. One request a second is answered by its handler. The first
+// requests of a second are never answered from memory, so that clients without a loop see every change at once. A
+// request that may change something makes all answers in memory unusable.
 type loops struct {
 	routes map[string]bool // "GET /whoami": the routes whose answers may be repeated
 	now    func() time.Time
@@ -56,7 +56,8 @@ type keptAnswer struct {
 }
 
 func (d *Door) newLoops(routes []string) *loops {
-	l := &loops{routes: map[string]bool{}, now: func() time.Time { return d.now() }, log: d.log, byKey: map[[sha256.Size]byte]*loop{},
+	l := &loops{routes: map[string]bool{}, byKey: map[[sha256.Size]byte]*loop{},
+		now: func() time.Time { return d.now() }, log: d.log,
 		count: func(route string, took time.Duration) { d.metrics.countRequest(route, http.StatusOK, false, took) }}
 	for _, r := range routes {
 		l.routes[r] = true
