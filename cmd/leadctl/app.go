@@ -38,6 +38,7 @@ type app struct {
 	configFile string         // --config
 	profile    string         // --profile
 	format     format         // --output, of commands that print a result
+	wide       bool           // --wide, of the same commands
 	flags      *pflag.FlagSet // of the command that runs
 	started    bool           // the command's RunE has begun
 	daemon     bool           // the log is the command's output, so level info is kept

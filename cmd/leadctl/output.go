@@ -4,7 +4,8 @@ package main
 //   - Results go to stdout. Progress, logs, warnings, errors and hints go to stderr.
 //   - A command that prints a result has -o table|json|yaml|csv. All four hold the same data: the table is made from
 //     the JSON.
-//   - A table has borders on a terminal and is aligned text elsewhere. NO_COLOR and TERM=dumb switch colour off.
+//   - A table has borders on a terminal and is aligned text elsewhere, also with TERM=dumb. NO_COLOR switches colour
+//     off. On a terminal that is too narrow, each row becomes a record; --wide prints the table nevertheless.
 //   - JSON is one indented value. A list is an array, also when it is empty. Names are snake_case, times RFC 3339.
 //   - No command asks a question. A command that destroys data needs --yes or --confirm.
 //   - An error is "leadctl: <what failed>", followed by "hint: <what to do>" when there is a remedy.
@@ -57,6 +58,7 @@ func (f *format) Set(s string) error {
 // addOutputFlag adds --output to a command that prints a result, and returns the command.
 func (a *app) addOutputFlag(cmd *cobra.Command) *cobra.Command {
 	cmd.Flags().VarP(&a.format, "output", "o", "output format")
+	cmd.Flags().BoolVarP(&a.wide, "wide", "w", false, "print a table that is wider than the terminal")
 	complete := cobra.FixedCompletions(formatNames(), cobra.ShellCompDirectiveNoFileComp)
 	if err := cmd.RegisterFlagCompletionFunc("output", complete); err != nil {
 		panic(err)
@@ -65,19 +67,19 @@ func (a *app) addOutputFlag(cmd *cobra.Command) *cobra.Command {
 }
 
 // printResult writes result to stdout in the format of --output.
-func (a *app) printResult(result any) error { return renderResult(a.stdout, a.format, result) }
+func (a *app) printResult(result any) error { return renderResult(a.stdout, a.format, a.wide, result) }
 
 // renderResult writes result to w. It is a struct or a slice of structs with json tags; the tags name the columns.
-func renderResult(w io.Writer, f format, result any) error {
+func renderResult(w io.Writer, f format, wide bool, result any) error {
 	var out bytes.Buffer
-	if err := renderTo(&out, w, f, result); err != nil {
+	if err := renderTo(&out, w, f, wide, result); err != nil {
 		return fault.New(fault.Internal, "result as %s: %w", f, err)
 	}
 	_, err := w.Write(out.Bytes())
 	return err
 }
 
-func renderTo(out *bytes.Buffer, screen io.Writer, f format, result any) error {
+func renderTo(out *bytes.Buffer, screen io.Writer, f format, wide bool, result any) error {
 	if v := reflect.ValueOf(result); v.Kind() == reflect.Slice && v.IsNil() {
 		result = reflect.MakeSlice(v.Type(), 0, 0).Interface()
 	}
@@ -102,7 +104,7 @@ func renderTo(out *bytes.Buffer, screen io.Writer, f format, result any) error {
 	case f == formatCSV:
 		return g.writeCSV(out)
 	}
-	return g.writeTable(out, screen)
+	return g.writeTable(out, screen, wide)
 }
 
 // writeYAML converts JSON to block-style YAML. JSON is valid YAML, so the order of the names is kept.

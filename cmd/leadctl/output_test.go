@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/charmbracelet/lipgloss"
 	"github.com/stretchr/testify/require"
 )
 
@@ -41,11 +42,11 @@ func TestOneResultFourFormats(t *testing.T) {
 			"- tenant_id: -20\n  name: \"=HYPERLINK(1)\\e[2J\"\n  roles: null\n  since: null\n",
 	} {
 		var out bytes.Buffer
-		require.NoError(t, renderResult(&out, f, rows()))
+		require.NoError(t, renderResult(&out, f, false, rows()))
 		require.Equal(t, want, out.String(), f)
 	}
 	var out bytes.Buffer
-	require.NoError(t, renderResult(&out, formatJSON, rows()))
+	require.NoError(t, renderResult(&out, formatJSON, false, rows()))
 	var back []row
 	require.NoError(t, json.Unmarshal(out.Bytes(), &back))
 	require.Equal(t, rows()[1].Name, back[1].Name)
@@ -59,7 +60,7 @@ func TestNothingFoundIsAnEmptyList(t *testing.T) {
 		formatCSV: "tenant_id,name,roles,since\n", formatTable: "TENANT_ID  NAME  ROLES  SINCE\n",
 	} {
 		var out bytes.Buffer
-		require.NoError(t, renderResult(&out, f, []row(nil)))
+		require.NoError(t, renderResult(&out, f, false, []row(nil)))
 		require.Equal(t, want, out.String(), f)
 	}
 }
@@ -68,7 +69,7 @@ func TestNothingFoundIsAnEmptyList(t *testing.T) {
 func TestSingleResultHasALinePerField(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	require.NoError(t, renderResult(&out, formatTable, &row{ID: 1, Name: "a\nb"}))
+	require.NoError(t, renderResult(&out, formatTable, false, &row{ID: 1, Name: "a\nb"}))
 	require.Equal(t, "tenant_id  1\nname       a b\n", out.String())
 }
 
@@ -82,37 +83,51 @@ func TestListInsideASingleResultIsATableBelow(t *testing.T) {
 		After int `json:"after"`
 	}{row: row{ID: 1, Name: "a"}}
 	var out bytes.Buffer
-	require.NoError(t, renderResult(&out, formatTable, result))
+	require.NoError(t, renderResult(&out, formatTable, false, result))
 	require.Equal(t, "tenant_id  1\nname       a\nafter      0\n", out.String())
 
 	out.Reset()
 	result.Users = append(result.Users, struct {
 		Email string `json:"email"`
 	}{"x@a.example"})
-	require.NoError(t, renderResult(&out, formatTable, result))
+	require.NoError(t, renderResult(&out, formatTable, false, result))
 	require.Equal(t, "tenant_id  1\nname       a\nafter      0\n\nusers:\nEMAIL\nx@a.example\n", out.String())
 	out.Reset()
-	require.NoError(t, renderResult(&out, formatCSV, result))
+	require.NoError(t, renderResult(&out, formatCSV, false, result))
 	require.Equal(t, 2, strings.Count(out.String(), "\n"), "CSV has one row")
 }
 
 func TestYAMLQuotesTextThatLooksLikeANumber(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	require.NoError(t, renderResult(&out, formatYAML, row{Name: "0123"}))
+	require.NoError(t, renderResult(&out, formatYAML, false, row{Name: "0123"}))
 	require.Contains(t, out.String(), `name: "0123"`)
 }
 
-func TestDrawnTableFitsTheScreen(t *testing.T) {
+// TestNarrowScreen: a table that is wider than the screen becomes records, whose values are wrapped between words.
+func TestNarrowScreen(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	g := grid{columns: []string{"key", "value"}, rows: [][]string{{"a", strings.Repeat("word ", 40)}}}
+	renderer := lipgloss.NewRenderer(&out)
+	g := grid{columns: []string{"key", "value", "fix"}, rows: [][]string{{"a", strings.Repeat("word ", 40), ""},
+		{"b", strings.Repeat("x", 70), "one"}}}
 	require.NoError(t, g.writeDrawn(&out, &out, 60))
-	for line := range strings.Lines(out.String()) {
-		require.LessOrEqual(t, len([]rune(strings.TrimSuffix(line, "\n"))), 60)
-	}
 	require.Equal(t, 40, strings.Count(out.String(), "word"), "wrapped, not cut")
 	require.NotContains(t, out.String(), "\x1b", "no colour off a terminal")
+	lines := strings.Split(out.String(), "\n")
+	require.Equal(t, "KEY    a", lines[0])
+	require.Equal(t, "VALUE  "+strings.TrimSpace(strings.Repeat("word ", 10)), lines[1])
+	require.Equal(t, "       "+strings.TrimSpace(strings.Repeat("word ", 10)), lines[2])
+	require.Equal(t, []string{"", "KEY    b", "VALUE  " + strings.Repeat("x", 70), "FIX    one", ""}, lines[5:])
+
+	out.Reset()
+	require.NoError(t, g.writeDrawn(&out, &out, 0))
+	require.Contains(t, out.String(), "│", "a wide table")
+	require.Contains(t, out.String(), strings.TrimSpace(strings.Repeat("word ", 40)))
+	out.Reset()
+	g = grid{columns: []string{"step", "detail"}, rows: [][]string{{"one", strings.Repeat("word ", 20)}}, single: true}
+	require.NoError(t, g.writeRecords(&out, renderer, 60))
+	require.True(t, strings.HasPrefix(out.String(), "step    one\ndetail  word word"), out.String())
 }
 
 func TestProgressOffATerminal(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/postgres"
 )
 
 // run executes the command in args and returns the exit code; package fault lists the codes.
@@ -57,7 +59,7 @@ func (a *app) reportError(err error) {
 		return
 	}
 	fmt.Fprintln(a.stderr, a.style.bad("leadctl:"), stripControls(err.Error()))
-	if hint := fault.Hint(err); hint != "" {
+	if hint := cmp.Or(fault.Hint(err), postgres.ConnectHint(err)); hint != "" {
 		fmt.Fprintln(a.stderr, a.style.dim("hint:"), stripControls(hint))
 	}
 }

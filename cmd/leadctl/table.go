@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -130,9 +131,8 @@ func (g grid) textLines() [][]string {
 	}
 	for _, row := range g.rows {
 		for i, cell := range row {
-			row[i] = strings.ReplaceAll(stripControls(cell), "\n", " ")
-			isPart := slices.ContainsFunc(g.parts, func(p subTable) bool { return p.name == g.columns[i] })
-			if g.single && row[i] != "" && !isPart {
+			row[i] = lineBreak.ReplaceAllString(stripControls(cell), " ")
+			if g.single && row[i] != "" && !g.isPart(g.columns[i]) {
 				out = append(out, []string{g.columns[i], row[i]})
 			}
 		}
@@ -143,16 +143,29 @@ func (g grid) textLines() [][]string {
 	return out
 }
 
-// writeTable writes a table with borders if screen is a terminal, else aligned text. Sub-tables follow below.
-func (g grid) writeTable(out, screen io.Writer) error {
+// lineBreak is a line break with the space around it: the lines of a joined error are indented.
+var lineBreak = regexp.MustCompile(` *\n *`)
+
+// isPart reports whether the column is shown as a table of its own.
+func (g grid) isPart(column string) bool {
+	return slices.ContainsFunc(g.parts, func(p subTable) bool { return p.name == column })
+}
+
+// writeTable writes a table with borders if screen is a terminal, else aligned text. On a terminal that is narrower than
+// the table, it writes a record for each row, unless wide is set. Sub-tables follow below.
+func (g grid) writeTable(out, screen io.Writer, wide bool) error {
 	write := g.writePlain
-	if isTerminal(screen) {
-		write = func(out io.Writer) error { return g.writeDrawn(out, screen, screenWidth(screen)) }
+	if isTerminal(screen) && os.Getenv("TERM") != "dumb" {
+		width := screenWidth(screen)
+		if wide {
+			width = 0
+		}
+		write = func(out io.Writer) error { return g.writeDrawn(out, screen, width) }
 	}
 	err := write(out)
 	for _, p := range g.parts {
 		fmt.Fprintf(out, "\n%s:\n", p.name)
-		err = errors.Join(err, p.writeTable(out, screen))
+		err = errors.Join(err, p.writeTable(out, screen, wide))
 	}
 	return err
 }
@@ -171,8 +184,8 @@ func (g grid) writePlain(out io.Writer) error {
 	return err
 }
 
-// writeDrawn writes a table with borders, in the colours that screen supports and at most width columns wide. 0 means
-// no limit.
+// writeDrawn writes a table with borders, in the colours that screen supports. If it is wider than width columns, it
+// writes records instead. 0 means no limit.
 func (g grid) writeDrawn(out, screen io.Writer, width int) error {
 	lines := g.textLines()
 	renderer := lipgloss.NewRenderer(screen)
@@ -191,10 +204,56 @@ func (g grid) writeDrawn(out, screen io.Writer, width int) error {
 	t.Rows(lines...)
 	drawn := t.Render()
 	if width > 0 && lipgloss.Width(drawn) > width {
-		drawn = t.Width(width).Render()
+		return g.writeRecords(out, renderer, width)
 	}
 	_, err := fmt.Fprintln(out, drawn)
 	return err
+}
+
+// writeRecords writes each row as lines of name and value, without the empty values, and an empty line between two rows.
+// Values are wrapped between words.
+func (g grid) writeRecords(out io.Writer, renderer *lipgloss.Renderer, width int) error {
+	label := renderer.NewStyle().Bold(true)
+	longest := 0
+	for _, c := range g.columns {
+		longest = max(longest, lipgloss.Width(c))
+	}
+	var text strings.Builder
+	for i, row := range g.rows {
+		if i > 0 {
+			text.WriteString("\n")
+		}
+		for at, cell := range row {
+			if cell == "" || g.single && g.isPart(g.columns[at]) {
+				continue
+			}
+			name := g.columns[at]
+			if !g.single {
+				name = strings.ToUpper(name)
+			}
+			gap := strings.Repeat(" ", longest-lipgloss.Width(name)+2)
+			text.WriteString(label.Render(name) + gap)
+			text.WriteString(strings.Join(wrapWords(cell, width-longest-2), "\n"+strings.Repeat(" ", longest+2)) + "\n")
+		}
+	}
+	_, err := io.WriteString(out, text.String())
+	return err
+}
+
+// wrapWords breaks text into lines of at most width columns. A longer word has a line of its own.
+func wrapWords(text string, width int) (lines []string) {
+	line := ""
+	for _, word := range strings.Fields(text) {
+		switch {
+		case line == "":
+			line = word
+		case lipgloss.Width(line)+1+lipgloss.Width(word) <= width:
+			line += " " + word
+		default:
+			lines, line = append(lines, line), word
+		}
+	}
+	return append(lines, line)
 }
 
 // screenWidth returns the width of a terminal in columns, or 0 when it is unknown.

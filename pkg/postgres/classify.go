@@ -25,7 +25,9 @@ func classifyError(err error, what string) error {
 	switch {
 	case err == nil, errors.As(err, &known), errors.Is(err, context.Canceled):
 		return err
-	case errors.As(err, &connect), errors.As(err, &network),
+	case errors.As(err, &connect):
+		return unavailableFault(what, connectError{connect})
+	case errors.As(err, &network),
 		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return unavailableFault(what, err)
 	case errors.As(err, &pg):

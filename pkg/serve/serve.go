@@ -7,6 +7,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -140,8 +141,8 @@ func explainUnreachable(err error) error {
 		return err
 	}
 	return fault.New(fault.Unavailable, "PostgreSQL does not answer: %w", err).
-		WithHint("serve does not wait for it: start PostgreSQL, check POSTGRES_DSN, and start again (exit code 6 " +
-			"means that trying again can help)")
+		WithHint("%s; then start serve again, which does not wait for it (exit code 6 means that trying again can help)",
+			cmp.Or(postgres.ConnectHint(err), "start PostgreSQL, and check POSTGRES_DSN"))
 }
 
 func newJobs(ctx context.Context, cfg config.Config, db *postgres.DB, spaces *workspace.Service,
