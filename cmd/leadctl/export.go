@@ -48,7 +48,8 @@ func newExportScores(a *app) *cobra.Command {
 	cmd.Flags().StringVar(&format, "format", string(leads.CSV), "csv, json or ndjson")
 	cmd.Flags().StringVar(&out, "out", "-", "file to write; - is stdout")
 	cmd.Flags().IntVar(&o.Limit, "limit", leads.All, "maximum number of leads; 0 means all")
-	cmd.Flags().StringSliceVar(&o.Columns, "columns", nil, "columns to write, in this order (default: company_id to crm_lost_reason)")
+	cmd.Flags().StringSliceVar(&o.Columns, "columns", nil,
+		"columns to write, in this order (default: company_id to crm_lost_reason)")
 	cmd.Flags().BoolVar(&o.BOM, "bom", false, "begin a CSV with a byte order mark, so that Excel reads it as UTF-8")
 	return cmd
 }

@@ -151,8 +151,8 @@ func (g grid) isPart(column string) bool {
 	return slices.ContainsFunc(g.parts, func(p subTable) bool { return p.name == column })
 }
 
-// writeTable writes a table with borders if screen is a terminal, else aligned text. On a terminal that is narrower than
-// the table, it writes a record for each row, unless wide is set. Sub-tables follow below.
+// writeTable writes a table with borders if screen is a terminal, else aligned text. On a terminal that is narrower
+// than the table, it writes a record for each row, unless wide is set. Sub-tables follow below.
 func (g grid) writeTable(out, screen io.Writer, wide bool) error {
 	write := g.writePlain
 	if isTerminal(screen) && os.Getenv("TERM") != "dumb" {
@@ -210,8 +210,8 @@ func (g grid) writeDrawn(out, screen io.Writer, width int) error {
 	return err
 }
 
-// writeRecords writes each row as lines of name and value, without the empty values, and an empty line between two rows.
-// Values are wrapped between words.
+// writeRecords writes each row as lines of name and value, without the empty values, and an empty line between two
+// rows. Values are wrapped between words.
 func (g grid) writeRecords(out io.Writer, renderer *lipgloss.Renderer, width int) error {
 	label := renderer.NewStyle().Bold(true)
 	longest := 0

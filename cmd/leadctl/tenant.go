@@ -23,7 +23,8 @@ func newTenant(a *app) *cobra.Command {
 			"  leadctl tenant list\n  leadctl tenant show 42",
 	}, newTenantProvision(a), newTenantList(a), newTenantShow(a),
 		newTenantStatus(a, "suspend", tenant.Suspended, "Block a tenant's users until the tenant is resumed"),
-		newTenantStatus(a, "resume", tenant.Active, "Unblock the users of a suspended or deleted tenant, continue its work"),
+		newTenantStatus(a, "resume", tenant.Active,
+			"Unblock the users of a suspended or deleted tenant, continue its work"),
 		newTenantDelete(a), newTenantUser(a), newTenantInvite(a))
 }
 

@@ -169,7 +169,8 @@ func (c *Console) postDeleteProfile(w http.ResponseWriter, r *http.Request, v vi
 	var rule leads.Rule
 	err := c.deps.DB.InSystem(r.Context(), "console: delete profile",
 		func(ctx context.Context, tx postgres.SystemTx) (err error) {
-			rule, err = leads.DeleteRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostFormValue("name"), web.ByOf(r.Context()))
+			rule, err = leads.DeleteRule(ctx, tx, c.deps.Jobs, v.Tenant.ID, r.PostFormValue("name"),
+				web.ByOf(r.Context()))
 			return err
 		})
 	if err != nil {

@@ -47,8 +47,8 @@ func loopsCostNothing(t *testing.T) {
 	}, time.Minute, 20*time.Millisecond)
 }
 
-// lastWaits: a client asks six times for its workspace while it is being made, and then stops. Each request releases the
-// one before it, and the last is answered when the workspace is ready.
+// lastWaits: a client asks six times for its workspace while it is being made, and then stops. Each request releases
+// the one before it, and the last is answered when the workspace is ready.
 func lastWaits(t *testing.T) {
 	r := newRig(t, func(s *setup) { s.cfg.InfoWait = time.Hour })
 	id := r.tenant(t, "C-066")
@@ -77,7 +77,8 @@ func (r *rig) rowVersions(t *testing.T) string {
 	for _, table := range []string{"tenants", "tenant_users", "identities", "onboarding_status", "odoo_connections"} {
 		var part string
 		require.NoError(t, r.db.Owner.QueryRow(t.Context(),
-			`SELECT coalesce(string_agg(ctid || ' ' || xmin || ' ' || xmax, ',' ORDER BY ctid), '') FROM `+table).Scan(&part))
+			`SELECT coalesce(string_agg(ctid || ' ' || xmin || ' ' || xmax, ',' ORDER BY ctid), '') FROM `+table).
+			Scan(&part))
 		all = append(all, table+": "+part)
 	}
 	return strings.Join(all, "\n")

@@ -22,7 +22,8 @@ func TestCasesOfSessions(t *testing.T) {
 	t.Parallel()
 	for id, run := range map[string]func(*testing.T){
 		"A-140": otherSignatureAtEveryDoor, "A-143": tokensBeforeARefresh, "A-151": bypassHelpsNoBadCookie,
-		"C-062": signInUnderAnotherName, "C-063": readableHeaders, "C-065": loopsCostNothing, "C-066": lastWaits, "C-068": plantedCookies, "C-069": onlyPagesToReturnTo,
+		"C-062": signInUnderAnotherName, "C-063": readableHeaders, "C-065": loopsCostNothing, "C-066": lastWaits,
+		"C-068": plantedCookies, "C-069": onlyPagesToReturnTo,
 		"A-134": nothingSecretStays, "A-135": pagesSeeNoToken, "C-022": whichCredentialOpensWhat,
 		"C-023": cookieAttributes,
 		"C-025": damagedCookies, "C-026": signedOutEverywhere,

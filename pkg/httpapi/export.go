@@ -138,9 +138,6 @@ func (s *Server) recycleBuffer(body *bytes.Buffer) {
 // that: a 304 is no download and leaves no line.
 func (s *Server) sendStreamed(ctx context.Context, e exportRequest, d *download) {
 	err := s.compareCopy(ctx, e, d)
-	if err == nil && !d.unchanged {
-		err = s.recordExport(ctx, e)
-	}
 	var rows int64
 	if err == nil && !d.unchanged {
 		rows, err = s.sendRows(ctx, e, d)
@@ -174,8 +171,11 @@ func (s *Server) sendRows(ctx context.Context, e exportRequest, d *download) (ro
 	return rows, err
 }
 
-// readRows writes the rows to body, unless the caller's copy is current.
+// readRows records the download and writes the rows to body, unless the caller's copy is current.
 func (s *Server) readRows(ctx context.Context, e exportRequest, d *download, body io.Writer) (int64, error) {
+	if err := s.recordExport(ctx, e); err != nil {
+		return 0, err
+	}
 	var done leads.Exported
 	err := s.db.ReadTenant(ctx, e.owner, func(ctx context.Context, tx postgres.TenantTx) error {
 		digest, modified, err := leads.Digest(ctx, tx, e.ExportOptions)

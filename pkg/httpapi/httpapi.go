@@ -93,7 +93,8 @@ func New(cfg Config, d Deps) *Server {
 		cfg: cfg, door: d.Door, db: d.DB, jobs: d.Jobs, onboarding: d.Onboarding, sessions: d.Sessions,
 		workspaces: d.Workspaces,
 		odooTokens: d.OdooTokens, health: d.Health, register: d.Register, logLost: d.LogLost, log: d.Log, now: time.Now,
-		exports: newExportSlots(d.DB.Stat().MaxConns()), spoolDisk: semaphore.NewWeighted(spoolDisk), streams: newStreams(cfg.Streams, cfg.UserStreams),
+		exports: newExportSlots(d.DB.Stat().MaxConns()), spoolDisk: semaphore.NewWeighted(spoolDisk),
+		streams:  newStreams(cfg.Streams, cfg.UserStreams),
 		refusals: web.NewPace(20, 20), runs: web.NewPace(1, 60),
 	}
 	s.cfg.InfoWait = cmp.Or(cfg.InfoWait, 50*time.Second)

@@ -57,8 +57,8 @@ func (s *Server) getLogin(ctx context.Context, in *loginIn) (*redirectOut, error
 }
 
 // isOtherLoopback reports whether the hosts are two names of this machine, such as 127.0.0.1 and localhost. A cookie of
-// one does not reach the other, so a sign-in that began under the wrong name would not end. A proxy may change the name,
-// so a browser is sent to the public one only once.
+// one does not reach the other, so a sign-in that began under the wrong name would not end. A proxy may change the
+// name, so a browser is sent to the public one only once.
 func isOtherLoopback(asked, public string) bool {
 	a, b := (&url.URL{Host: asked}).Hostname(), (&url.URL{Host: public}).Hostname()
 	return a != b && isLoopback(a) && isLoopback(b)
@@ -199,8 +199,8 @@ func (s *Server) postLogout(ctx context.Context, in *logoutIn) (*logoutOut, erro
 		Cookies: c.Ended()}, nil
 }
 
-// getLogout is postLogout for clients that send the browser to the sign-out page of their provider, which they take this
-// server for. It leads on to the real one.
+// getLogout is postLogout for clients that send the browser to the sign-out page of their provider, which they take
+// this server for. It leads on to the real one.
 func (s *Server) getLogout(ctx context.Context, in *cookiesIn) (*redirectOut, error) {
 	out, err := s.postLogout(ctx, &logoutIn{cookiesIn: *in})
 	if err != nil {

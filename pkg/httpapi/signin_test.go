@@ -53,7 +53,8 @@ func signInRigAt(t *testing.T, home string, changes ...func(*setup)) (*rig, *dev
 	r := newRig(t, append([]func(*setup){func(s *setup) {
 		s.door.Cookies = web.Cookies{Access: cookie, Refresh: "nx_refresh", Secure: true}
 		s.asks.Verifier = verifier
-		s.deps.Sessions = websession.New(websession.Config{ClientID: "console", ClientSecret: "s3cret", CallbackURL: callback, HomeURL: home, Origins: []string{uiOrigin}},
+		s.deps.Sessions = websession.New(websession.Config{ClientID: "console", ClientSecret: "s3cret",
+			CallbackURL: callback, HomeURL: home, Origins: []string{uiOrigin}},
 			s.deps.DB, keys, verifier, func(ctx context.Context) (sso.Discovery,
 				error) {
 				return sso.Discover(ctx, cfg)
@@ -139,8 +140,8 @@ func readableHeaders(t *testing.T) {
 	}
 }
 
-// TestClientsOfTheOlderBackend: a password gets the address that signs in, and the sign-out page that those clients open
-// ends the session here and goes on to the provider's.
+// TestClientsOfTheOlderBackend: a password gets the address that signs in, and the sign-out page that those clients
+// open ends the session here and goes on to the provider's.
 func TestClientsOfTheOlderBackend(t *testing.T) {
 	t.Parallel()
 	r, _, issuer := signInRig(t)
@@ -158,7 +159,8 @@ func TestClientsOfTheOlderBackend(t *testing.T) {
 	for _, name := range []string{cookie, "nx_refresh", ownCookie} {
 		require.Negative(t, cookiesOf(out)[name].MaxAge, name)
 	}
-	requireProblem(t, r.do(t, request{path: "/whoami", header: b.cookies()}), http.StatusUnauthorized, "unauthenticated")
+	requireProblem(t, r.do(t, request{path: "/whoami", header: b.cookies()}), http.StatusUnauthorized,
+		"unauthenticated")
 	require.Zero(t, r.count(t, `SELECT count(*) FROM sessions`))
 	require.Equal(t, http.StatusFound, r.get(t, "/protocol/openid-connect/logout", "").status, "without a session too")
 }

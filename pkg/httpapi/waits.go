@@ -42,8 +42,8 @@ func (w *waits) enter(who sso.Identity) (newer <-chan struct{}, leave func()) {
 	}
 }
 
-// waitForWorkspace returns the caller's workspace when it is ready or has failed, at the latest after InfoWait. The gate
-// of existing clients asks a few times and then gives up, so a quick answer would leave it closed until a reload.
+// waitForWorkspace returns the caller's workspace when it is ready or has failed, at the latest after InfoWait. The
+// gate of existing clients asks a few times and then gives up, so a quick answer would leave it closed until a reload.
 func (s *Server) waitForWorkspace(ctx context.Context) (workspace.View, onboarding.Status, error) {
 	newer, leave := s.waits.enter(web.IdentityOf(ctx))
 	defer leave()

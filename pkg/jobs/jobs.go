@@ -72,7 +72,8 @@ func New(ctx context.Context, db *postgres.DB, opts Options) (*Client, error) {
 		cfg.Logger = slog.New(warnings{opts.Log.Handler()})
 	}
 	counted := newTally()
-	cfg.Middleware = []rivertype.Middleware{&origin{version: opts.Version}, counted, &careful{log: cmp.Or(opts.Log, cfg.Logger)}}
+	cfg.Middleware = []rivertype.Middleware{&origin{version: opts.Version}, counted,
+		&careful{log: cmp.Or(opts.Log, cfg.Logger)}}
 	if opts.Workers != nil {
 		cfg.Workers = opts.Workers
 		cfg.Queues = map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: cmp.Or(opts.Parallel, 8)}}

@@ -56,7 +56,8 @@ func chooseColumns(names []string) ([]column, error) {
 		at := slices.IndexFunc(all, func(c column) bool { return c.name == name })
 		switch {
 		case at < 0:
-			return nil, fault.New(fault.Invalid, "column %.40q: must be one of %s", name, strings.Join(ColumnNames(), ", "))
+			return nil, fault.New(fault.Invalid, "column %.40q: must be one of %s", name,
+				strings.Join(ColumnNames(), ", "))
 		case slices.Contains(names[:i], name):
 			return nil, fault.New(fault.Invalid, "column %s: is named twice", name)
 		}

@@ -66,8 +66,8 @@ type Exported struct {
 }
 
 // Export writes the tenant's leads to w, best first. Every format has the same rows in the same order. Memory does not
-// grow with the number of rows. If the query fails, nothing is written; a later error leaves an unfinished document. The
-// statement may take half an hour, for slow readers. Faults: Unsupported for another format, Invalid for a negative
+// grow with the number of rows. If the query fails, nothing is written; a later error leaves an unfinished document.
+// The statement may take half an hour, for slow readers. Faults: Unsupported for another format, Invalid for a negative
 // limit, a wrong filter or column.
 func Export(ctx context.Context, tx postgres.TenantTx, w io.Writer, o ExportOptions) (Exported, error) {
 	columns, err := chooseColumns(o.Columns)

@@ -7,9 +7,9 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenant"
 )
 
-// RecordExport records a download of the tenant's leads: the format, the limit, the columns and the conditions of the filter. The caller
-// commits it in a transaction of its own before the first byte is sent, because an interrupted download must leave a
-// line too.
+// RecordExport records a download of the tenant's leads: the format, the limit, the columns and the conditions of the
+// filter. The caller commits it in a transaction of its own before the first byte is sent, because an interrupted
+// download must leave a line too.
 func RecordExport(ctx context.Context, tx postgres.TenantTx, o ExportOptions, by tenant.By) error {
 	detail := map[string]any{"format": string(o.Format), "filter": o.Filter.auditDetail()}
 	if o.Limit != All {

@@ -198,7 +198,8 @@ func TestExportRefuses(t *testing.T) {
 		require.Equal(t, fault.Unsupported, fault.KindOf(err))
 		_, err = leads.Export(ctx, tx, io.Discard, leads.ExportOptions{Format: leads.CSV, Limit: -1})
 		require.Equal(t, fault.Invalid, fault.KindOf(err))
-		_, err = leads.Export(ctx, tx, io.Discard, leads.ExportOptions{Format: leads.CSV, Columns: []string{"tenant_id"}})
+		_, err = leads.Export(ctx, tx, io.Discard,
+			leads.ExportOptions{Format: leads.CSV, Columns: []string{"tenant_id"}})
 		require.Equal(t, fault.Invalid, fault.KindOf(err))
 	})
 	var out bytes.Buffer

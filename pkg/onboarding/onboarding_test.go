@@ -65,7 +65,7 @@ func newRig(t *testing.T, policy onboarding.Policy) *rig {
 	river.AddWorker(workers, &onboarding.Worker{DB: db.App, Workspaces: spaces, Log: logging.Discard()})
 	river.AddWorker(workers, &workspace.UsersWorker{Workspaces: spaces})
 	river.AddWorker(workers, &workspace.AccessWorker{Workspaces: spaces})
-	river.AddWorker(workers, &workspace.PushWorker{Workspaces: spaces})         // no worker takes jobs of its queue either
+	river.AddWorker(workers, &workspace.PushWorker{Workspaces: spaces})         // nor of its queue
 	river.AddWorker(workers, &leads.Worker{DB: db.App, Log: logging.Discard()}) // no worker takes jobs of its queue
 	client, err := jobs.New(t.Context(), db.App, jobs.Options{Workers: workers})
 	require.NoError(t, err)

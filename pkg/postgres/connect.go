@@ -73,9 +73,9 @@ func reasonOf(err error) connectReason {
 			"renew the server's certificate"}
 	case errors.As(err, &record), strings.Contains(err.Error(), "server refused TLS connection"):
 		return connectReason{"the server does not speak TLS",
-			"switch TLS on in PostgreSQL (ssl = on), or set sslmode=disable in POSTGRES_DSN on a network that you trust"}
+			"set ssl = on in PostgreSQL, or sslmode=disable in POSTGRES_DSN on a network that you trust"}
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return connectReason{"no answer in time", "check host and port in POSTGRES_DSN, and firewalls between here and there"}
+		return connectReason{"no answer in time", "check host and port in POSTGRES_DSN, and firewalls on the way"}
 	}
 	return connectReason{hint: "check POSTGRES_DSN and the log of PostgreSQL"}
 }

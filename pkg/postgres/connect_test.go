@@ -30,12 +30,14 @@ func TestConnectionErrors(t *testing.T) {
 	}{
 		"refused": {func(u *url.URL) { u.Host, u.RawQuery = closed.Addr().String(), "" }, "connection refused",
 			"start PostgreSQL"},
-		"no host":     {func(u *url.URL) { u.Host, u.RawQuery = "db.invalid:5432", "" }, "no such host", "correct the host"},
+		"no host": {func(u *url.URL) { u.Host, u.RawQuery = "db.invalid:5432", "" }, "no such host",
+			"correct the host"},
 		"no database": {func(u *url.URL) { u.Path = "/none" }, "no such database", "createdb"},
 		"wrong password": {func(u *url.URL) {
 			u.Host, u.User, u.RawQuery = refusing, url.UserPassword("ann", "CANARY"), "sslmode=disable"
 		}, "wrong password", "correct the password"},
-		"no socket": {func(u *url.URL) { u.Host, u.RawQuery = "", "host=/nowhere" }, "no such socket", "socket's folder"},
+		"no socket": {func(u *url.URL) { u.Host, u.RawQuery = "", "host=/nowhere" }, "no such socket",
+			"socket's folder"},
 		"no TLS": {func(u *url.URL) { u.Host, u.RawQuery = refusing, "sslmode=require" }, "does not speak TLS",
 			"sslmode=disable"},
 	} {
@@ -75,7 +77,7 @@ func startRefusingServer(t *testing.T) string {
 			if _, ok := first.(*pgproto3.SSLRequest); ok {
 				_, _ = conn.Write([]byte("N"))
 			} else {
-				backend.Send(&pgproto3.ErrorResponse{Severity: "FATAL", Code: "28P01", Message: "password authentication failed"})
+				backend.Send(&pgproto3.ErrorResponse{Severity: "FATAL", Code: "28P01", Message: "wrong password"})
 				_ = backend.Flush()
 			}
 			_ = conn.Close()

@@ -66,7 +66,8 @@ func queryViolations(ctx context.Context, q Querier, sql string) ([]Violation, e
 		return nil, classifyError(err, "row-security gate")
 	}
 	if preset != "" {
-		found = append(found, Violation{Rule: "G20", Text: "request.tenant_id is set on a new connection", Object: preset})
+		found = append(found, Violation{Rule: "G20",
+			Text: "request.tenant_id is set on a new connection", Object: preset})
 	}
 	return found, nil
 }

@@ -194,7 +194,8 @@ UNION ALL SELECT 'G34', p.priv || ' on a table without tenants granted to ' || b
   FROM relations rel, bound b,
     unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'REFERENCES', 'DELETE', 'TRUNCATE', 'TRIGGER']) AS p(priv)
   WHERE b.rolname = $1 AND rel.ours AND rel.relkind IN ('r', 'p') AND NOT rel.of_tenants
-    AND rel.relname NOT LIKE '%\_unassigned' AND NOT (p.priv = 'SELECT' AND rel.relname IN (SELECT relname FROM for_all))
+    AND rel.relname NOT LIKE '%\_unassigned'
+     AND NOT (p.priv = 'SELECT' AND rel.relname IN (SELECT relname FROM for_all))
     AND CASE WHEN p.priv IN ('DELETE', 'TRUNCATE', 'TRIGGER') THEN has_table_privilege(b.oid, rel.oid, p.priv)
       ELSE has_any_column_privilege(b.oid, rel.oid, p.priv) END
 UNION ALL SELECT 'G34', p.priv || ' on a sequence granted to ' || b.rolname,

@@ -75,7 +75,8 @@ func databaseReadOnlyForAWhile(t *testing.T) {
 }
 
 // The routes that clients poll in tight loops ask PostgreSQL little and Odoo nothing: three messages for who is
-// calling, three or four for the answer. The requests differ, because identical ones in a loop are answered from memory.
+// calling, three or four for the answer. The requests differ, because identical ones in a loop are answered from
+// memory.
 func TestPollingIsCheap(t *testing.T) {
 	t.Parallel()
 	db, provider := pgtest.New(t), newIDP(t)

@@ -129,7 +129,7 @@ func checkConfig(cfg config.Config, log *slog.Logger) (*sso.Verifier, error) {
 func checkKeyset(ctx context.Context, db *postgres.DB, keys *secret.Keyring, log *slog.Logger) error {
 	missing, err := reseal.CheckKeyset(ctx, db, keys)
 	if missing > 0 && err == nil {
-		log.WarnContext(ctx, "the keyset lacks keys that sealed stored Odoo secrets; `leadctl doctor` names the tenants",
+		log.WarnContext(ctx, "the keyset lacks keys that sealed stored Odoo secrets; see `leadctl doctor`",
 			"missing", missing)
 	}
 	return err
@@ -141,7 +141,7 @@ func explainUnreachable(err error) error {
 		return err
 	}
 	return fault.New(fault.Unavailable, "PostgreSQL does not answer: %w", err).
-		WithHint("%s; then start serve again, which does not wait for it (exit code 6 means that trying again can help)",
+		WithHint("%s; then start serve again, which does not wait for it (exit code 6: trying again can help)",
 			cmp.Or(postgres.ConnectHint(err), "start PostgreSQL, and check POSTGRES_DSN"))
 }
 

@@ -32,8 +32,8 @@ type Discovery struct {
 	Keys                []Key
 }
 
-// HasAnswered reports whether the parameters of an authorization response are from this issuer (RFC 9207): they have its
-// iss once, or none if the discovery document does not say that responses have one.
+// HasAnswered reports whether the parameters of an authorization response are from this issuer (RFC 9207): they have
+// its iss once, or none if the discovery document does not say that responses have one.
 func (d Discovery) HasAnswered(response url.Values) bool {
 	iss := response["iss"]
 	return len(iss) == 0 && !d.ReturnsIssuer || len(iss) == 1 && iss[0] == d.Issuer

@@ -17,7 +17,8 @@ type By struct {
 	RequestID string // of the API; "" for a command or a job
 	Reason    string // in the operator's words; "" for none
 
-	// May returns a Denied fault if the caller may no longer do what it was admitted to; nil for callers who always may.
+	// May returns a Denied fault if the caller may no longer do what it was admitted to; nil for callers who always
+	// may.
 	May func(context.Context, postgres.SystemTx) error
 }
 

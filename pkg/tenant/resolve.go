@@ -112,8 +112,8 @@ func unknownNumberFault(claim sso.TenantClaim) error {
 	if _, ok := claim.ID(); ok {
 		refused = refused.Because(ErrNoTenant)
 	}
-	return refused.WithHint("sign in once through POST /onboarding/first_login, which can make the tenant, or correct " +
-		"the user's tenant_id at the identity provider; `leadctl tenant list` shows the numbers")
+	return refused.WithHint("sign in once through POST /onboarding/first_login, which can make the tenant, or " +
+		"correct the user's tenant_id at the identity provider; `leadctl tenant list` shows the numbers")
 }
 
 func parseRoles(names []string) (roles []sso.Role) {

@@ -43,8 +43,8 @@ func claimedRoles(identity sso.Identity) []string {
 	return claimed
 }
 
-// IsNoted reports whether the identity is a user of the tenant whose stored claimed roles are those of its token, so that
-// NoteClaimedRoles would change nothing.
+// IsNoted reports whether the identity is a user of the tenant whose stored claimed roles are those of its token, so
+// that NoteClaimedRoles would change nothing.
 func IsNoted(ctx context.Context, tx postgres.SystemTx, id ID, identity sso.Identity) (noted bool, err error) {
 	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM tenant_users WHERE tenant_id = $1 AND issuer = $2
 		AND subject = $3 AND claimed_roles IS NOT DISTINCT FROM $4)`,

@@ -69,8 +69,8 @@ func isReserved(name string) bool {
 // normalizeName returns the stored form of a name: trimmed, with one encoding of letters such as é.
 func normalizeName(name string) string { return norm.NFC.String(strings.TrimSpace(name)) }
 
-// Create makes an active tenant with the next free number. With external "", a claim can name it by number only. Faults:
-// Invalid for a malformed name or external id, Conflict when the external id is taken.
+// Create makes an active tenant with the next free number. With external "", a claim can name it by number only.
+// Faults: Invalid for a malformed name or external id, Conflict when the external id is taken.
 func Create(ctx context.Context, tx postgres.SystemTx, name, external string, by By) (t Tenant, err error) {
 	name = normalizeName(name)
 	if err := checkNames(name, external); err != nil {
@@ -94,8 +94,8 @@ func Create(ctx context.Context, tx postgres.SystemTx, name, external string, by
 	}
 }
 
-// CreateNumbered makes an active tenant with the number id. Faults: Invalid for a malformed name, Conflict when a tenant
-// has the number.
+// CreateNumbered makes an active tenant with the number id. Faults: Invalid for a malformed name, Conflict when a
+// tenant has the number.
 func CreateNumbered(ctx context.Context, tx postgres.SystemTx, id ID, name string, by By) (Tenant, error) {
 	name = normalizeName(name)
 	if err := checkNames(name, ""); err != nil {

@@ -92,8 +92,8 @@ func New(cfg Config, d Deps) *Door {
 // Cookies returns the names and attributes of the cookies that the door sets.
 func (d *Door) Cookies() Cookies { return d.cfg.Cookies }
 
-// Wrap puts the door around mux. methods are those of all routes, for CORS; the answers of the routes in polled, such as
-// "GET /whoami", may be repeated from memory; show, if not nil, shows problems to people.
+// Wrap puts the door around mux. methods are those of all routes, for CORS; the answers of the routes in polled, such
+// as "GET /whoami", may be repeated from memory; show, if not nil, shows problems to people.
 func (d *Door) Wrap(mux *http.ServeMux, methods, polled []string, show ProblemPage) http.Handler {
 	h := notFoundAsProblem(mux)
 	for _, wrap := range slices.Backward([]func(http.Handler) http.Handler{

@@ -59,10 +59,10 @@ func (p *Provisioner) TakeAccess(ctx context.Context, w Workspace, reason, login
 	return len(marks) + len(unmarked), forgetUsers(ctx, s, odoo.IDsOf(users), false, len(active) > 0)
 }
 
-// forgetUsers makes Odoo forget the sessions and the accepted secrets of users, whose state is active. Odoo forgets them
-// by itself in the middle of the write that archives them, before its commit. A request at that moment, as the page of
-// an open browser sends all the time, makes Odoo remember the old state, and then the session stays usable. A write
-// after the commit ends that. With changed, there is a second one for requests that began before the commit.
+// forgetUsers makes Odoo forget the sessions and the accepted secrets of users, whose state is active. Odoo forgets
+// them by itself in the middle of the write that archives them, before its commit. A request at that moment, as the
+// page of an open browser sends all the time, makes Odoo remember the old state, and then the session stays usable. A
+// write after the commit ends that. With changed, there is a second one for requests that began before the commit.
 func forgetUsers(ctx context.Context, s *odoo.Session, ids []int64, active, changed bool) error {
 	if len(ids) == 0 {
 		return nil

@@ -14,8 +14,8 @@ const smokeRef = "leadctl-smoke-"
 
 // SmokeTest checks that the workspace works: it signs in, finds the CRM and crm.Fields, and makes, reads, changes and
 // deletes one marked partner. It also checks that Odoo's default password does not open the administrator's account,
-// that people can sign in in only one way (requireClosedDoors), and that the groups of the roles are right. With an error it returns the
-// checks up to the failed one.
+// that people can sign in in only one way (requireClosedDoors), and that the groups of the roles are right. With an
+// error it returns the checks up to the failed one.
 func (p *Provisioner) SmokeTest(ctx context.Context, w Workspace) ([]Check, error) {
 	var s *odoo.Session
 	t := checkList{}

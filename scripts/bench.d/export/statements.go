@@ -17,7 +17,8 @@ func pageStatement() string {
   WHERE e.company_id = s.company_id AND e.status <> 'invalid' AND (SELECT EXISTS (SELECT FROM lead_emails))
   ORDER BY e.is_primary DESC, e.updated_at DESC, e.email LIMIT 1) e ON true
  LEFT JOIN LATERAL (SELECT * FROM lead_outcomes o
-  WHERE o.company_id = s.company_id AND (SELECT EXISTS (SELECT FROM lead_outcomes)) OFFSET 0) o ON true`, pageLimit) + order
+  WHERE o.company_id = s.company_id AND (SELECT EXISTS (SELECT FROM lead_outcomes)) OFFSET 0) o ON true`,
+		pageLimit) + order
 }
 
 const columns = `SELECT s.company_id, c.name, c.website_domain, c.industry_norm, c.employees_est,
