@@ -87,8 +87,7 @@ func (a *app) removeUser(ctx context.Context, ref, email string, wait bool) (r w
 // userChange changes a user of a tenant.
 type userChange func(context.Context, postgres.SystemTx, tenant.ID) error
 
-// changeUser runs change on the tenant that ref names, and rolls it back if the tenant then exceeds a quota. A job
-// makes the user's access to the workspace follow.
+// changeUser runs change on the tenant that ref names.
 func (a *app) changeUser(ctx context.Context, ref, email string, change userChange) error {
 	cfg, err := a.config(ctx)
 	if err != nil {
@@ -103,12 +102,8 @@ func (a *app) changeUser(ctx context.Context, ref, email string, change userChan
 		if err != nil {
 			return err
 		}
-		err = wire.Quotas(cfg).Within(ctx, tx, t.ID, func() error { return change(ctx, tx, t.ID) })
-		if err != nil {
-			return err
-		}
-		_, err = workspace.EnqueueAccess(ctx, tx, queue, workspace.AccessArgs{Tenant: t.ID, Email: email})
-		return err
+		return workspace.ChangeUser(ctx, tx, queue, wire.Quotas(cfg), t.ID, email,
+			func() error { return change(ctx, tx, t.ID) })
 	})
 }
 

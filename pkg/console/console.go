@@ -39,7 +39,8 @@ type Deps struct {
 	Onboarding *onboarding.Service
 	Jobs       *jobs.Client
 
-	Door Door
+	Door   Door
+	Quotas tenant.Quotas
 
 	// Examine runs the checks of `leadctl doctor`, at most every 30 seconds. Nil: health is not shown.
 	Examine   func(context.Context) []Check

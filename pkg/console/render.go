@@ -67,6 +67,7 @@ type headerUser struct {
 	Email, Tenant, Role   string
 	TenantID              string
 	Member, Ops, Operator bool
+	Admin                 bool // of the tenant
 }
 
 func newHeaderUser(v visitor) *headerUser {
@@ -78,6 +79,7 @@ func newHeaderUser(v visitor) *headerUser {
 		w.Email = v.Identity.Subject
 	}
 	if v.isMember() {
+		w.Admin = v.Has(sso.Admin)
 		w.Tenant, w.TenantID, w.Role = v.Tenant.Name, v.Tenant.ID.String(), string(highestRole(v.Roles))
 	}
 	return w

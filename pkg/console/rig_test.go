@@ -41,7 +41,9 @@ func testUsers() []devidp.User {
 	return []devidp.User{user("alice", "alice@acme.example", "ops"), user("bob", "bob@borealis.example", "viewer"),
 		user("olga", "olga@platform.example", "platform-operator"), user("nora", "nora@acme.example", "guest"),
 		{ID: "vera", Name: "vera", Email: "vera@acme.example", EmailVerified: true, TenantID: "1",
-			Roles: []string{"viewer"}}, {ID: "una", Name: "una", Email: "una@acme.example", Roles: []string{"viewer"}}}
+			Roles: []string{"viewer"}}, {ID: "ada", Name: "ada", Email: "ada@acme.example", EmailVerified: true,
+			TenantID: "1", Roles: []string{"admin"}},
+		{ID: "una", Name: "una", Email: "una@acme.example", Roles: []string{"viewer"}}}
 }
 
 func newSite(t *testing.T, changes ...func(*config.Config)) *site {

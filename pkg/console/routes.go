@@ -54,6 +54,9 @@ func (c *Console) routeTable() []Route {
 		{"POST /profiles", Member, sso.Ops, c.postProfile},
 		{"POST /profiles/delete", Member, sso.Ops, c.postDeleteProfile},
 		{"POST /profiles/try", Member, sso.Ops, c.postTry},
+		{"GET /members", Member, sso.Admin, c.getMembers},
+		{"POST /members", Member, sso.Admin, c.postMember},
+		{"POST /members/remove", Member, sso.Admin, c.postRemoveMember},
 
 		{"GET /ops", Operator, "", c.getOps},
 		{"GET /ops/health", Operator, "", c.getHealth},

@@ -58,8 +58,11 @@ func AddMember(ctx context.Context, tx postgres.SystemTx, id ID, email string, r
 	if err != nil {
 		return err
 	}
-	return Record(ctx, tx, by, Act{Tenant: id, Action: "user.add", Object: email,
-		Detail: map[string]any{"roles": roles}})
+	if err := Record(ctx, tx, by, Act{Tenant: id, Action: "user.add", Object: email,
+		Detail: map[string]any{"roles": roles}}); err != nil {
+		return err
+	}
+	return by.StillMay(ctx, tx, id)
 }
 
 // Invite is AddMember with an end: the first identity that signs in with that address before until becomes the user. A
@@ -89,8 +92,11 @@ func Invite(ctx context.Context, tx postgres.SystemTx, id ID, email string, role
 	if err != nil {
 		return Member{}, err
 	}
-	return m, Record(ctx, tx, by, Act{Tenant: id, Action: "user.invite", Object: email,
-		Detail: map[string]any{"roles": roles, "until": until}})
+	if err := Record(ctx, tx, by, Act{Tenant: id, Action: "user.invite", Object: email,
+		Detail: map[string]any{"roles": roles, "until": until}}); err != nil {
+		return m, err
+	}
+	return m, by.StillMay(ctx, tx, id)
 }
 
 // newMember returns the address in its stored form. Fault: Invalid for a malformed address or unknown role.

@@ -44,5 +44,8 @@ func RemoveUser(
 		r.Subjects = append(r.Subjects, *u.Subject)
 	}
 	r.OdooJob, err = EnqueueAccess(ctx, tx, queue, AccessArgs{Tenant: id, Email: tenant.Member{UserID: email}.Email()})
+	if err == nil {
+		err = by.StillMay(ctx, tx, id)
+	}
 	return r, err
 }
