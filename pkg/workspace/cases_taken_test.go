@@ -35,3 +35,17 @@ func suspendedWhilePushing(t *testing.T) {
 	sum := r.push(t, id, workspace.PushOptions{})
 	require.EqualValues(t, 2000, sum.Leads)
 }
+
+// TestNoPushOfASuspendedTenant: neither a command nor a job begins a push or a reading for a suspended tenant.
+func TestNoPushOfASuspendedTenant(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	id, _ := r.tenant(t, "Acme")
+	r.exec(t, `UPDATE tenants SET status = 'suspended'`)
+	before := len(r.stand.Ledger())
+	_, err := r.Push(t.Context(), id, workspace.PushOptions{}, tester, func(workspace.Pushed) {})
+	require.Equal(t, "TENANT_SUSPENDED", fault.Code(err))
+	_, err = r.Feedback(t.Context(), id, tester)
+	require.Equal(t, "TENANT_SUSPENDED", fault.Code(err))
+	require.Len(t, r.stand.Ledger(), before)
+}

@@ -57,11 +57,22 @@ func (c feedbackCursor) next(newest, now time.Time) feedbackCursor {
 
 // Feedback reads what became of the tenant's pushed leads since the last reading, and stores it in lead_outcomes. It
 // may be repeated and interrupted at any moment. Withdrawn leads are left out: leadctl archived them itself. It records
-// a reading that found changes. Faults: NotFound without a workspace; those of Odoo.
+// a reading that found changes. Faults: Denied for a tenant that is not active; NotFound without a workspace; those of
+// Odoo.
 func (s *Service) Feedback(ctx context.Context, id tenantid.ID, by tenant.By) (sum FeedbackCounts, err error) {
 	if err := s.Configured(); err != nil {
 		return sum, err
 	}
+	if err := s.requireUsable(ctx, id); err != nil {
+		return sum, err
+	}
+	ctx, stop := tenant.WhileActive(ctx, s.DB, id)
+	defer stop()
+	sum, err = s.readFeedback(ctx, id, by)
+	return sum, tenant.EndReason(ctx, err)
+}
+
+func (s *Service) readFeedback(ctx context.Context, id tenantid.ID, by tenant.By) (sum FeedbackCounts, err error) {
 	w, err := s.Current(ctx, id)
 	if err != nil {
 		return sum, err

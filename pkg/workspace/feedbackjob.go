@@ -45,9 +45,6 @@ type FeedbackWorker struct {
 func (f *FeedbackWorker) Work(ctx context.Context, job *river.Job[FeedbackArgs]) error {
 	s, id := f.Workspaces, job.Args.Tenant
 	ctx = logging.With(ctx, slog.String("tenant_id", id.String()), slog.Int64("job_id", job.ID))
-	if err := s.requireUsable(ctx, id); err != nil {
-		return cancelIfPermanent(err)
-	}
 	sum, err := s.Feedback(ctx, id, tenant.By{Actor: job.Args.Kind()})
 	if fault.Is(err, fault.NotFound) {
 		return nil

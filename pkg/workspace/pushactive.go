@@ -7,10 +7,14 @@ import (
 	"github.com/leadctl/leadctl/pkg/tenantid"
 )
 
-// pushWhileActive is pushPages, ended when the tenant is suspended or deleted. The next push continues it.
+// pushWhileActive is pushPages for an active tenant, ended when the tenant is suspended or deleted. The next push
+// continues it.
 func (s *Service) pushWhileActive(
 	ctx context.Context, id tenantid.ID, opts PushOptions, tell func(Pushed),
 ) (Pushed, error) {
+	if err := s.requireUsable(ctx, id); err != nil {
+		return Pushed{Reasons: []string{}}, err
+	}
 	ctx, stop := tenant.WhileActive(ctx, s.DB, id)
 	defer stop()
 	sum, err := s.pushPages(ctx, id, opts, tell)

@@ -49,9 +49,6 @@ type PushWorker struct {
 func (p *PushWorker) Work(ctx context.Context, job *river.Job[PushArgs]) error {
 	s, id := p.Workspaces, job.Args.Tenant
 	ctx = logging.With(ctx, slog.String("tenant_id", id.String()), slog.Int64("job_id", job.ID))
-	if err := s.requireUsable(ctx, id); err != nil {
-		return cancelIfPermanent(err)
-	}
 	before, err := s.lastScored(ctx, id)
 	if err != nil {
 		return err

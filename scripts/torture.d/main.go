@@ -1,13 +1,15 @@
-// Command torture breaks everything around leadctl while people sign in for the first time. Then it checks the
-// promises. ../torture runs it.
+// Command torture breaks everything around leadctl while people sign in for the first time, or (-scene revoke) lose and
+// regain access. Then it checks the promises. ../torture runs it.
 //
 // A world (world.go) is one PostgreSQL database, an Odoo stand-in with a ledger, an identity provider, and replicas of
 // the real binary (replica.go). The replicas reach the others through proxies with faults. A seed plays one scene
 // (scene.go) of faults (faults.go) while people sign in (people.go). Then everything heals, and the checker (check.go)
-// reads the history, the database, the ledger and the logs.
+// reads the history, the database, the ledger and the logs. The scene revoke (revoke.go) has people who go on working
+// and a checker of its own (record.go).
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -36,16 +38,18 @@ func main() {
 	flag.StringVar(&o.leadctl, "leadctl", "leadctl", "path of the binary, which must be built with the tag failpoint")
 	flag.IntVar(&o.seeds, "seeds", 5, "number of scenes to play")
 	flag.Uint64Var(&o.from, "from", 1, "the first seed")
-	flag.IntVar(&o.tenants, "tenants", 8, "number of people who sign in, each the first of a tenant")
-	flag.StringVar(&o.scene, "scene", "",
-		"comma-separated faults to play (default: three kinds chosen by the seed, and failpoints)")
+	flag.IntVar(&o.tenants, "tenants", 0,
+		"number of people, each the first of a tenant (default 8; 3 for revoke)")
+	flag.StringVar(&o.scene, "scene", "", "comma-separated faults to play, or revoke: people lose and regain access "+
+		"(default: first sign-ins, three kinds of faults chosen by the seed, and failpoints)")
 	flag.DurationVar(&o.arrive, "arrive", 0,
 		"spread the first sign-ins over this time (default: all at once, while the replicas still start)")
-	flag.DurationVar(&o.chaos, "chaos", 7*time.Second, "duration of the faults")
+	flag.DurationVar(&o.chaos, "chaos", 0, "duration of the faults (default 7s; 45s for revoke)")
 	flag.DurationVar(&o.healing, "healing", 90*time.Second,
 		"time in which all people must become ready after the faults")
 	flag.BoolVar(&o.keep, "keep", false, "keep the logs of the replicas also when there is no violation")
 	flag.Parse()
+	o = o.withDefaults()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := runSeeds(ctx, o); err != nil {
@@ -53,6 +57,16 @@ func main() {
 		stop()
 		os.Exit(1)
 	}
+}
+
+// withDefaults fills what depends on the scene.
+func (o options) withDefaults() options {
+	tenants, chaos := 8, 7*time.Second
+	if o.scene == sceneRevoke { // each tenant has many leads, and some revocations are long
+		tenants, chaos = 3, 45*time.Second
+	}
+	o.tenants, o.chaos = cmp.Or(o.tenants, tenants), cmp.Or(o.chaos, chaos)
+	return o
 }
 
 // totals sums up all scenes.
@@ -68,6 +82,9 @@ func runSeeds(ctx context.Context, o options) error {
 		return err
 	}
 	defer shared.close()
+	if o.scene == sceneRevoke {
+		return runRevocations(ctx, shared, o)
+	}
 	all, err := discoverFailpoints(ctx, shared, o)
 	if err != nil {
 		return err

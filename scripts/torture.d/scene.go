@@ -68,7 +68,9 @@ func (s *scene) playScene(ctx context.Context) error {
 // chooseFaults returns three kinds of faults by seed, or those that -scene names.
 func (s *scene) chooseFaults() []fault {
 	all := allFaults()
-	if s.w.o.scene != "" {
+	if s.w.o.scene == sceneRevoke {
+		all = faultsOfRevoke(all)
+	} else if s.w.o.scene != "" {
 		all = append(all, longFaults()...)
 		return slices.DeleteFunc(all,
 			func(f fault) bool { return !slices.Contains(strings.Split(s.w.o.scene, ","), f.name) })

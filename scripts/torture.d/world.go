@@ -75,6 +75,7 @@ type world struct {
 	idpWeb       *httptest.Server
 	pg, od, idp  *tcpproxy.Proxy
 	idpURL       string
+	provider     *devidp.Provider
 	keyset       string
 	master       string
 	people       []*person
@@ -157,7 +158,7 @@ func (w *world) startProvider(ctx context.Context, people int) (err error) {
 	if err != nil {
 		return err
 	}
-	handler = provider
+	handler, w.provider = provider, provider
 	for _, u := range users {
 		token, err := provider.IssueToken(ctx, u.ID, clientID)
 		if err != nil {
@@ -166,6 +167,15 @@ func (w *world) startProvider(ctx context.Context, people int) (err error) {
 		w.people = append(w.people, &person{id: u.ID, email: u.Email, token: token})
 	}
 	return nil
+}
+
+// issueToken returns a new token of the person.
+func (w *world) issueToken(ctx context.Context, p *person) string {
+	token, err := w.provider.IssueToken(ctx, p.id, clientID)
+	if err != nil && ctx.Err() == nil {
+		panic(err)
+	}
+	return token
 }
 
 // replicaEnv returns the environment of a replica: development, since nothing here uses TLS, but the serving login.
