@@ -72,7 +72,8 @@ func otherCommands() map[string]string {
 	list := map[string]string{
 		"acra ingest": run, "migrate up": schema, "migrate down": schema, "migrate force": schema,
 		"migrate login": schema, "secrets init": files, "secrets add-key": files, "secrets promote": files,
-		"secrets retire": files, "secrets rotate": secrets, "odoo push": odoo, "odoo feedback": odoo, "odoo rotate-key": odoo,
+		"secrets retire": files, "secrets rotate": secrets, "odoo push": odoo, "odoo open": odoo,
+		"odoo feedback": odoo, "odoo rotate-key": odoo,
 		"odoo sso configure": odoo, "odoo template prepare": odoo, "sso login": account, "sso logout": account,
 		"sso keycloak setup": account, "sso keycloak assign": account, "serve": process, "demo": process, "doctor": process,
 	}
@@ -142,6 +143,7 @@ func everyJobIsAnswerable(t *testing.T) {
 	kinds := map[string]string{
 		"onboarding": requested, "odoo_access": requested, "odoo_users": requested, "odoo_push": requested,
 		"leads_score": requested, "acra_ingest": "acra.ingest", "odoo_feedback": "odoo.feedback",
+		"odoo_visit_end": "odoo.open.end",
 	}
 	found := map[string]bool{}
 	for _, f := range readCode(t).list() {

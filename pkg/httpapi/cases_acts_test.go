@@ -19,7 +19,8 @@ import (
 func everyRouteIsRecorded(t *testing.T, _ *rig) {
 	const browser = "a browser's own session is its own record"
 	lines := map[string]string{ // or the reason, which has spaces
-		"POST /auth/refresh": browser, "POST /auth/exchange": browser, "POST /auth/logout": browser,
+		"POST /auth/login": "refuses every request", "POST /auth/refresh": browser,
+		"POST /auth/exchange": browser, "POST /auth/logout": browser,
 		"POST /tenants/{id}/odoo/api-key/rotate": "changes Odoo between two transactions (package workspace)",
 		"POST /onboarding/first_login":           "tenant.create,user.claimed_roles,user.join",
 		"POST /icp/rules":                        "icp.set", "POST /runs": "run.request",

@@ -89,6 +89,7 @@ func TestPushCreatesUpdatesAndSkips(t *testing.T) {
 	require.EqualValues(t, 5, r.push(t, id, workspace.PushOptions{}).Updated)
 	_, err = r.Push(t.Context(), id, workspace.PushOptions{Bucket: "best"}, tester, func(workspace.Pushed) {})
 	require.True(t, fault.Is(err, fault.Invalid))
+	r.exec(t, `INSERT INTO tenants (tenant_id, name) VALUES (77, 'No leads')`)
 	_, err = r.Push(t.Context(), 77, workspace.PushOptions{}, tester, func(workspace.Pushed) {})
 	require.NoError(t, err, "a tenant without leads has nothing to push")
 }
