@@ -155,6 +155,9 @@ CREATE TABLE public.companies (
   live boolean DEFAULT true NOT NULL,
   last_seen timestamp with time zone,
   updated_at timestamp with time zone DEFAULT now() NOT NULL,
+  registered_street text,
+  registered_street2 text,
+  registered_postal_code text,
   CONSTRAINT companies_pkey PRIMARY KEY (company_id),
   CONSTRAINT companies_uen_key UNIQUE (uen)
 );
@@ -426,7 +429,9 @@ CREATE TABLE public.push_policies (
   paused boolean DEFAULT false NOT NULL,
   reason text,
   updated_at timestamp with time zone DEFAULT now() NOT NULL,
+  assign text,
   CONSTRAINT push_policies_pkey PRIMARY KEY (tenant_id),
+  CONSTRAINT push_policies_assign_check CHECK ((assign = ANY (ARRAY['none'::text, 'round_robin'::text]))),
   CONSTRAINT push_policies_buckets_check CHECK (((cardinality(buckets) > 0) AND (buckets <@ ARRAY['high'::text, 'medium'::text, 'low'::text]))),
   CONSTRAINT push_policies_max_leads_check CHECK ((max_leads >= 0)),
   CONSTRAINT push_policies_tenant_id_check CHECK ((tenant_id > 0)),

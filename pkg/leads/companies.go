@@ -24,8 +24,8 @@ type CompaniesReport struct {
 }
 
 // RefreshCompanies updates the companies table from the staged register and writes only rows that differ. It sets the
-// columns of the register (name, industry, year, type, status, live) and keeps those of other services. Refreshes run
-// one after the other, so companies.updated_at grows in the order of commits; Score relies on that.
+// columns of the register (name, industry, year, type, status, live, address) and keeps those of other services.
+// Refreshes run one after the other, so companies.updated_at grows in the order of commits; Score relies on that.
 func RefreshCompanies(ctx context.Context, tx postgres.SystemTx) (CompaniesReport, error) {
 	if err := prepareBulkJoin(ctx, tx); err != nil {
 		return CompaniesReport{}, err

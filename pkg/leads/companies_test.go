@@ -44,4 +44,31 @@ func TestCompaniesFollowTheRegister(t *testing.T) {
 	require.Zero(t, w.refreshStale())
 }
 
+// TestCompaniesHaveTheRegisteredAddress: the parts of an address that the register has become street, floor and postal
+// code, in companies that are new and in those that moved.
+func TestCompaniesHaveTheRegisteredAddress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register()
+	const address = `SELECT registered_street, registered_street2, registered_postal_code FROM companies
+		WHERE uen = '201500001A'`
+	require.Equal(t, []string{`(,,)`}, w.rows(address))
+	for _, c := range []struct{ block, street, level, unit, building, postal, want string }{
+		{"10", "ANSON ROAD", "10", "11", "INTERNATIONAL PLAZA", "079903",
+			`("10 ANSON ROAD","#10-11 INTERNATIONAL PLAZA",079903)`},
+		{"na", " ANSON ROAD ", "na", "na", "na", "na", `("ANSON ROAD",,)`},
+		{"10A", "ANSON ROAD", "02", "", "", "0106", `("10A ANSON ROAD",#02,0106)`},
+		{"", "", "", "", "THE TOWER", "079903", `(,"THE TOWER",079903)`},
+	} {
+		w.exec(`UPDATE staging_acra_companies SET block = $1, street_name = $2, level_no = $3, unit_no = $4,
+			building_name = $5, postal_code = $6 WHERE uen = '201500001A'`, c.block, c.street, c.level, c.unit,
+			c.building, c.postal)
+		require.Equal(t, leads.CompaniesReport{Updated: 1}, w.refresh())
+		require.Equal(t, []string{c.want}, w.rows(address))
+	}
+	w.exec(`DELETE FROM companies WHERE uen = '201500001A'`)
+	require.Equal(t, leads.CompaniesReport{Added: 1}, w.refresh())
+	require.Equal(t, []string{`(,"THE TOWER",079903)`}, w.rows(address))
+}
+
 func (w world) refreshStale() leads.CompaniesReport { return w.companies(leads.RefreshStaleCompanies) }

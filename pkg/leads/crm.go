@@ -24,6 +24,9 @@ type Scored struct {
 	IncorporationYear int32   `db:"incorporation_year"`
 	EntityType        string  `db:"entity_type"`
 	EntityStatus      string  `db:"entity_status"`
+	Street            string  `db:"registered_street"`
+	Street2           string  `db:"registered_street2"`
+	PostalCode        string  `db:"registered_postal_code"`
 	Score             float64 `db:"score"`
 	Bucket            string  `db:"bucket"`
 	Rationale         string  `db:"rationale"`
@@ -66,7 +69,9 @@ func readScored(ctx context.Context, tx postgres.TenantTx, more, order string, a
   coalesce(c.industry_norm, '') AS industry_norm, coalesce(c.website_domain, '') AS website_domain,
   coalesce(c.employees_est, 0) AS employees_est, coalesce(c.revenue_bucket, '') AS revenue_bucket,
   coalesce(c.incorporation_year, 0) AS incorporation_year, coalesce(c.entity_type, '') AS entity_type,
-  coalesce(c.entity_status, '') AS entity_status, s.score, coalesce(s.bucket, '') AS bucket,
+  coalesce(c.entity_status, '') AS entity_status, coalesce(c.registered_street, '') AS registered_street,
+  coalesce(c.registered_street2, '') AS registered_street2,
+  coalesce(c.registered_postal_code, '') AS registered_postal_code, s.score, coalesce(s.bucket, '') AS bucket,
   coalesce(s.rationale, '') AS rationale,
   coalesce(f.features::text, '') AS features
 FROM (SELECT * FROM public.lead_scores s WHERE ` + first.where + more + fits + `
