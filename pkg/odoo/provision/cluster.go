@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/jackc/pgx/v5"
@@ -16,6 +17,7 @@ type cluster struct {
 	admin        *pgx.ConnConfig
 	template     string
 	installation string
+	language     string // of new users
 }
 
 func newCluster(p Provisioning) (*cluster, error) {
@@ -27,7 +29,7 @@ func newCluster(p Provisioning) (*cluster, error) {
 	}
 	cfg.RuntimeParams["application_name"] = "leadctl"
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
-	return &cluster{cfg, p.Template, p.Installation}, nil
+	return &cluster{cfg, p.Template, p.Installation, cmp.Or(p.Language, english)}, nil
 }
 
 // connect opens one database of the cluster; "" is the database of the DSN.

@@ -62,12 +62,12 @@ func (c *cluster) takeSpareUser(ctx context.Context, w Workspace, u User) (uid i
 		if err != nil {
 			return err
 		}
-		return convertSpare(ctx, tx, uid, partner, u)
+		return convertSpare(ctx, tx, uid, partner, u, c.language)
 	})
 	return uid, clusterFault("user in "+w.Database, err)
 }
 
-func convertSpare(ctx context.Context, tx pgx.Tx, uid, partner int64, u User) error {
+func convertSpare(ctx context.Context, tx pgx.Tx, uid, partner int64, u User, language string) error {
 	for _, change := range []struct {
 		sql  string
 		args []any
@@ -76,8 +76,9 @@ func convertSpare(ctx context.Context, tx pgx.Tx, uid, partner int64, u User) er
 			write_date = now() AT TIME ZONE 'utc' WHERE id = $1`,
 			[]any{uid, u.Email, spareLogin, html.EscapeString(u.Name)}},
 		{`UPDATE res_partner SET name = $2, email = $3, email_normalized = $3, active = true, partner_share = false,
+			lang = coalesce((SELECT code FROM res_lang WHERE code = nullif($4, 'en_US') AND active), lang),
 			write_date = now() AT TIME ZONE 'utc' WHERE id = $1`,
-			[]any{partner, u.Name, u.Email}},
+			[]any{partner, u.Name, u.Email, language}},
 		// The picture has the spare user's initial. Without a picture, Odoo draws one with the person's initial.
 		{`DELETE FROM ir_attachment WHERE res_model = 'res.partner' AND res_id = $1 AND res_field LIKE 'image_%'`,
 			[]any{partner}},

@@ -30,9 +30,11 @@ var odooTables = []string{
 	`CREATE TABLE res_users (id serial PRIMARY KEY, login text UNIQUE NOT NULL, password text, active bool,
 		partner_id int, signature text, write_date timestamp)`,
 	`CREATE TABLE res_partner (id serial PRIMARY KEY, name text, complete_name text, commercial_company_name text,
-		email text, email_normalized text, active bool, partner_share bool, write_date timestamp)`,
-	`INSERT INTO res_partner (id, name, complete_name, active, partner_share)
-		VALUES (50, 'leadctl-spare', 'leadctl-spare', false, true)`,
+		email text, email_normalized text, active bool, partner_share bool, lang text, write_date timestamp)`,
+	`CREATE TABLE res_lang (code text, active bool)`,
+	`INSERT INTO res_lang VALUES ('en_US', true), ('zh_CN', true), ('ms_MY', false)`,
+	`INSERT INTO res_partner (id, name, complete_name, active, partner_share, lang)
+		VALUES (50, 'leadctl-spare', 'leadctl-spare', false, true, 'en_US')`,
 	`CREATE TABLE res_company (id serial PRIMARY KEY, name text, partner_id int, write_date timestamp)`,
 	`INSERT INTO res_partner (id, name, complete_name) VALUES (1, 'New workspace', 'New workspace')`,
 	`INSERT INTO res_company (id, name, partner_id) VALUES (1, 'New workspace', 1), (2, 'New workspace', 50)`,

@@ -34,6 +34,7 @@ type backend interface {
 type Provisioner struct {
 	server    *odoo.Server
 	setup     crm.Setup // without the version
+	language  string    // of new users
 	backend   backend
 	shared    *company        // the backend in ModeCompany, else nil
 	cluster   *cluster        // the backend for raw clones, else nil
@@ -60,7 +61,7 @@ func NewProvisioner(server *odoo.Server, p Provisioning) (*Provisioner, error) {
 		p.TemplateLogin = "admin"
 	}
 	out := &Provisioner{server: server, setup: crm.Setup{Type: cmp.Or(p.LeadType, crm.TypeOpportunity),
-		PublicURL: p.PublicURL},
+		PublicURL: p.PublicURL}, language: cmp.Or(p.Language, english),
 		databases: server.Databases(p.Master), keys: p.ClusterDSN != "", slots: make(chan struct{}, 3)}
 	if server.Protocol() == odoo.ProtocolJSON2 && !out.keys {
 		return nil, odoo.Misconfigured(

@@ -23,6 +23,7 @@ type Provisioning struct {
 
 	LeadType  string // what pushed leads become: crm.TypeOpportunity (the default) or crm.TypeLead
 	PublicURL string // Odoo's address in links of its mails; "": as Odoo detects it
+	Language  string // of new users; "en_US" by default
 
 	// In ModeCompany, Shared is the database of all tenants, which PrepareTemplate made. TemplateLogin and
 	// TemplateSecret are those of its administrator. ClusterDSN is optional: with it, the tenants' accounts have API

@@ -20,7 +20,8 @@ func TestFirstPersonTakesTheSpareOver(t *testing.T) {
 	ctx := context.Background()
 	c, r := newClones(t), standIn(t, odootest.Options{})
 	prov, err := provision.NewProvisioner(r.server,
-		provision.Provisioning{Installation: "test", Template: c.template, ClusterDSN: odoo.Secret(c.dsn)})
+		provision.Provisioning{Installation: "test", Template: c.template, ClusterDSN: odoo.Secret(c.dsn),
+			Language: "zh_CN"})
 	require.NoError(t, err)
 	w := c.workspace(1)
 	_, err = r.prov.EnsureDatabase(ctx, w)
@@ -44,8 +45,8 @@ func TestFirstPersonTakesTheSpareOver(t *testing.T) {
 	require.Zero(t, countCreated(r.stand, "res.users", "first@example.com"))
 	require.Equal(t, "first@example.com t <div>Tan &amp; Co</div>",
 		c.text(t, w.Database, `SELECT concat_ws(' ', login, active, signature) FROM res_users WHERE id = 7`))
-	require.Equal(t, "Tan & Co|Tan & Co|first@example.com|first@example.com|t|f", c.text(t, w.Database,
-		`SELECT concat_ws('|', name, complete_name, email, email_normalized, active, partner_share)
+	require.Equal(t, "Tan & Co|Tan & Co|first@example.com|first@example.com|t|f|zh_CN", c.text(t, w.Database,
+		`SELECT concat_ws('|', name, complete_name, email, email_normalized, active, partner_share, lang)
 			FROM res_partner WHERE id = 50`))
 	require.Equal(t, "2", c.text(t, w.Database, `SELECT count(*)::text FROM ir_attachment`),
 		"only the spare user's picture is deleted")

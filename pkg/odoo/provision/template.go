@@ -51,6 +51,7 @@ func (b *templateRun) runSteps(ctx context.Context) {
 		return b.session.EnsureParameter(ctx, "ir_attachment.location", "db")
 	})
 	t.runCheck("modules", func() error { return ensureModules(ctx, b.session, templateModules) })
+	t.runCheck("language", func() error { return ensureLanguage(ctx, b.session, b.t.Language) })
 	t.runCheck("move files", func() error { return moveFiles(ctx, b.session) })
 	t.runCheck("quiet", func() error { return disableDefaults(ctx, b.session) })
 	t.runCheck("fields", func() error { return b.prepareCRM(ctx) })
@@ -72,7 +73,7 @@ func (b *templateRun) runSteps(ctx context.Context) {
 			return nameCompany(ctx, b.session, "", placeholderName)
 		})
 	}
-	t.runCheck("mark", func() error { return b.session.EnsureParameter(ctx, templateKey, templateVersion) })
+	t.runCheck("mark", func() error { return b.session.EnsureParameter(ctx, templateKey, b.t.version()) })
 	t.runCheck("close", func() error { return b.commitTemplate(ctx) })
 }
 

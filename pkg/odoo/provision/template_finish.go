@@ -27,7 +27,7 @@ func (b *templateRun) commitTemplate(ctx context.Context) error {
 		if b.t.Shared {
 			return nil
 		}
-		return lockTemplate(ctx, admin, b.t.Name)
+		return lockTemplate(ctx, admin, b.t)
 	})
 }
 
@@ -73,13 +73,13 @@ func (t Template) finalStatements() []string {
 
 // lockTemplate locks the template against new sessions and then ends the open ones. The order matters: a session that
 // was opened before the lock outlives it.
-func lockTemplate(ctx context.Context, admin *pgx.Conn, name string) error {
+func lockTemplate(ctx context.Context, admin *pgx.Conn, t Template) error {
 	for _, sql := range []string{
-		"COMMENT ON DATABASE " + quoteName(name) + " IS '" + templateComment + "'",
-		"ALTER DATABASE " + quoteName(name) + " IS_TEMPLATE true ALLOW_CONNECTIONS false"} {
+		"COMMENT ON DATABASE " + quoteName(t.Name) + " IS '" + t.comment() + "'",
+		"ALTER DATABASE " + quoteName(t.Name) + " IS_TEMPLATE true ALLOW_CONNECTIONS false"} {
 		if _, err := admin.Exec(ctx, sql); err != nil {
 			return err
 		}
 	}
-	return endSessions(ctx, admin, name)
+	return endSessions(ctx, admin, t.Name)
 }

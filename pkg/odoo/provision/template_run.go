@@ -37,9 +37,9 @@ func newTemplateRun(server *odoo.Server, t Template) (*templateRun, error) {
 	return b, nil
 }
 
-// templateComment is the comment of a locked template in PostgreSQL's catalog. It says the version, because no session
-// can open the template to read it.
-const templateComment = "leadctl template " + templateVersion
+// comment is the comment of a locked template in PostgreSQL's catalog. It says the version, because no session can open
+// the template to read it.
+func (t Template) comment() string { return "leadctl template " + t.version() }
 
 // findDatabase finds the database to work on. It unlocks one of leadctl's templates that is out of date.
 func (b *templateRun) findDatabase(ctx context.Context) error {
@@ -55,7 +55,7 @@ func (b *templateRun) findDatabase(ctx context.Context) error {
 	if !exists.locked {
 		return nil
 	}
-	if b.ready = exists.comment == templateComment; b.ready {
+	if b.ready = exists.comment == b.t.comment(); b.ready {
 		return nil
 	}
 	if exists.comment == "" && !b.t.Adopt {
@@ -178,7 +178,7 @@ func (b *templateRun) markBegun(ctx context.Context) error {
 			return b.foreignTemplate("it is a template that workspaces are cloned from")
 		}
 	}
-	return b.session.EnsureParameter(ctx, begunKey, templateVersion)
+	return b.session.EnsureParameter(ctx, begunKey, b.t.version())
 }
 
 func (b *templateRun) openAsAdministrator(ctx context.Context) (*odoo.Session, bool, error) {

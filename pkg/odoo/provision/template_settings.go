@@ -7,7 +7,7 @@ import (
 )
 
 // templateVersion changes when a workspace needs something that an older template does not have.
-const templateVersion = "3"
+const templateVersion = "4"
 
 // Template holds the settings for making the template of all workspaces.
 type Template struct {
@@ -16,7 +16,7 @@ type Template struct {
 	// prepare an existing database of that name that leadctl did not make: its accounts are closed and its company is
 	// renamed
 	Adopt    bool
-	Language string // "en_US" by default
+	Language string // a language that people may have, beside English; "en_US" by default
 
 	// With ClusterDSN a ready template is locked: no session can open it, Odoo does not list it, and a clone never
 	// waits for a session. It has no usable account, unless Secret is set too.
@@ -38,8 +38,16 @@ type Template struct {
 }
 
 func (t Template) withDefaults() Template {
-	t.Login, t.Language = cmp.Or(t.Login, "admin"), cmp.Or(t.Language, "en_US")
+	t.Login, t.Language = cmp.Or(t.Login, "admin"), cmp.Or(t.Language, english)
 	return t
+}
+
+// version is templateVersion with the language, because loading one takes too long for a sign-in.
+func (t Template) version() string {
+	if t.Language == english {
+		return templateVersion
+	}
+	return templateVersion + " " + t.Language
 }
 
 // begunKey is the parameter that says that leadctl asked for the database and that Odoo finished making it.

@@ -45,9 +45,9 @@ func TemplateStatus(ctx context.Context, server *odoo.Server, t Template) ([]Par
 }
 
 func (b *templateRun) readParts(ctx context.Context, there databaseState) ([]Part, error) {
-	database := Part{"database " + b.t.Name, PartReady, "version " + templateVersion}
+	database := Part{"database " + b.t.Name, PartReady, "version " + b.t.version()}
 	switch {
-	case there.locked && there.comment == templateComment:
+	case there.locked && there.comment == b.t.comment():
 		database.Detail += ", locked"
 		return []Part{database}, nil
 	case there.locked && there.comment == "":
@@ -64,7 +64,7 @@ func (b *templateRun) readParts(ctx context.Context, there databaseState) ([]Par
 		database.State, database.Detail = PartForeign, "leadctl did not make it, or Odoo did not finish it"
 	case b.db != b.t.Name:
 		database.State, database.Detail = PartMissing, "begun as "+b.db
-	case have.version != templateVersion || !b.t.Shared && b.cluster != nil:
+	case have.version != b.t.version() || !b.t.Shared && b.cluster != nil:
 		database.State, database.Detail = PartMissing, "begun, not finished"
 	}
 	return append([]Part{database}, have.listParts(b.t)...), nil

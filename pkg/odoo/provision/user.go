@@ -32,7 +32,7 @@ func (p *Provisioner) EnsureUser(ctx context.Context, w Workspace, u User) (int6
 		return uid, ensureRole(ctx, s, uid, u.Role, nil) // the spare is in the team already
 	}
 	if err == nil {
-		uid, err = createUser(ctx, s, odoo.Record{"login": u.Email, "name": u.Name, "email": u.Email}, u.Role.Groups())
+		uid, err = p.createPerson(ctx, s, u)
 	}
 	if err == nil {
 		return uid, crm.JoinTeam(ctx, s, uid)
@@ -42,6 +42,14 @@ func (p *Provisioner) EnsureUser(ctx context.Context, w Workspace, u User) (int6
 		return there, ensureRole(ctx, s, there, u.Role, nil)
 	}
 	return 0, err
+}
+
+func (p *Provisioner) createPerson(ctx context.Context, s *odoo.Session, u User) (int64, error) {
+	values, err := withLanguage(ctx, s, p.language, odoo.Record{"login": u.Email, "name": u.Name, "email": u.Email})
+	if err != nil {
+		return 0, err
+	}
+	return createUser(ctx, s, values, u.Role.Groups())
 }
 
 // ensureRole is crm.EnsureRole unless err is an error already.
