@@ -15,7 +15,8 @@ import (
 )
 
 // seeLeads scores leads, which the daemon then pushes, and looks for them as the salesperson who is signed in to Odoo:
-// through the menus, without a setting, a filter or the developer mode. It saves screenshots of what she sees.
+// through the menus, without a setting, a filter or the developer mode. It saves screenshots of what she sees; those of
+// 19 are in docs/img.
 func (s *site) seeLeads(t *testing.T, version string) {
 	scoreRegister(t)
 	require.Eventually(t, func() bool { // a push by hand is a conflict while the daemon's runs
@@ -24,6 +25,8 @@ func (s *site) seeLeads(t *testing.T, version string) {
 		return run(t.Context(), push, strings.NewReader(""), &out, &errs) == 0
 	}, 2*time.Minute, 500*time.Millisecond)
 	page := newPageChecker(t, s)
+	page.devtools(t, "Emulation.setDeviceMetricsOverride",
+		map[string]any{"width": 1280, "height": 800, "deviceScaleFactor": 1, "mobile": false}, nil)
 
 	s.openCRM(t)
 	cards := s.waitForTexts(t, ".o_kanban_record", "of 100")
@@ -36,6 +39,10 @@ func (s *site) seeLeads(t *testing.T, version string) {
 	for _, text := range []string{"Fit score", "of 100", "Reasons", "matches the profile"} {
 		require.Contains(t, form, text)
 	}
+	var shown int
+	s.evalScript(t, `[...document.querySelectorAll('[name="probability"], #probability')]
+		.filter(e => e.offsetParent).length`, &shown)
+	require.Zero(t, shown, "Odoo's probability is beside the score")
 	page.saveScreenshot(t, "odoo"+version+"-lead")
 
 	s.openCRM(t)

@@ -111,7 +111,14 @@ func renderView(file string, major int) (string, error) {
 		}
 		return `invisible="not ` + field + `"`
 	}
-	parsed, err := template.New(file).Funcs(template.FuncMap{"hideUnless": hideUnless}).Parse(string(text))
+	hideIf := func(field string) string {
+		if major < 17 {
+			return `<attribute name="attrs">{'invisible': [('` + field + `', '!=', False)]}</attribute>`
+		}
+		return `<attribute name="invisible">` + field + `</attribute>`
+	}
+	parsed, err := template.New(file).Funcs(template.FuncMap{"hideUnless": hideUnless, "hideIf": hideIf}).
+		Parse(string(text))
 	if err != nil {
 		return "", err
 	}
