@@ -104,7 +104,7 @@ func (a *app) odooTemplate(ctx context.Context) (*odoo.Server, provision.Templat
 	}
 	t := provision.Template{Name: cfg.Odoo.TemplateDB, Master: odoo.Secret(cfg.Odoo.MasterPassword),
 		ClusterDSN: odoo.Secret(cfg.Odoo.PostgresDSN), Secret: odoo.Secret(cfg.Odoo.TemplatePassword),
-		LeadType: cfg.Odoo.LeadType}
+		LeadType: cfg.Odoo.LeadType, Language: cfg.Odoo.Language}
 	if cfg.Odoo.Mode != provision.ModeCompany {
 		return server, t, nil
 	}

@@ -39,6 +39,11 @@ func runCheck(name string, raw any) error {
 		return oneOf(s, "auto", "xmlrpc", "json2")
 	case "leadtype":
 		return oneOf(s, "opportunity", "lead")
+	case "language":
+		isLanguage := regexp.MustCompile(`^[a-z]{2,3}(_[A-Z0-9]{2,4})?(@[a-z]+)?$`).MatchString(s)
+		return errorUnless(isLanguage, "must be a language of Odoo, such as en_US or zh_CN")
+	case "assign":
+		return oneOf(s, "none", "round_robin")
 	case "natural":
 		return errorUnless(!strings.HasPrefix(s, "-"), "must be 0 or more")
 	case "positive":

@@ -113,8 +113,10 @@ type Odoo struct {
 	Mode             string `key:"mode" default:"database" check:"odoomode"`
 	Protocol         string `key:"protocol" default:"auto" check:"odooprotocol"`
 	PublicURL        string `key:"public_url" check:"url"`
+	Language         string `key:"language" default:"en_US" check:"language"`
 	LeadType         string `key:"lead_type" default:"opportunity" check:"leadtype"`
 	PushLimit        int    `key:"push_limit" default:"500" check:"natural"`
+	Assign           string `key:"assign" default:"none" check:"assign"`
 	SSOClientID      string `key:"sso_client_id"`
 	ValidationURL    string `key:"validation_url" check:"url"`
 	DatabasePrefix   string `key:"database_prefix" default:"leadctl" check:"prefix"`

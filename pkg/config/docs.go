@@ -72,9 +72,13 @@ var docs = map[string]string{
 	"odoo.protocol":        "auto, xmlrpc (all versions to date) or json2 (Odoo 19 and later).",
 	"odoo.public_url": "URL of Odoo as browsers see it, for links in the console and in Odoo's mails. The default is " +
 		"odoo.server_url.",
+	"odoo.language": "Language of new users in Odoo, as Odoo writes it: en_US, en_GB, zh_CN, ms_MY. After a change, run " +
+		"`leadctl odoo template prepare`, so that no sign-in waits for the translations.",
 	"odoo.lead_type": "What a pushed lead becomes in Odoo. opportunity: a card in the pipeline; lead: a line of the " +
 		"menu Leads, which leadctl switches on.",
 	"odoo.push_limit": "Largest number of leads that a push brings to a tenant's CRM, best first. 0: no limit.",
+	"odoo.assign": "To whom new leads in a tenant's CRM belong. none: to no person; round_robin: to the salespeople " +
+		"of the sales team in turn. `leadctl odoo policy` changes it for a tenant.",
 	"odoo.sso_client_id": "Client id of Odoo at the identity provider (public client, implicit flow). By " +
 		"default users do not sign in to Odoo through the provider.",
 	"odoo.validation_url": "URL at which the Odoo server reaches this API, which checks the token of each " +

@@ -21,6 +21,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
+	"github.com/leadctl/leadctl/pkg/workspace"
 )
 
 // Config are the settings of a Console.
@@ -43,8 +44,8 @@ type Deps struct {
 	Quotas tenant.Quotas
 
 	// Examine runs the checks of `leadctl doctor`, at most every 30 seconds. Nil: health is not shown.
-	Examine   func(context.Context) []Check
-	PushLimit int // see workspace.ReadPolicy
+	Examine func(context.Context) []Check
+	Policy  workspace.PolicyDefaults // see workspace.ReadPolicy
 	// Probe signs leadctl in to a tenant's workspace and returns the duration. Nil: no Odoo is configured.
 	Probe func(context.Context, tenantid.ID) (time.Duration, error)
 

@@ -141,7 +141,7 @@ func (c *Console) getLeads(w http.ResponseWriter, r *http.Request, v visitor) er
 		if err := p.readBody(ctx, tx, filter); err != nil || p.Workspace.LoginURL() == "" {
 			return err
 		}
-		p.Policy, err = workspace.ReadPolicy(ctx, tx, c.deps.PushLimit)
+		p.Policy, err = workspace.ReadPolicy(ctx, tx, c.deps.Policy)
 		return err
 	})
 	if err != nil {

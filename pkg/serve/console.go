@@ -14,7 +14,7 @@ func (d *daemon) withConsole(api *httpapi.Server) http.Handler {
 	cfg := d.cfg
 	deps := console.Deps{
 		DB: d.db, Onboarding: wire.Onboarding(cfg, d.db, d.jobs), Jobs: d.jobs, Log: d.opts.Log,
-		Door: d.door, Quotas: wire.Quotas(cfg), PushLimit: cfg.Odoo.PushLimit,
+		Door: d.door, Quotas: wire.Quotas(cfg), Policy: wire.PolicyDefaults(cfg),
 	}
 	if d.opts.Examine != nil {
 		deps.Examine = func(ctx context.Context) []console.Check { return d.opts.Examine(ctx, cfg) }

@@ -20,6 +20,7 @@ import (
 	"github.com/leadctl/leadctl/pkg/jobs"
 	"github.com/leadctl/leadctl/pkg/leads"
 	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/crm"
 	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/onboarding"
 	"github.com/leadctl/leadctl/pkg/postgres"
@@ -186,7 +187,7 @@ func Workspaces(ctx context.Context, cfg config.Config, db *postgres.DB, log *sl
 	}
 	provisioner, err := Provisioner(ctx, cfg, db, log)
 	return &workspace.Service{DB: db, Keys: keys, Odoo: provisioner,
-		BaseURL: cmp.Or(cfg.Odoo.PublicURL, cfg.Odoo.ServerURL), PushLimit: cfg.Odoo.PushLimit,
+		BaseURL: cmp.Or(cfg.Odoo.PublicURL, cfg.Odoo.ServerURL), Defaults: PolicyDefaults(cfg),
 		Prefix: cfg.Odoo.DatabasePrefix, OdooLogin: odooLogin(cfg, log), Log: log}, err
 }
 
@@ -230,8 +231,13 @@ func Provisioner(ctx context.Context, cfg config.Config, db *postgres.DB, log *s
 		Installation: installation, Template: cfg.Odoo.TemplateDB, ClusterDSN: odoo.Secret(cfg.Odoo.PostgresDSN),
 		Master: odoo.Secret(cfg.Odoo.MasterPassword), TemplateSecret: odoo.Secret(cfg.Odoo.TemplatePassword),
 		Mode: cfg.Odoo.Mode, Shared: cfg.Odoo.DefaultDBName,
-		LeadType: cfg.Odoo.LeadType, PublicURL: cfg.Odoo.PublicURL,
+		LeadType: cfg.Odoo.LeadType, PublicURL: cfg.Odoo.PublicURL, Language: cfg.Odoo.Language,
 	})
+}
+
+// PolicyDefaults returns the installation's settings for pushes.
+func PolicyDefaults(cfg config.Config) workspace.PolicyDefaults {
+	return workspace.PolicyDefaults{MaxLeads: cfg.Odoo.PushLimit, Assign: crm.Assign(cfg.Odoo.Assign)}
 }
 
 // Installation returns the id of this leadctl database, as ownership markers contain it.

@@ -16,7 +16,7 @@ import (
 type ledgerEntry struct {
 	crm.Entry
 
-	Hash string
+	Hash string // "": leadctl's fields were removed from the workspace since
 }
 
 // readLedger returns the entries of those companies that have one.
@@ -93,7 +93,7 @@ const peopleAtMost = 5 // of one company
 
 // readPeople returns the tenant's newest contacts at each company.
 func readPeople(ctx context.Context, tx postgres.TenantTx, companies []int32) (map[int32][]crm.Person, error) {
-	rows, err := tx.Query(ctx, `SELECT k.company_id, coalesce(k.name, ''), coalesce(k.title, ''),
+	rows, err := tx.Query(ctx, `SELECT k.company_id, k.contact_id::text, coalesce(k.name, ''), coalesce(k.title, ''),
 			coalesce(k.email, ''), coalesce(k.phone, '')
 		FROM unnest($1::int[]) c (id) CROSS JOIN LATERAL (SELECT * FROM public.contacts
 			WHERE company_id = c.id AND name <> '' ORDER BY updated_at DESC, contact_id LIMIT $2) k`,
@@ -104,11 +104,19 @@ func readPeople(ctx context.Context, tx postgres.TenantTx, companies []int32) (m
 	people := map[int32][]crm.Person{}
 	var company int32
 	var p crm.Person
-	_, err = pgx.ForEachRow(rows, []any{&company, &p.Name, &p.Title, &p.Email, &p.Phone}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&company, &p.Key, &p.Name, &p.Title, &p.Email, &p.Phone}, func() error {
 		people[company] = append(people[company], p)
 		return nil
 	})
 	return people, err
+}
+
+// forgetHashes makes the next push write all fields of all leads.
+func (s *Service) forgetHashes(ctx context.Context, tenant tenantid.ID) error {
+	return s.DB.InTenant(ctx, tenant, func(ctx context.Context, tx postgres.TenantTx) error {
+		_, err := tx.Exec(ctx, `UPDATE public.pushed_leads SET hash = '' WHERE tenant_id = $1`, tenant)
+		return err
+	})
 }
 
 // clearLedger deletes all entries of a tenant whose workspace, and so whose records, are gone.

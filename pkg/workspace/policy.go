@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/leads"
+	"github.com/leadctl/leadctl/pkg/odoo/crm"
 	"github.com/leadctl/leadctl/pkg/postgres"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
@@ -15,12 +17,19 @@ import (
 
 // PushPolicy says which leads a tenant's CRM gets.
 type PushPolicy struct {
-	Buckets  []string `json:"buckets"`   // best first; never empty
-	MaxLeads int      `json:"max_leads"` // in the CRM at a time; 0: no limit
-	WhenFull WhenFull `json:"when_full"`
-	Paused   bool     `json:"paused"`
-	Reason   string   `json:"reason"` // why it is paused
-	Pushed   int      `json:"pushed"` // leads in the CRM now
+	Buckets  []string   `json:"buckets"`   // best first; never empty
+	MaxLeads int        `json:"max_leads"` // in the CRM at a time; 0: no limit
+	WhenFull WhenFull   `json:"when_full"`
+	Assign   crm.Assign `json:"assign"` // to whom new leads belong
+	Paused   bool       `json:"paused"`
+	Reason   string     `json:"reason"` // why it is paused
+	Pushed   int        `json:"pushed"` // leads in the CRM now
+}
+
+// PolicyDefaults are the installation's settings for tenants that have none of their own.
+type PolicyDefaults struct {
+	MaxLeads int        // 0: no limit
+	Assign   crm.Assign // "": crm.AssignNone
 }
 
 // WhenFull says what becomes of a new lead when the CRM has MaxLeads.
@@ -38,19 +47,21 @@ type PolicyChange struct {
 	Buckets  []string
 	MaxLeads *int
 	WhenFull *WhenFull
+	Assign   *crm.Assign
 	Paused   *bool
 	Reason   string // of Paused
 }
 
-// ReadPolicy returns the tenant's policy. A tenant that has set none has all buckets, and at most pushLimit leads.
-func ReadPolicy(ctx context.Context, tx postgres.TenantTx, pushLimit int) (PushPolicy, error) {
-	policy := PushPolicy{Buckets: leads.Buckets(), MaxLeads: pushLimit}
+// ReadPolicy returns the tenant's policy. A tenant that has set none has all buckets and the defaults.
+func ReadPolicy(ctx context.Context, tx postgres.TenantTx, defaults PolicyDefaults) (PushPolicy, error) {
+	policy := PushPolicy{Buckets: leads.Buckets(), MaxLeads: defaults.MaxLeads}
 	var buckets []string
 	var most *int
 	err := tx.QueryRow(ctx, `SELECT (SELECT count(*) FROM public.pushed_leads WHERE state = 'pushed'), p.buckets,
-			p.max_leads, coalesce(p.when_full, $1), coalesce(p.paused, false), coalesce(p.reason, '')
-		FROM (VALUES (0)) one LEFT JOIN public.push_policies p ON true`, Wait).
-		Scan(&policy.Pushed, &buckets, &most, &policy.WhenFull, &policy.Paused, &policy.Reason)
+			p.max_leads, coalesce(p.when_full, $1), coalesce(p.assign, $2), coalesce(p.paused, false),
+			coalesce(p.reason, '')
+		FROM (VALUES (0)) one LEFT JOIN public.push_policies p ON true`, Wait, cmp.Or(defaults.Assign, crm.AssignNone)).
+		Scan(&policy.Pushed, &buckets, &most, &policy.WhenFull, &policy.Assign, &policy.Paused, &policy.Reason)
 	if len(buckets) > 0 {
 		policy.Buckets = slices.DeleteFunc(policy.Buckets, func(b string) bool { return !slices.Contains(buckets, b) })
 	}
@@ -69,21 +80,22 @@ func (s *Service) SetPolicy(ctx context.Context, id tenantid.ID, c PolicyChange,
 	}
 	err = s.DB.InTenant(ctx, id, func(ctx context.Context, tx postgres.TenantTx) error {
 		if _, err := tx.Exec(ctx, `INSERT INTO public.push_policies AS p
-				(tenant_id, buckets, max_leads, when_full, paused, reason)
-			VALUES ($1, $2, $3, coalesce($4, 'wait'), coalesce($5, false), nullif($6, ''))
+				(tenant_id, buckets, max_leads, when_full, paused, reason, assign)
+			VALUES ($1, $2, $3, coalesce($4, 'wait'), coalesce($5, false), nullif($6, ''), $7)
 			ON CONFLICT (tenant_id) DO UPDATE SET buckets = coalesce($2, p.buckets),
 				max_leads = coalesce($3, p.max_leads), when_full = coalesce($4, p.when_full),
-				paused = coalesce($5, p.paused), updated_at = now(),
+				paused = coalesce($5, p.paused), assign = coalesce($7, p.assign), updated_at = now(),
 				reason = CASE WHEN $5 IS NULL THEN p.reason ELSE excluded.reason END`,
-			id, c.Buckets, c.MaxLeads, c.WhenFull, c.Paused, c.Reason); err != nil {
+			id, c.Buckets, c.MaxLeads, c.WhenFull, c.Paused, c.Reason, c.Assign); err != nil {
 			return err
 		}
-		if policy, err = ReadPolicy(ctx, tx, s.PushLimit); err != nil {
+		if policy, err = ReadPolicy(ctx, tx, s.Defaults); err != nil {
 			return err
 		}
 		return tenant.Record(ctx, tx, by, tenant.Act{Tenant: id, Action: "odoo.policy", Object: id.String(),
 			Detail: map[string]any{"buckets": policy.Buckets, "max_leads": policy.MaxLeads,
-				"when_full": policy.WhenFull, "paused": policy.Paused, "reason": policy.Reason}})
+				"when_full": policy.WhenFull, "assign": policy.Assign, "paused": policy.Paused,
+				"reason": policy.Reason}})
 	})
 	return policy, err
 }
@@ -100,6 +112,9 @@ func (c PolicyChange) check() error {
 	if c.WhenFull != nil && *c.WhenFull != Wait && *c.WhenFull != Replace {
 		return fault.New(fault.Invalid, "when full %q: must be %s or %s", *c.WhenFull, Wait, Replace)
 	}
+	if c.Assign != nil && *c.Assign != crm.AssignNone && *c.Assign != crm.AssignRoundRobin {
+		return fault.New(fault.Invalid, "assign %q: must be %s or %s", *c.Assign, crm.AssignNone, crm.AssignRoundRobin)
+	}
 	return nil
 }
 
@@ -115,5 +130,9 @@ func (p PushPolicy) Sentence() string {
 	if len(p.Buckets) < len(leads.Buckets()) {
 		which += " with " + strings.Join(p.Buckets, " or ") + " fit"
 	}
-	return fmt.Sprintf("The CRM gets %s. It has %d.", which, p.Pushed)
+	text := fmt.Sprintf("The CRM gets %s. It has %d.", which, p.Pushed)
+	if p.Assign == crm.AssignRoundRobin {
+		text += " New ones go to the salespeople in turn."
+	}
+	return text
 }

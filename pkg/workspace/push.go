@@ -106,6 +106,7 @@ type pushRun struct {
 	buckets  []string
 	limit    int            // of leads to look at, best first; 0: all
 	room     int            // for new leads in the CRM
+	assign   crm.Assign     // to whom they belong
 	replace  bool           // pushed leads beyond the limit make way
 	visited  map[int32]bool // companies that the push looked at; nil if it looks at all
 	prepared bool           // the CRM has this version's fields and views
@@ -117,7 +118,7 @@ var errPaused = errors.New("it is paused")
 // plan decides how much the push brings. Options that are given go before the tenant's policy.
 func (p *pushRun) plan(ctx context.Context) error {
 	return p.DB.ReadTenant(ctx, p.tenant, func(ctx context.Context, tx postgres.TenantTx) error {
-		policy, err := ReadPolicy(ctx, tx, p.PushLimit)
+		policy, err := ReadPolicy(ctx, tx, p.Defaults)
 		if err != nil {
 			return err
 		}
@@ -125,7 +126,7 @@ func (p *pushRun) plan(ctx context.Context) error {
 			return fault.New(fault.Conflict, "push to the workspace of tenant %s: %w", p.tenant, errPaused).
 				WithHint("`leadctl odoo policy --tenant %s --resume` allows pushes again", p.tenant)
 		}
-		p.buckets, p.limit, p.room = policy.Buckets, policy.MaxLeads, math.MaxInt
+		p.buckets, p.limit, p.room, p.assign = policy.Buckets, policy.MaxLeads, math.MaxInt, policy.Assign
 		if p.options.Bucket != "" {
 			p.buckets = []string{p.options.Bucket}
 		}
@@ -253,7 +254,7 @@ func (p *pushRun) changedItems(page []leads.Scored, ledger map[int32]ledgerEntry
 			p.room--
 		}
 		if pushed && known.State != crm.StateDeleted {
-			item.Known = &known.Entry
+			item.Known, item.Refill = &known.Entry, known.Hash == ""
 		}
 		items = append(items, item)
 	}
@@ -264,8 +265,8 @@ func (p *pushRun) changedItems(page []leads.Scored, ledger map[int32]ledgerEntry
 func crmLead(l leads.Scored, people []crm.Person) crm.Lead {
 	lead := crm.Lead{UEN: l.UEN, Name: l.Name, Industry: l.IndustryNorm, Employees: int(l.EmployeesEst),
 		RevenueBucket: l.RevenueBucket, IncorporationYear: int(l.IncorporationYear), WebsiteDomain: l.WebsiteDomain,
-		EntityType: l.EntityType, RegisterStatus: l.EntityStatus, Score: l.Score, Bucket: l.Bucket,
-		Features: l.Features, People: people}
+		EntityType: l.EntityType, RegisterStatus: l.EntityStatus, Street: l.Street, Street2: l.Street2,
+		PostalCode: l.PostalCode, Score: l.Score, Bucket: l.Bucket, Features: l.Features, People: people}
 	for _, r := range leads.ParseRationale(l.Rationale) {
 		text := r.Text
 		if r.Of > 0 {
@@ -310,7 +311,7 @@ func (p *pushRun) pushBatch(ctx context.Context, items []pushItem) (left []pushI
 	for i, item := range items {
 		list[i] = item.Item
 	}
-	outcomes, err := p.Odoo.PushLeads(ctx, w, list, p.options.DryRun)
+	outcomes, err := p.Odoo.PushLeads(ctx, w, list, provision.PushOptions{Dry: p.options.DryRun, Assign: p.assign})
 	done := make(map[string]crm.Outcome, len(outcomes))
 	for _, o := range outcomes {
 		done[o.UEN] = o
@@ -336,7 +337,7 @@ func (p *pushRun) prepare(ctx context.Context) (provision.Workspace, error) {
 	if err != nil || p.prepared || p.options.DryRun {
 		return w, err
 	}
-	_, err = p.Odoo.EnsureFields(ctx, w)
+	err = p.ensureFields(ctx, w)
 	p.prepared = err == nil
 	return w, err
 }

@@ -12,8 +12,11 @@ import (
 	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/jobs"
 	"github.com/leadctl/leadctl/pkg/odoo"
+	"github.com/leadctl/leadctl/pkg/odoo/crm"
 	"github.com/leadctl/leadctl/pkg/odoo/odootest"
+	"github.com/leadctl/leadctl/pkg/odoo/provision"
 	"github.com/leadctl/leadctl/pkg/postgres"
+	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/tenantid"
 	"github.com/leadctl/leadctl/pkg/workspace"
 )
@@ -317,7 +320,8 @@ func TestPushPolicy(t *testing.T) {
 		return n
 	}
 	most := 5
-	require.Equal(t, workspace.PushPolicy{Buckets: []string{"high"}, MaxLeads: 5, WhenFull: workspace.Wait},
+	require.Equal(t, workspace.PushPolicy{Buckets: []string{"high"}, MaxLeads: 5, WhenFull: workspace.Wait,
+		Assign: crm.AssignNone},
 		set(workspace.PolicyChange{Buckets: []string{"high"}, MaxLeads: &most}))
 	require.Equal(t, workspace.Pushed{Leads: 5, Created: 5, Reasons: []string{}},
 		r.push(t, id, workspace.PushOptions{}))
@@ -362,4 +366,102 @@ func TestPushPolicy(t *testing.T) {
 		_, err = r.SetPolicy(t.Context(), id, c, tester)
 		require.True(t, fault.Is(err, fault.Invalid), "%v", err)
 	}
+}
+
+// TestRemovedFieldsComeBack: without leadctl's fields the workspace gets them, and what they held, with the next push.
+// People have the rights of their roles again.
+func TestRemovedFieldsComeBack(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	id, w := r.tenant(t, "Acme")
+	_, err := r.Odoo.EnsureFields(t.Context(), w)
+	require.NoError(t, err)
+	const email = "viewer@acme.example"
+	r.inSystem(t, func(ctx context.Context, tx postgres.SystemTx) error {
+		return tenant.AddMember(ctx, tx, id, email, []string{"viewer"}, tester)
+	})
+	_, err = r.EnsureUsers(t.Context(), w, []tenant.Member{{TenantID: id, UserID: email}})
+	require.NoError(t, err)
+	r.scored(t, id, 3)
+	r.exec(t, `UPDATE companies SET registered_street = '10 ANSON ROAD', registered_postal_code = '079903'`)
+	r.push(t, id, workspace.PushOptions{})
+	filled := odoo.Query{Domain: odoo.Domain{odoo.Where("x_uen", "!=", false), odoo.Where("zip", "=", "079903"),
+		odoo.Where("street", "=", "10 ANSON ROAD")}}
+	count := func() int64 {
+		n, err := r.session(t, id).SearchCount(t.Context(), "res.partner", filled)
+		require.NoError(t, err)
+		return n
+	}
+	require.EqualValues(t, 3, count())
+
+	effects := len(r.stand.Ledger())
+	would, err := r.RemoveFields(t.Context(), id, true, tester)
+	require.NoError(t, err)
+	require.Len(t, r.stand.Ledger(), effects, "a dry run deletes nothing")
+	gone, err := r.RemoveFields(t.Context(), id, false, tester)
+	require.NoError(t, err)
+	require.Equal(t, would, gone)
+	gone, err = r.RemoveFields(t.Context(), id, false, tester)
+	require.NoError(t, err)
+	require.Empty(t, gone)
+	require.Equal(t, 1, one[int](t, r, `SELECT count(*) FROM audit_log WHERE action = 'odoo.fields.remove'`))
+	_, err = r.Feedback(t.Context(), id, tester)
+	require.NoError(t, err)
+
+	require.EqualValues(t, 3, r.push(t, id, workspace.PushOptions{}).Updated)
+	require.EqualValues(t, 3, count())
+	r.requireRole(t, w, email, crm.RoleViewer)
+	require.EqualValues(t, 3, r.push(t, id, workspace.PushOptions{}).Unchanged)
+}
+
+// TestPushedPeopleFollow: a person who is found or changed after the lead was pushed follows with the next push.
+func TestPushedPeopleFollow(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	id, _ := r.tenant(t, "Acme")
+	r.scored(t, id, 2)
+	r.push(t, id, workspace.PushOptions{})
+	r.exec(t, `INSERT INTO contacts (tenant_id, company_id, name) SELECT $1::int, company_id, 'Mrs Tan'
+		FROM companies WHERE name = 'Company 1'`, id)
+	require.EqualValues(t, 1, r.push(t, id, workspace.PushOptions{}).Updated)
+	r.exec(t, `UPDATE contacts SET phone = '+65 6000 0001'`)
+	require.EqualValues(t, 1, r.push(t, id, workspace.PushOptions{}).Updated)
+	require.EqualValues(t, 2, r.push(t, id, workspace.PushOptions{}).Unchanged)
+	people, err := r.session(t, id).SearchRead(t.Context(), "res.partner", odoo.Query{Fields: []string{"name", "phone"},
+		Domain: odoo.Domain{odoo.Where("parent_id", "!=", false)}})
+	require.NoError(t, err)
+	require.Len(t, people, 1)
+	require.Equal(t, "Mrs Tan, +65 6000 0001", people[0].Text("name")+", "+people[0].Text("phone"))
+}
+
+// TestNewLeadsAreAssigned: the tenant's policy, or else the installation's setting, says to whom new leads belong.
+func TestNewLeadsAreAssigned(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	id, w := r.tenant(t, "Acme")
+	for _, name := range []string{"ann", "bea"} {
+		_, err := r.Odoo.EnsureUser(t.Context(), w, provision.User{Email: name + "@acme.example", Role: crm.RoleOps})
+		require.NoError(t, err)
+	}
+	r.scored(t, id, 6)
+	assigned := func() int64 {
+		n, err := r.session(t, id).SearchCount(t.Context(), "crm.lead",
+			odoo.Query{Domain: odoo.Domain{odoo.Where("user_id", "!=", false)}})
+		require.NoError(t, err)
+		return n
+	}
+	r.push(t, id, workspace.PushOptions{Limit: new(2)})
+	require.Zero(t, assigned())
+	r.Defaults.Assign = crm.AssignRoundRobin
+	r.push(t, id, workspace.PushOptions{Limit: new(4)})
+	require.EqualValues(t, 2, assigned())
+	none := crm.AssignNone
+	policy, err := r.SetPolicy(t.Context(), id, workspace.PolicyChange{Assign: &none}, tester)
+	require.NoError(t, err)
+	require.Equal(t, crm.AssignNone, policy.Assign)
+	r.push(t, id, workspace.PushOptions{})
+	require.EqualValues(t, 2, assigned())
+	wrong := crm.Assign("best")
+	_, err = r.SetPolicy(t.Context(), id, workspace.PolicyChange{Assign: &wrong}, tester)
+	require.True(t, fault.Is(err, fault.Invalid), "%v", err)
 }

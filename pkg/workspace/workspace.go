@@ -24,7 +24,7 @@ type Service struct {
 	Keys      *secret.Keyring
 	Odoo      *provision.Provisioner // nil: no Odoo is configured
 	BaseURL   string                 // address of Odoo for users
-	PushLimit int                    // leads that the job pushes at most, best first; 0: all
+	Defaults  PolicyDefaults         // of tenants whose policy does not say otherwise
 	Prefix    string                 // of database names
 	OdooLogin *OdooLogin             // nil: people do not sign in to Odoo through the identity provider
 	Log       *slog.Logger

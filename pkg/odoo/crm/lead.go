@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"html"
+	"maps"
 	"math"
 	"regexp"
 	"strings"
@@ -26,6 +27,9 @@ type Lead struct {
 	WebsiteDomain     string
 	EntityType        string
 	RegisterStatus    string
+	Street            string
+	Street2           string // floor, unit and building
+	PostalCode        string
 	Enrichment        string // JSON
 
 	Score    float64 // 0 to 1; Odoo shows 0 to 100
@@ -35,11 +39,6 @@ type Lead struct {
 	Sources  string // URLs, one a line
 
 	People []Person // the tenant's contacts at the company
-}
-
-// Person is someone at a company: a child contact in Odoo. Persons are written when their company is created.
-type Person struct {
-	Name, Title, Email, Phone string
 }
 
 // layout is part of each hash: raise it when the values that a lead gets in Odoo change.
@@ -79,10 +78,12 @@ func (l Lead) bucket() string { return cmp.Or(l.Bucket, "low") }
 
 // sharedContactFields are Odoo's own fields of the contact that leadctl fills in; salespeople may change them.
 func (l Lead) sharedContactFields() map[string]string {
-	fields := map[string]string{"name": l.Name, "city": "Singapore"}
+	fields := map[string]string{"name": l.Name, "city": "Singapore", "street": l.Street, "street2": l.Street2,
+		"zip": l.PostalCode}
 	if l.WebsiteDomain != "" {
 		fields["website"] = "https://" + l.WebsiteDomain
 	}
+	maps.DeleteFunc(fields, func(_, value string) bool { return value == "" })
 	return fields
 }
 

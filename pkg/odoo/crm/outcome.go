@@ -48,7 +48,7 @@ const feedbackPageSize = 500
 func ReadFeedback(ctx context.Context, s *odoo.Session, notAFit int64, since time.Time,
 	page func([]Feedback) error) error {
 	reason, err := lostReasonField(ctx, s)
-	if err != nil {
+	if err != nil || reason == "" {
 		return err
 	}
 	for last := int64(0); ; {
@@ -76,9 +76,12 @@ func ReadFeedback(ctx context.Context, s *odoo.Session, notAFit int64, since tim
 }
 
 // lostReasonField returns the name of a lead's field with its lost reason: lost_reason_id since Odoo 16, lost_reason
-// before.
+// before. It returns "" for a workspace whose leads have no field of leadctl's (see Remove).
 func lostReasonField(ctx context.Context, s *odoo.Session) (string, error) {
-	have, err := s.FieldsGet(ctx, "crm.lead", []string{"lost_reason", "lost_reason_id"})
+	have, err := s.FieldsGet(ctx, "crm.lead", []string{"lost_reason", "lost_reason_id", "x_pre_sdr_bucket"})
+	if _, ok := have["x_pre_sdr_bucket"]; !ok {
+		return "", err
+	}
 	if _, ok := have["lost_reason_id"]; ok {
 		return "lost_reason_id", err
 	}

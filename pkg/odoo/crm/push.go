@@ -16,6 +16,8 @@ type Item struct {
 	Lead  Lead
 	Known *Entry
 	Again bool // make the lead again if a person deleted it
+
+	Refill bool // leadctl's fields were removed from the workspace, and are empty
 }
 
 // Entry is what is known of a pushed lead: its records in Odoo, and the values that leadctl wrote last into fields that
@@ -26,10 +28,11 @@ type Entry struct {
 	State         State
 }
 
-// Written are values by field name.
+// Written are values by field name. ownerField is the salesperson whom leadctl assigned the lead to.
 type Written struct {
-	Contact map[string]string `json:"contact,omitempty"`
-	Lead    map[string]string `json:"lead,omitempty"`
+	Contact map[string]string      `json:"contact,omitempty"`
+	Lead    map[string]string      `json:"lead,omitempty"`
+	People  map[string]PersonEntry `json:"people,omitempty"` // by Person.Key
 }
 
 // State of a pushed lead.
@@ -73,24 +76,31 @@ type Options struct {
 }
 
 // References are records that leadctl's new leads and contacts refer to.
-type References struct{ Team, Source, Country, Tag int64 }
+type References struct {
+	Team, Source, Country, Tag int64
+
+	Owners []int64 // salespeople who get new leads in turn, the next one first; nil: new leads belong to no person
+}
 
 // FindReferences finds the references with a session that may read external ids: before 19 everyone may, since then
 // only administrators.
-func FindReferences(ctx context.Context, s *odoo.Session) (References, error) {
+func FindReferences(ctx context.Context, s *odoo.Session, assign Assign) (refs References, err error) {
 	ids := []string{ownModule + "." + teamMark(s), ownModule + "." + sourceMark, "base.sg",
 		ownModule + "." + withdrawnMark}
 	found, err := s.ResolveXMLIDs(ctx, ids)
 	if err != nil {
 		return References{}, err
 	}
-	refs := References{found[ids[0]], found[ids[1]], found[ids[2]], found[ids[3]]}
+	refs = References{Team: found[ids[0]], Source: found[ids[1]], Country: found[ids[2]], Tag: found[ids[3]]}
 	if refs.Source == 0 || refs.Team == 0 || refs.Tag == 0 {
 		return refs, fault.New(fault.Operator, "Odoo database %s: has no sales team, source or tag of leadctl",
 			s.Database()).
 			WithCode(odoo.CodeMisconfig).WithHint("leadctl tenant provision TENANT creates them")
 	}
-	return refs, nil
+	if assign == AssignRoundRobin {
+		refs.Owners, err = findOwners(ctx, s, refs.Team)
+	}
+	return refs, err
 }
 
 // Types of the records that salespeople get.
@@ -219,7 +229,7 @@ func (p *pushing) followMerges(ctx context.Context, matches []match) error {
 }
 
 func (p *pushing) contactColumns() []string {
-	return append(FieldsOf("res.partner"), "name", "city", "website", "active")
+	return append(FieldsOf("res.partner"), "name", "street", "street2", "zip", "city", "website", "active")
 }
 
 func (p *pushing) leadColumns() []string {
@@ -270,7 +280,7 @@ func (p *pushing) findByUEN(ctx context.Context, uens []string) (contacts map[st
 // updateMatches writes what differs.
 func (p *pushing) updateMatches(ctx context.Context, matches []match) error {
 	var contacts, leads []odoo.Record
-	var done []Outcome
+	var done []pushed
 	if err := p.bringBack(ctx, matches); err != nil {
 		return err
 	}
@@ -283,7 +293,7 @@ func (p *pushing) updateMatches(ctx context.Context, matches []match) error {
 		}
 		if m.lead == nil {
 			m.entry.State = StateDeleted
-			done = append(done, Outcome{m.Lead.UEN, ActionSkipped, m.entry})
+			done = append(done, pushed{Outcome: Outcome{m.Lead.UEN, ActionSkipped, m.entry}})
 			continue
 		}
 		outcome := Outcome{m.Lead.UEN, ActionUnchanged, m.entry}
@@ -299,7 +309,11 @@ func (p *pushing) updateMatches(ctx context.Context, matches []match) error {
 			outcome.Action = ActionUpdated
 		}
 		outcome.Entry.State = StatePushed
-		done = append(done, outcome)
+		next := pushed{Outcome: outcome, people: m.Lead.People}
+		if m.ownsContact() {
+			next.contact = m.contact.ID()
+		}
+		done = append(done, next)
 	}
 	if !p.options.Dry {
 		if err := p.writeRecords(ctx, "crm.lead", leads); err != nil {
@@ -309,7 +323,17 @@ func (p *pushing) updateMatches(ctx context.Context, matches []match) error {
 			return err
 		}
 	}
-	p.outcomes = append(p.outcomes, done...)
+	return p.finish(ctx, done)
+}
+
+// finish pushes the people of companies whose leads are written, and keeps the outcomes.
+func (p *pushing) finish(ctx context.Context, done []pushed) error {
+	if err := p.pushPeople(ctx, done); err != nil {
+		return err
+	}
+	for _, d := range done {
+		p.outcomes = append(p.outcomes, d.Outcome)
+	}
 	return nil
 }
 
@@ -319,13 +343,19 @@ func (m match) needsLead() bool {
 	return m.Known == nil && m.lead == nil && (m.Again || m.contact.Text(pushedMark) == "")
 }
 
-// changeOfContact returns the fields of the contact to write: none if a person deleted it, or took its number away.
+// ownsContact reports whether the contact is still the company's: no person deleted it, or took its number away.
+func (m match) ownsContact() bool {
+	uen := m.contact.Text("x_uen")
+	return m.contact != nil && (uen == m.Lead.UEN || m.merged || m.Refill && uen == "")
+}
+
+// changeOfContact returns the fields of the contact to write.
 func (p *pushing) changeOfContact(m match, entry *Entry) odoo.Record {
-	if m.contact == nil || m.contact.Text("x_uen") != m.Lead.UEN && !m.merged {
+	if !m.ownsContact() {
 		return nil
 	}
 	change := differingFields(m.contact, m.Lead.contactFields())
-	if m.merged && m.contact.Text("x_uen") == "" {
+	if m.contact.Text("x_uen") == "" {
 		change["x_uen"] = m.Lead.UEN
 	}
 	entry.Written.Contact = p.addShared(change, m.contact, m.Lead.sharedContactFields(), m.entry.Written.Contact)
@@ -408,23 +438,25 @@ func (p *pushing) attachLead(ctx context.Context, m match) error {
 	change := odoo.Record{}
 	maps.Copy(change, m.Lead.contactFields())
 	outcome.Entry.Written.Contact = p.addShared(change, m.contact, m.Lead.sharedContactFields(), nil)
-	outcome.Entry.Written.Lead = m.Lead.sharedLeadFields()
 	if p.options.Dry {
 		p.outcomes = append(p.outcomes, outcome)
 		return nil
 	}
-	lead, err := p.createLeadCommand(ctx, m.Lead)
+	lead, written, err := p.createLeadCommand(ctx, m.Lead)
 	if err != nil {
 		return err
 	}
+	outcome.Entry.Written.Lead = written
 	if err := p.Write(ctx, "res.partner", []int64{m.contact.ID()}, odoo.WithContext(change, opportunities, lead),
 		odoo.QuietContext()); err != nil {
 		return err
 	}
 	made, err := p.leadsOfContacts(ctx, []int64{m.contact.ID()})
+	if err != nil {
+		return err
+	}
 	outcome.Entry.Lead = made[m.contact.ID()]
-	p.outcomes = append(p.outcomes, outcome)
-	return err
+	return p.finish(ctx, []pushed{{outcome, m.Lead.People, m.contact.ID()}})
 }
 
 // createLeads makes contacts with their leads, all or none.
@@ -432,12 +464,12 @@ func (p *pushing) createLeads(ctx context.Context, fresh []Lead) error {
 	if len(fresh) == 0 {
 		return nil
 	}
-	contacts, leads := make([]int64, len(fresh)), map[int64]int64{}
+	contacts, leads, written := make([]int64, len(fresh)), map[int64]int64{}, make([]Written, len(fresh))
 	if !p.options.Dry {
 		records := make([]odoo.Record, len(fresh))
 		for i, l := range fresh {
 			var err error
-			if records[i], err = p.newContact(ctx, l); err != nil {
+			if records[i], written[i], err = p.newContact(ctx, l); err != nil {
 				return err
 			}
 		}
@@ -449,11 +481,12 @@ func (p *pushing) createLeads(ctx context.Context, fresh []Lead) error {
 			return err
 		}
 	}
+	done := make([]pushed, len(fresh))
 	for i, l := range fresh {
-		p.outcomes = append(p.outcomes, Outcome{l.UEN, ActionCreated, Entry{contacts[i], leads[contacts[i]],
-			Written{l.sharedContactFields(), l.sharedLeadFields()}, StatePushed}})
+		entry := Entry{contacts[i], leads[contacts[i]], written[i], StatePushed}
+		done[i] = pushed{Outcome{l.UEN, ActionCreated, entry}, l.People, contacts[i]}
 	}
-	return nil
+	return p.finish(ctx, done)
 }
 
 // leadsOfContacts returns the number of leadctl's lead of each contact.
@@ -474,14 +507,15 @@ const (
 	people        = "child_ids"
 )
 
-// newContact is a contact with its lead and its people.
-func (p *pushing) newContact(ctx context.Context, l Lead) (odoo.Record, error) {
-	lead, err := p.createLeadCommand(ctx, l)
+// newContact is a contact with its lead and its people, and what it writes into fields that people may edit.
+func (p *pushing) newContact(ctx context.Context, l Lead) (r odoo.Record, written Written, err error) {
+	lead, ofLead, err := p.createLeadCommand(ctx, l)
 	if err != nil {
-		return nil, err
+		return nil, written, err
 	}
-	r := l.contactFields()
-	for field, value := range l.sharedContactFields() {
+	written = Written{Contact: l.sharedContactFields(), Lead: ofLead}
+	r = l.contactFields()
+	for field, value := range written.Contact {
 		r[field] = value
 	}
 	maps.Copy(r, odoo.Record{"is_company": true, "x_uen": l.UEN, opportunities: lead})
@@ -490,32 +524,35 @@ func (p *pushing) newContact(ctx context.Context, l Lead) (odoo.Record, error) {
 	}
 	var children []any
 	for _, person := range l.People {
-		children = append(children, []any{0, 0, odoo.Record{"name": person.Name, "type": "contact",
-			"function": textOrUnset(person.Title), "email": textOrUnset(person.Email),
-			"phone": textOrUnset(person.Phone)}})
+		children = append(children, []any{0, 0, person.newChild()})
 	}
 	if len(children) > 0 {
 		r[people] = children
 	}
-	return r, nil
+	return r, written, nil
 }
 
-// createLeadCommand is Odoo's command that makes a lead with its contact. The lead belongs to the team and to no
-// person. Mail and phone come from the contact: Odoo would write others over the contact's.
-func (p *pushing) createLeadCommand(ctx context.Context, l Lead) ([]any, error) {
+// createLeadCommand is Odoo's command that makes a lead with its contact, and what it writes into fields that people
+// may edit. The lead belongs to the team. Mail and phone come from the contact: Odoo would write others over the
+// contact's.
+func (p *pushing) createLeadCommand(ctx context.Context, l Lead) (command []any, written map[string]string, err error) {
 	if err := p.findReferences(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r := l.leadFields()
-	for field, value := range l.sharedLeadFields() {
+	written = l.sharedLeadFields()
+	for field, value := range written {
 		r[field] = p.stored(field, value)
 	}
-	maps.Copy(r, odoo.Record{"type": p.options.Type, "user_id": false, "team_id": p.refs.Team,
+	maps.Copy(r, odoo.Record{"type": p.options.Type, ownerField: false, "team_id": p.refs.Team,
 		"source_id": p.refs.Source})
+	if owner := p.nextOwner(); owner != 0 {
+		r[ownerField], written[ownerField] = owner, odoo.FormatID(owner)
+	}
 	if p.Company() != 0 {
 		r["company_id"] = p.Company()
 	}
-	return []any{[]any{0, 0, r}}, nil
+	return []any{[]any{0, 0, r}}, written, nil
 }
 
 // findReferences finds the references once.

@@ -27,8 +27,14 @@ const (
 	groupSalesperson = "sales_team.group_sale_salesman"
 	groupAllLeads    = "sales_team.group_sale_salesman_all_leads"
 	groupCRMAdmin    = "sales_team.group_sale_manager"
-	viewerGroup      = ownModule + ".group_viewer"
+	viewerGroup      = ownModule + "." + viewerMark
 )
+
+// viewerMark is the external id, in ownModule, of the group of RoleViewer.
+const viewerMark = "group_viewer"
+
+// viewerAccess is the external id, in ownModule, of the viewers' right to a model.
+func viewerAccess(model string) string { return "access_viewer_" + strings.ReplaceAll(model, ".", "_") }
 
 // Groups returns the external ids of the groups that make the role, without those that these imply. An unknown role
 // has the groups of RoleViewer.
@@ -84,9 +90,8 @@ func EnsureViewerGroup(ctx context.Context, s *odoo.Session) error {
 	var rows [][]string
 	for _, model := range viewerModels() {
 		if id := models[model]; id != 0 {
-			mark := ownModule + ".access_viewer_" + strings.ReplaceAll(model, ".", "_")
-			rows = append(rows, []string{mark, "leadctl: reads " + model, odoo.FormatID(id), viewerGroup, "1", "0", "0",
-				"0"})
+			rows = append(rows, []string{ownModule + "." + viewerAccess(model), "leadctl: reads " + model,
+				odoo.FormatID(id), viewerGroup, "1", "0", "0", "0"})
 		}
 	}
 	if err := s.LoadRecords(ctx, "ir.model.access", []string{"id", "name", "model_id/.id", "group_id/id", "perm_read",

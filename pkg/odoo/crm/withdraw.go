@@ -66,7 +66,7 @@ func (p *pushing) findWithdrawn(ctx context.Context, batch []Withdrawal) (w with
 	for _, item := range batch {
 		leads, contacts = append(leads, item.Known.Lead), append(contacts, item.Known.Contact)
 	}
-	if w.leads, err = p.readRecords(ctx, "crm.lead", leads, append(p.leadColumns(), "probability", "user_id",
+	if w.leads, err = p.readRecords(ctx, "crm.lead", leads, append(p.leadColumns(), "probability", ownerField,
 		"activity_ids", "expected_revenue", "write_uid")); err != nil {
 		return w, err
 	}
@@ -166,7 +166,9 @@ func withArchived(written map[string]string) map[string]string {
 
 // isLeadWorkedOn reports whether a person did anything to the lead: took it, planned, estimated, wrote or changed.
 func (w *withdrawn) isLeadWorkedOn(lead odoo.Record, written map[string]string) bool {
-	return lead.Int("user_id") != 0 || len(lead.IDs("activity_ids")) > 0 || len(lead.IDs("tag_ids")) > 0 ||
+	owner := lead.Int(ownerField)
+	taken := owner != 0 && odoo.FormatID(owner) != written[ownerField]
+	return taken || len(lead.IDs("activity_ids")) > 0 || len(lead.IDs("tag_ids")) > 0 ||
 		lead.Float("expected_revenue") != 0 || w.isWorkedOn("crm.lead", lead, written)
 }
 
@@ -177,7 +179,7 @@ func (w *withdrawn) isWorkedOn(model string, record odoo.Record, written map[str
 		return true
 	}
 	for field, value := range written {
-		if field != archivedByUs && !sameText(record.Text(field), value) {
+		if field != archivedByUs && field != ownerField && !sameText(record.Text(field), value) {
 			return true
 		}
 	}
@@ -246,8 +248,8 @@ func (p *pushing) bringBack(ctx context.Context, matches []match) error {
 			continue
 		}
 		matches[i].back = true
-		matches[i].entry.Written = Written{withoutArchived(m.entry.Written.Contact),
-			withoutArchived(m.entry.Written.Lead)}
+		written := &matches[i].entry.Written
+		written.Contact, written.Lead = withoutArchived(written.Contact), withoutArchived(written.Lead)
 		if m.entry.Written.Lead[archivedByUs] != "" && !m.lead.Bool("active") {
 			leads = append(leads, m.lead.ID())
 		}

@@ -95,6 +95,9 @@ func relatedIDs(have []any, v any) any {
 func (r request) checkConstraints(rec row, id int64) error {
 	switch r.model {
 	case "res.users":
+		if lang := asString(rec["lang"]); lang != "" && !r.hasLanguage(lang) {
+			return pythonException("ValueError: Wrong value for res.users.lang: '%s'", lang)
+		}
 		for other, u := range r.db.tableOf(r.model).rows {
 			if login, set := rec["login"]; set && u["login"] == login && other != id {
 				return userError("The operation cannot be completed: You can not have two users with the same login!")
@@ -118,6 +121,15 @@ func (r request) checkConstraints(rec row, id int64) error {
 		}
 	}
 	return nil
+}
+
+func (r request) hasLanguage(code string) bool {
+	for _, l := range r.db.tableOf("res.lang").rows {
+		if l["code"] == code {
+			return l["active"] == true
+		}
+	}
+	return false
 }
 
 func (r request) checkFieldConstraints(rec row, id int64) error {
@@ -249,19 +261,23 @@ func (r request) updateRecords(ids []int64, vals map[string]any) error {
 		if err := r.insertLines(id, lines); err != nil {
 			return err
 		}
-		r.joinTeam(id, rec)
+		r.computeTeams(id)
 	}
 	return nil
 }
 
-// joinTeam gives the new members of a team their sale_team_id, which Odoo computes.
-func (r request) joinTeam(team int64, rec row) {
+// computeTeams gives users the sale_team_id that Odoo computes from the members of a team.
+func (r request) computeTeams(team int64) {
 	if r.model != "crm.team" {
 		return
 	}
-	for _, uid := range asList(rec["member_ids"]) {
-		if user := r.db.tableOf("res.users").rows[asInt(uid)]; user != nil {
+	members := asList(r.db.tableOf(r.model).rows[team]["member_ids"])
+	for uid, user := range r.db.tableOf("res.users").rows {
+		switch {
+		case slices.Contains(members, any(uid)):
 			user["sale_team_id"] = team
+		case user["sale_team_id"] == any(team):
+			user["sale_team_id"] = false
 		}
 	}
 }
@@ -271,14 +287,32 @@ func (r request) unlinkRecords() error {
 		return err
 	}
 	for _, id := range r.recordIDs() {
-		if rec := r.db.tableOf(r.model).rows[id]; rec != nil {
-			r.recordEffect("unlink", id)
-			delete(r.db.tableOf(r.model).rows, id)
-			r.db.forgetExternalIDs(r.model, id)
-			if r.model == "ir.model.fields" {
-				delete(r.db.fields[asString(rec["model"])], asString(rec["name"]))
+		rec := r.db.tableOf(r.model).rows[id]
+		if rec == nil {
+			continue
+		}
+		if r.model == "ir.model.fields" {
+			if err := r.dropField(asString(rec["model"]), asString(rec["name"])); err != nil {
+				return err
 			}
 		}
+		r.recordEffect("unlink", id)
+		delete(r.db.tableOf(r.model).rows, id)
+		r.db.forgetExternalIDs(r.model, id)
+	}
+	return nil
+}
+
+// dropField deletes a field with its values, unless a view shows it.
+func (r request) dropField(model, name string) error {
+	for _, view := range r.db.tableOf("ir.ui.view").rows {
+		if view["model"] == model && strings.Contains(asString(view["arch"]), name) {
+			return userError("Cannot rename/delete fields that are still present in views:\nFields: %s.%s", model, name)
+		}
+	}
+	delete(r.db.fields[model], name)
+	for _, rec := range r.db.tableOf(model).rows {
+		delete(rec, name)
 	}
 	return nil
 }
@@ -305,10 +339,26 @@ func (r request) callModelMethod() (any, error) {
 		return map[string]any{"lang": "en_US", "tz": false, "uid": r.uid}, nil
 	case "ir.actions.server.run":
 		return r.runCredentialsAction(), nil
+	case "base.language.install.lang_install":
+		r.installLanguage()
+		return map[string]any{"type": "ir.actions.act_window"}, nil
 	case "ir.attachment.force_storage", "res.config.settings.execute":
 		return nil, nil
 	}
 	return nil, pythonException("AttributeError: The method '%s.%s' does not exist", r.model, r.method)
+}
+
+// installLanguage activates the language of a wizard, which names it before 16 and has its record since.
+func (r request) installLanguage() {
+	for _, id := range r.recordIDs() {
+		wizard := r.db.tableOf(r.model).rows[id]
+		for _, l := range r.db.tableOf("res.lang").rows {
+			if l["code"] == wizard["lang"] || slices.Contains(asList(wizard["lang_ids"]), l["id"]) {
+				l["active"] = true
+				r.s.appendEffect(Effect{Do: "install", Database: r.name, Model: "res.lang", Name: asString(l["code"])})
+			}
+		}
+	}
 }
 
 func (r request) setParam() error {

@@ -8,7 +8,7 @@ import (
 // A model is declared as "field:type field:type". A many2one type names its target: "many2one/res.partner".
 const (
 	partnerFields = "name:char email:char phone:char ref:char comment:html website:char vat:char street:char " +
-		"city:char zip:char " +
+		"city:char street2:char zip:char " +
 		"is_company:boolean active:boolean parent_id:many2one/res.partner company_id:many2one/res.company " +
 		"function:char lang:char type:selection country_id:many2one/res.country user_ids:many2many"
 	leadFields = "name:char type:selection partner_id:many2one/res.partner partner_name:char email_from:char " +
@@ -18,7 +18,7 @@ const (
 		"source_id:many2one/utm.source tag_ids:many2many activity_ids:many2many"
 	userFields = "login:char name:char email:char active:boolean partner_id:many2one/res.partner " +
 		"company_id:many2one/res.company " +
-		"company_ids:many2many notification_type:selection password:char tz:selection share:boolean"
+		"company_ids:many2many notification_type:selection password:char tz:selection lang:selection share:boolean"
 	providerFields = "name:char client_id:char auth_endpoint:char scope:char validation_endpoint:char " +
 		"data_endpoint:char body:char " +
 		"enabled:boolean css_class:char sequence:integer"
@@ -28,9 +28,12 @@ const (
 )
 
 func baseModels(major int) map[string]string {
-	groups := " group_ids:many2many"
+	groups, language := " group_ids:many2many", "lang_ids:many2many"
 	if major < 19 {
 		groups = " groups_id:many2many"
+	}
+	if major < 16 {
+		language = "lang:selection"
 	}
 	return map[string]string{
 		"res.partner": partnerFields, "res.company": "name:char partner_id:many2one/res.partner " +
@@ -49,13 +52,15 @@ func baseModels(major int) map[string]string {
 		"ir.model.access": "name:char model_id:many2one/ir.model group_id:many2one/res.groups perm_read:boolean " +
 			"perm_write:boolean perm_create:boolean perm_unlink:boolean",
 		"ir.config_parameter": "key:char value:text", "ir.cron": "name:char active:boolean",
-		"ir.module.module":    "name:char state:selection",
-		"mail.message":        "model:char res_id:integer body:html message_type:selection is_internal:boolean",
-		"ir.attachment":       "name:char store_fname:char res_field:char datas:binary",
-		"res.config.settings": "group_use_lead:boolean",
-		"ir.actions.server":   "name:char model_id:many2one/ir.model state:selection code:text" + groups,
+		"ir.module.module":  "name:char state:selection",
+		"mail.message":      "model:char res_id:integer body:html message_type:selection is_internal:boolean",
+		"ir.attachment":     "name:char store_fname:char res_field:char datas:binary",
+		"ir.actions.server": "name:char model_id:many2one/ir.model state:selection code:text" + groups,
 
 		"res.users.apikeys.description": "name:char",
+		"res.config.settings":           "group_use_lead:boolean", "res.lang": "code:char name:char active:boolean",
+		"base.language.install": language + " overwrite:boolean",
+		"ir.filters":            "name:char model_id:char domain:text context:text sort:text active:boolean",
 	}
 }
 
@@ -81,6 +86,9 @@ func newDatabase(major int, login, password string, at time.Time) *database {
 	}
 	d.addExternalID("base.sg", "res.country", d.addRow("res.country", row{"name": "Singapore"}, at), at)
 	d.addExternalID("base.SGD", "res.currency", d.addRow("res.currency", row{"name": "SGD", "active": false}, at), at)
+	for _, code := range []string{"en_US", "zh_CN"} {
+		d.addRow("res.lang", row{"code": code, "name": code, "active": code == "en_US"}, at)
+	}
 	d.addView("base.view_partner_form", "res.partner", at)
 	d.addView("web.login", "", at)
 	d.addUser(row{"login": "__system__", "name": "OdooBot", "active": false}, "", at)

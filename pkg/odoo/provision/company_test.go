@@ -61,7 +61,7 @@ func testCompaniesShareNothing(t *testing.T, r rig) {
 		_, err = r.prov.EnsureUser(ctx, w, provision.User{Email: "owner" + w.Tenant.String() + "@example.com"})
 		require.NoError(t, err)
 		_, err = r.prov.PushLeads(ctx, w, []crm.Item{{Lead: crm.Lead{UEN: "202012345A",
-			Name: "The same company", Score: 0.5, Bucket: "low"}}}, false)
+			Name: "The same company", Score: 0.5, Bucket: "low"}}}, provision.PushOptions{})
 		require.NoError(t, err)
 	}
 	for _, pair := range [][2]provision.Workspace{{a, b}, {b, a}} {
@@ -167,7 +167,7 @@ func testDropCompany(t *testing.T, r rig) {
 		_, err := r.prov.EnsureFields(ctx, one)
 		require.NoError(t, err)
 		_, err = r.prov.PushLeads(ctx, one, []crm.Item{{Lead: crm.Lead{UEN: "202012345A",
-			Name: "The same company"}}}, false)
+			Name: "The same company"}}}, provision.PushOptions{})
 		require.NoError(t, err)
 	}
 	signsOn := func(w provision.Workspace) error {

@@ -24,7 +24,7 @@ func testFeedback(t *testing.T, r rig) {
 		items[i].Lead = crm.Lead{UEN: fmt.Sprintf("2021%05dF", i), Name: fmt.Sprint("Feedback ", i), Score: 0.5,
 			Bucket: "low"}
 	}
-	outcomes, err := r.prov.PushLeads(ctx, w, items, false)
+	outcomes, err := r.prov.PushLeads(ctx, w, items, provision.PushOptions{})
 	require.NoError(t, err)
 	lead := func(i int) int64 { return outcomes[i].Entry.Lead }
 	read := func(since time.Time) map[int64]crm.Feedback {

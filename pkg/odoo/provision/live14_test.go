@@ -15,6 +15,7 @@ func TestLiveOdoo14(t *testing.T) {
 	t.Run("SQL matches Odoo", func(t *testing.T) { testSQLMatchesOdoo(t, liveRig(t, server, "c14", true)) })
 	t.Run("merges", func(t *testing.T) { testMerges(t, liveRig(t, server, "c14", true)) })
 	t.Run("CRM", func(t *testing.T) { testCRM(t, liveRig(t, server, "c14", true)) })
+	t.Run("salesperson", func(t *testing.T) { testSalesperson(t, liveRig(t, server, "c14", true)) })
 	t.Run("company CRM", func(t *testing.T) { testCompanyCRM(t, liveShared(t, server, "k14", true)) })
 	t.Run("doors", func(t *testing.T) { testDoorsLive(t, liveRig(t, server, "d14", true)) })
 	t.Run("doors of companies", func(t *testing.T) { testDoorsLive(t, liveShared(t, server, "k14", true)) })

@@ -33,6 +33,7 @@ func TestLiveOdoo19(t *testing.T) {
 	t.Run("merges", func(t *testing.T) { testMerges(t, liveRig(t, server, "c19", true)) })
 	t.Run("burst", func(t *testing.T) { testBurst(t, liveRig(t, server, "c19", true)) })
 	t.Run("CRM", func(t *testing.T) { testCRM(t, liveRig(t, server, "c19", true)) })
+	t.Run("salesperson", func(t *testing.T) { testSalesperson(t, liveRig(t, server, "c19", true)) })
 	t.Run("company CRM", func(t *testing.T) { testCompanyCRM(t, liveShared(t, server, "k19", true)) })
 	t.Run("doors", func(t *testing.T) { testDoorsLive(t, liveRig(t, server, "d19", true)) })
 	t.Run("doors of companies", func(t *testing.T) { testDoorsLive(t, liveShared(t, server, "k19", true)) })

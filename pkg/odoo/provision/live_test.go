@@ -248,3 +248,54 @@ func mergeContacts(t *testing.T, s *odoo.Session, kept, other int64) {
 	_, err = s.Call(ctx, odoo.Call{Model: wizard, Method: "action_merge", IDs: made})
 	require.NoError(t, err)
 }
+
+// testSalesperson tests what a salesperson finds in Odoo. Like testCRM, it runs once for each version.
+func testSalesperson(t *testing.T, r rig) {
+	t.Run("pushed values", func(t *testing.T) { t.Parallel(); testPushedValues(t, r) })
+	t.Run("fields removed", func(t *testing.T) { t.Parallel(); testRemoveFields(t, r) })
+	t.Run("language", func(t *testing.T) { t.Parallel(); testOtherLanguage(t, r) })
+	t.Run("leads menu", func(t *testing.T) { t.Parallel(); testLeadsMenu(t, r) })
+}
+
+// testOtherLanguage: in a workspace whose template lacks the language, Odoo loads it, and a new person's pages have it,
+// with leadctl's views in them.
+func testOtherLanguage(t *testing.T, r rig) {
+	r.how.Language = "fr_FR"
+	r = r.withOptions(t, odoo.Options{})
+	w, _ := r.openCRM(t, 132)
+	ledger{}.push(t, r, w, []crm.Lead{{UEN: "202400001J", Name: "En français", Score: 0.9, Bucket: "high"}})
+	for _, login := range []string{"spare132@example.com", "new132@example.com"} {
+		person := r.person(t, w, login, crm.RoleOps)
+		user, err := person.Read(t.Context(), "res.users", []int64{person.UID()}, []string{"lang"})
+		require.NoError(t, err)
+		require.Equal(t, "fr_FR", user[0].Text("lang"), login)
+		views := r.shownViews(t, w, person, login)
+		require.True(t, strings.Contains(views, "Marqu"), "%s: a button in French", login)
+		require.True(t, strings.Contains(views, "x_pre_sdr_score"), login)
+	}
+}
+
+// testLeadsMenu: where leads are pushed as leads, a salesperson has the menu Leads, and finds them there.
+func testLeadsMenu(t *testing.T, r rig) {
+	r.how.LeadType = crm.TypeLead
+	r = r.withOptions(t, odoo.Options{})
+	w, _ := r.openCRM(t, 129)
+	ledger{}.push(t, r, w, []crm.Lead{{UEN: "202400001H", Name: "In the menu", Score: 0.9, Bucket: "high"}})
+	person := r.person(t, w, "leads@example.com", crm.RoleOps)
+	menus, err := person.SearchRead(t.Context(), "ir.ui.menu", odoo.Query{Fields: []string{"complete_name", "action"},
+		Domain: odoo.Domain{odoo.Where("name", "=", "Leads")}})
+	require.NoError(t, err)
+	at := slices.IndexFunc(menus, func(m odoo.Record) bool { return m.Text("complete_name") == "CRM/Leads" })
+	require.GreaterOrEqual(t, at, 0, "%v", menus)
+	admin, err := r.prov.OpenForSettings(t.Context(), w)
+	require.NoError(t, err)
+	action, err := admin.ResolveXMLIDs(t.Context(), []string{"crm.crm_lead_all_leads"})
+	require.NoError(t, err)
+	require.Equal(t, "ir.actions.act_window,"+odoo.FormatID(action["crm.crm_lead_all_leads"]), menus[at].Text("action"))
+	// The domain of that action.
+	shown, err := person.SearchRead(t.Context(), "crm.lead", odoo.Query{Fields: []string{"name"},
+		Domain: odoo.Domain{"|", odoo.Where("type", "=", "lead"), odoo.Where("type", "=", false)}})
+	require.NoError(t, err)
+	require.Len(t, shown, 1)
+	require.Equal(t, "In the menu", shown[0].Text("name"))
+}

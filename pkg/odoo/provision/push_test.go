@@ -27,7 +27,7 @@ func (l ledger) push(t *testing.T, r rig, w provision.Workspace, leads []crm.Lea
 		}
 	}
 	count := func(dry bool) map[crm.Action]int {
-		outcomes, err := r.prov.PushLeads(context.Background(), w, items, dry)
+		outcomes, err := r.prov.PushLeads(context.Background(), w, items, provision.PushOptions{Dry: dry})
 		require.NoError(t, err)
 		require.Len(t, outcomes, len(leads))
 		sum := map[crm.Action]int{}

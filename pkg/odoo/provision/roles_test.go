@@ -76,7 +76,7 @@ func testRoles(t *testing.T, r rig) {
 	require.NoError(t, err)
 	for i := range 9 {
 		_, err = r.prov.PushLeads(ctx, w, []crm.Item{{Lead: crm.Lead{UEN: fmt.Sprintf("2023%05dA", i),
-			Name: fmt.Sprint("Role ", i), Score: 0.5, Bucket: "low"}}}, false)
+			Name: fmt.Sprint("Role ", i), Score: 0.5, Bucket: "low"}}}, provision.PushOptions{})
 		require.NoError(t, err)
 	}
 	want := map[crm.Role]crmRights{

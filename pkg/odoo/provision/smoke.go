@@ -114,7 +114,7 @@ func requireFields(ctx context.Context, s *odoo.Session) error {
 		for _, f := range crm.Fields() {
 			if f.Model == model && have[f.Name].Text("type") != f.Type {
 				return odoo.Misconfigured("Odoo database %s: field %s.%s: missing or not of type %s", s.Database(),
-					model, f.Name, f.Type)
+					model, f.Name, f.Type).WithHint("`leadctl tenant provision TENANT` creates missing fields")
 			}
 		}
 	}

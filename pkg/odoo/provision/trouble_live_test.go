@@ -75,7 +75,7 @@ func firstSignIn(r rig, w provision.Workspace) error {
 	if err := runSteps(r, w); err != nil {
 		return err
 	}
-	_, err := r.prov.PushLeads(context.Background(), w, firstLeads, false)
+	_, err := r.prov.PushLeads(context.Background(), w, firstLeads, provision.PushOptions{})
 	return err
 }
 
