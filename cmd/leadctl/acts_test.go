@@ -75,12 +75,15 @@ func otherCommands() map[string]string {
 		"secrets retire": files, "secrets rotate": secrets, "odoo push": odoo, "odoo open": odoo,
 		"odoo feedback": odoo, "odoo rotate-key": odoo,
 		"odoo sso configure": odoo, "odoo template prepare": odoo, "sso login": account, "sso logout": account,
-		"sso keycloak setup": account, "sso keycloak assign": account, "serve": process, "demo": process, "doctor": process,
+		"sso keycloak setup": account, "sso keycloak assign": account, "serve": process,
+		"demo": process, "doctor": process,
 	}
-	for _, path := range strings.Split("acra rejects,acra status,audit list,config show,export scores,icp list,icp show,"+
+	for _, path := range strings.Split("acra rejects,acra status,audit list,config show,export scores,icp list,"+
+		"icp show,"+
 		"icp test,jobs list,jobs show,leads report,leads top,migrate status,migrate version,odoo fields,"+
 		"odoo sso verify,odoo template status,odoo test,sso discover,sso whoami,tenant list,tenant show,"+
-		"tenant user list,version,completion bash,completion fish,completion powershell,completion zsh,exit-codes", ",") {
+		"tenant user list,version,completion bash,completion fish,completion powershell,completion zsh,"+
+		"exit-codes", ",") {
 		list[path] = reads
 	}
 	return list

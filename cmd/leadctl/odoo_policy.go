@@ -32,8 +32,8 @@ func newOdooPolicy(a *app) *cobra.Command {
 			"push. --max is the number of pushed leads in the CRM at a time. When the CRM has that many, new leads\n" +
 			"wait until one is withdrawn or deleted; with --when-full replace, pushed leads with a lower score that\n" +
 			"no person works on are archived instead. With --assign round_robin, new leads go to the salespeople of\n" +
-			"the sales team in turn. The settings odoo.push_limit and odoo.assign apply to tenants without values of\n" +
-			"their own.",
+			"the sales team in turn. The settings odoo.push_limit and odoo.assign apply to tenants without values\n" +
+			"of their own.",
 		Example: "  leadctl odoo policy --tenant 42\n" +
 			"  leadctl odoo policy --tenant 42 --buckets high,medium --max 300 --when-full replace\n" +
 			"  leadctl odoo policy --tenant 42 --pause --reason 'until the pipeline is set up'",

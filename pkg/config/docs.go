@@ -72,7 +72,8 @@ var docs = map[string]string{
 	"odoo.protocol":        "auto, xmlrpc (all versions to date) or json2 (Odoo 19 and later).",
 	"odoo.public_url": "URL of Odoo as browsers see it, for links in the console and in Odoo's mails. The default is " +
 		"odoo.server_url.",
-	"odoo.language": "Language of new users in Odoo, as Odoo writes it: en_US, en_GB, zh_CN, ms_MY. After a change, run " +
+	"odoo.language": "Language of new users in Odoo, as Odoo writes it: en_US, en_GB, zh_CN, ms_MY. After a change, " +
+		"run " +
 		"`leadctl odoo template prepare`, so that no sign-in waits for the translations.",
 	"odoo.lead_type": "What a pushed lead becomes in Odoo. opportunity: a card in the pipeline; lead: a line of the " +
 		"menu Leads, which leadctl switches on.",

@@ -86,8 +86,9 @@ func TestVariablesInUseKeepWorking(t *testing.T) {
 	require.Equal(t, config.Odoo{
 		ServerURL: "http://odoo:8069", MasterPassword: "s2", TemplateDB: "tmpl",
 		PostgresDSN: "postgres://odoo@db/postgres", DefaultDBName: "odoo",
-		Mode: "database", Protocol: "auto", DatabasePrefix: "leadctl", Language: "en_US", LeadType: "opportunity", PushLimit: 500,
-		Assign: "none",
+		Mode: "database", Protocol: "auto", DatabasePrefix: "leadctl", Language: "en_US", LeadType: "opportunity",
+		PushLimit: 500,
+		Assign:    "none",
 	}, cfg.Odoo)
 	require.Equal(t, config.ACRA{
 		APIURL: "https://example.org/search", ResourceIDs: []string{"d_1"}, PageSize: 100, MaxShrink: 5, Interval: 24 * time.Hour,

@@ -60,7 +60,8 @@ func formIsRecorded(t *testing.T, s *site, caller *browser, path, line string) {
 	}
 	rows := func() string {
 		return text(`SELECT concat((SELECT string_agg(r::text, ',' ORDER BY rule_id) FROM icp_rules r),
-			(SELECT count(*) FROM enrichment_runs), (SELECT string_agg(u::text, ',' ORDER BY user_id) FROM tenant_users u))`)
+			(SELECT count(*) FROM enrichment_runs),
+			(SELECT string_agg(u::text, ',' ORDER BY user_id) FROM tenant_users u))`)
 	}
 	post := func() answer {
 		return caller.post(path, "name", "Default", "keywords", "software", "email", "new@acme.example", "role", "ops")

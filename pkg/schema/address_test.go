@@ -26,5 +26,6 @@ func TestCompaniesGetTheRegisteredAddress(t *testing.T) {
 	require.NoError(t, migrateUp(t, s.DSN("addresses"), released.FS))
 	require.Equal(t, []string{`(A,"10 ANSON ROAD","#10-11 INTERNATIONAL PLAZA",079903,2020)`,
 		`(B,"ANSON ROAD",#02,,2020)`, `(C,,,,2020)`}, queryList[string](t, conn, `SELECT (uen, registered_street,
-			registered_street2, registered_postal_code, extract(year FROM updated_at))::text FROM companies ORDER BY uen`))
+			registered_street2, registered_postal_code, extract(year FROM updated_at))::text
+		FROM companies ORDER BY uen`))
 }

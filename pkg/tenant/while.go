@@ -54,7 +54,8 @@ func watch(ctx context.Context, check func(context.Context) error) error {
 		case isFinal(err):
 			return err
 		case time.Since(looked) >= maxBlind:
-			return fault.New(fault.Unavailable, "access could not be checked for %s", maxBlind).Because(errors.Join(errBlind, err))
+			return fault.New(fault.Unavailable, "access could not be checked for %s", maxBlind).
+				Because(errors.Join(errBlind, err))
 		default:
 			pause = lookRetry
 		}

@@ -42,10 +42,11 @@ func (s *Service) RemoveFields(ctx context.Context, id tenantid.ID, dry bool, by
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepWithin)
 	defer cancel()
-	return gone, errors.Join(err, s.DB.InSystem(ctx, "odoo fields", func(ctx context.Context, tx postgres.SystemTx) error {
-		return tenant.Record(ctx, tx, by, tenant.Act{Tenant: id, Action: "odoo.fields.remove", Object: w.Database,
-			Detail: map[string]any{"removed": len(gone)}})
-	}))
+	return gone, errors.Join(err, s.DB.InSystem(ctx, "odoo fields",
+		func(ctx context.Context, tx postgres.SystemTx) error {
+			return tenant.Record(ctx, tx, by, tenant.Act{Tenant: id, Action: "odoo.fields.remove", Object: w.Database,
+				Detail: map[string]any{"removed": len(gone)}})
+		}))
 }
 
 // ensureFields gives the workspace this version's fields and views. If fields were missing, so may be the viewers'

@@ -125,7 +125,8 @@ func (p *person) keepDownloading(ctx context.Context, w *world, seen *record) {
 	client := slowClient()
 	for ctx.Err() == nil {
 		r := w.replicas[rand.IntN(len(w.replicas))]
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.baseURL()+"/export/latest_scores.csv?limit=all", nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet,
+			r.baseURL()+"/export/latest_scores.csv?limit=all", nil)
 		if err != nil {
 			panic(err)
 		}

@@ -13,7 +13,8 @@ import (
 // plays longer ones.
 func TestRevocationsEndEverything(t *testing.T) {
 	t.Parallel()
-	o := options{scene: sceneRevoke, leadctl: filepath.Join(t.TempDir(), "leadctl"), tenants: 2, chaos: 20 * time.Second,
+	o := options{scene: sceneRevoke, leadctl: filepath.Join(t.TempDir(), "leadctl"), tenants: 2,
+		chaos:   20 * time.Second,
 		healing: 90 * time.Second}
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", o.leadctl, "../../cmd/leadctl").CombinedOutput()
 	require.NoError(t, err, "%s", out)

@@ -41,8 +41,9 @@ func findOwners(ctx context.Context, s *odoo.Session, team int64) ([]int64, erro
 	if err != nil || len(owners) < 2 {
 		return owners, err
 	}
-	last, err := s.SearchRead(ctx, "crm.lead", odoo.Query{Fields: []string{ownerField}, Archived: true, Order: "id desc",
-		Limit: 1, Domain: odoo.Domain{odoo.Where("x_pre_sdr_bucket", "!=", false), odoo.Where(ownerField, "in", owners)}})
+	last, err := s.SearchRead(ctx, "crm.lead", odoo.Query{Fields: []string{ownerField}, Archived: true,
+		Order: "id desc", Limit: 1, Domain: odoo.Domain{odoo.Where("x_pre_sdr_bucket", "!=", false),
+			odoo.Where(ownerField, "in", owners)}})
 	if err != nil || len(last) == 0 {
 		return owners, err
 	}

@@ -89,9 +89,11 @@ func (p *pushing) pushPeople(ctx context.Context, done []pushed) error {
 			change := odoo.Record{}
 			if record == nil {
 				fresh = append(fresh, odoo.WithContext(person.newChild(), "parent_id", d.contact))
-				freshEntries = append(freshEntries, func(id int64) { entries[person.Key] = PersonEntry{id, person.fields()} })
+				freshEntries = append(freshEntries,
+					func(id int64) { entries[person.Key] = PersonEntry{id, person.fields()} })
 			} else {
-				entries[person.Key] = PersonEntry{record.ID(), p.addShared(change, record, person.fields(), entry.Values)}
+				entries[person.Key] = PersonEntry{record.ID(),
+					p.addShared(change, record, person.fields(), entry.Values)}
 			}
 			if len(change) > 0 {
 				changes = append(changes, odoo.WithContext(change, "id", record.ID()))

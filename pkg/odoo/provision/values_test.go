@@ -87,7 +87,8 @@ func testPushedValues(t *testing.T, r rig) {
 func testAddress(t *testing.T, r rig) {
 	w, s := r.openCRM(t, 126)
 	leads := []crm.Lead{{UEN: "202400001E", Name: "Moves", Score: 0.5, Street: "10 ANSON ROAD",
-		Street2: "#10-11 INTERNATIONAL PLAZA", PostalCode: "079903"}, {UEN: "202400002E", Name: "No address", Score: 0.5}}
+		Street2: "#10-11 INTERNATIONAL PLAZA", PostalCode: "079903"},
+		{UEN: "202400002E", Name: "No address", Score: 0.5}}
 	known := ledger{}
 	known.push(t, r, w, leads)
 	address := func(lead int) []string {
@@ -187,7 +188,8 @@ func testAssign(t *testing.T, r rig) {
 	push := func(from, to int, assign crm.Assign) (owners []int64) {
 		var items []crm.Item
 		for i := from; i < to; i++ {
-			items = append(items, crm.Item{Lead: crm.Lead{UEN: fmt.Sprintf("2024%05dG", i), Name: fmt.Sprint("Lead ", i),
+			items = append(items, crm.Item{Lead: crm.Lead{UEN: fmt.Sprintf("2024%05dG", i),
+				Name:  fmt.Sprint("Lead ", i),
 				Score: 0.5, Bucket: "high"}})
 		}
 		outcomes, err := r.prov.PushLeads(ctx, w, items, provision.PushOptions{Assign: assign})
@@ -205,7 +207,8 @@ func testAssign(t *testing.T, r rig) {
 	require.NoError(t, err)
 	second := push(4, 5, crm.AssignRoundRobin)
 	third := push(5, 6, crm.AssignRoundRobin)
-	require.ElementsMatch(t, []int64{people["ann"], people["bea"]}, append(second, third...), "in turn, over two pushes")
+	require.ElementsMatch(t, []int64{people["ann"], people["bea"]}, append(second, third...),
+		"in turn, over two pushes")
 
 	// One lead was assigned by leadctl alone, and one was given to a colleague.
 	mine, given := crm.Lead{UEN: "202400004G"}, crm.Lead{UEN: "202400005G"}
