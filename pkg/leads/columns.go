@@ -30,7 +30,8 @@ func exportColumns() (standard, more []column) {
 		}, []column{
 			{"uen", "c.uen", false}, {"ssic_code", "c.industry_code", false},
 			{"incorporation_year", "c.incorporation_year", true}, {"entity_type", "c.entity_type", false},
-			{"entity_status", "c.entity_status", false},
+			{"entity_status", "c.entity_status", false}, {"street", "c.registered_street", false},
+			{"street2", "c.registered_street2", false}, {"postal_code", "c.registered_postal_code", false},
 		}
 }
 

@@ -78,13 +78,17 @@ func TestExportShape(t *testing.T) {
 func TestChosenColumns(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.exec(`INSERT INTO companies (company_id, name, uen, industry_code, incorporation_year, entity_type, entity_status)
-		VALUES (1, 'ÉCLAIR – 1', '00123400W', '01234', 1999, 'Local Company', 'Live Company')`)
+	w.exec(`INSERT INTO companies (company_id, name, uen, industry_code, incorporation_year, entity_type, entity_status,
+			registered_street, registered_street2, registered_postal_code)
+		VALUES (1, 'ÉCLAIR – 1', '00123400W', '01234', 1999, 'Local Company', 'Live Company', '10 ANSON ROAD', '#10-11',
+			'018956')`)
 	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score) VALUES (1, 1, 0.5), (1, 2, 'NaN')`)
-	columns, err := leads.ParseColumns("uen, score,name,ssic_code,incorporation_year,entity_type,entity_status")
+	columns, err := leads.ParseColumns("uen, score,name,ssic_code,incorporation_year,entity_type,entity_status," +
+		"street,street2,postal_code")
 	require.NoError(t, err)
-	require.Equal(t, "\ufeffuen,score,name,ssic_code,incorporation_year,entity_type,entity_status\r\n"+
-		"00123400W,0.5,ÉCLAIR – 1,01234,1999,Local Company,Live Company\r\n,,,,,,\r\n",
+	require.Equal(t, "\ufeffuen,score,name,ssic_code,incorporation_year,entity_type,entity_status,"+
+		"street,street2,postal_code\r\n"+
+		"00123400W,0.5,ÉCLAIR – 1,01234,1999,Local Company,Live Company,10 ANSON ROAD,#10-11,018956\r\n,,,,,,,,,\r\n",
 		w.exportAs(1, leads.ExportOptions{Format: leads.CSV, Columns: columns, BOM: true}))
 	require.Equal(t, `{"uen":"00123400W","score":0.5}`+"\n", w.exportAs(1,
 		leads.ExportOptions{Format: leads.NDJSON, Limit: 1, Columns: columns[:2]}))
@@ -110,7 +114,7 @@ func TestChosenColumns(t *testing.T) {
 		return text
 	}
 	for _, change := range []string{"uen = 'x'", "industry_code = 'x'", "incorporation_year = 1", "entity_type = 'x'",
-		"entity_status = 'x'"} {
+		"entity_status = 'x'", "registered_street = 'x'", "registered_street2 = 'x'", "registered_postal_code = 'x'"} {
 		before := digest()
 		w.exec(`UPDATE companies SET ` + change + ` WHERE company_id = 1`)
 		require.NotEqual(t, before, digest(), change)
