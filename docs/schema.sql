@@ -3,12 +3,77 @@
 --
 -- Requires the roles leadctl_owner, leadctl_app and leadctl_system. River's job tables are in the schema river.
 
+CREATE OR REPLACE FUNCTION public.forget_row_hash()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  NEW.row_hash := NULL;
+  RETURN NEW;
+END $function$;
+ALTER FUNCTION forget_row_hash() OWNER TO leadctl_owner;
+
+CREATE OR REPLACE FUNCTION public.next_rule_id()
+ RETURNS bigint
+ LANGUAGE plpgsql
+AS $function$
+DECLARE n bigint;
+BEGIN
+  LOOP
+    n := nextval('public.icp_rules_rule_id_seq');
+    EXIT WHEN NOT EXISTS (SELECT 1 FROM public.icp_rules WHERE rule_id = n);
+  END LOOP;
+  RETURN n;
+END $function$;
+ALTER FUNCTION next_rule_id() OWNER TO leadctl_owner;
+
+CREATE OR REPLACE FUNCTION public.next_run_id()
+ RETURNS bigint
+ LANGUAGE plpgsql
+AS $function$
+DECLARE n bigint;
+BEGIN
+  LOOP
+    n := nextval('public.enrichment_runs_run_id_seq');
+    EXIT WHEN NOT EXISTS (SELECT 1 FROM public.enrichment_runs WHERE run_id = n);
+  END LOOP;
+  RETURN n;
+END $function$;
+ALTER FUNCTION next_run_id() OWNER TO leadctl_owner;
+
 CREATE OR REPLACE FUNCTION public.request_tenant()
  RETURNS integer
  LANGUAGE sql
  STABLE PARALLEL SAFE
 RETURN (NULLIF(current_setting('request.tenant_id'::text, true), ''::text))::integer;
 ALTER FUNCTION request_tenant() OWNER TO leadctl_owner;
+
+CREATE OR REPLACE FUNCTION public.translate_onboarding_status()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  NEW.status := CASE lower(btrim(NEW.status))
+    WHEN 'complete' THEN 'ready' WHEN 'completed' THEN 'ready' WHEN 'done' THEN 'ready'
+    WHEN 'failed' THEN 'error'
+    WHEN 'seeding' THEN 'syncing'
+    WHEN 'starting' THEN 'provisioning' WHEN 'creating_odoo' THEN 'provisioning' WHEN 'configuring_oidc' THEN 'provisioning'
+    WHEN 'pending' THEN 'provisioning'
+    ELSE NEW.status END;
+  RETURN NEW;
+END $function$;
+ALTER FUNCTION translate_onboarding_status() OWNER TO leadctl_owner;
+
+CREATE OR REPLACE FUNCTION public.translate_score()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  NEW.score := NEW.score / 100;
+  NEW.bucket := CASE NEW.bucket WHEN 'A' THEN 'high' WHEN 'B' THEN 'medium' WHEN 'C' THEN 'low' ELSE NEW.bucket END;
+  RETURN NEW;
+END $function$;
+ALTER FUNCTION translate_score() OWNER TO leadctl_owner;
 
 CREATE SEQUENCE public.companies_company_id_seq AS integer;
 ALTER SEQUENCE public.companies_company_id_seq OWNER TO leadctl_owner;
@@ -168,29 +233,33 @@ CREATE INDEX companies_industry_idx ON public.companies USING btree (industry_no
 CREATE INDEX companies_updated_idx ON public.companies USING btree (updated_at);
 
 CREATE TABLE public.contacts (
-  tenant_id integer NOT NULL,
   contact_id uuid DEFAULT gen_random_uuid() NOT NULL,
-  company_id integer,
-  name text,
-  title text,
+  company_id bigint NOT NULL,
+  full_name text,
   email text,
-  linkedin text,
-  phone text,
-  source text DEFAULT 'platform'::text NOT NULL,
-  updated_at timestamp with time zone DEFAULT now() NOT NULL,
-  CONSTRAINT contacts_pkey PRIMARY KEY (tenant_id, contact_id),
-  CONSTRAINT contacts_tenant_id_check CHECK ((tenant_id > 0))
+  email_verified boolean DEFAULT false,
+  verification_confidence double precision,
+  job_title text,
+  department text,
+  linkedin_profile text,
+  phone_number text,
+  seniority text,
+  location_city text,
+  location_country text,
+  contact_source text,
+  email_engagement jsonb,
+  last_interaction timestamp with time zone,
+  preferred_contact_method text,
+  created_at timestamp with time zone DEFAULT now(),
+  updated_at timestamp with time zone DEFAULT now(),
+  CONSTRAINT contacts_pkey PRIMARY KEY (contact_id)
 );
 COMMENT ON TABLE public.contacts IS 'made by leadctl';
 ALTER TABLE public.contacts OWNER TO leadctl_owner;
-CREATE INDEX contacts_company_idx ON public.contacts USING btree (tenant_id, company_id, updated_at DESC, contact_id);
-ALTER TABLE public.contacts ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant_isolation ON public.contacts TO PUBLIC
-  USING ((tenant_id = request_tenant()))
-  WITH CHECK ((tenant_id = request_tenant()));
+CREATE INDEX contacts_company_idx ON public.contacts USING btree (company_id);
 
 CREATE TABLE public.enrichment_runs (
-  run_id integer DEFAULT nextval('enrichment_runs_run_id_seq'::regclass) NOT NULL,
+  run_id integer DEFAULT next_run_id() NOT NULL,
   tenant_id integer NOT NULL,
   status text DEFAULT 'unknown'::text NOT NULL,
   source text DEFAULT 'platform'::text NOT NULL,
@@ -210,7 +279,7 @@ CREATE POLICY tenant_isolation ON public.enrichment_runs TO PUBLIC
   WITH CHECK ((tenant_id = request_tenant()));
 
 CREATE TABLE public.icp_rules (
-  rule_id integer DEFAULT nextval('icp_rules_rule_id_seq'::regclass) NOT NULL,
+  rule_id integer DEFAULT next_rule_id() NOT NULL,
   tenant_id integer NOT NULL,
   name text NOT NULL,
   payload jsonb NOT NULL,
@@ -245,23 +314,23 @@ CREATE TABLE public.installation (
 ALTER TABLE public.installation OWNER TO leadctl_owner;
 
 CREATE TABLE public.lead_emails (
-  tenant_id integer NOT NULL,
-  company_id integer NOT NULL,
   email text NOT NULL,
-  status text DEFAULT 'unknown'::text NOT NULL,
-  is_primary boolean DEFAULT false NOT NULL,
-  source text DEFAULT 'platform'::text NOT NULL,
-  updated_at timestamp with time zone DEFAULT now() NOT NULL,
-  CONSTRAINT lead_emails_pkey PRIMARY KEY (tenant_id, company_id, email),
-  CONSTRAINT lead_emails_tenant_id_check CHECK ((tenant_id > 0))
+  company_id bigint,
+  first_name text,
+  last_name text,
+  role_title text,
+  verification_status text,
+  smtp_confidence numeric,
+  left_company boolean DEFAULT false,
+  role_last_seen date,
+  source text,
+  last_verified_at timestamp with time zone,
+  bounce_count integer DEFAULT 0,
+  CONSTRAINT lead_emails_pkey PRIMARY KEY (email)
 );
 COMMENT ON TABLE public.lead_emails IS 'made by leadctl';
 ALTER TABLE public.lead_emails OWNER TO leadctl_owner;
-CREATE INDEX lead_emails_best_idx ON public.lead_emails USING btree (tenant_id, company_id, is_primary DESC, updated_at DESC, email);
-ALTER TABLE public.lead_emails ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
-CREATE POLICY tenant_isolation ON public.lead_emails TO PUBLIC
-  USING ((tenant_id = request_tenant()))
-  WITH CHECK ((tenant_id = request_tenant()));
+CREATE INDEX lead_emails_company_idx ON public.lead_emails USING btree (company_id);
 
 CREATE TABLE public.lead_features (
   tenant_id integer NOT NULL,
@@ -577,6 +646,47 @@ CREATE TABLE public.staging_acra_companies (
 );
 ALTER TABLE public.staging_acra_companies OWNER TO leadctl_owner;
 
+CREATE TABLE public.tenant_contacts (
+  tenant_id integer NOT NULL,
+  contact_id uuid DEFAULT gen_random_uuid() NOT NULL,
+  company_id integer,
+  name text,
+  title text,
+  email text,
+  linkedin text,
+  phone text,
+  source text DEFAULT 'platform'::text NOT NULL,
+  updated_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT tenant_contacts_pkey PRIMARY KEY (tenant_id, contact_id),
+  CONSTRAINT tenant_contacts_tenant_id_check CHECK ((tenant_id > 0))
+);
+COMMENT ON TABLE public.tenant_contacts IS 'made by leadctl';
+ALTER TABLE public.tenant_contacts OWNER TO leadctl_owner;
+CREATE INDEX tenant_contacts_company_idx ON public.tenant_contacts USING btree (tenant_id, company_id, updated_at DESC, contact_id);
+ALTER TABLE public.tenant_contacts ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_isolation ON public.tenant_contacts TO PUBLIC
+  USING ((tenant_id = request_tenant()))
+  WITH CHECK ((tenant_id = request_tenant()));
+
+CREATE TABLE public.tenant_emails (
+  tenant_id integer NOT NULL,
+  company_id integer NOT NULL,
+  email text NOT NULL,
+  status text DEFAULT 'unknown'::text NOT NULL,
+  is_primary boolean DEFAULT false NOT NULL,
+  source text DEFAULT 'platform'::text NOT NULL,
+  updated_at timestamp with time zone DEFAULT now() NOT NULL,
+  CONSTRAINT tenant_emails_pkey PRIMARY KEY (tenant_id, company_id, email),
+  CONSTRAINT tenant_emails_tenant_id_check CHECK ((tenant_id > 0))
+);
+COMMENT ON TABLE public.tenant_emails IS 'made by leadctl';
+ALTER TABLE public.tenant_emails OWNER TO leadctl_owner;
+CREATE INDEX tenant_emails_best_idx ON public.tenant_emails USING btree (tenant_id, company_id, is_primary DESC, updated_at DESC, email);
+ALTER TABLE public.tenant_emails ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_isolation ON public.tenant_emails TO PUBLIC
+  USING ((tenant_id = request_tenant()))
+  WITH CHECK ((tenant_id = request_tenant()));
+
 CREATE TABLE public.tenant_users (
   tenant_id integer NOT NULL,
   user_id text NOT NULL,
@@ -624,10 +734,10 @@ CREATE POLICY tenant_isolation ON public.tenants TO PUBLIC
   WITH CHECK ((tenant_id = request_tenant()));
 
 ALTER TABLE public.acra_rejects ADD CONSTRAINT acra_rejects_run_id_fkey FOREIGN KEY (run_id) REFERENCES acra_runs(run_id) ON DELETE CASCADE;
-ALTER TABLE public.contacts ADD CONSTRAINT contacts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
+ALTER TABLE public.contacts ADD CONSTRAINT contacts_company_id_fkey FOREIGN KEY (company_id) REFERENCES companies(company_id);
 ALTER TABLE public.enrichment_runs ADD CONSTRAINT enrichment_runs_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.icp_rules ADD CONSTRAINT icp_rules_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
-ALTER TABLE public.lead_emails ADD CONSTRAINT lead_emails_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
+ALTER TABLE public.lead_emails ADD CONSTRAINT lead_emails_company_id_fkey FOREIGN KEY (company_id) REFERENCES companies(company_id);
 ALTER TABLE public.lead_features ADD CONSTRAINT lead_features_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.lead_outcomes ADD CONSTRAINT lead_outcomes_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.lead_scores ADD CONSTRAINT lead_scores_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
@@ -639,7 +749,47 @@ ALTER TABLE public.push_policies ADD CONSTRAINT push_policies_tenant_id_fkey FOR
 ALTER TABLE public.pushed_leads ADD CONSTRAINT pushed_leads_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.removed_members ADD CONSTRAINT removed_members_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.session_tokens ADD CONSTRAINT session_tokens_handle_hash_fkey FOREIGN KEY (handle_hash) REFERENCES sessions(handle_hash) ON DELETE CASCADE;
+ALTER TABLE public.tenant_contacts ADD CONSTRAINT tenant_contacts_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
+ALTER TABLE public.tenant_emails ADD CONSTRAINT tenant_emails_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
 ALTER TABLE public.tenant_users ADD CONSTRAINT tenant_users_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE;
+
+CREATE VIEW public.company_contacts AS SELECT tenant_contacts.company_id,
+    (tenant_contacts.contact_id)::text AS contact_id,
+    tenant_contacts.name,
+    tenant_contacts.title,
+    tenant_contacts.email,
+    tenant_contacts.linkedin,
+    tenant_contacts.phone,
+    true AS own,
+    tenant_contacts.updated_at
+   FROM tenant_contacts
+UNION ALL
+ SELECT contacts.company_id,
+    (contacts.contact_id)::text AS contact_id,
+    contacts.full_name AS name,
+    contacts.job_title AS title,
+    contacts.email,
+    contacts.linkedin_profile AS linkedin,
+    contacts.phone_number AS phone,
+    false AS own,
+    COALESCE(contacts.updated_at, contacts.created_at) AS updated_at
+   FROM contacts;
+
+CREATE VIEW public.company_emails AS SELECT tenant_emails.company_id,
+    tenant_emails.email,
+    tenant_emails.is_primary,
+    true AS own,
+    tenant_emails.updated_at
+   FROM tenant_emails
+  WHERE (tenant_emails.status <> 'invalid'::text)
+UNION ALL
+ SELECT lead_emails.company_id,
+    lead_emails.email,
+    false AS is_primary,
+    false AS own,
+    lead_emails.last_verified_at AS updated_at
+   FROM lead_emails
+  WHERE ((lead_emails.verification_status IS DISTINCT FROM 'invalid'::text) AND (lead_emails.left_company IS NOT TRUE));
 
 GRANT DELETE, INSERT, SELECT, TRUNCATE, UPDATE ON public.acra_pending TO leadctl_system;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.acra_rejects TO leadctl_system;
@@ -649,12 +799,14 @@ GRANT INSERT, SELECT ON public.audit_log TO leadctl_system;
 GRANT INSERT, SELECT, UPDATE ON public.companies TO leadctl_system;
 GRANT SELECT ON public.companies TO leadctl_app;
 GRANT USAGE ON SEQUENCE public.companies_company_id_seq TO leadctl_system;
-GRANT DELETE, INSERT, SELECT, UPDATE ON public.contacts TO leadctl_app;
+GRANT SELECT ON public.company_contacts TO leadctl_app;
+GRANT SELECT ON public.company_emails TO leadctl_app;
+GRANT SELECT ON public.contacts TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.enrichment_runs TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.icp_rules TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.identities TO leadctl_system;
 GRANT SELECT ON public.installation TO leadctl_system;
-GRANT DELETE, INSERT, SELECT, UPDATE ON public.lead_emails TO leadctl_app;
+GRANT SELECT ON public.lead_emails TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.lead_features TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.lead_outcomes TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.lead_scores TO leadctl_app;
@@ -675,6 +827,8 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON public.revoked_tokens TO leadctl_system;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.session_tokens TO leadctl_system;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.sessions TO leadctl_system;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.staging_acra_companies TO leadctl_system;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.tenant_contacts TO leadctl_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON public.tenant_emails TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.tenant_users TO leadctl_system;
 GRANT SELECT ON public.tenant_users TO leadctl_app;
 GRANT DELETE, INSERT, SELECT, UPDATE ON public.tenants TO leadctl_system;

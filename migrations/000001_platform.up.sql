@@ -18,6 +18,15 @@ SET LOCAL datestyle = 'ISO, YMD';
 
 RESET ROLE;
 
+-- What stands in the way of an adoption. A dry run goes on to find the rest: its transaction is rolled back.
+CREATE FUNCTION pg_temp.refuse(what text, code text, todo text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF coalesce(current_setting('leadctl.dry_run', true), '') <> 'on' THEN
+    RAISE EXCEPTION '%', what USING ERRCODE = code, HINT = todo;
+  END IF;
+  RAISE NOTICE 'leadctl refusal: %', concat_ws('; hint: ', what, todo);
+END $$;
+
 DO $$
 DECLARE
   t text;
@@ -29,7 +38,9 @@ BEGIN
     SELECT r.oid, r.relkind, o.rolname AS owner INTO c FROM pg_class r JOIN pg_roles o ON o.oid = r.relowner WHERE r.oid = to_regclass('public.' || t);
     CONTINUE WHEN NOT FOUND;
     IF c.relkind <> 'r' THEN
-      RAISE EXCEPTION 'public.% is not a plain table', t USING ERRCODE = '42809', HINT = 'rename it and make its rows a table of that name, or leave the name to leadctl';
+      PERFORM pg_temp.refuse(format('public.%s is not a plain table', t), '42809', 'rename it and make its rows a table of that name, or leave the name to leadctl');
+      EXECUTE format('ALTER TABLE public.%I RENAME TO %I', t, left(t, 55) || '_renamed');
+      CONTINUE;
     END IF;
     -- Who owned a table keeps reading and writing it, from now on within row security like everyone.
     IF c.owner <> 'leadctl_owner' THEN
@@ -89,6 +100,9 @@ DECLARE
 BEGIN
   EXECUTE format('CREATE TABLE IF NOT EXISTS public.%I ()', name);
   rel := format('public.%I', name)::regclass;
+  IF EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = rel AND attnum > 0) THEN
+    RAISE NOTICE 'leadctl progress: %', name;
+  END IF;
   INSERT INTO pg_temp.wanted (tbl, keys) VALUES (name, want);
   FOR c IN SELECT polname FROM pg_policy WHERE polrelid = rel LOOP
     EXECUTE format('DROP POLICY %I ON %s', c.polname, rel);
@@ -131,14 +145,14 @@ BEGIN
     PERFORM pg_temp.drop_constraint(rel, c.conname, c.def, format('leadctl has its own rules for %s', col));
   END LOOP;
   SELECT format_type(atttypid, atttypmod) INTO have FROM pg_attribute WHERE attrelid = rel AND attname = col AND NOT attisdropped;
-  IF have IS NULL THEN
-    EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s', rel, col, typ);
-  ELSIF have <> typ THEN
+  IF have IS NULL THEN -- with its default, so that rows that exist need no UPDATE
+    EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s %s', rel, col, typ, 'DEFAULT ' || dflt);
+  ELSIF have <> typ AND NOT (have = 'bigint' AND typ = 'integer') THEN -- a wider number stays: it may hold what integer cannot
     PERFORM pg_temp.change_type(rel, col, typ);
   END IF;
   IF dflt IS NOT NULL THEN
     EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT %s', rel, col, dflt);
-    IF required THEN
+    IF required AND have IS NOT NULL THEN
       EXECUTE format('UPDATE %s SET %I = %s WHERE %I IS NULL', rel, col, dflt, col);
     END IF;
   ELSIF col = 'tenant_id' AND name <> 'tenants' THEN
@@ -152,6 +166,58 @@ BEGIN
   END IF;
 END $$;
 
+-- Views that stand on a column whose type changes. They are dropped before and made again, filled, when the rows are right.
+CREATE TEMPORARY TABLE taken_views (nr serial, id text, kind text, definition text, owner name, acl aclitem[], options text[],
+  indexes text[]) ON COMMIT DROP;
+
+CREATE FUNCTION pg_temp.take_views(rel regclass, col text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE v record;
+BEGIN
+  RESET ROLE; -- the views are those of the login that migrates, if it is not a superuser
+  FOR v IN WITH RECURSIVE standing AS (
+        SELECT w.ev_class AS oid, 1 AS depth FROM pg_depend d JOIN pg_rewrite w ON w.oid = d.objid
+          JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+          WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = rel AND a.attname = col AND w.ev_class <> rel
+        UNION SELECT w.ev_class, s.depth + 1 FROM standing s JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = s.oid
+          JOIN pg_rewrite w ON d.classid = 'pg_rewrite'::regclass AND w.oid = d.objid WHERE w.ev_class <> s.oid)
+      SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS id, CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END AS kind,
+        o.rolname AS owner, c.relacl, c.reloptions FROM (SELECT s.oid, max(s.depth) AS depth FROM standing s GROUP BY 1) s
+        JOIN pg_class c ON c.oid = s.oid AND c.relkind IN ('v', 'm') JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_roles o ON o.oid = c.relowner ORDER BY s.depth DESC, 2 LOOP
+    INSERT INTO pg_temp.taken_views (id, kind, definition, owner, acl, options, indexes) VALUES (v.id, v.kind, pg_get_viewdef(v.oid), v.owner, v.relacl, v.reloptions,
+      ARRAY(SELECT pg_get_indexdef(i.indexrelid) FROM pg_index i WHERE i.indrelid = v.oid));
+    EXECUTE format('DROP %s %s', v.kind, v.id);
+  END LOOP;
+  SET ROLE leadctl_owner;
+END $$;
+
+CREATE FUNCTION pg_temp.return_views() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  v record;
+  g record;
+  statement text;
+BEGIN
+  RESET ROLE;
+  FOR v IN SELECT * FROM pg_temp.taken_views ORDER BY nr DESC LOOP
+    BEGIN
+      EXECUTE format('CREATE %s %s %s AS %s', v.kind, v.id, 'WITH (' || array_to_string(v.options, ', ') || ')', v.definition);
+    EXCEPTION WHEN OTHERS THEN
+      PERFORM pg_temp.refuse(format('%s %s does not fit a column whose type changes: %s', lower(v.kind), v.id, SQLERRM), SQLSTATE,
+        'drop the view, migrate, and create it with a cast of that column');
+      CONTINUE;
+    END;
+    FOREACH statement IN ARRAY v.indexes LOOP
+      EXECUTE statement;
+    END LOOP;
+    FOR g IN SELECT CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END AS grantee, x.privilege_type FROM aclexplode(v.acl) x LOOP
+      EXECUTE format('GRANT %s ON %s TO %s', g.privilege_type, v.id, g.grantee);
+    END LOOP;
+    EXECUTE format('ALTER %s %s OWNER TO %I', v.kind, v.id, v.owner);
+    PERFORM pg_temp.note(format('%s %s was dropped and created again, because a column''s type changed', lower(v.kind), v.id));
+  END LOOP;
+  SET ROLE leadctl_owner;
+END $$;
+
 -- Numbers become numbers by PostgreSQL's own cast; everything else goes by way of text, where '' means no value.
 CREATE FUNCTION pg_temp.change_type(rel regclass, col text, typ text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -163,13 +229,14 @@ DECLARE
     ELSE 'nullif(btrim(%1$I::text), '''')::%2$s' END;
   detail text;
 BEGIN
+  PERFORM pg_temp.take_views(rel, col);
   EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', rel, col);
   EXECUTE format('ALTER TABLE %s ALTER COLUMN %I TYPE %s USING ', rel, col, typ) || format(using_expr, col, typ);
 EXCEPTION WHEN OTHERS THEN
   GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
-  RAISE EXCEPTION '%.% cannot become %: %', rel, col, typ, SQLERRM USING ERRCODE = SQLSTATE, DETAIL = detail,
-    HINT = CASE WHEN SQLSTATE = '0A000' THEN 'drop what uses the column (its definition is in pg_views or pg_matviews), migrate, and make it again'
-                ELSE 'correct the values of that column first' END;
+  PERFORM pg_temp.refuse(format('%s.%s cannot become %s: %s%s', rel, col, typ, SQLERRM, ' (' || nullif(detail, '') || ')'), SQLSTATE,
+    CASE WHEN SQLSTATE = '0A000' THEN 'drop what uses the column, migrate, and make it again' ELSE 'correct the values of that column first' END);
+  EXECUTE format('ALTER TABLE %1$s DROP COLUMN %2$I CASCADE, ADD COLUMN %2$I %3$s', rel, col, typ);
 END $$;
 
 -- An integer key that counts up. Its sequence stays, whatever kind it was; one behind the rows is brought past them.
@@ -180,6 +247,7 @@ DECLARE
   seq text := format('public.%I', seq_name);
   used regclass;
   last bigint;
+  typ text;
 BEGIN
   IF EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = rel AND attname = col AND NOT attisdropped) THEN
     used := pg_get_serial_sequence(format('public.%I', name), col)::regclass;
@@ -198,8 +266,9 @@ BEGIN
   IF used IS NOT NULL AND used IS DISTINCT FROM to_regclass(seq) THEN
     EXECUTE format('ALTER SEQUENCE %s RENAME TO %I', used, seq_name);
   END IF;
-  EXECUTE format('CREATE SEQUENCE IF NOT EXISTS %s AS integer', seq);
-  EXECUTE format('ALTER SEQUENCE %s AS integer OWNED BY %s.%I', seq, rel, col);
+  SELECT format_type(atttypid, atttypmod) INTO typ FROM pg_attribute WHERE attrelid = rel AND attname = col;
+  EXECUTE format('CREATE SEQUENCE IF NOT EXISTS %s AS %s', seq, typ);
+  EXECUTE format('ALTER SEQUENCE %s AS %s OWNED BY %s.%I', seq, typ, rel, col);
   EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT nextval(%L::regclass)', rel, col, seq);
   EXECUTE format('SELECT setval(%1$L::regclass, greatest((SELECT max(%2$I) FROM %3$s), (SELECT last_value FROM %1$s), $1, 1), '
     || '$1 IS NOT NULL OR EXISTS (SELECT 1 FROM %3$s WHERE %2$I IS NOT NULL) OR (SELECT is_called FROM %1$s))', seq, col, rel) USING last;
@@ -226,6 +295,13 @@ BEGIN
   EXECUTE format('WITH gone AS (DELETE FROM %s t WHERE %s RETURNING to_jsonb(t) AS row_data) '
     || 'INSERT INTO public.%I (reason, row_data) SELECT %L, row_data FROM gone', rel, condition, name || '_unassigned', reason);
 END $$;
+
+-- Condition for set_aside: another row of that key comes later. A window instead of a self-join, which PostgreSQL may run
+-- as a nested loop over all pairs of rows.
+CREATE FUNCTION pg_temp.twice(name text, key text) RETURNS text LANGUAGE sql AS $$
+  SELECT format('t.ctid IN (SELECT d.ctid FROM (SELECT o.ctid, row_number() OVER (PARTITION BY %1$s ORDER BY o.ctid DESC) AS n '
+    'FROM public.%2$I o WHERE (%1$s) IS NOT NULL) d WHERE d.n > 1)', key, name)
+$$;
 
 -- Keeps what rows were before a correction that loses something of them. The rows themselves stay.
 CREATE FUNCTION pg_temp.keep_copy(name text, condition text, reason text) RETURNS void LANGUAGE plpgsql AS $$
@@ -291,6 +367,13 @@ UPDATE public.tenants SET status = CASE
     WHEN lower(btrim(status)) IN ('deleted', 'archived') THEN 'deleted'
     ELSE 'suspended' END
   WHERE status NOT IN ('active', 'suspended', 'deleted');
+DO $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM public.tenants WHERE tenant_id <= 0) THEN
+    PERFORM pg_temp.refuse('tenants has a tenant_id of 0 or less', '23514', 'give that tenant another number, or delete it');
+    DELETE FROM public.tenants WHERE tenant_id <= 0;
+  END IF;
+END $$;
 SELECT pg_temp.finish('tenants');
 ALTER TABLE public.tenants
   DROP CONSTRAINT IF EXISTS tenants_tenant_id_check, DROP CONSTRAINT IF EXISTS tenants_status_check, DROP CONSTRAINT IF EXISTS tenants_external_id_check,
@@ -309,7 +392,7 @@ SELECT pg_temp.want_table('tenant_users', '{
 SELECT pg_temp.want_column('tenant_users', 'tenant_id', 'integer', NULL, false);
 SELECT pg_temp.want_column('tenant_users', 'user_id', 'text', NULL, false);
 SELECT pg_temp.set_aside('tenant_users', 't.user_id IS NULL OR NOT EXISTS (SELECT 1 FROM public.tenants x WHERE x.tenant_id = t.tenant_id)', 'no such tenant, or no user');
-SELECT pg_temp.set_aside('tenant_users', 'EXISTS (SELECT 1 FROM public.tenant_users o WHERE o.tenant_id = t.tenant_id AND o.user_id = t.user_id AND o.ctid > t.ctid)', 'the same user twice');
+SELECT pg_temp.set_aside('tenant_users', pg_temp.twice('tenant_users', 'tenant_id, user_id'), 'the same user twice');
 SELECT pg_temp.want_column('tenant_users', 'tenant_id', 'integer', NULL, true);
 SELECT pg_temp.want_column('tenant_users', 'user_id', 'text', NULL, true);
 SELECT pg_temp.want_column('tenant_users', 'issuer', 'text', NULL, false);
@@ -329,7 +412,7 @@ SELECT pg_temp.want_table('odoo_connections', '{
   "odoo_connections_tenant_id_fkey": "FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE"}');
 SELECT pg_temp.want_column('odoo_connections', 'tenant_id', 'integer', NULL, false);
 SELECT pg_temp.set_aside('odoo_connections', 'NOT EXISTS (SELECT 1 FROM public.tenants x WHERE x.tenant_id = t.tenant_id)', 'no such tenant');
-SELECT pg_temp.set_aside('odoo_connections', 'EXISTS (SELECT 1 FROM public.odoo_connections o WHERE o.tenant_id = t.tenant_id AND o.ctid > t.ctid)', 'a second connection of the same tenant');
+SELECT pg_temp.set_aside('odoo_connections', pg_temp.twice('odoo_connections', 'tenant_id'), 'a second connection of the same tenant');
 SELECT pg_temp.want_column('odoo_connections', 'tenant_id', 'integer', NULL, true);
 SELECT pg_temp.want_column('odoo_connections', 'base_url', 'text', NULL, false);
 SELECT pg_temp.want_column('odoo_connections', 'db_name', 'text', NULL, false);
@@ -354,7 +437,7 @@ SELECT pg_temp.want_table('onboarding_status', '{
   "onboarding_status_tenant_id_fkey": "FOREIGN KEY (tenant_id) REFERENCES tenants(tenant_id) ON DELETE CASCADE"}');
 SELECT pg_temp.want_column('onboarding_status', 'tenant_id', 'integer', NULL, false);
 SELECT pg_temp.set_aside('onboarding_status', 'NOT EXISTS (SELECT 1 FROM public.tenants x WHERE x.tenant_id = t.tenant_id)', 'no such tenant');
-SELECT pg_temp.set_aside('onboarding_status', 'EXISTS (SELECT 1 FROM public.onboarding_status o WHERE o.tenant_id = t.tenant_id AND o.ctid > t.ctid)', 'a second status of the same tenant');
+SELECT pg_temp.set_aside('onboarding_status', pg_temp.twice('onboarding_status', 'tenant_id'), 'a second status of the same tenant');
 SELECT pg_temp.want_column('onboarding_status', 'tenant_id', 'integer', NULL, true);
 SELECT pg_temp.want_column('onboarding_status', 'status', 'text', '''provisioning''', true);
 SELECT pg_temp.want_column('onboarding_status', 'step', 'text', NULL, false);
@@ -365,7 +448,7 @@ SELECT pg_temp.want_column('onboarding_status', 'updated_at', 'timestamp with ti
 UPDATE public.onboarding_status SET status = CASE
     WHEN lower(btrim(status)) IN ('ready', 'complete', 'completed', 'done', 'active') THEN 'ready'
     WHEN lower(btrim(status)) IN ('error', 'failed') THEN 'error'
-    WHEN lower(btrim(status)) = 'syncing' THEN 'syncing'
+    WHEN lower(btrim(status)) IN ('syncing', 'seeding') THEN 'syncing'
     ELSE 'provisioning' END
   WHERE status NOT IN ('provisioning', 'syncing', 'ready', 'error');
 SELECT pg_temp.finish('onboarding_status');
@@ -382,13 +465,28 @@ SELECT pg_temp.want_table('icp_rules', '{
 SELECT pg_temp.want_serial('icp_rules', 'rule_id');
 SELECT pg_temp.want_column('icp_rules', 'tenant_id', 'integer', NULL, false);
 SELECT pg_temp.set_aside('icp_rules', 'NOT EXISTS (SELECT 1 FROM public.tenants x WHERE x.tenant_id = t.tenant_id)', 'no such tenant');
-SELECT pg_temp.set_aside('icp_rules', 'EXISTS (SELECT 1 FROM public.icp_rules o WHERE o.tenant_id = t.tenant_id AND o.rule_id = t.rule_id AND o.ctid > t.ctid)', 'the same rule number twice');
+SELECT pg_temp.set_aside('icp_rules', pg_temp.twice('icp_rules', 'tenant_id, rule_id'), 'the same rule number twice');
 SELECT pg_temp.want_column('icp_rules', 'tenant_id', 'integer', NULL, true);
-SELECT pg_temp.want_column('icp_rules', 'name', 'text', '''Unnamed''', true);
+SELECT pg_temp.want_column('icp_rules', 'name', 'text', NULL, false);
+-- Names may be missing. A key on (tenant_id, name) may exist already, so each rule gets one that is free, the newest first.
+DO $$
+DECLARE
+  r record;
+  free text;
+BEGIN
+  FOR r IN SELECT tenant_id, rule_id FROM public.icp_rules WHERE name IS NULL ORDER BY rule_id DESC LOOP
+    free := 'Unnamed';
+    WHILE EXISTS (SELECT 1 FROM public.icp_rules n WHERE n.tenant_id = r.tenant_id AND n.name = free) LOOP
+      free := free || ' (' || r.rule_id || ')';
+    END LOOP;
+    UPDATE public.icp_rules n SET name = free WHERE n.tenant_id = r.tenant_id AND n.rule_id = r.rule_id;
+  END LOOP;
+END $$;
+SELECT pg_temp.want_column('icp_rules', 'name', 'text', NULL, true);
 SELECT pg_temp.want_column('icp_rules', 'payload', 'jsonb', '''{}''::jsonb', true);
 SELECT pg_temp.want_column('icp_rules', 'created_at', 'timestamp with time zone', 'now()', true);
 SELECT pg_temp.want_column('icp_rules', 'updated_at', 'timestamp with time zone', 'now()', true);
-ALTER TABLE public.icp_rules ALTER COLUMN name DROP DEFAULT, ALTER COLUMN payload DROP DEFAULT;
+ALTER TABLE public.icp_rules ALTER COLUMN payload DROP DEFAULT;
 -- Names were not unique before: the newest keeps its name.
 DO $$
 BEGIN
@@ -422,9 +520,11 @@ SELECT pg_temp.want_column('companies', 'last_seen', 'timestamp with time zone',
 SELECT pg_temp.want_column('companies', 'updated_at', 'timestamp with time zone', 'now()', true);
 -- Two rows of one UEN: both stay, since other services refer to them by company_id; the older keeps the UEN.
 UPDATE public.companies SET uen = NULL WHERE btrim(uen) = '';
-SELECT pg_temp.keep_copy('companies', 'EXISTS (SELECT 1 FROM public.companies o WHERE o.uen = t.uen AND o.company_id < t.company_id)',
+CREATE TEMPORARY TABLE second_uen ON COMMIT DROP AS SELECT d.company_id FROM (
+  SELECT company_id, row_number() OVER (PARTITION BY uen ORDER BY company_id) AS n FROM public.companies WHERE uen IS NOT NULL) d WHERE d.n > 1;
+SELECT pg_temp.keep_copy('companies', 't.company_id IN (SELECT s.company_id FROM pg_temp.second_uen s)',
   'a second company of the same UEN: it stays, without the UEN');
-UPDATE public.companies c SET uen = NULL WHERE EXISTS (SELECT 1 FROM public.companies o WHERE o.uen = c.uen AND o.company_id < c.company_id);
+UPDATE public.companies SET uen = NULL WHERE company_id IN (SELECT s.company_id FROM pg_temp.second_uen s);
 SELECT pg_temp.finish('companies');
 -- Candidate search: a rule names ranges of SSIC codes, compared byte by byte, or industries. Scoring asks what changed.
 CREATE INDEX IF NOT EXISTS companies_code_idx ON public.companies (industry_code COLLATE "C", incorporation_year) WHERE live;
@@ -440,7 +540,7 @@ SELECT pg_temp.want_table('lead_features', '{
 SELECT pg_temp.want_column('lead_features', 'tenant_id', 'integer', NULL, false);
 SELECT pg_temp.want_column('lead_features', 'company_id', 'integer', NULL, false);
 SELECT pg_temp.set_aside('lead_features', 't.company_id IS NULL OR NOT EXISTS (SELECT 1 FROM public.tenants x WHERE x.tenant_id = t.tenant_id)', 'no such tenant');
-SELECT pg_temp.set_aside('lead_features', 'EXISTS (SELECT 1 FROM public.lead_features o WHERE o.tenant_id = t.tenant_id AND o.company_id = t.company_id AND o.ctid > t.ctid)', 'the same company twice');
+SELECT pg_temp.set_aside('lead_features', pg_temp.twice('lead_features', 'tenant_id, company_id'), 'the same company twice');
 SELECT pg_temp.want_column('lead_features', 'tenant_id', 'integer', NULL, true);
 SELECT pg_temp.want_column('lead_features', 'company_id', 'integer', NULL, true);
 SELECT pg_temp.want_column('lead_features', 'features', 'jsonb', '''{}''::jsonb', true);
@@ -455,7 +555,7 @@ SELECT pg_temp.want_table('lead_scores', '{
 SELECT pg_temp.want_column('lead_scores', 'tenant_id', 'integer', NULL, false);
 SELECT pg_temp.want_column('lead_scores', 'company_id', 'integer', NULL, false);
 SELECT pg_temp.set_aside('lead_scores', 't.company_id IS NULL OR NOT EXISTS (SELECT 1 FROM public.tenants x WHERE x.tenant_id = t.tenant_id)', 'no such tenant');
-SELECT pg_temp.set_aside('lead_scores', 'EXISTS (SELECT 1 FROM public.lead_scores o WHERE o.tenant_id = t.tenant_id AND o.company_id = t.company_id AND o.ctid > t.ctid)', 'the same company twice');
+SELECT pg_temp.set_aside('lead_scores', pg_temp.twice('lead_scores', 'tenant_id, company_id'), 'the same company twice');
 SELECT pg_temp.want_column('lead_scores', 'tenant_id', 'integer', NULL, true);
 SELECT pg_temp.want_column('lead_scores', 'company_id', 'integer', NULL, true);
 SELECT pg_temp.want_column('lead_scores', 'score', 'double precision', NULL, false);
@@ -478,7 +578,7 @@ SELECT pg_temp.want_table('enrichment_runs', '{
 SELECT pg_temp.want_serial('enrichment_runs', 'run_id');
 SELECT pg_temp.want_column('enrichment_runs', 'tenant_id', 'integer', NULL, false);
 SELECT pg_temp.set_aside('enrichment_runs', 'NOT EXISTS (SELECT 1 FROM public.tenants x WHERE x.tenant_id = t.tenant_id)', 'no such tenant');
-SELECT pg_temp.set_aside('enrichment_runs', 'EXISTS (SELECT 1 FROM public.enrichment_runs o WHERE o.tenant_id = t.tenant_id AND o.run_id = t.run_id AND o.ctid > t.ctid)', 'the same run number twice');
+SELECT pg_temp.set_aside('enrichment_runs', pg_temp.twice('enrichment_runs', 'tenant_id, run_id'), 'the same run number twice');
 SELECT pg_temp.want_column('enrichment_runs', 'tenant_id', 'integer', NULL, true);
 SELECT pg_temp.want_column('enrichment_runs', 'status', 'text', '''unknown''', true);
 SELECT pg_temp.want_column('enrichment_runs', 'source', 'text', '''platform''', true);
@@ -505,7 +605,7 @@ SELECT pg_temp.want_column('staging_acra_companies', c, 'text', NULL, false) FRO
   ' former_entity_name14 former_entity_name15 uen_of_audit_firm1 name_of_audit_firm1 uen_of_audit_firm2 name_of_audit_firm2'
   ' uen_of_audit_firm3 name_of_audit_firm3 uen_of_audit_firm4 name_of_audit_firm4 uen_of_audit_firm5 name_of_audit_firm5', ' ')) AS c;
 SELECT pg_temp.set_aside('staging_acra_companies', 't.uen IS NULL OR btrim(t.uen) = ''''', 'no UEN');
-SELECT pg_temp.set_aside('staging_acra_companies', 'EXISTS (SELECT 1 FROM public.staging_acra_companies o WHERE o.uen = t.uen AND o.ctid > t.ctid)', 'the same UEN twice');
+SELECT pg_temp.set_aside('staging_acra_companies', pg_temp.twice('staging_acra_companies', 'uen'), 'the same UEN twice');
 SELECT pg_temp.want_column('staging_acra_companies', 'uen', 'text', NULL, true);
 SELECT pg_temp.want_column('staging_acra_companies', 'row_hash', 'bytea', NULL, false);
 SELECT pg_temp.want_column('staging_acra_companies', 'first_seen', 'timestamp with time zone', 'now()', true);
@@ -514,6 +614,8 @@ SELECT pg_temp.want_column('staging_acra_companies', 'run_id', 'bigint', NULL, f
 -- Since when complete runs no longer find the company. Written once, so that a run rewrites no row that is as it was.
 SELECT pg_temp.want_column('staging_acra_companies', 'absent_since', 'timestamp with time zone', NULL, false);
 SELECT pg_temp.finish('staging_acra_companies');
+
+SELECT pg_temp.return_views(); -- before row security hides rows from their owners
 
 -- ---------------------------------------------------------------------------------------------------------------------
 -- Isolation: enabled and forced on everything that belongs to a tenant, with the one comparison.

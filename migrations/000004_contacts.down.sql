@@ -3,7 +3,7 @@
 DO $$
 DECLARE t text;
 BEGIN
-  FOREACH t IN ARRAY ARRAY['contacts', 'lead_emails'] LOOP
+  FOREACH t IN ARRAY ARRAY['tenant_contacts', 'tenant_emails'] LOOP
     IF obj_description(format('public.%I', t)::regclass, 'pg_class') = 'made by leadctl' THEN
       EXECUTE format('DROP TABLE public.%I', t);
     ELSE

@@ -1,9 +1,9 @@
 -- People at companies and the addresses to write to, each a tenant's own. Whoever finds them writes them; exports show the
 -- newest contact of a company, and its primary address or else the newest.
 --
--- Other services may have made tables of these names. Like the platform's other tables they are adopted: columns are added,
--- keys get the tenant in them, and a row that the keys cannot hold moves, whole, into <table>_unassigned. What is theirs
--- beyond that stays.
+-- Other services may have made tables contacts and lead_emails. Without a tenant_id they are reference data about companies,
+-- which a later migration reads as they are. With one they are adopted: columns are added, keys get the tenant in them, and
+-- a row that the keys cannot hold moves, whole, into <table>_unassigned. What is theirs beyond that stays.
 
 SET LOCAL timezone = 'UTC';
 SET LOCAL datestyle = 'ISO, YMD';
@@ -14,8 +14,14 @@ DECLARE
   c record;
   q record;
 BEGIN
+  FOR c IN SELECT a.attrelid::regclass::text AS rel, CASE a.attrelid WHEN to_regclass('public.contacts') THEN 'tenant_contacts' ELSE 'tenant_emails' END AS name
+           FROM pg_attribute a JOIN pg_class r ON r.oid = a.attrelid AND r.relkind = 'r' WHERE a.attname = 'tenant_id' AND NOT a.attisdropped
+           AND a.attrelid IN (to_regclass('public.contacts'), to_regclass('public.lead_emails')) LOOP
+    EXECUTE format('ALTER TABLE %s RENAME TO %I', c.rel, c.name);
+    RAISE NOTICE 'leadctl: table % is now called %: its rows are the tenants'' own', c.rel, c.name;
+  END LOOP;
   FOR c IN SELECT r.oid, r.relname, r.relkind, o.rolname AS owner FROM pg_class r JOIN pg_roles o ON o.oid = r.relowner
-           WHERE r.oid IN (to_regclass('public.contacts'), to_regclass('public.lead_emails')) LOOP
+           WHERE r.oid IN (to_regclass('public.tenant_contacts'), to_regclass('public.tenant_emails')) LOOP
     IF c.relkind <> 'r' THEN
       RAISE EXCEPTION 'public.% is not a plain table', c.relname USING ERRCODE = '42809', HINT = 'rename it and make its rows a table of that name, or leave the name to leadctl';
     END IF;
@@ -67,7 +73,7 @@ BEGIN
     SELECT format_type(atttypid, atttypmod) INTO same FROM pg_attribute WHERE attrelid = rel AND attname = columns[i][1] AND NOT attisdropped;
     IF same IS NULL THEN
       EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s', rel, columns[i][1], columns[i][2]);
-    ELSIF same <> columns[i][2] AND columns[i][1] <> 'contact_id' THEN -- a number that other tables refer to stays one
+    ELSIF same <> columns[i][2] AND columns[i][1] <> 'contact_id' AND NOT (same = 'bigint' AND columns[i][2] = 'integer') THEN -- numbers that other tables refer to stay, and wider ones
       EXECUTE format('ALTER TABLE %1$s ALTER COLUMN %2$I DROP DEFAULT, ALTER COLUMN %2$I TYPE %3$s USING nullif(btrim(%2$I::text), '''')::%3$s', rel, columns[i][1], columns[i][2]);
     END IF;
     IF columns[i][3] IS NOT NULL AND (same IS NULL OR columns[i][1] <> 'contact_id') THEN
@@ -83,8 +89,8 @@ BEGIN
   END LOOP;
   PERFORM pg_temp.set_aside(rel, t, 'NOT EXISTS (SELECT 1 FROM public.tenants x WHERE x.tenant_id = t.tenant_id)', 'no such tenant');
   PERFORM pg_temp.set_aside(rel, t, (SELECT string_agg(format('t.%I IS NULL', k), ' OR ') FROM unnest(key) k), 'a part of its key is missing');
-  PERFORM pg_temp.set_aside(rel, t, format('EXISTS (SELECT 1 FROM %s o WHERE o.ctid > t.ctid AND %s)', rel,
-    (SELECT string_agg(format('o.%1$I = t.%1$I', k), ' AND ') FROM unnest(key) k)), 'the same key twice');
+  PERFORM pg_temp.set_aside(rel, t, format('t.ctid IN (SELECT d.ctid FROM (SELECT o.ctid, row_number() OVER (PARTITION BY %s '
+    'ORDER BY o.ctid DESC) AS n FROM %s o) d WHERE d.n > 1)', (SELECT string_agg(quote_ident(k), ', ') FROM unnest(key) k), rel), 'the same key twice');
   FOR i IN 1 .. array_length(columns, 1) LOOP
     IF columns[i][3] IS NOT NULL OR columns[i][1] = ANY (key) THEN
       EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', rel, columns[i][1]);
@@ -112,17 +118,17 @@ END $$;
 
 ALTER TABLE public.tenants NO FORCE ROW LEVEL SECURITY; -- which tenants there are; forced again below
 
-SELECT pg_temp.own('contacts', ARRAY[
+SELECT pg_temp.own('tenant_contacts', ARRAY[
   ['tenant_id', 'integer', NULL], ['contact_id', 'uuid', 'gen_random_uuid()'], ['company_id', 'integer', NULL],
   ['name', 'text', NULL], ['title', 'text', NULL], ['email', 'text', NULL], ['linkedin', 'text', NULL], ['phone', 'text', NULL],
   ['source', 'text', '''platform'''], ['updated_at', 'timestamp with time zone', 'now()']], ARRAY['tenant_id', 'contact_id']);
-CREATE INDEX IF NOT EXISTS contacts_company_idx ON public.contacts (tenant_id, company_id, updated_at DESC, contact_id);
+CREATE INDEX IF NOT EXISTS tenant_contacts_company_idx ON public.tenant_contacts (tenant_id, company_id, updated_at DESC, contact_id);
 
-SELECT pg_temp.own('lead_emails', ARRAY[
+SELECT pg_temp.own('tenant_emails', ARRAY[
   ['tenant_id', 'integer', NULL], ['company_id', 'integer', NULL], ['email', 'text', NULL], ['status', 'text', '''unknown'''],
   ['is_primary', 'boolean', 'false'], ['source', 'text', '''platform'''], ['updated_at', 'timestamp with time zone', 'now()']],
   ARRAY['tenant_id', 'company_id', 'email']);
-CREATE INDEX IF NOT EXISTS lead_emails_best_idx ON public.lead_emails (tenant_id, company_id, is_primary DESC, updated_at DESC, email);
+CREATE INDEX IF NOT EXISTS tenant_emails_best_idx ON public.tenant_emails (tenant_id, company_id, is_primary DESC, updated_at DESC, email);
 
 ALTER TABLE public.tenants FORCE ROW LEVEL SECURITY;
 DROP FUNCTION pg_temp.own(text, text[], text[]);

@@ -29,7 +29,7 @@ func exportPaths() (paths []string) {
 func (r *rig) age(t testing.TB, id tenantid.ID) {
 	t.Helper()
 	r.exec(t, `UPDATE lead_scores SET scored_at = '2026-01-01 10:00:00.5' WHERE tenant_id = $1`, id)
-	r.exec(t, `UPDATE lead_emails SET updated_at = '2026-01-01 09:00:00' WHERE tenant_id = $1`, id)
+	r.exec(t, `UPDATE tenant_emails SET updated_at = '2026-01-01 09:00:00' WHERE tenant_id = $1`, id)
 	r.exec(t, `UPDATE companies SET updated_at = '2026-01-01 08:00:00' WHERE company_id IN (SELECT company_id
 		FROM lead_scores WHERE tenant_id = $1)`, id)
 }
@@ -46,12 +46,12 @@ func TestExportsTellWhetherTheyChanged(t *testing.T) {
 	r.age(t, id)
 	for _, change := range []string{
 		`UPDATE lead_scores SET score = score - 0.001 WHERE tenant_id = $1`,
-		`UPDATE lead_emails SET email = 'x' || email WHERE tenant_id = $1`,
-		`INSERT INTO contacts (tenant_id, company_id, name) SELECT $1, min(company_id), 'Ada' FROM lead_scores
+		`UPDATE tenant_emails SET email = 'x' || email WHERE tenant_id = $1`,
+		`INSERT INTO tenant_contacts (tenant_id, company_id, name) SELECT $1, min(company_id), 'Ada' FROM lead_scores
 			WHERE tenant_id = $1`,
-		`INSERT INTO contacts (tenant_id, company_id, name) SELECT $1, min(company_id), n
+		`INSERT INTO tenant_contacts (tenant_id, company_id, name) SELECT $1, min(company_id), n
 			FROM lead_scores, unnest('{Bob,Eve}'::text[]) n WHERE tenant_id = $1 GROUP BY n`,
-		`DELETE FROM contacts WHERE tenant_id = $1 AND contact_id = (SELECT contact_id FROM contacts
+		`DELETE FROM tenant_contacts WHERE tenant_id = $1 AND contact_id = (SELECT contact_id FROM tenant_contacts
 			WHERE tenant_id = $1 AND name IN ('Bob', 'Eve') ORDER BY contact_id LIMIT 1)`,
 		`UPDATE companies SET name = 'RENAMED ' || name WHERE company_id IN (SELECT company_id FROM lead_scores
 			WHERE tenant_id = $1)`,
@@ -155,8 +155,8 @@ func validatorsAreOnesOwn(t *testing.T, _ *rig) {
 		before[path] = r.get(t, path, token).header
 	}
 	r.exec(t, `INSERT INTO lead_scores (tenant_id, company_id, score) VALUES ($1, $2, 0.9)`, other, company)
-	r.exec(t, `INSERT INTO contacts (tenant_id, company_id, name) VALUES ($1, $2, 'CNR-OTHER')`, other, company)
-	r.exec(t, `INSERT INTO lead_emails (tenant_id, company_id, email) VALUES ($1, $2, 'CNR-OTHER')`, other, company)
+	r.exec(t, `INSERT INTO tenant_contacts (tenant_id, company_id, name) VALUES ($1, $2, 'CNR-OTHER')`, other, company)
+	r.exec(t, `INSERT INTO tenant_emails (tenant_id, company_id, email) VALUES ($1, $2, 'CNR-OTHER')`, other, company)
 	r.exec(t, `INSERT INTO enrichment_runs (tenant_id, run_id, ended_at) VALUES ($1, 1, now())`, other)
 	for _, path := range exportPaths() {
 		a := r.get(t, path, token)

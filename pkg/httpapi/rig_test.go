@@ -310,7 +310,7 @@ func (r *rig) lead(t testing.TB, id tenantid.ID, canary string, score any) (comp
 		VALUES ($1, $1, 'software', 'acme.example', 12) RETURNING company_id`, canary).Scan(&company))
 	r.exec(t, `INSERT INTO lead_features (tenant_id, company_id, features, source)
 		VALUES ($1, $2, jsonb_build_object('rule_id', 1), 'leadctl')`, id, company)
-	r.exec(t, `INSERT INTO lead_emails (tenant_id, company_id, email) VALUES ($1, $2, $3)`, id, company,
+	r.exec(t, `INSERT INTO tenant_emails (tenant_id, company_id, email) VALUES ($1, $2, $3)`, id, company,
 		canary+"@x.example")
 	r.exec(t, `INSERT INTO lead_scores (tenant_id, company_id, score, bucket, rationale, source)
 		VALUES ($1, $2, $3, 'high', $4, 'leadctl')`, id, company, score, canary)
@@ -322,7 +322,7 @@ func (r *rig) state(t testing.TB) (all string) {
 	t.Helper()
 	for _, table := range []string{"tenants", "tenant_users", "identities", "odoo_connections", "onboarding_status",
 		"onboarding_steps", "icp_rules",
-		"companies", "lead_features", "lead_scores", "contacts", "lead_emails", "enrichment_runs", "river.river_job",
+		"companies", "lead_features", "lead_scores", "tenant_contacts", "tenant_emails", "enrichment_runs", "river.river_job",
 		"(SELECT * FROM audit_log WHERE action <> 'claim.refuse')"} {
 		var part string
 		require.NoError(t, r.db.Owner.QueryRow(t.Context(),

@@ -76,9 +76,9 @@ func twoWorlds(t *testing.T) {
 			w.rule(2, "All", `{}`)
 			w.score(2, leads.ScoreOptions{})
 			w.exec(`UPDATE lead_scores SET score = $1, rationale = 'CNR-2' WHERE tenant_id = 2`, random.Float64())
-			w.exec(`INSERT INTO lead_emails (tenant_id, company_id, email) SELECT 2, company_id, 'CNR-2@example.com'
+			w.exec(`INSERT INTO tenant_emails (tenant_id, company_id, email) SELECT 2, company_id, 'CNR-2@example.com'
 				FROM companies`)
-			w.exec(`INSERT INTO contacts (tenant_id, company_id, name) SELECT 2, company_id, 'CNR-2' FROM companies`)
+			w.exec(`INSERT INTO tenant_contacts (tenant_id, company_id, name) SELECT 2, company_id, 'CNR-2' FROM companies`)
 			w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score, rationale) SELECT 2, i, 0.9, 'CNR-2'
 				FROM generate_series(100, 2000) i`)
 			w.exec(`UPDATE tenants SET status = 'suspended', name = 'CNR-2' WHERE tenant_id = 2`)
@@ -122,9 +122,9 @@ func sharedCompany(t *testing.T) {
 		w.rule(tenant, "Software", `{"industries":["software"]}`)
 		w.score(tenant, leads.ScoreOptions{})
 	}
-	w.exec(`INSERT INTO lead_emails (tenant_id, company_id, email) SELECT 2, company_id, 'ceo@acme.example'
+	w.exec(`INSERT INTO tenant_emails (tenant_id, company_id, email) SELECT 2, company_id, 'ceo@acme.example'
 		FROM companies`)
-	w.exec(`INSERT INTO contacts (tenant_id, company_id, name, title, linkedin, phone)
+	w.exec(`INSERT INTO tenant_contacts (tenant_id, company_id, name, title, linkedin, phone)
 		SELECT 2, company_id, 'Ada', 'CEO', 'in/ada', '+65 1' FROM companies`)
 	for _, limit := range []int{leads.All, 5} {
 		require.Contains(t, w.export(2, leads.CSV, limit), ",ceo@acme.example,Ada,CEO,in/ada,'+65 1")

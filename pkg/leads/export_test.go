@@ -46,6 +46,25 @@ func TestEmptyExport(t *testing.T) {
 	require.Empty(t, w.export(1, leads.NDJSON, 5))
 }
 
+// TestExportShowsSharedContacts: contacts and addresses that the platform's services found are in every tenant's
+// exports, after the tenant's own. Addresses that do not work, or of people who left, are not.
+func TestExportShowsSharedContacts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.exec(`INSERT INTO companies (company_id, name) VALUES (1, 'One'), (2, 'Two')`)
+	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score) VALUES (1, 1, 0.9), (1, 2, 0.8), (2, 1, 0.7)`)
+	w.exec(`INSERT INTO contacts (company_id, full_name, job_title, phone_number) VALUES (1, 'Eve', 'CEO', '123'),
+		(2, 'Fay', NULL, NULL)`)
+	w.exec(`INSERT INTO lead_emails (email, company_id, verification_status, left_company) VALUES
+		('a@one.example', 1, 'valid', true), ('b@one.example', 1, 'invalid', false), ('c@one.example', 1, 'valid', NULL)`)
+	w.exec(`INSERT INTO tenant_contacts (tenant_id, company_id, name, updated_at) VALUES (1, 1, 'Ada', '2001-01-01')`)
+	for _, limit := range []int{leads.All, 10} {
+		require.Equal(t, header+"1,One,,,,0.9,,,c@one.example,Ada,,,,,\r\n2,Two,,,,0.8,,,,Fay,,,,,\r\n",
+			w.export(1, leads.CSV, limit))
+		require.Equal(t, header+"1,One,,,,0.7,,,c@one.example,Eve,CEO,,123,,\r\n", w.export(2, leads.CSV, limit))
+	}
+}
+
 func TestExportShape(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -53,8 +72,8 @@ func TestExportShape(t *testing.T) {
 		VALUES (1, '=EVIL() "CO", LTD.', '', NULL, 12)`)
 	w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score, bucket, rationale)
 		VALUES (1, 1, 0.875, 'high', E'two\r\nlines'), (1, 7, -5, NULL, NULL)`)
-	w.exec(`INSERT INTO contacts (tenant_id, company_id, name, phone) VALUES (1, 1, 'Ada', '+65 6123')`)
-	w.exec(`INSERT INTO lead_emails (tenant_id, company_id, email) VALUES (1, 1, 'ada@example.com')`)
+	w.exec(`INSERT INTO tenant_contacts (tenant_id, company_id, name, phone) VALUES (1, 1, 'Ada', '+65 6123')`)
+	w.exec(`INSERT INTO tenant_emails (tenant_id, company_id, email) VALUES (1, 1, 'ada@example.com')`)
 	w.exec(`INSERT INTO lead_outcomes (tenant_id, company_id, outcome, lost_reason, changed_at)
 		VALUES (1, 1, 'lost', 'Too expensive', now())`)
 	require.Equal(t, header+

@@ -38,7 +38,7 @@ const (
 type TenantID = tenantid.ID
 
 // Lead is a scored company as clients read it. A pointer is nil if the value is unknown; a score that is not finite
-// counts as unknown. Contacts are the tenant's own, from contacts and lead_emails.
+// counts as unknown. Contacts are the tenant's own or else shared ones.
 type Lead struct {
 	CompanyID       int32    `json:"company_id" yaml:"company_id" db:"company_id"`
 	Name            *string  `json:"name" yaml:"name" db:"name"`

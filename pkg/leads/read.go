@@ -40,6 +40,12 @@ type selection struct {
 const modified = `greatest(s.scored_at, c.updated_at, k.updated_at, e.updated_at, o.noted_at,
     (SELECT r.ended_at FROM public.enrichment_runs r ORDER BY r.started_at DESC, r.run_id DESC LIMIT 1))`
 
+// The orders in which a company's first contact and address are exported: the tenant's own before the shared ones.
+const (
+	contactOrder = `k.company_id, k.own DESC, k.updated_at DESC NULLS LAST, k.contact_id`
+	emailOrder   = `e.company_id, e.own DESC, e.is_primary DESC, e.updated_at DESC NULLS LAST, e.email`
+)
+
 // columnsSQL returns the SELECT list of a lead.
 func (q selection) columnsSQL(score string) string {
 	dated := ""
@@ -71,10 +77,10 @@ ORDER BY ` + p.order + limitSQL(q.limit)
 func (q selection) wholeTables(where string) string {
 	return `public.lead_scores s
 LEFT JOIN public.companies c ON c.company_id = s.company_id
-LEFT JOIN (SELECT DISTINCT ON (k.company_id) k.* FROM public.contacts k
-ORDER BY k.company_id, k.updated_at DESC, k.contact_id) k ON k.company_id = s.company_id
-LEFT JOIN (SELECT DISTINCT ON (e.company_id) e.* FROM public.lead_emails e WHERE e.status <> 'invalid'
-ORDER BY e.company_id, e.is_primary DESC, e.updated_at DESC, e.email) e ON e.company_id = s.company_id
+LEFT JOIN (SELECT DISTINCT ON (k.company_id) k.* FROM public.company_contacts k
+ORDER BY ` + contactOrder + `) k ON k.company_id = s.company_id
+LEFT JOIN (SELECT DISTINCT ON (e.company_id) e.* FROM public.company_emails e
+ORDER BY ` + emailOrder + `) e ON e.company_id = s.company_id
 LEFT JOIN public.lead_outcomes o ON o.company_id = s.company_id
 WHERE ` + where + q.more
 }
@@ -86,12 +92,12 @@ func (q selection) rowByRow(p part) string {
 	return `(SELECT * FROM public.lead_scores s WHERE ` + p.where + q.more + `
 		ORDER BY ` + p.order + limitSQL(q.limit) + `) s
 LEFT JOIN LATERAL (SELECT * FROM public.companies c WHERE c.company_id = s.company_id OFFSET 0) c ON true
-LEFT JOIN LATERAL (SELECT * FROM public.contacts k WHERE k.company_id = s.company_id AND (SELECT EXISTS (SELECT
-FROM public.contacts))
-  ORDER BY k.updated_at DESC, k.contact_id LIMIT 1) k ON true
-LEFT JOIN LATERAL (SELECT * FROM public.lead_emails e WHERE e.company_id = s.company_id AND e.status <> 'invalid'
-AND (SELECT EXISTS (SELECT FROM public.lead_emails))
-  ORDER BY e.is_primary DESC, e.updated_at DESC, e.email LIMIT 1) e ON true
+LEFT JOIN LATERAL (SELECT * FROM public.company_contacts k WHERE k.company_id = s.company_id
+AND (SELECT EXISTS (SELECT FROM public.company_contacts))
+  ORDER BY ` + contactOrder + ` LIMIT 1) k ON true
+LEFT JOIN LATERAL (SELECT * FROM public.company_emails e WHERE e.company_id = s.company_id
+AND (SELECT EXISTS (SELECT FROM public.company_emails))
+  ORDER BY ` + emailOrder + ` LIMIT 1) e ON true
 LEFT JOIN LATERAL (SELECT * FROM public.lead_outcomes o WHERE o.company_id = s.company_id AND (SELECT EXISTS (SELECT
 FROM public.lead_outcomes)) OFFSET 0) o ON true`
 }

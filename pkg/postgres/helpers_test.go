@@ -33,8 +33,8 @@ var fixtures = map[string]string{
 	"push_policies": `INSERT INTO push_policies (tenant_id, reason) VALUES ($1, $2)`,
 	"lead_outcomes": `INSERT INTO lead_outcomes (tenant_id, company_id, outcome, lost_reason, changed_at)
 		VALUES ($1, 1, 'lost', $2, now())`,
-	"contacts":        `INSERT INTO contacts (tenant_id, company_id, name) VALUES ($1, 1, $2)`,
-	"lead_emails":     `INSERT INTO lead_emails (tenant_id, company_id, email) VALUES ($1, 1, $2)`,
+	"tenant_contacts": `INSERT INTO tenant_contacts (tenant_id, company_id, name) VALUES ($1, 1, $2)`,
+	"tenant_emails":   `INSERT INTO tenant_emails (tenant_id, company_id, email) VALUES ($1, 1, $2)`,
 	"enrichment_runs": `INSERT INTO enrichment_runs (tenant_id, run_id, error) VALUES ($1, 1, $2)`,
 	"audit_log":       `INSERT INTO audit_log (tenant_id, actor, action) VALUES ($1, $2, 'seed')`,
 }

@@ -106,11 +106,12 @@ func barePartition(t *testing.T) {
 		"G06 parts_1: row security is not enabled")
 }
 
-// triggersAreKnown: the migrations create no trigger and no rule, so no statement writes to another table implicitly.
+// triggersAreKnown: the triggers of the migrations change the row that is written and nothing else. There is no rule.
 // Before you add one, check what it writes and with which role, and list it here.
 func triggersAreKnown(t *testing.T) {
 	conn := openConn(t, pgtest.New(t).OwnerDSN)
-	require.Empty(t, queryList[string](t, conn, `SELECT tgname::text FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid
+	require.ElementsMatch(t, []string{"translate_score", "translate_status", "forget_row_hash"}, queryList[string](t, conn,
+		`SELECT tgname::text FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid
 		WHERE NOT tgisinternal AND c.relnamespace = 'public'::regnamespace
 		UNION ALL SELECT rulename::text FROM pg_rewrite JOIN pg_class c ON c.oid = ev_class
 			WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'`))

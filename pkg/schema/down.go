@@ -15,7 +15,7 @@ import (
 // file is an Invalid fault; the first migration has none, because it may have adopted rows of other services.
 func Down(ctx context.Context, dsn string, opts Options) (Migration, error) {
 	var undone Migration
-	err := withLock(ctx, dsn, opts, func(conn *pgx.Conn, list []Migration) error {
+	err := withLock(ctx, dsn, opts, func(conn *pgx.Conn, list []Migration) (err error) {
 		st, err := ReadStatus(ctx, conn, opts.FS)
 		if err != nil {
 			return err
@@ -32,6 +32,10 @@ func Down(ctx context.Context, dsn string, opts Options) (Migration, error) {
 				undone.fullName()).
 				WithHint("to delete everything, drop the database")
 		}
+		if err := joinRoles(ctx, conn); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, leaveRoles(context.WithoutCancel(ctx), conn)) }()
 		r := migrationRunner{dsn: dsn, fsys: opts.FS, list: list}
 		if err := r.stepMigration(ctx, conn, undone, -1); err != nil {
 			return stepFault(undone, err)
@@ -45,7 +49,7 @@ func Down(ctx context.Context, dsn string, opts Options) (Migration, error) {
 // asserts by it that the database has the schema that this binary's files up to version make. leadctl never calls it
 // on its own.
 func Force(ctx context.Context, dsn string, version uint, opts Options) error {
-	return withLock(ctx, dsn, opts, func(conn *pgx.Conn, list []Migration) error {
+	return withLock(ctx, dsn, opts, func(conn *pgx.Conn, list []Migration) (err error) {
 		if int(version) > len(list) {
 			return fault.New(fault.Invalid, "migration %d: it does not exist; the latest is %d", version, len(list))
 		}
@@ -53,6 +57,10 @@ func Force(ctx context.Context, dsn string, version uint, opts Options) error {
 			return errors.Join(err, fault.New(fault.Invalid, "database: it was never migrated").
 				WithHint("run `leadctl migrate`"))
 		}
+		if err := joinRoles(ctx, conn); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, leaveRoles(context.WithoutCancel(ctx), conn)) }()
 		r := migrationRunner{dsn: dsn, fsys: opts.FS, list: list}
 		if err := r.withMigrate(ctx,
 			func(g *migrate.Migrate) error { return g.Force(forceArgument(version)) }); err != nil {

@@ -19,6 +19,9 @@ var gateSQL string
 //go:embed gate_login.sql
 var gateLoginSQL string
 
+// ServiceLogin is the rule about the logins of the platform's other services.
+const ServiceLogin = "G39"
+
 // Violation is a way in which the database could show a tenant another tenant's rows.
 type Violation struct {
 	Rule   string // stable, such as G07

@@ -29,9 +29,13 @@ WITH RECURSIVE roles AS (
   FROM relations rel JOIN pg_attribute a ON a.attrelid = rel.oid AND a.attname = 'tenant_id'
   LEFT JOIN (SELECT DISTINCT oid FROM reached) r ON r.oid = rel.oid
   WHERE rel.relkind IN ('r', 'p') AND rel.of_tenants
+), services AS (
+  SELECT DISTINCT r.oid, r.rolname, r.rolsuper, r.rolbypassrls, r.rolcreaterole
+  FROM relations rel JOIN pg_class c ON c.oid = rel.oid CROSS JOIN aclexplode(c.relacl) g
+  JOIN pg_roles r ON r.oid = g.grantee WHERE rel.id = 'public.tenants' AND r.rolname NOT IN ($1, $2, $3)
 ), policies AS (
-  -- The expressions of permissive policies, because a RESTRICTIVE one only narrows. A policy of the control plane alone
-  -- may be always true.
+  -- The expressions of permissive policies, because a RESTRICTIVE one only narrows. A policy may be always true for the
+  -- control plane alone, for services' logins on tables of the control plane, and for the owner to fill a view.
   SELECT p.polname, tt.relname, tt.theirs, p.oid, e.expr, coalesce(tt.shut, format('DROP POLICY %I ON %s', p.polname,
     tt.id) || CASE p.polname WHEN 'tenant_isolation' THEN '; ' || tt.isolate ELSE '' END) AS fix
   FROM tenant_tables tt JOIN pg_policy p ON p.polrelid = tt.oid
@@ -39,6 +43,8 @@ WITH RECURSIVE roles AS (
     SELECT pg_get_expr(p.polqual, p.polrelid) AS expr UNION SELECT pg_get_expr(p.polwithcheck, p.polrelid)) e
   WHERE p.polpermissive AND e.expr IS NOT NULL
     AND p.polroles <> ARRAY[(SELECT oid FROM pg_roles WHERE rolname = $2)]
+    AND NOT (p.polroles <@ ARRAY(SELECT oid FROM services) AND tt.relname IN (SELECT c.relname FROM control_plane c))
+    AND NOT (p.polcmd = 'r' AND p.polroles = ARRAY[to_regrole($3::text)::oid])
 ), policy_functions AS (
   SELECT p.relname, p.theirs, p.fix, pr.oid, pr.proname, pr.pronamespace, pr.provolatile, pr.prosecdef, pr.proconfig,
     pr.prorettype FROM policies p
@@ -53,7 +59,7 @@ WITH RECURSIVE roles AS (
   VALUES ('tenants'), ('tenant_users'), ('odoo_connections'), ('onboarding_status'), ('onboarding_steps'),
     ('audit_log'), ('removed_members')
 ), for_all(relname) AS ( -- what every tenant and login may read
-  VALUES ('companies'), ('leadctl_migrations'), ('leadctl_schema_version')
+  VALUES ('companies'), ('contacts'), ('lead_emails'), ('leadctl_migrations'), ('leadctl_schema_version')
 ), right_policy(pattern) AS (
   SELECT '^\((tenant_id|\(tenant_id\)::(text|integer|bigint)) = (public\.)?(request_tenant\(\)'
     || '|current_setting\(''request\.tenant_id''::text, true\)'
@@ -227,6 +233,28 @@ UNION ALL SELECT 'G37', 'tenant_id has a default: ' || d.value, tt.relname, coal
   ) AS d(value, fix)
   WHERE d.value IS NOT NULL AND NOT (tt.id = 'public.audit_log' AND d.value = '0')
     AND NOT (tt.id = 'public.tenants' AND d.value LIKE 'nextval(%')
+-- Logins of other services: adoption left them rights on leadctl's tables. An attribute of the login is theirs.
+UNION ALL SELECT 'G39', 'login of another service is a member of ' || r.rolname, s.rolname,
+    format('REVOKE %I FROM %I', r.rolname, s.rolname), NOT pg_has_role(s.oid, r.oid, 'USAGE')
+  FROM services s JOIN pg_roles r ON r.rolname IN ($1, $2, $3)
+  WHERE NOT s.rolsuper AND pg_has_role(s.oid, r.oid, 'MEMBER')
+UNION ALL SELECT 'G39', 'login of another service ' || a.text, s.rolname,
+    format('ALTER ROLE %I %s', s.rolname, a.fix), true
+  FROM services s CROSS JOIN LATERAL (VALUES
+    (s.rolsuper, 'reads all rows and secrets: it is superuser', 'NOSUPERUSER'),
+    (s.rolbypassrls AND NOT s.rolsuper, 'reads the rows of all tenants: it has BYPASSRLS', 'NOBYPASSRLS'),
+    (s.rolcreaterole AND NOT s.rolsuper, 'can join leadctl''s roles: it has CREATEROLE', 'NOCREATEROLE')
+  ) AS a(found, text, fix) WHERE a.found
+UNION ALL SELECT DISTINCT 'G39', 'column secret readable by the login of another service, ' || s.rolname, rel.relname,
+    format('REVOKE SELECT ON %s FROM PUBLIC, %I', rel.id, s.rolname), false
+  FROM services s, relations rel JOIN pg_attribute a ON a.attrelid = rel.oid
+    AND a.attname IN ('secret', 'pending_secret') AND NOT a.attisdropped
+  WHERE rel.id = 'public.odoo_connections' AND NOT s.rolsuper
+    AND has_column_privilege(s.oid, rel.oid, a.attnum, 'SELECT')
+UNION ALL SELECT 'G39', 'rows set aside by adoption are readable by the login of another service, ' || s.rolname,
+    rel.relname, format('REVOKE ALL ON %s FROM PUBLIC, %I', rel.id, s.rolname), false
+  FROM services s, relations rel WHERE rel.ours AND rel.nspname = 'public' AND rel.relname LIKE '%\_unassigned'
+    AND NOT s.rolsuper AND has_any_column_privilege(s.oid, rel.oid, 'SELECT')
 UNION ALL SELECT 'G38', 'no table of leadctl exists, so no rule could be checked', 'database ' || current_database(),
     '', false
   WHERE NOT EXISTS (SELECT 1 FROM tenant_tables WHERE ours)

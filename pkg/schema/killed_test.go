@@ -1,6 +1,8 @@
 package schema_test
 
 import (
+	"context"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	osexec "os/exec"
@@ -11,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/leadctl/leadctl/migrations"
+	"github.com/leadctl/leadctl/pkg/fault"
 	"github.com/leadctl/leadctl/pkg/pgtest"
 	"github.com/leadctl/leadctl/pkg/schema"
 )
@@ -50,6 +53,42 @@ func killedMidway(t *testing.T) {
 		require.Equal(t, fresh, describeSchema(t, conn))
 	}
 	require.Greater(t, cut, 5, "of 20 rounds")
+}
+
+// adoptionStopped: an adoption that is killed or interrupted at random moments leaves the database as it was or
+// migrated to some version, is not dirty after an interrupt, and is completed by the next run.
+func adoptionStopped(t *testing.T) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	s := startServer(t, nil)
+	mustExec(t, openConn(t, s.DSN("postgres")), `CREATE ROLE platform LOGIN CREATEROLE`)
+	began := time.Now()
+	require.NoError(t, migrator(t, self, createPlatform(t, s, "whole", "platform", ``)).Run())
+	whole := time.Since(began)
+	adopted := describeSchema(t, openConn(t, s.DSN("whole")))
+	for round := range 12 {
+		name := fmt.Sprint("stopped", round)
+		dsn := createPlatform(t, s, name, "platform", ``)
+		conn := openConn(t, s.DSN(name))
+		before := allRows(t, conn)
+		if round%2 == 0 {
+			running := migrator(t, self, dsn)
+			require.NoError(t, running.Start())
+			time.Sleep(rand.N(whole))
+			_ = running.Process.Kill() // it fails if the process has ended
+			_ = running.Wait()
+		} else {
+			ctx, stop := context.WithTimeout(t.Context(), rand.N(whole))
+			_, err := schema.Up(ctx, dsn, released)
+			stop()
+			require.True(t, err == nil || ctx.Err() != nil, "%v", err)
+			require.False(t, readStatus(t, conn, migrations.FS).Dirty, "round %d", round)
+		}
+		_, err := schema.Up(t.Context(), dsn, released)
+		require.NoError(t, err, fault.Hint(err))
+		require.Equal(t, adopted, describeSchema(t, conn), "round %d", round)
+		requireKept(t, conn, before)
+	}
 }
 
 func migrator(t *testing.T, self, dsn string) *osexec.Cmd {

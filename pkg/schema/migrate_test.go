@@ -23,7 +23,7 @@ func TestCases(t *testing.T) {
 	t.Parallel()
 	for id, test := range map[string]func(*testing.T){
 		"D-038": runnersAtOnce, "D-040": strangeStates, "D-041": brokenSets, "D-042": behindALongTransaction,
-		"D-081": killedMidway,
+		"D-070": adoptionStopped, "D-072": statementsOfTheServices, "D-081": killedMidway,
 		"B-001": loginIsSuperuser, "B-002": loginBypasses, "B-003": loginOwns, "B-005": tableWithoutRowSecurity,
 		"B-006": notForced, "B-007": withoutPolicy, "B-008": permissivePolicies, "B-013": tenantIsNeverUnset,
 		"B-032": viewAsItsOwner, "B-034": functionAsItsOwner, "B-035": barePartition, "B-037": triggersAreKnown,

@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"time"
@@ -23,6 +24,7 @@ type Options struct {
 	// how long to wait for another process, then for locks on tables; default 5 minutes
 	LockTimeout time.Duration
 	Step        func(version uint, name string, took time.Duration) // called after each applied migration; may be nil
+	Adopting    func(table string)                                  // called before each adopted table; may be nil
 }
 
 func (o Options) lockTimeout() time.Duration {
@@ -56,7 +58,7 @@ type Result struct {
 // opts.LockTimeout.
 func Up(ctx context.Context, dsn string, opts Options) (Result, error) {
 	var res Result
-	err := withLock(ctx, dsn, opts, func(conn *pgx.Conn, list []Migration) error {
+	err := withLock(ctx, dsn, opts, func(conn *pgx.Conn, list []Migration) (err error) {
 		runner := migrationRunner{dsn: dsn, fsys: opts.FS, list: list}
 		st, err := runner.resumeInterrupted(ctx, conn, opts)
 		if err != nil {
@@ -69,6 +71,7 @@ func Up(ctx context.Context, dsn string, opts Options) (Result, error) {
 		if err := prepareDatabase(ctx, conn); err != nil {
 			return err
 		}
+		defer func() { err = errors.Join(err, leaveRoles(context.WithoutCancel(ctx), conn)) }()
 		for _, m := range list[st.Version:] {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -89,8 +92,8 @@ func Up(ctx context.Context, dsn string, opts Options) (Result, error) {
 // prepareDatabase creates the roles, golang-migrate's version table and the table of applied migrations. PUBLIC may
 // read both tables, because the daemon's login, which has no privilege of its own, reads the version.
 func prepareDatabase(ctx context.Context, conn *pgx.Conn) error {
-	if _, err := conn.Exec(ctx, rolesSQL); err != nil {
-		return classifyError(err, "roles")
+	if err := joinRoles(ctx, conn); err != nil {
+		return err
 	}
 	_, err := conn.Exec(ctx, fmt.Sprintf(`
 		SET ROLE %[1]s;
@@ -107,11 +110,14 @@ func applyMigration(ctx context.Context, conn *pgx.Conn, r migrationRunner, m Mi
 ) error {
 	start := time.Now()
 	var notes []string
-	r.notice = func(text string) { notes = append(notes, text) }
+	r.notice, r.begun = func(text string) { notes = append(notes, text) }, opts.Adopting
 	err := retryOnLock(ctx, opts, func() error {
 		notes = nil
 		return r.stepMigration(ctx, conn, m, 1)
 	})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if err != nil {
 		return stepFault(m, err)
 	}

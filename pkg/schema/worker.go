@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-migrate/migrate/v4"
@@ -31,6 +32,16 @@ type migrationRunner struct {
 	fsys   fs.FS
 	list   []Migration
 	notice func(text string) // called for each RAISE NOTICE 'leadctl: <text>'; may be nil
+	begun  func(text string) // called for each RAISE NOTICE 'leadctl progress: <table>'; may be nil
+}
+
+// onNotice passes the notices of the migration files on.
+func (r migrationRunner) onNotice(_ *pgconn.PgConn, n *pgconn.Notice) {
+	for prefix, call := range map[string]func(string){"leadctl: ": r.notice, "leadctl progress: ": r.begun} {
+		if text, found := strings.CutPrefix(n.Message, prefix); found && call != nil {
+			call(text)
+		}
+	}
 }
 
 // withMigrate calls fn with a golang-migrate whose connection has the owner role, so that all created objects belong to
@@ -41,13 +52,14 @@ func (r migrationRunner) withMigrate(ctx context.Context, fn func(*migrate.Migra
 		return fault.New(fault.Invalid, "POSTGRES_DSN: not a connection string")
 	}
 	pinSettings(cfg)
-	cfg.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
-		if text, ours := strings.CutPrefix(n.Message, "leadctl: "); ours && r.notice != nil {
-			r.notice(text)
-		}
-	}
-	db := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(becomeOwner))
+	cfg.OnNotice = r.onNotice
+	var session atomic.Pointer[pgx.Conn]
+	db := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
+		session.Store(c)
+		return becomeOwner(ctx, c)
+	}))
 	defer func() { _ = db.Close() }()
+	defer cancelWhenDone(ctx, &session)()
 	driver, err := migratepgx.WithInstance(db, &migratepgx.Config{MigrationsTable: versionTable, SchemaName: "public"})
 	if err != nil {
 		return err
@@ -65,13 +77,37 @@ func (r migrationRunner) withMigrate(ctx context.Context, fn func(*migrate.Migra
 	return errors.Join(runErr, srcErr, dbErr)
 }
 
+// cancelWhenDone cancels the session's statements once ctx is done, until the returned function is called, because
+// golang-migrate takes no context. A request that arrives between two statements has no effect, so it is repeated.
+func cancelWhenDone(ctx context.Context, session *atomic.Pointer[pgx.Conn]) (stop func()) {
+	stopped := make(chan struct{})
+	go func() {
+		select {
+		case <-stopped:
+			return
+		case <-ctx.Done():
+		}
+		for {
+			if c := session.Load(); c != nil {
+				_ = c.PgConn().CancelRequest(context.WithoutCancel(ctx)) // repeated below
+			}
+			select {
+			case <-stopped:
+				return
+			case <-time.After(lockPoll):
+			}
+		}
+	}()
+	return func() { close(stopped) }
+}
+
 // stepMigration runs the next file of m in direction, 1 for up and -1 for down. If the file fails, its transaction has
 // left the database unchanged, so golang-migrate's version is reset. A file that runs outside a transaction leaves the
 // dirty flag set, and an operator must decide.
 func (r migrationRunner) stepMigration(ctx context.Context, conn *pgx.Conn, m Migration, direction int) error {
 	err := r.withMigrate(ctx, func(g *migrate.Migrate) error { return g.Steps(direction) })
 	if err != nil && !m.noTransaction {
-		err = errors.Join(err, r.resetVersion(ctx, conn))
+		err = errors.Join(err, r.resetVersion(context.WithoutCancel(ctx), conn))
 	}
 	return err
 }

@@ -91,12 +91,13 @@ func saveLedger(ctx context.Context, tx postgres.TenantTx, tenant tenantid.ID, l
 
 const peopleAtMost = 5 // of one company
 
-// readPeople returns the tenant's newest contacts at each company.
+// readPeople returns the newest contacts at each company, the tenant's own before the shared ones.
 func readPeople(ctx context.Context, tx postgres.TenantTx, companies []int32) (map[int32][]crm.Person, error) {
 	rows, err := tx.Query(ctx, `SELECT k.company_id, k.contact_id::text, coalesce(k.name, ''), coalesce(k.title, ''),
 			coalesce(k.email, ''), coalesce(k.phone, '')
-		FROM unnest($1::int[]) c (id) CROSS JOIN LATERAL (SELECT * FROM public.contacts
-			WHERE company_id = c.id AND name <> '' ORDER BY updated_at DESC, contact_id LIMIT $2) k`,
+		FROM unnest($1::int[]) c (id) CROSS JOIN LATERAL (SELECT * FROM public.company_contacts
+			WHERE company_id = c.id AND name <> ''
+			ORDER BY own DESC, updated_at DESC NULLS LAST, contact_id LIMIT $2) k`,
 		companies, peopleAtMost)
 	if err != nil {
 		return nil, err

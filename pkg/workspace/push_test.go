@@ -236,7 +236,7 @@ func TestPushCallsOdooOnlyForChanges(t *testing.T) {
 	r := newRig(t)
 	id, _ := r.tenant(t, "Acme")
 	r.scored(t, id, 250)
-	r.exec(t, `INSERT INTO contacts (tenant_id, company_id, name, title, email)
+	r.exec(t, `INSERT INTO tenant_contacts (tenant_id, company_id, name, title, email)
 		SELECT $1::int, company_id, 'Mrs Tan', 'Director', 'tan@company.example'
 		FROM companies WHERE uen = 'T1U250'`, id)
 	r.push(t, id, workspace.PushOptions{})

@@ -10,12 +10,12 @@ const exportStatement = columns + `lead_scores` + joins + order
 func pageStatement() string {
 	return columns + fmt.Sprintf(`(SELECT * FROM lead_scores ORDER BY score DESC NULLS LAST, company_id LIMIT %d) s
  LEFT JOIN LATERAL (SELECT * FROM companies c WHERE c.company_id = s.company_id OFFSET 0) c ON true
- LEFT JOIN LATERAL (SELECT * FROM contacts k
-  WHERE k.company_id = s.company_id AND (SELECT EXISTS (SELECT FROM contacts))
-  ORDER BY k.updated_at DESC, k.contact_id LIMIT 1) k ON true
- LEFT JOIN LATERAL (SELECT * FROM lead_emails e
-  WHERE e.company_id = s.company_id AND e.status <> 'invalid' AND (SELECT EXISTS (SELECT FROM lead_emails))
-  ORDER BY e.is_primary DESC, e.updated_at DESC, e.email LIMIT 1) e ON true
+ LEFT JOIN LATERAL (SELECT * FROM company_contacts k
+  WHERE k.company_id = s.company_id AND (SELECT EXISTS (SELECT FROM company_contacts))
+  ORDER BY k.own DESC, k.updated_at DESC, k.contact_id LIMIT 1) k ON true
+ LEFT JOIN LATERAL (SELECT * FROM company_emails e
+  WHERE e.company_id = s.company_id AND (SELECT EXISTS (SELECT FROM company_emails))
+  ORDER BY e.own DESC, e.is_primary DESC, e.updated_at DESC, e.email LIMIT 1) e ON true
  LEFT JOIN LATERAL (SELECT * FROM lead_outcomes o
   WHERE o.company_id = s.company_id AND (SELECT EXISTS (SELECT FROM lead_outcomes)) OFFSET 0) o ON true`,
 		pageLimit) + order
@@ -28,10 +28,10 @@ const columns = `SELECT s.company_id, c.name, c.website_domain, c.industry_norm,
  FROM `
 
 const joins = ` s LEFT JOIN companies c ON c.company_id = s.company_id
- LEFT JOIN (SELECT DISTINCT ON (company_id) * FROM contacts
-  ORDER BY company_id, updated_at DESC, contact_id) k ON k.company_id = s.company_id
- LEFT JOIN (SELECT DISTINCT ON (company_id) * FROM lead_emails WHERE status <> 'invalid'
-  ORDER BY company_id, is_primary DESC, updated_at DESC, email) e ON e.company_id = s.company_id
+ LEFT JOIN (SELECT DISTINCT ON (company_id) * FROM company_contacts
+  ORDER BY company_id, own DESC, updated_at DESC, contact_id) k ON k.company_id = s.company_id
+ LEFT JOIN (SELECT DISTINCT ON (company_id) * FROM company_emails
+  ORDER BY company_id, own DESC, is_primary DESC, updated_at DESC, email) e ON e.company_id = s.company_id
  LEFT JOIN lead_outcomes o ON o.company_id = s.company_id`
 
 const order = `
