@@ -44,12 +44,14 @@ func newMigrateUp(a *app) *cobra.Command {
 		Short: "Apply the pending migrations",
 		Long: "Apply the pending migrations, each in one transaction. A database that was created by other services\n" +
 			"of the platform is adopted. Rows that do not fit the new keys move to tables named …_unassigned and\n" +
-			"are counted.",
+			"are counted.\n\n" +
+			"--dry-run applies them in one transaction and rolls it back. It lists every change, the rows before and\n" +
+			"after, and everything that would be refused. It takes the locks and the time of the migration.",
 		Example: "  leadctl migrate up --dry-run\n  leadctl migrate up",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return a.migrateUp(cmd.Context(), dryRun) },
 	}
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "list the pending migrations, but apply none")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "list what would change, without changing it")
 	return cmd
 }
 
@@ -59,12 +61,13 @@ func (a *app) migrateUp(ctx context.Context, dryRun bool) error {
 		return err
 	}
 	if dryRun {
-		return a.printPending(ctx)
+		return a.previewMigrations(ctx, dsn)
 	}
 	printStep := func(version uint, name string, took time.Duration) {
 		a.printStep(fmt.Sprintf("%06d_%s", version, name), took, nil)
 	}
-	res, err := schema.Up(ctx, dsn, schema.Options{FS: migrations.FS, Step: printStep})
+	res, err := schema.Up(ctx, dsn, schema.Options{FS: migrations.FS, Step: printStep,
+		Adopting: func(table string) { fmt.Fprintln(a.stderr, "adopting", table) }})
 	if err != nil {
 		return err
 	}
@@ -89,22 +92,44 @@ func migrationSummary(res schema.Result) []string {
 	return lines
 }
 
-func (a *app) printPending(ctx context.Context) error {
-	return a.readCatalog(ctx, func(q schema.Querier) error {
-		st, err := schema.ReadStatus(ctx, q, migrations.FS)
-		if err != nil {
-			return err
+// previewMigrations prints what a migration would do. A refusal that it would meet is an Operator fault.
+func (a *app) previewMigrations(ctx context.Context, dsn string) error {
+	p, err := schema.DryRun(ctx, dsn, schema.Options{FS: migrations.FS})
+	if err != nil {
+		return err
+	}
+	for _, line := range previewLines(p) {
+		fmt.Fprintln(a.stdout, line)
+	}
+	if n := len(p.Refusals); n > 0 {
+		return fault.New(fault.Operator, "dry run: `leadctl migrate` would refuse this database for %d reasons", n).
+			WithHint("resolve the refusals above; nothing was changed")
+	}
+	return nil
+}
+
+func previewLines(p schema.Preview) (lines []string) {
+	if len(p.Pending) == 0 {
+		return []string{"nothing to do"}
+	}
+	for _, m := range p.Pending {
+		lines = append(lines, fmt.Sprintf("would apply %06d_%s", m.Version, m.Name))
+	}
+	for _, group := range []struct {
+		name  string
+		lines []string
+	}{{"change", p.Columns}, {"note", p.Notes}, {"refusal", p.Refusals}} {
+		for _, line := range group.lines {
+			lines = append(lines, group.name+": "+line)
 		}
-		for _, m := range st.Migrations {
-			if m.State == schema.Pending {
-				fmt.Fprintf(a.stdout, "would apply %06d_%s\n", m.Version, m.Name)
-			}
+	}
+	for _, t := range p.Tables {
+		lines = append(lines, fmt.Sprintf("rows: %s has %d, would have %d", t.Table, t.Before, t.After))
+		for _, reason := range slices.Sorted(maps.Keys(t.SetAside)) {
+			lines = append(lines, fmt.Sprintf("rows: %d to %s_unassigned: %s", t.SetAside[reason], t.Table, reason))
 		}
-		if st.Version == st.Latest {
-			fmt.Fprintln(a.stdout, "nothing to do")
-		}
-		return nil
-	})
+	}
+	return lines
 }
 
 func newMigrateDown(a *app) *cobra.Command {
