@@ -25,7 +25,7 @@ func newTenant(a *app) *cobra.Command {
 		newTenantStatus(a, "suspend", tenant.Suspended, "Block a tenant's users until the tenant is resumed"),
 		newTenantStatus(a, "resume", tenant.Active,
 			"Unblock the users of a suspended or deleted tenant, continue its work"),
-		newTenantDelete(a), newTenantUser(a), newTenantInvite(a))
+		newTenantDelete(a), newTenantUser(a), newTenantInvite(a), newTenantAssignRows(a))
 }
 
 func newTenantProvision(a *app) *cobra.Command {
