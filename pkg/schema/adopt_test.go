@@ -34,7 +34,8 @@ func createLogins(t *testing.T, admin *pgx.Conn, names ...string) {
 	for _, name := range names {
 		mustExec(t, admin, `CREATE ROLE `+name+` LOGIN CREATEROLE`)
 		if queryOne[int](t, admin, `SELECT current_setting('server_version_num')::int`) >= 160000 {
-			mustExec(t, admin, `GRANT leadctl_owner, leadctl_app, leadctl_system TO `+name+` WITH ADMIN OPTION`)
+			mustExec(t, admin, `GRANT leadctl_owner, leadctl_app, leadctl_system TO `+name+`
+				WITH ADMIN TRUE, INHERIT FALSE, SET FALSE`)
 		}
 	}
 }
