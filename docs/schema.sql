@@ -649,7 +649,7 @@ ALTER TABLE public.staging_acra_companies OWNER TO leadctl_owner;
 CREATE TABLE public.tenant_contacts (
   tenant_id integer NOT NULL,
   contact_id uuid DEFAULT gen_random_uuid() NOT NULL,
-  company_id integer,
+  company_id bigint,
   name text,
   title text,
   email text,
@@ -670,7 +670,7 @@ CREATE POLICY tenant_isolation ON public.tenant_contacts TO PUBLIC
 
 CREATE TABLE public.tenant_emails (
   tenant_id integer NOT NULL,
-  company_id integer NOT NULL,
+  company_id bigint NOT NULL,
   email text NOT NULL,
   status text DEFAULT 'unknown'::text NOT NULL,
   is_primary boolean DEFAULT false NOT NULL,

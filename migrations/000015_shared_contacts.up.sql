@@ -55,16 +55,19 @@ BEGIN
   END LOOP;
 END $$;
 
--- The people and addresses that a tenant sees: its own and the shared ones.
+-- The people and addresses that a tenant sees: its own and the shared ones. The columns of both parts have one type, else
+-- PostgreSQL cannot look a company up in them by index.
+ALTER TABLE public.tenant_contacts ALTER COLUMN company_id TYPE bigint;
+ALTER TABLE public.tenant_emails ALTER COLUMN company_id TYPE bigint;
 CREATE VIEW public.company_contacts WITH (security_invoker = true) AS
   SELECT company_id, contact_id::text, name, title, email, linkedin, phone, true AS own, updated_at FROM public.tenant_contacts
   UNION ALL
-  SELECT company_id, contact_id::text, full_name, job_title, email, linkedin_profile, phone_number, false, coalesce(updated_at, created_at)
+  SELECT company_id::bigint, contact_id::text, full_name, job_title, email, linkedin_profile, phone_number, false, coalesce(updated_at, created_at)
   FROM public.contacts;
 CREATE VIEW public.company_emails WITH (security_invoker = true) AS
   SELECT company_id, email, is_primary, true AS own, updated_at FROM public.tenant_emails WHERE status <> 'invalid'
   UNION ALL
-  SELECT company_id, email, false, false, last_verified_at FROM public.lead_emails
+  SELECT company_id::bigint, email, false, false, last_verified_at FROM public.lead_emails
   WHERE verification_status IS DISTINCT FROM 'invalid' AND left_company IS NOT TRUE;
 GRANT SELECT ON public.company_contacts, public.company_emails TO leadctl_app;
 
