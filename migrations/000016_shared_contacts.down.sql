@@ -19,5 +19,6 @@ DROP TRIGGER translate_score ON public.lead_scores;
 DROP TRIGGER forget_row_hash ON public.staging_acra_companies;
 ALTER TABLE public.icp_rules ALTER COLUMN rule_id SET DEFAULT nextval('public.icp_rules_rule_id_seq');
 ALTER TABLE public.enrichment_runs ALTER COLUMN run_id SET DEFAULT nextval('public.enrichment_runs_run_id_seq');
-DROP FUNCTION public.next_rule_id(), public.next_run_id(), public.translate_onboarding_status(), public.translate_score(),
+DROP FUNCTION public.next_rule_id(), public.next_run_id(), public.translate_onboarding_status(),
+  public.translate_score(),
   public.forget_row_hash();

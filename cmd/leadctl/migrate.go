@@ -45,7 +45,7 @@ func newMigrateUp(a *app) *cobra.Command {
 		Long: "Apply the pending migrations, each in one transaction. A database that was created by other services\n" +
 			"of the platform is adopted. Rows that do not fit the new keys move to tables named …_unassigned and\n" +
 			"are counted.\n\n" +
-			"--dry-run applies them in one transaction and rolls it back. It lists every change, the rows before and\n" +
+			"--dry-run applies them in one transaction and rolls it back. It lists every change, the rows before\n" +
 			"after, and everything that would be refused. It takes the locks and the time of the migration.",
 		Example: "  leadctl migrate up --dry-run\n  leadctl migrate up",
 		Args:    cobra.NoArgs,

@@ -14,8 +14,8 @@ func newTenantAssignRows(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "assign-rows --table TABLE --to TENANT",
 		Short: "Give a tenant the rows that adoption set aside",
-		Long: "Give a tenant the rows of TABLE_unassigned that had no tenant, or an unknown one, when the database was\n" +
-			"adopted. A row whose key the tenant has already stays there with the reason.\n\n" +
+		Long: "Give a tenant the rows of TABLE_unassigned that had no tenant, or an unknown one, when the database\n" +
+			"was adopted. A row whose key the tenant has already stays there with the reason.\n\n" +
 			"POSTGRES_DSN must name the login that migrates.",
 		Example: "  leadctl tenant assign-rows --table lead_scores --to 7 --dry-run\n" +
 			"  leadctl tenant assign-rows --table lead_scores --to acme",

@@ -101,8 +101,8 @@ func checkRowSecurity(ctx context.Context, q schema.Querier) Check {
 		"forced on every table with tenant rows, with leadctl's policies")
 }
 
-// listOthers lists what is unsafe at other services: tables that leadctl's roles cannot reach, and what a service's login
-// could read. Each has the SQL that mends it. They stop nothing.
+// listOthers lists what is unsafe at other services: tables that leadctl's roles cannot reach, and what a service's
+// login could read. Each has the SQL that mends it. They stop nothing.
 func listOthers(ctx context.Context, q schema.Querier) []Check {
 	found, err := schema.Others(ctx, q)
 	if err != nil {

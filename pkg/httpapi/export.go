@@ -82,7 +82,7 @@ func (s *Server) startExport(ctx context.Context, in *exportIn, format leads.For
 		_, w := humago.Unwrap(hc)
 		ctx, stop := tenant.While(ctx, s.door.Recheck)
 		defer stop()
-		d := newDownload(w, e, time.Now().Add(s.cfg.DownloadLimit))
+		d := newDownload(w, e, s.cfg.DownloadLimit)
 		d.ended = func() bool { return ctx.Err() != nil }
 		defer context.AfterFunc(ctx, d.extendDeadline)()
 		send(ctx, e, d)
@@ -219,7 +219,8 @@ type download struct {
 	w          http.ResponseWriter
 	controller *http.ResponseController
 	request    exportRequest
-	limit      time.Time // when the reader is disconnected
+	limit      time.Duration // how long the reader may read
+	began      time.Time     // when the headers were sent
 	out        io.Writer
 	coder      io.Closer   // nil without compression
 	begun      atomic.Bool // the headers are sent
@@ -227,7 +228,7 @@ type download struct {
 	ended      func() bool // the caller may read no more, or has gone
 }
 
-func newDownload(w http.ResponseWriter, e exportRequest, limit time.Time) *download {
+func newDownload(w http.ResponseWriter, e exportRequest, limit time.Duration) *download {
 	return &download{w: w, controller: http.NewResponseController(w), request: e, limit: limit}
 }
 
@@ -267,6 +268,7 @@ func (d *download) Write(b []byte) (int, error) {
 }
 
 func (d *download) sendHeaders() {
+	d.began = time.Now()
 	d.begun.Store(true)
 	h := d.w.Header()
 	h.Set("Content-Type", d.request.Format.ContentType())
@@ -285,8 +287,8 @@ func (d *download) sendHeaders() {
 // without deadlines, as in tests.
 func (d *download) extendDeadline() {
 	deadline := time.Now().Add(writeDeadline)
-	if d.limit.Before(deadline) {
-		deadline = d.limit
+	if d.begun.Load() && d.began.Add(d.limit).Before(deadline) {
+		deadline = d.began.Add(d.limit)
 	}
 	_ = d.controller.SetWriteDeadline(deadline)
 	if d.ended != nil && d.ended() && d.begun.Load() {

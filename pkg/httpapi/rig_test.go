@@ -322,7 +322,8 @@ func (r *rig) state(t testing.TB) (all string) {
 	t.Helper()
 	for _, table := range []string{"tenants", "tenant_users", "identities", "odoo_connections", "onboarding_status",
 		"onboarding_steps", "icp_rules",
-		"companies", "lead_features", "lead_scores", "tenant_contacts", "tenant_emails", "enrichment_runs", "river.river_job",
+		"companies", "lead_features", "lead_scores", "tenant_contacts", "tenant_emails", "enrichment_runs",
+		"river.river_job",
 		"(SELECT * FROM audit_log WHERE action <> 'claim.refuse')"} {
 		var part string
 		require.NoError(t, r.db.Owner.QueryRow(t.Context(),

@@ -98,7 +98,8 @@ func (r *rig) ours(t *testing.T) tenantid.ID {
 		r.exec(t, `UPDATE companies SET industry_code = '62011', incorporation_year = $2 WHERE company_id = $1`,
 			company, 2010+5*i)
 	}
-	r.exec(t, `INSERT INTO tenant_contacts (tenant_id, company_id, name, updated_at) VALUES ($1, 1, 'Ada', '2026-01-01')`, id)
+	r.exec(t, `INSERT INTO tenant_contacts (tenant_id, company_id, name, updated_at) 
+		VALUES ($1, 1, 'Ada', '2026-01-01')`, id)
 	r.exec(t, `INSERT INTO icp_rules (tenant_id, rule_id, name, payload, created_at)
 		VALUES ($1, 1, 'First', '{}', '2026-01-01')`, id)
 	r.exec(t, `UPDATE lead_features SET updated_at = '2026-01-01' WHERE tenant_id = $1`, id)
@@ -123,7 +124,8 @@ func (r *rig) theirs(t *testing.T, busy bool) {
 			SELECT $1, company_id, 0.95, 'high', 'CNR-B' FROM companies`, id)
 		r.exec(t, `INSERT INTO lead_features (tenant_id, company_id, features)
 			SELECT $1, company_id, '{"rule_id": 1, "note": "CNR-B"}' FROM companies`, id)
-		r.exec(t, `INSERT INTO tenant_contacts (tenant_id, company_id, name, phone) SELECT $1, company_id, 'CNR-B', 'CNR-B'
+		r.exec(t, `INSERT INTO tenant_contacts (tenant_id, company_id, name, phone)
+			SELECT $1, company_id, 'CNR-B', 'CNR-B'
 			FROM companies`, id)
 		r.exec(t, `INSERT INTO tenant_emails (tenant_id, company_id, email, is_primary)
 			SELECT $1, company_id, 'CNR-B@x.example', true FROM companies`, id)

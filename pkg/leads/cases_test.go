@@ -78,7 +78,8 @@ func twoWorlds(t *testing.T) {
 			w.exec(`UPDATE lead_scores SET score = $1, rationale = 'CNR-2' WHERE tenant_id = 2`, random.Float64())
 			w.exec(`INSERT INTO tenant_emails (tenant_id, company_id, email) SELECT 2, company_id, 'CNR-2@example.com'
 				FROM companies`)
-			w.exec(`INSERT INTO tenant_contacts (tenant_id, company_id, name) SELECT 2, company_id, 'CNR-2' FROM companies`)
+			w.exec(`INSERT INTO tenant_contacts (tenant_id, company_id, name)
+				SELECT 2, company_id, 'CNR-2' FROM companies`)
 			w.exec(`INSERT INTO lead_scores (tenant_id, company_id, score, rationale) SELECT 2, i, 0.9, 'CNR-2'
 				FROM generate_series(100, 2000) i`)
 			w.exec(`UPDATE tenants SET status = 'suspended', name = 'CNR-2' WHERE tenant_id = 2`)

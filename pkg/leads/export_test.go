@@ -56,7 +56,8 @@ func TestExportShowsSharedContacts(t *testing.T) {
 	w.exec(`INSERT INTO contacts (company_id, full_name, job_title, phone_number) VALUES (1, 'Eve', 'CEO', '123'),
 		(2, 'Fay', NULL, NULL)`)
 	w.exec(`INSERT INTO lead_emails (email, company_id, verification_status, left_company) VALUES
-		('a@one.example', 1, 'valid', true), ('b@one.example', 1, 'invalid', false), ('c@one.example', 1, 'valid', NULL)`)
+		('a@one.example', 1, 'valid', true), ('b@one.example', 1, 'invalid', false),
+		('c@one.example', 1, 'valid', NULL)`)
 	w.exec(`INSERT INTO tenant_contacts (tenant_id, company_id, name, updated_at) VALUES (1, 1, 'Ada', '2001-01-01')`)
 	for _, limit := range []int{leads.All, 10} {
 		require.Equal(t, header+"1,One,,,,0.9,,,c@one.example,Ada,,,,,\r\n2,Two,,,,0.8,,,,Fay,,,,,\r\n",

@@ -115,8 +115,8 @@ func limitSQL(limit int) string {
 func inIndexOrder(ctx context.Context, tx postgres.TenantTx, sql string, args []any,
 	read func(pgx.Rows) error) (err error) {
 	var b pgx.Batch
-	// Memoize caches lookups of repeated keys, and each company occurs once. A lookup of contacts sorts a few rows, which
-	// counts as so expensive without enable_sort that PostgreSQL would compile the plan for a second.
+	// Memoize caches lookups of repeated keys, and each company occurs once. A lookup of contacts sorts a few rows,
+	// which counts as so expensive without enable_sort that PostgreSQL would compile the plan for a second.
 	b.Queue(`SELECT set_config('enable_sort', 'off', true), set_config('enable_memoize', 'off', true),
 		set_config('jit', 'off', true)`)
 	b.Queue(sql, args...)

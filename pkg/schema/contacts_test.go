@@ -97,6 +97,7 @@ func TestOlderDatabaseGetsSharedContacts(t *testing.T) {
 	require.NoError(t, migrateUp(t, dsn, released.FS))
 	require.Equal(t, fresh, describeSchema(t, conn))
 	require.NoError(t, readStatus(t, conn, released.FS).Problem())
-	require.Equal(t, []string{"Own", "Shared"}, queryList[string](t, conn, `SELECT name FROM company_contacts ORDER BY 1`))
+	require.Equal(t, []string{"Own", "Shared"},
+		queryList[string](t, conn, `SELECT name FROM company_contacts ORDER BY 1`))
 	require.Equal(t, []string{"Shared"}, queryList[string](t, conn, `SELECT full_name FROM contacts`))
 }

@@ -165,7 +165,8 @@ func findForeign(ctx context.Context, conn *pgx.Conn) ([]string, error) {
 		WHERE nspname = $2 AND nspowner IS DISTINCT FROM to_regrole($3)::oid
 		UNION ALL SELECT format('schema public belongs to %s; hint: grant CREATE on it to the login',
 			nspowner::regrole) FROM pg_namespace
-		WHERE nspname = 'public' AND NOT has_schema_privilege(oid, 'CREATE') ORDER BY 1`, adopted, JobsSchema, OwnerRole)
+		WHERE nspname = 'public' AND NOT has_schema_privilege(oid, 'CREATE') ORDER BY 1`,
+		adopted, JobsSchema, OwnerRole)
 	if err != nil {
 		return nil, classifyError(err, "dry run")
 	}

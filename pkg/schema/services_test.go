@@ -49,12 +49,14 @@ var theirStatements = []statement{
 		ON CONFLICT (tenant_id, name) DO UPDATE SET payload = EXCLUDED.payload RETURNING rule_id`, rows: 1},
 	{sql: `INSERT INTO icp_rules (name, payload) VALUES ('Of the first tenant', '{}')`,
 		instead: `INSERT INTO icp_rules (tenant_id, name, payload) VALUES (1, 'Of the first tenant', '{}')`, rows: 1},
-	{sql: `UPDATE icp_rules SET payload = '{"industries": ["retail"]}' WHERE tenant_id = 1 AND name = 'Default'`, rows: 1},
+	{sql: `UPDATE icp_rules SET payload = '{"industries": ["retail"]}'
+		WHERE tenant_id = 1 AND name = 'Default'`, rows: 1},
 	{sql: `DELETE FROM icp_rules WHERE tenant_id = 1 AND name = 'New'`, rows: 1},
 	{sql: `INSERT INTO enrichment_runs (tenant_id) VALUES (1) RETURNING run_id`, rows: 1},
 	{sql: `INSERT INTO enrichment_runs DEFAULT VALUES`, instead: `INSERT INTO enrichment_runs (tenant_id) VALUES (1)`,
 		rows: 1},
-	{sql: `UPDATE enrichment_runs SET ended_at = now(), status = 'succeeded', degraded = false WHERE run_id = 1`, rows: 1},
+	{sql: `UPDATE enrichment_runs SET ended_at = now(), status = 'succeeded', degraded = false
+		WHERE run_id = 1`, rows: 1},
 	{sql: `INSERT INTO lead_features (company_id, features, tenant_id) VALUES (1, '{"size": 4}', 1)
 		ON CONFLICT (company_id) DO UPDATE SET features = EXCLUDED.features`,
 		instead: `INSERT INTO lead_features (company_id, features, tenant_id) VALUES (1, '{"size": 4}', 1)
@@ -96,7 +98,8 @@ var theirStatements = []statement{
 		VALUES (1, 1, 'score', 'end', 'ok')`, rows: 1},
 	{sql: `INSERT INTO tenant_company_profiles (tenant_id, profile) VALUES (1, '{"sells": "software"}')
 		ON CONFLICT (tenant_id) DO UPDATE SET profile = EXCLUDED.profile`, rows: 1},
-	{sql: `INSERT INTO icp_evidence (tenant_id, company_id, signal_key, value, source) VALUES (1, 1, 'ssic', '"47"', 'x')`,
+	{sql: `INSERT INTO icp_evidence (tenant_id, company_id, signal_key, value, source)
+		VALUES (1, 1, 'ssic', '"47"', 'x')`,
 		rows: 1},
 	{sql: `INSERT INTO staging_acra_companies (uen, entity_name, primary_ssic_code) VALUES ('53000000B', 'TWO LLP', 47)
 		ON CONFLICT (uen) DO UPDATE SET entity_name = EXCLUDED.entity_name,
@@ -151,7 +154,8 @@ func statementsOfTheServices(t *testing.T) {
 				if st.instead != "" {
 					now = st.instead
 					changed, err := st.run(t.Context(), after, st.sql)
-					require.True(t, err != nil || changed != st.rows, "it works, so `instead` is not needed: %s", st.sql)
+					require.True(t, err != nil || changed != st.rows, "it works, so `instead` is not needed: %s",
+						st.sql)
 					for part := range strings.SplitSeq(oneLine(now), " ON CONFLICT ") {
 						require.Contains(t, string(manual), part)
 					}
@@ -162,7 +166,8 @@ func statementsOfTheServices(t *testing.T) {
 					require.Equal(t, st.rows, got, "after: %s", now)
 				}
 			}
-			_, err = statement{}.run(t.Context(), after, `ALTER TABLE companies ADD COLUMN IF NOT EXISTS size_note text`)
+			_, err = statement{}.run(t.Context(), after,
+				`ALTER TABLE companies ADD COLUMN IF NOT EXISTS size_note text`)
 			require.ErrorContains(t, err, "must be owner")
 			require.Contains(t, string(manual), "only the owner may change a table")
 			requireApart(t, after, openConn(t, s.DSN("after")))
@@ -225,7 +230,8 @@ func TestNumbersOfTwoWriters(t *testing.T) {
 		for range 3 {
 			mustExec(t, ours, `INSERT INTO icp_rules (tenant_id, rule_id, name, payload)
 				SELECT 2, max(rule_id) + 1, 'ours ' || max(rule_id), '{}' FROM icp_rules`)
-			mustExec(t, ours, `INSERT INTO enrichment_runs (tenant_id, run_id) SELECT 2, max(run_id) + 1 FROM enrichment_runs`)
+			mustExec(t, ours, `INSERT INTO enrichment_runs (tenant_id, run_id)
+				SELECT 2, max(run_id) + 1 FROM enrichment_runs`)
 		}
 		mustExec(t, theirs, `INSERT INTO icp_rules (tenant_id, name, payload)
 			SELECT 2, 'theirs ' || gen_random_uuid(), '{}' FROM generate_series(1, 3)`)

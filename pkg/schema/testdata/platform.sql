@@ -200,7 +200,8 @@ CREATE TABLE staging_raw_acra (
   uen_of_audit_firm3 text, name_of_audit_firm3 text, uen_of_audit_firm4 text, name_of_audit_firm4 text,
   uen_of_audit_firm5 text, name_of_audit_firm5 text);
 CREATE INDEX idx_staging_acra_ssic ON staging_acra_companies (primary_ssic_code);
-INSERT INTO staging_acra_companies (uen, entity_name, registration_incorporation_date, primary_ssic_code, no_of_officers)
+INSERT INTO staging_acra_companies (uen, entity_name, registration_incorporation_date, primary_ssic_code,
+  no_of_officers)
   VALUES ('201234567A', 'ONE PTE. LTD.', '2012-03-04', 62011, 3), ('53000000B', 'TWO', NULL, 1110, NULL),
   (' ', 'BLANK', NULL, NULL, NULL);
 INSERT INTO staging_raw_acra (uen, entity_name, primary_ssic_code) VALUES ('201234567A', 'ONE PTE. LTD.', '62011');

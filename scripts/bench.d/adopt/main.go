@@ -66,7 +66,8 @@ func measure(ctx context.Context, rows, rounds int) error {
 	var ours, bare []float64
 	for i := range rounds {
 		name := fmt.Sprint("round", i)
-		if err := run(ctx, server.DSN("postgres"), `CREATE DATABASE `+name+` TEMPLATE model`, `CHECKPOINT`); err != nil {
+		err := run(ctx, server.DSN("postgres"), `CREATE DATABASE `+name+` TEMPLATE model`, `CHECKPOINT`)
+		if err != nil {
 			return err
 		}
 		began := time.Now()
