@@ -240,7 +240,7 @@ func requireMapped(t *testing.T, q schema.Querier) {
 		`SELECT payload::text FROM icp_rules WHERE rule_id IN (3, 6) ORDER BY rule_id`), "payloads encoded twice")
 	require.Equal(t, []string{"1 0.9 high", "2 0.85 high", "4  ", "5 0.4 low", "6 0.005 medium"},
 		queryList[string](t, q,
-		`SELECT concat_ws(' ', company_id, coalesce(score::text, ''), coalesce(bucket, '')) FROM lead_scores
+			`SELECT concat_ws(' ', company_id, coalesce(score::text, ''), coalesce(bucket, '')) FROM lead_scores
 		ORDER BY company_id`))
 	require.Equal(t, []string{"201234567A", "53000000B", "", ""}, queryList[string](t, q, `SELECT coalesce(uen, '')
 		FROM companies ORDER BY company_id`))

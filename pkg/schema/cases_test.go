@@ -112,7 +112,7 @@ func triggersAreKnown(t *testing.T) {
 	conn := openConn(t, pgtest.New(t).OwnerDSN)
 	require.ElementsMatch(t, []string{"translate_score", "translate_status", "forget_row_hash"},
 		queryList[string](t, conn,
-		`SELECT tgname::text FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid
+			`SELECT tgname::text FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid
 		WHERE NOT tgisinternal AND c.relnamespace = 'public'::regnamespace
 		UNION ALL SELECT rulename::text FROM pg_rewrite JOIN pg_class c ON c.oid = ev_class
 			WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'`))
