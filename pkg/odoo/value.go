@@ -81,6 +81,7 @@ func asInt(v any) int64 {
 	return 0
 }
 
+// AsRecord returns v as a record, or nil if it is none.
 func AsRecord(v any) Record {
 	m, _ := v.(map[string]any)
 	return m
