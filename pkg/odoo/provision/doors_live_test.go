@@ -64,6 +64,10 @@ func newHer(t *testing.T, r rig) *her {
 	version, err := r.server.Version(ctx)
 	require.NoError(t, err)
 	h.major, h.uid = version.Major, r.ensurePerson(t, h.w, herLogin)
+	settings, err := r.prov.OpenForSettings(ctx, h.w)
+	require.NoError(t, err)
+	// After a few refused sign-ins, which the tests of this database make on purpose, Odoo refuses all for a minute.
+	require.NoError(t, settings.EnsureParameters(ctx, [][2]string{{"base.login_cooldown_after", "0"}}))
 	sso := keycloak
 	sso.UserInfo, sso.RefusedPage = idp.URL, "https://leadctl.example/odoo/refused"
 	h.provider, err = r.prov.EnsureProvider(ctx, h.w, sso)
