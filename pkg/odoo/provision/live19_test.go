@@ -25,9 +25,6 @@ func TestLiveOdoo19(t *testing.T) {
 		testProtocol(t, liveRig(t, server, "c19", true).withOptions(t, odoo.Options{Protocol: odoo.ProtocolXMLRPC}))
 	})
 	t.Run("service", func(t *testing.T) { testWorkspace(t, liveRig(t, server, "s19", false)) })
-	t.Run("service, XML-RPC configured", func(t *testing.T) {
-		testProtocol(t, liveRig(t, server, "s19", false).withOptions(t, odoo.Options{Protocol: odoo.ProtocolXMLRPC}))
-	})
 	t.Run("broken off", func(t *testing.T) { testBrokenOffLive(t, liveRig(t, server, "c19", true)) })
 	t.Run("SQL matches Odoo", func(t *testing.T) { testSQLMatchesOdoo(t, liveRig(t, server, "c19", true)) })
 	t.Run("merges", func(t *testing.T) { testMerges(t, liveRig(t, server, "c19", true)) })
@@ -38,7 +35,6 @@ func TestLiveOdoo19(t *testing.T) {
 	t.Run("doors", func(t *testing.T) { testDoorsLive(t, liveRig(t, server, "d19", true)) })
 	t.Run("doors of companies", func(t *testing.T) { testDoorsLive(t, liveShared(t, server, "k19", true)) })
 	t.Run("company", func(t *testing.T) { testCompany(t, liveShared(t, server, "k19", true)) })
-	t.Run("company by service", func(t *testing.T) { testProtocol(t, liveShared(t, server, "w19", false)) })
 	t.Run("company without XML-RPC", func(t *testing.T) {
 		testProtocol(t, liveShared(t, server, "w19", false, "/xmlrpc", "/jsonrpc"))
 	})
