@@ -170,7 +170,7 @@ func (l *loops) keepAnswer(w http.ResponseWriter, r *http.Request, next http.Han
 	l.mu.Unlock()
 	k := &keeper{ResponseWriter: w}
 	next.ServeHTTP(k, r)
-	if k.status != http.StatusOK || k.body.Len() > maxKept {
+	if k.status != http.StatusOK || k.body.Len() > maxKept || len(w.Header()["Set-Cookie"]) > 0 {
 		if r.Method != http.MethodGet {
 			l.forgetAnswers()
 		}
