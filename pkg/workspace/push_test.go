@@ -421,10 +421,10 @@ func TestPushedPeopleFollow(t *testing.T) {
 	id, _ := r.tenant(t, "Acme")
 	r.scored(t, id, 2)
 	r.push(t, id, workspace.PushOptions{})
-	r.exec(t, `INSERT INTO contacts (tenant_id, company_id, name) SELECT $1::int, company_id, 'Mrs Tan'
+	r.exec(t, `INSERT INTO tenant_contacts (tenant_id, company_id, name) SELECT $1::int, company_id, 'Mrs Tan'
 		FROM companies WHERE name = 'Company 1'`, id)
 	require.EqualValues(t, 1, r.push(t, id, workspace.PushOptions{}).Updated)
-	r.exec(t, `UPDATE contacts SET phone = '+65 6000 0001'`)
+	r.exec(t, `UPDATE tenant_contacts SET phone = '+65 6000 0001'`)
 	require.EqualValues(t, 1, r.push(t, id, workspace.PushOptions{}).Updated)
 	require.EqualValues(t, 2, r.push(t, id, workspace.PushOptions{}).Unchanged)
 	people, err := r.session(t, id).SearchRead(t.Context(), "res.partner", odoo.Query{Fields: []string{"name", "phone"},
