@@ -19,21 +19,47 @@ type ledgerEntry struct {
 	Hash string // "": leadctl's fields were removed from the workspace since
 }
 
-// readLedger returns the entries of those companies that have one.
+// readLedger returns the entries of those companies that have one, without what was written: most leads are unchanged,
+// and decoding it would take half of a push that finds nothing to do.
 func readLedger(ctx context.Context, tx postgres.TenantTx, companies []int32) (map[int32]ledgerEntry, error) {
-	rows, err := tx.Query(ctx, `SELECT company_id, contact_id, lead_id, state, hash, written FROM public.pushed_leads
+	rows, err := tx.Query(ctx, `SELECT company_id, contact_id, lead_id, state, hash FROM public.pushed_leads
 		WHERE company_id = ANY ($1)`, companies)
 	if err != nil {
 		return nil, err
 	}
 	ledger := make(map[int32]ledgerEntry, len(companies))
-	var row ledgerRow
-	_, err = pgx.ForEachRow(rows, row.columns(), func() error {
-		e, err := row.entry()
-		ledger[row.company] = e
-		return err
+	var company int32
+	var e ledgerEntry
+	_, err = pgx.ForEachRow(rows, []any{&company, &e.Contact, &e.Lead, &e.State, &e.Hash}, func() error {
+		ledger[company] = e
+		return nil
 	})
 	return ledger, err
+}
+
+// readWritten adds what was written to the entries of the items that have one.
+func readWritten(ctx context.Context, tx postgres.TenantTx, items []pushItem) error {
+	known := map[int32]*crm.Entry{}
+	var companies []int32
+	for _, i := range items {
+		if i.Known != nil {
+			known[i.company], companies = i.Known, append(companies, i.company)
+		}
+	}
+	if len(companies) == 0 {
+		return nil
+	}
+	rows, err := tx.Query(ctx, `SELECT company_id, written FROM public.pushed_leads WHERE company_id = ANY ($1)`,
+		companies)
+	if err != nil {
+		return err
+	}
+	var company int32
+	var written []byte
+	_, err = pgx.ForEachRow(rows, []any{&company, &written}, func() error {
+		return json.Unmarshal(written, &known[company].Written)
+	})
+	return err
 }
 
 // pushedAfter returns companies whose leads are in the CRM, by their number.

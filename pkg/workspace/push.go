@@ -194,7 +194,17 @@ func (p *pushRun) pushSome(ctx context.Context,
 	if err != nil {
 		return nil, err
 	}
-	return page, p.pushBisecting(ctx, p.changedItems(page, ledger, people))
+	items := p.changedItems(page, ledger, people)
+	if len(items) == 0 {
+		return page, nil
+	}
+	err = p.DB.ReadTenant(ctx, p.tenant, func(ctx context.Context, tx postgres.TenantTx) error {
+		return readWritten(ctx, tx, items)
+	})
+	if err != nil {
+		return page, err
+	}
+	return page, p.pushBisecting(ctx, items)
 }
 
 // pushRest writes the changes of leads that were pushed before and are not among the best any more. In Replace they
