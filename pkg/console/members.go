@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/leadctl/leadctl/pkg/fault"
@@ -24,6 +25,15 @@ type membersPage struct {
 	Changed string // of the person whose role was just changed
 	Removed string // of the person who was just removed
 	Asked   string // of the person to remove; the page asks for confirmation
+	Ending  ending // of the removed person's access to Odoo
+}
+
+// ending is the state of the job that ends a removed person's access to Odoo.
+type ending struct {
+	Job    int64  // 0: there is no workspace
+	State  string // "done", "ending" or "failed"
+	Reason string // of a failed attempt
+	Again  string // address that shows the state again
 }
 
 type memberRow struct {
@@ -38,17 +48,20 @@ type memberRow struct {
 
 // getMembers lists the tenant's users.
 func (c *Console) getMembers(w http.ResponseWriter, r *http.Request, v visitor) error {
+	q := r.URL.Query()
 	var members []tenant.Member
+	end := ending{Again: r.URL.RequestURI()}
 	err := c.deps.DB.InSystem(r.Context(), "console: members",
 		func(ctx context.Context, tx postgres.SystemTx) (err error) {
-			members, err = tenant.Members(ctx, tx, v.Tenant.ID)
-			return err
+			if members, err = tenant.Members(ctx, tx, v.Tenant.ID); err != nil || q.Get("job") == "" {
+				return err
+			}
+			return c.readEnding(ctx, tx, v, q.Get("job"), &end)
 		})
 	if err != nil {
 		return err
 	}
-	q := r.URL.Query()
-	p := membersPage{Roles: []sso.Role{sso.Viewer, sso.Ops, sso.Admin}, Invited: q.Get("invited"),
+	p := membersPage{Ending: end, Roles: []sso.Role{sso.Viewer, sso.Ops, sso.Admin}, Invited: q.Get("invited"),
 		Changed: q.Get("changed"), Removed: q.Get("removed")}
 	for _, m := range members {
 		row := c.memberRow(m, v)
@@ -58,6 +71,30 @@ func (c *Console) getMembers(w http.ResponseWriter, r *http.Request, v visitor) 
 		p.Members = append(p.Members, row)
 	}
 	return c.renderPage(w, r, v, "members", page{Title: "Members", Active: "members", Body: p})
+}
+
+// readEnding reads the state of the job that ends the access to Odoo. It leaves end as it is for another tenant's job
+// and for one that is gone.
+func (c *Console) readEnding(ctx context.Context, tx postgres.SystemTx, v visitor, id string, end *ending) error {
+	number, err := strconv.ParseInt(id, 10, 64)
+	if err != nil {
+		return nil
+	}
+	job, err := c.deps.Jobs.Get(ctx, tx, number)
+	switch {
+	case fault.Is(err, fault.NotFound) || err == nil && (job.Tenant == nil || *job.Tenant != v.Tenant.ID):
+		return nil
+	case err != nil:
+		return err
+	}
+	end.Job, end.State, end.Reason = job.ID, "ending", job.LastError
+	switch job.State {
+	case "completed":
+		end.State = "done"
+	case "cancelled", "discarded":
+		end.State = "failed"
+	}
+	return nil
 }
 
 func (c *Console) memberRow(m tenant.Member, v visitor) memberRow {
@@ -113,14 +150,19 @@ func (c *Console) postRemoveMember(w http.ResponseWriter, r *http.Request, v vis
 	if err := requireOther(v, email); err != nil {
 		return err
 	}
+	var gone workspace.UserRemoval
 	err := c.deps.DB.InSystem(r.Context(), "console: remove member",
-		func(ctx context.Context, tx postgres.SystemTx) error {
-			_, err := workspace.RemoveUser(ctx, tx, c.deps.Jobs, v.Tenant.ID, email, c.now(), web.ByOf(r.Context()))
+		func(ctx context.Context, tx postgres.SystemTx) (err error) {
+			gone, err = workspace.RemoveUser(ctx, tx, c.deps.Jobs, v.Tenant.ID, email, c.now(), web.ByOf(r.Context()))
 			return err
 		})
 	if err != nil {
 		return err
 	}
-	c.goTo(w, r, "/members?"+url.Values{"removed": {email}}.Encode())
+	to := url.Values{"removed": {email}}
+	if gone.OdooJob != 0 {
+		to.Set("job", strconv.FormatInt(gone.OdooJob, 10))
+	}
+	c.goTo(w, r, "/members?"+to.Encode())
 	return nil
 }

@@ -62,8 +62,18 @@ func TestMembers(t *testing.T) {
 	asked := ada.get("/members?" + url.Values{"remove": {"vera@acme.example"}}.Encode()).body
 	require.Contains(t, asked, "Remove vera@acme.example?")
 	require.Equal(t, http.StatusOK, vera.get("/leads").status, "a question removes no person")
-	removed := ada.follow(ada.post("/members/remove", "email", "vera@acme.example")).body
-	require.Contains(t, removed, "vera@acme.example is removed")
+	done := ada.post("/members/remove", "email", "vera@acme.example")
+	require.Contains(t, ada.follow(done).body, "vera@acme.example is removed")
+	s.waitForJobs(t, "odoo_access")
+	require.Contains(t, ada.follow(done).body, "The access to Odoo has ended.")
+	var other int
+	require.NoError(t, s.db.Owner.QueryRow(t.Context(), `SELECT max(id) FROM river.river_job
+		WHERE args->>'tenant_id' = '2'`).Scan(&other))
+	for _, job := range []string{formatInt(other), "999999", "x"} {
+		page := ada.get("/members?removed=vera@acme.example&job=" + job)
+		require.Equal(t, http.StatusOK, page.status)
+		require.NotContains(t, page.body, "access to Odoo", "job %s is none of the tenant's", job)
+	}
 	require.Equal(t, http.StatusSeeOther, vera.get("/leads").status, "the open session has ended")
 	var lines int
 	require.NoError(t, s.db.Owner.QueryRow(t.Context(), `SELECT count(*) FROM audit_log WHERE actor = 'ada'
