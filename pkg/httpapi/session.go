@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"context"
 	"net/http"
-	"net/netip"
 	"net/url"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/sso"
 	"github.com/leadctl/leadctl/pkg/tenant"
 	"github.com/leadctl/leadctl/pkg/web"
 	"github.com/leadctl/leadctl/pkg/websession"
@@ -61,12 +61,7 @@ func (s *Server) getLogin(ctx context.Context, in *loginIn) (*redirectOut, error
 // name, so a browser is sent to the public one only once.
 func isOtherLoopback(asked, public string) bool {
 	a, b := (&url.URL{Host: asked}).Hostname(), (&url.URL{Host: public}).Hostname()
-	return a != b && isLoopback(a) && isLoopback(b)
-}
-
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
+	return a != b && sso.IsLoopback(a) && sso.IsLoopback(b)
 }
 
 // postLogin answers clients that send a password, as the older backend wanted it.

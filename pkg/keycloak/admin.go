@@ -13,13 +13,13 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/leadctl/leadctl/pkg/fault"
+	"github.com/leadctl/leadctl/pkg/sso"
 )
 
 // Access is the address and the credentials of the admin API.
@@ -77,16 +77,11 @@ func checkURL(access Access) (string, error) {
 			access.URL)
 	case strings.Contains(u.Path, "/realms/"):
 		return "", fault.New(fault.Invalid, "Keycloak URL %q: must be the server's URL, without /realms/…", access.URL)
-	case u.Scheme == "https", u.Scheme == "http" && (access.AllowInsecure || isLoopback(u.Hostname())):
+	case u.Scheme == "https", u.Scheme == "http" && (access.AllowInsecure || sso.IsLoopback(u.Hostname())):
 		return strings.TrimSuffix(access.URL, "/"), nil
 	}
 	return "", fault.New(fault.Invalid, "Keycloak URL %q: must start with https://", access.URL).
 		WithHint("the administrator's password is sent there; http is for loopback, or for LEADCTL_ENV=development")
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // boundedClient returns a copy of given (nil means a new client) with a timeout and without redirects.

@@ -17,17 +17,22 @@ type column struct {
 
 const scoreColumn = "score"
 
+// leadColumns returns the columns of a Lead.
+func leadColumns() []column {
+	return []column{
+		{"company_id", "s.company_id", true}, {"name", "c.name", false},
+		{"website_domain", "c.website_domain", false}, {"industry_norm", "c.industry_norm", false},
+		{"employees_est", "c.employees_est", true}, {scoreColumn, "", true}, {"bucket", "s.bucket", false},
+		{"rationale", "s.rationale", false}, {"primary_email", "coalesce(e.email, k.email)", false},
+		{"contact_name", "k.name", false}, {"contact_title", "k.title", false},
+		{"contact_linkedin", "k.linkedin", false}, {"contact_phone", "k.phone", false},
+	}
+}
+
 // exportColumns returns the columns of an export that names none, in their order, and then the others.
 func exportColumns() (standard, more []column) {
-	return []column{
-			{"company_id", "s.company_id", true}, {"name", "c.name", false},
-			{"website_domain", "c.website_domain", false}, {"industry_norm", "c.industry_norm", false},
-			{"employees_est", "c.employees_est", true}, {scoreColumn, "", true}, {"bucket", "s.bucket", false},
-			{"rationale", "s.rationale", false}, {"primary_email", "coalesce(e.email, k.email)", false},
-			{"contact_name", "k.name", false}, {"contact_title", "k.title", false},
-			{"contact_linkedin", "k.linkedin", false}, {"contact_phone", "k.phone", false},
-			{"crm_outcome", "o.outcome", false}, {"crm_lost_reason", "o.lost_reason", false},
-		}, []column{
+	return append(leadColumns(), column{"crm_outcome", "o.outcome", false},
+			column{"crm_lost_reason", "o.lost_reason", false}), []column{
 			{"uen", "c.uen", false}, {"ssic_code", "c.industry_code", false},
 			{"incorporation_year", "c.incorporation_year", true}, {"entity_type", "c.entity_type", false},
 			{"entity_status", "c.entity_status", false}, {"street", "c.registered_street", false},
@@ -67,15 +72,15 @@ func chooseColumns(names []string) ([]column, error) {
 	return out, nil
 }
 
-// listSQL returns the SELECT list with every value as text. score is the expression of the score.
-func listSQL(columns []column, score string) string {
+// listSQL returns the SELECT list, with text every value as text. score is the expression of the score.
+func listSQL(columns []column, score string, text bool) string {
 	var list []string
 	for _, c := range columns {
 		sql := c.sql
 		if c.name == scoreColumn {
 			sql = score
 		}
-		if c.number {
+		if text && c.number {
 			sql += "::text"
 		}
 		list = append(list, sql+" AS "+c.name)

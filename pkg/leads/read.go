@@ -52,12 +52,11 @@ func (q selection) columnsSQL(score string) string {
 	if q.dated {
 		dated = `, ` + modified + `::text AS modified`
 	}
-	if q.columns != nil {
-		return `SELECT ` + listSQL(q.columns, score) + dated
+	columns, isExport := q.columns, q.columns != nil
+	if !isExport {
+		columns = leadColumns()
 	}
-	return `SELECT s.company_id, c.name, c.website_domain, c.industry_norm, c.employees_est, ` + score + ` AS score,
-  s.bucket, s.rationale, coalesce(e.email, k.email) AS primary_email, k.name AS contact_name, k.title AS contact_title,
-  k.linkedin AS contact_linkedin, k.phone AS contact_phone` + dated
+	return `SELECT ` + listSQL(columns, score, isExport) + dated
 }
 
 // selectSQL returns the statement that reads the leads of p. A page is limited before the joins. The limit is in the

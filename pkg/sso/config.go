@@ -90,7 +90,7 @@ func (c Config) urlProblems() []string {
 		return []string{"the issuer is empty (NEXIUS_ISSUER)"}
 	}
 	var problems []string
-	allowsHTTP := func(u *url.URL) bool { return c.AllowInsecure && isLoopback(u.Hostname()) }
+	allowsHTTP := func(u *url.URL) bool { return c.AllowInsecure && IsLoopback(u.Hostname()) }
 	if why := baseURLProblem(c.Issuer, allowsHTTP); why != "" {
 		problems = append(problems, fmt.Sprintf("issuer %q %s", c.Issuer, why))
 	}
@@ -117,8 +117,8 @@ func baseURLProblem(s string, allowsHTTP func(*url.URL) bool) string {
 	return "must start with https:// (http:// is for a loopback issuer in development)"
 }
 
-// isLoopback accepts localhost and loopback IP addresses. It does not resolve other names.
-func isLoopback(host string) bool {
+// IsLoopback reports whether host is localhost or a loopback IP address. It does not resolve other names.
+func IsLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -47,10 +47,10 @@ type loop struct {
 	saved int       // answers from memory since then
 }
 
+// keptAnswer is an answer with status 200.
 type keptAnswer struct {
 	at     time.Time // when its request came
 	epoch  uint64
-	status int
 	header http.Header
 	body   []byte
 }
@@ -80,7 +80,6 @@ func (l *loops) answerLoops(next http.Handler) http.Handler {
 		answer, isLoop := l.noteRequest(r.Context(), key, route, start)
 		if answer != nil {
 			maps.Copy(w.Header(), answer.header)
-			w.WriteHeader(answer.status)
 			_, _ = w.Write(answer.body)
 			l.count(route, l.now().Sub(start))
 			return
@@ -168,9 +167,9 @@ func (l *loops) keepAnswer(w http.ResponseWriter, r *http.Request, next http.Han
 	l.mu.Lock()
 	epoch := l.epoch
 	l.mu.Unlock()
-	k := &keeper{ResponseWriter: w}
+	k := &keeper{recorder: recorder{ResponseWriter: w}}
 	next.ServeHTTP(k, r)
-	if k.status != http.StatusOK || k.body.Len() > maxKept || len(w.Header()["Set-Cookie"]) > 0 {
+	if k.statusCode() != http.StatusOK || k.body.Len() > maxKept || len(w.Header()["Set-Cookie"]) > 0 {
 		if r.Method != http.MethodGet {
 			l.forgetAnswers()
 		}
@@ -181,35 +180,20 @@ func (l *loops) keepAnswer(w http.ResponseWriter, r *http.Request, next http.Han
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if p := l.byKey[key]; p != nil && epoch == l.epoch {
-		p.answer = &keptAnswer{at: start, epoch: epoch, status: k.status, header: header, body: k.body.Bytes()}
+		p.answer = &keptAnswer{at: start, epoch: epoch, header: header, body: k.body.Bytes()}
 	}
 }
 
-// keeper is a ResponseWriter that also keeps what is written.
+// keeper also keeps what is written.
 type keeper struct {
-	http.ResponseWriter
-	status int
-	body   bytes.Buffer
-}
-
-// Unwrap implements what http.ResponseController asks for.
-func (k *keeper) Unwrap() http.ResponseWriter { return k.ResponseWriter }
-
-// WriteHeader implements http.ResponseWriter.
-func (k *keeper) WriteHeader(status int) {
-	if k.status == 0 {
-		k.status = status
-	}
-	k.ResponseWriter.WriteHeader(status)
+	recorder
+	body bytes.Buffer
 }
 
 // Write implements http.ResponseWriter.
 func (k *keeper) Write(b []byte) (int, error) {
-	if k.status == 0 {
-		k.status = http.StatusOK
-	}
 	if k.body.Len() <= maxKept {
 		k.body.Write(b)
 	}
-	return k.ResponseWriter.Write(b)
+	return k.recorder.Write(b)
 }

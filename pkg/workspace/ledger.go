@@ -20,7 +20,7 @@ type ledgerEntry struct {
 }
 
 // readLedger returns the entries of those companies that have one, without what was written: most leads are unchanged,
-// and decoding it would take half of a push that finds nothing to do.
+// and decoding it would take a third of a push that finds nothing to do.
 func readLedger(ctx context.Context, tx postgres.TenantTx, companies []int32) (map[int32]ledgerEntry, error) {
 	rows, err := tx.Query(ctx, `SELECT company_id, contact_id, lead_id, state, hash FROM public.pushed_leads
 		WHERE company_id = ANY ($1)`, companies)
